@@ -1,0 +1,1 @@
+"""Declarative causal analysis of variational autoencoders."""

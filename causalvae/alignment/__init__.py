@@ -1,0 +1,1 @@
+"""Agreement of the declared graph with the network; pgmpy stands behind one adapter here."""

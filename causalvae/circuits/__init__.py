@@ -1,0 +1,1 @@
+"""Hypotheses about circuits, null circuits, and verdicts."""

@@ -1,0 +1,106 @@
+"""A claim's verdict and the tests that say so."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Status = Literal["supported", "refuted", "inconclusive"]
+
+
+@dataclass(frozen=True)
+class ClaimTest:
+    """One expectation of a hypothesis, or its null-circuit test.
+
+    Parameters
+    ----------
+    name : str
+        mediated_share, necessity, off_target, total_effect or null_circuits.
+    bound : str
+        As a reader would write it, such as ``>= 0.7``.
+    value, lower, upper : float or None
+        Estimate and paired bootstrap interval.
+    p_support : float
+        p-value against the claim being false: small means the bound is met.
+    p_refute : float
+        p-value against the claim being true: small means the bound is broken.
+    n : int
+        Pairs.
+    needed : int or None
+        Pairs that would probably settle it, where neither p-value is small.
+    note : str
+    """
+
+    name: str
+    bound: str
+    value: float
+    lower: float | None
+    upper: float | None
+    p_support: float
+    p_refute: float
+    n: int
+    needed: int | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class NullCircuits:
+    """The statistic of null circuits matched in size and site.
+
+    Parameters
+    ----------
+    kind : str
+        ``random units`` or ``random subspaces``, with the site.
+    observed : float
+        The hypothesised circuit's statistic on the same pairs.
+    values : tuple of float
+        One a null circuit.
+    p_value : float
+        (1 + #{null >= observed}) / (N + 1).
+    pairs : int
+    seed : int
+    """
+
+    kind: str
+    observed: float
+    values: tuple[float, ...]
+    p_value: float
+    pairs: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of a hypothesis.
+
+    Parameters
+    ----------
+    hypothesis, claim, treatment, outcome : str
+        As declared.
+    circuit : tuple of str
+        Resolved component addresses.
+    status : {"supported", "refuted", "inconclusive"}
+    reason : str
+        One sentence that a reader can repeat.
+    tests : tuple of ClaimTest
+    null : NullCircuits or None
+    p_support, p_refute : float
+        Holm-adjusted across the spec's hypotheses.
+    alpha : float
+    needed : int or None
+        Pairs that would probably settle an inconclusive verdict.
+    """
+
+    hypothesis: str
+    claim: str
+    treatment: str
+    circuit: tuple[str, ...]
+    outcome: str
+    status: Status
+    reason: str
+    tests: tuple[ClaimTest, ...]
+    null: NullCircuits | None
+    p_support: float
+    p_refute: float
+    alpha: float
+    needed: int | None = None

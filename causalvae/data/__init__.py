@@ -1,0 +1,1 @@
+"""Factor-labelled samples and do(factor) counterfactual pairs."""

@@ -1,0 +1,104 @@
+"""Ground-truth factors of variation: what they are called, which values they take, and how they are coded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+IntArray = npt.NDArray[np.int64]
+FloatArray = npt.NDArray[np.float64]
+
+FactorKind = Literal["categorical", "ordinal", "cyclic"]
+
+
+@dataclass(frozen=True)
+class Factor:
+    """One factor of variation.
+
+    Parameters
+    ----------
+    name : str
+        The factor's name, as a spec writes it.
+    kind : {"categorical", "ordinal", "cyclic"}
+        ``categorical`` levels have no order, ``ordinal`` ones do, ``cyclic`` ones have an order that closes on itself.
+    values : tuple of float
+        The physical value of each level, in level order.
+    labels : tuple of str, optional
+        Names of the levels; only for categorical factors.
+    """
+
+    name: str
+    kind: FactorKind
+    values: tuple[float, ...]
+    labels: tuple[str, ...] = ()
+
+    @property
+    def size(self) -> int:
+        """Number of levels."""
+        return len(self.values)
+
+
+@dataclass(frozen=True)
+class FactorSpace:
+    """An ordered set of factors whose full grid is indexed by mixed radix, the last factor varying fastest.
+
+    Parameters
+    ----------
+    factors : tuple of Factor
+        The factors, slowest varying first.
+    """
+
+    factors: tuple[Factor, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the factors, in order."""
+        return tuple(factor.name for factor in self.factors)
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Number of levels of each factor, in order."""
+        return tuple(factor.size for factor in self.factors)
+
+    def __len__(self) -> int:
+        return int(np.prod(self.sizes))
+
+    def position(self, name: str) -> int:
+        """Column of the factor called `name`; raises `KeyError` where there is none."""
+        try:
+            return self.names.index(name)
+        except ValueError:
+            raise KeyError(name) from None
+
+    def __getitem__(self, name: str) -> Factor:
+        return self.factors[self.position(name)]
+
+    def levels_of(self, index: IntArray) -> IntArray:
+        """Levels of grid points.
+
+        Parameters
+        ----------
+        index : int array, shape (n,)
+            Positions in the full grid.
+
+        Returns
+        -------
+        int array, shape (n, n_factors)
+        """
+        return np.stack(np.unravel_index(index, self.sizes), axis=1).astype(np.int64)
+
+    def index_of(self, levels: IntArray) -> IntArray:
+        """Positions in the full grid of `levels`, shape (n, n_factors)."""
+        return np.ravel_multi_index(tuple(levels.T), self.sizes).astype(np.int64)
+
+    def values_of(self, levels: IntArray) -> FloatArray:
+        """Physical values of `levels`; both have shape (n, n_factors)."""
+        columns = [np.asarray(factor.values, dtype=np.float64)[levels[:, j]] for j, factor in enumerate(self.factors)]
+        return np.stack(columns, axis=1)
+
+    def draw(self, n: int, rng: np.random.Generator) -> IntArray:
+        """`n` points drawn uniformly from the full grid, with replacement: int array, shape (n, n_factors)."""
+        return np.stack([rng.integers(0, size, n) for size in self.sizes], axis=1).astype(np.int64)

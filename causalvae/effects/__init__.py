@@ -1,0 +1,1 @@
+"""Effects with intervals from measured tables; DoWhy stands behind one adapter here."""

@@ -1,0 +1,35 @@
+"""The one error that a user can mend.
+
+Codes: CV0xx spec, CV1xx model, CV2xx data and readouts, CV3xx plan, CV4xx run, CV5xx effects and verdicts.
+"""
+
+from __future__ import annotations
+
+
+class CausalVAEError(Exception):
+    """A fault with a stable code, a place and a remedy.
+
+    Parameters
+    ----------
+    code : str
+        Stable identifier such as ``CV104``.
+    message : str
+        What is wrong, in one sentence.
+    remedy : str
+        What the user can do about it, in one sentence.
+    place : str, optional
+        Where: a spec field, a file, a component.
+    """
+
+    exit_code = 3
+
+    def __init__(self, code: str, message: str, remedy: str, place: str | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.remedy = remedy
+        self.place = place
+
+    def __str__(self) -> str:
+        where = f" at {self.place}" if self.place else ""
+        return f"{self.code}{where}: {self.message} {self.remedy}"

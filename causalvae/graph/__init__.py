@@ -1,0 +1,1 @@
+"""The declared semantic causal graph."""

@@ -1,0 +1,1 @@
+"""Networks behind one interface, and their addressable components."""

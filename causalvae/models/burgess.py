@@ -1,0 +1,81 @@
+"""The convolutional network of Burgess et al. 2018 (arXiv 1804.03599), the field's standard for 64 x 64 images.
+
+Layers are named as in the disentangling-vae repository, so that its published checkpoints load without renaming.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from causalvae.models.vae import VAE, PosteriorLayout
+
+_CHANNELS = 32
+_HIDDEN = 256
+_GRID = 4
+
+
+def _down(channels_in: int) -> nn.Conv2d:
+    return nn.Conv2d(channels_in, _CHANNELS, kernel_size=4, stride=2, padding=1)
+
+
+def _up(channels_out: int) -> nn.ConvTranspose2d:
+    return nn.ConvTranspose2d(_CHANNELS, channels_out, kernel_size=4, stride=2, padding=1)
+
+
+class BurgessEncoder(nn.Module):
+    """Four stride-2 convolutions and two linear layers, to (batch, 2 * latent_dim)."""
+
+    def __init__(self, latent_dim: int, channels: int = 1) -> None:
+        super().__init__()
+        self.conv1 = _down(channels)
+        self.conv2 = _down(_CHANNELS)
+        self.conv3 = _down(_CHANNELS)
+        self.conv_64 = _down(_CHANNELS)
+        self.lin1 = nn.Linear(_CHANNELS * _GRID * _GRID, _HIDDEN)
+        self.lin2 = nn.Linear(_HIDDEN, _HIDDEN)
+        self.mu_logvar_gen = nn.Linear(_HIDDEN, 2 * latent_dim)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = torch.relu(self.conv1(x))
+        x = torch.relu(self.conv2(x))
+        x = torch.relu(self.conv3(x))
+        x = torch.relu(self.conv_64(x))
+        x = torch.relu(self.lin1(x.flatten(1)))
+        x = torch.relu(self.lin2(x))
+        return self.mu_logvar_gen(x)
+
+
+class BurgessDecoder(nn.Module):
+    """Three linear layers and four stride-2 transposed convolutions, to (batch, channels, 64, 64) before activation."""
+
+    def __init__(self, latent_dim: int, channels: int = 1) -> None:
+        super().__init__()
+        self.lin1 = nn.Linear(latent_dim, _HIDDEN)
+        self.lin2 = nn.Linear(_HIDDEN, _HIDDEN)
+        self.lin3 = nn.Linear(_HIDDEN, _CHANNELS * _GRID * _GRID)
+        self.convT_64 = _up(_CHANNELS)
+        self.convT1 = _up(_CHANNELS)
+        self.convT2 = _up(_CHANNELS)
+        self.convT3 = _up(channels)
+
+    def forward(self, z: Tensor) -> Tensor:
+        x = torch.relu(self.lin1(z))
+        x = torch.relu(self.lin2(x))
+        x = torch.relu(self.lin3(x))
+        x = x.unflatten(1, (_CHANNELS, _GRID, _GRID))
+        x = torch.relu(self.convT_64(x))
+        x = torch.relu(self.convT1(x))
+        x = torch.relu(self.convT2(x))
+        return self.convT3(x)
+
+
+def burgess(latent_dim: int = 10, channels: int = 1, layout: PosteriorLayout = "chunk") -> VAE:
+    """A Burgess VAE with random weights, for inputs of shape (channels, 64, 64)."""
+    return VAE(
+        BurgessEncoder(latent_dim, channels),
+        BurgessDecoder(latent_dim, channels),
+        latent_dim=latent_dim,
+        input_shape=(channels, 64, 64),
+        layout=layout,
+    )

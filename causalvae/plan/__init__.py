@@ -1,0 +1,1 @@
+"""Compiles a spec into a serialisable, content-hashed plan."""

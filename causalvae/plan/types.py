@@ -1,0 +1,232 @@
+"""The plan as a document: what is to be run, as plain frozen values with content hashes.
+
+A plan has *cohorts* (sets of inputs), *arms* (one intervention on one side of a cohort) and *uses* (what an arm is for).
+Two uses of the same arm share it: an arm's identity is its content.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from causalvae.digest import digest
+
+Side = Literal["base", "counterfactual"]
+SourceKind = Literal["interchange", "mean", "resample", "zero", "quantile", "sd", "constant"]
+
+OBSERVED = "observed"
+
+
+@dataclass(frozen=True)
+class Treatment:
+    """Level 1: how a cohort's counterfactual inputs differ from its base inputs.
+
+    Parameters
+    ----------
+    name : str
+        The input intervention's name.
+    factor : str
+        The factor that is set.
+    level : int or None
+        The level it is set to; None draws another level for each pair.
+    others : {"hold", "propagate"}
+        What happens to the factor's descendants in the data's structural model.
+    contrast : {"increase", "as_drawn"}
+        Whether pairs are ordered so that the factor rises.
+    """
+
+    name: str
+    factor: str
+    level: int | None
+    others: Literal["hold", "propagate"]
+    contrast: Literal["increase", "as_drawn"]
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """A set of inputs: samples of the data (`treatment` is None), or counterfactual pairs."""
+
+    name: str
+    samples: int
+    seed: int
+    treatment: Treatment | None = None
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a patched value comes from.
+
+    ``interchange``: the same component on the other side of the pair. ``mean``: its mean over the cohort's base side.
+    ``resample``: its value for another base sample of the cohort, by a permutation without fixed points seeded with
+    `seed`. ``zero``: zero. ``quantile``: that quantile (`value`) of the component over the observed cohort. ``sd``: its
+    own value moved by `value` standard deviations over the observed cohort. ``constant``: `value`.
+    """
+
+    kind: SourceKind
+    value: float | None = None
+    seed: int | None = None
+
+
+@dataclass(frozen=True)
+class Subspace:
+    """A random linear subspace of a site's chosen units: `dim` orthonormal directions drawn with `seed`.
+
+    A patch through a subspace moves the value only within it: a + P (source - a).
+    """
+
+    dim: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class Patch:
+    """One site of an arm: which units take which value.
+
+    Parameters
+    ----------
+    site : str
+        Canonical site name, as `ComponentMap` lists it.
+    units : tuple of int or None
+        Positions along the site's first axis; None means all.
+    window : tuple of (int, int)
+        Half-open ranges along the further axes; empty means all.
+    source : Source
+        Where the value comes from.
+    subspace : Subspace, optional
+        Patch only within a subspace of the chosen units.
+    """
+
+    site: str
+    units: tuple[int, ...] | None
+    source: Source
+    window: tuple[tuple[int, int], ...] = ()
+    subspace: Subspace | None = None
+
+
+@dataclass(frozen=True)
+class Arm:
+    """An intervention on one side of a cohort: the first `pairs` inputs are run with all `patches` in place.
+
+    An arm without patches is the clean run of that side.
+    """
+
+    cohort: str
+    side: Side
+    patches: tuple[Patch, ...]
+    pairs: int
+
+    @property
+    def id(self) -> str:
+        """Content hash: equal for equal arms."""
+        return digest(asdict(self))
+
+
+Role = Literal["base", "counterfactual", "sufficiency", "necessity", "perturbation", "sweep", "null"]
+
+
+@dataclass(frozen=True)
+class Use:
+    """What an arm is for.
+
+    Parameters
+    ----------
+    owner : str
+        ``intervention:NAME``, ``hypothesis:NAME``, ``alignment:FACTOR`` or ``control:NAME``.
+    role : str
+        ``base`` Y(x); ``counterfactual`` Y(x'); ``sufficiency`` Y(x; c <- c(x')); ``necessity`` Y(x'; c <- c(x));
+        ``perturbation`` a level-2 arm; ``sweep`` one component of a level-3 intervention; ``null`` a null circuit.
+    arm : str
+        The arm's id.
+    component : str
+        The patched component as a reader would write it; empty for clean runs.
+    granularity : str
+        unit, channel, layer, set or subspace; empty for clean runs.
+    index : int
+        Position among the owner's uses of the same role.
+    """
+
+    owner: str
+    role: Role
+    arm: str
+    component: str = ""
+    granularity: str = ""
+    index: int = 0
+
+
+@dataclass(frozen=True)
+class Traversal:
+    """Level 2 as a picture: one latent swept over quantiles of the aggregate posterior for one observed sample."""
+
+    latent: int
+    label: str
+    quantiles: tuple[float, ...]
+    sample: int
+
+
+@dataclass(frozen=True)
+class PassRecord:
+    """What an optimiser pass did: rows to run and forward-pass equivalents, before and after."""
+
+    name: str
+    rows_before: int
+    rows_after: int
+    forwards_before: float
+    forwards_after: float
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A compiled spec: everything that the engine needs besides the model and the data.
+
+    Parameters
+    ----------
+    name : str
+        The spec's name.
+    spec_digest, model_digest : str
+        What it was compiled from.
+    cohorts, arms, uses, traversals
+        What to run; see their types.
+    attributes : tuple of str
+        Attributes measured on every arm's output.
+    shard_pairs : int
+        Pairs that are run and written together.
+    batch_rows : int
+        Rows that are run at once.
+    options : dict
+        Switches that passes set and the engine obeys: ``rerun`` (``suffix`` or ``full``), ``skip_dead_rows``.
+    passes : tuple of PassRecord
+        What each pass did, in order.
+    """
+
+    name: str
+    spec_digest: str
+    model_digest: str
+    cohorts: tuple[Cohort, ...]
+    arms: tuple[Arm, ...]
+    uses: tuple[Use, ...]
+    attributes: tuple[str, ...]
+    traversals: tuple[Traversal, ...] = ()
+    shard_pairs: int = 64
+    batch_rows: int = 512
+    seed: int = 0
+    options: dict[str, Any] = field(default_factory=dict)
+    passes: tuple[PassRecord, ...] = ()
+
+    @property
+    def digest(self) -> str:
+        """Content hash of all but the pass records."""
+        content = asdict(self)
+        del content["passes"]
+        return digest(content)
+
+    def cohort(self, name: str) -> Cohort:
+        """The cohort called `name`; raises `KeyError` where there is none."""
+        for cohort in self.cohorts:
+            if cohort.name == name:
+                return cohort
+        raise KeyError(name)
+
+    def uses_of(self, owner: str, role: Role | None = None) -> tuple[Use, ...]:
+        """The uses of `owner`, of one role if given, in order."""
+        return tuple(use for use in self.uses if use.owner == owner and role in (None, use.role))

@@ -1,0 +1,1 @@
+"""Semantic attributes measured on decoded outputs."""

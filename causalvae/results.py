@@ -1,0 +1,129 @@
+"""All that one run found: the value that every report renders."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from causalvae.alignment.types import Alignment
+from causalvae.circuits.types import Verdict
+from causalvae.effects.types import Estimate, Refutation
+
+
+@dataclass(frozen=True)
+class GraphSummary:
+    """The declared graph: names, edges, and where nodes are mapped."""
+
+    factors: tuple[str, ...]
+    attributes: tuple[str, ...]
+    edges: tuple[tuple[str, str], ...]
+    mapping: dict[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True)
+class ReadoutCheck:
+    """A readout held against the data's true factor values, on real inputs and on reconstructions.
+
+    Parameters
+    ----------
+    attribute, readout : str
+    against : str
+        What the truth is, such as ``x position in pixels``.
+    metric : str
+        Name of the agreement measure, such as ``R^2`` or ``accuracy``.
+    on_inputs : float
+        Agreement measured on real inputs.
+    on_reconstructions : float
+        Agreement measured on the network's reconstructions of them.
+    n : int
+    passed : bool
+        Whether `on_inputs` reaches what this readout must reach to be trusted.
+    note : str
+    """
+
+    attribute: str
+    readout: str
+    against: str
+    metric: str
+    on_inputs: float
+    on_reconstructions: float
+    n: int
+    passed: bool
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class ControlCheck:
+    """A check that every run carries: self-patch, full patch, random initialisation, shuffled labels."""
+
+    name: str
+    description: str
+    value: float
+    limit: str
+    passed: bool
+
+
+@dataclass(frozen=True)
+class TraversalStrip:
+    """One latent swept over quantiles: decoded images as PNG bytes in base64, left to right."""
+
+    label: str
+    latent: int
+    quantiles: tuple[float, ...]
+    images: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class LatentSummary:
+    """One latent over the observed cohort: KL in nats, standard deviation of the posterior mean, mapped factor."""
+
+    latent: int
+    kl: float
+    sd: float
+    factor: str = ""
+
+
+@dataclass(frozen=True)
+class Results:
+    """Everything a report says.
+
+    Parameters
+    ----------
+    name, description : str
+        The spec's.
+    question : str
+        What was asked, in one sentence.
+    answer : str
+        What was found, in one sentence.
+    verdicts, estimates, refutations, alignment, graph, readouts, controls, traversals, latents
+        See their types.
+    model, data, execution : dict
+        Facts to print as they are: name -> text or number.
+    manifest : dict
+        Versions, digests, seeds, timings.
+    warnings : tuple of str
+        What a reader must know before trusting the numbers.
+    """
+
+    name: str
+    description: str
+    question: str
+    answer: str
+    verdicts: tuple[Verdict, ...]
+    estimates: tuple[Estimate, ...]
+    refutations: tuple[Refutation, ...]
+    alignment: Alignment | None
+    graph: GraphSummary
+    readouts: tuple[ReadoutCheck, ...]
+    controls: tuple[ControlCheck, ...]
+    traversals: tuple[TraversalStrip, ...]
+    latents: tuple[LatentSummary, ...]
+    model: dict[str, Any]
+    data: dict[str, Any]
+    execution: dict[str, Any]
+    manifest: dict[str, Any]
+    warnings: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain nested dicts, lists and numbers."""
+        return asdict(self)

@@ -1,0 +1,112 @@
+"""The losses of the VAE family, each as one function from a posterior and a sample to named terms.
+
+Every term is in nats an image. `loss` is what is minimised; the others say what it is made of.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from causalvae.models.vae import Posterior
+from causalvae.spec.training import (
+    AnnealedCapacityObjective,
+    BetaObjective,
+    BetaTCObjective,
+    Objective,
+    StandardObjective,
+)
+
+Terms = dict[str, Tensor]
+
+
+def gaussian_kl(posterior: Posterior) -> Tensor:
+    """KL(q(z|x) || N(0, I)) of each latent, averaged over the batch: shape (latent_dim,), in nats."""
+    mean, logvar = posterior.mean, posterior.logvar
+    return (0.5 * (mean.square() + logvar.exp() - 1.0 - logvar)).mean(0)
+
+
+def bernoulli_nll(logits: Tensor, x: Tensor) -> Tensor:
+    """Bernoulli negative log-likelihood of `x`, summed over pixels and averaged over the batch, in nats."""
+    return F.binary_cross_entropy_with_logits(logits, x, reduction="sum") / len(x)
+
+
+def total_correlation(posterior: Posterior, z: Tensor, dataset_size: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Chen et al.'s split of the KL, by minibatch-stratified sampling (arXiv 1802.04942, appendix C.2).
+
+    Parameters
+    ----------
+    posterior : Posterior
+        Of a batch of at least two images.
+    z : Tensor, shape (batch, latent_dim)
+        One sample of each.
+    dataset_size : int
+        Number of images that the batch was drawn from.
+
+    Returns
+    -------
+    mutual_information, total_correlation, dimension_wise_kl : Tensor
+        Scalars in nats; their sum estimates the KL.
+    """
+    n = len(z)
+    mean, logvar = posterior.mean, posterior.logvar
+    log_density = -0.5 * (math.log(2 * math.pi) + logvar + (z[:, None] - mean).square() * (-logvar).exp())
+    # Weights that make the batch stand for the data set: the sample's own image counts 1/N, one other image takes up
+    # the slack, and each of the rest counts 1/(n - 1).
+    own = 1.0 / dataset_size
+    slack = (dataset_size - n + 1) / (dataset_size * (n - 1))
+    weights = torch.full((n, n), 1.0 / (n - 1), dtype=z.dtype)
+    index = torch.arange(n)
+    weights[index, index] = own
+    weights[index, (index + 1) % n] = slack
+    log_weights = weights.log()
+
+    log_q_z = torch.logsumexp(log_weights + log_density.sum(2), dim=1)
+    log_product = torch.logsumexp(log_weights[..., None] + log_density, dim=1).sum(1)
+    log_q_z_given_x = log_density[index, index].sum(1)
+    log_prior = (-0.5 * (math.log(2 * math.pi) + z.square())).sum(1)
+    return (
+        (log_q_z_given_x - log_q_z).mean(),
+        (log_q_z - log_product).mean(),
+        (log_product - log_prior).mean(),
+    )
+
+
+def ramp(step: int, length: int) -> float:
+    """A weight that rises linearly from 0 at step 0 to 1 at step `length`; 1 where `length` is 0."""
+    return 1.0 if length == 0 else min(1.0, step / length)
+
+
+def objective_terms(
+    objective: Objective,
+    logits: Tensor,
+    x: Tensor,
+    posterior: Posterior,
+    z: Tensor,
+    step: int,
+    dataset_size: int,
+) -> Terms:
+    """The terms of `objective` at training step `step`, with their sum under ``loss``."""
+    reconstruction = bernoulli_nll(logits, x)
+    kl = gaussian_kl(posterior).sum()
+    terms: Terms = {"reconstruction": reconstruction, "kl": kl}
+    match objective:
+        case StandardObjective():
+            penalty = kl
+        case BetaObjective(beta=beta):
+            penalty = beta * kl
+        case AnnealedCapacityObjective(gamma=gamma, capacity=capacity, anneal_steps=length):
+            target = capacity * ramp(step, length)
+            penalty = gamma * (kl - target).abs()
+            terms["capacity"] = torch.tensor(target)
+        case BetaTCObjective(beta=beta, anneal_steps=length):
+            information, correlation, dimension_wise = total_correlation(posterior, z, dataset_size)
+            weight = 1.0 + (beta - 1.0) * ramp(step, length)
+            penalty = information + weight * correlation + dimension_wise
+            terms["mutual_information"] = information
+            terms["total_correlation"] = correlation
+    terms["loss"] = reconstruction + penalty
+    return terms
