@@ -3,7 +3,8 @@
 The data set (Matthey et al. 2017, github.com/google-deepmind/dsprites-dataset) holds 737,280 binary images, 64 x 64,
 of one white shape whose kind, size, rotation and place vary independently. The images here are drawn, not read: the
 constants below were fitted to the 320 frames of the original repository's ``dsprites.gif`` and agree with 300 of them
-exactly (38 wrong pixels in all; `tests/data/test_dsprites.py` counts them). So the images are "dSprites regenerated", not byte-identical.
+exactly (38 wrong pixels in all; `tests/data/test_dsprites.py` counts them). So the images are "dSprites regenerated",
+not byte-identical.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -28,17 +29,34 @@ class Factor:
         The physical value of each level, in level order.
     labels : tuple of str, optional
         Names of the levels; only for categorical factors.
+    period : float, default 2 pi
+        How far a cyclic factor's value goes before it means the same again; ignored for other kinds.
     """
 
     name: str
     kind: FactorKind
     values: tuple[float, ...]
     labels: tuple[str, ...] = ()
+    period: float = 2 * math.pi
 
     @property
     def size(self) -> int:
         """Number of levels."""
         return len(self.values)
+
+    @property
+    def meanings(self) -> IntArray:
+        """For each level the first level that means the same, shape (size,).
+
+        Only a cyclic factor repeats itself: dSprites' orientation runs from 0 to 2 pi with both ends included, so its
+        last level draws the same image as its first.
+        """
+        levels = np.arange(self.size, dtype=np.int64)
+        if self.kind != "cyclic":
+            return levels
+        turns = (np.asarray(self.values)[:, None] - np.asarray(self.values)[None, :]) / self.period
+        same: npt.NDArray[np.bool_] = np.abs(turns - np.round(turns)) < 1e-9
+        return np.asarray(same.argmax(axis=1), dtype=np.int64)
 
 
 @dataclass(frozen=True)
@@ -92,7 +110,7 @@ class FactorSpace:
 
     def index_of(self, levels: IntArray) -> IntArray:
         """Positions in the full grid of `levels`, shape (n, n_factors)."""
-        return np.ravel_multi_index(tuple(levels.T), self.sizes).astype(np.int64)
+        return np.asarray(np.ravel_multi_index(tuple(levels.T), self.sizes), dtype=np.int64)
 
     def values_of(self, levels: IntArray) -> FloatArray:
         """Physical values of `levels`; both have shape (n, n_factors)."""
