@@ -21,9 +21,10 @@ observations
 
 from __future__ import annotations
 
-import os
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,9 @@ class Measurements:
     pairs, outcomes, observations : DataFrame
         See the module's docstring.
     manifest : dict
-        Versions, digests, seeds, timings.
+        Digests, device, rows run and left out, seconds, the engine's exact controls.
+    images : DataFrame
+        Decoded images of the plan's traversals: ``strip`` (int), ``step`` (int), ``png`` (bytes).
     """
 
     plan: Plan
@@ -55,14 +58,16 @@ class Measurements:
     outcomes: pd.DataFrame
     observations: pd.DataFrame
     manifest: Mapping[str, Any] = field(default_factory=dict)
+    images: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     def arm(self, arm_id: str) -> pd.DataFrame:
         """The outcome rows of one arm, in pair order; raises `KeyError` where it was not run."""
-        if "_slices" not in self.__dict__:
-            groups = {name: frame for name, frame in self.outcomes.groupby("arm", observed=True, sort=False)}
-            object.__setattr__(self, "_slices", groups)
-        frame: pd.DataFrame = self.__dict__["_slices"][arm_id]
-        return frame
+        return self._by_arm[arm_id]
+
+    @cached_property
+    def _by_arm(self) -> dict[str, pd.DataFrame]:
+        ordered = self.outcomes.sort_values("pair", kind="stable")
+        return {str(name): frame for name, frame in ordered.groupby("arm", observed=True, sort=False)}
 
     def values(self, arm_id: str, column: str) -> npt.NDArray[np.float64]:
         """One outcome column of one arm, shape (pairs,), in pair order."""
@@ -77,4 +82,11 @@ def write_table(frame: pd.DataFrame, path: Path) -> None:
     """Write `frame` as Parquet so that a reader sees either all of it or nothing."""
     partial = path.with_name(path.name + ".partial")
     frame.to_parquet(partial, index=False, compression="zstd")
-    os.replace(partial, path)
+    partial.replace(path)
+
+
+def write_json(value: Mapping[str, Any], path: Path) -> None:
+    """Write `value` as JSON so that a reader sees either all of it or nothing."""
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(json.dumps(value, indent=1), encoding="utf-8")
+    partial.replace(path)

@@ -37,13 +37,15 @@ class BurgessEncoder(nn.Module):
         self.mu_logvar_gen = nn.Linear(_HIDDEN, 2 * latent_dim)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Posterior parameters, (batch, 2 * latent_dim), of images (batch, channels, 64, 64)."""
         x = torch.relu(self.conv1(x))
         x = torch.relu(self.conv2(x))
         x = torch.relu(self.conv3(x))
         x = torch.relu(self.conv_64(x))
         x = torch.relu(self.lin1(x.flatten(1)))
         x = torch.relu(self.lin2(x))
-        return self.mu_logvar_gen(x)
+        parameters: Tensor = self.mu_logvar_gen(x)
+        return parameters
 
 
 class BurgessDecoder(nn.Module):
@@ -60,6 +62,7 @@ class BurgessDecoder(nn.Module):
         self.convT3 = _up(channels)
 
     def forward(self, z: Tensor) -> Tensor:
+        """Logits, (batch, channels, 64, 64), of latents (batch, latent_dim)."""
         x = torch.relu(self.lin1(z))
         x = torch.relu(self.lin2(x))
         x = torch.relu(self.lin3(x))
@@ -67,7 +70,8 @@ class BurgessDecoder(nn.Module):
         x = torch.relu(self.convT_64(x))
         x = torch.relu(self.convT1(x))
         x = torch.relu(self.convT2(x))
-        return self.convT3(x)
+        logits: Tensor = self.convT3(x)
+        return logits
 
 
 def burgess(latent_dim: int = 10, channels: int = 1, layout: PosteriorLayout = "chunk") -> VAE:

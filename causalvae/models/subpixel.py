@@ -11,7 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-# Output pixel 2i + a (a = 0, 1) sums over input pixels i + d (d = -1, 0, 1) with kernel tap k where 2i + a = 2(i+d) - 1 + k.
+# Output pixel 2i + a (a = 0, 1) sums over input pixels i + d (d = -1, 0, 1) with kernel tap k, where
+# 2i + a = 2(i + d) - 1 + k.
 _TAPS = {0: ((-1, 3), (0, 1)), 1: ((0, 2), (1, 0))}
 
 
@@ -31,7 +32,7 @@ class SubpixelConvTranspose2d(nn.ConvTranspose2d):
         return F.pixel_shuffle(F.conv2d(x, kernel.flatten(0, 2), bias, padding=1), 2)
 
 
-def use_subpixel(module: nn.Module, max_channels: int = 4) -> nn.Module:
+def use_subpixel(module: nn.Module, max_channels: int = 4) -> None:
     """Give every fitting layer of `module` with at most `max_channels` outputs the faster forward, in place.
 
     Parameters stay the same objects under the same names, so the state dict does not change.
@@ -48,9 +49,8 @@ def use_subpixel(module: nn.Module, max_channels: int = 4) -> nn.Module:
             and layer.out_channels <= max_channels
         ):
             layer.__class__ = SubpixelConvTranspose2d
-    return module
 
 
-def channels_last(module: nn.Module) -> nn.Module:
+def channels_last(module: nn.Module) -> None:
     """Lay the 4-d weights of `module` out channels-last, in place; convolutions then run in that layout."""
-    return module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

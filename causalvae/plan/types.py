@@ -1,6 +1,7 @@
 """The plan as a document: what is to be run, as plain frozen values with content hashes.
 
-A plan has *cohorts* (sets of inputs), *arms* (one intervention on one side of a cohort) and *uses* (what an arm is for).
+A plan has *cohorts* (sets of inputs), *arms* (one intervention on one side of a cohort) and *uses* (what an arm is
+for).
 Two uses of the same arm share it: an arm's identity is its content.
 """
 

@@ -54,8 +54,24 @@ class BetaTCObjective(_Section):
     anneal_steps: int = Field(default=0, ge=0)
 
 
+class AnnealedTCObjective(_Section):
+    """Reconstruction + w(t) (KL + (kappa - 1) TC), the weight w falling geometrically from `start` to `end`.
+
+    A falling weight admits the factors in the order of what they are worth to the picture, as a rising capacity does
+    (Burgess et al. 2018), but its gradient is smooth: the capacity objective's |KL - C| flips sign at every step and
+    its large gamma then drowns the reconstruction in the optimiser's normalisation. The total correlation (Chen et al.
+    2018) breaks the symmetry under rotation that the KL alone leaves between factors of equal worth.
+    """
+
+    name: Literal["annealed_tcvae"]
+    start: PositiveFloat = 20.0
+    end: PositiveFloat = 4.0
+    kappa: float = Field(default=3.0, ge=1.0)
+    anneal_steps: PositiveInt = 20_000
+
+
 Objective = Annotated[
-    StandardObjective | BetaObjective | AnnealedCapacityObjective | BetaTCObjective,
+    StandardObjective | BetaObjective | AnnealedCapacityObjective | BetaTCObjective | AnnealedTCObjective,
     Field(discriminator="name"),
 ]
 

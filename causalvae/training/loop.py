@@ -92,7 +92,8 @@ def train(
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(spec.seed)
     vae = burgess(spec.model.latent_dim)
-    channels_last(use_subpixel(vae))
+    use_subpixel(vae)
+    channels_last(vae)
     optimiser = torch.optim.Adam(vae.parameters(), lr=spec.optimiser.lr)
     start, earlier = _resume(spec, folder, vae, optimiser)
 
@@ -130,7 +131,7 @@ def _step(spec: TrainSpec, vae: VAE, optimiser: torch.optim.Optimizer, x: Tensor
     z = posterior.mean + noise * (0.5 * posterior.logvar).exp()
     terms = objective_terms(spec.objective, vae.decoder(z), x, posterior, z, step, len(dsprites.SPACE))
     optimiser.zero_grad(set_to_none=True)
-    terms["loss"].backward()  # type: ignore[no-untyped-call]
+    terms["loss"].backward()
     optimiser.step()
     return {name: float(value.detach()) for name, value in terms.items()}
 

@@ -14,6 +14,7 @@ from torch import Tensor
 from causalvae.models.vae import Posterior
 from causalvae.spec.training import (
     AnnealedCapacityObjective,
+    AnnealedTCObjective,
     BetaObjective,
     BetaTCObjective,
     Objective,
@@ -107,6 +108,12 @@ def objective_terms(
             weight = 1.0 + (beta - 1.0) * ramp(step, length)
             penalty = information + weight * correlation + dimension_wise
             terms["mutual_information"] = information
+            terms["total_correlation"] = correlation
+        case AnnealedTCObjective(start=first, end=last, kappa=kappa, anneal_steps=length):
+            weight = first * (last / first) ** ramp(step, length)
+            information, correlation, dimension_wise = total_correlation(posterior, z, dataset_size)
+            penalty = weight * (information + kappa * correlation + dimension_wise)
+            terms["weight"] = torch.tensor(weight)
             terms["total_correlation"] = correlation
     terms["loss"] = reconstruction + penalty
     return terms

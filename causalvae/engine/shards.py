@@ -1,0 +1,148 @@
+"""Runs one shard of one cohort: the clean runs, then every arm."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import torch
+from torch import Tensor
+
+from causalvae.engine.outcomes import Measure, OutcomeMeter, outcome_frame
+from causalvae.engine.rerun import Group, group_arms
+from causalvae.engine.values import CleanRuns, Statistics
+from causalvae.models.capture import OperatorGraph
+from causalvae.models.components import ComponentMap
+from causalvae.plan.types import Arm, Plan, Side
+
+
+@dataclass(frozen=True)
+class ShardInputs:
+    """The inputs of one shard.
+
+    Parameters
+    ----------
+    cohort : str
+    first : int
+        Index of the shard's first pair in the cohort.
+    sides : dict
+        Side -> inputs, (rows, *input_shape); the observed cohort has only ``base``.
+    noise : Tensor, shape (rows, latent_dim)
+        The same for every side and arm (common random numbers).
+    """
+
+    cohort: str
+    first: int
+    sides: Mapping[Side, Tensor]
+    noise: Tensor
+
+    @property
+    def rows(self) -> int:
+        """Number of pairs."""
+        return len(self.noise)
+
+
+@dataclass(frozen=True)
+class ShardResult:
+    """Outcome rows of one shard, in the order of the plan's arms, and its clean values."""
+
+    outcomes: pd.DataFrame
+    clean: CleanRuns
+    rows_run: int
+    rows_dead: int
+
+
+def shard_bounds(samples: int, shard_pairs: int) -> list[tuple[int, int]]:
+    """Half-open ranges of pairs; a last shard of a single pair joins the one before, so that it can be deranged."""
+    starts = list(range(0, samples, shard_pairs))
+    if len(starts) > 1 and samples - starts[-1] < 2:
+        starts.pop()
+    return list(zip(starts, [*starts[1:], samples], strict=True))
+
+
+def run_clean(graph: OperatorGraph, inputs: ShardInputs) -> CleanRuns:
+    """The clean values of every node, for each side of a shard."""
+    return CleanRuns({side: graph.run(x, inputs.noise) for side, x in inputs.sides.items()}, inputs.rows)
+
+
+def run_shard(
+    plan: Plan,
+    arms: Sequence[Arm],
+    graph: OperatorGraph,
+    components: ComponentMap,
+    inputs: ShardInputs,
+    statistics: Mapping[str, Statistics],
+    measure: Measure,
+    on_rows: Callable[[int], None] = lambda rows: None,
+) -> ShardResult:
+    """Run every arm of `arms` on one shard.
+
+    Parameters
+    ----------
+    plan : Plan
+        For its options, attributes and batch size.
+    arms : sequence of Arm
+        The cohort's arms; those that end before this shard are passed over.
+    graph, components
+        The network.
+    inputs : ShardInputs
+    statistics : mapping
+        Site name -> facts over the whole cohort.
+    measure : callable
+        From outputs to attributes.
+    on_rows : callable
+        Told the number of rows that were finished.
+    """
+    clean = run_clean(graph, inputs)
+    outputs = {side: values[graph.outputs["output"]] for side, values in clean.sides.items()}
+    meter = OutcomeMeter(measure, plan.attributes, outputs["base"], outputs.get("counterfactual"))
+    everyone = torch.arange(inputs.rows, device=inputs.noise.device)
+    clean_outcomes = {side: meter(output, everyone) for side, output in outputs.items()}
+
+    covered = [min(arm.pairs - inputs.first, inputs.rows) for arm in arms]
+    present = [position for position, count in enumerate(covered) if count > 0]
+    values: dict[int, npt.NDArray[np.float64]] = {}
+    alive: dict[int, npt.NDArray[np.bool_]] = defaultdict(lambda: np.zeros(0, dtype=bool))
+    run = dead = 0
+    for members in group_arms([arms[position] for position in present]):
+        positions = [present[member] for member in members]
+        for position in positions:
+            side = arms[position].side
+            values[position] = clean_outcomes[side][: covered[position]].copy()
+            alive[position] = np.zeros(covered[position], dtype=bool)
+        if not arms[positions[0]].patches:
+            on_rows(sum(covered[position] for position in positions))
+            continue
+        group = Group(
+            graph,
+            components,
+            [arms[position] for position in positions],
+            clean,
+            statistics,
+            [covered[position] for position in positions],
+            skip_dead=bool(plan.options.get("skip_dead_rows", True)),
+            from_input=plan.options.get("rerun", "suffix") == "full",
+        )
+        live = group.live()
+        for batch in group.batches(live, plan.batch_rows):
+            measured = meter(batch.output, batch.pairs)
+            owners, rows = batch.arms.cpu().numpy(), batch.pairs.cpu().numpy()
+            for member in np.unique(owners):
+                mine = owners == member
+                values[positions[member]][rows[mine]] = measured[mine]
+                alive[positions[member]][rows[mine]] = True
+            run += len(rows)
+            on_rows(len(rows))
+        total = sum(covered[position] for position in positions)
+        skipped = total - int(live.sum())
+        dead += skipped
+        on_rows(skipped)
+    frames = [
+        outcome_frame(arms[position].id, values[position], alive[position], inputs.first, meter.columns)
+        for position in present
+    ]
+    return ShardResult(pd.concat(frames, ignore_index=True), clean, run, dead)

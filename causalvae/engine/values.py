@@ -1,0 +1,128 @@
+"""What a patch puts in place: the source's value, and how it enters the clean one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from causalvae.plan.types import Patch, Side, Source, Subspace
+
+OTHER: dict[Side, Side] = {"base": "counterfactual", "counterfactual": "base"}
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """Facts about a site over a whole cohort, for sources that need them.
+
+    Parameters
+    ----------
+    mean : Tensor or None, shape (1, *site_shape)
+        Over the cohort's base side.
+    observed : Tensor or None, shape (n, *site_shape)
+        Values over the observed cohort, sorted along the first axis.
+    """
+
+    mean: Tensor | None = None
+    observed: Tensor | None = None
+
+    def known_mean(self) -> Tensor:
+        """The mean; raises `LookupError` where it was not gathered."""
+        if self.mean is None:
+            raise LookupError("the mean of this site was not gathered")
+        return self.mean
+
+    def known_values(self) -> Tensor:
+        """The observed values; raises `LookupError` where they were not gathered."""
+        if self.observed is None:
+            raise LookupError("the observed values of this site were not gathered")
+        return self.observed
+
+
+@dataclass(frozen=True)
+class CleanRuns:
+    """The clean values of one shard: node name -> tensor with one row a pair, for each side."""
+
+    sides: Mapping[Side, Mapping[str, Tensor]]
+    rows: int
+
+
+def source_value(source: Source, node: str, side: Side, clean: CleanRuns, statistics: Statistics) -> Tensor:
+    """The value that `source` gives for every row of a shard: tensor of shape (rows, *site_shape)."""
+    own = clean.sides[side][node]
+    match source.kind:
+        case "interchange":
+            return clean.sides[OTHER[side]][node]
+        case "zero":
+            return torch.zeros_like(own)
+        case "constant":
+            return torch.full_like(own, _number(source))
+        case "resample":
+            order = derangement(clean.rows, 0 if source.seed is None else source.seed)
+            return clean.sides["base"][node][torch.from_numpy(order).to(own.device)]
+        case "mean":
+            return statistics.known_mean().expand_as(own)
+        case "quantile":
+            values = statistics.known_values()
+            # Linear interpolation between order statistics, as numpy's default.
+            position = _number(source) * (len(values) - 1)
+            low = int(position)
+            high = min(low + 1, len(values) - 1)
+            return torch.lerp(values[low], values[high], position - low).expand_as(own)
+        case "sd":
+            return own + _number(source) * statistics.known_values().std(0)
+    raise ValueError(source.kind)
+
+
+def _number(source: Source) -> float:
+    if source.value is None:
+        raise ValueError(f"a {source.kind} source needs a value")
+    return source.value
+
+
+def derangement(n: int, seed: int) -> npt.NDArray[np.int64]:
+    """A permutation of n >= 2 positions that leaves none in place, seeded: a random cyclic order, each to the next."""
+    order = np.random.default_rng([seed, n]).permutation(n)
+    donors = np.empty(n, dtype=np.int64)
+    donors[order] = np.roll(order, 1)
+    return donors
+
+
+def projector(subspace: Subspace, units: int) -> Tensor:
+    """The orthogonal projector onto a random subspace of `units` dimensions: float64, (units, units)."""
+    draw = np.random.default_rng(subspace.seed).standard_normal((units, subspace.dim))
+    basis, _ = np.linalg.qr(draw)
+    return torch.from_numpy(basis @ basis.T)
+
+
+def apply_patch(value: Tensor, patch: Patch, source: Tensor) -> None:
+    """Put `source` in place in `value`, in place; both have shape (rows, *site_shape)."""
+    index = selection(patch, value.ndim)
+    if patch.subspace is None:
+        value[index] = source[index]
+        return
+    own = value[index]
+    matrix = projector(patch.subspace, own.shape[1]).to(value)
+    value[index] = own + torch.einsum("uv,rv...->ru...", matrix, source[index] - own)
+
+
+def selection(patch: Patch, ndim: int) -> tuple[slice | list[int], ...]:
+    """The index of a patch's units and window in a value with a leading row axis and `ndim` axes in all."""
+    units: slice | list[int] = slice(None) if patch.units is None else _contiguous(patch.units)
+    window = [slice(start, stop) for start, stop in patch.window]
+    return (slice(None), units, *window, *[slice(None)] * (ndim - 2 - len(window)))
+
+
+def _contiguous(units: tuple[int, ...]) -> slice | list[int]:
+    first, last = units[0], units[-1]
+    return slice(first, last + 1) if last - first + 1 == len(units) else list(units)
+
+
+def live_rows(patch: Patch, source: Tensor, clean: Tensor) -> Tensor:
+    """Which rows a patch changes at all: bool tensor, (rows,)."""
+    index = selection(patch, clean.ndim)
+    return (source[index] != clean[index]).flatten(1).any(1)

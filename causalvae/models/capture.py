@@ -1,0 +1,376 @@
+"""Captures a network once as a graph of operators that can be re-run from anywhere.
+
+`torch.export` gives the operators with the path of the module that each belongs to; here they become an
+`OperatorGraph`: an ordered list of operations over named values, with the batch axis left open. In-place operations
+are made functional by the export's decomposition, so a kept value is never overwritten.
+"""
+
+from __future__ import annotations
+
+import operator
+import warnings
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import torch
+from torch import Tensor, fx, nn
+
+from causalvae.errors import CausalVAEError
+
+Environment = dict[str, Any]
+
+# Elementwise operations that count as the activation function of the module before them.
+ACTIVATIONS = frozenset(
+    getattr(torch.ops.aten, name).default
+    for name in (
+        "relu", "leaky_relu", "elu", "gelu", "silu", "tanh", "sigmoid", "softplus", "hardtanh", "hardswish", "mish",
+        "selu", "celu", "relu6",
+    )
+    if hasattr(torch.ops.aten, name)
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One node: `name` = `function(*args, **kwargs)`, where strings wrapped in `Value` refer to other nodes.
+
+    Parameters
+    ----------
+    name : str
+    function : callable or None
+        None for an input or a parameter.
+    args, kwargs
+        With `Value` in place of other nodes' values.
+    inputs : tuple of str
+        Names of the nodes it reads.
+    batched : bool
+        Whether its value has one row an input (False for parameters and what is computed from them alone).
+    size : callable or None
+        For a number that depends on the batch size: from the batch size to the number.
+    calls : tuple of (str, int, str)
+        Enclosing modules, outermost first: path, which call of it, class name.
+    shape : tuple of int
+        Without the batch axis; empty where the value is no batched tensor.
+    flops : float
+        Multiply-adds times two, a row.
+    """
+
+    name: str
+    function: Callable[..., Any] | None
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    inputs: tuple[str, ...]
+    batched: bool
+    size: Callable[[int], int] | None
+    calls: tuple[tuple[str, int, str], ...]
+    shape: tuple[int, ...]
+    flops: float
+
+
+@dataclass(frozen=True)
+class Value:
+    """Stands for the value of another node in an operation's arguments."""
+
+    name: str
+
+
+class OperatorGraph:
+    """Operations in execution order, and the values of the parameters they read.
+
+    Parameters
+    ----------
+    operations : sequence of Operation
+    inputs : tuple of str
+        Names of the input nodes, in the order of the network's arguments.
+    outputs : dict
+        Name of each output of the network -> name of the node that holds it.
+    parameters : dict
+        Node name -> tensor.
+    """
+
+    def __init__(
+        self,
+        operations: Iterable[Operation],
+        inputs: tuple[str, ...],
+        outputs: Mapping[str, str],
+        parameters: Mapping[str, Tensor],
+    ) -> None:
+        self.operations = tuple(operations)
+        self.inputs = inputs
+        self.outputs = dict(outputs)
+        self.parameters = dict(parameters)
+        self.by_name = {operation.name: operation for operation in self.operations}
+        self.users: dict[str, list[str]] = {operation.name: [] for operation in self.operations}
+        for operation in self.operations:
+            for name in operation.inputs:
+                self.users[name].append(operation.name)
+
+    @property
+    def flops(self) -> float:
+        """FLOPs of a whole forward pass, a row."""
+        return sum(operation.flops for operation in self.operations)
+
+    def descendants(self, names: Iterable[str]) -> set[str]:
+        """All nodes computed from any of `names`, without these."""
+        found: set[str] = set()
+        stack = list(names)
+        while stack:
+            for user in self.users[stack.pop()]:
+                if user not in found:
+                    found.add(user)
+                    stack.append(user)
+        return found
+
+    def ancestors(self, names: Iterable[str]) -> set[str]:
+        """All nodes that any of `names` is computed from, and these."""
+        found = set(names)
+        stack = list(found)
+        while stack:
+            for name in self.by_name[stack.pop()].inputs:
+                if name not in found:
+                    found.add(name)
+                    stack.append(name)
+        return found
+
+    def between(self, patched: Iterable[str], requested: Iterable[str]) -> tuple[Operation, ...]:
+        """The operations to re-run when `patched` change: downstream of them and needed for `requested`."""
+        wanted = self.descendants(patched) & self.ancestors(requested)
+        return tuple(operation for operation in self.operations if operation.name in wanted)
+
+    def run(self, *values: Tensor, keep: Iterable[str] | None = None) -> Environment:
+        """A whole forward pass.
+
+        Parameters
+        ----------
+        *values : Tensor
+            The network's arguments; all have the same batch size.
+        keep : iterable of str, optional
+            Nodes whose values are returned besides the outputs'; all where omitted. Others are freed once read.
+        """
+        rows = len(values[0])
+        environment: Environment = {**self.parameters, **dict(zip(self.inputs, values, strict=True))}
+        kept = None if keep is None else set(keep) | set(self.outputs.values())
+        last_read: dict[str, str] = {}
+        if kept is not None:
+            for operation in self.operations:
+                for name in operation.inputs:
+                    last_read[name] = operation.name
+        for operation in self.operations:
+            if operation.name not in environment:
+                environment[operation.name] = evaluate(operation, environment, rows)
+            if kept is not None:
+                for name in operation.inputs:
+                    if last_read[name] == operation.name and name not in kept and name not in self.parameters:
+                        environment.pop(name, None)
+        if kept is None:
+            return environment
+        return {name: environment[name] for name in kept if name in environment}
+
+    def with_parameters(self, state: Mapping[str, Tensor]) -> OperatorGraph:
+        """The same graph over other parameters, given by node name."""
+        if state.keys() != self.parameters.keys():
+            raise KeyError("parameter names differ")
+        return OperatorGraph(self.operations, self.inputs, self.outputs, state)
+
+    def to(self, device: torch.device) -> OperatorGraph:
+        """The same graph with its parameters on `device`."""
+        return self.with_parameters({name: value.to(device) for name, value in self.parameters.items()})
+
+
+def evaluate(operation: Operation, environment: Mapping[str, Any], rows: int) -> Any:
+    """The value of one operation, its inputs taken from `environment`."""
+    if operation.size is not None:
+        return operation.size(rows)
+    if operation.function is None:
+        raise KeyError(operation.name)
+    return operation.function(
+        *_fill(operation.args, environment),
+        **{key: _fill(value, environment) for key, value in operation.kwargs.items()},
+    )
+
+
+def _fill(argument: Any, environment: Mapping[str, Any]) -> Any:
+    if isinstance(argument, Value):
+        return environment[argument.name]
+    if isinstance(argument, (list, tuple)):
+        return type(argument)(_fill(item, environment) for item in argument)
+    return argument
+
+
+def capture(network: nn.Module, example: tuple[Tensor, ...], outputs: tuple[str, ...]) -> OperatorGraph:
+    """Capture `network` in evaluation mode.
+
+    Parameters
+    ----------
+    network : nn.Module
+        Returns a tuple of tensors.
+    example : tuple of Tensor
+        Arguments with a batch of at least two rows.
+    outputs : tuple of str
+        A name for each value that the network returns.
+
+    Raises
+    ------
+    CausalVAEError
+        CV110 where the network cannot be captured, or where what was captured does not give the network's own values
+        bit for bit.
+    """
+    network.eval()
+    batch = torch.export.Dim("batch", min=1, max=65536)
+    try:
+        with warnings.catch_warnings(), torch.no_grad():
+            warnings.simplefilter("ignore")
+            program = torch.export.export(network, example, dynamic_shapes=tuple({0: batch} for _ in example))
+            program = program.run_decompositions({})
+    except Exception as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise CausalVAEError(
+            "CV110",
+            f"the network cannot be captured as an operator graph: {reason}",
+            "Data-dependent control flow in forward() is the usual cause; express it with torch.where.",
+        ) from error
+    graph = _read(program, network, outputs)
+    _compare(graph, network, example)
+    return graph
+
+
+def _read(program: torch.export.ExportedProgram, network: nn.Module, outputs: tuple[str, ...]) -> OperatorGraph:
+    signature = program.graph_signature
+    state = {**dict(network.named_parameters()), **dict(network.named_buffers())}
+    held = {**signature.inputs_to_parameters, **signature.inputs_to_buffers}
+    constants = signature.inputs_to_lifted_tensor_constants
+    parameters: dict[str, Tensor] = {}
+    inputs: list[str] = []
+    operations: list[Operation] = []
+    calls = _Calls()
+    batched: set[str] = set()
+    ends: list[str] = []
+    for node in program.graph.nodes:
+        if node.op == "placeholder":
+            if node.name in held:
+                parameters[node.name] = state[held[node.name]].detach()
+            elif node.name in constants:
+                parameters[node.name] = program.constants[constants[node.name]].detach()
+            else:
+                inputs.append(node.name)
+                batched.add(node.name)
+            operations.append(_operation(node, None, node.name in batched, ()))
+        elif node.op == "call_function":
+            sources = {source.name for source in node.all_input_nodes}
+            size = _size_of(node.meta.get("val"))
+            if size is None and sources & batched:
+                batched.add(node.name)
+            operations.append(_operation(node, size, node.name in batched, calls.of(node)))
+        elif node.op == "output":
+            ends = [item.name for item in node.args[0]]
+    return OperatorGraph(operations, tuple(inputs), dict(zip(outputs, ends, strict=True)), parameters)
+
+
+def _operation(
+    node: fx.Node, size: Callable[[int], int] | None, batched: bool, calls: tuple[tuple[str, int, str], ...]
+) -> Operation:
+    value = node.meta.get("val")
+    shape: tuple[int, ...] = ()
+    if batched and isinstance(value, Tensor) and value.ndim > 0:
+        shape = tuple(int(axis) for axis in value.shape[1:])
+    function = None
+    if node.op == "call_function":
+        function = node.target if callable(node.target) else None
+    return Operation(
+        name=node.name,
+        function=function,
+        args=_wrap(tuple(node.args)),
+        kwargs={key: _wrap(argument) for key, argument in node.kwargs.items()},
+        # A size is computed from the number of rows, so it depends on no node's value.
+        inputs=() if size is not None else tuple(dict.fromkeys(source.name for source in node.all_input_nodes)),
+        batched=batched,
+        size=size,
+        calls=calls,
+        shape=shape,
+        flops=_flops(node) if batched else 0.0,
+    )
+
+
+def _wrap(argument: Any) -> Any:
+    if isinstance(argument, fx.Node):
+        return Value(argument.name)
+    if isinstance(argument, (list, tuple)):
+        items = [_wrap(item) for item in argument]
+        return tuple(items) if isinstance(argument, tuple) else items
+    return argument
+
+
+def _size_of(value: Any) -> Callable[[int], int] | None:
+    """For a symbolic number, the function from the batch size to it."""
+    if not isinstance(value, torch.SymInt):
+        return None
+    expression = value.node.expr
+    symbols = list(expression.free_symbols)
+    if not symbols:
+        constant = int(expression)
+        return lambda rows: constant
+    if len(symbols) > 1:
+        raise CausalVAEError(
+            "CV110",
+            "the network has more than one open axis.",
+            "Only the batch axis may vary; fix the input's shape.",
+        )
+    symbol = symbols[0]
+    if expression == symbol:
+        return lambda rows: rows
+    return lambda rows: int(expression.subs(symbol, rows))
+
+
+class _Calls:
+    """Numbers the calls of each module: a module that is used again gets another key from the export."""
+
+    def __init__(self) -> None:
+        self._keys: dict[str, list[str]] = {}
+
+    def of(self, node: fx.Node) -> tuple[tuple[str, int, str], ...]:
+        found = []
+        for key, (path, kind) in (node.meta.get("nn_module_stack") or {}).items():
+            if not path:
+                continue
+            clean = path.split("@")[0]
+            keys = self._keys.setdefault(clean, [])
+            if key not in keys:
+                keys.append(key)
+            name = kind if isinstance(kind, str) else kind.__name__
+            found.append((clean, keys.index(key) + 1, name.rsplit(".", 1)[-1]))
+        return tuple(found)
+
+
+def _flops(node: fx.Node) -> float:
+    value = node.meta.get("val")
+    if not isinstance(value, Tensor) or value.ndim == 0:
+        return 0.0
+    outputs = float(prod(int(axis) for axis in value.shape[1:]))
+    name = getattr(node.target, "_opname", getattr(node.target, "__name__", ""))
+    if name.startswith("conv") or name == "linear":
+        kernel = _shape_of(node.args[1])
+        # A transposed convolution spreads each input over the kernel, a plain one gathers the kernel into each output.
+        positions = float(prod(_shape_of(node.args[0])[1:])) if name.startswith("conv_transpose") else outputs
+        return 2.0 * positions * prod(kernel[1:])
+    if name in ("matmul", "mm", "bmm", "addmm"):
+        return 2.0 * outputs * _shape_of(node.args[1 if name == "addmm" else 0])[-1]
+    return 0.0 if node.target is operator.getitem else outputs
+
+
+def _shape_of(node: Any) -> list[int]:
+    return [int(axis) for axis in node.meta["val"].shape]
+
+
+def _compare(graph: OperatorGraph, network: nn.Module, example: tuple[Tensor, ...]) -> None:
+    with torch.inference_mode():
+        expected = network(*example)
+        environment = graph.run(*example)
+    for name, value in zip(graph.outputs, expected, strict=True):
+        if not torch.equal(environment[graph.outputs[name]], value):
+            raise CausalVAEError(
+                "CV110",
+                f"what was captured of the network gives another {name} than the network itself.",
+                "Check that forward() is deterministic in evaluation mode.",
+            )

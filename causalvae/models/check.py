@@ -1,0 +1,107 @@
+"""What a loaded network must show before its numbers mean anything."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from causalvae.errors import CausalVAEError
+from causalvae.models.vae import VAE
+
+
+@dataclass(frozen=True)
+class LoadCheck:
+    """The load-time check's findings, in nats an image.
+
+    Parameters
+    ----------
+    reconstruction : float
+        Negative log-likelihood at the posterior mean.
+    mean_image : float
+        The same of the best constant image, the mean of the inputs.
+    kl : float
+        KL to the prior, summed over latents.
+    images : int
+    """
+
+    reconstruction: float
+    mean_image: float
+    kl: float
+    images: int
+
+
+def negative_log_likelihood(vae: VAE, output: Tensor, x: Tensor) -> Tensor:
+    """Of each input under its output, in nats: shape (batch,). Gaussian likelihoods have unit variance."""
+    if vae.likelihood == "bernoulli":
+        # Clamped as binary_cross_entropy clamps, so that a saturated wrong pixel costs 100 nats and not infinity.
+        loss = F.binary_cross_entropy(output.clamp(0, 1), x, reduction="none")
+    else:
+        loss = 0.5 * (output - x).square()
+    return loss.flatten(1).double().sum(1)
+
+
+@torch.inference_mode()
+def check_model(vae: VAE, x: Tensor) -> LoadCheck:
+    """Hold a network against inputs of its data.
+
+    Parameters
+    ----------
+    vae : VAE
+    x : Tensor, shape (n, *input_shape)
+        Inputs drawn from the data.
+
+    Raises
+    ------
+    CausalVAEError
+        CV104 where the shapes do not fit; CV105 where two passes differ; CV106 where values are not finite; CV107 where
+        reconstructions are worse than the mean image's.
+    """
+    vae.eval()
+    if tuple(x.shape[1:]) != tuple(vae.input_shape):
+        raise CausalVAEError(
+            "CV104",
+            f"the network takes inputs of shape {tuple(vae.input_shape)}, the data gives {tuple(x.shape[1:])}.",
+            "Choose data that the network was trained on.",
+            "model",
+        )
+    posterior = vae.encode(x)
+    output = vae.decode(posterior.mean)
+    again = vae.decode(vae.encode(x).mean)
+    if not torch.equal(output, again):
+        raise CausalVAEError(
+            "CV105",
+            "two passes over the same inputs differ in evaluation mode.",
+            "Draw noise outside the network; dropout must obey model.eval().",
+            "model",
+        )
+    kl = 0.5 * (posterior.mean.square() + posterior.logvar.exp() - 1 - posterior.logvar).double().sum(1).mean()
+    reconstruction = float(negative_log_likelihood(vae, output, x).mean())
+    constant = x.mean(0, keepdim=True).expand_as(x)
+    mean_image = float(negative_log_likelihood(vae, constant, x).mean())
+    if not (torch.isfinite(kl) and torch.isfinite(output).all()):
+        raise CausalVAEError(
+            "CV106",
+            "the posterior or the output is not finite.",
+            _layout_remedy(vae),
+            "model.posterior",
+        )
+    if not reconstruction < mean_image:
+        raise CausalVAEError(
+            "CV107",
+            f"reconstructions cost {reconstruction:,.0f} nats an image, more than the mean image's {mean_image:,.0f}: "
+            "the weights are not read as they were trained.",
+            _layout_remedy(vae),
+            "model.posterior",
+        )
+    return LoadCheck(reconstruction, mean_image, float(kl), len(x))
+
+
+def _layout_remedy(vae: VAE) -> str:
+    other = "interleaved" if vae.layout == "chunk" else "chunk"
+    return (
+        f"The posterior was read as {vae.layout}; try `posterior: {{layout: {other}}}`, "
+        "and check that the data is what the network was trained on."
+    )

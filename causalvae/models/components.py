@@ -1,0 +1,220 @@
+"""The addressable components of a network, and how an address finds them.
+
+Plain values: nothing here needs torch, so a plan can be compiled and read without it.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+from causalvae.digest import digest
+from causalvae.errors import CausalVAEError
+from causalvae.spec.address import Address, parse_address
+
+Stage = Literal["encoder", "latent", "decoder"]
+
+
+@dataclass(frozen=True)
+class Site:
+    """A place in the network whose value can be read and replaced.
+
+    Parameters
+    ----------
+    name : str
+        Canonical name: dotted module path, ``#k`` for the k-th call (k > 1) of a reused module, ``@pre`` for the value
+        before the activation function that follows the module.
+    stage : {"encoder", "latent", "decoder"}
+    kind : str
+        Class of the module, or ``posterior mean`` and the like.
+    shape : tuple of int
+        Shape of the value without the batch axis; the first axis counts units (channels of an image-shaped value).
+    node : str
+        Name of the operator-graph node that holds the value.
+    is_leaf : bool
+        Whether the module has no children; wildcards choose only leaves.
+    rerun_cost : float
+        FLOPs of the nodes downstream of this one, as a share of a whole forward pass.
+    """
+
+    name: str
+    stage: Stage
+    kind: str
+    shape: tuple[int, ...]
+    node: str
+    is_leaf: bool
+    rerun_cost: float
+
+    @property
+    def units(self) -> int:
+        """Number of units along the first axis."""
+        return self.shape[0]
+
+
+@dataclass(frozen=True)
+class Component:
+    """Units of a site: what an address resolves to.
+
+    Parameters
+    ----------
+    site : Site
+    units : tuple of int or None
+        Positions along the first axis, increasing; None means all.
+    window : tuple of (int, int)
+        Half-open ranges along the further axes; empty means all.
+    """
+
+    site: Site
+    units: tuple[int, ...] | None
+    window: tuple[tuple[int, int], ...] = ()
+
+    @property
+    def size(self) -> int:
+        """Number of units."""
+        return self.site.units if self.units is None else len(self.units)
+
+    @property
+    def label(self) -> str:
+        """The component as an address."""
+        parts = []
+        if self.units is not None:
+            parts.append(_ranges(self.units))
+        if self.window:
+            spans = ", ".join(f"{start}:{stop}" for start, stop in self.window)
+            parts.append(spans if parts else f":, {spans}")
+        return self.site.name + (f"[{'; '.join(parts)}]" if parts else "")
+
+
+def _ranges(units: tuple[int, ...]) -> str:
+    """Units as a selector, runs of three and more written as ranges: (0, 1, 2, 5) -> ``0:3, 5``."""
+    runs: list[list[int]] = []
+    for unit in units:
+        if runs and unit == runs[-1][-1] + 1:
+            runs[-1].append(unit)
+        else:
+            runs.append([unit])
+    items: list[str] = []
+    for run in runs:
+        items += [f"{run[0]}:{run[-1] + 1}"] if len(run) > 2 else [str(unit) for unit in run]
+    return ", ".join(items)
+
+
+@dataclass(frozen=True)
+class ComponentMap:
+    """All sites of a network, in the order in which they are computed.
+
+    Parameters
+    ----------
+    sites : tuple of Site
+    latent_dim : int
+    model_digest : str
+        Content hash of the weights and of how they are read.
+    """
+
+    sites: tuple[Site, ...]
+    latent_dim: int
+    model_digest: str
+
+    @cached_property
+    def _by_name(self) -> dict[str, Site]:
+        return {site.name: site for site in self.sites}
+
+    @property
+    def digest(self) -> str:
+        """Content hash of names and shapes."""
+        return digest([(site.name, site.shape) for site in self.sites])
+
+    def site(self, name: str) -> Site:
+        """The site called `name`; raises CV301 with the nearest names where there is none."""
+        try:
+            return self._by_name[name]
+        except KeyError:
+            raise _no_such_site(name, tuple(self._by_name)) from None
+
+    def resolve(self, address: str | Address) -> tuple[Component, ...]:
+        """The components that an address names, in network order.
+
+        Raises
+        ------
+        CausalVAEError
+            CV301 where no site matches, CV302 where a selector leaves the site's shape, CV300 for bad syntax.
+        """
+        if isinstance(address, str):
+            try:
+                parsed = parse_address(address)
+            except ValueError as error:
+                raise CausalVAEError(
+                    "CV300", f"{error}.", "Write path[selector], as `causalvae components` lists paths.", address
+                ) from None
+        else:
+            parsed = address
+        return tuple(_select(site, parsed) for site in self._matching(parsed))
+
+    def _matching(self, address: Address) -> tuple[Site, ...]:
+        if not address.is_pattern:
+            return (self.site(_site_name(address)),)
+        pattern = _pattern(address.path)
+        found = tuple(
+            site
+            for site in self.sites
+            if site.is_leaf
+            and site.name.endswith("@pre") == address.pre
+            and pattern.match(site.name.removesuffix("@pre"))
+        )
+        if not found:
+            raise _no_such_site(address.path, tuple(self._by_name))
+        return found
+
+
+def _site_name(address: Address) -> str:
+    call = f"#{address.call}" if address.call > 1 else ""
+    return address.path + call + ("@pre" if address.pre else "")
+
+
+def _pattern(path: str) -> re.Pattern[str]:
+    parts = []
+    for part in path.split("."):
+        if part == "**":
+            parts.append(r"[^.]+(?:\.[^.]+)*")
+        else:
+            parts.append(re.escape(part).replace(r"\*", "[^.]*"))
+    return re.compile("^" + r"\.".join(parts) + r"(?:#\d+)?$")
+
+
+def _no_such_site(name: str, names: tuple[str, ...]) -> CausalVAEError:
+    near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    below = [other for other in names if other.startswith(name.rstrip("*.") + ".")][:3]
+    choices = near or below
+    hint = f"Did you mean {', '.join(choices)}? " if choices else ""
+    return CausalVAEError(
+        "CV301",
+        f"no component of the network is called {name!r}.",
+        f"{hint}`causalvae components SPEC` lists all.",
+        name,
+    )
+
+
+def _select(site: Site, address: Address) -> Component:
+    try:
+        chosen = sorted({unit for span in address.units for unit in span.indices(site.units)})
+        if len(address.window) > len(site.shape) - 1:
+            raise IndexError(f"{len(address.window)} ranges for {len(site.shape) - 1} further axes")
+        window = []
+        for span, size in zip(address.window, site.shape[1:], strict=False):
+            positions = span.indices(size)
+            window.append((positions[0], positions[-1] + 1))
+    except IndexError as error:
+        shape = " x ".join(map(str, site.shape))
+        raise CausalVAEError(
+            "CV302",
+            f"the selector of {site.name} leaves its shape ({shape}): {error}.",
+            f"Units of {site.name} are 0 to {site.units - 1}.",
+            site.name,
+        ) from None
+    units = tuple(chosen) if chosen and len(chosen) < site.units else None
+    if not chosen and address.units:
+        raise AssertionError("a span is never empty")
+    return Component(site, units, tuple(window))

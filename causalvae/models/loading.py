@@ -1,0 +1,121 @@
+"""From a spec's model section to a captured network."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from causalvae.digest import digest
+from causalvae.models.burgess import burgess
+from causalvae.models.capture import OperatorGraph, capture
+from causalvae.models.components import ComponentMap
+from causalvae.models.network import OUTPUTS, AnalysedNetwork
+from causalvae.models.sites import find_sites
+from causalvae.models.vae import VAE
+from causalvae.models.weights import load_into, read_weights, trained_as
+from causalvae.spec.schema import CheckpointModel, ModelSection
+
+
+@dataclass(frozen=True)
+class Model:
+    """A network ready for analysis.
+
+    Parameters
+    ----------
+    vae : VAE
+        In evaluation mode, gradients off.
+    network : AnalysedNetwork
+        The function that was captured.
+    graph : OperatorGraph
+        Its operators.
+    components : ComponentMap
+        Its addressable components.
+    samples_latent : bool
+        Whether the decoder receives a sample of the posterior rather than its mean.
+    facts : dict
+        What a report says of it.
+    """
+
+    vae: VAE
+    network: AnalysedNetwork
+    graph: OperatorGraph
+    components: ComponentMap
+    samples_latent: bool
+    facts: dict[str, Any]
+
+
+def load_model(section: ModelSection, folder: Path) -> Model:
+    """Load, capture and list the network of a spec.
+
+    Parameters
+    ----------
+    section : ModelSection
+        The spec's model section.
+    folder : Path
+        Relative paths start here: the spec file's folder.
+    """
+    weights = read_weights(section.weights, folder)
+    trained = trained_as(weights)
+    facts: dict[str, Any] = {"source": section.source, "network": section.name, "weights": section.weights}
+    if isinstance(section, CheckpointModel):
+        vae = burgess(section.latent_dim, layout=section.posterior.layout)
+    else:
+        vae = burgess(int(trained.get("model", {}).get("latent_dim", 10)))
+    load_into(vae, weights)
+    if trained:
+        facts["objective"] = ", ".join(f"{key} {value}" for key, value in trained["objective"].items())
+        minutes = int(weights.metadata["seconds"]) / 60
+        facts["training"] = f"{trained['steps']} steps of {trained['batch_size']} images in {minutes:.0f} min"
+    read_as = [section.source, section.name, vae.layout, vae.activation, section.latent]
+    return assemble(vae, section.latent == "sample", digest([weights.digest, read_as]), facts)
+
+
+def assemble(vae: VAE, samples_latent: bool, model_digest: str, facts: dict[str, Any]) -> Model:
+    """Capture a VAE that is already in memory."""
+    vae.eval()
+    for parameter in vae.parameters():
+        parameter.requires_grad_(False)
+    network = AnalysedNetwork(vae, samples_latent)
+    example = (torch.zeros(3, *vae.input_shape), torch.zeros(3, vae.latent_dim))
+    graph = capture(network, example, OUTPUTS)
+    facts = {
+        **facts,
+        "latents": vae.latent_dim,
+        "latent passed on": "posterior sample" if samples_latent else "posterior mean",
+        "posterior layout": vae.layout,
+        "parameters": sum(parameter.numel() for parameter in vae.parameters()),
+        "digest": model_digest,
+    }
+    return Model(vae, network, graph, find_sites(graph, vae.latent_dim, model_digest), samples_latent, facts)
+
+
+def randomise(model: Model, seed: int) -> Model:
+    """The same network with freshly drawn weights: the control that has learned nothing.
+
+    Each layer is drawn anew by its own ``reset_parameters``, so the copy is what the network was before training.
+    """
+    vae = copy.deepcopy(model.vae)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        for layer in vae.modules():
+            reset = getattr(layer, "reset_parameters", None)
+            if callable(reset):
+                reset()
+    vae.eval()
+    network = AnalysedNetwork(vae, model.samples_latent)
+    old = {id(value): name for name, value in _tensors(model.network).items()}
+    fresh = _tensors(network)
+    state = {}
+    for node, value in model.graph.parameters.items():
+        name = old.get(id(value))
+        state[node] = value if name is None else fresh[name]
+    return replace(model, vae=vae, network=network, graph=model.graph.with_parameters(state))
+
+
+def _tensors(network: nn.Module) -> dict[str, torch.Tensor]:
+    return {**dict(network.named_parameters()), **dict(network.named_buffers())}

@@ -1,0 +1,50 @@
+"""A VAE as the function that the engine analyses: input and noise to posterior, latent and output."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from causalvae.models.vae import VAE
+
+OUTPUTS = ("mean", "logvar", "latent", "output")
+
+
+class AnalysedNetwork(nn.Module):
+    """Encoder, latent and decoder in one forward pass, with the latent's parts as outputs.
+
+    Parameters
+    ----------
+    vae : VAE
+        Put in evaluation mode; its parameters are shared, not copied.
+    sample : bool
+        Whether the decoder receives mean + noise * sd (True) or the posterior mean (False).
+    """
+
+    def __init__(self, vae: VAE, sample: bool) -> None:
+        super().__init__()
+        self.encoder = vae.encoder
+        self.decoder = vae.decoder
+        self.sample = sample
+        # In a tuple, so that torch does not register the VAE again as a child under another path.
+        self._vae = (vae,)
+        self.eval()
+
+    @property
+    def vae(self) -> VAE:
+        """The VAE that is analysed."""
+        return self._vae[0]
+
+    def forward(self, x: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Posterior mean and log-variance, latent, output.
+
+        Parameters
+        ----------
+        x : Tensor, shape (batch, *input_shape)
+        noise : Tensor, shape (batch, latent_dim)
+            Standard normal; used only where `sample` is True.
+        """
+        posterior = self.vae.split(self.encoder(x))
+        z = posterior.mean
+        if self.sample:
+            z = z + noise * (0.5 * posterior.logvar).exp()
+        return posterior.mean, posterior.logvar, z, self.vae.activate(self.decoder(z))

@@ -1,0 +1,73 @@
+"""Finds the addressable sites of a captured network."""
+
+from __future__ import annotations
+
+from causalvae.models.capture import ACTIVATIONS, OperatorGraph
+from causalvae.models.components import ComponentMap, Site, Stage
+
+_LATENT_SITES = (
+    ("latent.mean", "mean", "posterior mean"),
+    ("latent.logvar", "logvar", "posterior log-variance"),
+    ("latent", "latent", "latent"),
+)
+
+
+def find_sites(graph: OperatorGraph, latent_dim: int, model_digest: str) -> ComponentMap:
+    """Every module's output, and the latent's parts, as sites in the order of computation.
+
+    A module that is followed by a functional activation gives two sites: its name stands for the value after the
+    activation, ``name@pre`` for the value before. A module that is called again gives a site for each call.
+
+    Parameters
+    ----------
+    graph : OperatorGraph
+        Captured from an `AnalysedNetwork`.
+    latent_dim : int
+    model_digest : str
+        Content hash of the weights.
+    """
+    order = {operation.name: position for position, operation in enumerate(graph.operations)}
+    last: dict[tuple[str, int], tuple[str, str]] = {}
+    paths: set[str] = set()
+    for operation in graph.operations:
+        for path, call, kind in operation.calls:
+            paths.add(path)
+            if operation.batched and operation.shape:
+                last[path, call] = (operation.name, kind)
+    leaves = {path for path in paths if not any(other.startswith(path + ".") for other in paths)}
+
+    places: list[tuple[str, Stage, str, str, bool]] = []
+    for (path, call), (node, kind) in last.items():
+        if path.split(".")[0] not in ("encoder", "decoder"):
+            continue
+        stage: Stage = "encoder" if path.split(".")[0] == "encoder" else "decoder"
+        name = path if call == 1 else f"{path}#{call}"
+        after = _activation_after(graph, node, path) if path in leaves else None
+        if after is None:
+            places.append((name, stage, kind, node, path in leaves))
+        else:
+            places.append((name + "@pre", stage, kind, node, True))
+            places.append((name, stage, kind, after, True))
+    for name, output, kind in _LATENT_SITES:
+        places.append((name, "latent", kind, graph.outputs[output], True))
+    if graph.users[graph.inputs[1]]:
+        places.append(("latent.noise", "latent", "noise", graph.inputs[1], True))
+
+    stages = {"encoder": 0, "latent": 1, "decoder": 2}
+    places.sort(key=lambda place: (stages[place[1]], order[place[3]], place[0]))
+    sites = []
+    for name, stage, kind, node, is_leaf in places:
+        shape = graph.by_name[node].shape
+        rerun = sum(operation.flops for operation in graph.between([node], graph.outputs.values()))
+        sites.append(Site(name, stage, kind, shape, node, is_leaf, rerun / graph.flops))
+    return ComponentMap(tuple(sites), latent_dim, model_digest)
+
+
+def _activation_after(graph: OperatorGraph, node: str, path: str) -> str | None:
+    """The functional activation that alone reads `node` and belongs to the parent of the module at `path`."""
+    users = graph.users[node]
+    if len(users) != 1:
+        return None
+    user = graph.by_name[users[0]]
+    innermost = user.calls[-1][0] if user.calls else ""
+    return user.name if user.function in ACTIVATIONS and path.startswith(innermost + ".") else None

@@ -1,0 +1,363 @@
+"""Compiles a spec into a plan."""
+
+from __future__ import annotations
+
+from causalvae.data.factors import FactorSpace
+from causalvae.digest import digest
+from causalvae.errors import CausalVAEError
+from causalvae.models.components import Component, ComponentMap
+from causalvae.plan.nulls import draw_null_circuits
+from causalvae.plan.passes import optimise
+from causalvae.plan.resolve import (
+    Resolver,
+    in_network_order,
+    joint_patches,
+    label_of,
+    patch_of,
+    single_components,
+)
+from causalvae.plan.types import (
+    OBSERVED,
+    Arm,
+    Cohort,
+    Patch,
+    Plan,
+    Role,
+    Side,
+    Source,
+    Traversal,
+    Treatment,
+    Use,
+)
+from causalvae.spec.schema import (
+    ActivationIntervention,
+    Hypothesis,
+    InputIntervention,
+    LatentIntervention,
+    LatentValues,
+    MediationIntervention,
+    SetTo,
+    Spec,
+)
+
+_INTERCHANGE = Source("interchange")
+_STRIP = (0.02, 0.14, 0.26, 0.38, 0.5, 0.62, 0.74, 0.86, 0.98)
+
+
+def compile_spec(
+    spec: Spec, components: ComponentMap, space: FactorSpace, passes: tuple[str, ...] | None = None
+) -> Plan:
+    """Compile a spec for one network and one data set's factors.
+
+    Parameters
+    ----------
+    spec : Spec
+    components : ComponentMap
+        Of the spec's network.
+    space : FactorSpace
+        Of the spec's data.
+    passes : tuple of str, optional
+        Names of the optimiser's passes to apply; all where omitted.
+
+    Returns
+    -------
+    Plan
+        Its uses follow the order of the spec: interventions, hypotheses, alignment.
+
+    Raises
+    ------
+    CausalVAEError
+        CV3xx where the spec does not fit the network or the data.
+    """
+    compiler = _Compiler(spec, components, space)
+    plan = compiler.compile()
+    return optimise(plan, components) if passes is None else optimise(plan, components, passes)
+
+
+class _Compiler:
+    def __init__(self, spec: Spec, components: ComponentMap, space: FactorSpace) -> None:
+        self._spec = spec
+        self._components = components
+        self._space = space
+        self._resolver = Resolver(spec, components)
+        self._cohorts: dict[str, Cohort] = {}
+        self._arms: list[Arm] = []
+        self._uses: list[Use] = []
+
+    def compile(self) -> Plan:
+        spec = self._spec
+        observed = max(spec.data.samples, spec.alignment.samples)
+        self._cohorts[OBSERVED] = Cohort(OBSERVED, observed, spec.data.seed)
+        self._use("control:observed", "base", OBSERVED, "base", ())
+        for intervention in spec.interventions:
+            owner = f"intervention:{intervention.name}"
+            if intervention.input is not None:
+                self._clean_pair(owner, self._cohort(intervention.name))
+            elif intervention.latent is not None:
+                self._latent(owner, intervention.latent)
+            elif intervention.activation is not None:
+                self._activation(owner, intervention.activation)
+            elif intervention.mediation is not None:
+                self._mediation(owner, intervention.mediation)
+        for hypothesis in spec.hypotheses:
+            self._hypothesis(hypothesis)
+        self._alignment()
+        return Plan(
+            name=spec.name,
+            spec_digest=spec.digest,
+            model_digest=self._components.model_digest,
+            cohorts=tuple(self._cohorts.values()),
+            arms=tuple(self._arms),
+            uses=tuple(self._uses),
+            attributes=tuple(spec.graph.attributes),
+            traversals=self._traversals(),
+            batch_rows=spec.execution.batch_rows,
+            seed=spec.execution.seed,
+            options={"rerun": "full", "skip_dead_rows": False},
+        )
+
+    def _use(
+        self,
+        owner: str,
+        role: Role,
+        cohort: str,
+        side: Side,
+        patches: tuple[Patch, ...],
+        *,
+        pairs: int | None = None,
+        component: str = "",
+        granularity: str = "",
+        index: int = 0,
+    ) -> None:
+        samples = self._cohorts[cohort].samples
+        ordered = in_network_order(patches, self._components)
+        arm = Arm(cohort, side, ordered, samples if pairs is None else min(pairs, samples))
+        self._arms.append(arm)
+        self._uses.append(Use(owner, role, arm.id, component, granularity, index))
+
+    def _clean_pair(self, owner: str, cohort: str) -> None:
+        self._use(owner, "base", cohort, "base", ())
+        self._use(owner, "counterfactual", cohort, "counterfactual", ())
+
+    def _cohort(self, name: str) -> str:
+        """The cohort of the input intervention called `name`, made when first asked for."""
+        if name not in self._cohorts:
+            section = self._input(name)
+            self._cohorts[name] = Cohort(
+                name, self._spec.data.samples, self._spec.data.seed, self._treatment(name, section)
+            )
+        return name
+
+    def _input(self, name: str) -> InputIntervention:
+        try:
+            section = self._spec.intervention(name).input
+        except KeyError:
+            section = None
+        if section is None:
+            inputs = [item.name for item in self._spec.interventions if item.input is not None]
+            raise CausalVAEError(
+                "CV307",
+                f"{name!r} is no input intervention.",
+                f"Input interventions are: {', '.join(inputs) or 'none'}.",
+                "interventions",
+            )
+        return section
+
+    def _treatment(self, name: str, section: InputIntervention) -> Treatment:
+        try:
+            factor = self._space[section.factor]
+        except KeyError:
+            raise CausalVAEError(
+                "CV308",
+                f"the data has no factor {section.factor!r}.",
+                f"It has: {', '.join(self._space.names)}.",
+                f"interventions.{name}",
+            ) from None
+        level: int | None = None
+        if isinstance(section.set, SetTo):
+            named = section.set.to
+            choices = factor.labels if isinstance(named, str) else factor.values
+            if named not in choices:
+                raise CausalVAEError(
+                    "CV309",
+                    f"{section.factor} has no level {named!r}.",
+                    f"Its levels are: {', '.join(map(str, choices))}.",
+                    f"interventions.{name}",
+                )
+            level = choices.index(named)
+        rises = factor.kind == "ordinal" and level is None
+        contrast = section.contrast or ("increase" if rises else "as_drawn")
+        return Treatment(name, section.factor, level, section.others, contrast)
+
+    def _latent(self, owner: str, section: LatentIntervention) -> None:
+        pairs = section.pairs or self._spec.data.samples
+        self._use(owner, "base", OBSERVED, "base", (), pairs=pairs)
+        found = self._resolver.find(section.components, owner)
+        parts = [part for component in found for part in single_components(component, "channel")]
+        index = 0
+        for part in parts:
+            for source in self._latent_sources(section, part):
+                self._use(
+                    owner,
+                    "perturbation",
+                    OBSERVED,
+                    "base",
+                    (patch_of(part, source),),
+                    pairs=pairs,
+                    component=part.label,
+                    granularity="unit",
+                    index=index,
+                )
+                index += 1
+
+    def _latent_sources(self, section: LatentIntervention, part: Component) -> list[Source]:
+        values = section.values
+        if values == "zero":
+            return [Source("zero")]
+        if values == "resample":
+            return [Source("resample", seed=self._spec.execution.seed)]
+        if not isinstance(values, LatentValues):
+            raise TypeError(values)
+        if len(part.site.shape) > 1:
+            raise CausalVAEError(
+                "CV303",
+                f"{part.site.name} is image-shaped; quantiles and sd are defined for vectors.",
+                "Use `values: resample` or `values: zero`.",
+                part.label,
+            )
+        if values.quantiles is not None:
+            return [Source("quantile", value) for value in values.quantiles]
+        return [Source("sd", value) for value in values.sd or ()]
+
+    def _activation(self, owner: str, section: ActivationIntervention) -> None:
+        cohort = self._cohort(section.source)
+        self._clean_pair(owner, cohort)
+        found = self._resolver.find(section.components, owner)
+        seed = self._spec.execution.seed if section.mode == "resample" else None
+        source = Source(section.mode, seed=seed)
+        if section.by == "set":
+            sets = [(label_of(found), joint_patches(found, source, owner))]
+        else:
+            parts = [part for component in found for part in single_components(component, section.by)]
+            sets = [(part.label, (patch_of(part, source),)) for part in parts]
+        sides: dict[str, tuple[Side, ...]] = {
+            "denoising": ("base",),
+            "noising": ("counterfactual",),
+            "both": ("base", "counterfactual"),
+        }
+        index = 0
+        for side in sides[section.direction]:
+            for label, patches in sets:
+                self._use(
+                    owner,
+                    "sweep",
+                    cohort,
+                    side,
+                    patches,
+                    pairs=section.pairs,
+                    component=label,
+                    granularity=section.by,
+                    index=index,
+                )
+                index += 1
+
+    def _mediation(self, owner: str, section: MediationIntervention) -> None:
+        cohort = self._cohort(section.treatment)
+        self._use(owner, "base", cohort, "base", (), pairs=section.pairs)
+        self._use(owner, "counterfactual", cohort, "counterfactual", (), pairs=section.pairs)
+        together = self._resolver.find(section.mediators, owner)
+        self._both_directions(owner, cohort, together, "set", section.pairs, 0)
+        if len(section.mediators) > 1:
+            for index, mediator in enumerate(section.mediators, start=1):
+                self._both_directions(owner, cohort, self._resolver.find(mediator, owner), "set", section.pairs, index)
+
+    def _both_directions(
+        self, owner: str, cohort: str, found: tuple[Component, ...], granularity: str, pairs: int | None, index: int
+    ) -> None:
+        patches = joint_patches(found, _INTERCHANGE, owner)
+        directions: tuple[tuple[Role, Side], ...] = (("sufficiency", "base"), ("necessity", "counterfactual"))
+        for role, side in directions:
+            self._use(
+                owner,
+                role,
+                cohort,
+                side,
+                patches,
+                pairs=pairs,
+                component=label_of(found),
+                granularity=granularity,
+                index=index,
+            )
+
+    def _hypothesis(self, hypothesis: Hypothesis) -> None:
+        owner = f"hypothesis:{hypothesis.name}"
+        cohort = self._cohort(hypothesis.treatment)
+        self._clean_pair(owner, cohort)
+        found = self._resolver.find(hypothesis.circuit, owner)
+        self._both_directions(owner, cohort, found, "set", None, 0)
+        if hypothesis.null.circuits == "none":
+            return
+        patches = in_network_order(joint_patches(found, _INTERCHANGE, owner), self._components)
+        # The seed depends on the circuit's place, not on the spec, so that the same null circuits serve every
+        # hypothesis about the same sites and are run once.
+        seed = int(digest([self._spec.execution.seed, [(patch.site, patch.units) for patch in patches]]), 16) % 2**31
+        kind, circuits = draw_null_circuits(patches, self._components, hypothesis.null.samples, seed)
+        for index, circuit in enumerate(circuits):
+            self._use(
+                owner,
+                "null",
+                cohort,
+                "base",
+                circuit,
+                pairs=hypothesis.null.pairs,
+                component=label_of(found),
+                granularity=kind,
+                index=index,
+            )
+
+    def _alignment(self) -> None:
+        resample = Source("resample", seed=self._spec.execution.seed)
+        for factor in self._spec.graph.factors:
+            self._clean_pair(f"alignment:input:{factor}", self._alignment_cohort(factor))
+            if factor in self._spec.mapping:
+                owner = f"alignment:component:{factor}"
+                found = self._resolver.find(f"${factor}", f"mapping.{factor}")
+                pairs = self._spec.data.samples
+                self._use(owner, "base", OBSERVED, "base", (), pairs=pairs)
+                self._use(
+                    owner,
+                    "perturbation",
+                    OBSERVED,
+                    "base",
+                    joint_patches(found, resample, owner),
+                    pairs=pairs,
+                    component=label_of(found),
+                    granularity="set",
+                )
+
+    def _alignment_cohort(self, factor: str) -> str:
+        """A cohort that resamples `factor` and holds the others: an input intervention's own where there is one."""
+        for intervention in self._spec.interventions:
+            section = intervention.input
+            if (
+                section is not None
+                and section.factor == factor
+                and section.set == "resample"
+                and section.others == "hold"
+            ):
+                return self._cohort(intervention.name)
+        name = f"do-{factor}"
+        if name not in self._cohorts:
+            section = InputIntervention(factor=factor)
+            cohort = Cohort(name, self._spec.data.samples, self._spec.data.seed, self._treatment(name, section))
+            self._cohorts[name] = cohort
+        return name
+
+    def _traversals(self) -> tuple[Traversal, ...]:
+        """A strip for every latent; those that a factor is mapped to come first."""
+        mapped = self._resolver.mapped_latents()
+        latents = sorted(range(self._components.latent_dim), key=lambda latent: (latent not in mapped, latent))
+        return tuple(
+            Traversal(latent, f"latent[{latent}]" + (f": {mapped[latent]}" if latent in mapped else ""), _STRIP, 0)
+            for latent in latents
+        )

@@ -1,0 +1,25 @@
+"""Cuts a plan down to what serves some of its owners."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from causalvae.plan.types import OBSERVED, Arm, Plan, Role
+
+
+def restrict(plan: Plan, owners: tuple[str, ...], roles: tuple[Role, ...], pairs: int) -> Plan:
+    """The part of a plan that serves `owners` in `roles`, on the first `pairs` pairs, without traversals."""
+    renamed: dict[str, Arm] = {}
+    wanted = {use.arm for use in plan.uses if use.owner in owners and use.role in roles}
+    for arm in plan.arms:
+        if arm.id in wanted:
+            renamed[arm.id] = replace(arm, pairs=min(arm.pairs, pairs))
+    uses = tuple(
+        replace(use, arm=renamed[use.arm].id) for use in plan.uses if use.arm in renamed and use.owner in owners
+    )
+    arms = tuple({arm.id: arm for arm in renamed.values()}.values())
+    needed = {arm.cohort for arm in arms} | {OBSERVED}
+    cohorts = tuple(
+        replace(cohort, samples=min(cohort.samples, pairs)) for cohort in plan.cohorts if cohort.name in needed
+    )
+    return replace(plan, cohorts=cohorts, arms=arms, uses=uses, traversals=(), passes=())
