@@ -1,1 +1,6 @@
 """Effects with intervals from measured tables; DoWhy stands behind one adapter here."""
+
+from causalvae.effects.analysis import EffectsResult, Study, claim_columns, estimate_effects, open_study
+from causalvae.effects.types import Estimate, Refutation
+
+__all__ = ["EffectsResult", "Estimate", "Refutation", "Study", "claim_columns", "estimate_effects", "open_study"]

@@ -1,0 +1,140 @@
+"""A hypothesis' bounds, tested.
+
+A bound on a ratio sum(a) / sum(b) >= t is linearised: d_i = a_i - t b_i has mean zero exactly on the bound, so a
+one-sided one-sample t-test of d tests it without dividing (Fieller 1954). Meeting both ends of a bound is an
+intersection-union test, so the larger p-value supports; breaking either end is a union, so the smaller one is doubled
+to refute.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from causalvae.circuits.types import ClaimTest
+from causalvae.effects.bootstrap import PairedBootstrap
+from causalvae.effects.claims import RatioColumns
+from causalvae.effects.significance import t_test
+from causalvae.spec.schema import Bound
+
+POWER = 0.8
+_MOST_PAIRS = 10_000_000
+
+
+@dataclass(frozen=True)
+class BoundTest:
+    """A claim test, where its interval lies, and what would settle it.
+
+    Parameters
+    ----------
+    test : ClaimTest
+    bound : Bound
+    inside, outside : bool
+        Whether the whole interval meets the bound; whether all of it breaks the bound.
+    leans : {"support", "refute", "neither"}
+        Which side the estimate is on; neither where the ratio is undefined or the estimate lies on the bound.
+    needed : int or None
+        Pairs after which the side that it leans to would be shown with probability `POWER`.
+    unit : str
+    confidence : float
+        Of the interval.
+    undefined : str
+        Why the ratio means nothing, where it does.
+    """
+
+    test: ClaimTest
+    bound: Bound
+    inside: bool
+    outside: bool
+    leans: str
+    needed: int | None
+    unit: str
+    confidence: float
+    undefined: str
+
+
+def assess_bound(
+    columns: RatioColumns, bound: Bound, bootstrap: PairedBootstrap, alpha: float, bounds: int = 1
+) -> BoundTest:
+    """Test a bound on a ratio of sums over pairs.
+
+    Parameters
+    ----------
+    columns : RatioColumns
+        With n >= 2 pairs.
+    bound : Bound
+        At least, at most, or both.
+    bootstrap : PairedBootstrap
+        Over the same pairs; gives the interval.
+    alpha : float
+        One-sided level that the hypothesis must reach, for the number of pairs needed.
+    bounds : int
+        Bounds of the hypothesis: refuting one of several takes a level that much smaller.
+    """
+    if columns.undefined:
+        test = ClaimTest(
+            columns.quantity, write_bound(bound), 0.0, None, None, 1.0, 1.0, columns.n,
+            note=f"undefined, and written as 0: {columns.undefined}",
+        )  # fmt: skip
+        return BoundTest(
+            test, bound, False, False, "neither", None, columns.unit, bootstrap.confidence, columns.undefined
+        )
+
+    ratio = bootstrap.ratio(columns.numerator[None], columns.denominator[None])
+    value, lower, upper = float(ratio.value[0]), float(ratio.lower[0]), float(ratio.upper[0])
+    margins = []
+    if bound.at_least is not None:
+        margins.append(columns.numerator - bound.at_least * columns.denominator)
+    if bound.at_most is not None:
+        margins.append(bound.at_most * columns.denominator - columns.numerator)
+    tested = t_test(np.stack(margins))
+    p_support = float(tested.p_greater.max())
+    p_refute = min(1.0, len(margins) * float(tested.p_less.min()))
+
+    least = -math.inf if bound.at_least is None else bound.at_least
+    most = math.inf if bound.at_most is None else bound.at_most
+    inside, outside = least <= lower and upper <= most, upper < least or lower > most
+    tail = (1 - bootstrap.confidence) / 2
+    to_support = [pairs_needed(m, s, min(alpha, tail)) for m, s in zip(tested.mean, tested.sd, strict=True)]
+    to_refute = [
+        pairs_needed(-m, s, min(alpha / (bounds * len(margins)), tail))
+        for m, s in zip(tested.mean, tested.sd, strict=True)
+    ]
+    leans, needed = "neither", None
+    if (tested.mean < 0).any():
+        leans = "refute"
+        needed = min((n for n in to_refute if n is not None), default=None)
+    elif (tested.mean > 0).all():
+        leans = "support"
+        needed = None if None in to_support else max(n for n in to_support if n is not None)
+    open_question = min(p_support, p_refute) > alpha or not (inside or outside)
+    test = ClaimTest(
+        columns.quantity, write_bound(bound), value, lower, upper, p_support, p_refute, columns.n,
+        needed=needed if open_question else None, note=columns.note,
+    )  # fmt: skip
+    return BoundTest(test, bound, inside, outside, leans, needed, columns.unit, bootstrap.confidence, "")
+
+
+def pairs_needed(mean: float, sd: float, alpha: float) -> int | None:
+    """Pairs for a one-sided test at `alpha` to show that a mean is positive, with probability `POWER`.
+
+    n = ((z_{1 - alpha} + z_{POWER}) sd / mean)^2, the normal approximation. None where the mean is not positive, or
+    where the number is beyond all reason.
+    """
+    from scipy.special import ndtri
+
+    if mean <= 0:
+        return None
+    pairs = ((float(ndtri(1 - alpha)) + float(ndtri(POWER))) * sd / mean) ** 2
+    return None if pairs > _MOST_PAIRS else max(2, math.ceil(pairs))
+
+
+def write_bound(bound: Bound) -> str:
+    """``>= 0.7``, ``<= 0.2`` or ``0.2 to 0.7``."""
+    if bound.at_most is None:
+        return f">= {bound.at_least:g}"
+    if bound.at_least is None:
+        return f"<= {bound.at_most:g}"
+    return f"{bound.at_least:g} to {bound.at_most:g}"

@@ -1,0 +1,118 @@
+"""A circuit against random ones of the same size at the same site."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from causalvae.circuits.types import ClaimTest, NullCircuits
+from causalvae.effects import Study
+from causalvae.effects.mediation import arms_of
+from causalvae.effects.outcomes import IMAGE, FloatArray, difference
+from causalvae.plan.types import Arm, Use
+from causalvae.spec.schema import Hypothesis
+
+
+def compare_with_nulls(study: Study, hypothesis: Hypothesis, arms: dict[str, Arm]) -> NullCircuits | None:
+    """The mediated share of the hypothesised circuit and of its null circuits, on the pairs that all were run on.
+
+    Parameters
+    ----------
+    study : Study
+    hypothesis : Hypothesis
+    arms : dict
+        Arm id -> arm.
+
+    Returns
+    -------
+    NullCircuits or None
+        None where the plan has no null circuits, where the claim is that the circuit carries little (then doing better
+        than random ones is no part of it), or where the treatment moves nothing on these pairs.
+    """
+    owner = f"hypothesis:{hypothesis.name}"
+    uses = study.plan.uses_of(owner, "null")
+    if not uses or not claims_to_carry(hypothesis):
+        return None
+    clean = arms_of(study.plan, owner)
+    ids = [clean.sufficiency, *(use.arm for use in uses)]
+    pairs = min(study.outcomes.pairs([clean.base, clean.counterfactual, *ids]), hypothesis.null.pairs)
+    shares = _shares(study, clean.base, clean.counterfactual, ids, hypothesis.outcome, pairs)
+    if shares is None:
+        return None
+    observed, values = float(shares[0]), shares[1:]
+    # A null that is the observed circuit in other words must count as doing as well, whatever the last bit says.
+    slack = 1e-9 * max(1.0, abs(observed))
+    at_least = int((values >= observed - slack).sum())
+    return NullCircuits(
+        kind=describe_nulls(uses, arms),
+        observed=observed,
+        values=tuple(float(value) for value in values),
+        p_value=(1 + at_least) / (len(values) + 1),
+        pairs=pairs,
+        seed=study.plan.seed,
+    )
+
+
+def null_test(null: NullCircuits) -> ClaimTest:
+    """The null-circuit comparison as a test: failing to beat random circuits refutes nothing, so p_refute is 1."""
+    count = len(null.values)
+    as_good = as_good_as(null)
+    return ClaimTest(
+        name="null_circuits",
+        bound=f"above {null.kind}",
+        value=null.observed,
+        lower=None,
+        upper=None,
+        p_support=null.p_value,
+        p_refute=1.0,
+        n=null.pairs,
+        note=f"{as_good} of {count} null circuits carry as much; their median share is {np.median(null.values):.3g}",
+    )
+
+
+def as_good_as(null: NullCircuits) -> int:
+    """How many null circuits carry at least what the hypothesised one does."""
+    return round(null.p_value * (len(null.values) + 1)) - 1
+
+
+def stands_out(null: NullCircuits, alpha: float, family: int) -> bool:
+    """Whether the circuit beats its nulls at `alpha`, were it the first of `family` hypotheses in Holm's order."""
+    return family * null.p_value <= alpha
+
+
+def claims_to_carry(hypothesis: Hypothesis) -> bool:
+    """Whether the claim is that the circuit carries the effect, rather than that it carries little of it."""
+    bounds = [bound for bound in (hypothesis.expect.mediated_share, hypothesis.expect.necessity) if bound is not None]
+    return not bounds or any(bound.at_least is not None for bound in bounds)
+
+
+def describe_nulls(uses: Sequence[Use], arms: dict[str, Arm]) -> str:
+    """``random subspaces`` or ``random units`` with the site, as a reader would say it."""
+    patches = arms[uses[0].arm].patches
+    sites = " + ".join(dict.fromkeys(patch.site for patch in patches))
+    if any(patch.subspace is not None for patch in patches):
+        dims = "+".join(str(patch.subspace.dim) for patch in patches if patch.subspace is not None)
+        return f"random subspaces of {sites} (dimension {dims})"
+    sizes = "+".join("all" if patch.units is None else str(len(patch.units)) for patch in patches)
+    return f"random units of {sites} ({sizes})"
+
+
+def _shares(
+    study: Study, base: str, counterfactual: str, ids: Sequence[str], outcome: str, pairs: int
+) -> FloatArray | None:
+    """Give sum NIE TE / sum TE^2 of each sufficiency arm, over the pairs where every arm has a defined outcome."""
+    if outcome == IMAGE:
+        products = study.outcomes.block(ids, "image_dot", pairs)
+        squares = study.outcomes.values(counterfactual, "image_sq", pairs)
+    else:
+        period = study.scale.periods.get(outcome)
+        clean = study.outcomes.values(base, outcome, pairs)
+        total = difference(study.outcomes.values(counterfactual, outcome, pairs), clean, period)
+        products = difference(study.outcomes.block(ids, outcome, pairs), clean[None], period) * total
+        squares = total**2
+    defined = np.isfinite(products).all(axis=0) & np.isfinite(squares)
+    whole = float(squares[defined].sum())
+    if whole == 0:
+        return None
+    return np.asarray(products[:, defined].sum(axis=1) / whole)

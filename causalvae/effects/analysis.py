@@ -1,0 +1,355 @@
+"""All effects of a run: every intervention and hypothesis of a spec, from its measured tables."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from causalvae.effects.ablation import Ablation
+from causalvae.effects.bootstrap import PairedBootstrap, paired_bootstrap
+from causalvae.effects.claims import QUANTITIES, RatioColumns, off_target_columns, share_columns
+from causalvae.effects.dowhy_adapter import crossed_contrasts, estimate_with_dowhy, refute_with_dowhy
+from causalvae.effects.mediation import (
+    MediationArms,
+    PairEffects,
+    arms_of,
+    mediation_estimates,
+    pair_effects,
+    remainder_estimate,
+)
+from causalvae.effects.outcomes import IMAGE, Outcomes, use_at
+from causalvae.effects.significance import t_test
+from causalvae.effects.strength import PatchedArm, Scale, input_estimates, perturbation_estimates, sweep_estimates
+from causalvae.effects.types import Estimate, Refutation
+from causalvae.engine.measurements import Measurements
+from causalvae.errors import CausalVAEError
+from causalvae.plan.types import Arm, Plan, Use
+from causalvae.spec.schema import Hypothesis, Intervention, Spec
+
+# Called with stage, done, total and unit of what is counted.
+OnProgress = Callable[[str, int, int, str], None]
+
+DOWHY_NOTE = "crossed patch design, linear regression; DoWhy's interval ignores that arms share their pairs"
+CANCEL_NOTE = "pairs are as drawn, so opposite changes cancel in the mean"
+
+
+@dataclass(frozen=True)
+class EffectsResult:
+    """All estimates, in the spec's order, and all refutations."""
+
+    estimates: tuple[Estimate, ...]
+    refutations: tuple[Refutation, ...]
+
+
+@dataclass(frozen=True)
+class Study:
+    """What the estimation of every effect needs: spec, plan, tables by arm, and scales."""
+
+    spec: Spec
+    plan: Plan
+    outcomes: Outcomes
+    scale: Scale
+
+    def bootstrap(self, n: int) -> PairedBootstrap:
+        """The spec's bootstrap over `n` pairs.
+
+        Raises
+        ------
+        CausalVAEError
+            CV503 with fewer than two pairs.
+        """
+        if n < 2:
+            raise CausalVAEError(
+                "CV503",
+                "An effect needs two pairs or more in which its outcome is defined.",
+                "Raise data.samples, or choose an outcome that is defined on these outputs.",
+            )
+        estimation = self.spec.estimation
+        return paired_bootstrap(n, estimation.bootstrap, estimation.confidence, self.spec.execution.seed)
+
+    def ablation(self, owner: str, use: Use | None = None, *, treatment: str = "", source: str = "") -> Ablation:
+        """An ablation that `owner` asked for, of a use's component if given."""
+        return Ablation(
+            owner, treatment, use.component if use else "", use.granularity if use else "", source,
+            self.spec.execution.seed, self.spec.estimation.confidence,
+        )  # fmt: skip
+
+    def as_drawn(self, treatment: str) -> bool:
+        """Whether the pairs of an input intervention are in the order of drawing."""
+        for cohort in self.plan.cohorts:
+            if cohort.treatment is not None and cohort.treatment.name == treatment:
+                return cohort.treatment.contrast == "as_drawn"
+        return False
+
+
+def open_study(
+    spec: Spec,
+    plan: Plan,
+    measurements: Measurements,
+    n_pixels: int,
+    periods: Mapping[str, float] | None = None,
+    units: Mapping[str, str] | None = None,
+) -> Study:
+    """Index the tables and find the scale of each attribute; attributes that do not vary have none."""
+    sd = {name: value for name, value in measurements.attribute_sd().items() if math.isfinite(value) and value > 0}
+    return Study(spec, plan, Outcomes(measurements), Scale(sd, dict(periods or {}), dict(units or {}), n_pixels))
+
+
+def estimate_effects(
+    spec: Spec,
+    plan: Plan,
+    measurements: Measurements,
+    n_pixels: int,
+    periods: Mapping[str, float] | None = None,
+    units: Mapping[str, str] | None = None,
+    on_progress: OnProgress | None = None,
+) -> EffectsResult:
+    """Estimate every effect that the spec asks for.
+
+    Parameters
+    ----------
+    spec : Spec
+    plan : Plan
+        Compiled from `spec`.
+    measurements : Measurements
+        The answer to `plan`.
+    n_pixels : int
+        Numbers (pixels times channels) of a decoded output.
+    periods : mapping of str to float, optional
+        Attribute -> period, for attributes on a circle (an orientation modulo pi); their differences are wrapped.
+    units : mapping of str to str, optional
+        Attribute -> its own unit.
+    on_progress : callable, optional
+        Called with (stage, done, total, unit) after each intervention and hypothesis.
+
+    Raises
+    ------
+    CausalVAEError
+        CV501 where measurements are missing, CV502 where the plan lacks an arm, CV503 with fewer than two pairs, CV504
+        where an effect has no unit, CV505 where DoWhy disagrees with the exact value.
+    """
+    study = open_study(spec, plan, measurements, n_pixels, periods, units)
+    arms = {arm.id: arm for arm in plan.arms}
+    estimates: list[Estimate] = []
+    refutations: list[Refutation] = []
+    total = len(spec.interventions) + len(spec.hypotheses)
+
+    def report(done: int) -> None:
+        if on_progress is not None:
+            on_progress("estimate effects", done, total, "analyses")
+
+    report(0)
+    for done, intervention in enumerate(spec.interventions, start=1):
+        owner = f"intervention:{intervention.name}"
+        if intervention.input is not None:
+            estimates.extend(_input(study, owner, intervention.name))
+        elif intervention.latent is not None:
+            estimates.extend(_latent(study, owner, arms))
+        elif intervention.activation is not None:
+            estimates.extend(_activation(study, owner, intervention, arms))
+        else:
+            found, refuted = _mediation(study, owner, intervention)
+            estimates.extend(found)
+            refutations.extend(refuted)
+        report(done)
+    for done, hypothesis in enumerate(spec.hypotheses, start=len(spec.interventions) + 1):
+        estimates.extend(_hypothesis(study, hypothesis))
+        report(done)
+    return EffectsResult(tuple(estimates), tuple(refutations))
+
+
+def claim_columns(study: Study, hypothesis: Hypothesis, reached: frozenset[str]) -> dict[str, RatioColumns]:
+    """Per-pair columns of every quantity that a hypothesis may bound.
+
+    Parameters
+    ----------
+    study : Study
+    hypothesis : Hypothesis
+    reached : frozenset of str
+        Descendants of the treatment's factor in the declared graph.
+
+    Returns
+    -------
+    dict
+        Quantity -> columns; without ``total_effect`` where the outcome has no standard deviation and none is claimed.
+    """
+    arms = arms_of(study.plan, f"hypothesis:{hypothesis.name}")
+    outcome, scale = hypothesis.outcome, study.scale
+    effects = pair_effects(study.outcomes, arms, outcome, scale.periods.get(outcome))
+    study.bootstrap(effects.n)
+    sd = scale.sd.get(outcome)
+    columns: dict[str, RatioColumns] = {}
+    for quantity in QUANTITIES:
+        if quantity == "off_target":
+            columns[quantity] = off_target_columns(study.outcomes, arms, reached, scale.sd, scale.periods)
+        elif quantity != "total_effect" or sd is not None or hypothesis.expect.total_effect is not None:
+            columns[quantity] = share_columns(quantity, effects, sd)
+    return columns
+
+
+def reached_from(spec: Spec, factor: str) -> frozenset[str]:
+    """Nodes that a factor reaches in the declared graph."""
+    reached: set[str] = set()
+    frontier = {factor}
+    while frontier:
+        frontier = {child for parent, child in spec.graph.edge_pairs if parent in frontier} - reached
+        reached |= frontier
+    return frozenset(reached - {factor})
+
+
+def treated_factor(spec: Spec, treatment: str) -> str:
+    """The factor that an input intervention sets.
+
+    Raises
+    ------
+    CausalVAEError
+        CV502 where `treatment` is no input intervention.
+    """
+    intervention = spec.intervention(treatment)
+    if intervention.input is None:
+        raise CausalVAEError(
+            "CV502", f"{treatment} changes no input factor.", "Name an input intervention as treatment.", treatment
+        )
+    return intervention.input.factor
+
+
+def _input(study: Study, owner: str, name: str) -> list[Estimate]:
+    base, counterfactual = (use_at(study.plan, owner, role).arm for role in ("base", "counterfactual"))
+    bootstrap = study.bootstrap(study.outcomes.pairs((base, counterfactual)))
+    note = CANCEL_NOTE if study.as_drawn(name) else ""
+    ablation = study.ablation(owner, treatment=name)
+    return input_estimates(
+        study.outcomes, base, counterfactual, bootstrap, ablation, study.scale, study.plan.attributes, note
+    )
+
+
+def _latent(study: Study, owner: str, arms: Mapping[str, Arm]) -> list[Estimate]:
+    uses = study.plan.uses_of(owner, "perturbation")
+    if not uses:
+        return []
+    base = use_at(study.plan, owner, "base").arm
+    patched = [_patched(use, arms) for use in uses]
+    bootstrap = study.bootstrap(study.outcomes.pairs([base, *(arm.arm for arm in patched)]))
+    return perturbation_estimates(
+        study.outcomes, base, patched, bootstrap, study.ablation(owner), study.scale, study.plan.attributes
+    )
+
+
+def _activation(study: Study, owner: str, intervention: Intervention, arms: Mapping[str, Arm]) -> list[Estimate]:
+    section = intervention.activation
+    uses = study.plan.uses_of(owner, "sweep")
+    if section is None or not uses:
+        return []
+    base, counterfactual = (use_at(study.plan, owner, role).arm for role in ("base", "counterfactual"))
+    ablation = study.ablation(owner, treatment=section.source)
+    estimates = []
+    for side, direction in (("base", "denoising"), ("counterfactual", "noising")):
+        patched = [_patched(use, arms) for use in uses if arms[use.arm].side == side]
+        if not patched:
+            continue
+        bootstrap = study.bootstrap(study.outcomes.pairs([base, counterfactual, *(arm.arm for arm in patched)]))
+        estimates.extend(
+            sweep_estimates(
+                study.outcomes, base, counterfactual, patched, direction, bootstrap, ablation, study.scale,
+                study.plan.attributes,
+            )
+        )  # fmt: skip
+    return estimates
+
+
+def _patched(use: Use, arms: Mapping[str, Arm]) -> PatchedArm:
+    source = arms[use.arm].patches[0].source
+    return PatchedArm(use.arm, use.component, use.granularity, source.kind, source.value)
+
+
+def _mediation(study: Study, owner: str, intervention: Intervention) -> tuple[list[Estimate], list[Refutation]]:
+    section = intervention.mediation
+    if section is None:
+        return [], []
+    estimates: list[Estimate] = []
+    refutations: list[Refutation] = []
+    uses = study.plan.uses_of(owner, "sufficiency")
+    outcomes = [*section.outcomes, *(() if IMAGE in section.outcomes else (IMAGE,))]
+    for outcome in outcomes:
+        unit, period = study.scale.unit(outcome), study.scale.periods.get(outcome)
+        alone: list[PairEffects] = []
+        joint: PairEffects | None = None
+        for use in sorted(uses, key=lambda use: use.index):
+            arms = arms_of(study.plan, owner, use.index)
+            effects = pair_effects(study.outcomes, arms, outcome, period)
+            ablation = study.ablation(owner, use, treatment=section.treatment, source="interchange")
+            bootstrap = study.bootstrap(effects.n)
+            is_joint = use.index == 0
+            estimates.extend(mediation_estimates(effects, bootstrap, ablation, unit, with_total=is_joint))
+            if not is_joint:
+                alone.append(effects)
+                continue
+            joint, joint_ablation = effects, ablation
+            if study.spec.estimation.dowhy and outcome != IMAGE:
+                found, refuted = _cross_check(study, effects, arms, ablation, unit)
+                estimates.extend(found)
+                refutations.extend(refuted)
+        if joint is not None and alone and {effects.n for effects in alone} == {joint.n}:
+            estimates.append(remainder_estimate(joint, alone, study.bootstrap(joint.n), joint_ablation, unit))
+    return estimates, refutations
+
+
+def _cross_check(
+    study: Study, effects: PairEffects, arms: MediationArms, ablation: Ablation, unit: str
+) -> tuple[list[Estimate], list[Refutation]]:
+    """DoWhy's values of the four effects, and its refuters on the natural indirect one."""
+    outcome, estimation = effects.outcome, study.spec.estimation
+    directions = {
+        "natural_indirect_effect": "denoising",
+        "natural_direct_effect": "noising",
+        "total_indirect_effect": "noising",
+    }
+    estimates: list[Estimate] = []
+    refutations: list[Refutation] = []
+    for contrast in crossed_contrasts(study.outcomes, arms, effects, study.scale.periods.get(outcome)):
+        effect = estimate_with_dowhy(contrast, estimation.confidence)
+        named = ablation.clean if contrast.estimand == "total_effect" else ablation
+        estimates.append(
+            named.estimate(
+                contrast.estimand, outcome, unit, effects.n, effect.value, (effect.lower, effect.upper),
+                direction=directions.get(contrast.estimand, ""), estimator="dowhy", note=DOWHY_NOTE,
+            )
+        )  # fmt: skip
+        if contrast.estimand == "natural_indirect_effect" and estimation.refute:
+            refutations.extend(
+                refute_with_dowhy(
+                    effect,
+                    estimation.refute,
+                    estimation.simulations,
+                    study.spec.execution.seed,
+                    outcome,
+                    ablation.owner,
+                )
+            )
+    return estimates, refutations
+
+
+def _hypothesis(study: Study, hypothesis: Hypothesis) -> list[Estimate]:
+    owner = f"hypothesis:{hypothesis.name}"
+    use = use_at(study.plan, owner, "sufficiency")
+    ablation = study.ablation(owner, use, treatment=hypothesis.treatment, source="interchange")
+    reached = reached_from(study.spec, treated_factor(study.spec, hypothesis.treatment))
+    directions = {"mediated_share": "denoising", "off_target": "denoising", "necessity": "noising"}
+    estimates = []
+    for quantity, columns in claim_columns(study, hypothesis, reached).items():
+        if columns.undefined:
+            continue
+        ratio = study.bootstrap(columns.n).ratio(columns.numerator[None], columns.denominator[None])
+        # A share of squares is never negative: that it is not zero needs no test.
+        tested = quantity != "off_target"
+        p_value = float(t_test(columns.numerator[None]).p_two_sided[0]) if tested else None
+        named = ablation.clean if quantity == "total_effect" else ablation
+        estimates.append(
+            named.estimate(
+                quantity, hypothesis.outcome, columns.unit, columns.n, ratio.value[0],
+                (float(ratio.lower[0]), float(ratio.upper[0])), p_value,
+                direction=directions.get(quantity, ""), note=columns.note,
+            )
+        )  # fmt: skip
+    return estimates

@@ -1,0 +1,266 @@
+"""Mediation, exactly: total, natural direct and indirect effects and their interaction, pair by pair.
+
+Definitions (Pearl 2001; Vig et al. 2020 for networks), for a base input x, its counterfactual x', mediators c and an
+outcome Y of the decoded output:
+
+- total effect TE = Y(x') - Y(x)
+- natural indirect effect NIE = Y(x; c <- c(x')) - Y(x), the *pure* one
+- natural direct effect NDE = Y(x'; c <- c(x)) - Y(x)
+- total indirect effect TIE = Y(x') - Y(x'; c <- c(x))
+- interaction = TE - NDE - NIE (= TIE - NIE where the outcome has no period)
+
+For the outcome ``image`` each effect is a change of the whole picture; what is kept of it is its component along the
+picture's total change, <effect, TE> / ||TE||, so that all five still add up and products with TE are inner products.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from causalvae.effects.ablation import Ablation
+from causalvae.effects.bootstrap import FloatArray, PairedBootstrap
+from causalvae.effects.outcomes import IMAGE, Outcomes, difference, use_at
+from causalvae.effects.significance import t_test
+from causalvae.effects.types import Estimate
+from causalvae.plan.types import Plan
+
+RATIO_FLOOR = 0.1
+PIXEL_L2 = "pixel L2"
+
+
+@dataclass(frozen=True)
+class MediationArms:
+    """Ids of the four arms of one mediation."""
+
+    base: str
+    counterfactual: str
+    sufficiency: str
+    necessity: str
+
+
+@dataclass(frozen=True)
+class PairEffects:
+    """The effects of each pair on one outcome.
+
+    Parameters
+    ----------
+    outcome : str
+        Attribute, or ``image``.
+    total, direct, indirect, total_indirect : float array, shape (n,)
+        TE, NDE, NIE and TIE.
+    dropped : int
+        Pairs left out because the outcome was undefined (not finite) in one of the arms.
+    """
+
+    outcome: str
+    total: FloatArray
+    direct: FloatArray
+    indirect: FloatArray
+    total_indirect: FloatArray
+    dropped: int = 0
+
+    @property
+    def n(self) -> int:
+        """Pairs."""
+        return len(self.total)
+
+    @property
+    def interaction(self) -> FloatArray:
+        """TE - NDE - NIE, shape (n,)."""
+        return self.total - self.direct - self.indirect
+
+
+def pair_effects(outcomes: Outcomes, arms: MediationArms, outcome: str, period: float | None = None) -> PairEffects:
+    """The effects of each pair that all four arms cover.
+
+    Parameters
+    ----------
+    outcomes : Outcomes
+    arms : MediationArms
+    outcome : str
+        Attribute, or ``image``.
+    period : float, optional
+        The attribute's period: its differences are wrapped into (-period/2, period/2].
+    """
+    n = outcomes.pairs((arms.base, arms.counterfactual, arms.sufficiency, arms.necessity))
+    if outcome == IMAGE:
+        square = outcomes.values(arms.counterfactual, "image_sq", n)
+        total = np.sqrt(square)
+        along = [outcomes.values(arm, "image_dot", n) for arm in (arms.necessity, arms.sufficiency)]
+        direct, indirect = (_divide_or_zero(part, total) for part in along)
+        total_indirect = total - direct
+    else:
+        base, counterfactual, sufficiency, necessity = (
+            outcomes.values(arm, outcome, n)
+            for arm in (arms.base, arms.counterfactual, arms.sufficiency, arms.necessity)
+        )
+        total = difference(counterfactual, base, period)
+        indirect = difference(sufficiency, base, period)
+        direct = difference(necessity, base, period)
+        total_indirect = difference(counterfactual, necessity, period)
+    columns = np.stack([total, direct, indirect, total_indirect])
+    finite = np.isfinite(columns).all(axis=0)
+    total, direct, indirect, total_indirect = columns[:, finite]
+    return PairEffects(outcome, total, direct, indirect, total_indirect, int(n - finite.sum()))
+
+
+def mediation_estimates(
+    effects: PairEffects, bootstrap: PairedBootstrap, ablation: Ablation, unit: str, *, with_total: bool = True
+) -> list[Estimate]:
+    """Means of the five effects, and the shares of the total effect that the mediators carry.
+
+    Parameters
+    ----------
+    effects : PairEffects
+        With two pairs or more.
+    bootstrap : PairedBootstrap
+        Over ``effects.n`` pairs.
+    ablation : Ablation
+    unit : str
+        The outcome's own unit.
+    with_total : bool
+        Whether to give the total effect too; a mediator alone repeats that of the joint set.
+
+    Notes
+    -----
+    ``mediated_share`` = sum NIE TE / sum TE^2 and ``necessity`` = sum TIE TE / sum TE^2: least-squares slopes, well
+    defined whatever the order of each pair. ``..._ratio_of_means`` = mean NIE / mean TE, which needs a mean effect away
+    from zero; ``..._mean_of_ratios`` = mean of NIE / TE over the pairs whose |TE| is at least `RATIO_FLOOR` times the
+    root mean square of TE, with the quantiles of the ratio in its note.
+    """
+    named = [
+        ("total_effect", effects.total, ""),
+        ("natural_direct_effect", effects.direct, "noising"),
+        ("natural_indirect_effect", effects.indirect, "denoising"),
+        ("total_indirect_effect", effects.total_indirect, "noising"),
+        ("interaction", effects.interaction, ""),
+    ]
+    columns = np.stack([column for _, column, _ in named])
+    means, test = bootstrap.ratio(columns), t_test(columns)
+    note = _note(effects)
+    estimates = []
+    for k, (estimand, _, direction) in enumerate(named):
+        if estimand == "total_effect" and not with_total:
+            continue
+        owner = ablation.clean if estimand == "total_effect" else ablation
+        p_value: float | None = float(test.p_two_sided[k])
+        extra = note
+        if effects.outcome == IMAGE and estimand == "total_effect":
+            p_value, extra = None, _join(note, "mean size of the change; a size is never negative, so no test")
+        interval = (float(means.lower[k]), float(means.upper[k]))
+        estimates.append(
+            owner.estimate(
+                estimand, effects.outcome, unit, effects.n, means.value[k], interval, p_value,
+                direction=direction, note=extra,
+            )
+        )  # fmt: skip
+    for name, part, direction in (
+        ("mediated_share", effects.indirect, "denoising"),
+        ("necessity", effects.total_indirect, "noising"),
+    ):
+        estimates.extend(_shares(name, part, effects, bootstrap, ablation, direction))
+    return estimates
+
+
+def remainder_estimate(
+    joint: PairEffects, alone: Sequence[PairEffects], bootstrap: PairedBootstrap, ablation: Ablation, unit: str
+) -> Estimate:
+    """What the mediators carry together beyond the sum of what each carries alone: NIE(set) - sum of NIE(each)."""
+    rest = (joint.indirect - np.sum([effects.indirect for effects in alone], axis=0))[None]
+    mean, test = bootstrap.ratio(rest), t_test(rest)
+    return ablation.estimate(
+        "indirect_effect_remainder", joint.outcome, unit, joint.n, mean.value[0],
+        (float(mean.lower[0]), float(mean.upper[0])), float(test.p_two_sided[0]), direction="denoising",
+        note="joint natural indirect effect less the sum of each mediator's alone",
+    )  # fmt: skip
+
+
+def arms_of(plan: Plan, owner: str, index: int = 0) -> MediationArms:
+    """The four arms of `owner`'s mediation at position `index` (0 is the joint set).
+
+    Raises
+    ------
+    CausalVAEError
+        CV502 where the plan lacks one of them.
+    """
+    return MediationArms(
+        use_at(plan, owner, "base").arm,
+        use_at(plan, owner, "counterfactual").arm,
+        use_at(plan, owner, "sufficiency", index).arm,
+        use_at(plan, owner, "necessity", index).arm,
+    )
+
+
+def _shares(
+    name: str,
+    part: FloatArray,
+    effects: PairEffects,
+    bootstrap: PairedBootstrap,
+    ablation: Ablation,
+    direction: str,
+) -> list[Estimate]:
+    total, n, note = effects.total, effects.n, _note(effects)
+    if not total.any():
+        return []
+    product, square = (part * total)[None], (total**2)[None]
+    share = bootstrap.ratio(product, square)
+    p_value = float(t_test(product).p_two_sided[0])
+    estimates = [
+        ablation.estimate(
+            name, effects.outcome, "share", n, share.value[0], (float(share.lower[0]), float(share.upper[0])), p_value,
+            direction=direction, note=note,
+        )
+    ]  # fmt: skip
+    # Along the image's total change mean NIE.TE / mean TE.TE is the share itself, and lengths cannot average to zero.
+    if effects.outcome != IMAGE and total.sum() != 0:
+        means = bootstrap.ratio(part[None], total[None])
+        unclear = float(t_test(total[None]).p_two_sided[0]) > 1 - bootstrap.confidence
+        warning = "the mean total effect is not clear of zero: do not read this ratio" if unclear else ""
+        estimates.append(
+            ablation.estimate(
+                f"{name}_ratio_of_means", effects.outcome, "share", n, means.value[0],
+                (float(means.lower[0]), float(means.upper[0])), float(t_test(part[None]).p_two_sided[0]),
+                direction=direction, note=_join(note, warning),
+            )
+        )  # fmt: skip
+    floor = RATIO_FLOOR * float(np.sqrt(np.mean(total**2)))
+    large = np.abs(total) >= floor
+    if large.sum() >= 2:
+        ratios = np.where(large, _divide_or_zero(part, total), 0.0)
+        mean = bootstrap.ratio(ratios[None], large[None].astype(np.float64))
+        low, median, high = np.quantile(ratios[large], (0.25, 0.5, 0.75))
+        text = (
+            f"over the {int(large.sum())} pairs with |TE| of at least {floor:.3g} "
+            f"({RATIO_FLOOR:g} of its root mean square); quartiles {low:.3g}, {median:.3g}, {high:.3g}"
+        )
+        estimates.append(
+            ablation.estimate(
+                f"{name}_mean_of_ratios", effects.outcome, "share", int(large.sum()), mean.value[0],
+                (float(mean.lower[0]), float(mean.upper[0])), float(t_test(ratios[large][None]).p_two_sided[0]),
+                direction=direction, note=_join(note, text),
+            )
+        )  # fmt: skip
+    return estimates
+
+
+def _note(effects: PairEffects) -> str:
+    along = "component along the image's total change" if effects.outcome == IMAGE else ""
+    return _join(along, dropped_note(effects.dropped))
+
+
+def dropped_note(dropped: int) -> str:
+    """Says how many pairs were left out, or nothing."""
+    return f"{dropped} pairs left out: the outcome is undefined there" if dropped else ""
+
+
+def _join(*parts: str) -> str:
+    return "; ".join(part for part in parts if part)
+
+
+def _divide_or_zero(top: FloatArray, bottom: FloatArray) -> FloatArray:
+    result = np.zeros_like(top)
+    np.divide(top, bottom, out=result, where=bottom != 0)
+    return result

@@ -1,0 +1,133 @@
+"""Outcome rows by arm: blocks of (arms, pairs) out of the long table, found once and sliced after."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from causalvae.engine.measurements import Measurements
+from causalvae.errors import CausalVAEError
+from causalvae.plan.types import Plan, Role, Use
+
+FloatArray = npt.NDArray[np.float64]
+
+IMAGE = "image"
+
+
+class Outcomes:
+    """The outcomes table, indexed by arm and pair.
+
+    Parameters
+    ----------
+    measurements : Measurements
+        Its ``outcomes`` table may be in any order; each arm's rows must be the pairs 0, 1, ... without gaps.
+
+    Raises
+    ------
+    CausalVAEError
+        CV501 where an arm's pairs have a gap or a double.
+    """
+
+    def __init__(self, measurements: Measurements) -> None:
+        frame = measurements.outcomes
+        codes, arms = pd.factorize(frame["arm"])
+        pairs = frame["pair"].to_numpy(np.int64)
+        order = np.lexsort((pairs, codes))
+        counts = np.bincount(codes, minlength=len(arms))
+        starts = np.concatenate(([0], np.cumsum(counts)[:-1])).astype(np.int64) if len(arms) else np.zeros(0, np.int64)
+        expected = np.arange(len(frame)) - np.repeat(starts, counts)
+        if not np.array_equal(pairs[order], expected):
+            wrong = int(codes[order][np.flatnonzero(pairs[order] != expected)[0]])
+            raise CausalVAEError(
+                "CV501",
+                "An arm's rows are not the pairs 0, 1, 2, ... each once.",
+                "Delete the run folder and run again.",
+                f"arm {arms[wrong]}",
+            )
+        self._frame = frame
+        self._order = order
+        self._position = {str(arm): code for code, arm in enumerate(arms)}
+        self._starts = starts
+        self._counts = counts
+        self._columns: dict[str, FloatArray] = {}
+
+    def pairs(self, arm_ids: Sequence[str]) -> int:
+        """How many pairs all of `arm_ids` cover."""
+        return min(int(self._counts[self._find(arm)]) for arm in arm_ids)
+
+    def block(self, arm_ids: Sequence[str], column: str, pairs: int | None = None) -> FloatArray:
+        """One column of several arms.
+
+        Parameters
+        ----------
+        arm_ids : sequence of str
+        column : str
+            An attribute, ``image_sq`` or ``image_dot``.
+        pairs : int, optional
+            Only the first so many pairs; by default as many as all the arms cover.
+
+        Returns
+        -------
+        float array, shape (arms, pairs)
+        """
+        width = self.pairs(arm_ids) if pairs is None else pairs
+        codes = np.array([self._find(arm) for arm in arm_ids])
+        if (self._counts[codes] < width).any():
+            short = arm_ids[int(np.argmin(self._counts[codes]))]
+            raise CausalVAEError(
+                "CV501",
+                f"{width} pairs are needed, {int(self._counts[codes].min())} were measured.",
+                "Delete the run folder and run again.",
+                f"arm {short}",
+            )
+        rows = self._starts[codes][:, None] + np.arange(width)
+        block: FloatArray = self._column(column)[rows]
+        return block
+
+    def values(self, arm_id: str, column: str, pairs: int | None = None) -> FloatArray:
+        """One column of one arm, shape (pairs,)."""
+        column_values: FloatArray = self.block((arm_id,), column, pairs)[0]
+        return column_values
+
+    def _column(self, name: str) -> FloatArray:
+        if name not in self._columns:
+            self._columns[name] = self._frame[name].to_numpy(np.float64)[self._order]
+        return self._columns[name]
+
+    def _find(self, arm: str) -> int:
+        try:
+            return self._position[arm]
+        except KeyError:
+            raise CausalVAEError(
+                "CV501",
+                "An arm of the plan was not measured.",
+                "Run the plan to its end before analysing it.",
+                f"arm {arm}",
+            ) from None
+
+
+def use_at(plan: Plan, owner: str, role: Role, index: int = 0) -> Use:
+    """The use of `owner` with this role and position.
+
+    Raises
+    ------
+    CausalVAEError
+        CV502 where the plan has none.
+    """
+    for use in plan.uses_of(owner, role):
+        if use.index == index:
+            return use
+    raise CausalVAEError(
+        "CV502", f"The plan has no {role} arm at position {index}.", "Compile the plan again from the same spec.", owner
+    )
+
+
+def difference(left: FloatArray, right: FloatArray, period: float | None = None) -> FloatArray:
+    """``left - right``; with a `period`, wrapped into (-period/2, period/2]."""
+    change = left - right
+    if period is None:
+        return change
+    return np.asarray(period / 2 - np.mod(period / 2 - change, period))

@@ -1,0 +1,327 @@
+"""How much an intervention changes what is decoded: effect sizes, causal effect strength, specificity.
+
+- effect size of an intervention on an attribute = sqrt(mean_i Delta_i^2) / sd, in standard deviations of the attribute
+  over the observed reconstructions;
+- causal effect strength CES = E_x ||D(z) - D(z~)||_2 (Roy 2025, arXiv 2505.03530), raw and as root mean square a pixel,
+  which is CES / sqrt(pixels);
+- specificity S = 1 / (H(p) + eps), p the effect sizes over the attributes divided by their sum, H in nats; the bounded
+  form is 1 - H / log K, in [0, 1], K attributes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from causalvae.effects.ablation import Ablation
+from causalvae.effects.bootstrap import FloatArray, Interval, PairedBootstrap
+from causalvae.effects.mediation import PIXEL_L2, dropped_note
+from causalvae.effects.outcomes import IMAGE, Outcomes, difference
+from causalvae.effects.significance import t_test
+from causalvae.effects.types import Estimate
+
+SPECIFICITY_EPSILON = 1e-6
+PIXEL_RMS = "pixel RMS"
+
+MEAN_CHANGE = "p: of a zero mean change"
+CONTRAST = "p: of no mean change from the lowest to the highest value"
+
+
+@dataclass(frozen=True)
+class Scale:
+    """What effects on attributes are divided by, and how their differences wrap.
+
+    Parameters
+    ----------
+    sd : mapping
+        Attribute -> standard deviation over the observed reconstructions; only attributes that vary are in it.
+    periods : mapping
+        Attribute -> period, for those that have one.
+    units : mapping
+        Attribute -> its own unit, for those that have one.
+    pixels : int
+        Numbers (pixels times channels) of a decoded output.
+    """
+
+    sd: Mapping[str, float]
+    periods: Mapping[str, float]
+    units: Mapping[str, str]
+    pixels: int
+
+    def unit(self, outcome: str) -> str:
+        """The outcome's own unit."""
+        return PIXEL_L2 if outcome == IMAGE else self.units.get(outcome, "attribute")
+
+
+@dataclass(frozen=True)
+class PatchedArm:
+    """One patched arm, with what an estimate says of it."""
+
+    arm: str
+    component: str
+    granularity: str
+    source: str
+    value: float | None = None
+
+
+def effect_sizes(squares: FloatArray, sd: float, bootstrap: PairedBootstrap) -> Interval:
+    """Root mean squares over pairs in units of `sd`, with intervals.
+
+    Parameters
+    ----------
+    squares : float array, shape (k, n)
+        Squared change of each pair; not finite where it is undefined, and left out there.
+    sd : float
+    bootstrap : PairedBootstrap
+    """
+    ratio = bootstrap.ratio(*_counted(squares))
+    return Interval(*(np.sqrt(part) / sd for part in (ratio.value, ratio.lower, ratio.upper)))
+
+
+def input_estimates(
+    outcomes: Outcomes, base: str, counterfactual: str, bootstrap: PairedBootstrap, ablation: Ablation, scale: Scale,
+    attributes: Sequence[str], note: str = "",
+) -> list[Estimate]:  # fmt: skip
+    """Level 1: total effect (mean) and effect size of an input manipulation on every attribute and on the image.
+
+    `bootstrap` is over the pairs that both arms cover. `note` is added to every estimate.
+    """
+    n = bootstrap.n
+    estimates = []
+    for attribute in attributes:
+        both = [outcomes.values(arm, attribute, n) for arm in (counterfactual, base)]
+        change = difference(both[0], both[1], scale.periods.get(attribute))[None]
+        test = t_test(change)
+        if test.n[0] < 2:
+            continue
+        missing = dropped_note(n - int(test.n[0]))
+        mean = bootstrap.ratio(*_counted(change))
+        p_value, used = float(test.p_two_sided[0]), int(test.n[0])
+        estimates.append(
+            ablation.estimate(
+                "total_effect", attribute, scale.unit(attribute), used, mean.value[0], _ends(mean, 0), p_value,
+                note="; ".join(filter(None, (missing, note))),
+            )
+        )  # fmt: skip
+        if attribute in scale.sd:
+            size = effect_sizes(change**2, scale.sd[attribute], bootstrap)
+            estimates.append(
+                ablation.estimate(
+                    "effect_size", attribute, "sd", used, size.value[0], _ends(size, 0), p_value,
+                    note="; ".join(filter(None, (MEAN_CHANGE, missing, note))),
+                )
+            )  # fmt: skip
+    length = np.sqrt(outcomes.values(counterfactual, "image_sq", n))[None]
+    mean = bootstrap.ratio(length)
+    estimates.append(ablation.estimate("total_effect", IMAGE, PIXEL_L2, n, mean.value[0], _ends(mean, 0), note=note))
+    return estimates
+
+
+def sweep_estimates(
+    outcomes: Outcomes, base: str, counterfactual: str, arms: Sequence[PatchedArm], direction: str,
+    bootstrap: PairedBootstrap, ablation: Ablation, scale: Scale, attributes: Sequence[str],
+) -> list[Estimate]:  # fmt: skip
+    """Level 3: effect size of each patched component on every attribute, and its strength on the image.
+
+    Parameters
+    ----------
+    outcomes : Outcomes
+    base, counterfactual : str
+        Ids of the clean arms.
+    arms : sequence of PatchedArm
+        One a component, all of one direction.
+    direction : {"denoising", "noising"}
+        denoising: effect = Y(arm) - Y(base); noising: effect = Y(counterfactual) - Y(arm).
+    bootstrap : PairedBootstrap
+        Over the pairs that all arms cover; one weight matrix serves all components.
+    ablation, scale, attributes
+        Who asked, the units, and the attributes to report.
+
+    Returns
+    -------
+    list of Estimate
+        For each component: ``effect_size`` on each attribute that varies, then ``causal_effect_strength`` on the image.
+    """
+    ids, n = [arm.arm for arm in arms], bootstrap.n
+    sizes: dict[str, tuple[Interval, FloatArray, list[int]]] = {}
+    for attribute in attributes:
+        if attribute not in scale.sd:
+            continue
+        patched = outcomes.block(ids, attribute, n)
+        period = scale.periods.get(attribute)
+        if direction == "denoising":
+            change = difference(patched, outcomes.values(base, attribute, n)[None], period)
+        else:
+            change = difference(outcomes.values(counterfactual, attribute, n)[None], patched, period)
+        test = t_test(change)
+        sizes[attribute] = (effect_sizes(change**2, scale.sd[attribute], bootstrap), test.p_two_sided, test.n.tolist())
+    square = outcomes.block(ids, "image_sq", n)
+    if direction == "noising":
+        # ||y' - y_arm||^2 from the two squares and the inner product, all measured from the base output.
+        square = square - 2 * outcomes.block(ids, "image_dot", n) + outcomes.values(counterfactual, "image_sq", n)
+    strength = bootstrap.ratio(np.sqrt(np.maximum(square, 0.0)))
+
+    estimates = []
+    for k, arm in enumerate(arms):
+        here = _at(ablation, arm.component, arm.granularity, arm.source)
+        for attribute, (size, p_values, counts) in sizes.items():
+            if counts[k] < 2:
+                continue
+            missing = dropped_note(n - counts[k])
+            estimates.append(
+                here.estimate(
+                    "effect_size", attribute, "sd", counts[k], size.value[k], _ends(size, k), p_values[k],
+                    direction=direction, note=f"{MEAN_CHANGE}; {missing}" if missing else MEAN_CHANGE,
+                )
+            )  # fmt: skip
+        estimates.append(
+            here.estimate(
+                "causal_effect_strength", IMAGE, PIXEL_L2, n, strength.value[k], _ends(strength, k),
+                direction=direction,
+            )
+        )  # fmt: skip
+    return estimates
+
+
+def perturbation_estimates(
+    outcomes: Outcomes, base: str, arms: Sequence[PatchedArm], bootstrap: PairedBootstrap, ablation: Ablation,
+    scale: Scale, attributes: Sequence[str],
+) -> list[Estimate]:  # fmt: skip
+    """Level 2: strength, effect sizes and specificity of each perturbed latent.
+
+    Parameters
+    ----------
+    outcomes : Outcomes
+    base : str
+        Id of the clean run of the observed cohort.
+    arms : sequence of PatchedArm
+        One a component and value; a sample's values are averaged before samples are.
+    bootstrap : PairedBootstrap
+        Over the samples that all arms cover.
+    ablation, scale, attributes
+        Who asked, the units, and the attributes to report.
+
+    Returns
+    -------
+    list of Estimate
+        For each component: ``causal_effect_strength`` (two units), ``effect_size`` on each attribute, ``specificity``
+        and ``specificity_bounded`` over the attributes (left out for a component that changes none, and
+        where the data has only one attribute).
+    """
+    n = bootstrap.n
+    groups: dict[tuple[str, str, str], list[PatchedArm]] = {}
+    for arm in arms:
+        groups.setdefault((arm.component, arm.granularity, arm.source), []).append(arm)
+    for key, members in groups.items():
+        groups[key] = sorted(members, key=lambda arm: (arm.value is None, arm.value or 0.0))
+    keys = list(groups)
+    rows = [[arm.arm for arm in groups[key]] for key in keys]
+
+    length = np.stack([np.sqrt(outcomes.block(ids, "image_sq", n)).mean(axis=0) for ids in rows])
+    strength = bootstrap.ratio(length)
+    reported = [attribute for attribute in attributes if attribute in scale.sd]
+    squares = np.empty((len(reported), len(keys), n))
+    contrasts = np.empty_like(squares)
+    for a, attribute in enumerate(reported):
+        clean, period = outcomes.values(base, attribute, n)[None], scale.periods.get(attribute)
+        for k, ids in enumerate(rows):
+            patched = outcomes.block(ids, attribute, n)
+            change = difference(patched, clean, period)
+            squares[a, k] = (change**2).mean(axis=0)
+            contrasts[a, k] = difference(patched[-1], patched[0], period) if len(ids) > 1 else change[0]
+
+    sizes = [effect_sizes(squares[a], scale.sd[attribute], bootstrap) for a, attribute in enumerate(reported)]
+    tests = [t_test(contrasts[a]) for a in range(len(reported))]
+    specific = _specificity(squares, [scale.sd[attribute] for attribute in reported], bootstrap)
+
+    estimates = []
+    for k, key in enumerate(keys):
+        here = _at(ablation, *key)
+        values = [arm.value for arm in groups[key] if arm.value is not None]
+        over = f"mean over values {', '.join(f'{value:g}' for value in values)}" if len(values) > 1 else ""
+        per_pixel = 1 / np.sqrt(scale.pixels)
+        for unit, factor in ((PIXEL_L2, 1.0), (PIXEL_RMS, per_pixel)):
+            low, high = _ends(strength, k)
+            estimates.append(
+                here.estimate(
+                    "causal_effect_strength", IMAGE, unit, n, strength.value[k] * factor, (low * factor, high * factor),
+                    note=over,
+                )
+            )  # fmt: skip
+        for a, attribute in enumerate(reported):
+            if tests[a].n[k] < 2:
+                continue
+            meaning = CONTRAST if len(rows[k]) > 1 else MEAN_CHANGE
+            missing = dropped_note(n - int(tests[a].n[k]))
+            estimates.append(
+                here.estimate(
+                    "effect_size", attribute, "sd", int(tests[a].n[k]), sizes[a].value[k], _ends(sizes[a], k),
+                    tests[a].p_two_sided[k], note="; ".join(filter(None, (meaning, over, missing))),
+                )
+            )  # fmt: skip
+        if specific is not None:
+            estimates.extend(_specificity_estimates(here, specific, k, n, len(reported)))
+    return estimates
+
+
+def _specificity(squares: FloatArray, sds: Sequence[float], bootstrap: PairedBootstrap) -> tuple[Interval, ...] | None:
+    """Entropy over attributes of each component's effect sizes: (unbounded, bounded) specificity, or None."""
+    attributes, components, n = squares.shape
+    if attributes < 2:
+        return None
+    numerator, denominator = _counted(squares.reshape(-1, n))
+    draws = bootstrap.replicates(numerator, denominator).reshape(attributes, components, -1)
+    point = bootstrap.ratio(numerator, denominator).value.reshape(attributes, components, 1)
+    scale = np.asarray(sds)[:, None, None]
+    forms: list[Interval] = []
+    point_entropy, entropy = (_entropy(np.sqrt(part) / scale) for part in (point, draws))
+    for bounded in (False, True):
+
+        def form(h: FloatArray, bounded: bool = bounded) -> FloatArray:
+            return np.asarray(1 - h / np.log(attributes) if bounded else 1 / (h + SPECIFICITY_EPSILON))
+
+        lower, upper = bootstrap.interval(form(entropy))
+        forms.append(Interval(form(point_entropy)[:, 0], lower, upper))
+    return tuple(forms)
+
+
+def _specificity_estimates(
+    here: Ablation, specific: tuple[Interval, ...], k: int, n: int, attributes: int
+) -> list[Estimate]:
+    notes = (f"1 / (H + {SPECIFICITY_EPSILON:g}), H in nats over {attributes} attributes", "1 - H / log K, in [0, 1]")
+    named = zip(("specificity", "specificity_bounded"), ("1/nat", "share"), specific, notes, strict=True)
+    return [
+        here.estimate(estimand, "attributes", unit, n, form.value[k], _ends(form, k), note=note)
+        for estimand, unit, form, note in named
+        if np.isfinite(form.value[k])
+    ]
+
+
+def _entropy(sizes: FloatArray) -> FloatArray:
+    """Shannon entropy in nats along the first axis of `sizes` divided by their sum; NaN where all are zero."""
+    total = sizes.sum(axis=0)
+    share = np.full_like(sizes, np.nan)
+    np.divide(sizes, total, out=share, where=total > 0)
+    logs = np.zeros_like(share)
+    np.log(share, out=logs, where=share > 0)
+    return np.asarray(-(share * logs).sum(axis=0))
+
+
+def _counted(values: FloatArray) -> tuple[FloatArray, FloatArray | None]:
+    """`values` with undefined ones as zero, and 1 where they are defined (None where all are)."""
+    finite = np.isfinite(values)
+    if finite.all():
+        return values, None
+    return np.where(finite, values, 0.0), finite.astype(np.float64)
+
+
+def _ends(interval: Interval, k: int) -> tuple[float, float]:
+    return float(interval.lower[k]), float(interval.upper[k])
+
+
+def _at(ablation: Ablation, component: str, granularity: str, source: str) -> Ablation:
+    return Ablation(
+        ablation.owner, ablation.treatment, component, granularity, source, ablation.seed, ablation.confidence
+    )
