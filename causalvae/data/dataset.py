@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from causalvae.data.dsprites import SIDE, SPACE, Images, render_levels
-from causalvae.data.factors import FactorSpace, IntArray
+from causalvae.data.dsprites import SIDE, SPACE, Images, render_levels, true_geometry
+from causalvae.data.factors import FactorSpace, FloatArray, IntArray
 from causalvae.data.official import OfficialFile
 from causalvae.spec.schema import DspritesData
 
@@ -53,6 +53,13 @@ class Dataset(Protocol):
         """The inputs at `levels`, shape (n, n_factors): float32 tensor of shape (n, *input_shape)."""
         ...
 
+    def geometry(self, levels: IntArray) -> dict[str, FloatArray]:
+        """What geometric readouts of the inputs at `levels` should find, each of shape (n,); nan where undefined.
+
+        See `causalvae.data.dsprites.true_geometry` for the names. Empty for data whose geometry is not known.
+        """
+        ...
+
     def describe(self) -> dict[str, Any]:
         """Facts for a report: name -> text or number."""
         ...
@@ -72,6 +79,10 @@ class DspritesDataset:
     def inputs(self, levels: IntArray) -> Tensor:
         """The sprites at `levels`, shape (n, 5): float32 tensor of zeros and ones, shape (n, 1, 64, 64)."""
         return to_tensor(render_levels(levels))
+
+    def geometry(self, levels: IntArray) -> dict[str, FloatArray]:
+        """What geometric readouts of the sprites at `levels` should find; see `true_geometry`."""
+        return true_geometry(levels)
 
     def describe(self) -> dict[str, Any]:
         """Facts for a report."""
@@ -131,6 +142,10 @@ class OfficialDspritesDataset:
             self._packed = self._file.read_packed()
         rows = self._packed[self._file.row_of[self.space.index_of(levels)]]
         return to_tensor(np.unpackbits(rows, axis=1).reshape(-1, SIDE, SIDE))
+
+    def geometry(self, levels: IntArray) -> dict[str, FloatArray]:
+        """What geometric readouts of the sprites at `levels` should find; empty for another grid than dSprites' own."""
+        return true_geometry(levels) if self.space == SPACE else {}
 
     def describe(self) -> dict[str, Any]:
         """Facts for a report, with the SHA-256 of the file."""

@@ -111,3 +111,56 @@ def _in_heart(u: FloatArray, v: FloatArray) -> npt.NDArray[np.bool_]:
 def render_levels(levels: IntArray) -> Images:
     """Draw the sprites at grid points `levels`, shape (n, 5): uint8 array, shape (n, 64, 64)."""
     return render(SPACE.values_of(levels))
+
+
+def true_geometry(levels: IntArray) -> dict[str, FloatArray]:
+    """What readouts of the sprites at `levels`, shape (n, 5), should find: each array has shape (n,).
+
+    The continuous shapes' own values, which the raster approaches:
+
+    - ``area``: in pixels, scale^2 times the shape's area;
+    - ``position x``, ``position y``: 16 + 32 x and 16 + 32 y, the point that the shape turns about, in pixels;
+    - ``centroid x``, ``centroid y``: the centre of mass, which for a heart lies off that point towards its lobes;
+    - ``orientation``: the angle of the longest axis in radians modulo pi, for ellipses; nan for squares, which have no
+      longest axis, and for hearts, whose two axes differ by a sixth only;
+    - ``extent major``, ``extent minor``: standard deviation of the light along its principal axes, in pixels.
+    """
+    values = SPACE.values_of(levels)
+    kind = levels[:, 0]
+    scale, angle = values[:, 1], values[:, 2]
+    heart = _heart_measures()
+    side, (major, minor) = 2 * _SQUARE_HALF_SIDE, _ELLIPSE_AXES
+    areas = np.array([side**2, np.pi * major * minor, heart["area"]])
+    majors = np.array([side / np.sqrt(12), major / 2, heart["extent_u"]])
+    minors = np.array([side / np.sqrt(12), minor / 2, heart["extent_v"]])
+    position_x, position_y = 16 + 32 * values[:, 3], 16 + 32 * values[:, 4]
+    drop = np.where(kind == SHAPES.index("heart"), heart["centre_v"], 0.0) * scale
+    return {
+        "area": areas[kind] * scale**2,
+        "position x": position_x,
+        "position y": position_y,
+        "centroid x": position_x + np.sin(angle) * drop,
+        "centroid y": position_y + np.cos(angle) * drop,
+        "orientation": np.where(kind == SHAPES.index("ellipse"), angle % np.pi, np.nan),
+        "extent major": majors[kind] * scale,
+        "extent minor": minors[kind] * scale,
+    }
+
+
+@cache
+def _heart_measures() -> dict[str, float]:
+    """Area, centre of mass and spread of the heart at scale 1, by Green's theorem along its outline."""
+    angle, radius = _heart_outline()
+    u, v = radius * np.cos(angle), radius * np.sin(angle)
+    next_u, next_v = np.roll(u, -1), np.roll(v, -1)
+    wedge = u * next_v - next_u * v
+    area = wedge.sum() / 2
+    centre_v = ((v + next_v) * wedge).sum() / 6 / area
+    square_u = ((u * u + u * next_u + next_u * next_u) * wedge).sum() / 12 / area
+    square_v = ((v * v + v * next_v + next_v * next_v) * wedge).sum() / 12 / area
+    return {
+        "area": float(area),
+        "centre_v": float(centre_v),
+        "extent_u": float(np.sqrt(square_u)),
+        "extent_v": float(np.sqrt(square_v - centre_v**2)),
+    }
