@@ -1,1 +1,9 @@
-"""Agreement of the declared graph with the network; pgmpy stands behind one adapter here."""
+"""Agreement of the declared graph with the network; pgmpy stands behind one adapter here.
+
+`causalvae.alignment.assess.assess` does the work; it loads pandas and is not handed on here, so that readers of results
+need not pay for it.
+"""
+
+from causalvae.alignment.types import Alignment, EdgeCheck, IndependenceCheck
+
+__all__ = ["Alignment", "EdgeCheck", "IndependenceCheck"]

@@ -47,7 +47,21 @@ class EdgeCheck:
 
 @dataclass(frozen=True)
 class IndependenceCheck:
-    """One conditional independence that the declared graph implies, tested on the measured variables."""
+    """One conditional independence that the declared graph implies, tested on the measured variables.
+
+    Parameters
+    ----------
+    left, right : str
+    given : tuple of str
+    statistic : float
+        Of the test that `Alignment.test` names.
+    p_value, p_adjusted : float
+        Before and after the correction.
+    rejected : bool
+        Whether `p_adjusted` is at most the level.
+    effect : float
+        Largest correlation, without its sign, that is left between the two once the given ones are accounted for.
+    """
 
     left: str
     right: str
@@ -56,6 +70,7 @@ class IndependenceCheck:
     p_value: float
     p_adjusted: float
     rejected: bool
+    effect: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,127 @@
+"""Measured variables, and functions that represent them in a test of independence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from causalvae.engine.measurements import Measurements
+from causalvae.spec.catalogue import DATA
+from causalvae.spec.schema import Spec
+
+FloatArray = npt.NDArray[np.float64]
+
+VariableKind = Literal["numeric", "categorical", "cyclic"]
+
+HARMONICS = 2
+
+
+@dataclass(frozen=True)
+class Variable:
+    """A measured variable.
+
+    Parameters
+    ----------
+    name : str
+    values : float array, shape (n,)
+        Finite.
+    kind : {"numeric", "categorical", "cyclic"}
+    period : float, optional
+        After how much a cyclic variable repeats.
+    """
+
+    name: str
+    values: FloatArray
+    kind: VariableKind = "numeric"
+    period: float | None = None
+
+    def __post_init__(self) -> None:
+        if (self.kind == "cyclic") != (self.period is not None):
+            raise ValueError(f"{self.name}: a period belongs to a cyclic variable, and only to that")
+
+    @property
+    def constant(self) -> bool:
+        """Whether it has only one value."""
+        return bool(np.ptp(self.values) == 0)
+
+    def angles(self) -> FloatArray:
+        """A cyclic variable as angles in radians, shape (n,)."""
+        if self.period is None:
+            raise ValueError(f"{self.name} is not cyclic")
+        return np.asarray(2 * np.pi * self.values / self.period)
+
+
+def encode(variable: Variable) -> FloatArray:
+    """Functions of a variable whose residuals are to be uncorrelated with another's.
+
+    Numeric: the first two Legendre polynomials of its mid-ranks, so trend and bend, whatever the scale. Categorical:
+    an indicator of each level but the last. Cyclic: sine and cosine of the first two harmonics.
+
+    Returns
+    -------
+    float array, shape (n, functions)
+    """
+    if variable.kind == "categorical":
+        levels = np.unique(variable.values)
+        return np.asarray(variable.values[:, None] == levels[None, :-1], dtype=np.float64)
+    if variable.kind == "cyclic":
+        turns = variable.angles()[:, None] * np.arange(1, HARMONICS + 1)
+        return np.concatenate([np.cos(turns), np.sin(turns)], axis=1)
+    u = 2 * _midranks(variable.values) - 1
+    return np.stack([u, 1.5 * u**2 - 0.5], axis=1)
+
+
+def _midranks(values: FloatArray) -> FloatArray:
+    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
+    below = np.cumsum(counts) - counts
+    ranks: FloatArray = ((below + counts / 2) / len(values))[inverse]
+    return ranks
+
+
+def gather_variables(
+    spec: Spec, measurements: Measurements, periods: Mapping[str, float] | None = None
+) -> dict[str, Variable]:
+    """The factors and attributes of the observed samples, under their names in the declared graph.
+
+    Parameters
+    ----------
+    spec : Spec
+        Its factors and attributes; the first `alignment.samples` rows are taken.
+    measurements : Measurements
+        Columns ``factor:NAME`` and ``attribute:NAME`` of `observations`. Rows with an undefined attribute are left out.
+    periods : mapping, optional
+        Node -> after how much it repeats. A factor's kind, and the period of a cyclic one, come from the spec or else
+        from the data source.
+
+    Returns
+    -------
+    dict
+        Name -> Variable, factors first.
+    """
+    periods = periods or {}
+    columns = {name: f"factor:{name}" for name in spec.graph.factors}
+    columns |= {name: f"attribute:{name}" for name in spec.graph.attributes}
+    table = measurements.observations[list(columns.values())].iloc[: spec.alignment.samples].to_numpy(np.float64)
+    table = table[np.isfinite(table).all(axis=1)]
+    found = {}
+    for values, name in zip(table.T, columns, strict=True):
+        kind, period = _kind_of(spec, name, periods)
+        found[name] = Variable(name, values, kind, period)
+    return found
+
+
+def _kind_of(spec: Spec, name: str, periods: Mapping[str, float]) -> tuple[VariableKind, float | None]:
+    section = spec.graph.factors.get(name)
+    entry = DATA[spec.data.source].factor(name) if section is not None and spec.data.source in DATA else None
+    kind = (section and section.kind) or (entry and entry.kind)
+    if kind == "categorical":
+        return "categorical", None
+    period = periods.get(name)
+    if kind == "cyclic" and period is None:
+        ends = (section and section.range) or (entry and (entry.low, entry.high))
+        period = ends[1] - ends[0] if ends else None
+    return ("numeric", None) if period is None else ("cyclic", period)
