@@ -88,6 +88,8 @@ class OperatorGraph:
         Name of each output of the network -> name of the node that holds it.
     parameters : dict
         Node name -> tensor.
+    origins : dict
+        Node name of a parameter or buffer -> its dotted name in the network. Constants that the capture found have none.
     """
 
     def __init__(
@@ -96,11 +98,13 @@ class OperatorGraph:
         inputs: tuple[str, ...],
         outputs: Mapping[str, str],
         parameters: Mapping[str, Tensor],
+        origins: Mapping[str, str],
     ) -> None:
         self.operations = tuple(operations)
         self.inputs = inputs
         self.outputs = dict(outputs)
         self.parameters = dict(parameters)
+        self.origins = dict(origins)
         self.by_name = {operation.name: operation for operation in self.operations}
         self.users: dict[str, list[str]] = {operation.name: [] for operation in self.operations}
         for operation in self.operations:
@@ -172,7 +176,13 @@ class OperatorGraph:
         """The same graph over other parameters, given by node name."""
         if state.keys() != self.parameters.keys():
             raise KeyError("parameter names differ")
-        return OperatorGraph(self.operations, self.inputs, self.outputs, state)
+        return OperatorGraph(self.operations, self.inputs, self.outputs, state, self.origins)
+
+    def with_weights_of(self, network: nn.Module) -> OperatorGraph:
+        """The same graph over the parameters and buffers of another network of the same make."""
+        tensors = tensors_of(network)
+        fresh = {node: tensors[name].detach() for node, name in self.origins.items()}
+        return self.with_parameters({**self.parameters, **fresh})
 
     def to(self, device: torch.device) -> OperatorGraph:
         """The same graph with its parameters on `device`."""
@@ -236,9 +246,23 @@ def capture(network: nn.Module, example: tuple[Tensor, ...], outputs: tuple[str,
     return graph
 
 
+def tensors_of(network: nn.Module) -> dict[str, Tensor]:
+    """Parameters and buffers by dotted name; one that is shared appears under each of its names."""
+    return {
+        **dict(network.named_parameters(remove_duplicate=False)),
+        **dict(network.named_buffers(remove_duplicate=False)),
+    }
+
+
 def _read(program: torch.export.ExportedProgram, network: nn.Module, outputs: tuple[str, ...]) -> OperatorGraph:
     signature = program.graph_signature
-    state = {**dict(network.named_parameters()), **dict(network.named_buffers())}
+    if signature.buffers_to_mutate:
+        raise CausalVAEError(
+            "CV110",
+            f"forward() changes {', '.join(signature.buffers_to_mutate.values())}.",
+            "A network must not change its own state in evaluation mode.",
+        )
+    state = tensors_of(network)
     held = {**signature.inputs_to_parameters, **signature.inputs_to_buffers}
     constants = signature.inputs_to_lifted_tensor_constants
     parameters: dict[str, Tensor] = {}
@@ -265,7 +289,8 @@ def _read(program: torch.export.ExportedProgram, network: nn.Module, outputs: tu
             operations.append(_operation(node, size, node.name in batched, calls.of(node)))
         elif node.op == "output":
             ends = [item.name for item in node.args[0]]
-    return OperatorGraph(operations, tuple(inputs), dict(zip(outputs, ends, strict=True)), parameters)
+    origins = {name: held[name] for name in parameters if name in held}
+    return OperatorGraph(operations, tuple(inputs), dict(zip(outputs, ends, strict=True)), parameters, origins)
 
 
 def _operation(

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
 from causalvae.digest import digest
 from causalvae.models.burgess import burgess
@@ -108,14 +107,4 @@ def randomise(model: Model, seed: int) -> Model:
                 reset()
     vae.eval()
     network = AnalysedNetwork(vae, model.samples_latent)
-    old = {id(value): name for name, value in _tensors(model.network).items()}
-    fresh = _tensors(network)
-    state = {}
-    for node, value in model.graph.parameters.items():
-        name = old.get(id(value))
-        state[node] = value if name is None else fresh[name]
-    return replace(model, vae=vae, network=network, graph=model.graph.with_parameters(state))
-
-
-def _tensors(network: nn.Module) -> dict[str, torch.Tensor]:
-    return {**dict(network.named_parameters()), **dict(network.named_buffers())}
+    return replace(model, vae=vae, network=network, graph=model.graph.with_weights_of(network))
