@@ -8,49 +8,66 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 from causalvae.digest import digest
 
 NAME_PATTERN = r"^[A-Za-z_][A-Za-z0-9_-]*$"
 EDGE_PATTERN = r"^\s*[A-Za-z_][A-Za-z0-9_-]*\s*->\s*[A-Za-z_][A-Za-z0-9_-]*\s*$"
 
-Name = Annotated[str, Field(pattern=NAME_PATTERN)]
-ComponentRef = Annotated[str, Field(min_length=1, description="A component address, or $FACTOR.")]
+Name = Annotated[str, Field(pattern=NAME_PATTERN, max_length=100)]
+ComponentRef = Annotated[str, Field(min_length=1, max_length=500, description="A component address, or $FACTOR.")]
+# Strict scalars: the text "512" is no number and true is no count, in YAML as in the JSON Schema.
+Count = Annotated[int, Field(strict=True, gt=0, le=1_000_000_000)]
+Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+Fraction = Annotated[float, Field(strict=True, ge=0, le=1, allow_inf_nan=False)]
+Level = Annotated[float, Field(strict=True, gt=0, lt=1, allow_inf_nan=False)]
+Seed = Annotated[int, Field(strict=True, ge=0, lt=2**63)]
+Flag = Annotated[bool, Field(strict=True)]
 
 
 class Section(BaseModel):
     """A part of a spec: unknown keys are refused, values never change."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    # Building every section's validator on its own would double the time that importing the language takes.
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, defer_build=True)
 
 
 class PosteriorSection(Section):
     """How an encoder's output splits into means and log-variances."""
 
-    layout: Literal["chunk", "interleaved"] = "chunk"
+    layout: Literal["chunk", "interleaved"] = Field(
+        default="chunk",
+        description="chunk: all means, then all log-variances; interleaved: mean and log-variance by turns.",
+    )
 
 
 class ZooModel(Section):
     """A network and weights that this package ships."""
 
     source: Literal["zoo"]
-    name: Literal["burgess"] = "burgess"
+    name: Literal["burgess"] = Field(default="burgess", description="The architecture.")
     weights: str = Field(
-        description="builtin://NAME for shipped weights, or a path of a safetensors file that `causalvae train` wrote."
+        min_length=1,
+        description="builtin://NAME for shipped weights, or a path of a safetensors file that `causalvae train` wrote.",
     )
-    latent: Literal["mean", "sample"] = "mean"
+    latent: Literal["mean", "sample"] = Field(
+        default="mean", description="What the decoder receives: the posterior mean, or a sample with common noise."
+    )
 
 
 class CheckpointModel(Section):
     """A known network with the user's own weights, from a safetensors or a weights-only .pt file."""
 
     source: Literal["checkpoint"]
-    name: Literal["burgess"] = "burgess"
-    weights: str = Field(description="Path, relative to the spec file.")
-    latent_dim: PositiveInt = 10
+    name: Literal["burgess"] = Field(default="burgess", description="The architecture.")
+    weights: str = Field(min_length=1, description="Path, relative to the spec file.")
+    latent_dim: Count = Field(default=10, description="Number of latents of the network that wrote the weights.")
     posterior: PosteriorSection = PosteriorSection()
-    latent: Literal["mean", "sample"] = "mean"
+    latent: Literal["mean", "sample"] = Field(
+        default="mean", description="What the decoder receives: the posterior mean, or a sample with common noise."
+    )
 
 
 ModelSection = Annotated[ZooModel | CheckpointModel, Field(discriminator="source")]
@@ -60,9 +77,9 @@ class DspritesData(Section):
     """dSprites: drawn by this package, or read from the official npz where `path` names it."""
 
     source: Literal["dsprites"]
-    path: str | None = None
-    samples: PositiveInt = Field(default=512, le=1_000_000)
-    seed: int = Field(default=0, ge=0)
+    path: str | None = Field(default=None, description="The official npz, relative to the spec file.")
+    samples: Count = Field(default=512, le=1_000_000, description="Samples, and pairs of each input intervention.")
+    seed: Seed = Field(default=0, description="Seed of the draw.")
 
 
 DataSection = DspritesData
@@ -72,15 +89,17 @@ class FactorSection(Section):
     """What a spec says of a factor; what it leaves out is taken from the data."""
 
     kind: Literal["categorical", "ordinal", "cyclic"] | None = None
-    levels: PositiveInt | None = None
-    range: tuple[float, float] | None = None
+    levels: Count | None = Field(default=None, description="Number of levels.")
+    range: tuple[Number, Number] | None = Field(default=None, description="Lowest and highest physical value.")
 
 
 class ReadoutSection(Section):
     """How an attribute is measured on a decoded output."""
 
     readout: Literal["area", "centroid", "orientation", "extent", "probe"]
-    axis: Literal["x", "y", "major", "minor"] | None = None
+    axis: Literal["x", "y", "major", "minor"] | None = Field(
+        default=None, description="centroid: x or y; extent: major or minor."
+    )
     target: Name | None = Field(default=None, description="probe: the factor that it was trained to read.")
     label: str | None = Field(default=None, description="probe: the level whose probability is the attribute.")
 
@@ -88,14 +107,21 @@ class ReadoutSection(Section):
 class GraphSection(Section):
     """The semantic causal graph: the hypothesis about how factors make attributes."""
 
-    factors: dict[Name, FactorSection]
-    attributes: dict[Name, ReadoutSection] = Field(min_length=1)
-    edges: tuple[Annotated[str, Field(pattern=EDGE_PATTERN)], ...] = ()
+    factors: dict[Name, FactorSection] = Field(description="A list of names, or a mapping with kind, levels, range.")
+    attributes: dict[Name, ReadoutSection] = Field(
+        min_length=1, description="What is measured on the decoded output, by name."
+    )
+    edges: tuple[Annotated[str, Field(pattern=EDGE_PATTERN)], ...] = Field(
+        default=(), description="Cause -> effect, such as `scale -> area`."
+    )
 
     @field_validator("factors", mode="before")
     @classmethod
     def _list_of_names(cls, value: Any) -> Any:
-        if isinstance(value, list):
+        if isinstance(value, list | tuple):
+            for index, name in enumerate(value):
+                if not isinstance(name, str):
+                    raise PydanticCustomError("factor_name", "a list of factors holds names only", {"at": index})
             return {name: {} for name in value}
         return value
 
@@ -109,21 +135,25 @@ class GraphSection(Section):
 class MappingSection(Section):
     """Where a node of the graph lives in the network."""
 
-    components: tuple[ComponentRef, ...] = Field(min_length=1)
+    components: tuple[ComponentRef, ...] = Field(min_length=1, description="Component addresses.")
 
 
 class SetTo(Section):
     """Set a factor to one value: a physical value, or the label of a categorical level."""
 
-    to: float | str
+    to: Number | str
 
 
 class InputIntervention(Section):
     """Level 1: change a factor of the input."""
 
     factor: Name
-    set: Literal["resample"] | SetTo = "resample"
-    others: Literal["hold", "propagate"] = "hold"
+    set: Literal["resample"] | SetTo = Field(
+        default="resample", description="resample draws another level for each pair; {to: VALUE} sets one level."
+    )
+    others: Literal["hold", "propagate"] = Field(
+        default="hold", description="What happens to the factor's descendants among the factors."
+    )
     contrast: Literal["increase", "as_drawn"] | None = Field(
         default=None,
         description=(
@@ -136,13 +166,14 @@ class InputIntervention(Section):
 class LatentValues(Section):
     """Values for a latent perturbation: quantiles of the aggregate posterior, or offsets in its standard deviations."""
 
-    quantiles: tuple[Annotated[float, Field(ge=0, le=1)], ...] | None = None
-    sd: tuple[float, ...] | None = None
+    quantiles: tuple[Fraction, ...] | None = Field(default=None, min_length=1)
+    sd: tuple[Number, ...] | None = Field(default=None, min_length=1)
 
     @model_validator(mode="after")
     def _exactly_one(self) -> LatentValues:
         if (self.quantiles is None) == (self.sd is None):
-            raise ValueError("give either quantiles or sd")
+            given = "none" if self.quantiles is None else "both"
+            raise PydanticCustomError("one_of", "give either quantiles or sd", {"given": given})
         return self
 
 
@@ -151,27 +182,32 @@ class LatentIntervention(Section):
 
     components: ComponentRef | tuple[ComponentRef, ...]
     values: LatentValues | Literal["resample", "zero"] = LatentValues(quantiles=(0.05, 0.25, 0.75, 0.95))
-    pairs: PositiveInt | None = Field(default=None, description="Use only this many samples.")
+    pairs: Count | None = Field(default=None, description="Use only this many samples.")
 
 
 class ActivationIntervention(Section):
     """Level 3: patch activations."""
 
     components: ComponentRef | tuple[ComponentRef, ...]
-    by: Literal["unit", "channel", "layer", "set"] = "channel"
+    by: Literal["unit", "channel", "layer", "set"] = Field(default="channel", description="What is patched at a time.")
     source: Name = Field(alias="from", description="The input intervention whose counterfactual gives the values.")
-    mode: Literal["interchange", "mean", "resample", "zero"] = "interchange"
-    direction: Literal["denoising", "noising", "both"] = "denoising"
-    pairs: PositiveInt | None = Field(default=None, description="Use only this many pairs.")
+    mode: Literal["interchange", "mean", "resample", "zero"] = Field(
+        default="interchange", description="Where the patched value comes from."
+    )
+    direction: Literal["denoising", "noising", "both"] = Field(
+        default="denoising",
+        description="denoising patches the base run from the counterfactual; noising the other way round.",
+    )
+    pairs: Count | None = Field(default=None, description="Use only this many pairs.")
 
 
 class MediationIntervention(Section):
     """Level 4: split the effect of a treatment at a set of mediators."""
 
-    treatment: Name
+    treatment: Name = Field(description="An input intervention.")
     mediators: tuple[ComponentRef, ...] = Field(min_length=1)
-    outcomes: tuple[Name, ...] = Field(min_length=1)
-    pairs: PositiveInt | None = None
+    outcomes: tuple[Name, ...] = Field(min_length=1, description="Attributes.")
+    pairs: Count | None = Field(default=None, description="Use only this many pairs.")
 
 
 class Intervention(Section):
@@ -185,24 +221,29 @@ class Intervention(Section):
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Intervention:
-        levels = (self.input, self.latent, self.activation, self.mediation)
-        if sum(level is not None for level in levels) != 1:
-            raise ValueError("give exactly one of input, latent, activation, mediation")
+        levels = ("input", "latent", "activation", "mediation")
+        given = [level for level in levels if getattr(self, level) is not None]
+        if len(given) != 1:
+            raise PydanticCustomError(
+                "one_of",
+                "give exactly one of input, latent, activation, mediation",
+                {"given": " and ".join(given) or "none"},
+            )
         return self
 
 
 class Bound(Section):
     """A bound on a quantity: at least, at most, or both."""
 
-    at_least: float | None = None
-    at_most: float | None = None
+    at_least: Number | None = None
+    at_most: Number | None = None
 
     @model_validator(mode="after")
     def _some(self) -> Bound:
         if self.at_least is None and self.at_most is None:
-            raise ValueError("give at_least, at_most or both")
+            raise PydanticCustomError("no_bound", "give at_least, at_most or both")
         if self.at_least is not None and self.at_most is not None and self.at_least > self.at_most:
-            raise ValueError("at_least is above at_most")
+            raise PydanticCustomError("crossed_bound", "at_least is above at_most")
         return self
 
 
@@ -224,52 +265,56 @@ class Expectations(Section):
     @model_validator(mode="after")
     def _some(self) -> Expectations:
         if all(value is None for value in (self.mediated_share, self.necessity, self.off_target, self.total_effect)):
-            raise ValueError("give at least one expectation")
+            raise PydanticCustomError("no_expectation", "give at least one expectation")
         return self
 
 
 class NullSection(Section):
     """The null circuits that a hypothesis is held against."""
 
-    circuits: Literal["random", "none"] = "random"
-    samples: PositiveInt = 200
-    pairs: PositiveInt = Field(default=96, description="Pairs that each null circuit, and the observed one, is run on.")
+    circuits: Literal["random", "none"] = Field(default="random", description="How null circuits are made.")
+    samples: Count = Field(default=200, le=1_000_000, description="Number of null circuits.")
+    pairs: Count = Field(default=96, description="Pairs that each null circuit, and the observed one, is run on.")
 
 
 class Hypothesis(Section):
     """A claim: a treatment reaches an outcome through a circuit, within bounds."""
 
     name: Name
-    claim: str = ""
-    treatment: Name
+    claim: str = Field(default="", description="The claim in words, for the report.")
+    treatment: Name = Field(description="An input intervention.")
     circuit: tuple[ComponentRef, ...] = Field(min_length=1)
-    outcome: Name
+    outcome: Name = Field(description="An attribute.")
     expect: Expectations
     null: NullSection = NullSection()
-    alpha: float = Field(default=0.05, gt=0, lt=1)
+    alpha: Level = Field(default=0.05, description="Level of the tests.")
 
 
 class EstimationSection(Section):
     """How uncertainty is estimated and cross-checked."""
 
-    bootstrap: PositiveInt = 1000
-    confidence: float = Field(default=0.95, gt=0, lt=1)
-    dowhy: bool = True
-    refute: tuple[Literal["placebo", "random_common_cause", "subset"], ...] = ()
-    simulations: PositiveInt = Field(default=50, description="Simulations of each refuter.")
+    bootstrap: Count = Field(default=1000, le=1_000_000, description="Bootstrap resamples of the pairs.")
+    confidence: Level = Field(default=0.95, description="Coverage of the intervals.")
+    dowhy: Flag = Field(default=True, description="Estimate each mediation with DoWhy as well.")
+    refute: tuple[Literal["placebo", "random_common_cause", "subset"], ...] = Field(
+        default=(), description="DoWhy refuters to run."
+    )
+    simulations: Count = Field(default=50, le=1_000_000, description="Simulations of each refuter.")
 
 
 class AlignmentSection(Section):
     """How the declared graph is held against the network."""
 
-    alpha: float = Field(default=0.05, gt=0, lt=1)
-    correction: Literal["holm", "bh", "none"] = "holm"
-    tolerance: float = Field(
+    alpha: Level = Field(default=0.05, description="Level of the tests.")
+    correction: Literal["holm", "bh", "none"] = Field(default="holm", description="Multiplicity correction.")
+    tolerance: Number = Field(
         default=0.1,
         gt=0,
         description="Effects below this many standard deviations of the attribute count as none.",
     )
-    samples: PositiveInt = Field(default=1000, description="Samples that the implied independencies are tested on.")
+    samples: Count = Field(
+        default=1000, le=1_000_000, description="Samples that the implied independencies are tested on."
+    )
 
 
 class ExecutionSection(Section):
@@ -277,9 +322,9 @@ class ExecutionSection(Section):
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
     backend: Literal["local"] = "local"
-    seed: int = Field(default=0, ge=0)
-    batch_rows: PositiveInt = Field(default=512, description="Rows that are run at once.")
-    controls: bool = Field(default=True, description="Run the hypotheses on a randomly initialised copy as well.")
+    seed: Seed = Field(default=0, description="Seed of everything random in the run but the data.")
+    batch_rows: Count = Field(default=512, le=1_000_000, description="Rows that are run at once.")
+    controls: Flag = Field(default=True, description="Run the hypotheses on a randomly initialised copy as well.")
 
 
 class ReportSection(Section):
@@ -291,13 +336,17 @@ class ReportSection(Section):
 class Spec(Section):
     """A whole spec."""
 
-    spec: Literal["causalvae/v1"]
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)
+    spec: Literal["causalvae/v1"] = Field(description="The language's version.")
+    name: str = Field(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100, description="Names the run's folder and its report."
+    )
     description: str = ""
     model: ModelSection
     data: DataSection
     graph: GraphSection
-    mapping: dict[Name, MappingSection] = {}
+    mapping: dict[Name, MappingSection] = Field(
+        default={}, description="Where nodes live in the network: an address, or {components: [...]}."
+    )
     interventions: tuple[Intervention, ...] = ()
     hypotheses: tuple[Hypothesis, ...] = ()
     estimation: EstimationSection = EstimationSection()

@@ -1,0 +1,83 @@
+"""What is known of each data source and model before either is loaded: factors, levels, latents.
+
+The loaded sources are heavy (numpy, torch); these few constants let a spec be checked without them. A test holds them
+against the sources themselves.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Final, Literal
+
+
+@dataclass(frozen=True)
+class FactorEntry:
+    """A factor of a data source.
+
+    Parameters
+    ----------
+    name : str
+    kind : {"categorical", "ordinal", "cyclic"}
+    levels : int
+        Number of levels; their physical values are evenly spaced from `low` to `high`.
+    low, high : float
+        Physical values of the first and the last level.
+    labels : tuple of str
+        Names of the levels of a categorical factor.
+    """
+
+    name: str
+    kind: Literal["categorical", "ordinal", "cyclic"]
+    levels: int
+    low: float
+    high: float
+    labels: tuple[str, ...] = ()
+
+    @property
+    def values(self) -> tuple[float, ...]:
+        """The physical value of each level."""
+        step = (self.high - self.low) / max(self.levels - 1, 1)
+        return tuple(self.low + level * step for level in range(self.levels))
+
+    def level_of(self, value: float | str) -> int | None:
+        """The level that `value` names: a label, or a physical value within a hundredth of a step; else None."""
+        if isinstance(value, str):
+            return self.labels.index(value) if value in self.labels else None
+        step = (self.high - self.low) / max(self.levels - 1, 1)
+        level = min(range(self.levels), key=lambda i: abs(self.values[i] - value))
+        return level if abs(self.values[level] - value) <= 0.01 * step else None
+
+
+@dataclass(frozen=True)
+class DataEntry:
+    """A data source: its factors, and whether it knows how factors make one another."""
+
+    factors: tuple[FactorEntry, ...]
+    structural: bool = False
+
+    def factor(self, name: str) -> FactorEntry | None:
+        """The factor called `name`, or None."""
+        return next((factor for factor in self.factors if factor.name == name), None)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the factors."""
+        return tuple(factor.name for factor in self.factors)
+
+
+DATA: Final[dict[str, DataEntry]] = {
+    "dsprites": DataEntry(
+        (
+            FactorEntry("shape", "categorical", 3, 1.0, 3.0, ("square", "ellipse", "heart")),
+            FactorEntry("scale", "ordinal", 6, 0.5, 1.0),
+            FactorEntry("orientation", "cyclic", 40, 0.0, 2 * math.pi),
+            FactorEntry("x", "ordinal", 32, 0.0, 1.0),
+            FactorEntry("y", "ordinal", 32, 0.0, 1.0),
+        )
+    )
+}
+
+ZOO_LATENTS: Final[dict[str, int]] = {"burgess": 10}
+
+LATENT_PARTS: Final[tuple[str, ...]] = ("mean", "logvar", "noise")

@@ -1,0 +1,256 @@
+"""What only the whole spec can say: faults between fields, all of them at once, before anything is loaded."""
+
+from __future__ import annotations
+
+from causalvae.spec.catalogue import DataEntry
+from causalvae.spec.component_checks import check_components
+from causalvae.spec.diagnostics import Finding, Path, list_choices, nearest, show_text
+from causalvae.spec.digraph import find_cycles
+from causalvae.spec.draft import Draft, draft_spec
+from causalvae.spec.intervention_checks import check_hypotheses, check_interventions
+from causalvae.spec.schema import FactorSection, ReadoutSection, Spec
+
+_AXES = {"centroid": ("x", "y"), "extent": ("major", "minor")}
+_READOUT_KEYS = {"centroid": ("axis",), "extent": ("axis",), "probe": ("target", "label")}
+
+
+def check_spec(spec: Spec) -> tuple[Finding, ...]:
+    """Findings of a spec that was made in Python rather than read from a file."""
+    return check_draft(draft_spec(spec))
+
+
+def check_draft(draft: Draft, faulty: frozenset[Path] = frozenset()) -> tuple[Finding, ...]:
+    """Findings of a draft.
+
+    Parameters
+    ----------
+    draft : Draft
+    faulty : frozenset of paths
+        Values that are already known to be at fault: what rests on them is not reported again.
+    """
+    findings = [
+        *_check_nodes(draft),
+        *_check_edges(draft),
+        *_check_factors(draft),
+        *_check_readouts(draft),
+        *check_components(draft),
+        *check_interventions(draft),
+        *check_hypotheses(draft),
+    ]
+    return tuple(finding for finding in findings if not any(_rests_on(finding, path) for path in faulty))
+
+
+def _rests_on(finding: Finding, faulty: Path) -> bool:
+    if any(faulty[: len(path)] == path for path in finding.related):
+        return True
+    return not finding.on_key and finding.path[: len(faulty)] == faulty
+
+
+def _check_nodes(draft: Draft) -> list[Finding]:
+    findings = [
+        Finding(
+            "CV036",
+            ("graph", "factors", index),
+            "this factor is already in the list",
+            "Delete it, or name another one.",
+        )
+        for index in draft.repeated_factors
+    ]
+    findings += [
+        Finding(
+            "CV031",
+            ("graph", "attributes", name),
+            f"'{name}' is declared both as a factor and as an attribute",
+            "Give the attribute a name of its own, such as "
+            f"'{name}_measured': a factor makes the image, an attribute is read from the decoded output.",
+            on_key=True,
+        )
+        for name in draft.attributes or ()
+        if name in (draft.factors or ())
+    ]
+    return findings
+
+
+def _check_edges(draft: Draft) -> list[Finding]:
+    if draft.factors is None or draft.attributes is None:
+        return []
+    findings = []
+    nodes = tuple(dict.fromkeys((*draft.factors, *draft.attributes)))
+    first: dict[tuple[str, str], int] = {}
+    for edge in draft.edges:
+        path: Path = ("graph", "edges", edge.index)
+        findings += [
+            Finding(
+                "CV030",
+                path,
+                f"the edge names {show_text(node)}, which is neither a factor nor an attribute",
+                f"Declare it, or name one of {list_choices(nodes)}.",
+                nearest(node, nodes),
+                part=node,
+            )
+            for node in dict.fromkeys((edge.parent, edge.child))
+            if node not in draft.factors and node not in draft.attributes
+        ]
+        if edge.parent in draft.attributes and edge.child in draft.factors and edge.parent not in draft.factors:
+            findings.append(
+                Finding(
+                    "CV033",
+                    path,
+                    f"an edge leads from the attribute '{edge.parent}' into the factor '{edge.child}'",
+                    f"Factors make attributes: write `{edge.child} -> {edge.parent}`.",
+                )
+            )
+        if (edge.parent, edge.child) in first:
+            findings.append(
+                Finding(
+                    "CV037",
+                    path,
+                    f"the edge '{edge.parent} -> {edge.child}' is given twice",
+                    "Delete one of the two.",
+                    severity="warning",
+                )
+            )
+        first.setdefault((edge.parent, edge.child), edge.index)
+    for cycle in find_cycles(draft.pairs):
+        index = first[(cycle[-2], cycle[-1])]
+        findings.append(
+            Finding(
+                "CV032",
+                ("graph", "edges", index),
+                f"the graph has a cycle: {' -> '.join(cycle)}",
+                "Delete or turn round one of these edges; a causal graph has no cycles.",
+            )
+        )
+    return findings
+
+
+def _check_factors(draft: Draft) -> list[Finding]:
+    source = draft.source
+    if source is None or draft.data is None:
+        return []
+    findings = []
+    for name, section in (draft.factors or {}).items():
+        index = draft.factor_positions.get(name)
+        path: Path = ("graph", "factors", name if index is None else index)
+        if source.factor(name) is None:
+            findings.append(
+                Finding(
+                    "CV034",
+                    path,
+                    f"the data source '{draft.data.source}' has no factor {show_text(name)}",
+                    f"Its factors are {list_choices(source.names).replace(' or ', ' and ')}.",
+                    nearest(name, source.names),
+                    on_key=True,
+                )
+            )
+        elif section is not None:
+            findings += _check_factor(name, section, path, source)
+    return findings
+
+
+def _check_factor(name: str, section: FactorSection, path: Path, source: DataEntry) -> list[Finding]:
+    known = source.factor(name)
+    if known is None:
+        return []
+    findings = []
+
+    def differs(key: str, said: str, truth: str) -> None:
+        findings.append(
+            Finding(
+                "CV035",
+                (*path, key),
+                f"the spec says that '{name}' has {key} {said}, and the data says {truth}",
+                f"Write `{key}: {truth}`, or delete the key: the data's own value is then taken.",
+            )
+        )
+
+    if section.kind is not None and section.kind != known.kind:
+        differs("kind", section.kind, known.kind)
+    if section.levels is not None and section.levels != known.levels:
+        differs("levels", f"{section.levels:,}", str(known.levels))
+    if section.range is not None:
+        slack = 1e-3 * (known.high - known.low)
+        if abs(section.range[0] - known.low) > slack or abs(section.range[1] - known.high) > slack:
+            said, truth = (f"[{low:.6g}, {high:.6g}]" for low, high in (section.range, (known.low, known.high)))
+            differs("range", said, truth)
+    return findings
+
+
+def _check_readouts(draft: Draft) -> list[Finding]:
+    findings = []
+    for name, section in (draft.attributes or {}).items():
+        if section is None:
+            continue
+        path: Path = ("graph", "attributes", name)
+        used = _READOUT_KEYS.get(section.readout, ())
+        for key in ("axis", "target", "label"):
+            value = getattr(section, key)
+            if value is None and key in used:
+                choices = _AXES.get(section.readout, ())
+                what = f"`{key}: {choices[0]}` or `{key}: {choices[1]}`" if choices else f"`{key}: ...`"
+                more = {"target": ", a categorical factor", "label": ", one of its levels"}.get(key, "")
+                findings.append(
+                    Finding(
+                        "CV038",
+                        (*path, key),
+                        f"the readout '{section.readout}' of '{name}' needs {key}",
+                        f"Add {what}{more}.",
+                    )
+                )
+            elif value is not None and key not in used:
+                takes = list_choices(used, "and") if used else "no further key"
+                findings.append(
+                    Finding(
+                        "CV039",
+                        (*path, key),
+                        f"the readout '{section.readout}' of '{name}' does not use {key}",
+                        f"Delete it; this readout takes {takes}.",
+                        on_key=True,
+                    )
+                )
+        findings += _check_axis(name, section, path)
+        if section.readout == "probe" and section.target is not None and draft.source is not None:
+            findings += _check_probe(section, path, draft.source)
+    return findings
+
+
+def _check_axis(name: str, section: ReadoutSection, path: Path) -> list[Finding]:
+    axes = _AXES.get(section.readout)
+    if axes is None or section.axis is None or section.axis in axes:
+        return []
+    return [
+        Finding(
+            "CV038",
+            (*path, "axis"),
+            f"the readout '{section.readout}' of '{name}' has no axis '{section.axis}'",
+            f"Write {list_choices(axes)}.",
+        )
+    ]
+
+
+def _check_probe(section: ReadoutSection, path: Path, source: DataEntry) -> list[Finding]:
+    target = source.factor(section.target or "")
+    if target is None or target.kind != "categorical":
+        categorical = [factor.name for factor in source.factors if factor.kind == "categorical"]
+        reason = "the data has no such factor" if target is None else f"it is {target.kind}"
+        return [
+            Finding(
+                "CV040",
+                (*path, "target"),
+                f"a probe cannot read {show_text(section.target or '')}: {reason}",
+                f"Name a categorical factor: {list_choices(categorical)}.",
+                nearest(section.target or "", categorical),
+            )
+        ]
+    if section.label is not None and section.label not in target.labels:
+        return [
+            Finding(
+                "CV041",
+                (*path, "label"),
+                f"'{target.name}' has no level {show_text(section.label)}",
+                f"Its levels are {list_choices(target.labels).replace(' or ', ' and ')}.",
+                nearest(section.label, target.labels),
+                related=((*path, "target"),),
+            )
+        ]
+    return []

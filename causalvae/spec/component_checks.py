@@ -1,0 +1,165 @@
+"""Faults in component addresses that show without the model: syntax, names of the mapping, the latent's size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from causalvae.spec.address import Address, parse_address
+from causalvae.spec.catalogue import LATENT_PARTS
+from causalvae.spec.diagnostics import Finding, Path, list_choices, nearest, show_text
+from causalvae.spec.draft import Draft
+from causalvae.spec.schema import Hypothesis, Intervention
+
+
+def check_components(draft: Draft) -> list[Finding]:
+    """Findings on every address of the mapping, the interventions and the hypotheses."""
+    findings = _check_mapping(draft)
+    for path, text in _references(draft):
+        if text.startswith("$"):
+            findings += _check_reference(draft, path, text)
+        else:
+            findings += _check_address(draft, path, text)
+    return findings
+
+
+def _check_mapping(draft: Draft) -> list[Finding]:
+    findings = []
+    nodes = tuple(dict.fromkeys((*(draft.factors or ()), *(draft.attributes or ()))))
+    for node, section in (draft.mapping or {}).items():
+        path: Path = ("mapping", node)
+        if draft.factors is not None and draft.attributes is not None and node not in nodes:
+            findings.append(
+                Finding(
+                    "CV053",
+                    path,
+                    f"the mapping places {show_text(node)}, which is neither a factor nor an attribute",
+                    f"Declare it in the graph, or name one of {list_choices(nodes)}.",
+                    nearest(node, nodes),
+                    on_key=True,
+                )
+            )
+        for index, text in enumerate(section.components if section is not None else ()):
+            where: Path = (*path, "components", index)
+            if text.startswith("$"):
+                findings.append(
+                    Finding(
+                        "CV051",
+                        where,
+                        f"the mapping of '{node}' refers to {show_text(text)}",
+                        "The mapping is what $NAME stands for; write component addresses here, such as latent[3].",
+                    )
+                )
+            else:
+                findings += _check_address(draft, where, text)
+    return findings
+
+
+def _references(draft: Draft) -> Iterator[tuple[Path, str]]:
+    for named in (*(draft.interventions or ()), *(draft.hypotheses or ())):
+        section = named.section
+        if isinstance(section, Hypothesis):
+            yield from ((("hypotheses", named.index, "circuit", i), text) for i, text in enumerate(section.circuit))
+        elif isinstance(section, Intervention):
+            base: Path = ("interventions", named.index)
+            level = section.latent or section.activation
+            if level is not None:
+                path: Path = (*base, "latent" if section.latent is not None else "activation", "components")
+                if isinstance(level.components, str):
+                    yield path, level.components
+                else:
+                    yield from (((*path, i), text) for i, text in enumerate(level.components))
+            if section.mediation is not None:
+                yield from (
+                    ((*base, "mediation", "mediators", i), text) for i, text in enumerate(section.mediation.mediators)
+                )
+
+
+def _check_reference(draft: Draft, path: Path, text: str) -> list[Finding]:
+    name = text[1:]
+    if draft.mapping is None or name in draft.mapping:
+        return []
+    declared = name in (draft.factors or ()) or name in (draft.attributes or ())
+    if declared:
+        advice = f"Add `{name}: ADDRESS` to the mapping, such as `{name}: latent[3]`, or write the address here."
+    elif draft.mapping:
+        advice = f"The mapping gives {list_choices('$' + node for node in draft.mapping)}."
+    else:
+        advice = "The spec has no mapping; add one, such as `mapping: {scale: latent[3]}`."
+    meant = "" if declared else nearest(name, draft.mapping)
+    return [
+        Finding(
+            "CV051",
+            path,
+            f"the mapping does not say where {show_text(text)} lives",
+            advice,
+            "$" + meant if meant else "",
+        )
+    ]
+
+
+def _check_address(draft: Draft, path: Path, text: str) -> list[Finding]:
+    try:
+        address = parse_address(text)
+    except ValueError as error:
+        reason = str(error).removeprefix(f"{text!r} is not an address; ")
+        said = f"{show_text(text)} is not a component address"
+        if reason != str(error):
+            return [Finding("CV050", path, said, f"{reason[:1].upper()}{reason[1:]}.")]
+        return [Finding("CV050", path, f"{said}: {reason}", "Write path[selector], as in encoder.conv3[0:8].")]
+    for span in (*address.units, *address.window):
+        if span.stop is not None and (span.start or 0) >= span.stop:
+            return [
+                Finding(
+                    "CV050",
+                    path,
+                    f"the range {span.start or 0}:{span.stop} in {show_text(text)} is empty",
+                    "A range runs from its first position up to, and without, its last.",
+                )
+            ]
+    if address.path.split(".")[0] == "latent":
+        return _check_latent(draft, path, text, address)
+    return []
+
+
+def _check_latent(draft: Draft, path: Path, text: str, address: Address) -> list[Finding]:
+    parts = address.path.split(".")[1:]
+    if not address.is_pattern and parts and (len(parts) > 1 or parts[0] not in LATENT_PARTS):
+        known = [f"latent.{part}" for part in LATENT_PARTS]
+        return [
+            Finding(
+                "CV054",
+                path,
+                f"the latent has no part {show_text('.'.join(parts))}",
+                f"Write latent for what the decoder receives, or {list_choices(known)}.",
+                nearest(address.path, known),
+            )
+        ]
+    size = draft.latent_dim
+    if size is None:
+        return []
+    related: tuple[Path, ...] = (("model", "latent_dim"),)
+    if address.window:
+        return [
+            Finding(
+                "CV052",
+                path,
+                f"{show_text(text)} names a window, and a latent has one axis only",
+                "Write the latents' positions, such as latent[3] or latent[0:4].",
+                related=related,
+            )
+        ]
+    for span in address.units:
+        try:
+            span.indices(size)
+        except IndexError:
+            last = (span.stop - 1) if span.stop is not None else (span.start or 0)
+            return [
+                Finding(
+                    "CV052",
+                    path,
+                    f"{show_text(text)} asks for latent {last}, and the model has {size} latents",
+                    f"Positions run from 0 to {size - 1}.",
+                    related=related,
+                )
+            ]
+    return []

@@ -1,0 +1,312 @@
+"""A spec as far as it can be understood: the checks read this, so one bad value does not hide the faults of others."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from causalvae.spec.catalogue import DATA, ZOO_LATENTS, DataEntry
+from causalvae.spec.diagnostics import Path
+from causalvae.spec.digraph import reachable
+from causalvae.spec.schema import (
+    EDGE_PATTERN,
+    CheckpointModel,
+    DataSection,
+    FactorSection,
+    Hypothesis,
+    Intervention,
+    MappingSection,
+    ReadoutSection,
+    Section,
+    Spec,
+    ZooModel,
+)
+
+_EDGE = re.compile(EDGE_PATTERN)
+_LEVELS = ("input", "latent", "activation", "mediation")
+# What stands in for a required value that is missing or faulty, so that the rest of its part is read; findings on the
+# stand-in itself fall away, for its place is known to be at fault.
+_STAND_INS: dict[str, Any] = {
+    "name": "_",
+    "factor": "_",
+    "from": "_",
+    "treatment": "_",
+    "outcome": "_",
+    "outcomes": ["_"],
+    "components": ["latent"],
+    "mediators": ["latent"],
+    "circuit": ["latent"],
+    "expect": {"total_effect": {"at_least": 0.0}},
+}
+_S = TypeVar("_S", bound=Section)
+
+
+@dataclass(frozen=True)
+class Edge:
+    """An edge and its position in the list of edges."""
+
+    index: int
+    parent: str
+    child: str
+
+
+@dataclass(frozen=True)
+class Named:
+    """An intervention or hypothesis; `section` is None where it could not be read.
+
+    An intervention that wrongly holds several levels appears once for each, under one index.
+    """
+
+    index: int
+    name: str | None
+    section: Intervention | Hypothesis | None
+
+
+@dataclass(frozen=True)
+class Draft:
+    """What is known of a spec.
+
+    Parameters
+    ----------
+    model : ZooModel, CheckpointModel or None
+    data : DataSection or None
+    factors, attributes : dict or None
+        By name; the value is None where its section could not be read, the whole is None where the names are not known.
+    factor_positions : dict of str to int
+        Place in the list, where factors are given as a list.
+    repeated_factors : tuple of int
+        Places in the list that repeat an earlier name.
+    edges : tuple of Edge
+        Those that could be read.
+    edges_known : bool
+        Whether that is all of them.
+    mapping : dict or None
+        As `factors`.
+    interventions, hypotheses : tuple of Named, or None
+        None where the list could not be read.
+    """
+
+    model: ZooModel | CheckpointModel | None
+    data: DataSection | None
+    factors: Mapping[str, FactorSection | None] | None
+    attributes: Mapping[str, ReadoutSection | None] | None
+    factor_positions: Mapping[str, int]
+    repeated_factors: tuple[int, ...]
+    edges: tuple[Edge, ...]
+    edges_known: bool
+    mapping: Mapping[str, MappingSection | None] | None
+    interventions: tuple[Named, ...] | None
+    hypotheses: tuple[Named, ...] | None
+
+    @property
+    def source(self) -> DataEntry | None:
+        """What is known of the data source."""
+        return None if self.data is None else DATA.get(self.data.source)
+
+    @property
+    def latent_dim(self) -> int | None:
+        """Number of latents, where it is known before the model is loaded."""
+        if isinstance(self.model, CheckpointModel):
+            return self.model.latent_dim
+        return None if self.model is None else ZOO_LATENTS.get(self.model.name)
+
+    @cached_property
+    def pairs(self) -> tuple[tuple[str, str], ...]:
+        """The edges as (parent, child) names."""
+        return tuple((edge.parent, edge.child) for edge in self.edges)
+
+    @cached_property
+    def edges_sound(self) -> bool:
+        """Whether every edge could be read and names declared nodes, so that paths can be judged."""
+        if not self.edges_known or self.factors is None or self.attributes is None:
+            return False
+        return all(node in self.factors or node in self.attributes for pair in self.pairs for node in pair)
+
+    @cached_property
+    def _reach(self) -> dict[str, frozenset[str]]:
+        return {}
+
+    def reach(self, factor: str) -> frozenset[str]:
+        """The descendants of `factor` in the declared graph."""
+        if factor not in self._reach:
+            self._reach[factor] = reachable(factor, self.pairs)
+        return self._reach[factor]
+
+
+def draft_spec(spec: Spec, plain: Mapping[str, Any] | None = None) -> Draft:
+    """The draft of a spec that could be read whole; `plain` is what it was read from, if it was."""
+    graph = plain.get("graph") if plain is not None else None
+    positions, repeated = _number(graph.get("factors") if isinstance(graph, dict) else None)
+    return Draft(
+        model=spec.model,
+        data=spec.data,
+        factors=spec.graph.factors,
+        attributes=spec.graph.attributes,
+        factor_positions=positions,
+        repeated_factors=repeated,
+        edges=tuple(Edge(index, *pair) for index, pair in enumerate(spec.graph.edge_pairs)),
+        edges_known=True,
+        mapping=spec.mapping,
+        interventions=tuple(Named(index, item.name, item) for index, item in enumerate(spec.interventions)),
+        hypotheses=tuple(Named(index, item.name, item) for index, item in enumerate(spec.hypotheses)),
+    )
+
+
+def draft_plain(plain: Any, faulty: frozenset[Path]) -> Draft:
+    """Read each part of a spec on its own.
+
+    Parameters
+    ----------
+    plain : Any
+        The spec as written: dicts, lists and scalars.
+    faulty : frozenset of paths
+        Where faults of shape were found; faulty optional values are left out, so that the rest of a part is still read.
+    """
+    top = plain if isinstance(plain, dict) else {}
+    graph = top.get("graph")
+    graph = graph if isinstance(graph, dict) else {}
+    factors, positions, repeated = _read_factors(graph, faulty)
+    edges, edges_known = _read_edges(graph)
+
+    def named(key: str, read: Callable[[Any], Intervention | Hypothesis]) -> tuple[Named, ...] | None:
+        listed = top.get(key, [])
+        if not isinstance(listed, list):
+            return None
+        return tuple(
+            Named(
+                index,
+                item["name"] if isinstance(item, dict) and isinstance(item.get("name"), str) else None,
+                _read(read, part, (key, index), faulty),
+            )
+            for index, item in enumerate(listed)
+            for part in (_split_levels(item) if key == "interventions" else (item,))
+        )
+
+    mapping = top.get("mapping", {})
+    attributes = None if ("graph", "attributes") in faulty else graph.get("attributes")
+    return Draft(
+        model=_read_model(top.get("model"), faulty),
+        data=_read(DataSection.model_validate, top.get("data"), ("data",), faulty),
+        factors=factors,
+        attributes=_read_each(ReadoutSection, attributes, ("graph", "attributes"), faulty),
+        factor_positions=positions,
+        repeated_factors=repeated,
+        edges=edges,
+        edges_known=edges_known,
+        mapping=_read_each(
+            MappingSection,
+            {key: {"components": [value]} if isinstance(value, str) else value for key, value in mapping.items()}
+            if isinstance(mapping, dict)
+            else None,
+            ("mapping",),
+            faulty,
+        ),
+        interventions=named("interventions", Intervention.model_validate),
+        hypotheses=named("hypotheses", Hypothesis.model_validate),
+    )
+
+
+def _read_model(plain: Any, faulty: frozenset[Path]) -> ZooModel | CheckpointModel | None:
+    source = plain.get("source") if isinstance(plain, dict) else None
+    if source == "zoo":
+        return _read(ZooModel.model_validate, plain, ("model",), faulty)
+    if source == "checkpoint":
+        return _read(CheckpointModel.model_validate, plain, ("model",), faulty)
+    return None
+
+
+def _read_factors(
+    graph: dict[str, Any], faulty: frozenset[Path]
+) -> tuple[Mapping[str, FactorSection | None] | None, dict[str, int], tuple[int, ...]]:
+    listed = None if ("graph", "factors") in faulty else graph.get("factors")
+    if not isinstance(listed, list):
+        return _read_each(FactorSection, listed, ("graph", "factors"), faulty), {}, ()
+    if any(not isinstance(name, str) for name in listed):
+        return None, {}, ()
+    positions, repeated = _number(listed)
+    return {name: FactorSection() for name in positions}, positions, repeated
+
+
+def _number(names: Any) -> tuple[dict[str, int], tuple[int, ...]]:
+    """First position of each name of a list, and the positions that repeat one."""
+    positions: dict[str, int] = {}
+    repeated = []
+    for index, name in enumerate(names if isinstance(names, list) else ()):
+        if name in positions:
+            repeated.append(index)
+        else:
+            positions[name] = index
+    return positions, tuple(repeated)
+
+
+def _read_edges(graph: dict[str, Any]) -> tuple[tuple[Edge, ...], bool]:
+    listed = graph.get("edges", [])
+    if not isinstance(listed, list):
+        return (), False
+    edges = []
+    for index, edge in enumerate(listed):
+        if isinstance(edge, str) and _EDGE.match(edge):
+            parent, child = edge.split("->")
+            edges.append(Edge(index, parent.strip(), child.strip()))
+    return tuple(edges), len(edges) == len(listed)
+
+
+def _read_each(kind: type[_S], plain: Any, base: Path, faulty: frozenset[Path]) -> dict[str, _S | None] | None:
+    if not isinstance(plain, dict):
+        return None
+    return {key: _read(kind.model_validate, value, (*base, key), faulty) for key, value in plain.items()}
+
+
+def _read(validate: Callable[[Any], _S], plain: Any, base: Path, faulty: frozenset[Path]) -> _S | None:
+    inside = [path[len(base) :] for path in faulty if path[: len(base)] == base]
+    # First only the deepest faulty entries go; where what is left makes no sense, what holds them goes too.
+    for depth in range(max(map(len, inside), default=1), 0, -1):
+        cut = [path[:depth] for path in inside if path]
+        try:
+            return validate(_complete(_without(plain, cut), cut))
+        except ValidationError:
+            continue
+    return None
+
+
+def _split_levels(item: Any) -> tuple[Any, ...]:
+    if not isinstance(item, dict):
+        return (item,)
+    given = [level for level in _LEVELS if item.get(level) is not None]
+    if len(given) < 2:
+        return (item,)
+    return tuple({key: value for key, value in item.items() if key not in given or key == level} for level in given)
+
+
+def _complete(plain: Any, cut: list[Path]) -> Any:
+    """A copy of `plain` with stand-ins for the required values that `cut` took out of it."""
+    if not isinstance(plain, dict):
+        return plain
+    full = {
+        key: _complete(value, [path[1:] for path in cut if len(path) > 1 and path[0] == key])
+        for key, value in plain.items()
+    }
+    for path in cut:
+        key = path[0]
+        if isinstance(key, str) and key not in full and key in _STAND_INS:
+            full[key] = _STAND_INS[key]
+    return full
+
+
+def _without(plain: Any, paths: list[Path]) -> Any:
+    """A copy of `plain` without the mapping entries that lead to `paths`; the deepest entry of each path goes."""
+    if not isinstance(plain, dict):
+        return plain
+    kept = {}
+    for key, value in plain.items():
+        below = [path[1:] for path in paths if path[:1] == (key,)]
+        if not below:
+            kept[key] = value
+        elif isinstance(value, dict) and all(path and path[0] in value for path in below):
+            kept[key] = _without(value, below)
+    return kept

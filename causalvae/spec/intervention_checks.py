@@ -1,0 +1,309 @@
+"""Faults of interventions and hypotheses: what they refer to, and what they could ever show."""
+
+from __future__ import annotations
+
+import math
+
+from causalvae.spec.catalogue import FactorEntry
+from causalvae.spec.diagnostics import Finding, Path, list_choices, nearest, show_text
+from causalvae.spec.draft import Draft, Named
+from causalvae.spec.schema import Bound, Hypothesis, InputIntervention, Intervention, MediationIntervention, SetTo
+
+
+def check_interventions(draft: Draft) -> list[Finding]:
+    """Findings on the interventions, and on a spec that asks for nothing."""
+    if draft.interventions is None:
+        return []
+    findings = _check_names(draft.interventions, "interventions")
+    if not draft.interventions and draft.hypotheses == ():
+        findings.append(
+            Finding(
+                "CV074",
+                ("interventions",),
+                "the spec has no interventions and no hypotheses",
+                "The run would only hold the declared graph against the network; add an intervention, such as "
+                "`- {name: resize, input: {factor: scale}}`.",
+                severity="warning",
+            )
+        )
+    for named in draft.interventions:
+        section, path = named.section, ("interventions", named.index)
+        if not isinstance(section, Intervention):
+            continue
+        if section.input is not None:
+            findings += _check_input(draft, section.input, (*path, "input"))
+        if section.activation is not None:
+            findings += _check_treatment(draft, section.activation.source, (*path, "activation", "from"))
+        if section.mediation is not None:
+            findings += _check_mediation(draft, section.mediation, (*path, "mediation"))
+    return findings
+
+
+def check_hypotheses(draft: Draft) -> list[Finding]:
+    """Findings on the hypotheses."""
+    findings = _check_names(draft.hypotheses or (), "hypotheses")
+    for named in draft.hypotheses or ():
+        section, path = named.section, ("hypotheses", named.index)
+        if not isinstance(section, Hypothesis):
+            continue
+        findings += _check_treatment(draft, section.treatment, (*path, "treatment"))
+        findings += _check_outcome(draft, section.outcome, (*path, "outcome"))
+        findings += _check_expectations(draft, section, path)
+        findings += _check_null(section, path)
+        factor = _treated_factor(draft, section.treatment)
+        attributes = draft.attributes or {}
+        if (
+            draft.edges_sound
+            and factor in (draft.factors or ())
+            and section.outcome in attributes
+            and section.outcome not in draft.reach(factor or "")
+        ):
+            findings.append(
+                Finding(
+                    "CV071",
+                    (*path, "outcome"),
+                    f"in the declared graph no path leads from '{factor}', which '{section.treatment}' sets, to "
+                    f"'{section.outcome}'",
+                    f"Add an edge, such as `{factor} -> {section.outcome}`, or name another outcome: "
+                    f"'{factor}' reaches {_reached(draft, factor or '')}.",
+                    related=((*path, "treatment"),),
+                )
+            )
+    return findings
+
+
+def _check_names(listed: tuple[Named, ...], key: str) -> list[Finding]:
+    findings = []
+    seen: dict[str, int] = {}
+    for named in listed:
+        if named.name is None or seen.get(named.name) == named.index:
+            continue
+        if named.name in seen:
+            findings.append(
+                Finding(
+                    "CV060",
+                    (key, named.index, "name"),
+                    f"the name {show_text(named.name)} is already that of {key}[{seen[named.name]}]",
+                    "Give each its own name: results are listed by it.",
+                )
+            )
+        seen.setdefault(named.name, named.index)
+    return findings
+
+
+def _check_input(draft: Draft, section: InputIntervention, path: Path) -> list[Finding]:
+    if draft.factors is None:
+        return []
+    if section.factor not in draft.factors:
+        return [
+            Finding(
+                "CV063",
+                (*path, "factor"),
+                f"the graph declares no factor {show_text(section.factor)}",
+                f"The declared factors are {list_choices(draft.factors).replace(' or ', ' and ')}.",
+                nearest(section.factor, draft.factors),
+            )
+        ]
+    findings = []
+    known = draft.source.factor(section.factor) if draft.source is not None else None
+    if known is not None and isinstance(section.set, SetTo) and known.level_of(section.set.to) is None:
+        findings.append(_no_level(known, section.set.to, (*path, "set", "to")))
+    if known is not None and section.contrast == "increase" and known.kind != "ordinal":
+        findings.append(
+            Finding(
+                "CV066",
+                (*path, "contrast"),
+                f"'{section.factor}' is {known.kind}: its levels have no first and last, so it cannot increase",
+                "Write `contrast: as_drawn`, or delete the key.",
+            )
+        )
+    structural = draft.source.structural if draft.source is not None else True
+    below = [name for name in draft.factors if draft.edges_sound and name in draft.reach(section.factor)]
+    if section.others == "propagate" and not structural and below:
+        findings.append(
+            Finding(
+                "CV065",
+                (*path, "others"),
+                f"'{section.factor}' has descendants among the factors ({list_choices(below, most=3)}), and the data "
+                "source has no structural model to recompute them with",
+                "Write `others: hold`, or delete the edges between factors.",
+            )
+        )
+    return findings
+
+
+def _no_level(known: FactorEntry, value: float | str, path: Path) -> Finding:
+    said = show_text(value) if isinstance(value, str) else f"{value:.6g}"
+    if known.labels:
+        advice = f"Its levels are {list_choices(known.labels).replace(' or ', ' and ')}."
+        return Finding(
+            "CV064",
+            path,
+            f"{said} is no level of '{known.name}'",
+            advice,
+            nearest(value, known.labels) if isinstance(value, str) else "",
+        )
+    advice = f"It has {known.levels} levels, evenly spaced from {known.low:.6g} to {known.high:.6g}."
+    if isinstance(value, str):
+        return Finding("CV064", path, f"{said} is no level of '{known.name}', whose levels are numbers", advice)
+    closest = min(known.values, key=lambda level: abs(level - value))
+    return Finding("CV064", path, f"{said} is no level of '{known.name}'", advice, f"{closest:.6g}")
+
+
+def _input_names(draft: Draft) -> list[str]:
+    return [
+        named.name
+        for named in draft.interventions or ()
+        if named.name is not None and isinstance(named.section, Intervention) and named.section.input is not None
+    ]
+
+
+def _treated_factor(draft: Draft, treatment: str) -> str | None:
+    for named in draft.interventions or ():
+        if named.name == treatment and isinstance(named.section, Intervention) and named.section.input is not None:
+            return named.section.input.factor
+    return None
+
+
+def _check_treatment(draft: Draft, name: str, path: Path) -> list[Finding]:
+    if draft.interventions is None:
+        return []
+    inputs = _input_names(draft)
+    advice = (
+        f"The input interventions are {list_choices(inputs).replace(' or ', ' and ')}."
+        if inputs
+        else "The spec has no input intervention; add one, such as `- {name: resize, input: {factor: scale}}`."
+    )
+    found = [named for named in draft.interventions if named.name == name]
+    if not found:
+        return [Finding("CV061", path, f"no intervention is called {show_text(name)}", advice, nearest(name, inputs))]
+    section = found[0].section
+    if isinstance(section, Intervention) and section.input is None:
+        level = next(key for key in ("latent", "activation", "mediation") if getattr(section, key) is not None)
+        return [
+            Finding(
+                "CV062",
+                path,
+                f"'{name}' is a {level} intervention, and a treatment changes the input",
+                advice,
+                related=(("interventions", found[0].index),),
+            )
+        ]
+    return []
+
+
+def _check_outcome(draft: Draft, name: str, path: Path) -> list[Finding]:
+    if draft.attributes is None or name in draft.attributes:
+        return []
+    reason = "a factor, not an attribute" if name in (draft.factors or ()) else "no attribute"
+    return [
+        Finding(
+            "CV070",
+            path,
+            f"the outcome {show_text(name)} is {reason}",
+            f"The attributes are {list_choices(draft.attributes).replace(' or ', ' and ')}.",
+            nearest(name, draft.attributes),
+        )
+    ]
+
+
+def _check_mediation(draft: Draft, section: MediationIntervention, path: Path) -> list[Finding]:
+    findings = _check_treatment(draft, section.treatment, (*path, "treatment"))
+    for index, outcome in enumerate(section.outcomes):
+        findings += _check_outcome(draft, outcome, (*path, "outcomes", index))
+    factor = _treated_factor(draft, section.treatment)
+    known = [outcome for outcome in section.outcomes if outcome in (draft.attributes or ())]
+    if (
+        draft.edges_sound
+        and factor is not None
+        and factor in (draft.factors or ())
+        and len(known) == len(section.outcomes)
+        and not draft.reach(factor).intersection(known)
+    ):
+        findings.append(
+            Finding(
+                "CV071",
+                (*path, "outcomes"),
+                f"in the declared graph '{factor}', which '{section.treatment}' sets, reaches none of the outcomes",
+                f"The effects are expected to be nil; '{factor}' reaches {_reached(draft, factor)}.",
+                severity="warning",
+                related=((*path, "treatment"),),
+            )
+        )
+    return findings
+
+
+def _reached(draft: Draft, factor: str) -> str:
+    found = [name for name in draft.attributes or () if name in draft.reach(factor)]
+    return list_choices(found, "and") if found else "no attribute"
+
+
+def _check_expectations(draft: Draft, section: Hypothesis, path: Path) -> list[Finding]:
+    bound = section.expect.off_target
+    if bound is None:
+        return []
+    where: Path = (*path, "expect", "off_target")
+    findings = []
+    if (bound.at_least is not None and bound.at_least > 1) or (bound.at_most is not None and bound.at_most < 0):
+        key = "at_least" if bound.at_least is not None and bound.at_least > 1 else "at_most"
+        findings.append(
+            Finding(
+                "CV075",
+                (*where, key),
+                f"off_target is a share between 0 and 1: '{key}: {getattr(bound, key):.6g}' cannot be met",
+                "Write a number between 0 and 1.",
+            )
+        )
+    elif _is_empty(bound):
+        key = "at_most" if bound.at_most is not None else "at_least"
+        findings.append(
+            Finding(
+                "CV072",
+                (*where, key),
+                f"off_target is a share between 0 and 1: '{key}: {getattr(bound, key):.6g}' cannot be false",
+                "Write `at_most` below 1, such as `off_target: {at_most: 0.2}`.",
+            )
+        )
+    factor = _treated_factor(draft, section.treatment)
+    attributes = draft.attributes
+    if (
+        not findings
+        and factor is not None
+        and attributes
+        and draft.edges_sound
+        and all(name in draft.reach(factor) for name in attributes)
+    ):
+        findings.append(
+            Finding(
+                "CV072",
+                where,
+                f"'{factor}' reaches every attribute of the declared graph, so off_target is 0 by definition",
+                f"Declare an attribute that '{factor}' should not move, or delete this expectation.",
+                related=((*path, "treatment"), ("graph", "attributes")),
+            )
+        )
+    return findings
+
+
+def _is_empty(bound: Bound) -> bool:
+    below = bound.at_least is None or bound.at_least <= 0
+    above = bound.at_most is None or bound.at_most >= 1
+    return below and above
+
+
+def _check_null(section: Hypothesis, path: Path) -> list[Finding]:
+    null = section.null
+    # A p-value of N null circuits is at least 1 / (N + 1); the slack is for alphas such as 0.05 in binary.
+    if null.circuits != "random" or 1 / (null.samples + 1) <= section.alpha * (1 + 1e-9):
+        return []
+    needed = math.ceil(1 / section.alpha * (1 - 1e-9)) - 1
+    return [
+        Finding(
+            "CV073",
+            (*path, "null", "samples"),
+            f"with {null.samples} null circuits no p-value is below {1 / (null.samples + 1):.4g}, so alpha "
+            f"{section.alpha:.6g} cannot be reached",
+            f"Write `samples: {needed}` or more.",
+            related=((*path, "alpha"),),
+        )
+    ]

@@ -1,0 +1,228 @@
+"""From a YAML file to a checked spec, or to every fault that it has."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path as FilePath
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from causalvae.spec.checks import check_draft
+from causalvae.spec.diagnostics import Diagnostic, Finding, SpecError, field_of
+from causalvae.spec.draft import draft_plain, draft_spec
+from causalvae.spec.schema import Spec
+from causalvae.spec.shape_faults import explain_levels, explain_shape
+from causalvae.spec.training import TrainSpec
+from causalvae.spec.yaml_tree import MAX_BYTES, Node, TextFault, compose, decode, normalise, split_lines, too_large
+
+MAX_DIAGNOSTICS = 200
+_M = TypeVar("_M", bound=BaseModel)
+
+
+def parse_spec(text: str | bytes, file: str | FilePath = "<text>") -> tuple[Spec | None, tuple[Diagnostic, ...]]:
+    """Read and check a spec.
+
+    Parameters
+    ----------
+    text : str or bytes
+        YAML 1.2.
+    file : str or path
+        What to call it in diagnostics.
+
+    Returns
+    -------
+    spec : Spec or None
+        None where any diagnostic is an error.
+    diagnostics : tuple of Diagnostic
+        Every fault, in the order of the text; it never raises for what a text may hold.
+    """
+    return _parse(Spec, text, str(file))
+
+
+def parse_train_spec(
+    text: str | bytes, file: str | FilePath = "<text>"
+) -> tuple[TrainSpec | None, tuple[Diagnostic, ...]]:
+    """Read and check a training spec; as `parse_spec`."""
+    return _parse(TrainSpec, text, str(file))
+
+
+def read_spec(path: str | os.PathLike[str]) -> tuple[Spec | None, tuple[Diagnostic, ...]]:
+    """Read and check a spec file; a file that cannot be read is a diagnostic too, and warnings are handed on."""
+    return _read(Spec, path)
+
+
+def load_spec(path: str | os.PathLike[str]) -> Spec:
+    """Read a spec file.
+
+    Raises
+    ------
+    SpecError
+        With every fault in `diagnostics`, where there is an error. `read_spec` gives warnings as well.
+    """
+    return _load(Spec, path)
+
+
+def load_train_spec(path: str | os.PathLike[str]) -> TrainSpec:
+    """Read a training spec file.
+
+    Raises
+    ------
+    SpecError
+        With every fault in `diagnostics`, where there is an error.
+    """
+    return _load(TrainSpec, path)
+
+
+def write_resolved(spec: Spec) -> str:
+    """A spec as YAML with every default written out; reading it gives an equal spec."""
+    from io import StringIO
+
+    from ruamel.yaml import YAML
+
+    writer = YAML(typ="safe", pure=True)
+    writer.default_flow_style = False
+    writer.allow_unicode = True
+    writer.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
+    stream = StringIO()
+    writer.dump(spec.model_dump(mode="json", by_alias=True, exclude_none=True), stream)
+    return stream.getvalue()
+
+
+def _load(model: type[_M], path: str | os.PathLike[str]) -> _M:
+    spec, diagnostics = _read(model, path)
+    if spec is None:
+        raise SpecError(diagnostics)
+    return spec
+
+
+def _read(model: type[_M], path: str | os.PathLike[str]) -> tuple[_M | None, tuple[Diagnostic, ...]]:
+    name = os.fspath(path)
+    try:
+        with FilePath(path).open("rb") as file:
+            # One byte more than allowed is enough to see that there are too many.
+            data = file.read(MAX_BYTES + 1)
+            size = max(os.fstat(file.fileno()).st_size, len(data))
+    except (OSError, ValueError) as error:
+        reason = "it does not exist" if isinstance(error, FileNotFoundError) else str(error)
+        if isinstance(error, OSError) and not isinstance(error, FileNotFoundError):
+            reason = (error.strerror or "the system refuses").lower()
+        fault = Diagnostic(
+            "CV001",
+            "error",
+            f"the file cannot be read: {reason}",
+            name,
+            1,
+            1,
+            expected="Give the path of a spec file; `causalvae init` writes a starter.",
+        )
+        return None, (fault,)
+    if size > MAX_BYTES:
+        return None, (_place_text(too_large(size), name, []),)
+    return _parse(model, data, name)
+
+
+def _parse(model: type[_M], text: str | bytes, file: str) -> tuple[_M | None, tuple[Diagnostic, ...]]:
+    undecodable: TextFault | None = None
+    if isinstance(text, bytes):
+        text, undecodable = decode(text)
+    text = normalise(text)
+    lines = split_lines(text)
+    if undecodable is not None:
+        return None, (_place_text(undecodable, file, lines),)
+    root, text_faults = compose(text)
+    diagnostics = [_place_text(fault, file, lines) for fault in text_faults]
+    spec: _M | None = None
+    if root is not None and root.kind != "mapping":
+        fault = TextFault(
+            "CV013",
+            root.line,
+            root.column,
+            f"the file holds a {'list' if root.kind == 'sequence' else 'single value'} at the top, not a mapping",
+            "Begin with `spec: causalvae/v1` and write `key: value` lines.",
+        )
+        diagnostics.append(_place_text(fault, file, lines))
+    elif root is not None:
+        spec, findings = _validate(model, root.to_plain())
+        diagnostics += [_place(finding, root, file, lines) for finding in findings]
+    return _settle(spec, diagnostics, file)
+
+
+def _validate(model: type[_M], plain: dict[str, Any]) -> tuple[_M | None, list[Finding]]:
+    spec: _M | None = None
+    findings: list[Finding] = []
+    try:
+        spec = model.model_validate(plain)
+    except ValidationError as error:
+        findings = explain_shape(error.errors(include_url=False), model, plain)
+    if issubclass(model, Spec):
+        findings += explain_levels(plain, findings)
+        faulty = frozenset(finding.path for finding in findings)
+        draft = draft_spec(spec, plain) if isinstance(spec, Spec) else draft_plain(plain, faulty)
+        # That an item holds too many levels says nothing of what each of them holds.
+        findings += check_draft(draft, frozenset(found.path for found in findings if found.code != "CV028"))
+    return spec, findings
+
+
+def _settle(spec: _M | None, diagnostics: list[Diagnostic], file: str) -> tuple[_M | None, tuple[Diagnostic, ...]]:
+    unique = dict.fromkeys(sorted(diagnostics, key=lambda fault: (fault.line, fault.column, fault.code)))
+    faults = list(unique)
+    if any(fault.severity == "error" for fault in faults):
+        spec = None
+    if len(faults) > MAX_DIAGNOSTICS:
+        # Errors first: a warning must not push out what refuses the spec.
+        kept = sorted(faults, key=lambda fault: fault.severity)[:MAX_DIAGNOSTICS]
+        last = kept[-1]
+        more = len(faults) - MAX_DIAGNOSTICS
+        kept.append(
+            Diagnostic(
+                "CV017",
+                "error" if spec is None else "warning",
+                f"{more:,} more faults are not listed",
+                file,
+                last.line,
+                last.column,
+                last.source,
+                "Mend these first.",
+            )
+        )
+        faults = kept
+    return spec, tuple(faults)
+
+
+def _place_text(fault: TextFault, file: str, lines: list[str]) -> Diagnostic:
+    source = lines[fault.line - 1] if fault.line <= len(lines) else ""
+    return Diagnostic(
+        fault.code,
+        "error",
+        fault.message,
+        file,
+        fault.line,
+        fault.column,
+        source,
+        fault.expected,
+        length=max(fault.length, 1),
+    )
+
+
+def _place(finding: Finding, root: Node, file: str, lines: list[str]) -> Diagnostic:
+    node = root.locate(finding.path, finding.on_key)
+    source = lines[node.line - 1] if node.line <= len(lines) else ""
+    column, length = node.column, max(node.length, 1)
+    if finding.part:
+        found = source.find(finding.part, column - 1)
+        if found >= 0:
+            column, length = found + 1, len(finding.part)
+    return Diagnostic(
+        finding.code,
+        finding.severity,
+        finding.message,
+        file,
+        node.line,
+        column,
+        source,
+        finding.expected,
+        finding.suggestion,
+        field_of(finding.path),
+        length,
+    )

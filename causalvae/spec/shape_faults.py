@@ -1,0 +1,428 @@
+"""Faults of shape: what pydantic finds wrong with single values, in the words of someone who writes specs."""
+
+from __future__ import annotations
+
+import re
+import types
+from collections.abc import Iterable, Sequence
+from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
+
+from pydantic import BaseModel
+from pydantic_core import ErrorDetails
+
+from causalvae.spec.diagnostics import Finding, Path, field_of, list_choices, nearest, show_text
+
+_TYPE_WORDS: Final = (
+    ("string", "text"),
+    ("int", "a whole number"),
+    ("float", "a number"),
+    ("bool", "true or false"),
+    ("tuple", "a list"),
+    ("list", "a list"),
+    ("dict", "a mapping of `key: value`"),
+    ("model", "a mapping of `key: value`"),
+)
+_SHAPE_KINDS: Final = frozenset({"literal_error", "model_attributes_type"})
+
+# What to write where a key is missing: an example says more than a type.
+_EXAMPLES: Final[dict[str, str]] = {
+    "spec": "spec: causalvae/v1",
+    "name": "name: my-analysis",
+    "model": "model: {source: zoo, weights: builtin://dsprites-btcvae}",
+    "data": "data: {source: dsprites, samples: 512}",
+    "graph": "graph: {factors: [...], attributes: {...}, edges: [...]}",
+    "graph.factors": "factors: [shape, scale, x]",
+    "graph.attributes": "attributes: {area: {readout: area}}",
+    "*.weights": "weights: builtin://dsprites-btcvae",
+    "*.readout": "readout: area",
+    "*.components": "components: [latent[3]]",
+    "*.values": "values: {quantiles: [0.05, 0.95]}",
+    "*.from": "from: NAME of an input intervention",
+    "*.treatment": "treatment: NAME of an input intervention",
+    "*.factor": "factor: NAME of a factor",
+    "*.mediators": "mediators: [$FACTOR]",
+    "*.outcomes": "outcomes: [ATTRIBUTE]",
+    "*.outcome": "outcome: NAME of an attribute",
+    "*.circuit": "circuit: [$FACTOR]",
+    "*.expect": "expect: {mediated_share: {at_least: 0.7}}",
+    "*.to": "to: VALUE",
+    "objective": "objective: {name: beta_tcvae, beta: 6}",
+    "steps": "steps: 20000",
+    "*.name": "name: NAME",
+}
+_LEVELS: Final = ("input", "latent", "activation", "mediation")
+
+
+class _Located:
+    """A pydantic error with its place in the spec as written.
+
+    `path` leads to the value; `branches` are the arms of unions that pydantic tried on the way, each with the path of
+    its union; `rest` is what follows the last place that exists.
+    """
+
+    def __init__(self, error: ErrorDetails, plain: Any) -> None:
+        self.error = error
+        self.kind: str = error["type"]
+        self.context: dict[str, Any] = error.get("ctx") or {}
+        self.on_key = False
+        path: list[str | int] = []
+        branches: list[tuple[Path, str]] = []
+        self.rest: list[str | int] = []
+        value: Any = plain
+        for part in error["loc"]:
+            if part == "[key]":
+                self.on_key = True
+            elif (isinstance(value, dict) and part in value) or (
+                isinstance(value, list) and isinstance(part, int) and 0 <= part < len(value)
+            ):
+                value = value[part]  # type: ignore[index]
+                path.append(part)
+                self.rest.clear()
+            elif isinstance(value, list) and isinstance(part, str) and part in value:
+                path.append(value.index(part))
+                value = part
+                self.rest.clear()
+            else:
+                branches.append((tuple(path), str(part)))
+                self.rest.append(part)
+        if "at" in self.context:
+            path.append(self.context["at"])
+        self.path: Path = tuple(path)
+        self.value = value
+        self.branches = branches
+
+    def branch_at(self, union: Path) -> str | None:
+        """Which arm of the union at `union` this error comes from."""
+        return next((label for path, label in self.branches if path == union), None)
+
+    @property
+    def is_whole_mismatch(self) -> bool:
+        """Whether an arm of a union was refused as a whole, for the value's shape."""
+        ends_in_branch = (
+            bool(self.rest) and bool(self.branches) and self.branches[-1] == (self.path, str(self.rest[-1]))
+        )
+        return ends_in_branch and (self.kind in _SHAPE_KINDS or self.kind.endswith("_type"))
+
+
+def explain_shape(errors: Sequence[ErrorDetails], root: type[BaseModel], plain: Any) -> list[Finding]:
+    """Readable findings for the errors of one validation.
+
+    Parameters
+    ----------
+    errors : sequence of pydantic's error details
+    root : type
+        The model that was validated.
+    plain : Any
+        What was validated, as written: dicts, lists and scalars.
+    """
+    located = [_Located(error, plain) for error in errors]
+    findings: list[Finding] = []
+    unions = sorted({path for item in located for path, _ in item.branches}, key=len)
+    for union in unions:
+        inside = [item for item in located if item.branch_at(union) is not None]
+        if len({item.branch_at(union) for item in inside}) < 2:
+            continue
+        refused = [item for item in inside if item.is_whole_mismatch and item.path == union]
+        if len(refused) == len(inside):
+            findings.append(_no_arm_fits(refused))
+            located = [item for item in located if item not in inside]
+        else:
+            located = [item for item in located if item not in refused]
+    # A list whose entries are all faulty counts as too short as well; the entries' own faults say it better.
+    findings += [_explain(item, root) for item in located if item.kind != "too_short" or not item.value]
+    return findings
+
+
+def explain_levels(plain: Any, known: Iterable[Finding]) -> list[Finding]:
+    """Faults that pydantic passes over: a level too many beside another fault, and `source` written for `from`."""
+    findings = []
+    reported = {(finding.code, finding.path) for finding in known}
+    interventions = plain.get("interventions") if isinstance(plain, dict) else None
+    for index, item in enumerate(interventions if isinstance(interventions, list) else ()):
+        if not isinstance(item, dict):
+            continue
+        path: Path = ("interventions", index)
+        given = [level for level in _LEVELS if item.get(level) is not None]
+        if len(given) != 1 and ("CV028", path) not in reported:
+            findings.append(_wrong_count(path, " and ".join(given) or "none", _LEVELS))
+        activation = item.get("activation")
+        if isinstance(activation, dict) and "source" in activation:
+            where = (*path, "activation", "source")
+            findings.append(_unknown_key(where, ("components", "by", "from", "mode", "direction", "pairs"), "from"))
+    return findings
+
+
+def _explain(item: _Located, root: type[BaseModel]) -> Finding:
+    path, kind, field = item.path, item.kind, field_of(item.path) or "the spec"
+    if kind == "extra_forbidden":
+        return _unknown_key(path, _keys_at(root, item.error["loc"][:-1]))
+    if kind == "missing":
+        return _missing((*path, item.error["loc"][-1]))
+    if kind == "union_tag_not_found":
+        return _missing((*path, _discriminator(item)), _tags_at(root, item.error["loc"]))
+    if kind in ("literal_error", "union_tag_invalid"):
+        return _not_a_choice(item)
+    if kind == "one_of":
+        choices = _LEVELS if path[:1] == ("interventions",) and len(path) == 2 else ("quantiles", "sd")
+        return _wrong_count(path, str(item.context["given"]), choices)
+    if kind in ("no_bound", "crossed_bound", "no_expectation"):
+        return _empty_expectation(item, field)
+    if kind == "factor_name":
+        return Finding(
+            "CV022",
+            path,
+            f"'{field}' must be the name of a factor",
+            "In a list of factors write names only; to say more of a factor write `factors: {NAME: {kind: ...}}`.",
+        )
+    if kind in ("string_pattern_mismatch", "string_too_long"):
+        return _malformed(item)
+    if kind in ("too_short", "too_long", "string_too_short"):
+        return _wrong_length(item, field)
+    if kind == "finite_number" or kind.startswith(("greater_than", "less_than")):
+        return _out_of_range(item, field)
+    return Finding(
+        "CV022",
+        path,
+        f"'{field}' must be {_wanted(item)}, not {_describe(item.value)}",
+        _type_advice(item),
+        on_key=item.on_key,
+    )
+
+
+def _unknown_key(path: Path, known: Sequence[str], meant: str = "") -> Finding:
+    key, parent = str(path[-1]), field_of(path[:-1])
+    where = f"'{parent}'" if parent else "the top level"
+    return Finding(
+        "CV020",
+        path,
+        f"{where} has no key {show_text(key)}",
+        f"The keys here are {list_choices(known, 'and', 16)}." if known else "",
+        meant or nearest(key, known),
+        on_key=True,
+    )
+
+
+def _missing(path: Path, choices: Sequence[str] = ()) -> Finding:
+    key = str(path[-1])
+    parent = field_of(path[:-1])
+    example = _EXAMPLES.get(field_of(path)) or _EXAMPLES.get(f"*.{key}") or f"{key}: VALUE"
+    if choices:
+        example = f"{key}: {choices[0]}"
+    also = f", where {key} is one of {list_choices(choices)}" if len(choices) > 1 else ""
+    where = f"'{parent}'" if parent else "the spec"
+    return Finding("CV021", path, f"{where} lacks the key '{key}'", f"Add `{example}`{also}.")
+
+
+def _not_a_choice(item: _Located) -> Finding:
+    path, value = item.path, item.value
+    if item.kind == "union_tag_invalid":
+        key = _discriminator(item)
+        path, value = (*path, key), value.get(key) if isinstance(value, dict) else value
+    choices = re.findall(r"'([^']*)'", str(item.context.get("expected_tags") or item.context.get("expected") or ""))
+    if path == ("spec",):
+        return _wrong_kind(value, choices)
+    meant = nearest(value, choices) if isinstance(value, str) else ""
+    return Finding(
+        "CV023",
+        path,
+        f"'{field_of(path)}' cannot be {_describe(value)}",
+        f"Write {list_choices(choices)}." if choices else "",
+        meant,
+    )
+
+
+def _wrong_kind(value: Any, choices: Sequence[str]) -> Finding:
+    wanted = choices[0] if choices else "causalvae/v1"
+    advice = f"Write `spec: {wanted}`."
+    if value == "causalvae/train-v1":
+        advice = "This is a training spec: run it with `causalvae train`."
+    elif value == "causalvae/v1":
+        advice = "This is an analysis spec: run it with `causalvae run`."
+    return Finding("CV016", ("spec",), f"this is read as '{wanted}', and the file says {_describe(value)}", advice)
+
+
+def _wrong_count(path: Path, given: str, choices: Sequence[str]) -> Finding:
+    what = "neither is given" if given == "none" and len(choices) == 2 else f"{given} given"
+    what = "none is given" if given == "none" and len(choices) > 2 else what
+    advice = "Write each as an item of its own, with its own name." if len(choices) > 2 and given != "none" else ""
+    return Finding("CV028", path, f"'{field_of(path)}' needs exactly one of {list_choices(choices)}; {what}", advice)
+
+
+def _empty_expectation(item: _Located, field: str) -> Finding:
+    if item.kind == "crossed_bound":
+        return Finding(
+            "CV029", item.path, f"'{field}' cannot be met: at_least is above at_most", "Exchange the two numbers."
+        )
+    if item.kind == "no_bound":
+        return Finding("CV029", item.path, f"'{field}' has no bound", "Give at_least, at_most or both.")
+    return Finding(
+        "CV029",
+        item.path,
+        f"'{field}' expects nothing",
+        "Give one or more of mediated_share, necessity, off_target and total_effect, such as "
+        "`mediated_share: {at_least: 0.7}`.",
+    )
+
+
+def _malformed(item: _Located) -> Finding:
+    path, field = item.path, field_of(item.path)
+    if path[:2] == ("graph", "edges"):
+        return Finding(
+            "CV026",
+            path,
+            f"{_describe(item.value)} is no edge",
+            "Write `CAUSE -> EFFECT` with one arrow and two names, such as `scale -> area`.",
+        )
+    as_key = item.on_key and isinstance(path[-1], str)
+    said = f"the key {show_text(str(path[-1]))}" if as_key else _describe(item.value)
+    said = f"'{field}' cannot be {said}" if not item.on_key else f"{said} cannot be a name"
+    if item.kind == "string_too_long":
+        most = item.context.get("max_length")
+        return Finding(
+            "CV025", path, f"{said}: it is too long", f"Write at most {most} characters.", on_key=item.on_key
+        )
+    rest = "letters, digits, '_' and '-', and begins with a letter or '_'"
+    if path == ("name",):
+        rest = "letters, digits, '.', '_' and '-', and begins with a letter or digit"
+    return Finding("CV025", path, said, f"A name holds {rest}.", on_key=item.on_key)
+
+
+def _wrong_length(item: _Located, field: str) -> Finding:
+    if item.kind == "string_too_short" or not item.value:
+        return Finding("CV027", item.path, f"'{field}' is empty", "Write at least one entry.", on_key=item.on_key)
+    least, most = item.context.get("min_length"), item.context.get("max_length")
+    wanted = most if item.kind == "too_long" else least
+    return Finding("CV027", item.path, f"'{field}' has {len(item.value)} entries", f"It takes {wanted}.")
+
+
+def _out_of_range(item: _Located, field: str) -> Finding:
+    value = item.value
+    if item.kind == "finite_number":
+        if item.path[-1:] == ("at_least",) or item.path[-1:] == ("at_most",):
+            return _infinite_bound(item, field)
+        return Finding("CV024", item.path, f"'{field}' must be finite, not {_describe(value)}", "Write a number.")
+    words = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
+    key = next((key for key in words if key in item.context), None)
+    limit = f"{words[key]} {item.context[key]:.15g}" if key is not None else "within its range"
+    return Finding("CV024", item.path, f"'{field}' must be {limit}, not {_describe(value)}", "Write a number in range.")
+
+
+def _infinite_bound(item: _Located, field: str) -> Finding:
+    always = item.value == float("-inf" if item.path[-1] == "at_least" else "inf")
+    if always:
+        return Finding("CV072", item.path, f"'{field}' cannot be false: every number meets it", "Write a finite bound.")
+    return Finding("CV075", item.path, f"'{field}' cannot be met by any number", "Write a finite bound.")
+
+
+def _no_arm_fits(refused: Sequence[_Located]) -> Finding:
+    first = refused[0]
+    wants = []
+    choices: list[str] = []
+    for item in refused:
+        if item.kind == "literal_error":
+            choices += re.findall(r"'([^']*)'", str(item.context.get("expected", "")))
+        else:
+            wants.append(_wanted(item))
+    wanted = [show_text(choice) for choice in choices] + list(dict.fromkeys(wants))
+    field = field_of(first.path)
+    value = first.value
+    code = "CV023" if choices and isinstance(value, str) else "CV022"
+    meant = nearest(value, choices) if isinstance(value, str) else ""
+    return Finding(code, first.path, f"'{field}' cannot be {_describe(value)}", f"Write {' or '.join(wanted)}.", meant)
+
+
+def _wanted(item: _Located) -> str:
+    return next((words for start, words in _TYPE_WORDS if item.kind.startswith(start)), "something else")
+
+
+def _type_advice(item: _Located) -> str:
+    wanted, value = _wanted(item), item.value
+    if value is None:
+        return f"Write {wanted} after the ':', or delete the key."
+    if wanted == "a list" and isinstance(value, str):
+        return f"Write it as a list: [{show_text(value)[1:-1]}]."
+    if wanted == "text" and isinstance(value, bool | int | float):
+        return "Put it in quotes if it is meant as text."
+    if wanted in ("a number", "a whole number") and isinstance(value, str):
+        return "Write the number without quotes and units."
+    return f"Write {wanted}."
+
+
+def _describe(value: Any) -> str:
+    if value is None:
+        return "empty"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return show_text(value)
+    if isinstance(value, dict):
+        return "a mapping"
+    if isinstance(value, list):
+        return "a list"
+    return f"{value:.6g}" if isinstance(value, float) else (f"{value}" if abs(value) < 10**12 else "so large a number")
+
+
+def _discriminator(item: _Located) -> str:
+    return str(item.context.get("discriminator", "")).strip("'")
+
+
+def _arms(annotation: Any) -> list[Any]:
+    """The members of a union, without their annotations."""
+    origin = get_origin(annotation)
+    if origin is Annotated:
+        return _arms(get_args(annotation)[0])
+    if origin in (Union, types.UnionType):
+        return [arm for member in get_args(annotation) for arm in _arms(member)]
+    return [annotation]
+
+
+def _is_model(arm: Any) -> bool:
+    return isinstance(arm, type) and issubclass(arm, BaseModel)
+
+
+def _names_of(model: type[BaseModel]) -> list[str]:
+    return [info.alias or name for name, info in model.model_fields.items()]
+
+
+def _literals_of(model: type[BaseModel]) -> list[str]:
+    return [
+        str(value)
+        for info in model.model_fields.values()
+        if get_origin(info.annotation) is Literal
+        for value in get_args(info.annotation)
+    ]
+
+
+def _step(arms: list[Any], part: str | int) -> list[Any]:
+    found: list[Any] = []
+    for arm in arms:
+        if _is_model(arm):
+            for name, info in arm.model_fields.items():
+                if part == (info.alias or name):
+                    found += _arms(info.annotation)
+        elif get_origin(arm) is dict and isinstance(part, str):
+            found += _arms(get_args(arm)[1])
+        elif get_origin(arm) is tuple and isinstance(part, int):
+            found += _arms(get_args(arm)[0])
+    if found:
+        return found
+    # A part that is no place names the arm of a union that pydantic tried.
+    tried = [arm for arm in arms if _is_model(arm) and (arm.__name__ in str(part) or part in _literals_of(arm))]
+    return tried or arms
+
+
+def _keys_at(root: type[BaseModel], loc: Iterable[str | int]) -> list[str]:
+    arms: list[Any] = [root]
+    for part in loc:
+        arms = _step(arms, part)
+    return list(dict.fromkeys(name for arm in arms if _is_model(arm) for name in _names_of(arm)))
+
+
+def _tags_at(root: type[BaseModel], loc: Iterable[str | int]) -> list[str]:
+    arms: list[Any] = [root]
+    for part in loc:
+        arms = _step(arms, part)
+    first = [next(iter(arm.model_fields.values())) for arm in arms if _is_model(arm)]
+    return [
+        str(value) for info in first if get_origin(info.annotation) is Literal for value in get_args(info.annotation)
+    ]
