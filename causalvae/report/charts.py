@@ -1,0 +1,134 @@
+"""The small drawings of a verdict: an interval against its bound, and the null circuits' histogram."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+
+from markupsafe import Markup
+
+from causalvae.circuits.types import ClaimTest, NullCircuits
+from causalvae.report.numbers import format_interval, format_number, format_p, is_absent
+from causalvae.report.svg import drawing, element
+
+_BOUND = re.compile(r"(>=|<=|≥|≤)\s*([-+\u2212]?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?)")
+_BINS = 24
+
+
+def parse_bound(text: str) -> tuple[float | None, float | None]:
+    """Read ``>= 0.7``, ``<= 0.2`` or both: the lowest and the highest value that meets the bound."""
+    lowest: float | None = None
+    highest: float | None = None
+    for sign, number in _BOUND.findall(text):
+        value = float(number.replace("\u2212", "-"))
+        if sign in (">=", "≥"):
+            lowest = value
+        else:
+            highest = value
+    return lowest, highest
+
+
+def draw_interval(test: ClaimTest, width: float = 300) -> Markup | None:
+    """The estimate and interval of a test on a number line, the values that meet its bound shaded.
+
+    None where there is no value to draw.
+    """
+    if is_absent(test.value) or math.isinf(test.value):
+        return None
+    lowest, highest = parse_bound(test.bound)
+    lower = test.value if test.lower is None or math.isnan(test.lower) else test.lower
+    upper = test.value if test.upper is None or math.isnan(test.upper) else test.upper
+    anchors = [number for number in (test.value, lower, upper, lowest, highest, 0.0) if number is not None]
+    if test.name in ("mediated_share", "necessity", "off_target"):
+        anchors.append(1.0)
+    ticks = nice_ticks(min(anchors), max(anchors))
+    start, stop = min(ticks[0], *anchors), max(ticks[-1], *anchors)
+    left, right, line = 10.0, width - 10.0, 17.0
+
+    def place(value: float) -> float:
+        return left + (value - start) / (stop - start) * (right - left)
+
+    parts: list[Markup] = []
+    if lowest is not None or highest is not None:
+        begin = place(start if lowest is None else lowest)
+        end = place(stop if highest is None else highest)
+        parts.append(
+            element("rect", x=begin, y=4.0, width=max(end - begin, 1.0), height=line * 2 - 8, class_="bound-region")
+        )
+        parts.extend(
+            element("line", x1=place(edge), x2=place(edge), y1=2.0, y2=32.0, class_="bound-edge")
+            for edge in (lowest, highest)
+            if edge is not None
+        )
+    parts.append(element("line", x1=left, x2=right, y1=32.0, y2=32.0, class_="axis"))
+    for tick in ticks:
+        parts.append(element("line", x1=place(tick), x2=place(tick), y1=32.0, y2=35.0, class_="axis"))
+        parts.append(element("text", tick_text(tick), x=place(tick), y=45.0, text_anchor="middle", class_="tick"))
+    parts.append(element("line", x1=place(lower), x2=place(upper), y1=line, y2=line, class_="interval"))
+    parts.extend(
+        element("line", x1=place(end), x2=place(end), y1=line - 5, y2=line + 5, class_="interval")
+        for end in (lower, upper)
+    )
+    parts.append(element("circle", cx=place(test.value), cy=line, r=4.5, class_="point"))
+    words = f"{format_interval(test.value, test.lower, test.upper)} against the bound {test.bound}"
+    return drawing(width, 49, words, *parts, class_="chart chart-interval")
+
+
+def draw_null(null: NullCircuits, width: float = 300) -> Markup | None:
+    """The histogram of the null circuits' statistic with the observed value marked; None where there is nothing."""
+    values = [value for value in null.values if math.isfinite(value)]
+    if not values or not math.isfinite(null.observed):
+        return None
+    ticks = nice_ticks(min(*values, null.observed, 0.0), max(*values, null.observed, 0.0))
+    start, stop = ticks[0], ticks[-1]
+    counts = count_bins(values, start, stop, _BINS)
+    left, right, top, base = 10.0, width - 10.0, 20.0, 76.0
+    bar = (right - left) / _BINS
+    parts: list[Markup] = []
+    for position, count in enumerate(counts):
+        if count:
+            height = max(1.5, (base - top) * count / max(counts))
+            parts.append(
+                element("rect", x=left + position * bar, y=base - height, width=bar - 0.6, height=height, class_="bar")
+            )
+    parts.append(element("line", x1=left, x2=right, y1=base, y2=base, class_="axis"))
+    for tick in ticks:
+        x = left + (tick - start) / (stop - start) * (right - left)
+        parts.append(element("line", x1=x, x2=x, y1=base, y2=base + 3, class_="axis"))
+        parts.append(element("text", tick_text(tick), x=x, y=base + 13, text_anchor="middle", class_="tick"))
+    mark = left + (null.observed - start) / (stop - start) * (right - left)
+    parts.append(element("line", x1=mark, x2=mark, y1=top - 4, y2=base, class_="observed"))
+    anchor = "end" if mark > width * 0.75 else "start" if mark < width * 0.25 else "middle"
+    label = f"this circuit {format_number(null.observed, 2)}"
+    parts.append(element("text", label, x=mark, y=11.0, text_anchor=anchor, class_="observed-label"))
+    words = (
+        f"Histogram of {len(values)} null circuits; this circuit at {format_number(null.observed, 2)}, "
+        f"p = {format_p(null.p_value)}"
+    )
+    return drawing(width, 93, words, *parts, class_="chart chart-null")
+
+
+def count_bins(values: Sequence[float], start: float, stop: float, bins: int) -> list[int]:
+    """How many of `values` fall into each of `bins` equal bins of [start, stop]."""
+    counts = [0] * bins
+    for value in values:
+        position = int((value - start) / (stop - start) * bins)
+        counts[min(max(position, 0), bins - 1)] += 1
+    return counts
+
+
+def nice_ticks(lowest: float, highest: float, about: int = 5) -> list[float]:
+    """Round numbers that cover [lowest, highest], about `about` of them."""
+    if highest <= lowest:
+        highest = lowest + (abs(lowest) or 1.0)
+    raw = (highest - lowest) / (about - 1)
+    magnitude = 10.0 ** math.floor(math.log10(raw))
+    step = next(factor * magnitude for factor in (1, 2, 2.5, 5, 10) if factor * magnitude >= raw * 0.999)
+    first, last = math.floor(lowest / step + 1e-9), math.ceil(highest / step - 1e-9)
+    return [position * step for position in range(first, last + 1)]
+
+
+def tick_text(tick: float) -> str:
+    """A tick's number without trailing zeros."""
+    return f"{round(tick, 10):g}".replace("-", "\u2212")

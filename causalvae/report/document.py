@@ -1,0 +1,460 @@
+"""A report as a value: sections of prose, tables and drawings, the same for every format."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections import Counter
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from causalvae.circuits.types import Verdict
+from causalvae.report import glossary, tables
+from causalvae.report.charts import draw_interval, draw_null
+from causalvae.report.effect_grids import Grid, build_grids
+from causalvae.report.glossary import Term, status_words, term_of
+from causalvae.report.graph_svg import declared_edges, draw_graph, draw_key, recovered_edges, shared_layout
+from causalvae.report.heatmap import draw_block, draw_legend, draw_rows
+from causalvae.report.numbers import format_count, format_interval, format_number, format_p, quantile_label
+from causalvae.report.tables import Table, bound_words, owner_name
+from causalvae.results import Results, TraversalStrip
+
+_FEW_ROWS = 24
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A drawing with its caption; `wide` ones take the whole column."""
+
+    drawing: Markup
+    caption: str
+    wide: bool = False
+
+
+@dataclass(frozen=True)
+class FigureRow:
+    """Drawings side by side, with a legend of (drawing, words) and what a text-only reader gets instead."""
+
+    figures: tuple[Figure, ...]
+    legend: tuple[tuple[Markup, str], ...] = ()
+    kind: str = "pair"
+
+
+@dataclass(frozen=True)
+class Strip:
+    """A traversal: (quantile, base64 PNG or empty) from left to right."""
+
+    label: str
+    frames: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Strips:
+    """All traversals."""
+
+    strips: tuple[Strip, ...]
+
+
+@dataclass(frozen=True)
+class Heading:
+    """A heading within a section, and the sentence below it."""
+
+    title: str
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class Prose:
+    """A paragraph."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Folded:
+    """Something long that a reader opens when it is wanted."""
+
+    summary: str
+    table: Table
+
+
+@dataclass(frozen=True)
+class GraphText:
+    """The declared and the recovered graph for formats without drawings: built by the format itself."""
+
+
+Block = Figure | FigureRow | Strips | Heading | Prose | Folded | GraphText | Table
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the report.
+
+    Parameters
+    ----------
+    anchor, title : str
+    lead : str
+        What the section shows and how to read it.
+    blocks : tuple of Block
+    """
+
+    anchor: str
+    title: str
+    lead: str
+    blocks: tuple[Block, ...]
+
+
+@dataclass(frozen=True)
+class TestView:
+    """One test of a verdict, as text and drawing."""
+
+    name: str
+    bound: str
+    estimate: str
+    p_support: str
+    p_refute: str
+    pairs: str
+    needed: str
+    note: str
+    drawing: Markup | None
+
+
+@dataclass(frozen=True)
+class VerdictCard:
+    """A hypothesis and what became of it."""
+
+    verdict: Verdict
+    words: str
+    circuit: str
+    tests: tuple[TestView, ...]
+    p_support: str
+    p_refute: str
+    alpha: str
+    needed: str
+    null_drawing: Markup | None
+    null_text: str
+
+
+@dataclass(frozen=True)
+class Document:
+    """A whole report."""
+
+    results: Results
+    tally: tuple[tuple[str, str], ...]
+    cards: tuple[VerdictCard, ...]
+    sections: tuple[Section, ...]
+    glossary: tuple[Term, ...]
+
+
+def build_document(results: Results) -> Document:
+    """Lay out everything that `results` holds; parts that it lacks are left out."""
+    makers = (
+        _graph_section,
+        _traversal_section,
+        _sweep_section,
+        _perturbation_section,
+        _mediation_section,
+        _alignment_section,
+        _trust_section,
+        _latent_section,
+        _provenance_section,
+    )
+    sections = tuple(section for maker in makers if (section := maker(results)) is not None)
+    counts = Counter(verdict.status for verdict in results.verdicts)
+    tally = tuple(
+        (status, f"{counts[status]} {status_words(status)}")
+        for status in ("supported", "refuted", "inconclusive")
+        if counts[status]
+    )
+    return Document(results, tally, tuple(map(_card, results.verdicts)), sections, _used_terms(results))
+
+
+def _card(verdict: Verdict) -> VerdictCard:
+    tests = tuple(
+        TestView(
+            name=term_of(test.name).title,
+            bound=bound_words(test.bound),
+            estimate=format_interval(test.value, test.lower, test.upper),
+            p_support=format_p(test.p_support),
+            p_refute=format_p(test.p_refute),
+            pairs=format_count(test.n),
+            needed=format_count(test.needed) if test.needed else "",
+            note=test.note,
+            drawing=draw_interval(test),
+        )
+        for test in verdict.tests
+    )
+    null = verdict.null
+    null_text = (
+        ""
+        if null is None
+        else f"{format_count(len(null.values))} null circuits ({null.kind}) on {format_count(null.pairs)} pairs: "
+        f"this circuit {format_number(null.observed, 2)}, p = {format_p(null.p_value)} (seed {null.seed})."
+    )
+    return VerdictCard(
+        verdict=verdict,
+        words=status_words(verdict.status),
+        circuit=", ".join(verdict.circuit),
+        tests=tests,
+        p_support=format_p(verdict.p_support),
+        p_refute=format_p(verdict.p_refute),
+        alpha=f"{verdict.alpha:g}",
+        needed=format_count(verdict.needed) if verdict.needed else "",
+        null_drawing=None if null is None else draw_null(null),
+        null_text=null_text,
+    )
+
+
+def _graph_section(results: Results) -> Section | None:
+    graph, alignment = results.graph, results.alignment
+    if not graph.factors and not graph.attributes:
+        return None
+    layout = shared_layout(graph, alignment)
+    declared = draw_graph(graph, declared_edges(graph), layout, f"The declared graph, {len(graph.edges)} edges")
+    figures = [Figure(declared, "Declared: what the spec claims. Under a factor: the components it is mapped to.")]
+    legend: tuple[tuple[Markup, str], ...] = ()
+    if alignment is not None:
+        edges = recovered_edges(graph, alignment)
+        counts = Counter(edge.style for edge in edges)
+        label = "The recovered graph: " + ", ".join(f"{count} {style}" for style, count in counts.items())
+        how = "do(factor) on the input" if alignment.primary == "input" else "the mapped components patched"
+        figures.append(Figure(draw_graph(graph, edges, layout, label), f"Recovered: what intervening shows ({how})."))
+        words = {
+            "supported": "supported: declared and present",
+            "missing": "missing: declared and shown absent",
+            "spurious": "spurious: present and not declared",
+            "undecided": "undecided: shown neither present nor absent",
+            "untested": "untested: declared, no intervention tests it",
+        }
+        legend = tuple(
+            (draw_key(style), text)
+            for style, text in words.items()
+            if style in ("supported", "missing", "spurious", "undecided") or counts[style]
+        )
+    return Section(
+        "graph",
+        "Declared and recovered graph",
+        "Factors stand to the left and what is measured on the decoded output to the right. An arrow says that "
+        "changing the factor moves the attribute.",
+        (FigureRow(tuple(figures), legend), GraphText()),
+    )
+
+
+def _traversal_section(results: Results) -> Section | None:
+    if not results.traversals:
+        return None
+    return Section(
+        "traversals",
+        "Latent traversals",
+        "One sample decoded with a single latent set to quantiles of the values that it takes over the data (q50 is "
+        "its median), the others held. A disentangled latent changes one thing from left to right.",
+        (Strips(tuple(map(_strip, results.traversals))),),
+    )
+
+
+def _strip(strip: TraversalStrip) -> Strip:
+    return Strip(
+        strip.label or f"latent[{strip.latent}]",
+        tuple(
+            (quantile_label(quantile), image if _is_base64(image) else "")
+            for quantile, image in zip(strip.quantiles, strip.images, strict=False)
+        ),
+    )
+
+
+def _is_base64(text: str) -> bool:
+    try:
+        return bool(base64.b64decode(text, validate=True))
+    except (binascii.Error, ValueError):
+        return False
+
+
+_DIRECTIONS = {
+    "denoising": "Denoising: the base input is run with one component's counterfactual value; "
+    "a shade says how far that alone moves the output.",
+    "noising": "Noising: the counterfactual input is run with one component held at its base value; "
+    "a shade says how much of the change is lost.",
+}
+
+
+def _sweep_section(results: Results) -> Section | None:
+    grids = [grid for grid in build_grids(results.estimates) if grid.treatment and grid.attributes]
+    inputs = tables.input_table(results.estimates)
+    if not grids and not inputs.rows:
+        return None
+    blocks: list[Block] = [inputs.filled] if inputs.rows else []
+    for grid in grids:
+        direction = f", {grid.direction}" if grid.direction else ""
+        text = _DIRECTIONS.get(grid.direction, "")
+        if grid.source and grid.source != "interchange":
+            text += f" The value is taken by {grid.source}."
+        blocks.append(Heading(f"{owner_name(grid.owner)}: patching under {grid.treatment}{direction}", text.strip()))
+        blocks += _grid_blocks(grid)
+    return Section(
+        "effects",
+        "Effects of inputs and components",
+        "How far an intervention moves each attribute of the decoded output, as a root mean square over pairs in "
+        "standard deviations (sd) of that attribute over the data: 0 is nothing, 1 as much as the data vary.",
+        tuple(blocks),
+    )
+
+
+def _grid_blocks(grid: Grid) -> list[Block]:
+    blocks: list[Block] = [
+        Figure(
+            draw_legend(grid),
+            "Effect size in sd; the shade grows with its square root. Point at a cell for its component and number.",
+        )
+    ]
+    if len(grid.rows) <= _FEW_ROWS:
+        blocks.append(Figure(draw_rows(grid.rows, grid, f"Effect sizes of {len(grid.rows)} components"), "", True))
+    else:
+        figures = [
+            Figure(draw_block(block, grid), f"{block.site} ({len(block.rows)} components)")
+            for block in grid.blocks
+            if block.indexed or len(block.rows) > 1
+        ]
+        single = tuple(row for block in grid.blocks if not block.indexed and len(block.rows) == 1 for row in block.rows)
+        if figures:
+            blocks.append(FigureRow(tuple(figures), kind="blocks"))
+        if single:
+            blocks.append(Figure(draw_rows(single, grid, f"Effect sizes of {len(single)} components"), "", True))
+    if len(grid.rows) > _FEW_ROWS:
+        blocks.append(tables.strongest_table(grid))
+        beside = tables.beside_table(grid)
+        if beside.rows:
+            blocks.append(Folded(f"{beside.caption} of the same components", beside))
+    else:
+        beside = tables.beside_table(grid, _FEW_ROWS)
+        if beside.rows:
+            blocks.append(beside)
+        blocks.append(Folded("Effect sizes with intervals", tables.strongest_table(grid, _FEW_ROWS)))
+    return blocks
+
+
+def _perturbation_section(results: Results) -> Section | None:
+    grids = [grid for grid in build_grids(results.estimates) if not grid.treatment and grid.attributes]
+    if not grids:
+        return None
+    blocks: list[Block] = []
+    for grid in grids:
+        how = f" (values: {grid.source})" if grid.source else ""
+        blocks += [Heading(f"{owner_name(grid.owner)}{how}"), *_grid_blocks(grid)]
+    return Section(
+        "perturbations",
+        "Latent perturbations",
+        "One latent is set to other values and the rest are held: a latent that carries one factor moves the "
+        "attributes of that factor and no others.",
+        tuple(blocks),
+    )
+
+
+def _mediation_section(results: Results) -> Section | None:
+    mediations = tables.mediation_tables(results.estimates)
+    further = tables.other_estimates(results.estimates)
+    if not mediations and not results.refutations and not further.rows:
+        return None
+    blocks: list[Block] = [table.filled for table in mediations]
+    if results.refutations:
+        blocks.append(Heading("Refuters", "Each tries to break an estimate; the rule says when it passes."))
+        blocks.append(tables.refutation_table(results))
+    if further.rows:
+        blocks.append(Folded(f"Further estimates ({len(further.rows)})", further.filled))
+    return Section(
+        "mediation",
+        "Mediation",
+        "The total effect of the treatment, split at the mediating components: what they carry alone (indirect), what "
+        "goes around them (direct), and what only both together do (interaction). Every value is exact, computed from "
+        "runs of the network; DoWhy's value is an independent estimate from the same runs.",
+        tuple(blocks),
+    )
+
+
+def _alignment_section(results: Results) -> Section | None:
+    alignment = results.alignment
+    if alignment is None:
+        return None
+    blocks: list[Block] = [tables.agreement_table(alignment)]
+    ways = [alignment.primary, *(via for via in ("input", "component") if via != alignment.primary)]
+    for via in ways:
+        table = tables.edge_table(alignment, via)
+        if table.rows:
+            blocks.append(table)
+    if alignment.independencies:
+        table = tables.independence_table(alignment)
+        blocks.append(Folded(f"{table.caption} ({len(table.rows)})", table) if len(table.rows) > 12 else table)
+    blocks += [Prose(note) for note in alignment.notes]
+    return Section(
+        "alignment",
+        "Agreement with the declared graph",
+        "Each relation is tested by intervening on the factor, and the independencies that the declared graph implies "
+        f"are tested on the measured variables. p-values are corrected ({alignment.correction}) at alpha "
+        f"{alignment.alpha:g}.",
+        tuple(blocks),
+    )
+
+
+def _trust_section(results: Results) -> Section | None:
+    blocks: list[Block] = []
+    if results.readouts:
+        blocks.append(tables.readout_table(results).filled)
+    if results.controls:
+        blocks.append(tables.control_table(results).filled)
+    if not blocks:
+        return None
+    return Section(
+        "checks",
+        "Can the numbers be trusted?",
+        "Readouts are held against the true factor values of real inputs; controls hold the machinery against what "
+        "must be so (patching a value with itself changes nothing) and the claims against networks that learned "
+        "nothing.",
+        tuple(blocks),
+    )
+
+
+def _latent_section(results: Results) -> Section | None:
+    if not results.latents:
+        return None
+    return Section(
+        "latents",
+        "Latents",
+        "How much each latent carries about the input, how far its mean spreads over the data, and the factor that the "
+        "spec maps to it.",
+        (tables.latent_table(results),),
+    )
+
+
+def _provenance_section(results: Results) -> Section | None:
+    blocks: list[Block] = []
+    for caption, facts in (("Model", results.model), ("Data", results.data), ("Execution", results.execution)):
+        if facts:
+            blocks.append(tables.facts_table(caption, facts))
+    if results.manifest:
+        blocks.append(tables.facts_table("Manifest: versions, digests, seeds, timings", results.manifest))
+    blocks.append(
+        Prose(
+            "To run it again: causalvae run SPEC, with the spec file that this run was made from. With the same spec, "
+            "weights, seeds and versions the numbers are the same. results.json beside this report holds every number "
+            "unrounded; causalvae report FOLDER writes the report again from it."
+        )
+    )
+    return Section("provenance", "Provenance", "What was run, with which versions, digests and seeds.", tuple(blocks))
+
+
+def _used_terms(results: Results) -> tuple[Term, ...]:
+    """The terms that this report uses, in the glossary's order."""
+    used = {estimate.estimand for estimate in results.estimates}
+    used |= {test.name for verdict in results.verdicts for test in verdict.tests}
+    if any(verdict.null for verdict in results.verdicts):
+        used.add("null_circuits")
+    terms = [glossary.VERDICT, glossary.SUPPORT] if results.verdicts else []
+    terms += [term for name, term in glossary.TERMS.items() if name in used]
+    terms.append(glossary.INTERVAL)
+    if any(estimate.estimator == "dowhy" for estimate in results.estimates):
+        terms.append(glossary.DOWHY)
+    if results.alignment is not None:
+        terms += [glossary.EDGE, glossary.AGREEMENT, glossary.FISHER]
+    if results.latents:
+        terms.append(glossary.KL)
+    return tuple(terms)

@@ -1,0 +1,223 @@
+"""The words of a report: what each quantity is called, its formula, and how to read it."""
+
+# ruff: noqa: RUF001, RUF002  formulas are written with primes and minus signs
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Term:
+    """A quantity as a reader meets it.
+
+    Parameters
+    ----------
+    title, short : str
+        Its name in full, and in a table.
+    formula : str
+        How it is computed; x is the base input, x′ the counterfactual one, c the patched components, Y the attribute.
+    meaning : str
+        What it says, in words.
+    """
+
+    title: str
+    short: str
+    formula: str
+    meaning: str
+
+
+TERMS: dict[str, Term] = {
+    "total_effect": Term(
+        "Total effect (TE)",
+        "total effect",
+        "TE = mean of Y(x′) − Y(x); as an expectation of a hypothesis, divided by sd(Y)",
+        "What changing the factor in the input does to the attribute of the decoded output, by every route.",
+    ),
+    "natural_direct_effect": Term(
+        "Natural direct effect (NDE)",
+        "direct effect",
+        "NDE = mean of Y(x′; c ← c(x)) − Y(x)",
+        "What is left of the effect when the mediators keep the value that they have for the base input: "
+        "the part that goes around them.",
+    ),
+    "natural_indirect_effect": Term(
+        "Natural indirect effect (NIE)",
+        "indirect effect",
+        "NIE = mean of Y(x; c ← c(x′)) − Y(x)",
+        "What happens when only the mediators take their counterfactual value: the part that they carry alone.",
+    ),
+    "total_indirect_effect": Term(
+        "Total indirect effect (TIE)",
+        "total indirect effect",
+        "TIE = mean of Y(x′) − Y(x′; c ← c(x)) = TE − NDE",
+        "What is lost from the total effect when the mediators are held back.",
+    ),
+    "interaction": Term(
+        "Interaction",
+        "interaction",
+        "interaction = TE − NDE − NIE = TIE − NIE",
+        "The part that neither route carries alone. Zero where the two routes simply add.",
+    ),
+    "mediated_share": Term(
+        "Mediated share (sufficiency)",
+        "mediated share",
+        "Σᵢ NIEᵢ·TEᵢ / Σᵢ TEᵢ², over pairs i",
+        "The share of the total effect that the components reproduce alone. 1 means all of it; it can leave [0, 1].",
+    ),
+    "necessity": Term(
+        "Necessity",
+        "necessity",
+        "Σᵢ TIEᵢ·TEᵢ / Σᵢ TEᵢ², over pairs i",
+        "The share of the total effect that is lost when only these components are held. 1 means all of it.",
+    ),
+    "off_target": Term(
+        "Off-target effect",
+        "off-target effect",
+        "Σ over B outside reach of Σᵢ(NIE_B,i / sd(B))², divided by the same sum over all attributes B",
+        "The share of what the components move that falls on attributes which the factor should not reach by the "
+        "declared graph. 0 means a clean circuit; in [0, 1].",
+    ),
+    "effect_size": Term(
+        "Effect size",
+        "effect size",
+        "√(mean of Δᵢ²) / sd(Y), Δᵢ the change of the attribute that the patch causes in pair i",
+        "How far an intervention moves the attribute, in standard deviations that the attribute has over the data. "
+        "It has no sign: changes up and down do not cancel.",
+    ),
+    "causal_effect_strength": Term(
+        "Causal effect strength (CES)",
+        "causal effect strength",
+        "CES = mean of ‖D(z) − D(z̃ᵢ)‖₂",
+        "How far the decoded image moves when one latent is set to another value. It grows with sharpness of the "
+        "decoder, so read it beside the reconstruction error.",
+    ),
+    "specificity": Term(
+        "Intervention specificity",
+        "specificity",
+        "S = 1 / (H(p) + ε), p the effect's normalised distribution over attributes",
+        "High where an intervention moves few attributes. Unbounded.",
+    ),
+    "specificity_bounded": Term(
+        "Bounded specificity",
+        "bounded specificity",
+        "1 − H(p) / log K, K the number of attributes",
+        "1 where an intervention moves one attribute only, 0 where it moves all alike.",
+    ),
+    "mediated_share_ratio_of_means": Term(
+        "Mediated share, ratio of means",
+        "mediated share, ratio of means",
+        "mean NIE / mean TE",
+        "Another reading of the mediated share. It needs a mean effect away from zero.",
+    ),
+    "mediated_share_mean_of_ratios": Term(
+        "Mediated share, mean of ratios",
+        "mediated share, mean of ratios",
+        "mean of NIEᵢ / TEᵢ over pairs whose |TEᵢ| is not small",
+        "Another reading of the mediated share, every pair counting alike.",
+    ),
+    "necessity_ratio_of_means": Term(
+        "Necessity, ratio of means",
+        "necessity, ratio of means",
+        "mean TIE / mean TE",
+        "Another reading of necessity. It needs a mean effect away from zero.",
+    ),
+    "necessity_mean_of_ratios": Term(
+        "Necessity, mean of ratios",
+        "necessity, mean of ratios",
+        "mean of TIEᵢ / TEᵢ over pairs whose |TEᵢ| is not small",
+        "Another reading of necessity, every pair counting alike.",
+    ),
+    "null_circuits": Term(
+        "Null circuits",
+        "null circuits",
+        "p = (1 + #{null ≥ observed}) / (N + 1)",
+        "The same statistic for random circuits of the same size at the same site: a claim must beat them.",
+    ),
+}
+
+SUPPORT = Term(
+    "p for and p against",
+    "p",
+    "p_support: data this favourable if the bound were broken; p_refute: data this unfavourable if it were met",
+    "Small p for: the bound is met. Small p against: it is broken. Neither: inconclusive. The p-values of a verdict "
+    "are corrected across the hypotheses of the spec (Holm).",
+)
+VERDICT = Term(
+    "Verdict",
+    "verdict",
+    "supported: every bound met and the null circuits beaten; refuted: a bound shown to be broken; else inconclusive",
+    "Inconclusive is not refuted: the data allow both readings, and the number of pairs that would probably settle it "
+    "is given.",
+)
+INTERVAL = Term(
+    "Interval",
+    "interval",
+    "bootstrap over pairs, seeded",
+    "The resampling unit is the image pair, never the pixel. n counts pairs.",
+)
+DOWHY = Term(
+    "DoWhy's value",
+    "DoWhy",
+    "ordinary least squares on the crossed patch design: each pair in every arm",
+    "An independent computation of the same quantity from the same table. It should agree with the exact value to "
+    "rounding; the intervals and p-values are those of the exact, paired computation.",
+)
+EDGE = Term(
+    "Edge of the recovered graph",
+    "edge",
+    "effect = √(mean of Δᵢ²) / sd(Y), against a tolerance",
+    "Supported: declared and present. Missing: declared and shown absent. Spurious: present and not declared. "
+    "Absent: not declared and shown absent. Undecided: shown to be neither.",
+)
+FISHER = Term(
+    "Fisher's C",
+    "Fisher's C",
+    "C = −2 Σ ln pₖ over the k implied independencies, χ² with 2k degrees of freedom",
+    "Tests all independencies that the declared graph implies at once. A small p means that the graph misses a "
+    "dependence.",
+)
+AGREEMENT = Term(
+    "Precision, recall, F1, SHD",
+    "agreement",
+    "precision = supported / (supported + spurious); recall = supported / (supported + missing); "
+    "SHD = relations that differ",
+    "How the recovered relations agree with the declared ones. Undecided relations count as they are declared in SHD.",
+)
+KL = Term(
+    "KL of a latent",
+    "KL",
+    "KL(q(zᵢ|x) ‖ N(0, 1)), mean over the observed samples, in nats",
+    "How much a latent carries about the input. Near zero: the latent is unused.",
+)
+
+
+def term_of(estimand: str) -> Term:
+    """The term of an estimand; one that is not known here is called by its own name."""
+    known = TERMS.get(estimand)
+    if known is not None:
+        return known
+    words = estimand.replace("_", " ")
+    return Term(words.capitalize(), words, "", "")
+
+
+SYMBOLS: dict[str, str] = {
+    "supported": "✓",
+    "refuted": "✗",
+    "inconclusive": "?",
+    "missing": "✗",
+    "spurious": "+",
+    "absent": "·",
+    "undecided": "?",
+}
+
+
+def status_words(status: str) -> str:
+    """A status with its symbol, so that colour is never the only sign."""
+    symbol = SYMBOLS.get(status)
+    return f"{symbol} {status}" if symbol else status
+
+
+def passed_words(passed: bool) -> str:
+    """Whether a check passed, with a symbol."""
+    return "✓ passed" if passed else "✗ failed"

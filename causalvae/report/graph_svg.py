@@ -1,0 +1,190 @@
+"""The declared graph and the recovered one, drawn on one layout so that they can be compared at a glance."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+
+from markupsafe import Markup
+
+from causalvae.alignment.types import Alignment, EdgeCheck
+from causalvae.report.glossary import SYMBOLS
+from causalvae.report.graph_layout import Edge, Layout, Point, lay_out
+from causalvae.report.numbers import format_interval
+from causalvae.report.svg import coordinate, drawing, element, shorten
+from causalvae.results import GraphSummary
+
+_NODE_WIDTH, _NODE_HEIGHT, _ROW, _GAP, _MARGIN = 132.0, 40.0, 58.0, 118.0, 10.0
+_NAME_LIMIT, _WHERE_LIMIT = 17, 20
+_MARKED = ("missing", "spurious", "undecided")
+
+
+@dataclass(frozen=True)
+class DrawnEdge:
+    """An edge to draw: its ends, how it is styled, and what a reader sees when pointing at it."""
+
+    source: str
+    target: str
+    style: str
+    tooltip: str
+
+
+def declared_edges(graph: GraphSummary) -> list[DrawnEdge]:
+    """The edges as declared."""
+    return [DrawnEdge(source, target, "declared", f"{source} → {target}: declared") for source, target in graph.edges]
+
+
+def recovered_edges(graph: GraphSummary, alignment: Alignment) -> list[DrawnEdge]:
+    """The relations that were tested in the primary way, but for those that are rightly absent.
+
+    A declared edge that no intervention tests is kept, as ``untested``.
+    """
+    checks = {(check.source, check.target): check for check in alignment.edges if check.via == alignment.primary}
+    drawn = [
+        DrawnEdge(source, target, "untested", f"{source} → {target}: declared, not tested by an intervention")
+        for source, target in graph.edges
+        if (source, target) not in checks
+    ]
+    for (source, target), check in checks.items():
+        if check.status != "absent":
+            drawn.append(DrawnEdge(source, target, check.status, _describe(check)))
+    return drawn
+
+
+def shared_layout(graph: GraphSummary, alignment: Alignment | None) -> Layout:
+    """One layout for both drawings."""
+    edges: list[Edge] = list(graph.edges)
+    if alignment is not None:
+        edges += [(edge.source, edge.target) for edge in recovered_edges(graph, alignment)]
+    return lay_out([*graph.factors, *graph.attributes], edges, last=graph.attributes)
+
+
+def draw_graph(graph: GraphSummary, edges: Iterable[DrawnEdge], layout: Layout, label: str) -> Markup:
+    """Draw nodes at their places with `edges` between them; `label` names the drawing."""
+    width = 2 * _MARGIN + layout.layers * _NODE_WIDTH + max(0, layout.layers - 1) * _GAP
+    height = 2 * _MARGIN + max(layout.rows, 1) * _ROW
+
+    def place(point: Point) -> Point:
+        return (
+            _MARGIN + _NODE_WIDTH / 2 + point[0] * (_NODE_WIDTH + _GAP),
+            height / 2 + point[1] * _ROW,
+        )
+
+    lines: list[Markup] = []
+    marks: list[Markup] = []
+    for edge in edges:
+        route = layout.routes.get((edge.source, edge.target))
+        if route is None:
+            continue
+        points = [place(point) for point in route]
+        lines.append(_draw_edge(edge, points))
+        if edge.style in _MARKED:
+            marks.append(_draw_mark(edge, points))
+    nodes = [
+        _draw_node(name, "factor", graph.mapping, place(layout.nodes[name]))
+        for name in dict.fromkeys(graph.factors)
+        if name in layout.nodes
+    ]
+    nodes += [
+        _draw_node(name, "attribute", {}, place(layout.nodes[name]))
+        for name in dict.fromkeys(graph.attributes)
+        if name in layout.nodes and name not in graph.factors
+    ]
+    return drawing(width, height, label, *lines, *marks, *nodes, class_="graph")
+
+
+def draw_key(style: str) -> Markup:
+    """A short line in the style of an edge, for the legend."""
+    edge = DrawnEdge("", "", style, "")
+    points = [(2.0, 9.0), (50.0, 9.0)]
+    parts = [_draw_edge(edge, points, inset=0.0)]
+    if style in _MARKED:
+        parts.append(_draw_mark(edge, points))
+    return drawing(54, 18, style, *parts, class_="graph-key")
+
+
+def _draw_edge(edge: DrawnEdge, points: list[Point], inset: float = _NODE_WIDTH / 2) -> Markup:
+    """A curve through `points` that leaves and enters nodes horizontally, with an arrow head drawn at its end."""
+    (x0, y0), (xn, yn) = points[0], points[-1]
+    backward = xn < x0
+    side = -inset if backward else inset
+    path = [(x0 + side, y0), *points[1:-1], (xn - side, yn)]
+    steps = [f"M{_pair(path[0])}"]
+    for (ax, ay), (bx, by) in pairwise(path):
+        bend = (bx - ax) * 0.45
+        steps.append(f"C{_pair((ax + bend, ay))} {_pair((bx - bend, by))} {_pair((bx, by))}")
+    tip, back = path[-1], -7.0 if not backward else 7.0
+    head = f"M{_pair(tip)}L{_pair((tip[0] + back, tip[1] - 4))}L{_pair((tip[0] + back, tip[1] + 4))}Z"
+    children = [element("path", d="".join(steps), class_="line"), element("path", d=head, class_="head")]
+    if edge.tooltip:
+        children.insert(0, element("title", edge.tooltip))
+    return element("g", *children, class_=f"edge edge-{edge.style}")
+
+
+def _draw_mark(edge: DrawnEdge, points: list[Point]) -> Markup:
+    """The symbol of a status in a small disc on the edge: colour is not the only sign."""
+    # Two edges between the same layers meet at their middles when they cross, so marks sit nearer to the target.
+    (ax, ay), (bx, by) = points[-2], points[-1]
+    along = 0.5 if ay == by else 0.62
+    start, stop = (ax, bx) if not edge.source else (ax + _NODE_WIDTH / 2, bx - _NODE_WIDTH / 2)
+    x, y = _on_curve((start, ay), (stop, by), along)
+    return element(
+        "g",
+        element("title", edge.tooltip or edge.style),
+        element("circle", cx=x, cy=y, r=7.5),
+        element("text", SYMBOLS[edge.style], x=x, y=y + 4, text_anchor="middle"),
+        class_=f"mark mark-{edge.style}",
+    )
+
+
+def _on_curve(start: Point, stop: Point, t: float) -> Point:
+    """The point at `t` of the curve that `_draw_edge` draws between two points."""
+    bend = (stop[0] - start[0]) * 0.45
+    xs = (start[0], start[0] + bend, stop[0] - bend, stop[0])
+    ys = (start[1], start[1], stop[1], stop[1])
+    weights = ((1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t**2 * (1 - t), t**3)
+    return (
+        sum(weight * x for weight, x in zip(weights, xs, strict=True)),
+        sum(weight * y for weight, y in zip(weights, ys, strict=True)),
+    )
+
+
+def _draw_node(name: str, kind: str, mapping: Mapping[str, tuple[str, ...]], centre: Point) -> Markup:
+    x, y = centre
+    where = ", ".join(mapping.get(name, ()))
+    tooltip = f"{kind} {name}" + (f", mapped to {where}" if where else "")
+    parts = [
+        element("title", tooltip),
+        element(
+            "rect",
+            x=x - _NODE_WIDTH / 2,
+            y=y - _NODE_HEIGHT / 2,
+            width=_NODE_WIDTH,
+            height=_NODE_HEIGHT,
+            rx=8 if kind == "attribute" else 20,
+        ),
+        element(
+            "text",
+            shorten(name, _NAME_LIMIT),
+            x=x,
+            y=y - 2 if where else y + 4.5,
+            text_anchor="middle",
+            class_="node-name",
+        ),
+    ]
+    if where:
+        parts.append(
+            element("text", shorten(where, _WHERE_LIMIT), x=x, y=y + 12, text_anchor="middle", class_="node-where")
+        )
+    return element("g", *parts, class_=f"node node-{kind}")
+
+
+def _describe(check: EdgeCheck) -> str:
+    declared = "declared" if check.declared else "not declared"
+    effect = format_interval(check.effect, check.lower, check.upper)
+    return f"{check.source} → {check.target}: {check.status} ({declared}); effect {effect} sd"
+
+
+def _pair(point: Point) -> str:
+    return f"{coordinate(point[0])} {coordinate(point[1])}"

@@ -1,0 +1,157 @@
+"""Results as strict JSON, and back.
+
+JSON has no NaN and no infinity: a number that is not finite is written as null. Reading puts NaN back wherever the
+field's type is a plain number; where it is a number or None, null stays None.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import types
+from collections.abc import Mapping
+from dataclasses import MISSING, fields, is_dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from causalvae.errors import CausalVAEError
+from causalvae.results import Results
+
+SCHEMA = "causalvae/results-v1"
+FILE_NAME = "results.json"
+
+
+def to_json_dict(results: Results) -> dict[str, Any]:
+    """Results as plain values that strict JSON can hold, led by the schema's version."""
+    return {"schema": SCHEMA, **_plain(results.to_dict())}
+
+
+def render_json(results: Results) -> str:
+    """Results as strict, indented JSON text."""
+    return json.dumps(to_json_dict(results), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def load_results(folder: Path) -> Results:
+    """Read the results of a run.
+
+    Parameters
+    ----------
+    folder : Path
+        A run's folder, or the path of its ``results.json``.
+
+    Raises
+    ------
+    CausalVAEError
+        CV450 where there is no such file, CV451 where it is not JSON of this schema.
+    """
+    path = folder / FILE_NAME if folder.is_dir() else folder
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise CausalVAEError(
+            "CV450",
+            f"There are no results to read: {error.strerror or error}.",
+            "Name the folder that `causalvae run` printed, or run the spec again.",
+            str(path),
+        ) from error
+    except UnicodeDecodeError as error:
+        raise _unreadable(path, "it is not UTF-8 text") from error
+    try:
+        content = json.loads(text)
+    except ValueError as error:
+        raise _unreadable(path, f"it is not JSON ({error})") from error
+    if not isinstance(content, dict) or content.get("schema") != SCHEMA:
+        found = content.get("schema") if isinstance(content, dict) else None
+        raise _unreadable(path, f"its schema is {found!r} and not {SCHEMA!r}")
+    try:
+        return from_json_dict(content)
+    except (KeyError, TypeError, ValueError) as error:
+        raise _unreadable(path, f"a field is not as it should be ({error})") from error
+
+
+def from_json_dict(content: Mapping[str, Any]) -> Results:
+    """Rebuild results from what `to_json_dict` gave.
+
+    Fields that this version does not know are passed over; a missing field takes its default.
+
+    Raises
+    ------
+    KeyError, TypeError, ValueError
+        Where a field is missing that has no default, or has another shape.
+    """
+    results: Results = _build(Results, content)
+    return results
+
+
+def _unreadable(path: Path, why: str) -> CausalVAEError:
+    return CausalVAEError(
+        "CV451",
+        f"The results cannot be read: {why}.",
+        "Run the spec again with this version of causalvae.",
+        str(path),
+    )
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [_plain(item) for item in value]
+    if isinstance(value, bool) or value is None or isinstance(value, str):
+        return value
+    if isinstance(value, int):
+        return int(value)
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
+    if hasattr(value, "tolist"):
+        return _plain(value.tolist())
+    return str(value)
+
+
+@cache
+def _hints(kind: type) -> dict[str, Any]:
+    return get_type_hints(kind)
+
+
+def _build(kind: Any, value: Any) -> Any:
+    """`value` as the type `kind` of a result's field."""
+    origin, arguments = get_origin(kind), get_args(kind)
+    if kind is Any:
+        return value
+    if origin in (Union, types.UnionType):
+        if value is None:
+            return None
+        return _build(next(argument for argument in arguments if argument is not type(None)), value)
+    if origin is Literal:
+        if value not in arguments:
+            raise ValueError(f"{value!r} is none of {arguments}")
+        return value
+    if origin is tuple:
+        if not isinstance(value, list):
+            raise TypeError(f"a list was expected, not {type(value).__name__}")
+        if len(arguments) == 2 and arguments[1] is Ellipsis:
+            return tuple(_build(arguments[0], item) for item in value)
+        return tuple(_build(argument, item) for argument, item in zip(arguments, value, strict=True))
+    if origin is dict:
+        return {key: _build(arguments[1], item) for key, item in value.items()}
+    if is_dataclass(kind) and isinstance(kind, type):
+        return _build_dataclass(kind, value)
+    if kind is float:
+        return math.nan if value is None else float(value)
+    if not isinstance(value, kind):
+        raise TypeError(f"{kind.__name__} was expected, not {type(value).__name__}")
+    return value
+
+
+def _build_dataclass(kind: type, value: Any) -> Any:
+    if not isinstance(value, Mapping):
+        raise TypeError(f"an object was expected for {kind.__name__}, not {type(value).__name__}")
+    hints = _hints(kind)
+    known: dict[str, Any] = {}
+    for field in fields(kind):
+        if field.name in value:
+            known[field.name] = _build(hints[field.name], value[field.name])
+        elif field.default is MISSING and field.default_factory is MISSING:
+            raise KeyError(f"{kind.__name__}.{field.name}")
+    return kind(**known)

@@ -1,0 +1,137 @@
+"""How a report writes numbers, intervals and p-values."""
+
+# ruff: noqa: RUF001, RUF002  an en dash stands where there is no number
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+ABSENT = "–"
+MINUS = "\u2212"
+
+
+def is_absent(value: float | None) -> bool:
+    """Whether there is no number to write: None or not a number."""
+    return value is None or math.isnan(value)
+
+
+def format_number(value: float | None, digits: int = 3) -> str:
+    """Write `value` with `digits` significant digits, never in exponents between 1e-4 and 1e6.
+
+    Examples
+    --------
+    >>> format_number(0.91834), format_number(1234.5), format_number(None)
+    ('0.918', '1,234', '–')
+    """
+    if value is None or math.isnan(value):
+        return ABSENT
+    if math.isinf(value):
+        return "∞" if value > 0 else f"{MINUS}∞"
+    if value == 0:
+        return "0"
+    size = abs(value)
+    if size < 1e-4 or size >= 1e6:
+        mantissa, _, exponent = f"{size:.{digits - 1}e}".partition("e")
+        text = f"{mantissa}e{int(exponent)}"
+    else:
+        decimals = max(0, digits - 1 - math.floor(math.log10(size)))
+        text = f"{size:,.{decimals}f}"
+    return f"{MINUS}{text}" if value < 0 else text
+
+
+def format_count(value: int | float | None) -> str:
+    """Write a count with thousands separators."""
+    if value is None or math.isnan(value):
+        return ABSENT
+    return f"{value:,.0f}"
+
+
+def format_p(value: float | None) -> str:
+    """Write a p-value: three decimals, and ``< 0.001`` below that.
+
+    Examples
+    --------
+    >>> format_p(0.0042), format_p(1e-9), format_p(None)
+    ('0.004', '< 0.001', '–')
+    """
+    if value is None or math.isnan(value):
+        return ABSENT
+    if value < 0.001:
+        return "< 0.001"
+    return f"{value:.3f}"
+
+
+def format_interval(value: float | None, lower: float | None = None, upper: float | None = None) -> str:
+    """Write an estimate and its interval with the same number of decimals.
+
+    The decimals follow the interval's width, two significant digits of it: more would be noise.
+
+    Examples
+    --------
+    >>> format_interval(0.9183, 0.9012, 0.9401)
+    '0.918 [0.901, 0.940]'
+    """
+    if value is None or math.isnan(value):
+        return ABSENT
+    if lower is None or upper is None or not all(map(math.isfinite, (value, lower, upper))):
+        return format_number(value)
+    decimals = interval_decimals((value, lower, upper))
+    if decimals is None:
+        return f"{format_number(value)} [{format_number(lower)}, {format_number(upper)}]"
+    return f"{_fixed(value, decimals)} [{_fixed(lower, decimals)}, {_fixed(upper, decimals)}]"
+
+
+def interval_decimals(numbers: Sequence[float]) -> int | None:
+    """Decimals that show the spread of `numbers` to two significant digits; None where exponents read better."""
+    largest = max(abs(number) for number in numbers)
+    if largest >= 1e6 or (0 < largest < 1e-3):
+        return None
+    spread = max(numbers) - min(numbers)
+    if spread <= 0:
+        return 2 if largest < 1000 else 0
+    return min(5, max(0 if largest >= 100 else 2, 1 - math.floor(math.log10(spread))))
+
+
+def _fixed(value: float, decimals: int) -> str:
+    text = f"{abs(value):,.{decimals}f}"
+    is_zero = not text.strip("0.,")
+    return f"{MINUS}{text}" if value < 0 and not is_zero else text
+
+
+def format_fact(value: object) -> str:
+    """Write a fact from a manifest: numbers as numbers, yes or no, lists joined by commas."""
+    if value is None:
+        return ABSENT
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, float):
+        return format_number(value, 4)
+    if isinstance(value, (list, tuple)):
+        return ", ".join(format_fact(item) for item in value)
+    return str(value)
+
+
+def flatten_facts(facts: object, prefix: str = "") -> list[tuple[str, str]]:
+    """Nested facts as (dotted name, text) pairs, in order."""
+    if isinstance(facts, dict):
+        rows: list[tuple[str, str]] = []
+        for key, value in facts.items():
+            rows.extend(flatten_facts(value, f"{prefix}.{key}" if prefix else str(key)))
+        return rows
+    return [(prefix, format_fact(facts))]
+
+
+def percent(value: float | None) -> str:
+    """Write a share as a whole percentage."""
+    if value is None or math.isnan(value):
+        return ABSENT
+    return f"{value * 100:.0f} %"
+
+
+def quantile_label(quantile: float) -> str:
+    """Write a quantile as a reader would say it: ``q05``, ``q50``, ``q97.5``."""
+    scaled = round(quantile * 100, 3)
+    return f"q{scaled:02.0f}" if math.isclose(scaled, round(scaled)) else f"q{scaled:g}"

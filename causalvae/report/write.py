@@ -1,0 +1,77 @@
+"""Reports on disk: each file is there whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from causalvae.errors import CausalVAEError
+from causalvae.report.json_report import FILE_NAME, render_json
+from causalvae.results import Results
+
+FILES = {"html": "report.html", "markdown": "report.md", "json": FILE_NAME}
+
+
+def write_report(results: Results, folder: Path, formats: tuple[str, ...] = tuple(FILES)) -> dict[str, Path]:
+    """Write reports into `folder`, which is made where it is missing.
+
+    Parameters
+    ----------
+    results : Results
+        What to tell.
+    folder : Path
+        Takes ``report.html``, ``report.md`` and ``results.json``.
+    formats : tuple of str
+        Some of ``html``, ``markdown`` and ``json``.
+
+    Returns
+    -------
+    dict
+        Format -> path of the file, in the order of `formats`.
+
+    Raises
+    ------
+    CausalVAEError
+        CV452 for a format that is none of these.
+    """
+    unknown = [name for name in formats if name not in FILES]
+    if unknown:
+        raise CausalVAEError(
+            "CV452",
+            f"There is no report format {unknown[0]!r}.",
+            f"Choose among {', '.join(FILES)}.",
+            "report.formats",
+        )
+    renderers: dict[str, Callable[[], str]] = {"json": lambda: render_json(results)}
+    if "html" in formats or "markdown" in formats:
+        # Only here: a run that writes no page need not load the template engine.
+        from causalvae.report.document import build_document
+        from causalvae.report.html_report import render_html
+        from causalvae.report.markdown_report import render_markdown
+
+        document = build_document(results)
+        renderers["html"] = lambda: render_html(document)
+        renderers["markdown"] = lambda: render_markdown(document)
+    folder.mkdir(parents=True, exist_ok=True)
+    written = {}
+    for name in dict.fromkeys(formats):
+        path = folder / FILES[name]
+        replace_text(path, renderers[name]())
+        written[name] = path
+    return written
+
+
+def replace_text(path: Path, text: str) -> None:
+    """Write `text` so that a reader of `path` sees the old file or the whole new one."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        with partial.open("wb") as file:
+            # A lone surrogate, which a spec can smuggle in by an escape, has no UTF-8 form.
+            file.write(text.encode("utf-8", "replace"))
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise

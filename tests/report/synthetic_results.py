@@ -1,0 +1,339 @@
+"""Results made by hand: every status, hundreds of components, numbers that are missing, and hostile strings."""
+
+from __future__ import annotations
+
+import base64
+import io
+import math
+import random
+
+from PIL import Image
+
+from causalvae.alignment.types import Alignment, EdgeCheck, IndependenceCheck
+from causalvae.circuits.types import ClaimTest, NullCircuits, Verdict
+from causalvae.effects.types import Estimate, Refutation
+from causalvae.readouts.types import ReadoutCheck
+from causalvae.results import ControlCheck, GraphSummary, LatentSummary, Results, TraversalStrip
+
+HOSTILE = "<script>alert(1)</script>"
+BREAKOUT = "\"'><img src=x onerror=alert(2)> | `code` **bold** [link](http://evil.example/x) $x$ \x07\nnew line"
+LONG = "a_very_long_name_" * 12
+
+FACTORS = ("shape", "scale", "orientation", "x", "y")
+ATTRIBUTES = ("area", "centroid_x", "centroid_y", "major_extent", "is_heart")
+SITES = (
+    ("encoder.conv1", 32),
+    ("encoder.conv2", 32),
+    ("encoder.conv3", 32),
+    ("encoder.conv4", 32),
+    ("encoder.fc1", 64),
+    ("latent.mean", 10),
+    ("latent", 10),
+    ("decoder.fc1", 64),
+    ("decoder.convT1", 32),
+    ("decoder.convT2", 32),
+)
+
+
+def png(seed: int, size: int = 64) -> str:
+    """A picture of a square, as base64 PNG."""
+    image = Image.new("L", (size, size))
+    edge = 12 + seed % 20
+    image.paste(255, (size // 2 - edge // 2, size // 2 - edge // 2, size // 2 + edge // 2, size // 2 + edge // 2))
+    file = io.BytesIO()
+    image.save(file, "PNG")
+    return base64.b64encode(file.getvalue()).decode()
+
+
+def build_results(hostile: bool = False, seed: int = 0) -> Results:
+    """A full set of results; with `hostile`, every string that a user may choose tries to break out."""
+    rng = random.Random(seed)
+    bad = f" {HOSTILE} {BREAKOUT} {LONG}" if hostile else ""
+    return Results(
+        name="dsprites-scale" + bad,
+        description="Does the total-correlation VAE carry sprite size through one latent?" + bad,
+        question="Does size reach the area of the decoded sprite through latent[3] alone?" + bad,
+        answer="Yes: latent[3] carries 92 % of the effect of size on area and touches little else." + bad,
+        verdicts=_verdicts(rng, bad),
+        estimates=(*_mediation(bad), *_inputs(bad), *_sweep(rng, bad), *_perturbation(rng, bad), *_claims(bad)),
+        refutations=_refutations(bad),
+        alignment=_alignment(rng, bad),
+        graph=GraphSummary(
+            FACTORS + ((f"factor{bad}",) if hostile else ()),
+            ATTRIBUTES + ((f"attribute{bad}",) if hostile else ()),
+            (
+                ("scale", "area"),
+                ("shape", "area"),
+                ("scale", "major_extent"),
+                ("x", "centroid_x"),
+                ("y", "centroid_y"),
+                ("shape", "is_heart"),
+                ("orientation", "is_heart"),
+                *(((f"factor{bad}", f"attribute{bad}"),) if hostile else ()),
+            ),
+            {
+                "scale": ("latent[3]",),
+                "x": ("latent[5]",),
+                "y": ("latent[0]",),
+                "shape": ("latent[2]", "latent[7]" + bad),
+            },
+        ),
+        readouts=(
+            ReadoutCheck("area", "area", "sprite pixels", "R^2", 0.99981, 0.97213, 512, True),
+            ReadoutCheck("centroid_x", "centroid", "x position in pixels", "R^2", 0.99998, 0.9913, 512, True),
+            ReadoutCheck(
+                "is_heart", "probe" + bad, "shape is heart", "accuracy", 0.871, 0.822, 512, False, "weak" + bad
+            ),
+        ),
+        controls=(
+            ControlCheck("self-patch", "Patching a component with its own value changes nothing.", 0.0, "= 0", True),
+            ControlCheck("full patch", "Patching every latent gives the total effect.", 1.2e-7, "<= 1e-5", True),
+            ControlCheck("random network" + bad, "The claim on an untrained copy." + bad, 0.31, "< 0.7", True),
+            ControlCheck("shuffled labels", "The claim with shuffled factor labels.", math.nan, "< 0.7", False),
+        ),
+        traversals=tuple(
+            TraversalStrip(
+                f"latent[{latent}]" + (f" ({name})" if name else "") + bad,
+                latent,
+                (0.02, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975),
+                tuple(png(latent * 7 + step * 2) for step in range(7)),
+            )
+            for latent, name in ((0, "y"), (2, "shape"), (3, "scale"), (5, "x"), (7, ""), (9, ""))
+        ),
+        latents=tuple(
+            LatentSummary(
+                i, (2.9, 0.004, 1.7, 3.1, 0.01, 2.8, 0.003, 0.9, 0.002, 0.0)[i], 0.98 if i % 2 else 0.07, factor
+            )
+            for i, factor in enumerate(("y", "", "shape", "scale", "", "x" + bad, "", "shape", "", ""))
+        ),
+        model={"source": "zoo", "name": "burgess" + bad, "weights": "builtin://dsprites-tcvae", "parameters": 435_712},
+        data={"source": "dsprites", "samples": 512, "seed": 7, "note": "regenerated" + bad},
+        execution={"device": "cpu", "backend": "local", "seed": 0, "batch rows": 512, "controls": True},
+        manifest={
+            "versions": {"causalvae": "0.1.0", "torch": "2.13.0", "python": "3.11.9"},
+            "digests": {"spec": "a9c0d14e88f01b23", "plan": "77b1ac02de5f9a10", "weights": "0c4ddf1a2b3c4d5e"},
+            "seeds": {"execution": 0, "data": 7},
+            "seconds": {"engine": 31.27, "effects": 4.0441, "report": None},
+            "rows": [1024, 2048],
+            "host" + bad: "x" + bad,
+        },
+        warnings=("The reconstruction of hearts is poor: read is_heart with care." + bad,),
+    )
+
+
+def _verdicts(rng: random.Random, bad: str) -> tuple[Verdict, ...]:
+    def null(observed: float, p: float, centre: float) -> NullCircuits:
+        values = tuple(max(0.0, rng.gauss(centre, 0.06)) for _ in range(200))
+        return NullCircuits("random subspaces of latent" + bad, observed, values, p, 96, 11)
+
+    return (
+        Verdict(
+            "scale-through-one-latent" + bad,
+            "Size reaches the output's area through the latent mapped to scale, and touches little else." + bad,
+            "resize", ("latent[3]" + bad,), "area", "supported",
+            "The mediated share is 0.92, above 0.7, and the off-target effect 0.06, below 0.2." + bad,
+            (
+                ClaimTest("mediated_share", ">= 0.7", 0.9183, 0.9012, 0.9401, 1e-12, 1.0, 512),
+                ClaimTest("off_target", "<= 0.2", 0.061, 0.048, 0.077, 0.0004, 0.9996, 512, None, "3 attributes" + bad),
+            ),
+            null(0.91, 0.005, 0.18), 0.002, 1.0, 0.05,
+        ),
+        Verdict(
+            "scale-through-x", "Size reaches the area through the latent that carries x.",
+            "resize", ("latent[5]",), "area", "refuted",
+            "The mediated share is 0.004, below the claimed 0.7.",
+            (
+                ClaimTest("mediated_share", ">= 0.7", 0.0041, -0.012, 0.0205, 1.0, 1e-9, 512),
+                ClaimTest("total_effect", ">= 0.5 and <= 1.5", 1.02, 0.95, 1.09, 0.001, 1.0, 512),
+            ),
+            null(0.004, 0.82, 0.17), 1.0, 0.00001, 0.05,
+        ),
+        Verdict(
+            "shape-needs-two", "", "reshape", ("latent[2]", "latent[7]"), "is_heart", "inconclusive",
+            "The interval of necessity holds the bound 0.5.",
+            (
+                ClaimTest("necessity", ">= 0.5", 0.53, 0.43, 0.63, 0.21, 0.79, 128, 1420, "few pairs"),
+                ClaimTest("mediated_share", ">= 0.5", math.nan, None, None, 1.0, 1.0, 0),
+            ),
+            None, 0.42, 0.79, 0.05, 1420,
+        ),
+        Verdict(
+            "nothing-tested" + bad, "A claim without tests.", "resize", (), "area", "inconclusive",
+            "There was nothing to test.", (), NullCircuits("random units", math.nan, (), 1.0, 0, 0), 1.0, 1.0, 0.05,
+        ),
+    )  # fmt: skip
+
+
+def _mediation(bad: str) -> tuple[Estimate, ...]:
+    owner = "intervention:via_scale"
+
+    def make(name: str, outcome: str, unit: str, value: float, half: float, p: float | None, through: str) -> Estimate:
+        return Estimate(
+            name, value, unit, 512, outcome, value - half, value + half, 0.95, p, "resize", through,
+            "set" if through else "", "interchange" if through else "", "", "exact", owner, 5,
+        )  # fmt: skip
+
+    rows = []
+    for outcome, unit, scale in (("area", "pixels", 131.7), ("centroid_x", "pixels", 0.0213)):
+        set_name = "latent[3] + latent[5]" + bad
+        rows += [
+            make("total_effect", outcome, unit, scale, scale * 0.03, 1e-9, ""),
+            make("natural_direct_effect", outcome, unit, scale * 0.07, scale * 0.02, 0.0042, set_name),
+            make("natural_indirect_effect", outcome, unit, scale * 0.92, scale * 0.03, 1e-9, set_name),
+            make("total_indirect_effect", outcome, unit, scale * 0.93, scale * 0.03, 1e-9, set_name),
+            make("interaction", outcome, unit, scale * 0.01, scale * 0.02, 0.31, set_name),
+            make("mediated_share", outcome, "share", 0.918, 0.02, None, set_name),
+            make("necessity", outcome, "share", 0.931, 0.02, None, set_name),
+            make("natural_indirect_effect", outcome, unit, scale * 0.9, scale * 0.03, 1e-9, "latent[3]"),
+            make("mediated_share", outcome, "share", 0.9, 0.02, None, "latent[3]"),
+        ]
+        for name, value, through in (
+            ("total_effect", scale, ""),
+            ("natural_indirect_effect", scale * 0.92, set_name),
+            ("natural_direct_effect", scale * 0.07 + 0.013, set_name),
+        ):
+            rows.append(
+                Estimate(
+                    name, value, unit, 512, outcome, treatment="resize", component=through, estimator="dowhy",
+                    owner=owner,
+                )
+            )  # fmt: skip
+    return tuple(rows)
+
+
+def _inputs(bad: str) -> tuple[Estimate, ...]:
+    rows = []
+    for name, target in (("resize", "area"), ("move", "centroid_x" + bad)):
+        for outcome in (target, "centroid_y"):
+            owner = f"intervention:{name}"
+            size = 1.02 if outcome == target else 0.013
+            rows.append(Estimate("total_effect", size * 90, "pixels", 512, outcome, size * 88, size * 92, 0.95, 1e-6, name, owner=owner))  # fmt: skip
+            rows.append(Estimate("effect_size", size, "sd", 512, outcome, size * 0.9, size * 1.1, 0.95, 1e-6, name, owner=owner))  # fmt: skip
+    return tuple(rows)
+
+
+def _sweep(rng: random.Random, bad: str) -> tuple[Estimate, ...]:
+    rows = []
+    for direction in ("denoising", "noising"):
+        for site, units in SITES:
+            for unit in range(units):
+                component = f"{site}[{unit}]"
+                for attribute in ATTRIBUTES:
+                    value = abs(rng.gauss(0, 0.05))
+                    if site.startswith("latent") and unit == 3 and attribute in ("area", "major_extent"):
+                        value = 0.97
+                    rows.append(
+                        Estimate(
+                            "effect_size", value, "sd", 96, attribute, value * 0.8, value * 1.2, 0.95, 0.01, "resize",
+                            component, "channel", "interchange", direction, "exact", "intervention:patch_everything", 3,
+                        )
+                    )  # fmt: skip
+                rows.append(
+                    Estimate(
+                        "causal_effect_strength", 3.2 * rng.random(), "pixel L2", 96, "image", 0.1, 3.3, 0.95, None,
+                        "resize", component, "channel", "interchange", direction, owner="intervention:patch_everything",
+                    )
+                )  # fmt: skip
+    rows.append(
+        Estimate(
+            "effect_size", math.nan, "sd", 0, "area", treatment="resize", component="encoder.fc2" + bad,
+            granularity="layer", source="interchange", direction="denoising", owner="intervention:patch_everything",
+        )
+    )  # fmt: skip
+    return tuple(rows)
+
+
+def _perturbation(rng: random.Random, bad: str) -> tuple[Estimate, ...]:
+    rows = []
+    owner = "intervention:sweep_latents" + bad
+    for latent in range(10):
+        component = f"latent[{latent}]"
+        for position, attribute in enumerate(ATTRIBUTES):
+            value = 1.1 if (latent, position) in {(3, 0), (3, 3), (5, 1), (0, 2)} else abs(rng.gauss(0, 0.08))
+            rows.append(
+                Estimate(
+                    "effect_size", value, "sd", 512, attribute, value * 0.9, value * 1.1, 0.95, 0.2, "", component,
+                    "unit", "quantile", owner=owner,
+                )
+            )  # fmt: skip
+        for name, unit, value in (
+            ("causal_effect_strength", "pixel L2", 4.59),
+            ("causal_effect_strength", "pixel RMS", 0.072),
+            ("specificity", "1/nat", 2.31),
+            ("specificity_bounded", "share", 0.71),
+        ):
+            rows.append(
+                Estimate(
+                    name, value + latent / 100, unit, 512, "image", value * 0.9, value * 1.1, 0.95, None, "",
+                    component, "unit", "quantile", owner=owner,
+                )
+            )  # fmt: skip
+    return tuple(rows)
+
+
+def _claims(bad: str) -> tuple[Estimate, ...]:
+    return (
+        Estimate(
+            "mediated_share", 0.9183, "share", 512, "area", 0.9012, 0.9401, 0.95, None, "resize", "latent[3]", "set",
+            "interchange", "denoising", owner="hypothesis:scale-through-one-latent", note="x" + bad,
+        ),
+        Estimate("a_new_estimand" + bad, -4.2e-7, "", 12, "area" + bad, owner="hypothesis:z"),
+    )  # fmt: skip
+
+
+def _refutations(bad: str) -> tuple[Refutation, ...]:
+    return (
+        Refutation(
+            "placebo", "natural_indirect_effect", "area", "intervention:via_scale", 121.2, -0.41, 0.46, True,
+            "The arm labels are permuted; the effect should vanish. Passes when p > 0.05." + bad,
+        ),
+        Refutation(
+            "random_common_cause", "natural_indirect_effect", "area", "intervention:via_scale", 121.2, 121.2, 0.94, True,
+            "A random common cause is added; the effect should stay. Passes when p > 0.05.",
+        ),
+        Refutation(
+            "subset", "natural_direct_effect", "area", "intervention:via_scale", 9.2, 15.0, 0.012, False,
+            "The effect on a random 80 % of the rows should stay. Passes when p > 0.05.",
+        ),
+    )  # fmt: skip
+
+
+def _alignment(rng: random.Random, bad: str) -> Alignment:
+    statuses = {
+        ("scale", "area"): (True, "supported", 1.02),
+        ("shape", "area"): (True, "undecided", 0.11),
+        ("scale", "major_extent"): (True, "supported", 0.94),
+        ("x", "centroid_x"): (True, "supported", 1.41),
+        ("y", "centroid_y"): (True, "supported", 1.38),
+        ("shape", "is_heart"): (True, "missing", 0.02),
+        ("orientation", "is_heart"): (True, "missing", 0.01),
+        ("orientation", "area"): (False, "spurious", 0.31),
+        ("x", "major_extent"): (False, "undecided", 0.1),
+    }
+    edges = []
+    for via in ("input", "component"):
+        for source in FACTORS:
+            if via == "component" and source == "orientation":
+                continue
+            for target in ATTRIBUTES:
+                declared, status, effect = statuses.get((source, target), (False, "absent", abs(rng.gauss(0, 0.01))))
+                edges.append(
+                    EdgeCheck(
+                        source, target, declared, status, via, effect, effect * 0.9, effect * 1.1,
+                        0.0001 if status in ("supported", "spurious") else 0.8,
+                        0.0001 if status in ("missing", "absent") else 0.7, 0.1, 512,
+                    )
+                )  # fmt: skip
+    edges.append(EdgeCheck("scale", "attribute" + bad, False, "spurious", "input", 0.3, 0.2, 0.4, 0.001, 1.0, 0.1, 512))
+    independencies = tuple(
+        IndependenceCheck(left, right, given, 0.021 + 0.1 * rejected, 0.5, 1.0, rejected)
+        for left, right, given, rejected in (
+            ("scale", "x", (), False),
+            ("area", "centroid_x", ("scale", "shape"), False),
+            ("centroid_y", "is_heart" + bad, ("y",), True),
+        )
+    )
+    return Alignment(
+        tuple(edges), independencies, 17.31, 0.0312, "partial correlation" + bad, "holm", 0.05, 0.8, 0.6667, 0.72727, 4,
+        "input", 1000, 2.31, ("orientation is not mapped: its components are not tested." + bad,),
+    )  # fmt: skip
