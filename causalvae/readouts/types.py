@@ -1,8 +1,14 @@
-"""What a readout is held against."""
+"""What a readout says of an attribute without measuring it, and what a readout is held against."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from causalvae.spec.schema import ReadoutSection
 
 
 @dataclass(frozen=True)
@@ -35,3 +41,23 @@ class ReadoutCheck:
     n: int
     passed: bool
     note: str = ""
+
+
+def period_of(section: ReadoutSection) -> float | None:
+    """After how much an attribute means the same again: pi for the orientation of an axis, None for all others."""
+    return math.pi if section.readout == "orientation" else None
+
+
+def wrap(difference: npt.NDArray[np.float64], period: float | None) -> npt.NDArray[np.float64]:
+    """Differences of a periodic attribute, each taken the short way round: into (-period/2, period/2].
+
+    Parameters
+    ----------
+    difference : float array
+        Plain differences of measured values.
+    period : float or None
+        The attribute's period; None leaves the differences as they are.
+    """
+    if period is None:
+        return difference
+    return difference - period * np.ceil(difference / period - 0.5)

@@ -63,14 +63,14 @@ def test_a_shorter_draw_starts_a_longer_one():
 
 
 def test_true_geometry_is_what_a_fine_raster_measures():
-    """Against a sum over points of a grid of 8 x 8 to a pixel, drawn by enlarging the sprite."""
+    """Against a sum over points of a grid of 16 x 16 to a pixel, drawn by enlarging the sprite."""
     from causalvae.data import dsprites
 
     rng = np.random.default_rng(3)
-    levels = DspritesDataset().draw(12, rng)
+    levels = DspritesDataset().draw(9, rng)
     truth = true_geometry(levels)
     values = dsprites.SPACE.values_of(levels)
-    fine = (np.arange(64 * 8) + 0.5) / 8
+    fine = (np.arange(64 * 16) + 0.5) / 16
     tests = {1.0: dsprites._in_square, 2.0: dsprites._in_ellipse, 3.0: dsprites._in_heart}
     for k, (shape, scale, angle, x, y) in enumerate(values):
         dx, dy = fine[None, :] - 16 - 32 * x, fine[:, None] - 16 - 32 * y
@@ -78,7 +78,7 @@ def test_true_geometry_is_what_a_fine_raster_measures():
         v = (np.sin(angle) * dx + np.cos(angle) * dy) / scale
         rows, columns = np.nonzero(tests[shape](u, v))
         px, py = fine[columns], fine[rows]
-        assert truth["area"][k] == pytest.approx(len(px) / 64, rel=0.005)
+        assert truth["area"][k] == pytest.approx(len(px) / 256, rel=0.005)
         assert truth["centroid x"][k] == pytest.approx(px.mean(), abs=0.02)
         assert truth["centroid y"][k] == pytest.approx(py.mean(), abs=0.02)
         spread, axes = np.linalg.eigh(np.cov(px, py))

@@ -1,0 +1,274 @@
+"""Readouts held against the truth: the data's own factor values, on real inputs and on reconstructions of them.
+
+What each readout must reach on real inputs to pass:
+
+- area: R^2 of at least 0.99 for every shape (factor ``shape``) on its own;
+- centroid: R^2 of at least 0.98 against the position factor (a heart's centre of mass lies up to 2 pixels off the
+  point that the factor places, which costs about 0.01), and a root mean square error below half a pixel against the
+  true centre of mass;
+- orientation: mean resultant length of at least 0.99, and a mean error below 0.05 radians;
+- extent: R^2 of at least 0.98;
+- probe: accuracy of at least 0.99.
+
+R^2 is 1 - (sum of squared errors) / (sum of squares about the mean) with nothing fitted in between: a readout with the
+wrong unit or sign fails.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from causalvae.readouts.probe import Probe
+from causalvae.readouts.readout import ProbeReadout, Readout, measure
+from causalvae.readouts.types import ReadoutCheck
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+
+AREA_R2 = 0.99
+CENTROID_R2 = 0.98
+CENTROID_RMS = 0.5
+ORIENTATION_RESULTANT = 0.99
+ORIENTATION_BIAS = 0.05
+EXTENT_R2 = 0.98
+PROBE_ACCURACY = 0.99
+
+_ROWS = 256
+
+
+class LabelledData(Protocol):
+    """What a check needs of a data set; `causalvae.data.dataset.Dataset` has it."""
+
+    @property
+    def space(self) -> Any:
+        """Factors: ``names``, ``position(name)``, and ``[name].labels``."""
+        ...
+
+    def draw(self, n: int, rng: np.random.Generator) -> IntArray:
+        """Levels of `n` samples, shape (n, n_factors)."""
+        ...
+
+    def inputs(self, levels: IntArray) -> Tensor:
+        """The inputs at `levels`, shape (n, 1, height, width)."""
+        ...
+
+    def geometry(self, levels: IntArray) -> Mapping[str, FloatArray]:
+        """What geometric readouts should find."""
+        ...
+
+
+def check_readouts(
+    dataset: LabelledData,
+    readouts: Mapping[str, Readout],
+    reconstruct: Callable[[Tensor], Tensor],
+    samples: int = 2000,
+    seed: int = 0,
+) -> tuple[ReadoutCheck, ...]:
+    """Hold each readout against the true factor values.
+
+    Parameters
+    ----------
+    dataset : LabelledData
+        Where samples and truth come from.
+    readouts : mapping
+        Attribute -> readout, as `build_readouts` gives them.
+    reconstruct : callable
+        Inputs, tensor (n, 1, height, width), to the network's reconstructions of them.
+    samples : int
+        How many inputs.
+    seed : int
+        Of their drawing.
+
+    Returns
+    -------
+    tuple of ReadoutCheck
+        One for each attribute that the data holds a truth for, in the order of `readouts`. The thresholds for
+        `passed` stand in this module's docstring; they apply to real inputs, so a poor network does not fail them.
+    """
+    levels = dataset.draw(samples, np.random.default_rng(seed))
+    probes = {readout.probe.target: readout.probe for readout in readouts.values() if isinstance(readout, ProbeReadout)}
+    inputs, outputs = _find_all(dataset, readouts, probes, reconstruct, levels)
+    truth = dataset.geometry(levels)
+    checks = []
+    for column, readout in enumerate(readouts.values()):
+        found, rebuilt = inputs.values[:, column], outputs.values[:, column]
+        if isinstance(readout, ProbeReadout):
+            target = readout.probe.target
+            if target in dataset.space.names:
+                names = np.asarray(dataset.space[target].labels)[levels[:, dataset.space.position(target)]]
+                checks.append(_check_probe(readout, names, inputs.guesses[target], outputs.guesses[target]))
+        elif readout.name == "area" and "area" in truth:
+            checks.append(_check_area(readout, truth["area"], _groups(dataset.space, levels), found, rebuilt))
+        elif readout.name.startswith("centroid") and readout.name in truth:
+            checks.append(_check_centroid(readout, truth, found, rebuilt))
+        elif readout.name == "orientation" and "orientation" in truth:
+            checks.append(_check_orientation(readout, truth["orientation"], found, rebuilt))
+        elif readout.name.startswith("extent") and readout.name in truth:
+            checks.append(_check_extent(readout, truth[readout.name], found, rebuilt))
+    return tuple(checks)
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What was found on one kind of image: attribute values, (n, n_attributes), and each probe's likeliest level."""
+
+    values: FloatArray
+    guesses: dict[str, npt.NDArray[np.str_]]
+
+
+@torch.no_grad()
+def _find_all(
+    dataset: LabelledData,
+    readouts: Mapping[str, Readout],
+    probes: Mapping[str, Probe],
+    reconstruct: Callable[[Tensor], Tensor],
+    levels: IntArray,
+) -> tuple[_Found, _Found]:
+    batches: tuple[list[_Found], list[_Found]] = ([], [])
+    for start in range(0, len(levels), _ROWS):
+        images = dataset.inputs(levels[start : start + _ROWS])
+        for kind, batch in zip(batches, (images, reconstruct(images)), strict=True):
+            guesses = {
+                target: np.asarray(probe.labels)[probe.probabilities(batch.cpu()).argmax(dim=1).numpy()]
+                for target, probe in probes.items()
+            }
+            kind.append(_Found(measure(readouts, batch.cpu()).numpy(), guesses))
+    inputs, outputs = (
+        _Found(
+            np.concatenate([part.values for part in kind]),
+            {target: np.concatenate([part.guesses[target] for part in kind]) for target in probes},
+        )
+        for kind in batches
+    )
+    return inputs, outputs
+
+
+def _groups(space: Any, levels: IntArray) -> dict[str, npt.NDArray[np.bool_]]:
+    """Which samples show which shape; one group of all where the data has no factor of that name."""
+    if "shape" not in space.names:
+        return {"all": np.ones(len(levels), dtype=bool)}
+    column = levels[:, space.position("shape")]
+    groups = {label: column == level for level, label in enumerate(space["shape"].labels)}
+    return {label: chosen for label, chosen in groups.items() if chosen.sum() > 1}
+
+
+def _r_squared(truth: FloatArray, found: FloatArray) -> float:
+    return 1.0 - float(((found - truth) ** 2).sum() / ((truth - truth.mean()) ** 2).sum())
+
+
+def _rms(error: FloatArray) -> float:
+    return float(np.sqrt((error**2).mean()))
+
+
+def _check_area(
+    readout: Readout,
+    truth: FloatArray,
+    groups: Mapping[str, npt.NDArray[np.bool_]],
+    found: FloatArray,
+    rebuilt: FloatArray,
+) -> ReadoutCheck:
+    inputs = {label: _r_squared(truth[chosen], found[chosen]) for label, chosen in groups.items()}
+    outputs = {label: _r_squared(truth[chosen], rebuilt[chosen]) for label, chosen in groups.items()}
+    listed = ", ".join(f"{label} {inputs[label]:.4f} and {outputs[label]:.4f}" for label in groups)
+    return ReadoutCheck(
+        attribute=readout.attribute,
+        readout=readout.name,
+        against="scale^2 times the shape's area, in pixels",
+        metric="R^2, worst shape",
+        on_inputs=min(inputs.values()),
+        on_reconstructions=min(outputs.values()),
+        n=len(truth),
+        passed=min(inputs.values()) >= AREA_R2,
+        note=f"On inputs and on reconstructions: {listed}.",
+    )
+
+
+def _check_centroid(
+    readout: Readout, truth: Mapping[str, FloatArray], found: FloatArray, rebuilt: FloatArray
+) -> ReadoutCheck:
+    axis = readout.name.removeprefix("centroid ")
+    position, mass = truth[f"position {axis}"], truth[readout.name]
+    r2 = _r_squared(position, found)
+    return ReadoutCheck(
+        attribute=readout.attribute,
+        readout=readout.name,
+        against=f"16 + 32 {axis}, in pixels",
+        metric="R^2",
+        on_inputs=r2,
+        on_reconstructions=_r_squared(position, rebuilt),
+        n=len(position),
+        passed=r2 >= CENTROID_R2 and _rms(found - mass) < CENTROID_RMS,
+        note=(
+            f"RMS error {_rms(found - position):.2f} pixels on inputs, {_rms(rebuilt - position):.2f} on "
+            f"reconstructions; against the centre of mass, which for hearts is not the point that the factor places, "
+            f"{_rms(found - mass):.2f} and {_rms(rebuilt - mass):.2f}."
+        ),
+    )
+
+
+def _check_orientation(readout: Readout, truth: FloatArray, found: FloatArray, rebuilt: FloatArray) -> ReadoutCheck:
+    defined = np.isfinite(truth)
+    period = readout.period or 2 * np.pi
+    inputs, outputs = (
+        np.exp(2j * np.pi * (values[defined] - truth[defined]) / period).mean() for values in (found, rebuilt)
+    )
+    bias = float(np.angle(inputs)) * period / (2 * np.pi)
+    return ReadoutCheck(
+        attribute=readout.attribute,
+        readout=readout.name,
+        against="orientation of ellipses, in radians modulo pi",
+        metric="mean resultant length of the error",
+        on_inputs=float(abs(inputs)),
+        on_reconstructions=float(abs(outputs)),
+        n=int(defined.sum()),
+        passed=float(abs(inputs)) >= ORIENTATION_RESULTANT and abs(bias) < ORIENTATION_BIAS,
+        note=(
+            f"Mean error {bias:+.3f} radians on inputs. Ellipses only: a square has no longest axis, and a heart's "
+            "two axes differ by a sixth only. Differences repeat after pi and must be wrapped."
+        ),
+    )
+
+
+def _check_extent(readout: Readout, truth: FloatArray, found: FloatArray, rebuilt: FloatArray) -> ReadoutCheck:
+    r2 = _r_squared(truth, found)
+    return ReadoutCheck(
+        attribute=readout.attribute,
+        readout=readout.name,
+        against="scale times the shape's own extent, in pixels",
+        metric="R^2",
+        on_inputs=r2,
+        on_reconstructions=_r_squared(truth, rebuilt),
+        n=len(truth),
+        passed=r2 >= EXTENT_R2,
+        note=f"RMS error {_rms(found - truth):.2f} pixels on inputs, {_rms(rebuilt - truth):.2f} on reconstructions.",
+    )
+
+
+def _check_probe(
+    readout: ProbeReadout,
+    truth: npt.NDArray[np.str_],
+    found: npt.NDArray[np.str_],
+    rebuilt: npt.NDArray[np.str_],
+) -> ReadoutCheck:
+    accuracy = float((found == truth).mean())
+    return ReadoutCheck(
+        attribute=readout.attribute,
+        readout=readout.name,
+        against=f"{readout.probe.target}, {len(readout.probe.labels)} levels",
+        metric="accuracy of the likeliest level",
+        on_inputs=accuracy,
+        on_reconstructions=float((rebuilt == truth).mean()),
+        n=len(truth),
+        passed=accuracy >= PROBE_ACCURACY,
+        note=(
+            "A trained network reads this attribute: what it finds on a reconstruction mixes the decoder's error with "
+            f"its own. Held-out accuracy when trained: {readout.probe.metadata.get('held_out_accuracy', 'unknown')}."
+        ),
+    )
