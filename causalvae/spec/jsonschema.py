@@ -1,0 +1,74 @@
+"""The spec language as a JSON Schema (draft 2020-12), for completion and checks in editors.
+
+``python -m causalvae.spec.jsonschema > specs/causalvae.schema.json`` writes it anew.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any, Final
+
+from causalvae.spec.schema import NAME_PATTERN, Spec
+
+DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
+_LEVELS: Final = ("input", "latent", "activation", "mediation")
+_QUANTITIES: Final = ("mediated_share", "necessity", "off_target", "total_effect")
+
+
+def json_schema() -> dict[str, Any]:
+    """The schema of a spec, with the short forms that a spec may use and the keys that exclude each other."""
+    schema = Spec.model_json_schema(by_alias=True, mode="validation")
+    parts = schema["$defs"]
+    _close(schema)
+
+    name = {"type": "string", "pattern": NAME_PATTERN, "maxLength": 100}
+    factors = parts["GraphSection"]["properties"]["factors"]
+    names = {"type": "array", "items": name, "uniqueItems": True}
+    parts["GraphSection"]["properties"]["factors"] = _either(factors, names)
+
+    mapping = schema["properties"]["mapping"]
+    address = {"type": "string", "minLength": 1, "description": "A component address, such as latent[3]."}
+    mapping["patternProperties"] = {
+        pattern: {"anyOf": [address, long_form]} for pattern, long_form in mapping["patternProperties"].items()
+    }
+
+    parts["Intervention"] |= _exactly_one(_LEVELS)
+    parts["LatentValues"] |= _exactly_one(("quantiles", "sd"))
+    parts["Bound"]["anyOf"] = [_given(key) for key in ("at_least", "at_most")]
+    parts["Expectations"]["anyOf"] = [_given(key) for key in _QUANTITIES]
+    return {"$schema": DIALECT, **schema, "title": "causalvae spec"}
+
+
+def json_schema_text() -> str:
+    """The schema as the committed file holds it."""
+    return json.dumps(json_schema(), indent=2, ensure_ascii=True) + "\n"
+
+
+def _either(schema: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    kept: dict[str, Any] = {key: schema.pop(key) for key in ("title", "description") if key in schema}
+    return kept | {"anyOf": [other, schema]}
+
+
+def _given(key: str) -> dict[str, Any]:
+    # A key that is written and left empty counts as not given.
+    return {"required": [key], "properties": {key: {"not": {"type": "null"}}}}
+
+
+def _exactly_one(keys: tuple[str, ...]) -> dict[str, Any]:
+    return {"oneOf": [_given(key) for key in keys]}
+
+
+def _close(value: Any) -> None:
+    """Refuse names that fit no pattern, and drop what belongs to OpenAPI rather than to JSON Schema."""
+    if isinstance(value, dict):
+        if "patternProperties" in value:
+            value["additionalProperties"] = False
+        if isinstance(value.get("discriminator"), dict) and "propertyName" in value["discriminator"]:
+            del value["discriminator"]
+    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        _close(inner)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(json_schema_text())
