@@ -42,8 +42,7 @@ def draw_interval(test: ClaimTest, width: float = 300) -> Markup | None:
     anchors = [number for number in (test.value, lower, upper, lowest, highest, 0.0) if number is not None]
     if test.name in ("mediated_share", "necessity", "off_target"):
         anchors.append(1.0)
-    ticks = nice_ticks(min(anchors), max(anchors))
-    start, stop = min(ticks[0], *anchors), max(ticks[-1], *anchors)
+    ticks, start, stop = frame(min(anchors), max(anchors))
     left, right, line = 10.0, width - 10.0, 17.0
 
     def place(value: float) -> float:
@@ -80,8 +79,7 @@ def draw_null(null: NullCircuits, width: float = 300) -> Markup | None:
     values = [value for value in null.values if math.isfinite(value)]
     if not values or not math.isfinite(null.observed):
         return None
-    ticks = nice_ticks(min(*values, null.observed, 0.0), max(*values, null.observed, 0.0))
-    start, stop = ticks[0], ticks[-1]
+    ticks, start, stop = frame(min(*values, null.observed, 0.0), max(*values, null.observed, 0.0))
     counts = count_bins(values, start, stop, _BINS)
     left, right, top, base = 10.0, width - 10.0, 20.0, 76.0
     bar = (right - left) / _BINS
@@ -116,6 +114,15 @@ def count_bins(values: Sequence[float], start: float, stop: float, bins: int) ->
         position = int((value - start) / (stop - start) * bins)
         counts[min(max(position, 0), bins - 1)] += 1
     return counts
+
+
+def frame(lowest: float, highest: float) -> tuple[list[float], float, float]:
+    """An axis that holds [lowest, highest] and little more: its ticks, its start and its end."""
+    if highest <= lowest:
+        highest = lowest + (abs(lowest) or 1.0)
+    ticks = [tick for tick in nice_ticks(lowest, highest) if lowest <= tick <= highest]
+    room = (highest - lowest) * 0.02
+    return ticks, lowest - room, highest + room
 
 
 def nice_ticks(lowest: float, highest: float, about: int = 5) -> list[float]:

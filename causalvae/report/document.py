@@ -13,10 +13,10 @@ from causalvae.circuits.types import Verdict
 from causalvae.report import glossary, tables
 from causalvae.report.charts import draw_interval, draw_null
 from causalvae.report.effect_grids import Grid, build_grids
-from causalvae.report.glossary import Term, status_words, term_of
+from causalvae.report.glossary import SYMBOLS, Term, status_words, term_of
 from causalvae.report.graph_svg import declared_edges, draw_graph, draw_key, recovered_edges, shared_layout
 from causalvae.report.heatmap import draw_block, draw_legend, draw_rows
-from causalvae.report.numbers import format_count, format_interval, format_number, format_p, quantile_label
+from causalvae.report.numbers import ABSENT, format_count, format_interval, format_number, format_p, quantile_label
 from causalvae.report.tables import Table, bound_words, owner_name
 from causalvae.results import Results, TraversalStrip
 
@@ -163,7 +163,7 @@ def build_document(results: Results) -> Document:
     sections = tuple(section for maker in makers if (section := maker(results)) is not None)
     counts = Counter(verdict.status for verdict in results.verdicts)
     tally = tuple(
-        (status, f"{counts[status]} {status_words(status)}")
+        (status, f"{SYMBOLS[status]} {counts[status]} {status}")
         for status in ("supported", "refuted", "inconclusive")
         if counts[status]
     )
@@ -195,7 +195,7 @@ def _card(verdict: Verdict) -> VerdictCard:
     return VerdictCard(
         verdict=verdict,
         words=status_words(verdict.status),
-        circuit=", ".join(verdict.circuit),
+        circuit=", ".join(verdict.circuit) or ABSENT,
         tests=tests,
         p_support=format_p(verdict.p_support),
         p_refute=format_p(verdict.p_refute),
@@ -380,7 +380,7 @@ def _alignment_section(results: Results) -> Section | None:
     for via in ways:
         table = tables.edge_table(alignment, via)
         if table.rows:
-            blocks.append(table)
+            blocks.append(table if via == alignment.primary else Folded(table.caption, table))
     if alignment.independencies:
         table = tables.independence_table(alignment)
         blocks.append(Folded(f"{table.caption} ({len(table.rows)})", table) if len(table.rows) > 12 else table)

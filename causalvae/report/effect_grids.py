@@ -97,7 +97,9 @@ def build_grids(estimates: Iterable[Estimate]) -> list[Grid]:
 
 
 def strongest_rows(grid: Grid, most: int) -> list[Row]:
-    """The `most` rows with the largest effect on any attribute, strongest first."""
+    """The `most` rows with the largest effect on any attribute, strongest first; all in order where they are fewer."""
+    if len(grid.rows) <= most:
+        return list(grid.rows)
     return sorted(grid.rows, key=lambda row: row.strongest, reverse=True)[:most]
 
 

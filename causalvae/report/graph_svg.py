@@ -15,8 +15,8 @@ from causalvae.report.numbers import format_interval
 from causalvae.report.svg import coordinate, drawing, element, shorten
 from causalvae.results import GraphSummary
 
-_NODE_WIDTH, _NODE_HEIGHT, _ROW, _GAP, _MARGIN = 132.0, 40.0, 58.0, 118.0, 10.0
-_NAME_LIMIT, _WHERE_LIMIT = 17, 20
+_NODE_WIDTH, _NODE_HEIGHT, _ROW, _GAP, _MARGIN = 142.0, 40.0, 58.0, 112.0, 10.0
+_NAME_LIMIT, _WHERE_LIMIT = 14, 20
 _MARKED = ("missing", "spurious", "undecided")
 
 

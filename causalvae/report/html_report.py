@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from causalvae.report.document import Document
 from causalvae.report.heatmap import palette_css
+from causalvae.report.svg import printable
 
 _CLASSES = {
     "✓ supported": "is-good",
@@ -37,6 +38,7 @@ def _environment() -> Environment:
         loader=PackageLoader("causalvae.report"),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=lambda value: printable(value) if isinstance(value, str) else value,
         trim_blocks=True,
         lstrip_blocks=True,
     )

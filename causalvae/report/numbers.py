@@ -65,12 +65,12 @@ def format_p(value: float | None) -> str:
 def format_interval(value: float | None, lower: float | None = None, upper: float | None = None) -> str:
     """Write an estimate and its interval with the same number of decimals.
 
-    The decimals follow the interval's width, two significant digits of it: more would be noise.
+    The decimals follow the interval's width: finer ones would be noise.
 
     Examples
     --------
     >>> format_interval(0.9183, 0.9012, 0.9401)
-    '0.918 [0.901, 0.940]'
+    '0.92 [0.90, 0.94]'
     """
     if value is None or math.isnan(value):
         return ABSENT
@@ -83,14 +83,25 @@ def format_interval(value: float | None, lower: float | None = None, upper: floa
 
 
 def interval_decimals(numbers: Sequence[float]) -> int | None:
-    """Decimals that show the spread of `numbers` to two significant digits; None where exponents read better."""
+    """Decimals that let a reader tell the ends of `numbers` apart; None where exponents read better.
+
+    The last decimal is worth at most half the spread: a tenth of it or finer would be noise.
+    """
     largest = max(abs(number) for number in numbers)
-    if largest >= 1e6 or (0 < largest < 1e-3):
+    if largest >= 1e6 or (0 < largest < 1e-4):
         return None
     spread = max(numbers) - min(numbers)
+    fewest = 0 if largest >= 100 else 1 if largest >= 10 else 2
     if spread <= 0:
-        return 2 if largest < 1000 else 0
-    return min(5, max(0 if largest >= 100 else 2, 1 - math.floor(math.log10(spread))))
+        return fewest
+    return max(fewest, min(6, math.ceil(-math.log10(spread / 2))))
+
+
+def format_fixed(value: float | None, decimals: int = 3) -> str:
+    """Write `value` with so many decimals, for columns of numbers of one kind."""
+    if value is None or not math.isfinite(value):
+        return format_number(value)
+    return _fixed(value, decimals)
 
 
 def _fixed(value: float, decimals: int) -> str:

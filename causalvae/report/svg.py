@@ -20,7 +20,7 @@ def element(tag: str, *children: Markup | str, **attributes: object) -> Markup:
         for name, value in attributes.items()
         if value is not None
     )
-    inner = "".join(str(escape(_printable(child))) for child in children)
+    inner = "".join(str(escape(printable(child))) for child in children)
     body = f"<{tag}{written}>{inner}</{tag}>" if children else f"<{tag}{written}/>"
     return Markup(body)  # noqa: S704  every part of it was escaped above
 
@@ -56,10 +56,10 @@ def shorten(text: str, limit: int) -> str:
 
 def _attribute(value: object) -> str:
     text = coordinate(value) if isinstance(value, float) else str(value)
-    return str(escape(_printable(text)))
+    return str(escape(printable(text)))
 
 
-def _printable(text: Markup | str) -> Markup | str:
+def printable(text: Markup | str) -> Markup | str:
     """Without the control characters that XML forbids."""
     if isinstance(text, Markup):
         return text

@@ -15,10 +15,10 @@ from causalvae.report.numbers import (
     ABSENT,
     flatten_facts,
     format_count,
+    format_fixed,
     format_interval,
     format_number,
     format_p,
-    is_absent,
 )
 from causalvae.results import Results
 
@@ -94,7 +94,7 @@ def owner_name(owner: str) -> str:
 
 def unit_words(unit: str) -> str:
     """A unit as a reader would say it."""
-    return {"sd": "sd", "share": "share of TE", "": ABSENT}.get(unit, unit)
+    return {"sd": "sd", "": ABSENT}.get(unit, unit)
 
 
 def verdict_table(verdicts: Iterable[Verdict]) -> Table:
@@ -232,7 +232,7 @@ def strongest_table(grid: Grid, most: int = _STRONGEST) -> Table:
     return Table(
         f"The {len(rows)} components with the largest effect on any attribute"
         if len(rows) < len(grid.rows)
-        else "All components, strongest first",
+        else "All components, in the network's order",
         (
             Column("Component"),
             *(Column(f"{name} (sd)", True) for name in grid.attributes),
@@ -378,8 +378,8 @@ def edge_table(alignment: Alignment, via: str) -> Table:
             for check in checks
         ),
         ()
-        if is_absent(tolerance)
-        else (f"An effect below the tolerance of {format_number(tolerance)} sd counts as none.",),
+        if tolerance is None or math.isnan(tolerance)
+        else (f"An effect below the tolerance of {tolerance:g} sd counts as none.",),
     )
 
 
@@ -413,9 +413,9 @@ def readout_table(results: Results) -> Table:
                 check.attribute,
                 check.readout,
                 check.against,
-                check.metric,
-                format_number(check.on_inputs, 4),
-                format_number(check.on_reconstructions, 4),
+                check.metric.replace("^2", "²"),
+                format_fixed(check.on_inputs),
+                format_fixed(check.on_reconstructions),
                 format_count(check.n),
                 passed_words(check.passed),
                 check.note,
@@ -451,8 +451,8 @@ def latent_table(results: Results) -> Table:
         tuple(
             (
                 f"latent[{latent.latent}]",
-                format_number(latent.kl),
-                format_number(latent.sd),
+                format_fixed(latent.kl),
+                format_fixed(latent.sd),
                 latent.factor or ABSENT,
             )
             for latent in results.latents
