@@ -67,6 +67,7 @@ def train_probe(
     draw_held_out: Draw,
     recipe: ProbeRecipe,
     on_progress: Callable[[int, int, float], None] = lambda step, steps, loss: None,
+    held_out: int = 6000,
 ) -> ProbeTraining:
     """Train a probe; equal recipes and draws give equal weights on the same machine and thread count.
 
@@ -81,6 +82,8 @@ def train_probe(
         How.
     on_progress : callable
         Called after every step with the step, the number of steps and the loss.
+    held_out : int
+        Images that the accuracy is measured on.
     """
     began = time.perf_counter()
     torch.manual_seed(recipe.seed)
@@ -100,10 +103,10 @@ def train_probe(
         on_progress(step + 1, recipe.steps, float(loss.detach()))
     seconds = time.perf_counter() - began
     probe.requires_grad_(False).eval()
-    return ProbeTraining(probe, seconds, measure_accuracy(probe, draw_held_out, recipe.seed))
+    return ProbeTraining(probe, seconds, measure_accuracy(probe, draw_held_out, recipe.seed, held_out))
 
 
-def measure_accuracy(probe: Probe, draw: Draw, seed: int, n: int = 6000) -> dict[str, float]:
+def measure_accuracy(probe: Probe, draw: Draw, seed: int, n: int) -> dict[str, float]:
     """Share of `n` images whose likeliest level is the true one: ``sharp``, ``blurred`` (sigma 1.6) and ``soft``."""
     rng = np.random.default_rng([seed, 2])
     images, levels = draw(n, rng)

@@ -58,8 +58,8 @@ def _scatter(index: np.ndarray) -> np.ndarray:
     return (index.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(40)
 
 
-def train_shape_probe(recipe: ProbeRecipe, show: bool = False) -> ProbeTraining:
-    """Train the shape probe as `recipe` says, printing progress where `show` is set."""
+def train_shape_probe(recipe: ProbeRecipe, held_out: int = 6000, show: bool = False) -> ProbeTraining:
+    """Train the shape probe as `recipe` says, printing progress where `show` is set; see `train_probe`."""
 
     def report(step: int, steps: int, loss: float) -> None:
         if show and (step % 100 == 0 or step == steps):
@@ -68,7 +68,7 @@ def train_shape_probe(recipe: ProbeRecipe, show: bool = False) -> ProbeTraining:
     def draw_held_out(n: int, rng: np.random.Generator) -> Batch:
         return draw_sprites(n, rng, held_out=True)
 
-    return train_probe("shape", SHAPES, draw_sprites, draw_held_out, recipe, report)
+    return train_probe("shape", SHAPES, draw_sprites, draw_held_out, recipe, report, held_out)
 
 
 def main() -> None:
