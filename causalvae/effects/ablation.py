@@ -40,7 +40,7 @@ class Ablation:
         note: str = "",
     ) -> Estimate:
         """An estimate of this ablation; an interval with an undefined end is left out."""
-        known = interval is not None and all(math.isfinite(end) for end in interval)
+        known = interval is not None and math.isfinite(interval[0]) and math.isfinite(interval[1])
         lower, upper = interval if interval is not None and known else (None, None)
         return Estimate(
             estimand=estimand,

@@ -1,0 +1,171 @@
+"""Plans and measurements of tiny numpy networks, whose effects are known in closed form."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from causalvae.engine.measurements import Measurements
+from causalvae.plan.types import Arm, Cohort, Patch, Plan, Source, Subspace, Treatment, Use
+from causalvae.spec.schema import Spec
+
+Array = npt.NDArray[np.float64]
+Decode = Callable[[Array], Mapping[str, Array]]
+
+RESIZE = {"name": "resize", "input": {"factor": "scale"}}
+
+
+def make_spec(
+    *,
+    attributes: Sequence[str] = ("area", "place"),
+    edges: Sequence[str] = ("scale -> area", "x -> place"),
+    interventions: Sequence[Mapping[str, Any]] = (),
+    hypotheses: Sequence[Mapping[str, Any]] = (),
+    **estimation: Any,
+) -> Spec:
+    """A spec with factors scale and x, and the treatment `resize`."""
+    return Spec.model_validate(
+        {
+            "spec": "causalvae/v1",
+            "name": "synthetic",
+            "model": {"source": "zoo", "weights": "builtin://none"},
+            "data": {"source": "dsprites"},
+            "graph": {
+                "factors": ["scale", "x"],
+                "attributes": {name: {"readout": "area"} for name in attributes},
+                "edges": list(edges),
+            },
+            "interventions": [RESIZE, *interventions],
+            "hypotheses": list(hypotheses),
+            "estimation": {"dowhy": False, **estimation},
+        }
+    )
+
+
+def make_hypothesis(name: str = "claim", circuit: Sequence[str] = ("latent[0]",), **fields: Any) -> dict[str, Any]:
+    """A hypothesis about area under `resize`."""
+    expect = fields.pop("expect", {"mediated_share": {"at_least": 0.7}})
+    return {
+        "name": name,
+        "treatment": "resize",
+        "circuit": list(circuit),
+        "outcome": "area",
+        "expect": expect,
+        **fields,
+    }
+
+
+class Network:
+    """Latents in, attributes and an image out; arms are run by hand and kept as rows.
+
+    `z` and `z_cf` have shape (n, latents) and are the latents of the base and the counterfactual inputs; `observed`
+    those of the samples that attribute standard deviations are taken over (`z` by default).
+    """
+
+    def __init__(
+        self,
+        spec: Spec,
+        decode: Decode,
+        z: Array,
+        z_cf: Array | None = None,
+        *,
+        image: Callable[[Array], Array] | None = None,
+        observed: Array | None = None,
+        contrast: str = "increase",
+    ) -> None:
+        self.spec, self.decode, self.z, self.z_cf = spec, decode, z, z if z_cf is None else z_cf
+        self.image = image or (lambda latents: latents)
+        self.arms: dict[str, Arm] = {}
+        self.uses: list[Use] = []
+        self.columns: list[dict[str, Any]] = []
+        factor = None if z_cf is None else Treatment("resize", "scale", None, "hold", contrast)  # type: ignore[arg-type]
+        self.cohorts = (Cohort("pairs", len(z), 0, factor),)
+        self.observed = decode(z if observed is None else observed)
+        self.base_image, self.cf_image = self.image(self.z), self.image(self.z_cf)
+
+    def run(self, side: str, latents: Array, patches: tuple[Patch, ...] = (), *, cohort: str = "pairs") -> Arm:
+        """Run an arm on the first ``len(latents)`` pairs."""
+        n = len(latents)
+        arm = Arm(cohort, side, patches, n)  # type: ignore[arg-type]
+        if arm.id not in self.arms:
+            self.arms[arm.id] = arm
+            change = self.image(latents) - self.base_image[:n]
+            columns = {
+                "arm": np.full(n, arm.id, dtype=object),
+                "pair": np.arange(n),
+                **self.decode(latents),
+                "image_sq": (change**2).sum(axis=1),
+                "image_dot": (change * (self.cf_image - self.base_image)[:n]).sum(axis=1),
+                "live": np.ones(n, dtype=bool),
+            }
+            self.columns.append(columns)
+        return arm
+
+    def use(self, owner: str, role: str, arm: Arm, component: str = "", granularity: str = "", index: int = 0) -> None:
+        self.uses.append(Use(owner, role, arm.id, component, granularity, index))  # type: ignore[arg-type]
+
+    def clean(self, owner: str) -> None:
+        self.use(owner, "base", self.run("base", self.z))
+        self.use(owner, "counterfactual", self.run("counterfactual", self.z_cf))
+
+    def patched(self, side: str, units: Sequence[int], pairs: int | None = None) -> Arm:
+        """The arm of `side` with latents `units` from the other side."""
+        own, other = (self.z, self.z_cf) if side == "base" else (self.z_cf, self.z)
+        latents = own[:pairs].copy()
+        latents[:, list(units)] = other[:pairs, list(units)]
+        return self.run(side, latents, (Patch("latent", tuple(units), Source("interchange")),))
+
+    def mediation(self, owner: str, *sets: Sequence[int], clean: bool = True) -> None:
+        """Sufficiency and necessity arms of each set of latents; the first is the joint one."""
+        if clean:
+            self.clean(owner)
+        for index, units in enumerate(sets):
+            label = " + ".join(f"latent[{unit}]" for unit in units)
+            self.use(owner, "sufficiency", self.patched("base", units), label, "set", index)
+            self.use(owner, "necessity", self.patched("counterfactual", units), label, "set", index)
+
+    def hypothesis(
+        self, name: str, units: Sequence[int], *, nulls: int = 0, pairs: int | None = None, seed: int = 0,
+        moved: Array | None = None,
+    ) -> None:  # fmt: skip
+        """The arms of a hypothesis: the circuit is latents `units`, or the span of `moved`'s columns.
+
+        Null circuits are random subspaces of the latents of the same dimension, on the first `pairs` pairs.
+        """
+        owner = f"hypothesis:{name}"
+        if moved is None:
+            self.mediation(owner, units)
+        else:
+            self.clean(owner)
+            label = " + ".join(f"latent[{unit}]" for unit in units)
+            for side, role in (("base", "sufficiency"), ("counterfactual", "necessity")):
+                patch = Patch("latent", tuple(units), Source("interchange"))
+                self.use(owner, role, self.run(side, self.moved(side, moved), (patch,)), label, "set")
+        rng = np.random.default_rng(seed)
+        for index in range(nulls):
+            directions = rng.normal(size=(self.z.shape[1], len(units)))
+            directions = np.linalg.qr(directions)[0] if len(units) > 1 else directions / np.linalg.norm(directions)
+            patch = Patch("latent", None, Source("interchange"), subspace=Subspace(len(units), index))
+            arm = self.run("base", self.moved("base", directions, pairs), (patch,))
+            self.use(owner, "null", arm, f"latent (null {index})", "subspace", index)
+
+    def moved(self, side: str, directions: Array, pairs: int | None = None) -> Array:
+        """Latents of `side` moved to the other side within the span of `directions`, orthonormal columns."""
+        own, other = (self.z, self.z_cf) if side == "base" else (self.z_cf, self.z)
+        return own[:pairs] + (other - own)[:pairs] @ directions @ directions.T
+
+    def finish(self, shuffle: bool = False) -> tuple[Plan, Measurements]:
+        """The plan and its measurements; rows in another order if `shuffle`."""
+        attributes = tuple(self.spec.graph.attributes)
+        plan = Plan("synthetic", "spec", "model", self.cohorts, tuple(self.arms.values()), tuple(self.uses), attributes)
+        outcomes = pd.DataFrame(
+            {name: np.concatenate([part[name] for part in self.columns]) for name in self.columns[0]}
+        )
+        if shuffle:
+            outcomes = outcomes.sample(frac=1.0, random_state=1).reset_index(drop=True)
+        observations = pd.DataFrame({f"attribute:{name}": self.observed[name] for name in attributes})
+        return plan, Measurements(plan, pd.DataFrame(), outcomes, observations)

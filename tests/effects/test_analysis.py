@@ -1,0 +1,170 @@
+"""Every level of intervention and a hypothesis, from a spec to estimates."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from causalvae.effects import EffectsResult, estimate_effects
+from causalvae.effects.analysis import reached_from
+from causalvae.effects.types import Estimate
+from causalvae.errors import CausalVAEError
+from causalvae.plan.types import Patch, Source
+from tests.effects.synthetic import Array, Network, make_hypothesis, make_spec
+
+WEIGHTS = np.array([2.0, 1.0, 0.0, 0.5])
+
+
+def decode(z: Array) -> dict[str, Array]:
+    return {"area": z @ WEIGHTS, "place": z[:, 2] + 0.1 * z[:, 0], "flat": np.ones(len(z))}
+
+
+SPEC_PARTS = {
+    "attributes": ("area", "place", "flat"),
+    "interventions": (
+        {"name": "shift", "latent": {"components": "latent[0]"}},
+        {"name": "sweep", "activation": {"components": "latent", "by": "unit", "from": "resize", "direction": "both"}},
+        {
+            "name": "via",
+            "mediation": {"treatment": "resize", "mediators": ["latent[0]", "latent[1]"], "outcomes": ["area"]},
+        },
+    ),
+    "hypotheses": (make_hypothesis(),),
+}
+
+
+def run(contrast: str = "increase", **estimation: object) -> tuple[EffectsResult, Network]:
+    spec = make_spec(**SPEC_PARTS, **estimation)  # type: ignore[arg-type]
+    rng = np.random.default_rng(3)
+    z = rng.normal(size=(40, 4))
+    network = Network(spec, decode, z, z + rng.normal(1, 0.2, size=z.shape), contrast=contrast)
+    network.clean("intervention:resize")
+    network.use("intervention:shift", "base", network.run("base", z))
+    for index, value in enumerate((-2.0, 2.0)):
+        moved = z.copy()
+        moved[:, 0] = value
+        arm = network.run("base", moved, (Patch("latent", (0,), Source("quantile", value)),))
+        network.use("intervention:shift", "perturbation", arm, "latent[0]", "unit", index)
+    network.clean("intervention:sweep")
+    for index, (side, unit) in enumerate((s, u) for s in ("base", "counterfactual") for u in range(4)):
+        network.use("intervention:sweep", "sweep", network.patched(side, (unit,)), f"latent[{unit}]", "unit", index)
+    network.mediation("intervention:via", (0, 1), (0,), (1,))
+    network.hypothesis("claim", (0,))
+    plan, measurements = network.finish(shuffle=True)
+    calls: list[tuple[str, int, int, str]] = []
+    result = estimate_effects(
+        spec, plan, measurements, n_pixels=4, units={"area": "pixels"}, on_progress=lambda *call: calls.append(call)
+    )
+    assert calls == [("estimate effects", done, 5, "analyses") for done in range(6)]
+    return result, network
+
+
+def only(result: EffectsResult, **fields: str) -> list[Estimate]:
+    return [e for e in result.estimates if all(getattr(e, name) == value for name, value in fields.items())]
+
+
+def test_every_level_is_estimated() -> None:
+    result, network = run()
+    step = network.z_cf - network.z
+    (total,) = only(result, owner="intervention:resize", estimand="total_effect", outcome="area")
+    assert total.value == pytest.approx((step @ WEIGHTS).mean())
+    assert (total.unit, total.treatment) == ("pixels", "resize")
+
+    (size,) = only(result, owner="intervention:shift", estimand="effect_size", outcome="area")
+    sd = np.std(network.z @ WEIGHTS, ddof=1)
+    moved = np.stack([value - network.z[:, 0] for value in (-2.0, 2.0)])
+    assert size.value == pytest.approx(np.sqrt(np.mean((2 * moved) ** 2)) / sd)
+    assert size.source == "quantile"
+
+    for direction in ("denoising", "noising"):
+        sizes = only(result, owner="intervention:sweep", estimand="effect_size", outcome="area", direction=direction)
+        assert [e.component for e in sizes] == [f"latent[{k}]" for k in range(4)]
+        expected = np.sqrt(np.mean((step * WEIGHTS) ** 2, axis=0)) / sd
+        np.testing.assert_allclose([e.value for e in sizes], expected, atol=1e-12)
+
+    shares = only(result, owner="intervention:via", estimand="mediated_share", outcome="area")
+    assert [e.component for e in shares] == ["latent[0] + latent[1]", "latent[0]", "latent[1]"]
+    assert shares[0].value == pytest.approx(shares[1].value + shares[2].value)
+    assert len(only(result, owner="intervention:via", estimand="total_effect", outcome="area")) == 1
+    (rest,) = only(result, estimand="indirect_effect_remainder", outcome="area")
+    assert rest.value == pytest.approx(0, abs=1e-12)
+    assert only(result, owner="intervention:via", estimand="mediated_share", outcome="image")
+
+
+def test_hypotheses_get_their_quantities() -> None:
+    result, network = run()
+    step = network.z_cf - network.z
+    total, part = step @ WEIGHTS, 2 * step[:, 0]
+    sd = {name: np.std(decode(network.z)[name], ddof=1) for name in ("area", "place")}
+    found = {e.estimand: e for e in only(result, owner="hypothesis:claim")}
+    assert found["mediated_share"].value == pytest.approx((part * total).sum() / (total**2).sum())
+    assert found["necessity"].value == pytest.approx(found["mediated_share"].value)
+    assert found["total_effect"].value == pytest.approx(total.mean() / sd["area"])
+    off, on = (0.1 * step[:, 0] / sd["place"]) ** 2, (part / sd["area"]) ** 2
+    assert found["off_target"].value == pytest.approx(off.sum() / (off + on).sum())
+    assert found["off_target"].p_value is None
+
+
+def test_an_attribute_that_does_not_vary_has_no_effect_in_its_sd() -> None:
+    result, _ = run()
+    assert not only(result, estimand="effect_size", outcome="flat")
+    (total,) = only(result, owner="intervention:resize", estimand="total_effect", outcome="flat")
+    assert total.value == 0
+
+
+@pytest.mark.slow
+def test_dowhy_stands_beside_the_exact_values() -> None:
+    result, _ = run(dowhy=True, refute=["placebo"], simulations=5)
+    pairs = [
+        (only(result, owner="intervention:via", outcome="area", estimand=e.estimand, component=e.component)[0], e)
+        for e in only(result, estimator="dowhy")
+    ]
+    assert len(pairs) == 4
+    for exact, dowhy in pairs:
+        assert exact.estimator == "exact"
+        assert dowhy.value == pytest.approx(exact.value, abs=1e-9)
+        assert dowhy.upper - dowhy.lower > exact.upper - exact.lower  # type: ignore[operator]
+    (refutation,) = result.refutations
+    assert (refutation.refuter, refutation.estimand, refutation.passed) == ("placebo", "natural_indirect_effect", True)
+
+
+def test_pairs_as_drawn_are_said_to_cancel() -> None:
+    assert "cancel" in only(run("as_drawn")[0], owner="intervention:resize", outcome="area")[0].note
+    assert "cancel" not in only(run()[0], owner="intervention:resize", outcome="area")[0].note
+
+
+def test_a_single_pair_is_refused() -> None:
+    spec = make_spec()
+    network = Network(spec, lambda z: {"area": z[:, 0], "place": z[:, 1]}, np.ones((1, 2)), np.zeros((1, 2)))
+    network.clean("intervention:resize")
+    plan, measurements = network.finish()
+    with pytest.raises(CausalVAEError, match="CV503"):
+        estimate_effects(spec, plan, measurements, n_pixels=4)
+
+
+def test_a_total_effect_without_a_unit_is_refused() -> None:
+    claim = make_hypothesis(expect={"total_effect": {"at_least": 0.5}})
+    spec = make_spec(attributes=("area",), hypotheses=(claim,))
+    network = Network(spec, lambda z: {"area": np.ones(len(z))}, np.ones((5, 2)), np.zeros((5, 2)))
+    network.clean("intervention:resize")
+    network.hypothesis("claim", (0,))
+    with pytest.raises(CausalVAEError, match="CV504"):
+        estimate_effects(spec, *network.finish(), n_pixels=2)
+
+
+def test_reach_follows_edges() -> None:
+    spec = make_spec(edges=("scale -> x", "x -> place"))
+    assert reached_from(spec, "scale") == {"x", "place"}
+    assert reached_from(spec, "place") == set()
+
+
+def test_importing_effects_loads_no_heavy_library() -> None:
+    code = (
+        "import sys, causalvae.effects, causalvae.circuits\n"
+        "print([m for m in ('torch', 'dowhy', 'sklearn', 'statsmodels') if m in sys.modules])"
+    )
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert answer.stdout.strip() == "[]"
