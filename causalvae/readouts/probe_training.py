@@ -164,6 +164,8 @@ def soften(images: Tensor, rng: np.random.Generator) -> Tensor:
 
 def _augment(images: Tensor, goal: Tensor, recipe: ProbeRecipe, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
     n_soft = round(recipe.soften * len(images))
+    if n_soft == 0:
+        return images, goal
     n_blend = round(recipe.blend * n_soft)
     soft, soft_goal = images[:n_soft], goal[:n_soft]
     share = torch.from_numpy(rng.uniform(0.0, 1.0, n_blend).astype(np.float32))
