@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from causalvae.alignment.interventional import VIAS, Via, check_edges
 from causalvae.alignment.pgmpy_adapter import (
@@ -18,11 +17,9 @@ from causalvae.alignment.types import Alignment, EdgeCheck, EdgeStatus
 from causalvae.alignment.variables import gather_variables
 from causalvae.engine.measurements import Measurements
 from causalvae.engine.progress import OnProgress, Progress, ignore_progress
+from causalvae.graph import CausalGraph
 from causalvae.plan.types import Plan
 from causalvae.spec.schema import Spec
-
-if TYPE_CHECKING:
-    from causalvae.graph import CausalGraph
 
 _PLACES = {"input": "on the input", "component": "at the mapped components"}
 
@@ -119,8 +116,9 @@ def assess(
 
 def declared_relations(graph: CausalGraph) -> frozenset[tuple[str, str]]:
     """The (factor, attribute) pairs with a directed path from the one to the other."""
-    attributes = set(graph.attributes)
-    return frozenset((factor, node) for factor in graph.factors for node in graph.descendants(factor) & attributes)
+    return frozenset(
+        (factor, node) for factor in graph.factors for node in graph.descendants(factor) if node in graph.attributes
+    )
 
 
 def _choose_primary(checks: Sequence[EdgeCheck], declared: frozenset[tuple[str, str]]) -> Via:

@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -27,9 +27,7 @@ from causalvae.alignment.conditional import Conditioner, Regression, TooFewSampl
 from causalvae.alignment.multiplicity import Correction, adjust
 from causalvae.alignment.types import IndependenceCheck
 from causalvae.alignment.variables import Variable, encode
-
-if TYPE_CHECKING:
-    from causalvae.graph import Independence
+from causalvae.graph import Independence
 
 TEST_NAME = "generalised covariance measure, leave-one-out kernel regression"
 
@@ -155,13 +153,13 @@ def covariance_test(variables: Mapping[str, Variable], seed: int = 0) -> Any:
         residual correlation; ``untestable(X, Y, Z)`` says why a test would mean nothing, or None. It is what
         ``ci_test=`` of pgmpy's metrics and structure learners takes.
     """
-    return _test_class()(variables, seed)
+    with _quiet():
+        return _test_class()(variables, seed)
 
 
 @cache
 def _test_class() -> type:
-    with _quiet():
-        from pgmpy.ci_tests import GCM
+    from pgmpy.ci_tests import GCM
 
     class MixedGCM(GCM):  # type: ignore[misc]
         """pgmpy's generalised covariance measure over several functions of each variable."""
