@@ -107,7 +107,10 @@ def _number(value: float, unit: str) -> str:
 
 def _range(lower: float, upper: float, unit: str) -> str:
     if unit == "share":
-        return f"{_percent(lower)} to {_percent(upper)}%"
+        low, high = _percent(lower), _percent(upper)
+        if low == high:
+            low, high = f"{100 * lower:.1f}", f"{100 * upper:.1f}"
+        return f"{low} to {high}%"
     return f"{lower:.2f} to {upper:.2f} {unit}"
 
 
