@@ -26,7 +26,7 @@ import torch
 from torch import Tensor
 
 from causalvae.readouts.probe import Probe
-from causalvae.readouts.readout import ProbeReadout, Readout, measure
+from causalvae.readouts.readout import Features, ProbeReadout, Readout, read_all
 from causalvae.readouts.types import ReadoutCheck
 
 FloatArray = npt.NDArray[np.float64]
@@ -80,7 +80,7 @@ def check_readouts(
     readouts : mapping
         Attribute -> readout, as `build_readouts` gives them.
     reconstruct : callable
-        Inputs, tensor (n, 1, height, width), to the network's reconstructions of them.
+        Inputs, tensor (n, 1, height, width) on the processor, to the network's reconstructions, on any device.
     samples : int
         How many inputs.
     seed : int
@@ -135,11 +135,12 @@ def _find_all(
     for start in range(0, len(levels), _ROWS):
         images = dataset.inputs(levels[start : start + _ROWS])
         for kind, batch in zip(batches, (images, reconstruct(images)), strict=True):
+            features = Features(batch.cpu())
             guesses = {
-                target: np.asarray(probe.labels)[probe.probabilities(batch.cpu()).argmax(dim=1).numpy()]
+                target: np.asarray(probe.labels)[features.probabilities(probe).argmax(dim=1).numpy()]
                 for target, probe in probes.items()
             }
-            kind.append(_Found(measure(readouts, batch.cpu()).numpy(), guesses))
+            kind.append(_Found(read_all(readouts, features).numpy(), guesses))
     inputs, outputs = (
         _Found(
             np.concatenate([part.values for part in kind]),

@@ -189,8 +189,13 @@ def measure(readouts: Mapping[str, Readout], images: Tensor) -> Tensor:
         Float64, on the images' device; columns in the order of `readouts`. A row depends on its image alone: without
         a gradient the geometric attributes are equal bit for bit whatever else is in the batch.
     """
-    features = Features(images)
+    return read_all(readouts, Features(images))
+
+
+def read_all(readouts: Mapping[str, Readout], features: Features) -> Tensor:
+    """`measure`, for a caller that has further use for the features."""
     columns = [readout.read(features) for readout in readouts.values()]
     if not columns:
+        images = features.images
         return torch.empty((len(images), 0), dtype=torch.float64, device=images.device)
     return torch.stack(columns, dim=1)
