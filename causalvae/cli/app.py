@@ -1,0 +1,61 @@
+"""The command line's entry: options that hold for every command, and the commands by name."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from causalvae.cli import inspecting, preparing, running
+from causalvae.cli.failures import ForgivingGroup
+
+app = typer.Typer(
+    name="causalvae",
+    cls=ForgivingGroup,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(value: bool) -> None:
+    if value:
+        from importlib.metadata import version
+
+        typer.echo(f"causalvae {version('causalvae')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+) -> None:
+    """Causal analysis of what happens inside variational autoencoders, from one YAML spec.
+
+    Exit codes: 0 all well; 1 a hypothesis was refuted and --strict was given; 2 the spec is invalid; 3 the run failed.
+    """
+
+
+app.command()(preparing.init)
+app.command()(inspecting.validate)
+app.command()(inspecting.components)
+app.command()(inspecting.plan)
+app.command()(running.run)
+app.command()(running.report)
+app.command()(running.train)
+app.command()(preparing.schema)
+app.command()(preparing.doctor)
+
+
+def main() -> None:
+    """Run the command line."""
+    for stream in (sys.stdout, sys.stderr):
+        # An old terminal's encoding may lack a symbol: a question mark there is better than a crash.
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+    app()

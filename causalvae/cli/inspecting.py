@@ -1,0 +1,146 @@
+"""Commands that look and run nothing: validate, components, plan."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.text import Text
+
+from causalvae.cli.console import clean, print_json, print_table, stderr, stdout
+
+if TYPE_CHECKING:
+    from causalvae.spec.diagnostics import Diagnostic
+
+SpecArgument = Annotated[Path, typer.Argument(metavar="SPEC", help="The spec file.", show_default=False)]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object for machines.")]
+
+INVALID = 2
+_TRAINING = re.compile(rb"^spec\s*:\s*[\"']?causalvae/train-", re.MULTILINE)
+_HEAD_BYTES = 65_536
+
+
+def validate(
+    specs: Annotated[list[Path], typer.Argument(metavar="SPEC...", help="Spec files.", show_default=False)],
+    as_json: JsonOption = False,
+) -> None:
+    """Check specs and show every fault; loads no network.
+
+    Exit code 0 where all are valid, 2 where one is not.
+    """
+    checked = [(path, *_check(path)) for path in specs]
+    valid = all(digest is not None for _, digest, _ in checked)
+    if as_json:
+        print_json(
+            {
+                "valid": valid,
+                "files": [
+                    {
+                        "file": str(path),
+                        "valid": digest is not None,
+                        "digest": digest,
+                        "diagnostics": [diagnostic.to_dict() for diagnostic in diagnostics],
+                    }
+                    for path, digest, diagnostics in checked
+                ],
+            }
+        )
+    else:
+        for path, digest, diagnostics in checked:
+            _show(path, digest, diagnostics)
+    raise typer.Exit(0 if valid else INVALID)
+
+
+def _check(path: Path) -> tuple[str | None, tuple[Diagnostic, ...]]:
+    """The digest of a valid spec (None for a refused one), and what was found."""
+    from causalvae.digest import digest
+    from causalvae.spec import SpecError, load_train_spec, read_spec
+
+    if _is_training(path):
+        try:
+            training = load_train_spec(path)
+        except SpecError as error:
+            return None, error.diagnostics
+        return digest(training.model_dump(mode="json")), ()
+    spec, diagnostics = read_spec(path)
+    return (None if spec is None else spec.digest), diagnostics
+
+
+def _is_training(path: Path) -> bool:
+    """Whether a file calls itself a training spec; one that cannot be read does not."""
+    try:
+        with path.open("rb") as file:
+            return _TRAINING.search(file.read(_HEAD_BYTES)) is not None
+    except OSError:
+        return False
+
+
+def _show(path: Path, digest: str | None, diagnostics: tuple[Diagnostic, ...]) -> None:
+    errors, console = stderr(), stdout()
+    for diagnostic in diagnostics:
+        text = diagnostic.render(errors.is_terminal and not errors.no_color)
+        errors.print(Text.from_ansi(text), soft_wrap=True)
+        errors.print()
+    faults = sum(diagnostic.severity == "error" for diagnostic in diagnostics)
+    warnings = len(diagnostics) - faults
+    noted = f", {_count(warnings, 'warning')}" if warnings else ""
+    if digest is None:
+        line = Text.assemble(("✗ ", "bold red"), f"{clean(str(path))}: {_count(faults, 'error')}{noted}")
+    else:
+        line = Text.assemble(("✓ ", "bold green"), f"{clean(str(path))}: valid{noted} (digest {digest})")
+    console.print(line, soft_wrap=True)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def components(spec: SpecArgument, as_json: JsonOption = False) -> None:
+    """List what an address can name in the spec's network."""
+    import causalvae
+
+    sites = causalvae.list_components(causalvae.load_spec(spec), spec.parent)
+    if as_json:
+        print_json(
+            {
+                "components": [
+                    {
+                        "name": site.name,
+                        "stage": site.stage,
+                        "kind": site.kind,
+                        "shape": list(site.shape),
+                        "units": site.units,
+                    }
+                    for site in sites
+                ]
+            }
+        )
+        return
+    from causalvae.report.tables import Table, columns
+
+    table = Table(
+        f"{len(sites)} components, in the order of computation",
+        columns("Address", "Stage", "Kind", "Shape", "Units#"),
+        tuple(
+            (site.name, site.stage, site.kind, " x ".join(map(str, site.shape)), f"{site.units:,}") for site in sites
+        ),
+        ("Name units by a selector: ADDRESS[3], ADDRESS[0:8], ADDRESS[4, 7].",),
+    )
+    print_table(stdout(), table)
+
+
+def plan(spec: SpecArgument, as_json: JsonOption = False) -> None:
+    """Show what a run of the spec would do, like EXPLAIN."""
+    import causalvae
+
+    compiled = causalvae.compile_plan(causalvae.load_spec(spec), spec.parent)
+    if as_json:
+        content: dict[str, Any] = {"digest": compiled.digest, **asdict(compiled)}
+        print_json(content)
+        return
+    from causalvae.cli.plan_view import print_plan
+
+    print_plan(stdout(), compiled)

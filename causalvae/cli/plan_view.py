@@ -1,0 +1,98 @@
+"""A plan in a terminal, as a database prints EXPLAIN."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+
+from causalvae.cli.console import clean, print_table
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from causalvae.plan.types import Cohort, Plan
+    from causalvae.report.tables import Table
+
+
+def print_plan(console: Console, plan: Plan) -> None:
+    """Print what would be run: cohorts, arms by purpose, and what each pass saves."""
+    console.print(Text.assemble((clean(plan.name), "bold"), f"  plan {plan.digest}"))
+    console.print(f"spec {plan.spec_digest}, network {plan.model_digest}, seed {plan.seed}")
+    rows = sum(arm.pairs for arm in plan.arms)
+    console.print(
+        f"{len(plan.arms):,} arms, {rows:,} rows, {len(plan.attributes)} attributes "
+        f"({clean(', '.join(plan.attributes))})"
+    )
+    console.print(f"batches of {plan.batch_rows:,} rows, shards of {plan.shard_pairs:,} pairs")
+    print_table(console, cohort_table(plan))
+    print_table(console, use_table(plan))
+    if plan.passes:
+        print_table(console, pass_table(plan))
+    if plan.options:
+        console.print()
+        console.print("Options: " + ", ".join(f"{clean(name)} = {value}" for name, value in plan.options.items()))
+
+
+def cohort_table(plan: Plan) -> Table:
+    """The sets of inputs."""
+    from causalvae.report.tables import Table, columns
+
+    return Table(
+        "Cohorts",
+        columns("Cohort", "Inputs", "Pairs#", "Seed#"),
+        tuple((cohort.name, _inputs(cohort), f"{cohort.samples:,}", str(cohort.seed)) for cohort in plan.cohorts),
+    )
+
+
+def _inputs(cohort: Cohort) -> str:
+    treatment = cohort.treatment
+    if treatment is None:
+        return "samples as they are"
+    value = "another level" if treatment.level is None else f"level {treatment.level}"
+    order = ", rising" if treatment.contrast == "increase" else ""
+    return f"do({treatment.factor} = {value}){order}; others {treatment.others}"
+
+
+def use_table(plan: Plan) -> Table:
+    """Arms and rows by what they are for; an arm that serves several purposes is counted for each."""
+    from causalvae.report.tables import Table, columns
+
+    pairs = {arm.id: arm.pairs for arm in plan.arms}
+    sharing: dict[str, set[tuple[str, str]]] = {}
+    groups: dict[tuple[str, str], list[str]] = {}
+    for use in plan.uses:
+        groups.setdefault((use.owner, use.role), []).append(use.arm)
+        sharing.setdefault(use.arm, set()).add((use.owner, use.role))
+    rows = tuple(
+        (
+            owner,
+            role,
+            f"{len(set(arms)):,}",
+            f"{sum(pairs[arm] for arm in set(arms)):,}",
+            f"{sum(len(sharing[arm]) > 1 for arm in set(arms)):,}",
+        )
+        for (owner, role), arms in groups.items()
+    )
+    return Table("Arms by purpose", columns("For", "Role", "Arms#", "Rows#", "Shared#"), rows)
+
+
+def pass_table(plan: Plan) -> Table:
+    """What the optimiser's passes did, in order; a forward is one sample through the whole network."""
+    from causalvae.report.numbers import format_number
+    from causalvae.report.tables import Table, columns
+
+    rows = tuple(
+        (
+            record.name,
+            f"{record.rows_before:,} → {record.rows_after:,}",
+            f"{format_number(record.forwards_before)} → {format_number(record.forwards_after)}",
+            record.note,
+        )
+        for record in plan.passes
+    )
+    return Table(
+        "Passes (rows and forward-pass equivalents, before → after)",
+        columns("Pass", "Rows#", "Forwards#", "Note"),
+        rows,
+    ).filled

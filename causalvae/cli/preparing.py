@@ -1,0 +1,97 @@
+"""Commands that help a user start: init, schema, doctor."""
+
+from __future__ import annotations
+
+import sys
+from importlib import resources
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+from causalvae.cli.console import clean, print_json, stdout
+from causalvae.cli.inspecting import JsonOption
+from causalvae.errors import CausalVAEError
+
+STANDARD_OUTPUT = Path("-")
+
+
+def init(
+    out: Annotated[Path, typer.Option(metavar="FILE", help="The file to write; - prints it.")] = Path("causalvae.yaml"),
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the file where it exists.")] = False,
+) -> None:
+    """Write a commented starter spec."""
+    text = resources.files("causalvae.cli").joinpath("starter.yaml").read_text(encoding="utf-8")
+    if out == STANDARD_OUTPUT:
+        sys.stdout.write(text)
+        return
+    _write_new(out, text, force)
+    console = stdout()
+    console.print(Text.assemble(("✓ ", "bold green"), f"wrote {clean(str(out))}"), soft_wrap=True)
+    console.print(f"Next: causalvae run {clean(str(out))}", soft_wrap=True)
+
+
+def schema(
+    out: Annotated[Path, typer.Option(metavar="FILE", help="The file to write; - prints it.")] = STANDARD_OUTPUT,
+) -> None:
+    """Write the spec language's JSON Schema, for editors."""
+    from causalvae.spec.jsonschema import json_schema_text
+
+    text = json_schema_text()
+    if out == STANDARD_OUTPUT:
+        sys.stdout.write(text if text.endswith("\n") else text + "\n")
+        return
+    _write_new(out, text, force=True)
+    console = stdout()
+    console.print(Text.assemble(("✓ ", "bold green"), f"wrote {clean(str(out))}"), soft_wrap=True)
+    console.print(
+        f"Name it in the first line of a spec: # yaml-language-server: $schema={clean(str(out))}", soft_wrap=True
+    )
+
+
+def doctor(as_json: JsonOption = False) -> None:
+    """Show versions, device, threads and optional parts.
+
+    Exit code 3 where something that is needed is missing.
+    """
+    from causalvae.cli.doctor import OPTIONAL, examine
+
+    facts = examine()
+    if as_json:
+        print_json(facts)
+    else:
+        console = stdout()
+        for name in ("causalvae", "python", "platform", "cores", "device", "threads"):
+            if name in facts:
+                console.print(Text.assemble((f"{name:<14}", "bold"), str(facts[name])))
+        for name, version in facts["libraries"].items():
+            mark = ("✓ ", "green") if version else ("✗ ", "red")
+            console.print(Text.assemble(mark, f"{name:<14}", version or "not installed"))
+        for name, present in facts["optional"].items():
+            mark = ("✓ ", "green") if present else ("· ", "dim")
+            state = "" if present else " (not installed)"
+            console.print(Text.assemble(mark, f"{name:<14}", f"{OPTIONAL[name]}{state}"))
+        for weights in facts.get("weights", ()):
+            console.print(Text.assemble(("✓ ", "green"), weights))
+        for problem in facts["problems"]:
+            console.print(Text.assemble(("✗ ", "bold red"), problem))
+    raise typer.Exit(3 if facts["problems"] else 0)
+
+
+def _write_new(path: Path, text: str, force: bool) -> None:
+    """Write a file; one that exists is kept unless `force`."""
+    try:
+        with path.open("w" if force else "x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        raise CausalVAEError(
+            "CV401", "The file exists already.", "Name another with --out, or overwrite it with --force.", str(path)
+        ) from None
+    except OSError as error:
+        raise CausalVAEError(
+            "CV402",
+            f"The file cannot be written: {error.strerror or error}.",
+            "Name a file in a folder that exists and that you may write to.",
+            str(path),
+        ) from error

@@ -1,0 +1,120 @@
+"""A run's results in a terminal: verdicts, key effects, agreement."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from rich.padding import Padding
+from rich.text import Text
+
+from causalvae.cli.console import clean, print_table, style_of
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from causalvae.effects.types import Estimate
+    from causalvae.report.tables import Table
+    from causalvae.results import Results
+
+KEY_EFFECTS = (
+    "total_effect",
+    "natural_direct_effect",
+    "natural_indirect_effect",
+    "interaction",
+    "mediated_share",
+)
+
+
+def print_results(console: Console, results: Results) -> None:
+    """Print what a reader wants first: the answer, warnings, verdicts, key effects, agreement."""
+    console.print()
+    console.print(Text(clean(results.name), style="bold"))
+    console.print(clean(results.question))
+    console.print(Text(clean(results.answer), style="bold"))
+    for warning in results.warnings:
+        console.print(Text.assemble(("! ", "bold yellow"), clean(warning)))
+    print_verdicts(console, results)
+    for table in key_effects(results):
+        print_table(console, table)
+    print_agreement(console, results)
+
+
+def print_verdicts(console: Console, results: Results) -> None:
+    """The table of hypotheses, and under it why each came out as it did."""
+    from causalvae.report.glossary import status_words
+    from causalvae.report.tables import verdict_table
+
+    if not results.verdicts:
+        return
+    print_table(console, verdict_table(results.verdicts).filled)
+    for verdict in results.verdicts:
+        words = status_words(verdict.status)
+        line = Text.assemble((words[:1], style_of(words)), " ", (clean(verdict.hypothesis), "bold"))
+        line.append(f": {clean(verdict.reason)}")
+        console.print(Padding(line, (0, 0, 0, 2)))
+
+
+def key_effects(results: Results) -> list[Table]:
+    """The main effects of each mediation through all its mediators; of the input manipulations where there is none."""
+    from causalvae.report.glossary import term_of
+    from causalvae.report.numbers import format_interval, format_p
+    from causalvae.report.tables import Table, columns, input_table, owner_name, unit_words
+
+    exact = [e for e in results.estimates if e.estimator == "exact"]
+    owners = dict.fromkeys(e.owner for e in exact if e.estimand == "natural_indirect_effect")
+    tables = []
+    for owner in owners:
+        mine = [e for e in exact if e.owner == owner and e.estimand in KEY_EFFECTS]
+        joint = next((e.component for e in mine if e.component), "")
+        outcomes = dict.fromkeys(e.outcome for e in mine)
+        rows = [
+            (
+                e.outcome,
+                term_of(e.estimand).short,
+                format_interval(e.value, e.lower, e.upper),
+                unit_words(e.unit),
+                format_p(e.p_value),
+            )
+            for outcome in outcomes
+            for estimand in KEY_EFFECTS
+            for e in _of(mine, outcome, estimand, joint)
+        ]
+        treatment = next((e.treatment for e in mine if e.treatment), "the treatment")
+        tables.append(
+            Table(
+                f"{owner_name(owner)}: effects of {treatment} through {joint}",
+                columns("Outcome", "Effect", "Estimate [interval]#", "Unit", "p#"),
+                tuple(rows),
+            )
+        )
+    if not tables:
+        inputs = input_table(results.estimates)
+        tables = [inputs.filled] if inputs.rows else []
+    return tables
+
+
+def _of(estimates: list[Estimate], outcome: str, estimand: str, joint: str) -> list[Estimate]:
+    return [e for e in estimates if e.outcome == outcome and e.estimand == estimand and e.component in ("", joint)]
+
+
+def print_agreement(console: Console, results: Results) -> None:
+    """How the declared graph agrees with the network: summary figures, and the relations that do not agree."""
+    from causalvae.report.glossary import SYMBOLS
+    from causalvae.report.tables import agreement_table
+
+    alignment = results.alignment
+    if alignment is None:
+        return
+    print_table(console, agreement_table(alignment))
+    checks = [check for check in alignment.edges if check.via == alignment.primary]
+    counts = Counter(check.status for check in checks)
+    for status in ("supported", "missing", "spurious", "undecided"):
+        if not counts[status]:
+            continue
+        words = f"{SYMBOLS[status]} {counts[status]} {status}"
+        line = Text.assemble((words, style_of(f"{SYMBOLS[status]} ")), ": ")
+        line.append(
+            ", ".join(f"{clean(check.source)} -> {clean(check.target)}" for check in checks if check.status == status)
+        )
+        console.print(Padding(line, (0, 0, 0, 2)))

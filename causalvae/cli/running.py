@@ -1,0 +1,131 @@
+"""Commands that do the work: run, report, train."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+from causalvae.cli.console import clean, print_json, stdout
+from causalvae.cli.inspecting import JsonOption, SpecArgument
+
+REFUTED = 1
+
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress; only verdicts and paths.")]
+
+
+class Format(StrEnum):
+    """A report's format."""
+
+    HTML = "html"
+    MARKDOWN = "markdown"
+    JSON = "json"
+
+
+def run(
+    spec: SpecArgument,
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="Where runs are kept.")] = Path("runs"),
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 where a hypothesis is refuted.")] = False,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Run a spec from text to report."""
+    from causalvae.cli.progress import ProgressView
+
+    with ProgressView(quiet) as progress:
+        progress.show("loading", 0, 1, "libraries")
+        # torch and dowhy take seconds to import: a reader should see that something happens.
+        import causalvae
+
+        start = causalvae.run
+        progress.show("loading", 1, 1, "libraries")
+        outcome = start(spec, out=out, on_progress=progress.tell)
+
+    refuted = any(verdict.status == "refuted" for verdict in outcome.results.verdicts)
+    if as_json:
+        from causalvae.report.json_report import to_json_dict
+
+        print_json(
+            {
+                "folder": str(outcome.folder),
+                "reports": {name: str(path) for name, path in outcome.reports.items()},
+                "results": to_json_dict(outcome.results),
+            }
+        )
+    else:
+        from causalvae.cli.results_view import print_results, print_verdicts
+
+        console = stdout()
+        if quiet:
+            print_verdicts(console, outcome.results)
+        else:
+            print_results(console, outcome.results)
+        console.print()
+        for name, path in outcome.reports.items():
+            # Paths are not wrapped: a reader copies them.
+            console.print(Text.assemble((f"{name:<9}", "bold"), clean(str(path))), soft_wrap=True)
+    raise typer.Exit(REFUTED if strict and refuted else 0)
+
+
+def report(
+    folder: Annotated[Path, typer.Argument(metavar="RUN_FOLDER", help="A run's folder.", show_default=False)],
+    formats: Annotated[
+        list[Format] | None,
+        typer.Option(
+            "--format", "-f", help="Which to write; may be given more than once. html and markdown if left out."
+        ),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a run's reports again, from its results.json."""
+    from causalvae.report import load_results, write_report
+
+    results = load_results(folder)
+    chosen = tuple(item.value for item in formats or (Format.HTML, Format.MARKDOWN))
+    written = write_report(results, folder if folder.is_dir() else folder.parent, chosen)
+    if as_json:
+        print_json({"reports": {name: str(path) for name, path in written.items()}})
+        return
+    console = stdout()
+    for name, path in written.items():
+        console.print(Text.assemble((f"{name:<9}", "bold"), clean(str(path))), soft_wrap=True)
+
+
+def train(
+    spec: SpecArgument,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Takes checkpoint, log and weights; runs/train/NAME if left out.",
+            show_default=False,
+        ),
+    ] = None,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Train a network, going on where an earlier run stopped."""
+    from causalvae.cli.progress import TrainingView, format_seconds
+
+    with TrainingView(quiet) as progress:
+        import causalvae
+
+        outcome = causalvae.train(spec, out, progress.tell)
+    if as_json:
+        print_json(
+            {
+                "weights": str(outcome.weights),
+                "reconstruction": outcome.reconstruction,
+                "kl": list(outcome.kl),
+                "seconds": outcome.seconds,
+            }
+        )
+        return
+    console = stdout()
+    console.print(f"reconstruction {outcome.reconstruction:.2f} nats an image, KL {sum(outcome.kl):.2f} nats")
+    console.print("KL of each latent: " + ", ".join(f"{value:.2f}" for value in outcome.kl))
+    console.print(f"trained for {format_seconds(outcome.seconds)}")
+    console.print(Text.assemble(("weights  ", "bold"), clean(str(outcome.weights))), soft_wrap=True)
