@@ -38,7 +38,7 @@ def verdict_of(network: Network, claim: dict[str, Any], **hypothesis: Any) -> st
 def test_size_of_the_null_circuit_test() -> None:
     # The hypothesised direction is drawn like the null ones (uniform on the sphere), and its bound is met by anything,
     # so it is supported exactly when it is the best of 20: with probability 0.05.
-    runs = 500
+    runs = 400
     claim = make_hypothesis(expect={"mediated_share": {"at_least": -1000.0}})
     spec = make_spec(hypotheses=[claim], bootstrap=50)
     supported, refuted = 0, 0
@@ -66,7 +66,7 @@ def test_size_of_the_null_circuit_test() -> None:
 @pytest.mark.parametrize("expect", ["mediated_share", "off_target"])
 def test_size_on_the_bound(expect: str, bound: str) -> None:
     # The true ratio is the bound itself, so neither verdict is right; each may come up with probability alpha at most.
-    runs, share = 500, 0.6
+    runs, share = 400, 0.6
     n = 60
     sd = np.array([1.0, 1.0])
     claim = make_hypothesis(expect={expect: {bound: share}}, null={"circuits": "none"})
