@@ -113,7 +113,7 @@ def test_no_rows_give_no_values():
 
 @pytest.mark.parametrize("name", FORMULAS)
 def test_gradients_are_those_of_finite_differences(name):
-    images = soft_images(2, side=8, seed=1).double().requires_grad_()
+    images = soft_images(2, side=6, seed=1).double().requires_grad_()
     assert torch.autograd.gradcheck(lambda batch: read(name, batch), (images,), atol=1e-6)
 
 
@@ -124,7 +124,7 @@ def test_asking_for_a_gradient_changes_nothing_that_matters(name):
 
 
 @given(st.integers(1, 150), st.integers(0, 2**31))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 def test_a_row_has_equal_bits_in_any_batch(n, seed):
     images = soft_images(150, seed=seed)
     order = torch.from_numpy(np.random.default_rng(seed).permutation(150)[:n])
