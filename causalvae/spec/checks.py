@@ -37,13 +37,15 @@ def check_draft(draft: Draft, faulty: frozenset[Path] = frozenset()) -> tuple[Fi
         *check_interventions(draft),
         *check_hypotheses(draft),
     ]
-    return tuple(finding for finding in findings if not any(_rests_on(finding, path) for path in faulty))
+    holding = {path[:depth] for path in faulty for depth in range(len(path) + 1)}
+    return tuple(finding for finding in findings if not _rests_on(finding, faulty, holding))
 
 
-def _rests_on(finding: Finding, faulty: Path) -> bool:
-    if any(faulty[: len(path)] == path for path in finding.related):
+def _rests_on(finding: Finding, faulty: frozenset[Path], holding: set[Path]) -> bool:
+    """Whether a finding rests on a faulty value, `holding` being the faulty paths and all that leads to them."""
+    if any(path in holding for path in finding.related):
         return True
-    return not finding.on_key and finding.path[: len(faulty)] == faulty
+    return not finding.on_key and any(finding.path[:depth] in faulty for depth in range(len(finding.path) + 1))
 
 
 def _check_nodes(draft: Draft) -> list[Finding]:
@@ -117,11 +119,17 @@ def _check_edges(draft: Draft) -> list[Finding]:
             Finding(
                 "CV032",
                 ("graph", "edges", index),
-                f"the graph has a cycle: {' -> '.join(cycle)}",
+                f"the graph has a cycle: {_show_cycle(cycle)}",
                 "Delete or turn round one of these edges; a causal graph has no cycles.",
             )
         )
     return findings
+
+
+def _show_cycle(cycle: tuple[str, ...], most: int = 12) -> str:
+    if len(cycle) <= most:
+        return " -> ".join(cycle)
+    return " -> ".join((*cycle[: most - 2], f"({len(cycle) - most:,} more)", *cycle[-2:]))
 
 
 def _check_factors(draft: Draft) -> list[Finding]:

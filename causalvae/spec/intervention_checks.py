@@ -24,6 +24,8 @@ def check_interventions(draft: Draft) -> list[Finding]:
                 "The run would only hold the declared graph against the network; add an intervention, such as "
                 "`- {name: resize, input: {factor: scale}}`.",
                 severity="warning",
+                # Of a spec with other faults nobody can say that it asks for nothing.
+                related=((),),
             )
         )
     for named in draft.interventions:

@@ -144,7 +144,10 @@ def _parse(model: type[_M], text: str | bytes, file: str) -> tuple[_M | None, tu
         diagnostics.append(_place_text(fault, file, lines))
     elif root is not None:
         spec, findings = _validate(model, root.to_plain())
-        diagnostics += [_place(finding, root, file, lines) for finding in findings]
+        # What stands where the text itself is broken was never read: its value is not the user's.
+        broken = {(fault.line, fault.column) for fault in text_faults}
+        placed = (_place(finding, root, file, lines) for finding in findings)
+        diagnostics += [found for found in placed if (found.line, found.column) not in broken]
     return _settle(spec, diagnostics, file)
 
 
@@ -170,8 +173,10 @@ def _settle(spec: _M | None, diagnostics: list[Diagnostic], file: str) -> tuple[
     if any(fault.severity == "error" for fault in faults):
         spec = None
     if len(faults) > MAX_DIAGNOSTICS:
-        # Errors first: a warning must not push out what refuses the spec.
-        kept = sorted(faults, key=lambda fault: fault.severity)[:MAX_DIAGNOSTICS]
+        # Errors and the first of each code stay: many faults of one kind must not push out the others.
+        firsts = set({fault.code: fault for fault in reversed(faults)}.values())
+        chosen = set(sorted(faults, key=lambda fault: (fault not in firsts, fault.severity))[:MAX_DIAGNOSTICS])
+        kept = [fault for fault in faults if fault in chosen]
         last = kept[-1]
         more = len(faults) - MAX_DIAGNOSTICS
         kept.append(

@@ -146,8 +146,8 @@ def explain_levels(plain: Any, known: Iterable[Finding]) -> list[Finding]:
         if len(given) != 1 and ("CV028", path) not in reported:
             findings.append(_wrong_count(path, " and ".join(given) or "none", _LEVELS))
         activation = item.get("activation")
-        if isinstance(activation, dict) and "source" in activation:
-            where = (*path, "activation", "source")
+        where = (*path, "activation", "source")
+        if isinstance(activation, dict) and "source" in activation and ("CV020", where) not in reported:
             findings.append(_unknown_key(where, ("components", "by", "from", "mode", "direction", "pairs"), "from"))
     return findings
 

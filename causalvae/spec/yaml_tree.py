@@ -221,8 +221,7 @@ class _Composer:
             if isinstance(event, kinds.DocumentStartEvent):
                 self._documents += 1
                 if self._documents > 1:
-                    self._fault("CV012", event, "a second document begins here", "Write one spec a file.")
-                    return
+                    raise _GiveUp(self._make("CV012", event, "a second document begins here", "Write one spec a file."))
             elif isinstance(event, kinds.AliasEvent):
                 self._place(self._alias(event))
             elif isinstance(event, kinds.ScalarEvent):
@@ -297,7 +296,7 @@ class _Composer:
             self._fault("CV004", node, f"an escape stands for the character U+{ord(wrong.group()):04X}", "Delete it.")
             text = _FORBIDDEN.sub("\N{REPLACEMENT CHARACTER}", text)
         node.text = text
-        node.value = _resolve(text) if event.implicit[0] else text
+        node.value = text if event.style else _resolve(text)
         return node
 
     def _alias(self, event: Any) -> Node:

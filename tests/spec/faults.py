@@ -1,0 +1,176 @@
+"""One bad spec for each code: an edit of the good spec, with a mark where the fault must be reported."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+GOOD = (Path(__file__).parent / "good.yaml").read_text(encoding="utf-8")
+MARK = "«"
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A fault: its code, the text that is replaced in the good spec, what replaces it with one mark, more edits."""
+
+    code: str
+    old: str
+    new: str
+    also: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def marked(self) -> str:
+        text = GOOD
+        for old, new in ((self.old, self.new), *self.also):
+            assert text.count(old) == 1, old
+            text = text.replace(old, new)
+        assert text.count(MARK) == 1, self.new
+        return text
+
+    @property
+    def text(self) -> str:
+        return self.marked.replace(MARK, "")
+
+    @property
+    def place(self) -> tuple[int, int]:
+        before = self.marked.split(MARK)[0]
+        return before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
+
+
+EDGES = "    - scale -> area\n"
+AREA = "    area: {readout: area}\n"
+RESIZE = "    input: {factor: scale, set: resample, others: hold}\n"
+LATENT = "    latent: {components: $scale, values: {quantiles: [0.05, 0.25, 0.75, 0.95]}}\n"
+EXPECT = "      off_target: {at_most: 0.2}\n"
+NULL = "    null: {circuits: random, samples: 200}\n"
+MEDIATION = "    mediation: {treatment: resize, mediators: [$scale], outcomes: [area, centroid_x]}\n"
+FACTORS = "  factors: [shape, scale, orientation, x, y]\n"
+HEART = "    heart: {readout: probe, target: shape, label: heart}\n"
+SPEC = "spec: causalvae/v1\n"
+SEED = "  seed: 7\n"
+CIRCUIT = "    circuit: [$scale]\n"
+OUTCOME = "    outcome: area\n"
+ACTIVATION = (
+    '    activation: {components: ["encoder.**", "decoder.**"], by: channel, from: resize, mode: interchange}\n'
+)
+ESTIMATION = "estimation: {bootstrap: 1000, refute: [placebo, random_common_cause, subset]}\n"
+REST = GOOD[GOOD.index("interventions:") :]
+
+FAULTS = (
+    Fault("CV004", SEED, "  seed: 7  # «\x07\n"),
+    Fault("CV004", "description: Does", 'description: «"a\\0b" # Does'),
+    Fault("CV006", SEED, "«\tseed: 7\n"),
+    Fault("CV006", "description: Does", "description: Does«: this: too "),
+    Fault("CV006", OUTCOME, '    outcome: «"area\n'),
+    Fault("CV006", "  samples: 512\n", "  samples: «@512\n"),
+    Fault("CV007", SEED, "  seed: «!!python/object:os.system 7\n"),
+    Fault("CV010", CIRCUIT, "    circuit: «*mine\n"),
+    Fault("CV010", CIRCUIT, "    circuit: &mine [$scale, «*mine]\n"),
+    Fault("CV011", SEED, "  seed: 7\n  «seed: 8\n"),
+    Fault("CV012", "model:\n", "«---\nmodel:\n"),
+    Fault("CV014", SEED, "  seed: 7\n  ? «[a, b]\n  : 3\n"),
+    Fault("CV014", SEED, "  seed: 7\n  «: 3\n"),
+    Fault("CV015", SEED, "  seed: 7\n  «<<: {samples: 3}\n"),
+    Fault("CV016", SPEC, "spec: «causalvae/v2\n"),
+    Fault("CV016", SPEC, "spec: «causalvae/train-v1\n"),
+    Fault("CV020", SEED, "  seed: 7\n  «sampels: 512\n"),
+    Fault("CV020", ACTIVATION, "    activation: {components: encoder.*, from: resize, «source: resize}\n"),
+    Fault("CV020", "alpha: 0.05\n\nest", "alpha: 0.05\n    «bound: 3\n\nest"),
+    Fault("CV021", SPEC, "«"),
+    Fault("CV021", AREA, "    «area: {}\n"),
+    Fault("CV021", "  - name: sweep_scale\n    latent", "  - «latent"),
+    Fault("CV021", "model:\n  source: zoo\n", "«model:\n"),
+    Fault("CV022", "  samples: 512\n", '  samples: «"512"\n'),
+    Fault("CV022", "  samples: 512\n", "  samples: «true\n"),
+    Fault("CV022", "  samples: 512\n", "  samples: «512.5\n"),
+    Fault("CV022", "  samples: 512\n", "  «samples:\n"),
+    Fault("CV022", CIRCUIT, "    circuit: «$scale\n"),
+    Fault("CV022", FACTORS, "  factors: [shape, scale, orientation, x, y, «{z: {}}]\n"),
+    Fault("CV022", RESIZE, "    input: {factor: scale, set: «3}\n"),
+    Fault("CV022", ESTIMATION, "estimation: {dowhy: «yes}\n"),
+    Fault("CV022", "description: Does", "description: «[a]\n#"),
+    Fault("CV023", "  source: zoo\n", "  source: «zo\n"),
+    Fault("CV023", "report: {formats: [html,", "report: {formats: [«pdf,"),
+    Fault("CV023", LATENT, "    latent: {components: $scale, values: «zeros}\n"),
+    Fault("CV024", "    alpha: 0.05\n", "    alpha: «2\n"),
+    Fault("CV024", "  samples: 512\n", "  samples: «0\n"),
+    Fault("CV024", "alignment: {alpha: 0.05", "alignment: {alpha: «.nan"),
+    Fault("CV024", SEED, "  seed: «-7\n"),
+    Fault("CV025", "name: dsprites-scale\n", "name: «dsprites scale\n"),
+    Fault("CV025", AREA, AREA + '    «"b c": {readout: area}\n'),
+    Fault("CV026", EDGES, "    - «scale => area\n"),
+    Fault("CV027", CIRCUIT, "    circuit: «[]\n"),
+    Fault("CV027", FACTORS, "  factors: {shape: {}, scale: {}, orientation: {}, x: {}, y: {range: «[1, 2, 3]}}\n"),
+    Fault("CV027", MEDIATION, "    mediation: {treatment: resize, mediators: [$scale], outcomes: «[]}\n"),
+    Fault("CV028", "  - name: sweep_scale\n", "  - «name: sweep_scale\n" + RESIZE),
+    Fault("CV028", LATENT, "    latent: {components: $scale, values: «{quantiles: [0.5], sd: [1]}}\n"),
+    Fault("CV029", EXPECT, "      off_target: «{}\n"),
+    Fault("CV029", EXPECT, "      off_target: «{at_least: 0.9, at_most: 0.1}\n"),
+    Fault("CV029", "      mediated_share: {at_least: 0.7}\n" + EXPECT, "      «{}\n"),
+    Fault("CV030", EDGES, EDGES + "    - «scael -> area\n"),
+    Fault("CV030", EDGES, EDGES + "    - scale -> «aera\n"),
+    Fault("CV031", AREA, AREA + "    «y: {readout: area}\n"),
+    Fault("CV032", EDGES, EDGES + "    - scale -> x\n    - x -> y\n    - «y -> scale\n"),
+    Fault("CV032", EDGES, EDGES + "    - «x -> x\n"),
+    Fault("CV033", EDGES, EDGES + "    - «centroid_x -> scale\n"),
+    Fault("CV034", FACTORS, "  factors: [shape, scale, orientation, x, y, «size]\n"),
+    Fault("CV034", FACTORS, "  factors: {shape: {}, scale: {}, orientation: {}, x: {}, y: {}, «size: {}}\n"),
+    Fault("CV035", FACTORS, "  factors: {shape: {}, scale: {levels: «7}, orientation: {}, x: {}, y: {}}\n"),
+    Fault("CV035", FACTORS, "  factors: {shape: {kind: «ordinal}, scale: {}, orientation: {}, x: {}, y: {}}\n"),
+    Fault("CV035", FACTORS, "  factors: {shape: {}, scale: {}, orientation: {}, x: {}, y: {range: «[0, 2]}}\n"),
+    Fault("CV036", FACTORS, "  factors: [shape, scale, orientation, x, y, «x]\n"),
+    Fault("CV037", EDGES, EDGES + "    - «scale->area\n"),
+    Fault("CV038", AREA, AREA + "    «cx: {readout: centroid}\n"),
+    Fault("CV038", AREA, AREA + "    cx: {readout: centroid, axis: «major}\n"),
+    Fault("CV038", HEART, "    «heart: {readout: probe, target: shape}\n"),
+    Fault("CV039", AREA, "    area: {readout: area, «axis: x}\n"),
+    Fault("CV040", HEART, "    heart: {readout: probe, target: «scale, label: heart}\n"),
+    Fault("CV041", HEART, "    heart: {readout: probe, target: shape, label: «hart}\n"),
+    Fault("CV050", CIRCUIT, '    circuit: [«"encoder conv1"]\n'),
+    Fault("CV050", CIRCUIT, '    circuit: [«"encoder.conv1[4:4]"]\n'),
+    Fault("CV050", '  x: {components: ["latent[5]"]}\n', '  x: {components: [«"latent[a]"]}\n'),
+    Fault("CV051", CIRCUIT, "    circuit: [«$size]\n"),
+    Fault("CV051", CIRCUIT, "    circuit: [«$orientation]\n"),
+    Fault("CV051", "  scale: latent[3]\n", "  scale: «$x\n"),
+    Fault("CV052", "  scale: latent[3]\n", "  scale: «latent[10]\n"),
+    Fault("CV052", CIRCUIT, '    circuit: [«"latent.logvar[8:11]"]\n'),
+    Fault("CV052", CIRCUIT, '    circuit: [«"latent[:, 2:4]"]\n'),
+    Fault("CV053", "  scale: latent[3]\n", "  scale: latent[3]\n  «sacle: latent[4]\n"),
+    Fault("CV054", CIRCUIT, '    circuit: [«"latent.men[3]"]\n'),
+    Fault("CV060", "  - name: sweep_scale\n", "  - name: «resize\n"),
+    Fault("CV061", "    treatment: resize\n", "    treatment: «resiez\n"),
+    Fault("CV061", ACTIVATION, "    activation: {components: encoder.*, from: «nothing}\n"),
+    Fault("CV062", "    treatment: resize\n", "    treatment: «via_scale\n"),
+    Fault("CV063", RESIZE, "    input: {factor: «size}\n"),
+    Fault("CV064", RESIZE, "    input: {factor: scale, set: {to: «0.55}}\n"),
+    Fault("CV064", "    input: {factor: shape, set: {to: heart}}\n", "    input: {factor: shape, set: {to: «hart}}\n"),
+    Fault("CV064", RESIZE, "    input: {factor: scale, set: {to: «large}}\n"),
+    Fault(
+        "CV065",
+        RESIZE,
+        "    input: {factor: scale, others: «propagate}\n",
+        ((EDGES, EDGES + "    - scale -> x\n"),),
+    ),
+    Fault(
+        "CV066", "    input: {factor: shape, set: {to: heart}}\n", "    input: {factor: shape, contrast: «increase}\n"
+    ),
+    Fault("CV070", OUTCOME, "    outcome: «aera\n"),
+    Fault("CV070", MEDIATION, "    mediation: {treatment: resize, mediators: [$scale], outcomes: [area, «scale]}\n"),
+    Fault("CV071", OUTCOME, "    outcome: «centroid_x\n"),
+    Fault("CV071", MEDIATION, "    mediation: {treatment: resize, mediators: [$scale], outcomes: «[centroid_x]}\n"),
+    Fault("CV072", EXPECT, "      off_target: {at_most: «1}\n"),
+    Fault("CV072", EXPECT, "      off_target: {at_least: «0}\n"),
+    Fault("CV072", EXPECT, "      necessity: {at_least: «-.inf}\n"),
+    Fault("CV072", EXPECT, "      off_target: {at_least: -1, at_most: «2}\n"),
+    Fault(
+        "CV072",
+        EXPECT,
+        "      off_target: «{at_most: 0.2}\n",
+        ((EDGES, EDGES + "    - scale -> heart\n    - scale -> centroid_x\n    - scale -> centroid_y\n"),),
+    ),
+    Fault("CV073", NULL, "    null: {circuits: random, samples: «18}\n"),
+    Fault("CV073", NULL + "    alpha: 0.05\n", "    «null: {circuits: random}\n    alpha: 0.001\n"),
+    Fault("CV074", REST, "interventions: «[]\n"),
+    Fault("CV075", EXPECT, "      off_target: {at_least: «1.5}\n"),
+    Fault("CV075", EXPECT, "      necessity: {at_most: «-.inf}\n"),
+)

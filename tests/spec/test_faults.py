@@ -1,0 +1,165 @@
+"""Each fault is found, alone, at its line and column."""
+
+from __future__ import annotations
+
+import pytest
+
+from causalvae.spec import Spec, check_spec, parse_spec
+from causalvae.spec.codes import CODES
+from tests.spec.faults import EDGES, EXPECT, FAULTS, GOOD, MARK, NULL, OUTCOME, RESIZE, Fault
+
+WARNINGS = {"CV037", "CV074"}
+# Those of the file as a whole are met in test_text.py.
+OF_THE_FILE = {"CV001", "CV002", "CV003", "CV005", "CV008", "CV009", "CV013", "CV017"}
+
+
+def test_the_good_spec_is_good() -> None:
+    spec, diagnostics = parse_spec(GOOD)
+    assert diagnostics == ()
+    assert isinstance(spec, Spec)
+    assert spec.mapping["scale"].components == ("latent[3]",)
+    assert spec.hypotheses[0].null.samples == 200
+    assert check_spec(spec) == ()
+
+
+def test_there_is_a_bad_spec_for_every_code() -> None:
+    assert {fault.code for fault in FAULTS} | OF_THE_FILE == set(CODES)
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.code)
+def test_a_fault_is_found_once_at_its_place(fault: Fault) -> None:
+    spec, diagnostics = parse_spec(fault.text, "bad.yaml")
+    assert [found.code for found in diagnostics] == [fault.code], [found.render() for found in diagnostics]
+    found = diagnostics[0]
+    assert (found.line, found.column) == fault.place
+    assert found.source == fault.text.split("\n")[found.line - 1]
+    assert found.file == "bad.yaml"
+    is_warning = fault.code in WARNINGS or (fault.code == "CV071" and "mediation" in found.field)
+    assert found.severity == ("warning" if is_warning else "error")
+    assert (spec is None) == (found.severity == "error")
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.code)
+def test_a_message_says_what_to_do_and_speaks_no_jargon(fault: Fault) -> None:
+    _, (found,) = parse_spec(fault.text)
+    assert found.expected or found.suggestion or fault.code == "CV028"
+    said = f"{found.message} {found.expected}"
+    for jargon in (
+        "Input should",
+        "pydantic",
+        "validat",
+        "ctx",
+        "NoneType",
+        "dictionary",
+        "tuple",
+        "str_type",
+        "constrained",
+    ):
+        assert jargon not in said
+    assert len(found.message) < 300
+
+
+@pytest.mark.parametrize(
+    ("code", "suggestion"),
+    [
+        ("CV020", "samples"),
+        ("CV023", "zoo"),
+        ("CV030", "scale"),
+        ("CV041", "heart"),
+        ("CV053", "scale"),
+        ("CV054", "latent.mean"),
+        ("CV061", "resize"),
+        ("CV064", "0.6"),
+        ("CV070", "area"),
+    ],
+)
+def test_the_nearest_right_name_is_given(code: str, suggestion: str) -> None:
+    fault = next(fault for fault in FAULTS if fault.code == code)
+    _, (found,) = parse_spec(fault.text)
+    assert found.suggestion == suggestion
+
+
+def test_ten_faults_are_ten_diagnostics() -> None:
+    edits = [
+        ("name: dsprites-scale", "name: «dsprites scale"),
+        ("  source: zoo", "  source: «zo"),
+        ("  seed: 7", "  «sede: 7"),
+        (EDGES, EDGES + "    - «scael -> area\n"),
+        ("  scale: latent[3]", "  «sacle: latent[3]\n  scale: latent[3]"),
+        (RESIZE, "    input: {factor: scale, set: {to: «0.55}}\n"),
+        (OUTCOME, "    outcome: «aera\n"),
+        (EXPECT, "      off_target: {at_most: «1}\n"),
+        (NULL, "    null: {samples: «3}\n"),
+        ("report: {formats: [html,", "report: {formats: [«pdf,"),
+    ]
+    marked = GOOD
+    for old, new in edits:
+        assert marked.count(old) == 1
+        marked = marked.replace(old, new)
+    places = [(number, _column(line)) for number, line in enumerate(marked.split("\n"), start=1) if MARK in line]
+    spec, diagnostics = parse_spec(marked.replace(MARK, ""))
+    assert spec is None
+    assert [(found.line, found.column) for found in diagnostics] == places
+    assert sorted(found.code for found in diagnostics) == sorted(
+        ["CV025", "CV023", "CV020", "CV030", "CV053", "CV064", "CV070", "CV072", "CV073", "CV023"]
+    )
+
+
+def _column(line: str) -> int:
+    return line.index(MARK) + 1
+
+
+def test_faults_inside_a_part_that_is_broken_elsewhere_are_found_too() -> None:
+    text = GOOD.replace("    circuit: [$scale]\n", "    circuit: $scale\n").replace(OUTCOME, "    outcome: aera\n")
+    text = text.replace(NULL, "    null: {samples: 3}\n").replace("    treatment: resize\n", "    treatment: resiez\n")
+    _, diagnostics = parse_spec(text)
+    assert [found.code for found in diagnostics] == ["CV061", "CV022", "CV070", "CV073"]
+
+
+def test_a_fault_is_not_reported_again_by_what_rests_on_it() -> None:
+    text = GOOD.replace("  factors: [shape, scale, orientation, x, y]\n", "  factors: 3\n")
+    _, diagnostics = parse_spec(text)
+    assert [found.code for found in diagnostics] == ["CV022"]
+
+
+def test_every_missing_section_is_named_at_once() -> None:
+    _, diagnostics = parse_spec("spec: causalvae/v1\n")
+    assert [found.code for found in diagnostics] == ["CV021"] * 4
+    assert {found.field for found in diagnostics} == {"name", "model", "data", "graph"}
+    assert all("Add `" in found.expected for found in diagnostics)
+
+
+def test_cycles_are_shown() -> None:
+    text = GOOD.replace(EDGES, EDGES + "    - scale -> x\n    - x -> y\n    - y -> scale\n    - y -> x\n")
+    _, diagnostics = parse_spec(text)
+    assert [found.code for found in diagnostics] == ["CV032", "CV032"]
+    assert "scale -> x -> y -> scale" in diagnostics[0].message
+    assert "x -> y -> x" in diagnostics[1].message
+
+
+def test_the_number_of_null_circuits_that_is_asked_for_suffices() -> None:
+    for alpha, needed in ((0.05, 19), (0.01, 99), (0.1, 9), (0.03, 33), (0.001, 999)):
+        text = GOOD.replace("    alpha: 0.05\n", f"    alpha: {alpha}\n")
+        too_few = parse_spec(text.replace("samples: 200", f"samples: {needed - 1}"))[1]
+        assert [found.code for found in too_few] == ["CV073"]
+        assert f"samples: {needed}" in too_few[0].expected
+        assert parse_spec(text.replace("samples: 200", f"samples: {needed}"))[1] == ()
+    assert parse_spec(GOOD.replace("circuits: random, samples: 200", "circuits: none, samples: 1"))[1] == ()
+
+
+def test_a_checkpoint_says_how_many_latents_there_are() -> None:
+    model = "  source: zoo\n  name: burgess\n  weights: builtin://dsprites-annealed\n"
+    for size, codes in ((12, []), (8, []), (6, ["CV052"])):
+        text = GOOD.replace(model, f"  source: checkpoint\n  weights: w.pt\n  latent_dim: {size}\n")
+        assert [found.code for found in parse_spec(text)[1]] == codes
+
+
+def test_propagate_without_edges_among_factors_is_fine() -> None:
+    text = GOOD.replace(RESIZE, "    input: {factor: scale, others: propagate}\n")
+    assert parse_spec(text)[1] == ()
+    elsewhere = text.replace(EDGES, EDGES + "    - x -> y\n")
+    assert parse_spec(elsewhere)[1] == ()
+
+
+def test_an_expectation_with_one_bound_that_can_fail_is_fine() -> None:
+    assert parse_spec(GOOD.replace(EXPECT, "      off_target: {at_least: 0, at_most: 0.2}\n"))[1] == ()
