@@ -65,6 +65,11 @@ def weigh_absence(squares: FloatArray, bound: float) -> float:
     has a normal change (n = 512). Here the level is held wherever about ten changed pairs are to be expected at the
     bound; changes that are rarer than that can hide from any test on so few pairs.
 
+    Empirical likelihood with the same pseudo-observation has more power and a worse level (0.08 against 0.045 for the
+    normal change of one pair in fifty, n = 512), so it was not taken. Where one or two pairs hold most of the sum of
+    squares this test is much more careful than the percentile interval, which can lie below the tolerance while the edge
+    stays undecided.
+
     Parameters
     ----------
     squares : float array, shape (n,)
