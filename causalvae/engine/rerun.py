@@ -78,7 +78,10 @@ class Group:
 
     @cached_property
     def _nodes(self) -> list[str]:
-        return [self._components.site(patch.site).node for patch in self._arms[0].patches]
+        nodes = [self._components.site(patch.site).node for patch in self._arms[0].patches]
+        if len(set(nodes)) < len(nodes):
+            raise ValueError("an arm patches one value twice; join the patches")
+        return nodes
 
     @cached_property
     def operations(self) -> tuple[Operation, ...]:
@@ -148,7 +151,7 @@ class Group:
         if name in self._graph.parameters:
             return self._graph.parameters[name]
         value = self._clean.sides[self._side][name]
-        return value[pairs] if operation.batched else value
+        return value[pairs] if operation.aligned else value
 
     def _patched(self, value: Tensor, position: int, arms: Tensor, pairs: Tensor) -> Tensor:
         """Patch each arm's rows of `value` in place; rows come arm by arm."""

@@ -80,7 +80,11 @@ def assemble(vae: VAE, samples_latent: bool, model_digest: str, facts: dict[str,
     for parameter in vae.parameters():
         parameter.requires_grad_(False)
     network = AnalysedNetwork(vae, samples_latent)
-    example = (torch.zeros(3, *vae.input_shape), torch.zeros(3, vae.latent_dim))
+    generator = torch.Generator().manual_seed(0)
+    example = (
+        torch.rand((3, *vae.input_shape), generator=generator),
+        torch.randn((3, vae.latent_dim), generator=generator),
+    )
     graph = capture(network, example, OUTPUTS)
     facts = {
         **facts,

@@ -15,6 +15,9 @@ _LATENT_SITES = (
 def find_sites(graph: OperatorGraph, latent_dim: int, model_digest: str) -> ComponentMap:
     """Every module's output, and the latent's parts, as sites in the order of computation.
 
+    A site's value has one row an input; a module whose output has not (a view merged the batch axis with another) or
+    that returns several values is no site.
+
     A module that is followed by a functional activation gives two sites: its name stands for the value after the
     activation, ``name@pre`` for the value before. A module that is called again gives a site for each call.
 
@@ -27,19 +30,26 @@ def find_sites(graph: OperatorGraph, latent_dim: int, model_digest: str) -> Comp
         Content hash of the weights.
     """
     order = {operation.name: position for position, operation in enumerate(graph.operations)}
-    last: dict[tuple[str, int], tuple[str, str]] = {}
+    kinds: dict[tuple[str, int], str] = {}
+    inside: dict[tuple[str, int], set[str]] = {}
     paths: set[str] = set()
     for operation in graph.operations:
         for path, call, kind in operation.calls:
             paths.add(path)
-            if operation.batched and operation.shape:
-                last[path, call] = (operation.name, kind)
+            if operation.batched:
+                kinds[path, call] = kind
+                inside.setdefault((path, call), set()).add(operation.name)
     leaves = {path for path in paths if not any(other.startswith(path + ".") for other in paths)}
 
     places: list[tuple[str, Stage, str, str, bool]] = []
-    for (path, call), (node, kind) in last.items():
+    for (path, call), kind in kinds.items():
         if path.split(".")[0] not in ("encoder", "decoder"):
             continue
+        ends = _ends(graph, inside[path, call])
+        # A module that returns several values has no single one to patch; its children do.
+        if len(ends) != 1 or not graph.by_name[ends[0]].shape:
+            continue
+        node = ends[0]
         stage: Stage = "encoder" if path.split(".")[0] == "encoder" else "decoder"
         name = path if call == 1 else f"{path}#{call}"
         after = _activation_after(graph, node, path) if path in leaves else None
@@ -61,6 +71,12 @@ def find_sites(graph: OperatorGraph, latent_dim: int, model_digest: str) -> Comp
         rerun = sum(operation.flops for operation in graph.between([node], graph.outputs.values()))
         sites.append(Site(name, stage, kind, shape, node, is_leaf, rerun / graph.flops))
     return ComponentMap(tuple(sites), latent_dim, model_digest)
+
+
+def _ends(graph: OperatorGraph, inside: set[str]) -> list[str]:
+    """The nodes among `inside` that are read outside: what the module returns."""
+    returned = set(graph.outputs.values())
+    return [name for name in inside if name in returned or any(user not in inside for user in graph.users[name])]
 
 
 def _activation_after(graph: OperatorGraph, node: str, path: str) -> str | None:
