@@ -61,8 +61,6 @@ class PlanRunner:
         self._measure = measure
         self._device = device
         self._graph: OperatorGraph = model.graph.to(device)
-        self.rows_run = 0
-        self.rows_dead = 0
 
     @cached_property
     def cohorts(self) -> dict[str, CohortInputs]:
@@ -111,13 +109,10 @@ class PlanRunner:
         )
 
     def run(self, inputs: ShardInputs, arms: list[Arm], statistics: dict[str, Statistics], on_rows: Any) -> ShardResult:
-        """Run one shard and count its rows."""
-        result = run_shard(
+        """Run one shard."""
+        return run_shard(
             self._plan, arms, self._graph, self._model.components, inputs, statistics, self._measure, on_rows
         )
-        self.rows_run += result.rows_run
-        self.rows_dead += result.rows_dead
-        return result
 
     def observations(self, inputs: ShardInputs, clean: CleanRuns) -> pd.DataFrame:
         """The observation rows of one shard of the observed cohort."""
@@ -153,8 +148,8 @@ class PlanRunner:
         return pd.concat(frames, ignore_index=True)
 
     def traversal_images(self) -> pd.DataFrame:
-        """The images of the plan's traversals: strip, step, PNG bytes."""
-        if not self._plan.traversals:
+        """The images of the plan's traversals: strip, step, PNG bytes; none where outputs are not image-shaped."""
+        if not self._plan.traversals or len(self._model.vae.input_shape) != 3:
             return pd.DataFrame({"strip": [], "step": [], "png": []})
         latents = torch.cat(
             [
@@ -231,7 +226,9 @@ def execute_plan(
     began = time.perf_counter()
     runner = PlanRunner(plan, model, dataset, measure, choose_device(device))
     done = 0
-    total = sum(arm.pairs for arm in plan.arms)
+    # A plan that was not optimised lists an arm once for each use; it is one arm all the same.
+    distinct = tuple({arm.id: arm for arm in plan.arms}.values())
+    total = sum(arm.pairs for arm in distinct)
 
     def on_rows(rows: int) -> None:
         nonlocal done
@@ -241,7 +238,7 @@ def execute_plan(
     outcomes: list[pd.DataFrame] = []
     observations: list[pd.DataFrame] = []
     for cohort in plan.cohorts:
-        arms = [arm for arm in plan.arms if arm.cohort == cohort.name]
+        arms = [arm for arm in distinct if arm.cohort == cohort.name]
         statistics: dict[str, Statistics] | None = None
         for number, (first, stop) in enumerate(shard_bounds(cohort.samples, plan.shard_pairs)):
             path = folder / "outcomes" / f"{cohort.name}.{number:05d}.parquet"
@@ -264,14 +261,18 @@ def execute_plan(
     pairs, images = runner.pairs_table(), runner.traversal_images()
     write_table(pairs, folder / "pairs.parquet")
     write_table(images, folder / "images.parquet")
-    sites = tuple(dict.fromkeys(patch.site for arm in plan.arms for patch in arm.patches))
+    measured = pd.concat(outcomes, ignore_index=True)
+    patched = [arm.id for arm in distinct if arm.patches]
+    rows_run = int(measured["live"].sum())
+    sites = tuple(dict.fromkeys(patch.site for arm in distinct for patch in arm.patches))
     manifest = {
         "plan": plan.digest,
         "device": str(choose_device(device)),
         "threads": torch.get_num_threads(),
         "rows": total,
-        "rows_run": runner.rows_run,
-        "rows_dead": runner.rows_dead,
+        # Counted from the tables, so that a resumed run tells the same as one that never stopped.
+        "rows_run": rows_run,
+        "rows_dead": int(measured["arm"].isin(patched).sum()) - rows_run,
         "seconds": time.perf_counter() - began,
         "controls": runner.controls(sites),
     }
@@ -279,7 +280,7 @@ def execute_plan(
     return Measurements(
         plan=plan,
         pairs=pairs,
-        outcomes=pd.concat(outcomes, ignore_index=True),
+        outcomes=measured,
         observations=pd.concat(observations, ignore_index=True) if observations else pd.DataFrame(),
         manifest=manifest,
         images=images,

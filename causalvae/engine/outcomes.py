@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -59,11 +59,29 @@ class OutcomeMeter:
 
 
 def outcome_frame(
-    arm: str, values: npt.NDArray[np.float64], live: npt.NDArray[np.bool_], first: int, columns: tuple[str, ...]
+    arms: Sequence[str],
+    found: Sequence[tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]],
+    first: int,
+    columns: tuple[str, ...],
 ) -> pd.DataFrame:
-    """The outcome rows of one arm in one shard whose first pair is `first`."""
-    frame = pd.DataFrame(values, columns=list(columns))
-    frame.insert(0, "arm", arm)
-    frame.insert(1, "pair", np.arange(first, first + len(values), dtype=np.int64))
-    frame["live"] = live
-    return frame
+    """The outcome rows of one shard whose first pair is `first`; no rows, but all columns, where there are no arms.
+
+    Parameters
+    ----------
+    arms : sequence of str
+        Arm ids.
+    found : sequence of (float array (rows, columns), bool array (rows,))
+        For each arm its outcomes, and which of its rows were run.
+    first : int
+    columns : tuple of str
+    """
+    counts = [len(live) for _, live in found]
+    values = np.concatenate([np.empty((0, len(columns))), *(outcomes for outcomes, _ in found)])
+    return pd.DataFrame(
+        {
+            "arm": pd.Series(np.repeat(np.asarray(arms, dtype=object), counts), dtype="str"),
+            "pair": np.concatenate([np.arange(0), *(np.arange(first, first + count) for count in counts)]),
+            **{name: values[:, position] for position, name in enumerate(columns)},
+            "live": np.concatenate([np.zeros(0, dtype=bool), *(live for _, live in found)]),
+        }
+    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -52,8 +51,6 @@ class ShardResult:
 
     outcomes: pd.DataFrame
     clean: CleanRuns
-    rows_run: int
-    rows_dead: int
 
 
 def shard_bounds(samples: int, shard_pairs: int) -> list[tuple[int, int]]:
@@ -106,8 +103,7 @@ def run_shard(
     covered = [min(arm.pairs - inputs.first, inputs.rows) for arm in arms]
     present = [position for position, count in enumerate(covered) if count > 0]
     values: dict[int, npt.NDArray[np.float64]] = {}
-    alive: dict[int, npt.NDArray[np.bool_]] = defaultdict(lambda: np.zeros(0, dtype=bool))
-    run = dead = 0
+    alive: dict[int, npt.NDArray[np.bool_]] = {}
     for members in group_arms([arms[position] for position in present]):
         positions = [present[member] for member in members]
         for position in positions:
@@ -135,14 +131,9 @@ def run_shard(
                 mine = owners == member
                 values[positions[member]][rows[mine]] = measured[mine]
                 alive[positions[member]][rows[mine]] = True
-            run += len(rows)
             on_rows(len(rows))
         total = sum(covered[position] for position in positions)
-        skipped = total - int(live.sum())
-        dead += skipped
-        on_rows(skipped)
-    frames = [
-        outcome_frame(arms[position].id, values[position], alive[position], inputs.first, meter.columns)
-        for position in present
-    ]
-    return ShardResult(pd.concat(frames, ignore_index=True), clean, run, dead)
+        on_rows(total - int(live.sum()))
+    ids = [arms[position].id for position in present]
+    found = [(values[position], alive[position]) for position in present]
+    return ShardResult(outcome_frame(ids, found, inputs.first, meter.columns), clean)

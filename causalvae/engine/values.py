@@ -10,6 +10,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from causalvae.errors import CausalVAEError
 from causalvae.plan.types import Patch, Side, Source, Subspace
 
 OTHER: dict[Side, Side] = {"base": "counterfactual", "counterfactual": "base"}
@@ -85,7 +86,20 @@ def _number(source: Source) -> float:
 
 
 def derangement(n: int, seed: int) -> npt.NDArray[np.int64]:
-    """A permutation of n >= 2 positions that leaves none in place, seeded: a random cyclic order, each to the next."""
+    """A permutation of n >= 2 positions that leaves none in place, seeded: a random cyclic order, each to the next.
+
+    Raises
+    ------
+    CausalVAEError
+        CV404 for fewer than two positions.
+    """
+    if n < 2:
+        raise CausalVAEError(
+            "CV404",
+            "resampling takes another input's value, and here there is only one input.",
+            "Give data.samples at least 2.",
+            "data.samples",
+        )
     order = np.random.default_rng([seed, n]).permutation(n)
     donors = np.empty(n, dtype=np.int64)
     donors[order] = np.roll(order, 1)
