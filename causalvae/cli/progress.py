@@ -112,8 +112,9 @@ class ProgressView:
         if done >= total:
             self._finished.add(stage)
             seconds = now - began
-            rate = f", {format_rate(done / seconds)} {unit}/s" if seconds > 0.5 and done else ""
-            words = f"{stage}: {total:,} {unit} in {seconds:.1f} s{rate}"
+            counted = f"{total:,} {unit} in " if total > 1 else ""
+            rate = f", {format_rate(done / seconds)} {unit}/s" if seconds > 0.5 and total > 1 else ""
+            words = f"{stage}: {counted}{seconds:.1f} s{rate}"
             self._console.print(clean(f"{words} {detail}".strip()), soft_wrap=True)
 
 

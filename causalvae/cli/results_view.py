@@ -52,7 +52,7 @@ def print_verdicts(console: Console, results: Results) -> None:
         words = status_words(verdict.status)
         line = Text.assemble((words[:1], style_of(words)), " ", (clean(verdict.hypothesis), "bold"))
         line.append(f": {clean(verdict.reason)}")
-        console.print(Padding(line, (0, 0, 0, 2)))
+        console.print(Padding(line, (0, 0, 0, 2), expand=False))
 
 
 def key_effects(results: Results) -> list[Table]:
@@ -117,4 +117,4 @@ def print_agreement(console: Console, results: Results) -> None:
         line.append(
             ", ".join(f"{clean(check.source)} -> {clean(check.target)}" for check in checks if check.status == status)
         )
-        console.print(Padding(line, (0, 0, 0, 2)))
+        console.print(Padding(line, (0, 0, 0, 2), expand=False))

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from markupsafe import Markup
 
 from causalvae.circuits.types import ClaimTest, NullCircuits
-from causalvae.report.numbers import format_interval, format_number, format_p, is_absent
+from causalvae.report.numbers import format_interval, format_number, is_absent, p_words
 from causalvae.report.svg import drawing, element
 
 _BOUND = re.compile(r"(>=|<=|≥|≤)\s*([-+\u2212]?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?)")
@@ -102,7 +102,7 @@ def draw_null(null: NullCircuits, width: float = 300) -> Markup | None:
     parts.append(element("text", label, x=mark, y=11.0, text_anchor=anchor, class_="observed-label"))
     words = (
         f"Histogram of {len(values)} null circuits; this circuit at {format_number(null.observed, 2)}, "
-        f"p = {format_p(null.p_value)}"
+        f"{p_words(null.p_value)}"
     )
     return drawing(width, 93, words, *parts, class_="chart chart-null")
 

@@ -16,7 +16,15 @@ from causalvae.report.effect_grids import Grid, build_grids
 from causalvae.report.glossary import SYMBOLS, Term, status_words, term_of
 from causalvae.report.graph_svg import declared_edges, draw_graph, draw_key, recovered_edges, shared_layout
 from causalvae.report.heatmap import draw_block, draw_legend, draw_rows
-from causalvae.report.numbers import ABSENT, format_count, format_interval, format_number, format_p, quantile_label
+from causalvae.report.numbers import (
+    ABSENT,
+    format_count,
+    format_interval,
+    format_number,
+    format_p,
+    p_words,
+    quantile_label,
+)
 from causalvae.report.tables import Table, bound_words, owner_name
 from causalvae.results import Results, TraversalStrip
 
@@ -171,6 +179,8 @@ def build_document(results: Results) -> Document:
 
 
 def _card(verdict: Verdict) -> VerdictCard:
+    # The null test is told once, beside its histogram.
+    beside = [test.note for test in verdict.tests if test.name == "null_circuits" and verdict.null and test.note]
     tests = tuple(
         TestView(
             name=term_of(test.name).title,
@@ -181,16 +191,17 @@ def _card(verdict: Verdict) -> VerdictCard:
             pairs=format_count(test.n),
             needed=format_count(test.needed) if test.needed else "",
             note=test.note,
-            drawing=draw_interval(test),
+            drawing=None if test.name == "null_circuits" else draw_interval(test),
         )
         for test in verdict.tests
+        if test.name != "null_circuits" or verdict.null is None
     )
     null = verdict.null
     null_text = (
         ""
         if null is None
         else f"{format_count(len(null.values))} null circuits ({null.kind}) on {format_count(null.pairs)} pairs: "
-        f"this circuit {format_number(null.observed, 2)}, p = {format_p(null.p_value)} (seed {null.seed})."
+        f"this circuit {format_number(null.observed, 2)}, {p_words(null.p_value)} (seed {null.seed})."
     )
     return VerdictCard(
         verdict=verdict,
@@ -202,7 +213,7 @@ def _card(verdict: Verdict) -> VerdictCard:
         alpha=f"{verdict.alpha:g}",
         needed=format_count(verdict.needed) if verdict.needed else "",
         null_drawing=None if null is None else draw_null(null),
-        null_text=null_text,
+        null_text=" ".join([null_text, *(f"{note.rstrip('.')}." for note in beside)]),
     )
 
 

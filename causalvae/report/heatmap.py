@@ -157,7 +157,7 @@ def draw_rows(rows: tuple[Row, ...], grid: Grid, label: str) -> Markup:
                     ),
                     element(
                         "text",
-                        format_number(value, 2),
+                        _cell_text(value),
                         x=x + _WIDE_CELL / 2,
                         y=top + 17,
                         text_anchor="middle",
@@ -187,6 +187,11 @@ def _draw_column(row: Row, grid: Grid, x: float, top: float, plain: bool) -> Mar
         for position, attribute in enumerate(grid.attributes)
     ]
     return element("g", element("title", "\n".join(lines)), *cells)
+
+
+def _cell_text(value: float | None) -> str:
+    """A number that fits a cell: effects below a thousandth of an sd are not told apart there."""
+    return "< 0.001" if value is not None and 0 < value < 0.001 else format_number(value, 2)
 
 
 def _value(row: Row, attribute: str) -> float | None:

@@ -62,6 +62,12 @@ def format_p(value: float | None) -> str:
     return f"{value:.3f}"
 
 
+def p_words(value: float | None) -> str:
+    """Write a p-value within a sentence: ``p = 0.004``, ``p < 0.001``."""
+    text = format_p(value)
+    return f"p {text}" if text.startswith("<") else f"p = {text}"
+
+
 def format_interval(value: float | None, lower: float | None = None, upper: float | None = None) -> str:
     """Write an estimate and its interval with the same number of decimals.
 

@@ -19,6 +19,7 @@ from causalvae.report.numbers import (
     format_interval,
     format_number,
     format_p,
+    p_words,
 )
 from causalvae.results import Results
 
@@ -342,7 +343,7 @@ def agreement_table(alignment: Alignment) -> Table:
         ("Recall", format_number(alignment.recall), "of the declared relations, the share found present"),
         ("F1", format_number(alignment.f1), "harmonic mean of both"),
         ("SHD", format_count(alignment.shd), "relations that differ; undecided ones count as declared"),
-        ("Fisher's C", format_number(alignment.fisher_c), f"p = {format_p(alignment.fisher_p)}"),
+        ("Fisher's C", format_number(alignment.fisher_c), p_words(alignment.fisher_p)),
     ]
     rejected = sum(check.rejected for check in alignment.independencies)
     rows.append(

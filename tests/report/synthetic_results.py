@@ -135,6 +135,7 @@ def _verdicts(rng: random.Random, bad: str) -> tuple[Verdict, ...]:
             (
                 ClaimTest("mediated_share", ">= 0.7", 0.9183, 0.9012, 0.9401, 1e-12, 1.0, 512),
                 ClaimTest("off_target", "<= 0.2", 0.061, 0.048, 0.077, 0.0004, 0.9996, 512, None, "3 attributes" + bad),
+                ClaimTest("null_circuits", "above random subspaces", 0.91, None, None, 0.005, 1.0, 96, None, "none as high"),
             ),
             null(0.91, 0.005, 0.18), 0.002, 1.0, 0.05,
         ),
@@ -207,8 +208,13 @@ def _inputs(bad: str) -> tuple[Estimate, ...]:
         for outcome in (target, "centroid_y"):
             owner = f"intervention:{name}"
             size = 1.02 if outcome == target else 0.013
-            rows.append(Estimate("total_effect", size * 90, "pixels", 512, outcome, size * 88, size * 92, 0.95, 1e-6, name, owner=owner))  # fmt: skip
-            rows.append(Estimate("effect_size", size, "sd", 512, outcome, size * 0.9, size * 1.1, 0.95, 1e-6, name, owner=owner))  # fmt: skip
+            for estimand, unit, scale in (("total_effect", "pixels", 90), ("effect_size", "sd", 1)):
+                value = size * scale
+                rows.append(
+                    Estimate(
+                        estimand, value, unit, 512, outcome, value * 0.9, value * 1.1, 0.95, 1e-6, name, owner=owner
+                    )
+                )  # fmt: skip
     return tuple(rows)
 
 
@@ -288,8 +294,8 @@ def _refutations(bad: str) -> tuple[Refutation, ...]:
             "The arm labels are permuted; the effect should vanish. Passes when p > 0.05." + bad,
         ),
         Refutation(
-            "random_common_cause", "natural_indirect_effect", "area", "intervention:via_scale", 121.2, 121.2, 0.94, True,
-            "A random common cause is added; the effect should stay. Passes when p > 0.05.",
+            "random_common_cause", "natural_indirect_effect", "area", "intervention:via_scale", 121.2, 121.2, 0.94,
+            True, "A random common cause is added; the effect should stay. Passes when p > 0.05.",
         ),
         Refutation(
             "subset", "natural_direct_effect", "area", "intervention:via_scale", 9.2, 15.0, 0.012, False,
