@@ -1,1 +1,64 @@
-"""Declarative causal analysis of variational autoencoders."""
+"""Declarative causal analysis of what happens inside variational autoencoders.
+
+The public functions are loaded when first asked for, so that importing the package, and validating a spec, loads no
+heavy library.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from causalvae.api import (
+        RunOutcome,
+        TrainOutcome,
+        analyse,
+        compile_plan,
+        execute,
+        list_components,
+        run,
+        train,
+        write_report,
+    )
+    from causalvae.errors import CausalVAEError
+    from causalvae.spec import load_spec
+
+_HOMES = {
+    "CausalVAEError": "causalvae.errors",
+    "load_spec": "causalvae.spec",
+    **dict.fromkeys(
+        (
+            "RunOutcome",
+            "TrainOutcome",
+            "analyse",
+            "compile_plan",
+            "execute",
+            "list_components",
+            "run",
+            "train",
+            "write_report",
+        ),
+        "causalvae.api",
+    ),
+}
+
+__all__ = [
+    "CausalVAEError",
+    "RunOutcome",
+    "TrainOutcome",
+    "analyse",
+    "compile_plan",
+    "execute",
+    "list_components",
+    "load_spec",
+    "run",
+    "train",
+    "write_report",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

@@ -8,7 +8,11 @@ from causalvae.plan.types import OBSERVED, Arm, Plan, Role
 
 
 def restrict(plan: Plan, owners: tuple[str, ...], roles: tuple[Role, ...], pairs: int) -> Plan:
-    """The part of a plan that serves `owners` in `roles`, on the first `pairs` pairs, without traversals."""
+    """The part of a plan that serves `owners` in `roles`, on the first `pairs` pairs, without traversals.
+
+    The observed cohort's clean run stays, since it gives the attributes their scale.
+    """
+    owners = (*owners, "control:observed")
     renamed: dict[str, Arm] = {}
     wanted = {use.arm for use in plan.uses if use.owner in owners and use.role in roles}
     for arm in plan.arms:

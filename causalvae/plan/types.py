@@ -8,6 +8,7 @@ Two uses of the same arm share it: an arm's identity is its content.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from typing import Any, Literal
 
 from causalvae.digest import digest
@@ -116,7 +117,7 @@ class Arm:
     patches: tuple[Patch, ...]
     pairs: int
 
-    @property
+    @cached_property
     def id(self) -> str:
         """Content hash: equal for equal arms."""
         return digest(asdict(self))
@@ -214,7 +215,7 @@ class Plan:
     options: dict[str, Any] = field(default_factory=dict)
     passes: tuple[PassRecord, ...] = ()
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """Content hash of all but the pass records."""
         content = asdict(self)

@@ -1,0 +1,359 @@
+"""The public functions: the corridor's rooms in a row."""
+
+from __future__ import annotations
+
+import base64
+import platform
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from causalvae.alignment.assess import assess
+from causalvae.alignment.types import Alignment
+from causalvae.circuits import Verdict, judge
+from causalvae.controls import control_checks, summarise_latents, warn
+from causalvae.effects import estimate_effects
+from causalvae.engine.execute import execute_plan
+from causalvae.engine.measurements import Measurements, write_json
+from causalvae.engine.progress import OnProgress, Progress, ignore_progress
+from causalvae.models.components import Site
+from causalvae.models.loading import randomise
+from causalvae.plan.compile import compile_spec
+from causalvae.plan.resolve import Resolver
+from causalvae.plan.restrict import restrict
+from causalvae.plan.types import Plan
+from causalvae.readouts import check_readouts, measure
+from causalvae.report import write_report
+from causalvae.results import GraphSummary, Results, TraversalStrip
+from causalvae.spec import load_spec, load_train_spec, write_resolved
+from causalvae.spec.schema import Spec
+from causalvae.training.loop import TrainProgress, TrainResult
+from causalvae.training.loop import train as _train
+from causalvae.workspace import Workspace, open_workspace
+
+_CONTROL_PAIRS = 64
+_READOUT_SAMPLES = 1000
+_LIBRARIES = (
+    "causalvae",
+    "torch",
+    "numpy",
+    "pandas",
+    "networkx",
+    "dowhy",
+    "pgmpy",
+    "scipy",
+    "scikit-learn",
+    "pydantic",
+)
+
+__all__ = [
+    "RunOutcome",
+    "TrainOutcome",
+    "analyse",
+    "compile_plan",
+    "execute",
+    "list_components",
+    "load_spec",
+    "run",
+    "train",
+    "write_report",
+]
+
+
+@dataclass(frozen=True)
+class RunOutcome:
+    """What `run` gives: the results, the run folder, and the path of each report by format."""
+
+    results: Results
+    folder: Path
+    reports: dict[str, Path]
+
+
+@dataclass(frozen=True)
+class TrainOutcome:
+    """What `train` gives.
+
+    Parameters
+    ----------
+    reconstruction : float
+        Nats an image at the posterior mean, on fresh images.
+    kl : tuple of float
+        Nats of each latent.
+    seconds : float
+        Training time over all resumes.
+    weights : Path
+        The safetensors file.
+    """
+
+    reconstruction: float
+    kl: tuple[float, ...]
+    seconds: float
+    weights: Path
+
+
+def list_components(spec: Spec, folder: Path) -> tuple[Site, ...]:
+    """Every addressable component of a spec's network, in the order of computation.
+
+    Parameters
+    ----------
+    spec : Spec
+    folder : Path
+        The spec file's folder: relative paths start here.
+    """
+    return open_workspace(spec, folder).model.components.sites
+
+
+def compile_plan(spec: Spec, folder: Path, passes: tuple[str, ...] | None = None) -> Plan:
+    """Compile a spec into a plan without running it.
+
+    Parameters
+    ----------
+    spec : Spec
+    folder : Path
+        The spec file's folder.
+    passes : tuple of str, optional
+        The optimiser's passes to apply; all where omitted.
+    """
+    workspace = open_workspace(spec, folder)
+    return compile_spec(spec, workspace.model.components, workspace.dataset.space, passes)
+
+
+def execute(
+    spec: Spec,
+    plan: Plan,
+    folder: Path,
+    run_folder: Path,
+    on_progress: OnProgress = ignore_progress,
+) -> Measurements:
+    """Run a plan; what `run_folder` already holds of it is not run again.
+
+    Parameters
+    ----------
+    spec : Spec
+    plan : Plan
+        Compiled from `spec`.
+    folder : Path
+        The spec file's folder.
+    run_folder : Path
+        Takes the tables.
+    on_progress : callable
+    """
+    workspace = open_workspace(spec, folder)
+    return execute_plan(
+        plan,
+        workspace.model,
+        workspace.dataset,
+        lambda images: measure(workspace.readouts, images),
+        run_folder / "tables",
+        spec.execution.device,
+        on_progress,
+    )
+
+
+def _execute_randomised(workspace: Workspace, plan: Plan, run_folder: Path) -> Measurements | None:
+    """The hypotheses' treatments on a randomly initialised copy of the network."""
+    spec = workspace.spec
+    owners = tuple(f"hypothesis:{hypothesis.name}" for hypothesis in spec.hypotheses)
+    if not spec.execution.controls or not owners:
+        return None
+    model = randomise(workspace.model, spec.execution.seed)
+    return execute_plan(
+        replace(restrict(plan, owners, ("base", "counterfactual"), _CONTROL_PAIRS), model_digest="random"),
+        model,
+        workspace.dataset,
+        lambda images: measure(workspace.readouts, images),
+        run_folder / "tables-random",
+        spec.execution.device,
+    )
+
+
+def analyse(
+    spec: Spec,
+    plan: Plan,
+    measurements: Measurements,
+    folder: Path,
+    randomised: Measurements | None = None,
+    on_progress: OnProgress = ignore_progress,
+) -> Results:
+    """From measurements to effects, verdicts and alignment.
+
+    Parameters
+    ----------
+    spec : Spec
+    plan : Plan
+    measurements : Measurements
+        The answer to `plan`.
+    folder : Path
+        The spec file's folder.
+    randomised : Measurements, optional
+        Of the hypotheses' treatments on a randomly initialised copy.
+    on_progress : callable
+    """
+    workspace = open_workspace(spec, folder)
+    readouts, dataset, model = workspace.readouts, workspace.dataset, workspace.model
+    periods = {name: readout.period for name, readout in readouts.items() if readout.period is not None}
+    units = {name: readout.unit for name, readout in readouts.items()}
+    pixels = 1
+    for axis in model.graph.by_name[model.graph.outputs["output"]].shape:
+        pixels *= axis
+
+    effects = estimate_effects(spec, plan, measurements, pixels, periods, units, _as_progress(on_progress))
+    verdicts = judge(spec, plan, measurements, workspace.graph, periods)
+    alignment = assess(spec, plan, measurements, workspace.graph, periods, on_progress)
+    checks = check_readouts(dataset, readouts, model.vae, _READOUT_SAMPLES, spec.data.seed)
+    controls = control_checks(spec, measurements, randomised, workspace.check, periods)
+    factors = Resolver(spec, model.components).mapped_latents()
+    latents = summarise_latents(measurements, factors)
+    manifest = measurements.manifest
+    return Results(
+        name=spec.name,
+        description=spec.description,
+        question=_question(spec),
+        answer=_answer(verdicts, alignment),
+        verdicts=verdicts,
+        estimates=effects.estimates,
+        refutations=effects.refutations,
+        alignment=alignment,
+        graph=GraphSummary(
+            factors=tuple(spec.graph.factors),
+            attributes=tuple(spec.graph.attributes),
+            edges=spec.graph.edge_pairs,
+            mapping={node: section.components for node, section in spec.mapping.items()},
+        ),
+        readouts=checks,
+        controls=controls,
+        traversals=_strips(plan, measurements),
+        latents=latents,
+        model={
+            **model.facts,
+            "reconstruction (nats an image)": round(workspace.check.reconstruction, 2),
+            "KL (nats an image)": round(workspace.check.kl, 2),
+        },
+        data={**dataset.describe(), "pairs a treatment": spec.data.samples, "seed": spec.data.seed},
+        execution={
+            "device": manifest["device"],
+            "threads": manifest["threads"],
+            "rows": manifest["rows"],
+            "rows run": manifest["rows_run"],
+            "rows left out (dead)": manifest["rows_dead"],
+            "seconds": round(manifest["seconds"], 1),
+            "passes": ", ".join(record.name for record in plan.passes),
+        },
+        manifest={
+            "spec digest": spec.digest,
+            "plan digest": plan.digest,
+            "model digest": plan.model_digest,
+            "seed": spec.execution.seed,
+            "python": platform.python_version(),
+            "platform": f"{platform.system()} {platform.machine()}",
+            **{library: version(library) for library in _LIBRARIES},
+        },
+        warnings=warn(controls, checks, latents),
+    )
+
+
+def run(path: str | Path, out: Path = Path("runs"), on_progress: OnProgress | None = None) -> RunOutcome:
+    """A spec file from text to report.
+
+    Parameters
+    ----------
+    path : str or Path
+        The spec file.
+    out : Path
+        Runs are kept in ``out/NAME/PLAN_DIGEST/``; a run that was killed goes on where it stopped.
+    on_progress : callable, optional
+
+    Raises
+    ------
+    SpecError
+        With every fault of the spec.
+    CausalVAEError
+        For what else a user can mend.
+    """
+    tell = on_progress or ignore_progress
+    spec = load_spec(path)
+    folder = Path(path).parent
+    began = time.perf_counter()
+    tell(Progress("network", 0, 1, "networks"))
+    plan = compile_plan(spec, folder)
+    tell(Progress("network", 1, 1, "networks"))
+    run_folder = out / spec.name / plan.digest
+    run_folder.mkdir(parents=True, exist_ok=True)
+    (run_folder / "spec.yaml").write_text(write_resolved(spec), encoding="utf-8")
+    measurements = execute(spec, plan, folder, run_folder, tell)
+    randomised = _execute_randomised(open_workspace(spec, folder), plan, run_folder)
+    results = analyse(spec, plan, measurements, folder, randomised, tell)
+    execution = {**results.execution, "seconds in all": round(time.perf_counter() - began, 1)}
+    results = replace(results, execution=execution)
+    reports = write_report(results, run_folder, spec.report.formats)
+    write_json({**results.manifest, **results.execution}, run_folder / "manifest.json")
+    return RunOutcome(results, run_folder, reports)
+
+
+def train(
+    path: str | Path, out: Path | None = None, on_progress: Callable[[TrainProgress], None] = lambda progress: None
+) -> TrainOutcome:
+    """Train the network of a training spec, resuming where an earlier run stopped.
+
+    Parameters
+    ----------
+    path : str or Path
+        The training spec.
+    out : Path, optional
+        Takes checkpoint, log and weights; ``runs/train/NAME`` where omitted.
+    on_progress : callable
+        Called after every step.
+    """
+    spec = load_train_spec(path)
+    folder = out or Path("runs") / "train" / spec.name
+    result = _train(spec, folder, on_progress)
+    return TrainOutcome(result.reconstruction, result.kl, result.seconds, _write_weights(result, folder, spec.name))
+
+
+def _write_weights(result: TrainResult, folder: Path, name: str) -> Path:
+    from safetensors.torch import save_file
+
+    path = folder / f"{name}.safetensors"
+    partial = path.with_name(path.name + ".partial")
+    state = {key: value.contiguous() for key, value in result.vae.state_dict().items()}
+    save_file(state, str(partial), metadata=result.metadata)
+    partial.replace(path)
+    return path
+
+
+def _as_progress(on_progress: OnProgress) -> Callable[[str, int, int, str], None]:
+    return lambda stage, done, total, unit: on_progress(Progress(stage, done, total, unit))
+
+
+def _question(spec: Spec) -> str:
+    if spec.description:
+        return " ".join(spec.description.split())
+    if spec.hypotheses:
+        return f"Do the {len(spec.hypotheses)} hypotheses of {spec.name} hold?"
+    return f"What do the interventions of {spec.name} do?"
+
+
+def _answer(verdicts: tuple[Verdict, ...], alignment: Alignment) -> str:
+    parts = []
+    for status in ("supported", "refuted", "inconclusive"):
+        names = [verdict.hypothesis for verdict in verdicts if verdict.status == status]
+        if names:
+            parts.append(f"{', '.join(names)}: {status}")
+    edges = [edge for edge in alignment.edges if edge.via == alignment.primary]
+    held = sum(edge.status == "supported" for edge in edges)
+    declared = sum(edge.declared for edge in edges)
+    spurious = sum(edge.status == "spurious" for edge in edges)
+    found = f"{held} of {declared} declared effects are found in the network, and {spurious} that were not declared"
+    return "; ".join([*parts, found]) + "."
+
+
+def _strips(plan: Plan, measurements: Measurements) -> tuple[TraversalStrip, ...]:
+    strips = []
+    for number, traversal in enumerate(plan.traversals):
+        rows: Any = measurements.images[measurements.images["strip"] == number].sort_values("step")
+        images = tuple(base64.b64encode(png).decode("ascii") for png in rows["png"])
+        strips.append(TraversalStrip(traversal.label, traversal.latent, traversal.quantiles, images))
+    return tuple(strips)

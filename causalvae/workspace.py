@@ -1,0 +1,87 @@
+"""What a spec refers to, opened: network, data, readouts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from causalvae.data.dataset import Dataset, open_dataset
+from causalvae.data.pairs import draw_samples
+from causalvae.graph import CausalGraph
+from causalvae.models.check import LoadCheck, check_model
+from causalvae.models.loading import Model, load_model
+from causalvae.readouts import Readout, build_readouts
+from causalvae.spec.schema import Spec
+
+_CHECK_IMAGES = 256
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """Everything that a run of a spec needs besides its plan.
+
+    Parameters
+    ----------
+    spec : Spec
+    folder : Path
+        The spec file's folder: relative paths start here.
+    model : Model
+    dataset : Dataset
+    readouts : dict
+        Attribute -> readout.
+    graph : CausalGraph
+        The declared graph.
+    check : LoadCheck
+        The load-time check's findings.
+    """
+
+    spec: Spec
+    folder: Path
+    model: Model
+    dataset: Dataset
+    readouts: Mapping[str, Readout]
+    graph: CausalGraph
+    check: LoadCheck
+
+
+def open_workspace(spec: Spec, folder: Path) -> Workspace:
+    """Load and check what `spec` refers to; a spec that was opened before is not loaded again.
+
+    Raises
+    ------
+    CausalVAEError
+        CV1xx for the network, CV2xx for data and readouts.
+    """
+    return _open(spec.digest, _Held(spec), folder.resolve())
+
+
+class _Held:
+    """Carries a spec past the cache's key: the digest stands for it."""
+
+    def __init__(self, spec: Spec) -> None:
+        self.spec = spec
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Held)
+
+    def __hash__(self) -> int:
+        return 0
+
+
+@lru_cache(maxsize=4)
+def _open(spec_digest: str, held: _Held, folder: Path) -> Workspace:
+    spec = held.spec
+    dataset = open_dataset(spec.data, folder)
+    model = load_model(spec.model, folder)
+    inputs = dataset.inputs(draw_samples(dataset, _CHECK_IMAGES, spec.data.seed))
+    return Workspace(
+        spec=spec,
+        folder=folder,
+        model=model,
+        dataset=dataset,
+        readouts=build_readouts(spec.graph.attributes),
+        graph=CausalGraph.from_section(spec.graph),
+        check=check_model(model.vae, inputs),
+    )
