@@ -243,7 +243,7 @@ def execute_plan(
         for number, (first, stop) in enumerate(shard_bounds(cohort.samples, plan.shard_pairs)):
             path = folder / "outcomes" / f"{cohort.name}.{number:05d}.parquet"
             seen = folder / "observations" / f"{number:05d}.parquet"
-            if not path.exists():
+            if not path.exists() or (cohort.name == OBSERVED and not seen.exists()):
                 if statistics is None:
                     statistics = runner.statistics(cohort.name, arms)
                 inputs = runner.shard(cohort.name, first, stop)
