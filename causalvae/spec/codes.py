@@ -55,7 +55,7 @@ CODES: Final[dict[str, str]] = {
     "CV063": "no such factor",
     "CV064": "value is no level of the factor",
     "CV065": "nothing to propagate with",
-    "CV066": "increase on a factor without an order",
+    "CV066": "factor that cannot increase",
     "CV070": "outcome is no attribute",
     "CV071": "treatment does not reach the outcome",
     "CV072": "expectation that cannot be false",

@@ -119,6 +119,20 @@ def _check_input(draft: Draft, section: InputIntervention, path: Path) -> list[F
                 "Write `contrast: as_drawn`, or delete the key.",
             )
         )
+    elif (
+        known is not None
+        and section.contrast == "increase"
+        and isinstance(section.set, SetTo)
+        and known.level_of(section.set.to) == 0
+    ):
+        findings.append(
+            Finding(
+                "CV066",
+                (*path, "contrast"),
+                f"'{section.factor}' is set to its lowest level, to which it cannot increase",
+                "Write `contrast: as_drawn`, or set a higher level.",
+            )
+        )
     structural = draft.source.structural if draft.source is not None else True
     below = [name for name in draft.factors if draft.edges_sound and name in draft.reach(section.factor)]
     if section.others == "propagate" and not structural and below:

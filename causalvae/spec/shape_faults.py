@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-import types
 from collections.abc import Iterable, Sequence
-from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
+from typing import Any, Final
 
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
 from causalvae.spec.diagnostics import Finding, Path, field_of, list_choices, nearest, show_text
+from causalvae.spec.model_walk import keys_at, tags_at
 
 _TYPE_WORDS: Final = (
     ("string", "text"),
@@ -155,11 +155,11 @@ def explain_levels(plain: Any, known: Iterable[Finding]) -> list[Finding]:
 def _explain(item: _Located, root: type[BaseModel]) -> Finding:
     path, kind, field = item.path, item.kind, field_of(item.path) or "the spec"
     if kind == "extra_forbidden":
-        return _unknown_key(path, _keys_at(root, item.error["loc"][:-1]))
+        return _unknown_key(path, keys_at(root, item.error["loc"][:-1]))
     if kind == "missing":
         return _missing((*path, item.error["loc"][-1]))
     if kind == "union_tag_not_found":
-        return _missing((*path, _discriminator(item)), _tags_at(root, item.error["loc"]))
+        return _missing((*path, _discriminator(item)), tags_at(root, item.error["loc"]))
     if kind in ("literal_error", "union_tag_invalid"):
         return _not_a_choice(item)
     if kind == "one_of":
@@ -364,65 +364,3 @@ def _describe(value: Any) -> str:
 
 def _discriminator(item: _Located) -> str:
     return str(item.context.get("discriminator", "")).strip("'")
-
-
-def _arms(annotation: Any) -> list[Any]:
-    """The members of a union, without their annotations."""
-    origin = get_origin(annotation)
-    if origin is Annotated:
-        return _arms(get_args(annotation)[0])
-    if origin in (Union, types.UnionType):
-        return [arm for member in get_args(annotation) for arm in _arms(member)]
-    return [annotation]
-
-
-def _is_model(arm: Any) -> bool:
-    return isinstance(arm, type) and issubclass(arm, BaseModel)
-
-
-def _names_of(model: type[BaseModel]) -> list[str]:
-    return [info.alias or name for name, info in model.model_fields.items()]
-
-
-def _literals_of(model: type[BaseModel]) -> list[str]:
-    return [
-        str(value)
-        for info in model.model_fields.values()
-        if get_origin(info.annotation) is Literal
-        for value in get_args(info.annotation)
-    ]
-
-
-def _step(arms: list[Any], part: str | int) -> list[Any]:
-    found: list[Any] = []
-    for arm in arms:
-        if _is_model(arm):
-            for name, info in arm.model_fields.items():
-                if part == (info.alias or name):
-                    found += _arms(info.annotation)
-        elif get_origin(arm) is dict and isinstance(part, str):
-            found += _arms(get_args(arm)[1])
-        elif get_origin(arm) is tuple and isinstance(part, int):
-            found += _arms(get_args(arm)[0])
-    if found:
-        return found
-    # A part that is no place names the arm of a union that pydantic tried.
-    tried = [arm for arm in arms if _is_model(arm) and (arm.__name__ in str(part) or part in _literals_of(arm))]
-    return tried or arms
-
-
-def _keys_at(root: type[BaseModel], loc: Iterable[str | int]) -> list[str]:
-    arms: list[Any] = [root]
-    for part in loc:
-        arms = _step(arms, part)
-    return list(dict.fromkeys(name for arm in arms if _is_model(arm) for name in _names_of(arm)))
-
-
-def _tags_at(root: type[BaseModel], loc: Iterable[str | int]) -> list[str]:
-    arms: list[Any] = [root]
-    for part in loc:
-        arms = _step(arms, part)
-    first = [next(iter(arm.model_fields.values())) for arm in arms if _is_model(arm)]
-    return [
-        str(value) for info in first if get_origin(info.annotation) is Literal for value in get_args(info.annotation)
-    ]

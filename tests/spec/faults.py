@@ -154,6 +154,7 @@ FAULTS = (
     Fault(
         "CV066", "    input: {factor: shape, set: {to: heart}}\n", "    input: {factor: shape, contrast: «increase}\n"
     ),
+    Fault("CV066", RESIZE, "    input: {factor: scale, set: {to: 0.5}, contrast: «increase}\n"),
     Fault("CV070", OUTCOME, "    outcome: «aera\n"),
     Fault("CV070", MEDIATION, "    mediation: {treatment: resize, mediators: [$scale], outcomes: [area, «scale]}\n"),
     Fault("CV071", OUTCOME, "    outcome: «centroid_x\n"),

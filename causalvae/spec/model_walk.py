@@ -1,0 +1,73 @@
+"""Which keys and choices a place of the language has, read from the models themselves."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Iterable
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from pydantic import BaseModel
+
+
+def _arms(annotation: Any) -> list[Any]:
+    """The members of a union, without their annotations."""
+    origin = get_origin(annotation)
+    if origin is Annotated:
+        return _arms(get_args(annotation)[0])
+    if origin in (Union, types.UnionType):
+        return [arm for member in get_args(annotation) for arm in _arms(member)]
+    return [annotation]
+
+
+def _is_model(arm: Any) -> bool:
+    return isinstance(arm, type) and issubclass(arm, BaseModel)
+
+
+def _names_of(model: type[BaseModel]) -> list[str]:
+    return [info.alias or name for name, info in model.model_fields.items()]
+
+
+def _literals_of(model: type[BaseModel]) -> list[str]:
+    return [
+        str(value)
+        for info in model.model_fields.values()
+        if get_origin(info.annotation) is Literal
+        for value in get_args(info.annotation)
+    ]
+
+
+def _step(arms: list[Any], part: str | int) -> list[Any]:
+    found: list[Any] = []
+    for arm in arms:
+        if _is_model(arm):
+            for name, info in arm.model_fields.items():
+                if part == (info.alias or name):
+                    found += _arms(info.annotation)
+        elif get_origin(arm) is dict and isinstance(part, str):
+            found += _arms(get_args(arm)[1])
+        elif get_origin(arm) is tuple and isinstance(part, int):
+            found += _arms(get_args(arm)[0])
+    if found:
+        return found
+    # A part that is no place names the arm of a union that pydantic tried.
+    tried = [arm for arm in arms if _is_model(arm) and (arm.__name__ in str(part) or part in _literals_of(arm))]
+    return tried or arms
+
+
+def keys_at(root: type[BaseModel], loc: Iterable[str | int]) -> list[str]:
+    """The keys that a mapping at `loc`, as pydantic's errors give it, may have."""
+    arms: list[Any] = [root]
+    for part in loc:
+        arms = _step(arms, part)
+    return list(dict.fromkeys(name for arm in arms if _is_model(arm) for name in _names_of(arm)))
+
+
+def tags_at(root: type[BaseModel], loc: Iterable[str | int]) -> list[str]:
+    """The values of the first key of each model at `loc`: what tells the members of a union apart."""
+    arms: list[Any] = [root]
+    for part in loc:
+        arms = _step(arms, part)
+    first = [next(iter(arm.model_fields.values())) for arm in arms if _is_model(arm)]
+    return [
+        str(value) for info in first if get_origin(info.annotation) is Literal for value in get_args(info.annotation)
+    ]
