@@ -24,17 +24,23 @@ _PLAIN_TOOLTIPS_FROM = 1500
 
 
 def palette_css() -> str:
-    """CSS rules for the shades ``s0`` to ``s19``, as custom properties for a light and a dark page."""
-    light = ";".join(f"--s{step}:{_blend(_LIGHT, step)}" for step in range(STEPS))
-    dark = ";".join(f"--s{step}:{_blend(_DARK, step)}" for step in range(STEPS))
-    fills = "".join(f".s{step}{{fill:var(--s{step})}}" for step in range(STEPS))
-    # Text on a shade: the far half of either palette needs the opposite ink.
-    inks = ",".join(f".s{step}+text" for step in range(STEPS // 2, STEPS))
-    return (
-        f":root{{{light};--on-strong:#fff;--on-weak:#17202a}}\n"
-        f"@media screen and (prefers-color-scheme:dark){{:root{{{dark};--on-strong:#0b1118;--on-weak:#e8edf2}}}}\n"
-        f"{fills}\n.cell-text{{fill:var(--on-weak)}}\n{inks}{{fill:var(--on-strong)}}\n"
-    )
+    """CSS for the shades ``s0`` to ``s19`` and the ink on each, as custom properties for a light and a dark page."""
+    light, dark = (_properties(anchors) for anchors in (_LIGHT, _DARK))
+    fills = "".join(f".s{step}{{fill:var(--s{step})}}.s{step}+text{{fill:var(--i{step})}}" for step in range(STEPS))
+    return f":root{{{light}}}\n@media screen and (prefers-color-scheme:dark){{:root{{{dark}}}}}\n{fills}\n"
+
+
+def _properties(anchors: tuple[str, ...]) -> str:
+    colours = [_blend(anchors, step) for step in range(STEPS)]
+    return ";".join(f"--s{step}:{colour};--i{step}:{_ink(colour)}" for step, colour in enumerate(colours))
+
+
+def _ink(colour: str) -> str:
+    """Black or white, whichever reads better on `colour` (WCAG contrast: the two are equal at luminance 0.179)."""
+    shares = [channel / 255 for channel in _channels(colour)]
+    linear = [share / 12.92 if share <= 0.04045 else ((share + 0.055) / 1.055) ** 2.4 for share in shares]
+    luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+    return "#000000" if luminance > 0.179 else "#ffffff"
 
 
 def shade(value: float | None, largest: float) -> str:

@@ -135,7 +135,7 @@ def _verdicts(rng: random.Random, bad: str) -> tuple[Verdict, ...]:
             (
                 ClaimTest("mediated_share", ">= 0.7", 0.9183, 0.9012, 0.9401, 1e-12, 1.0, 512),
                 ClaimTest("off_target", "<= 0.2", 0.061, 0.048, 0.077, 0.0004, 0.9996, 512, None, "3 attributes" + bad),
-                ClaimTest("null_circuits", "above random subspaces", 0.91, None, None, 0.005, 1.0, 96, None, "none as high"),
+                ClaimTest("null_circuits", "above random", 0.91, None, None, 0.005, 1.0, 96, None, "none as high"),
             ),
             null(0.91, 0.005, 0.18), 0.002, 1.0, 0.05,
         ),
