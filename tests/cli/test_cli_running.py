@@ -1,0 +1,259 @@
+from __future__ import annotations
+
+import io
+import json
+import math
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+from synthetic_results import HOSTILE, build_results
+
+import causalvae
+from causalvae.cli.progress import ProgressView, TrainingView, format_seconds
+from causalvae.engine.progress import Progress
+from causalvae.errors import CausalVAEError
+from causalvae.report import load_results, write_report
+from causalvae.results import Results
+
+
+@dataclass(frozen=True)
+class Outcome:
+    results: Results
+    folder: Path
+    reports: dict[str, Path]
+
+
+def fake_run(results: Results, folder: Path) -> Any:
+    def run(path: Path, out: Path = Path("runs"), on_progress: Any = None) -> Outcome:
+        for done in (0, 5, 10):
+            on_progress(Progress("engine", done, 10, "rows"))
+        return Outcome(results, folder, write_report(results, folder, ("html", "json")))
+
+    return run
+
+
+@pytest.fixture
+def results() -> Results:
+    return build_results()
+
+
+def test_run_prints_verdicts_effects_agreement_and_the_report(
+    invoke, starter: Path, tmp_path: Path, results: Results, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(causalvae, "run", fake_run(results, tmp_path / "run"), raising=False)
+    done = invoke("run", starter)
+    assert done.exit_code == 0
+    for words in (
+        "✓ supported", "✗ refuted", "? inconclusive", "1,420", "indirect effect", "121 [117, 125]", "0.92 [0.90, 0.94]",
+        "< 0.001", "Precision", "✗ 2 missing: shape -> is_heart, orientation -> is_heart", "Fisher's C",
+        str(tmp_path / "run" / "report.html"),
+    ):  # fmt: skip
+        assert words in done.stdout, words
+    assert "\x1b" not in done.stdout + done.stderr, "piped output has no colour codes"
+    wide = [line for line in done.stdout.splitlines() if len(line) > 80 and str(tmp_path) not in line]
+    assert wide == []
+    assert "engine: 10 rows" in done.stderr
+    assert "engine" not in done.stdout
+
+
+@pytest.mark.parametrize(("options", "code"), [([], 0), (["--strict"], 1)])
+def test_strict_fails_where_a_hypothesis_is_refuted(
+    invoke, starter: Path, tmp_path: Path, results: Results, monkeypatch: pytest.MonkeyPatch, options: list, code: int
+) -> None:
+    monkeypatch.setattr(causalvae, "run", fake_run(results, tmp_path / "run"), raising=False)
+    assert invoke("run", starter, *options).exit_code == code
+    assert invoke("run", starter, *options, "--json").exit_code == code
+
+
+def test_strict_passes_where_none_is_refuted(
+    invoke, starter: Path, tmp_path: Path, results: Results, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = replace(results, verdicts=tuple(v for v in results.verdicts if v.status != "refuted"))
+    monkeypatch.setattr(causalvae, "run", fake_run(held, tmp_path / "run"), raising=False)
+    assert invoke("run", starter, "--strict").exit_code == 0
+
+
+def test_run_as_json_is_one_strict_object(
+    invoke, starter: Path, tmp_path: Path, results: Results, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(causalvae, "run", fake_run(results, tmp_path / "run"), raising=False)
+    done = invoke("run", starter, "--json", "--quiet")
+    content = json.loads(done.stdout)
+    assert content["reports"]["html"] == str(tmp_path / "run" / "report.html")
+    assert [verdict["status"] for verdict in content["results"]["verdicts"]][:2] == ["supported", "refuted"]
+    assert done.stderr == ""
+
+
+def test_quiet_keeps_to_verdicts_and_paths(
+    invoke, starter: Path, tmp_path: Path, results: Results, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(causalvae, "run", fake_run(results, tmp_path / "run"), raising=False)
+    done = invoke("run", starter, "--quiet")
+    assert done.stderr == ""
+    assert "✗ refuted" in done.stdout
+    assert "report.html" in done.stdout
+    assert "Precision" not in done.stdout
+
+
+def test_hostile_strings_do_not_reach_the_terminal_as_commands(
+    invoke, starter: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad = build_results(hostile=True)
+    bad = replace(bad, answer="\x1b[2J\x1b]0;owned\x07 [bold]kept[/bold]" + HOSTILE)
+    monkeypatch.setattr(causalvae, "run", fake_run(bad, tmp_path / "run"), raising=False)
+    done = invoke("run", starter)
+    assert done.exit_code == 0
+    assert "\x1b" not in done.stdout
+    assert "\x07" not in done.stdout
+    assert "[bold]kept[/bold]" in " ".join(done.stdout.split()), "markup is text, as latent[3] must be"
+
+
+def raising(error: BaseException) -> Any:
+    def run(*arguments: Any, **options: Any) -> Any:
+        raise error
+
+    return run
+
+
+def test_an_error_that_a_user_can_mend_has_no_traceback(invoke, starter: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    error = CausalVAEError(
+        "CV104", "The layout [3] is wrong.", "Say posterior: {layout: interleaved}.", "model.posterior"
+    )
+    monkeypatch.setattr(causalvae, "run", raising(error), raising=False)
+    done = invoke("run", starter)
+    assert done.exit_code == 3
+    assert done.stdout == ""
+    for words in ("CV104", "The layout [3] is wrong.", "model.posterior", "help: Say posterior"):
+        assert words in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_an_error_says_its_own_exit_code(invoke, starter: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    error = CausalVAEError("CV301", "It does not fit.", "Mend it.")
+    error.exit_code = 2  # type: ignore[misc]
+    monkeypatch.setattr(causalvae, "run", raising(error), raising=False)
+    assert invoke("run", starter).exit_code == 2
+
+
+def test_an_unforeseen_error_points_to_debug(invoke, starter: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(causalvae, "run", raising(ZeroDivisionError("by zero")), raising=False)
+    done = invoke("run", starter)
+    assert done.exit_code == 3
+    assert "ZeroDivisionError: by zero" in done.stderr
+    assert "--debug" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError("x"), CausalVAEError("CV104", "a", "b")])
+def test_debug_lets_the_error_through(invoke, starter: Path, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    monkeypatch.setattr(causalvae, "run", raising(error), raising=False)
+    assert invoke("--debug", "run", starter).exception is error
+
+
+def test_a_stopped_run_says_how_to_go_on(invoke, starter: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(causalvae, "run", raising(KeyboardInterrupt()), raising=False)
+    done = invoke("run", starter)
+    assert done.exit_code == 130
+    assert "same command" in done.stderr
+
+
+def test_a_wrong_option_is_a_usage_error(invoke, starter: Path) -> None:
+    done = invoke("run", starter, "--no-such-option")
+    assert done.exit_code == 2
+    assert "no-such-option" in done.stderr
+
+
+def test_report_writes_again_from_results_json(invoke, tmp_path: Path, results: Results) -> None:
+    write_report(results, tmp_path, ("json",))
+    done = invoke("report", tmp_path)
+    assert done.exit_code == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["report.html", "report.md", "results.json"]
+    before = (tmp_path / "report.html").read_bytes()
+    (tmp_path / "report.html").unlink()
+    assert invoke("report", tmp_path, "--format", "html", "--format", "json").exit_code == 0
+    assert (tmp_path / "report.html").read_bytes() == before
+    assert math.isnan(load_results(tmp_path).controls[3].value)
+
+
+def test_report_of_a_folder_without_results(invoke, tmp_path: Path) -> None:
+    done = invoke("report", tmp_path)
+    assert done.exit_code == 3
+    assert "CV450" in done.stderr
+
+
+@dataclass(frozen=True)
+class Trained:
+    reconstruction: float
+    kl: tuple[float, ...]
+    seconds: float
+    weights: Path
+
+
+@dataclass(frozen=True)
+class Step:
+    step: int
+    steps: int
+    rate: float
+    terms: dict[str, float]
+
+
+def test_train_shows_progress_and_what_was_reached(invoke, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: dict[str, Any] = {}
+
+    def train(path: Path, out: Path | None, on_progress: Any) -> Trained:
+        seen["out"] = out
+        for step in range(1, 101):
+            on_progress(Step(step, 100, 25.0, {"reconstruction": 40.0 - step / 10, "kl": 12.3}))
+        return Trained(30.123, (2.0, 0.01), 3725.0, tmp_path / "w.safetensors")
+
+    monkeypatch.setattr(causalvae, "train", train, raising=False)
+    done = invoke("train", "spec.yaml", "--out", tmp_path)
+    assert done.exit_code == 0
+    assert seen["out"] == tmp_path
+    assert "30.12 nats" in done.stdout
+    assert "1 h 2 min" in done.stdout
+    assert "w.safetensors" in done.stdout
+    lines = done.stderr.splitlines()
+    assert 10 <= len(lines) <= 22, "a log is not flooded"
+    assert "step 100/100" in lines[-1]
+    assert "reconstruction 30" in lines[-1]
+    assert "25 steps/s" in lines[-1]
+    content = json.loads(invoke("train", "spec.yaml", "--json", "--quiet").stdout)
+    assert content["kl"] == [2.0, 0.01]
+
+
+def terminal() -> Console:
+    return Console(file=io.StringIO(), force_terminal=True, width=80, color_system=None)
+
+
+def test_bars_in_a_terminal_have_rate_and_count() -> None:
+    console = terminal()
+    with ProgressView(console=console) as view:
+        for done in range(0, 1001, 100):
+            view.tell(Progress("engine", done, 1000, "rows"))
+    written = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "1,000/1,000" in written
+    assert "rows/s" in written
+
+
+def test_a_stage_of_unknown_length_does_not_break_the_bars() -> None:
+    for console in (terminal(), Console(file=io.StringIO(), width=80)):
+        with ProgressView(console=console) as view:
+            view.tell(Progress("network", 0, 0, "networks"))
+            view.tell(Progress("network", 1, 1, "networks"))
+
+
+def test_training_bar_in_a_terminal_shows_the_terms() -> None:
+    console = terminal()
+    with TrainingView(console=console) as view:
+        for step in range(1, 50):
+            view.tell(Step(step, 50, 10.0, {"kl": 1.5}))
+    assert "kl 1.5" in console.file.getvalue()  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(("seconds", "words"), [(4.4, "4 s"), (75, "1 min 15 s"), (7322, "2 h 2 min")])
+def test_durations(seconds: float, words: str) -> None:
+    assert format_seconds(seconds) == words
