@@ -445,7 +445,8 @@ def _provenance_section(results: Results) -> Section | None:
         blocks.append(tables.facts_table("Manifest: versions, digests, seeds, timings", results.manifest))
     blocks.append(
         Prose(
-            "To run it again: causalvae run SPEC, with the spec file that this run was made from. With the same spec, "
+            "To run it again: causalvae run SPEC, with the spec file that it was made from (spec.yaml beside this "
+            "report is the same with every default written out). With the same spec, "
             "weights, seeds and versions the numbers are the same. results.json beside this report holds every number "
             "unrounded; causalvae report FOLDER writes the report again from it."
         )

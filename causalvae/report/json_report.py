@@ -52,7 +52,7 @@ def load_results(folder: Path) -> Results:
         raise CausalVAEError(
             "CV450",
             f"There are no results to read: {error.strerror or error}.",
-            "Name the folder that `causalvae run` printed, or run the spec again.",
+            "Name the folder that `causalvae run` printed; its spec's report.formats must hold json.",
             str(path),
         ) from error
     except UnicodeDecodeError as error:
