@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from causalvae.data.factors import FactorSpace
+from itertools import pairwise
+
+from causalvae.data.factors import Factor, FactorSpace
 from causalvae.digest import digest
 from causalvae.errors import CausalVAEError
 from causalvae.models.components import Component, ComponentMap
@@ -67,7 +69,8 @@ def compile_spec(
     Raises
     ------
     CausalVAEError
-        CV3xx where the spec does not fit the network or the data.
+        CV300 to CV302 for addresses, CV303 to CV306 for what cannot be patched so, CV307 to CV310 for interventions
+        that do not fit the spec or the data, CV311 for a circuit that has no null circuits.
     """
     compiler = _Compiler(spec, components, space)
     plan = compiler.compile()
@@ -141,6 +144,13 @@ class _Compiler:
 
     def _cohort(self, name: str) -> str:
         """The cohort of the input intervention called `name`, made when first asked for."""
+        if name == OBSERVED:
+            raise CausalVAEError(
+                "CV310",
+                f"an intervention cannot be called {OBSERVED!r}: that is the cohort of untreated samples.",
+                "Give it another name.",
+                "interventions",
+            )
         if name not in self._cohorts:
             section = self._input(name)
             self._cohorts[name] = Cohort(
@@ -175,16 +185,15 @@ class _Compiler:
             ) from None
         level: int | None = None
         if isinstance(section.set, SetTo):
-            named = section.set.to
-            choices = factor.labels if isinstance(named, str) else factor.values
-            if named not in choices:
+            level = _level_of(factor, section.set.to)
+            if level is None:
+                choices = factor.labels if isinstance(section.set.to, str) else factor.values
                 raise CausalVAEError(
                     "CV309",
-                    f"{section.factor} has no level {named!r}.",
-                    f"Its levels are: {', '.join(map(str, choices))}.",
+                    f"{section.factor} has no level {section.set.to!r}.",
+                    f"Its levels are: {', '.join(map(str, choices)) or 'numbers'}.",
                     f"interventions.{name}",
                 )
-            level = choices.index(named)
         rises = factor.kind == "ordinal" and level is None
         contrast = section.contrast or ("increase" if rises else "as_drawn")
         return Treatment(name, section.factor, level, section.others, contrast)
@@ -301,7 +310,7 @@ class _Compiler:
         # The seed depends on the circuit's place, not on the spec, so that the same null circuits serve every
         # hypothesis about the same sites and are run once.
         seed = int(digest([self._spec.execution.seed, [(patch.site, patch.units) for patch in patches]]), 16) % 2**31
-        kind, circuits = draw_null_circuits(patches, self._components, hypothesis.null.samples, seed)
+        kind, circuits = draw_null_circuits(patches, self._components, hypothesis.null.samples, seed, owner)
         for index, circuit in enumerate(circuits):
             self._use(
                 owner,
@@ -346,7 +355,8 @@ class _Compiler:
                 and section.others == "hold"
             ):
                 return self._cohort(intervention.name)
-        name = f"do-{factor}"
+        # Parentheses, so that no intervention can have the same name.
+        name = f"do({factor})"
         if name not in self._cohorts:
             section = InputIntervention(factor=factor)
             cohort = Cohort(name, self._spec.data.samples, self._spec.data.seed, self._treatment(name, section))
@@ -361,3 +371,13 @@ class _Compiler:
             Traversal(latent, f"latent[{latent}]" + (f": {mapped[latent]}" if latent in mapped else ""), _STRIP, 0)
             for latent in latents
         )
+
+
+def _level_of(factor: Factor, value: float | str) -> int | None:
+    """The level that a label or a physical value names, as validation reads it: within a hundredth of a step."""
+    if isinstance(value, str):
+        return factor.labels.index(value) if value in factor.labels else None
+    distances = [abs(known - value) for known in factor.values]
+    level = min(range(factor.size), key=distances.__getitem__)
+    step = min((abs(b - a) for a, b in pairwise(factor.values)), default=0.0)
+    return level if distances[level] <= 0.01 * step else None

@@ -210,7 +210,7 @@ class Plan:
     attributes: tuple[str, ...]
     traversals: tuple[Traversal, ...] = ()
     shard_pairs: int = 64
-    batch_rows: int = 512
+    batch_rows: int = 64
     seed: int = 0
     options: dict[str, Any] = field(default_factory=dict)
     passes: tuple[PassRecord, ...] = ()
