@@ -10,7 +10,8 @@ from causalvae.plan.types import OBSERVED, Arm, Plan, Role
 def restrict(plan: Plan, owners: tuple[str, ...], roles: tuple[Role, ...], pairs: int) -> Plan:
     """The part of a plan that serves `owners` in `roles`, on the first `pairs` pairs, without traversals.
 
-    The observed cohort's clean run stays, since it gives the attributes their scale.
+    The observed cohort stays, and its clean run with it where ``base`` is among the roles, since it gives the attributes
+    their scale.
     """
     owners = (*owners, "control:observed")
     renamed: dict[str, Arm] = {}
@@ -19,7 +20,7 @@ def restrict(plan: Plan, owners: tuple[str, ...], roles: tuple[Role, ...], pairs
         if arm.id in wanted:
             renamed[arm.id] = replace(arm, pairs=min(arm.pairs, pairs))
     uses = tuple(
-        replace(use, arm=renamed[use.arm].id) for use in plan.uses if use.arm in renamed and use.owner in owners
+        replace(use, arm=renamed[use.arm].id) for use in plan.uses if use.owner in owners and use.role in roles
     )
     arms = tuple({arm.id: arm for arm in renamed.values()}.values())
     needed = {arm.cohort for arm in arms} | {OBSERVED}
