@@ -1,0 +1,215 @@
+"""A killed run resumes to the same bytes and runs nothing twice."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from torch import Tensor
+
+from causalvae.engine.execute import choose_device, execute_plan
+from causalvae.engine.measurements import Measurements
+from causalvae.engine.progress import Progress
+from causalvae.errors import CausalVAEError
+from causalvae.models.loading import Model
+from causalvae.plan.types import OBSERVED, Arm, Cohort, Patch, Plan, Source, Traversal, Treatment
+from tests.engine.conftest import Blobs
+
+Measure = Callable[[Tensor], Tensor]
+PAIRS = 14
+PATCHES = (
+    (),
+    (Patch("latent", (1,), Source("interchange")),),
+    (Patch("encoder.conv2", (0, 3), Source("mean")),),
+    (Patch("latent", (2,), Source("quantile", 0.9)),),
+    (Patch("latent", (0,), Source("resample", seed=1)),),
+)
+PLAN = Plan(
+    name="resume",
+    spec_digest="s",
+    model_digest="small",
+    cohorts=(
+        Cohort(OBSERVED, 9, 1),
+        Cohort("resize", PAIRS, 1, Treatment("resize", "scale", None, "hold", "increase")),
+    ),
+    arms=(
+        Arm(OBSERVED, "base", (), 9),
+        Arm(OBSERVED, "base", PATCHES[3], 6),
+        *(Arm("resize", side, patches, PAIRS) for patches in PATCHES for side in ("base", "counterfactual")),
+    ),
+    uses=(),
+    attributes=("area", "weighted", "contrast"),
+    traversals=(Traversal(1, "latent[1]", (0.1, 0.9), 0),),
+    shard_pairs=4,
+    options={"rerun": "suffix", "skip_dead_rows": True},
+)
+
+
+class KilledError(Exception):
+    pass
+
+
+class Counter:
+    """A measure that counts the rows that it is asked for."""
+
+    def __init__(self, measure: Measure) -> None:
+        self._measure = measure
+        self.rows = 0
+
+    def __call__(self, images: Tensor) -> Tensor:
+        self.rows += len(images)
+        return self._measure(images)
+
+
+def shard_files(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*.parquet"))}
+
+
+def run(model: Model, measure: Measure, folder: Path, plan: Plan = PLAN, on_progress: object = None) -> Measurements:
+    extra = {} if on_progress is None else {"on_progress": on_progress}
+    return execute_plan(plan, model, Blobs(), measure, folder, "cpu", **extra)  # type: ignore[arg-type]
+
+
+def kill_when(shards: int, folder: Path) -> Callable[[Progress], None]:
+    """Stop, as a killed process would, in the middle of the shard after `shards` finished ones."""
+
+    def on_progress(progress: Progress) -> None:
+        if len(list((folder / "outcomes").glob("*.parquet"))) >= shards:
+            raise KilledError
+
+    return on_progress
+
+
+@pytest.fixture(scope="module")
+def whole(
+    sample_model: Model, measure: Measure, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, Measurements, int]:
+    folder = tmp_path_factory.mktemp("whole")
+    counter = Counter(measure)
+    found = run(sample_model, counter, folder)
+    return folder, found, counter.rows
+
+
+@pytest.mark.parametrize("shards", [0, 1, 2, 4, 5])
+def test_a_killed_run_resumes_to_the_same_bytes(
+    shards: int, whole: tuple[Path, Measurements, int], sample_model: Model, measure: Measure, tmp_path: Path
+) -> None:
+    with pytest.raises(KilledError):
+        run(sample_model, measure, tmp_path, on_progress=kill_when(shards, tmp_path))
+    finished = {path: path.stat() for path in (tmp_path / "outcomes").glob("*.parquet")}
+    assert len(finished) == shards
+    found = run(sample_model, measure, tmp_path)
+    assert shard_files(tmp_path) == shard_files(whole[0])
+    for path, before in finished.items():
+        after = path.stat()
+        assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns), "a finished shard was redone"
+    expected = whole[1]
+    assert found.outcomes.equals(expected.outcomes)
+    assert found.observations.equals(expected.observations)
+    assert found.pairs.equals(expected.pairs)
+    assert found.images.equals(expected.images)
+    unlike = ("seconds",)
+    assert {key: value for key, value in found.manifest.items() if key not in unlike} == {
+        key: value for key, value in expected.manifest.items() if key not in unlike
+    }
+
+
+def test_a_finished_run_measures_nothing_again(
+    whole: tuple[Path, Measurements, int], sample_model: Model, measure: Measure
+) -> None:
+    folder, found, rows = whole
+    before = shard_files(folder)
+    counter = Counter(measure)
+    again = run(sample_model, counter, folder)
+    assert rows > 0
+    assert counter.rows == 0
+    assert again.outcomes.equals(found.outcomes)
+    assert shard_files(folder) == before
+
+
+def test_only_missing_shards_are_run(
+    whole: tuple[Path, Measurements, int], sample_model: Model, measure: Measure, tmp_path: Path
+) -> None:
+    run(sample_model, measure, tmp_path)
+    path = tmp_path / "outcomes" / "resize.00001.parquet"
+    kept = path.read_bytes()
+    path.unlink()
+    counter = Counter(measure)
+    run(sample_model, counter, tmp_path)
+    assert path.read_bytes() == kept
+    # Two clean sides of a shard of 4, and at most the 8 patched arms of it.
+    assert 8 <= counter.rows <= 8 + 8 * 4
+
+
+def test_partial_files_are_not_taken_for_whole_ones(
+    whole: tuple[Path, Measurements, int], sample_model: Model, measure: Measure, tmp_path: Path
+) -> None:
+    for name in ("outcomes/resize.00000.parquet.partial", "observations/00000.parquet.partial"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"PAR1 cut off")
+    run(sample_model, measure, tmp_path)
+    assert shard_files(tmp_path) == shard_files(whole[0])
+    assert not list(tmp_path.rglob("*.partial"))
+
+
+def test_a_shard_of_which_a_file_was_lost_is_run_again(sample_model: Model, measure: Measure, tmp_path: Path) -> None:
+    """A shard counts as done only when both of its files are there."""
+    found = run(sample_model, measure, tmp_path)
+    (tmp_path / "observations" / "00001.parquet").unlink()
+    again = run(sample_model, measure, tmp_path)
+    assert again.observations.equals(found.observations)
+
+
+def test_progress_ends_at_the_total_and_never_falls(sample_model: Model, measure: Measure, tmp_path: Path) -> None:
+    for attempt in range(2):
+        seen: list[Progress] = []
+        run(sample_model, measure, tmp_path, on_progress=seen.append)
+        done = [progress.done for progress in seen]
+        assert done == sorted(done), attempt
+        assert done[-1] == seen[-1].total == sum(arm.pairs for arm in PLAN.arms)
+
+
+def test_another_plans_folder_is_refused(sample_model: Model, measure: Measure, tmp_path: Path) -> None:
+    run(sample_model, measure, tmp_path)
+    before = shard_files(tmp_path)
+    for other in (replace(PLAN, seed=9), replace(PLAN, arms=PLAN.arms[:3]), replace(PLAN, model_digest="other")):
+        with pytest.raises(CausalVAEError) as caught:
+            run(sample_model, measure, tmp_path, other)
+        assert caught.value.code == "CV402"
+    assert shard_files(tmp_path) == before
+    assert json.loads((tmp_path / "plan.json").read_text())["digest"] == PLAN.digest
+
+
+def test_pass_records_do_not_make_another_plan(sample_model: Model, measure: Measure, tmp_path: Path) -> None:
+    from causalvae.plan.types import PassRecord
+
+    run(sample_model, measure, tmp_path)
+    noted = replace(PLAN, passes=(PassRecord("share", 1, 1, 1.0, 1.0),))
+    run(sample_model, measure, tmp_path, noted)
+
+
+def test_resampling_a_single_input_is_refused(sample_model: Model, measure: Measure, tmp_path: Path) -> None:
+    cohort = replace(PLAN.cohorts[1], samples=1)
+    plan = replace(PLAN, cohorts=(cohort,), arms=(Arm("resize", "base", PATCHES[4], 1),), traversals=())
+    with pytest.raises(CausalVAEError) as caught:
+        run(sample_model, measure, tmp_path, plan)
+    assert caught.value.code == "CV404"
+
+
+def test_traversal_images_are_decoded_latents(whole: tuple[Path, Measurements, int]) -> None:
+    images = whole[1].images
+    assert images[["strip", "step"]].to_numpy().tolist() == [[0, 0], [0, 1]]
+    assert all(png.startswith(b"\x89PNG") for png in images["png"])
+    assert images["png"][0] != images["png"][1]
+
+
+def test_a_device_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    assert choose_device("auto").type == "cpu"
+    with pytest.raises(CausalVAEError) as caught:
+        choose_device("cuda")
+    assert caught.value.code == "CV401"
