@@ -57,9 +57,10 @@ def print_verdicts(console: Console, results: Results) -> None:
 
 def key_effects(results: Results) -> list[Table]:
     """The main effects of each mediation through all its mediators; of the input manipulations where there is none."""
+    from causalvae.report.effect_tables import input_table
     from causalvae.report.glossary import term_of
     from causalvae.report.numbers import format_interval, format_p
-    from causalvae.report.tables import Table, columns, input_table, owner_name, unit_words
+    from causalvae.report.tables import Table, columns, owner_name, unit_words
 
     exact = [e for e in results.estimates if e.estimator == "exact"]
     owners = dict.fromkeys(e.owner for e in exact if e.estimand == "natural_indirect_effect")

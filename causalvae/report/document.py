@@ -1,16 +1,30 @@
-"""A report as a value: sections of prose, tables and drawings, the same for every format."""
+"""Lays a run's results out as a report: which sections, in which order, with which words."""
 
 from __future__ import annotations
 
 import base64
 import binascii
 from collections import Counter
-from dataclasses import dataclass
 
 from markupsafe import Markup
 
 from causalvae.circuits.types import Verdict
-from causalvae.report import glossary, tables
+from causalvae.report import effect_tables, glossary, tables
+from causalvae.report.blocks import (
+    Block,
+    Document,
+    Figure,
+    FigureRow,
+    Folded,
+    GraphText,
+    Heading,
+    Prose,
+    Section,
+    Strip,
+    Strips,
+    TestView,
+    VerdictCard,
+)
 from causalvae.report.charts import draw_interval, draw_null
 from causalvae.report.effect_grids import Grid, build_grids
 from causalvae.report.glossary import SYMBOLS, Term, status_words, term_of
@@ -25,134 +39,10 @@ from causalvae.report.numbers import (
     p_words,
     quantile_label,
 )
-from causalvae.report.tables import Table, bound_words, owner_name
+from causalvae.report.tables import bound_words, owner_name
 from causalvae.results import Results, TraversalStrip
 
 _FEW_ROWS = 24
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A drawing with its caption; `wide` ones take the whole column."""
-
-    drawing: Markup
-    caption: str
-    wide: bool = False
-
-
-@dataclass(frozen=True)
-class FigureRow:
-    """Drawings side by side, with a legend of (drawing, words) and what a text-only reader gets instead."""
-
-    figures: tuple[Figure, ...]
-    legend: tuple[tuple[Markup, str], ...] = ()
-    kind: str = "pair"
-
-
-@dataclass(frozen=True)
-class Strip:
-    """A traversal: (quantile, base64 PNG or empty) from left to right."""
-
-    label: str
-    frames: tuple[tuple[str, str], ...]
-
-
-@dataclass(frozen=True)
-class Strips:
-    """All traversals."""
-
-    strips: tuple[Strip, ...]
-
-
-@dataclass(frozen=True)
-class Heading:
-    """A heading within a section, and the sentence below it."""
-
-    title: str
-    text: str = ""
-
-
-@dataclass(frozen=True)
-class Prose:
-    """A paragraph."""
-
-    text: str
-
-
-@dataclass(frozen=True)
-class Folded:
-    """Something long that a reader opens when it is wanted."""
-
-    summary: str
-    table: Table
-
-
-@dataclass(frozen=True)
-class GraphText:
-    """The declared and the recovered graph for formats without drawings: built by the format itself."""
-
-
-Block = Figure | FigureRow | Strips | Heading | Prose | Folded | GraphText | Table
-
-
-@dataclass(frozen=True)
-class Section:
-    """A part of the report.
-
-    Parameters
-    ----------
-    anchor, title : str
-    lead : str
-        What the section shows and how to read it.
-    blocks : tuple of Block
-    """
-
-    anchor: str
-    title: str
-    lead: str
-    blocks: tuple[Block, ...]
-
-
-@dataclass(frozen=True)
-class TestView:
-    """One test of a verdict, as text and drawing."""
-
-    name: str
-    bound: str
-    estimate: str
-    p_support: str
-    p_refute: str
-    pairs: str
-    needed: str
-    note: str
-    drawing: Markup | None
-
-
-@dataclass(frozen=True)
-class VerdictCard:
-    """A hypothesis and what became of it."""
-
-    verdict: Verdict
-    words: str
-    circuit: str
-    tests: tuple[TestView, ...]
-    p_support: str
-    p_refute: str
-    alpha: str
-    needed: str
-    null_drawing: Markup | None
-    null_text: str
-
-
-@dataclass(frozen=True)
-class Document:
-    """A whole report."""
-
-    results: Results
-    tally: tuple[tuple[str, str], ...]
-    cards: tuple[VerdictCard, ...]
-    sections: tuple[Section, ...]
-    glossary: tuple[Term, ...]
 
 
 def build_document(results: Results) -> Document:
@@ -291,7 +181,7 @@ _DIRECTIONS = {
 
 def _sweep_section(results: Results) -> Section | None:
     grids = [grid for grid in build_grids(results.estimates) if grid.treatment and grid.attributes]
-    inputs = tables.input_table(results.estimates)
+    inputs = effect_tables.input_table(results.estimates)
     if not grids and not inputs.rows:
         return None
     blocks: list[Block] = [inputs.filled] if inputs.rows else []
@@ -332,15 +222,15 @@ def _grid_blocks(grid: Grid) -> list[Block]:
         if single:
             blocks.append(Figure(draw_rows(single, grid, f"Effect sizes of {len(single)} components"), "", True))
     if len(grid.rows) > _FEW_ROWS:
-        blocks.append(tables.strongest_table(grid))
-        beside = tables.beside_table(grid)
+        blocks.append(effect_tables.strongest_table(grid))
+        beside = effect_tables.beside_table(grid)
         if beside.rows:
             blocks.append(Folded(f"{beside.caption} of the same components", beside))
     else:
-        beside = tables.beside_table(grid, _FEW_ROWS)
+        beside = effect_tables.beside_table(grid, _FEW_ROWS)
         if beside.rows:
             blocks.append(beside)
-        blocks.append(Folded("Effect sizes with intervals", tables.strongest_table(grid, _FEW_ROWS)))
+        blocks.append(Folded("Effect sizes with intervals", effect_tables.strongest_table(grid, _FEW_ROWS)))
     return blocks
 
 
@@ -362,8 +252,8 @@ def _perturbation_section(results: Results) -> Section | None:
 
 
 def _mediation_section(results: Results) -> Section | None:
-    mediations = tables.mediation_tables(results.estimates)
-    further = tables.other_estimates(results.estimates)
+    mediations = effect_tables.mediation_tables(results.estimates)
+    further = effect_tables.other_estimates(results.estimates)
     if not mediations and not results.refutations and not further.rows:
         return None
     blocks: list[Block] = [table.filled for table in mediations]

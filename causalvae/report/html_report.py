@@ -8,7 +8,7 @@ from importlib import metadata, resources
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from causalvae.report.document import Document
+from causalvae.report.blocks import Document
 from causalvae.report.heatmap import palette_css
 from causalvae.report.svg import printable
 

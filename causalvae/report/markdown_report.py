@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from causalvae.report import tables
-from causalvae.report.document import Document, Folded, GraphText, Heading, Prose, Section, Strips
+from causalvae.report import effect_tables, tables
+from causalvae.report.blocks import Document, Folded, GraphText, Heading, Prose, Section, Strips
 from causalvae.report.effect_grids import build_grids
 from causalvae.report.graph_svg import DrawnEdge, declared_edges, recovered_edges
 from causalvae.report.tables import Table, owner_name
@@ -135,7 +135,7 @@ def _grids(results: Results) -> list[str]:
             continue
         lines += [f"### {escape_markdown(owner_name(grid.owner))}, {grid.direction or 'all components'}", ""]
         if len(grid.rows) <= _MOST_ROWS:
-            lines += _table(tables.grid_table(grid))
+            lines += _table(effect_tables.grid_table(grid))
         else:
             lines += [f"All {len(grid.rows)} components are in results.json.", ""]
     return lines

@@ -7,7 +7,7 @@ import pytest
 from causalvae.errors import CausalVAEError
 from causalvae.report import write as writing
 from causalvae.report import write_report
-from causalvae.report.tables import mediation_tables, other_estimates
+from causalvae.report.effect_tables import mediation_tables, other_estimates
 from causalvae.results import Results
 
 

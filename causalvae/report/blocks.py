@@ -1,0 +1,136 @@
+"""What a report is made of: sections, and in them prose, tables, drawings and strips, the same for every format."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from causalvae.circuits.types import Verdict
+from causalvae.report.glossary import Term
+from causalvae.report.tables import Table
+from causalvae.results import Results
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A drawing with its caption; `wide` ones take the whole column."""
+
+    drawing: Markup
+    caption: str
+    wide: bool = False
+
+
+@dataclass(frozen=True)
+class FigureRow:
+    """Drawings side by side, with a legend of (drawing, words) and what a text-only reader gets instead."""
+
+    figures: tuple[Figure, ...]
+    legend: tuple[tuple[Markup, str], ...] = ()
+    kind: str = "pair"
+
+
+@dataclass(frozen=True)
+class Strip:
+    """A traversal: (quantile, base64 PNG or empty) from left to right."""
+
+    label: str
+    frames: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Strips:
+    """All traversals."""
+
+    strips: tuple[Strip, ...]
+
+
+@dataclass(frozen=True)
+class Heading:
+    """A heading within a section, and the sentence below it."""
+
+    title: str
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class Prose:
+    """A paragraph."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Folded:
+    """Something long that a reader opens when it is wanted."""
+
+    summary: str
+    table: Table
+
+
+@dataclass(frozen=True)
+class GraphText:
+    """The declared and the recovered graph for formats without drawings: built by the format itself."""
+
+
+Block = Figure | FigureRow | Strips | Heading | Prose | Folded | GraphText | Table
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the report.
+
+    Parameters
+    ----------
+    anchor, title : str
+    lead : str
+        What the section shows and how to read it.
+    blocks : tuple of Block
+    """
+
+    anchor: str
+    title: str
+    lead: str
+    blocks: tuple[Block, ...]
+
+
+@dataclass(frozen=True)
+class TestView:
+    """One test of a verdict, as text and drawing."""
+
+    name: str
+    bound: str
+    estimate: str
+    p_support: str
+    p_refute: str
+    pairs: str
+    needed: str
+    note: str
+    drawing: Markup | None
+
+
+@dataclass(frozen=True)
+class VerdictCard:
+    """A hypothesis and what became of it."""
+
+    verdict: Verdict
+    words: str
+    circuit: str
+    tests: tuple[TestView, ...]
+    p_support: str
+    p_refute: str
+    alpha: str
+    needed: str
+    null_drawing: Markup | None
+    null_text: str
+
+
+@dataclass(frozen=True)
+class Document:
+    """A whole report."""
+
+    results: Results
+    tally: tuple[tuple[str, str], ...]
+    cards: tuple[VerdictCard, ...]
+    sections: tuple[Section, ...]
+    glossary: tuple[Term, ...]

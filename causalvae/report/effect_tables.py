@@ -1,0 +1,199 @@
+"""Estimates as tables: mediations, input manipulations, the components of a sweep, and whatever is left."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from causalvae.effects.types import Estimate
+from causalvae.report.effect_grids import EFFECT, Grid, in_grid, strongest_rows
+from causalvae.report.glossary import term_of
+from causalvae.report.numbers import ABSENT, format_count, format_interval, format_number, format_p
+from causalvae.report.tables import Column, Table, columns, owner_name, unit_words
+
+MEDIATION = (
+    "total_effect",
+    "natural_direct_effect",
+    "natural_indirect_effect",
+    "total_indirect_effect",
+    "interaction",
+    "mediated_share",
+    "necessity",
+    "mediated_share_ratio_of_means",
+    "mediated_share_mean_of_ratios",
+    "necessity_ratio_of_means",
+    "necessity_mean_of_ratios",
+)
+_STRONGEST = 12
+
+
+def mediation_tables(estimates: Sequence[Estimate]) -> list[Table]:
+    """For each mediation and outcome: every effect, through each set of mediators, DoWhy's value beside it."""
+    owners = dict.fromkeys(estimate.owner for estimate in estimates if estimate.estimand == "natural_indirect_effect")
+    tables: list[Table] = []
+    for owner in owners:
+        mine = [e for e in estimates if e.owner == owner and e.estimand in MEDIATION]
+        tables.extend(
+            _mediation_table(owner, outcome, [e for e in mine if e.outcome == outcome])
+            for outcome in dict.fromkeys(e.outcome for e in mine)
+        )
+    return tables
+
+
+def in_mediation(estimate: Estimate, estimates: Sequence[Estimate]) -> bool:
+    """Whether a mediation table shows this estimate."""
+    return estimate.estimand in MEDIATION and any(
+        other.owner == estimate.owner and other.estimand == "natural_indirect_effect" for other in estimates
+    )
+
+
+def _mediation_table(owner: str, outcome: str, estimates: Sequence[Estimate]) -> Table:
+    exact = [estimate for estimate in estimates if estimate.estimator == "exact"]
+    other = {(e.estimand, e.component): e for e in estimates if e.estimator != "exact"}
+    components = list(dict.fromkeys(e.component for e in exact if e.component))
+    rows = []
+    for component in ["", *components]:
+        for estimand in MEDIATION:
+            for e in exact:
+                if e.component != component or e.estimand != estimand:
+                    continue
+                cross = other.get((estimand, component))
+                # A rounding difference reads better as zero than as 2.6e-16.
+                gap = None if cross is None else cross.value - e.value
+                rows.append(
+                    (
+                        component or "all routes",
+                        term_of(estimand).short,
+                        format_interval(e.value, e.lower, e.upper),
+                        unit_words(e.unit),
+                        format_p(e.p_value),
+                        format_count(e.n),
+                        ABSENT if cross is None else format_number(cross.value, 4),
+                        ABSENT if gap is None else format_gap(gap, e.value),
+                    )
+                )
+    treatment = next((e.treatment for e in exact if e.treatment), "")
+    through = components[0] if components else "no component"
+    notes = dict.fromkeys(f"{term_of(e.estimand).short}: {e.note}" for e in exact if e.note)
+    return Table(
+        f"{owner_name(owner)}: the effect of {treatment or 'the treatment'} on {outcome} through {through}",
+        columns("Through", "Effect", "Estimate [interval]#", "Unit", "p#", "Pairs#", "DoWhy#", "Difference#"),
+        tuple(rows),
+        tuple(notes),
+    )
+
+
+def format_gap(gap: float, scale: float) -> str:
+    """The difference of two computations of one quantity; rounding noise is called ``≈ 0``."""
+    if math.isnan(gap):
+        return ABSENT
+    return "≈ 0" if abs(gap) <= 1e-9 * max(1.0, abs(scale)) else format_number(gap, 2)
+
+
+def strongest_table(grid: Grid, most: int = _STRONGEST) -> Table:
+    """The components with the largest effects, each attribute in a column."""
+    rows = strongest_rows(grid, most)
+    return Table(
+        f"The {len(rows)} components with the largest effect on any attribute"
+        if len(rows) < len(grid.rows)
+        else "All components, in the network's order",
+        (
+            Column("Component"),
+            *(Column(f"{name} (sd)", True) for name in grid.attributes),
+        ),
+        tuple((row.component, *(_grid_cell(row.effects.get(name)) for name in grid.attributes)) for row in rows),
+    )
+
+
+def beside_table(grid: Grid, most: int = _STRONGEST) -> Table:
+    """Strength on the image and specificity of the components with the largest effects."""
+    measures = list(dict.fromkeys(key for row in grid.rows for key in row.beside))
+    rows = strongest_rows(grid, most)
+    return Table(
+        "Strength on the image" + (", and specificity" if len(measures) > 1 else ""),
+        (Column("Component"), *(Column(f"{term_of(estimand).short} ({unit})", True) for estimand, unit in measures)),
+        tuple((row.component, *(_grid_cell(row.beside.get(key)) for key in measures)) for row in rows)
+        if measures
+        else (),
+    )
+
+
+def grid_table(grid: Grid) -> Table:
+    """All components of a grid in the network's order, without intervals."""
+    return Table(
+        "All components, in the network's order",
+        (Column("Component"), *(Column(f"{name} (sd)", True) for name in grid.attributes)),
+        tuple(
+            (
+                row.component,
+                *(format_number(row.effects[name].value if name in row.effects else None) for name in grid.attributes),
+            )
+            for row in grid.rows
+        ),
+    )
+
+
+def _grid_cell(estimate: Estimate | None) -> str:
+    return ABSENT if estimate is None else format_interval(estimate.value, estimate.lower, estimate.upper)
+
+
+def input_table(estimates: Sequence[Estimate]) -> Table:
+    """What each input manipulation does to each attribute: mean change, size and p-value."""
+    chosen = [e for e in estimates if is_input_effect(e, estimates)]
+    sizes = {(e.owner, e.outcome): e for e in chosen if e.estimand == EFFECT}
+    means = {(e.owner, e.outcome): e for e in chosen if e.estimand == "total_effect"}
+    rows = []
+    for key, either in {(e.owner, e.outcome): e for e in reversed(chosen)}.items():
+        mean, size = means.get(key), sizes.get(key)
+        rows.append(
+            (
+                owner_name(key[0]),
+                key[1],
+                _grid_cell(mean),
+                ABSENT if mean is None else unit_words(mean.unit),
+                _grid_cell(size),
+                format_p(either.p_value),
+                format_count(either.n),
+            )
+        )
+    return Table(
+        "What changing the input does to the output",
+        columns("Intervention", "Outcome", "Total effect (mean)#", "Unit", "Effect size (sd)#", "p#", "Pairs#"),
+        tuple(reversed(rows)),
+    )
+
+
+def is_input_effect(estimate: Estimate, estimates: Sequence[Estimate]) -> bool:
+    """Whether an estimate is an input manipulation's: nothing patched, and asked for by no mediation or hypothesis."""
+    return (
+        not estimate.component
+        and estimate.owner.startswith("intervention:")
+        and estimate.estimator == "exact"
+        and estimate.estimand in ("total_effect", EFFECT)
+        and not in_mediation(estimate, estimates)
+    )
+
+
+def other_estimates(estimates: Sequence[Estimate]) -> Table:
+    """Every estimate that no other table or drawing shows."""
+    left = [
+        e for e in estimates if not in_grid(e) and not in_mediation(e, estimates) and not is_input_effect(e, estimates)
+    ]
+    return Table(
+        "Further estimates",
+        columns("Asked by", "Quantity", "Outcome", "Component", "Estimate [interval]#", "Unit", "p#", "Pairs#", "By"),
+        tuple(
+            (
+                owner_name(e.owner),
+                term_of(e.estimand).short,
+                e.outcome,
+                e.component or ABSENT,
+                format_interval(e.value, e.lower, e.upper),
+                unit_words(e.unit),
+                format_p(e.p_value),
+                format_count(e.n),
+                "DoWhy" if e.estimator == "dowhy" else e.estimator,
+            )
+            for e in left
+        ),
+    )
