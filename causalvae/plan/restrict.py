@@ -10,8 +10,7 @@ from causalvae.plan.types import OBSERVED, Arm, Plan, Role
 def restrict(plan: Plan, owners: tuple[str, ...], roles: tuple[Role, ...], pairs: int) -> Plan:
     """The part of a plan that serves `owners` in `roles`, on the first `pairs` pairs, without traversals.
 
-    The observed cohort stays, and its clean run with it where ``base`` is among the roles, since it gives the attributes
-    their scale.
+    The observed cohort stays, and its clean run where ``base`` is among the roles: it gives the attributes their scale.
     """
     owners = (*owners, "control:observed")
     renamed: dict[str, Arm] = {}
