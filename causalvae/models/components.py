@@ -156,7 +156,7 @@ class ComponentMap:
     def _matching(self, address: Address) -> tuple[Site, ...]:
         if not address.is_pattern:
             return (self.site(_site_name(address)),)
-        pattern = _pattern(address.path)
+        pattern = _pattern(address)
         found = tuple(
             site
             for site in self.sites
@@ -174,14 +174,16 @@ def _site_name(address: Address) -> str:
     return address.path + call + ("@pre" if address.pre else "")
 
 
-def _pattern(path: str) -> re.Pattern[str]:
+def _pattern(address: Address) -> re.Pattern[str]:
     parts = []
-    for part in path.split("."):
+    for part in address.path.split("."):
         if part == "**":
             parts.append(r"[^.]+(?:\.[^.]+)*")
         else:
             parts.append(re.escape(part).replace(r"\*", "[^.]*"))
-    return re.compile("^" + r"\.".join(parts) + r"(?:#\d+)?$")
+    # Without a number a pattern takes every call of a reused module.
+    call = rf"#{address.call}" if address.call > 1 else r"(?:#\d+)?"
+    return re.compile("^" + r"\.".join(parts) + call + "$")
 
 
 def _no_such_site(name: str, names: tuple[str, ...]) -> CausalVAEError:

@@ -44,7 +44,8 @@ class Weights:
         for name in sorted(self.state):
             value = self.state[name].detach().cpu().contiguous()
             total.update(f"{name}{tuple(value.shape)}{value.dtype}".encode())
-            total.update(value.numpy().tobytes())
+            # As bytes, since numpy knows no bfloat16.
+            total.update(value.reshape(-1).view(torch.uint8).numpy().tobytes())
         return total.hexdigest()[:16]
 
 
@@ -77,7 +78,7 @@ def read_weights(where: str, folder: Path) -> Weights:
             )
         with resources.as_file(resources.files("causalvae.models") / "builtin" / f"{name}.safetensors") as path:
             return _read_safetensors(path, where)
-    path = (folder / where).expanduser()
+    path = folder / Path(where).expanduser()
     if path.is_dir():
         raise CausalVAEError(
             "CV101", f"{where} is a folder.", "Name the weights file in it, such as model.pt.", "model.weights"
@@ -101,7 +102,7 @@ def _read_safetensors(path: Path, where: str) -> Weights:
         with safe_open(str(path), framework="pt") as file:
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (safe_open is no mapping)
             metadata = dict(file.metadata() or {})
-    except SafetensorError as error:
+    except (SafetensorError, OSError) as error:
         raise CausalVAEError(
             "CV102", f"{where} is no safetensors file ({error}).", "Check that it was copied whole.", "model.weights"
         ) from None
@@ -118,12 +119,14 @@ def _read_torch(path: Path, where: str) -> Weights:
             "Save the state dict alone: torch.save(model.state_dict(), path), or better as safetensors.",
             "model.weights",
         ) from None
-    except (RuntimeError, EOFError, OSError, ValueError) as error:
+    except Exception as error:  # what a damaged pickle raises depends on where it is damaged
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise CausalVAEError(
             "CV102", f"{where} cannot be read ({reason}).", "Check that it was copied whole.", "model.weights"
         ) from None
-    if not isinstance(content, Mapping) or not all(isinstance(value, Tensor) for value in content.values()):
+    if not isinstance(content, Mapping) or not all(
+        isinstance(name, str) and isinstance(value, Tensor) for name, value in content.items()
+    ):
         raise CausalVAEError(
             "CV102",
             f"{where} holds no plain state dict.",
@@ -172,6 +175,31 @@ def _some(what: str, names: list[str]) -> str:
 
 
 def trained_as(weights: Weights) -> dict[str, Any]:
-    """The training spec in weights that `causalvae train` wrote; empty for others."""
+    """The training spec in weights that `causalvae train` wrote; empty for others.
+
+    Raises
+    ------
+    CausalVAEError
+        CV102 where there is one that cannot be read.
+    """
     text = weights.metadata.get("training_spec")
-    return json.loads(text) if text else {}
+    if not text:
+        return {}
+    try:
+        spec = json.loads(text)
+        complete = not spec or (
+            int(spec["model"]["latent_dim"]) > 0
+            and isinstance(spec["objective"], dict)
+            and {"steps", "batch_size"} <= spec.keys()
+            and int(weights.metadata["seconds"]) >= 0
+        )
+    except (ValueError, TypeError, LookupError):
+        complete = False
+    if not complete or not isinstance(spec, dict):
+        raise CausalVAEError(
+            "CV102",
+            f"{weights.place} holds a training_spec that cannot be read.",
+            "Write the weights with `causalvae train`, or name them under `source: checkpoint`.",
+            "model.weights",
+        )
+    return spec
