@@ -1,0 +1,235 @@
+"""Weights are read strictly, and reading them runs no code."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from causalvae.errors import CausalVAEError
+from causalvae.models.burgess import burgess
+from causalvae.models.loading import load_model
+from causalvae.models.weights import Weights, load_into, read_weights, trained_as
+from causalvae.spec.schema import CheckpointModel, PosteriorSection, ZooModel
+
+
+class Small(nn.Module):
+    """A layer, a normalisation with its counter, and a half-precision parameter."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lin = nn.Linear(3, 2)
+        self.norm = nn.BatchNorm1d(2)
+        self.low = nn.Parameter(torch.randn(3, dtype=torch.bfloat16))
+
+
+@pytest.fixture
+def small() -> Small:
+    torch.manual_seed(0)
+    return Small()
+
+
+def write(state: dict[str, torch.Tensor], path: Path) -> None:
+    if path.suffix == ".safetensors":
+        save_file(state, path, metadata={"note": "x"})
+    else:
+        torch.save(state, path)
+
+
+def refused(where: str, folder: Path) -> CausalVAEError:
+    with pytest.raises(CausalVAEError) as caught:
+        read_weights(where, folder)
+    assert caught.value.remedy
+    return caught.value
+
+
+@pytest.mark.parametrize("name", ["w.safetensors", "w.pt", "w.pth"])
+def test_weights_come_back_bit_for_bit(name: str, small: Small, tmp_path: Path) -> None:
+    write(small.state_dict(), tmp_path / name)
+    weights = read_weights(name, tmp_path)
+    fresh = Small()
+    load_into(fresh, weights)
+    for key, value in small.state_dict().items():
+        assert torch.equal(fresh.state_dict()[key], value), key
+    assert weights.metadata == ({"note": "x"} if name.endswith("safetensors") else {})
+
+
+def test_a_digest_is_of_names_shapes_and_values(small: Small, tmp_path: Path) -> None:
+    write(small.state_dict(), tmp_path / "w.safetensors")
+    write(small.state_dict(), tmp_path / "w.pt")
+    first, second = read_weights("w.safetensors", tmp_path), read_weights("w.pt", tmp_path)
+    assert first.digest == second.digest
+    state = small.state_dict()
+    changed = {**state, "lin.bias": state["lin.bias"] + torch.tensor([0.0, 1e-6])}
+    renamed = {("lin.bios" if key == "lin.bias" else key): value for key, value in state.items()}
+    reshaped = {**state, "lin.bias": state["lin.bias"].reshape(2, 1)}
+    backwards = dict(reversed(state.items()))
+    assert Weights(backwards, {}, "").digest == first.digest
+    for other in (changed, renamed, reshaped):
+        assert Weights(other, {}, "").digest != first.digest
+
+
+class Bomb:
+    """Pickles to a call that leaves a file behind."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __reduce__(self) -> tuple[object, tuple[object, ...]]:
+        return os.mkdir, (str(self._path),)
+
+
+@pytest.mark.parametrize("form", ["torch", "plain pickle", "inside a state dict"])
+def test_a_pickle_that_runs_code_does_not_run(form: str, tmp_path: Path) -> None:
+    mark = tmp_path / "mark"
+    bomb = Bomb(mark)
+    path = tmp_path / "w.pt"
+    if form == "plain pickle":
+        path.write_bytes(pickle.dumps(bomb))
+    else:
+        torch.save(bomb if form == "torch" else {"lin.weight": torch.zeros(2), "x": bomb}, path)
+    assert refused("w.pt", tmp_path).code == "CV102"
+    assert not mark.exists(), "the pickle ran"
+    # The same file does run where it is read without care, or the test would prove nothing.
+    if form == "plain pickle":
+        pickle.loads(path.read_bytes())
+    else:
+        torch.load(path, weights_only=False)
+    assert mark.exists()
+
+
+def test_a_whole_pickled_module_is_refused(small: Small, tmp_path: Path) -> None:
+    torch.save(small, tmp_path / "w.pt")
+    error = refused("w.pt", tmp_path)
+    assert error.code == "CV102"
+    assert "state_dict" in error.remedy
+
+
+@pytest.mark.parametrize(
+    "content",
+    [{"state_dict": {"a": torch.zeros(1)}}, [torch.zeros(1)], torch.zeros(1), {"a": 1.0}, {0: torch.zeros(1)}],
+    ids=["nested", "list", "tensor", "number", "key that is no name"],
+)
+def test_what_is_no_state_dict_is_refused(content: object, tmp_path: Path) -> None:
+    torch.save(content, tmp_path / "w.pt")
+    assert refused("w.pt", tmp_path).code == "CV102"
+
+
+@pytest.mark.parametrize("name", ["w.safetensors", "w.pt"])
+@pytest.mark.parametrize("share", [0.0, 0.01, 0.3, 0.6, 0.9, 0.999])
+def test_truncated_files_are_refused(name: str, share: float, small: Small, tmp_path: Path) -> None:
+    path = tmp_path / name
+    write(small.state_dict(), path)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(share * len(whole))])
+    assert refused(name, tmp_path).code == "CV102"
+
+
+@pytest.mark.parametrize("name", ["w.safetensors", "w.pt"])
+@pytest.mark.parametrize(
+    "content", [b"hello\n", b"\x80\x02}q\x00.", bytes(200), b"<html>", b"\xff" * 64, b"PK\x03\x04", b"(lp0\n.", b"}."]
+)
+def test_other_files_are_refused(name: str, content: bytes, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(content)
+    assert refused(name, tmp_path).code == "CV102"
+
+
+def test_missing_files_folders_and_names(tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    assert refused("model", tmp_path).code == "CV101"
+    error = refused("nothing.pt", tmp_path)
+    assert (error.code, str(tmp_path) in error.message) == ("CV101", True)
+    error = refused("builtin://no-such", tmp_path)
+    assert error.code == "CV101"
+    assert refused("builtin://../weights", tmp_path).code == "CV101"
+
+
+def test_paths_start_at_the_spec_or_at_home(small: Small, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    write(small.state_dict(), tmp_path / "w.pt")
+    deeper = tmp_path / "specs"
+    deeper.mkdir()
+    for where in ("../w.pt", "~/w.pt", str(tmp_path / "w.pt")):
+        assert set(read_weights(where, deeper).state) == set(small.state_dict())
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda state: {key: value for key, value in state.items() if key != "lin.bias"}, "missing lin.bias"),
+        (lambda state: {**state, "extra": torch.zeros(1)}, "unexpected extra"),
+        (lambda state: {**state, "lin.bias": torch.zeros(5)}, "(5,)"),
+        (lambda state: {f"module.{key}": value for key, value in state.items()}, "more"),
+    ],
+    ids=["missing", "unexpected", "shape", "prefixed"],
+)
+def test_weights_of_another_network_are_refused(change: object, said: str, small: Small, tmp_path: Path) -> None:
+    write(change(small.state_dict()), tmp_path / "w.pt")  # type: ignore[operator]
+    before = {key: value.clone() for key, value in small.state_dict().items()}
+    with pytest.raises(CausalVAEError) as caught:
+        load_into(small, read_weights("w.pt", tmp_path))
+    assert caught.value.code == "CV103"
+    assert said in caught.value.message
+    for key, value in small.state_dict().items():
+        assert torch.equal(value, before[key]), "a refused file must change nothing"
+
+
+def test_a_checkpoint_section_reads_as_it_says(tmp_path: Path) -> None:
+    torch.manual_seed(1)
+    vae = burgess(4)
+    write(vae.state_dict(), tmp_path / "w.pt")
+    x = torch.rand(2, 1, 64, 64)
+    models = {
+        layout: load_model(
+            CheckpointModel(
+                source="checkpoint", weights="w.pt", latent_dim=4, posterior=PosteriorSection(layout=layout)
+            ),
+            tmp_path,
+        )
+        for layout in ("chunk", "interleaved")
+    }
+    with torch.inference_mode():
+        parameters = vae.eval().encoder(x)
+        chunk, interleaved = (models[layout].network(x, torch.zeros(2, 4)) for layout in ("chunk", "interleaved"))
+    torch.testing.assert_close(chunk[0], parameters[:, :4])
+    torch.testing.assert_close(interleaved[0], parameters[:, 0::2])
+    torch.testing.assert_close(interleaved[1], parameters[:, 1::2])
+    assert models["chunk"].components.model_digest != models["interleaved"].components.model_digest
+    with pytest.raises(CausalVAEError) as caught:
+        load_model(CheckpointModel(source="checkpoint", weights="w.pt", latent_dim=10), tmp_path)
+    assert caught.value.code == "CV103"
+
+
+def test_weights_that_were_trained_here_say_how(tmp_path: Path) -> None:
+    torch.manual_seed(1)
+    spec = {
+        "model": {"architecture": "burgess", "latent_dim": 3},
+        "objective": {"name": "beta_vae", "beta": 4.0},
+        "steps": 7,
+        "batch_size": 64,
+    }
+    metadata = {"training_spec": json.dumps(spec), "seconds": "120"}
+    save_file(burgess(3).state_dict(), tmp_path / "w.safetensors", metadata=metadata)
+    assert trained_as(read_weights("w.safetensors", tmp_path)) == spec
+    model = load_model(ZooModel(source="zoo", weights="w.safetensors"), tmp_path)
+    assert model.vae.latent_dim == 3
+    assert "beta_vae" in model.facts["objective"]
+    assert "7 steps" in model.facts["training"]
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"model": 3}', "{}"])
+def test_a_garbled_training_record_is_refused(text: str, tmp_path: Path) -> None:
+    save_file(burgess(10).state_dict(), tmp_path / "w.safetensors", metadata={"training_spec": text})
+    if text == "{}":
+        assert load_model(ZooModel(source="zoo", weights="w.safetensors"), tmp_path).vae.latent_dim == 10
+        return
+    with pytest.raises(CausalVAEError) as caught:
+        load_model(ZooModel(source="zoo", weights="w.safetensors"), tmp_path)
+    assert caught.value.code == "CV102"
+    assert "training_spec" in caught.value.message
