@@ -288,7 +288,8 @@ def run(path: str | Path, out: Path = Path("runs"), on_progress: OnProgress | No
     results = analyse(spec, plan, measurements, folder, randomised, tell)
     execution = {**results.execution, "seconds in all": round(time.perf_counter() - began, 1)}
     results = replace(results, execution=execution)
-    reports = write_report(results, run_folder, spec.report.formats)
+    # The JSON is always there, so that any report can be rendered again.
+    reports = write_report(results, run_folder, tuple(dict.fromkeys((*spec.report.formats, "json"))))
     write_json({**results.manifest, **results.execution}, run_folder / "manifest.json")
     return RunOutcome(results, run_folder, reports)
 
@@ -339,15 +340,18 @@ def _question(spec: Spec) -> str:
 def _answer(verdicts: tuple[Verdict, ...], alignment: Alignment) -> str:
     parts = []
     for status in ("supported", "refuted", "inconclusive"):
-        names = [verdict.hypothesis for verdict in verdicts if verdict.status == status]
+        names = [f"“{verdict.hypothesis}”" for verdict in verdicts if verdict.status == status]
         if names:
-            parts.append(f"{', '.join(names)}: {status}")
+            verb = "is" if len(names) == 1 else "are"
+            parts.append(f"{' and '.join([', '.join(names[:-1]), names[-1]] if names[1:] else names)} {verb} {status}")
     edges = [edge for edge in alignment.edges if edge.via == alignment.primary]
     held = sum(edge.status == "supported" for edge in edges)
     declared = sum(edge.declared for edge in edges)
     spurious = sum(edge.status == "spurious" for edge in edges)
-    found = f"{held} of {declared} declared effects are found in the network, and {spurious} that were not declared"
-    return "; ".join([*parts, found]) + "."
+    found = f"the network shows {held} of the {declared} declared effects of factors on attributes"
+    more = f" and {spurious} that {'was' if spurious == 1 else 'were'} not declared" if spurious else ""
+    sentence = "; ".join([*parts, found + more])
+    return f"{sentence[0].upper()}{sentence[1:]}."
 
 
 def _strips(plan: Plan, measurements: Measurements) -> tuple[TraversalStrip, ...]:

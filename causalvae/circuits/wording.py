@@ -116,5 +116,7 @@ def _range(lower: float, upper: float, unit: str) -> str:
 
 def _percent(value: float) -> str:
     """A share as whole percent, with a decimal where rounding would hide which side of a whole number it is on."""
-    percent = 100 * value
-    return f"{percent:.0f}" if abs(percent) >= 10 or abs(percent - round(percent)) < 0.05 else f"{percent:.1f}"
+    # Adding zero turns the minus zero that rounding may leave into zero.
+    percent = round(100 * value, 1) + 0.0
+    whole = abs(percent) >= 10 or abs(percent - round(percent)) < 0.05
+    return f"{round(percent) + 0.0:.0f}" if whole else f"{percent:.1f}"

@@ -323,7 +323,9 @@ class ExecutionSection(Section):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     backend: Literal["local"] = "local"
     seed: Seed = Field(default=0, description="Seed of everything random in the run but the data.")
-    batch_rows: Count = Field(default=64, le=1_000_000, description="Rows that are run at once; a CPU is fastest near 64, a GPU wants more.")
+    batch_rows: Count = Field(
+        default=64, le=1_000_000, description="Rows that are run at once; a CPU is fastest near 64, a GPU wants more."
+    )
     controls: Flag = Field(default=True, description="Run the hypotheses on a randomly initialised copy as well.")
 
 

@@ -1,15 +1,11 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
-
-# The report's tests hold a full set of results made by hand.
-sys.path.append(str(Path(__file__).parents[1] / "report"))
 
 Invoke = Callable[..., Result]
 

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 from rich.console import Console
-from synthetic_results import HOSTILE, build_results
 
 import causalvae
 from causalvae.cli.progress import ProgressView, TrainingView, format_seconds
@@ -17,6 +16,7 @@ from causalvae.engine.progress import Progress
 from causalvae.errors import CausalVAEError
 from causalvae.report import load_results, write_report
 from causalvae.results import Results
+from tests.report.synthetic_results import HOSTILE, build_results
 
 
 @dataclass(frozen=True)

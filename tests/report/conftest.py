@@ -3,10 +3,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from synthetic_results import build_results
 
 from causalvae.report import write_report
 from causalvae.results import Results
+from tests.report.synthetic_results import build_results
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,6 @@ import re
 from xml.etree import ElementTree
 
 import pytest
-from synthetic_results import build_results
 
 from causalvae.circuits.types import ClaimTest, NullCircuits
 from causalvae.effects.types import Estimate
@@ -16,6 +15,7 @@ from causalvae.report.graph_layout import lay_out
 from causalvae.report.graph_svg import recovered_edges
 from causalvae.report.heatmap import STEPS, palette_css, shade
 from causalvae.report.svg import element, shorten
+from tests.report.synthetic_results import build_results
 
 
 @pytest.mark.parametrize(

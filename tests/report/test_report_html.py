@@ -8,11 +8,11 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from synthetic_results import HOSTILE
 
 from causalvae.report.document import build_document
 from causalvae.report.html_report import render_html
 from causalvae.results import GraphSummary, Results
+from tests.report.synthetic_results import HOSTILE
 
 VOID = {"meta", "br", "img", "link", "hr", "input"}
 # Elements that may hold no other of their kind, or nothing at all.
