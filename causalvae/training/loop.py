@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from causalvae.data import dsprites
+from causalvae.errors import CausalVAEError
 from causalvae.models.burgess import burgess
 from causalvae.models.subpixel import channels_last, use_subpixel
 from causalvae.models.vae import VAE
@@ -26,6 +27,7 @@ from causalvae.spec.training import TrainSpec
 from causalvae.training.objectives import bernoulli_nll, gaussian_kl, objective_terms
 
 _DRAW_AHEAD = 32
+_FRESH_IMAGES = 2048
 _CHECKPOINT = "checkpoint.pt"
 _LOG = "log.jsonl"
 
@@ -86,12 +88,13 @@ def train(
 
     Raises
     ------
-    ValueError
-        Where `folder` holds a checkpoint of another spec.
+    CausalVAEError
+        CV403 where `folder` holds a checkpoint of another spec, CV405 where its checkpoint is damaged.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    torch.manual_seed(spec.seed)
-    vae = burgess(spec.model.latent_dim)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(spec.seed)
+        vae = burgess(spec.model.latent_dim)
     use_subpixel(vae)
     channels_last(vae)
     optimiser = torch.optim.Adam(vae.parameters(), lr=spec.optimiser.lr)
@@ -161,9 +164,23 @@ def _resume(spec: TrainSpec, folder: Path, vae: VAE, optimiser: torch.optim.Opti
     path = folder / _CHECKPOINT
     if not path.exists():
         return 0, 0.0
-    state: dict[str, Any] = torch.load(path, weights_only=True)
-    if state["spec"] != _spec_text(spec):
-        raise ValueError(f"{path} belongs to another training spec; name another --out folder or delete it")
+    try:
+        state: dict[str, Any] = torch.load(path, weights_only=True)
+        theirs = state["spec"]
+    except Exception as error:  # what a damaged file raises depends on where it is damaged
+        raise CausalVAEError(
+            "CV405",
+            f"{path} cannot be read ({type(error).__name__}).",
+            "Delete it to start anew, or name another --out folder.",
+            str(path),
+        ) from None
+    if theirs != _spec_text(spec):
+        raise CausalVAEError(
+            "CV403",
+            f"{path} belongs to another training spec.",
+            "Name another --out folder, or delete this one to start anew.",
+            str(path),
+        )
     vae.load_state_dict(state["model"])
     optimiser.load_state_dict(state["optimiser"])
     return int(state["step"]), float(state["seconds"])
@@ -196,7 +213,7 @@ def _checkpoint(
 def _finish(spec: TrainSpec, vae: VAE, seconds: float) -> TrainResult:
     vae.eval()
     # Fresh images: a seed sequence that no training block uses.
-    levels = dsprites.SPACE.draw(2048, np.random.default_rng([spec.seed, 0, 1]))
+    levels = dsprites.SPACE.draw(_FRESH_IMAGES, np.random.default_rng([spec.seed, 0, 1]))
     x = torch.from_numpy(dsprites.render_levels(levels))[:, None].float()
     total, kl = 0.0, torch.zeros(vae.latent_dim, dtype=torch.float64)
     for batch in x.split(256):
@@ -209,7 +226,7 @@ def _finish(spec: TrainSpec, vae: VAE, seconds: float) -> TrainResult:
         "format": "causalvae/weights-v1",
         "training_spec": _spec_text(spec),
         "seconds": str(round(seconds)),
-        "images": "2048 fresh images, drawn with replacement",
+        "images": f"{_FRESH_IMAGES} fresh images, drawn with replacement",
         "reconstruction_nats": str(round(reconstruction, 3)),
         "kl_nats": json.dumps(per_latent),
         "torch": torch.__version__,

@@ -59,8 +59,8 @@ def total_correlation(posterior: Posterior, z: Tensor, dataset_size: int) -> tup
     # the slack, and each of the rest counts 1/(n - 1).
     own = 1.0 / dataset_size
     slack = (dataset_size - n + 1) / (dataset_size * (n - 1))
-    weights = torch.full((n, n), 1.0 / (n - 1), dtype=z.dtype)
-    index = torch.arange(n)
+    weights = torch.full((n, n), 1.0 / (n - 1), dtype=z.dtype, device=z.device)
+    index = torch.arange(n, device=z.device)
     weights[index, index] = own
     weights[index, (index + 1) % n] = slack
     log_weights = weights.log()
