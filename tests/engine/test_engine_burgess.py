@@ -1,0 +1,39 @@
+"""The exact controls on the network that the package ships, at every site, in the memory layout that it runs in."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from causalvae.data.dataset import DspritesDataset
+from causalvae.data.pairs import draw_pairs
+from causalvae.engine.controls import check_engine
+from causalvae.engine.shards import ShardInputs
+from causalvae.models.burgess import burgess
+from causalvae.models.loading import Model, assemble, randomise
+from causalvae.models.vae import PosteriorLayout
+
+
+def shard() -> ShardInputs:
+    data = DspritesDataset()
+    pairs = draw_pairs(data, factor="scale", samples=6, seed=3)
+    noise = torch.randn(6, 10, generator=torch.Generator().manual_seed(0))
+    return ShardInputs(
+        "c", 0, {"base": data.inputs(pairs.base), "counterfactual": data.inputs(pairs.counterfactual)}, noise
+    )
+
+
+def assert_exact(model: Model) -> None:
+    sites = tuple(site.name for site in model.components.sites)
+    with torch.inference_mode():
+        found = check_engine(model.graph, model.components, model.network, sites, shard())
+    assert (found.self_patch, found.full_patch, found.network) == (0.0, 0.0, 0.0)
+    assert (found.sites, found.pairs) == (len(sites), 6)
+
+
+@pytest.mark.parametrize(("sample", "layout"), [(False, "interleaved"), (True, "chunk")])
+def test_exact_controls_hold_at_every_site(sample: bool, layout: PosteriorLayout) -> None:
+    torch.manual_seed(0)
+    model = assemble(burgess(layout=layout), sample, "burgess", {})
+    assert_exact(model)
+    assert_exact(randomise(model, 1))
