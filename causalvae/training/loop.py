@@ -124,7 +124,7 @@ def train(
             sums, counted = {}, 0
         if stop_after is not None and step + 1 >= stop_after:
             break
-    return _finish(spec, vae, earlier + time.perf_counter() - began)
+    return _finish(spec, folder, vae, earlier + time.perf_counter() - began)
 
 
 def _step(spec: TrainSpec, vae: VAE, optimiser: torch.optim.Optimizer, x: Tensor, step: int) -> dict[str, float]:
@@ -210,7 +210,7 @@ def _checkpoint(
 
 
 @torch.inference_mode()
-def _finish(spec: TrainSpec, vae: VAE, seconds: float) -> TrainResult:
+def _finish(spec: TrainSpec, folder: Path, vae: VAE, seconds: float) -> TrainResult:
     vae.eval()
     # Fresh images: a seed sequence that no training block uses.
     levels = dsprites.SPACE.draw(_FRESH_IMAGES, np.random.default_rng([spec.seed, 0, 1]))
@@ -229,6 +229,14 @@ def _finish(spec: TrainSpec, vae: VAE, seconds: float) -> TrainResult:
         "images": f"{_FRESH_IMAGES} fresh images, drawn with replacement",
         "reconstruction_nats": str(round(reconstruction, 3)),
         "kl_nats": json.dumps(per_latent),
+        "loss_terms": _last_terms(folder),
         "torch": torch.__version__,
     }
     return TrainResult(vae, reconstruction, per_latent, seconds, metadata)
+
+
+def _last_terms(folder: Path) -> str:
+    """The log's last line: each loss term, averaged over the steps since the checkpoint before."""
+    log = folder / _LOG
+    lines = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
+    return lines[-1] if lines else "{}"
