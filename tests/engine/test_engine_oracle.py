@@ -231,13 +231,18 @@ def test_dead_rows_are_exactly_clean(mean_model: Model, measure: Callable[[Tenso
     same = equal[:, unit]
     assert 0 < same.sum() < PAIRS, "the example must have both kinds of row"
     quiet = Arm("resize", "base", (patch("encoder.lin1", (unit,)),), PAIRS)
-    found = measured(make_plan({"arms": (clean, quiet)}), mean_model, measure, tmp_path)
+    # A row is dead only when every patch of its arm leaves it as it is.
+    both = Arm("resize", "base", (patch("encoder.conv1", (0, 1)), patch("encoder.lin1", (unit,))), PAIRS)
+    plan = make_plan({"arms": (clean, quiet, both)})
+    found = measured(plan, mean_model, measure, tmp_path)
+    assert found.arm(both.id)["live"].all()
+    assert_agree(found, HookOracle(plan, mean_model.vae, False, Blobs(), measure, SMALL_TAPS), {"both": (both,)})
     live = found.arm(quiet.id)["live"].to_numpy()
     assert (live == ~same).all()
     for column in COLUMNS:
         assert (found.values(quiet.id, column)[same] == found.values(clean.id, column)[same]).all()
     assert found.manifest["rows_dead"] == same.sum()
-    assert found.manifest["rows_run"] == (~same).sum()
+    assert found.manifest["rows_run"] == (~same).sum() + PAIRS
 
 
 def test_a_full_patch_of_the_latent_is_the_counterfactual_bit_for_bit(
