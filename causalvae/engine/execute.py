@@ -5,9 +5,9 @@ from __future__ import annotations
 import io
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from causalvae.engine.progress import OnProgress, Progress, ignore_progress
 from causalvae.engine.shards import ShardInputs, ShardResult, run_shard, shard_bounds
 from causalvae.engine.statistics import OBSERVED_KINDS, gather_means, gather_observed, merge, sites_needing
 from causalvae.engine.values import CleanRuns, Statistics
+from causalvae.engine.workers import RowCounter, Task, run_tasks, single_threaded_kernels
 from causalvae.errors import CausalVAEError
 from causalvae.models.capture import OperatorGraph
 from causalvae.models.check import negative_log_likelihood
@@ -39,6 +40,47 @@ class CohortInputs:
 
     cohort: Cohort
     levels: dict[Side, IntArray]
+
+
+@dataclass(frozen=True)
+class ShardFiles:
+    """Where the tables of one shard belong.
+
+    Parameters
+    ----------
+    cohort : str
+    first, stop : int
+        Half-open range of its pairs.
+    outcomes : Path
+    observations : Path or None
+        Only in the observed cohort.
+    """
+
+    cohort: str
+    first: int
+    stop: int
+    outcomes: Path
+    observations: Path | None
+
+    @property
+    def is_done(self) -> bool:
+        """Whether all its tables are there; each is put in place whole."""
+        return self.outcomes.exists() and (self.observations is None or self.observations.exists())
+
+
+def list_shards(plan: Plan, folder: Path) -> tuple[ShardFiles, ...]:
+    """All shards of a plan, cohort by cohort."""
+    return tuple(
+        ShardFiles(
+            cohort.name,
+            first,
+            stop,
+            folder / "outcomes" / f"{cohort.name}.{number:05d}.parquet",
+            folder / "observations" / f"{number:05d}.parquet" if cohort.name == OBSERVED else None,
+        )
+        for cohort in plan.cohorts
+        for number, (first, stop) in enumerate(shard_bounds(cohort.samples, plan.shard_pairs))
+    )
 
 
 class PlanRunner:
@@ -108,11 +150,27 @@ class PlanRunner:
             gather_observed(self._graph, components, observed, self.shards(OBSERVED)) if observed else {},
         )
 
-    def run(self, inputs: ShardInputs, arms: list[Arm], statistics: dict[str, Statistics], on_rows: Any) -> ShardResult:
+    def run(
+        self,
+        inputs: ShardInputs,
+        arms: list[Arm],
+        statistics: dict[str, Statistics],
+        on_rows: Callable[[int], None],
+    ) -> ShardResult:
         """Run one shard."""
         return run_shard(
             self._plan, arms, self._graph, self._model.components, inputs, statistics, self._measure, on_rows
         )
+
+    def write(
+        self, files: ShardFiles, arms: list[Arm], statistics: dict[str, Statistics], on_rows: Callable[[int], None]
+    ) -> None:
+        """Run one shard and write its tables."""
+        inputs = self.shard(files.cohort, files.first, files.stop)
+        result = self.run(inputs, arms, statistics, on_rows)
+        if files.observations is not None:
+            write_table(self.observations(inputs, result.clean), files.observations)
+        write_table(result.outcomes, files.outcomes)
 
     def observations(self, inputs: ShardInputs, clean: CleanRuns) -> pd.DataFrame:
         """The observation rows of one shard of the observed cohort."""
@@ -222,41 +280,43 @@ def execute_plan(
     CausalVAEError
         CV402 where `folder` holds the tables of another plan.
     """
+    with single_threaded_kernels() as cores:
+        return _execute(plan, model, dataset, measure, folder, device, on_progress, cores)
+
+
+def _execute(
+    plan: Plan,
+    model: Model,
+    dataset: Dataset,
+    measure: Measure,
+    folder: Path,
+    device: str,
+    on_progress: OnProgress,
+    cores: int,
+) -> Measurements:
     _claim(folder, plan)
     began = time.perf_counter()
-    runner = PlanRunner(plan, model, dataset, measure, choose_device(device))
-    done = 0
+    chosen = choose_device(device)
+    runner = PlanRunner(plan, model, dataset, measure, chosen)
     # A plan that was not optimised lists an arm once for each use; it is one arm all the same.
     distinct = tuple({arm.id: arm for arm in plan.arms}.values())
     total = sum(arm.pairs for arm in distinct)
+    on_rows = RowCounter(total, lambda done, of: on_progress(Progress("interventions", done, of, "rows")))
 
-    def on_rows(rows: int) -> None:
-        nonlocal done
-        done += rows
-        on_progress(Progress("interventions", done, total, "rows"))
-
-    outcomes: list[pd.DataFrame] = []
-    observations: list[pd.DataFrame] = []
+    shards = list_shards(plan, folder)
+    tasks: list[Task] = []
     for cohort in plan.cohorts:
         arms = [arm for arm in distinct if arm.cohort == cohort.name]
-        statistics: dict[str, Statistics] | None = None
-        for number, (first, stop) in enumerate(shard_bounds(cohort.samples, plan.shard_pairs)):
-            path = folder / "outcomes" / f"{cohort.name}.{number:05d}.parquet"
-            seen = folder / "observations" / f"{number:05d}.parquet"
-            if not path.exists() or (cohort.name == OBSERVED and not seen.exists()):
-                if statistics is None:
-                    statistics = runner.statistics(cohort.name, arms)
-                inputs = runner.shard(cohort.name, first, stop)
-                result = runner.run(inputs, arms, statistics, on_rows)
-                # Observations go first: a shard counts as done when its outcomes are there.
-                if cohort.name == OBSERVED:
-                    write_table(runner.observations(inputs, result.clean), seen)
-                write_table(result.outcomes, path)
-            else:
-                on_rows(sum(max(0, min(arm.pairs, stop) - first) for arm in arms))
-            outcomes.append(pd.read_parquet(path))
-            if cohort.name == OBSERVED:
-                observations.append(pd.read_parquet(seen))
+        missing = [shard for shard in shards if shard.cohort == cohort.name and not shard.is_done]
+        for shard in shards:
+            if shard.cohort == cohort.name and shard.is_done:
+                on_rows(sum(max(0, min(arm.pairs, shard.stop) - shard.first) for arm in arms))
+        if missing:
+            statistics = runner.statistics(cohort.name, arms)
+            tasks += [partial(runner.write, shard, arms, statistics, on_rows) for shard in missing]
+    run_tasks(tasks, cores if chosen.type == "cpu" else 1)
+    outcomes = [pd.read_parquet(shard.outcomes) for shard in shards]
+    observations = [pd.read_parquet(shard.observations) for shard in shards if shard.observations]
 
     pairs, images = runner.pairs_table(), runner.traversal_images()
     write_table(pairs, folder / "pairs.parquet")
@@ -267,8 +327,8 @@ def execute_plan(
     sites = tuple(dict.fromkeys(patch.site for arm in distinct for patch in arm.patches))
     manifest = {
         "plan": plan.digest,
-        "device": str(choose_device(device)),
-        "threads": torch.get_num_threads(),
+        "device": str(chosen),
+        "threads": cores,
         "rows": total,
         # Counted from the tables, so that a resumed run tells the same as one that never stopped.
         "rows_run": rows_run,

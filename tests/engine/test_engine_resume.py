@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 from torch import Tensor
 
 from causalvae.engine.execute import choose_device, execute_plan
@@ -83,6 +84,15 @@ def kill_when(shards: int, folder: Path) -> Callable[[Progress], None]:
     return on_progress
 
 
+@pytest.fixture
+def one_core() -> Iterator[None]:
+    """One shard at a time, so that it is known which are finished when a run dies."""
+    allowed = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(allowed)
+
+
 @pytest.fixture(scope="module")
 def whole(
     sample_model: Model, measure: Measure, tmp_path_factory: pytest.TempPathFactory
@@ -93,6 +103,7 @@ def whole(
     return folder, found, counter.rows
 
 
+@pytest.mark.usefixtures("one_core")
 @pytest.mark.parametrize("shards", [0, 1, 2, 4, 5])
 def test_a_killed_run_resumes_to_the_same_bytes(
     shards: int, whole: tuple[Path, Measurements, int], sample_model: Model, measure: Measure, tmp_path: Path
@@ -111,10 +122,42 @@ def test_a_killed_run_resumes_to_the_same_bytes(
     assert found.observations.equals(expected.observations)
     assert found.pairs.equals(expected.pairs)
     assert found.images.equals(expected.images)
-    unlike = ("seconds",)
+    unlike = ("seconds", "threads")
     assert {key: value for key, value in found.manifest.items() if key not in unlike} == {
         key: value for key, value in expected.manifest.items() if key not in unlike
     }
+
+
+@pytest.mark.parametrize("cores", [1, 3])
+def test_the_number_of_cores_changes_no_byte(
+    cores: int, whole: tuple[Path, Measurements, int], sample_model: Model, measure: Measure, tmp_path: Path
+) -> None:
+    allowed = torch.get_num_threads()
+    torch.set_num_threads(cores)
+    try:
+        run(sample_model, measure, tmp_path)
+        assert torch.get_num_threads() == cores
+    finally:
+        torch.set_num_threads(allowed)
+    assert shard_files(tmp_path) == shard_files(whole[0])
+
+
+def test_a_run_on_several_cores_that_dies_keeps_whole_shards_and_resumes(
+    whole: tuple[Path, Measurements, int], sample_model: Model, measure: Measure, tmp_path: Path
+) -> None:
+    allowed = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        with pytest.raises(KilledError):
+            run(sample_model, measure, tmp_path, on_progress=kill_when(1, tmp_path))
+    finally:
+        torch.set_num_threads(allowed)
+    finished = shard_files(tmp_path)
+    expected = shard_files(whole[0])
+    assert 1 <= len(finished) < len(expected)
+    assert all(expected[name] == content for name, content in finished.items())
+    run(sample_model, measure, tmp_path)
+    assert shard_files(tmp_path) == expected
 
 
 def test_a_finished_run_measures_nothing_again(
