@@ -8,6 +8,7 @@ import numpy as np
 
 from causalvae.circuits.types import ClaimTest, NullCircuits
 from causalvae.effects import Study
+from causalvae.effects.claims import is_moved
 from causalvae.effects.mediation import arms_of
 from causalvae.effects.outcomes import IMAGE, FloatArray, difference
 from causalvae.plan.types import Arm, Use
@@ -27,8 +28,9 @@ def compare_with_nulls(study: Study, hypothesis: Hypothesis, arms: dict[str, Arm
     Returns
     -------
     NullCircuits or None
-        None where the plan has no null circuits, where the claim is that the circuit carries little (then doing better
-        than random ones is no part of it), or where the treatment moves nothing on these pairs.
+        None where the plan has no null circuits, or where the hypothesis does not claim that the circuit carries at
+        least so much (then doing better than random ones is no part of it). Where the treatment moves nothing on these
+        pairs there is no share to compare: p is 1, and `undefined` says why.
     """
     owner = f"hypothesis:{hypothesis.name}"
     uses = study.plan.uses_of(owner, "null")
@@ -38,9 +40,16 @@ def compare_with_nulls(study: Study, hypothesis: Hypothesis, arms: dict[str, Arm
     ids = [clean.sufficiency, *(use.arm for use in uses)]
     pairs = min(study.outcomes.pairs([clean.base, clean.counterfactual, *ids]), hypothesis.null.pairs)
     shares = _shares(study, clean.base, clean.counterfactual, ids, hypothesis.outcome, pairs)
+    undefined, note = "", ""
     if shares is None:
-        return None
+        undefined = f"the treatment does not change {hypothesis.outcome} on the first {pairs} pairs"
+        shares = np.zeros(len(ids))
     observed, values = float(shares[0]), shares[1:]
+    unknown = ~np.isfinite(values)
+    if unknown.any():
+        # A null that cannot be compared must not make the circuit stand out, so it counts as doing as well.
+        note = f"{int(unknown.sum())} undefined on some of these pairs, counted as carrying as much"
+        values = np.where(unknown, observed, values)
     # A null that is the observed circuit in other words must count as doing as well, whatever the last bit says.
     slack = 1e-9 * max(1.0, abs(observed))
     at_least = int((values >= observed - slack).sum())
@@ -51,6 +60,8 @@ def compare_with_nulls(study: Study, hypothesis: Hypothesis, arms: dict[str, Arm
         p_value=(1 + at_least) / (len(values) + 1),
         pairs=pairs,
         seed=study.plan.seed,
+        note=note,
+        undefined=undefined,
     )
 
 
@@ -58,6 +69,11 @@ def null_test(null: NullCircuits) -> ClaimTest:
     """The null-circuit comparison as a test: failing to beat random circuits refutes nothing, so p_refute is 1."""
     count = len(null.values)
     as_good = as_good_as(null)
+    note = f"{as_good} of {count} null circuits carry as much; their median share is {np.median(null.values):.3g}"
+    if null.undefined:
+        note = f"undefined, and written as 0: {null.undefined}"
+    elif null.note:
+        note = f"{note}; {null.note}"
     return ClaimTest(
         name="null_circuits",
         bound=f"above {null.kind}",
@@ -67,7 +83,7 @@ def null_test(null: NullCircuits) -> ClaimTest:
         p_support=null.p_value,
         p_refute=1.0,
         n=null.pairs,
-        note=f"{as_good} of {count} null circuits carry as much; their median share is {np.median(null.values):.3g}",
+        note=note,
     )
 
 
@@ -82,9 +98,9 @@ def stands_out(null: NullCircuits, alpha: float, family: int) -> bool:
 
 
 def claims_to_carry(hypothesis: Hypothesis) -> bool:
-    """Whether the claim is that the circuit carries the effect, rather than that it carries little of it."""
-    bounds = [bound for bound in (hypothesis.expect.mediated_share, hypothesis.expect.necessity) if bound is not None]
-    return not bounds or any(bound.at_least is not None for bound in bounds)
+    """Whether the claim is that the circuit carries at least so much of the effect, which is the null statistic."""
+    share = hypothesis.expect.mediated_share
+    return share is not None and share.at_least is not None
 
 
 def describe_nulls(uses: Sequence[Use], arms: dict[str, Arm]) -> str:
@@ -101,7 +117,10 @@ def describe_nulls(uses: Sequence[Use], arms: dict[str, Arm]) -> str:
 def _shares(
     study: Study, base: str, counterfactual: str, ids: Sequence[str], outcome: str, pairs: int
 ) -> FloatArray | None:
-    """Give sum NIE TE / sum TE^2 of each sufficiency arm, over the pairs where every arm has a defined outcome."""
+    """Give sum NIE TE / sum TE^2 of each sufficiency arm, over the pairs where the first one's outcome is defined.
+
+    NaN for an arm whose outcome is undefined on one of these pairs; None where the treatment moves nothing on them.
+    """
     if outcome == IMAGE:
         products = study.outcomes.block(ids, "image_dot", pairs)
         squares = study.outcomes.values(counterfactual, "image_sq", pairs)
@@ -111,8 +130,8 @@ def _shares(
         total = difference(study.outcomes.values(counterfactual, outcome, pairs), clean, period)
         products = difference(study.outcomes.block(ids, outcome, pairs), clean[None], period) * total
         squares = total**2
-    defined = np.isfinite(products).all(axis=0) & np.isfinite(squares)
-    whole = float(squares[defined].sum())
-    if whole == 0:
+    defined = np.isfinite(products[0]) & np.isfinite(squares)
+    squares = squares[defined]
+    if not is_moved(squares, study.scale.sd.get(outcome)):
         return None
-    return np.asarray(products[:, defined].sum(axis=1) / whole)
+    return np.asarray(products[:, defined].sum(axis=1) / float(squares.sum()))

@@ -59,6 +59,12 @@ class NullCircuits:
         (1 + #{null >= observed}) / (N + 1).
     pairs : int
     seed : int
+        The spec's execution seed. The draw also depends on the circuit's place, so that hypotheses about the same sites
+        share their null circuits: this seed together with the spec gives them again, alone it does not.
+    note : str
+        What a reader must know of the values.
+    undefined : str
+        Why there is no share to compare, where there is none; observed and values are then 0 and p is 1.
     """
 
     kind: str
@@ -67,6 +73,8 @@ class NullCircuits:
     p_value: float
     pairs: int
     seed: int
+    note: str = ""
+    undefined: str = ""
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from causalvae.circuits.hypothesis import BoundTest
-from causalvae.circuits.nulls import as_good_as, stands_out
+from causalvae.circuits.nulls import as_good_as, claims_to_carry, stands_out
 from causalvae.circuits.types import NullCircuits, Status
 from causalvae.spec.schema import Hypothesis
 
@@ -44,6 +44,8 @@ def explain(
     missing = list(dict.fromkeys(bound.undefined for bound in bounds if bound.undefined))
     without = [f"{why}, so there is no effect to share out" for why in missing]
     parts = parts + without if status == "refuted" else without + parts
+    if null is None and hypothesis.null.circuits != "none" and not claims_to_carry(hypothesis):
+        parts.append(_tell_no_null(hypothesis))
     if status == "inconclusive":
         parts.append(_tell_obstacle(hypothesis, bounds, null, needed, family, bool(missing)))
     sentence = "; ".join(part for part in parts if part)
@@ -75,7 +77,15 @@ def _asked(bound: BoundTest) -> str:
     return f"at most {_number(most or 0.0, bound.unit)} was allowed"
 
 
+def _tell_no_null(hypothesis: Hypothesis) -> str:
+    if hypothesis.expect.mediated_share is not None:
+        return "not compared with random circuits: the claim is that the circuit carries little"
+    return "not compared with random circuits: the claim is not about what the circuit carries"
+
+
 def _tell_null(null: NullCircuits) -> str:
+    if null.undefined:
+        return f"it could not be compared with random circuits: {null.undefined}"
     count = as_good_as(null)
     return f"{count} of {len(null.values)} random circuits of the same size {'does' if count == 1 else 'do'} as well"
 
@@ -93,6 +103,8 @@ def _tell_obstacle(
     if needed is not None:
         return f"about {needed} pairs would probably settle it, {bounds[0].test.n} were run"
     to_refute = any(bound.leans == "refute" for bound in bounds)
+    if null is not None and not to_refute and null.undefined:
+        return f"pairs on which {hypothesis.outcome} changes are needed: raise null.pairs, which is {null.pairs}"
     if null is not None and not to_refute and not stands_out(null, hypothesis.alpha, family):
         least = math.ceil(family / hypothesis.alpha) - 1
         if as_good_as(null) == 0 and len(null.values) < least:

@@ -64,7 +64,7 @@ def share_columns(quantity: Quantity, effects: PairEffects, sd: float | None) ->
             )
         return RatioColumns(quantity, total / sd, np.ones_like(total), "sd")
     part = effects.indirect if quantity == "mediated_share" else effects.total_indirect
-    undefined = "" if is_moved(effects, sd) else f"the treatment does not change {effects.outcome}"
+    undefined = "" if is_moved(total**2, sd) else f"the treatment does not change {effects.outcome}"
     return RatioColumns(quantity, part * total, total**2, "share", undefined=undefined)
 
 
@@ -72,9 +72,17 @@ def share_columns(quantity: Quantity, effects: PairEffects, sd: float | None) ->
 _NEGLIGIBLE = 1e-3
 
 
-def is_moved(effects: PairEffects, sd: float | None) -> bool:
-    """Whether the treatment changes the outcome at all, so that shares of its effect mean something."""
-    size = float(np.sqrt(np.mean(effects.total**2)))
+def is_moved(squares: FloatArray, sd: float | None) -> bool:
+    """Whether the treatment changes the outcome at all, so that shares of its effect mean something.
+
+    Parameters
+    ----------
+    squares : float array, shape (n,)
+        Squared total effects.
+    sd : float or None
+        The outcome's standard deviation over the observed reconstructions; None where it has none.
+    """
+    size = float(np.sqrt(np.mean(squares))) if len(squares) else 0.0
     return size > _NEGLIGIBLE * (sd or 0.0)
 
 

@@ -128,7 +128,51 @@ def test_a_treatment_without_effect_is_not_judged() -> None:
     (verdict,) = judge_claims(make_hypothesis(), decode=still)
     assert verdict.status == "inconclusive"
     assert "does not change area" in verdict.reason
-    assert verdict.null is None
+    assert verdict.null is not None
+    assert (verdict.null.p_value, set(verdict.null.values), verdict.null.observed) == (1.0, {0.0}, 0.0)
+    assert "does not change area on the first 40 pairs" in verdict.tests[-1].note
+
+
+def test_a_null_test_that_cannot_be_made_bars_support() -> None:
+    # The treatment moves area in the later pairs only, none of which the null circuits were run on.
+    spec = make_spec(hypotheses=[make_hypothesis()])
+    rng = np.random.default_rng(0)
+    z = rng.normal(size=(80, LATENTS))
+    z_cf = z.copy()
+    z_cf[40:, 0] += 1
+    network = Network(spec, carried_by_first, z, z_cf)
+    network.hypothesis("claim", (0,), nulls=99, pairs=40)
+    (verdict,) = judge(spec, *network.finish(), Declared())
+    assert verdict.tests[0].p_support < 1e-6
+    assert (verdict.status, verdict.p_support, verdict.needed) == ("inconclusive", 1.0, None)
+    assert "could not be compared with random circuits: the treatment does not change area on the first 40 pairs" in (
+        verdict.reason
+    )
+    assert verdict.reason.endswith("raise null.pairs, which is 40.")
+
+
+def test_an_undefined_null_counts_against_the_circuit_and_removes_no_pair() -> None:
+    spec = make_spec(hypotheses=[make_hypothesis()])
+    rng = np.random.default_rng(0)
+    z = rng.normal(size=(60, LATENTS))
+    z_cf = z + rng.normal(1, 0.4, size=z.shape) * np.where(np.arange(LATENTS) == 0, 1, 0.3)
+
+    def judge_with(undefined: int) -> Verdict:
+        network = Network(spec, carried_by_first, z, z_cf)
+        network.hypothesis("claim", (0,), nulls=99, pairs=40)
+        plan, measurements = network.finish()
+        for use in plan.uses_of("hypothesis:claim", "null")[:undefined]:
+            rows = (measurements.outcomes["arm"] == use.arm) & (measurements.outcomes["pair"] < 30)
+            measurements.outcomes.loc[rows, "area"] = np.nan
+        (verdict,) = judge(spec, plan, measurements, Declared())
+        return verdict
+
+    whole, broken = judge_with(0).null, judge_with(3)
+    assert whole is not None and broken.null is not None
+    assert broken.null.observed == whole.observed
+    assert broken.null.values[3:] == whole.values[3:]
+    assert broken.null.p_value == whole.p_value + 3 / 100 == 4 / 100
+    assert "3 undefined on some of these pairs, counted as carrying as much" in broken.tests[-1].note
 
 
 def test_a_treatment_without_effect_refutes_a_claim_of_one() -> None:
@@ -149,7 +193,11 @@ def test_necessity_and_total_effect_are_tested() -> None:
     expect = {"necessity": {"at_least": 0.7}, "total_effect": {"at_least": 0.5, "at_most": 3}}
     (verdict,) = judge_claims(make_hypothesis(expect=expect))
     assert verdict.status == "supported"
-    assert [test.name for test in verdict.tests] == ["necessity", "total_effect", "null_circuits"]
+    assert [test.name for test in verdict.tests] == ["necessity", "total_effect"]
+    assert verdict.null is None
+    assert verdict.reason.endswith(
+        "not compared with random circuits: the claim is not about what the circuit carries."
+    )
     assert "olding the circuit still removes 9" in verdict.reason
     assert "the claim asked for 0.50 to 3.00 sd" in verdict.reason
 
@@ -181,7 +229,9 @@ def test_a_claim_that_a_circuit_carries_little_is_not_held_against_nulls() -> No
     for expect, carries in (
         (little, False),
         ({"mediated_share": {"at_least": 0.1, "at_most": 0.3}}, True),
-        ({"off_target": {"at_most": 0.3}}, True),
+        ({"off_target": {"at_most": 0.3}}, False),
+        ({"necessity": {"at_least": 0.3}}, False),
+        ({"total_effect": {"at_least": 0.3}}, False),
         ({"necessity": {"at_most": 0.3}, "mediated_share": {"at_least": 0.3}}, True),
     ):
         assert claims_to_carry(Hypothesis.model_validate(make_hypothesis(expect=expect))) is carries
