@@ -2,7 +2,8 @@
 
 Supporting a hypothesis takes all its tests (an intersection-union test: the largest p-value); refuting it takes one
 broken bound (a union over k bounds: k times the smallest p-value). Both p-values are Holm-adjusted across the spec's
-hypotheses, and the bootstrap intervals must say the same.
+hypotheses, and the bootstrap intervals must say the same: of all bounds to support, of one that is broken to refute.
+Asking a broken bound's interval to agree can only turn a refutation away, so the family-wise level stays.
 """
 
 from __future__ import annotations
@@ -60,11 +61,6 @@ class Evidence:
         """Smallest p-value of the k bounds, times k."""
         return min(1.0, len(self.bounds) * min(bound.test.p_refute for bound in self.bounds))
 
-    @property
-    def most_broken(self) -> BoundTest:
-        """The bound with the smallest p-value against it."""
-        return min(self.bounds, key=lambda bound: bound.test.p_refute)
-
 
 def judge(
     spec: Spec,
@@ -104,8 +100,10 @@ def judge(
     arms = {arm.id: arm for arm in plan.arms}
     found = [_examine(study, hypothesis, graph, arms) for hypothesis in spec.hypotheses]
     support = holm([evidence.p_support for evidence in found])
-    refute = holm([evidence.p_refute for evidence in found])
-    return tuple(_decide(evidence, s, r, len(found)) for evidence, s, r in zip(found, support, refute, strict=True))
+    return tuple(
+        _decide(evidence, support[position], _refute(found, position), len(found))
+        for position, evidence in enumerate(found)
+    )
 
 
 def holm(p_values: Sequence[float]) -> tuple[float, ...]:
@@ -140,14 +138,36 @@ def _examine(study: Study, hypothesis: Hypothesis, graph: DeclaredGraph, arms: d
     return Evidence(hypothesis, circuit, bounds, null)
 
 
-def _decide(evidence: Evidence, p_support: float, p_refute: float, family: int) -> Verdict:
-    hypothesis = evidence.hypothesis
+def _refute(found: Sequence[Evidence], position: int) -> tuple[float, ...]:
+    """Holm-adjusted p-values against each bound of one hypothesis, which the smallest of them refutes.
+
+    Each bound takes its hypothesis' place in Holm's order in turn; the one with the smallest p-value gives the
+    hypothesis' own adjusted p-value, and the others are never smaller.
+    """
+    others = [evidence.p_refute for evidence in found]
+    evidence = found[position]
+    adjusted = []
+    for bound in evidence.bounds:
+        p_values = list(others)
+        p_values[position] = min(1.0, len(evidence.bounds) * bound.test.p_refute)
+        adjusted.append(holm(p_values)[position])
+    return tuple(adjusted)
+
+
+def _decide(evidence: Evidence, p_support: float, against: Sequence[float], family: int) -> Verdict:
+    hypothesis, p_refute = evidence.hypothesis, min(against)
+    broken = sorted(
+        (p, place)
+        for place, (bound, p) in enumerate(zip(evidence.bounds, against, strict=True))
+        if p <= hypothesis.alpha and bound.outside
+    )
     status: Status = "inconclusive"
     if p_support <= hypothesis.alpha and all(bound.inside for bound in evidence.bounds):
         status = "supported"
-    elif p_refute <= hypothesis.alpha and evidence.most_broken.outside:
+    elif broken:
         status = "refuted"
     needed = _needed(evidence, family) if status == "inconclusive" else None
+    first = evidence.bounds[broken[0][1]] if status == "refuted" else None
     tests = tuple(bound.test for bound in evidence.bounds)
     if evidence.null is not None:
         tests = (*tests, null_test(evidence.null))
@@ -158,7 +178,7 @@ def _decide(evidence: Evidence, p_support: float, p_refute: float, family: int) 
         circuit=evidence.circuit,
         outcome=hypothesis.outcome,
         status=status,
-        reason=explain(status, hypothesis, evidence.bounds, evidence.most_broken, evidence.null, needed, family),
+        reason=explain(status, hypothesis, evidence.bounds, first, evidence.null, needed, family, p_support, p_refute),
         tests=tests,
         null=evidence.null,
         p_support=p_support,

@@ -15,10 +15,12 @@ def explain(
     status: Status,
     hypothesis: Hypothesis,
     bounds: Sequence[BoundTest],
-    most_broken: BoundTest,
+    broken: BoundTest | None,
     null: NullCircuits | None,
     needed: int | None,
     family: int,
+    p_support: float,
+    p_refute: float,
 ) -> str:
     """Why a hypothesis got its verdict, with the numbers.
 
@@ -27,17 +29,19 @@ def explain(
     status : str
     hypothesis : Hypothesis
     bounds : sequence of BoundTest
-    most_broken : BoundTest
-        The bound with the smallest p-value against it; it is told first where the hypothesis is refuted.
+    broken : BoundTest or None
+        The bound that refutes the hypothesis, which is told first.
     null : NullCircuits or None
     needed : int or None
         Pairs that would probably settle an inconclusive verdict.
     family : int
         Hypotheses tested together.
+    p_support, p_refute : float
+        Adjusted across the family.
     """
     told = list(bounds)
-    if status == "refuted":
-        told = [most_broken] + [bound for bound in bounds if bound is not most_broken]
+    if broken is not None:
+        told = [broken] + [bound for bound in bounds if bound is not broken]
     parts = [_tell_bound(bound, hypothesis.outcome) for bound in told if not bound.undefined]
     if null is not None:
         parts.insert(1 if parts else 0, _tell_null(null))
@@ -47,7 +51,7 @@ def explain(
     if null is None and hypothesis.null.circuits != "none" and not claims_to_carry(hypothesis):
         parts.append(_tell_no_null(hypothesis))
     if status == "inconclusive":
-        parts.append(_tell_obstacle(hypothesis, bounds, null, needed, family, bool(missing)))
+        parts.append(_tell_obstacle(hypothesis, bounds, null, needed, family, p_support, p_refute))
     sentence = "; ".join(part for part in parts if part)
     return f"{sentence[0].upper()}{sentence[1:]}."
 
@@ -96,39 +100,65 @@ def _tell_obstacle(
     null: NullCircuits | None,
     needed: int | None,
     family: int,
-    undefined: bool,
+    p_support: float,
+    p_refute: float,
 ) -> str:
-    if undefined:
+    """What stands between an inconclusive verdict and a settled one."""
+    if any(bound.undefined for bound in bounds):
         return "a treatment or circuit that moves something is needed before the claim can be judged"
-    if needed is not None:
-        return f"about {needed} pairs would probably settle it, {bounds[0].test.n} were run"
-    to_refute = any(bound.leans == "refute" for bound in bounds)
-    if null is not None and not to_refute and null.undefined:
-        return f"pairs on which {hypothesis.outcome} changes are needed: raise null.pairs, which is {null.pairs}"
-    if null is not None and not to_refute and not stands_out(null, hypothesis.alpha, family):
-        least = math.ceil(family / hypothesis.alpha) - 1
-        if as_good_as(null) == 0 and len(null.values) < least:
-            return f"{len(null.values)} random circuits are too few to show that it stands out, {least} would do"
-        return f"so it does not stand out from random circuits (p = {null.p_value:.2g}); more pairs would not help"
+    run = bounds[0].test.n
+    more = "" if needed is None else f"about {needed} pairs would probably settle it, {run} were run"
+    if any(bound.outside for bound in bounds):
+        short = (
+            f"an estimate lies clearly outside its bound, but on {run} pairs the evidence against the claim is short"
+        )
+        return "; ".join(filter(None, (f"{short} (p = {p_refute:.2g}, alpha = {hypothesis.alpha:g})", more)))
+    if more:
+        return more
+    if null is not None and not any(bound.leans == "refute" for bound in bounds):
+        if null.undefined:
+            return f"pairs on which {hypothesis.outcome} changes are needed: raise null.pairs, which is {null.pairs}"
+        if not stands_out(null, hypothesis.alpha, family):
+            return _tell_crowd(null, hypothesis, family, run)
+    if all(bound.inside for bound in bounds):
+        short = f"all estimates lie within their bounds, but on {run} pairs the evidence for the claim is short"
+        return f"{short} (p = {p_support:.2g}, alpha = {hypothesis.alpha:g})"
+    if any(bound.needed is not None for bound in bounds):
+        return f"it falls just short: somewhat more pairs than the {run} that were run would probably settle it"
     return "the estimate lies too near the bound for any reasonable number of pairs to settle it"
 
 
+def _tell_crowd(null: NullCircuits, hypothesis: Hypothesis, family: int, run: int) -> str:
+    least = math.ceil(family / hypothesis.alpha) - 1
+    if as_good_as(null) == 0 and len(null.values) < least:
+        return f"{len(null.values)} random circuits are too few to show that it stands out, {least} would do"
+    crowd = f"so it does not stand out from random circuits (p = {null.p_value:.2g})"
+    if null.pairs < run:
+        some = f"they were run on {null.pairs} of the {run} pairs, as null.pairs says"
+        return f"{crowd}; {some}, so only raising it may help"
+    return f"{crowd} on all {run} pairs"
+
+
 def _number(value: float, unit: str) -> str:
-    return f"{_percent(value)}%" if unit == "share" else f"{value:.2f} {unit}"
+    return f"{_percent(value)}%" if unit == "share" else f"{_fixed(value, 2)} {unit}"
 
 
 def _range(lower: float, upper: float, unit: str) -> str:
     if unit == "share":
         low, high = _percent(lower), _percent(upper)
         if low == high:
-            low, high = f"{100 * lower:.1f}", f"{100 * upper:.1f}"
+            low, high = _fixed(100 * lower, 1), _fixed(100 * upper, 1)
         return f"{low} to {high}%"
-    return f"{lower:.2f} to {upper:.2f} {unit}"
+    return f"{_fixed(lower, 2)} to {_fixed(upper, 2)} {unit}"
 
 
 def _percent(value: float) -> str:
     """A share as whole percent, with a decimal where rounding would hide which side of a whole number it is on."""
-    # Adding zero turns the minus zero that rounding may leave into zero.
-    percent = round(100 * value, 1) + 0.0
+    percent = round(100 * value, 1)
     whole = abs(percent) >= 10 or abs(percent - round(percent)) < 0.05
-    return f"{round(percent) + 0.0:.0f}" if whole else f"{percent:.1f}"
+    return _fixed(percent, 0 if whole else 1)
+
+
+def _fixed(value: float, digits: int) -> str:
+    # Adding zero turns the minus zero that rounding may leave into zero.
+    return f"{round(value, digits) + 0.0:.{digits}f}"

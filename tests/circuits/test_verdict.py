@@ -8,9 +8,12 @@ import networkx as nx
 import numpy as np
 import pytest
 
-from causalvae.circuits import Verdict, holm, judge
+from causalvae.circuits import ClaimTest, Verdict, holm, judge
+from causalvae.circuits.hypothesis import BoundTest
 from causalvae.circuits.nulls import claims_to_carry
-from causalvae.spec.schema import Hypothesis
+from causalvae.circuits.verdict import Evidence, _decide, _refute
+from causalvae.circuits.wording import _number, _range
+from causalvae.spec.schema import Bound, Hypothesis
 from tests.effects.synthetic import Array, Decode, Network, make_hypothesis, make_spec
 
 LATENTS = 6
@@ -99,7 +102,7 @@ def test_a_circuit_like_any_other_is_inconclusive_and_says_so() -> None:
     assert verdict.null is not None and verdict.null.p_value > 0.05
     assert verdict.needed is None
     assert "does not stand out from random circuits" in verdict.reason
-    assert "more pairs would not help" in verdict.reason
+    assert "they were run on 40 of the 80 pairs, as null.pairs says, so only raising it may help" in verdict.reason
 
 
 def test_too_few_null_circuits_are_said_to_be_too_few() -> None:
@@ -200,6 +203,61 @@ def test_necessity_and_total_effect_are_tested() -> None:
     )
     assert "olding the circuit still removes 9" in verdict.reason
     assert "the claim asked for 0.50 to 3.00 sd" in verdict.reason
+
+
+def bound_test(p_refute: float, outside: bool, *, n: int = 60, needed: int | None = None) -> BoundTest:
+    test = ClaimTest("necessity", ">= 0.7", 0.5, 0.4, 0.6, 1.0, p_refute, n)
+    return BoundTest(test, Bound(at_least=0.7), False, outside, "refute", needed, "share", 0.95, "")
+
+
+def decided(*families: tuple[BoundTest, ...]) -> list[Verdict]:
+    claim = Hypothesis.model_validate(make_hypothesis(null={"circuits": "none"}))
+    found = [Evidence(claim, ("latent[0]",), bounds, None) for bounds in families]
+    return [_decide(evidence, 1.0, _refute(found, k), len(found)) for k, evidence in enumerate(found)]
+
+
+def test_any_broken_bound_refutes_whichever_has_the_smallest_p_value() -> None:
+    # The smallest p-value belongs to a bound whose interval still touches it; another is broken beyond doubt.
+    touching, broken = bound_test(1e-6, outside=False), bound_test(1e-4, outside=True)
+    (verdict,) = decided((touching, broken))
+    assert (verdict.status, verdict.p_refute) == ("refuted", pytest.approx(2e-6))
+    assert decided((touching,))[0].status == "inconclusive"
+    # Broken, but not at the level that the number of bounds and of hypotheses leaves it.
+    assert decided((touching, bound_test(0.03, outside=True)))[0].status == "inconclusive"
+    weak = bound_test(0.01, outside=True)
+    other = (bound_test(0.9, outside=False),)
+    assert decided((touching, weak))[0].status == "refuted"
+    assert [v.status for v in decided((touching, weak), other, other)] == ["inconclusive"] * 3
+    assert [v.p_refute for v in decided((touching, weak), other, other)] == pytest.approx([6e-6, 1.0, 1.0])
+
+
+def test_refuting_by_bound_agrees_with_holm_over_hypotheses() -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        families = [tuple(bound_test(float(p), True) for p in rng.random(3) ** 6) for _ in range(4)]
+        plain = holm([min(1.0, 3 * min(b.test.p_refute for b in bounds)) for bounds in families])
+        verdicts = decided(*families)
+        assert [v.p_refute for v in verdicts] == pytest.approx(plain)
+        assert [v.status == "refuted" for v in verdicts] == [p <= 0.05 for p in plain]
+
+
+def test_an_estimate_clearly_outside_on_few_pairs_says_so() -> None:
+    (verdict,) = decided((bound_test(0.07, outside=True, n=5),))
+    assert verdict.status == "inconclusive"
+    assert (
+        "clearly outside its bound, but on 5 pairs the evidence against the claim is short (p = 0.07" in verdict.reason
+    )
+    assert "too near" not in verdict.reason
+    (counted,) = decided((bound_test(0.07, outside=True, n=5, needed=8),))
+    assert counted.reason.endswith("about 8 pairs would probably settle it, 5 were run.")
+
+
+def test_no_number_is_minus_zero() -> None:
+    assert _range(-1e-5, 1e-5, "share") == "0.0 to 0.0%"
+    assert _range(-0.0004, 0.012, "share") == "0 to 1.2%"
+    assert _range(-1e-5, 0.5, "sd") == "0.00 to 0.50 sd"
+    assert _number(-1e-5, "sd") == "0.00 sd"
+    assert _range(0.7, 0.9, "share") == "70 to 90%"
 
 
 def test_holm_by_hand() -> None:
