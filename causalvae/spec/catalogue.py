@@ -81,3 +81,8 @@ DATA: Final[dict[str, DataEntry]] = {
 ZOO_LATENTS: Final[dict[str, int]] = {"burgess": 10}
 
 LATENT_PARTS: Final[tuple[str, ...]] = ("mean", "logvar", "noise")
+
+# Columns of the tables that a run writes: an attribute is a column beside them.
+RESERVED_ATTRIBUTES: Final[tuple[str, ...]] = ("arm", "pair", "live", "image", "image_sq", "image_dot")
+# The cohort of untreated samples: an input intervention's cohort has the intervention's name.
+RESERVED_INTERVENTIONS: Final[tuple[str, ...]] = ("observed",)

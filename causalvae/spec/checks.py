@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from causalvae.spec.catalogue import DataEntry
+from causalvae.spec.catalogue import RESERVED_ATTRIBUTES, DataEntry
 from causalvae.spec.component_checks import check_components
 from causalvae.spec.diagnostics import Finding, Path, list_choices, nearest, show_text
 from causalvae.spec.digraph import find_cycles
 from causalvae.spec.draft import Draft, draft_spec
-from causalvae.spec.intervention_checks import check_hypotheses, check_interventions
+from causalvae.spec.intervention_checks import check_hypotheses, check_interventions, check_refuters
 from causalvae.spec.schema import FactorSection, ReadoutSection, Spec
 
 _AXES = {"centroid": ("x", "y"), "extent": ("major", "minor")}
@@ -36,6 +36,7 @@ def check_draft(draft: Draft, faulty: frozenset[Path] = frozenset()) -> tuple[Fi
         *check_components(draft),
         *check_interventions(draft),
         *check_hypotheses(draft),
+        *check_refuters(draft),
     ]
     holding = {path[:depth] for path in faulty for depth in range(len(path) + 1)}
     return tuple(finding for finding in findings if not _rests_on(finding, faulty, holding))
@@ -69,6 +70,17 @@ def _check_nodes(draft: Draft) -> list[Finding]:
         )
         for name in draft.attributes or ()
         if name in (draft.factors or ())
+    ]
+    findings += [
+        Finding(
+            "CV042",
+            ("graph", "attributes", name),
+            f"an attribute cannot be called '{name}': the tables of a run have a column of that name",
+            f"Give it another name, such as '{name}_measured'; {list_choices(RESERVED_ATTRIBUTES, 'and')} are taken.",
+            on_key=True,
+        )
+        for name in draft.attributes or ()
+        if name in RESERVED_ATTRIBUTES
     ]
     return findings
 

@@ -17,6 +17,7 @@ from causalvae.spec.schema import (
     EDGE_PATTERN,
     CheckpointModel,
     DataSection,
+    EstimationSection,
     FactorSection,
     Hypothesis,
     Intervention,
@@ -89,6 +90,7 @@ class Draft:
         As `factors`.
     interventions, hypotheses : tuple of Named, or None
         None where the list could not be read.
+    estimation : EstimationSection or None
     """
 
     model: ZooModel | CheckpointModel | None
@@ -102,6 +104,7 @@ class Draft:
     mapping: Mapping[str, MappingSection | None] | None
     interventions: tuple[Named, ...] | None
     hypotheses: tuple[Named, ...] | None
+    estimation: EstimationSection | None = None
 
     @property
     def source(self) -> DataEntry | None:
@@ -154,6 +157,7 @@ def draft_spec(spec: Spec, plain: Mapping[str, Any] | None = None) -> Draft:
         mapping=spec.mapping,
         interventions=tuple(Named(index, item.name, item) for index, item in enumerate(spec.interventions)),
         hypotheses=tuple(Named(index, item.name, item) for index, item in enumerate(spec.hypotheses)),
+        estimation=spec.estimation,
     )
 
 
@@ -208,6 +212,7 @@ def draft_plain(plain: Any, faulty: frozenset[Path]) -> Draft:
         ),
         interventions=named("interventions", Intervention.model_validate),
         hypotheses=named("hypotheses", Hypothesis.model_validate),
+        estimation=_read(EstimationSection.model_validate, top.get("estimation", {}), ("estimation",), faulty),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from causalvae.spec.catalogue import FactorEntry
+from causalvae.spec.catalogue import RESERVED_INTERVENTIONS, FactorEntry
 from causalvae.spec.diagnostics import Finding, Path, list_choices, nearest, show_text
 from causalvae.spec.draft import Draft, Named
 from causalvae.spec.schema import Bound, Hypothesis, InputIntervention, Intervention, MediationIntervention, SetTo
@@ -15,6 +15,16 @@ def check_interventions(draft: Draft) -> list[Finding]:
     if draft.interventions is None:
         return []
     findings = _check_names(draft.interventions, "interventions")
+    findings += [
+        Finding(
+            "CV067",
+            ("interventions", index, "name"),
+            f"an intervention cannot be called '{name}': that is the cohort of untreated samples",
+            "Give it another name.",
+        )
+        for index, name in dict.fromkeys((named.index, named.name) for named in draft.interventions)
+        if name in RESERVED_INTERVENTIONS
+    ]
     if not draft.interventions and draft.hypotheses == ():
         findings.append(
             Finding(
@@ -72,6 +82,40 @@ def check_hypotheses(draft: Draft) -> list[Finding]:
                 )
             )
     return findings
+
+
+def check_refuters(draft: Draft) -> list[Finding]:
+    """Findings on refuters that would not be run: they refute DoWhy's estimates of mediations."""
+    section, path = draft.estimation, ("estimation", "refute")
+    if section is None or not section.refute:
+        return []
+    if not section.dowhy:
+        return [
+            Finding(
+                "CV077",
+                path,
+                "the refuters are DoWhy's, and 'estimation.dowhy' is false: none of them will be run",
+                "Write `dowhy: true`, or delete `refute`.",
+                severity="warning",
+                related=(("estimation", "dowhy"),),
+            )
+        ]
+    listed = draft.interventions
+    if listed is None or any(not isinstance(named.section, Intervention) for named in listed):
+        return []
+    if any(isinstance(named.section, Intervention) and named.section.mediation is not None for named in listed):
+        return []
+    return [
+        Finding(
+            "CV077",
+            path,
+            "refuters are run on the effects of mediations, and the spec has no mediation",
+            "Add one, such as `- {name: via_scale, mediation: {treatment: resize, mediators: [$scale], outcomes: "
+            "[area]}}`, or delete `refute`.",
+            severity="warning",
+            related=(("interventions",),),
+        )
+    ]
 
 
 def _check_names(listed: tuple[Named, ...], key: str) -> list[Finding]:

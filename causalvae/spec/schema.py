@@ -20,6 +20,9 @@ Name = Annotated[str, Field(pattern=NAME_PATTERN, max_length=100)]
 ComponentRef = Annotated[str, Field(min_length=1, max_length=500, description="A component address, or $FACTOR.")]
 # Strict scalars: the text "512" is no number and true is no count, in YAML as in the JSON Schema.
 Count = Annotated[int, Field(strict=True, gt=0, le=1_000_000_000)]
+# One pair has no spread, so no interval and no test.
+PairCount = Annotated[int, Field(strict=True, ge=2, le=1_000_000_000)]
+NullPairCount = Annotated[int, Field(strict=True, ge=8, le=1_000_000_000)]
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 Fraction = Annotated[float, Field(strict=True, ge=0, le=1, allow_inf_nan=False)]
 Level = Annotated[float, Field(strict=True, gt=0, lt=1, allow_inf_nan=False)]
@@ -78,7 +81,9 @@ class DspritesData(Section):
 
     source: Literal["dsprites"]
     path: str | None = Field(default=None, description="The official npz, relative to the spec file.")
-    samples: Count = Field(default=512, le=1_000_000, description="Samples, and pairs of each input intervention.")
+    samples: PairCount = Field(
+        default=512, le=1_000_000, description="Samples, and pairs of each input intervention; at least 2."
+    )
     seed: Seed = Field(default=0, description="Seed of the draw.")
 
 
@@ -182,7 +187,7 @@ class LatentIntervention(Section):
 
     components: ComponentRef | tuple[ComponentRef, ...]
     values: LatentValues | Literal["resample", "zero"] = LatentValues(quantiles=(0.05, 0.25, 0.75, 0.95))
-    pairs: Count | None = Field(default=None, description="Use only this many samples.")
+    pairs: PairCount | None = Field(default=None, description="Use only this many samples; at least 2.")
 
 
 class ActivationIntervention(Section):
@@ -198,7 +203,7 @@ class ActivationIntervention(Section):
         default="denoising",
         description="denoising patches the base run from the counterfactual; noising the other way round.",
     )
-    pairs: Count | None = Field(default=None, description="Use only this many pairs.")
+    pairs: PairCount | None = Field(default=None, description="Use only this many pairs; at least 2.")
 
 
 class MediationIntervention(Section):
@@ -207,7 +212,7 @@ class MediationIntervention(Section):
     treatment: Name = Field(description="An input intervention.")
     mediators: tuple[ComponentRef, ...] = Field(min_length=1)
     outcomes: tuple[Name, ...] = Field(min_length=1, description="Attributes.")
-    pairs: Count | None = Field(default=None, description="Use only this many pairs.")
+    pairs: PairCount | None = Field(default=None, description="Use only this many pairs; at least 2.")
 
 
 class Intervention(Section):
@@ -274,7 +279,9 @@ class NullSection(Section):
 
     circuits: Literal["random", "none"] = Field(default="random", description="How null circuits are made.")
     samples: Count = Field(default=200, le=1_000_000, description="Number of null circuits.")
-    pairs: Count = Field(default=96, description="Pairs that each null circuit, and the observed one, is run on.")
+    pairs: NullPairCount = Field(
+        default=96, description="Pairs that each null circuit, and the observed one, is run on; at least 8."
+    )
 
 
 class Hypothesis(Section):

@@ -304,7 +304,10 @@ def _out_of_range(item: _Located, field: str) -> Finding:
     words = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
     key = next((key for key in words if key in item.context), None)
     limit = f"{words[key]} {item.context[key]:.15g}" if key is not None else "within its range"
-    return Finding("CV024", item.path, f"'{field}' must be {limit}, not {_describe(value)}", "Write a number in range.")
+    advice = "Write a number in range."
+    if key == "ge" and (item.path[-1] == "pairs" or item.path == ("data", "samples")):
+        advice = f"Write {item.context['ge']} or more: an interval cannot be had from fewer pairs."
+    return Finding("CV024", item.path, f"'{field}' must be {limit}, not {_describe(value)}", advice)
 
 
 def _infinite_bound(item: _Located, field: str) -> Finding:

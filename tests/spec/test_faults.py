@@ -8,7 +8,7 @@ from causalvae.spec import Spec, check_spec, parse_spec
 from causalvae.spec.codes import CODES
 from tests.spec.faults import EDGES, EXPECT, FAULTS, GOOD, MARK, NULL, OUTCOME, RESIZE, Fault
 
-WARNINGS = {"CV037", "CV074"}
+WARNINGS = {"CV037", "CV074", "CV077"}
 # Those of the file as a whole are met in test_text.py.
 OF_THE_FILE = {"CV001", "CV002", "CV003", "CV005", "CV008", "CV009", "CV013", "CV017"}
 
@@ -163,3 +163,31 @@ def test_propagate_without_edges_among_factors_is_fine() -> None:
 
 def test_an_expectation_with_one_bound_that_can_fail_is_fine() -> None:
     assert parse_spec(GOOD.replace(EXPECT, "      off_target: {at_least: 0, at_most: 0.2}\n"))[1] == ()
+
+
+@pytest.mark.parametrize(
+    ("circuit", "null"),
+    [
+        ("[latent]", "{circuits: none}"),
+        ("['latent[0:9]']", "{circuits: random}"),
+        ("[latent, 'latent.mean[3]']", "{circuits: random}"),
+        ("[latent, encoder.conv1]", "{circuits: random}"),
+    ],
+)
+def test_a_circuit_that_has_null_circuits_or_needs_none_is_fine(circuit: str, null: str) -> None:
+    text = GOOD.replace("    circuit: [$scale]\n", f"    circuit: {circuit}\n").replace(NULL, f"    null: {null}\n")
+    assert parse_spec(text)[1] == ()
+
+
+def test_the_fewest_pairs_are_said_and_pass() -> None:
+    for text, least in (("  samples: 512\n", 2), ("{circuits: random, samples: 200}\n", 8)):
+        key = "samples" if least == 2 else "pairs"
+        old, new = text, f"  {key}: {{}}\n" if least == 2 else "{{pairs: {}}}\n"
+        (found,) = parse_spec(GOOD.replace(old, new.format(least - 1)))[1]
+        assert f"{least} or more" in found.expected
+        assert parse_spec(GOOD.replace(old, new.format(least)))[1] == ()
+
+
+def test_refuters_are_not_judged_by_interventions_that_cannot_be_read() -> None:
+    text = GOOD.replace("mediation: {treatment: resize", "medaition: {treatment: resize")
+    assert {found.code for found in parse_spec(text)[1]} == {"CV020", "CV028"}
