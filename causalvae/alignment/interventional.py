@@ -17,7 +17,7 @@ import numpy.typing as npt
 from causalvae.alignment.multiplicity import adjust
 from causalvae.alignment.types import EdgeCheck, EdgeStatus
 from causalvae.effects.bootstrap import paired_bootstrap
-from causalvae.effects.outcomes import Outcomes, difference
+from causalvae.effects.outcomes import Outcomes, difference, varies
 from causalvae.engine.measurements import Measurements
 from causalvae.plan.types import Plan
 from causalvae.spec.schema import Spec
@@ -188,19 +188,14 @@ def _moves(
             )
         values = np.concatenate([clean[finite], changed[finite]])
         unit = deviations[attribute]
-        if not _varies(unit, values):
+        if not varies(unit, values):
             unit = float(values.std()) if len(values) else 0.0
             notes.append(
                 f"{attribute} does not vary over the observed samples, so its effects are in standard deviations over "
                 "the pairs of each check."
             )
-        moves.append(_Move(factor, attribute, changes[finite], unit if _varies(unit, values) else 1.0))
+        moves.append(_Move(factor, attribute, changes[finite], unit if varies(unit, values) else 1.0))
     return moves
-
-
-def _varies(deviation: float, values: FloatArray) -> bool:
-    """Whether a standard deviation is more than rounding against the values' size (not so where it is NaN)."""
-    return bool(deviation > _ROUNDING * np.abs(values).max(initial=0.0))
 
 
 def _judge(spec: Spec, via: Via, moves: list[_Move], declared: Collection[tuple[str, str]]) -> list[EdgeCheck]:

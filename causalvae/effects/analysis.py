@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+
+import numpy as np
 
 from causalvae.effects.ablation import Ablation
 from causalvae.effects.bootstrap import PairedBootstrap, paired_bootstrap
@@ -18,7 +19,7 @@ from causalvae.effects.mediation import (
     pair_effects,
     remainder_estimate,
 )
-from causalvae.effects.outcomes import IMAGE, Outcomes, use_at
+from causalvae.effects.outcomes import IMAGE, Outcomes, use_at, varies
 from causalvae.effects.significance import t_test
 from causalvae.effects.strength import PatchedArm, Scale, input_estimates, perturbation_estimates, sweep_estimates
 from causalvae.effects.types import Estimate, Refutation
@@ -92,7 +93,11 @@ def open_study(
     units: Mapping[str, str] | None = None,
 ) -> Study:
     """Index the tables and find the scale of each attribute; attributes that do not vary have none."""
-    sd = {name: value for name, value in measurements.attribute_sd().items() if math.isfinite(value) and value > 0}
+    sd = {
+        name: value
+        for name, value in measurements.attribute_sd().items()
+        if varies(value, measurements.observations[f"attribute:{name}"].to_numpy(np.float64))
+    }
     return Study(spec, plan, Outcomes(measurements), Scale(sd, dict(periods or {}), dict(units or {}), n_pixels))
 
 

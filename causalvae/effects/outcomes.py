@@ -16,6 +16,9 @@ FloatArray = npt.NDArray[np.float64]
 
 IMAGE = "image"
 
+# Outputs are float32: a spread below this part of the values' size, or of one where they are small, is rounding.
+_ROUNDING = 1e-6
+
 
 class Outcomes:
     """The outcomes table, indexed by arm and pair.
@@ -131,3 +134,18 @@ def difference(left: FloatArray, right: FloatArray, period: float | None = None)
     if period is None:
         return change
     return np.asarray(period / 2 - np.mod(period / 2 - change, period))
+
+
+def varies(deviation: float, values: FloatArray) -> bool:
+    """Whether a standard deviation is more than rounding: above 1e-6 max(1, mean |value|).
+
+    Parameters
+    ----------
+    deviation : float
+        NaN, as of fewer than two values, does not vary.
+    values : float array
+        The attribute's values; undefined ones are left out.
+    """
+    known = np.abs(values[np.isfinite(values)])
+    size = float(known.mean()) if len(known) else 0.0
+    return bool(deviation > _ROUNDING * max(1.0, size)) and bool(np.isfinite(deviation))

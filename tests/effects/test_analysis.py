@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from causalvae.effects import EffectsResult, estimate_effects
-from causalvae.effects.analysis import reached_from
+from causalvae.effects.analysis import open_study, reached_from
+from causalvae.effects.outcomes import varies
 from causalvae.effects.types import Estimate
 from causalvae.errors import CausalVAEError
 from causalvae.plan.types import Patch, Source
@@ -113,6 +114,32 @@ def test_an_attribute_that_does_not_vary_has_no_effect_in_its_sd() -> None:
     assert not only(result, estimand="effect_size", outcome="flat")
     (total,) = only(result, owner="intervention:resize", estimand="total_effect", outcome="flat")
     assert total.value == 0
+
+
+@pytest.mark.parametrize("level", [0.0, 1.0, 5000.0])
+def test_rounding_is_no_variation(level: float) -> None:
+    spec = make_spec(attributes=("area", "place"), hypotheses=(make_hypothesis(),))
+    rng = np.random.default_rng(0)
+    z = rng.normal(size=(40, 2))
+    rounding = 1e-7 * max(1.0, level)
+    network = Network(spec, lambda z: {"area": z[:, 0], "place": level + rounding * z[:, 1]}, z, z + 1)
+    network.clean("intervention:resize")
+    network.hypothesis("claim", (0, 1))
+    study = open_study(spec, *network.finish(), n_pixels=2)
+    assert set(study.scale.sd) == {"area"}
+    result = estimate_effects(spec, study.plan, network.finish()[1], n_pixels=2)
+    assert not only(result, estimand="effect_size", outcome="place")
+    # Rounding of an attribute that stands still is nothing that falls off target.
+    (off,) = only(result, estimand="off_target")
+    assert off.value == 0
+
+
+def test_what_varies() -> None:
+    assert varies(1e-3, np.array([0.0, 1e-3]))
+    assert not varies(float("nan"), np.array([1.0, 2.0]))
+    assert not varies(float("inf"), np.array([1.0, 2.0]))
+    assert not varies(0.0, np.zeros(0))
+    assert varies(0.01, np.array([5000.0, np.nan])) and not varies(0.004, np.array([5000.0, np.nan]))
 
 
 @pytest.mark.slow
