@@ -20,9 +20,11 @@ Name = Annotated[str, Field(pattern=NAME_PATTERN, max_length=100)]
 ComponentRef = Annotated[str, Field(min_length=1, max_length=500, description="A component address, or $FACTOR.")]
 # Strict scalars: the text "512" is no number and true is no count, in YAML as in the JSON Schema.
 Count = Annotated[int, Field(strict=True, gt=0, le=1_000_000_000)]
+# A bound that a field adds to one of the same kind here would be ignored, so each range is a type of its own.
+ModestCount = Annotated[int, Field(strict=True, gt=0, le=1_000_000)]
 # One pair has no spread, so no interval and no test.
-PairCount = Annotated[int, Field(strict=True, ge=2, le=1_000_000_000)]
-NullPairCount = Annotated[int, Field(strict=True, ge=8, le=1_000_000_000)]
+PairCount = Annotated[int, Field(strict=True, ge=2, le=1_000_000)]
+NullPairCount = Annotated[int, Field(strict=True, ge=8, le=1_000_000)]
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 Fraction = Annotated[float, Field(strict=True, ge=0, le=1, allow_inf_nan=False)]
 Level = Annotated[float, Field(strict=True, gt=0, lt=1, allow_inf_nan=False)]
@@ -81,9 +83,7 @@ class DspritesData(Section):
 
     source: Literal["dsprites"]
     path: str | None = Field(default=None, description="The official npz, relative to the spec file.")
-    samples: PairCount = Field(
-        default=512, le=1_000_000, description="Samples, and pairs of each input intervention; at least 2."
-    )
+    samples: PairCount = Field(default=512, description="Samples, and pairs of each input intervention; at least 2.")
     seed: Seed = Field(default=0, description="Seed of the draw.")
 
 
@@ -278,7 +278,7 @@ class NullSection(Section):
     """The null circuits that a hypothesis is held against."""
 
     circuits: Literal["random", "none"] = Field(default="random", description="How null circuits are made.")
-    samples: Count = Field(default=200, le=1_000_000, description="Number of null circuits.")
+    samples: ModestCount = Field(default=200, description="Number of null circuits.")
     pairs: NullPairCount = Field(
         default=96, description="Pairs that each null circuit, and the observed one, is run on; at least 8."
     )
@@ -300,13 +300,13 @@ class Hypothesis(Section):
 class EstimationSection(Section):
     """How uncertainty is estimated and cross-checked."""
 
-    bootstrap: Count = Field(default=1000, le=1_000_000, description="Bootstrap resamples of the pairs.")
+    bootstrap: ModestCount = Field(default=1000, description="Bootstrap resamples of the pairs.")
     confidence: Level = Field(default=0.95, description="Coverage of the intervals.")
     dowhy: Flag = Field(default=True, description="Estimate each mediation with DoWhy as well.")
     refute: tuple[Literal["placebo", "random_common_cause", "subset"], ...] = Field(
         default=(), description="DoWhy refuters to run."
     )
-    simulations: Count = Field(default=50, le=1_000_000, description="Simulations of each refuter.")
+    simulations: ModestCount = Field(default=50, description="Simulations of each refuter.")
 
 
 class AlignmentSection(Section):
@@ -319,9 +319,7 @@ class AlignmentSection(Section):
         gt=0,
         description="Effects below this many standard deviations of the attribute count as none.",
     )
-    samples: Count = Field(
-        default=1000, le=1_000_000, description="Samples that the implied independencies are tested on."
-    )
+    samples: ModestCount = Field(default=1000, description="Samples that the implied independencies are tested on.")
 
 
 class ExecutionSection(Section):
@@ -330,8 +328,8 @@ class ExecutionSection(Section):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     backend: Literal["local"] = "local"
     seed: Seed = Field(default=0, description="Seed of everything random in the run but the data.")
-    batch_rows: Count = Field(
-        default=64, le=1_000_000, description="Rows that are run at once; a CPU is fastest near 64, a GPU wants more."
+    batch_rows: ModestCount = Field(
+        default=64, description="Rows that are run at once; a CPU is fastest near 64, a GPU wants more."
     )
     controls: Flag = Field(default=True, description="Run the hypotheses on a randomly initialised copy as well.")
 
