@@ -142,7 +142,7 @@ def execute(
     on_progress : callable
     """
     workspace = open_workspace(spec, folder)
-    return execute_plan(
+    measurements = execute_plan(
         plan,
         workspace.model,
         workspace.dataset,
@@ -151,6 +151,7 @@ def execute(
         spec.execution.device,
         on_progress,
     )
+    return replace(measurements, periods=workspace.periods)
 
 
 def _execute_randomised(workspace: Workspace, plan: Plan, run_folder: Path) -> Measurements | None:
@@ -160,7 +161,7 @@ def _execute_randomised(workspace: Workspace, plan: Plan, run_folder: Path) -> M
     if not spec.execution.controls or not owners:
         return None
     model = randomise(workspace.model, spec.execution.seed)
-    return execute_plan(
+    measurements = execute_plan(
         replace(restrict(plan, owners, ("base", "counterfactual"), _CONTROL_PAIRS), model_digest="random"),
         model,
         workspace.dataset,
@@ -168,6 +169,7 @@ def _execute_randomised(workspace: Workspace, plan: Plan, run_folder: Path) -> M
         run_folder / "tables-random",
         spec.execution.device,
     )
+    return replace(measurements, periods=workspace.periods)
 
 
 def analyse(
@@ -194,7 +196,7 @@ def analyse(
     """
     workspace = open_workspace(spec, folder)
     readouts, dataset, model = workspace.readouts, workspace.dataset, workspace.model
-    periods = {name: readout.period for name, readout in readouts.items() if readout.period is not None}
+    periods = workspace.periods
     units = {name: readout.unit for name, readout in readouts.items()}
     pixels = 1
     for axis in model.graph.by_name[model.graph.outputs["output"]].shape:
@@ -236,9 +238,9 @@ def analyse(
         execution={
             "device": manifest["device"],
             "threads": manifest["threads"],
-            "rows": manifest["rows"],
-            "rows run": manifest["rows_run"],
-            "rows left out (dead)": manifest["rows_dead"],
+            "rows, clean runs included": manifest["rows"],
+            "patched rows run": manifest["rows_run"],
+            "patched rows left out (dead)": manifest["rows_dead"],
             "seconds": round(manifest["seconds"], 1),
             "passes": ", ".join(record.name for record in plan.passes),
         },
@@ -332,6 +334,8 @@ def _as_progress(on_progress: OnProgress) -> Callable[[str, int, int, str], None
 def _question(spec: Spec) -> str:
     if spec.description:
         return " ".join(spec.description.split())
+    if len(spec.hypotheses) == 1:
+        return f"Does the hypothesis {spec.hypotheses[0].name} hold?"
     if spec.hypotheses:
         return f"Do the {len(spec.hypotheses)} hypotheses of {spec.name} hold?"
     return f"What do the interventions of {spec.name} do?"

@@ -45,6 +45,11 @@ class Workspace:
     graph: CausalGraph
     check: LoadCheck
 
+    @property
+    def periods(self) -> dict[str, float]:
+        """Attribute -> period, for attributes on a circle."""
+        return {name: readout.period for name, readout in self.readouts.items() if readout.period is not None}
+
 
 def open_workspace(spec: Spec, folder: Path) -> Workspace:
     """Load and check what `spec` refers to; a spec that was opened before is not loaded again.
@@ -54,7 +59,17 @@ def open_workspace(spec: Spec, folder: Path) -> Workspace:
     CausalVAEError
         CV1xx for the network, CV2xx for data and readouts.
     """
-    return _open(spec.digest, _Held(spec), folder.resolve())
+    files = (spec.model.weights, spec.data.path)
+    stamps = tuple(_stamp(folder / file) for file in files if file is not None)
+    return _open(spec.digest, stamps, _Held(spec), folder.resolve())
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    """Changes whenever the file does, so that replaced weights are read anew; (0, 0) where there is no file."""
+    if not path.is_file():
+        return 0, 0
+    status = path.stat()
+    return status.st_mtime_ns, status.st_size
 
 
 class _Held:
@@ -71,7 +86,7 @@ class _Held:
 
 
 @lru_cache(maxsize=4)
-def _open(spec_digest: str, held: _Held, folder: Path) -> Workspace:
+def _open(spec_digest: str, stamps: tuple[tuple[int, int], ...], held: _Held, folder: Path) -> Workspace:
     spec = held.spec
     dataset = open_dataset(spec.data, folder)
     model = load_model(spec.model, folder)

@@ -8,10 +8,12 @@ import torch
 
 from causalvae.engine.rerun import Group
 from causalvae.engine.shards import ShardInputs, run_clean
-from causalvae.engine.values import CleanRuns
+from causalvae.engine.values import CleanRuns, padding
 from causalvae.models.capture import OperatorGraph
 from causalvae.models.components import ComponentMap
 from causalvae.plan.types import Arm, Patch, Source
+
+_FEW_ROWS = 5
 
 
 @dataclass(frozen=True)
@@ -42,25 +44,33 @@ def check_engine(
     network: torch.nn.Module,
     sites: tuple[str, ...],
     inputs: ShardInputs,
+    batch_rows: int,
 ) -> EngineControls:
-    """Run the exact controls on one shard that has a counterfactual side, every row forced to run."""
+    """Run the exact controls on one shard that has a counterfactual side.
+
+    Every row is forced to run, in batches of `batch_rows` as the plan runs them, and once more in a batch of few rows,
+    as the last batch of a group may be.
+    """
     clean = run_clean(graph, inputs)
     node = graph.outputs["output"]
     own = clean.sides["base"][node]
     other = clean.sides["counterfactual"][node]
     same = CleanRuns({"base": clean.sides["base"], "counterfactual": clean.sides["base"]}, clean.rows)
 
-    def output(site: str, against: CleanRuns) -> torch.Tensor:
-        arm = Arm(inputs.cohort, "base", (Patch(site, None, Source("interchange")),), inputs.rows)
-        group = Group(graph, components, [arm], against, {}, [inputs.rows], skip_dead=False)
-        (batch,) = group.batches(group.live(), inputs.rows)
-        return batch.output
+    def change(site: str, against: CleanRuns, expected: torch.Tensor, rows: int) -> float:
+        arm = Arm(inputs.cohort, "base", (Patch(site, None, Source("interchange")),), rows)
+        group = Group(graph, components, [arm], against, {}, [rows], skip_dead=False)
+        batches = group.batches(group.live(), batch_rows)
+        return max(float((batch.output - expected[batch.pairs]).abs().max()) for batch in batches)
 
-    changes = [float((output(site, same) - own).abs().max()) for site in sites]
+    sizes = (inputs.rows, min(_FEW_ROWS, inputs.rows))
+    changes = [change(site, same, own, rows) for site in sites for rows in sizes]
+    index = padding(inputs.rows).to(inputs.noise.device)
+    direct = network(inputs.sides["base"][index], inputs.noise[index])[-1][: inputs.rows]
     return EngineControls(
         self_patch=max(changes, default=0.0),
-        full_patch=float((output("latent", clean) - other).abs().max()),
-        network=float((network(inputs.sides["base"], inputs.noise)[-1] - own).abs().max()),
+        full_patch=max(change("latent", clean, other, rows) for rows in sizes),
+        network=float((direct - own).abs().max()),
         sites=len(sites),
         pairs=inputs.rows,
     )

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from functools import cached_property, partial
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,9 @@ from torch import Tensor
 from causalvae.data.dataset import Dataset
 from causalvae.data.factors import IntArray
 from causalvae.data.pairs import draw_pairs, draw_samples
+from causalvae.digest import digest
 from causalvae.engine.controls import check_engine
-from causalvae.engine.measurements import Measurements, write_json, write_table
+from causalvae.engine.measurements import Measurements, sweep_partials, write_json, write_table
 from causalvae.engine.outcomes import Measure
 from causalvae.engine.progress import OnProgress, Progress, ignore_progress
 from causalvae.engine.shards import ShardInputs, ShardResult, run_shard, shard_bounds
@@ -229,11 +231,12 @@ class PlanRunner:
 
     def controls(self, sites: tuple[str, ...]) -> dict[str, Any]:
         """The exact controls on the first shard of the first cohort with a treatment."""
-        for name, inputs in self.cohorts.items():
-            if inputs.cohort.treatment is not None:
-                first, stop = shard_bounds(inputs.cohort.samples, self._plan.shard_pairs)[0]
+        for name, drawn in self.cohorts.items():
+            if drawn.cohort.treatment is not None:
+                first, stop = shard_bounds(drawn.cohort.samples, self._plan.shard_pairs)[0]
                 network = self._model.network.to(self._device)
-                found = check_engine(self._graph, self._model.components, network, sites, self.shard(name, first, stop))
+                inputs = self.shard(name, first, stop)
+                found = check_engine(self._graph, self._model.components, network, sites, inputs, self._plan.batch_rows)
                 return asdict(found)
         return {}
 
@@ -278,7 +281,8 @@ def execute_plan(
     Raises
     ------
     CausalVAEError
-        CV402 where `folder` holds the tables of another plan.
+        CV402 where `folder` holds the tables of another plan, or tables made by other versions, on another kind of
+        device or from other data: they must not be mixed with new ones.
     """
     with single_threaded_kernels() as cores:
         return _execute(plan, model, dataset, measure, folder, device, on_progress, cores)
@@ -294,7 +298,7 @@ def _execute(
     on_progress: OnProgress,
     cores: int,
 ) -> Measurements:
-    _claim(folder, plan)
+    _claim(folder, plan, _environment(dataset, choose_device(device)))
     began = time.perf_counter()
     chosen = choose_device(device)
     runner = PlanRunner(plan, model, dataset, measure, chosen)
@@ -315,8 +319,8 @@ def _execute(
             statistics = runner.statistics(cohort.name, arms)
             tasks += [partial(runner.write, shard, arms, statistics, on_rows) for shard in missing]
     run_tasks(tasks, cores if chosen.type == "cpu" else 1)
-    outcomes = [pd.read_parquet(shard.outcomes) for shard in shards]
-    observations = [pd.read_parquet(shard.observations) for shard in shards if shard.observations]
+    outcomes = [_read(shard.outcomes) for shard in shards]
+    observations = [_read(shard.observations) for shard in shards if shard.observations]
 
     pairs, images = runner.pairs_table(), runner.traversal_images()
     write_table(pairs, folder / "pairs.parquet")
@@ -337,6 +341,7 @@ def _execute(
         "controls": runner.controls(sites),
     }
     write_json(manifest, folder / "manifest.json")
+    sweep_partials(folder)
     return Measurements(
         plan=plan,
         pairs=pairs,
@@ -347,21 +352,50 @@ def _execute(
     )
 
 
-def _claim(folder: Path, plan: Plan) -> None:
+def _environment(dataset: Dataset, device: torch.device) -> dict[str, str]:
+    """What, besides the plan, decides the numbers in a table."""
+    return {
+        "causalvae": version("causalvae"),
+        "torch": torch.__version__,
+        "device": device.type,
+        "data": digest(dataset.describe()),
+    }
+
+
+def _claim(folder: Path, plan: Plan, environment: dict[str, str]) -> None:
     """Mark `folder` as this plan's, or refuse it where it is another's."""
     for name in ("outcomes", "observations"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     marker = folder / "plan.json"
-    if marker.exists():
-        if json.loads(marker.read_text(encoding="utf-8"))["digest"] != plan.digest:
-            raise CausalVAEError(
-                "CV402",
-                f"{folder} holds the tables of another plan.",
-                "Name another --out folder, or delete this one.",
-                str(folder),
-            )
+    if not marker.exists():
+        write_json({"digest": plan.digest, "environment": environment, **asdict(plan)}, marker)
         return
-    write_json({"digest": plan.digest, **asdict(plan)}, marker)
+    try:
+        held = json.loads(marker.read_text(encoding="utf-8"))
+    except ValueError:
+        held = {}
+    if held.get("digest") != plan.digest:
+        raise _other_tables(folder, "holds the tables of another plan")
+    differing = [key for key, value in environment.items() if held.get("environment", {}).get(key) != value]
+    if differing:
+        raise _other_tables(folder, f"holds tables made with another {' and another '.join(differing)}")
+
+
+def _other_tables(folder: Path, fault: str) -> CausalVAEError:
+    return CausalVAEError("CV402", f"{folder} {fault}.", "Name another --out folder, or delete this one.", str(folder))
+
+
+def _read(path: Path) -> pd.DataFrame:
+    try:
+        return pd.read_parquet(path)
+    except (OSError, ValueError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise CausalVAEError(
+            "CV406",
+            f"the table {path} cannot be read ({reason}).",
+            "Delete that file and run again: only its shard is run anew.",
+            str(path),
+        ) from error
 
 
 def _png(image: Tensor) -> bytes:

@@ -22,6 +22,8 @@ observations
 from __future__ import annotations
 
 import json
+import os
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -33,6 +35,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from causalvae.plan.types import Plan
+from causalvae.readouts.types import wrap
 
 TABLES = ("pairs", "outcomes", "observations")
 
@@ -51,6 +54,8 @@ class Measurements:
         Digests, device, rows run and left out, seconds, the engine's exact controls.
     images : DataFrame
         Decoded images of the plan's traversals: ``strip`` (int), ``step`` (int), ``png`` (bytes).
+    periods : mapping of str to float
+        Attribute -> period, for attributes on a circle.
     """
 
     plan: Plan
@@ -59,6 +64,7 @@ class Measurements:
     observations: pd.DataFrame
     manifest: Mapping[str, Any] = field(default_factory=dict)
     images: pd.DataFrame = field(default_factory=pd.DataFrame)
+    periods: Mapping[str, float] = field(default_factory=dict)
 
     def arm(self, arm_id: str) -> pd.DataFrame:
         """The outcome rows of one arm, in pair order; raises `KeyError` where it was not run."""
@@ -74,19 +80,52 @@ class Measurements:
         return self.arm(arm_id)[column].to_numpy(np.float64)
 
     def attribute_sd(self) -> dict[str, float]:
-        """Standard deviation of each attribute over the observed cohort's reconstructions: the unit of effect sizes."""
-        return {name: float(self.observations[f"attribute:{name}"].std(ddof=1)) for name in self.plan.attributes}
+        """Standard deviation of each attribute over the observed cohort's reconstructions: the unit of effect sizes.
+
+        An attribute with a period (`periods`) is taken about its circular mean, its deviations wrapped into half a
+        period to either side: an axis that lies about the cut of the circle does not count as spread over all of it.
+        """
+        return {name: self._sd(name) for name in self.plan.attributes}
+
+    def _sd(self, name: str) -> float:
+        values = self.observations[f"attribute:{name}"].to_numpy(np.float64)
+        period = self.periods.get(name)
+        if period is not None:
+            angles = np.exp(2j * np.pi * values / period)
+            centre = np.angle(angles.mean()) * period / (2 * np.pi)
+            values = wrap(values - centre, period)
+        return float(values.std(ddof=1))
 
 
 def write_table(frame: pd.DataFrame, path: Path) -> None:
     """Write `frame` as Parquet so that a reader sees either all of it or nothing."""
-    partial = path.with_name(path.name + ".partial")
+    partial = _partial(path)
     frame.to_parquet(partial, index=False, compression="zstd")
-    partial.replace(path)
+    _put_in_place(partial, path)
 
 
 def write_json(value: Mapping[str, Any], path: Path) -> None:
     """Write `value` as JSON so that a reader sees either all of it or nothing."""
-    partial = path.with_name(path.name + ".partial")
+    partial = _partial(path)
     partial.write_text(json.dumps(value, indent=1), encoding="utf-8")
-    partial.replace(path)
+    _put_in_place(partial, path)
+
+
+def _partial(path: Path) -> Path:
+    # Two runs of one spec may write the same file at once: each needs a name of its own until it is whole.
+    return path.with_name(f"{path.name}.{os.getpid()}.{threading.get_ident()}.partial")
+
+
+def _put_in_place(partial: Path, path: Path) -> None:
+    try:
+        partial.replace(path)
+    except FileNotFoundError:
+        # Another run of the same plan has finished meanwhile and swept up; what it wrote is the same.
+        if not path.exists():
+            raise
+
+
+def sweep_partials(folder: Path) -> None:
+    """Remove what killed runs left half-written below `folder`."""
+    for leftover in folder.rglob("*.partial"):
+        leftover.unlink(missing_ok=True)

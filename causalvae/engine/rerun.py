@@ -9,7 +9,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from causalvae.engine.values import CleanRuns, Statistics, apply_patch, live_rows, source_value
+from causalvae.engine.values import MIN_ROWS, CleanRuns, Statistics, apply_patch, live_rows, source_value
 from causalvae.models.capture import Environment, Operation, OperatorGraph, evaluate
 from causalvae.models.components import ComponentMap
 from causalvae.plan.types import Arm, Patch, Side, Source
@@ -116,11 +116,13 @@ class Group:
         return covered & torch.stack(changed)
 
     def batches(self, live: Tensor, batch_rows: int) -> Iterator[Batch]:
-        """Run the live rows, at most `batch_rows` at once, arm by arm."""
+        """Run the live rows, at most `batch_rows` at once, arm by arm; a small batch is padded with its last row."""
         arms, pairs = live.nonzero(as_tuple=True)
         for first in range(0, len(arms), batch_rows):
             chosen = slice(first, first + batch_rows)
-            yield Batch(arms[chosen], pairs[chosen], self._run(arms[chosen], pairs[chosen]))
+            rows = len(arms[chosen])
+            padded = torch.arange(first, first + max(rows, MIN_ROWS), device=arms.device).clamp(max=first + rows - 1)
+            yield Batch(arms[chosen], pairs[chosen], self._run(arms[padded], pairs[padded])[:rows])
 
     def _run(self, arms: Tensor, pairs: Tensor) -> Tensor:
         clean = self._clean.sides[self._side]

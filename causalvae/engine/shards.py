@@ -13,7 +13,7 @@ from torch import Tensor
 
 from causalvae.engine.outcomes import Measure, OutcomeMeter, outcome_frame
 from causalvae.engine.rerun import Group, group_arms
-from causalvae.engine.values import CleanRuns, Statistics
+from causalvae.engine.values import CleanRuns, Statistics, padding
 from causalvae.models.capture import OperatorGraph
 from causalvae.models.components import ComponentMap
 from causalvae.plan.types import Arm, Plan, Side
@@ -62,8 +62,20 @@ def shard_bounds(samples: int, shard_pairs: int) -> list[tuple[int, int]]:
 
 
 def run_clean(graph: OperatorGraph, inputs: ShardInputs) -> CleanRuns:
-    """The clean values of every node, for each side of a shard."""
-    return CleanRuns({side: graph.run(x, inputs.noise) for side, x in inputs.sides.items()}, inputs.rows)
+    """The clean values of every node, for each side of a shard; a small shard is padded for the run."""
+    rows = inputs.rows
+    index = padding(rows).to(inputs.noise.device)
+    sides: dict[Side, dict[str, Tensor]] = {}
+    for side, x in inputs.sides.items():
+        values = graph.run(x[index], inputs.noise[index])
+        if len(index) > rows:
+            values = {
+                name: value[:rows] if graph.by_name[name].aligned else value
+                for name, value in values.items()
+                if graph.by_name[name].aligned or not graph.by_name[name].batched
+            }
+        sides[side] = values
+    return CleanRuns(sides, rows)
 
 
 def run_shard(

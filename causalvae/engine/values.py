@@ -13,6 +13,10 @@ from torch import Tensor
 from causalvae.errors import CausalVAEError
 from causalvae.plan.types import Patch, Side, Source, Subspace
 
+# Below this many rows kernels take other paths and round otherwise, so that a value would depend on how many rows
+# happened to be run together (measured: equal bits from 16 rows up, 1e-6 apart below). Smaller batches are padded.
+MIN_ROWS = 16
+
 OTHER: dict[Side, Side] = {"base": "counterfactual", "counterfactual": "base"}
 
 
@@ -83,6 +87,11 @@ def _number(source: Source) -> float:
     if source.value is None:
         raise ValueError(f"a {source.kind} source needs a value")
     return source.value
+
+
+def padding(rows: int) -> Tensor:
+    """Positions of `rows` rows, repeated until they are at least `MIN_ROWS`: int tensor."""
+    return torch.arange(max(rows, MIN_ROWS)) % rows
 
 
 def derangement(n: int, seed: int) -> npt.NDArray[np.int64]:

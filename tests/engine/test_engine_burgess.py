@@ -26,7 +26,7 @@ def shard() -> ShardInputs:
 def assert_exact(model: Model) -> None:
     sites = tuple(site.name for site in model.components.sites)
     with torch.inference_mode():
-        found = check_engine(model.graph, model.components, model.network, sites, shard())
+        found = check_engine(model.graph, model.components, model.network, sites, shard(), 64)
     assert (found.self_patch, found.full_patch, found.network) == (0.0, 0.0, 0.0)
     assert (found.sites, found.pairs) == (len(sites), 6)
 

@@ -255,3 +255,41 @@ def test_a_device_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch) 
     with pytest.raises(CausalVAEError) as caught:
         choose_device("cuda")
     assert caught.value.code == "CV401"
+
+
+def test_a_damaged_table_is_named_and_only_its_shard_is_run_again(
+    whole: tuple[Path, Measurements, int], sample_model: Model, measure: Measure, tmp_path: Path
+) -> None:
+    run(sample_model, measure, tmp_path)
+    broken = sorted((tmp_path / "outcomes").glob("*.parquet"))[1]
+    broken.write_bytes(b"PAR1 cut short")
+    with pytest.raises(CausalVAEError) as caught:
+        run(sample_model, measure, tmp_path)
+    assert caught.value.code == "CV406"
+    assert str(broken) in caught.value.message
+    broken.unlink()
+    run(sample_model, measure, tmp_path)
+    assert shard_files(tmp_path) == shard_files(whole[0])
+
+
+@pytest.mark.parametrize("key", ["causalvae", "torch", "device", "data"])
+def test_tables_of_another_environment_are_not_mixed_with_new_ones(
+    key: str, sample_model: Model, measure: Measure, tmp_path: Path
+) -> None:
+    run(sample_model, measure, tmp_path)
+    marker = tmp_path / "plan.json"
+    held = json.loads(marker.read_text())
+    held["environment"][key] = "other"
+    marker.write_text(json.dumps(held))
+    with pytest.raises(CausalVAEError) as caught:
+        run(sample_model, measure, tmp_path)
+    assert caught.value.code == "CV402"
+    assert key in caught.value.message
+
+
+def test_a_garbled_marker_is_refused(sample_model: Model, measure: Measure, tmp_path: Path) -> None:
+    run(sample_model, measure, tmp_path)
+    (tmp_path / "plan.json").write_text("{")
+    with pytest.raises(CausalVAEError) as caught:
+        run(sample_model, measure, tmp_path)
+    assert caught.value.code == "CV402"
