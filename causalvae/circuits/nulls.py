@@ -8,9 +8,8 @@ import numpy as np
 
 from causalvae.circuits.types import ClaimTest, NullCircuits
 from causalvae.effects import Study
-from causalvae.effects.claims import is_moved
 from causalvae.effects.mediation import arms_of
-from causalvae.effects.outcomes import IMAGE, FloatArray, difference
+from causalvae.effects.outcomes import IMAGE, FloatArray, difference, is_moved
 from causalvae.plan.types import Arm, Use
 from causalvae.spec.schema import Hypothesis
 

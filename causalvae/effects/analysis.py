@@ -12,14 +12,17 @@ from causalvae.effects.bootstrap import PairedBootstrap, paired_bootstrap
 from causalvae.effects.claims import QUANTITIES, RatioColumns, off_target_columns, share_columns
 from causalvae.effects.dowhy_adapter import crossed_contrasts, estimate_with_dowhy, refute_with_dowhy
 from causalvae.effects.mediation import (
+    OVERLAP_NOTE,
     MediationArms,
     PairEffects,
     arms_of,
     mediation_estimates,
+    overlap,
     pair_effects,
     remainder_estimate,
+    serial_note,
 )
-from causalvae.effects.outcomes import IMAGE, Outcomes, use_at, varies
+from causalvae.effects.outcomes import IMAGE, Outcomes, cancel_note, use_at, varies
 from causalvae.effects.significance import t_test
 from causalvae.effects.strength import PatchedArm, Scale, input_estimates, perturbation_estimates, sweep_estimates
 from causalvae.effects.types import Estimate, Refutation
@@ -32,7 +35,6 @@ from causalvae.spec.schema import Hypothesis, Intervention, Spec
 OnProgress = Callable[[str, int, int, str], None]
 
 DOWHY_NOTE = "crossed patch design, linear regression; DoWhy's interval ignores that arms share their pairs"
-CANCEL_NOTE = "pairs are as drawn, so opposite changes cancel in the mean"
 
 
 @dataclass(frozen=True)
@@ -154,7 +156,7 @@ def estimate_effects(
         elif intervention.activation is not None:
             estimates.extend(_activation(study, owner, intervention, arms))
         else:
-            found, refuted = _mediation(study, owner, intervention)
+            found, refuted = _mediation(study, owner, intervention, arms)
             estimates.extend(found)
             refutations.extend(refuted)
         report(done)
@@ -189,7 +191,7 @@ def claim_columns(study: Study, hypothesis: Hypothesis, reached: frozenset[str])
         if quantity == "off_target":
             columns[quantity] = off_target_columns(study.outcomes, arms, reached, scale.sd, scale.periods)
         elif quantity != "total_effect" or sd is not None or hypothesis.expect.total_effect is not None:
-            columns[quantity] = share_columns(quantity, effects, sd)
+            columns[quantity] = share_columns(quantity, effects, sd, study.as_drawn(hypothesis.treatment))
     return columns
 
 
@@ -222,11 +224,11 @@ def treated_factor(spec: Spec, treatment: str) -> str:
 def _input(study: Study, owner: str, name: str) -> list[Estimate]:
     base, counterfactual = (use_at(study.plan, owner, role).arm for role in ("base", "counterfactual"))
     bootstrap = study.bootstrap(study.outcomes.pairs((base, counterfactual)))
-    note = CANCEL_NOTE if study.as_drawn(name) else ""
     ablation = study.ablation(owner, treatment=name)
     return input_estimates(
-        study.outcomes, base, counterfactual, bootstrap, ablation, study.scale, study.plan.attributes, note
-    )
+        study.outcomes, base, counterfactual, bootstrap, ablation, study.scale, study.plan.attributes,
+        study.as_drawn(name),
+    )  # fmt: skip
 
 
 def _latent(study: Study, owner: str, arms: Mapping[str, Arm]) -> list[Estimate]:
@@ -249,7 +251,10 @@ def _activation(study: Study, owner: str, intervention: Intervention, arms: Mapp
     base, counterfactual = (use_at(study.plan, owner, role).arm for role in ("base", "counterfactual"))
     ablation = study.ablation(owner, treatment=section.source)
     estimates = []
-    for side, direction in (("base", "denoising"), ("counterfactual", "noising")):
+    # Only a value from the other run takes noise away or brings it in; an ablation is named by the run it is made in.
+    names = {"base": "denoising", "counterfactual": "noising"} if section.mode == "interchange" else {}
+    for side in ("base", "counterfactual"):
+        direction = names.get(side, side)
         patched = [_patched(use, arms) for use in uses if arms[use.arm].side == side]
         if not patched:
             continue
@@ -268,40 +273,52 @@ def _patched(use: Use, arms: Mapping[str, Arm]) -> PatchedArm:
     return PatchedArm(use.arm, use.component, use.granularity, source.kind, source.value)
 
 
-def _mediation(study: Study, owner: str, intervention: Intervention) -> tuple[list[Estimate], list[Refutation]]:
+def _mediation(
+    study: Study, owner: str, intervention: Intervention, arms_by_id: Mapping[str, Arm]
+) -> tuple[list[Estimate], list[Refutation]]:
     section = intervention.mediation
     if section is None:
         return [], []
     estimates: list[Estimate] = []
     refutations: list[Refutation] = []
-    uses = study.plan.uses_of(owner, "sufficiency")
+    uses = sorted(study.plan.uses_of(owner, "sufficiency"), key=lambda use: use.index)
+    each = [arms_by_id[use.arm] for use in uses if use.index > 0]
+    overlapping, as_drawn = overlap(each), study.as_drawn(section.treatment)
     outcomes = [*section.outcomes, *(() if IMAGE in section.outcomes else (IMAGE,))]
     for outcome in outcomes:
         unit, period = study.scale.unit(outcome), study.scale.periods.get(outcome)
         alone: list[PairEffects] = []
         joint: PairEffects | None = None
-        for use in sorted(uses, key=lambda use: use.index):
+        for use in uses:
             arms = arms_of(study.plan, owner, use.index)
             effects = pair_effects(study.outcomes, arms, outcome, period)
             ablation = study.ablation(owner, use, treatment=section.treatment, source="interchange")
             bootstrap = study.bootstrap(effects.n)
             is_joint = use.index == 0
-            estimates.extend(mediation_estimates(effects, bootstrap, ablation, unit, with_total=is_joint))
+            cancels = cancel_note(effects.total, as_drawn)
+            estimates.extend(
+                mediation_estimates(
+                    effects, bootstrap, ablation, unit, with_total=is_joint, sd=study.scale.sd.get(outcome),
+                    declared=outcome in section.outcomes, mean_note=cancels,
+                    indirect_note=OVERLAP_NOTE if is_joint and overlapping else "",
+                )
+            )  # fmt: skip
             if not is_joint:
                 alone.append(effects)
                 continue
             joint, joint_ablation = effects, ablation
             if study.spec.estimation.dowhy and outcome != IMAGE:
-                found, refuted = _cross_check(study, effects, arms, ablation, unit)
+                found, refuted = _cross_check(study, effects, arms, ablation, unit, cancels)
                 estimates.extend(found)
                 refutations.extend(refuted)
-        if joint is not None and alone and {effects.n for effects in alone} == {joint.n}:
-            estimates.append(remainder_estimate(joint, alone, study.bootstrap(joint.n), joint_ablation, unit))
+        if joint is not None and alone and not overlapping and {effects.n for effects in alone} == {joint.n}:
+            note = "; ".join(filter(None, (serial_note(each), cancel_note(joint.total, as_drawn))))
+            estimates.append(remainder_estimate(joint, alone, study.bootstrap(joint.n), joint_ablation, unit, note))
     return estimates, refutations
 
 
 def _cross_check(
-    study: Study, effects: PairEffects, arms: MediationArms, ablation: Ablation, unit: str
+    study: Study, effects: PairEffects, arms: MediationArms, ablation: Ablation, unit: str, cancels: str
 ) -> tuple[list[Estimate], list[Refutation]]:
     """DoWhy's values of the four effects, and its refuters on the natural indirect one."""
     outcome, estimation = effects.outcome, study.spec.estimation
@@ -310,6 +327,7 @@ def _cross_check(
         "natural_direct_effect": "noising",
         "total_indirect_effect": "noising",
     }
+    note = f"{DOWHY_NOTE}; {cancels}" if cancels else DOWHY_NOTE
     estimates: list[Estimate] = []
     refutations: list[Refutation] = []
     for contrast in crossed_contrasts(study.outcomes, arms, effects, study.scale.periods.get(outcome)):
@@ -318,7 +336,7 @@ def _cross_check(
         estimates.append(
             named.estimate(
                 contrast.estimand, outcome, unit, effects.n, effect.value, (effect.lower, effect.upper),
-                direction=directions.get(contrast.estimand, ""), estimator="dowhy", note=DOWHY_NOTE,
+                direction=directions.get(contrast.estimand, ""), estimator="dowhy", note=note,
             )
         )  # fmt: skip
         if contrast.estimand == "natural_indirect_effect" and estimation.refute:

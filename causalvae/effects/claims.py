@@ -10,7 +10,7 @@ import numpy as np
 
 from causalvae.effects.bootstrap import FloatArray
 from causalvae.effects.mediation import MediationArms, PairEffects
-from causalvae.effects.outcomes import Outcomes, difference
+from causalvae.effects.outcomes import NEGLIGIBLE, Outcomes, cancel_note, difference, is_moved
 from causalvae.errors import CausalVAEError
 
 Quantity = Literal["mediated_share", "necessity", "off_target", "total_effect"]
@@ -37,7 +37,7 @@ class RatioColumns:
         return len(self.numerator)
 
 
-def share_columns(quantity: Quantity, effects: PairEffects, sd: float | None) -> RatioColumns:
+def share_columns(quantity: Quantity, effects: PairEffects, sd: float | None, as_drawn: bool = False) -> RatioColumns:
     """Columns of ``mediated_share``, ``necessity`` or ``total_effect`` for one outcome.
 
     Parameters
@@ -46,6 +46,8 @@ def share_columns(quantity: Quantity, effects: PairEffects, sd: float | None) ->
     effects : PairEffects
     sd : float or None
         The outcome's standard deviation over the observed reconstructions; None for the image.
+    as_drawn : bool
+        Whether the pairs are in the order of drawing, so that a mean may cancel.
 
     Raises
     ------
@@ -62,28 +64,10 @@ def share_columns(quantity: Quantity, effects: PairEffects, sd: float | None) ->
                 "Choose another outcome, or more samples.",
                 f"total_effect of {effects.outcome}",
             )
-        return RatioColumns(quantity, total / sd, np.ones_like(total), "sd")
+        return RatioColumns(quantity, total / sd, np.ones_like(total), "sd", cancel_note(total, as_drawn))
     part = effects.indirect if quantity == "mediated_share" else effects.total_indirect
     undefined = "" if is_moved(total**2, sd) else f"the treatment does not change {effects.outcome}"
     return RatioColumns(quantity, part * total, total**2, "share", undefined=undefined)
-
-
-# A root mean square change below this many standard deviations is arithmetic noise of float32 outputs.
-_NEGLIGIBLE = 1e-3
-
-
-def is_moved(squares: FloatArray, sd: float | None) -> bool:
-    """Whether the treatment changes the outcome at all, so that shares of its effect mean something.
-
-    Parameters
-    ----------
-    squares : float array, shape (n,)
-        Squared total effects.
-    sd : float or None
-        The outcome's standard deviation over the observed reconstructions; None where it has none.
-    """
-    size = float(np.sqrt(np.mean(squares))) if len(squares) else 0.0
-    return size > _NEGLIGIBLE * (sd or 0.0)
 
 
 def off_target_columns(
@@ -119,6 +103,6 @@ def off_target_columns(
     notes = [] if finite.all() else [f"{int((~finite).sum())} pairs left out: an attribute is undefined there"]
     if not set(sd) - reached:
         notes.append("the declared graph lets the treatment reach every attribute")
-    moves = float(np.sqrt(np.mean(everywhere))) > _NEGLIGIBLE if len(everywhere) else False
+    moves = float(np.sqrt(np.mean(everywhere))) > NEGLIGIBLE if len(everywhere) else False
     undefined = "" if moves else "the circuit changes no attribute"
     return RatioColumns("off_target", outside, everywhere, "share", "; ".join(notes), undefined)

@@ -22,13 +22,16 @@ import numpy as np
 
 from causalvae.effects.ablation import Ablation
 from causalvae.effects.bootstrap import FloatArray, PairedBootstrap
-from causalvae.effects.outcomes import IMAGE, Outcomes, difference, use_at
+from causalvae.effects.outcomes import IMAGE, Outcomes, difference, is_moved, use_at
 from causalvae.effects.significance import t_test
 from causalvae.effects.types import Estimate
-from causalvae.plan.types import Plan
+from causalvae.plan.types import Arm, Patch, Plan
 
 RATIO_FLOOR = 0.1
 PIXEL_L2 = "pixel L2"
+
+HARDLY_MOVED = "the treatment hardly moves this outcome"
+OVERLAP_NOTE = "mediators overlap, so what they carry alone does not add up and no remainder is given"
 
 
 @dataclass(frozen=True)
@@ -108,7 +111,16 @@ def pair_effects(outcomes: Outcomes, arms: MediationArms, outcome: str, period: 
 
 
 def mediation_estimates(
-    effects: PairEffects, bootstrap: PairedBootstrap, ablation: Ablation, unit: str, *, with_total: bool = True
+    effects: PairEffects,
+    bootstrap: PairedBootstrap,
+    ablation: Ablation,
+    unit: str,
+    *,
+    with_total: bool = True,
+    sd: float | None = None,
+    declared: bool = True,
+    mean_note: str = "",
+    indirect_note: str = "",
 ) -> list[Estimate]:
     """Means of the five effects, and the shares of the total effect that the mediators carry.
 
@@ -123,6 +135,13 @@ def mediation_estimates(
         The outcome's own unit.
     with_total : bool
         Whether to give the total effect too; a mediator alone repeats that of the joint set.
+    sd : float or None
+        The outcome's standard deviation over the observed reconstructions, by which it is told whether it is moved.
+    declared : bool
+        Whether the user asked for this outcome. The shares of an effect that is hardly there then carry a note that
+        says so; otherwise they are left out.
+    mean_note, indirect_note : str
+        Added to the note of every mean, and of the natural indirect effect's.
 
     Notes
     -----
@@ -140,6 +159,8 @@ def mediation_estimates(
     ]
     columns = np.stack([column for _, column, _ in named])
     means, test = bootstrap.ratio(columns), t_test(columns)
+    moved = is_moved(effects.total**2, sd)
+    hardly = "" if moved else HARDLY_MOVED
     note = _note(effects)
     estimates = []
     for k, (estimand, _, direction) in enumerate(named):
@@ -147,9 +168,13 @@ def mediation_estimates(
             continue
         owner = ablation.clean if estimand == "total_effect" else ablation
         p_value: float | None = float(test.p_two_sided[k])
-        extra = note
-        if effects.outcome == IMAGE and estimand == "total_effect":
-            p_value, extra = None, _join(note, "mean size of the change; a size is never negative, so no test")
+        extra = _join(note, mean_note)
+        if estimand == "natural_indirect_effect":
+            extra = _join(extra, indirect_note)
+        if estimand == "total_effect":
+            extra = _join(extra, hardly)
+            if effects.outcome == IMAGE:
+                p_value, extra = None, _join(extra, "mean size of the change; a size is never negative, so no test")
         interval = (float(means.lower[k]), float(means.upper[k]))
         estimates.append(
             owner.estimate(
@@ -157,25 +182,66 @@ def mediation_estimates(
                 direction=direction, note=extra,
             )
         )  # fmt: skip
+    if not moved and not declared:
+        return estimates
     for name, part, direction in (
         ("mediated_share", effects.indirect, "denoising"),
         ("necessity", effects.total_indirect, "noising"),
     ):
-        estimates.extend(_shares(name, part, effects, bootstrap, ablation, direction))
+        estimates.extend(_shares(name, part, effects, bootstrap, ablation, direction, hardly, mean_note))
     return estimates
 
 
 def remainder_estimate(
-    joint: PairEffects, alone: Sequence[PairEffects], bootstrap: PairedBootstrap, ablation: Ablation, unit: str
+    joint: PairEffects,
+    alone: Sequence[PairEffects],
+    bootstrap: PairedBootstrap,
+    ablation: Ablation,
+    unit: str,
+    note: str = "",
 ) -> Estimate:
-    """What the mediators carry together beyond the sum of what each carries alone: NIE(set) - sum of NIE(each)."""
+    """What the mediators carry together beyond the sum of what each carries alone: NIE(set) - sum of NIE(each).
+
+    The mediators must not overlap (`overlap`); `note` is added to the estimate's.
+    """
     rest = (joint.indirect - np.sum([effects.indirect for effects in alone], axis=0))[None]
     mean, test = bootstrap.ratio(rest), t_test(rest)
     return ablation.estimate(
         "indirect_effect_remainder", joint.outcome, unit, joint.n, mean.value[0],
         (float(mean.lower[0]), float(mean.upper[0])), float(test.p_two_sided[0]), direction="denoising",
-        note="joint natural indirect effect less the sum of each mediator's alone",
+        note=_join("joint natural indirect effect less the sum of each mediator's alone", note),
     )  # fmt: skip
+
+
+def overlap(arms: Sequence[Arm]) -> bool:
+    """Whether two of these arms patch the same place of a site."""
+    places = [(owner, patch) for owner, arm in enumerate(arms) for patch in arm.patches]
+    return any(
+        first_owner < second_owner and _meet(first, second)
+        for first_owner, first in places
+        for second_owner, second in places
+    )
+
+
+def serial_note(arms: Sequence[Arm]) -> str:
+    """Says how to read a remainder of mediators at different sites, or nothing where they share one site."""
+    if len({patch.site for arm in arms for patch in arm.patches}) < 2:
+        return ""
+    return (
+        "the mediators lie at different sites: where one feeds another both carry the same effect, so this is not an "
+        "interaction"
+    )
+
+
+def _meet(first: Patch, second: Patch) -> bool:
+    if first.site != second.site:
+        return False
+    if first.units is not None and second.units is not None and not set(first.units) & set(second.units):
+        return False
+    return all(
+        max(here[0], there[0]) < min(here[1], there[1])
+        for here, there in zip(first.window, second.window, strict=False)
+    )
 
 
 def arms_of(plan: Plan, owner: str, index: int = 0) -> MediationArms:
@@ -201,8 +267,10 @@ def _shares(
     bootstrap: PairedBootstrap,
     ablation: Ablation,
     direction: str,
+    hardly: str,
+    mean_note: str,
 ) -> list[Estimate]:
-    total, n, note = effects.total, effects.n, _note(effects)
+    total, n, note = effects.total, effects.n, _join(_note(effects), hardly)
     if not total.any():
         return []
     product, square = (part * total)[None], (total**2)[None]
@@ -223,7 +291,7 @@ def _shares(
             ablation.estimate(
                 f"{name}_ratio_of_means", effects.outcome, "share", n, means.value[0],
                 (float(means.lower[0]), float(means.upper[0])), float(t_test(part[None]).p_two_sided[0]),
-                direction=direction, note=_join(note, warning),
+                direction=direction, note=_join(note, mean_note, warning),
             )
         )  # fmt: skip
     floor = RATIO_FLOOR * float(np.sqrt(np.mean(total**2)))

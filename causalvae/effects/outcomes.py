@@ -18,6 +18,10 @@ IMAGE = "image"
 
 # Outputs are float32: a spread below this part of the values' size, or of one where they are small, is rounding.
 _ROUNDING = 1e-6
+# A root mean square change below this many standard deviations is arithmetic noise of float32 outputs.
+NEGLIGIBLE = 1e-3
+
+CANCEL_NOTE = "pairs are as drawn, so opposite changes cancel in the mean"
 
 
 class Outcomes:
@@ -149,3 +153,25 @@ def varies(deviation: float, values: FloatArray) -> bool:
     known = np.abs(values[np.isfinite(values)])
     size = float(known.mean()) if len(known) else 0.0
     return bool(deviation > _ROUNDING * max(1.0, size)) and bool(np.isfinite(deviation))
+
+
+def is_moved(squares: FloatArray, sd: float | None) -> bool:
+    """Whether a treatment changes an outcome at all, so that shares of its effect mean something.
+
+    Parameters
+    ----------
+    squares : float array, shape (n,)
+        Squared total effects.
+    sd : float or None
+        The outcome's standard deviation over the observed reconstructions; None where it has none.
+    """
+    size = float(np.sqrt(np.mean(squares))) if len(squares) else 0.0
+    return size > (_ROUNDING if sd is None else NEGLIGIBLE * sd)
+
+
+def cancel_note(total: FloatArray, as_drawn: bool) -> str:
+    """Says that pairs cancel in a mean, where they are as drawn and their total effects have both signs."""
+    if not as_drawn or not len(total):
+        return ""
+    least = NEGLIGIBLE * float(np.sqrt(np.mean(total**2)))
+    return CANCEL_NOTE if bool((total > least).any() and (total < -least).any()) else ""

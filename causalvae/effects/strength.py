@@ -18,7 +18,7 @@ import numpy as np
 from causalvae.effects.ablation import Ablation
 from causalvae.effects.bootstrap import FloatArray, Interval, PairedBootstrap
 from causalvae.effects.mediation import PIXEL_L2, dropped_note
-from causalvae.effects.outcomes import IMAGE, Outcomes, difference
+from causalvae.effects.outcomes import IMAGE, Outcomes, cancel_note, difference
 from causalvae.effects.significance import t_test
 from causalvae.effects.types import Estimate
 
@@ -82,11 +82,12 @@ def effect_sizes(squares: FloatArray, sd: float, bootstrap: PairedBootstrap) -> 
 
 def input_estimates(
     outcomes: Outcomes, base: str, counterfactual: str, bootstrap: PairedBootstrap, ablation: Ablation, scale: Scale,
-    attributes: Sequence[str], note: str = "",
+    attributes: Sequence[str], as_drawn: bool = False,
 ) -> list[Estimate]:  # fmt: skip
     """Level 1: total effect (mean) and effect size of an input manipulation on every attribute and on the image.
 
-    `bootstrap` is over the pairs that both arms cover. `note` is added to every estimate.
+    `bootstrap` is over the pairs that both arms cover. Where pairs are as drawn and changes of both signs cancel in an
+    attribute's mean, its estimates say so.
     """
     n = bootstrap.n
     estimates = []
@@ -97,6 +98,7 @@ def input_estimates(
         if test.n[0] < 2:
             continue
         missing = dropped_note(n - int(test.n[0]))
+        note = cancel_note(change[np.isfinite(change)], as_drawn)
         mean = bootstrap.ratio(*_counted(change))
         p_value, used = float(test.p_two_sided[0]), int(test.n[0])
         estimates.append(
@@ -115,7 +117,7 @@ def input_estimates(
             )  # fmt: skip
     length = np.sqrt(outcomes.values(counterfactual, "image_sq", n))[None]
     mean = bootstrap.ratio(length)
-    estimates.append(ablation.estimate("total_effect", IMAGE, PIXEL_L2, n, mean.value[0], _ends(mean, 0), note=note))
+    estimates.append(ablation.estimate("total_effect", IMAGE, PIXEL_L2, n, mean.value[0], _ends(mean, 0)))
     return estimates
 
 
@@ -132,8 +134,9 @@ def sweep_estimates(
         Ids of the clean arms.
     arms : sequence of PatchedArm
         One a component, all of one direction.
-    direction : {"denoising", "noising"}
-        denoising: effect = Y(arm) - Y(base); noising: effect = Y(counterfactual) - Y(arm).
+    direction : {"denoising", "base", "noising", "counterfactual"}
+        denoising and base: effect = Y(arm) - Y(base), arms being patched base runs; noising and counterfactual: effect
+        = Y(counterfactual) - Y(arm), arms being patched counterfactual runs. The first of each pair is interchange's.
     bootstrap : PairedBootstrap
         Over the pairs that all arms cover; one weight matrix serves all components.
     ablation, scale, attributes
@@ -144,21 +147,21 @@ def sweep_estimates(
     list of Estimate
         For each component: ``effect_size`` on each attribute that varies, then ``causal_effect_strength`` on the image.
     """
-    ids, n = [arm.arm for arm in arms], bootstrap.n
+    ids, n, on_base = [arm.arm for arm in arms], bootstrap.n, direction in ("denoising", "base")
     sizes: dict[str, tuple[Interval, FloatArray, list[int]]] = {}
     for attribute in attributes:
         if attribute not in scale.sd:
             continue
         patched = outcomes.block(ids, attribute, n)
         period = scale.periods.get(attribute)
-        if direction == "denoising":
+        if on_base:
             change = difference(patched, outcomes.values(base, attribute, n)[None], period)
         else:
             change = difference(outcomes.values(counterfactual, attribute, n)[None], patched, period)
         test = t_test(change)
         sizes[attribute] = (effect_sizes(change**2, scale.sd[attribute], bootstrap), test.p_two_sided, test.n.tolist())
     square = outcomes.block(ids, "image_sq", n)
-    if direction == "noising":
+    if not on_base:
         # ||y' - y_arm||^2 from the two squares and the inner product, all measured from the base output.
         square = square - 2 * outcomes.block(ids, "image_dot", n) + outcomes.values(counterfactual, "image_sq", n)
     strength = bootstrap.ratio(np.sqrt(np.maximum(square, 0.0)))

@@ -10,11 +10,12 @@ import pytest
 
 from causalvae.effects import EffectsResult, estimate_effects
 from causalvae.effects.analysis import open_study, reached_from
+from causalvae.effects.mediation import overlap, serial_note
 from causalvae.effects.outcomes import varies
 from causalvae.effects.types import Estimate
 from causalvae.errors import CausalVAEError
-from causalvae.plan.types import Patch, Source
-from tests.effects.synthetic import Array, Network, make_hypothesis, make_spec
+from causalvae.plan.types import Arm, Patch, Source
+from tests.effects.synthetic import Array, Decode, Network, make_hypothesis, make_spec
 
 WEIGHTS = np.array([2.0, 1.0, 0.0, 0.5])
 
@@ -37,11 +38,16 @@ SPEC_PARTS = {
 }
 
 
-def run(contrast: str = "increase", **estimation: object) -> tuple[EffectsResult, Network]:
+def run(
+    contrast: str = "increase", step: float = 1.0, mode: str = "interchange", **estimation: object
+) -> tuple[EffectsResult, Network]:
     spec = make_spec(**SPEC_PARTS, **estimation)  # type: ignore[arg-type]
+    sweep = spec.interventions[2].activation
+    assert sweep is not None
+    object.__setattr__(sweep, "mode", mode)
     rng = np.random.default_rng(3)
     z = rng.normal(size=(40, 4))
-    network = Network(spec, decode, z, z + rng.normal(1, 0.2, size=z.shape), contrast=contrast)
+    network = Network(spec, decode, z, z + rng.normal(step, 0.2, size=z.shape), contrast=contrast)
     network.clean("intervention:resize")
     network.use("intervention:shift", "base", network.run("base", z))
     for index, value in enumerate((-2.0, 2.0)):
@@ -158,9 +164,90 @@ def test_dowhy_stands_beside_the_exact_values() -> None:
     assert (refutation.refuter, refutation.estimand, refutation.passed) == ("placebo", "natural_indirect_effect", True)
 
 
-def test_pairs_as_drawn_are_said_to_cancel() -> None:
-    assert "cancel" in only(run("as_drawn")[0], owner="intervention:resize", outcome="area")[0].note
-    assert "cancel" not in only(run()[0], owner="intervention:resize", outcome="area")[0].note
+def test_pairs_as_drawn_are_said_to_cancel_where_they_do() -> None:
+    both = run("as_drawn", step=0.0)[0]
+    (total,) = only(both, owner="intervention:resize", estimand="total_effect", outcome="area")
+    assert "cancel" in total.note
+    means = {e.estimand for e in only(both, owner="intervention:via", outcome="area") if "cancel" in e.note}
+    assert {
+        "total_effect",
+        "natural_direct_effect",
+        "natural_indirect_effect",
+        "total_indirect_effect",
+        "interaction",
+        "indirect_effect_remainder",
+    } <= means
+    assert "mediated_share" not in means
+    (claimed,) = only(both, owner="hypothesis:claim", estimand="total_effect")
+    assert "cancel" in claimed.note
+    # A size has no sign, an attribute that stands still has none, and nothing cancels where all pairs agree or are
+    # ordered.
+    (size,) = only(both, owner="intervention:resize", estimand="total_effect", outcome="image")
+    (flat,) = only(both, owner="intervention:resize", estimand="total_effect", outcome="flat")
+    assert size.note == flat.note == ""
+    for same in (run("as_drawn")[0], run("increase", step=0.0)[0]):
+        assert not [e for e in same.estimates if "cancel" in e.note]
+
+
+@pytest.mark.parametrize("mode", ["mean", "resample", "zero"])
+def test_an_ablation_is_named_by_the_run_that_it_is_made_in(mode: str) -> None:
+    ablated, interchanged = run(mode=mode)[0], run()[0]
+    for side, direction in (("base", "denoising"), ("counterfactual", "noising")):
+        here = only(ablated, owner="intervention:sweep", direction=side)
+        there = only(interchanged, owner="intervention:sweep", direction=direction)
+        # The arms are the same here, so that the numbers are: only the name differs.
+        assert [e.value for e in here] == [e.value for e in there] and here
+    assert not [e for e in only(ablated, owner="intervention:sweep") if e.direction in ("denoising", "noising")]
+
+
+def mediate(*sets: tuple[int, ...], decoder: Decode = decode, outcome: str = "area") -> list[Estimate]:
+    mediators = [f"latent[{units[0]}]" for units in sets[1:]]
+    section = {"treatment": "resize", "mediators": mediators, "outcomes": [outcome]}
+    spec = make_spec(attributes=("area", "place"), interventions=({"name": "via", "mediation": section},))
+    rng = np.random.default_rng(1)
+    z = rng.normal(size=(40, 4))
+    network = Network(spec, decoder, z, z + rng.normal(1, 0.2, size=z.shape))
+    network.clean("intervention:resize")
+    network.mediation("intervention:via", *sets)
+    plan, measurements = network.finish()
+    return only(estimate_effects(spec, plan, measurements, n_pixels=4), owner="intervention:via")
+
+
+@pytest.mark.parametrize("sets", [((3,), (3,), (3,)), ((1, 2, 3), (1, 2, 3), (2,))])
+def test_overlapping_mediators_have_no_remainder(sets: tuple[tuple[int, ...], ...]) -> None:
+    found = mediate(*sets)
+    assert not [e for e in found if e.estimand == "indirect_effect_remainder"]
+    noted = [(e.outcome, e.component) for e in found if "overlap" in e.note]
+    joint = " + ".join(f"latent[{unit}]" for unit in sets[0])
+    assert noted[0] == ("area", joint) and len(noted) == 2
+    assert not [e for e in mediate((0, 1), (0,), (1,)) if "overlap" in e.note]
+
+
+def test_patches_that_meet() -> None:
+    def arm(site: str, units: tuple[int, ...] | None, window: tuple[tuple[int, int], ...] = ()) -> Arm:
+        return Arm("pairs", "base", (Patch(site, units, Source("interchange"), window),), 3)
+
+    assert overlap([arm("a", (1, 2)), arm("a", None)])
+    assert not overlap([arm("a", (1, 2)), arm("a", (3,)), arm("b", (1,))])
+    assert not overlap([arm("a", None, ((0, 2),)), arm("a", None, ((2, 4),))])
+    assert overlap([arm("a", None, ((0, 3), (0, 1))), arm("a", None, ((2, 4), (0, 1)))])
+    assert overlap([arm("a", None, ((0, 3),)), arm("a", None)])
+    assert "different sites" in serial_note([arm("a", None), arm("b", None)])
+    assert serial_note([arm("a", (0,)), arm("a", (1,))]) == ""
+
+
+def test_shares_of_an_effect_that_is_hardly_there_say_so() -> None:
+    def steady(z: Array) -> dict[str, Array]:
+        wide = np.where(np.arange(len(z)) % 2, 1.0, -1.0)
+        return {"area": wide + 1e-5 * z[:, 0], "place": z[:, 1]}
+
+    found = mediate((0, 1), (0,), (1,), decoder=steady)
+    shares = [e for e in found if e.outcome == "area" and e.unit == "share"]
+    assert shares and all("the treatment hardly moves this outcome" in e.note for e in shares)
+    (total,) = [e for e in found if e.outcome == "area" and e.estimand == "total_effect"]
+    assert "hardly moves" in total.note
+    assert not [e for e in found if e.outcome == "image" and "hardly" in e.note]
+    assert not [e for e in mediate((0, 1), (0,), (1,)) if "hardly" in e.note]
 
 
 def test_a_single_pair_is_refused() -> None:

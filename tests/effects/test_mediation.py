@@ -149,6 +149,18 @@ def test_a_treatment_without_effect_has_no_shares() -> None:
     assert "mediated_share" not in estimates
 
 
+def test_an_outcome_that_nobody_asked_for_and_nothing_moves_has_no_shares() -> None:
+    effects = effects_of(lambda z: {"area": 1e-5 * z[:, 0]}, (0,))
+    boot = PairedBootstrap(effects.n)
+    asked = named(mediation_estimates(effects, boot, Ablation(OWNER), "", sd=1.0))
+    unasked = named(mediation_estimates(effects, boot, Ablation(OWNER), "", sd=1.0, declared=False))
+    assert "hardly moves" in asked["mediated_share"].note
+    assert set(asked) - set(unasked) == {estimand for estimand, e in asked.items() if e.unit == "share"}
+    assert "hardly moves" in unasked["total_effect"].note
+    moved = named(mediation_estimates(effects, boot, Ablation(OWNER), "", sd=1e-4, declared=False))
+    assert "mediated_share" in moved and "hardly" not in moved["total_effect"].note
+
+
 def test_pairs_where_the_outcome_is_undefined_are_left_out_and_counted() -> None:
     effects = effects_of(lambda z: {"area": np.where(z[:, 0] > 2.0, np.nan, z[:, 0])}, (0,))
     assert effects.dropped > 0
