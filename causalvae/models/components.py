@@ -140,7 +140,8 @@ class ComponentMap:
         Raises
         ------
         CausalVAEError
-            CV301 where no site matches, CV302 where a selector leaves the site's shape, CV300 for bad syntax.
+            CV301 where no site matches, CV302 where a selector leaves the site's shape, CV312 where it could mean units or
+            a window, CV300 for bad syntax.
         """
         if isinstance(address, str):
             try:
@@ -200,6 +201,14 @@ def _no_such_site(name: str, names: tuple[str, ...]) -> CausalVAEError:
 
 
 def _select(site: Site, address: Address) -> Component:
+    ranges = sum(span.stop is None or span.start is None or span.stop - span.start > 1 for span in address.units)
+    if len(site.shape) > 1 and ranges > 1 and len(address.units) == len(site.shape):
+        raise CausalVAEError(
+            "CV312",
+            f"{len(address.units)} ranges for {site.name} could name units or a spatial window.",
+            "Part units from the window by a semicolon, as in [0:8; 8:24, 8:24].",
+            site.name,
+        )
     try:
         chosen = sorted({unit for span in address.units for unit in span.indices(site.units)})
         if len(address.window) > len(site.shape) - 1:

@@ -124,6 +124,7 @@ def test_a_wildcard_with_a_selector_selects_in_each_site() -> None:
         ("encoder.conv1[:, 0:7, 0:6]", "CV302"),
         ("encoder.conv1[:, 0:6, 0:6, 0:1]", "CV302"),
         ("encoder.conv1[8; 0:2, 0:2]", "CV302"),
+        ("encoder.conv1[0:2, 1:3, 1:3]", "CV312"),
     ],
 )
 def test_wrong_addresses_have_codes(address: str, code: str) -> None:
