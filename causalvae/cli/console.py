@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -36,28 +37,40 @@ def print_table(console: Console, table: Table, title: bool = True) -> None:
     if title:
         console.print()
         console.print(clean(table.caption), style="bold")
-    console.print(rich_table(table))
+    console.print(rich_table(table, console.width))
     for note in table.notes:
         console.print(f"  {clean(note)}", style="dim")
 
 
-def rich_table(table: Table) -> RichTable:
-    """A report's table for the terminal: numbers to the right, statuses in colour."""
+def rich_table(table: Table, width: int) -> RichTable:
+    """A report's table for a terminal of `width` columns: numbers to the right, statuses in colour."""
     from rich import box
     from rich.table import Table as RichTable
     from rich.text import Text
 
-    grid = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1))
-    for column in table.columns:
-        # Numbers are never broken over lines; names may be.
+    from causalvae.cli.layout import break_lines, choose_widths
+
+    table = replace(table, rows=tuple(tuple(clean(cell) for cell in row) for row in table.rows))
+    widths = choose_widths(table, width)
+    # The left padding and the box's own column make the gap.
+    grid = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 0, 0, 1))
+    for column, size in zip(table.columns, widths, strict=True):
         grid.add_column(
-            clean(column.name),
+            Text(break_lines(clean(column.name), size)),
             justify="right" if column.numeric else "left",
-            no_wrap=column.numeric,
+            vertical="top",
+            width=size,
+            no_wrap=True,
             overflow="fold",
         )
     for row in table.rows:
-        grid.add_row(*(Text(clean(cell), style=style_of(cell)) for cell in row))
+        cells = zip(row, table.columns, widths, strict=True)
+        grid.add_row(
+            *(
+                Text(cell if column.numeric else break_lines(cell, size), style=style_of(cell))
+                for cell, column, size in cells
+            )
+        )
     return grid
 
 

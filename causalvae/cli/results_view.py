@@ -90,9 +90,35 @@ def key_effects(results: Results) -> list[Table]:
             )
         )
     if not tables:
-        inputs = input_table(results.estimates)
-        tables = [inputs.filled] if inputs.rows else []
+        tables = _split_inputs(input_table(results.estimates))
     return tables
+
+
+def _split_inputs(inputs: Table) -> list[Table]:
+    """A table for each input manipulation, units beside their numbers: one for all is too wide for a terminal."""
+    from causalvae.report.numbers import ABSENT
+    from causalvae.report.tables import Table, columns, owner_name
+
+    at = {column.name: position for position, column in enumerate(inputs.columns)}
+    owners: dict[str, list[tuple[str, ...]]] = {}
+    for row in inputs.rows:
+        mean, unit = row[at["Total effect (mean)"]], row[at["Unit"]]
+        owners.setdefault(row[at["Intervention"]], []).append(
+            (
+                row[at["Outcome"]],
+                mean if mean == ABSENT or unit == ABSENT else f"{mean} {unit}",
+                row[at["Effect size (sd)"]],
+                row[at["p"]],
+            )
+        )
+    return [
+        Table(
+            f"{owner_name(owner)}: what changing the input does to the output",
+            columns("Outcome", "Total effect (mean)#", "Effect size (sd)#", "p#"),
+            tuple(rows),
+        ).filled
+        for owner, rows in owners.items()
+    ]
 
 
 def _of(estimates: list[Estimate], outcome: str, estimand: str, joint: str) -> list[Estimate]:

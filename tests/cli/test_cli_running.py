@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import io
 import json
 import math
@@ -257,3 +258,43 @@ def test_training_bar_in_a_terminal_shows_the_terms() -> None:
 @pytest.mark.parametrize(("seconds", "words"), [(4.4, "4 s"), (75, "1 min 15 s"), (7322, "2 h 2 min")])
 def test_durations(seconds: float, words: str) -> None:
     assert format_seconds(seconds) == words
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (NotADirectoryError(errno.ENOTDIR, "Not a directory", "runs/x"), ("Not a directory", "at runs/x", "folder")),
+        (PermissionError(errno.EACCES, "Permission denied", "runs"), ("Permission denied", "at runs", "permissions")),
+        (OSError(errno.ENOSPC, "No space left on device"), ("No space left", "Free some space")),
+        (OSError("a library's own words"), ("a library's own words", "--debug")),
+    ],
+)
+def test_what_the_system_refuses_is_told_with_place_and_remedy(
+    invoke, starter: Path, monkeypatch: pytest.MonkeyPatch, error: OSError, words: tuple[str, ...]
+) -> None:
+    monkeypatch.setattr(causalvae, "run", raising(error), raising=False)
+    done = invoke("run", starter)
+    assert done.exit_code == 3
+    assert "error[CV410]" in done.stderr
+    assert "not foreseen" not in done.stderr
+    for word in words:
+        assert word in " ".join(done.stderr.split())
+    assert invoke("--debug", "run", starter).exception is error
+
+
+def test_a_closed_pipe_is_no_error_message(invoke, starter: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(causalvae, "run", raising(BrokenPipeError(errno.EPIPE, "Broken pipe")), raising=False)
+    done = invoke("run", starter)
+    assert done.exit_code == 1
+    assert "CV" not in done.stderr
+
+
+def test_a_file_where_the_training_folder_should_be(invoke, tmp_path: Path) -> None:
+    spec, taken = tmp_path / "train.yaml", tmp_path / "taken"
+    spec.write_text("spec: causalvae/train-v1\nname: t\nobjective: {name: vae}\nsteps: 10\n")
+    taken.write_text("a file")
+    done = invoke("train", spec, "--out", taken, "--quiet")
+    assert done.exit_code == 3
+    assert "error[CV4" in done.stderr
+    assert "not foreseen" not in done.stderr
+    assert taken.read_text() == "a file"
