@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from types import TracebackType
-from typing import Protocol
+from typing import Protocol, Self
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn, TimeRemainingColumn
@@ -47,7 +47,36 @@ def format_rate(rate: float) -> str:
     return f"{rate:,.0f}" if rate >= 10 else f"{rate:.2g}"
 
 
-class ProgressView:
+class _Bars:
+    """Bars on a console, alive only between entering and leaving, and only in a terminal."""
+
+    def __init__(self, words: ProgressColumn, quiet: bool, console: Console | None) -> None:
+        self._quiet = quiet
+        self._console = console or stderr()
+        self._live = self._console.is_terminal and not quiet
+        self._bars = Progress(
+            words,
+            BarColumn(bar_width=None),
+            TextColumn("{task.completed:,.0f}/{task.total:,.0f}"),
+            RateColumn(),
+            TimeRemainingColumn(compact=True, elapsed_when_finished=True),
+            console=self._console,
+            disable=not self._live,
+        )
+
+    def __enter__(self) -> Self:
+        if self._live:
+            self._bars.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._live:
+            self._bars.stop()
+
+
+class ProgressView(_Bars):
     """Shows the stages of a run as they are told; use it as a context manager and pass `tell` on.
 
     Parameters
@@ -59,32 +88,10 @@ class ProgressView:
     """
 
     def __init__(self, quiet: bool = False, console: Console | None = None) -> None:
-        self._quiet = quiet
-        self._console = console or stderr()
-        self._live = self._console.is_terminal and not quiet
+        super().__init__(TextColumn("{task.description:<22.22}"), quiet, console)
         self._tasks: dict[str, TaskID] = {}
         self._began: dict[str, float] = {}
         self._finished: set[str] = set()
-        self._bars = Progress(
-            TextColumn("{task.description:<22.22}"),
-            BarColumn(bar_width=None),
-            TextColumn("{task.completed:,.0f}/{task.total:,.0f}"),
-            RateColumn(),
-            TimeRemainingColumn(compact=True, elapsed_when_finished=True),
-            console=self._console,
-            disable=not self._live,
-        )
-
-    def __enter__(self) -> ProgressView:
-        if self._live:
-            self._bars.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        if self._live:
-            self._bars.stop()
 
     def tell(self, step: Step) -> None:
         """Show how far a stage has come."""
@@ -118,38 +125,16 @@ class ProgressView:
             self._console.print(clean(f"{words} {detail}".strip()), soft_wrap=True)
 
 
-class TrainingView:
+class TrainingView(_Bars):
     """Shows a training run: steps, rate, time left and the terms of the loss.
 
     In a log it prints a line at each twentieth of the way.
     """
 
     def __init__(self, quiet: bool = False, console: Console | None = None) -> None:
-        self._quiet = quiet
-        self._console = console or stderr()
-        self._live = self._console.is_terminal and not quiet
+        super().__init__(TextColumn("{task.fields[terms]}", style="dim"), quiet, console)
         self._task: TaskID | None = None
         self._shown = -1
-        self._bars = Progress(
-            TextColumn("{task.fields[terms]}", style="dim"),
-            BarColumn(bar_width=None),
-            TextColumn("{task.completed:,.0f}/{task.total:,.0f}"),
-            RateColumn(),
-            TimeRemainingColumn(compact=True, elapsed_when_finished=True),
-            console=self._console,
-            disable=not self._live,
-        )
-
-    def __enter__(self) -> TrainingView:
-        if self._live:
-            self._bars.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        if self._live:
-            self._bars.stop()
 
     def tell(self, step: TrainingStep) -> None:
         """Show a step."""
