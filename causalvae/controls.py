@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from causalvae.effects.outcomes import varies
+from causalvae.effects.significance import t_test
 from causalvae.engine.measurements import Measurements
 from causalvae.models.check import LoadCheck
 from causalvae.readouts.types import ReadoutCheck, wrap
@@ -15,6 +17,7 @@ from causalvae.spec.schema import Hypothesis, Spec
 
 _RANDOM_LIMIT = 0.05
 _SHUFFLES = 999
+_SHUFFLE_LIMIT = 4.0
 _ACTIVE_KL = 0.05
 
 
@@ -77,26 +80,28 @@ def control_checks(
     if randomised is not None:
         found += [_random_copy(hypothesis, measurements, randomised, periods) for hypothesis in spec.hypotheses]
     ordered = {
-        cohort.name
+        cohort.treatment.name
         for cohort in measurements.plan.cohorts
         if cohort.treatment and cohort.treatment.contrast == "increase"
     }
-    found += [
+    shuffled = [
         _shuffled_labels(hypothesis, measurements, periods, spec.execution.seed)
         for hypothesis in spec.hypotheses
         if hypothesis.treatment in ordered
     ]
-    return tuple(found)
+    return (*found, *(check for check in shuffled if check is not None))
 
 
 def _total_effects(hypothesis: Hypothesis, measurements: Measurements, periods: Mapping[str, float]) -> np.ndarray:
+    """Y(x') - Y(x) of the pairs in which the outcome is defined on both sides."""
     plan = measurements.plan
     base, other = (
         measurements.values(plan.uses_of(f"hypothesis:{hypothesis.name}", role)[0].arm, hypothesis.outcome)
         for role in ("base", "counterfactual")
     )
     period = periods.get(hypothesis.outcome)
-    return wrap(other - base, period) if period else other - base
+    effects = wrap(other - base, period) if period else other - base
+    return effects[np.isfinite(effects)]
 
 
 def _random_copy(
@@ -104,7 +109,10 @@ def _random_copy(
 ) -> ControlCheck:
     effects = _total_effects(hypothesis, randomised, periods)
     sd = measurements.attribute_sd()[hypothesis.outcome]
-    size = float(np.sqrt(np.mean(effects**2))) / sd if sd > 0 else 0.0
+    observed = measurements.observations[f"attribute:{hypothesis.outcome}"].to_numpy(np.float64)
+    # A random copy whose outputs leave the outcome undefined shows no effect on it either.
+    known = len(effects) > 0 and varies(sd, observed)
+    size = float(np.sqrt(np.mean(effects**2))) / sd if known else 0.0
     return ControlCheck(
         f"random weights: {hypothesis.name}",
         f"Effect of {hypothesis.treatment} on {hypothesis.outcome} in a randomly initialised copy, in the trained "
@@ -117,21 +125,34 @@ def _random_copy(
 
 def _shuffled_labels(
     hypothesis: Hypothesis, measurements: Measurements, periods: Mapping[str, float], seed: int
-) -> ControlCheck:
-    """Forget which input of each pair has the higher level: the mean effect must then be noise around zero."""
+) -> ControlCheck | None:
+    """Forget which input of each pair has the higher level: the mean effect must then be noise around zero.
+
+    Only where there is a mean effect to lose is this a control; None where a t-test at the hypothesis' level finds none
+    (that is the hypothesis' business, and no fault of the run).
+    """
     effects = _total_effects(hypothesis, measurements, periods)
-    signs = np.random.default_rng(seed).choice([-1.0, 1.0], size=(_SHUFFLES, len(effects)))
-    shuffled = np.abs(signs @ effects) / len(effects)
-    observed = abs(float(effects.mean()))
-    p = (1 + int((shuffled >= observed).sum())) / (_SHUFFLES + 1)
+    if len(effects) < 2 or float(t_test(effects[None]).p_two_sided[0]) > hypothesis.alpha:
+        return None
+    shuffled = _shuffle_signs(effects, np.random.default_rng(seed))
+    error = float(shuffled.std(ddof=1)) / np.sqrt(_SHUFFLES)
+    distance = abs(float(shuffled.mean())) / error if error > 0 else 0.0
+    large = int((np.abs(shuffled) >= abs(float(effects.mean())) * (1 - 1e-9)).sum())
     return ControlCheck(
         f"shuffled labels: {hypothesis.name}",
-        f"Share of {_SHUFFLES} shuffles of each pair's labels whose mean effect on {hypothesis.outcome} is as large as "
-        "the real one: the treatment's labels, not the pipeline, make the effect.",
-        p,
-        f"at most {hypothesis.alpha}",
-        p <= hypothesis.alpha,
+        f"Distance from zero, in standard errors, of the mean effect on {hypothesis.outcome} over {_SHUFFLES} shuffles "
+        "of each pair's labels: the labels make the effect, not the pipeline. The share of shuffles whose mean effect "
+        f"is as large as the real one is {large / _SHUFFLES:.3g}.",
+        distance,
+        f"at most {_SHUFFLE_LIMIT:g} standard errors",
+        distance <= _SHUFFLE_LIMIT,
     )
+
+
+def _shuffle_signs(effects: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Mean effect of each of `_SHUFFLES` shuffles: swapping a pair's labels turns the sign of its effect."""
+    swapped = rng.integers(0, 2, (_SHUFFLES, len(effects)), dtype=np.int8)
+    return np.asarray(effects.mean() - 2 * (swapped @ effects) / len(effects))
 
 
 def summarise_latents(measurements: Measurements, factors: Mapping[int, str]) -> tuple[LatentSummary, ...]:

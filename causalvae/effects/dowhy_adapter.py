@@ -193,7 +193,7 @@ def _refute(effect: DoWhyEffect, name: str, simulations: int, seed: int, outcome
     data = effect.contrast.rows[[treatment, "Y"]]
     shared: dict[str, Any] = {
         "num_simulations": simulations,
-        "random_state": np.random.RandomState(seed),
+        "random_state": _random_state(seed),
         "show_progress_bar": False,
         "n_jobs": 1,
     }
@@ -235,6 +235,11 @@ def _refute(effect: DoWhyEffect, name: str, simulations: int, seed: int, outcome
         passed=bool(p_value > LEVEL),
         rule=RULES[name],
     )
+
+
+def _random_state(seed: int) -> np.random.RandomState:
+    """A legacy generator from a seed of any size; given an integer it takes no more than 32 bits."""
+    return np.random.RandomState(np.random.MT19937(np.random.SeedSequence(seed)))
 
 
 def _rows(

@@ -125,6 +125,13 @@ def test_the_seed_decides_and_simulations_differ() -> None:
     assert 0.05 < once.p_value < 0.5
 
 
+def test_a_seed_may_be_of_any_size() -> None:
+    effect = refuted_effect()
+    large, same = (refute_with_dowhy(effect, ("subset",), 5, 2**63 - 1, "area", OWNER)[0] for _ in range(2))
+    assert large == same
+    assert large.refuted != refute_with_dowhy(effect, ("subset",), 5, 2**31 - 1, "area", OWNER)[0].refuted
+
+
 def test_a_broken_estimate_fails_its_refuters() -> None:
     effect = refuted_effect()
     effect.fitted.value = effect.value + 10
