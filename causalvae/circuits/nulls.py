@@ -33,7 +33,7 @@ def compare_with_nulls(study: Study, hypothesis: Hypothesis, arms: dict[str, Arm
     """
     owner = f"hypothesis:{hypothesis.name}"
     uses = study.plan.uses_of(owner, "null")
-    if not uses or not claims_to_carry(hypothesis):
+    if not uses or not hypothesis.has_nulls:
         return None
     clean = arms_of(study.plan, owner)
     ids = [clean.sufficiency, *(use.arm for use in uses)]
@@ -94,12 +94,6 @@ def as_good_as(null: NullCircuits) -> int:
 def stands_out(null: NullCircuits, alpha: float, family: int) -> bool:
     """Whether the circuit beats its nulls at `alpha`, were it the first of `family` hypotheses in Holm's order."""
     return family * null.p_value <= alpha
-
-
-def claims_to_carry(hypothesis: Hypothesis) -> bool:
-    """Whether the claim is that the circuit carries at least so much of the effect, which is the null statistic."""
-    share = hypothesis.expect.mediated_share
-    return share is not None and share.at_least is not None
 
 
 def describe_nulls(uses: Sequence[Use], arms: dict[str, Arm]) -> str:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from causalvae.circuits.hypothesis import BoundTest
-from causalvae.circuits.nulls import as_good_as, claims_to_carry, stands_out
+from causalvae.circuits.nulls import as_good_as, stands_out
 from causalvae.circuits.types import NullCircuits, Status
 from causalvae.spec.schema import Hypothesis
 
@@ -48,7 +48,7 @@ def explain(
     missing = list(dict.fromkeys(bound.undefined for bound in bounds if bound.undefined))
     without = [f"{why}, so there is no effect to share out" for why in missing]
     parts = parts + without if status == "refuted" else without + parts
-    if null is None and hypothesis.null.circuits != "none" and not claims_to_carry(hypothesis):
+    if null is None and hypothesis.null.circuits != "none" and not hypothesis.claims_to_carry:
         parts.append(_tell_no_null(hypothesis))
     if status == "inconclusive":
         parts.append(_tell_obstacle(hypothesis, bounds, null, needed, family, p_support, p_refute))

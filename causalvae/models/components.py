@@ -140,8 +140,8 @@ class ComponentMap:
         Raises
         ------
         CausalVAEError
-            CV301 where no site matches, CV302 where a selector leaves the site's shape, CV312 where it could mean units or
-            a window, CV300 for bad syntax.
+            CV301 where no site matches, CV302 where a selector leaves the site's shape, CV312 where it could mean units
+            or a window, CV300 for bad syntax.
         """
         if isinstance(address, str):
             try:

@@ -304,7 +304,7 @@ class _Compiler:
         self._clean_pair(owner, cohort)
         found = self._resolver.find(hypothesis.circuit, owner)
         self._both_directions(owner, cohort, found, "set", None, 0)
-        if hypothesis.null.circuits == "none":
+        if not hypothesis.has_nulls:
             return
         patches = in_network_order(joint_patches(found, _INTERCHANGE, owner), self._components)
         # The seed depends on the circuit's place, not on the spec, so that the same null circuits serve every

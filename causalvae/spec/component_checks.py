@@ -29,7 +29,7 @@ def check_components(draft: Draft) -> list[Finding]:
 
 def _check_whole(draft: Draft, section: Hypothesis, path: Path) -> list[Finding]:
     """A circuit that is all of the latent is its own only match: there are no null circuits to hold it against."""
-    if section.null.circuits != "random":
+    if not section.has_nulls:
         return []
     taken: dict[str, set[int] | None] = {}
     for text in _expand(draft, section):

@@ -354,7 +354,7 @@ def _is_empty(bound: Bound) -> bool:
 def _check_null(section: Hypothesis, path: Path) -> list[Finding]:
     null = section.null
     # A p-value of N null circuits is at least 1 / (N + 1); the slack is for alphas such as 0.05 in binary.
-    if null.circuits != "random" or 1 / (null.samples + 1) <= section.alpha * (1 + 1e-9):
+    if not section.has_nulls or 1 / (null.samples + 1) <= section.alpha * (1 + 1e-9):
         return []
     needed = math.ceil(1 / section.alpha * (1 - 1e-9)) - 1
     return [

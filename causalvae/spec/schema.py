@@ -296,6 +296,17 @@ class Hypothesis(Section):
     null: NullSection = NullSection()
     alpha: Level = Field(default=0.05, description="Level of the tests.")
 
+    @property
+    def claims_to_carry(self) -> bool:
+        """Whether it claims that the circuit carries at least some share: only then are random circuits a rival."""
+        share = self.expect.mediated_share
+        return share is not None and share.at_least is not None
+
+    @property
+    def has_nulls(self) -> bool:
+        """Whether it is held against random circuits."""
+        return self.null.circuits == "random" and self.claims_to_carry
+
 
 class EstimationSection(Section):
     """How uncertainty is estimated and cross-checked."""

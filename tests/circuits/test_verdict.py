@@ -10,7 +10,6 @@ import pytest
 
 from causalvae.circuits import ClaimTest, Verdict, holm, judge
 from causalvae.circuits.hypothesis import BoundTest
-from causalvae.circuits.nulls import claims_to_carry
 from causalvae.circuits.verdict import Evidence, _decide, _refute
 from causalvae.circuits.wording import _number, _range
 from causalvae.spec.schema import Bound, Hypothesis
@@ -292,7 +291,7 @@ def test_a_claim_that_a_circuit_carries_little_is_not_held_against_nulls() -> No
         ({"total_effect": {"at_least": 0.3}}, False),
         ({"necessity": {"at_most": 0.3}, "mediated_share": {"at_least": 0.3}}, True),
     ):
-        assert claims_to_carry(Hypothesis.model_validate(make_hypothesis(expect=expect))) is carries
+        assert Hypothesis.model_validate(make_hypothesis(expect=expect)).claims_to_carry is carries
 
 
 def test_a_spec_without_hypotheses_has_no_verdicts() -> None:

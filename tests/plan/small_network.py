@@ -77,7 +77,7 @@ DOCUMENT: dict[str, Any] = {
             "treatment": "resize",
             "circuit": ["latent[3]"],
             "outcome": "area",
-            "expect": {"off_target": {"at_most": 0.2}},
+            "expect": {"mediated_share": {"at_least": 0.3}, "off_target": {"at_most": 0.2}},
             "null": {"samples": 25, "pairs": 16},
         },
     ],

@@ -175,6 +175,17 @@ def test_uses_point_at_arms_and_arms_are_distinct(plan: Plan) -> None:
         assert 1 <= arm.pairs <= plan.cohort(arm.cohort).samples
 
 
+@pytest.mark.parametrize(
+    "expect",
+    [{"off_target": {"at_most": 0.2}}, {"necessity": {"at_least": 0.5}}, {"mediated_share": {"at_most": 0.2}}],
+)
+def test_claims_that_random_circuits_cannot_rival_have_none(expect: dict[str, object]) -> None:
+    one = {**DOCUMENT["hypotheses"][0], "expect": expect}
+    plan = compiled(make_spec(hypotheses=[one]))
+    assert not plan.uses_of(f"hypothesis:{one['name']}", "null")
+    assert plan.uses_of(f"hypothesis:{one['name']}", "sufficiency")
+
+
 def test_equal_arms_are_shared(plan: Plan) -> None:
     def ids(owner: str, *roles: str) -> list[str]:
         return [use.arm for use in plan.uses_of(owner) if use.role in roles]
