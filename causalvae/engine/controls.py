@@ -9,8 +9,8 @@ import torch
 from causalvae.engine.rerun import Group
 from causalvae.engine.shards import ShardInputs, run_clean
 from causalvae.engine.values import CleanRuns, padding
-from causalvae.models.capture import OperatorGraph
 from causalvae.models.components import ComponentMap
+from causalvae.models.operators import OperatorGraph
 from causalvae.plan.types import Arm, Patch, Source
 
 _FEW_ROWS = 5

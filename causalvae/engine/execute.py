@@ -2,243 +2,26 @@
 
 from __future__ import annotations
 
-import io
 import json
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
-from functools import cached_property, partial
+from dataclasses import asdict
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pandas as pd
 import torch
-from torch import Tensor
 
 from causalvae.data.dataset import Dataset
-from causalvae.data.factors import IntArray
-from causalvae.data.pairs import draw_pairs, draw_samples
 from causalvae.digest import digest
-from causalvae.engine.controls import check_engine
 from causalvae.engine.measurements import Measurements, sweep_partials, write_json, write_table
 from causalvae.engine.outcomes import Measure
 from causalvae.engine.progress import OnProgress, Progress, ignore_progress
-from causalvae.engine.shards import ShardInputs, ShardResult, run_shard, shard_bounds
-from causalvae.engine.statistics import OBSERVED_KINDS, gather_means, gather_observed, merge, sites_needing
-from causalvae.engine.values import CleanRuns, Statistics
+from causalvae.engine.runner import PlanRunner, list_shards
 from causalvae.engine.workers import RowCounter, Task, run_tasks, single_threaded_kernels
 from causalvae.errors import CausalVAEError
-from causalvae.models.capture import OperatorGraph
-from causalvae.models.check import negative_log_likelihood
 from causalvae.models.loading import Model
-from causalvae.plan.types import OBSERVED, Arm, Cohort, Plan, Side
-
-
-@dataclass(frozen=True)
-class CohortInputs:
-    """The factor levels of a cohort: int arrays, (samples, n_factors), one a side."""
-
-    cohort: Cohort
-    levels: dict[Side, IntArray]
-
-
-@dataclass(frozen=True)
-class ShardFiles:
-    """Where the tables of one shard belong.
-
-    Parameters
-    ----------
-    cohort : str
-    first, stop : int
-        Half-open range of its pairs.
-    outcomes : Path
-    observations : Path or None
-        Only in the observed cohort.
-    """
-
-    cohort: str
-    first: int
-    stop: int
-    outcomes: Path
-    observations: Path | None
-
-    @property
-    def is_done(self) -> bool:
-        """Whether all its tables are there; each is put in place whole."""
-        return self.outcomes.exists() and (self.observations is None or self.observations.exists())
-
-
-def list_shards(plan: Plan, folder: Path) -> tuple[ShardFiles, ...]:
-    """All shards of a plan, cohort by cohort."""
-    return tuple(
-        ShardFiles(
-            cohort.name,
-            first,
-            stop,
-            folder / "outcomes" / f"{cohort.name}.{number:05d}.parquet",
-            folder / "observations" / f"{number:05d}.parquet" if cohort.name == OBSERVED else None,
-        )
-        for cohort in plan.cohorts
-        for number, (first, stop) in enumerate(shard_bounds(cohort.samples, plan.shard_pairs))
-    )
-
-
-class PlanRunner:
-    """Runs one plan on one network and data set.
-
-    Parameters
-    ----------
-    plan : Plan
-    model : Model
-    dataset : Dataset
-    measure : callable
-        From outputs (rows, *output_shape) to attributes (rows, k), float64.
-    device : torch.device
-    """
-
-    def __init__(self, plan: Plan, model: Model, dataset: Dataset, measure: Measure, device: torch.device) -> None:
-        self._plan = plan
-        self._model = model
-        self._dataset = dataset
-        self._measure = measure
-        self._device = device
-        self._graph: OperatorGraph = model.graph.to(device)
-
-    @cached_property
-    def cohorts(self) -> dict[str, CohortInputs]:
-        """The levels of every cohort."""
-        return {cohort.name: self._draw(cohort) for cohort in self._plan.cohorts}
-
-    def _draw(self, cohort: Cohort) -> CohortInputs:
-        treatment = cohort.treatment
-        if treatment is None:
-            return CohortInputs(cohort, {"base": draw_samples(self._dataset, cohort.samples, cohort.seed)})
-        pairs = draw_pairs(
-            self._dataset,
-            factor=treatment.factor,
-            samples=cohort.samples,
-            seed=cohort.seed,
-            level=treatment.level,
-            others=treatment.others,
-            contrast=treatment.contrast,
-        )
-        return CohortInputs(cohort, {"base": pairs.base, "counterfactual": pairs.counterfactual})
-
-    def shard(self, name: str, first: int, stop: int) -> ShardInputs:
-        """The inputs of the pairs from `first` to `stop` of a cohort."""
-        cohort = self.cohorts[name]
-        noise = np.random.default_rng([self._plan.seed, cohort.cohort.seed, first]).standard_normal(
-            (stop - first, self._model.vae.latent_dim), dtype=np.float32
-        )
-        sides = {
-            side: self._dataset.inputs(levels[first:stop]).to(self._device) for side, levels in cohort.levels.items()
-        }
-        return ShardInputs(name, first, sides, torch.from_numpy(noise).to(self._device))
-
-    def shards(self, name: str) -> Iterator[ShardInputs]:
-        """All shards of a cohort."""
-        for first, stop in shard_bounds(self.cohorts[name].cohort.samples, self._plan.shard_pairs):
-            yield self.shard(name, first, stop)
-
-    def statistics(self, name: str, arms: list[Arm]) -> dict[str, Statistics]:
-        """What the arms' sources need to know of a cohort."""
-        components = self._model.components
-        means = sites_needing(arms, ("mean",))
-        observed = sites_needing(arms, OBSERVED_KINDS)
-        return merge(
-            gather_means(self._graph, components, means, self.shards(name)) if means else {},
-            gather_observed(self._graph, components, observed, self.shards(OBSERVED)) if observed else {},
-        )
-
-    def run(
-        self,
-        inputs: ShardInputs,
-        arms: list[Arm],
-        statistics: dict[str, Statistics],
-        on_rows: Callable[[int], None],
-    ) -> ShardResult:
-        """Run one shard."""
-        return run_shard(
-            self._plan, arms, self._graph, self._model.components, inputs, statistics, self._measure, on_rows
-        )
-
-    def write(
-        self, files: ShardFiles, arms: list[Arm], statistics: dict[str, Statistics], on_rows: Callable[[int], None]
-    ) -> None:
-        """Run one shard and write its tables."""
-        inputs = self.shard(files.cohort, files.first, files.stop)
-        result = self.run(inputs, arms, statistics, on_rows)
-        if files.observations is not None:
-            write_table(self.observations(inputs, result.clean), files.observations)
-        write_table(result.outcomes, files.outcomes)
-
-    def observations(self, inputs: ShardInputs, clean: CleanRuns) -> pd.DataFrame:
-        """The observation rows of one shard of the observed cohort."""
-        levels = self.cohorts[OBSERVED].levels["base"][inputs.first : inputs.first + inputs.rows]
-        values = self._dataset.space.values_of(levels)
-        nodes = {name: clean.sides["base"][node] for name, node in self._graph.outputs.items()}
-        frame: dict[str, Any] = {"sample": np.arange(inputs.first, inputs.first + inputs.rows)}
-        for position, name in enumerate(self._dataset.space.names):
-            frame[f"factor:{name}"] = values[:, position]
-        for prefix, images in (("attribute", nodes["output"]), ("input", inputs.sides["base"])):
-            measured = self._measure(images).cpu().numpy()
-            for position, name in enumerate(self._plan.attributes):
-                frame[f"{prefix}:{name}"] = measured[:, position]
-        for prefix in ("mean", "logvar", "latent"):
-            columns = nodes[prefix].double().cpu().numpy()
-            for latent in range(columns.shape[1]):
-                frame[f"{prefix}:{latent}"] = columns[:, latent]
-        likelihood = negative_log_likelihood(self._model.vae, nodes["output"], inputs.sides["base"])
-        frame["reconstruction"] = likelihood.cpu().numpy()
-        return pd.DataFrame(frame)
-
-    def pairs_table(self) -> pd.DataFrame:
-        """Factor values of every cohort, as `Measurements.pairs`."""
-        frames = []
-        for name, inputs in self.cohorts.items():
-            base = self._dataset.space.values_of(inputs.levels["base"])
-            other = self._dataset.space.values_of(inputs.levels.get("counterfactual", inputs.levels["base"]))
-            frame: dict[str, Any] = {"cohort": name, "pair": np.arange(len(base))}
-            for prefix, values in (("base", base), ("counterfactual", other)):
-                for position, factor in enumerate(self._dataset.space.names):
-                    frame[f"{prefix}:{factor}"] = values[:, position]
-            frames.append(pd.DataFrame(frame))
-        return pd.concat(frames, ignore_index=True)
-
-    def traversal_images(self) -> pd.DataFrame:
-        """The images of the plan's traversals: strip, step, PNG bytes; none where outputs are not image-shaped."""
-        if not self._plan.traversals or len(self._model.vae.input_shape) != 3:
-            return pd.DataFrame({"strip": [], "step": [], "png": []})
-        latents = torch.cat(
-            [
-                self._graph.run(shard.sides["base"], shard.noise, keep=[])[self._graph.outputs["latent"]]
-                for shard in self.shards(OBSERVED)
-            ]
-        )
-        rows: list[dict[str, Any]] = []
-        decoder = self._model.vae.to(self._device)
-        for strip, traversal in enumerate(self._plan.traversals):
-            values = torch.quantile(
-                latents[:, traversal.latent], torch.tensor(traversal.quantiles, device=self._device)
-            )
-            z = latents[traversal.sample].repeat(len(values), 1)
-            z[:, traversal.latent] = values
-            for step, image in enumerate(decoder.decode(z)):
-                rows.append({"strip": strip, "step": step, "png": _png(image)})
-        return pd.DataFrame(rows)
-
-    def controls(self, sites: tuple[str, ...]) -> dict[str, Any]:
-        """The exact controls on the first shard of the first cohort with a treatment."""
-        for name, drawn in self.cohorts.items():
-            if drawn.cohort.treatment is not None:
-                first, stop = shard_bounds(drawn.cohort.samples, self._plan.shard_pairs)[0]
-                network = self._model.network.to(self._device)
-                inputs = self.shard(name, first, stop)
-                found = check_engine(self._graph, self._model.components, network, sites, inputs, self._plan.batch_rows)
-                return asdict(found)
-        return {}
+from causalvae.plan.types import Plan
 
 
 def choose_device(name: str) -> torch.device:
@@ -396,14 +179,3 @@ def _read(path: Path) -> pd.DataFrame:
             "Delete that file and run again: only its shard is run anew.",
             str(path),
         ) from error
-
-
-def _png(image: Tensor) -> bytes:
-    """An image, (channels, height, width) in [0, 1], as PNG."""
-    from PIL import Image
-
-    pixels = (image.clamp(0, 1) * 255).round().byte().cpu().numpy()
-    picture = Image.fromarray(pixels[0] if len(pixels) == 1 else np.moveaxis(pixels, 0, -1))
-    buffer = io.BytesIO()
-    picture.save(buffer, format="PNG", optimize=True)
-    return buffer.getvalue()

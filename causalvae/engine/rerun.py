@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from causalvae.engine.values import MIN_ROWS, CleanRuns, Statistics, apply_patch, live_rows, source_value
-from causalvae.models.capture import Environment, Operation, OperatorGraph, evaluate
 from causalvae.models.components import ComponentMap
+from causalvae.models.operators import Environment, Operation, OperatorGraph, evaluate
 from causalvae.plan.types import Arm, Patch, Side, Source
 
 

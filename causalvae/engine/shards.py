@@ -14,8 +14,8 @@ from torch import Tensor
 from causalvae.engine.outcomes import Measure, OutcomeMeter, outcome_frame
 from causalvae.engine.rerun import Group, group_arms
 from causalvae.engine.values import CleanRuns, Statistics, padding
-from causalvae.models.capture import OperatorGraph
 from causalvae.models.components import ComponentMap
+from causalvae.models.operators import OperatorGraph
 from causalvae.plan.types import Arm, Plan, Side
 
 

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from causalvae.engine.shards import ShardInputs
 from causalvae.engine.values import Statistics
-from causalvae.models.capture import OperatorGraph
 from causalvae.models.components import ComponentMap
+from causalvae.models.operators import OperatorGraph
 from causalvae.plan.types import Arm
 
 OBSERVED_KINDS = ("quantile", "sd")

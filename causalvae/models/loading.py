@@ -11,9 +11,10 @@ import torch
 
 from causalvae.digest import digest
 from causalvae.models.burgess import burgess
-from causalvae.models.capture import OperatorGraph, capture
+from causalvae.models.capture import capture
 from causalvae.models.components import ComponentMap
 from causalvae.models.network import OUTPUTS, AnalysedNetwork
+from causalvae.models.operators import OperatorGraph
 from causalvae.models.sites import find_sites
 from causalvae.models.subpixel import channels_last
 from causalvae.models.vae import VAE

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from causalvae.models.capture import ACTIVATIONS, OperatorGraph
 from causalvae.models.components import ComponentMap, Site, Stage
+from causalvae.models.operators import ACTIVATIONS, OperatorGraph
 
 _LATENT_SITES = (
     ("latent.mean", "mean", "posterior mean"),

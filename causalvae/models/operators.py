@@ -1,0 +1,224 @@
+"""A network as a graph of operators over named values, which can be re-run from any of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+Environment = dict[str, Any]
+
+# Elementwise operations that count as the activation function of the module before them.
+ACTIVATIONS = frozenset(
+    getattr(torch.ops.aten, name).default
+    for name in (
+        "relu", "leaky_relu", "elu", "gelu", "silu", "tanh", "sigmoid", "softplus", "hardtanh", "hardswish", "mish",
+        "selu", "celu", "relu6",
+    )
+    if hasattr(torch.ops.aten, name)
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One node: `name` = `function(*args, **kwargs)`, where strings wrapped in `Value` refer to other nodes.
+
+    Parameters
+    ----------
+    name : str
+    function : callable or None
+        None for an input or a parameter.
+    args, kwargs
+        With `Value` in place of other nodes' values.
+    inputs : tuple of str
+        Names of the nodes it reads.
+    batched : bool
+        Whether its value depends on the inputs or on how many they are (False for parameters and what is computed from
+        them alone).
+    aligned : bool
+        Whether its value is a tensor whose row i belongs to input i. A batched value need not be: a view may merge the
+        batch axis with another, a transposition may move it.
+    size : callable or None
+        For a number that depends on the batch size: from the batch size to the number.
+    calls : tuple of (str, int, str)
+        Enclosing modules, outermost first: path, which call of it, class name.
+    shape : tuple of int
+        Without the batch axis; empty where the value is not aligned.
+    flops : float
+        Multiply-adds times two, a row.
+    """
+
+    name: str
+    function: Callable[..., Any] | None
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    inputs: tuple[str, ...]
+    batched: bool
+    aligned: bool
+    size: Callable[[int], int] | None
+    calls: tuple[tuple[str, int, str], ...]
+    shape: tuple[int, ...]
+    flops: float
+
+
+@dataclass(frozen=True)
+class Value:
+    """Stands for the value of another node in an operation's arguments."""
+
+    name: str
+
+
+class OperatorGraph:
+    """Operations in execution order, and the values of the parameters they read.
+
+    Parameters
+    ----------
+    operations : sequence of Operation
+    inputs : tuple of str
+        Names of the input nodes, in the order of the network's arguments.
+    outputs : dict
+        Name of each output of the network -> name of the node that holds it.
+    parameters : dict
+        Node name -> tensor.
+    origins : dict
+        Node name of a parameter or buffer -> its dotted name in the network; constants have none.
+    """
+
+    def __init__(
+        self,
+        operations: Iterable[Operation],
+        inputs: tuple[str, ...],
+        outputs: Mapping[str, str],
+        parameters: Mapping[str, Tensor],
+        origins: Mapping[str, str],
+    ) -> None:
+        self.operations = tuple(operations)
+        self.inputs = inputs
+        self.outputs = dict(outputs)
+        self.parameters = dict(parameters)
+        self.origins = dict(origins)
+        self.by_name = {operation.name: operation for operation in self.operations}
+        self.users: dict[str, list[str]] = {operation.name: [] for operation in self.operations}
+        for operation in self.operations:
+            for name in operation.inputs:
+                self.users[name].append(operation.name)
+
+    @property
+    def flops(self) -> float:
+        """FLOPs of a whole forward pass, a row."""
+        return sum(operation.flops for operation in self.operations)
+
+    def descendants(self, names: Iterable[str]) -> set[str]:
+        """All nodes computed from any of `names`, without these."""
+        found: set[str] = set()
+        stack = list(names)
+        while stack:
+            for user in self.users[stack.pop()]:
+                if user not in found:
+                    found.add(user)
+                    stack.append(user)
+        return found
+
+    def ancestors(self, names: Iterable[str]) -> set[str]:
+        """All nodes that any of `names` is computed from, and these."""
+        found = set(names)
+        stack = list(found)
+        while stack:
+            for name in self.by_name[stack.pop()].inputs:
+                if name not in found:
+                    found.add(name)
+                    stack.append(name)
+        return found
+
+    def between(self, patched: Iterable[str], requested: Iterable[str]) -> tuple[Operation, ...]:
+        """The operations to re-run when `patched` change: downstream of them and needed for `requested`.
+
+        What these read and what has no row an input is among them, since a kept value of it serves only the batch that
+        it was computed for.
+        """
+        given = set(patched)
+        wanted = self.descendants(given) & self.ancestors(requested)
+        stack = list(wanted)
+        while stack:
+            for name in self.by_name[stack.pop()].inputs:
+                read = self.by_name[name]
+                if read.batched and not read.aligned and name not in wanted and name not in given:
+                    wanted.add(name)
+                    stack.append(name)
+        return tuple(operation for operation in self.operations if operation.name in wanted)
+
+    def run(self, *values: Tensor, keep: Iterable[str] | None = None) -> Environment:
+        """A whole forward pass.
+
+        Parameters
+        ----------
+        *values : Tensor
+            The network's arguments; all have the same batch size.
+        keep : iterable of str, optional
+            Nodes whose values are returned besides the outputs'; all where omitted. Others are freed once read.
+        """
+        rows = len(values[0])
+        environment: Environment = {**self.parameters, **dict(zip(self.inputs, values, strict=True))}
+        kept = None if keep is None else set(keep) | set(self.outputs.values())
+        last_read: dict[str, str] = {}
+        if kept is not None:
+            for operation in self.operations:
+                for name in operation.inputs:
+                    last_read[name] = operation.name
+        for operation in self.operations:
+            if operation.name not in environment:
+                environment[operation.name] = evaluate(operation, environment, rows)
+            if kept is not None:
+                for name in operation.inputs:
+                    if last_read[name] == operation.name and name not in kept and name not in self.parameters:
+                        environment.pop(name, None)
+        if kept is None:
+            return environment
+        return {name: environment[name] for name in kept if name in environment}
+
+    def with_parameters(self, state: Mapping[str, Tensor]) -> OperatorGraph:
+        """The same graph over other parameters, given by node name."""
+        if state.keys() != self.parameters.keys():
+            raise KeyError("parameter names differ")
+        return OperatorGraph(self.operations, self.inputs, self.outputs, state, self.origins)
+
+    def with_weights_of(self, network: nn.Module) -> OperatorGraph:
+        """The same graph over the parameters and buffers of another network of the same make."""
+        tensors = tensors_of(network)
+        fresh = {node: tensors[name].detach() for node, name in self.origins.items()}
+        return self.with_parameters({**self.parameters, **fresh})
+
+    def to(self, device: torch.device) -> OperatorGraph:
+        """The same graph with its parameters on `device`."""
+        return self.with_parameters({name: value.to(device) for name, value in self.parameters.items()})
+
+
+def evaluate(operation: Operation, environment: Mapping[str, Any], rows: int) -> Any:
+    """The value of one operation, its inputs taken from `environment`."""
+    if operation.size is not None:
+        return operation.size(rows)
+    if operation.function is None:
+        raise KeyError(operation.name)
+    return operation.function(
+        *_fill(operation.args, environment),
+        **{key: _fill(value, environment) for key, value in operation.kwargs.items()},
+    )
+
+
+def _fill(argument: Any, environment: Mapping[str, Any]) -> Any:
+    if isinstance(argument, Value):
+        return environment[argument.name]
+    if isinstance(argument, (list, tuple)):
+        return type(argument)(_fill(item, environment) for item in argument)
+    return argument
+
+
+def tensors_of(network: nn.Module) -> dict[str, Tensor]:
+    """Parameters and buffers by dotted name; one that is shared appears under each of its names."""
+    return {
+        **dict(network.named_parameters(remove_duplicate=False)),
+        **dict(network.named_buffers(remove_duplicate=False)),
+    }
