@@ -12,7 +12,8 @@ from safetensors import safe_open
 def table() -> str:
     """A Markdown table, one row a model."""
     rows = [
-        "| weights | objective | steps of 64 images | minutes, one core | reconstruction (nats) | active latents: KL (nats) |",
+        "| weights | objective | steps of 64 images | minutes, one core | reconstruction (nats) "
+        "| active latents: KL (nats) |",
         "|---|---|---|---|---|---|",
     ]
     for path in sorted(Path(str(resources.files("causalvae.models") / "builtin")).glob("*.safetensors")):

@@ -86,11 +86,11 @@ def _write_new(path: Path, text: str, force: bool) -> None:
             file.write(text)
     except FileExistsError:
         raise CausalVAEError(
-            "CV401", "The file exists already.", "Name another with --out, or overwrite it with --force.", str(path)
+            "CV411", "The file exists already.", "Name another with --out, or overwrite it with --force.", str(path)
         ) from None
     except OSError as error:
         raise CausalVAEError(
-            "CV402",
+            "CV412",
             f"The file cannot be written: {error.strerror or error}.",
             "Name a file in a folder that exists and that you may write to.",
             str(path),

@@ -176,6 +176,9 @@ _DIRECTIONS = {
     "a shade says how far that alone moves the output.",
     "noising": "Noising: the counterfactual input is run with one component held at its base value; "
     "a shade says how much of the change is lost.",
+    "base": "The base input is run with one component ablated; a shade says how far that moves the output.",
+    "counterfactual": "The counterfactual input is run with one component ablated; a shade says how far that moves "
+    "the output.",
 }
 
 

@@ -29,7 +29,7 @@ def test_init_does_not_overwrite_unless_told(invoke, tmp_path: Path) -> None:
     path.write_text("precious")
     done = invoke("init", "--out", path)
     assert done.exit_code == 3
-    assert "CV401" in done.stderr
+    assert "CV411" in done.stderr
     assert path.read_text() == "precious"
     assert invoke("init", "--out", path, "--force").exit_code == 0
     assert path.read_text() != "precious"
@@ -39,7 +39,7 @@ def test_init_prints_on_demand_and_names_an_impossible_place(invoke, tmp_path: P
     assert invoke("init", "--out", "-").stdout == starter.read_text()
     done = invoke("init", "--out", tmp_path / "no" / "folder.yaml")
     assert done.exit_code == 3
-    assert "CV402" in done.stderr
+    assert "CV412" in done.stderr
 
 
 def test_the_schema_accepts_the_starter_and_refuses_a_typing_error(invoke, tmp_path: Path, starter: Path) -> None:
