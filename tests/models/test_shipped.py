@@ -1,0 +1,48 @@
+"""The shipped weights are what their training specs made, and say so."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from causalvae.data.dataset import DspritesDataset
+from causalvae.data.pairs import draw_samples
+from causalvae.models.check import check_model
+from causalvae.models.loading import load_model
+from causalvae.models.weights import builtin_names, read_weights
+from causalvae.spec import load_train_spec
+from causalvae.spec.schema import ZooModel
+
+TRAINING = Path(__file__).parents[2] / "specs" / "train"
+LARGEST = 3_000_000
+
+
+def test_two_models_are_shipped() -> None:
+    assert {"dsprites-tcvae", "dsprites-vae"} <= set(builtin_names())
+
+
+@pytest.mark.parametrize("name", builtin_names())
+def test_shipped_weights_tell_how_they_were_made(name: str, tmp_path: Path) -> None:
+    weights = read_weights(f"builtin://{name}", tmp_path)
+    spec = load_train_spec(TRAINING / f"{name.replace('-', '_')}.yaml")
+    assert json.loads(weights.metadata["training_spec"]) == spec.model_dump(mode="json")
+    assert int(weights.metadata["seconds"]) > 60
+    terms = json.loads(weights.metadata["loss_terms"])
+    assert terms["step"] == spec.steps
+    assert {"reconstruction", "kl", "loss"} <= set(terms)
+    assert sum(value.numel() * value.element_size() for value in weights.state.values()) < LARGEST
+
+
+@pytest.mark.parametrize("name", builtin_names())
+def test_shipped_weights_reach_what_their_metadata_say(name: str, tmp_path: Path) -> None:
+    model = load_model(ZooModel(source="zoo", weights=f"builtin://{name}"), tmp_path)
+    data = DspritesDataset()
+    found = check_model(model.vae, data.inputs(draw_samples(data, 1000, 11)))
+    metadata = read_weights(f"builtin://{name}", tmp_path).metadata
+    # Another thousand sprites than those of the metadata: their means differ by a few percent.
+    assert found.reconstruction == pytest.approx(float(metadata["reconstruction_nats"]), rel=0.1)
+    assert found.kl == pytest.approx(sum(json.loads(metadata["kl_nats"])), rel=0.1)
+    assert all(torch.isfinite(value).all() for value in model.vae.state_dict().values())
