@@ -81,9 +81,9 @@ def _execute(
     on_progress: OnProgress,
     cores: int,
 ) -> Measurements:
-    _claim(folder, plan, _environment(dataset, choose_device(device)))
     began = time.perf_counter()
     chosen = choose_device(device)
+    _claim(folder, plan, _environment(dataset, chosen))
     runner = PlanRunner(plan, model, dataset, measure, chosen)
     # A plan that was not optimised lists an arm once for each use; it is one arm all the same.
     distinct = tuple({arm.id: arm for arm in plan.arms}.values())
@@ -103,9 +103,10 @@ def _execute(
             tasks += [partial(runner.write, shard, arms, statistics, on_rows) for shard in missing]
     run_tasks(tasks, cores if chosen.type == "cpu" else 1)
     outcomes = [_read(shard.outcomes) for shard in shards]
-    observations = [_read(shard.observations) for shard in shards if shard.observations]
+    seen = [_read(shard.observations) for shard in shards if shard.observations]
+    observations = pd.concat(seen, ignore_index=True) if seen else pd.DataFrame()
 
-    pairs, images = runner.pairs_table(), runner.traversal_images()
+    pairs, images = runner.pairs_table(), runner.traversal_images(observations)
     write_table(pairs, folder / "pairs.parquet")
     write_table(images, folder / "images.parquet")
     measured = pd.concat(outcomes, ignore_index=True)
@@ -129,7 +130,7 @@ def _execute(
         plan=plan,
         pairs=pairs,
         outcomes=measured,
-        observations=pd.concat(observations, ignore_index=True) if observations else pd.DataFrame(),
+        observations=observations,
         manifest=manifest,
         images=images,
     )

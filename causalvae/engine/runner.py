@@ -200,16 +200,15 @@ class PlanRunner:
             frames.append(pd.DataFrame(frame))
         return pd.concat(frames, ignore_index=True)
 
-    def traversal_images(self) -> pd.DataFrame:
-        """The images of the plan's traversals: strip, step, PNG bytes; none where outputs are not image-shaped."""
+    def traversal_images(self, observations: pd.DataFrame) -> pd.DataFrame:
+        """The images of the plan's traversals: strip, step, PNG bytes; none where outputs are not image-shaped.
+
+        The latents that are swept are those of the `observations`.
+        """
         if not self._plan.traversals or len(self._model.vae.input_shape) != 3:
             return pd.DataFrame({"strip": [], "step": [], "png": []})
-        latents = torch.cat(
-            [
-                self._graph.run(shard.sides["base"], shard.noise, keep=[])[self._graph.outputs["latent"]]
-                for shard in self.shards(OBSERVED)
-            ]
-        )
+        columns = [f"latent:{latent}" for latent in range(self._model.vae.latent_dim)]
+        latents = torch.from_numpy(observations[columns].to_numpy(np.float32)).to(self._device)
         rows: list[dict[str, Any]] = []
         decoder = self._model.vae.to(self._device)
         for strip, traversal in enumerate(self._plan.traversals):
