@@ -1,0 +1,1 @@
+"""Measures this engine against what people use today; see README.md."""

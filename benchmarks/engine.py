@@ -1,0 +1,116 @@
+"""This engine as a user runs it, pass by pass of the planner."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from benchmarks.arm import Outcomes
+from benchmarks.workload import SweptSite, Workload
+from causalvae.engine.runner import PlanRunner
+from causalvae.engine.shards import ShardInputs
+from causalvae.plan.compile import compile_spec
+from causalvae.plan.passes import PASSES
+from causalvae.plan.types import Arm, Plan
+
+COHORT = "resize"
+SWEEP = "intervention:sweep"
+
+
+@dataclass(frozen=True)
+class PassSet:
+    """The planner's passes up to and with one of them.
+
+    Parameters
+    ----------
+    name : str
+        ``engine: full``, then ``+ PASS``.
+    passes : tuple of str
+    """
+
+    name: str
+    passes: tuple[str, ...]
+
+
+def pass_sets(workload: Workload) -> tuple[PassSet, ...]:
+    """The planner's passes added one by one; one that changes nothing of what the engine does has no set of its own."""
+    found = [PassSet("engine: full", ())]
+    before = _switches(_compile(workload, ()))
+    names = tuple(PASSES)
+    for count in range(1, len(names) + 1):
+        after = _switches(_compile(workload, names[:count]))
+        if after != before:
+            found.append(PassSet(f"engine: + {names[count - 1]}", names[:count]))
+            before = after
+    return tuple(found)
+
+
+def _switches(plan: Plan) -> dict[str, Any]:
+    return {**plan.options, "batch_rows": plan.batch_rows, "shard_pairs": plan.shard_pairs}
+
+
+def _compile(workload: Workload, passes: tuple[str, ...]) -> Plan:
+    return compile_spec(workload.spec(), workload.model.components, workload.dataset.space, passes)
+
+
+class EngineArm:
+    """One pass set on one workload.
+
+    The timed call is `PlanRunner.run` on one shard of all pairs: clean runs of both sides, every arm, the outcome
+    table. What it takes with no arm at all, the clean runs, is told apart by `run_clean`, since a real run pays it once
+    and not once a site.
+    """
+
+    def __init__(self, workload: Workload, chosen: PassSet) -> None:
+        self.workload = workload
+        self.name = chosen.name
+        self.whole_sites = "dead_rows" in chosen.passes
+        began = time.process_time()
+        self.plan = _compile(workload, chosen.passes)
+        self.compile_seconds = time.process_time() - began
+        began = time.process_time()
+        self.runner = PlanRunner(self.plan, workload.model, workload.dataset, workload.measure, torch.device("cpu"))
+        self.runner_seconds = time.process_time() - began
+        drawn = self.runner.shard(COHORT, 0, min(2, workload.pairs))
+        noise = torch.zeros((workload.pairs, drawn.noise.shape[1]))
+        sides = {"base": workload.base, "counterfactual": workload.counterfactual}
+        self.inputs = ShardInputs(COHORT, 0, sides, noise)  # type: ignore[arg-type]
+        self._arms: dict[tuple[str, int], Arm] = {}
+        by_id = {arm.id: arm for arm in self.plan.arms}
+        for use in self.plan.uses_of(SWEEP, "sweep"):
+            arm = by_id[use.arm]
+            (patch,) = arm.patches
+            for unit in patch.units or ():
+                self._arms[patch.site, unit] = arm
+
+    def prepare(self, site: SweptSite) -> None:
+        """Nothing: a run makes its own clean runs."""
+
+    @torch.inference_mode()
+    def run(self, site: SweptSite, units: Sequence[int]) -> Any:
+        """The outcome table of the units' arms."""
+        arms = [self._arms[site.name, unit] for unit in units]
+        return self.runner.run(self.inputs, arms, {}, lambda rows: None)
+
+    @torch.inference_mode()
+    def run_clean(self) -> Any:
+        """A run without arms."""
+        return self.runner.run(self.inputs, [], {}, lambda rows: None)
+
+    def read(self, raw: Any, units: Sequence[int]) -> Outcomes:
+        """See `benchmarks.arm.BenchmarkArm`."""
+        columns = raw.outcomes[["image_sq", "area"]].to_numpy(np.float64)
+        return columns.reshape(len(units), self.workload.pairs, 2)
+
+    def count_live(self, raw: Any) -> int:
+        """How many rows were run."""
+        return int(raw.outcomes["live"].sum())
+
+    def share(self, site: SweptSite, units: Sequence[int]) -> float:
+        """See `benchmarks.arm.BenchmarkArm`."""
+        return site.units / len(units)
