@@ -2,17 +2,61 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import torch
 from torch import Tensor
 
-from causalvae.engine.values import MIN_ROWS, CleanRuns, Statistics, apply_patch, live_rows, source_value
+from causalvae.engine.changes import Change, Few, Whole, gather
+from causalvae.engine.memory import BatchSize
+from causalvae.engine.suffix import Suffix
+from causalvae.engine.values import (
+    MIN_ROWS,
+    CleanRuns,
+    Statistics,
+    apply_patch,
+    live_rows,
+    selection,
+    source_value,
+)
 from causalvae.models.components import ComponentMap
-from causalvae.models.operators import Environment, Operation, OperatorGraph, evaluate
+from causalvae.models.operators import ACTIVATIONS, Operation, OperatorGraph
 from causalvae.plan.types import Arm, Patch, Side, Source
+
+
+@dataclass(frozen=True)
+class Shortcuts:
+    """What a re-run may leave out; each gives the same outcomes, `windows` and `low_rank` within float rounding.
+
+    Parameters
+    ----------
+    suffix : bool
+        Re-run from the patched nodes; else from the input.
+    dead_rows : bool
+        Leave out rows whose patched value equals the clean one, also after the activation function that follows it.
+    low_rank : bool
+        Let a patch of a few units enter the next linear operation as a difference of these units only.
+    windows : bool
+        Where only a part of an image-shaped value can have changed, compute only that part.
+    """
+
+    suffix: bool = True
+    dead_rows: bool = True
+    low_rank: bool = True
+    windows: bool = True
+
+    @classmethod
+    def of(cls, options: Mapping[str, object]) -> Shortcuts:
+        """The shortcuts that a plan's options ask for."""
+        suffix = options.get("rerun", "suffix") == "suffix"
+        return cls(
+            suffix=suffix,
+            dead_rows=bool(options.get("skip_dead_rows", False)),
+            low_rank=suffix and bool(options.get("low_rank", False)),
+            windows=suffix and bool(options.get("low_rank", False)) and bool(options.get("windows", False)),
+        )
 
 
 @dataclass(frozen=True)
@@ -48,10 +92,7 @@ class Group:
         Site name -> facts over the cohort, for sources that need them.
     pairs : sequence of int
         For each arm, how many of the shard's rows it covers (the first ones).
-    skip_dead : bool
-        Leave out rows whose patched value equals the clean one: their outcome is the clean outcome.
-    from_input : bool
-        Re-run everything from the input rather than from the patched nodes: the slow form that needs no kept values.
+    shortcuts : Shortcuts
     """
 
     def __init__(
@@ -62,8 +103,7 @@ class Group:
         clean: CleanRuns,
         statistics: Mapping[str, Statistics],
         pairs: Sequence[int],
-        skip_dead: bool,
-        from_input: bool = False,
+        shortcuts: Shortcuts,
     ) -> None:
         self._graph = graph
         self._components = components
@@ -71,8 +111,7 @@ class Group:
         self._clean = clean
         self._statistics = statistics
         self._pairs = pairs
-        self._skip_dead = skip_dead
-        self._from_input = from_input
+        self._shortcuts = shortcuts
         self._side: Side = arms[0].side
         self._sources: dict[tuple[str, Source], Tensor] = {}
 
@@ -84,10 +123,20 @@ class Group:
         return nodes
 
     @cached_property
-    def operations(self) -> tuple[Operation, ...]:
+    def suffix(self) -> Suffix:
         """What is re-run."""
-        start = self._graph.inputs if self._from_input else self._nodes
-        return self._graph.between(start, [self._graph.outputs["output"]])
+        return Suffix(
+            self._graph,
+            tuple(self._nodes),
+            self._graph.outputs["output"],
+            from_input=not self._shortcuts.suffix,
+            windows=self._shortcuts.windows,
+        )
+
+    @property
+    def operations(self) -> tuple[Operation, ...]:
+        """What is re-run, at most."""
+        return self.suffix.operations
 
     def _source(self, patch: Patch) -> Tensor:
         key = (patch.site, patch.source)
@@ -100,60 +149,104 @@ class Group:
 
     def live(self) -> Tensor:
         """Which rows must be run: bool tensor, (arms, shard rows)."""
-        device = self._clean.sides[self._side][self._nodes[0]].device
+        values = self._clean.sides[self._side]
+        device = values[self._nodes[0]].device
         covered = (
             torch.arange(self._clean.rows, device=device)[None] < torch.tensor(self._pairs, device=device)[:, None]
         )
-        if not self._skip_dead:
+        if not self._shortcuts.dead_rows:
             return covered
-        values = self._clean.sides[self._side]
+        followers = {node: self._activation(node) for node in self._nodes}
         changed = []
         for arm in self._arms:
             rows = torch.zeros(self._clean.rows, dtype=torch.bool, device=device)
-            for patch in arm.patches:
-                rows |= live_rows(patch, self._source(patch), values[self._components.site(patch.site).node])
+            for node, patch in zip(self._nodes, arm.patches, strict=True):
+                rows |= live_rows(patch, self._source(patch), values[node], followers[node])
             changed.append(rows)
         return covered & torch.stack(changed)
 
-    def batches(self, live: Tensor, batch_rows: int) -> Iterator[Batch]:
-        """Run the live rows, at most `batch_rows` at once, arm by arm; a small batch is padded with its last row."""
-        arms, pairs = live.nonzero(as_tuple=True)
-        for first in range(0, len(arms), batch_rows):
-            chosen = slice(first, first + batch_rows)
-            rows = len(arms[chosen])
-            padded = torch.arange(first, first + max(rows, MIN_ROWS), device=arms.device).clamp(max=first + rows - 1)
-            yield Batch(arms[chosen], pairs[chosen], self._run(arms[padded], pairs[padded])[:rows])
+    def _activation(self, node: str) -> Callable[[Tensor], Tensor] | None:
+        """The activation function through which alone the value of `node` is read; None where there is none."""
+        readers = [self._graph.by_name[name] for name in self._graph.users[node]]
+        if len(readers) != 1 or node in self._graph.outputs.values() or readers[0].function not in ACTIVATIONS:
+            return None
+        reader = readers[0]
+        return lambda value: reader.function(value, *reader.args[1:], **reader.kwargs)  # type: ignore[misc]
+
+    def batches(self, live: Tensor, size: BatchSize) -> Iterator[Batch]:
+        """Run the live rows, part by part and arm by arm; a small batch is padded with its last row.
+
+        Parameters
+        ----------
+        live : Tensor, bool, shape (arms, shard rows)
+        size : BatchSize
+            How many rows are run at once; it shrinks where memory runs out.
+        """
+        for members in self._parts():
+            chosen = torch.tensor(members, device=live.device)
+            arms, pairs = live[chosen].nonzero(as_tuple=True)
+            arms = chosen[arms]
+            first = 0
+            while first < len(arms):
+                rows = min(size.rows, len(arms) - first)
+                padded = torch.arange(first, first + max(rows, MIN_ROWS), device=arms.device).clamp(
+                    max=first + rows - 1
+                )
+                output = size.attempt(partial(self._run, arms[padded], pairs[padded]))
+                if output is None:
+                    continue
+                yield Batch(arms[first : first + rows], pairs[first : first + rows], output[:rows])
+                first += rows
+
+    def _parts(self) -> list[list[int]]:
+        """Positions of arms whose changes have the same shape, so that rows of one part can be run together."""
+        parts: dict[tuple[object, ...], list[int]] = {}
+        for position, arm in enumerate(self._arms):
+            parts.setdefault(self._form(arm), []).append(position)
+        return list(parts.values())
+
+    def _form(self, arm: Arm) -> tuple[object, ...]:
+        if len(arm.patches) > 1 or not self._shortcuts.low_rank:
+            return ()
+        patch, node = arm.patches[0], self._nodes[0]
+        few = self.suffix.few_units(node, patch)
+        if few is None:
+            return ()
+        place = self.suffix.place(node, few[0]) if self._shortcuts.windows and len(few) == 1 else 0
+        return (len(few), patch.window, place)
 
     def _run(self, arms: Tensor, pairs: Tensor) -> Tensor:
         clean = self._clean.sides[self._side]
-        environment: Environment = {}
-        rerun = {operation.name for operation in self.operations}
-        by_node: dict[str, int] = {node: position for position, node in enumerate(self._nodes)}
-        for node, position in by_node.items():
-            if node not in rerun:
-                environment[node] = self._patched(clean[node][pairs], position, arms, pairs)
-        for operation in self.operations:
-            for name in operation.inputs:
-                if name not in environment:
-                    environment[name] = self._kept(name, pairs)
-            value = evaluate(operation, environment, len(pairs))
-            if operation.name in by_node:
-                value = self._patched(value.clone(), by_node[operation.name], arms, pairs)
-            environment[operation.name] = value
-        output = self._graph.outputs["output"]
-        if output not in environment:
-            environment[output] = clean[output][pairs]
-        result: Tensor = environment[output]
-        return result
+        form = self._form(self._arms[int(arms[0])])
+        if form:
+            entries: dict[str, Callable[[Tensor | None], Change]] = {
+                self._nodes[0]: lambda value: self._few(arms, pairs)
+            }
+        else:
+            entries = {
+                node: lambda value, node=node, position=position: Whole(  # type: ignore[misc]
+                    self._patched(gather(clean[node], pairs) if value is None else value, position, arms, pairs)
+                )
+                for position, node in enumerate(self._nodes)
+            }
+        return self.suffix.run(entries, clean, pairs)
 
-    def _kept(self, name: str, pairs: Tensor) -> Tensor | int:
-        operation = self._graph.by_name[name]
-        if operation.size is not None:
-            return operation.size(len(pairs))
-        if name in self._graph.parameters:
-            return self._graph.parameters[name]
-        value = self._clean.sides[self._side][name]
-        return value[pairs] if operation.aligned else value
+    def _few(self, arms: Tensor, pairs: Tensor) -> Few:
+        """The patched units of each row, and their new values."""
+        present, counts = torch.unique_consecutive(arms, return_counts=True)
+        patches = [self._arms[arm].patches[0] for arm in present.tolist()]
+        shape = self._components.site(patches[0].site).shape
+        given = patches[0].window
+        window = (*given, *((0, size) for size in shape[1 + len(given) :]))
+        units = torch.tensor([patch.units or range(shape[0]) for patch in patches], device=arms.device)
+        units = units.repeat_interleave(counts, 0)
+        inside = (slice(None), slice(None), *(slice(start, stop) for start, stop in window))
+        if len({patch.source for patch in patches}) == 1:
+            return Few(units, window, self._source(patches[0])[inside][pairs[:, None], units])
+        values = []
+        for patch, rows in zip(patches, pairs.split(counts.tolist()), strict=True):
+            values.append(self._source(patch)[selection(patch, len(shape) + 1)][rows])
+        return Few(units, window, torch.cat(values))
 
     def _patched(self, value: Tensor, position: int, arms: Tensor, pairs: Tensor) -> Tensor:
         """Patch each arm's rows of `value` in place; rows come arm by arm."""

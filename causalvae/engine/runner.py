@@ -18,8 +18,10 @@ from causalvae.data.dataset import Dataset
 from causalvae.data.factors import IntArray
 from causalvae.data.pairs import draw_pairs, draw_samples
 from causalvae.engine.controls import check_engine
+from causalvae.engine.lowering import lower
 from causalvae.engine.measurements import write_table
 from causalvae.engine.outcomes import Measure
+from causalvae.engine.rerun import Shortcuts
 from causalvae.engine.shards import ShardInputs, ShardResult, run_shard, shard_bounds
 from causalvae.engine.statistics import OBSERVED_KINDS, gather_means, gather_observed, merge, sites_needing
 from causalvae.engine.values import CleanRuns, Statistics
@@ -97,7 +99,7 @@ class PlanRunner:
         self._dataset = dataset
         self._measure = measure
         self._device = device
-        self._graph: OperatorGraph = model.graph.to(device)
+        self._graph: OperatorGraph = lower(model.graph.to(device))
 
     @cached_property
     def cohorts(self) -> dict[str, CohortInputs]:
@@ -228,7 +230,15 @@ class PlanRunner:
                 first, stop = shard_bounds(drawn.cohort.samples, self._plan.shard_pairs)[0]
                 network = self._model.network.to(self._device)
                 inputs = self.shard(name, first, stop)
-                found = check_engine(self._graph, self._model.components, network, sites, inputs, self._plan.batch_rows)
+                found = check_engine(
+                    self._graph,
+                    self._model.components,
+                    network,
+                    sites,
+                    inputs,
+                    self._plan.batch_rows,
+                    Shortcuts.of(self._plan.options),
+                )
                 return asdict(found)
         return {}
 

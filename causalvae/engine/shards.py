@@ -11,8 +11,9 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from causalvae.engine.memory import BatchSize
 from causalvae.engine.outcomes import Measure, OutcomeMeter, outcome_frame
-from causalvae.engine.rerun import Group, group_arms
+from causalvae.engine.rerun import Group, Shortcuts, group_arms
 from causalvae.engine.values import CleanRuns, Statistics, padding
 from causalvae.models.components import ComponentMap
 from causalvae.models.operators import OperatorGraph
@@ -114,6 +115,7 @@ def run_shard(
 
     covered = [min(arm.pairs - inputs.first, inputs.rows) for arm in arms]
     present = [position for position, count in enumerate(covered) if count > 0]
+    size = BatchSize(plan.batch_rows)
     values: dict[int, npt.NDArray[np.float64]] = {}
     alive: dict[int, npt.NDArray[np.bool_]] = {}
     for members in group_arms([arms[position] for position in present]):
@@ -132,11 +134,10 @@ def run_shard(
             clean,
             statistics,
             [covered[position] for position in positions],
-            skip_dead=bool(plan.options.get("skip_dead_rows", True)),
-            from_input=plan.options.get("rerun", "suffix") == "full",
+            Shortcuts.of(plan.options),
         )
         live = group.live()
-        for batch in group.batches(live, plan.batch_rows):
+        for batch in group.batches(live, size):
             measured = meter(batch.output, batch.pairs)
             owners, rows = batch.arms.cpu().numpy(), batch.pairs.cpu().numpy()
             for member in np.unique(owners):

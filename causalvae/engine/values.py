@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -145,7 +145,15 @@ def _contiguous(units: tuple[int, ...]) -> slice | list[int]:
     return slice(first, last + 1) if last - first + 1 == len(units) else list(units)
 
 
-def live_rows(patch: Patch, source: Tensor, clean: Tensor) -> Tensor:
-    """Which rows a patch changes at all: bool tensor, (rows,)."""
+def live_rows(
+    patch: Patch, source: Tensor, clean: Tensor, activation: Callable[[Tensor], Tensor] | None = None
+) -> Tensor:
+    """Which rows a patch changes at all: bool tensor, (rows,).
+
+    Where the value is read only through an elementwise `activation`, a change that it hides is none.
+    """
     index = selection(patch, clean.ndim)
-    return (source[index] != clean[index]).flatten(1).any(1)
+    new, old = source[index], clean[index]
+    if activation is not None and patch.subspace is None:
+        new, old = activation(new), activation(old)
+    return (new != old).flatten(1).any(1)

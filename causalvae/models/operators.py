@@ -179,6 +179,18 @@ class OperatorGraph:
             return environment
         return {name: environment[name] for name in kept if name in environment}
 
+    def rewritten(self, operations: Iterable[Operation], parameters: Mapping[str, Tensor]) -> OperatorGraph:
+        """The same inputs and outputs over other operations and parameters."""
+        return OperatorGraph(operations, self.inputs, self.outputs, parameters, self.origins)
+
+    def reads(self, patched: Iterable[str], requested: Iterable[str]) -> set[str]:
+        """The batched nodes whose clean values a re-run from `patched` needs: what it patches and what it reads."""
+        given = set(patched)
+        steps = self.between(given, requested)
+        rerun = {operation.name for operation in steps}
+        read = {name for operation in steps for name in operation.inputs} | given | set(requested)
+        return {name for name in read if name in given or (name not in rerun and self.by_name[name].aligned)}
+
     def with_parameters(self, state: Mapping[str, Tensor]) -> OperatorGraph:
         """The same graph over other parameters, given by node name."""
         if state.keys() != self.parameters.keys():

@@ -116,7 +116,7 @@ class _Compiler:
             traversals=self._traversals(),
             batch_rows=spec.execution.batch_rows,
             seed=spec.execution.seed,
-            options={"rerun": "full", "skip_dead_rows": False},
+            options={"rerun": "full", "skip_dead_rows": False, "low_rank": False, "windows": False},
         )
 
     def _use(

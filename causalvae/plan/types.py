@@ -196,7 +196,8 @@ class Plan:
     batch_rows : int
         Rows that are run at once.
     options : dict
-        Switches that passes set and the engine obeys: ``rerun`` (``suffix`` or ``full``), ``skip_dead_rows``.
+        Switches that passes set and the engine obeys: ``rerun`` (``suffix`` or ``full``), ``skip_dead_rows``,
+        ``low_rank``, ``windows``.
     passes : tuple of PassRecord
         What each pass did, in order.
     """

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from causalvae.engine.rerun import Group, group_arms
+from causalvae.engine.rerun import Group, Shortcuts, group_arms
 from causalvae.engine.shards import ShardInputs, run_clean, shard_bounds
 from causalvae.engine.values import apply_patch, derangement, live_rows, projector, selection
 from causalvae.errors import CausalVAEError
@@ -120,6 +120,6 @@ def test_one_value_cannot_be_patched_twice_in_an_arm(mean_model: Model) -> None:
     inputs = ShardInputs("c", 0, {"base": torch.rand(2, 1, 12, 12)}, torch.zeros(2, 4))
     clean = run_clean(mean_model.graph, inputs)
     arm = Arm("c", "base", (Patch("latent", (0,), Source("zero")), Patch("latent.mean", (1,), Source("zero"))), 2)
-    group = Group(mean_model.graph, mean_model.components, [arm], clean, {}, [2], skip_dead=True)
+    group = Group(mean_model.graph, mean_model.components, [arm], clean, {}, [2], Shortcuts())
     with pytest.raises(ValueError, match="twice"):
         group.live()

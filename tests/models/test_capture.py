@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from causalvae.engine.rerun import Group
+from causalvae.engine.memory import BatchSize
+from causalvae.engine.rerun import Group, Shortcuts
 from causalvae.engine.shards import ShardInputs, run_clean
 from causalvae.engine.values import MIN_ROWS, CleanRuns
 from causalvae.errors import CausalVAEError
@@ -125,8 +126,10 @@ def test_rerunning_from_a_site_equals_a_whole_pass_with_a_hook(name: str) -> Non
 
 def rerun(model: Model, clean: CleanRuns, site: Site, rows: int, from_input: bool, side: str = "base") -> Tensor:
     arm = Arm("c", side, (Patch(site.name, None, Source("interchange")),), rows)  # type: ignore[arg-type]
-    group = Group(model.graph, model.components, [arm], clean, {}, [rows], skip_dead=False, from_input=from_input)
-    (batch,) = group.batches(group.live(), rows)
+    group = Group(
+        model.graph, model.components, [arm], clean, {}, [rows], Shortcuts(suffix=not from_input, dead_rows=False)
+    )
+    (batch,) = group.batches(group.live(), BatchSize(rows))
     return batch.output
 
 
@@ -154,9 +157,9 @@ def test_rows_of_a_small_batch_get_their_own_kept_values(name: str, batch_rows: 
         clean = run_clean(model.graph, ShardInputs("c", 0, {"base": x, "counterfactual": other}, noise))
         for site in model.components.sites:
             arm = Arm("c", "base", (Patch(site.name, (0,), Source("interchange")),), 7)
-            group = Group(model.graph, model.components, [arm], clean, {}, [7], skip_dead=False)
-            whole = torch.cat([batch.output for batch in group.batches(group.live(), 7)])
-            parts = torch.cat([batch.output for batch in group.batches(group.live(), batch_rows)])
+            group = Group(model.graph, model.components, [arm], clean, {}, [7], Shortcuts(dead_rows=False))
+            whole = torch.cat([batch.output for batch in group.batches(group.live(), BatchSize(7))])
+            parts = torch.cat([batch.output for batch in group.batches(group.live(), BatchSize(batch_rows))])
             assert torch.allclose(parts, whole, rtol=1e-5, atol=1e-6), site.name
 
 

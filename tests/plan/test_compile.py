@@ -201,10 +201,10 @@ def test_equal_arms_are_shared(plan: Plan) -> None:
 
 def test_passes_change_options_and_arms_but_no_meaning() -> None:
     before, after = compiled(passes=()), compiled()
-    assert before.options == {"rerun": "full", "skip_dead_rows": False}
-    assert after.options == {"rerun": "suffix", "skip_dead_rows": True}
+    assert before.options == {"rerun": "full", "skip_dead_rows": False, "low_rank": False, "windows": False}
+    assert after.options == {"rerun": "suffix", "skip_dead_rows": True, "low_rank": True, "windows": True}
     assert (after.uses, after.cohorts, after.traversals) == (before.uses, before.cohorts, before.traversals)
-    assert [record.name for record in after.passes] == ["share", "suffix", "dead_rows"]
+    assert [record.name for record in after.passes] == ["share", "suffix", "dead_rows", "low_rank", "windows"]
     for earlier, later in zip(after.passes, after.passes[1:], strict=False):
         assert (earlier.rows_after, earlier.forwards_after) == (later.rows_before, later.forwards_before)
     assert all(record.forwards_after <= record.forwards_before for record in after.passes)

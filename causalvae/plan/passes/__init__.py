@@ -6,8 +6,10 @@ from collections.abc import Callable
 
 from causalvae.models.components import ComponentMap
 from causalvae.plan.passes.dead_rows import skip_dead_rows
+from causalvae.plan.passes.low_rank import enter_low_rank
 from causalvae.plan.passes.share import share_arms
 from causalvae.plan.passes.suffix import rerun_suffixes
+from causalvae.plan.passes.windows import compute_windows
 from causalvae.plan.types import Plan
 
 PlanPass = Callable[[Plan, ComponentMap], Plan]
@@ -16,6 +18,8 @@ PASSES: dict[str, PlanPass] = {
     "share": share_arms,
     "suffix": rerun_suffixes,
     "dead_rows": skip_dead_rows,
+    "low_rank": enter_low_rank,
+    "windows": compute_windows,
 }
 
 

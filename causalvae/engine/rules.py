@@ -1,0 +1,441 @@
+"""What an operation makes of a changed input: how far the change reaches, and the new value there.
+
+Linear operations are applied to the difference from the clean value, and the result is added to the clean result: a
+difference of one channel then costs one channel's share, nothing outside the change's window is touched, and a patch
+that changes nothing gives the clean value bit for bit. Elementwise operations are applied to the value itself. An
+operation without a rule makes the change whole, and everything after it is computed in full.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from math import prod
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from causalvae.engine.changes import (
+    Box,
+    Change,
+    Few,
+    Whole,
+    Window,
+    covering,
+    crop,
+    gather,
+    gather_units,
+    gather_window,
+    make_box,
+)
+from causalvae.engine.lowering import (
+    CONV,
+    CONV_TRANSPOSE,
+    SubpixelConvolution,
+    TransposedGeometry,
+    argument,
+    interleave,
+    pack,
+    pair,
+    transposed_geometry,
+)
+from causalvae.models.operators import ACTIVATIONS, Operation, Value
+
+_ATEN = torch.ops.aten
+
+# Beyond this many units a row, a change of a few is no cheaper than one of all.
+FEW_UNITS = 4
+# A window of a larger share of the value than this is no cheaper than the whole.
+LARGE_WINDOW = 0.7
+
+LINEAR = _ATEN.linear.default
+VIEWS = frozenset((_ATEN.view.default, _ATEN._unsafe_view.default, _ATEN.reshape.default, _ATEN.unflatten.int))
+_COPIES = frozenset((_ATEN.clone.default, _ATEN.contiguous.default, _ATEN.alias.default, _ATEN.dropout.default))
+_SCALED = frozenset(
+    getattr(_ATEN, name).Tensor for name in ("add", "sub", "mul", "div") if hasattr(_ATEN, name)
+)  # fmt: skip
+_UNARY = frozenset(
+    getattr(_ATEN, name).default
+    for name in ("exp", "log", "log1p", "neg", "abs", "sqrt", "square", "sin", "cos", "rsqrt", "reciprocal", "clamp")
+)
+_POINTWISE = ACTIVATIONS | _UNARY | _COPIES
+# A multiple of every vector width.
+_LANES = 64
+# Elementwise functions that round alike wherever an element lies.
+_EXACT = frozenset(
+    getattr(_ATEN, name).default for name in ("relu", "leaky_relu", "hardtanh", "relu6", "neg", "abs", "clamp")
+)
+_UPSAMPLE = frozenset((_ATEN.upsample_nearest2d.vec, _ATEN.upsample_nearest2d.default))
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What a rule may look at: a batch's changed values, and the clean ones.
+
+    Parameters
+    ----------
+    changes : mapping
+        Node -> its change, for nodes that changed.
+    clean : callable
+        Node -> clean value of all the shard's rows.
+    pairs : Tensor, int, shape (rows,)
+        Each row's pair in the shard.
+    parameters : mapping
+        Node -> tensor.
+    prepared : dict
+        Parameters in the form that a rule wants, kept from batch to batch.
+    """
+
+    changes: Mapping[str, Change]
+    clean: Callable[[str], Tensor]
+    pairs: Tensor
+    parameters: Mapping[str, Tensor]
+    prepared: dict[str, Tensor]
+
+    def prepare(self, argument: Any, make: Callable[[Tensor], Tensor]) -> Tensor:
+        """A parameter in another form, made once."""
+        if argument.name not in self.prepared:
+            self.prepared[argument.name] = make(self.parameters[argument.name])
+        return self.prepared[argument.name]
+
+    def own(self, name: str, change: Few | Box) -> Tensor:
+        """The clean value where `change` changes node `name`."""
+        if isinstance(change, Few):
+            return gather_units(self.clean(name), change, self.pairs)
+        return gather_window(self.clean(name), change.window, self.pairs)
+
+    def parameter(self, argument: Any) -> Tensor | None:
+        """The parameter that an argument names; None where it names none."""
+        return self.parameters.get(argument.name) if isinstance(argument, Value) else None
+
+
+Rule = Callable[[Operation, Scene], Change | None]
+
+
+def apply_rule(operation: Operation, scene: Scene) -> Change | None:
+    """The change of an operation's value by its rule; None where it must be computed in full."""
+    rule = rule_of(operation)
+    return None if rule is None else rule(operation, scene)
+
+
+def rule_of(operation: Operation) -> Rule | None:
+    """The rule of an operation's function."""
+    function = operation.function
+    if isinstance(function, SubpixelConvolution):
+        return _subpixel
+    if function in _POINTWISE:
+        return _pointwise
+    return _RULES.get(function)
+
+
+def _source(operation: Operation, scene: Scene) -> tuple[str, Few | Box] | None:
+    """The changed input of an operation that takes one image or vector as its first argument."""
+    name = operation.args[0].name
+    change = scene.changes.get(name)
+    if change is None or isinstance(change, Whole):
+        return None
+    return name, change
+
+
+def _pointwise(operation: Operation, scene: Scene) -> Change | None:
+    found = _source(operation, scene)
+    if found is None or any(isinstance(item, Value) for item in operation.args[1:]):
+        return None
+    name, change = found
+    kwargs = {key: item for key, item in operation.kwargs.items() if key != "memory_format"}
+    if operation.function in _COPIES:
+        return change
+    function: Callable[..., Tensor] = partial(operation.function, **kwargs)  # type: ignore[arg-type]
+    if operation.function in _EXACT:
+        return _with_value(change, function(change.value, *operation.args[1:]))
+    # Vector lanes and the scalar rest of a loop may round a transcendental function otherwise: here all go through
+    # lanes, and an unchanged element takes the clean result and not its own.
+    value = change.value
+    flat = F.pad(value.flatten(), (0, -value.numel() % _LANES))
+    new = function(flat, *operation.args[1:])[: value.numel()].view(value.shape)
+    return _with_value(change, torch.where(value == scene.own(name, change), scene.own(operation.name, change), new))
+
+
+def _with_value(change: Few | Box, value: Tensor) -> Few | Box:
+    """The same places with another value."""
+    return Few(change.units, change.window, value) if isinstance(change, Few) else Box(change.window, value)
+
+
+def _scaled(operation: Operation, scene: Scene) -> Change | None:
+    """Sums, differences, products and quotients with a number or with another image of the same shape."""
+    left, right = operation.args[:2]
+    kwargs = operation.kwargs
+    if any(isinstance(item, Value) for item in kwargs.values()):
+        return None
+    if not isinstance(left, Value):
+        return None
+    if not isinstance(right, Value):
+        found = _source(operation, scene)
+        if found is None:
+            return None
+        change = found[1]
+        return _with_value(change, operation.function(change.value, right, **kwargs))  # type: ignore[misc]
+    if {left.name, right.name} & scene.parameters.keys():
+        return None
+    if any(isinstance(scene.changes.get(side.name), Whole) for side in (left, right)):
+        return None
+    shapes = [scene.clean(side.name).shape[1:] for side in (left, right)]
+    changes = [scene.changes[side.name] for side in (left, right) if side.name in scene.changes]
+    windows = [change.window for change in changes if isinstance(change, (Few, Box))]
+    if shapes[0] != shapes[1] or len(shapes[0]) != 3 or not all(windows):
+        return None
+    window = covering(windows)
+    values = []
+    for side in (left, right):
+        change_ = scene.changes.get(side.name)
+        clean = scene.clean(side.name)
+        values.append(
+            gather_window(clean, window, scene.pairs) if change_ is None else crop(change_, window, clean, scene.pairs)
+        )
+    return Box(window, operation.function(*values, **kwargs))  # type: ignore[misc]
+
+
+def _linear(operation: Operation, scene: Scene) -> Change | None:
+    found = _source(operation, scene)
+    weight = scene.parameter(operation.args[1])
+    if found is None or weight is None:
+        return None
+    name, change = found
+    if not isinstance(change, Few) or change.window or scene.clean(name).ndim != 2:
+        return None
+    moved = change.value - scene.own(name, change)
+    columns = scene.prepare(operation.args[1], lambda matrix: matrix.T.contiguous())[change.units]
+    added = moved * columns[:, 0] if moved.shape[1] == 1 else torch.einsum("rk,rko->ro", moved, columns)
+    return Whole(gather(scene.clean(operation.name), scene.pairs).add_(added))
+
+
+def _view(operation: Operation, scene: Scene) -> Change | None:
+    found = _source(operation, scene)
+    if found is None or not operation.aligned:
+        return None
+    name, change = found
+    before, after = scene.clean(name).shape[1:], operation.shape
+    if tuple(before) == tuple(after):
+        return change
+    if not isinstance(change, Few):
+        return None
+    if len(before) == 1 and len(after) == 3 and change.units.shape[1] == 1:
+        positions = change.units[:, 0] % (after[1] * after[2])
+        place = int(positions[0])
+        # A window belongs to a batch, so only rows that agree on it can share one.
+        if not bool((positions == place).all()):
+            return None
+        row, column = divmod(place, after[2])
+        units = change.units // (after[1] * after[2])
+        return Few(units, ((row, row + 1), (column, column + 1)), change.value[:, :, None, None])
+    if len(before) == 3 and len(after) == 1:
+        (top, bottom), (left, right) = change.window
+        if change.value[0].numel() > FEW_UNITS:
+            return None
+        rows = torch.arange(top, bottom, device=change.units.device)[:, None]
+        columns = torch.arange(left, right, device=change.units.device)
+        places = (rows * before[2] + columns).flatten()
+        flat = (change.units[:, :, None] * (before[1] * before[2]) + places).flatten(1)
+        return Few(flat, (), change.value.flatten(1))
+    return None
+
+
+def _convolution(operation: Operation, scene: Scene) -> Change | None:
+    found = _source(operation, scene)
+    weight = scene.parameter(operation.args[1])
+    if found is None or weight is None or len(operation.shape) != 3:
+        return None
+    name, change = found
+    stride, padding, dilation, groups = (
+        argument(operation, position, name_, default)
+        for position, name_, default in (
+            (3, "stride", 1),
+            (4, "padding", 0),
+            (5, "dilation", 1),
+            (6, "groups", 1),
+        )
+    )
+    if isinstance(padding, str):
+        return None
+    steps, margins, spacing = pair(stride), pair(padding), pair(dilation)
+    window: list[tuple[int, int]] = []
+    frame: list[int] = []
+    for axis, (start, stop) in enumerate(change.window):
+        reach = (weight.shape[2 + axis] - 1) * spacing[axis]
+        first = max(0, -(-(start + margins[axis] - reach) // steps[axis]))
+        last = min(operation.shape[1 + axis], (stop - 1 + margins[axis]) // steps[axis] + 1)
+        if first >= last:
+            return None
+        # What surrounds the difference is zero, up to where the outermost kernels reach.
+        before = start - (first * steps[axis] - margins[axis])
+        after = (last - 1) * steps[axis] - margins[axis] + reach + 1 - stop
+        frame = [before, after, *frame]
+        window.append((first, last))
+    out = tuple(window)
+    if isinstance(change, Few) and groups != 1:
+        change = make_box(change, scene.clean(name), scene.pairs)
+    moved = F.pad(change.value - scene.own(name, change), frame)
+    if isinstance(change, Few):
+        kernel = scene.prepare(operation.args[1], _by_channel)
+        added = _single_channels(moved, kernel, change.units, steps, spacing, out)
+    else:
+        added = F.conv2d(moved, weight, None, steps, 0, spacing, groups)
+    return _add(operation, scene, out, added)
+
+
+def _single_channels(
+    moved: Tensor, weight: Tensor, units: Tensor, stride: tuple[int, int], dilation: tuple[int, int], out: Window
+) -> Tensor:
+    """A convolution of differences in a few channels, other ones for each row: (rows, channels_out, *out sizes).
+
+    The weight has shape (channels_in, *kernel, channels_out). One matrix product a row, so that a row's value does not
+    depend on which rows it is run with.
+    """
+    rows, few = units.shape
+    kernel, channels = weight.shape[1:3], weight.shape[3]
+    reach = [(size - 1) * gap + 1 for size, gap in zip(kernel, dilation, strict=True)]
+    gathered = moved.unfold(2, reach[0], stride[0]).unfold(3, reach[1], stride[1])
+    gathered = gathered[..., :: dilation[0], :: dilation[1]]
+    patches = gathered.permute(0, 2, 3, 1, 4, 5).reshape(rows, -1, few * prod(kernel))
+    columns = weight.index_select(0, units.flatten()).reshape(rows, few * prod(kernel), channels)
+    sizes = [stop - start for start, stop in out]
+    return torch.bmm(patches, columns).reshape(rows, *sizes, channels).permute(0, 3, 1, 2)
+
+
+def _by_channel(weight: Tensor) -> Tensor:
+    """A kernel with its input channels first and its output channels last."""
+    return weight.permute(1, 2, 3, 0).contiguous()
+
+
+def _spread(moved: Tensor, weight: Tensor, change: Few, geometry: TransposedGeometry) -> Tensor:
+    """A transposed convolution of differences in a few channels, by its phases; weight as `_by_channel` gives it."""
+    rows, columns = geometry.taps
+    reached = tuple(
+        (0, stop - start + taps - 1) for (start, stop), taps in zip(change.window, geometry.taps, strict=True)
+    )
+    framed = F.pad(moved, (columns - 1, columns - 1, rows - 1, rows - 1))
+    together = _single_channels(framed, weight, change.units, (1, 1), (1, 1), reached)
+    return interleave(together.permute(0, 2, 3, 1), geometry)
+
+
+def _transposed(operation: Operation, scene: Scene) -> Change | None:
+    found = _source(operation, scene)
+    weight = scene.parameter(operation.args[1])
+    if found is None or weight is None or len(operation.shape) != 3:
+        return None
+    geometry = transposed_geometry(operation, (weight.shape[2], weight.shape[3]))
+    if geometry is None:
+        return None
+    name, change = found
+    moved = change.value - scene.own(name, change)
+    if isinstance(change, Few):
+        kernel = scene.prepare(operation.args[1], lambda given: _by_channel(pack(given, geometry)))
+        added = _spread(moved, kernel, change, geometry)
+    else:
+        added = F.conv_transpose2d(moved, weight, None, geometry.stride)
+    return _add_from(operation, scene, change.window, geometry.stride, geometry.padding, added)
+
+
+def _subpixel(operation: Operation, scene: Scene) -> Change | None:
+    found = _source(operation, scene)
+    packed = scene.parameter(operation.args[1])
+    if found is None or packed is None:
+        return None
+    name, change = found
+    function = operation.function
+    if not isinstance(function, SubpixelConvolution):
+        raise TypeError(operation.name)
+    moved = change.value - scene.own(name, change)
+    geometry = function.geometry
+    if isinstance(change, Few):
+        added = _spread(moved, scene.prepare(operation.args[1], _by_channel), change, geometry)
+    else:
+        added = function.phases(moved, packed, None)
+    return _add_from(operation, scene, change.window, geometry.stride, geometry.padding, added)
+
+
+def _add_from(
+    operation: Operation,
+    scene: Scene,
+    window: Window,
+    stride: tuple[int, int],
+    padding: tuple[int, int],
+    added: Tensor,
+) -> Change:
+    """Add a spread difference, whose first position belongs to that of `window`, as far as it lies in the image."""
+    out: list[tuple[int, int]] = []
+    inner: list[tuple[int, int]] = []
+    for axis, (start, _) in enumerate(window):
+        first = start * stride[axis] - padding[axis]
+        low, high = max(0, first), min(operation.shape[1 + axis], first + added.shape[2 + axis])
+        out.append((low, high))
+        inner.append((low - first, high - first))
+    index = (slice(None), slice(None), *(slice(low, high) for low, high in inner))
+    return _add(operation, scene, tuple(out), added[index])
+
+
+def _add(operation: Operation, scene: Scene, window: Window, added: Tensor) -> Change:
+    clean = scene.clean(operation.name)
+    value = gather_window(clean, window, scene.pairs).add_(added)
+    return Box(window, value)
+
+
+def _batch_norm(operation: Operation, scene: Scene) -> Change | None:
+    """Batch normalisation in evaluation mode, an affine map of each channel.
+
+    The operation returns a tuple, so what its change holds is the difference of the first entry, which `_item` adds to
+    the clean one.
+    """
+    found = _source(operation, scene)
+    spread = scene.parameter(operation.args[4])
+    if found is None or spread is None:
+        return None
+    name, change = found
+    scale = (spread + operation.args[6]).rsqrt()
+    gain = scene.parameter(operation.args[1])
+    if gain is not None:
+        scale = scale * gain
+    factors = scale[change.units] if isinstance(change, Few) else scale[None]
+    moved = change.value - scene.own(name, change)
+    return _with_value(change, moved * factors.reshape(*factors.shape, *[1] * (moved.ndim - 2)))
+
+
+def _item(operation: Operation, scene: Scene) -> Change | None:
+    """The first result of a batch normalisation."""
+    found = _source(operation, scene)
+    if found is None or operation.args[1] != 0:
+        return None
+    change = found[1]
+    return _with_value(change, scene.own(operation.name, change) + change.value)
+
+
+def _upsample(operation: Operation, scene: Scene) -> Change | None:
+    found = _source(operation, scene)
+    if found is None:
+        return None
+    name, change = found
+    before, after = scene.clean(name).shape[2:], operation.shape[1:]
+    if len(after) != 2 or any(large % small for large, small in zip(after, before, strict=True)):
+        return None
+    factors = [large // small for large, small in zip(after, before, strict=True)]
+    value = change.value.repeat_interleave(factors[0], 2).repeat_interleave(factors[1], 3)
+    window = tuple(
+        (start * factor, stop * factor) for (start, stop), factor in zip(change.window, factors, strict=True)
+    )
+    return Few(change.units, window, value) if isinstance(change, Few) else Box(window, value)
+
+
+_RULES: dict[Any, Rule] = {
+    LINEAR: _linear,
+    CONV: _convolution,
+    CONV_TRANSPOSE: _transposed,
+    _ATEN._native_batch_norm_legit_no_training.default: _batch_norm,
+    operator.getitem: _item,
+    **dict.fromkeys(VIEWS, _view),
+    **dict.fromkeys(_SCALED, _scaled),
+    **dict.fromkeys(_UPSAMPLE, _upsample),
+}

@@ -1,0 +1,203 @@
+"""What is re-run when some values change, and how."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from math import prod
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from causalvae.engine.changes import Box, Change, Few, Whole, gather, make_whole
+from causalvae.engine.lowering import CONV, CONV_TRANSPOSE, SubpixelConvolution
+from causalvae.engine.rules import FEW_UNITS, LARGE_WINDOW, LINEAR, VIEWS, Scene, apply_rule, rule_of
+from causalvae.models.operators import ACTIVATIONS, Environment, Operation, OperatorGraph, Value, evaluate
+from causalvae.plan.types import Patch
+
+_ATEN = torch.ops.aten
+
+# Activations that may overwrite their input where nothing else reads it: no second buffer is filled.
+_IN_PLACE: dict[Any, Callable[..., Tensor]] = {
+    _ATEN.relu.default: _ATEN.relu_.default,
+    _ATEN.leaky_relu.default: _ATEN.leaky_relu_.default,
+    _ATEN.elu.default: _ATEN.elu_.default,
+    _ATEN.silu.default: _ATEN.silu_.default,
+    _ATEN.tanh.default: _ATEN.tanh_.default,
+    _ATEN.sigmoid.default: _ATEN.sigmoid_.default,
+}
+
+Entry = Callable[[Tensor | None], Change]
+
+
+class Suffix:
+    """The operations downstream of patched nodes that an output needs.
+
+    Parameters
+    ----------
+    graph : OperatorGraph
+    patched : tuple of str
+    output : str
+        The requested node.
+    from_input : bool
+        Everything from the input on instead: the slow form that needs no kept values.
+    windows : bool
+        Whether changes may stay windows.
+    """
+
+    def __init__(
+        self, graph: OperatorGraph, patched: tuple[str, ...], output: str, from_input: bool, windows: bool
+    ) -> None:
+        self._graph = graph
+        self._patched = patched
+        self._output = output
+        self._windows = windows
+        self.operations = graph.between(graph.inputs if from_input else patched, [output])
+        self._names = {operation.name for operation in self.operations}
+        self._prepared: dict[str, Tensor] = {}
+
+    @cached_property
+    def _overwriting(self) -> frozenset[str]:
+        """Activations whose input is made in this re-run by an operation that allocates it, and read only by them."""
+        makers = {CONV, CONV_TRANSPOSE, LINEAR}
+        found = set()
+        for operation in self.operations:
+            if operation.function not in _IN_PLACE:
+                continue
+            source = operation.args[0].name
+            maker = self._graph.by_name[source]
+            readers = [name for name in self._graph.users[source] if name in self._names]
+            fresh = maker.function in makers or isinstance(maker.function, SubpixelConvolution)
+            if source in self._names and fresh and len(readers) == 1 and source not in {*self._patched, self._output}:
+                found.add(operation.name)
+        return frozenset(found)
+
+    @cached_property
+    def _last_reader(self) -> dict[str, list[str]]:
+        """Operation -> the values that nothing reads after it."""
+        last: dict[str, str] = {}
+        for operation in self.operations:
+            for name in operation.inputs:
+                last[name] = operation.name
+        ends: dict[str, list[str]] = {}
+        for name, reader in last.items():
+            if name != self._output:
+                ends.setdefault(reader, []).append(name)
+        return ends
+
+    def few_units(self, node: str, patch: Patch) -> tuple[int, ...] | None:
+        """The units of a patch that may enter as a difference of a few; None where it must enter whole."""
+        shape = self._graph.by_name[node].shape
+        if patch.subspace is not None or len(shape) not in (1, 3) or node in self._names:
+            return None
+        units = tuple(range(shape[0])) if patch.units is None else patch.units
+        if len(units) > FEW_UNITS or 2 * len(units) > shape[0]:
+            return None
+        readers = [self._graph.by_name[name] for name in self._graph.users[node] if name in self._names]
+        return units if all(rule_of(reader) is not None for reader in readers) else None
+
+    def place(self, node: str, unit: int) -> int:
+        """Where a vector's unit lies once the vector is viewed as an image; 0 where it is not."""
+        grid = self._grid(node)
+        return 0 if grid is None else unit % grid
+
+    def _grid(self, node: str) -> int | None:
+        """Positions of the image as which a vector is viewed, elementwise operations between apart."""
+        if len(self._graph.by_name[node].shape) != 1:
+            return None
+        for name in self._graph.users[node]:
+            reader = self._graph.by_name[name]
+            if name not in self._names:
+                continue
+            if reader.function in VIEWS and len(reader.shape) == 3:
+                return prod(reader.shape[1:])
+            if reader.function in ACTIVATIONS:
+                return self._grid(name)
+        return None
+
+    def run(self, entries: Mapping[str, Entry], clean: Mapping[str, Tensor], pairs: Tensor) -> Tensor:
+        """The output of a batch of rows.
+
+        Parameters
+        ----------
+        entries : mapping
+            Patched node -> what it becomes: called with the value that this re-run computed for it, or None where it is
+            not downstream of another patched node.
+        clean : mapping
+            Node -> clean value of the shard's rows.
+        pairs : Tensor, int, shape (rows,)
+            Each row's pair in the shard.
+        """
+        changes: dict[str, Change] = {}
+        scene = Scene(changes, clean.__getitem__, pairs, self._graph.parameters, self._prepared)
+        for node, enter in entries.items():
+            if node not in self._names:
+                changes[node] = self._settle(enter(None), node, clean, pairs)
+        others: Environment = {}
+        for operation in self.operations:
+            name = operation.name
+            change = apply_rule(operation, scene) if self._is_partial(operation, changes) else None
+            if change is None:
+                value = self._evaluate(operation, changes, others, clean, pairs)
+                if name in entries:
+                    changes[name] = entries[name](value.clone())
+                elif isinstance(value, Tensor) and operation.aligned:
+                    changes[name] = Whole(value)
+                else:
+                    others[name] = value
+            else:
+                changes[name] = self._settle(change, name, clean, pairs)
+            for read in self._last_reader.get(name, ()):
+                changes.pop(read, None)
+                others.pop(read, None)
+        if self._output not in changes:
+            return gather(clean[self._output], pairs)
+        return make_whole(changes[self._output], clean[self._output], pairs)
+
+    def _is_partial(self, operation: Operation, changes: Mapping[str, Change]) -> bool:
+        return any(isinstance(changes.get(name), (Box, Few)) for name in operation.inputs)
+
+    def _settle(self, change: Change, name: str, clean: Mapping[str, Tensor], pairs: Tensor) -> Change:
+        """A change that is nearly everywhere is made whole, and so is each window where windows are not wanted."""
+        shape = self._graph.by_name[name].shape
+        # An operation that returns several values has no shape; its change is settled where the first is taken out.
+        if not isinstance(change, Box) or not shape:
+            return change
+        share = change.value[0].numel() / prod(shape)
+        if share == 1.0:
+            return Whole(change.value)
+        if self._windows and share <= LARGE_WINDOW:
+            return change
+        return Whole(make_whole(change, clean[name], pairs))
+
+    def _evaluate(
+        self,
+        operation: Operation,
+        changes: Mapping[str, Change],
+        others: Environment,
+        clean: Mapping[str, Tensor],
+        pairs: Tensor,
+    ) -> Any:
+        environment: Environment = {}
+        for name in operation.inputs:
+            if name in changes:
+                change = changes[name]
+                whole = isinstance(change, Whole)
+                environment[name] = change.value if whole else make_whole(change, clean[name], pairs)
+            elif name in others:
+                environment[name] = others[name]
+            else:
+                environment[name] = self._kept(name, clean, pairs)
+        if operation.name in self._overwriting:
+            arguments = [environment[item.name] if isinstance(item, Value) else item for item in operation.args]
+            return _IN_PLACE[operation.function](*arguments, **operation.kwargs)
+        return evaluate(operation, environment, len(pairs))
+
+    def _kept(self, name: str, clean: Mapping[str, Tensor], pairs: Tensor) -> Any:
+        operation = self._graph.by_name[name]
+        if operation.size is not None:
+            return operation.size(len(pairs))
+        if name in self._graph.parameters:
+            return self._graph.parameters[name]
+        return gather(clean[name], pairs) if operation.aligned else clean[name]
