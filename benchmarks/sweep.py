@@ -15,6 +15,7 @@ from benchmarks.timing import time_call
 from benchmarks.workload import OUTCOMES, SweptSite, Workload
 
 REFERENCE = "hook loop"
+WIDER = 4
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,8 @@ class SweepSettings:
     Parameters
     ----------
     units : int or None
-        Units a site and round that arms without `whole_sites` run, drawn anew each round; None for all.
+        Units a site and round that peers run, drawn anew each round; None for all. Engine arms that do not run whole
+        sites take these and as many more as make `WIDER` times as many, since their clean runs are taken off.
     rounds : int
         How often every site is visited.
     peers : tuple of str or None
@@ -127,10 +129,11 @@ def run_sweep(
         for position in rng.permutation(len(workload.sites)):
             site = workload.sites[position]
             sample = _draw(site, settings.units, rng)
+            wide = sorted({*sample, *_draw(site, settings.units and WIDER * settings.units, rng)})
             found: dict[str, tuple[Sequence[int], Outcomes]] = {}
             for place in range(len(arms)):
                 arm = arms[(place + visit) % len(arms)]
-                _visit(arm, site, sample, results[arm.name], setups[arm.name], found)
+                _visit(arm, site, sample, wide, results[arm.name], setups[arm.name], found)
             visit += 1
             for name, (units, outcomes) in found.items():
                 seen[name].append(outcomes[[list(units).index(unit) for unit in sample]])
@@ -141,11 +144,10 @@ def run_sweep(
         if isinstance(arm, EngineArm):
             clean = median(setups[arm.name]["clean"])
             result.setup = clean
-            result.seconds = {
-                # A timed call of `share` s stands for s sites, but its clean runs stand for none of them.
-                name: [seconds - clean * share for seconds, share in zip(values, setups[arm.name][name], strict=True)]
-                for name, values in result.seconds.items()
-            }
+            for name, values in result.seconds.items():
+                # A timed call with share s stands for s sites, but its clean runs stand for none of them.
+                shares = setups[arm.name][name]
+                result.seconds[name] = [value - clean * share for value, share in zip(values, shares, strict=True)]
         else:
             result.setup = sum(median(values) for values in setups[arm.name].values())
     costs = {
@@ -166,11 +168,14 @@ def _visit(
     arm: BenchmarkArm,
     site: SweptSite,
     sample: list[int],
+    wide: list[int],
     result: ArmResult,
     setup: dict[str, list[float]],
     found: dict[str, tuple[Sequence[int], Outcomes]],
 ) -> None:
-    units = list(range(site.units)) if arm.whole_sites else sample
+    units = sample
+    if isinstance(arm, EngineArm):
+        units = list(range(site.units)) if arm.whole_sites else wide
     prepared, _ = time_call(lambda: arm.prepare(site))
     seconds, raw = time_call(lambda: arm.run(site, units))
     share = arm.share(site, units)

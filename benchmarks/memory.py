@@ -1,0 +1,91 @@
+"""Peak memory of one arm on one site, in a process of its own.
+
+``python -m benchmarks.memory NETWORK ARM SITE`` prints one JSON object. The resident set's high-water mark counts what
+torch allocates, which Python's own accounting does not see.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import subprocess
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from benchmarks.arm import BenchmarkArm
+from benchmarks.engine import EngineArm, pass_sets
+from benchmarks.peers import PEERS, installed_peers, make_peer
+from benchmarks.timing import one_thread
+from benchmarks.workload import burgess_workload
+
+SITES = ("encoder.conv1", "decoder.lin3")
+_UNITS = 32
+
+
+@dataclass(frozen=True)
+class Peak:
+    """Peak memory of one arm on one site.
+
+    Parameters
+    ----------
+    arm, site : str
+    before, after : float
+        High-water mark of the resident set, MB: with network, inputs and library loaded, and after the sweep.
+    """
+
+    arm: str
+    site: str
+    before: float
+    after: float
+
+    @property
+    def extra(self) -> float:
+        """What the sweep took beyond what was loaded, MB."""
+        return self.after - self.before
+
+
+def measure_peaks(network: str, peers: tuple[str, ...] | None = None) -> list[Peak]:
+    """Every arm on every site of `SITES`, `_UNITS` units each, one process a case."""
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    found = []
+    for arm in [*installed_peers(peers)[0], "engine"]:
+        for site in SITES:
+            answer = subprocess.run(
+                [sys.executable, "-W", "ignore", "-m", "benchmarks.memory", network, arm, site],
+                check=True,
+                capture_output=True,
+                text=True,
+                env=environment,
+                cwd=Path(__file__).resolve().parents[1],
+            )
+            found.append(Peak(**json.loads(answer.stdout.splitlines()[-1])))
+    return found
+
+
+def _high_water() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def _measure(network: str, name: str, site_name: str) -> Peak:
+    workload = burgess_workload(network)
+    site = workload.site(site_name)
+    units = range(min(_UNITS, site.units))
+    arm: BenchmarkArm
+    arm = make_peer(name, workload) if name in PEERS else EngineArm(workload, pass_sets(workload)[-1])
+    # One row first, so that what libraries load at their first call counts as loaded.
+    small = burgess_workload(network, 2)
+    first: BenchmarkArm
+    first = make_peer(name, small) if name in PEERS else EngineArm(small, pass_sets(small)[-1])
+    first.prepare(site)
+    first.run(site, [0])
+    before = _high_water()
+    arm.prepare(site)
+    arm.run(site, units)
+    return Peak(name, site_name, before, _high_water())
+
+
+if __name__ == "__main__":
+    with one_thread():
+        print(json.dumps(asdict(_measure(*sys.argv[1:4]))))
