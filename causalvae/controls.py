@@ -73,7 +73,7 @@ def control_checks(
             ),
             ControlCheck(
                 "captured network",
-                "Largest difference between the engine's output and the network's own, as a share of the largest value.",
+                "Largest difference between the engine's output and the network's own, as a share of the largest.",
                 exact["network"],
                 f"below {_ROUNDING:g}",
                 exact["network"] < _ROUNDING,

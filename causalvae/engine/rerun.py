@@ -171,7 +171,7 @@ class Group:
         if len(readers) != 1 or node in self._graph.outputs.values() or readers[0].function not in ACTIVATIONS:
             return None
         reader = readers[0]
-        return lambda value: reader.function(value, *reader.args[1:], **reader.kwargs)  # type: ignore[misc]
+        return lambda value: reader.call(value, *reader.args[1:], **reader.kwargs)
 
     def batches(self, live: Tensor, size: BatchSize) -> Iterator[Batch]:
         """Run the live rows, part by part and arm by arm; a small batch is padded with its last row.

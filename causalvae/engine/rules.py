@@ -149,7 +149,7 @@ def _pointwise(operation: Operation, scene: Scene) -> Change | None:
     kwargs = {key: item for key, item in operation.kwargs.items() if key != "memory_format"}
     if operation.function in _COPIES:
         return change
-    function: Callable[..., Tensor] = partial(operation.function, **kwargs)  # type: ignore[arg-type]
+    function: Callable[..., Tensor] = partial(operation.call, **kwargs)
     if operation.function in _EXACT:
         return _with_value(change, function(change.value, *operation.args[1:]))
     # Vector lanes and the scalar rest of a loop may round a transcendental function otherwise: here all go through
@@ -178,7 +178,7 @@ def _scaled(operation: Operation, scene: Scene) -> Change | None:
         if found is None:
             return None
         change = found[1]
-        return _with_value(change, operation.function(change.value, right, **kwargs))  # type: ignore[misc]
+        return _with_value(change, operation.call(change.value, right, **kwargs))
     if {left.name, right.name} & scene.parameters.keys():
         return None
     if any(isinstance(scene.changes.get(side.name), Whole) for side in (left, right)):
@@ -196,7 +196,7 @@ def _scaled(operation: Operation, scene: Scene) -> Change | None:
         values.append(
             gather_window(clean, window, scene.pairs) if change_ is None else crop(change_, window, clean, scene.pairs)
         )
-    return Box(window, operation.function(*values, **kwargs))  # type: ignore[misc]
+    return Box(window, operation.call(*values, **kwargs))
 
 
 def _linear(operation: Operation, scene: Scene) -> Change | None:

@@ -63,6 +63,12 @@ class Operation:
     shape: tuple[int, ...]
     flops: float
 
+    def call(self, *args: Any, **kwargs: Any) -> Any:
+        """The function's value for other arguments; raises `KeyError` for an input or a parameter."""
+        if self.function is None:
+            raise KeyError(self.name)
+        return self.function(*args, **kwargs)
+
 
 @dataclass(frozen=True)
 class Value:
@@ -212,9 +218,7 @@ def evaluate(operation: Operation, environment: Mapping[str, Any], rows: int) ->
     """The value of one operation, its inputs taken from `environment`."""
     if operation.size is not None:
         return operation.size(rows)
-    if operation.function is None:
-        raise KeyError(operation.name)
-    return operation.function(
+    return operation.call(
         *_fill(operation.args, environment),
         **{key: _fill(value, environment) for key, value in operation.kwargs.items()},
     )
