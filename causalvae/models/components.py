@@ -38,6 +38,8 @@ class Site:
         Whether the module has no children; wildcards choose only leaves.
     rerun_cost : float
         FLOPs of the nodes downstream of this one, as a share of a whole forward pass.
+    downstream : frozenset of int
+        The operations that a patch here re-runs, as positions in `ComponentMap.operations`.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Site:
     node: str
     is_leaf: bool
     rerun_cost: float
+    downstream: frozenset[int] = frozenset()
 
     @property
     def units(self) -> int:
@@ -103,6 +106,23 @@ def _ranges(units: tuple[int, ...]) -> str:
 
 
 @dataclass(frozen=True)
+class OperationCost:
+    """What one operation of the network costs, a row.
+
+    Parameters
+    ----------
+    name : str
+    flops : float
+    bytes : float
+        Activations read and written, in float32; parameters apart, which all rows of a batch share.
+    """
+
+    name: str
+    flops: float
+    bytes: float
+
+
+@dataclass(frozen=True)
 class ComponentMap:
     """All sites of a network, in the order in which they are computed.
 
@@ -112,11 +132,14 @@ class ComponentMap:
     latent_dim : int
     model_digest : str
         Content hash of the weights and of how they are read.
+    operations : tuple of OperationCost
+        All operations, in the order of computation; empty where a network is known only from outside.
     """
 
     sites: tuple[Site, ...]
     latent_dim: int
     model_digest: str
+    operations: tuple[OperationCost, ...] = ()
 
     @cached_property
     def _by_name(self) -> dict[str, Site]:

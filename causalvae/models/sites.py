@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from causalvae.models.components import ComponentMap, Site, Stage
+from math import prod
+
+from causalvae.models.components import ComponentMap, OperationCost, Site, Stage
 from causalvae.models.operators import ACTIVATIONS, OperatorGraph
 
 _LATENT_SITES = (
@@ -69,8 +71,23 @@ def find_sites(graph: OperatorGraph, latent_dim: int, model_digest: str) -> Comp
     for name, stage, kind, node, is_leaf in places:
         shape = graph.by_name[node].shape
         rerun = sum(operation.flops for operation in graph.between([node], graph.outputs.values()))
-        sites.append(Site(name, stage, kind, shape, node, is_leaf, rerun / graph.flops))
-    return ComponentMap(tuple(sites), latent_dim, model_digest)
+        needed = graph.between([node], [graph.outputs["output"]])
+        downstream = frozenset(order[operation.name] for operation in needed)
+        sites.append(Site(name, stage, kind, shape, node, is_leaf, rerun / graph.flops, downstream))
+    return ComponentMap(tuple(sites), latent_dim, model_digest, operation_costs(graph))
+
+
+def operation_costs(graph: OperatorGraph) -> tuple[OperationCost, ...]:
+    """FLOPs and bytes of every operation, a row."""
+    sizes = {operation.name: 4.0 * prod(operation.shape) if operation.shape else 0.0 for operation in graph.operations}
+    return tuple(
+        OperationCost(
+            operation.name,
+            operation.flops,
+            sizes[operation.name] + sum(sizes[name] for name in operation.inputs) if operation.function else 0.0,
+        )
+        for operation in graph.operations
+    )
 
 
 def _ends(graph: OperatorGraph, inside: set[str]) -> list[str]:

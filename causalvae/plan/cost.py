@@ -2,8 +2,38 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from causalvae.models.components import ComponentMap
-from causalvae.plan.types import Arm, Plan
+from causalvae.plan.types import Arm, PassRecord, Plan
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What rows cost.
+
+    Parameters
+    ----------
+    rows : float
+        (input, intervention) pairs.
+    forwards : float
+        FLOPs in whole forward passes of one row.
+    flops, bytes : float
+        Operations, and activations read and written in float32.
+    """
+
+    rows: float = 0.0
+    forwards: float = 0.0
+    flops: float = 0.0
+    bytes: float = 0.0
+
+    def __add__(self, other: Cost) -> Cost:
+        return Cost(
+            self.rows + other.rows,
+            self.forwards + other.forwards,
+            self.flops + other.flops,
+            self.bytes + other.bytes,
+        )
 
 
 def rows(plan: Plan) -> int:
@@ -11,17 +41,65 @@ def rows(plan: Plan) -> int:
     return sum(arm.pairs for arm in plan.arms)
 
 
+def rerun_operations(arm: Arm, components: ComponentMap, rerun: str) -> frozenset[int]:
+    """Positions of the operations that an arm re-runs: all downstream of any of its patches."""
+    if not arm.patches or rerun != "suffix":
+        return frozenset(range(len(components.operations)))
+    found: frozenset[int] = frozenset()
+    return found.union(*(components.site(patch.site).downstream for patch in arm.patches))
+
+
 def arm_cost(arm: Arm, components: ComponentMap, rerun: str) -> float:
     """FLOPs of one row of an arm, as a share of a whole forward pass.
 
-    With several patches the most upstream one counts, as all others lie downstream of it or beside it.
+    Where the map lists no operations, the most expensive of its patches counts, as if all others lay downstream of it.
     """
     if not arm.patches or rerun != "suffix":
         return 1.0
-    return max(components.site(patch.site).rerun_cost for patch in arm.patches)
+    if not components.operations:
+        return max(components.site(patch.site).rerun_cost for patch in arm.patches)
+    whole = sum(operation.flops for operation in components.operations)
+    rerun_flops = sum(components.operations[place].flops for place in rerun_operations(arm, components, rerun))
+    return rerun_flops / whole
+
+
+def plan_cost(plan: Plan, components: ComponentMap) -> Cost:
+    """The cost of all arms, dead rows counted as run and every re-run operation counted in full."""
+    rerun = str(plan.options.get("rerun", "full"))
+    kinds: dict[tuple[str, ...], tuple[Arm, int]] = {}
+    for arm in plan.arms:
+        sites = tuple(patch.site for patch in arm.patches)
+        first, pairs = kinds.get(sites, (arm, 0))
+        kinds[sites] = (first, pairs + arm.pairs)
+    total = Cost()
+    for arm, pairs in kinds.values():
+        operations = [components.operations[place] for place in rerun_operations(arm, components, rerun)]
+        total += Cost(
+            pairs,
+            pairs * arm_cost(arm, components, rerun),
+            pairs * sum(operation.flops for operation in operations),
+            pairs * sum(operation.bytes for operation in operations),
+        )
+    return total
 
 
 def forwards(plan: Plan, components: ComponentMap) -> float:
     """The cost of all arms in whole forward passes, dead rows counted as run."""
-    rerun = str(plan.options.get("rerun", "full"))
-    return sum(arm.pairs * arm_cost(arm, components, rerun) for arm in plan.arms)
+    return plan_cost(plan, components).forwards
+
+
+def record(name: str, before: Plan, after: Plan, components: ComponentMap, note: str = "") -> PassRecord:
+    """What a pass did, as far as it is known before any value is."""
+    earlier, later = plan_cost(before, components), plan_cost(after, components)
+    return PassRecord(
+        name,
+        int(earlier.rows),
+        int(later.rows),
+        earlier.forwards,
+        later.forwards,
+        note,
+        earlier.flops,
+        later.flops,
+        earlier.bytes,
+        later.bytes,
+    )

@@ -167,7 +167,7 @@ class Traversal:
 
 @dataclass(frozen=True)
 class PassRecord:
-    """What an optimiser pass did: rows to run and forward-pass equivalents, before and after."""
+    """What an optimiser pass did: rows to run, forward-pass equivalents, FLOPs and bytes, before and after."""
 
     name: str
     rows_before: int
@@ -175,6 +175,10 @@ class PassRecord:
     forwards_before: float
     forwards_after: float
     note: str = ""
+    flops_before: float = 0.0
+    flops_after: float = 0.0
+    bytes_before: float = 0.0
+    bytes_after: float = 0.0
 
 
 @dataclass(frozen=True)

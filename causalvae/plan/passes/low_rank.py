@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from causalvae.models.components import ComponentMap
-from causalvae.plan.cost import forwards, rows
-from causalvae.plan.types import PassRecord, Plan
+from causalvae.plan.cost import record
+from causalvae.plan.types import Plan
 
 
 def enter_low_rank(plan: Plan, components: ComponentMap) -> Plan:
     """Compute the first linear operation after a patch of a few units as clean value plus the difference's share."""
     after = replace(plan, options={**plan.options, "low_rank": True})
-    count, cost = rows(plan), forwards(plan, components)
-    record = PassRecord("low_rank", count, count, cost, cost, "patched units alone enter the next linear operation")
-    return replace(after, passes=(*plan.passes, record))
+    done = record("low_rank", plan, after, components, "patched units alone enter the next linear operation")
+    return replace(after, passes=(*plan.passes, done))

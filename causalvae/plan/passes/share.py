@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from causalvae.models.components import ComponentMap
-from causalvae.plan.cost import forwards, rows
-from causalvae.plan.types import Arm, PassRecord, Plan
+from causalvae.plan.cost import record
+from causalvae.plan.types import Arm, Plan
 
 
 def share_arms(plan: Plan, components: ComponentMap) -> Plan:
@@ -19,12 +19,6 @@ def share_arms(plan: Plan, components: ComponentMap) -> Plan:
     for arm in plan.arms:
         unique.setdefault(arm.id, arm)
     shared = replace(plan, arms=tuple(unique.values()))
-    record = PassRecord(
-        "share",
-        rows(plan),
-        rows(shared),
-        forwards(plan, components),
-        forwards(shared, components),
-        f"{len(plan.arms)} arms asked for, {len(unique)} distinct",
-    )
-    return replace(shared, passes=(*plan.passes, record))
+    note = f"{len(plan.arms)} arms asked for, {len(unique)} distinct"
+    done = record("share", plan, shared, components, note)
+    return replace(shared, passes=(*plan.passes, done))

@@ -5,19 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from causalvae.models.components import ComponentMap
-from causalvae.plan.cost import forwards, rows
-from causalvae.plan.types import PassRecord, Plan
+from causalvae.plan.cost import record
+from causalvae.plan.types import Plan
 
 
 def rerun_suffixes(plan: Plan, components: ComponentMap) -> Plan:
     """Re-run from the patched nodes on, taking everything before them from the kept clean run."""
     after = replace(plan, options={**plan.options, "rerun": "suffix"})
-    record = PassRecord(
-        "suffix",
-        rows(plan),
-        rows(after),
-        forwards(plan, components),
-        forwards(after, components),
-        "only operations downstream of the patch run again",
-    )
-    return replace(after, passes=(*plan.passes, record))
+    done = record("suffix", plan, after, components, "only operations downstream of the patch run again")
+    return replace(after, passes=(*plan.passes, done))

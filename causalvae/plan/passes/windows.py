@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from causalvae.models.components import ComponentMap
-from causalvae.plan.cost import forwards, rows
-from causalvae.plan.types import PassRecord, Plan
+from causalvae.plan.cost import record
+from causalvae.plan.types import Plan
 
 
 def compute_windows(plan: Plan, components: ComponentMap) -> Plan:
@@ -15,6 +15,5 @@ def compute_windows(plan: Plan, components: ComponentMap) -> Plan:
     Builds on low-rank entry: without it nothing starts as a window.
     """
     after = replace(plan, options={**plan.options, "windows": True})
-    count, cost = rows(plan), forwards(plan, components)
-    record = PassRecord("windows", count, count, cost, cost, "only the part of an image within the patch's reach")
-    return replace(after, passes=(*plan.passes, record))
+    done = record("windows", plan, after, components, "only the part of an image within the patch's reach")
+    return replace(after, passes=(*plan.passes, done))
