@@ -11,7 +11,7 @@ from torch import Tensor
 
 from causalvae.engine.changes import Change, Few, Whole, gather
 from causalvae.engine.memory import BatchSize
-from causalvae.engine.suffix import Suffix
+from causalvae.engine.suffix import Ledger, Suffix
 from causalvae.engine.values import (
     MIN_ROWS,
     CleanRuns,
@@ -173,7 +173,7 @@ class Group:
         reader = readers[0]
         return lambda value: reader.call(value, *reader.args[1:], **reader.kwargs)
 
-    def batches(self, live: Tensor, size: BatchSize) -> Iterator[Batch]:
+    def batches(self, live: Tensor, size: BatchSize, ledger: Ledger | None = None) -> Iterator[Batch]:
         """Run the live rows, part by part and arm by arm; a small batch is padded with its last row.
 
         Parameters
@@ -181,6 +181,8 @@ class Group:
         live : Tensor, bool, shape (arms, shard rows)
         size : BatchSize
             How many rows are run at once; it shrinks where memory runs out.
+        ledger : Ledger, optional
+            Told what was computed.
         """
         for members in self._parts():
             chosen = torch.tensor(members, device=live.device)
@@ -192,7 +194,7 @@ class Group:
                 padded = torch.arange(first, first + max(rows, MIN_ROWS), device=arms.device).clamp(
                     max=first + rows - 1
                 )
-                output = size.attempt(partial(self._run, arms[padded], pairs[padded]))
+                output = size.attempt(partial(self._run, arms[padded], pairs[padded], ledger))
                 if output is None:
                     continue
                 yield Batch(arms[first : first + rows], pairs[first : first + rows], output[:rows])
@@ -215,7 +217,7 @@ class Group:
         place = self.suffix.place(node, few[0]) if self._shortcuts.windows and len(few) == 1 else 0
         return (len(few), patch.window, place)
 
-    def _run(self, arms: Tensor, pairs: Tensor) -> Tensor:
+    def _run(self, arms: Tensor, pairs: Tensor, ledger: Ledger | None) -> Tensor:
         clean = self._clean.sides[self._side]
         form = self._form(self._arms[int(arms[0])])
         if form:
@@ -229,7 +231,7 @@ class Group:
                 )
                 for position, node in enumerate(self._nodes)
             }
-        return self.suffix.run(entries, clean, pairs)
+        return self.suffix.run(entries, clean, pairs, ledger)
 
     def _few(self, arms: Tensor, pairs: Tensor) -> Few:
         """The patched units of each row, and their new values."""

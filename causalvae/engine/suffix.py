@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from math import prod
 from typing import Any
@@ -29,6 +30,18 @@ _IN_PLACE: dict[Any, Callable[..., Tensor]] = {
 }
 
 Entry = Callable[[Tensor | None], Change]
+
+
+@dataclass
+class Ledger:
+    """What re-runs computed: rows, FLOPs, and bytes of activations read and written.
+
+    A partial change counts for its share: of the window, and of the channels that enter.
+    """
+
+    rows: int = 0
+    flops: float = 0.0
+    bytes: float = 0.0
 
 
 class Suffix:
@@ -116,7 +129,13 @@ class Suffix:
                 return self._grid(name)
         return None
 
-    def run(self, entries: Mapping[str, Entry], clean: Mapping[str, Tensor], pairs: Tensor) -> Tensor:
+    def run(
+        self,
+        entries: Mapping[str, Entry],
+        clean: Mapping[str, Tensor],
+        pairs: Tensor,
+        ledger: Ledger | None = None,
+    ) -> Tensor:
         """The output of a batch of rows.
 
         Parameters
@@ -128,7 +147,11 @@ class Suffix:
             Node -> clean value of the shard's rows.
         pairs : Tensor, int, shape (rows,)
             Each row's pair in the shard.
+        ledger : Ledger, optional
+            Told what each operation computed.
         """
+        if ledger is not None:
+            ledger.rows += len(pairs)
         changes: dict[str, Change] = {}
         scene = Scene(changes, clean.__getitem__, pairs, self._graph.parameters, self._prepared)
         for node, enter in entries.items():
@@ -148,12 +171,33 @@ class Suffix:
                     others[name] = value
             else:
                 changes[name] = self._settle(change, name, clean, pairs)
+            if ledger is not None:
+                self._count(ledger, operation, change, changes, len(pairs))
             for read in self._last_reader.get(name, ()):
                 changes.pop(read, None)
                 others.pop(read, None)
         if self._output not in changes:
             return gather(clean[self._output], pairs)
         return make_whole(changes[self._output], clean[self._output], pairs)
+
+    def _count(
+        self, ledger: Ledger, operation: Operation, change: Change | None, changes: Mapping[str, Change], rows: int
+    ) -> None:
+        """Enter one operation of a batch; `change` is what its rule gave, None where it was computed in full."""
+        size = prod(operation.shape)
+        written = rows * size if change is None or isinstance(change, Whole) else change.value.numel()
+        share = written / (rows * size) if size else 1.0
+        read = 0
+        for name in operation.inputs:
+            source = changes.get(name)
+            if source is None:
+                continue
+            read += source.value.numel()
+            if isinstance(source, Few) and change is not None and not isinstance(change, Few):
+                # Of all channels, only those that changed entered.
+                share *= source.units.shape[1] / self._graph.by_name[name].shape[0]
+        ledger.flops += rows * operation.flops * share
+        ledger.bytes += 4.0 * (written + read)
 
     def _is_partial(self, operation: Operation, changes: Mapping[str, Change]) -> bool:
         return any(isinstance(changes.get(name), (Box, Few)) for name in operation.inputs)
