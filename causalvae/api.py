@@ -16,9 +16,13 @@ from causalvae.alignment.types import Alignment
 from causalvae.circuits import Verdict, judge
 from causalvae.controls import control_checks, summarise_latents, warn
 from causalvae.effects import estimate_effects
-from causalvae.engine.execute import execute_plan
+from causalvae.engine.execute import choose_device, execute_plan
+from causalvae.engine.forecast import Forecast
+from causalvae.engine.forecast import forecast as _forecast
 from causalvae.engine.measurements import Measurements, write_json
 from causalvae.engine.progress import OnProgress, Progress, ignore_progress
+from causalvae.engine.runner import PlanRunner
+from causalvae.engine.workers import single_threaded_kernels
 from causalvae.models.components import Site
 from causalvae.models.loading import randomise
 from causalvae.plan.compile import compile_spec
@@ -55,6 +59,7 @@ __all__ = [
     "analyse",
     "compile_plan",
     "execute",
+    "forecast",
     "list_components",
     "load_spec",
     "run",
@@ -119,6 +124,29 @@ def compile_plan(spec: Spec, folder: Path, passes: tuple[str, ...] | None = None
     """
     workspace = open_workspace(spec, folder)
     return compile_spec(spec, workspace.model.components, workspace.dataset.space, passes)
+
+
+def forecast(spec: Spec, plan: Plan, folder: Path) -> Forecast:
+    """What running a plan will cost on this machine: a few rows of every kind are run and timed.
+
+    Parameters
+    ----------
+    spec : Spec
+    plan : Plan
+        Compiled from `spec`.
+    folder : Path
+        The spec file's folder.
+    """
+    workspace = open_workspace(spec, folder)
+    runner = PlanRunner(
+        plan,
+        workspace.model,
+        workspace.dataset,
+        lambda images: measure(workspace.readouts, images),
+        choose_device(spec.execution.device),
+    )
+    with single_threaded_kernels() as cores:
+        return _forecast(plan, runner, cores)
 
 
 def execute(

@@ -26,6 +26,7 @@ from causalvae.engine.shards import ShardInputs, ShardResult, run_shard, shard_b
 from causalvae.engine.statistics import OBSERVED_KINDS, gather_means, gather_observed, merge, sites_needing
 from causalvae.engine.values import CleanRuns, Statistics
 from causalvae.models.check import negative_log_likelihood
+from causalvae.models.components import ComponentMap
 from causalvae.models.loading import Model
 from causalvae.models.operators import OperatorGraph
 from causalvae.plan.types import OBSERVED, Arm, Cohort, Plan, Side
@@ -94,17 +95,22 @@ class PlanRunner:
     """
 
     def __init__(self, plan: Plan, model: Model, dataset: Dataset, measure: Measure, device: torch.device) -> None:
-        self._plan = plan
+        self.plan = plan
         self._model = model
         self._dataset = dataset
-        self._measure = measure
+        self.measure = measure
         self._device = device
-        self._graph: OperatorGraph = lower(model.graph.to(device))
+        self.graph: OperatorGraph = lower(model.graph.to(device))
+
+    @property
+    def components(self) -> ComponentMap:
+        """The network's components."""
+        return self._model.components
 
     @cached_property
     def cohorts(self) -> dict[str, CohortInputs]:
         """The levels of every cohort."""
-        return {cohort.name: self._draw(cohort) for cohort in self._plan.cohorts}
+        return {cohort.name: self._draw(cohort) for cohort in self.plan.cohorts}
 
     def _draw(self, cohort: Cohort) -> CohortInputs:
         treatment = cohort.treatment
@@ -124,7 +130,7 @@ class PlanRunner:
     def shard(self, name: str, first: int, stop: int) -> ShardInputs:
         """The inputs of the pairs from `first` to `stop` of a cohort."""
         cohort = self.cohorts[name]
-        noise = np.random.default_rng([self._plan.seed, cohort.cohort.seed, first]).standard_normal(
+        noise = np.random.default_rng([self.plan.seed, cohort.cohort.seed, first]).standard_normal(
             (stop - first, self._model.vae.latent_dim), dtype=np.float32
         )
         sides = {
@@ -134,7 +140,7 @@ class PlanRunner:
 
     def shards(self, name: str) -> Iterator[ShardInputs]:
         """All shards of a cohort."""
-        for first, stop in shard_bounds(self.cohorts[name].cohort.samples, self._plan.shard_pairs):
+        for first, stop in shard_bounds(self.cohorts[name].cohort.samples, self.plan.shard_pairs):
             yield self.shard(name, first, stop)
 
     def statistics(self, name: str, arms: list[Arm]) -> dict[str, Statistics]:
@@ -143,8 +149,8 @@ class PlanRunner:
         means = sites_needing(arms, ("mean",))
         observed = sites_needing(arms, OBSERVED_KINDS)
         return merge(
-            gather_means(self._graph, components, means, self.shards(name)) if means else {},
-            gather_observed(self._graph, components, observed, self.shards(OBSERVED)) if observed else {},
+            gather_means(self.graph, components, means, self.shards(name)) if means else {},
+            gather_observed(self.graph, components, observed, self.shards(OBSERVED)) if observed else {},
         )
 
     def run(
@@ -155,9 +161,7 @@ class PlanRunner:
         on_rows: Callable[[int], None],
     ) -> ShardResult:
         """Run one shard."""
-        return run_shard(
-            self._plan, arms, self._graph, self._model.components, inputs, statistics, self._measure, on_rows
-        )
+        return run_shard(self.plan, arms, self.graph, self._model.components, inputs, statistics, self.measure, on_rows)
 
     def write(
         self, files: ShardFiles, arms: list[Arm], statistics: dict[str, Statistics], on_rows: Callable[[int], None]
@@ -173,13 +177,13 @@ class PlanRunner:
         """The observation rows of one shard of the observed cohort."""
         levels = self.cohorts[OBSERVED].levels["base"][inputs.first : inputs.first + inputs.rows]
         values = self._dataset.space.values_of(levels)
-        nodes = {name: clean.sides["base"][node] for name, node in self._graph.outputs.items()}
+        nodes = {name: clean.sides["base"][node] for name, node in self.graph.outputs.items()}
         frame: dict[str, Any] = {"sample": np.arange(inputs.first, inputs.first + inputs.rows)}
         for position, name in enumerate(self._dataset.space.names):
             frame[f"factor:{name}"] = values[:, position]
         for prefix, images in (("attribute", nodes["output"]), ("input", inputs.sides["base"])):
-            measured = self._measure(images).cpu().numpy()
-            for position, name in enumerate(self._plan.attributes):
+            measured = self.measure(images).cpu().numpy()
+            for position, name in enumerate(self.plan.attributes):
                 frame[f"{prefix}:{name}"] = measured[:, position]
         for prefix in ("mean", "logvar", "latent"):
             columns = nodes[prefix].double().cpu().numpy()
@@ -207,13 +211,13 @@ class PlanRunner:
 
         The latents that are swept are those of the `observations`.
         """
-        if not self._plan.traversals or len(self._model.vae.input_shape) != 3:
+        if not self.plan.traversals or len(self._model.vae.input_shape) != 3:
             return pd.DataFrame({"strip": [], "step": [], "png": []})
         columns = [f"latent:{latent}" for latent in range(self._model.vae.latent_dim)]
         latents = torch.from_numpy(observations[columns].to_numpy(np.float32)).to(self._device)
         rows: list[dict[str, Any]] = []
         decoder = self._model.vae.to(self._device)
-        for strip, traversal in enumerate(self._plan.traversals):
+        for strip, traversal in enumerate(self.plan.traversals):
             values = torch.quantile(
                 latents[:, traversal.latent], torch.tensor(traversal.quantiles, device=self._device)
             )
@@ -227,17 +231,17 @@ class PlanRunner:
         """The exact controls on the first shard of the first cohort with a treatment."""
         for name, drawn in self.cohorts.items():
             if drawn.cohort.treatment is not None:
-                first, stop = shard_bounds(drawn.cohort.samples, self._plan.shard_pairs)[0]
+                first, stop = shard_bounds(drawn.cohort.samples, self.plan.shard_pairs)[0]
                 network = self._model.network.to(self._device)
                 inputs = self.shard(name, first, stop)
                 found = check_engine(
-                    self._graph,
+                    self.graph,
                     self._model.components,
                     network,
                     sites,
                     inputs,
-                    self._plan.batch_rows,
-                    Shortcuts.of(self._plan.options),
+                    self.plan.batch_rows,
+                    Shortcuts.of(self.plan.options),
                 )
                 return asdict(found)
         return {}
