@@ -148,7 +148,7 @@ def _environment(dataset: Dataset, device: torch.device) -> dict[str, str]:
 
 def _claim(folder: Path, plan: Plan, environment: dict[str, str]) -> None:
     """Mark `folder` as this plan's, or refuse it where it is another's."""
-    for name in ("outcomes", "observations"):
+    for name in ("outcomes", "observations", "costs"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     marker = folder / "plan.json"
     if not marker.exists():

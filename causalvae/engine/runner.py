@@ -19,7 +19,7 @@ from causalvae.data.factors import IntArray
 from causalvae.data.pairs import draw_pairs, draw_samples
 from causalvae.engine.controls import check_engine
 from causalvae.engine.lowering import lower
-from causalvae.engine.measurements import write_table
+from causalvae.engine.measurements import write_json, write_table
 from causalvae.engine.outcomes import Measure
 from causalvae.engine.rerun import Shortcuts
 from causalvae.engine.shards import ShardInputs, ShardResult, run_shard, shard_bounds
@@ -52,6 +52,8 @@ class ShardFiles:
     outcomes : Path
     observations : Path or None
         Only in the observed cohort.
+    costs : Path
+        What it took, told apart from what was found: it differs from run to run.
     """
 
     cohort: str
@@ -59,6 +61,7 @@ class ShardFiles:
     stop: int
     outcomes: Path
     observations: Path | None
+    costs: Path
 
     @property
     def is_done(self) -> bool:
@@ -75,6 +78,7 @@ def list_shards(plan: Plan, folder: Path) -> tuple[ShardFiles, ...]:
             stop,
             folder / "outcomes" / f"{cohort.name}.{number:05d}.parquet",
             folder / "observations" / f"{number:05d}.parquet" if cohort.name == OBSERVED else None,
+            folder / "costs" / f"{cohort.name}.{number:05d}.json",
         )
         for cohort in plan.cohorts
         for number, (first, stop) in enumerate(shard_bounds(cohort.samples, plan.shard_pairs))
@@ -171,6 +175,7 @@ class PlanRunner:
         result = self.run(inputs, arms, statistics, on_rows)
         if files.observations is not None:
             write_table(self.observations(inputs, result.clean), files.observations)
+        write_json({"costs": [asdict(cost) for cost in result.costs]}, files.costs)
         write_table(result.outcomes, files.outcomes)
 
     def observations(self, inputs: ShardInputs, clean: CleanRuns) -> pd.DataFrame:

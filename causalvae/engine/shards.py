@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -47,11 +48,35 @@ class ShardInputs:
 
 
 @dataclass(frozen=True)
+class GroupCost:
+    """What a group of arms that re-run the same operations cost in one shard.
+
+    Parameters
+    ----------
+    side : str
+    sites : str
+        Patched sites, joined by ``+``; ``clean runs`` for the runs without patches.
+    arms, rows, live : int
+        Arms, their rows in this shard, and how many of these were run.
+    seconds : float
+        CPU time of the thread that ran them, outcomes measured.
+    """
+
+    side: str
+    sites: str
+    arms: int
+    rows: int
+    live: int
+    seconds: float
+
+
+@dataclass(frozen=True)
 class ShardResult:
-    """Outcome rows of one shard, in the order of the plan's arms, and its clean values."""
+    """Outcome rows of one shard, in the order of the plan's arms, its clean values, and what each group cost."""
 
     outcomes: pd.DataFrame
     clean: CleanRuns
+    costs: tuple[GroupCost, ...] = ()
 
 
 def shard_bounds(samples: int, shard_pairs: int) -> list[tuple[int, int]]:
@@ -107,12 +132,15 @@ def run_shard(
     on_rows : callable
         Told the number of rows that were finished.
     """
+    began = time.thread_time()
     clean = run_clean(graph, inputs)
     outputs = {side: values[graph.outputs["output"]] for side, values in clean.sides.items()}
     meter = OutcomeMeter(measure, plan.attributes, outputs["base"], outputs.get("counterfactual"))
     everyone = torch.arange(inputs.rows, device=inputs.noise.device)
     clean_outcomes = {side: meter(output, everyone) for side, output in outputs.items()}
 
+    runs = inputs.rows * len(inputs.sides)
+    costs = [GroupCost("both", "clean runs", 0, runs, runs, time.thread_time() - began)]
     covered = [min(arm.pairs - inputs.first, inputs.rows) for arm in arms]
     present = [position for position, count in enumerate(covered) if count > 0]
     size = BatchSize(plan.batch_rows)
@@ -127,6 +155,7 @@ def run_shard(
         if not arms[positions[0]].patches:
             on_rows(sum(covered[position] for position in positions))
             continue
+        began = time.thread_time()
         group = Group(
             graph,
             components,
@@ -146,7 +175,10 @@ def run_shard(
                 alive[positions[member]][rows[mine]] = True
             on_rows(len(rows))
         total = sum(covered[position] for position in positions)
+        first = arms[positions[0]]
+        sites = " + ".join(patch.site for patch in first.patches)
+        costs.append(GroupCost(first.side, sites, len(positions), total, int(live.sum()), time.thread_time() - began))
         on_rows(total - int(live.sum()))
     ids = [arms[position].id for position in present]
     found = [(values[position], alive[position]) for position in present]
-    return ShardResult(outcome_frame(ids, found, inputs.first, meter.columns), clean)
+    return ShardResult(outcome_frame(ids, found, inputs.first, meter.columns), clean, tuple(costs))
