@@ -15,6 +15,15 @@ from causalvae.alignment.assess import assess
 from causalvae.alignment.types import Alignment
 from causalvae.circuits import Verdict, judge
 from causalvae.controls import control_checks, summarise_latents, warn
+from causalvae.costs import (
+    Explained,
+    explain_costs,
+    keep_prediction,
+    kept_prediction,
+    measured_rows,
+    predicted_rows,
+    side_by_side,
+)
 from causalvae.effects import estimate_effects
 from causalvae.engine.execute import choose_device, execute_plan
 from causalvae.engine.forecast import Forecast
@@ -31,7 +40,7 @@ from causalvae.plan.restrict import restrict
 from causalvae.plan.types import Plan
 from causalvae.readouts import check_readouts, measure
 from causalvae.report import write_report
-from causalvae.results import GraphSummary, Results, TraversalStrip
+from causalvae.results import CostRow, GraphSummary, Results, TraversalStrip
 from causalvae.spec import load_spec, load_train_spec, write_resolved
 from causalvae.spec.schema import Spec
 from causalvae.training.loop import TrainProgress, TrainResult
@@ -59,6 +68,7 @@ __all__ = [
     "analyse",
     "compile_plan",
     "execute",
+    "explain",
     "forecast",
     "list_components",
     "load_spec",
@@ -126,7 +136,7 @@ def compile_plan(spec: Spec, folder: Path, passes: tuple[str, ...] | None = None
     return compile_spec(spec, workspace.model.components, workspace.dataset.space, passes)
 
 
-def forecast(spec: Spec, plan: Plan, folder: Path) -> Forecast:
+def forecast(spec: Spec, plan: Plan, folder: Path, each_pass: bool = True) -> Forecast:
     """What running a plan will cost on this machine: a few rows of every kind are run and timed.
 
     Parameters
@@ -136,6 +146,8 @@ def forecast(spec: Spec, plan: Plan, folder: Path) -> Forecast:
         Compiled from `spec`.
     folder : Path
         The spec file's folder.
+    each_pass : bool
+        Tell it for the plan after every pass; else only for the plan as it will be run.
     """
     workspace = open_workspace(spec, folder)
     runner = PlanRunner(
@@ -146,7 +158,16 @@ def forecast(spec: Spec, plan: Plan, folder: Path) -> Forecast:
         choose_device(spec.execution.device),
     )
     with single_threaded_kernels() as cores:
-        return _forecast(plan, runner, cores)
+        return _forecast(plan, runner, cores, each_pass=each_pass)
+
+
+def explain(spec: Spec, plan: Plan, folder: Path, out: Path = Path("runs")) -> Explained:
+    """What running a plan will cost, pass by pass, and what it has cost where ``out`` holds a run of it."""
+    return explain_costs(forecast(spec, plan, folder), _run_folder(out, spec, plan))
+
+
+def _run_folder(out: Path, spec: Spec, plan: Plan) -> Path:
+    return out / spec.name / plan.digest
 
 
 def execute(
@@ -310,18 +331,30 @@ def run(path: str | Path, out: Path = Path("runs"), on_progress: OnProgress | No
     tell(Progress("network", 0, 1, "networks"))
     plan = compile_plan(spec, folder)
     tell(Progress("network", 1, 1, "networks"))
-    run_folder = out / spec.name / plan.digest
+    run_folder = _run_folder(out, spec, plan)
     run_folder.mkdir(parents=True, exist_ok=True)
     (run_folder / "spec.yaml").write_text(write_resolved(spec), encoding="utf-8")
+    predicted = _predict(spec, plan, folder, run_folder)
     measurements = execute(spec, plan, folder, run_folder, tell)
     randomised = _execute_randomised(open_workspace(spec, folder), plan, run_folder)
     results = analyse(spec, plan, measurements, folder, randomised, tell)
     execution = {**results.execution, "seconds in all": round(time.perf_counter() - began, 1)}
-    results = replace(results, execution=execution)
+    costs = side_by_side(predicted, measured_rows(run_folder / "tables"))
+    results = replace(results, execution=execution, costs=costs)
     # The JSON is always there, so that any report can be rendered again.
     reports = write_report(results, run_folder, tuple(dict.fromkeys((*spec.report.formats, "json"))))
     write_json({**results.manifest, **results.execution}, run_folder / "manifest.json")
     return RunOutcome(results, run_folder, reports)
+
+
+def _predict(spec: Spec, plan: Plan, folder: Path, run_folder: Path) -> tuple[CostRow, ...]:
+    """The forecast of a run, made when it is first started and kept for when it goes on."""
+    kept = kept_prediction(run_folder)
+    if kept is not None:
+        return kept
+    rows = predicted_rows(forecast(spec, plan, folder, each_pass=False))
+    keep_prediction(rows, run_folder)
+    return rows
 
 
 def train(

@@ -53,6 +53,34 @@ class LatentSummary:
 
 
 @dataclass(frozen=True)
+class CostRow:
+    """What a group of arms that re-run the same operations costs: as predicted before the run, and as measured.
+
+    Parameters
+    ----------
+    cohort, side : str
+    sites : str
+        Patched sites, joined by ``+``; ``clean runs`` for the runs without patches.
+    arms, rows : int
+        Arms, and their (input, intervention) rows.
+    live, predicted_live : float or None
+        Rows that were run, the others being equal to the clean run.
+    seconds, predicted_seconds : float or None
+        Of one core.
+    """
+
+    cohort: str
+    side: str
+    sites: str
+    arms: int
+    rows: int
+    live: int | None = None
+    seconds: float | None = None
+    predicted_live: float | None = None
+    predicted_seconds: float | None = None
+
+
+@dataclass(frozen=True)
 class Results:
     """Everything a report says.
 
@@ -72,6 +100,8 @@ class Results:
         Versions, digests, seeds, timings.
     warnings : tuple of str
         What a reader must know before trusting the numbers.
+    costs : tuple of CostRow
+        What the run cost, the most expensive first.
     """
 
     name: str
@@ -92,6 +122,7 @@ class Results:
     execution: dict[str, Any]
     manifest: dict[str, Any]
     warnings: tuple[str, ...] = ()
+    costs: tuple[CostRow, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Plain nested dicts, lists and numbers."""

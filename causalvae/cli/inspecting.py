@@ -148,15 +148,34 @@ def components(spec: SpecArgument, as_json: JsonOption = False) -> None:
     print_table(stdout(), table)
 
 
-def plan(spec: SpecArgument, as_json: JsonOption = False) -> None:
+def plan(
+    spec: SpecArgument,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Run a few rows of every kind, and tell what a run will cost.")
+    ] = False,
+    out: Annotated[
+        Path, typer.Option(metavar="FOLDER", help="Where runs are kept: what one has cost is shown beside.")
+    ] = Path("runs"),
+    as_json: JsonOption = False,
+) -> None:
     """Show what a run of the spec would do, like EXPLAIN."""
     import causalvae
 
-    compiled = causalvae.compile_plan(causalvae.load_spec(spec), spec.parent)
-    if as_json:
-        content: dict[str, Any] = {"digest": compiled.digest, **asdict(compiled)}
-        print_json(content)
-        return
-    from causalvae.cli.plan_view import print_plan
+    loaded = causalvae.load_spec(spec)
+    compiled = causalvae.compile_plan(loaded, spec.parent)
+    content: dict[str, Any] = {"digest": compiled.digest, **asdict(compiled)}
+    if not explain:
+        if as_json:
+            print_json(content)
+            return
+        from causalvae.cli.plan_view import print_plan
 
-    print_plan(stdout(), compiled)
+        print_plan(stdout(), compiled)
+        return
+    explained = causalvae.explain(loaded, compiled, spec.parent, out)
+    if as_json:
+        print_json({**content, "explained": explained.to_dict()})
+        return
+    from causalvae.cli.plan_view import print_explained
+
+    print_explained(stdout(), compiled, explained)

@@ -11,6 +11,8 @@ from causalvae.cli.console import clean, print_table
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from causalvae.costs import Explained
+    from causalvae.engine.forecast import Work
     from causalvae.plan.types import Cohort, Plan
     from causalvae.report.tables import Table
 
@@ -96,3 +98,51 @@ def pass_table(plan: Plan) -> Table:
         columns("Pass", "Rows#", "Forwards#", "Note"),
         rows,
     ).filled
+
+
+def print_explained(console: Console, plan: Plan, explained: Explained) -> None:
+    """Print what a run will cost, pass by pass and by what is patched, and what it has cost where it has been run."""
+    from causalvae.report.tables import cost_table
+
+    forecast = explained.forecast
+    console.print(Text.assemble((clean(plan.name), "bold"), f"  plan {plan.digest}"))
+    print_table(console, explained_pass_table(explained))
+    print_table(console, cost_table(explained.costs))
+    console.print()
+    total, shards = forecast.total, "core" if forecast.cores == 1 else "cores"
+    console.print(
+        f"Predicted: {forecast.seconds:,.1f} s on {forecast.cores} {shards} ({total.seconds:,.1f} s of one), "
+        f"clean runs included; about {forecast.memory / 1e6:,.0f} MB for kept and running values."
+    )
+    if explained.seconds is not None:
+        console.print(f"Measured: {explained.seconds:,.1f} s of one core, in {clean(str(explained.folder))}")
+    console.print(
+        f"Live rows were counted on the first {forecast.sampled_pairs} pairs of each cohort; seconds a row were timed "
+        "on a few rows of every kind, on one core. Analysis and report come on top."
+    )
+
+
+def explained_pass_table(explained: Explained) -> Table:
+    """What is left to do after each pass, patched arms only, and what was measured."""
+    from causalvae.report.tables import Table, columns
+
+    rows = [(name, *_work(work)) for name, work in explained.forecast.passes.items()]
+    if explained.seconds is not None:
+        patched = [row for row in explained.costs if row.arms]
+        live, seconds = sum(row.live or 0 for row in patched), sum(row.seconds or 0.0 for row in patched)
+        rows.append(("measured", f"{live:,}", "", "", "", f"{seconds:,.1f}"))
+    return Table(
+        "Patched rows after each pass (seconds of one core)",
+        columns("After", "Rows#", "Forwards#", "GFLOP#", "GB moved#", "Seconds#"),
+        tuple(rows),
+    )
+
+
+def _work(work: Work) -> tuple[str, ...]:
+    return (
+        f"{work.rows:,.0f}",
+        f"{work.forwards:,.0f}",
+        f"{work.flops / 1e9:,.1f}",
+        f"{work.bytes / 1e9:,.1f}",
+        f"{work.seconds:,.1f}",
+    )

@@ -334,6 +334,8 @@ def _provenance_section(results: Results) -> Section | None:
     for caption, facts in (("Model", results.model), ("Data", results.data), ("Execution", results.execution)):
         if facts:
             blocks.append(tables.facts_table(caption, facts))
+    if results.costs:
+        blocks.append(tables.cost_table(results.costs))
     if results.manifest:
         blocks.append(tables.facts_table("Manifest: versions, digests, seeds, timings", results.manifest))
     blocks.append(

@@ -19,7 +19,7 @@ from causalvae.report.numbers import (
     format_p,
     p_words,
 )
-from causalvae.results import Results
+from causalvae.results import CostRow, Results
 
 
 @dataclass(frozen=True)
@@ -275,3 +275,47 @@ def latent_table(results: Results) -> Table:
 def facts_table(caption: str, facts: dict[str, object]) -> Table:
     """Facts as they are, nested ones under dotted names."""
     return Table(caption, columns("Fact", "Value"), tuple(flatten_facts(facts)))
+
+
+def cost_table(rows: Sequence[CostRow], most: int = 12) -> Table:
+    """What groups of arms cost, predicted and measured: the `most` expensive ones, and the rest in one row."""
+    shown, rest = rows[:most], rows[most:]
+    body = [
+        (
+            row.sites if row.cohort == "all" else f"{row.sites} ({row.cohort}, {row.side})",
+            format_count(row.arms) if row.arms else ABSENT,
+            format_count(row.rows),
+            _cost(row.predicted_live),
+            _cost(row.live),
+            _cost(row.predicted_seconds, 1),
+            _cost(row.seconds, 1),
+        )
+        for row in shown
+    ]
+    for label, part in ((f"{len(rest)} more groups", rest), ("all", rows)):
+        if part:
+            body.append(
+                (
+                    label,
+                    format_count(sum(row.arms for row in part)),
+                    format_count(sum(row.rows for row in part)),
+                    _cost(_total(row.predicted_live for row in part)),
+                    _cost(_total(row.live for row in part)),
+                    _cost(_total(row.predicted_seconds for row in part), 1),
+                    _cost(_total(row.seconds for row in part), 1),
+                )
+            )
+    return Table(
+        "Cost by what is patched (seconds of one core)",
+        columns("Patched", "Arms#", "Rows#", "Live, predicted#", "Live#", "Seconds, predicted#", "Seconds#"),
+        tuple(body),
+    ).filled
+
+
+def _total(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) if known else None
+
+
+def _cost(value: float | None, digits: int = 0) -> str:
+    return ABSENT if value is None else f"{value:,.{digits}f}"
