@@ -55,6 +55,12 @@ def test_demo_finds_what_the_shipped_model_was_built_for(tmp_path: Path) -> None
     assert str(folder / "report.html") in done.stdout.replace("\n", "")
     page = (folder / "report.html").read_text()
     assert len(page) < 1_500_000
+    assert "Cost by what is patched" in page
+
+    explained = causalvae("plan", SPECS / "dsprites_scale.yaml", "--explain", "--out", tmp_path, "--json")
+    costs = json.loads(explained.stdout)["explained"]["costs"]
+    assert sum(cost["live"] for cost in costs if cost["arms"]) == results["execution"]["patched rows run"]
+    assert all(cost["predicted_seconds"] > 0 and cost["seconds"] > 0 for cost in costs)
     assert not re.search(r"""(?:src|href)\s*=\s*["']https?:""", page)
 
     exact, dowhy = (
