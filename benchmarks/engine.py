@@ -9,14 +9,15 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from benchmarks.arm import Outcomes
 from benchmarks.workload import SweptSite, Workload
 from causalvae.engine.runner import PlanRunner
-from causalvae.engine.shards import ShardInputs
+from causalvae.engine.shards import ShardInputs, ShardResult, shard_bounds
 from causalvae.plan.compile import compile_spec
 from causalvae.plan.passes import PASSES
-from causalvae.plan.types import Arm, Plan
+from causalvae.plan.types import Arm, Plan, Side
 
 COHORT = "resize"
 SWEEP = "intervention:sweep"
@@ -61,7 +62,7 @@ def _compile(workload: Workload, passes: tuple[str, ...]) -> Plan:
 class EngineArm:
     """One pass set on one workload.
 
-    The timed call is `PlanRunner.run` on one shard of all pairs: clean runs of both sides, every arm, the outcome
+    The timed call is `PlanRunner.run` on every shard of the pairs: clean runs of both sides, every arm, the outcome
     table. What it takes with no arm at all, the clean runs, is told apart by `run_clean`, since a real run pays it once
     and not once a site.
     """
@@ -76,10 +77,14 @@ class EngineArm:
         began = time.process_time()
         self.runner = PlanRunner(self.plan, workload.model, workload.dataset, workload.measure, torch.device("cpu"))
         self.runner_seconds = time.process_time() - began
-        drawn = self.runner.shard(COHORT, 0, min(2, workload.pairs))
-        noise = torch.zeros((workload.pairs, drawn.noise.shape[1]))
-        sides = {"base": workload.base, "counterfactual": workload.counterfactual}
-        self.inputs = ShardInputs(COHORT, 0, sides, noise)  # type: ignore[arg-type]
+        latents = workload.model.vae.latent_dim
+        self.shards = []
+        for first, stop in shard_bounds(workload.pairs, self.plan.shard_pairs):
+            sides: dict[Side, Tensor] = {
+                "base": workload.base[first:stop],
+                "counterfactual": workload.counterfactual[first:stop],
+            }
+            self.shards.append(ShardInputs(COHORT, first, sides, torch.zeros((stop - first, latents))))
         self._arms: dict[tuple[str, int], Arm] = {}
         by_id = {arm.id: arm for arm in self.plan.arms}
         for use in self.plan.uses_of(SWEEP, "sweep"):
@@ -92,24 +97,24 @@ class EngineArm:
         """Nothing: a run makes its own clean runs."""
 
     @torch.inference_mode()
-    def run(self, site: SweptSite, units: Sequence[int]) -> Any:
-        """The outcome table of the units' arms."""
+    def run(self, site: SweptSite, units: Sequence[int]) -> list[ShardResult]:
+        """The outcome tables of the units' arms, one a shard."""
         arms = [self._arms[site.name, unit] for unit in units]
-        return self.runner.run(self.inputs, arms, {}, lambda rows: None)
+        return [self.runner.run(shard, arms, {}, lambda rows: None) for shard in self.shards]
 
     @torch.inference_mode()
-    def run_clean(self) -> Any:
+    def run_clean(self) -> list[ShardResult]:
         """A run without arms."""
-        return self.runner.run(self.inputs, [], {}, lambda rows: None)
+        return [self.runner.run(shard, [], {}, lambda rows: None) for shard in self.shards]
 
-    def read(self, raw: Any, units: Sequence[int]) -> Outcomes:
+    def read(self, raw: list[ShardResult], units: Sequence[int]) -> Outcomes:
         """See `benchmarks.arm.BenchmarkArm`."""
-        columns = raw.outcomes[["image_sq", "area"]].to_numpy(np.float64)
-        return columns.reshape(len(units), self.workload.pairs, 2)
+        parts = [shard.outcomes[["image_sq", "area"]].to_numpy(np.float64) for shard in raw]
+        return np.concatenate([part.reshape(len(units), -1, 2) for part in parts], axis=1)
 
-    def count_live(self, raw: Any) -> int:
+    def count_live(self, raw: list[ShardResult]) -> int:
         """How many rows were run."""
-        return int(raw.outcomes["live"].sum())
+        return sum(int(shard.outcomes["live"].sum()) for shard in raw)
 
     def share(self, site: SweptSite, units: Sequence[int]) -> float:
         """See `benchmarks.arm.BenchmarkArm`."""

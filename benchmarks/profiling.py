@@ -15,14 +15,17 @@ from benchmarks.workload import Workload
 
 _KERNELS = {
     "convolution": ("conv", "mkldnn", "slow_conv", "thnn"),
-    "matrix product": ("mm", "addmm", "bmm", "linear"),
-    "activation": ("relu", "clamp", "sigmoid", "threshold"),
+    "matrix product": ("mm", "addmm", "bmm", "linear", "matmul"),
+    "relu": ("relu", "clamp", "threshold"),
+    "sigmoid": ("sigmoid",),
     "copy, index, layout": (
-        "copy", "index", "cat", "stack", "clone", "gather", "scatter", "resize", "contiguous", "unfold", "pad", "shuffle",
-        "repeat", "select", "slice", "view", "expand",
+        *("copy", "index", "cat", "stack", "clone", "gather", "scatter", "resize", "contiguous", "unfold", "pad"),
+        *("shuffle", "repeat", "select", "slice", "view", "expand", "fill", "zero", "empty"),
     ),
-    "comparison and sums": ("sum", "ne", "any", "sub", "square", "pow", "mul", "add", "nonzero", "where", "abs", "eq"),
-}  # fmt: skip
+    "comparison and sums": (
+        *("sum", "ne", "any", "sub", "square", "pow", "mul", "add", "nonzero", "where", "abs", "eq", "div"),
+    ),
+}
 
 
 @dataclass(frozen=True)

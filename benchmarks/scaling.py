@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import torch
@@ -16,10 +17,10 @@ from benchmarks.timing import time_call
 from benchmarks.workload import SweptSite, Workload, assembled_workload, burgess_workload
 from causalvae.models.vae import VAE
 
-REPEATS = 3
+REPEATS = 2
 DEPTHS = (2, 4, 8, 16)
-_WIDTH = 16
-_SIDE = 16
+_WIDTH = 32
+_SIDE = 32
 _LATENTS = 4
 
 
@@ -68,7 +69,7 @@ def measure_scaling(name: str) -> Scaling:
     """Scaling on one of the Burgess networks, and in depth on chains of convolutions."""
     workload = burgess_workload(name)
     curves = [
-        *_in_samples(name, "decoder.lin3", 64),
+        *_in_samples(name, "decoder.lin3", 32),
         *_in_units(workload, "decoder.lin3"),
         *_in_depth(),
     ]
@@ -84,7 +85,7 @@ def _best(engine: EngineArm, site: SweptSite, units: Sequence[int]) -> tuple[flo
 
 
 def _in_samples(name: str, site: str, units: int) -> list[Curve]:
-    sizes = (32, 64, 128, 256)
+    sizes = (64, 128, 256, 512)
     patched, clean = [], []
     for pairs in sizes:
         workload = burgess_workload(name, pairs)
@@ -114,7 +115,7 @@ def _in_depth() -> list[Curve]:
     for depth in DEPTHS:
         vae = chain_vae(depth)
         names = [f"decoder.layers.{2 * layer}" for layer in range(depth)]
-        workload = assembled_workload(f"chain of {depth}", vae, names, 4, 16)
+        workload = assembled_workload(f"chain of {depth}", vae, names, 2, 16)
         engine = EngineArm(workload, pass_sets(workload)[-1])
         hooks = make_peer("hook loop", workload)
         spent = [0.0, 0.0]
@@ -122,7 +123,7 @@ def _in_depth() -> list[Curve]:
             hooks.prepare(site)
             units = range(site.units)
             spent[0] += _best(engine, site, units)[0]
-            spent[1] += min(time_call(lambda site=site, units=units: hooks.run(site, units))[0] for _ in range(REPEATS))
+            spent[1] += min(time_call(partial(hooks.run, site, units))[0] for _ in range(REPEATS))
         engine_seconds.append(spent[0] / workload.units)
         hook_seconds.append(spent[1] / workload.units)
     return [
@@ -142,8 +143,8 @@ def _in_live_rows(workload: Workload, site: str) -> LiveRows:
     rng = np.random.default_rng(1)
     clean = min(time_call(engine.run_clean)[0] for _ in range(REPEATS))
     rows, seconds = [], []
-    for _ in range(12):
-        units = sorted(rng.choice(chosen.units, rng.integers(2, chosen.units + 1), replace=False).tolist())
+    for _ in range(10):
+        units = sorted(rng.choice(chosen.units, rng.integers(2, min(chosen.units, 128) + 1), replace=False).tolist())
         runs = [time_call(lambda units=units: engine.run(chosen, units)) for _ in range(2)]
         rows.append(engine.count_live(runs[0][1]))
         seconds.append(min(run[0] for run in runs) - clean)
@@ -173,7 +174,7 @@ class ChainDecoder(nn.Module):
         for _ in range(depth):
             layers += [nn.Conv2d(_WIDTH, _WIDTH, 3, padding=1), nn.ReLU()]
         self.layers = nn.Sequential(*layers)
-        self.exit = nn.ConvTranspose2d(_WIDTH, 1, 4, stride=4)
+        self.exit = nn.ConvTranspose2d(_WIDTH, 1, 2, stride=2)
 
     def forward(self, z: Tensor) -> Tensor:
         """Logits, (batch, 1, 64, 64)."""

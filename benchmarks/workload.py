@@ -110,7 +110,7 @@ class Workload:
                 "spec": "causalvae/v1",
                 "name": "benchmark",
                 "model": {"source": "zoo", "weights": "builtin://dsprites-tcvae"},
-                "data": {"source": "dsprites", "samples": self.pairs, "seed": SEED},
+                "data": {"source": "dsprites", "samples": max(self.pairs, 2), "seed": SEED},
                 "graph": {
                     "factors": ["scale"],
                     "attributes": {"area": {"readout": "area"}},
