@@ -61,10 +61,10 @@ def draw_curves(curves: Sequence[Curve]) -> str:
     parts = [f'<rect x="{left}" y="{top}" width="{width}" height="{height}" fill="none" stroke="#888"/>']
     for power in range(math.floor(x_end) + 1):
         x, _ = place(2.0**power, 2.0**y_start)
-        parts.append(_text(x, top + height + 16, f"{2**power}×", anchor="middle"))
+        parts.append(_text(x, top + height + 16, f"{2**power}x", anchor="middle"))
     for power in range(math.ceil(y_start), math.floor(y_end) + 1):
         _, y = place(1.0, 2.0**power)
-        parts.append(_text(left - 6, y + 4, f"{2.0**power:g}×", anchor="end"))
+        parts.append(_text(left - 6, y + 4, f"{2.0**power:g}x", anchor="end"))
     (x1, y1), (x2, y2) = place(1.0, 1.0), place(max(xs), max(xs))
     parts.append(
         f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" stroke="#bbb" stroke-dasharray="3 3"/>'

@@ -155,10 +155,10 @@ def _headline(results: Results) -> str:
                 f"{sweep.arms['hook loop'].total:.1f}",
                 f"{peer.total:.1f} ({peer.name})",
                 f"{engine.total:.1f}",
-                f"**{peer.total / engine.total:.1f}×**",
+                f"**{peer.total / engine.total:.1f}x**",
                 "" if floor is None else f"{floor.seconds:.1f}",
                 "" if floor is None else f"{engine.total / floor.seconds:.2f}",
-                "" if floor is None else f"{peer.total / floor.seconds:.1f}×",
+                "" if floor is None else f"{peer.total / floor.seconds:.1f}x",
                 "yes" if agrees(sweep) else "NO",
             ]
         )
@@ -179,7 +179,7 @@ def _arms(sweep: SweepResult, floor: Floor | None) -> str:
                 arm.name,
                 f"{arm.total:.1f}",
                 f"{low:.1f} to {high:.1f}",
-                f"{peer.total / arm.total:.2f}×",
+                f"{peer.total / arm.total:.2f}x",
                 str(arm.units_run),
                 *(f"{value:.1e}" for value in arm.difference),
                 f"{arm.setup:.2f}",
@@ -190,7 +190,7 @@ def _arms(sweep: SweepResult, floor: Floor | None) -> str:
         *(f"difference, {name}" for name in OUTCOMES),
         "paid once, s",
     ]
-    text = f"### {sweep.workload}: {sweep.units} units × {sweep.pairs} pairs\n\n{_table(head, rows)}\n\n"
+    text = f"### {sweep.workload}: {sweep.units} units x {sweep.pairs} pairs\n\n{_table(head, rows)}\n\n"
     text += (
         "Where fewer units were run than the sweep has, times are scaled to whole sites. A difference is the largest "
         "absolute one from the hook loop, divided by the larger of that row's outcome and the outcome's root mean "
@@ -227,8 +227,8 @@ def _floor(results: Results) -> str:
         for speed in sorted(speeds.values(), key=lambda speed: -speed.seconds)
     ]
     return (
-        "Live rows' downstream operations, each alone at its best batch size, layout and form, and the outcome measure. "
-        "*First layer free*: as if the layer that a patched channel enters cost nothing.\n\n"
+        "Live rows' downstream operations, each alone at its best batch size, layout and form, and the outcome "
+        "measure. *First layer free*: as if the layer that a patched channel enters cost nothing.\n\n"
         + _table(head, rows)
         + "\n\n"
         + _table(["operation", "best, µs a row", "GFLOP/s", "rows", "form"], best)
@@ -295,14 +295,14 @@ def _networks(found: Sequence[NetworkResult]) -> str:
     for network in found:
         for site, seconds in network.hooks.items():
             mine = network.engine[site]
-            rows.append([network.network, site, f"{seconds:.2f}", f"{mine:.2f}", f"{seconds / mine:.1f}×", ""])
+            rows.append([network.network, site, f"{seconds:.2f}", f"{mine:.2f}", f"{seconds / mine:.1f}x", ""])
         rows.append(
             [
                 network.network,
-                f"all, with clean runs ({network.units} units × {network.pairs} pairs, live {network.live:.2f})",
+                f"all, with clean runs ({network.units} units x {network.pairs} pairs, live {network.live:.2f})",
                 f"{sum(network.hooks.values()) + network.prepared:.2f}",
                 f"{sum(network.engine.values()) + network.clean:.2f}",
-                f"**{network.ratio:.1f}×**",
+                f"**{network.ratio:.1f}x**",
                 ", ".join(f"{value:.1e}" for value in network.difference),
             ]
         )
