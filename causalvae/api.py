@@ -246,7 +246,9 @@ def analyse(
     workspace = open_workspace(spec, folder)
     readouts, dataset, model = workspace.readouts, workspace.dataset, workspace.model
     periods = workspace.periods
-    units = {name: readout.unit for name, readout in readouts.items()}
+    units = {name: readout.unit for name, readout in readouts.items()} | dict.fromkeys(
+        plan.latent_attributes, "units of the latent"
+    )
     pixels = 1
     for axis in model.graph.by_name[model.graph.outputs["output"]].shape:
         pixels *= axis

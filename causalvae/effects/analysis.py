@@ -28,7 +28,7 @@ from causalvae.effects.strength import PatchedArm, Scale, input_estimates, pertu
 from causalvae.effects.types import Estimate, Refutation
 from causalvae.engine.measurements import Measurements
 from causalvae.errors import CausalVAEError
-from causalvae.plan.types import Arm, Plan, Use
+from causalvae.plan.types import OUTPUT, Arm, Plan, Use
 from causalvae.spec.schema import Hypothesis, Intervention, Spec
 
 # Called with stage, done, total and unit of what is counted.
@@ -163,6 +163,9 @@ def estimate_effects(
     for done, hypothesis in enumerate(spec.hypotheses, start=len(spec.interventions) + 1):
         estimates.extend(_hypothesis(study, hypothesis))
         report(done)
+    if OUTPUT not in plan.outputs:
+        # Runs that stop at the latent have no image to speak of.
+        estimates = [estimate for estimate in estimates if estimate.outcome != IMAGE]
     return EffectsResult(tuple(estimates), tuple(refutations))
 
 
@@ -284,7 +287,8 @@ def _mediation(
     uses = sorted(study.plan.uses_of(owner, "sufficiency"), key=lambda use: use.index)
     each = [arms_by_id[use.arm] for use in uses if use.index > 0]
     overlapping, as_drawn = overlap(each), study.as_drawn(section.treatment)
-    outcomes = [*section.outcomes, *(() if IMAGE in section.outcomes else (IMAGE,))]
+    with_image = OUTPUT in study.plan.outputs and IMAGE not in section.outcomes
+    outcomes = [*section.outcomes, *((IMAGE,) if with_image else ())]
     for outcome in outcomes:
         unit, period = study.scale.unit(outcome), study.scale.periods.get(outcome)
         alone: list[PairEffects] = []

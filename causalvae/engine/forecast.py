@@ -18,7 +18,7 @@ from causalvae.engine.shards import run_clean, shard_bounds
 from causalvae.engine.statistics import OBSERVED_KINDS, gather_means, gather_observed, merge, sites_needing
 from causalvae.engine.suffix import Ledger
 from causalvae.engine.values import MIN_ROWS, padding
-from causalvae.plan.types import Arm, Plan
+from causalvae.plan.types import OUTPUT, Arm, Plan
 
 # Pairs of each cohort that live rows are counted on, and rows of each kind that are timed.
 SAMPLE_PAIRS = 16
@@ -113,6 +113,7 @@ class Forecast:
 
 _LEVELS: dict[str, Shortcuts] = {
     "suffix": Shortcuts(suffix=True, dead_rows=False, low_rank=False, windows=False),
+    "stop": Shortcuts(suffix=True, dead_rows=False, low_rank=False, windows=False),
     "dead_rows": Shortcuts(suffix=True, dead_rows=True, low_rank=False, windows=False),
     "low_rank": Shortcuts(suffix=True, dead_rows=True, low_rank=True, windows=False),
     "windows": Shortcuts(),
@@ -185,10 +186,12 @@ class _Sample:
             gather_means(self._graph, self._components, means, [self._inputs]) if means else {},
             gather_observed(self._graph, self._components, observed, [self._inputs]) if observed else {},
         )
-        outputs = {side: values[self._graph.outputs["output"]] for side, values in self._clean.sides.items()}
-        self._meter = OutcomeMeter(
-            runner.measure, runner.plan.attributes, outputs["base"], outputs.get("counterfactual")
-        )
+        outputs = {
+            side: {name: values[self._graph.outputs[name]] for name in runner.plan.outputs}
+            for side, values in self._clean.sides.items()
+        }
+        self._outputs = runner.plan.outputs
+        self._meter = OutcomeMeter(runner.measure, runner.plan, outputs["base"], outputs.get("counterfactual"))
 
     @property
     def sides(self) -> int:
@@ -207,11 +210,12 @@ class _Sample:
         rows = max(self._inputs.rows, MIN_ROWS)
         index = padding(self._inputs.rows).to(self._inputs.noise.device)
         x, noise = self._inputs.sides["base"][index], self._inputs.noise[index]
-        node = self._graph.outputs["output"]
+        everyone = torch.arange(self._inputs.rows, device=noise.device)
 
         def run() -> None:
-            output = self._graph.run(x, noise, keep=())[node][: self._inputs.rows]
-            self._meter(output, torch.arange(self._inputs.rows, device=noise.device))
+            found = self._graph.run(x, noise, keep=())
+            values = {name: found[self._graph.outputs[name]][: self._inputs.rows] for name in self._outputs}
+            self._meter(values, everyone)
 
         operations = self._components.operations
         flops, moved = (
@@ -227,21 +231,27 @@ class _Sample:
         rows = sum(arm.pairs for arm in arms)
         covered = [min(arm.pairs, self._inputs.rows) for arm in arms]
         work = {"none": whole.scaled(rows)}
-        live_rows, error = float(rows), 0.0
+        live_rows, error, previous = float(rows), 0.0, ""
         for name in applied:
             shortcuts = _LEVELS[name]
-            group = Group(self._graph, self._components, arms, self._clean, self._statistics, covered, shortcuts)
+            # Until runs stop at the deepest outcome, they go on to the output.
+            stops = name != "suffix"
+            requested = self._outputs if stops else tuple(dict.fromkeys((*self._outputs, OUTPUT)))
+            group = Group(
+                self._graph, self._components, arms, self._clean, self._statistics, covered, shortcuts, requested
+            )
             live = group.live()
             if shortcuts.dead_rows:
                 share, error = _share_of_live(live, covered)
                 live_rows = rows * share
-            if name == "dead_rows" and "suffix" in work:
-                # These rows cost what they cost before: only their number differs.
-                work[name] = work["suffix"].scaled(live_rows)
-                continue
-            # The cost of a row is asked of live rows; where the sample has none, dead ones cost as much.
-            timed = live if bool(live.any()) else _covered(live, covered)
-            work[name] = self._time(group, timed, batch_rows, rng).scaled(live_rows)
+            if previous and (name == "dead_rows" or (name == "stop" and OUTPUT in self._outputs)):
+                # These rows cost what they cost before: only their number may differ.
+                work[name] = work[previous].scaled(live_rows)
+            else:
+                # The cost of a row is asked of live rows; where the sample has none, dead ones cost as much.
+                timed = live if bool(live.any()) else _covered(live, covered)
+                work[name] = self._time(group, timed, batch_rows, rng).scaled(live_rows)
+            previous = name
         first = arms[0]
         sites = tuple(patch.site for patch in first.patches)
         return GroupForecast(first.cohort, first.side, sites, len(arms), rows, live_rows, error, work)
@@ -257,7 +267,7 @@ class _Sample:
 
         def run() -> None:
             for batch in group.batches(chosen, BatchSize(batch_rows), ledger):
-                self._meter(batch.output, batch.pairs)
+                self._meter(batch.values, batch.pairs)
 
         run()
         counted = Ledger(ledger.rows, ledger.flops, ledger.bytes)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -11,51 +10,69 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from causalvae.plan.types import OUTPUT, Plan
+
 Measure = Callable[[Tensor], Tensor]
 IMAGE_COLUMNS = ("image_sq", "image_dot")
 
 
-@dataclass(frozen=True)
-class Outcomes:
-    """Measured rows: float64 array, (rows, attributes + 2), columns as `columns` names them."""
-
-    columns: tuple[str, ...]
-    values: npt.NDArray[np.float64]
-
-
 class OutcomeMeter:
-    """Measures outputs of one shard against its clean outputs.
+    """Measures what rows of one shard gave, against its clean runs.
 
     Parameters
     ----------
     measure : callable
-        From outputs (rows, *output_shape) to attributes (rows, k), float64.
-    attributes : tuple of str
-        Their names.
-    base : Tensor, shape (pairs, *output_shape)
-        The clean base outputs.
-    counterfactual : Tensor or None, shape (pairs, *output_shape)
-        The clean counterfactual outputs; None in a cohort without.
+        From outputs (rows, *output_shape) to the attributes that are measured on them (rows, k), float64.
+    plan : Plan
+        For its attributes.
+    base : mapping
+        Clean base values of the network's outputs by name: ``output`` where the plan reads it, of shape
+        (pairs, *output_shape).
+    counterfactual : mapping or None
+        The same of the counterfactual side; None in a cohort without.
     """
 
     def __init__(
-        self, measure: Measure, attributes: tuple[str, ...], base: Tensor, counterfactual: Tensor | None
+        self, measure: Measure, plan: Plan, base: Mapping[str, Tensor], counterfactual: Mapping[str, Tensor] | None
     ) -> None:
         self._measure = measure
-        self.columns = (*attributes, *IMAGE_COLUMNS)
-        self._base = base
-        self._effect = None if counterfactual is None else counterfactual - base
+        self._plan = plan
+        self.columns = (*plan.attributes, *IMAGE_COLUMNS)
+        self._base: Tensor | None = base.get("output") if OUTPUT in plan.outputs else None
+        self._effect: Tensor | None = None
+        if self._base is not None and counterfactual is not None:
+            self._effect = counterfactual["output"] - self._base
 
-    def __call__(self, output: Tensor, pairs: Tensor) -> npt.NDArray[np.float64]:
-        """Outcomes of rows whose pair in the shard is `pairs`: float64, (rows, attributes + 2)."""
-        moved = output - self._base[pairs]
-        squared = moved.flatten(1).double().square().sum(1)
+    def __call__(self, values: Mapping[str, Tensor], pairs: Tensor) -> npt.NDArray[np.float64]:
+        """Outcomes of rows whose pair in the shard is `pairs`: float64, (rows, attributes + 2).
+
+        Parameters
+        ----------
+        values : mapping
+            Output's name -> its value, one row each.
+        pairs : Tensor, int, shape (rows,)
+        """
+        return torch.cat([self.attributes(values), self._moved(values, pairs)], dim=1).cpu().numpy()
+
+    def attributes(self, values: Mapping[str, Tensor]) -> Tensor:
+        """Every attribute, in the plan's order: float64, (rows, attributes)."""
+        on_output = iter(()) if self._base is None else iter(self._measure(values["output"].float()).double().unbind(1))
+        latents = self._plan.latent_attributes
+        columns = [
+            values["latent"][:, latents[name]].double() if name in latents else next(on_output)
+            for name in self._plan.attributes
+        ]
+        return torch.stack(columns, dim=1)
+
+    def _moved(self, values: Mapping[str, Tensor], pairs: Tensor) -> Tensor:
+        """Squared change of the output, and its product with the clean change: float64, (rows, 2)."""
+        if self._base is None:
+            return torch.full((len(pairs), 2), torch.nan, dtype=torch.float64, device=pairs.device)
+        moved = (values["output"] - self._base[pairs]).flatten(1).double()
+        squared = moved.square().sum(1)
         if self._effect is None:
-            along = torch.zeros_like(squared)
-        else:
-            along = (moved.flatten(1).double() * self._effect[pairs].flatten(1).double()).sum(1)
-        columns = [self._measure(output).double(), squared[:, None], along[:, None]]
-        return torch.cat(columns, dim=1).cpu().numpy()
+            return torch.stack([squared, torch.zeros_like(squared)], dim=1)
+        return torch.stack([squared, (moved * self._effect[pairs].flatten(1).double()).sum(1)], dim=1)
 
 
 def outcome_frame(

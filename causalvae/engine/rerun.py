@@ -23,7 +23,7 @@ from causalvae.engine.values import (
 )
 from causalvae.models.components import ComponentMap
 from causalvae.models.operators import ACTIVATIONS, Operation, OperatorGraph
-from causalvae.plan.types import Arm, Patch, Side, Source
+from causalvae.plan.types import OUTPUT, Arm, Patch, Side, Source
 
 
 @dataclass(frozen=True)
@@ -69,12 +69,18 @@ class Batch:
         Position of each row's arm in the group.
     pairs : Tensor, int, shape (rows,)
         Position of each row's pair in the shard.
-    output : Tensor, shape (rows, *output_shape)
+    values : mapping
+        Requested output -> its value, one row each.
     """
 
     arms: Tensor
     pairs: Tensor
-    output: Tensor
+    values: Mapping[str, Tensor]
+
+    @property
+    def output(self) -> Tensor:
+        """The network's output, (rows, *output_shape)."""
+        return self.values[OUTPUT]
 
 
 class Group:
@@ -93,6 +99,8 @@ class Group:
     pairs : sequence of int
         For each arm, how many of the shard's rows it covers (the first ones).
     shortcuts : Shortcuts
+    requested : tuple of str
+        Names of the network's outputs that are wanted.
     """
 
     def __init__(
@@ -104,6 +112,7 @@ class Group:
         statistics: Mapping[str, Statistics],
         pairs: Sequence[int],
         shortcuts: Shortcuts,
+        requested: tuple[str, ...] = (OUTPUT,),
     ) -> None:
         self._graph = graph
         self._components = components
@@ -112,6 +121,7 @@ class Group:
         self._statistics = statistics
         self._pairs = pairs
         self._shortcuts = shortcuts
+        self._requested = requested
         self._side: Side = arms[0].side
         self._sources: dict[tuple[str, Source], Tensor] = {}
 
@@ -128,7 +138,7 @@ class Group:
         return Suffix(
             self._graph,
             tuple(self._nodes),
-            self._graph.outputs["output"],
+            {name: self._graph.outputs[name] for name in self._requested},
             from_input=not self._shortcuts.suffix,
             windows=self._shortcuts.windows,
         )
@@ -194,10 +204,11 @@ class Group:
                 padded = torch.arange(first, first + max(rows, MIN_ROWS), device=arms.device).clamp(
                     max=first + rows - 1
                 )
-                output = size.attempt(partial(self._run, arms[padded], pairs[padded], ledger))
-                if output is None:
+                values = size.attempt(partial(self._run, arms[padded], pairs[padded], ledger))
+                if values is None:
                     continue
-                yield Batch(arms[first : first + rows], pairs[first : first + rows], output[:rows])
+                kept = {name: value[:rows] for name, value in values.items()}
+                yield Batch(arms[first : first + rows], pairs[first : first + rows], kept)
                 first += rows
 
     def _parts(self) -> list[list[int]]:
@@ -217,7 +228,7 @@ class Group:
         place = self.suffix.place(node, few[0]) if self._shortcuts.windows and len(few) == 1 else 0
         return (len(few), patch.window, place)
 
-    def _run(self, arms: Tensor, pairs: Tensor, ledger: Ledger | None) -> Tensor:
+    def _run(self, arms: Tensor, pairs: Tensor, ledger: Ledger | None) -> dict[str, Tensor]:
         clean = self._clean.sides[self._side]
         form = self._form(self._arms[int(arms[0])])
         if form:

@@ -20,7 +20,7 @@ from causalvae.data.pairs import draw_pairs, draw_samples
 from causalvae.engine.controls import check_engine
 from causalvae.engine.lowering import lower
 from causalvae.engine.measurements import write_json, write_table
-from causalvae.engine.outcomes import Measure
+from causalvae.engine.outcomes import Measure, OutcomeMeter
 from causalvae.engine.rerun import Shortcuts
 from causalvae.engine.shards import ShardInputs, ShardResult, run_shard, shard_bounds
 from causalvae.engine.statistics import OBSERVED_KINDS, gather_means, gather_observed, merge, sites_needing
@@ -186,8 +186,10 @@ class PlanRunner:
         frame: dict[str, Any] = {"sample": np.arange(inputs.first, inputs.first + inputs.rows)}
         for position, name in enumerate(self._dataset.space.names):
             frame[f"factor:{name}"] = values[:, position]
-        for prefix, images in (("attribute", nodes["output"]), ("input", inputs.sides["base"])):
-            measured = self.measure(images).cpu().numpy()
+        meter = OutcomeMeter(self.measure, self.plan, nodes, None)
+        # What an attribute is on the input itself: a latent has no other value there.
+        for prefix, read in (("attribute", nodes), ("input", {**nodes, "output": inputs.sides["base"]})):
+            measured = meter.attributes(read).cpu().numpy()
             for position, name in enumerate(self.plan.attributes):
                 frame[f"{prefix}:{name}"] = measured[:, position]
         for prefix in ("mean", "logvar", "latent"):

@@ -134,8 +134,10 @@ def run_shard(
     """
     began = time.thread_time()
     clean = run_clean(graph, inputs)
-    outputs = {side: values[graph.outputs["output"]] for side, values in clean.sides.items()}
-    meter = OutcomeMeter(measure, plan.attributes, outputs["base"], outputs.get("counterfactual"))
+    outputs = {
+        side: {name: values[graph.outputs[name]] for name in plan.outputs} for side, values in clean.sides.items()
+    }
+    meter = OutcomeMeter(measure, plan, outputs["base"], outputs.get("counterfactual"))
     everyone = torch.arange(inputs.rows, device=inputs.noise.device)
     clean_outcomes = {side: meter(output, everyone) for side, output in outputs.items()}
 
@@ -164,10 +166,11 @@ def run_shard(
             statistics,
             [covered[position] for position in positions],
             Shortcuts.of(plan.options),
+            plan.outputs,
         )
         live = group.live()
         for batch in group.batches(live, size):
-            measured = meter(batch.output, batch.pairs)
+            measured = meter(batch.values, batch.pairs)
             owners, rows = batch.arms.cpu().numpy(), batch.pairs.cpu().numpy()
             for member in np.unique(owners):
                 mine = owners == member

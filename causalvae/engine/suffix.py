@@ -45,14 +45,14 @@ class Ledger:
 
 
 class Suffix:
-    """The operations downstream of patched nodes that an output needs.
+    """The operations downstream of patched nodes that requested outputs need.
 
     Parameters
     ----------
     graph : OperatorGraph
     patched : tuple of str
-    output : str
-        The requested node.
+    requested : mapping of str to str
+        Name of each requested output -> the node that holds it.
     from_input : bool
         Everything from the input on instead: the slow form that needs no kept values.
     windows : bool
@@ -60,13 +60,19 @@ class Suffix:
     """
 
     def __init__(
-        self, graph: OperatorGraph, patched: tuple[str, ...], output: str, from_input: bool, windows: bool
+        self,
+        graph: OperatorGraph,
+        patched: tuple[str, ...],
+        requested: Mapping[str, str],
+        from_input: bool,
+        windows: bool,
     ) -> None:
         self._graph = graph
         self._patched = patched
-        self._output = output
+        self._requested = dict(requested)
+        self._ends = frozenset(requested.values())
         self._windows = windows
-        self.operations = graph.between(graph.inputs if from_input else patched, [output])
+        self.operations = graph.between(graph.inputs if from_input else patched, self._ends)
         self._names = {operation.name for operation in self.operations}
         self._prepared: dict[str, Tensor] = {}
 
@@ -82,7 +88,7 @@ class Suffix:
             maker = self._graph.by_name[source]
             readers = [name for name in self._graph.users[source] if name in self._names]
             fresh = maker.function in makers or isinstance(maker.function, SubpixelConvolution)
-            if source in self._names and fresh and len(readers) == 1 and source not in {*self._patched, self._output}:
+            if source in self._names and fresh and len(readers) == 1 and source not in {*self._patched, *self._ends}:
                 found.add(operation.name)
         return frozenset(found)
 
@@ -95,7 +101,7 @@ class Suffix:
                 last[name] = operation.name
         ends: dict[str, list[str]] = {}
         for name, reader in last.items():
-            if name != self._output:
+            if name not in self._ends:
                 ends.setdefault(reader, []).append(name)
         return ends
 
@@ -135,8 +141,8 @@ class Suffix:
         clean: Mapping[str, Tensor],
         pairs: Tensor,
         ledger: Ledger | None = None,
-    ) -> Tensor:
-        """The output of a batch of rows.
+    ) -> dict[str, Tensor]:
+        """The requested outputs of a batch of rows, by name.
 
         Parameters
         ----------
@@ -176,9 +182,10 @@ class Suffix:
             for read in self._last_reader.get(name, ()):
                 changes.pop(read, None)
                 others.pop(read, None)
-        if self._output not in changes:
-            return gather(clean[self._output], pairs)
-        return make_whole(changes[self._output], clean[self._output], pairs)
+        return {
+            name: make_whole(changes[node], clean[node], pairs) if node in changes else gather(clean[node], pairs)
+            for name, node in self._requested.items()
+        }
 
     def _count(
         self, ledger: Ledger, operation: Operation, change: Change | None, changes: Mapping[str, Change], rows: int

@@ -39,7 +39,7 @@ class Site:
     rerun_cost : float
         FLOPs of the nodes downstream of this one, as a share of a whole forward pass.
     downstream : frozenset of int
-        The operations that a patch here re-runs, as positions in `ComponentMap.operations`.
+        The operations that a patch here re-runs for the output, as positions in `ComponentMap.operations`.
     """
 
     name: str
@@ -134,12 +134,15 @@ class ComponentMap:
         Content hash of the weights and of how they are read.
     operations : tuple of OperationCost
         All operations, in the order of computation; empty where a network is known only from outside.
+    before_latent : frozenset of int
+        Those that the latent depends on, as positions.
     """
 
     sites: tuple[Site, ...]
     latent_dim: int
     model_digest: str
     operations: tuple[OperationCost, ...] = ()
+    before_latent: frozenset[int] = frozenset()
 
     @cached_property
     def _by_name(self) -> dict[str, Site]:

@@ -9,6 +9,26 @@ from causalvae.models.vae import VAE
 OUTPUTS = ("mean", "logvar", "latent", "output")
 
 
+class Mark(nn.Module):
+    """Gives its input back: a place where a forward hook meets a value that no module computes.
+
+    No operation belongs to it, so a captured graph is the same with it and without.
+    """
+
+    def forward(self, value: Tensor) -> Tensor:
+        """`value` itself."""
+        return value
+
+
+class LatentMarks(Mark):
+    """Marks the latent; its children mark the posterior's parts."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.mean = Mark()
+        self.logvar = Mark()
+
+
 class AnalysedNetwork(nn.Module):
     """Encoder, latent and decoder in one forward pass, with the latent's parts as outputs.
 
@@ -24,6 +44,7 @@ class AnalysedNetwork(nn.Module):
         super().__init__()
         self.encoder = vae.encoder
         self.decoder = vae.decoder
+        self.latent = LatentMarks()
         self.sample = sample
         # In a tuple, so that torch does not register the VAE again as a child under another path.
         self._vae = (vae,)
@@ -44,7 +65,7 @@ class AnalysedNetwork(nn.Module):
             Standard normal; used only where `sample` is True.
         """
         posterior = self.vae.split(self.encoder(x))
-        z = posterior.mean
-        if self.sample:
-            z = z + noise * (0.5 * posterior.logvar).exp()
-        return posterior.mean, posterior.logvar, z, self.vae.activate(self.decoder(z))
+        mean, logvar = self.latent.mean(posterior.mean), self.latent.logvar(posterior.logvar)
+        # A posterior mean that is passed on is the latent: one value, marked once.
+        z = self.latent(mean + noise * (0.5 * logvar).exp()) if self.sample else mean
+        return mean, logvar, z, self.vae.activate(self.decoder(z))

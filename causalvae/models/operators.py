@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from causalvae.models.program import How
+
 Environment = dict[str, Any]
 
 # Elementwise operations that count as the activation function of the module before them.
@@ -91,6 +93,8 @@ class OperatorGraph:
         Node name -> tensor.
     origins : dict
         Node name of a parameter or buffer -> its dotted name in the network; constants have none.
+    how : {"export", "fx"}
+        What captured it.
     """
 
     def __init__(
@@ -100,7 +104,9 @@ class OperatorGraph:
         outputs: Mapping[str, str],
         parameters: Mapping[str, Tensor],
         origins: Mapping[str, str],
+        how: How = "export",
     ) -> None:
+        self.how: How = how
         self.operations = tuple(operations)
         self.inputs = inputs
         self.outputs = dict(outputs)
@@ -111,6 +117,18 @@ class OperatorGraph:
         for operation in self.operations:
             for name in operation.inputs:
                 self.users[name].append(operation.name)
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """Shape of a node's value without the batch axis; empty where it is not aligned."""
+        return self.by_name[name].shape
+
+    def aligned(self, name: str) -> bool:
+        """Whether row i of a node's value belongs to input i."""
+        return self.by_name[name].aligned
+
+    def batched(self, name: str) -> bool:
+        """Whether a node's value depends on the inputs or on how many they are."""
+        return self.by_name[name].batched
 
     @property
     def flops(self) -> float:
@@ -187,7 +205,7 @@ class OperatorGraph:
 
     def rewritten(self, operations: Iterable[Operation], parameters: Mapping[str, Tensor]) -> OperatorGraph:
         """The same inputs and outputs over other operations and parameters."""
-        return OperatorGraph(operations, self.inputs, self.outputs, parameters, self.origins)
+        return OperatorGraph(operations, self.inputs, self.outputs, parameters, self.origins, self.how)
 
     def reads(self, patched: Iterable[str], requested: Iterable[str]) -> set[str]:
         """The batched nodes whose clean values a re-run from `patched` needs: what it patches and what it reads."""
@@ -201,7 +219,7 @@ class OperatorGraph:
         """The same graph over other parameters, given by node name."""
         if state.keys() != self.parameters.keys():
             raise KeyError("parameter names differ")
-        return OperatorGraph(self.operations, self.inputs, self.outputs, state, self.origins)
+        return OperatorGraph(self.operations, self.inputs, self.outputs, state, self.origins, self.how)
 
     def with_weights_of(self, network: nn.Module) -> OperatorGraph:
         """The same graph over the parameters and buffers of another network of the same make."""

@@ -74,7 +74,8 @@ def find_sites(graph: OperatorGraph, latent_dim: int, model_digest: str) -> Comp
         needed = graph.between([node], [graph.outputs["output"]])
         downstream = frozenset(order[operation.name] for operation in needed)
         sites.append(Site(name, stage, kind, shape, node, is_leaf, rerun / graph.flops, downstream))
-    return ComponentMap(tuple(sites), latent_dim, model_digest, operation_costs(graph))
+    before = frozenset(order[name] for name in graph.ancestors([graph.outputs["latent"]]))
+    return ComponentMap(tuple(sites), latent_dim, model_digest, operation_costs(graph), before)
 
 
 def operation_costs(graph: OperatorGraph) -> tuple[OperationCost, ...]:

@@ -70,7 +70,8 @@ def compile_spec(
     ------
     CausalVAEError
         CV300 to CV302 for addresses, CV303 to CV306 for what cannot be patched so, CV307 to CV310 for interventions
-        that do not fit the spec or the data, CV311 for a circuit that has no null circuits.
+        that do not fit the spec or the data, CV311 for a circuit that has no null circuits, CV312 for a latent that is
+        not there.
     """
     compiler = _Compiler(spec, components, space)
     plan = compiler.compile()
@@ -113,11 +114,28 @@ class _Compiler:
             arms=tuple(self._arms),
             uses=tuple(self._uses),
             attributes=tuple(spec.graph.attributes),
+            latent_attributes=self._latent_attributes(),
             traversals=self._traversals(),
             batch_rows=spec.execution.batch_rows,
             seed=spec.execution.seed,
-            options={"rerun": "full", "skip_dead_rows": False, "low_rank": False, "windows": False},
+            options={"rerun": "full", "skip_dead_rows": False, "low_rank": False, "windows": False, "stop": False},
         )
+
+    def _latent_attributes(self) -> dict[str, int]:
+        found = {
+            name: section.index
+            for name, section in self._spec.graph.attributes.items()
+            if section.readout == "latent" and section.index is not None
+        }
+        for name, index in found.items():
+            if index >= self._components.latent_dim:
+                raise CausalVAEError(
+                    "CV312",
+                    f"attribute {name} is latent {index}, and the network has {self._components.latent_dim} latents.",
+                    f"Give an index from 0 to {self._components.latent_dim - 1}.",
+                    f"graph.attributes.{name}.index",
+                )
+        return found
 
     def _use(
         self,

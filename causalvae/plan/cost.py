@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from causalvae.models.components import ComponentMap
-from causalvae.plan.types import Arm, PassRecord, Plan
+from causalvae.plan.types import OUTPUT, Arm, PassRecord, Plan
 
 
 @dataclass(frozen=True)
@@ -41,31 +41,34 @@ def rows(plan: Plan) -> int:
     return sum(arm.pairs for arm in plan.arms)
 
 
-def rerun_operations(arm: Arm, components: ComponentMap, rerun: str) -> frozenset[int]:
-    """Positions of the operations that an arm re-runs: all downstream of any of its patches."""
+def rerun_operations(arm: Arm, components: ComponentMap, rerun: str, to_output: bool = True) -> frozenset[int]:
+    """Positions of the operations that an arm re-runs: downstream of any of its patches, to the output or latent."""
+    needed = frozenset(range(len(components.operations))) if to_output else components.before_latent
     if not arm.patches or rerun != "suffix":
-        return frozenset(range(len(components.operations)))
+        return needed
     found: frozenset[int] = frozenset()
-    return found.union(*(components.site(patch.site).downstream for patch in arm.patches))
+    return needed & found.union(*(components.site(patch.site).downstream for patch in arm.patches))
 
 
-def arm_cost(arm: Arm, components: ComponentMap, rerun: str) -> float:
+def arm_cost(arm: Arm, components: ComponentMap, rerun: str, to_output: bool = True) -> float:
     """FLOPs of one row of an arm, as a share of a whole forward pass.
 
     Where the map lists no operations, the most expensive of its patches counts, as if all others lay downstream of it.
     """
-    if not arm.patches or rerun != "suffix":
+    if (not arm.patches or rerun != "suffix") and to_output:
         return 1.0
     if not components.operations:
         return max(components.site(patch.site).rerun_cost for patch in arm.patches)
     whole = sum(operation.flops for operation in components.operations)
-    rerun_flops = sum(components.operations[place].flops for place in rerun_operations(arm, components, rerun))
+    rerun_flops = sum(
+        components.operations[place].flops for place in rerun_operations(arm, components, rerun, to_output)
+    )
     return rerun_flops / whole
 
 
 def plan_cost(plan: Plan, components: ComponentMap) -> Cost:
     """The cost of all arms, dead rows counted as run and every re-run operation counted in full."""
-    rerun = str(plan.options.get("rerun", "full"))
+    rerun, to_output = str(plan.options.get("rerun", "full")), OUTPUT in plan.outputs
     kinds: dict[tuple[str, ...], tuple[Arm, int]] = {}
     for arm in plan.arms:
         sites = tuple(patch.site for patch in arm.patches)
@@ -73,10 +76,10 @@ def plan_cost(plan: Plan, components: ComponentMap) -> Cost:
         kinds[sites] = (first, pairs + arm.pairs)
     total = Cost()
     for arm, pairs in kinds.values():
-        operations = [components.operations[place] for place in rerun_operations(arm, components, rerun)]
+        operations = [components.operations[place] for place in rerun_operations(arm, components, rerun, to_output)]
         total += Cost(
             pairs,
-            pairs * arm_cost(arm, components, rerun),
+            pairs * arm_cost(arm, components, rerun, to_output),
             pairs * sum(operation.flops for operation in operations),
             pairs * sum(operation.bytes for operation in operations),
         )

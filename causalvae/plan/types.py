@@ -18,6 +18,9 @@ SourceKind = Literal["interchange", "mean", "resample", "zero", "quantile", "sd"
 
 OBSERVED = "observed"
 
+# Names of what a network gives that attributes are measured on.
+OUTPUT, LATENT = "output", "latent"
+
 
 @dataclass(frozen=True)
 class Treatment:
@@ -194,14 +197,16 @@ class Plan:
     cohorts, arms, uses, traversals
         What to run; see their types.
     attributes : tuple of str
-        Attributes measured on every arm's output.
+        Attributes measured on every arm's output or latent.
+    latent_attributes : dict
+        Those that are latents -> which.
     shard_pairs : int
         Pairs that are run and written together.
     batch_rows : int
         Rows that are run at once.
     options : dict
         Switches that passes set and the engine obeys: ``rerun`` (``suffix`` or ``full``), ``skip_dead_rows``,
-        ``low_rank``, ``windows``.
+        ``low_rank``, ``windows``, ``stop``.
     passes : tuple of PassRecord
         What each pass did, in order.
     """
@@ -219,6 +224,13 @@ class Plan:
     seed: int = 0
     options: dict[str, Any] = field(default_factory=dict)
     passes: tuple[PassRecord, ...] = ()
+    latent_attributes: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """What the network must be run for: the latent where an attribute is one, the output unless runs stop there."""
+        on_output = len(self.latent_attributes) < len(self.attributes) or not self.options.get("stop", False)
+        return (*((LATENT,) if self.latent_attributes else ()), *((OUTPUT,) if on_output else ()))
 
     @cached_property
     def digest(self) -> str:

@@ -117,7 +117,7 @@ class ProbeReadout(Readout):
 
 
 def build_readouts(attributes: Mapping[str, ReadoutSection]) -> dict[str, Readout]:
-    """The readouts that a spec's attributes ask for, in the spec's order.
+    """The readouts that a spec's attributes ask for, in the spec's order, without those that are latents.
 
     Raises
     ------
@@ -125,7 +125,11 @@ def build_readouts(attributes: Mapping[str, ReadoutSection]) -> dict[str, Readou
         CV210 where an attribute lacks what its readout needs or gives what it does not know, CV214 or CV215 where
         there is no probe for the target or the probe knows no such label.
     """
-    return {attribute: _build(attribute, section) for attribute, section in attributes.items()}
+    return {
+        attribute: _build(attribute, section)
+        for attribute, section in attributes.items()
+        if section.readout != "latent"
+    }
 
 
 def _build(attribute: str, section: ReadoutSection) -> Readout:

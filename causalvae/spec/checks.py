@@ -11,7 +11,7 @@ from causalvae.spec.intervention_checks import check_hypotheses, check_intervent
 from causalvae.spec.schema import FactorSection, ReadoutSection, Spec
 
 _AXES = {"centroid": ("x", "y"), "extent": ("major", "minor")}
-_READOUT_KEYS = {"centroid": ("axis",), "extent": ("axis",), "probe": ("target", "label")}
+_READOUT_KEYS = {"centroid": ("axis",), "extent": ("axis",), "probe": ("target", "label"), "latent": ("index",)}
 
 
 def check_spec(spec: Spec) -> tuple[Finding, ...]:
@@ -203,12 +203,16 @@ def _check_readouts(draft: Draft) -> list[Finding]:
             continue
         path: Path = ("graph", "attributes", name)
         used = _READOUT_KEYS.get(section.readout, ())
-        for key in ("axis", "target", "label"):
+        for key in ("axis", "target", "label", "index"):
             value = getattr(section, key)
             if value is None and key in used:
                 choices = _AXES.get(section.readout, ())
                 what = f"`{key}: {choices[0]}` or `{key}: {choices[1]}`" if choices else f"`{key}: ...`"
-                more = {"target": ", a categorical factor", "label": ", one of its levels"}.get(key, "")
+                more = {
+                    "target": ", a categorical factor",
+                    "label": ", one of its levels",
+                    "index": ", the number of a latent",
+                }.get(key, "")
                 findings.append(
                     Finding(
                         "CV038",

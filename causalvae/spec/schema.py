@@ -21,6 +21,7 @@ ComponentRef = Annotated[str, Field(min_length=1, max_length=500, description="A
 # Strict scalars: the text "512" is no number and true is no count, in YAML as in the JSON Schema.
 Count = Annotated[int, Field(strict=True, gt=0, le=1_000_000_000)]
 # A bound that a field adds to one of the same kind here would be ignored, so each range is a type of its own.
+Index = Annotated[int, Field(strict=True, ge=0, le=1_000_000)]
 ModestCount = Annotated[int, Field(strict=True, gt=0, le=1_000_000)]
 # One pair has no spread, so no interval and no test.
 PairCount = Annotated[int, Field(strict=True, ge=2, le=1_000_000)]
@@ -99,14 +100,17 @@ class FactorSection(Section):
 
 
 class ReadoutSection(Section):
-    """How an attribute is measured on a decoded output."""
+    """How an attribute is measured: on the decoded output, or on the latent that the decoder receives."""
 
-    readout: Literal["area", "centroid", "orientation", "extent", "probe"]
+    readout: Literal["area", "centroid", "orientation", "extent", "probe", "latent"]
     axis: Literal["x", "y", "major", "minor"] | None = Field(
         default=None, description="centroid: x or y; extent: major or minor."
     )
     target: Name | None = Field(default=None, description="probe: the factor that it was trained to read.")
     label: str | None = Field(default=None, description="probe: the level whose probability is the attribute.")
+    index: Index | None = Field(
+        default=None, description="latent: which latent; runs of attributes that are all latents stop there."
+    )
 
 
 class GraphSection(Section):
@@ -114,7 +118,7 @@ class GraphSection(Section):
 
     factors: dict[Name, FactorSection] = Field(description="A list of names, or a mapping with kind, levels, range.")
     attributes: dict[Name, ReadoutSection] = Field(
-        min_length=1, description="What is measured on the decoded output, by name."
+        min_length=1, description="What is measured on the decoded output or the latent, by name."
     )
     edges: tuple[Annotated[str, Field(pattern=EDGE_PATTERN)], ...] = Field(
         default=(), description="Cause -> effect, such as `scale -> area`."

@@ -201,10 +201,10 @@ def test_equal_arms_are_shared(plan: Plan) -> None:
 
 def test_passes_change_options_and_arms_but_no_meaning() -> None:
     before, after = compiled(passes=()), compiled()
-    assert before.options == {"rerun": "full", "skip_dead_rows": False, "low_rank": False, "windows": False}
-    assert after.options == {"rerun": "suffix", "skip_dead_rows": True, "low_rank": True, "windows": True}
+    assert before.options == {"rerun": "full", "skip_dead_rows": False, "low_rank": False, "windows": False, "stop": False}
+    assert after.options == {"rerun": "suffix", "skip_dead_rows": True, "low_rank": True, "windows": True, "stop": True}
     assert (after.uses, after.cohorts, after.traversals) == (before.uses, before.cohorts, before.traversals)
-    assert [record.name for record in after.passes] == ["share", "suffix", "dead_rows", "low_rank", "windows"]
+    assert [record.name for record in after.passes] == ["share", "suffix", "stop", "dead_rows", "low_rank", "windows"]
     for earlier, later in zip(after.passes, after.passes[1:], strict=False):
         assert (earlier.rows_after, earlier.forwards_after) == (later.rows_before, later.forwards_before)
     assert all(record.forwards_after <= record.forwards_before for record in after.passes)
@@ -361,3 +361,14 @@ def test_units_of_an_image_are_single_positions() -> None:
     assert len(found) == 2 * 2 * 2
     labels = [use.component for use, _ in found]
     assert [COMPONENTS.resolve(label)[0].label for label in labels] == labels
+
+
+def test_a_latent_attribute_names_a_latent_of_the_network() -> None:
+    def with_latent(index: int) -> Spec:
+        attributes = {**DOCUMENT["graph"]["attributes"], "z": {"readout": "latent", "index": index}}
+        return Spec.model_validate({**DOCUMENT, "graph": {**DOCUMENT["graph"], "attributes": attributes}})
+
+    assert compiled(with_latent(5)).latent_attributes == {"z": 5}
+    with pytest.raises(CausalVAEError, match="6 latents") as caught:
+        compiled(with_latent(6))
+    assert caught.value.code == "CV312"

@@ -8,6 +8,7 @@ from causalvae.models.components import ComponentMap
 from causalvae.plan.passes.dead_rows import skip_dead_rows
 from causalvae.plan.passes.low_rank import enter_low_rank
 from causalvae.plan.passes.share import share_arms
+from causalvae.plan.passes.stop import stop_at_outcomes
 from causalvae.plan.passes.suffix import rerun_suffixes
 from causalvae.plan.passes.windows import compute_windows
 from causalvae.plan.types import Plan
@@ -17,6 +18,7 @@ PlanPass = Callable[[Plan, ComponentMap], Plan]
 PASSES: dict[str, PlanPass] = {
     "share": share_arms,
     "suffix": rerun_suffixes,
+    "stop": stop_at_outcomes,
     "dead_rows": skip_dead_rows,
     "low_rank": enter_low_rank,
     "windows": compute_windows,
