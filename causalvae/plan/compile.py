@@ -70,7 +70,7 @@ def compile_spec(
     ------
     CausalVAEError
         CV300 to CV302 for addresses, CV303 to CV306 for what cannot be patched so, CV307 to CV310 for interventions
-        that do not fit the spec or the data, CV311 for a circuit that has no null circuits, CV312 for a latent that is
+        that do not fit the spec or the data, CV311 for a circuit that has no null circuits, CV313 for a latent that is
         not there.
     """
     compiler = _Compiler(spec, components, space)
@@ -130,7 +130,7 @@ class _Compiler:
         for name, index in found.items():
             if index >= self._components.latent_dim:
                 raise CausalVAEError(
-                    "CV312",
+                    "CV313",
                     f"attribute {name} is latent {index}, and the network has {self._components.latent_dim} latents.",
                     f"Give an index from 0 to {self._components.latent_dim - 1}.",
                     f"graph.attributes.{name}.index",

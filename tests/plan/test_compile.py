@@ -371,4 +371,4 @@ def test_a_latent_attribute_names_a_latent_of_the_network() -> None:
     assert compiled(with_latent(5)).latent_attributes == {"z": 5}
     with pytest.raises(CausalVAEError, match="6 latents") as caught:
         compiled(with_latent(6))
-    assert caught.value.code == "CV312"
+    assert caught.value.code == "CV313"
