@@ -30,7 +30,8 @@ class EngineControls:
         Largest absolute difference between Y(x; latent <- latent(x')) and Y(x'); must be 0.
     network : float
         Largest absolute difference between the output of the engine's kernels and the network's own, as a share of the
-        output's largest value: float rounding, since what was captured equals the network bit for bit (`capture`).
+        output's largest value: rounding in the run's precision, since what was captured equals the network bit for bit
+        (`capture`).
     sites, pairs : int
     """
 
@@ -73,11 +74,12 @@ def check_engine(
     sizes = (inputs.rows, min(_FEW_ROWS, inputs.rows))
     changes = [change(site, same, own, rows, units) for site in sites for rows in sizes for units in (None, (0,))]
     index = padding(inputs.rows).to(inputs.noise.device)
-    direct = network(inputs.sides["base"][index], inputs.noise[index])[-1][: inputs.rows]
+    # The network itself is left in float32, whatever the run computes with.
+    direct = network(inputs.sides["base"][index].float(), inputs.noise[index].float())[-1][: inputs.rows]
     return EngineControls(
         self_patch=max(changes, default=0.0),
         full_patch=max(change("latent", clean, other, rows) for rows in sizes),
-        network=float((direct - own).abs().max() / own.abs().max()),
+        network=float((direct - own.float()).abs().max() / own.float().abs().max()),
         sites=len(sites),
         pairs=inputs.rows,
     )

@@ -16,6 +16,7 @@ from causalvae.data.dataset import Dataset
 from causalvae.digest import digest
 from causalvae.engine.measurements import Measurements, sweep_partials, write_json, write_table
 from causalvae.engine.outcomes import Measure
+from causalvae.engine.precision import matrix_precision
 from causalvae.engine.progress import OnProgress, Progress, ignore_progress
 from causalvae.engine.runner import PlanRunner, list_shards
 from causalvae.engine.workers import RowCounter, Task, run_tasks, single_threaded_kernels
@@ -67,7 +68,8 @@ def execute_plan(
         CV402 where `folder` holds the tables of another plan, or tables made by other versions, on another kind of
         device or from other data: they must not be mixed with new ones.
     """
-    with single_threaded_kernels() as cores:
+    precision = str(plan.options.get("precision", "float32"))
+    with single_threaded_kernels() as cores, matrix_precision(precision):
         return _execute(plan, model, dataset, measure, folder, device, on_progress, cores)
 
 

@@ -38,10 +38,10 @@ class OutcomeMeter:
         self._measure = measure
         self._plan = plan
         self.columns = (*plan.attributes, *IMAGE_COLUMNS)
-        self._base: Tensor | None = base.get("output") if OUTPUT in plan.outputs else None
+        self._base: Tensor | None = base["output"].float() if OUTPUT in plan.outputs else None
         self._effect: Tensor | None = None
         if self._base is not None and counterfactual is not None:
-            self._effect = counterfactual["output"] - self._base
+            self._effect = counterfactual["output"].float() - self._base
 
     def __call__(self, values: Mapping[str, Tensor], pairs: Tensor) -> npt.NDArray[np.float64]:
         """Outcomes of rows whose pair in the shard is `pairs`: float64, (rows, attributes + 2).
@@ -68,7 +68,7 @@ class OutcomeMeter:
         """Squared change of the output, and its product with the clean change: float64, (rows, 2)."""
         if self._base is None:
             return torch.full((len(pairs), 2), torch.nan, dtype=torch.float64, device=pairs.device)
-        moved = (values["output"] - self._base[pairs]).flatten(1).double()
+        moved = (values["output"].float() - self._base[pairs]).flatten(1).double()
         squared = moved.square().sum(1)
         if self._effect is None:
             return torch.stack([squared, torch.zeros_like(squared)], dim=1)

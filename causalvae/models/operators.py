@@ -9,19 +9,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from causalvae.models.functional import ACTIVATION_NAMES
 from causalvae.models.program import How
 
 Environment = dict[str, Any]
 
 # Elementwise operations that count as the activation function of the module before them.
 ACTIVATIONS = frozenset(
-    getattr(torch.ops.aten, name).default
-    for name in (
-        "relu", "leaky_relu", "elu", "gelu", "silu", "tanh", "sigmoid", "softplus", "hardtanh", "hardswish", "mish",
-        "selu", "celu", "relu6",
-    )
-    if hasattr(torch.ops.aten, name)
-)  # fmt: skip
+    getattr(torch.ops.aten, name).default for name in ACTIVATION_NAMES if hasattr(torch.ops.aten, name)
+)
 
 
 @dataclass(frozen=True)
@@ -227,9 +223,14 @@ class OperatorGraph:
         fresh = {node: tensors[name].detach() for node, name in self.origins.items()}
         return self.with_parameters({**self.parameters, **fresh})
 
-    def to(self, device: torch.device) -> OperatorGraph:
-        """The same graph with its parameters on `device`."""
-        return self.with_parameters({name: value.to(device) for name, value in self.parameters.items()})
+    def to(self, device: torch.device, dtype: torch.dtype | None = None) -> OperatorGraph:
+        """The same graph with its parameters on `device`, those of floating point in `dtype` where it is given."""
+        return self.with_parameters(
+            {
+                name: value.to(device, dtype if value.is_floating_point() else None)
+                for name, value in self.parameters.items()
+            }
+        )
 
 
 def evaluate(operation: Operation, environment: Mapping[str, Any], rows: int) -> Any:

@@ -118,7 +118,14 @@ class _Compiler:
             traversals=self._traversals(),
             batch_rows=spec.execution.batch_rows,
             seed=spec.execution.seed,
-            options={"rerun": "full", "skip_dead_rows": False, "low_rank": False, "windows": False, "stop": False},
+            options={
+                "rerun": "full",
+                "skip_dead_rows": False,
+                "low_rank": False,
+                "windows": False,
+                "stop": False,
+                "precision": spec.execution.precision,
+            },
         )
 
     def _latent_attributes(self) -> dict[str, int]:

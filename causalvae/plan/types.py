@@ -206,7 +206,7 @@ class Plan:
         Rows that are run at once.
     options : dict
         Switches that passes set and the engine obeys: ``rerun`` (``suffix`` or ``full``), ``skip_dead_rows``,
-        ``low_rank``, ``windows``, ``stop``.
+        ``low_rank``, ``windows``, ``stop``; and ``precision``, which the spec sets.
     passes : tuple of PassRecord
         What each pass did, in order.
     """

@@ -343,6 +343,10 @@ class ExecutionSection(Section):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     backend: Literal["local"] = "local"
     seed: Seed = Field(default=0, description="Seed of everything random in the run but the data.")
+    precision: Literal["float32", "tf32", "bf16"] = Field(
+        default="float32",
+        description="What networks are run in; tf32 concerns GPUs alone. Less than float32 is coarser.",
+    )
     batch_rows: ModestCount = Field(
         default=64, description="Rows that are run at once; a CPU is fastest near 64, a GPU wants more."
     )

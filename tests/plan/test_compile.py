@@ -201,8 +201,22 @@ def test_equal_arms_are_shared(plan: Plan) -> None:
 
 def test_passes_change_options_and_arms_but_no_meaning() -> None:
     before, after = compiled(passes=()), compiled()
-    assert before.options == {"rerun": "full", "skip_dead_rows": False, "low_rank": False, "windows": False, "stop": False}
-    assert after.options == {"rerun": "suffix", "skip_dead_rows": True, "low_rank": True, "windows": True, "stop": True}
+    assert before.options == {
+        "rerun": "full",
+        "skip_dead_rows": False,
+        "low_rank": False,
+        "windows": False,
+        "stop": False,
+        "precision": "float32",
+    }
+    assert after.options == {
+        "rerun": "suffix",
+        "skip_dead_rows": True,
+        "low_rank": True,
+        "windows": True,
+        "stop": True,
+        "precision": "float32",
+    }
     assert (after.uses, after.cohorts, after.traversals) == (before.uses, before.cohorts, before.traversals)
     assert [record.name for record in after.passes] == ["share", "suffix", "stop", "dead_rows", "low_rank", "windows"]
     for earlier, later in zip(after.passes, after.passes[1:], strict=False):
