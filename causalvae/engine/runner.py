@@ -21,15 +21,19 @@ from causalvae.engine.controls import check_engine
 from causalvae.engine.lowering import lower
 from causalvae.engine.measurements import write_json, write_table
 from causalvae.engine.outcomes import Measure, OutcomeMeter
+from causalvae.engine.precision import dtype_of
 from causalvae.engine.rerun import Shortcuts
 from causalvae.engine.shards import ShardInputs, ShardResult, run_shard, shard_bounds
 from causalvae.engine.statistics import OBSERVED_KINDS, gather_means, gather_observed, merge, sites_needing
-from causalvae.engine.values import CleanRuns, Statistics
+from causalvae.engine.values import CleanRuns, Statistics, derangement, donor_seed
 from causalvae.models.check import negative_log_likelihood
 from causalvae.models.components import ComponentMap
 from causalvae.models.loading import Model
 from causalvae.models.operators import OperatorGraph
 from causalvae.plan.types import OBSERVED, Arm, Cohort, Plan, Side
+
+# Rows of the runs that gather statistics.
+_CHUNK_PAIRS = 64
 
 
 @dataclass(frozen=True)
@@ -104,7 +108,8 @@ class PlanRunner:
         self._dataset = dataset
         self.measure = measure
         self._device = device
-        self.graph: OperatorGraph = lower(model.graph.to(device))
+        self._dtype = dtype_of(str(plan.options.get("precision", "float32")))
+        self.graph: OperatorGraph = lower(model.graph.to(device, self._dtype))
 
     @property
     def components(self) -> ComponentMap:
@@ -131,21 +136,41 @@ class PlanRunner:
         )
         return CohortInputs(cohort, {"base": pairs.base, "counterfactual": pairs.counterfactual})
 
-    def shard(self, name: str, first: int, stop: int) -> ShardInputs:
-        """The inputs of the pairs from `first` to `stop` of a cohort."""
-        cohort = self.cohorts[name]
-        noise = np.random.default_rng([self.plan.seed, cohort.cohort.seed, first]).standard_normal(
-            (stop - first, self._model.vae.latent_dim), dtype=np.float32
-        )
-        sides = {
-            side: self._dataset.inputs(levels[first:stop]).to(self._device) for side, levels in cohort.levels.items()
-        }
-        return ShardInputs(name, first, sides, torch.from_numpy(noise).to(self._device))
+    @cached_property
+    def noise(self) -> dict[str, Tensor]:
+        """The noise of every cohort, (samples, latent_dim): a pair's does not depend on how the cohort is cut up."""
+        width = self._model.vae.latent_dim
+        drawn: dict[str, Tensor] = {}
+        for cohort in self.plan.cohorts:
+            rng = np.random.default_rng([self.plan.seed, cohort.seed])
+            drawn[cohort.name] = torch.from_numpy(rng.standard_normal((cohort.samples, width), dtype=np.float32))
+        return drawn
 
-    def shards(self, name: str) -> Iterator[ShardInputs]:
-        """All shards of a cohort."""
-        for first, stop in shard_bounds(self.cohorts[name].cohort.samples, self.plan.shard_pairs):
-            yield self.shard(name, first, stop)
+    def shard(self, name: str, first: int, stop: int, with_donors: bool = True) -> ShardInputs:
+        """The inputs of the pairs from `first` to `stop` of a cohort, and those of the donors that its arms need."""
+        cohort = self.cohorts[name]
+        noise = self.noise[name]
+        sides = {side: self._place(self._dataset.inputs(levels[first:stop])) for side, levels in cohort.levels.items()}
+        donors: dict[int, tuple[Tensor, Tensor]] = {}
+        for seed in self._donor_seeds(name, first) if with_donors else ():
+            chosen = derangement(cohort.cohort.samples, seed)[first:stop]
+            x = self._dataset.inputs(cohort.levels["base"][chosen])
+            donors[seed] = (self._place(x), self._place(noise[torch.from_numpy(chosen)]))
+        return ShardInputs(name, first, sides, self._place(noise[first:stop]), donors)
+
+    def _place(self, value: Tensor) -> Tensor:
+        return value.to(self._device, self._dtype)
+
+    def _donor_seeds(self, cohort: str, first: int) -> tuple[int, ...]:
+        """Seeds of the ``resample`` sources of a cohort's arms that reach the pair `first`."""
+        arms = (arm for arm in self.plan.arms if arm.cohort == cohort and arm.pairs > first)
+        sources = (patch.source for arm in arms for patch in arm.patches if patch.source.kind == "resample")
+        return tuple(dict.fromkeys(donor_seed(source) for source in sources))
+
+    def chunks(self, name: str) -> Iterator[ShardInputs]:
+        """A cohort's pairs, a few at a time, whatever the plan's shards."""
+        for first, stop in shard_bounds(self.cohorts[name].cohort.samples, _CHUNK_PAIRS):
+            yield self.shard(name, first, stop, with_donors=False)
 
     def statistics(self, name: str, arms: list[Arm]) -> dict[str, Statistics]:
         """What the arms' sources need to know of a cohort."""
@@ -153,8 +178,8 @@ class PlanRunner:
         means = sites_needing(arms, ("mean",))
         observed = sites_needing(arms, OBSERVED_KINDS)
         return merge(
-            gather_means(self.graph, components, means, self.shards(name)) if means else {},
-            gather_observed(self.graph, components, observed, self.shards(OBSERVED)) if observed else {},
+            gather_means(self.graph, components, means, self.chunks(name)) if means else {},
+            gather_observed(self.graph, components, observed, self.chunks(OBSERVED)) if observed else {},
         )
 
     def run(
@@ -196,7 +221,7 @@ class PlanRunner:
             columns = nodes[prefix].double().cpu().numpy()
             for latent in range(columns.shape[1]):
                 frame[f"{prefix}:{latent}"] = columns[:, latent]
-        likelihood = negative_log_likelihood(self._model.vae, nodes["output"], inputs.sides["base"])
+        likelihood = negative_log_likelihood(self._model.vae, nodes["output"].float(), inputs.sides["base"].float())
         frame["reconstruction"] = likelihood.cpu().numpy()
         return pd.DataFrame(frame)
 
@@ -221,7 +246,7 @@ class PlanRunner:
         if not self.plan.traversals or len(self._model.vae.input_shape) != 3:
             return pd.DataFrame({"strip": [], "step": [], "png": []})
         columns = [f"latent:{latent}" for latent in range(self._model.vae.latent_dim)]
-        latents = torch.from_numpy(observations[columns].to_numpy(np.float32)).to(self._device)
+        latents = torch.from_numpy(observations[columns].to_numpy(np.float32, copy=True)).to(self._device)
         rows: list[dict[str, Any]] = []
         decoder = self._model.vae.to(self._device)
         for strip, traversal in enumerate(self.plan.traversals):
@@ -240,7 +265,7 @@ class PlanRunner:
             if drawn.cohort.treatment is not None:
                 first, stop = shard_bounds(drawn.cohort.samples, self.plan.shard_pairs)[0]
                 network = self._model.network.to(self._device)
-                inputs = self.shard(name, first, stop)
+                inputs = self.shard(name, first, stop, with_donors=False)
                 found = check_engine(
                     self.graph,
                     self._model.components,

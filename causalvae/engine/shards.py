@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -34,12 +34,15 @@ class ShardInputs:
         Side -> inputs, (rows, *input_shape); the observed cohort has only ``base``.
     noise : Tensor, shape (rows, latent_dim)
         The same for every side and arm (common random numbers).
+    donors : dict
+        Seed of a ``resample`` source -> base inputs and noise of each pair's donor, from anywhere in the cohort.
     """
 
     cohort: str
     first: int
     sides: Mapping[Side, Tensor]
     noise: Tensor
+    donors: Mapping[int, tuple[Tensor, Tensor]] = field(default_factory=dict)
 
     @property
     def rows(self) -> int:
@@ -80,28 +83,29 @@ class ShardResult:
 
 
 def shard_bounds(samples: int, shard_pairs: int) -> list[tuple[int, int]]:
-    """Half-open ranges of pairs; a last shard of a single pair joins the one before, so that it can be deranged."""
-    starts = list(range(0, samples, shard_pairs))
-    if len(starts) > 1 and samples - starts[-1] < 2:
-        starts.pop()
-    return list(zip(starts, [*starts[1:], samples], strict=True))
+    """Half-open ranges of pairs."""
+    return [(first, min(first + shard_pairs, samples)) for first in range(0, samples, shard_pairs)]
 
 
 def run_clean(graph: OperatorGraph, inputs: ShardInputs) -> CleanRuns:
-    """The clean values of every node, for each side of a shard; a small shard is padded for the run."""
-    rows = inputs.rows
-    index = padding(rows).to(inputs.noise.device)
-    sides: dict[Side, dict[str, Tensor]] = {}
-    for side, x in inputs.sides.items():
-        values = graph.run(x[index], inputs.noise[index])
-        if len(index) > rows:
-            values = {
-                name: value[:rows] if graph.by_name[name].aligned else value
-                for name, value in values.items()
-                if graph.by_name[name].aligned or not graph.by_name[name].batched
-            }
-        sides[side] = values
-    return CleanRuns(sides, rows)
+    """The clean values of every node, for each side and each set of donors of a shard."""
+    sides = {side: run_padded(graph, x, inputs.noise) for side, x in inputs.sides.items()}
+    donors = {seed: run_padded(graph, x, noise) for seed, (x, noise) in inputs.donors.items()}
+    return CleanRuns(sides, inputs.rows, donors)
+
+
+def run_padded(graph: OperatorGraph, x: Tensor, noise: Tensor, keep: Iterable[str] | None = None) -> dict[str, Tensor]:
+    """A whole forward pass, few rows padded for it; the values of the nodes in `keep`, all where omitted."""
+    rows = len(x)
+    index = padding(rows).to(noise.device)
+    values = graph.run(x[index], noise[index], keep=keep)
+    if len(index) == rows:
+        return values
+    return {
+        name: value[:rows] if graph.by_name[name].aligned else value
+        for name, value in values.items()
+        if graph.by_name[name].aligned or not graph.by_name[name].batched
+    }
 
 
 def run_shard(

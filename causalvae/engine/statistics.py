@@ -7,13 +7,14 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor
 
-from causalvae.engine.shards import ShardInputs
+from causalvae.engine.shards import ShardInputs, run_padded
 from causalvae.engine.values import Statistics
 from causalvae.models.components import ComponentMap
 from causalvae.models.operators import OperatorGraph
 from causalvae.plan.types import Arm
 
 OBSERVED_KINDS = ("quantile", "sd")
+MEAN_BLOCK = 16
 
 
 def sites_needing(arms: Iterable[Arm], kinds: Sequence[str]) -> tuple[str, ...]:
@@ -25,17 +26,22 @@ def sites_needing(arms: Iterable[Arm], kinds: Sequence[str]) -> tuple[str, ...]:
 def gather_means(
     graph: OperatorGraph, components: ComponentMap, sites: Sequence[str], shards: Iterable[ShardInputs]
 ) -> dict[str, Statistics]:
-    """The mean of each site over the base side, accumulated in float64."""
+    """The mean of each site over the base side, accumulated in float64.
+
+    Sums are taken over blocks of `MEAN_BLOCK` rows, so that the mean does not depend on how many rows, a multiple of
+    these, `shards` have.
+    """
     totals: dict[str, Tensor] = {}
     rows = 0
+    nodes = [components.site(name).node for name in sites]
     for shard in shards:
-        values = graph.run(shard.sides["base"], shard.noise, keep=[components.site(name).node for name in sites])
+        values = run_padded(graph, shard.sides["base"], shard.noise, nodes)
         rows += shard.rows
-        for name in sites:
-            value = values[components.site(name).node]
-            total = value.double().sum(0, keepdim=True)
-            totals[name] = total if name not in totals else totals[name] + total
-            dtype = value.dtype
+        for name, node in zip(sites, nodes, strict=True):
+            for block in values[node].double().split(MEAN_BLOCK):
+                total = block.sum(0, keepdim=True)
+                totals[name] = total if name not in totals else totals[name] + total
+            dtype = values[node].dtype
     return {name: Statistics(mean=(total / rows).to(dtype)) for name, total in totals.items()}
 
 
@@ -45,7 +51,7 @@ def gather_observed(
     """The values of each site over the observed cohort, sorted along the first axis."""
     found: dict[str, list[Tensor]] = {name: [] for name in sites}
     for shard in shards:
-        values = graph.run(shard.sides["base"], shard.noise, keep=[components.site(name).node for name in sites])
+        values = run_padded(graph, shard.sides["base"], shard.noise, [components.site(name).node for name in sites])
         for name in sites:
             found[name].append(values[components.site(name).node])
     return {name: Statistics(observed=torch.cat(values).sort(0).values) for name, values in found.items()}

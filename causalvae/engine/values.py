@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -50,10 +50,20 @@ class Statistics:
 
 @dataclass(frozen=True)
 class CleanRuns:
-    """The clean values of one shard: node name -> tensor with one row a pair, for each side."""
+    """The clean values of one shard.
+
+    Parameters
+    ----------
+    sides : mapping
+        Side -> node name -> tensor with one row a pair.
+    rows : int
+    donors : mapping
+        Seed of a ``resample`` source -> node name -> tensor whose row i is the base value of pair i's donor.
+    """
 
     sides: Mapping[Side, Mapping[str, Tensor]]
     rows: int
+    donors: Mapping[int, Mapping[str, Tensor]] = field(default_factory=dict)
 
 
 def source_value(source: Source, node: str, side: Side, clean: CleanRuns, statistics: Statistics) -> Tensor:
@@ -67,8 +77,7 @@ def source_value(source: Source, node: str, side: Side, clean: CleanRuns, statis
         case "constant":
             return torch.full_like(own, _number(source))
         case "resample":
-            order = derangement(clean.rows, 0 if source.seed is None else source.seed)
-            return clean.sides["base"][node][torch.from_numpy(order).to(own.device)]
+            return clean.donors[donor_seed(source)][node]
         case "mean":
             return statistics.known_mean().expand_as(own)
         case "quantile":
@@ -81,6 +90,11 @@ def source_value(source: Source, node: str, side: Side, clean: CleanRuns, statis
         case "sd":
             return own + _number(source) * statistics.known_values().std(0)
     raise ValueError(source.kind)
+
+
+def donor_seed(source: Source) -> int:
+    """The seed by which a ``resample`` source chooses donors."""
+    return 0 if source.seed is None else source.seed
 
 
 def _number(source: Source) -> float:

@@ -69,12 +69,6 @@ class HookOracle:
         self.measure = measure
         self.taps = taps
 
-    def starts(self, samples: int) -> list[int]:
-        """First pair of each shard; a last shard of one pair belongs to the one before."""
-        size = self.plan.shard_pairs
-        starts = list(range(0, samples, size))
-        return starts[:-1] if len(starts) > 1 and starts[-1] == samples - 1 else starts
-
     def inputs(self, cohort: Cohort) -> dict[str, Tensor]:
         treatment = cohort.treatment
         if treatment is None:
@@ -91,14 +85,10 @@ class HookOracle:
         return {"base": self.dataset.inputs(pairs.base), "counterfactual": self.dataset.inputs(pairs.counterfactual)}
 
     def noise(self, cohort: Cohort) -> Tensor:
-        starts = self.starts(cohort.samples)
-        parts = [
-            np.random.default_rng([self.plan.seed, cohort.seed, first]).standard_normal(
-                (stop - first, self.vae.latent_dim), dtype=np.float32
-            )
-            for first, stop in zip(starts, [*starts[1:], cohort.samples], strict=True)
-        ]
-        return torch.from_numpy(np.concatenate(parts))
+        rng = np.random.default_rng([self.plan.seed, cohort.seed])
+        # Pair by pair: a pair's noise may depend on those before it alone.
+        rows = [rng.standard_normal(self.vae.latent_dim, dtype=np.float32) for _ in range(cohort.samples)]
+        return torch.from_numpy(np.stack(rows))
 
     def forward(self, x: Tensor, noise: Tensor) -> Tensor:
         posterior = self.vae.encode(x)
@@ -151,13 +141,11 @@ class HookOracle:
         return value
 
     def donors(self, samples: int, seed: int) -> list[int]:
-        """Each sample's donor: within a shard, in a random cyclic order, the one before."""
+        """Each sample's donor: in a random cyclic order of the cohort, the one before."""
         donors = [-1] * samples
-        starts = self.starts(samples)
-        for first, stop in zip(starts, [*starts[1:], samples], strict=True):
-            order = np.random.default_rng([seed, stop - first]).permutation(stop - first)
-            for place, position in enumerate(order):
-                donors[first + position] = first + int(order[place - 1])
+        order = np.random.default_rng([seed, samples]).permutation(samples)
+        for place, position in enumerate(order):
+            donors[position] = int(order[place - 1])
         return donors
 
     def source(self, source: Source, site: str, side: str, cohort: Cohort) -> Tensor:
