@@ -1,12 +1,13 @@
 # make demo   build the environment and run the main job
 # make test   build the environment, then every check and every test
 # make check  lint, types and the import contract
+# make bench  the engine against its peers (about half an hour; BENCH='--rounds 1 --units 4' for less)
 PYTHON ?= python3.11
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test check format clean
+.PHONY: demo test check bench format clean
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -25,6 +26,10 @@ check: $(STAMP)
 
 test: check
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+bench: $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks $(BENCH)
 
 format: $(STAMP)
 	$(BIN)/ruff format .

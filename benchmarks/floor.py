@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -18,7 +19,6 @@ from torch import Tensor
 from benchmarks.arm import measure_images
 from benchmarks.timing import best_of
 from benchmarks.workload import SweptSite, Workload
-from causalvae.engine.outcomes import OutcomeMeter
 from causalvae.models.operators import Environment, Operation, OperatorGraph, Value, evaluate
 from causalvae.models.subpixel import SubpixelConvTranspose2d
 
@@ -103,21 +103,15 @@ class SpeedBook:
             self._known[key] = min(found, key=lambda speed: speed.seconds)
         return self._known[key]
 
-    def measuring(self, clean: Tensor, other: Tensor, workload: Workload) -> BestSpeed:
-        """The best speed of the outcome measure: the engine's own, or pixel error and area summed in float32."""
+    def measuring(self, clean: Tensor, other: Tensor) -> BestSpeed:
+        """The best speed of the outcome measure: pixel error and area, summed in float32."""
         key = f"outcomes of {tuple(clean.shape[1:])}"
         if key not in self._known:
             found = []
             for rows in BATCH_SIZES:
                 index = torch.arange(rows) % len(clean)
-                images, held = other[index], clean[index]
-                meter = OutcomeMeter(workload.measure, ("area",), clean, other)
-                calls: tuple[tuple[str, Callable[[], Any]], ...] = (
-                    ("engine's", lambda images=images, index=index, meter=meter: meter(images, index)),
-                    ("float32 sums", lambda images=images, held=held: measure_images(images, held)),
-                )
-                for form, call in calls:
-                    found.append(BestSpeed(key, best_of(call) / rows, 0.0, rows, form))
+                call = partial(measure_images, other[index], clean[index])
+                found.append(BestSpeed(key, best_of(call) / rows, 0.0, rows, "float32 sums"))
             self._known[key] = min(found, key=lambda speed: speed.seconds)
         return self._known[key]
 
@@ -130,7 +124,7 @@ def measure_floor(workload: Workload, book: SpeedBook) -> Floor:
     base = graph.run(workload.base, noise)
     other = graph.run(workload.counterfactual, noise)
     output = graph.outputs["output"]
-    measuring = book.measuring(base[output], other[output], workload)
+    measuring = book.measuring(base[output], other[output])
     total = full = entry_free = 0.0
     live: dict[str, int] = {}
     used: dict[str, BestSpeed] = {measuring.operation: measuring}
