@@ -1,0 +1,164 @@
+"""Makes a `HookedNetwork` of a network, where it can be run exactly that way."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor, nn
+
+from causalvae.errors import CausalVAEError
+from causalvae.models.hooked import Call, HookedNetwork, copy_modules
+from causalvae.models.operators import tensors_of
+from causalvae.models.probe import Probe, measure_cost
+
+# Rows that are run together and each alone, to see whether a row depends on the others.
+_ROWS = 8
+
+
+def capture_by_hooks(network: nn.Module, example: tuple[Tensor, ...], outputs: tuple[str, ...]) -> HookedNetwork:
+    """Find what forward hooks reach in `network`, in evaluation mode.
+
+    A module's call is a node where its output is one tensor with a row for each input, whatever the inputs are: probes
+    of several sizes, inputs like `example` and standard normal ones, each row also alone, must all meet it.
+
+    Parameters
+    ----------
+    network : nn.Module
+        Returns a tuple of tensors.
+    example : tuple of Tensor
+        Arguments with a batch of at least two rows.
+    outputs : tuple of str
+        A name for each value that the network returns.
+
+    Raises
+    ------
+    CausalVAEError
+        CV110 where a pass cannot be repeated, changes the network, or gives a row a value that depends on other rows.
+    """
+    network.eval()
+    if min(len(value) for value in example) < 2:
+        raise ValueError("an example of one row cannot show what the batch axis is")
+    generator = torch.Generator().manual_seed(1)
+    normal = tuple(torch.randn((_ROWS, *value.shape[1:]), generator=generator).to(value) for value in example)
+    probes = [batch for given in (example, normal) for batch in (given, *_alone(given))]
+    before = {name: tensor.clone() for name, tensor in tensors_of(network).items()}
+    try:
+        with torch.no_grad():
+            _check_repeats(network, example, before)
+            for given in (example, normal):
+                _check_rows(network, given, outputs)
+            calls = _meet(network, probes)
+            returned = network(*_cloned(example))
+            unused = _unused(network, example)
+            copyable = _is_copied_faithfully(network, example, calls)
+            flops, moved = measure_cost(lambda: network(*_cloned(example)), len(example[0]))
+    except CausalVAEError:
+        raise
+    except Exception as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise _refusal(
+            f"the network cannot be run: {reason}", "Check that it takes a batch of any size in evaluation mode."
+        ) from error
+    names = tuple(inspect.signature(network.forward).parameters)[: len(example)]
+    return HookedNetwork(
+        network,
+        {name: tuple(value.shape[1:]) for name, value in zip(names, example, strict=True)},
+        {name: tuple(value.shape[1:]) for name, value in zip(outputs, returned, strict=True)},
+        calls,
+        frozenset(names[position] for position in unused),
+        copyable,
+        flops,
+        moved,
+    )
+
+
+def _refusal(message: str, remedy: str) -> CausalVAEError:
+    return CausalVAEError("CV110", message, remedy)
+
+
+def _cloned(values: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    """Copies, since a network may write on what it is given."""
+    return tuple(value.clone() for value in values)
+
+
+def _alone(values: Sequence[Tensor]) -> list[tuple[Tensor, ...]]:
+    """Every row as a batch of its own."""
+    return [tuple(value[row : row + 1] for value in values) for row in range(len(values[0]))]
+
+
+def _check_repeats(network: nn.Module, example: tuple[Tensor, ...], before: dict[str, Tensor]) -> None:
+    first, second = (network(*_cloned(example)) for _ in range(2))
+    changed = [name for name, tensor in tensors_of(network).items() if not _equal(tensor, before[name])]
+    if changed:
+        raise _refusal(
+            f"forward() changes {', '.join(changed)}.", "A network must not change its own state in evaluation mode."
+        )
+    if not all(_equal(one, other) for one, other in zip(first, second, strict=True)):
+        raise _refusal(
+            "two passes over the same inputs differ in evaluation mode.",
+            "Draw noise outside the network; dropout must obey model.eval().",
+        )
+
+
+def _equal(one: Tensor, other: Tensor) -> bool:
+    return one.shape == other.shape and torch.equal(one.nan_to_num(), other.nan_to_num())
+
+
+def _check_rows(network: nn.Module, given: tuple[Tensor, ...], outputs: tuple[str, ...]) -> None:
+    together = network(*_cloned(given))
+    for row, alone in enumerate(_alone(given)):
+        for name, whole, own in zip(outputs, together, network(*_cloned(alone)), strict=True):
+            # A batch of one may take another kernel, so this is held to rounding and not to the bit.
+            slack = 1e-4 * float(whole.abs().max()) + 1e-6
+            if own.shape != whole[row : row + 1].shape or not torch.allclose(
+                own, whole[row : row + 1], rtol=1e-3, atol=slack, equal_nan=True
+            ):
+                raise _refusal(
+                    f"an input's {name} depends on the other inputs of its batch.",
+                    "Decide and normalise within an input, not over the batch, in evaluation mode; "
+                    "torch.where chooses a row at a time.",
+                )
+
+
+def _meet(network: nn.Module, probes: Sequence[tuple[Tensor, ...]]) -> tuple[Call, ...]:
+    """The calls that every probe meets, in order of computation."""
+    found: list[dict[str, Call]] = []
+    for given in probes:
+        probe = Probe(len(given[0]))
+        with probe.watching(network):
+            network(*_cloned(given))
+        found.append(probe.calls())
+    leaves = {node: all(met[node].is_leaf for met in found if node in met) for node in found[0]}
+    same = [replace(call, is_leaf=leaves[node]) for node, call in found[0].items()]
+    return tuple(
+        call
+        for call in same
+        if all(call.node in met and replace(met[call.node], is_leaf=call.is_leaf) == call for met in found)
+    )
+
+
+def _unused(network: nn.Module, example: tuple[Tensor, ...]) -> list[int]:
+    """Positions of arguments that change nothing."""
+    expected = network(*_cloned(example))
+    unused = []
+    for position, value in enumerate(example):
+        other = (*example[:position], value.flip(0) + 1, *example[position + 1 :])
+        if all(_equal(one, two) for one, two in zip(expected, network(*_cloned(other)), strict=True)):
+            unused.append(position)
+    return unused
+
+
+def _is_copied_faithfully(network: nn.Module, example: tuple[Tensor, ...], calls: tuple[Call, ...]) -> bool:
+    """Whether a copy of the modules gives the same values by calling its own modules, and not the original's."""
+    try:
+        copied = copy_modules(network)
+    except Exception:  # whatever a foreign __deepcopy__ raises, the answer is that there is no copy
+        return False
+    probe = Probe(len(example[0]))
+    with probe.watching(copied):
+        values = copied(*_cloned(example))
+    same = all(_equal(one, other) for one, other in zip(values, network(*_cloned(example)), strict=True))
+    return same and {call.node for call in calls} <= probe.calls().keys()

@@ -1,0 +1,324 @@
+"""A network without an operator graph, run as it is: forward hooks read and replace its modules' outputs.
+
+Every intervention pays a whole forward pass. A pass hangs its own hooks on the modules that it needs and takes them
+down again on every way out, an exception too; hooks of others stay where they are and see what they always saw.
+"""
+
+from __future__ import annotations
+
+import copy
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+from causalvae.errors import CausalVAEError
+from causalvae.models.functional import ACTIVATION_CALLS
+from causalvae.models.operators import tensors_of
+from causalvae.models.program import How
+
+Edit = Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of a module, or of the activation function that follows it: a place whose value has one row an input.
+
+    Parameters
+    ----------
+    node : str
+        ``path#k``, with k from 1; ``path#k+activation`` for the value after the activation function.
+    path : str
+        Dotted path of the module in the network.
+    number : int
+        Which of the module's calls in a pass, from 1.
+    kind : str
+        Class of the module.
+    shape : tuple of int
+        Without the batch axis.
+    is_leaf : bool
+        Whether it calls no other module.
+    is_activation : bool
+        Whether its value is that of the functional activation that alone reads the module's output.
+    in_place : bool
+        Whether the value overwrites the one that was given.
+    """
+
+    node: str
+    path: str
+    number: int
+    kind: str
+    shape: tuple[int, ...]
+    is_leaf: bool
+    is_activation: bool = False
+    in_place: bool = False
+
+
+class HookedNetwork:
+    """A network whose modules' calls are its nodes; satisfies `Program`.
+
+    Threads may run it beside each other. Hooks on modules that two threads share would fire in both, and a module may
+    keep values of a pass on itself, so each thread runs a copy of the modules over the same tensors. Where a copy would
+    not do, because someone else's hooks hang on the modules (they must fire where they were put) or because the network
+    cannot be copied faithfully, all threads run the network itself, one pass at a time.
+
+    Parameters
+    ----------
+    network : nn.Module
+        In evaluation mode; returns a tuple of tensors.
+    inputs, outputs : mapping of str to tuple of int
+        Names of its arguments and of what it returns, in order -> shape without the batch axis.
+    calls : tuple of Call
+        In the order of computation.
+    unused : frozenset of str
+        Inputs that change nothing.
+    copyable : bool
+        Whether a deep copy is the same function and calls its own modules.
+    flops, bytes : float
+        Of a whole pass, a row.
+    """
+
+    how: How = "hooks"
+
+    def __init__(
+        self,
+        network: nn.Module,
+        inputs: Mapping[str, tuple[int, ...]],
+        outputs: Mapping[str, tuple[int, ...]],
+        calls: tuple[Call, ...],
+        unused: frozenset[str] = frozenset(),
+        copyable: bool = True,
+        flops: float = 0.0,
+        bytes: float = 0.0,
+    ) -> None:
+        self.network = network
+        self.inputs = tuple(inputs)
+        self.outputs: dict[str, str] = {name: f"returned.{name}" for name in outputs}
+        self.calls = calls
+        self.unused = unused
+        self.flops = flops
+        self.bytes = bytes
+        self._copyable = copyable
+        self._by_node = {call.node: call for call in calls}
+        self._shapes = {
+            **inputs,
+            **{self.outputs[name]: shape for name, shape in outputs.items()},
+            **{call.node: call.shape for call in calls},
+        }
+        self._lock = threading.Lock()
+        self._own = threading.local()
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """Shape of a node's value without the batch axis."""
+        return self._shapes[name]
+
+    def aligned(self, name: str) -> bool:
+        """Always true: what has not one row an input is no node."""
+        return True
+
+    def batched(self, name: str) -> bool:
+        """Always true: parameters are no nodes."""
+        return True
+
+    def run(self, *values: Tensor, keep: Iterable[str] | None = None) -> dict[str, Any]:
+        """A whole forward pass.
+
+        Parameters
+        ----------
+        *values : Tensor
+            The network's arguments; all have the same batch size.
+        keep : iterable of str, optional
+            Nodes whose values are returned besides the outputs'; where omitted, all that the pass computes.
+
+        Raises
+        ------
+        CausalVAEError
+            CV112 where the pass does not compute a node of `keep`.
+        """
+        everything = {*self._by_node, *self.inputs}
+        wanted = everything if keep is None else set(keep) & everything
+        return self._pass(values, {}, wanted, must=frozenset() if keep is None else frozenset(wanted))
+
+    def rerun(self, edits: Mapping[str, Edit], *values: Tensor) -> dict[str, Tensor]:
+        """The outputs by name, of a whole forward pass in which the values of some nodes are replaced.
+
+        Parameters
+        ----------
+        edits : mapping of str to callable
+            Node -> from its value, a copy that may be changed in place, to what takes its place. A node downstream of
+            another sees what that one became.
+        *values : Tensor
+            The network's arguments.
+
+        Raises
+        ------
+        CausalVAEError
+            CV112 where the pass does not compute an edited node.
+        """
+        found = self._pass(values, edits, set(), must=frozenset(edits))
+        return {name: found[node] for name, node in self.outputs.items()}
+
+    def _pass(
+        self, values: tuple[Tensor, ...], edits: Mapping[str, Edit], keep: set[str], must: frozenset[str]
+    ) -> dict[str, Tensor]:
+        # The network may write on what it is given, and the caller's tensors are the shard's.
+        given = dict(zip(self.inputs, (value.clone() for value in values), strict=True))
+        for name in edits.keys() & given.keys():
+            given[name] = edits[name](given[name])
+        calls = [self._by_node[name] for name in {*edits, *keep} - given.keys()]
+        record = _Pass(calls, edits, keep, len(values[0]))
+        found: dict[str, Tensor] = {name: given[name].clone() for name in keep & given.keys()}
+        with self._leased() as network, record.attached_to(network):
+            returned = network(*given.values())
+        missing = must - record.met - given.keys()
+        if missing:
+            raise unmet(sorted(missing)[0])
+        return {**found, **record.values, **dict(zip(self.outputs.values(), returned, strict=True))}
+
+    @contextmanager
+    def _leased(self) -> Iterator[nn.Module]:
+        """The modules that this thread may hang hooks on."""
+        with self._lock:
+            own = self._copy_of_this_thread() if self._copyable and not has_hooks(self.network) else None
+            if own is None:
+                yield self.network
+                return
+        yield own
+
+    def _copy_of_this_thread(self) -> nn.Module:
+        if not hasattr(self._own, "network"):
+            self._own.network = copy_modules(self.network)
+        own: nn.Module = self._own.network
+        return own
+
+    def to(self, device: torch.device) -> HookedNetwork:
+        """The same network on `device`; where it cannot be copied, the network itself moves."""
+        if all(tensor.device.type == device.type for tensor in tensors_of(self.network).values()):
+            return self
+        network = copy.deepcopy(self.network) if self._copyable else self.network
+        return self._over(network.to(device))
+
+    def with_weights_of(self, network: nn.Module) -> HookedNetwork:
+        """The same calls of another network of the same make."""
+        return self._over(network)
+
+    def _over(self, network: nn.Module) -> HookedNetwork:
+        inputs = {name: self._shapes[name] for name in self.inputs}
+        outputs = {name: self._shapes[node] for name, node in self.outputs.items()}
+        return HookedNetwork(network, inputs, outputs, self.calls, self.unused, self._copyable, self.flops, self.bytes)
+
+
+def copy_modules(network: nn.Module) -> nn.Module:
+    """A copy of the modules over the same parameters and buffers."""
+    return copy.deepcopy(network, {id(tensor): tensor for tensor in tensors_of(network).values()})
+
+
+def has_hooks(network: nn.Module) -> bool:
+    """Whether anyone's forward hooks hang on any module."""
+    return any(module._forward_hooks or module._forward_pre_hooks for module in network.modules())
+
+
+def unmet(node: str) -> CausalVAEError:
+    """The error for a node that a forward pass did not compute."""
+    path, _, number = node.partition("#")
+    which = "" if number.startswith("1") else f" for the {number.split('+')[0]}th time"
+    return CausalVAEError(
+        "CV112",
+        f"for some inputs the network does not call {path}{which}: what it calls depends on the data.",
+        "Intervene on a component that every input passes through.",
+        path,
+    )
+
+
+class _Pass:
+    """What one forward pass reads and replaces.
+
+    Parameters
+    ----------
+    calls : iterable of Call
+        The nodes to meet.
+    edits : mapping
+    keep : set of str
+    rows : int
+        The batch size.
+    """
+
+    def __init__(self, calls: Iterable[Call], edits: Mapping[str, Edit], keep: set[str], rows: int) -> None:
+        self.values: dict[str, Tensor] = {}
+        self.met: set[str] = set()
+        self._edits = edits
+        self._keep = keep
+        self._rows = rows
+        self._outputs: dict[tuple[str, int], Call] = {}
+        self._activations: dict[tuple[str, int], Call] = {}
+        for call in calls:
+            kind = self._activations if call.is_activation else self._outputs
+            kind[call.path, call.number] = call
+        self._counts: dict[str, int] = {}
+        # Outputs whose activation function has not been met yet; kept, so that no other tensor takes their identity.
+        self._before: dict[int, tuple[Tensor, Call]] = {}
+
+    @contextmanager
+    def attached_to(self, network: nn.Module) -> Iterator[None]:
+        """Hang the hooks on `network` until the block is left."""
+        with ExitStack() as stack:
+            for path in dict.fromkeys(path for path, _ in (*self._outputs, *self._activations)):
+                # Ours comes last, so it sees what the hooks of others made of the value.
+                handle = network.get_submodule(path).register_forward_hook(partial(self._after_module, path))
+                stack.callback(handle.remove)
+            if self._activations:
+                stack.enter_context(_Functions(self))
+            yield
+
+    def _after_module(self, path: str, module: nn.Module, given: Any, output: Any) -> Tensor | None:
+        number = self._counts[path] = self._counts.get(path, 0) + 1
+        call = self._outputs.get((path, number))
+        value = output if call is None else self._meet(call, output)
+        following = self._activations.get((path, number))
+        if following is not None:
+            self._before[id(value)] = (value, following)
+        return None if value is output else value
+
+    def after_function(self, given: object, result: Any) -> Any:
+        """What the result of an activation function becomes."""
+        _, call = self._before.pop(id(given), (None, None))
+        return result if call is None else self._meet(call, result)
+
+    def awaits(self, given: object) -> bool:
+        """Whether the activation function of `given` is a node of this pass."""
+        return id(given) in self._before
+
+    def _meet(self, call: Call, value: Any) -> Any:
+        if not isinstance(value, Tensor) or tuple(value.shape) != (self._rows, *call.shape):
+            raise unmet(call.node)
+        self.met.add(call.node)
+        edit = self._edits.get(call.node)
+        if edit is not None:
+            changed = edit(value.clone())
+            # Who called an in-place module may go on with what it gave and not with what it got.
+            value = value.copy_(changed) if call.in_place else changed
+        if call.node in self._keep:
+            self.values[call.node] = value.clone()
+        return value
+
+
+class _Functions(TorchFunctionMode):
+    """Shows a pass the activation functions that are applied to the outputs that it awaits."""
+
+    def __init__(self, record: _Pass) -> None:
+        super().__init__()
+        self._record = record
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        result = func(*args, **(kwargs or {}))
+        if func in ACTIVATION_CALLS and args and self._record.awaits(args[0]):
+            return self._record.after_function(args[0], result)
+        return result
