@@ -250,7 +250,7 @@ def analyse(
         plan.latent_attributes, "units of the latent"
     )
     pixels = 1
-    for axis in model.graph.by_name[model.graph.outputs["output"]].shape:
+    for axis in model.graph.shape(model.graph.outputs["output"]):
         pixels *= axis
 
     effects = estimate_effects(spec, plan, measurements, pixels, periods, units, _as_progress(on_progress))

@@ -11,7 +11,7 @@ from causalvae.engine.rerun import Group, Shortcuts
 from causalvae.engine.shards import ShardInputs, run_clean
 from causalvae.engine.values import CleanRuns, padding
 from causalvae.models.components import ComponentMap
-from causalvae.models.operators import OperatorGraph
+from causalvae.models.program import Program
 from causalvae.plan.types import Arm, Patch, Source
 
 _FEW_ROWS = 5
@@ -43,7 +43,7 @@ class EngineControls:
 
 
 def check_engine(
-    graph: OperatorGraph,
+    graph: Program,
     components: ComponentMap,
     network: torch.nn.Module,
     sites: tuple[str, ...],

@@ -202,7 +202,7 @@ class _Sample:
     def kept_bytes(self) -> float:
         """Bytes of kept clean values a pair, both sides together."""
         tensors = [value for values in self._clean.sides.values() for name, value in values.items()
-                   if isinstance(value, Tensor) and name not in self._graph.parameters]  # fmt: skip
+                   if isinstance(value, Tensor) and self._graph.batched(name)]  # fmt: skip
         return sum(tensor.numel() * tensor.element_size() / len(tensor) for tensor in tensors if tensor.ndim)
 
     def whole_pass(self) -> Work:

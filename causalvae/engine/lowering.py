@@ -8,13 +8,14 @@ one within float rounding; clean runs and re-runs both go through it, so they ag
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, overload
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from causalvae.models.operators import Operation, OperatorGraph, Value
+from causalvae.models.program import Program
 
 CONV = torch.ops.aten.conv2d.default
 CONV_TRANSPOSE = torch.ops.aten.conv_transpose2d.input
@@ -139,19 +140,30 @@ def pair(value: Any) -> tuple[int, int]:
     return (int(value[0]), int(value[-1]))
 
 
-def lower(graph: OperatorGraph) -> OperatorGraph:
+@overload
+def lower(graph: OperatorGraph) -> OperatorGraph: ...
+
+
+@overload
+def lower(graph: Program) -> Program: ...
+
+
+def lower(graph: Program) -> Program:
     """The same function with faster kernels.
 
     Parameters
     ----------
-    graph : OperatorGraph
+    graph : Program
         On the device that it will run on.
 
     Returns
     -------
-    OperatorGraph
-        Same nodes under the same names; some with other functions, and with packed kernels as further parameters.
+    Program
+        Same nodes under the same names; some with other functions, and with packed kernels as further parameters. A
+        network without an operator graph is what it was.
     """
+    if not isinstance(graph, OperatorGraph):
+        return graph
     parameters = dict(graph.parameters)
     kernels = {
         operation.args[1].name

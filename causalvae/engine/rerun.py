@@ -22,7 +22,9 @@ from causalvae.engine.values import (
     source_value,
 )
 from causalvae.models.components import ComponentMap
+from causalvae.models.hooked import HookedNetwork, unmet
 from causalvae.models.operators import ACTIVATIONS, Operation, OperatorGraph
+from causalvae.models.program import Program
 from causalvae.plan.types import OUTPUT, Arm, Patch, Side, Source
 
 
@@ -86,9 +88,11 @@ class Batch:
 class Group:
     """Arms of one shard that patch the same sites on the same side, so that they re-run the same operations.
 
+    A network without an operator graph has no suffix: each of its rows is a whole forward pass.
+
     Parameters
     ----------
-    graph : OperatorGraph
+    graph : Program
     components : ComponentMap
     arms : sequence of Arm
         All of one side and with patches at the same sites.
@@ -105,7 +109,7 @@ class Group:
 
     def __init__(
         self,
-        graph: OperatorGraph,
+        graph: Program,
         components: ComponentMap,
         arms: Sequence[Arm],
         clean: CleanRuns,
@@ -130,11 +134,17 @@ class Group:
         nodes = [self._components.site(patch.site).node for patch in self._arms[0].patches]
         if len(set(nodes)) < len(nodes):
             raise ValueError("an arm patches one value twice; join the patches")
+        for values in self._clean.sides.values():
+            for node in nodes:
+                if node not in values:
+                    raise unmet(node)
         return nodes
 
     @cached_property
     def suffix(self) -> Suffix:
         """What is re-run."""
+        if not isinstance(self._graph, OperatorGraph):
+            raise TypeError("a network without an operator graph is run from its input")
         return Suffix(
             self._graph,
             tuple(self._nodes),
@@ -177,6 +187,8 @@ class Group:
 
     def _activation(self, node: str) -> Callable[[Tensor], Tensor] | None:
         """The activation function through which alone the value of `node` is read; None where there is none."""
+        if not isinstance(self._graph, OperatorGraph):
+            return None
         readers = [self._graph.by_name[name] for name in self._graph.users[node]]
         if len(readers) != 1 or node in self._graph.outputs.values() or readers[0].function not in ACTIVATIONS:
             return None
@@ -219,7 +231,7 @@ class Group:
         return list(parts.values())
 
     def _form(self, arm: Arm) -> tuple[object, ...]:
-        if len(arm.patches) > 1 or not self._shortcuts.low_rank:
+        if len(arm.patches) > 1 or not self._shortcuts.low_rank or not isinstance(self._graph, OperatorGraph):
             return ()
         patch, node = arm.patches[0], self._nodes[0]
         few = self.suffix.few_units(node, patch)
@@ -230,6 +242,8 @@ class Group:
 
     def _run(self, arms: Tensor, pairs: Tensor, ledger: Ledger | None) -> dict[str, Tensor]:
         clean = self._clean.sides[self._side]
+        if isinstance(self._graph, HookedNetwork):
+            return self._run_whole(self._graph, arms, pairs, ledger)
         form = self._form(self._arms[int(arms[0])])
         if form:
             entries: dict[str, Callable[[Tensor | None], Change]] = {
@@ -243,6 +257,22 @@ class Group:
                 for position, node in enumerate(self._nodes)
             }
         return self.suffix.run(entries, clean, pairs, ledger)
+
+    def _run_whole(
+        self, network: HookedNetwork, arms: Tensor, pairs: Tensor, ledger: Ledger | None
+    ) -> dict[str, Tensor]:
+        """A whole forward pass in which hooks put the patches in place."""
+        clean = self._clean.sides[self._side]
+        edits = {
+            node: partial(self._patched, position=position, arms=arms, pairs=pairs)
+            for position, node in enumerate(self._nodes)
+        }
+        outputs = network.rerun(edits, *(gather(clean[name], pairs) for name in network.inputs))
+        if ledger is not None:
+            ledger.rows += len(pairs)
+            ledger.flops += len(pairs) * network.flops
+            ledger.bytes += len(pairs) * network.bytes
+        return {name: outputs[name] for name in self._requested}
 
     def _few(self, arms: Tensor, pairs: Tensor) -> Few:
         """The patched units of each row, and their new values."""

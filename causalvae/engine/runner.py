@@ -29,7 +29,7 @@ from causalvae.engine.values import CleanRuns, Statistics, derangement, donor_se
 from causalvae.models.check import negative_log_likelihood
 from causalvae.models.components import ComponentMap
 from causalvae.models.loading import Model
-from causalvae.models.operators import OperatorGraph
+from causalvae.models.program import Program
 from causalvae.plan.types import OBSERVED, Arm, Cohort, Plan, Side
 
 # Rows of the runs that gather statistics.
@@ -109,7 +109,7 @@ class PlanRunner:
         self.measure = measure
         self._device = device
         self._dtype = dtype_of(str(plan.options.get("precision", "float32")))
-        self.graph: OperatorGraph = lower(model.graph.to(device, self._dtype))
+        self.graph: Program = lower(model.graph.to(device, self._dtype))
 
     @property
     def components(self) -> ComponentMap:

@@ -17,7 +17,7 @@ from causalvae.engine.outcomes import Measure, OutcomeMeter, outcome_frame
 from causalvae.engine.rerun import Group, Shortcuts, group_arms
 from causalvae.engine.values import CleanRuns, Statistics, padding
 from causalvae.models.components import ComponentMap
-from causalvae.models.operators import OperatorGraph
+from causalvae.models.program import Program
 from causalvae.plan.types import Arm, Plan, Side
 
 
@@ -87,14 +87,14 @@ def shard_bounds(samples: int, shard_pairs: int) -> list[tuple[int, int]]:
     return [(first, min(first + shard_pairs, samples)) for first in range(0, samples, shard_pairs)]
 
 
-def run_clean(graph: OperatorGraph, inputs: ShardInputs) -> CleanRuns:
+def run_clean(graph: Program, inputs: ShardInputs) -> CleanRuns:
     """The clean values of every node, for each side and each set of donors of a shard."""
     sides = {side: run_padded(graph, x, inputs.noise) for side, x in inputs.sides.items()}
     donors = {seed: run_padded(graph, x, noise) for seed, (x, noise) in inputs.donors.items()}
     return CleanRuns(sides, inputs.rows, donors)
 
 
-def run_padded(graph: OperatorGraph, x: Tensor, noise: Tensor, keep: Iterable[str] | None = None) -> dict[str, Tensor]:
+def run_padded(graph: Program, x: Tensor, noise: Tensor, keep: Iterable[str] | None = None) -> dict[str, Tensor]:
     """A whole forward pass, few rows padded for it; the values of the nodes in `keep`, all where omitted."""
     rows = len(x)
     index = padding(rows).to(noise.device)
@@ -102,16 +102,16 @@ def run_padded(graph: OperatorGraph, x: Tensor, noise: Tensor, keep: Iterable[st
     if len(index) == rows:
         return values
     return {
-        name: value[:rows] if graph.by_name[name].aligned else value
+        name: value[:rows] if graph.aligned(name) else value
         for name, value in values.items()
-        if graph.by_name[name].aligned or not graph.by_name[name].batched
+        if graph.aligned(name) or not graph.batched(name)
     }
 
 
 def run_shard(
     plan: Plan,
     arms: Sequence[Arm],
-    graph: OperatorGraph,
+    graph: Program,
     components: ComponentMap,
     inputs: ShardInputs,
     statistics: Mapping[str, Statistics],

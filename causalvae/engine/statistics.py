@@ -10,7 +10,7 @@ from torch import Tensor
 from causalvae.engine.shards import ShardInputs, run_padded
 from causalvae.engine.values import Statistics
 from causalvae.models.components import ComponentMap
-from causalvae.models.operators import OperatorGraph
+from causalvae.models.program import Program
 from causalvae.plan.types import Arm
 
 OBSERVED_KINDS = ("quantile", "sd")
@@ -24,7 +24,7 @@ def sites_needing(arms: Iterable[Arm], kinds: Sequence[str]) -> tuple[str, ...]:
 
 
 def gather_means(
-    graph: OperatorGraph, components: ComponentMap, sites: Sequence[str], shards: Iterable[ShardInputs]
+    graph: Program, components: ComponentMap, sites: Sequence[str], shards: Iterable[ShardInputs]
 ) -> dict[str, Statistics]:
     """The mean of each site over the base side, accumulated in float64.
 
@@ -46,7 +46,7 @@ def gather_means(
 
 
 def gather_observed(
-    graph: OperatorGraph, components: ComponentMap, sites: Sequence[str], shards: Iterable[ShardInputs]
+    graph: Program, components: ComponentMap, sites: Sequence[str], shards: Iterable[ShardInputs]
 ) -> dict[str, Statistics]:
     """The values of each site over the observed cohort, sorted along the first axis."""
     found: dict[str, list[Tensor]] = {name: [] for name in sites}

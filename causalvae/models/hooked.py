@@ -197,12 +197,17 @@ class HookedNetwork:
         own: nn.Module = self._own.network
         return own
 
-    def to(self, device: torch.device) -> HookedNetwork:
-        """The same network on `device`; where it cannot be copied, the network itself moves."""
-        if all(tensor.device.type == device.type for tensor in tensors_of(self.network).values()):
+    def to(self, device: torch.device, dtype: torch.dtype | None = None) -> HookedNetwork:
+        """The same network on `device`, its parameters of floating point in `dtype` where it is given.
+
+        Where the network cannot be copied, it is itself moved.
+        """
+        tensors = tensors_of(self.network).values()
+        stays = all(tensor.device.type == device.type for tensor in tensors)
+        if stays and all(dtype in (None, tensor.dtype) for tensor in tensors if tensor.is_floating_point()):
             return self
         network = copy.deepcopy(self.network) if self._copyable else self.network
-        return self._over(network.to(device))
+        return self._over(network.to(device, dtype))
 
     def with_weights_of(self, network: nn.Module) -> HookedNetwork:
         """The same calls of another network of the same make."""

@@ -41,8 +41,8 @@ class Program(Protocol):
     def batched(self, name: str) -> bool:
         """Whether a node's value depends on the inputs or on how many they are; parameters do not."""
 
-    def to(self, device: torch.device) -> Program:
-        """The same network on `device`."""
+    def to(self, device: torch.device, dtype: torch.dtype | None = None) -> Program:
+        """The same network on `device`, its parameters of floating point in `dtype` where it is given."""
 
     def with_weights_of(self, network: nn.Module) -> Program:
         """The same program over the parameters and buffers of another network of the same make."""
