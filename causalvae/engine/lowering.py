@@ -7,6 +7,7 @@ one within float rounding; clean runs and re-runs both go through it, so they ag
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, overload
 
@@ -60,25 +61,67 @@ class SubpixelConvolution:
 
     def __call__(self, x: Tensor, packed: Tensor, bias: Tensor | None) -> Tensor:
         """Output of shape (rows, channels, *size)."""
-        full = self.phases(x, packed, bias)
-        (top, left), (height, width) = self.geometry.padding, x.shape[2:]
-        return full[
-            :, :, top : top + self.geometry.size(0, height), left : left + self.geometry.size(1, width)
-        ].contiguous(memory_format=torch.channels_last)
+        together = self.phases(x, packed, bias)
+        geometry = self.geometry
+        sizes = geometry.size(0, x.shape[2]), geometry.size(1, x.shape[3])
+        channels = packed.shape[0] // (geometry.stride[0] * geometry.stride[1])
+        image = together.new_empty(len(x), *sizes, channels)
+        for target, source in phase_slices(geometry, geometry.padding, sizes, together.shape[1:3]):
+            image[target] = split_phases(together, geometry)[source]
+        return image.permute(0, 3, 1, 2)
 
     def phases(self, x: Tensor, packed: Tensor, bias: Tensor | None) -> Tensor:
-        """All positions that any input reaches, before the padding is cut away."""
+        """The phases of all positions that any input reaches: (rows, height, width, a * b * channels)."""
         rows, columns = self.geometry.taps
-        together = F.conv2d(x, packed, bias, padding=(rows - 1, columns - 1))
-        return interleave(together.permute(0, 2, 3, 1), self.geometry)
+        return F.conv2d(x, packed, bias, padding=(rows - 1, columns - 1)).permute(0, 2, 3, 1)
+
+
+Index = tuple[slice | int, ...]
+
+
+def phase_slices(
+    geometry: TransposedGeometry, cut: tuple[int, int], sizes: tuple[int, int], reached: tuple[int, int] | torch.Size
+) -> Iterator[tuple[Index, Index]]:
+    """Where each phase lies in an image: indices of (rows, height, width, ...) and of `split_phases`.
+
+    Parameters
+    ----------
+    geometry : TransposedGeometry
+    cut : tuple of int
+        Positions of the first phase position that lie before the image's first.
+    sizes : tuple of int
+        Of the image.
+    reached : tuple of int
+        Phase positions.
+    """
+    spans: list[list[tuple[slice, slice]]] = []
+    for axis in (0, 1):
+        stride = geometry.stride[axis]
+        found = []
+        for phase in range(stride):
+            first = max(0, -(-(cut[axis] - phase) // stride))
+            last = min(reached[axis], (sizes[axis] - 1 + cut[axis] - phase) // stride + 1)
+            start = first * stride + phase - cut[axis]
+            found.append((slice(start, start + (last - first) * stride, stride), slice(first, last)))
+        spans.append(found)
+    everything = slice(None)
+    for a, (rows, row_places) in enumerate(spans[0]):
+        for b, (columns, column_places) in enumerate(spans[1]):
+            yield (everything, rows, columns), (everything, row_places, column_places, a, b)
+
+
+def split_phases(together: Tensor, geometry: TransposedGeometry) -> Tensor:
+    """Phases on axes of their own: (rows, height, width, a, b, channels)."""
+    a, b = geometry.stride
+    return together.reshape(*together.shape[:3], a, b, together.shape[3] // (a * b))
 
 
 def interleave(together: Tensor, geometry: TransposedGeometry) -> Tensor:
     """Phases side by side, (rows, height, width, a * b * channels), as an image (rows, channels, a height, b width)."""
-    rows, height, width, channels = together.shape
+    rows, height, width, _ = together.shape
     a, b = geometry.stride
-    split = together.reshape(rows, height, width, a, b, channels // (a * b))
-    merged = split.permute(0, 1, 3, 2, 4, 5).reshape(rows, height * a, width * b, channels // (a * b))
+    split = split_phases(together, geometry)
+    merged = split.permute(0, 1, 3, 2, 4, 5).reshape(rows, height * a, width * b, split.shape[5])
     return merged.permute(0, 3, 1, 2)
 
 
