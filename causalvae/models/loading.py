@@ -11,11 +11,10 @@ import torch
 
 from causalvae.digest import digest
 from causalvae.models.burgess import burgess
-from causalvae.models.capture import capture
+from causalvae.models.capturing import capture_network, find_components
 from causalvae.models.components import ComponentMap
 from causalvae.models.network import OUTPUTS, AnalysedNetwork
-from causalvae.models.operators import OperatorGraph
-from causalvae.models.sites import find_sites
+from causalvae.models.program import Program
 from causalvae.models.subpixel import channels_last
 from causalvae.models.vae import VAE
 from causalvae.models.weights import load_into, read_weights, trained_as
@@ -32,8 +31,8 @@ class Model:
         In evaluation mode, gradients off.
     network : AnalysedNetwork
         The function that was captured.
-    graph : OperatorGraph
-        Its operators.
+    graph : Program
+        Its operators, or the network itself with hooks where it has no operator graph.
     components : ComponentMap
         Its addressable components.
     samples_latent : bool
@@ -44,7 +43,7 @@ class Model:
 
     vae: VAE
     network: AnalysedNetwork
-    graph: OperatorGraph
+    graph: Program
     components: ComponentMap
     samples_latent: bool
     facts: dict[str, Any]
@@ -77,7 +76,13 @@ def load_model(section: ModelSection, folder: Path) -> Model:
 
 
 def assemble(vae: VAE, samples_latent: bool, model_digest: str, facts: dict[str, Any]) -> Model:
-    """Capture a VAE that is already in memory."""
+    """Capture a VAE that is already in memory.
+
+    Raises
+    ------
+    CausalVAEError
+        CV110 where the network cannot be run exactly by any means.
+    """
     vae.eval()
     # Convolutions over channels-last weights run about 2.5 times as fast on a CPU (docs/decisions.md).
     channels_last(vae)
@@ -89,16 +94,18 @@ def assemble(vae: VAE, samples_latent: bool, model_digest: str, facts: dict[str,
         torch.rand((3, *vae.input_shape), generator=generator),
         torch.randn((3, vae.latent_dim), generator=generator),
     )
-    graph = capture(network, example, OUTPUTS)
+    captured = capture_network(network, example, OUTPUTS)
     facts = {
         **facts,
         "latents": vae.latent_dim,
         "latent passed on": "posterior sample" if samples_latent else "posterior mean",
         "posterior layout": vae.layout,
         "parameters": sum(parameter.numel() for parameter in vae.parameters()),
+        "captured by": captured.said,
         "digest": model_digest,
     }
-    return Model(vae, network, graph, find_sites(graph, vae.latent_dim, model_digest), samples_latent, facts)
+    components = find_components(captured.program, vae.latent_dim, model_digest)
+    return Model(vae, network, captured.program, components, samples_latent, facts)
 
 
 def randomise(model: Model, seed: int) -> Model:

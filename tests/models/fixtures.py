@@ -245,7 +245,7 @@ class TiedWeights(nn.Module):
 
 
 class DataDependent(nn.Module):
-    """Control flow that depends on values: cannot be captured."""
+    """Control flow that depends on the values of a whole batch: another batch, another function."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -229,13 +229,13 @@ def test_flops_of_known_layers() -> None:
 @pytest.mark.parametrize(
     ("encoder", "said"),
     [
-        (fixtures.DataDependent, "cannot be captured"),
+        (fixtures.DataDependent, "depends on the other inputs"),
         (fixtures.MixesRows, "depends on the other inputs"),
         (fixtures.CountsItsCalls, "changes"),
         (fixtures.DrawsNoise, ""),
     ],
 )
-def test_networks_that_cannot_be_captured_say_so(encoder: type[nn.Module], said: str) -> None:
+def test_networks_that_cannot_be_run_exactly_say_so(encoder: type[nn.Module], said: str) -> None:
     vae = VAE(encoder(), fixtures.PlainDecoder(), LATENTS, (WIDTH,))
     with pytest.raises(CausalVAEError) as caught:
         assemble(vae, False, "bad", {})

@@ -1,0 +1,68 @@
+"""Captures a network the best way that it admits: as an operator graph where that is possible, else by hooks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from causalvae.errors import CausalVAEError
+from causalvae.models.capture import capture
+from causalvae.models.components import ComponentMap
+from causalvae.models.hook_capture import capture_by_hooks
+from causalvae.models.hooked import HookedNetwork
+from causalvae.models.hooked_sites import find_hooked_sites
+from causalvae.models.operators import OperatorGraph
+from causalvae.models.program import Program
+from causalvae.models.sites import find_sites
+
+EXPORT = "torch.export"
+HOOKS = "forward hooks: every intervention pays a whole forward pass"
+
+
+@dataclass(frozen=True)
+class Captured:
+    """A network that the engine can run.
+
+    Parameters
+    ----------
+    program : OperatorGraph or HookedNetwork
+    said : str
+        What captured it, and why nothing better did.
+    """
+
+    program: OperatorGraph | HookedNetwork
+    said: str
+
+
+def capture_network(network: nn.Module, example: tuple[Tensor, ...], outputs: tuple[str, ...]) -> Captured:
+    """Capture `network` in evaluation mode, by `torch.export`, else by forward hooks.
+
+    Parameters
+    ----------
+    network : nn.Module
+        Returns a tuple of tensors.
+    example : tuple of Tensor
+        Arguments with a batch of at least two rows.
+    outputs : tuple of str
+        A name for each value that the network returns.
+
+    Raises
+    ------
+    CausalVAEError
+        CV110 where the network cannot be run exactly by any means.
+    """
+    try:
+        return Captured(capture(network, example, outputs), EXPORT)
+    except CausalVAEError as refused:
+        reason = refused.message
+    return Captured(capture_by_hooks(network, example, outputs), f"{HOOKS} ({reason.rstrip('.')})")
+
+
+def find_components(program: Program, latent_dim: int, model_digest: str) -> ComponentMap:
+    """The addressable components of a captured `AnalysedNetwork`."""
+    if isinstance(program, HookedNetwork):
+        return find_hooked_sites(program, latent_dim, model_digest)
+    if isinstance(program, OperatorGraph):
+        return find_sites(program, latent_dim, model_digest)
+    raise TypeError(type(program).__name__)
