@@ -18,6 +18,7 @@ from causalvae.plan.resolve import (
     patch_of,
     single_components,
 )
+from causalvae.plan.screens import make_screen
 from causalvae.plan.types import (
     OBSERVED,
     Arm,
@@ -25,6 +26,7 @@ from causalvae.plan.types import (
     Patch,
     Plan,
     Role,
+    Screen,
     Side,
     Source,
     Traversal,
@@ -87,6 +89,7 @@ class _Compiler:
         self._cohorts: dict[str, Cohort] = {}
         self._arms: list[Arm] = []
         self._uses: list[Use] = []
+        self._screens: list[Screen] = []
 
     def compile(self) -> Plan:
         spec = self._spec
@@ -115,6 +118,7 @@ class _Compiler:
             uses=tuple(self._uses),
             attributes=tuple(spec.graph.attributes),
             latent_attributes=self._latent_attributes(),
+            screens=tuple(self._screens),
             traversals=self._traversals(),
             batch_rows=spec.execution.batch_rows,
             seed=spec.execution.seed,
@@ -279,6 +283,11 @@ class _Compiler:
             "noising": ("counterfactual",),
             "both": ("base", "counterfactual"),
         }
+        if section.screen is not None:
+            chosen = sides[section.direction]
+            self._screens += [
+                make_screen(owner, side, section, len(sets), self._spec.execution.seed) for side in chosen
+            ]
         index = 0
         for side in sides[section.direction]:
             for label, patches in sets:

@@ -14,6 +14,7 @@ from typing import Any, Literal
 from causalvae.digest import digest
 
 Side = Literal["base", "counterfactual"]
+ScreenMethod = Literal["attribution", "integrated_gradients"]
 SourceKind = Literal["interchange", "mean", "resample", "zero", "quantile", "sd", "constant"]
 
 OBSERVED = "observed"
@@ -169,6 +170,38 @@ class Traversal:
 
 
 @dataclass(frozen=True)
+class Screen:
+    """First-order screening of a sweep on one side: all its components are ranked, and only some are run exactly.
+
+    Parameters
+    ----------
+    owner : str
+        The sweep's, ``intervention:NAME``; the candidates are its ``sweep`` uses on `side`.
+    side : str
+    outcome : str
+        What components are ranked by their effect on: an attribute, or ``image``.
+    method : {"attribution", "integrated_gradients"}
+    steps : int
+        Points of the line that gradients are averaged along; 1 for ``attribution``.
+    kept : int
+        How many of the best are run exactly.
+    checked : int
+        How many of the rest, drawn at random, are run exactly as well.
+    seed : int
+        Of that draw, and of the directions that the image is projected on.
+    """
+
+    owner: str
+    side: Side
+    outcome: str
+    method: ScreenMethod
+    steps: int
+    kept: int
+    checked: int
+    seed: int
+
+
+@dataclass(frozen=True)
 class PassRecord:
     """What an optimiser pass did: rows to run, forward-pass equivalents, FLOPs and bytes, before and after."""
 
@@ -200,6 +233,8 @@ class Plan:
         Attributes measured on every arm's output or latent.
     latent_attributes : dict
         Those that are latents -> which.
+    screens : tuple of Screen
+        Sweeps of which only some arms are run, which ones being known only once gradients are.
     shard_pairs : int
         Pairs that are run and written together.
     batch_rows : int
@@ -225,6 +260,7 @@ class Plan:
     options: dict[str, Any] = field(default_factory=dict)
     passes: tuple[PassRecord, ...] = ()
     latent_attributes: dict[str, int] = field(default_factory=dict)
+    screens: tuple[Screen, ...] = ()
 
     @property
     def outputs(self) -> tuple[str, ...]:
@@ -249,3 +285,8 @@ class Plan:
     def uses_of(self, owner: str, role: Role | None = None) -> tuple[Use, ...]:
         """The uses of `owner`, of one role if given, in order."""
         return tuple(use for use in self.uses if use.owner == owner and role in (None, use.role))
+
+    def candidates(self, screen: Screen) -> tuple[Use, ...]:
+        """The uses that a screen ranks, in the sweep's order."""
+        sides = {arm.id: arm.side for arm in self.arms}
+        return tuple(use for use in self.uses_of(screen.owner, "sweep") if sides[use.arm] == screen.side)

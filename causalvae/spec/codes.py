@@ -66,4 +66,8 @@ CODES: Final[dict[str, str]] = {
     "CV075": "expectation that cannot be met",
     "CV076": "circuit that has no null circuits",
     "CV077": "refuters with nothing to refute",
+    "CV078": "screen with nothing to rank",
+    "CV079": "screen without a line to integrate along",
+    "CV080": "screen by an image that is not decoded",
+    "CV081": "steps without a line",
 }

@@ -8,6 +8,7 @@ from causalvae.spec.catalogue import RESERVED_INTERVENTIONS, FactorEntry
 from causalvae.spec.diagnostics import Finding, Path, list_choices, nearest, show_text
 from causalvae.spec.draft import Draft, Named
 from causalvae.spec.schema import Bound, Hypothesis, InputIntervention, Intervention, MediationIntervention, SetTo
+from causalvae.spec.screen_checks import check_screen
 
 
 def check_interventions(draft: Draft) -> list[Finding]:
@@ -46,6 +47,7 @@ def check_interventions(draft: Draft) -> list[Finding]:
             findings += _check_input(draft, section.input, (*path, "input"))
         if section.activation is not None:
             findings += _check_treatment(draft, section.activation.source, (*path, "activation", "from"))
+            findings += check_screen(draft, section.activation, (*path, "activation"))
         if section.mediation is not None:
             findings += _check_mediation(draft, section.mediation, (*path, "mediation"))
     return findings

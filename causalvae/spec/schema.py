@@ -194,6 +194,29 @@ class LatentIntervention(Section):
     pairs: PairCount | None = Field(default=None, description="Use only this many samples; at least 2.")
 
 
+class ScreenSection(Section):
+    """First-order screening: rank all components of a sweep by gradients, and run only the best of them exactly."""
+
+    keep: Level = Field(default=0.1, description="Share of the components, best first, that is run exactly.")
+    method: Literal["attribution", "integrated_gradients"] = Field(
+        default="attribution",
+        description=(
+            "attribution: the gradient at the clean input; integrated_gradients: its mean along the straight line "
+            "to the input that gives the values."
+        ),
+    )
+    steps: ModestCount | None = Field(
+        default=None, description="Points of that line, for integrated_gradients; 8 where it is left out."
+    )
+    check: ModestCount = Field(
+        default=64,
+        description="Components drawn at random from those not kept and run exactly, to measure the screen's recall.",
+    )
+    outcome: Name = Field(
+        default="image", description="What components are ranked by their effect on: an attribute, or the image."
+    )
+
+
 class ActivationIntervention(Section):
     """Level 3: patch activations."""
 
@@ -208,6 +231,9 @@ class ActivationIntervention(Section):
         description="denoising patches the base run from the counterfactual; noising the other way round.",
     )
     pairs: PairCount | None = Field(default=None, description="Use only this many pairs; at least 2.")
+    screen: ScreenSection | None = Field(
+        default=None, description="Run only the components exactly that rank best to first order; all where left out."
+    )
 
 
 class MediationIntervention(Section):

@@ -56,6 +56,17 @@ ACTIVATION = (
 ESTIMATION = "estimation: {bootstrap: 1000, refute: [placebo, random_common_cause, subset]}\n"
 REST = GOOD[GOOD.index("interventions:") :]
 
+LATENTS = (
+    ("{readout: centroid, axis: x}", "{readout: latent, index: 1}"),
+    ("{readout: centroid, axis: y}", "{readout: latent, index: 2}"),
+    ("{readout: probe, target: shape, label: heart}", "{readout: latent, index: 3}"),
+)
+
+
+def _screened(keys: str) -> str:
+    return f"    activation: {{components: encoder.*, from: resize, {keys}}}\n"
+
+
 FAULTS = (
     Fault("CV004", SEED, "  seed: 7  # «\x07\n"),
     Fault("CV004", "description: Does", 'description: «"a\\0b" # Does'),
@@ -200,4 +211,13 @@ FAULTS = (
         "estimation: {refute: «[placebo]}\n",
         (("  - name: via_scale\n" + MEDIATION, ""),),
     ),
+    Fault("CV078", ACTIVATION, _screened("by: set, screen: «{keep: 0.2}")),
+    Fault("CV079", ACTIVATION, _screened("mode: zero, screen: {method: «integrated_gradients}")),
+    Fault("CV080", AREA, "    area: {readout: latent, index: 0}\n", (*LATENTS, (ACTIVATION, _screened("screen: «{}")))),
+    Fault("CV081", ACTIVATION, _screened("screen: {steps: «8}")),
+    Fault("CV070", ACTIVATION, _screened("screen: {outcome: «scale}")),
+    Fault("CV070", ACTIVATION, _screened("screen: {outcome: «ara}")),
+    Fault("CV024", ACTIVATION, _screened("screen: {keep: «1.0}")),
+    Fault("CV024", ACTIVATION, _screened("screen: {check: «0}")),
+    Fault("CV023", ACTIVATION, _screened("screen: {method: «gradient}")),
 )

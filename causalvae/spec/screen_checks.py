@@ -1,0 +1,79 @@
+"""Faults of a sweep's first-order screening."""
+
+from __future__ import annotations
+
+from causalvae.spec.diagnostics import Finding, Path, list_choices, nearest, show_text
+from causalvae.spec.draft import Draft
+from causalvae.spec.schema import ActivationIntervention
+
+IMAGE = "image"
+
+
+def check_screen(draft: Draft, section: ActivationIntervention, path: Path) -> list[Finding]:
+    """Findings on the `screen` of an activation intervention at `path`, where it has one."""
+    screen, where = section.screen, (*path, "screen")
+    if screen is None:
+        return []
+    findings = []
+    if section.by == "set":
+        findings.append(
+            Finding(
+                "CV078",
+                where,
+                "a set is patched as one component, so there is nothing to rank",
+                "Write `by: unit`, `by: channel` or `by: layer`, or delete `screen`.",
+                related=((*path, "by"),),
+            )
+        )
+    if screen.method == "integrated_gradients" and section.mode in ("mean", "zero"):
+        findings.append(
+            Finding(
+                "CV079",
+                (*where, "method"),
+                f"integrated gradients follow the line to the input that gives the values, and 'mode: {section.mode}' "
+                "takes them from no input",
+                "Write `method: attribution`, or `mode: interchange`.",
+                related=((*path, "mode"),),
+            )
+        )
+    if screen.method == "attribution" and screen.steps is not None:
+        findings.append(
+            Finding(
+                "CV081",
+                (*where, "steps"),
+                "attribution takes the gradient at one point, so it has no steps",
+                "Write `method: integrated_gradients`, or delete `steps`.",
+                related=((*where, "method"),),
+            )
+        )
+    return findings + _check_outcome(draft, screen.outcome, where)
+
+
+def _check_outcome(draft: Draft, name: str, where: Path) -> list[Finding]:
+    attributes = draft.attributes
+    if attributes is None:
+        return []
+    if name == IMAGE:
+        if not attributes or any(entry is None or entry.readout != "latent" for entry in attributes.values()):
+            return []
+        return [
+            Finding(
+                "CV080",
+                where,
+                "every attribute is a latent, so runs stop there and decode no image to rank components by",
+                f"Name an attribute, such as `outcome: {next(iter(attributes))}`.",
+                related=(("graph", "attributes"), (*where, "outcome")),
+            )
+        ]
+    if name in attributes:
+        return []
+    reason = "a factor, not an attribute" if name in (draft.factors or ()) else "no attribute"
+    return [
+        Finding(
+            "CV070",
+            (*where, "outcome"),
+            f"the outcome {show_text(name)} is {reason}",
+            f"A screen ranks by {list_choices((*attributes, IMAGE))}.",
+            nearest(name, (*attributes, IMAGE)),
+        )
+    ]
