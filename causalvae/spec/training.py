@@ -70,8 +70,62 @@ class AnnealedTCObjective(_Section):
     anneal_steps: PositiveInt = 20_000
 
 
+class FactorObjective(_Section):
+    """Kim & Mnih 2018: reconstruction + KL + gamma TC, the TC told by a discriminator that is trained beside.
+
+    One half of each batch trains the network, the other gives the permuted latents.
+    """
+
+    name: Literal["factor_vae"]
+    gamma: PositiveFloat = 10.0
+    width: PositiveInt = Field(default=1000, description="Units of each hidden layer of the discriminator.")
+    layers: PositiveInt = Field(default=6, description="Hidden layers of the discriminator.")
+    lr: PositiveFloat = Field(default=1e-4, description="The discriminator's learning rate.")
+
+
+class DIPObjective(_Section):
+    """Kumar et al. 2018: reconstruction + KL + distance of a covariance to the identity.
+
+    ``dip_vae_i`` takes the covariance of the posterior means, ``dip_vae_ii`` that of the aggregate posterior.
+    """
+
+    name: Literal["dip_vae_i", "dip_vae_ii"]
+    off_diagonal: PositiveFloat = 10.0
+    diagonal: PositiveFloat | None = Field(
+        default=None, description="Ten times off_diagonal for dip_vae_i, as much for dip_vae_ii, where left out."
+    )
+
+    @property
+    def on_diagonal(self) -> float:
+        """The weight of the diagonal."""
+        if self.diagonal is not None:
+            return self.diagonal
+        return self.off_diagonal * (10.0 if self.name == "dip_vae_i" else 1.0)
+
+
+class InfoObjective(_Section):
+    """Zhao et al. 2017: reconstruction + (1 - alpha) KL + (alpha + lambda - 1) MMD to the prior, a Gaussian kernel.
+
+    The default of alpha = 1 leaves the KL out and is the MMD-VAE.
+    """
+
+    name: Literal["info_vae"]
+    alpha: float = Field(default=1.0, le=1.0)
+    weight: PositiveFloat = Field(default=1000.0, description="lambda.")
+    bandwidth: PositiveFloat | None = Field(
+        default=None, description="Of the kernel; the square root of the number of latents where left out."
+    )
+
+
 Objective = Annotated[
-    StandardObjective | BetaObjective | AnnealedCapacityObjective | BetaTCObjective | AnnealedTCObjective,
+    StandardObjective
+    | BetaObjective
+    | AnnealedCapacityObjective
+    | BetaTCObjective
+    | AnnealedTCObjective
+    | FactorObjective
+    | DIPObjective
+    | InfoObjective,
     Field(discriminator="name"),
 ]
 

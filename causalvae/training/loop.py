@@ -24,7 +24,8 @@ from causalvae.models.burgess import burgess
 from causalvae.models.subpixel import channels_last, use_subpixel
 from causalvae.models.vae import VAE
 from causalvae.spec.training import TrainSpec
-from causalvae.training.objectives import bernoulli_nll, gaussian_kl, objective_terms
+from causalvae.training.objectives import bernoulli_nll, gaussian_kl
+from causalvae.training.state import TrainState
 
 _DRAW_AHEAD = 32
 _FRESH_IMAGES = 2048
@@ -95,10 +96,10 @@ def train(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(spec.seed)
         vae = burgess(spec.model.latent_dim)
-    use_subpixel(vae)
-    channels_last(vae)
-    optimiser = torch.optim.Adam(vae.parameters(), lr=spec.optimiser.lr)
-    start, earlier = _resume(spec, folder, vae, optimiser)
+        use_subpixel(vae)
+        channels_last(vae)
+        state = TrainState(spec, vae, len(dsprites.SPACE))
+    start, earlier = _resume(spec, folder, state)
 
     began = time.perf_counter()
     images: Tensor | None = None
@@ -109,9 +110,7 @@ def train(
         if images is None or slot == 0:
             images = _draw(spec, step // _DRAW_AHEAD)
         x = images[slot * spec.batch_size : (slot + 1) * spec.batch_size]
-        for group in optimiser.param_groups:
-            group["lr"] = _learning_rate(spec, step)
-        terms = _step(spec, vae, optimiser, x, step)
+        terms = state.step(x, step, _learning_rate(spec, step))
         for name, value in terms.items():
             sums[name] = sums.get(name, 0.0) + value
         counted += 1
@@ -120,27 +119,11 @@ def train(
         if (step + 1) % spec.checkpoint_every == 0 or step + 1 == spec.steps:
             seconds = earlier + time.perf_counter() - began
             means = {name: total / counted for name, total in sums.items()}
-            _checkpoint(spec, folder, vae, optimiser, step + 1, seconds, means)
+            _checkpoint(spec, folder, state, step + 1, seconds, means)
             sums, counted = {}, 0
         if stop_after is not None and step + 1 >= stop_after:
             break
     return _finish(spec, folder, vae, earlier + time.perf_counter() - began)
-
-
-def _step(spec: TrainSpec, vae: VAE, optimiser: torch.optim.Optimizer, x: Tensor, step: int) -> dict[str, float]:
-    noise_source = torch.Generator().manual_seed(_seed_of(spec.seed, step))
-    posterior = vae.encode(x)
-    noise = torch.randn(posterior.mean.shape, generator=noise_source)
-    z = posterior.mean + noise * (0.5 * posterior.logvar).exp()
-    terms = objective_terms(spec.objective, vae.decoder(z), x, posterior, z, step, len(dsprites.SPACE))
-    optimiser.zero_grad(set_to_none=True)
-    terms["loss"].backward()
-    optimiser.step()
-    return {name: float(value.detach()) for name, value in terms.items()}
-
-
-def _seed_of(seed: int, step: int) -> int:
-    return int(np.random.SeedSequence([seed, step]).generate_state(1, np.uint64)[0] >> np.uint64(1))
 
 
 def _draw(spec: TrainSpec, block: int) -> Tensor:
@@ -160,13 +143,13 @@ def _spec_text(spec: TrainSpec) -> str:
     return json.dumps(spec.model_dump(mode="json"), sort_keys=True)
 
 
-def _resume(spec: TrainSpec, folder: Path, vae: VAE, optimiser: torch.optim.Optimizer) -> tuple[int, float]:
+def _resume(spec: TrainSpec, folder: Path, state: TrainState) -> tuple[int, float]:
     path = folder / _CHECKPOINT
     if not path.exists():
         return 0, 0.0
     try:
-        state: dict[str, Any] = torch.load(path, weights_only=True)
-        theirs = state["spec"]
+        held: dict[str, Any] = torch.load(path, weights_only=True)
+        theirs = held["spec"]
     except Exception as error:  # what a damaged file raises depends on where it is damaged
         raise CausalVAEError(
             "CV405",
@@ -181,29 +164,21 @@ def _resume(spec: TrainSpec, folder: Path, vae: VAE, optimiser: torch.optim.Opti
             "Name another --out folder, or delete this one to start anew.",
             str(path),
         )
-    vae.load_state_dict(state["model"])
-    optimiser.load_state_dict(state["optimiser"])
-    return int(state["step"]), float(state["seconds"])
+    state.load_state_dict(held)
+    return int(held["step"]), float(held["seconds"])
 
 
 def _checkpoint(
     spec: TrainSpec,
     folder: Path,
-    vae: VAE,
-    optimiser: torch.optim.Optimizer,
+    state: TrainState,
     step: int,
     seconds: float,
     means: dict[str, float],
 ) -> None:
-    state = {
-        "spec": _spec_text(spec),
-        "step": step,
-        "seconds": seconds,
-        "model": vae.state_dict(),
-        "optimiser": optimiser.state_dict(),
-    }
+    content = {"spec": _spec_text(spec), "step": step, "seconds": seconds, **state.state_dict()}
     partial = folder / (_CHECKPOINT + ".partial")
-    torch.save(state, partial)
+    torch.save(content, partial)
     partial.replace(folder / _CHECKPOINT)
     with (folder / _LOG).open("a", encoding="utf-8") as log:
         log.write(json.dumps({"step": step, "seconds": round(seconds, 1), **means}) + "\n")

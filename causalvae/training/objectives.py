@@ -17,8 +17,18 @@ from causalvae.spec.training import (
     AnnealedTCObjective,
     BetaObjective,
     BetaTCObjective,
+    DIPObjective,
+    FactorObjective,
+    InfoObjective,
     Objective,
     StandardObjective,
+)
+from causalvae.training.discriminator import total_correlation_of
+from causalvae.training.penalties import (
+    aggregate_covariance,
+    disentangled_prior,
+    maximum_mean_discrepancy,
+    mean_covariance,
 )
 
 Terms = dict[str, Tensor]
@@ -89,8 +99,24 @@ def objective_terms(
     z: Tensor,
     step: int,
     dataset_size: int,
+    prior: Tensor | None = None,
+    joint_logits: Tensor | None = None,
 ) -> Terms:
-    """The terms of `objective` at training step `step`, with their sum under ``loss``."""
+    """The terms of `objective` at training step `step`, with what is minimised under ``loss``.
+
+    Parameters
+    ----------
+    objective : Objective
+    logits, x : Tensor, shape (batch, *input_shape)
+    posterior : Posterior
+    z : Tensor, shape (batch, latent_dim)
+        A sample of it.
+    step, dataset_size : int
+    prior : Tensor, shape (batch, latent_dim), optional
+        A sample of the prior; InfoVAE needs it.
+    joint_logits : Tensor, shape (batch, 2), optional
+        The discriminator's, of `z`; FactorVAE needs them.
+    """
     reconstruction = bernoulli_nll(logits, x)
     kl = gaussian_kl(posterior).sum()
     terms: Terms = {"reconstruction": reconstruction, "kl": kl}
@@ -114,6 +140,24 @@ def objective_terms(
             information, correlation, dimension_wise = total_correlation(posterior, z, dataset_size)
             penalty = weight * (information + kappa * correlation + dimension_wise)
             terms["weight"] = torch.tensor(weight)
+            terms["total_correlation"] = correlation
+        case DIPObjective(name=name, off_diagonal=apart):
+            covariance = mean_covariance(posterior) if name == "dip_vae_i" else aggregate_covariance(posterior)
+            distance = disentangled_prior(covariance, apart, objective.on_diagonal)
+            penalty = kl + distance
+            terms["moment_distance"] = distance
+        case InfoObjective(alpha=alpha, weight=weight, bandwidth=given):
+            if prior is None:
+                raise ValueError("info_vae needs a sample of the prior")
+            bandwidth = math.sqrt(z.shape[1]) if given is None else given
+            discrepancy = maximum_mean_discrepancy(z, prior, bandwidth)
+            penalty = (1.0 - alpha) * kl + (alpha + weight - 1.0) * discrepancy
+            terms["mmd"] = discrepancy
+        case FactorObjective(gamma=gamma):
+            if joint_logits is None:
+                raise ValueError("factor_vae needs its discriminator's logits")
+            correlation = total_correlation_of(joint_logits)
+            penalty = kl + gamma * correlation
             terms["total_correlation"] = correlation
     terms["loss"] = reconstruction + penalty
     return terms

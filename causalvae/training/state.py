@@ -1,0 +1,130 @@
+"""What a training run changes from step to step, and one step of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from causalvae.models.vae import VAE, Posterior
+from causalvae.spec.training import FactorObjective, TrainSpec
+from causalvae.training.discriminator import Discriminator, discriminator_loss, permute_dimensions
+from causalvae.training.objectives import Terms, objective_terms
+
+
+class TrainState:
+    """A network and its optimiser, and a discriminator with its own where the objective has one.
+
+    Parameters
+    ----------
+    spec : TrainSpec
+    vae : VAE
+    dataset_size : int
+        Number of images that batches are drawn from.
+    """
+
+    def __init__(self, spec: TrainSpec, vae: VAE, dataset_size: int) -> None:
+        self._spec = spec
+        self._dataset_size = dataset_size
+        self.vae = vae
+        self.optimiser = torch.optim.Adam(vae.parameters(), lr=spec.optimiser.lr)
+        self._discriminator: Discriminator | None = None
+        self._its_optimiser: torch.optim.Optimizer | None = None
+        objective = spec.objective
+        if isinstance(objective, FactorObjective):
+            self._discriminator = Discriminator(vae.latent_dim, objective.width, objective.layers)
+            self._its_optimiser = torch.optim.Adam(self._discriminator.parameters(), lr=objective.lr, betas=(0.5, 0.9))
+
+    def step(self, x: Tensor, step: int, lr: float) -> dict[str, float]:
+        """Take one step on a batch; its noise is a function of (seed, step) alone.
+
+        Parameters
+        ----------
+        x : Tensor, shape (batch, *input_shape)
+        step : int
+        lr : float
+            The network's learning rate.
+
+        Returns
+        -------
+        dict
+            Loss terms, in nats an image.
+        """
+        for group in self.optimiser.param_groups:
+            group["lr"] = lr
+        source = torch.Generator().manual_seed(seed_of(self._spec.seed, step))
+        if self._discriminator is None:
+            terms = self._take(x, step, source)
+        else:
+            terms = self._take_with_discriminator(self._discriminator, x, step, source)
+        return {name: float(value.detach()) for name, value in terms.items()}
+
+    def _take(self, x: Tensor, step: int, source: torch.Generator) -> Terms:
+        posterior = self.vae.encode(x)
+        z = _sample(posterior, source)
+        prior = torch.randn(z.shape, generator=source)
+        terms = objective_terms(
+            self._spec.objective, self.vae.decoder(z), x, posterior, z, step, self._dataset_size, prior
+        )
+        self._descend(terms["loss"])
+        return terms
+
+    def _take_with_discriminator(
+        self, discriminator: Discriminator, x: Tensor, step: int, source: torch.Generator
+    ) -> Terms:
+        half = len(x) // 2
+        posterior = self.vae.encode(x[:half])
+        z = _sample(posterior, source)
+        terms = objective_terms(
+            self._spec.objective,
+            self.vae.decoder(z),
+            x[:half],
+            posterior,
+            z,
+            step,
+            self._dataset_size,
+            joint_logits=discriminator(z),
+        )
+        with torch.no_grad():
+            product = permute_dimensions(_sample(self.vae.encode(x[half:]), source), source)
+        self._descend(terms["loss"])
+        loss = discriminator_loss(discriminator(z.detach()), discriminator(product))
+        if self._its_optimiser is not None:
+            self._its_optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+            self._its_optimiser.step()
+        terms["discriminator"] = loss
+        return terms
+
+    def _descend(self, loss: Tensor) -> None:
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        self.optimiser.step()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that a resumed run needs."""
+        state: dict[str, Any] = {"model": self.vae.state_dict(), "optimiser": self.optimiser.state_dict()}
+        if self._discriminator is not None and self._its_optimiser is not None:
+            state["discriminator"] = self._discriminator.state_dict()
+            state["discriminator_optimiser"] = self._its_optimiser.state_dict()
+        return state
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from what `state_dict` gave."""
+        self.vae.load_state_dict(state["model"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        if self._discriminator is not None and self._its_optimiser is not None:
+            self._discriminator.load_state_dict(state["discriminator"])
+            self._its_optimiser.load_state_dict(state["discriminator_optimiser"])
+
+
+def _sample(posterior: Posterior, source: torch.Generator) -> Tensor:
+    noise = torch.randn(posterior.mean.shape, generator=source)
+    return posterior.mean + noise * (0.5 * posterior.logvar).exp()
+
+
+def seed_of(seed: int, step: int) -> int:
+    """A seed for the noise of one step."""
+    return int(np.random.SeedSequence([seed, step]).generate_state(1, np.uint64)[0] >> np.uint64(1))
