@@ -200,7 +200,7 @@ def execute(
         spec.execution.device,
         on_progress,
     )
-    return replace(measurements, periods=workspace.periods)
+    return measurements.with_periods(workspace.periods)
 
 
 def _execute_randomised(workspace: Workspace, plan: Plan, run_folder: Path) -> Measurements | None:
@@ -218,7 +218,7 @@ def _execute_randomised(workspace: Workspace, plan: Plan, run_folder: Path) -> M
         run_folder / "tables-random",
         spec.execution.device,
     )
-    return replace(measurements, periods=workspace.periods)
+    return measurements.with_periods(workspace.periods)
 
 
 def analyse(

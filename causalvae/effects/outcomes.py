@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from causalvae.engine.measurements import Measurements
 from causalvae.errors import CausalVAEError
@@ -25,12 +24,12 @@ CANCEL_NOTE = "pairs are as drawn, so opposite changes cancel in the mean"
 
 
 class Outcomes:
-    """The outcomes table, indexed by arm and pair.
+    """The outcomes of a run, by arm and pair.
 
     Parameters
     ----------
     measurements : Measurements
-        Its ``outcomes`` table may be in any order; each arm's rows must be the pairs 0, 1, ... without gaps.
+        Its outcomes may be in any order; each arm's rows must be the pairs 0, 1, ... without gaps.
 
     Raises
     ------
@@ -39,31 +38,19 @@ class Outcomes:
     """
 
     def __init__(self, measurements: Measurements) -> None:
-        frame = measurements.outcomes
-        codes, arms = pd.factorize(frame["arm"])
-        pairs = frame["pair"].to_numpy(np.int64)
-        order = np.lexsort((pairs, codes))
-        counts = np.bincount(codes, minlength=len(arms))
-        starts = np.concatenate(([0], np.cumsum(counts)[:-1])).astype(np.int64) if len(arms) else np.zeros(0, np.int64)
-        expected = np.arange(len(frame)) - np.repeat(starts, counts)
-        if not np.array_equal(pairs[order], expected):
-            wrong = int(codes[order][np.flatnonzero(pairs[order] != expected)[0]])
+        self._table = measurements.open_table()
+        fault = self._table.find_fault()
+        if fault is not None:
             raise CausalVAEError(
                 "CV501",
                 "An arm's rows are not the pairs 0, 1, 2, ... each once.",
                 "Delete the run folder and run again.",
-                f"arm {arms[wrong]}",
+                f"arm {fault}",
             )
-        self._frame = frame
-        self._order = order
-        self._position = {str(arm): code for code, arm in enumerate(arms)}
-        self._starts = starts
-        self._counts = counts
-        self._columns: dict[str, FloatArray] = {}
 
     def pairs(self, arm_ids: Sequence[str]) -> int:
         """How many pairs all of `arm_ids` cover."""
-        return min(int(self._counts[self._find(arm)]) for arm in arm_ids)
+        return min(self._count(arm) for arm in arm_ids)
 
     def block(self, arm_ids: Sequence[str], column: str, pairs: int | None = None) -> FloatArray:
         """One column of several arms.
@@ -80,33 +67,25 @@ class Outcomes:
         -------
         float array, shape (arms, pairs)
         """
-        width = self.pairs(arm_ids) if pairs is None else pairs
-        codes = np.array([self._find(arm) for arm in arm_ids])
-        if (self._counts[codes] < width).any():
-            short = arm_ids[int(np.argmin(self._counts[codes]))]
+        counts = [self._count(arm) for arm in arm_ids]
+        width = min(counts) if pairs is None else pairs
+        if min(counts) < width:
             raise CausalVAEError(
                 "CV501",
-                f"{width} pairs are needed, {int(self._counts[codes].min())} were measured.",
+                f"{width} pairs are needed, {min(counts)} were measured.",
                 "Delete the run folder and run again.",
-                f"arm {short}",
+                f"arm {arm_ids[int(np.argmin(counts))]}",
             )
-        rows = self._starts[codes][:, None] + np.arange(width)
-        block: FloatArray = self._column(column)[rows]
-        return block
+        return self._table.block(arm_ids, column, width).astype(np.float64)
 
     def values(self, arm_id: str, column: str, pairs: int | None = None) -> FloatArray:
         """One column of one arm, shape (pairs,)."""
         column_values: FloatArray = self.block((arm_id,), column, pairs)[0]
         return column_values
 
-    def _column(self, name: str) -> FloatArray:
-        if name not in self._columns:
-            self._columns[name] = self._frame[name].to_numpy(np.float64)[self._order]
-        return self._columns[name]
-
-    def _find(self, arm: str) -> int:
+    def _count(self, arm: str) -> int:
         try:
-            return self._position[arm]
+            return self._table.pairs(arm)
         except KeyError:
             raise CausalVAEError(
                 "CV501",

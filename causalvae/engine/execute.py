@@ -14,11 +14,12 @@ import torch
 
 from causalvae.data.dataset import Dataset
 from causalvae.digest import digest
-from causalvae.engine.measurements import Measurements, sweep_partials, write_json, write_table
+from causalvae.engine.measurements import Measurements, StoredMeasurements, sweep_partials, write_json, write_table
 from causalvae.engine.outcomes import Measure
 from causalvae.engine.precision import matrix_precision
 from causalvae.engine.progress import OnProgress, Progress, ignore_progress
 from causalvae.engine.runner import PlanRunner, list_shards
+from causalvae.engine.tables import FileTable, unreadable
 from causalvae.engine.workers import RowCounter, Task, run_tasks, single_threaded_kernels
 from causalvae.errors import CausalVAEError
 from causalvae.models.loading import Model
@@ -104,38 +105,30 @@ def _execute(
             statistics = runner.statistics(cohort.name, arms)
             tasks += [partial(runner.write, shard, arms, statistics, on_rows) for shard in missing]
     run_tasks(tasks, cores if chosen.type == "cpu" else 1)
-    outcomes = [_read(shard.outcomes) for shard in shards]
+    table = FileTable(shard.outcomes for shard in shards)
     seen = [_read(shard.observations) for shard in shards if shard.observations]
     observations = pd.concat(seen, ignore_index=True) if seen else pd.DataFrame()
 
     pairs, images = runner.pairs_table(), runner.traversal_images(observations)
     write_table(pairs, folder / "pairs.parquet")
     write_table(images, folder / "images.parquet")
-    measured = pd.concat(outcomes, ignore_index=True)
     patched = [arm.id for arm in distinct if arm.patches]
-    rows_run = int(measured["live"].sum())
+    # Counted from the tables, so that a resumed run tells the same as one that never stopped.
+    rows_run = sum(table.live(arm) for arm in table.arms)
     sites = tuple(dict.fromkeys(patch.site for arm in distinct for patch in arm.patches))
     manifest = {
         "plan": plan.digest,
         "device": str(chosen),
         "threads": cores,
         "rows": total,
-        # Counted from the tables, so that a resumed run tells the same as one that never stopped.
         "rows_run": rows_run,
-        "rows_dead": int(measured["arm"].isin(patched).sum()) - rows_run,
+        "rows_dead": sum(table.pairs(arm) for arm in patched) - rows_run,
         "seconds": time.perf_counter() - began,
         "controls": runner.controls(sites),
     }
     write_json(manifest, folder / "manifest.json")
     sweep_partials(folder)
-    return Measurements(
-        plan=plan,
-        pairs=pairs,
-        outcomes=measured,
-        observations=observations,
-        manifest=manifest,
-        images=images,
-    )
+    return StoredMeasurements(plan, pairs, table, observations, manifest, images)
 
 
 def _environment(dataset: Dataset, device: torch.device) -> dict[str, str]:
@@ -175,10 +168,4 @@ def _read(path: Path) -> pd.DataFrame:
     try:
         return pd.read_parquet(path)
     except (OSError, ValueError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise CausalVAEError(
-            "CV406",
-            f"the table {path} cannot be read ({reason}).",
-            "Delete that file and run again: only its shard is run anew.",
-            str(path),
-        ) from error
+        raise unreadable(path, error) from error

@@ -24,16 +24,19 @@ from __future__ import annotations
 import json
 import os
 import threading
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, Self
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
+from causalvae.engine.tables import GROUP_ROWS, FileTable, MemoryTable, OutcomeTable
 from causalvae.plan.types import Plan
 from causalvae.readouts.types import wrap
 
@@ -66,18 +69,26 @@ class Measurements:
     images: pd.DataFrame = field(default_factory=pd.DataFrame)
     periods: Mapping[str, float] = field(default_factory=dict)
 
-    def arm(self, arm_id: str) -> pd.DataFrame:
-        """The outcome rows of one arm, in pair order; raises `KeyError` where it was not run."""
-        return self._by_arm[arm_id]
+    def open_table(self) -> OutcomeTable:
+        """The outcomes as they are now, to be read arm by arm."""
+        return MemoryTable(self.outcomes)
 
     @cached_property
-    def _by_arm(self) -> dict[str, pd.DataFrame]:
-        ordered = self.outcomes.sort_values("pair", kind="stable")
-        return {str(name): frame for name, frame in ordered.groupby("arm", observed=True, sort=False)}
+    def _table(self) -> OutcomeTable:
+        return self.open_table()
+
+    def arm(self, arm_id: str) -> pd.DataFrame:
+        """The outcome rows of one arm, in pair order; raises `KeyError` where it was not run."""
+        return self._table.frame(arm_id)
 
     def values(self, arm_id: str, column: str) -> npt.NDArray[np.float64]:
-        """One outcome column of one arm, shape (pairs,), in pair order."""
-        return self.arm(arm_id)[column].to_numpy(np.float64)
+        """One outcome column of one arm, shape (pairs,), in pair order; raises `KeyError` where it was not run."""
+        (values,) = self._table.block((arm_id,), column, self._table.pairs(arm_id))
+        return np.asarray(values, np.float64)
+
+    def with_periods(self, periods: Mapping[str, float]) -> Self:
+        """The same measurements, some attributes on a circle."""
+        return replace(self, periods=periods)
 
     def attribute_sd(self) -> dict[str, float]:
         """Standard deviation of each attribute over the observed cohort's reconstructions: the unit of effect sizes.
@@ -97,17 +108,77 @@ class Measurements:
         return float(values.std(ddof=1))
 
 
+class StoredMeasurements(Measurements):
+    """Measurements whose outcomes stay in a run's files until an arm is asked for.
+
+    Parameters
+    ----------
+    plan, pairs, observations, manifest, images, periods
+        As of `Measurements`.
+    table : FileTable
+        Where the outcomes lie.
+    """
+
+    _files: FileTable
+
+    def __init__(
+        self,
+        plan: Plan,
+        pairs: pd.DataFrame,
+        table: FileTable,
+        observations: pd.DataFrame,
+        manifest: Mapping[str, Any],
+        images: pd.DataFrame,
+        periods: Mapping[str, float] | None = None,
+    ) -> None:
+        given = {
+            "plan": plan,
+            "pairs": pairs,
+            "observations": observations,
+            "manifest": manifest,
+            "images": images,
+            "periods": periods or {},
+            "_files": table,
+        }
+        for name, value in given.items():
+            # The class that this derives from is frozen.
+            object.__setattr__(self, name, value)
+
+    @property
+    def outcomes(self) -> pd.DataFrame:
+        """Every outcome row, read anew at each call: for those who need all, and have the memory for it."""
+        return self._files.read_all()
+
+    def open_table(self) -> FileTable:
+        """The outcomes, to be read arm by arm."""
+        return self._files
+
+    def with_periods(self, periods: Mapping[str, float]) -> StoredMeasurements:
+        """The same measurements, some attributes on a circle."""
+        return StoredMeasurements(
+            self.plan, self.pairs, self._files, self.observations, self.manifest, self.images, periods
+        )
+
+
 def write_table(frame: pd.DataFrame, path: Path) -> None:
     """Write `frame` as Parquet so that a reader sees either all of it or nothing."""
-    partial = _partial(path)
-    frame.to_parquet(partial, index=False, compression="zstd")
-    _put_in_place(partial, path)
+    table = pa.Table.from_pandas(frame, preserve_index=False)
+    _write_whole(path, lambda file: pq.write_table(table, file, row_group_size=GROUP_ROWS, compression="zstd"))
 
 
 def write_json(value: Mapping[str, Any], path: Path) -> None:
     """Write `value` as JSON so that a reader sees either all of it or nothing."""
+    text = json.dumps(value, indent=1)
+    _write_whole(path, lambda file: file.write(text.encode()))
+
+
+def _write_whole(path: Path, fill: Callable[[IO[bytes]], object]) -> None:
     partial = _partial(path)
-    partial.write_text(json.dumps(value, indent=1), encoding="utf-8")
+    with partial.open("wb") as file:
+        fill(file)
+        file.flush()
+        # A name must not reach the disk before what it names: the machine may go down, not the process alone.
+        os.fsync(file.fileno())
     _put_in_place(partial, path)
 
 

@@ -96,7 +96,10 @@ def outcome_frame(
     values = np.concatenate([np.empty((0, len(columns))), *(outcomes for outcomes, _ in found)])
     return pd.DataFrame(
         {
-            "arm": pd.Series(np.repeat(np.asarray(arms, dtype=object), counts), dtype="str"),
+            # Ids as codes: as text, tens of bytes a row.
+            "arm": pd.Categorical.from_codes(
+                np.repeat(np.arange(len(arms)), counts), pd.Index(list(arms), dtype="str")
+            ),
             "pair": np.concatenate([np.arange(0), *(np.arange(first, first + count) for count in counts)]),
             **{name: values[:, position] for position, name in enumerate(columns)},
             "live": np.concatenate([np.zeros(0, dtype=bool), *(live for _, live in found)]),

@@ -1,0 +1,329 @@
+"""Outcome tables, read arm by arm: from memory, or from the files of a run without holding them all.
+
+Both forms answer the same questions, so whoever analyses outcomes need not know where they lie.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from causalvae.errors import CausalVAEError
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+
+# Rows of a row group: what must be read for one arm of a shard.
+GROUP_ROWS = 8192
+# Values that stay in memory after they were read from files: 32 MiB of float64.
+HELD_VALUES = 4 * 1024 * 1024
+
+
+class OutcomeTable(Protocol):
+    """Outcome rows by arm; see `causalvae.engine.measurements` for the columns."""
+
+    @property
+    def arms(self) -> tuple[str, ...]:
+        """Ids of the arms that were measured, in order of first appearance."""
+
+    def pairs(self, arm: str) -> int:
+        """Rows of one arm; raises `KeyError` where it was not measured."""
+
+    def block(self, arms: Sequence[str], column: str, pairs: int) -> npt.NDArray[Any]:
+        """One column of the first `pairs` pairs of several arms, each of which has as many: (arms, pairs)."""
+
+    def frame(self, arm: str) -> pd.DataFrame:
+        """All columns of one arm, in pair order."""
+
+    def read_all(self) -> pd.DataFrame:
+        """Every row of every arm, in memory."""
+
+    def find_fault(self) -> str | None:
+        """The first arm whose rows are not the pairs 0, 1, 2, ... each once; None where all are."""
+
+
+class MemoryTable:
+    """An outcome table that is in memory, its rows in any order.
+
+    Parameters
+    ----------
+    frame : DataFrame
+    """
+
+    def __init__(self, frame: pd.DataFrame) -> None:
+        codes, arms = pd.factorize(frame["arm"])
+        pairs = frame["pair"].to_numpy(np.int64)
+        self._frame = frame
+        self._order = np.lexsort((pairs, codes))
+        self._pairs = pairs[self._order]
+        self._counts = np.bincount(codes, minlength=len(arms))
+        self._starts = np.cumsum(self._counts) - self._counts
+        self._position = {str(arm): code for code, arm in enumerate(arms)}
+        self._columns: dict[str, npt.NDArray[Any]] = {}
+
+    @property
+    def arms(self) -> tuple[str, ...]:
+        """Ids of the arms that were measured, in order of first appearance."""
+        return tuple(self._position)
+
+    def pairs(self, arm: str) -> int:
+        """Rows of one arm; raises `KeyError` where it was not measured."""
+        return int(self._counts[self._position[arm]])
+
+    def block(self, arms: Sequence[str], column: str, pairs: int) -> npt.NDArray[Any]:
+        """One column of the first `pairs` pairs of several arms, each of which has as many: (arms, pairs)."""
+        if column not in self._columns:
+            self._columns[column] = self._frame[column].to_numpy()[self._order]
+        starts = self._starts[[self._position[arm] for arm in arms]]
+        values: npt.NDArray[Any] = self._columns[column][starts[:, None] + np.arange(pairs)]
+        return values
+
+    def frame(self, arm: str) -> pd.DataFrame:
+        """All columns of one arm, in pair order."""
+        code = self._position[arm]
+        start = self._starts[code]
+        return self._frame.iloc[self._order[start : start + self._counts[code]]]
+
+    def read_all(self) -> pd.DataFrame:
+        """Every row of every arm, in memory."""
+        return self._frame
+
+    def find_fault(self) -> str | None:
+        """The first arm whose rows are not the pairs 0, 1, 2, ... each once; None where all are."""
+        expected = np.arange(len(self._pairs)) - np.repeat(self._starts, self._counts)
+        wrong = np.flatnonzero(self._pairs != expected)
+        if not len(wrong):
+            return None
+        return self.arms[int(np.searchsorted(self._starts, wrong[0], side="right")) - 1]
+
+
+@dataclass(frozen=True)
+class _Runs:
+    """Where the arms of one file lie: every arm's rows are together, in pair order.
+
+    Parameters
+    ----------
+    path : Path
+    metadata : FileMetaData
+        The file's footer, kept so that it need not be read again.
+    codes : int array, shape (runs,)
+        Number of each run's arm in the whole table.
+    starts, counts, first : int array, shape (runs,)
+        First row in the file, rows, and pair of the first row.
+    live : int array, shape (runs,)
+        Rows that were run rather than copied from the clean run.
+    """
+
+    path: Path
+    metadata: pq.FileMetaData
+    codes: IntArray
+    starts: IntArray
+    counts: IntArray
+    first: IntArray
+    live: IntArray
+
+
+class FileTable:
+    """The outcome tables of a run, one file a shard; of their rows only few are in memory at any time.
+
+    Every file is gone through once, its ``arm``, ``pair`` and ``live`` columns alone, to find where each arm lies.
+    After that only the row groups that hold an asked-for arm are read, and the latest of them are kept.
+
+    Parameters
+    ----------
+    paths : iterable of Path
+        The shards' files, in the order of their pairs.
+    held : int, optional
+        Values that are kept in memory after they were read.
+
+    Raises
+    ------
+    CausalVAEError
+        CV406 where a file cannot be read, or is not a table that this engine wrote.
+    """
+
+    def __init__(self, paths: Iterable[Path], held: int = HELD_VALUES) -> None:
+        self._codes: dict[str, int] = {}
+        self._files = tuple(self._index(path) for path in paths)
+        self.held = Held(held)
+        size = len(self._codes)
+        self._counts = sum((_spread(file.codes, file.counts, size) for file in self._files), np.zeros(size, np.int64))
+        self._live = sum((_spread(file.codes, file.live, size) for file in self._files), np.zeros(size, np.int64))
+
+    def _index(self, path: Path) -> _Runs:
+        try:
+            with pq.ParquetFile(path, read_dictionary=["arm"]) as file:
+                found = file.read(["arm", "pair", "live"]).combine_chunks()
+                metadata = file.metadata
+        except (OSError, pa.ArrowException, KeyError) as error:
+            raise unreadable(path, error) from error
+        arms = found["arm"].chunk(0) if len(found) else pa.array([], pa.string()).dictionary_encode()
+        names = arms.dictionary.to_pylist()
+        rows = arms.indices.to_numpy(zero_copy_only=False).astype(np.int64)
+        pairs = found["pair"].to_numpy().astype(np.int64)
+        starts = np.flatnonzero(np.diff(rows, prepend=-1))
+        counts = np.diff(starts, append=len(rows))
+        inside = np.arange(len(rows)) - np.repeat(starts, counts)
+        if len(np.unique(rows[starts])) < len(starts) or (pairs != np.repeat(pairs[starts], counts) + inside).any():
+            raise unreadable(path, ValueError("an arm's rows do not lie together in pair order"))
+        live = np.add.reduceat(found["live"].to_numpy(zero_copy_only=False).astype(np.int64), starts)
+        codes = np.array([self._codes.setdefault(names[row], len(self._codes)) for row in rows[starts]], np.int64)
+        return _Runs(path, metadata, codes, starts, counts, pairs[starts], live if len(starts) else starts)
+
+    @property
+    def arms(self) -> tuple[str, ...]:
+        """Ids of the arms that were measured, in order of first appearance."""
+        return tuple(self._codes)
+
+    def pairs(self, arm: str) -> int:
+        """Rows of one arm; raises `KeyError` where it was not measured."""
+        return int(self._counts[self._codes[arm]])
+
+    def live(self, arm: str) -> int:
+        """Rows of one arm that were run rather than copied from the clean run."""
+        return int(self._live[self._codes[arm]])
+
+    def block(self, arms: Sequence[str], column: str, pairs: int) -> npt.NDArray[Any]:
+        """One column of the first `pairs` pairs of several arms, each of which has as many: (arms, pairs)."""
+        wanted = np.array([self._codes[arm] for arm in arms], np.int64)
+        block: npt.NDArray[Any] | None = None
+        for file in self._files:
+            run_of = np.full(len(self._codes), -1)
+            run_of[file.codes] = np.arange(len(file.codes))
+            runs = run_of[wanted]
+            present = np.flatnonzero((runs >= 0) & (file.first[runs] < pairs))
+            if not len(present):
+                continue
+            runs = runs[present]
+            counts = np.minimum(file.counts[runs], pairs - file.first[runs])
+            inside = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+            values = self._rows(file, column, np.repeat(file.starts[runs], counts) + inside)
+            if block is None:
+                block = np.zeros((len(arms), pairs), values.dtype)
+            block[np.repeat(present, counts), np.repeat(file.first[runs], counts) + inside] = values
+        return np.zeros((len(arms), pairs)) if block is None else block
+
+    def _rows(self, file: _Runs, column: str, rows: IntArray) -> npt.NDArray[Any]:
+        """One column of some rows of a file, group by group."""
+        size = file.metadata.row_group(0).num_rows
+        groups = rows // size
+        order = np.argsort(groups, kind="stable")
+        found: npt.NDArray[Any] | None = None
+        for group in np.unique(groups):
+            values = self.held.get(file, int(group), column)
+            chosen = order[np.searchsorted(groups[order], group) : np.searchsorted(groups[order], group, "right")]
+            if found is None:
+                found = np.empty(len(rows), values.dtype)
+            found[chosen] = values[rows[chosen] - group * size]
+        return np.empty(0) if found is None else found
+
+    def frame(self, arm: str) -> pd.DataFrame:
+        """All columns of one arm, in pair order."""
+        pairs = self.pairs(arm)
+        names = self._files[0].metadata.schema.names if self._files else []
+        columns: dict[str, Any] = {
+            name: np.repeat(np.asarray([arm], dtype=object), pairs)
+            if name == "arm"
+            else self.block((arm,), name, pairs)[0]
+            for name in names
+        }
+        return pd.DataFrame(columns)
+
+    def read_all(self) -> pd.DataFrame:
+        """Every row of every arm, in memory."""
+        tables = [_read_table(file.path) for file in self._files]
+        frame: pd.DataFrame = pa.concat_tables(tables).unify_dictionaries().to_pandas()
+        return frame
+
+    def find_fault(self) -> str | None:
+        """The first arm whose rows are not the pairs 0, 1, 2, ... each once; None where all are."""
+        reached = np.zeros(len(self._codes), np.int64)
+        wrong: list[int] = []
+        for file in self._files:
+            wrong += file.codes[file.first != reached[file.codes]].tolist()
+            reached[file.codes] = file.first + file.counts
+        return self.arms[min(wrong)] if wrong else None
+
+
+class Held:
+    """Columns of row groups, the latest read; the oldest give way where they would be too many."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._values: OrderedDict[tuple[Path, int, str], npt.NDArray[Any]] = OrderedDict()
+        self._size = 0
+        # Analyses may read from several threads.
+        self._lock = threading.Lock()
+
+    def values(self) -> list[npt.NDArray[Any]]:
+        """What is in memory now."""
+        return list(self._values.values())
+
+    def get(self, file: _Runs, group: int, column: str) -> npt.NDArray[Any]:
+        """One column of one row group."""
+        key = (file.path, group, column)
+        with self._lock:
+            if key in self._values:
+                self._values.move_to_end(key)
+                return self._values[key]
+            values = read_group(file.path, file.metadata, group, column)
+            self._values[key] = values
+            self._size += len(values)
+            while self._size > self._limit and len(self._values) > 1:
+                _, oldest = self._values.popitem(last=False)
+                self._size -= len(oldest)
+            return values
+
+
+def read_group(path: Path, metadata: pq.FileMetaData, group: int, column: str) -> npt.NDArray[Any]:
+    """One column of one row group of a file.
+
+    Raises
+    ------
+    CausalVAEError
+        CV406 where the file cannot be read.
+    KeyError
+        Where it has no such column.
+    """
+    if column not in metadata.schema.names:
+        raise KeyError(column)
+    try:
+        with pq.ParquetFile(path, metadata=metadata) as file:
+            values: npt.NDArray[Any] = file.read_row_group(group, [column])[column].to_numpy()
+            return values
+    except (OSError, pa.ArrowException) as error:
+        raise unreadable(path, error) from error
+
+
+def _read_table(path: Path) -> pa.Table:
+    try:
+        return pq.read_table(path, read_dictionary=["arm"], partitioning=None)
+    except (OSError, pa.ArrowException) as error:
+        raise unreadable(path, error) from error
+
+
+def _spread(codes: IntArray, values: IntArray, size: int) -> IntArray:
+    spread = np.zeros(size, np.int64)
+    spread[codes] = values
+    return spread
+
+
+def unreadable(path: Path, error: Exception) -> CausalVAEError:
+    """What to tell of a table that `error` says cannot be read."""
+    reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+    return CausalVAEError(
+        "CV406",
+        f"the table {path} cannot be read ({reason}).",
+        "Delete that file and run again: only its shard is run anew.",
+        str(path),
+    )
