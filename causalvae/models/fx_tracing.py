@@ -49,7 +49,7 @@ class ModuleTracer(fx.Tracer):
     proxy_buffer_attributes = True
 
     def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self.abandoned: set[fx.Node] = set()
         self._open: list[tuple[str, int, str]] = []
         self._counts: dict[str, int] = {}
