@@ -6,13 +6,14 @@ from dataclasses import dataclass, replace
 
 import torch
 
+from causalvae.engine.keep import needed_values
 from causalvae.engine.memory import BatchSize
 from causalvae.engine.rerun import Group, Shortcuts
 from causalvae.engine.shards import ShardInputs, run_clean
 from causalvae.engine.values import CleanRuns, padding
 from causalvae.models.components import ComponentMap
 from causalvae.models.program import Program
-from causalvae.plan.types import Arm, Patch, Source
+from causalvae.plan.types import OUTPUT, Arm, Patch, Source
 
 _FEW_ROWS = 5
 
@@ -57,7 +58,12 @@ def check_engine(
     as the last batch of a group may be.
     """
     shortcuts = replace(shortcuts, dead_rows=False)
-    clean = run_clean(graph, inputs)
+    swap = Source("interchange")
+    sizes = (inputs.rows, min(_FEW_ROWS, inputs.rows))
+    patches = [Patch(site, units, swap) for site in (*sites, "latent") for units in (None, (0,))]
+    every = [Arm(inputs.cohort, "base", (patch,), inputs.rows) for patch in patches]
+    keep = needed_values(graph, components, every, shortcuts, (OUTPUT,))
+    clean = run_clean(graph, inputs, keep, BatchSize(batch_rows))
     node = graph.outputs["output"]
     own = clean.sides["base"][node]
     other = clean.sides["counterfactual"][node]
@@ -66,12 +72,11 @@ def check_engine(
     def change(
         site: str, against: CleanRuns, expected: torch.Tensor, rows: int, units: tuple[int, ...] | None = None
     ) -> float:
-        arm = Arm(inputs.cohort, "base", (Patch(site, units, Source("interchange")),), rows)
+        arm = Arm(inputs.cohort, "base", (Patch(site, units, swap),), rows)
         group = Group(graph, components, [arm], against, {}, [rows], shortcuts)
         batches = group.batches(group.live(), BatchSize(batch_rows))
         return max(float((batch.output - expected[batch.pairs]).abs().max()) for batch in batches)
 
-    sizes = (inputs.rows, min(_FEW_ROWS, inputs.rows))
     changes = [change(site, same, own, rows, units) for site in sites for rows in sizes for units in (None, (0,))]
     index = padding(inputs.rows).to(inputs.noise.device)
     # The network itself is left in float32, whatever the run computes with.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +13,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from causalvae.engine.keep import Keep, needed_values
 from causalvae.engine.memory import BatchSize
 from causalvae.engine.outcomes import Measure, OutcomeMeter, outcome_frame
 from causalvae.engine.rerun import Group, Shortcuts, group_arms
@@ -87,11 +89,50 @@ def shard_bounds(samples: int, shard_pairs: int) -> list[tuple[int, int]]:
     return [(first, min(first + shard_pairs, samples)) for first in range(0, samples, shard_pairs)]
 
 
-def run_clean(graph: Program, inputs: ShardInputs) -> CleanRuns:
-    """The clean values of every node, for each side and each set of donors of a shard."""
-    sides = {side: run_padded(graph, x, inputs.noise) for side, x in inputs.sides.items()}
-    donors = {seed: run_padded(graph, x, noise) for seed, (x, noise) in inputs.donors.items()}
+def run_clean(
+    graph: Program, inputs: ShardInputs, keep: Keep | None = None, size: BatchSize | None = None
+) -> CleanRuns:
+    """The clean values for each side and each set of donors of a shard.
+
+    Parameters
+    ----------
+    graph : Program
+    inputs : ShardInputs
+    keep : Keep, optional
+        Which values are kept; all where omitted.
+    size : BatchSize, optional
+        How many rows are run at once; all where omitted.
+    """
+    size = BatchSize(max(1, inputs.rows)) if size is None else size
+    sides = {
+        side: run_rows(graph, x, inputs.noise, size, None if keep is None else keep.sides[side])
+        for side, x in inputs.sides.items()
+    }
+    donors = {
+        seed: run_rows(graph, x, noise, size, None if keep is None else keep.donors.get(seed, ()))
+        for seed, (x, noise) in inputs.donors.items()
+    }
     return CleanRuns(sides, inputs.rows, donors)
+
+
+def run_rows(
+    graph: Program, x: Tensor, noise: Tensor, size: BatchSize, keep: Iterable[str] | None = None
+) -> dict[str, Tensor]:
+    """Whole forward passes of a few rows each; the values of the nodes in `keep`, all where omitted."""
+    parts: list[dict[str, Tensor]] = []
+    first = 0
+    while first < len(x):
+        rows = slice(first, first + size.rows)
+        found = size.attempt(partial(run_padded, graph, x[rows], noise[rows], keep))
+        if found is not None:
+            parts.append(found)
+            first = rows.stop
+    if len(parts) == 1:
+        return parts[0]
+    # A value that has no row an input serves only the rows that it was computed for.
+    shared = {name: value for name, value in parts[0].items() if not graph.batched(name)}
+    aligned = [name for name in parts[0] if graph.batched(name) and graph.aligned(name)]
+    return shared | {name: torch.cat([part.pop(name) for part in parts]) for name in aligned}
 
 
 def run_padded(graph: Program, x: Tensor, noise: Tensor, keep: Iterable[str] | None = None) -> dict[str, Tensor]:
@@ -137,7 +178,12 @@ def run_shard(
         Told the number of rows that were finished.
     """
     began = time.thread_time()
-    clean = run_clean(graph, inputs)
+    size = BatchSize(plan.batch_rows)
+    covered = [min(arm.pairs - inputs.first, inputs.rows) for arm in arms]
+    present = [position for position, count in enumerate(covered) if count > 0]
+    shortcuts = Shortcuts.of(plan.options)
+    keep = needed_values(graph, components, [arms[position] for position in present], shortcuts, plan.outputs)
+    clean = run_clean(graph, inputs, keep, size)
     outputs = {
         side: {name: values[graph.outputs[name]] for name in plan.outputs} for side, values in clean.sides.items()
     }
@@ -147,9 +193,6 @@ def run_shard(
 
     runs = inputs.rows * len(inputs.sides)
     costs = [GroupCost("both", "clean runs", 0, runs, runs, time.thread_time() - began)]
-    covered = [min(arm.pairs - inputs.first, inputs.rows) for arm in arms]
-    present = [position for position, count in enumerate(covered) if count > 0]
-    size = BatchSize(plan.batch_rows)
     values: dict[int, npt.NDArray[np.float64]] = {}
     alive: dict[int, npt.NDArray[np.bool_]] = {}
     for members in group_arms([arms[position] for position in present]):
@@ -169,7 +212,7 @@ def run_shard(
             clean,
             statistics,
             [covered[position] for position in positions],
-            Shortcuts.of(plan.options),
+            shortcuts,
             plan.outputs,
         )
         live = group.live()

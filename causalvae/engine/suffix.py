@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from causalvae.engine.changes import Box, Change, Few, Whole, gather, make_whole
-from causalvae.engine.lowering import CONV, CONV_TRANSPOSE, SubpixelConvolution
+from causalvae.engine.lowering import CONV, CONV_TRANSPOSE, SubpixelConvolution, argument, pair
 from causalvae.engine.rules import FEW_UNITS, LARGE_WINDOW, LINEAR, VIEWS, Scene, apply_rule, rule_of
 from causalvae.models.operators import ACTIVATIONS, Environment, Operation, OperatorGraph, Value, evaluate
 from causalvae.plan.types import Patch
@@ -115,6 +115,48 @@ class Suffix:
             return None
         readers = [self._graph.by_name[name] for name in self._graph.users[node] if name in self._names]
         return units if all(rule_of(reader) is not None for reader in readers) else None
+
+    def partial_nodes(self, node: str, everywhere: bool) -> set[str]:
+        """Nodes whose clean values the rules may read when a few units of `node` change; at times a node too many.
+
+        Parameters
+        ----------
+        node : str
+        everywhere : bool
+            Whether these units change at all positions of an image: what a convolution makes of that is whole.
+        """
+        partial, found = {node}, {node}
+        for operation in self.operations:
+            if partial.isdisjoint(operation.inputs) or rule_of(operation) is None:
+                continue
+            found.update(name for name in (*operation.inputs, operation.name) if self._graph.by_name[name].aligned)
+            if operation.function is LINEAR:
+                continue
+            mixes = sum(self._graph.by_name[name].aligned for name in operation.inputs) > 1
+            boxed = mixes or operation.function in (CONV, CONV_TRANSPOSE)
+            boxed = boxed or isinstance(operation.function, SubpixelConvolution)
+            if boxed and (not self._windows or (everywhere and (mixes or self._covers(operation)))):
+                continue
+            partial.add(operation.name)
+        return found
+
+    def _covers(self, operation: Operation) -> bool:
+        """Whether every output position of a convolution gathers some input position."""
+        weight = self._graph.parameters.get(operation.args[1].name) if len(operation.args) > 1 else None
+        if weight is None:
+            return False
+        if isinstance(operation.function, SubpixelConvolution):
+            return operation.function.geometry.output_padding == (0, 0)
+        if operation.function is CONV_TRANSPOSE:
+            return pair(argument(operation, 5, "output_padding", 0)) == (0, 0)
+        padding = argument(operation, 4, "padding", 0)
+        if isinstance(padding, str):
+            return False
+        spacing = pair(argument(operation, 5, "dilation", 1))
+        return all(
+            margin <= (size - 1) * gap
+            for margin, size, gap in zip(pair(padding), weight.shape[2:], spacing, strict=True)
+        )
 
     def place(self, node: str, unit: int) -> int:
         """Where a vector's unit lies once the vector is viewed as an image; 0 where it is not."""

@@ -1,0 +1,99 @@
+"""Which clean values the arms of a shard need: all others are freed as soon as the clean run has read them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import prod
+
+from causalvae.engine.rerun import Shortcuts, group_arms
+from causalvae.engine.suffix import Suffix
+from causalvae.engine.values import donor_seed
+from causalvae.models.components import ComponentMap
+from causalvae.models.operators import OperatorGraph
+from causalvae.models.program import Program
+from causalvae.plan.types import Arm, Side
+
+
+@dataclass(frozen=True)
+class Keep:
+    """Nodes whose clean values are kept.
+
+    Parameters
+    ----------
+    sides : mapping
+        Side -> nodes.
+    donors : mapping
+        Seed of a ``resample`` source -> nodes that are patched from it.
+    """
+
+    sides: Mapping[Side, frozenset[str]]
+    donors: Mapping[int, frozenset[str]]
+
+    def numbers(self, graph: Program) -> int:
+        """Numbers that are kept for a pair, both sides and all donors together."""
+        sets = [*self.sides.values(), *self.donors.values()]
+        return sum(prod(graph.shape(name)) for nodes in sets for name in nodes if graph.aligned(name))
+
+
+def needed_values(
+    graph: Program,
+    components: ComponentMap,
+    arms: Sequence[Arm],
+    shortcuts: Shortcuts,
+    requested: tuple[str, ...],
+) -> Keep:
+    """What re-running `arms` reads of the clean runs.
+
+    Parameters
+    ----------
+    graph : Program
+    components : ComponentMap
+    arms : sequence of Arm
+    shortcuts : Shortcuts
+    requested : tuple of str
+        Names of the outputs that are wanted.
+    """
+    always = {*graph.inputs, *graph.outputs.values()}
+    sides: dict[Side, set[str]] = {"base": set(always), "counterfactual": set(always)}
+    donors: dict[int, set[str]] = {}
+    for members in group_arms(arms):
+        group = [arms[member] for member in members]
+        nodes = tuple(components.site(patch.site).node for patch in group[0].patches)
+        if not nodes:
+            continue
+        # An interchange reads a site on the other side.
+        sides["base"].update(nodes)
+        sides["counterfactual"].update(nodes)
+        for arm in group:
+            for node, patch in zip(nodes, arm.patches, strict=True):
+                if patch.source.kind == "resample":
+                    donors.setdefault(donor_seed(patch.source), set()).add(node)
+        if isinstance(graph, OperatorGraph):
+            sides[group[0].side].update(_reads(graph, nodes, group, shortcuts, requested))
+    return Keep(
+        {side: frozenset(names) for side, names in sides.items()},
+        {seed: frozenset(names) for seed, names in donors.items()},
+    )
+
+
+def _reads(
+    graph: OperatorGraph, nodes: tuple[str, ...], arms: Sequence[Arm], shortcuts: Shortcuts, requested: tuple[str, ...]
+) -> set[str]:
+    """What arms that patch `nodes` read on their own side."""
+    ends = {name: graph.outputs[name] for name in requested}
+    suffix = Suffix(graph, nodes, ends, from_input=not shortcuts.suffix, windows=shortcuts.windows)
+    found = graph.reads(nodes if shortcuts.suffix else graph.inputs, ends.values())
+    # What is computed from parameters alone is the same for every row.
+    read = [graph.by_name[name] for operation in suffix.operations for name in operation.inputs]
+    found |= {value.name for value in read if value.function and not value.batched and value.size is None}
+    if shortcuts.low_rank and len(nodes) == 1:
+        spread = len(graph.by_name[nodes[0]].shape) == 3
+        entries = {
+            spread and not arm.patches[0].window
+            for arm in arms
+            if suffix.few_units(nodes[0], arm.patches[0]) is not None
+        }
+        for everywhere in entries:
+            found |= suffix.partial_nodes(nodes[0], everywhere)
+    return found
