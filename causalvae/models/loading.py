@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ from typing import Any
 import torch
 
 from causalvae.digest import digest
+from causalvae.errors import CausalVAEError
+from causalvae.models.architectures import build
 from causalvae.models.burgess import burgess
 from causalvae.models.capturing import capture_network, find_components
 from causalvae.models.components import ComponentMap
@@ -17,8 +20,8 @@ from causalvae.models.network import OUTPUTS, AnalysedNetwork
 from causalvae.models.program import Program
 from causalvae.models.subpixel import channels_last
 from causalvae.models.vae import VAE
-from causalvae.models.weights import load_into, read_weights, trained_as
-from causalvae.spec.schema import CheckpointModel, ModelSection
+from causalvae.models.weights import Weights, load_into, read_weights, trained_as
+from causalvae.spec.schema import CheckpointModel, ModelSection, ZooModel
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,8 @@ def load_model(section: ModelSection, folder: Path) -> Model:
     if isinstance(section, CheckpointModel):
         vae = burgess(section.latent_dim, layout=section.posterior.layout)
     else:
-        vae = burgess(int(trained.get("model", {}).get("latent_dim", 10)))
+        vae = _trained_network(section, weights, trained)
+        facts["network"] = trained.get("model", {}).get("architecture", section.name or "burgess")
     load_into(vae, weights)
     if trained:
         facts["objective"] = ", ".join(f"{key} {value}" for key, value in trained["objective"].items())
@@ -73,6 +77,21 @@ def load_model(section: ModelSection, folder: Path) -> Model:
         facts["training"] = f"{trained['steps']} steps of {trained['batch_size']} images in {minutes:.0f} min"
     read_as = [section.source, section.name, vae.layout, vae.activation, section.latent]
     return assemble(vae, section.latent == "sample", digest([weights.digest, read_as]), facts)
+
+
+def _trained_network(section: ZooModel, weights: Weights, trained: dict[str, Any]) -> VAE:
+    """The network that weights of `causalvae train` belong to, before they are read into it."""
+    model = trained.get("model", {})
+    architecture = model.get("architecture", section.name or "burgess")
+    if section.name is not None and section.name != architecture:
+        raise CausalVAEError(
+            "CV116",
+            f"the weights were trained as {architecture}, the spec names {section.name}.",
+            "Leave model.name out.",
+            "model.name",
+        )
+    shape = json.loads(weights.metadata.get("input_shape", "[1, 64, 64]"))
+    return build(architecture, tuple(shape), int(model.get("latent_dim", 10)))
 
 
 def assemble(vae: VAE, samples_latent: bool, model_digest: str, facts: dict[str, Any]) -> Model:

@@ -53,7 +53,9 @@ class ZooModel(Section):
     """A network and weights that this package ships."""
 
     source: Literal["zoo"]
-    name: Literal["burgess"] = Field(default="burgess", description="The architecture.")
+    name: Literal["burgess", "mlp", "residual", "audio"] | None = Field(
+        default=None, description="The architecture; the one that the weights were trained as where left out."
+    )
     weights: str = Field(
         min_length=1,
         description="builtin://NAME for shipped weights, or a path of a safetensors file that `causalvae train` wrote.",

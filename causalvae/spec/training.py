@@ -14,7 +14,7 @@ class _Section(BaseModel):
 class TrainModel(_Section):
     """The network to train."""
 
-    architecture: Literal["burgess"] = "burgess"
+    architecture: Literal["burgess", "mlp", "residual", "audio"] = "burgess"
     latent_dim: PositiveInt = 10
 
 

@@ -20,13 +20,14 @@ from torch import Tensor
 
 from causalvae.data import dsprites
 from causalvae.errors import CausalVAEError
-from causalvae.models.burgess import burgess
+from causalvae.models.architectures import build
 from causalvae.models.subpixel import channels_last, use_subpixel
 from causalvae.models.vae import VAE
 from causalvae.spec.training import TrainSpec
 from causalvae.training.objectives import bernoulli_nll, gaussian_kl
 from causalvae.training.state import TrainState
 
+_INPUT_SHAPE = (1, 64, 64)
 _DRAW_AHEAD = 32
 _FRESH_IMAGES = 2048
 _CHECKPOINT = "checkpoint.pt"
@@ -95,7 +96,7 @@ def train(
     folder.mkdir(parents=True, exist_ok=True)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(spec.seed)
-        vae = burgess(spec.model.latent_dim)
+        vae = build(spec.model.architecture, _INPUT_SHAPE, spec.model.latent_dim)
         use_subpixel(vae)
         channels_last(vae)
         state = TrainState(spec, vae, len(dsprites.SPACE))
@@ -200,6 +201,7 @@ def _finish(spec: TrainSpec, folder: Path, vae: VAE, seconds: float) -> TrainRes
     metadata = {
         "format": "causalvae/weights-v1",
         "training_spec": _spec_text(spec),
+        "input_shape": json.dumps(list(vae.input_shape)),
         "seconds": str(round(seconds)),
         "images": f"{_FRESH_IMAGES} fresh images, drawn with replacement",
         "reconstruction_nats": str(round(reconstruction, 3)),
