@@ -17,6 +17,11 @@ observations
     (measured on the reconstruction at the latent that the spec chooses), ``input:NAME`` (measured on the input itself),
     ``mean:I`` and ``logvar:I`` (posterior of latent I), ``latent:I`` (the value that the decoder received),
     ``reconstruction`` (negative log-likelihood, nats).
+screens
+    One row a candidate of a screened sweep: ``owner``, ``side``, ``arm``, ``component``, ``granularity`` (str),
+    ``attribution`` (float: mean over pairs of its first-order effect's size, in units of the screen's outcome) and
+    ``selected`` (``kept``, ``checked`` or ``left out``; the arms of the last have no outcomes unless something else
+    asked for them).
 """
 
 from __future__ import annotations
@@ -59,6 +64,8 @@ class Measurements:
         Decoded images of the plan's traversals: ``strip`` (int), ``step`` (int), ``png`` (bytes).
     periods : mapping of str to float
         Attribute -> period, for attributes on a circle.
+    screens : DataFrame
+        See the module's docstring; empty where nothing was screened.
     """
 
     plan: Plan
@@ -68,6 +75,7 @@ class Measurements:
     manifest: Mapping[str, Any] = field(default_factory=dict)
     images: pd.DataFrame = field(default_factory=pd.DataFrame)
     periods: Mapping[str, float] = field(default_factory=dict)
+    screens: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     def open_table(self) -> OutcomeTable:
         """The outcomes as they are now, to be read arm by arm."""
@@ -113,7 +121,7 @@ class StoredMeasurements(Measurements):
 
     Parameters
     ----------
-    plan, pairs, observations, manifest, images, periods
+    plan, pairs, observations, manifest, images, periods, screens
         As of `Measurements`.
     table : FileTable
         Where the outcomes lie.
@@ -130,6 +138,7 @@ class StoredMeasurements(Measurements):
         manifest: Mapping[str, Any],
         images: pd.DataFrame,
         periods: Mapping[str, float] | None = None,
+        screens: pd.DataFrame | None = None,
     ) -> None:
         given = {
             "plan": plan,
@@ -138,6 +147,7 @@ class StoredMeasurements(Measurements):
             "manifest": manifest,
             "images": images,
             "periods": periods or {},
+            "screens": pd.DataFrame() if screens is None else screens,
             "_files": table,
         }
         for name, value in given.items():
@@ -156,7 +166,7 @@ class StoredMeasurements(Measurements):
     def with_periods(self, periods: Mapping[str, float]) -> StoredMeasurements:
         """The same measurements, some attributes on a circle."""
         return StoredMeasurements(
-            self.plan, self.pairs, self._files, self.observations, self.manifest, self.images, periods
+            self.plan, self.pairs, self._files, self.observations, self.manifest, self.images, periods, self.screens
         )
 
 

@@ -53,7 +53,9 @@ class Moments:
     yy: Tensor
 
 
+# Kept over calls, and what is made in inference mode could not serve a later call that wants gradients.
 @lru_cache(maxsize=8)
+@torch.inference_mode(False)
 def _basis(height: int, width: int, device: str) -> tuple[Tensor, int]:
     """1, X, Y, XX, XY, YY at each pixel, (height * width, 6), and to how many binary places values may be rounded."""
     across = 2 * torch.arange(width, dtype=torch.float64) - (width - 1)
