@@ -88,3 +88,20 @@ def measure_images(images: Tensor, clean: Tensor) -> Tensor:
     """Pixel error and area, as one writes them by hand: (rows, 2), float32."""
     moved = (images - clean).flatten(1)
     return torch.stack([moved.square().sum(1), images.flatten(1).sum(1)], dim=1)
+
+
+@torch.no_grad()
+def outcome_scale(workload: Workload) -> Outcomes:
+    """What counts as one unit of each outcome: its root mean square over the pairs' unpatched counterfactuals, (2,)."""
+    clean, other = workload.plain(workload.base), workload.plain(workload.counterfactual)
+    return measure_images(other, clean).double().square().mean(0).sqrt().numpy()
+
+
+def compare(found: Sequence[Outcomes], expected: Sequence[Outcomes], scale: Outcomes) -> list[float]:
+    """How far `found` is from `expected`, for each outcome.
+
+    The largest absolute difference of a row, divided by what is larger: that row's expected outcome, or `scale`.
+    """
+    mine = np.concatenate([rows.reshape(-1, rows.shape[-1]) for rows in found])
+    theirs = np.concatenate([rows.reshape(-1, rows.shape[-1]) for rows in expected])
+    return [float(value) for value in (np.abs(mine - theirs) / np.maximum(np.abs(theirs), scale)).max(0)]

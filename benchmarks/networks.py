@@ -11,10 +11,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from benchmarks.arm import Outcomes
+from benchmarks.arm import Outcomes, compare, outcome_scale
 from benchmarks.engine import EngineArm, pass_sets
 from benchmarks.peers import make_peer
-from benchmarks.sweep import compare
 from benchmarks.timing import time_call
 from benchmarks.workload import Workload, assembled_workload
 from causalvae.models.vae import VAE
@@ -206,7 +205,7 @@ class NetworkResult:
     live : float
         Share of rows that were run.
     difference : list of float
-        See `benchmarks.sweep.compare`.
+        See `benchmarks.arm.compare`.
     """
 
     network: str
@@ -276,5 +275,5 @@ def measure_network(workload: Workload, rounds: int) -> NetworkResult:
         prepared=median(prepared) * len(workload.sites),
         capture=workload.capture_seconds,
         live=live / (workload.units * workload.pairs),
-        difference=compare(mine, theirs),
+        difference=compare(mine, theirs, outcome_scale(workload)),
     )

@@ -194,7 +194,7 @@ def _arms(sweep: SweepResult, floor: Floor | None) -> str:
     text += (
         "Where fewer units were run than the sweep has, times are scaled to whole sites. A difference is the largest "
         "absolute one from the hook loop, divided by the larger of that row's outcome and the outcome's root mean "
-        "square. *Paid once*: clean runs (peers: once a site). "
+        "square over unpatched counterfactuals. *Paid once*: clean runs (peers: once a site). "
     )
     text += (
         "Beside it the engine pays: " + ", ".join(f"{name} {value:.2f} s" for name, value in sweep.costs.items()) + "."

@@ -8,7 +8,7 @@ from statistics import median
 
 import numpy as np
 
-from benchmarks.arm import BenchmarkArm, Outcomes
+from benchmarks.arm import BenchmarkArm, Outcomes, compare, outcome_scale
 from benchmarks.engine import EngineArm, pass_sets
 from benchmarks.peers import installed_peers, make_peer
 from benchmarks.timing import time_call
@@ -53,7 +53,7 @@ class ArmResult:
     setup : float
         CPU seconds paid once: for peers the sum over sites of what they prepare, for the engine its clean runs.
     difference : list of float
-        Distance from the hook loop for each outcome; see `compare`.
+        Distance from the hook loop for each outcome; see `benchmarks.arm.compare`.
     units_run : int
     live : dict
         Site -> rows that were run, of the engine's arms that ran the whole site.
@@ -138,9 +138,10 @@ def run_sweep(
             for name, (units, outcomes) in found.items():
                 seen[name].append(outcomes[[list(units).index(unit) for unit in sample]])
         tell(f"{workload.name}: round {turn + 1} of {settings.rounds}")
+    scale = outcome_scale(workload)
     for arm in arms:
         result = results[arm.name]
-        result.difference = compare(seen[arm.name], seen[REFERENCE])
+        result.difference = compare(seen[arm.name], seen[REFERENCE], scale)
         if isinstance(arm, EngineArm):
             clean = median(setups[arm.name]["clean"])
             result.setup = clean
@@ -189,15 +190,3 @@ def _visit(
             result.live[site.name] = arm.count_live(raw)
     else:
         setup.setdefault(site.name, []).append(prepared)
-
-
-def compare(found: Sequence[Outcomes], expected: Sequence[Outcomes]) -> list[float]:
-    """How far `found` is from `expected`, for each outcome.
-
-    The largest absolute difference of a row, divided by what is larger: that row's expected outcome, or the root mean
-    square of the outcome over all rows.
-    """
-    mine = np.concatenate([rows.reshape(-1, rows.shape[-1]) for rows in found])
-    theirs = np.concatenate([rows.reshape(-1, rows.shape[-1]) for rows in expected])
-    scale = np.maximum(np.abs(theirs), np.sqrt(np.square(theirs).mean(0)))
-    return [float(value) for value in (np.abs(mine - theirs) / scale).max(0)]

@@ -9,12 +9,11 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.arm import BenchmarkArm
+from benchmarks.arm import BenchmarkArm, compare, outcome_scale
 from benchmarks.engine import EngineArm, pass_sets
 from benchmarks.floor import count_live
 from benchmarks.peers import PEERS, make_peer
 from benchmarks.report import TOLERANCE
-from benchmarks.sweep import compare
 from benchmarks.timing import one_thread
 from benchmarks.workload import Workload, burgess_workload
 from causalvae.plan.passes import PASSES
@@ -77,7 +76,7 @@ def test_peer_agrees_with_the_hook_loop(name: str, workload: Workload, expected:
     if package is not None and find_spec(package) is None:
         pytest.skip(f"{package} is not installed (pip install causalvae[bench])")
     found = outcomes(make_peer(name, workload), workload)
-    assert max(compare(found, expected)) <= TOLERANCE
+    assert max(compare(found, expected, outcome_scale(workload))) <= TOLERANCE
     assert min(np.abs(rows).max() for rows in expected) > 0.01
 
 
@@ -88,7 +87,7 @@ def test_engine_agrees_with_the_hook_loop_whatever_passes_run(workload: Workload
     assert set(chosen[-1].passes) <= set(PASSES)
     for passes in chosen:
         found = outcomes(EngineArm(workload, passes), workload)
-        assert max(compare(found, expected)) <= TOLERANCE, passes.name
+        assert max(compare(found, expected, outcome_scale(workload))) <= TOLERANCE, passes.name
 
 
 def test_engine_runs_the_rows_that_the_floor_counts(workload: Workload) -> None:

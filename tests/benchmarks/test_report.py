@@ -9,11 +9,12 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
+from benchmarks.arm import compare
 from benchmarks.fitting import fit_exponent, fit_line
 from benchmarks.floor import BestSpeed, Floor
 from benchmarks.report import Results, agrees, best_peer, engine_of, write_results
 from benchmarks.scaling import Curve, Scaling
-from benchmarks.sweep import ArmResult, SweepResult, compare
+from benchmarks.sweep import ArmResult, SweepResult
 
 
 def arm(name: str, *seconds: float, setup: float = 0.0, difference: float = 0.0) -> ArmResult:
@@ -43,12 +44,12 @@ def test_the_best_peer_is_the_fastest_that_runs_as_its_users_run_it(sweep: Sweep
     assert best_peer(sweep).name == "nnsight"
 
 
-def test_a_difference_is_relative_to_the_row_or_to_the_root_mean_square() -> None:
+def test_a_difference_is_relative_to_the_row_or_to_the_scale() -> None:
     expected = [np.array([[[3.0, 100.0], [4.0, 100.0]]]), np.array([[[0.0, 100.0], [5.0, 100.0]]])]
     found = [expected[0] + [[[0.0, 1.0]]], expected[1] + [[[0.5, 0.0], [0.0, 0.0]]]]
-    rms = np.sqrt((9 + 16 + 25) / 4)
-    assert compare(found, expected) == pytest.approx([0.5 / rms, 0.01])
-    assert compare(expected, expected) == [0, 0]
+    scale = np.array([2.0, 50.0])
+    assert compare(found, expected, scale) == pytest.approx([0.25, 0.01])
+    assert compare(expected, expected, scale) == [0, 0]
 
 
 def test_an_arm_that_differs_is_told(sweep: SweepResult) -> None:
