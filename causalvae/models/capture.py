@@ -45,7 +45,9 @@ def capture(network: nn.Module, example: tuple[Tensor, ...], outputs: tuple[str,
     try:
         with warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter("ignore")
-            program = torch.export.export(network, example, dynamic_shapes=tuple({0: batch} for _ in example))
+            # Tracing may write on what it is given, as the network does.
+            given = tuple(value.clone() for value in example)
+            program = torch.export.export(network, given, dynamic_shapes=tuple({0: batch} for _ in example))
             program = program.run_decompositions({})
     except Exception as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
@@ -55,7 +57,7 @@ def capture(network: nn.Module, example: tuple[Tensor, ...], outputs: tuple[str,
             "Data-dependent control flow in forward() is the usual cause; express it with torch.where.",
         ) from error
     graph = _read(program, network, outputs)
-    _compare(graph, network, example)
+    check_agreement(graph, network, example)
     return graph
 
 
@@ -76,7 +78,6 @@ def _read(program: torch.export.ExportedProgram, network: nn.Module, outputs: tu
     calls = _Calls()
     batched: set[str] = set()
     sizes: set[str] = set()
-    ends: list[str] = []
     for node in program.graph.nodes:
         if node.op == "placeholder":
             if node.name in held:
@@ -95,10 +96,10 @@ def _read(program: torch.export.ExportedProgram, network: nn.Module, outputs: tu
             elif sources & (batched | sizes):
                 batched.add(node.name)
             operations.append(_operation(node, size, node.name in batched, calls.of(node)))
-        elif node.op == "output":
-            ends = [item.name for item in node.args[0]]
     origins = {name: held[name] for name in parameters if name in held}
-    return OperatorGraph(operations, tuple(inputs), dict(zip(outputs, ends, strict=True)), parameters, origins)
+    # Not all that the traced function returns: what the network writes on its inputs is returned as well.
+    ends = dict(zip(outputs, signature.user_outputs, strict=True))
+    return OperatorGraph(operations, tuple(inputs), ends, parameters, origins)
 
 
 def _operation(
@@ -207,9 +208,16 @@ def _row_shape(node: Any) -> list[int]:
     return axes
 
 
-def _compare(graph: OperatorGraph, network: nn.Module, example: tuple[Tensor, ...]) -> None:
+def check_agreement(graph: OperatorGraph, network: nn.Module, example: tuple[Tensor, ...]) -> None:
+    """Refuse a graph that does not give the network's own values bit for bit, or mixes the rows of a batch.
+
+    Raises
+    ------
+    CausalVAEError
+        CV110.
+    """
     with torch.inference_mode():
-        expected = network(*example)
+        expected = network(*(value.clone() for value in example))
         environment = graph.run(*example)
         alone = graph.run(*(value[:1] for value in example))
     for name, value in zip(graph.outputs, expected, strict=True):

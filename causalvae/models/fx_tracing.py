@@ -39,6 +39,11 @@ class Symbol(fx.Proxy):
 class ModuleTracer(fx.Tracer):
     """Traces through all modules; one of torch's own that does not let itself be traced stays one operation.
 
+    Parameters
+    ----------
+    original : nn.Module
+        The network of which a copy is traced. A closure goes on calling the modules that it was made with.
+
     Attributes
     ----------
     abandoned : set of fx.Node
@@ -48,11 +53,16 @@ class ModuleTracer(fx.Tracer):
     # Buffers are read when the graph runs, as parameters are, so that other weights can take their place.
     proxy_buffer_attributes = True
 
-    def __init__(self) -> None:
+    def __init__(self, original: nn.Module) -> None:
         super().__init__()
+        self._paths = {module: path for path, module in original.named_modules()}
         self.abandoned: set[fx.Node] = set()
         self._open: list[tuple[str, int, str]] = []
         self._counts: dict[str, int] = {}
+
+    def path_of_module(self, mod: nn.Module) -> str:
+        """Dotted path of a module of the network or of the traced copy."""
+        return self._paths[mod] if mod in self._paths else super().path_of_module(mod)
 
     def proxy(self, node: fx.Node) -> Symbol:
         """The value of `node`."""
