@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TypeVar
 
 import torch
@@ -60,3 +62,38 @@ def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, (MemoryError, torch.cuda.OutOfMemoryError)):
         return True
     return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+
+
+def free_memory(device: torch.device) -> float:
+    """Bytes that are free on a GPU, or on this machine within the limit of a container."""
+    if device.type == "cuda":
+        return float(torch.cuda.mem_get_info(device)[0])
+    known = [size for size in (_free_of_machine(), _free_of_container()) if size is not None]
+    return min(known, default=_UNKNOWN)
+
+
+# Where the system does not tell.
+_UNKNOWN = 4.0 * 2**30
+_MEMINFO = Path("/proc/meminfo")
+_CONTAINER = Path("/sys/fs/cgroup")
+
+
+def _free_of_machine() -> float | None:
+    if _MEMINFO.exists():
+        for line in _MEMINFO.read_text(encoding="ascii", errors="replace").splitlines():
+            if line.startswith("MemAvailable:"):
+                return 1024.0 * int(line.split()[1])
+    try:
+        return float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")) / 2
+    except (AttributeError, ValueError, OSError):
+        return None
+
+
+def _free_of_container() -> float | None:
+    """What the control group of this process may still take; None where it has no limit of its own."""
+    try:
+        limit = (_CONTAINER / "memory.max").read_text(encoding="ascii").strip()
+        used = (_CONTAINER / "memory.current").read_text(encoding="ascii").strip()
+        return max(0.0, float(limit) - float(used)) if limit != "max" else None
+    except (OSError, ValueError):
+        return None

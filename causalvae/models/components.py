@@ -40,6 +40,8 @@ class Site:
         FLOPs of the nodes downstream of this one, as a share of a whole forward pass.
     downstream : frozenset of int
         The operations that a patch here re-runs for the output, as positions in `ComponentMap.operations`.
+    reads : frozenset of int
+        The operations whose clean values such a re-run reads, its own among them.
     """
 
     name: str
@@ -50,6 +52,7 @@ class Site:
     is_leaf: bool
     rerun_cost: float
     downstream: frozenset[int] = frozenset()
+    reads: frozenset[int] = frozenset()
 
     @property
     def units(self) -> int:
@@ -115,11 +118,14 @@ class OperationCost:
     flops : float
     bytes : float
         Activations read and written, in float32; parameters apart, which all rows of a batch share.
+    size : float
+        Bytes of its value.
     """
 
     name: str
     flops: float
     bytes: float
+    size: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -136,6 +142,8 @@ class ComponentMap:
         All operations, in the order of computation; empty where a network is known only from outside.
     before_latent : frozenset of int
         Those that the latent depends on, as positions.
+    row_bytes : float
+        The most bytes of activations that a row of a whole forward pass holds at once; 0 where it is not known.
     """
 
     sites: tuple[Site, ...]
@@ -143,6 +151,7 @@ class ComponentMap:
     model_digest: str
     operations: tuple[OperationCost, ...] = ()
     before_latent: frozenset[int] = frozenset()
+    row_bytes: float = 0.0
 
     @cached_property
     def _by_name(self) -> dict[str, Site]:

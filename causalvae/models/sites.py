@@ -73,9 +73,10 @@ def find_sites(graph: OperatorGraph, latent_dim: int, model_digest: str) -> Comp
         rerun = sum(operation.flops for operation in graph.between([node], graph.outputs.values()))
         needed = graph.between([node], [graph.outputs["output"]])
         downstream = frozenset(order[operation.name] for operation in needed)
-        sites.append(Site(name, stage, kind, shape, node, is_leaf, rerun / graph.flops, downstream))
+        reads = frozenset(order[name] for name in graph.reads([node], [graph.outputs["output"]]))
+        sites.append(Site(name, stage, kind, shape, node, is_leaf, rerun / graph.flops, downstream, reads))
     before = frozenset(order[name] for name in graph.ancestors([graph.outputs["latent"]]))
-    return ComponentMap(tuple(sites), latent_dim, model_digest, operation_costs(graph), before)
+    return ComponentMap(tuple(sites), latent_dim, model_digest, operation_costs(graph), before, peak_bytes(graph))
 
 
 def operation_costs(graph: OperatorGraph) -> tuple[OperationCost, ...]:
@@ -86,9 +87,27 @@ def operation_costs(graph: OperatorGraph) -> tuple[OperationCost, ...]:
             operation.name,
             operation.flops,
             sizes[operation.name] + sum(sizes[name] for name in operation.inputs) if operation.function else 0.0,
+            sizes[operation.name],
         )
         for operation in graph.operations
     )
+
+
+def peak_bytes(graph: OperatorGraph) -> float:
+    """The most bytes of activations that a row of a whole forward pass holds at once, each freed once read."""
+    last: dict[str, str] = {}
+    for operation in graph.operations:
+        for name in operation.inputs:
+            last[name] = operation.name
+    ends = set(graph.outputs.values())
+    held, most = 0.0, 0.0
+    for operation in graph.operations:
+        held += 4.0 * prod(operation.shape) if operation.shape else 0.0
+        most = max(most, held)
+        for name in dict.fromkeys(operation.inputs):
+            if last[name] == operation.name and name not in ends and graph.by_name[name].shape:
+                held -= 4.0 * prod(graph.by_name[name].shape)
+    return most
 
 
 def _ends(graph: OperatorGraph, inside: set[str]) -> list[str]:

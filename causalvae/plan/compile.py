@@ -10,6 +10,7 @@ from causalvae.errors import CausalVAEError
 from causalvae.models.components import Component, ComponentMap
 from causalvae.plan.nulls import draw_null_circuits
 from causalvae.plan.passes import optimise
+from causalvae.plan.passes.pack import CPU_ROWS
 from causalvae.plan.resolve import (
     Resolver,
     in_network_order,
@@ -120,7 +121,9 @@ class _Compiler:
             latent_attributes=self._latent_attributes(),
             screens=tuple(self._screens),
             traversals=self._traversals(),
-            batch_rows=spec.execution.batch_rows,
+            batch_rows=CPU_ROWS if spec.execution.batch_rows == "auto" else spec.execution.batch_rows,
+            auto_rows=spec.execution.batch_rows == "auto",
+            memory=spec.execution.memory_bytes,
             seed=spec.execution.seed,
             options={
                 "rerun": "full",
@@ -128,6 +131,7 @@ class _Compiler:
                 "low_rank": False,
                 "windows": False,
                 "stop": False,
+                "pack": False,
                 "precision": spec.execution.precision,
             },
         )

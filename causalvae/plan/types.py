@@ -239,9 +239,13 @@ class Plan:
         Pairs that are run and written together.
     batch_rows : int
         Rows that are run at once.
+    auto_rows : bool
+        Whether the engine may choose how many rows are run at once; else it obeys `batch_rows`.
+    memory : int or None
+        Bytes that a run may hold; None leaves it to the engine.
     options : dict
         Switches that passes set and the engine obeys: ``rerun`` (``suffix`` or ``full``), ``skip_dead_rows``,
-        ``low_rank``, ``windows``, ``stop``; and ``precision``, which the spec sets.
+        ``low_rank``, ``windows``, ``stop``, ``pack``; and ``precision``, which the spec sets.
     passes : tuple of PassRecord
         What each pass did, in order.
     """
@@ -261,6 +265,8 @@ class Plan:
     passes: tuple[PassRecord, ...] = ()
     latent_attributes: dict[str, int] = field(default_factory=dict)
     screens: tuple[Screen, ...] = ()
+    auto_rows: bool = False
+    memory: int | None = None
 
     @property
     def outputs(self) -> tuple[str, ...]:

@@ -31,6 +31,10 @@ Fraction = Annotated[float, Field(strict=True, ge=0, le=1, allow_inf_nan=False)]
 Level = Annotated[float, Field(strict=True, gt=0, lt=1, allow_inf_nan=False)]
 Seed = Annotated[int, Field(strict=True, ge=0, lt=2**63)]
 Flag = Annotated[bool, Field(strict=True)]
+# A number and a unit: decimal (MB) or binary (MiB) ones.
+MemorySize = Annotated[
+    str, Field(strict=True, max_length=40, pattern=r"^([1-9][0-9]*(\.[0-9]+)?|0\.[0-9]*[1-9][0-9]*) ?[KMGT]i?B$")
+]
 
 
 class Section(BaseModel):
@@ -375,8 +379,14 @@ class ExecutionSection(Section):
         default="float32",
         description="What networks are run in; tf32 concerns GPUs alone. Less than float32 is coarser.",
     )
-    batch_rows: ModestCount = Field(
-        default=64, description="Rows that are run at once; a CPU is fastest near 64, a GPU wants more."
+    batch_rows: Literal["auto"] | ModestCount = Field(
+        default="auto",
+        description="Rows that are run at once; auto: what suits the device and fits the memory, 64 on most CPUs.",
+    )
+    memory: MemorySize | None = Field(
+        default=None,
+        description="What a run may hold, as 2 GB or 500 MiB; a quarter of what is free on the machine or GPU if left "
+        "out.",
     )
     controls: Flag = Field(default=True, description="Run the hypotheses on a randomly initialised copy as well.")
 
@@ -385,6 +395,14 @@ class ReportSection(Section):
     """What is written."""
 
     formats: tuple[Literal["html", "markdown", "json"], ...] = ("html", "markdown", "json")
+
+    @property
+    def memory_bytes(self) -> int | None:
+        """The memory budget in bytes; None where none is given."""
+        if self.memory is None:
+            return None
+        number, unit = self.memory.rstrip("B").rstrip("i").rstrip("KMGT"), self.memory.lstrip("0123456789. ")
+        return int(float(number) * (1024 if "i" in unit else 1000) ** (1 + "KMGT".index(unit[0])))
 
 
 class Spec(Section):

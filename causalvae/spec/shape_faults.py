@@ -273,6 +273,9 @@ def _malformed(item: _Located) -> Finding:
             f"{_describe(item.value)} is no edge",
             "Write `CAUSE -> EFFECT` with one arrow and two names, such as `scale -> area`.",
         )
+    if path == ("execution", "memory"):
+        said = f"'{field}' must be a size above 0, not {_describe(item.value)}"
+        return Finding("CV022", path, said, "Write a number and a unit: 2 GB, 500 MB or 1.5 GiB.")
     as_key = item.on_key and isinstance(path[-1], str)
     said = f"the key {show_text(str(path[-1]))}" if as_key else _describe(item.value)
     said = f"'{field}' cannot be {said}" if not item.on_key else f"{said} cannot be a name"
@@ -344,6 +347,8 @@ def _type_advice(item: _Located) -> str:
         return f"Write {wanted} after the ':', or delete the key."
     if wanted == "a list" and isinstance(value, str):
         return f"Write it as a list: [{show_text(value)[1:-1]}]."
+    if wanted == "text" and item.path == ("execution", "memory"):
+        return "Write a number and a unit: 2 GB, 500 MB or 1.5 GiB."
     if wanted == "text" and isinstance(value, bool | int | float):
         return "Put it in quotes if it is meant as text."
     if wanted in ("a number", "a whole number") and isinstance(value, str):

@@ -207,6 +207,7 @@ def test_passes_change_options_and_arms_but_no_meaning() -> None:
         "low_rank": False,
         "windows": False,
         "stop": False,
+        "pack": False,
         "precision": "float32",
     }
     assert after.options == {
@@ -215,10 +216,12 @@ def test_passes_change_options_and_arms_but_no_meaning() -> None:
         "low_rank": True,
         "windows": True,
         "stop": True,
+        "pack": True,
         "precision": "float32",
     }
     assert (after.uses, after.cohorts, after.traversals) == (before.uses, before.cohorts, before.traversals)
-    assert [record.name for record in after.passes] == ["share", "suffix", "stop", "dead_rows", "low_rank", "windows"]
+    names = ["share", "suffix", "stop", "dead_rows", "low_rank", "windows", "pack"]
+    assert [record.name for record in after.passes] == names
     for earlier, later in zip(after.passes, after.passes[1:], strict=False):
         assert (earlier.rows_after, earlier.forwards_after) == (later.rows_before, later.forwards_before)
     assert all(record.forwards_after <= record.forwards_before for record in after.passes)

@@ -99,6 +99,8 @@ FAULTS = (
     Fault("CV022", FACTORS, "  factors: [shape, scale, orientation, x, y, «{z: {}}]\n"),
     Fault("CV022", RESIZE, "    input: {factor: scale, set: «3}\n"),
     Fault("CV022", ESTIMATION, "estimation: {dowhy: «yes}\n"),
+    Fault("CV022", "execution: {device: auto,", "execution: {memory: «0 GB,"),
+    Fault("CV022", "execution: {device: auto,", "execution: {memory: «2000000,"),
     Fault("CV022", "description: Does", "description: «[a]\n#"),
     Fault("CV023", "  source: zoo\n", "  source: «zo\n"),
     Fault("CV023", "report: {formats: [html,", "report: {formats: [«pdf,"),

@@ -62,7 +62,7 @@ def test_a_resolved_spec_reads_back_equal_and_holds_the_defaults() -> None:
     assert again == spec
     assert again is not None
     assert again.digest == spec.digest
-    for default in ("simulations: 50", "batch_rows: 64", "tolerance: 0.1", "direction: denoising"):
+    for default in ("simulations: 50", "batch_rows: auto", "tolerance: 0.1", "direction: denoising"):
         assert default in text
 
 

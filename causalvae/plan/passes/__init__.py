@@ -7,6 +7,7 @@ from collections.abc import Callable
 from causalvae.models.components import ComponentMap
 from causalvae.plan.passes.dead_rows import skip_dead_rows
 from causalvae.plan.passes.low_rank import enter_low_rank
+from causalvae.plan.passes.pack import pack_rows
 from causalvae.plan.passes.share import share_arms
 from causalvae.plan.passes.stop import stop_at_outcomes
 from causalvae.plan.passes.suffix import rerun_suffixes
@@ -22,6 +23,7 @@ PASSES: dict[str, PlanPass] = {
     "dead_rows": skip_dead_rows,
     "low_rank": enter_low_rank,
     "windows": compute_windows,
+    "pack": pack_rows,
 }
 
 

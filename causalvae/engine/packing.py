@@ -1,0 +1,72 @@
+"""How many rows a run takes at once on the machine that it finds itself on."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import replace
+from math import prod
+from pathlib import Path
+
+import torch
+
+from causalvae.engine.keep import needed_values
+from causalvae.engine.memory import free_memory
+from causalvae.engine.precision import dtype_of
+from causalvae.engine.rerun import Shortcuts
+from causalvae.models.loading import Model
+from causalvae.plan.passes.pack import CPU_ROWS, GPU_ROWS, fit, row_bytes
+from causalvae.plan.types import Plan
+
+# Of the free memory, what a run takes where its spec names no budget.
+_SHARE_OF_FREE = 0.25
+
+
+def pack_for(plan: Plan, model: Model, device: torch.device, workers: int) -> Plan:
+    """The plan with batch and shard sizes that suit `device` and the memory that is free, shared by `workers`.
+
+    A plan that was not packed keeps its sizes, and so does a number of rows that its spec gives. Neither changes what
+    is measured.
+    """
+    if not plan.options.get("pack", False):
+        return plan
+    budget = (plan.memory or _SHARE_OF_FREE * free_memory(device)) / workers
+    bytes_each = dtype_of(str(plan.options.get("precision", "float32"))).itemsize
+    outputs = prod(model.graph.shape(model.graph.outputs["output"]))
+    wanted = plan.batch_rows if not plan.auto_rows else GPU_ROWS if device.type == "cuda" else CPU_ROWS
+    packing = fit(
+        _kept_numbers(plan, model) * bytes_each, row_bytes(model.components, outputs) * bytes_each / 4, budget, wanted
+    )
+    rows = packing.batch_rows if plan.auto_rows else plan.batch_rows
+    return replace(plan, batch_rows=rows, shard_pairs=packing.shard_pairs)
+
+
+def _kept_numbers(plan: Plan, model: Model) -> int:
+    """Numbers that are kept for a pair of the cohort that needs most."""
+    shortcuts = Shortcuts.of(plan.options)
+    arms = [[arm for arm in plan.arms if arm.cohort == cohort.name] for cohort in plan.cohorts]
+    return max(
+        needed_values(model.graph, model.components, of_cohort, shortcuts, plan.outputs).numbers(model.graph)
+        for of_cohort in arms
+    )
+
+
+def settle_shards(plan: Plan, path: Path) -> Plan:
+    """The plan with the shard size that a run in this folder began with, or with its own, which is then noted.
+
+    A run that is resumed where less memory is free must find the shards that it left. Of two runs that begin at once,
+    both take what the first has noted.
+    """
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    partial.write_text(json.dumps({"shard_pairs": plan.shard_pairs}), encoding="utf-8")
+    try:
+        os.link(partial, path)
+    except FileExistsError:
+        pass
+    except OSError:
+        # A file system without links: then only the last of two runs that begin at once would be heard.
+        if not path.exists():
+            partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+    return replace(plan, shard_pairs=int(json.loads(path.read_text(encoding="utf-8"))["shard_pairs"]))

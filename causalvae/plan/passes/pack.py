@@ -1,0 +1,103 @@
+"""Packing: rows of many interventions in one batch, as many as suit the machine and fit the memory budget."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from math import prod
+
+from causalvae.models.components import ComponentMap
+from causalvae.plan.cost import record
+from causalvae.plan.types import Plan, Side
+
+# Rows a batch: measured on a CPU, where more fall out of its cache (docs/decisions.md); a GPU must be filled.
+CPU_ROWS, GPU_ROWS = 64, 1024
+# Below this many rows kernels round otherwise, so smaller batches are padded to it.
+FEWEST_ROWS = 16
+# Pairs a shard; more where so little is kept of a pair that all of it stays in a cache.
+SHARD_PAIRS, NARROW_PAIRS, NARROW_BYTES = 64, 256, 8e6
+# Of the memory, a half is for kept clean values and a half for what a batch holds.
+_SHARE = 0.5
+# What a plan is packed for where its spec names no budget; a run looks at the memory that there is.
+NOMINAL_BUDGET = 2.0 * 2**30
+# An operation's workspace and gathered clean values come on top of the activations that are alive.
+_SLACK = 2.0
+# Bytes a number of the output: its change in float64, and what readouts make of it.
+_MEASURED = 64.0
+
+
+@dataclass(frozen=True)
+class Packing:
+    """How many rows are run at once, and how many pairs are run and written together."""
+
+    batch_rows: int
+    shard_pairs: int
+
+
+def fit(kept_bytes: float, row_bytes: float, budget: float, rows: int) -> Packing:
+    """The largest batches, up to `rows` rows, and shards that `budget` allows.
+
+    Where not even the smallest fits, the smallest is given: whether it runs is then for the machine to say.
+
+    Parameters
+    ----------
+    kept_bytes : float
+        Kept clean values of a pair; 0 where it is not known.
+    row_bytes : float
+        What a row holds at most while it is run.
+    budget : float
+        Bytes that one worker may hold.
+    rows : int
+        Rows that are wanted.
+    """
+    half = _SHARE * budget
+    if row_bytes > 0 and rows * row_bytes > half:
+        rows = min(rows, max(FEWEST_ROWS, int(half / row_bytes) // FEWEST_ROWS * FEWEST_ROWS))
+    pairs = NARROW_PAIRS if 0 < kept_bytes * NARROW_PAIRS <= NARROW_BYTES else SHARD_PAIRS
+    while pairs > 1 and pairs * kept_bytes > half:
+        pairs //= 2
+    return Packing(rows, pairs)
+
+
+def row_bytes(components: ComponentMap, outputs: int) -> float:
+    """Bytes that a row holds at most while it is run and its `outputs` numbers are measured."""
+    alive = components.row_bytes or sum(operation.bytes for operation in components.operations)
+    return _SLACK * alive + _MEASURED * outputs
+
+
+def kept_bytes(plan: Plan, components: ComponentMap) -> float:
+    """About how many bytes of clean values are kept for a pair of the cohort that needs most."""
+    return max((_kept_of(plan, components, cohort.name) for cohort in plan.cohorts), default=0.0)
+
+
+def _kept_of(plan: Plan, components: ComponentMap, cohort: str) -> float:
+    sides: dict[Side, set[int]] = {"base": set(), "counterfactual": set()}
+    donors = 0.0
+    resampled: set[tuple[str, int | None]] = set()
+    for arm in plan.arms:
+        if arm.cohort != cohort:
+            continue
+        for patch in arm.patches:
+            site = components.site(patch.site)
+            sides[arm.side] |= site.reads
+            if len(arm.patches) == 1 and plan.options.get("low_rank"):
+                sides[arm.side] |= site.downstream
+            if patch.source.kind == "resample" and (patch.site, patch.source.seed) not in resampled:
+                resampled.add((patch.site, patch.source.seed))
+                donors += 4.0 * prod(site.shape)
+    sizes = [operation.size for operation in components.operations]
+    return donors + sum(sizes[place] for places in sides.values() for place in places)
+
+
+def pack_rows(plan: Plan, components: ComponentMap) -> Plan:
+    """Choose batch and shard sizes; a run chooses anew by the memory that it finds where the spec leaves that open."""
+    budget = float(plan.memory or NOMINAL_BUDGET)
+    outputs = int(components.operations[-1].size / 4) if components.operations else 0
+    packing = fit(kept_bytes(plan, components), row_bytes(components, outputs), budget, plan.batch_rows)
+    after = replace(
+        plan,
+        options={**plan.options, "pack": True},
+        shard_pairs=packing.shard_pairs,
+        batch_rows=packing.batch_rows if plan.auto_rows else plan.batch_rows,
+    )
+    note = f"batches of {after.batch_rows} rows, shards of {after.shard_pairs} pairs"
+    return replace(after, passes=(*plan.passes, record("pack", plan, after, components, note)))
