@@ -7,7 +7,7 @@ from typing import Any
 
 from causalvae.alignment.types import Alignment
 from causalvae.circuits.types import Verdict
-from causalvae.effects.types import Estimate, Refutation
+from causalvae.effects.types import Estimate, Refutation, ScreenSummary
 from causalvae.readouts.types import ReadoutCheck
 
 
@@ -102,6 +102,8 @@ class Results:
         What a reader must know before trusting the numbers.
     costs : tuple of CostRow
         What the run cost, the most expensive first.
+    screens : tuple of ScreenSummary
+        Sweeps of which only the best components, to first order, were run exactly, and what that missed.
     """
 
     name: str
@@ -123,6 +125,7 @@ class Results:
     manifest: dict[str, Any]
     warnings: tuple[str, ...] = ()
     costs: tuple[CostRow, ...] = ()
+    screens: tuple[ScreenSummary, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Plain nested dicts, lists and numbers."""

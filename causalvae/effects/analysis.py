@@ -23,12 +23,13 @@ from causalvae.effects.mediation import (
     serial_note,
 )
 from causalvae.effects.outcomes import IMAGE, Outcomes, cancel_note, use_at, varies
+from causalvae.effects.screening import direction_of, left_out, summarise_screen
 from causalvae.effects.significance import t_test
 from causalvae.effects.strength import PatchedArm, Scale, input_estimates, perturbation_estimates, sweep_estimates
-from causalvae.effects.types import Estimate, Refutation
+from causalvae.effects.types import Estimate, Refutation, ScreenSummary
 from causalvae.engine.measurements import Measurements
 from causalvae.errors import CausalVAEError
-from causalvae.plan.types import OUTPUT, Arm, Plan, Use
+from causalvae.plan.types import OUTPUT, Arm, Plan, Side, Use
 from causalvae.spec.schema import Hypothesis, Intervention, Spec
 
 # Called with stage, done, total and unit of what is counted.
@@ -39,20 +40,22 @@ DOWHY_NOTE = "crossed patch design, linear regression; DoWhy's interval ignores 
 
 @dataclass(frozen=True)
 class EffectsResult:
-    """All estimates, in the spec's order, and all refutations."""
+    """All estimates, in the spec's order, all refutations, and how sweeps were screened."""
 
     estimates: tuple[Estimate, ...]
     refutations: tuple[Refutation, ...]
+    screens: tuple[ScreenSummary, ...] = ()
 
 
 @dataclass(frozen=True)
 class Study:
-    """What the estimation of every effect needs: spec, plan, tables by arm, and scales."""
+    """What the estimation of every effect needs: spec, plan, tables by arm, scales, and which arms screens left out."""
 
     spec: Spec
     plan: Plan
     outcomes: Outcomes
     scale: Scale
+    left_out: frozenset[str] = frozenset()
 
     def bootstrap(self, n: int) -> PairedBootstrap:
         """The spec's bootstrap over `n` pairs.
@@ -100,7 +103,13 @@ def open_study(
         for name, value in measurements.attribute_sd().items()
         if varies(value, measurements.observations[f"attribute:{name}"].to_numpy(np.float64))
     }
-    return Study(spec, plan, Outcomes(measurements), Scale(sd, dict(periods or {}), dict(units or {}), n_pixels))
+    return Study(
+        spec,
+        plan,
+        Outcomes(measurements),
+        Scale(sd, dict(periods or {}), dict(units or {}), n_pixels),
+        left_out(plan, measurements.screens),
+    )
 
 
 def estimate_effects(
@@ -166,7 +175,20 @@ def estimate_effects(
     if OUTPUT not in plan.outputs:
         # Runs that stop at the latent have no image to speak of.
         estimates = [estimate for estimate in estimates if estimate.outcome != IMAGE]
-    return EffectsResult(tuple(estimates), tuple(refutations))
+    screens = tuple(
+        summarise_screen(
+            screen, plan, measurements.screens, study.outcomes, study.scale,
+            _source_of(spec, screen.owner), spec.estimation.confidence,
+        )
+        for screen in plan.screens
+    )  # fmt: skip
+    return EffectsResult(tuple(estimates), tuple(refutations), screens)
+
+
+def _source_of(spec: Spec, owner: str) -> str:
+    """The input intervention that a sweep's values come from."""
+    section = spec.intervention(owner.removeprefix("intervention:")).activation
+    return "" if section is None else section.source
 
 
 def claim_columns(study: Study, hypothesis: Hypothesis, reached: frozenset[str]) -> dict[str, RatioColumns]:
@@ -248,16 +270,15 @@ def _latent(study: Study, owner: str, arms: Mapping[str, Arm]) -> list[Estimate]
 
 def _activation(study: Study, owner: str, intervention: Intervention, arms: Mapping[str, Arm]) -> list[Estimate]:
     section = intervention.activation
-    uses = study.plan.uses_of(owner, "sweep")
+    uses = [use for use in study.plan.uses_of(owner, "sweep") if use.arm not in study.left_out]
     if section is None or not uses:
         return []
     base, counterfactual = (use_at(study.plan, owner, role).arm for role in ("base", "counterfactual"))
     ablation = study.ablation(owner, treatment=section.source)
     estimates = []
-    # Only a value from the other run takes noise away or brings it in; an ablation is named by the run it is made in.
-    names = {"base": "denoising", "counterfactual": "noising"} if section.mode == "interchange" else {}
-    for side in ("base", "counterfactual"):
-        direction = names.get(side, side)
+    sides: tuple[Side, ...] = ("base", "counterfactual")
+    for side in sides:
+        direction = direction_of(side, section.mode)
         patched = [_patched(use, arms) for use in uses if arms[use.arm].side == side]
         if not patched:
             continue

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Estimator = Literal["exact", "dowhy"]
+Selected = Literal["kept", "checked", "left out"]
 
 
 @dataclass(frozen=True)
@@ -91,3 +92,78 @@ class Refutation:
     p_value: float
     passed: bool
     rule: str
+
+
+@dataclass(frozen=True)
+class ScreenedComponent:
+    """A candidate of a screen: what it does to first order, and exactly where that was run.
+
+    Parameters
+    ----------
+    component, granularity : str
+    attribution : float
+        Mean over pairs of the size of its first-order effect; NaN where that is defined for no pair.
+    selected : {"kept", "checked", "left out"}
+        Why it was run exactly, or that the screen did not ask for it.
+    exact : float or None
+        Mean over pairs of the size of its exact effect; None where it was not run.
+    """
+
+    component: str
+    granularity: str
+    attribution: float
+    selected: Selected
+    exact: float | None = None
+
+
+@dataclass(frozen=True)
+class ScreenSummary:
+    """How a sweep was screened, and how well.
+
+    Parameters
+    ----------
+    owner, treatment, direction, source : str
+        The sweep's, as in its estimates.
+    outcome, unit : str
+        What components were ranked by their effect on, and the unit of attributions and exact effects.
+    method : str
+        ``attribution`` or ``integrated_gradients``.
+    steps, pairs : int
+    kept, checked, left_out : int
+        How many components were run for their rank, how many of the others as a random sample, and how many not.
+    recall : float
+        Share of the `kept` components with truly largest effects that were kept, as estimated from the random sample.
+    recall_lower, recall_upper : float
+        Its interval at `confidence`, exact in the sampling of components.
+    rank_correlation : float
+        Spearman's, of attribution and exact effect over the random sample; NaN where it is not defined.
+    rank_lower, rank_upper : float or None
+        Its interval.
+    confidence : float
+    seed : int
+        Of the random sample.
+    components : tuple of ScreenedComponent
+        In the sweep's order.
+    """
+
+    owner: str
+    treatment: str
+    direction: str
+    source: str
+    outcome: str
+    unit: str
+    method: str
+    steps: int
+    pairs: int
+    kept: int
+    checked: int
+    left_out: int
+    recall: float
+    recall_lower: float
+    recall_upper: float
+    rank_correlation: float
+    rank_lower: float | None
+    rank_upper: float | None
+    confidence: float
+    seed: int
+    components: tuple[ScreenedComponent, ...]
