@@ -16,9 +16,10 @@ from causalvae.models.architectures import build
 from causalvae.models.burgess import burgess
 from causalvae.models.capturing import capture_network, find_components
 from causalvae.models.components import ComponentMap
+from causalvae.models.layout import allow_any_layout, lay_out
 from causalvae.models.network import OUTPUTS, AnalysedNetwork
+from causalvae.models.operators import OperatorGraph
 from causalvae.models.program import Program
-from causalvae.models.subpixel import channels_last
 from causalvae.models.vae import VAE
 from causalvae.models.weights import Weights, load_into, read_weights, trained_as
 from causalvae.spec.schema import CheckpointModel, ModelSection, ZooModel
@@ -103,8 +104,6 @@ def assemble(vae: VAE, samples_latent: bool, model_digest: str, facts: dict[str,
         CV110 where the network cannot be run exactly by any means.
     """
     vae.eval()
-    # Convolutions over channels-last weights run about 2.5 times as fast on a CPU (docs/decisions.md).
-    channels_last(vae)
     for parameter in vae.parameters():
         parameter.requires_grad_(False)
     network = AnalysedNetwork(vae, samples_latent)
@@ -113,7 +112,12 @@ def assemble(vae: VAE, samples_latent: bool, model_digest: str, facts: dict[str,
         torch.rand((3, *vae.input_shape), generator=generator),
         torch.randn((3, vae.latent_dim), generator=generator),
     )
+    # Convolutions over channels-last weights run about 2.5 times as fast on a CPU (docs/decisions.md).
+    lies_as_wanted = lay_out(network, example)
     captured = capture_network(network, example, OUTPUTS)
+    program = captured.program
+    if isinstance(program, OperatorGraph) and not lies_as_wanted:
+        program = allow_any_layout(program)
     facts = {
         **facts,
         "latents": vae.latent_dim,
@@ -123,8 +127,8 @@ def assemble(vae: VAE, samples_latent: bool, model_digest: str, facts: dict[str,
         "captured by": captured.said,
         "digest": model_digest,
     }
-    components = find_components(captured.program, vae.latent_dim, model_digest)
-    return Model(vae, network, captured.program, components, samples_latent, facts)
+    components = find_components(program, vae.latent_dim, model_digest)
+    return Model(vae, network, program, components, samples_latent, facts)
 
 
 def randomise(model: Model, seed: int) -> Model:
