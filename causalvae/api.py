@@ -163,21 +163,23 @@ def forecast(spec: Spec, plan: Plan, folder: Path, each_pass: bool = True) -> Fo
 
 def explain(spec: Spec, plan: Plan, folder: Path, out: Path = Path("runs")) -> Explained:
     """What running a plan will cost, pass by pass, and what it has cost where ``out`` holds a run of it."""
-    return explain_costs(forecast(spec, plan, folder), _run_folder(out, spec, plan))
+    runs = out / spec.name
+    return explain_costs(forecast(spec, plan, folder), runs / spec.digest, _tables(runs, plan))
 
 
-def _run_folder(out: Path, spec: Spec, plan: Plan) -> Path:
-    return out / spec.name / plan.digest
+def _tables(runs: Path, plan: Plan) -> Path:
+    """Where a plan's tables lie: beside the runs of all specs that are answered by them."""
+    return runs / "tables" / plan.tables_digest
 
 
 def execute(
     spec: Spec,
     plan: Plan,
     folder: Path,
-    run_folder: Path,
+    runs: Path,
     on_progress: OnProgress = ignore_progress,
 ) -> Measurements:
-    """Run a plan; what `run_folder` already holds of it is not run again.
+    """Run a plan; what `runs` already holds of it is not run again.
 
     Parameters
     ----------
@@ -186,8 +188,8 @@ def execute(
         Compiled from `spec`.
     folder : Path
         The spec file's folder.
-    run_folder : Path
-        Takes the tables.
+    runs : Path
+        Takes the tables, in ``tables/DIGEST``: those of every spec that asks for the same are one.
     on_progress : callable
     """
     workspace = open_workspace(spec, folder)
@@ -196,26 +198,28 @@ def execute(
         workspace.model,
         workspace.dataset,
         lambda images: measure(workspace.readouts, images),
-        run_folder / "tables",
+        _tables(runs, plan),
         spec.execution.device,
         on_progress,
     )
     return measurements.with_periods(workspace.periods)
 
 
-def _execute_randomised(workspace: Workspace, plan: Plan, run_folder: Path) -> Measurements | None:
+def _execute_randomised(workspace: Workspace, plan: Plan, runs: Path) -> Measurements | None:
     """The hypotheses' treatments on a randomly initialised copy of the network."""
     spec = workspace.spec
     owners = tuple(f"hypothesis:{hypothesis.name}" for hypothesis in spec.hypotheses)
     if not spec.execution.controls or not owners:
         return None
     model = randomise(workspace.model, spec.execution.seed)
+    weights = f"{plan.model_digest}, drawn anew with seed {spec.execution.seed}"
+    randomised = replace(restrict(plan, owners, ("base", "counterfactual"), _CONTROL_PAIRS), model_digest=weights)
     measurements = execute_plan(
-        replace(restrict(plan, owners, ("base", "counterfactual"), _CONTROL_PAIRS), model_digest="random"),
+        randomised,
         model,
         workspace.dataset,
         lambda images: measure(workspace.readouts, images),
-        run_folder / "tables-random",
+        _tables(runs, randomised),
         spec.execution.device,
     )
     return measurements.with_periods(workspace.periods)
@@ -298,6 +302,7 @@ def analyse(
         manifest={
             "spec digest": spec.digest,
             "plan digest": plan.digest,
+            "tables digest": plan.tables_digest,
             "model digest": plan.model_digest,
             "seed": spec.execution.seed,
             "python": platform.python_version(),
@@ -316,7 +321,8 @@ def run(path: str | Path, out: Path = Path("runs"), on_progress: OnProgress | No
     path : str or Path
         The spec file.
     out : Path
-        Runs are kept in ``out/NAME/PLAN_DIGEST/``; a run that was killed goes on where it stopped.
+        Runs are kept in ``out/NAME/SPEC_DIGEST/``, their tables in ``out/NAME/tables/TABLES_DIGEST/``; a run that was
+        killed goes on where it stopped, and specs that differ in claims or statistics alone share their tables.
     on_progress : callable, optional
 
     Raises
@@ -333,15 +339,16 @@ def run(path: str | Path, out: Path = Path("runs"), on_progress: OnProgress | No
     tell(Progress("network", 0, 1, "networks"))
     plan = compile_plan(spec, folder)
     tell(Progress("network", 1, 1, "networks"))
-    run_folder = _run_folder(out, spec, plan)
+    runs = out / spec.name
+    run_folder = runs / spec.digest
     run_folder.mkdir(parents=True, exist_ok=True)
     (run_folder / "spec.yaml").write_text(write_resolved(spec), encoding="utf-8")
-    predicted = _predict(spec, plan, folder, run_folder)
-    measurements = execute(spec, plan, folder, run_folder, tell)
-    randomised = _execute_randomised(open_workspace(spec, folder), plan, run_folder)
+    predicted = _predict(spec, plan, folder, _tables(runs, plan))
+    measurements = execute(spec, plan, folder, runs, tell)
+    randomised = _execute_randomised(open_workspace(spec, folder), plan, runs)
     results = analyse(spec, plan, measurements, folder, randomised, tell)
     execution = {**results.execution, "seconds in all": round(time.perf_counter() - began, 1)}
-    costs = side_by_side(predicted, measured_rows(run_folder / "tables"))
+    costs = side_by_side(predicted, measured_rows(_tables(runs, plan)))
     results = replace(results, execution=execution, costs=costs)
     # The JSON is always there, so that any report can be rendered again.
     reports = write_report(results, run_folder, tuple(dict.fromkeys((*spec.report.formats, "json"))))
@@ -349,13 +356,14 @@ def run(path: str | Path, out: Path = Path("runs"), on_progress: OnProgress | No
     return RunOutcome(results, run_folder, reports)
 
 
-def _predict(spec: Spec, plan: Plan, folder: Path, run_folder: Path) -> tuple[CostRow, ...]:
-    """The forecast of a run, made when it is first started and kept for when it goes on."""
-    kept = kept_prediction(run_folder)
+def _predict(spec: Spec, plan: Plan, folder: Path, tables: Path) -> tuple[CostRow, ...]:
+    """The forecast of a run, made when it is first started and kept beside its tables for when it goes on."""
+    kept = kept_prediction(tables)
     if kept is not None:
         return kept
     rows = predicted_rows(forecast(spec, plan, folder, each_pass=False))
-    keep_prediction(rows, run_folder)
+    tables.mkdir(parents=True, exist_ok=True)
+    keep_prediction(rows, tables)
     return rows
 
 

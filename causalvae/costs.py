@@ -46,9 +46,9 @@ class Explained:
         }
 
 
-def explain_costs(forecast: Forecast, run_folder: Path) -> Explained:
-    """A forecast beside what the run in `run_folder`, finished or not, has cost."""
-    measured = measured_rows(run_folder / "tables")
+def explain_costs(forecast: Forecast, run_folder: Path, tables: Path) -> Explained:
+    """A forecast beside what the run in `run_folder`, finished or not, whose tables are in `tables`, has cost."""
+    measured = measured_rows(tables)
     seconds = sum(row.seconds or 0.0 for row in measured) if measured else None
     return Explained(forecast, side_by_side(predicted_rows(forecast), measured), seconds, run_folder)
 
@@ -82,14 +82,14 @@ def predicted_rows(forecast: Forecast) -> tuple[CostRow, ...]:
     return (*ordered, whole)
 
 
-def keep_prediction(rows: Iterable[CostRow], run_folder: Path) -> None:
-    """Write predicted rows into a run's folder."""
-    write_json({"rows": [asdict(row) for row in rows]}, run_folder / _FILE)
+def keep_prediction(rows: Iterable[CostRow], tables: Path) -> None:
+    """Write predicted rows beside a run's tables."""
+    write_json({"rows": [asdict(row) for row in rows]}, tables / _FILE)
 
 
-def kept_prediction(run_folder: Path) -> tuple[CostRow, ...] | None:
+def kept_prediction(tables: Path) -> tuple[CostRow, ...] | None:
     """The predicted rows of a run; None where none were kept."""
-    path = run_folder / _FILE
+    path = tables / _FILE
     if not path.exists():
         return None
     return tuple(CostRow(**row) for row in json.loads(path.read_text(encoding="utf-8"))["rows"])

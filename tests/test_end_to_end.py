@@ -40,7 +40,7 @@ def write_spec(path: Path, source: Path, **sections: object) -> Path:
 def test_demo_finds_what_the_shipped_model_was_built_for(tmp_path: Path) -> None:
     done = causalvae("run", SPECS / "dsprites_scale.yaml", "--out", tmp_path)
     assert done.returncode == 0, done.stderr
-    (folder,) = (tmp_path / "dsprites-scale").iterdir()
+    (folder,) = (path.parent for path in tmp_path.rglob("results.json"))
     results = json.loads((folder / "results.json").read_text())
     results = results.get("results", results)
     status = {verdict["hypothesis"]: verdict["status"] for verdict in results["verdicts"]}
@@ -75,7 +75,8 @@ def test_demo_finds_what_the_shipped_model_was_built_for(tmp_path: Path) -> None
     for key, value in dowhy.items():
         assert value == pytest.approx(exact[key], rel=1e-9, abs=1e-9), key
 
-    outcomes = pd.concat(pd.read_parquet(path) for path in sorted((folder / "tables" / "outcomes").iterdir()))
+    tables = folder.parent / "tables" / results["manifest"]["tables digest"]
+    outcomes = pd.concat(pd.read_parquet(path) for path in sorted((tables / "outcomes").iterdir()))
     assert not outcomes.isna().any().any()
     assert {"arm", "pair", "area", "image_sq", "image_dot", "live"} <= set(outcomes.columns)
 
@@ -91,6 +92,13 @@ def test_a_wrong_claim_is_refuted_and_strict_exits_with_1(tmp_path: Path) -> Non
     again = causalvae("run", wrong, "--out", tmp_path)
     assert again.returncode == 0
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("outcomes/*.parquet")} == tables
+    # Other words and other statistics are another report of the same tables.
+    reports = {path: path.read_bytes() for path in tmp_path.rglob("results.json")}
+    other = write_spec(tmp_path / "other.yaml", wrong, description="Said otherwise.", estimation={"bootstrap": 200})
+    assert causalvae("run", other, "--out", tmp_path).returncode == 0
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("outcomes/*.parquet")} == tables
+    assert {path: path.read_bytes() for path in reports} == reports
+    assert len(list(tmp_path.rglob("results.json"))) == 2
 
 
 @pytest.mark.skipif(not PRETRAINED.is_dir(), reason=f"no pretrained VAEs in {PRETRAINED}")

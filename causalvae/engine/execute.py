@@ -117,7 +117,7 @@ def _execute(
     rows_run = sum(table.live(arm) for arm in table.arms)
     sites = tuple(dict.fromkeys(patch.site for arm in distinct for patch in arm.patches))
     manifest = {
-        "plan": plan.digest,
+        "plan": plan.tables_digest,
         "device": str(chosen),
         "threads": cores,
         "rows": total,
@@ -147,13 +147,13 @@ def _claim(folder: Path, plan: Plan, environment: dict[str, str]) -> None:
         (folder / name).mkdir(parents=True, exist_ok=True)
     marker = folder / "plan.json"
     if not marker.exists():
-        write_json({"digest": plan.digest, "environment": environment, **asdict(plan)}, marker)
+        write_json({"digest": plan.tables_digest, "environment": environment, **asdict(plan)}, marker)
         return
     try:
         held = json.loads(marker.read_text(encoding="utf-8"))
     except ValueError:
         held = {}
-    if held.get("digest") != plan.digest:
+    if held.get("digest") != plan.tables_digest:
         raise _other_tables(folder, "holds the tables of another plan")
     differing = [key for key, value in environment.items() if held.get("environment", {}).get(key) != value]
     if differing:

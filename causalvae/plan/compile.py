@@ -124,6 +124,7 @@ class _Compiler:
             batch_rows=CPU_ROWS if spec.execution.batch_rows == "auto" else spec.execution.batch_rows,
             auto_rows=spec.execution.batch_rows == "auto",
             memory=spec.execution.memory_bytes,
+            measures=_measures(spec),
             seed=spec.execution.seed,
             options={
                 "rerun": "full",
@@ -409,6 +410,13 @@ class _Compiler:
             Traversal(latent, f"latent[{latent}]" + (f": {mapped[latent]}" if latent in mapped else ""), _STRIP, 0)
             for latent in latents
         )
+
+
+def _measures(spec: Spec) -> str:
+    """Content hash of the data, apart from how much of it is drawn, and of the attributes' readouts."""
+    data = spec.data.model_dump(mode="json", exclude={"samples", "seed"})
+    attributes = {name: section.model_dump(mode="json") for name, section in spec.graph.attributes.items()}
+    return digest([data, attributes])
 
 
 def _level_of(factor: Factor, value: float | str) -> int | None:

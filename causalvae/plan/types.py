@@ -248,6 +248,8 @@ class Plan:
         ``low_rank``, ``windows``, ``stop``, ``pack``; and ``precision``, which the spec sets.
     passes : tuple of PassRecord
         What each pass did, in order.
+    measures : str
+        Content hash of where inputs come from and of how each attribute is measured.
     """
 
     name: str
@@ -267,6 +269,7 @@ class Plan:
     screens: tuple[Screen, ...] = ()
     auto_rows: bool = False
     memory: int | None = None
+    measures: str = ""
 
     @property
     def outputs(self) -> tuple[str, ...]:
@@ -280,6 +283,31 @@ class Plan:
         content = asdict(self)
         del content["passes"]
         return digest(content)
+
+    @cached_property
+    def tables_digest(self) -> str:
+        """Content hash of all that decides what is in the tables.
+
+        What arms are for is no part of it, unless a screen chooses among them by that; nor are names and labels, nor
+        how many rows are run at once. Plans of specs that differ in claims, bounds or statistics share their tables.
+        """
+        arms = tuple({arm.id: arm for arm in self.arms}.values())
+        screened = [(use.owner, use.role, use.arm, use.index) for use in self.uses] if self.screens else []
+        return digest(
+            {
+                "model": self.model_digest,
+                "measures": self.measures,
+                "cohorts": [asdict(cohort) for cohort in self.cohorts],
+                "arms": [asdict(arm) for arm in arms],
+                "attributes": self.attributes,
+                "latent_attributes": self.latent_attributes,
+                "traversals": [(strip.latent, strip.quantiles, strip.sample) for strip in self.traversals],
+                "screens": [asdict(screen) for screen in self.screens],
+                "screened": screened,
+                "seed": self.seed,
+                "options": {name: value for name, value in self.options.items() if name != "pack"},
+            }
+        )
 
     def cohort(self, name: str) -> Cohort:
         """The cohort called `name`; raises `KeyError` where there is none."""

@@ -223,7 +223,7 @@ def test_another_plans_folder_is_refused(sample_model: Model, measure: Measure, 
             run(sample_model, measure, tmp_path, other)
         assert caught.value.code == "CV402"
     assert shard_files(tmp_path) == before
-    assert json.loads((tmp_path / "plan.json").read_text())["digest"] == PLAN.digest
+    assert json.loads((tmp_path / "plan.json").read_text())["digest"] == PLAN.tables_digest
 
 
 def test_pass_records_do_not_make_another_plan(sample_model: Model, measure: Measure, tmp_path: Path) -> None:

@@ -280,6 +280,56 @@ def test_a_digest_changes_with_what_matters(plan: Plan, changes: dict[str, objec
     assert compiled(make_spec(**changes)).digest != plan.digest
 
 
+HYPOTHESIS = DOCUMENT["hypotheses"][0]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"description": "Said otherwise."},
+        {"hypotheses": [{**HYPOTHESIS, "claim": "Other words."}, *DOCUMENT["hypotheses"][1:]]},
+        {"hypotheses": [{**HYPOTHESIS, "expect": {"mediated_share": {"at_least": 0.2}}}, *DOCUMENT["hypotheses"][1:]]},
+        {"estimation": {"bootstrap": 77, "dowhy": False}},
+        {"alignment__tolerance": 0.3},
+        {"graph__edges": ["scale -> area"]},
+        {"execution": {"batch_rows": 7, "memory": "300 MB", "device": "cpu"}},
+        {"report": {"formats": ["json"]}},
+    ],
+    ids=["description", "claim", "bound", "estimation", "tolerance", "edges", "execution", "report"],
+)
+def test_tables_are_shared_by_specs_that_run_the_same(plan: Plan, changes: dict[str, object]) -> None:
+    other = compiled(make_spec(**changes))
+    assert other.tables_digest == plan.tables_digest
+    assert other.digest != plan.digest
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"execution": {"seed": 1}},
+        {"execution": {"precision": "bf16"}},
+        {"data__seed": 8},
+        {"data__samples": 41},
+        {"data__path": "mine.npz"},
+        {"mapping__scale": "latent[2]"},
+        {"graph__attributes": {"area": {"readout": "area"}, "cx": {"readout": "centroid", "axis": "y"}}},
+        {"hypotheses": [{**HYPOTHESIS, "null": {"samples": 26, "pairs": 16}}, *DOCUMENT["hypotheses"][1:]]},
+    ],
+    ids=["seed", "precision", "data seed", "samples", "data", "mapping", "readout", "more nulls"],
+)
+def test_tables_are_not_shared_by_specs_that_run_otherwise(plan: Plan, changes: dict[str, object]) -> None:
+    assert compiled(make_spec(**changes)).tables_digest != plan.tables_digest
+
+
+def test_tables_are_those_of_distinct_arms_in_their_order(plan: Plan) -> None:
+    assert replace(plan, arms=plan.arms * 2).tables_digest == plan.tables_digest
+    assert replace(plan, arms=plan.arms[::-1]).tables_digest != plan.tables_digest
+    assert replace(plan, arms=plan.arms[1:]).tables_digest != plan.tables_digest
+    assert compiled(passes=("share",)).tables_digest != plan.tables_digest
+    labelled = tuple(replace(use, component="other") for use in plan.uses)
+    assert replace(plan, uses=labelled, shard_pairs=16, name="other").tables_digest == plan.tables_digest
+
+
 def test_a_digest_changes_with_the_model(plan: Plan) -> None:
     other = compile_spec(make_spec(), replace(COMPONENTS, model_digest="other"), SPACE)
     assert other.digest != plan.digest
