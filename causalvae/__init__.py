@@ -25,10 +25,12 @@ if TYPE_CHECKING:
     )
     from causalvae.errors import CausalVAEError
     from causalvae.spec import load_spec
+    from causalvae.trust import allow_code
 
 _HOMES = {
     "CausalVAEError": "causalvae.errors",
     "load_spec": "causalvae.spec",
+    "allow_code": "causalvae.trust",
     **dict.fromkeys(
         (
             "RunOutcome",
@@ -51,6 +53,7 @@ __all__ = [
     "CausalVAEError",
     "RunOutcome",
     "TrainOutcome",
+    "allow_code",
     "analyse",
     "compile_plan",
     "execute",

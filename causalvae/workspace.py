@@ -89,7 +89,7 @@ class _Held:
 def _open(spec_digest: str, stamps: tuple[tuple[int, int], ...], held: _Held, folder: Path) -> Workspace:
     spec = held.spec
     dataset = open_dataset(spec.data, folder)
-    model = load_model(spec.model, folder)
+    model = load_model(spec.model, folder, dataset.input_shape)
     inputs = dataset.inputs(draw_samples(dataset, _CHECK_IMAGES, spec.data.seed))
     return Workspace(
         spec=spec,

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from causalvae.spec.diagnostics import Diagnostic
 
 SpecArgument = Annotated[Path, typer.Argument(metavar="SPEC", help="The spec file.", show_default=False)]
+CodeOption = Annotated[
+    bool, typer.Option("--allow-code", help="Let the spec import and call code that it names (model source: python).")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object for machines.")]
 
 INVALID = 2
@@ -114,11 +117,12 @@ def _count(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
-def components(spec: SpecArgument, as_json: JsonOption = False) -> None:
+def components(spec: SpecArgument, allow_code: CodeOption = False, as_json: JsonOption = False) -> None:
     """List what an address can name in the spec's network."""
     import causalvae
 
-    sites = causalvae.list_components(causalvae.load_spec(spec), spec.parent)
+    with causalvae.allow_code(allow_code):
+        sites = causalvae.list_components(causalvae.load_spec(spec), spec.parent)
     if as_json:
         print_json(
             {
@@ -156,9 +160,17 @@ def plan(
     out: Annotated[
         Path, typer.Option(metavar="FOLDER", help="Where runs are kept: what one has cost is shown beside.")
     ] = Path("runs"),
+    allow_code: CodeOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Show what a run of the spec would do, like EXPLAIN."""
+    import causalvae
+
+    with causalvae.allow_code(allow_code):
+        _plan(spec, explain, out, as_json)
+
+
+def _plan(spec: Path, explain: bool, out: Path, as_json: bool) -> None:
     import causalvae
 
     loaded = causalvae.load_spec(spec)

@@ -10,7 +10,7 @@ import typer
 from rich.text import Text
 
 from causalvae.cli.console import clean, print_json, stdout
-from causalvae.cli.inspecting import JsonOption, SpecArgument
+from causalvae.cli.inspecting import CodeOption, JsonOption, SpecArgument
 
 REFUTED = 1
 
@@ -29,6 +29,7 @@ def run(
     spec: SpecArgument,
     out: Annotated[Path, typer.Option(metavar="FOLDER", help="Where runs are kept.")] = Path("runs"),
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 where a hypothesis is refuted.")] = False,
+    allow_code: CodeOption = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -42,7 +43,8 @@ def run(
 
         start = causalvae.run
         progress.show("loading", 1, 1, "libraries")
-        outcome = start(spec, out=out, on_progress=progress.tell)
+        with causalvae.allow_code(allow_code):
+            outcome = start(spec, out=out, on_progress=progress.tell)
 
     refuted = any(verdict.status == "refuted" for verdict in outcome.results.verdicts)
     if as_json:

@@ -41,8 +41,8 @@ class Perceptron(nn.Module):
         x = x.flatten(1)
         for number in range(1, self._depth + 1):
             x = torch.relu(self.get_submodule(f"lin{number}")(x))
-        values: Tensor = self.head(x)
-        return values.unflatten(1, self._outputs)
+        values: Tensor = self.head(x).unflatten(1, self._outputs)
+        return values
 
 
 class ResidualBlock(nn.Module):
@@ -93,7 +93,7 @@ class ResidualDecoder(nn.Module):
 
     def forward(self, z: Tensor) -> Tensor:
         """The output before its activation, (batch, channels, height, width)."""
-        x = torch.relu(self.grow(z)).unflatten(1, self._start)
+        x: Tensor = torch.relu(self.grow(z)).unflatten(1, self._start)
         last = len(self.ups) - 1
         for level, (block, up) in enumerate(zip(self.blocks, self.ups, strict=True)):
             x = up(block(x))
@@ -133,7 +133,7 @@ class AudioDecoder(nn.Module):
 
     def forward(self, z: Tensor) -> Tensor:
         """The output before its activation, (batch, channels, length)."""
-        x = torch.relu(self.grow(z)).unflatten(1, self._start)
+        x: Tensor = torch.relu(self.grow(z)).unflatten(1, self._start)
         last = len(self.ups) - 1
         for level, up in enumerate(self.ups):
             x = up(x)

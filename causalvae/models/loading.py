@@ -20,9 +20,10 @@ from causalvae.models.layout import allow_any_layout, lay_out
 from causalvae.models.network import OUTPUTS, AnalysedNetwork
 from causalvae.models.operators import OperatorGraph
 from causalvae.models.program import Program
+from causalvae.models.python_source import open_python_model
 from causalvae.models.vae import VAE
 from causalvae.models.weights import Weights, load_into, read_weights, trained_as
-from causalvae.spec.schema import CheckpointModel, ModelSection, ZooModel
+from causalvae.spec.schema import CheckpointModel, ModelSection, PythonModel, ZooModel
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class Model:
     facts: dict[str, Any]
 
 
-def load_model(section: ModelSection, folder: Path) -> Model:
+def load_model(section: ModelSection, folder: Path, input_shape: tuple[int, ...] = (1, 64, 64)) -> Model:
     """Load, capture and list the network of a spec.
 
     Parameters
@@ -62,7 +63,18 @@ def load_model(section: ModelSection, folder: Path) -> Model:
         The spec's model section.
     folder : Path
         Relative paths start here: the spec file's folder.
+    input_shape : tuple of int
+        Of the data, for networks that do not say which inputs they take.
     """
+    if isinstance(section, PythonModel):
+        vae, identity = open_python_model(section, folder, input_shape)
+        declared = section.model_dump(mode="json", exclude={"weights"})
+        told = {
+            "source": "python",
+            "network": section.factory,
+            "weights": section.weights or "as the factory gives them",
+        }
+        return assemble(vae, section.latent == "sample", digest([identity, declared]), told)
     weights = read_weights(section.weights, folder)
     trained = trained_as(weights)
     facts: dict[str, Any] = {"source": section.source, "network": section.name, "weights": section.weights}

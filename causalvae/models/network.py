@@ -64,7 +64,7 @@ class AnalysedNetwork(nn.Module):
         noise : Tensor, shape (batch, latent_dim)
             Standard normal; used only where `sample` is True.
         """
-        posterior = self.vae.split(self.encoder(x))
+        posterior = self.vae.split(self.encoder(self.vae.scale_input(x)))
         mean, logvar = self.latent.mean(posterior.mean), self.latent.logvar(posterior.logvar)
         # A posterior mean that is passed on is the latent: one value, marked once.
         z = self.latent(mean + noise * (0.5 * logvar).exp()) if self.sample else mean

@@ -78,7 +78,8 @@ DATA: Final[dict[str, DataEntry]] = {
     )
 }
 
-ZOO_LATENTS: Final[dict[str, int]] = {"burgess": 10}
+# Every shipped network has as many latents.
+SHIPPED_LATENTS: Final = 10
 
 LATENT_PARTS: Final[tuple[str, ...]] = ("mean", "logvar", "noise")
 

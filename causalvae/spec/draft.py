@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from causalvae.spec.catalogue import DATA, ZOO_LATENTS, DataEntry
+from causalvae.spec.catalogue import DATA, SHIPPED_LATENTS, DataEntry
 from causalvae.spec.diagnostics import Path
 from causalvae.spec.digraph import reachable
 from causalvae.spec.schema import (
@@ -22,6 +22,7 @@ from causalvae.spec.schema import (
     Hypothesis,
     Intervention,
     MappingSection,
+    PythonModel,
     ReadoutSection,
     Section,
     Spec,
@@ -74,7 +75,7 @@ class Draft:
 
     Parameters
     ----------
-    model : ZooModel, CheckpointModel or None
+    model : ZooModel, CheckpointModel, PythonModel or None
     data : DataSection or None
     factors, attributes : dict or None
         By name; the value is None where its section could not be read, the whole is None where the names are not known.
@@ -93,7 +94,7 @@ class Draft:
     estimation : EstimationSection or None
     """
 
-    model: ZooModel | CheckpointModel | None
+    model: ZooModel | CheckpointModel | PythonModel | None
     data: DataSection | None
     factors: Mapping[str, FactorSection | None] | None
     attributes: Mapping[str, ReadoutSection | None] | None
@@ -114,9 +115,9 @@ class Draft:
     @property
     def latent_dim(self) -> int | None:
         """Number of latents, where it is known before the model is loaded."""
-        if isinstance(self.model, CheckpointModel):
-            return self.model.latent_dim
-        return None if self.model is None else ZOO_LATENTS.get(self.model.name)
+        if isinstance(self.model, ZooModel):
+            return SHIPPED_LATENTS if self.model.weights.startswith("builtin://") else None
+        return None if self.model is None else self.model.latent_dim
 
     @cached_property
     def pairs(self) -> tuple[tuple[str, str], ...]:
@@ -216,12 +217,14 @@ def draft_plain(plain: Any, faulty: frozenset[Path]) -> Draft:
     )
 
 
-def _read_model(plain: Any, faulty: frozenset[Path]) -> ZooModel | CheckpointModel | None:
+def _read_model(plain: Any, faulty: frozenset[Path]) -> ZooModel | CheckpointModel | PythonModel | None:
     source = plain.get("source") if isinstance(plain, dict) else None
     if source == "zoo":
         return _read(ZooModel.model_validate, plain, ("model",), faulty)
     if source == "checkpoint":
         return _read(CheckpointModel.model_validate, plain, ("model",), faulty)
+    if source == "python":
+        return _read(PythonModel.model_validate, plain, ("model",), faulty)
     return None
 
 

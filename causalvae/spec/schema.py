@@ -82,7 +82,61 @@ class CheckpointModel(Section):
     )
 
 
-ModelSection = Annotated[ZooModel | CheckpointModel, Field(discriminator="source")]
+class PosteriorReading(PosteriorSection):
+    """How the output of any encoder is read as a diagonal Gaussian."""
+
+    layout: Literal["chunk", "interleaved", "heads"] = Field(  # type: ignore[assignment]
+        default="chunk",
+        description="chunk: all means, then the rest; interleaved: by turns; heads: a tuple (mean, second).",
+    )
+    second: Literal["logvar", "var", "log_std"] = Field(
+        default="logvar",
+        description="What stands beside the means: log-variance, variance or log standard deviation.",
+    )
+
+
+class OutputSection(Section):
+    """What the decoder's output is."""
+
+    activation: Literal["none", "sigmoid", "tanh"] = Field(
+        default="sigmoid", description="Turns what the decoder gives into the space of its inputs; none if it does so."
+    )
+    likelihood: Literal["bernoulli", "gaussian"] = "bernoulli"
+
+
+class PythonModel(Section):
+    """The user's own network, made by a function of theirs; runs only where code is allowed (--allow-code)."""
+
+    source: Literal["python"]
+    factory: str = Field(
+        pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$",
+        max_length=500,
+        description="module:function that gives the network; modules beside the spec file are found as well.",
+    )
+    arguments: dict[str, Any] = Field(default={}, description="Keyword arguments of the function.")
+    weights: str | None = Field(
+        default=None, description="A safetensors or weights-only .pt file to read into what the function gives."
+    )
+    prefix: str = Field(default="", description="What the names of the weights begin with, to be left out.")
+    encoder: str = Field(default="encoder", description="Where in the network the encoder is: a dotted path.")
+    decoder: str = Field(default="decoder", description="Where in the network the decoder is: a dotted path.")
+    latent_dim: Count = Field(description="Number of latents.")
+    posterior: PosteriorReading = PosteriorReading()
+    output: OutputSection = OutputSection()
+    input_range: tuple[Number, Number] = Field(
+        default=(0.0, 1.0), description="What the network's inputs range over; data ranges over [0, 1]."
+    )
+    latent: Literal["mean", "sample"] = Field(
+        default="mean", description="What the decoder receives: the posterior mean, or a sample with common noise."
+    )
+
+    @property
+    def name(self) -> str:
+        """What the network is called in reports."""
+        return self.factory
+
+
+ModelSection = Annotated[ZooModel | CheckpointModel | PythonModel, Field(discriminator="source")]
 
 
 class DspritesData(Section):
@@ -390,12 +444,6 @@ class ExecutionSection(Section):
     )
     controls: Flag = Field(default=True, description="Run the hypotheses on a randomly initialised copy as well.")
 
-
-class ReportSection(Section):
-    """What is written."""
-
-    formats: tuple[Literal["html", "markdown", "json"], ...] = ("html", "markdown", "json")
-
     @property
     def memory_bytes(self) -> int | None:
         """The memory budget in bytes; None where none is given."""
@@ -403,6 +451,12 @@ class ReportSection(Section):
             return None
         number, unit = self.memory.rstrip("B").rstrip("i").rstrip("KMGT"), self.memory.lstrip("0123456789. ")
         return int(float(number) * (1024 if "i" in unit else 1000) ** (1 + "KMGT".index(unit[0])))
+
+
+class ReportSection(Section):
+    """What is written."""
+
+    formats: tuple[Literal["html", "markdown", "json"], ...] = ("html", "markdown", "json")
 
 
 class Spec(Section):

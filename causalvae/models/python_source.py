@@ -1,0 +1,156 @@
+"""The user's own network: made by a function of theirs, and read as a VAE as the spec declares."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from causalvae.digest import digest
+from causalvae.errors import CausalVAEError
+from causalvae.models.vae import VAE
+from causalvae.models.weights import Weights, load_into, read_weights
+from causalvae.spec.schema import PythonModel
+from causalvae.trust import code_is_allowed
+
+
+def open_python_model(section: PythonModel, folder: Path, input_shape: tuple[int, ...]) -> tuple[VAE, str]:
+    """Make the network of a ``source: python`` section.
+
+    Parameters
+    ----------
+    section : PythonModel
+    folder : Path
+        The spec file's folder: modules beside it are found, and relative weights start there.
+    input_shape : tuple of int
+        Of the data, without the batch axis.
+
+    Returns
+    -------
+    vae : VAE
+    identity : str
+        Content hash of the weights and of the factory's source file.
+
+    Raises
+    ------
+    CausalVAEError
+        CV117 where code is not allowed, CV118 where the factory cannot be found or fails, CV119 where encoder or
+        decoder are not where the spec says; CV101 to CV103 for its weights.
+    """
+    if not code_is_allowed():
+        raise CausalVAEError(
+            "CV117",
+            f"the spec names code to run ({section.factory}), and code is not allowed.",
+            "If you trust it as you trust a program, add --allow-code (in Python: causalvae.allow_code()).",
+            "model.factory",
+        )
+    factory = _find(section.factory, folder)
+    try:
+        network: Any = factory(**section.arguments)
+    except Exception as error:  # whatever the user's code raises
+        raise _failed(section.factory, "failed", error) from error
+    if not isinstance(network, nn.Module):
+        raise CausalVAEError(
+            "CV118",
+            f"{section.factory} gave a {type(network).__name__} and no torch.nn.Module.",
+            "Let the factory give the network, not its weights or a configuration.",
+            "model.factory",
+        )
+    if section.weights is not None:
+        load_into(network, _without_prefix(read_weights(section.weights, folder), section.prefix))
+    vae = VAE(
+        _part(network, section.encoder, "encoder"),
+        _part(network, section.decoder, "decoder"),
+        latent_dim=section.latent_dim,
+        input_shape=input_shape,
+        layout=section.posterior.layout,
+        activation=section.output.activation,
+        likelihood=section.output.likelihood,
+        second=section.posterior.second,
+        input_range=section.input_range,
+    )
+    state = Weights({name: value.detach().cpu() for name, value in network.state_dict().items()}, {}, section.factory)
+    return vae, digest([state.digest, _source_of(factory)])
+
+
+def _find(where: str, folder: Path) -> Any:
+    module_name, _, name = where.partition(":")
+    try:
+        with _importable(folder):
+            module = importlib.import_module(module_name)
+    except Exception as error:  # an import runs the module, which may raise anything
+        raise _failed(where, "cannot be imported", error) from error
+    try:
+        return getattr(module, name)
+    except AttributeError:
+        raise CausalVAEError(
+            "CV118",
+            f"{module_name} ({getattr(module, '__file__', 'built in')}) has no {name}.",
+            "Write model.factory as module:function.",
+            "model.factory",
+        ) from None
+
+
+@contextmanager
+def _importable(folder: Path) -> Iterator[None]:
+    """Find modules in `folder` as well, before all others, as a script there would."""
+    place = str(folder.resolve())
+    sys.path.insert(0, place)
+    try:
+        yield
+    finally:
+        sys.path.remove(place)
+
+
+def _failed(where: str, how: str, error: Exception) -> CausalVAEError:
+    reason = str(error).strip().splitlines()
+    told = f"{type(error).__name__}: {reason[0]}" if reason else type(error).__name__
+    return CausalVAEError(
+        "CV118",
+        f"{where} {how}: {told}",
+        "Modules are looked for beside the spec file and among what is installed; --debug shows the traceback.",
+        "model.factory",
+    )
+
+
+def _without_prefix(weights: Weights, prefix: str) -> Weights:
+    if not prefix:
+        return weights
+    kept = {name.removeprefix(prefix): value for name, value in weights.state.items() if name.startswith(prefix)}
+    if not kept:
+        some = ", ".join(sorted(weights.state)[:3])
+        raise CausalVAEError(
+            "CV103",
+            f"no name in {weights.place} begins with {prefix!r}.",
+            f"Names there are such as {some}.",
+            "model.prefix",
+        )
+    return Weights(kept, weights.metadata, weights.place)
+
+
+def _part(network: nn.Module, path: str, key: str) -> nn.Module:
+    try:
+        return network.get_submodule(path)
+    except AttributeError:
+        children = [name for name, _ in network.named_modules() if name]
+        raise CausalVAEError(
+            "CV119",
+            f"the network has no module {path!r}.",
+            f"Its modules are {', '.join(children[:12])}{' ...' if len(children) > 12 else ''}.",
+            f"model.{key}",
+        ) from None
+
+
+def _source_of(factory: Any) -> str:
+    """Hash of the file that the factory is written in, so that a changed network is another network."""
+    try:
+        path = inspect.getsourcefile(factory)
+    except TypeError:
+        path = None
+    return digest(Path(path).read_text(encoding="utf-8")) if path else ""
