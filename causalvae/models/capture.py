@@ -223,7 +223,7 @@ def check_agreement(graph: OperatorGraph, network: nn.Module, example: tuple[Ten
     for name, value in zip(graph.outputs, expected, strict=True):
         node = graph.outputs[name]
         # A batch of one may take another kernel, so this one is held to rounding and not to the bit.
-        # Values that are no numbers are the load-time check's to tell; here they only must not be taken for a difference.
+        # Values that are no numbers are the load-time check's to tell; here they are not to be taken for a difference.
         value, found = value.nan_to_num(), environment[node].nan_to_num()
         slack = 1e-4 * float(value.abs().max()) + 1e-6
         if not torch.allclose(alone[node].nan_to_num(), value[:1], rtol=1e-3, atol=slack):

@@ -8,135 +8,72 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from causalvae.digest import digest
+from causalvae.spec.model_section import (
+    CheckpointModel,
+    ModelSection,
+    PosteriorSection,
+    PythonModel,
+    ZooModel,
+)
+from causalvae.spec.section import (
+    EDGE_PATTERN,
+    NAME_PATTERN,
+    ComponentRef,
+    Count,
+    Flag,
+    Fraction,
+    Index,
+    Level,
+    MemorySize,
+    ModestCount,
+    Name,
+    NullPairCount,
+    Number,
+    PairCount,
+    Section,
+    Seed,
+)
 
-NAME_PATTERN = r"^[A-Za-z_][A-Za-z0-9_-]*$"
-EDGE_PATTERN = r"^\s*[A-Za-z_][A-Za-z0-9_-]*\s*->\s*[A-Za-z_][A-Za-z0-9_-]*\s*$"
-
-Name = Annotated[str, Field(pattern=NAME_PATTERN, max_length=100)]
-ComponentRef = Annotated[str, Field(min_length=1, max_length=500, description="A component address, or $FACTOR.")]
-# Strict scalars: the text "512" is no number and true is no count, in YAML as in the JSON Schema.
-Count = Annotated[int, Field(strict=True, gt=0, le=1_000_000_000)]
-# A bound that a field adds to one of the same kind here would be ignored, so each range is a type of its own.
-Index = Annotated[int, Field(strict=True, ge=0, le=1_000_000)]
-ModestCount = Annotated[int, Field(strict=True, gt=0, le=1_000_000)]
-# One pair has no spread, so no interval and no test.
-PairCount = Annotated[int, Field(strict=True, ge=2, le=1_000_000)]
-NullPairCount = Annotated[int, Field(strict=True, ge=8, le=1_000_000)]
-Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
-Fraction = Annotated[float, Field(strict=True, ge=0, le=1, allow_inf_nan=False)]
-Level = Annotated[float, Field(strict=True, gt=0, lt=1, allow_inf_nan=False)]
-Seed = Annotated[int, Field(strict=True, ge=0, lt=2**63)]
-Flag = Annotated[bool, Field(strict=True)]
-# A number and a unit: decimal (MB) or binary (MiB) ones.
-MemorySize = Annotated[
-    str, Field(strict=True, max_length=40, pattern=r"^([1-9][0-9]*(\.[0-9]+)?|0\.[0-9]*[1-9][0-9]*) ?[KMGT]i?B$")
+# What other rooms name of the language is named here, wherever it is written.
+__all__ = [
+    "EDGE_PATTERN",
+    "NAME_PATTERN",
+    "ActivationIntervention",
+    "AlignmentSection",
+    "Bound",
+    "CheckpointModel",
+    "Count",
+    "DataSection",
+    "DspritesData",
+    "EstimationSection",
+    "ExecutionSection",
+    "Expectations",
+    "FactorSection",
+    "GraphSection",
+    "Hypothesis",
+    "InputIntervention",
+    "Intervention",
+    "LatentIntervention",
+    "LatentValues",
+    "MappingSection",
+    "MediationIntervention",
+    "ModelSection",
+    "Name",
+    "NullSection",
+    "PosteriorSection",
+    "PythonModel",
+    "ReadoutSection",
+    "ReportSection",
+    "ScreenSection",
+    "Section",
+    "SetTo",
+    "Spec",
+    "ZooModel",
 ]
-
-
-class Section(BaseModel):
-    """A part of a spec: unknown keys are refused, values never change."""
-
-    # Building every section's validator on its own would double the time that importing the language takes.
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, defer_build=True)
-
-
-class PosteriorSection(Section):
-    """How an encoder's output splits into means and log-variances."""
-
-    layout: Literal["chunk", "interleaved"] = Field(
-        default="chunk",
-        description="chunk: all means, then all log-variances; interleaved: mean and log-variance by turns.",
-    )
-
-
-class ZooModel(Section):
-    """A network and weights that this package ships."""
-
-    source: Literal["zoo"]
-    name: Literal["burgess", "mlp", "residual", "audio"] | None = Field(
-        default=None, description="The architecture; the one that the weights were trained as where left out."
-    )
-    weights: str = Field(
-        min_length=1,
-        description="builtin://NAME for shipped weights, or a path of a safetensors file that `causalvae train` wrote.",
-    )
-    latent: Literal["mean", "sample"] = Field(
-        default="mean", description="What the decoder receives: the posterior mean, or a sample with common noise."
-    )
-
-
-class CheckpointModel(Section):
-    """A known network with the user's own weights, from a safetensors or a weights-only .pt file."""
-
-    source: Literal["checkpoint"]
-    name: Literal["burgess"] = Field(default="burgess", description="The architecture.")
-    weights: str = Field(min_length=1, description="Path, relative to the spec file.")
-    latent_dim: Count = Field(default=10, description="Number of latents of the network that wrote the weights.")
-    posterior: PosteriorSection = PosteriorSection()
-    latent: Literal["mean", "sample"] = Field(
-        default="mean", description="What the decoder receives: the posterior mean, or a sample with common noise."
-    )
-
-
-class PosteriorReading(PosteriorSection):
-    """How the output of any encoder is read as a diagonal Gaussian."""
-
-    layout: Literal["chunk", "interleaved", "heads"] = Field(  # type: ignore[assignment]
-        default="chunk",
-        description="chunk: all means, then the rest; interleaved: by turns; heads: a tuple (mean, second).",
-    )
-    second: Literal["logvar", "var", "log_std"] = Field(
-        default="logvar",
-        description="What stands beside the means: log-variance, variance or log standard deviation.",
-    )
-
-
-class OutputSection(Section):
-    """What the decoder's output is."""
-
-    activation: Literal["none", "sigmoid", "tanh"] = Field(
-        default="sigmoid", description="Turns what the decoder gives into the space of its inputs; none if it does so."
-    )
-    likelihood: Literal["bernoulli", "gaussian"] = "bernoulli"
-
-
-class PythonModel(Section):
-    """The user's own network, made by a function of theirs; runs only where code is allowed (--allow-code)."""
-
-    source: Literal["python"]
-    factory: str = Field(
-        pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$",
-        max_length=500,
-        description="module:function that gives the network; modules beside the spec file are found as well.",
-    )
-    arguments: dict[str, Any] = Field(default={}, description="Keyword arguments of the function.")
-    weights: str | None = Field(
-        default=None, description="A safetensors or weights-only .pt file to read into what the function gives."
-    )
-    prefix: str = Field(default="", description="What the names of the weights begin with, to be left out.")
-    encoder: str = Field(default="encoder", description="Where in the network the encoder is: a dotted path.")
-    decoder: str = Field(default="decoder", description="Where in the network the decoder is: a dotted path.")
-    latent_dim: Count = Field(description="Number of latents.")
-    posterior: PosteriorReading = PosteriorReading()
-    output: OutputSection = OutputSection()
-    input_range: tuple[Number, Number] = Field(
-        default=(0.0, 1.0), description="What the network's inputs range over; data ranges over [0, 1]."
-    )
-    latent: Literal["mean", "sample"] = Field(
-        default="mean", description="What the decoder receives: the posterior mean, or a sample with common noise."
-    )
-
-    @property
-    def name(self) -> str:
-        """What the network is called in reports."""
-        return self.factory
-
-
-ModelSection = Annotated[ZooModel | CheckpointModel | PythonModel, Field(discriminator="source")]
 
 
 class DspritesData(Section):

@@ -1,0 +1,37 @@
+"""Scalars and the base of every section of the spec language."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+NAME_PATTERN = r"^[A-Za-z_][A-Za-z0-9_-]*$"
+EDGE_PATTERN = r"^\s*[A-Za-z_][A-Za-z0-9_-]*\s*->\s*[A-Za-z_][A-Za-z0-9_-]*\s*$"
+
+Name = Annotated[str, Field(pattern=NAME_PATTERN, max_length=100)]
+ComponentRef = Annotated[str, Field(min_length=1, max_length=500, description="A component address, or $FACTOR.")]
+# Strict scalars: the text "512" is no number and true is no count, in YAML as in the JSON Schema.
+Count = Annotated[int, Field(strict=True, gt=0, le=1_000_000_000)]
+# A bound that a field adds to one of the same kind here would be ignored, so each range is a type of its own.
+Index = Annotated[int, Field(strict=True, ge=0, le=1_000_000)]
+ModestCount = Annotated[int, Field(strict=True, gt=0, le=1_000_000)]
+# One pair has no spread, so no interval and no test.
+PairCount = Annotated[int, Field(strict=True, ge=2, le=1_000_000)]
+NullPairCount = Annotated[int, Field(strict=True, ge=8, le=1_000_000)]
+Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+Fraction = Annotated[float, Field(strict=True, ge=0, le=1, allow_inf_nan=False)]
+Level = Annotated[float, Field(strict=True, gt=0, lt=1, allow_inf_nan=False)]
+Seed = Annotated[int, Field(strict=True, ge=0, lt=2**63)]
+Flag = Annotated[bool, Field(strict=True)]
+# A number and a unit: decimal (MB) or binary (MiB) ones.
+MemorySize = Annotated[
+    str, Field(strict=True, max_length=40, pattern=r"^([1-9][0-9]*(\.[0-9]+)?|0\.[0-9]*[1-9][0-9]*) ?[KMGT]i?B$")
+]
+
+
+class Section(BaseModel):
+    """A part of a spec: unknown keys are refused, values never change."""
+
+    # Building every section's validator on its own would double the time that importing the language takes.
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, defer_build=True)
