@@ -15,6 +15,7 @@ from causalvae.errors import CausalVAEError
 from causalvae.models.architectures import build
 from causalvae.models.burgess import burgess
 from causalvae.models.capturing import capture_network, find_components
+from causalvae.models.compiled import original_of
 from causalvae.models.components import ComponentMap
 from causalvae.models.layout import allow_any_layout, lay_out
 from causalvae.models.network import OUTPUTS, AnalysedNetwork
@@ -113,8 +114,14 @@ def assemble(vae: VAE, samples_latent: bool, model_digest: str, facts: dict[str,
     Raises
     ------
     CausalVAEError
-        CV110 where the network cannot be run exactly by any means.
+        CV110 where the network cannot be run exactly by any means, CV111 where it is compiled and its original cannot
+        be reached.
     """
+    original = original_of(vae)
+    if not isinstance(original, VAE):
+        raise TypeError(f"{type(original).__name__} is not a VAE")
+    if original is not vae:
+        vae, facts = original, {**facts, "compiled": "by torch.compile; the network before it was captured"}
     vae.eval()
     for parameter in vae.parameters():
         parameter.requires_grad_(False)

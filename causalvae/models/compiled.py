@@ -1,0 +1,60 @@
+"""Networks that went through `torch.compile`: hooks and captures want what was compiled, and not what came out."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from typing import Any
+
+from torch import nn
+
+from causalvae.errors import CausalVAEError
+from causalvae.models.operators import tensors_of
+
+
+def is_compiled(network: nn.Module) -> bool:
+    """Whether the network, or any module in it, is compiled."""
+    return any(_wraps(module) or module._compiled_call_impl is not None for module in network.modules())
+
+
+def _wraps(module: nn.Module) -> bool:
+    """Whether a module is what `torch.compile` made of one."""
+    # Told by name, for importing the class takes seconds.
+    return type(module).__name__ == "OptimizedModule" and "_orig_mod" in module._modules
+
+
+def original_of(network: nn.Module) -> nn.Module:
+    """The network as it was before `torch.compile`, under its own module paths and over the same tensors.
+
+    The network that was given stays as it is: where something in it is compiled, its modules are copied, those that are
+    compiled as their originals.
+
+    Raises
+    ------
+    CausalVAEError
+        CV111 where it cannot be copied.
+    """
+    if _wraps(network):
+        return original_of(network.get_submodule("_orig_mod"))
+    if not is_compiled(network):
+        return network
+    known: dict[int, Any] = {id(tensor): tensor for tensor in tensors_of(network).values()}
+    try:
+        for module in _compiled_innermost_first(network):
+            # Whoever refers to the compiled module is given the copy of its original.
+            known[id(module)] = copy.deepcopy(module.get_submodule("_orig_mod"), known)
+        copied: nn.Module = copy.deepcopy(network, known)
+    except Exception as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise CausalVAEError(
+            "CV111",
+            f"the network is compiled, and what was compiled cannot be reached: {reason.rstrip('.')}.",
+            "Give the network before torch.compile; the engine compiles nothing that it needs.",
+            "model",
+        ) from error
+    return copied
+
+
+def _compiled_innermost_first(network: nn.Module) -> Iterator[nn.Module]:
+    # A module is named before those inside it.
+    yield from reversed([module for module in network.modules() if _wraps(module)])
