@@ -21,6 +21,7 @@ def print_plan(console: Console, plan: Plan) -> None:
     """Print what would be run: cohorts, arms by purpose, and what each pass saves."""
     console.print(Text.assemble((clean(plan.name), "bold"), f"  plan {plan.digest}"))
     console.print(f"spec {plan.spec_digest}, network {plan.model_digest}, seed {plan.seed}")
+    _print_capture(console, plan)
     rows = sum(arm.pairs for arm in plan.arms)
     console.print(
         f"{len(plan.arms):,} arms, {rows:,} rows, {len(plan.attributes)} attributes "
@@ -34,6 +35,12 @@ def print_plan(console: Console, plan: Plan) -> None:
     if plan.options:
         console.print()
         console.print("Options: " + ", ".join(f"{clean(name)} = {value}" for name, value in plan.options.items()))
+
+
+def _print_capture(console: Console, plan: Plan) -> None:
+    """Say what captured the network where it is not the best means there is."""
+    if plan.captured_by != "torch.export":
+        console.print(f"captured by {clean(plan.captured_by)}")
 
 
 def cohort_table(plan: Plan) -> Table:
@@ -106,6 +113,7 @@ def print_explained(console: Console, plan: Plan, explained: Explained) -> None:
 
     forecast = explained.forecast
     console.print(Text.assemble((clean(plan.name), "bold"), f"  plan {plan.digest}"))
+    _print_capture(console, plan)
     print_table(console, explained_pass_table(explained))
     print_table(console, cost_table(explained.costs))
     console.print()

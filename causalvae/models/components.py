@@ -144,6 +144,8 @@ class ComponentMap:
         Those that the latent depends on, as positions.
     row_bytes : float
         The most bytes of activations that a row of a whole forward pass holds at once; 0 where it is not known.
+    captured_by : str
+        What captured the network, and why nothing better did.
     """
 
     sites: tuple[Site, ...]
@@ -152,6 +154,7 @@ class ComponentMap:
     operations: tuple[OperationCost, ...] = ()
     before_latent: frozenset[int] = frozenset()
     row_bytes: float = 0.0
+    captured_by: str = "torch.export"
 
     @cached_property
     def _by_name(self) -> dict[str, Site]:

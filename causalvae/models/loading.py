@@ -146,7 +146,7 @@ def assemble(vae: VAE, samples_latent: bool, model_digest: str, facts: dict[str,
         "captured by": captured.said,
         "digest": model_digest,
     }
-    components = find_components(program, vae.latent_dim, model_digest)
+    components = replace(find_components(program, vae.latent_dim, model_digest), captured_by=captured.said)
     return Model(vae, network, program, components, samples_latent, facts)
 
 

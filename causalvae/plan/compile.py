@@ -125,6 +125,7 @@ class _Compiler:
             auto_rows=spec.execution.batch_rows == "auto",
             memory=spec.execution.memory_bytes,
             measures=_measures(spec),
+            captured_by=self._components.captured_by,
             seed=spec.execution.seed,
             options={
                 "rerun": "full",

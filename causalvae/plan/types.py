@@ -250,6 +250,8 @@ class Plan:
         What each pass did, in order.
     measures : str
         Content hash of where inputs come from and of how each attribute is measured.
+    captured_by : str
+        What captured the network, and why nothing better did; no part of the digest.
     """
 
     name: str
@@ -270,6 +272,7 @@ class Plan:
     auto_rows: bool = False
     memory: int | None = None
     measures: str = ""
+    captured_by: str = "torch.export"
 
     @property
     def outputs(self) -> tuple[str, ...]:
@@ -279,9 +282,9 @@ class Plan:
 
     @cached_property
     def digest(self) -> str:
-        """Content hash of all but the pass records."""
+        """Content hash of all but the pass records and what captured the network."""
         content = asdict(self)
-        del content["passes"]
+        del content["passes"], content["captured_by"]
         return digest(content)
 
     @cached_property
