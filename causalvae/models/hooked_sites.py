@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from math import prod
+
 from causalvae.models.components import ComponentMap, OperationCost, Site, Stage
 from causalvae.models.hooked import Call, HookedNetwork
 
@@ -17,8 +20,8 @@ def find_hooked_sites(network: HookedNetwork, latent_dim: int, model_digest: str
     """Every module's output that hooks reach, and the latent's parts, as sites in the order of computation.
 
     Named as the sites of a captured graph are: a module that is followed by a functional activation gives ``name`` and
-    ``name@pre``, a module that is called again a site for each call. A patch anywhere re-runs everything, so the
-    network is one operation.
+    ``name@pre``, a module that is called again a site for each call. A patch anywhere re-runs everything, so of the
+    operations that are listed the last, the whole forward pass, has all the cost; the others are values to keep.
 
     Parameters
     ----------
@@ -36,25 +39,41 @@ def find_hooked_sites(network: HookedNetwork, latent_dim: int, model_digest: str
             places.append((_name(call, order), stage, call))
     stages = {"encoder": 0, "latent": 1, "decoder": 2}
     places.sort(key=lambda place: (stages[place[1]], order[place[2].node]))
-    sites = [_site(name, stage, call.kind, call.shape, call.node, call.is_leaf) for name, stage, call in places]
+    sites = [Site(name, stage, call.kind, call.shape, call.node, call.is_leaf, 1.0) for name, stage, call in places]
     first_of_decoder = next((place for place, site in enumerate(sites) if site.stage == "decoder"), len(sites))
     latent = []
     noise = network.inputs[1]
     if noise not in network.unused:
-        latent.append(_site("latent.noise", "latent", "noise", network.shape(noise), noise, True))
+        latent.append(Site("latent.noise", "latent", "noise", network.shape(noise), noise, True, 1.0))
     for name, node, kind in _LATENT_SITES:
         # A posterior mean that is passed on is the latent.
         held = node if node in order else "latent.mean#1"
-        latent.append(_site(name, "latent", kind, network.shape(held), held, True))
+        latent.append(Site(name, "latent", kind, network.shape(held), held, True, 1.0))
     sites[first_of_decoder:first_of_decoder] = latent
-    everything = OperationCost("forward pass", network.flops, network.bytes)
-    return ComponentMap(tuple(sites), latent_dim, model_digest, (everything,), frozenset((0,)))
+    return _priced(network, sites, latent_dim, model_digest)
+
+
+def _priced(network: HookedNetwork, sites: list[Site], latent_dim: int, model_digest: str) -> ComponentMap:
+    """The sites with what a re-run from each costs and reads: a whole pass, the inputs and the site's own value."""
+    kept = list(dict.fromkeys([*network.inputs, *(site.node for site in sites)]))
+    place = {node: position for position, node in enumerate(kept)}
+    whole = len(kept)
+    inputs = frozenset(place[name] for name in network.inputs)
+    priced = [
+        replace(site, rerun_cost=1.0, downstream=frozenset((whole,)), reads=inputs | {place[site.node]})
+        for site in sites
+    ]
+    costs = [OperationCost(node, 0.0, 0.0, _size(network, node)) for node in kept]
+    output = _size(network, network.outputs["output"])
+    costs.append(OperationCost("forward pass", network.flops, network.bytes, output))
+    return ComponentMap(tuple(priced), latent_dim, model_digest, tuple(costs), frozenset((whole,)))
+
+
+def _size(network: HookedNetwork, node: str) -> float:
+    """Bytes of a value of one row, in float32."""
+    return 4.0 * prod(network.shape(node))
 
 
 def _name(call: Call, order: dict[str, int]) -> str:
     name = call.path if call.number == 1 else f"{call.path}#{call.number}"
     return name + "@pre" if f"{call.node}+activation" in order else name
-
-
-def _site(name: str, stage: Stage, kind: str, shape: tuple[int, ...], node: str, is_leaf: bool) -> Site:
-    return Site(name, stage, kind, shape, node, is_leaf, 1.0, frozenset((0,)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cache
+from math import prod
 
 import pytest
 import torch
@@ -149,9 +150,14 @@ def test_dead_rows_are_not_run_and_every_other_pays_a_whole_pass() -> None:
         assert torch.equal(group.live()[0], moved)
         ledger = Ledger()
         list(group.batches(group.live(), BatchSize(64), ledger))
-    assert ledger.flops == ledger.rows * model.graph.flops == ledger.rows * model.components.operations[0].flops
+    assert ledger.flops == ledger.rows * model.graph.flops == ledger.rows * model.components.operations[-1].flops
     assert ledger.bytes == ledger.rows * model.graph.bytes
-    assert {site.rerun_cost for site in model.components.sites} == {1.0}
+    for site in model.components.sites:
+        assert site.rerun_cost == 1.0
+        operations = model.components.operations
+        assert sum(operations[place].flops for place in site.downstream) == model.graph.flops
+        kept = {operations[place].name: operations[place].size for place in site.reads}
+        assert kept == {node: 4 * prod(model.graph.shape(node)) for node in (*model.graph.inputs, site.node)}
 
 
 @pytest.mark.parametrize("name", ["sequential", "residual", "batch norm"])
