@@ -5,11 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from causalvae.engine.keep import needed_values
 from causalvae.engine.memory import BatchSize
 from causalvae.engine.outcomes import OutcomeMeter
 from causalvae.engine.rerun import Group, Shortcuts, group_arms
@@ -18,6 +20,7 @@ from causalvae.engine.shards import run_clean, shard_bounds
 from causalvae.engine.statistics import OBSERVED_KINDS, gather_means, gather_observed, merge, sites_needing
 from causalvae.engine.suffix import Ledger
 from causalvae.engine.values import MIN_ROWS, padding
+from causalvae.plan.passes.pack import row_bytes
 from causalvae.plan.types import OUTPUT, Arm, Plan
 
 # Pairs of each cohort that live rows are counted on, and rows of each kind that are timed.
@@ -168,7 +171,8 @@ def forecast(
             passes["share"] = sum((group.work["none"] for group in groups), Work())
         elif record.name in applied:
             passes[record.name] = sum((group.work[record.name] for group in groups), Work())
-    running = max((operation.bytes for operation in runner.components.operations), default=0.0) * plan.batch_rows
+    outputs = prod(runner.graph.shape(runner.graph.outputs["output"]))
+    running = row_bytes(runner.components, outputs) * plan.batch_rows
     return Forecast(passes, tuple(groups), clean, workers, workers * (kept + running), sample_pairs)
 
 
@@ -191,6 +195,7 @@ class _Sample:
             for side, values in self._clean.sides.items()
         }
         self._outputs = runner.plan.outputs
+        self._plan, self._arms = runner.plan, arms
         self._meter = OutcomeMeter(runner.measure, runner.plan, outputs["base"], outputs.get("counterfactual"))
 
     @property
@@ -200,10 +205,10 @@ class _Sample:
 
     @property
     def kept_bytes(self) -> float:
-        """Bytes of kept clean values a pair, both sides together."""
-        tensors = [value for values in self._clean.sides.values() for name, value in values.items()
-                   if isinstance(value, Tensor) and self._graph.batched(name)]  # fmt: skip
-        return sum(tensor.numel() * tensor.element_size() / len(tensor) for tensor in tensors if tensor.ndim)
+        """Bytes of clean values that a run keeps of a pair, both sides together."""
+        shortcuts = Shortcuts.of(self._plan.options)
+        keep = needed_values(self._graph, self._components, self._arms, shortcuts, self._outputs)
+        return float(keep.numbers(self._graph) * self._inputs.noise.element_size())
 
     def whole_pass(self) -> Work:
         """What whole forward passes cost, outcomes measured."""

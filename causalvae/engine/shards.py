@@ -77,11 +77,15 @@ class GroupCost:
 
 @dataclass(frozen=True)
 class ShardResult:
-    """Outcome rows of one shard, in the order of the plan's arms, its clean values, and what each group cost."""
+    """Outcome rows of one shard, in the order of the plan's arms, its clean values, and what each group cost.
+
+    `batch_rows` is how many rows were run at once in the end: fewer than planned where memory did not suffice.
+    """
 
     outcomes: pd.DataFrame
     clean: CleanRuns
     costs: tuple[GroupCost, ...] = ()
+    batch_rows: int = 0
 
 
 def shard_bounds(samples: int, shard_pairs: int) -> list[tuple[int, int]]:
@@ -231,4 +235,4 @@ def run_shard(
         on_rows(total - int(live.sum()))
     ids = [arms[position].id for position in present]
     found = [(values[position], alive[position]) for position in present]
-    return ShardResult(outcome_frame(ids, found, inputs.first, meter.columns), clean, tuple(costs))
+    return ShardResult(outcome_frame(ids, found, inputs.first, meter.columns), clean, tuple(costs), size.rows)

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor
 
-from causalvae.engine.shards import ShardInputs, run_padded
+from causalvae.engine.memory import BatchSize
+from causalvae.engine.shards import ShardInputs, run_rows
 from causalvae.engine.values import Statistics
 from causalvae.models.components import ComponentMap
 from causalvae.models.program import Program
@@ -15,6 +16,8 @@ from causalvae.plan.types import Arm
 
 OBSERVED_KINDS = ("quantile", "sd")
 MEAN_BLOCK = 16
+# Rows of the runs that gather statistics.
+CHUNK_PAIRS = 64
 
 
 def sites_needing(arms: Iterable[Arm], kinds: Sequence[str]) -> tuple[str, ...]:
@@ -24,18 +27,23 @@ def sites_needing(arms: Iterable[Arm], kinds: Sequence[str]) -> tuple[str, ...]:
 
 
 def gather_means(
-    graph: Program, components: ComponentMap, sites: Sequence[str], shards: Iterable[ShardInputs]
+    graph: Program,
+    components: ComponentMap,
+    sites: Sequence[str],
+    shards: Iterable[ShardInputs],
+    batch_rows: int = CHUNK_PAIRS,
 ) -> dict[str, Statistics]:
     """The mean of each site over the base side, accumulated in float64.
 
     Sums are taken over blocks of `MEAN_BLOCK` rows, so that the mean does not depend on how many rows, a multiple of
-    these, `shards` have.
+    these, `shards` have. At most `batch_rows` are run at once, fewer where memory does not suffice.
     """
+    size = BatchSize(batch_rows)
     totals: dict[str, Tensor] = {}
     rows = 0
     nodes = [components.site(name).node for name in sites]
     for shard in shards:
-        values = run_padded(graph, shard.sides["base"], shard.noise, nodes)
+        values = run_rows(graph, shard.sides["base"], shard.noise, size, nodes)
         rows += shard.rows
         for name, node in zip(sites, nodes, strict=True):
             for block in values[node].double().split(MEAN_BLOCK):
@@ -46,14 +54,20 @@ def gather_means(
 
 
 def gather_observed(
-    graph: Program, components: ComponentMap, sites: Sequence[str], shards: Iterable[ShardInputs]
+    graph: Program,
+    components: ComponentMap,
+    sites: Sequence[str],
+    shards: Iterable[ShardInputs],
+    batch_rows: int = CHUNK_PAIRS,
 ) -> dict[str, Statistics]:
     """The values of each site over the observed cohort, sorted along the first axis."""
+    size = BatchSize(batch_rows)
     found: dict[str, list[Tensor]] = {name: [] for name in sites}
+    nodes = [components.site(name).node for name in sites]
     for shard in shards:
-        values = run_padded(graph, shard.sides["base"], shard.noise, [components.site(name).node for name in sites])
-        for name in sites:
-            found[name].append(values[components.site(name).node])
+        values = run_rows(graph, shard.sides["base"], shard.noise, size, nodes)
+        for name, node in zip(sites, nodes, strict=True):
+            found[name].append(values[node])
     return {name: Statistics(observed=torch.cat(values).sort(0).values) for name, values in found.items()}
 
 

@@ -81,7 +81,8 @@ def test_measured_live_rows_are_those_of_the_outcome_table(
 
 def test_each_pass_leaves_less_to_do(mean_model: Model, measure: Callable[[Tensor], Tensor]) -> None:
     plan, found = foretell(mean_model, measure)
-    assert list(found.passes) == ["none", *(record.name for record in plan.passes)]
+    # Packing leaves nothing out: it says how much is done at once.
+    assert list(found.passes) == ["none", *(record.name for record in plan.passes if record.name != "pack")]
     works = list(found.passes.values())
     for earlier, later in pairwise(works):
         assert later.rows <= earlier.rows + 1e-9
