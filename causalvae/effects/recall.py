@@ -105,7 +105,8 @@ class _Tails:
             + self._choose(self._size - marked, self._drawn - seen[possible])
             - self._choose(self._size, np.array(self._drawn))
         )
-        return np.exp(logs)
+        found: FloatArray = np.exp(logs)
+        return found
 
     def _choose(self, n: int, k: npt.NDArray[np.int64]) -> FloatArray:
         table = self._log_factorials

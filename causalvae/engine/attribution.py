@@ -26,7 +26,8 @@ directions over all pairs, which leaves a relative error of sqrt((pi / 2 - 1) / 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -172,12 +173,12 @@ class Attribution:
         """Gradients of each direction's outcome at `nodes`, averaged along the line."""
         steps = self._screen.steps
         totals: list[list[Tensor]] = []
-        with torch.enable_grad():
+        with gradients_through(self._graph):
             for step in range(steps):
                 place = 0.0 if self._screen.method == "attribution" else (step + 0.5) / steps
                 point = [(a + place * (b - a)).detach().clone().requires_grad_() for a, b in zip(own, end, strict=True)]
                 values, outputs = run_with_gradients(self._graph, point, nodes)
-                found = [_differentiate(outcome, values) for outcome in self._outcomes(outputs, directions)]
+                found = [differentiate(outcome, values) for outcome in self._outcomes(outputs, directions)]
                 if not totals:
                     totals = found
                 else:
@@ -233,10 +234,23 @@ def _places(patch: Patch, shape: tuple[int, ...]) -> Tensor:
     return everything[selection(patch, 1 + len(shape))].flatten()
 
 
+@contextmanager
+def gradients_through(graph: Program) -> Iterator[None]:
+    """Let passes be differentiated, forward and backward both within.
+
+    The modules of a network that is run as it is may overwrite values that a gradient still needs; these are copied.
+    """
+    with ExitStack() as stack:
+        stack.enter_context(torch.enable_grad())
+        if isinstance(graph, HookedNetwork):
+            stack.enter_context(torch.autograd.graph.allow_mutation_on_saved_tensors())
+        yield
+
+
 def run_with_gradients(
     graph: Program, arguments: Sequence[Tensor], nodes: Sequence[str]
 ) -> tuple[list[Tensor], dict[str, Tensor]]:
-    """A forward pass that can be differentiated with respect to the values of `nodes`.
+    """A forward pass within `gradients_through` that can be differentiated with respect to the values of `nodes`.
 
     Parameters
     ----------
@@ -266,7 +280,7 @@ def run_with_gradients(
     return [found[name] for name in nodes], {name: found[node] for name, node in graph.outputs.items()}
 
 
-def _differentiate(outcome: Tensor, values: Sequence[Tensor]) -> list[Tensor]:
+def differentiate(outcome: Tensor, values: Sequence[Tensor]) -> list[Tensor]:
     """The gradient of each row's outcome at that row's `values`; zero where it does not depend on them."""
     moving = [value for value in values if value.requires_grad]
     if not outcome.requires_grad or not moving:

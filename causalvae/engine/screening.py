@@ -26,7 +26,6 @@ from causalvae.engine.outcomes import Measure
 from causalvae.engine.progress import OnProgress, Progress
 from causalvae.engine.runner import PlanRunner
 from causalvae.engine.shards import GroupCost, shard_bounds
-from causalvae.engine.statistics import gather_means, sites_needing
 from causalvae.engine.tables import unreadable
 from causalvae.engine.workers import RowCounter, run_tasks
 from causalvae.models.loading import Model
@@ -158,9 +157,7 @@ def _score(
     on_progress: OnProgress,
 ) -> FloatArray:
     cohort, pairs = candidates[0].cohort, candidates[0].pairs
-    means = sites_needing(candidates, ("mean",))
-    statistics = gather_means(runner.graph, runner.components, means, runner.chunks(cohort)) if means else {}
-    attribution = Attribution(screen, candidates, runner, graph, statistics)
+    attribution = Attribution(screen, candidates, runner, graph, runner.statistics(cohort, candidates))
     bounds = shard_bounds(pairs, _PAIRS)
     found: list[FloatArray] = [np.empty(0)] * len(bounds)
     seconds = [0.0] * len(bounds)
