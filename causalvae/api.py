@@ -310,6 +310,7 @@ def analyse(
             **{library: version(library) for library in _LIBRARIES},
         },
         warnings=warn(controls, checks, latents),
+        screens=effects.screens,
     )
 
 
