@@ -5,6 +5,8 @@ Codes: CV0xx spec, CV1xx model, CV2xx data and readouts, CV3xx plan, CV4xx run, 
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class CausalVAEError(Exception):
     """A fault with a stable code, a place and a remedy.
@@ -30,6 +32,17 @@ class CausalVAEError(Exception):
         self.remedy = remedy
         self.place = place
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # An exception is otherwise pickled as its class and its message, and called with these alone: it could not be
+        # raised in one process and told in another.
+        return _restore, (type(self), self.args, self.__dict__)
+
     def __str__(self) -> str:
         where = f" at {self.place}" if self.place else ""
         return f"{self.code}{where}: {self.message} {self.remedy}"
+
+
+def _restore(kind: type[CausalVAEError], arguments: tuple[Any, ...], state: dict[str, Any]) -> CausalVAEError:
+    error = kind.__new__(kind, *arguments)
+    error.__dict__.update(state)
+    return error

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import asdict
-from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -14,16 +13,19 @@ import torch
 
 from causalvae.data.dataset import Dataset
 from causalvae.digest import digest
+from causalvae.engine.backends.backend import Backend, Work, open_backend
 from causalvae.engine.measurements import Measurements, StoredMeasurements, sweep_partials, write_json, write_table
 from causalvae.engine.outcomes import Measure
+from causalvae.engine.packing import pack_for, settle_shards
 from causalvae.engine.precision import matrix_precision
 from causalvae.engine.progress import OnProgress, Progress, ignore_progress
-from causalvae.engine.runner import PlanRunner, list_shards
+from causalvae.engine.runner import PlanRunner, ShardFiles, list_shards, write_shard
+from causalvae.engine.screening import leave_out, screen_components
 from causalvae.engine.tables import FileTable, unreadable
-from causalvae.engine.workers import RowCounter, Task, run_tasks, single_threaded_kernels
+from causalvae.engine.workers import RowCounter, single_threaded_kernels
 from causalvae.errors import CausalVAEError
 from causalvae.models.loading import Model
-from causalvae.plan.types import Plan
+from causalvae.plan.types import Arm, Plan
 
 
 def choose_device(name: str) -> torch.device:
@@ -46,6 +48,7 @@ def execute_plan(
     folder: Path,
     device: str = "auto",
     on_progress: OnProgress = ignore_progress,
+    backend: Backend | None = None,
 ) -> Measurements:
     """Run a plan, resuming from `folder`.
 
@@ -58,10 +61,13 @@ def execute_plan(
         From outputs (rows, *output_shape) to attributes (rows, k), float64, in the plan's order.
     folder : Path
         Takes the tables: ``outcomes/COHORT.NNNNN.parquet`` and ``observations/NNNNN.parquet`` a shard, then
-        ``pairs.parquet``, ``images.parquet`` and ``manifest.json``. A shard whose file is there is not run again.
+        ``pairs.parquet``, ``images.parquet`` and ``manifest.json``. A shard whose file is there is not run again. Where
+        the plan screens sweeps, ``screens.parquet`` comes before all of them.
     device : {"auto", "cpu", "cuda"}
     on_progress : callable
         Told of rows as they finish.
+    backend : Backend, optional
+        Where shards are run; this machine where omitted. It changes no number.
 
     Raises
     ------
@@ -71,7 +77,8 @@ def execute_plan(
     """
     precision = str(plan.options.get("precision", "float32"))
     with single_threaded_kernels() as cores, matrix_precision(precision):
-        return _execute(plan, model, dataset, measure, folder, device, on_progress, cores)
+        chosen = open_backend("local") if backend is None else backend
+        return _execute(plan, model, dataset, measure, folder, device, on_progress, chosen, cores)
 
 
 def _execute(
@@ -82,29 +89,29 @@ def _execute(
     folder: Path,
     device: str,
     on_progress: OnProgress,
+    backend: Backend,
     cores: int,
 ) -> Measurements:
     began = time.perf_counter()
     chosen = choose_device(device)
     _claim(folder, plan, _environment(dataset, chosen))
-    runner = PlanRunner(plan, model, dataset, measure, chosen)
+    workers = cores if chosen.type == "cpu" else 1
+    scores = screen_components(plan, model, dataset, measure, chosen, folder, workers, on_progress)
+    remaining = pack_for(leave_out(plan, scores), model, chosen, workers)
+    remaining = settle_shards(remaining, folder / "packing.json")
+    runner = PlanRunner(remaining, model, dataset, measure, chosen)
     # A plan that was not optimised lists an arm once for each use; it is one arm all the same.
-    distinct = tuple({arm.id: arm for arm in plan.arms}.values())
+    distinct = tuple({arm.id: arm for arm in remaining.arms}.values())
     total = sum(arm.pairs for arm in distinct)
     on_rows = RowCounter(total, lambda done, of: on_progress(Progress("interventions", done, of, "rows")))
 
-    shards = list_shards(plan, folder)
-    tasks: list[Task] = []
-    for cohort in plan.cohorts:
-        arms = [arm for arm in distinct if arm.cohort == cohort.name]
-        missing = [shard for shard in shards if shard.cohort == cohort.name and not shard.is_done]
-        for shard in shards:
-            if shard.cohort == cohort.name and shard.is_done:
-                on_rows(sum(max(0, min(arm.pairs, shard.stop) - shard.first) for arm in arms))
-        if missing:
-            statistics = runner.statistics(cohort.name, arms)
-            tasks += [partial(runner.write, shard, arms, statistics, on_rows) for shard in missing]
-    run_tasks(tasks, cores if chosen.type == "cpu" else 1)
+    shards = list_shards(remaining, folder)
+    missing = [shard for shard in shards if not shard.is_done]
+    arms = {cohort.name: [arm for arm in distinct if arm.cohort == cohort.name] for cohort in plan.cohorts}
+    on_rows(sum(_rows(shard, arms[shard.cohort]) for shard in shards if shard.is_done))
+    unfinished = dict.fromkeys(shard.cohort for shard in missing)
+    statistics = {name: runner.statistics(name, arms[name]) for name in unfinished}
+    backend.run(Work(runner, missing, arms, statistics, write_shard, on_rows, cores))
     table = FileTable(shard.outcomes for shard in shards)
     seen = [_read(shard.observations) for shard in shards if shard.observations]
     observations = pd.concat(seen, ignore_index=True) if seen else pd.DataFrame()
@@ -123,12 +130,24 @@ def _execute(
         "rows": total,
         "rows_run": rows_run,
         "rows_dead": sum(table.pairs(arm) for arm in patched) - rows_run,
+        "shard_pairs": remaining.shard_pairs,
+        "batch_rows": min((_batch_rows(shard.costs) for shard in shards if shard.costs.exists()), default=0),
         "seconds": time.perf_counter() - began,
         "controls": runner.controls(sites),
     }
     write_json(manifest, folder / "manifest.json")
     sweep_partials(folder)
-    return StoredMeasurements(plan, pairs, table, observations, manifest, images)
+    return StoredMeasurements(plan, pairs, table, observations, manifest, images, screens=scores)
+
+
+def _rows(shard: ShardFiles, arms: list[Arm]) -> int:
+    """Outcome rows of a shard."""
+    return sum(max(0, min(arm.pairs, shard.stop) - shard.first) for arm in arms)
+
+
+def _batch_rows(costs: Path) -> int:
+    """How many rows were run at once in a shard, as its run noted."""
+    return int(json.loads(costs.read_text(encoding="utf-8"))["batch_rows"])
 
 
 def _environment(dataset: Dataset, device: torch.device) -> dict[str, str]:

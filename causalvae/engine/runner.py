@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -23,17 +24,21 @@ from causalvae.engine.measurements import write_json, write_table
 from causalvae.engine.outcomes import Measure, OutcomeMeter
 from causalvae.engine.precision import dtype_of
 from causalvae.engine.rerun import Shortcuts
-from causalvae.engine.shards import ShardInputs, ShardResult, run_shard, shard_bounds
-from causalvae.engine.statistics import OBSERVED_KINDS, gather_means, gather_observed, merge, sites_needing
+from causalvae.engine.shards import GroupCost, ShardInputs, ShardResult, run_shard, shard_bounds
+from causalvae.engine.statistics import (
+    CHUNK_PAIRS,
+    OBSERVED_KINDS,
+    gather_means,
+    gather_observed,
+    merge,
+    sites_needing,
+)
 from causalvae.engine.values import CleanRuns, Statistics, derangement, donor_seed
 from causalvae.models.check import negative_log_likelihood
 from causalvae.models.components import ComponentMap
 from causalvae.models.loading import Model
 from causalvae.models.program import Program
 from causalvae.plan.types import OBSERVED, Arm, Cohort, Plan, Side
-
-# Rows of the runs that gather statistics.
-_CHUNK_PAIRS = 64
 
 
 @dataclass(frozen=True)
@@ -73,6 +78,26 @@ class ShardFiles:
         return self.outcomes.exists() and (self.observations is None or self.observations.exists())
 
 
+@dataclass(frozen=True)
+class ShardTables:
+    """What one shard gave: what its files hold.
+
+    Parameters
+    ----------
+    outcomes : DataFrame
+    observations : DataFrame or None
+        Only of the observed cohort.
+    costs : tuple of GroupCost
+    batch_rows : int
+        How many rows were run at once in the end.
+    """
+
+    outcomes: pd.DataFrame
+    observations: pd.DataFrame | None
+    costs: tuple[GroupCost, ...]
+    batch_rows: int = 0
+
+
 def list_shards(plan: Plan, folder: Path) -> tuple[ShardFiles, ...]:
     """All shards of a plan, cohort by cohort."""
     return tuple(
@@ -89,6 +114,15 @@ def list_shards(plan: Plan, folder: Path) -> tuple[ShardFiles, ...]:
     )
 
 
+def write_shard(files: ShardFiles, tables: ShardTables) -> None:
+    """Put the tables of one shard in place, its outcomes last: with these it is done."""
+    if files.observations is not None and tables.observations is not None:
+        write_table(tables.observations, files.observations)
+    costs = [asdict(cost) for cost in tables.costs]
+    write_json({"batch_rows": tables.batch_rows, "costs": costs}, files.costs)
+    write_table(tables.outcomes, files.outcomes)
+
+
 class PlanRunner:
     """Runs one plan on one network and data set.
 
@@ -100,6 +134,13 @@ class PlanRunner:
     measure : callable
         From outputs (rows, *output_shape) to attributes (rows, k), float64.
     device : torch.device
+
+    Attributes
+    ----------
+    plan, measure, device
+        As given.
+    graph : Program
+        The network in the form in which it is run.
     """
 
     def __init__(self, plan: Plan, model: Model, dataset: Dataset, measure: Measure, device: torch.device) -> None:
@@ -107,9 +148,23 @@ class PlanRunner:
         self._model = model
         self._dataset = dataset
         self.measure = measure
-        self._device = device
+        self.device = device
         self._dtype = dtype_of(str(plan.options.get("precision", "float32")))
         self.graph: Program = lower(model.graph.to(device, self._dtype))
+
+    def on(self, device: torch.device) -> PlanRunner:
+        """A runner of the same plan that shares nothing with this one and works on `device`."""
+        return PlanRunner(self.plan, self._model, self._dataset, copy.deepcopy(self.measure), device)
+
+    @property
+    def model(self) -> Model:
+        """The network."""
+        return self._model
+
+    @property
+    def dataset(self) -> Dataset:
+        """The data."""
+        return self._dataset
 
     @property
     def components(self) -> ComponentMap:
@@ -159,7 +214,7 @@ class PlanRunner:
         return ShardInputs(name, first, sides, self._place(noise[first:stop]), donors)
 
     def _place(self, value: Tensor) -> Tensor:
-        return value.to(self._device, self._dtype)
+        return value.to(self.device, self._dtype)
 
     def _donor_seeds(self, cohort: str, first: int) -> tuple[int, ...]:
         """Seeds of the ``resample`` sources of a cohort's arms that reach the pair `first`."""
@@ -169,7 +224,7 @@ class PlanRunner:
 
     def chunks(self, name: str) -> Iterator[ShardInputs]:
         """A cohort's pairs, a few at a time, whatever the plan's shards."""
-        for first, stop in shard_bounds(self.cohorts[name].cohort.samples, _CHUNK_PAIRS):
+        for first, stop in shard_bounds(self.cohorts[name].cohort.samples, CHUNK_PAIRS):
             yield self.shard(name, first, stop, with_donors=False)
 
     def statistics(self, name: str, arms: list[Arm]) -> dict[str, Statistics]:
@@ -177,31 +232,46 @@ class PlanRunner:
         components = self._model.components
         means = sites_needing(arms, ("mean",))
         observed = sites_needing(arms, OBSERVED_KINDS)
+        rows = self.plan.batch_rows
         return merge(
-            gather_means(self.graph, components, means, self.chunks(name)) if means else {},
-            gather_observed(self.graph, components, observed, self.chunks(OBSERVED)) if observed else {},
+            gather_means(self.graph, components, means, self.chunks(name), rows) if means else {},
+            gather_observed(self.graph, components, observed, self.chunks(OBSERVED), rows) if observed else {},
         )
 
     def run(
         self,
         inputs: ShardInputs,
         arms: list[Arm],
-        statistics: dict[str, Statistics],
+        statistics: Mapping[str, Statistics],
         on_rows: Callable[[int], None],
     ) -> ShardResult:
         """Run one shard."""
         return run_shard(self.plan, arms, self.graph, self._model.components, inputs, statistics, self.measure, on_rows)
 
-    def write(
-        self, files: ShardFiles, arms: list[Arm], statistics: dict[str, Statistics], on_rows: Callable[[int], None]
-    ) -> None:
-        """Run one shard and write its tables."""
+    def tables(
+        self,
+        files: ShardFiles,
+        arms: list[Arm],
+        statistics: Mapping[str, Statistics],
+        on_rows: Callable[[int], None],
+    ) -> ShardTables:
+        """Run one shard: what its files are to hold.
+
+        Parameters
+        ----------
+        files : ShardFiles
+            Says which pairs of which cohort; nothing is written.
+        arms : list of Arm
+            The cohort's.
+        statistics : mapping
+            What `statistics` gave for these.
+        on_rows : callable
+            Told of rows as they finish.
+        """
         inputs = self.shard(files.cohort, files.first, files.stop)
         result = self.run(inputs, arms, statistics, on_rows)
-        if files.observations is not None:
-            write_table(self.observations(inputs, result.clean), files.observations)
-        write_json({"costs": [asdict(cost) for cost in result.costs]}, files.costs)
-        write_table(result.outcomes, files.outcomes)
+        observations = None if files.observations is None else self.observations(inputs, result.clean)
+        return ShardTables(result.outcomes, observations, result.costs, result.batch_rows)
 
     def observations(self, inputs: ShardInputs, clean: CleanRuns) -> pd.DataFrame:
         """The observation rows of one shard of the observed cohort."""
@@ -246,13 +316,11 @@ class PlanRunner:
         if not self.plan.traversals or len(self._model.vae.input_shape) != 3:
             return pd.DataFrame({"strip": [], "step": [], "png": []})
         columns = [f"latent:{latent}" for latent in range(self._model.vae.latent_dim)]
-        latents = torch.from_numpy(observations[columns].to_numpy(np.float32, copy=True)).to(self._device)
+        latents = torch.from_numpy(observations[columns].to_numpy(np.float32, copy=True)).to(self.device)
         rows: list[dict[str, Any]] = []
-        decoder = self._model.vae.to(self._device)
+        decoder = self._model.vae.to(self.device)
         for strip, traversal in enumerate(self.plan.traversals):
-            values = torch.quantile(
-                latents[:, traversal.latent], torch.tensor(traversal.quantiles, device=self._device)
-            )
+            values = torch.quantile(latents[:, traversal.latent], torch.tensor(traversal.quantiles, device=self.device))
             z = latents[traversal.sample].repeat(len(values), 1)
             z[:, traversal.latent] = values
             for step, image in enumerate(decoder.decode(z)):
@@ -264,7 +332,7 @@ class PlanRunner:
         for name, drawn in self.cohorts.items():
             if drawn.cohort.treatment is not None:
                 first, stop = shard_bounds(drawn.cohort.samples, self.plan.shard_pairs)[0]
-                network = self._model.network.to(self._device)
+                network = self._model.network.to(self.device)
                 inputs = self.shard(name, first, stop, with_donors=False)
                 found = check_engine(
                     self.graph,

@@ -35,6 +35,11 @@ class Statistics:
     mean: Tensor | None = None
     observed: Tensor | None = None
 
+    def to(self, device: torch.device) -> Statistics:
+        """The same facts on `device`."""
+        mean, observed = (None if value is None else value.to(device) for value in (self.mean, self.observed))
+        return Statistics(mean, observed)
+
     def known_mean(self) -> Tensor:
         """The mean; raises `LookupError` where it was not gathered."""
         if self.mean is None:

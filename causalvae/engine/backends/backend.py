@@ -1,0 +1,73 @@
+"""What all backends share: the work that is given to them, and who they are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from causalvae.engine.runner import PlanRunner, ShardFiles, ShardTables
+from causalvae.engine.values import Statistics
+from causalvae.plan.types import Arm
+
+BackendName = Literal["local", "ray"]
+
+
+@dataclass(frozen=True)
+class Work:
+    """The shards of a plan that are still to be run.
+
+    Parameters
+    ----------
+    runner : PlanRunner
+        Runs a shard here.
+    shards : sequence of ShardFiles
+    arms : mapping
+        Cohort -> its arms.
+    statistics : mapping
+        Cohort -> site name -> what the cohort's sources need to know.
+    deliver : callable
+        Takes each shard's tables once, in any order, and puts them in place; may be called from several threads.
+    on_rows : callable
+        Told of rows as they finish; may be called from several threads.
+    cores : int
+        Threads that this process may use.
+    """
+
+    runner: PlanRunner
+    shards: Sequence[ShardFiles]
+    arms: Mapping[str, list[Arm]]
+    statistics: Mapping[str, Mapping[str, Statistics]]
+    deliver: Callable[[ShardFiles, ShardTables], None]
+    on_rows: Callable[[int], None]
+    cores: int
+
+
+class Backend(Protocol):
+    """Runs shards somewhere; the tables of a shard are the same wherever it was run."""
+
+    def run(self, work: Work) -> None:
+        """Run every shard and deliver its tables; an exception of any is raised, and the rest are then given up."""
+
+
+def open_backend(name: BackendName, address: str | None = None) -> Backend:
+    """The backend that a spec's ``execution.backend`` names.
+
+    Parameters
+    ----------
+    name : {"local", "ray"}
+    address : str, optional
+        Of a Ray cluster that is running already.
+
+    Raises
+    ------
+    CausalVAEError
+        CV407 where Ray is asked for and is not installed.
+    """
+    if name == "ray":
+        from causalvae.engine.backends.ray import RayBackend
+
+        return RayBackend(address)
+    from causalvae.engine.backends.local import LocalBackend
+
+    return LocalBackend()

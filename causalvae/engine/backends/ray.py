@@ -1,0 +1,276 @@
+"""A Ray cluster: the user's own, or one that is started on this machine for the run.
+
+The network, the data and the plan are put into the object store once and opened once in each worker process. A worker
+gives back a shard's tables and the driver writes them, so no file system need be shared. A worker that dies takes only
+the shard under way with it, which Ray runs again.
+"""
+
+from __future__ import annotations
+
+import copy
+import logging
+import os
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import torch
+
+from causalvae.data.dataset import Dataset
+from causalvae.engine.backends.backend import Work
+from causalvae.engine.outcomes import Measure
+from causalvae.engine.precision import matrix_precision
+from causalvae.engine.runner import PlanRunner, ShardFiles, ShardTables
+from causalvae.engine.values import Statistics
+from causalvae.errors import CausalVAEError
+from causalvae.models.loading import assemble
+from causalvae.models.vae import VAE
+from causalvae.plan.types import Arm, Plan
+
+# How often a shard is tried again after its worker died.
+RETRIES = 3
+# Shards that are handed out at once, a core: one is run while the next is on its way.
+_AHEAD = 2
+# Seconds that a cluster has to answer.
+_PATIENCE = 10.0
+
+
+@dataclass(frozen=True)
+class _Package:
+    """What a worker opens.
+
+    A captured network does not pickle, since its operations are PyTorch's own objects, so what it was captured from is
+    sent; capturing is deterministic.
+    """
+
+    plan: Plan
+    vae: VAE
+    samples_latent: bool
+    model_digest: str
+    dataset: Dataset
+    measure: Measure
+    statistics: Mapping[str, Mapping[str, Statistics]]
+    device: str
+    versions: Mapping[str, str]
+
+
+class RayBackend:
+    """Runs each shard as a Ray task of one core, or of one GPU where the run is on GPUs.
+
+    Parameters
+    ----------
+    address : str, optional
+        Of a cluster that is running already, such as ``auto`` or ``ray://host:10001``. Where omitted, the cluster that
+        this process is connected to, or else one that is started here and shut down after the run.
+
+    Raises
+    ------
+    CausalVAEError
+        CV407 where Ray is not installed.
+    """
+
+    def __init__(self, address: str | None = None) -> None:
+        _import_ray()
+        self._address = address
+
+    def run(self, work: Work) -> None:
+        """Run every shard and deliver its tables; an exception of any is raised, and the rest are then given up.
+
+        Raises
+        ------
+        CausalVAEError
+            CV420 where there is no cluster at the address, CV421 where a shard's workers died again and again, CV422
+            where a worker has other versions than this process. What a worker raised is raised here.
+        """
+        if work.shards:
+            with _connect(self._address, work.cores):
+                _run_shards(work)
+
+
+def _run_shards(work: Work) -> None:
+    ray = _import_ray()
+    package = ray.put(_pack(work))
+    key = uuid4().hex
+    on_gpu = work.runner.device.type == "cuda"
+    task = ray.remote(num_cpus=1, num_gpus=1 if on_gpu else 0, max_retries=RETRIES)(_run_shard)
+    waiting = iter(work.shards)
+    under_way: dict[Any, ShardFiles] = {}
+    slots = _AHEAD * max(1, int(ray.cluster_resources().get("GPU" if on_gpu else "CPU", 1)))
+
+    def submit() -> None:
+        for shard in waiting:
+            # In a list the package stays a reference, so that a worker fetches it once and not for each shard.
+            under_way[task.remote(key, [package], shard)] = shard
+            if len(under_way) >= slots:
+                return
+
+    try:
+        submit()
+        while under_way:
+            (done, *_), _ = ray.wait(list(under_way), num_returns=1)
+            shard = under_way.pop(done)
+            work.deliver(shard, _fetch(done))
+            work.on_rows(_rows(work.arms[shard.cohort], shard))
+            # The object store keeps a result for as long as someone holds its reference.
+            del done
+            submit()
+    finally:
+        for reference in under_way:
+            ray.cancel(reference, force=True)
+
+
+def _rows(arms: list[Arm], shard: ShardFiles) -> int:
+    return sum(max(0, min(arm.pairs, shard.stop) - shard.first) for arm in arms)
+
+
+def _fetch(reference: Any) -> ShardTables:
+    ray = _import_ray()
+    try:
+        tables: ShardTables = ray.get(reference)
+    except ray.exceptions.RayTaskError as error:
+        raise error.cause from error
+    except ray.exceptions.RayError as error:
+        raise CausalVAEError(
+            "CV421",
+            f"the worker of a shard was lost {RETRIES + 1} times ({str(error).splitlines()[0]}).",
+            "See the cluster's logs; often memory ran out. Finished shards are kept: run again.",
+            "execution.backend",
+        ) from error
+    return tables
+
+
+def _pack(work: Work) -> _Package:
+    runner = work.runner
+    model = runner.model
+    arms = tuple(arm for cohort in work.arms.values() for arm in cohort)
+    cpu = torch.device("cpu")
+    return _Package(
+        # The arms that are run, and nothing that only an analysis reads.
+        plan=replace(runner.plan, arms=arms, uses=()),
+        vae=copy.deepcopy(model.vae).to(cpu),
+        samples_latent=model.samples_latent,
+        model_digest=runner.plan.model_digest,
+        dataset=runner.dataset,
+        measure=runner.measure,
+        statistics={
+            cohort: {name: facts.to(cpu) for name, facts in sites.items()} for cohort, sites in work.statistics.items()
+        },
+        device=runner.device.type,
+        versions=_versions(),
+    )
+
+
+def _versions() -> dict[str, str]:
+    return {"causalvae": version("causalvae"), "torch": torch.__version__}
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """A package as a worker process holds it from one shard to the next."""
+
+    key: str
+    runner: PlanRunner
+    arms: Mapping[str, list[Arm]]
+    statistics: Mapping[str, Mapping[str, Statistics]]
+
+
+_opened: list[_Opened] = []
+
+
+def _run_shard(key: str, package: list[Any], shard: ShardFiles) -> ShardTables:
+    """Run one shard in a worker process."""
+    torch.set_num_threads(1)
+    opened = _open(key, package[0])
+    precision = str(opened.runner.plan.options.get("precision", "float32"))
+    with torch.inference_mode(), matrix_precision(precision):
+        return opened.runner.tables(
+            shard, opened.arms[shard.cohort], opened.statistics[shard.cohort], lambda rows: None
+        )
+
+
+def _open(key: str, reference: Any) -> _Opened:
+    for opened in _opened:
+        if opened.key == key:
+            return opened
+    package: _Package = _import_ray().get(reference)
+    own = _versions()
+    if own != package.versions:
+        raise CausalVAEError(
+            "CV422",
+            f"a worker has {_list(own)}, this process {_list(package.versions)}: numbers could differ.",
+            "Install the same versions on every node of the cluster.",
+            "execution.address",
+        )
+    device = torch.device(package.device)
+    model = assemble(package.vae, package.samples_latent, package.model_digest, {})
+    with torch.inference_mode():
+        runner = PlanRunner(package.plan, model, package.dataset, package.measure, device)
+    arms = {
+        cohort.name: [arm for arm in package.plan.arms if arm.cohort == cohort.name] for cohort in package.plan.cohorts
+    }
+    statistics = {
+        cohort: {name: facts.to(device) for name, facts in sites.items()}
+        for cohort, sites in package.statistics.items()
+    }
+    # An earlier run's network is of no more use, and a worker may outlive many runs.
+    _opened[:] = [_Opened(key, runner, arms, statistics)]
+    return _opened[0]
+
+
+def _list(versions: Mapping[str, str]) -> str:
+    return " and ".join(f"{name} {number}" for name, number in versions.items())
+
+
+@contextmanager
+def _connect(address: str | None, cores: int) -> Iterator[None]:
+    """Be connected to a cluster; one that was there before is left as it was."""
+    ray = _import_ray()
+    if ray.is_initialized():
+        yield
+        return
+    # Ray reports usage to its makers unless told not to; nobody asked this package to.
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
+    try:
+        if address is None:
+            ray.init(address="local", num_cpus=cores, include_dashboard=False, **quiet)
+        else:
+            _knock(address)
+            ray.init(address=address, **quiet)
+    except (OSError, ValueError, RuntimeError) as error:
+        raise CausalVAEError(
+            "CV420",
+            f"no Ray cluster could be reached at {address or 'this machine'} ({str(error).splitlines()[0]}).",
+            "Start the cluster, correct execution.address, or leave it out to start one on this machine.",
+            "execution.address",
+        ) from error
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def _knock(address: str) -> None:
+    """Raise `OSError` where nobody listens at ``host:port``: Ray itself would try for many minutes."""
+    found = urlsplit(address if "://" in address else f"//{address}")
+    if found.hostname is not None and found.port is not None:
+        socket.create_connection((found.hostname, found.port), _PATIENCE).close()
+
+
+def _import_ray() -> Any:
+    try:
+        import ray
+        import ray.exceptions
+    except ImportError as error:
+        raise CausalVAEError(
+            "CV407",
+            "execution.backend is ray, and Ray is not installed.",
+            "pip install 'causalvae[ray]', or set execution.backend: local.",
+            "execution.backend",
+        ) from error
+    return ray

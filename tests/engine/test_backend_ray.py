@@ -1,0 +1,168 @@
+"""Shards on a Ray cluster: the same bytes as on this machine, also when a worker dies."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+ray = pytest.importorskip("ray", reason="needs causalvae[ray]")
+
+from causalvae.engine.backends import ray as backend  # noqa: E402
+from causalvae.engine.backends.backend import open_backend  # noqa: E402
+from causalvae.engine.execute import execute_plan  # noqa: E402
+from causalvae.engine.measurements import Measurements  # noqa: E402
+from causalvae.engine.progress import Progress  # noqa: E402
+from causalvae.errors import CausalVAEError  # noqa: E402
+from causalvae.models.loading import Model  # noqa: E402
+from tests.engine.conftest import Blobs  # noqa: E402
+from tests.engine.test_engine_resume import PLAN, shard_files  # noqa: E402
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("ray")]
+
+Measure = Callable[[Tensor], Tensor]
+
+
+class FaultError(Exception):
+    pass
+
+
+class Dying:
+    """A measure that ends its process the first time that it is used anywhere."""
+
+    def __init__(self, marker: Path, always: bool = False) -> None:
+        self._marker = marker
+        self._always = always
+
+    def __call__(self, images: Tensor) -> Tensor:
+        if self._always or not self._marker.exists():
+            self._marker.touch()
+            os._exit(1)
+        return read(images)
+
+
+class Failing:
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    def __call__(self, images: Tensor) -> Tensor:
+        raise self._error
+
+
+def read(images: Tensor) -> Tensor:
+    flat = images.flatten(1).double()
+    return torch.stack([flat.sum(1), flat.square().sum(1), flat.amax(1)], dim=1)
+
+
+def run(model: Model, measure: Measure, folder: Path, name: str = "ray", **given: object) -> Measurements:
+    chosen = open_backend("ray" if name == "ray" else "local")
+    return execute_plan(PLAN, model, Blobs(), measure, folder, "cpu", backend=chosen, **given)  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[None]:
+    ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False)
+    yield
+    ray.shutdown()
+
+
+@pytest.fixture(scope="module")
+def local(sample_model: Model, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Measurements]:
+    folder = tmp_path_factory.mktemp("local")
+    return folder, run(sample_model, read, folder, "local")
+
+
+@pytest.mark.usefixtures("cluster")
+def test_a_cluster_gives_the_bytes_of_this_machine(
+    local: tuple[Path, Measurements], sample_model: Model, tmp_path: Path
+) -> None:
+    seen: list[Progress] = []
+    found = run(sample_model, read, tmp_path, on_progress=seen.append)
+    assert shard_files(tmp_path) == shard_files(local[0])
+    assert found.observations.equals(local[1].observations)
+    manifests = [dict(one.manifest, seconds=0) for one in (found, local[1])]
+    assert manifests[0] == manifests[1]
+    done = [step.done for step in seen]
+    assert done == sorted(done)
+    assert done[-1] == seen[-1].total
+    assert ray.is_initialized(), "a cluster that was there before the run is left alone"
+
+
+@pytest.mark.usefixtures("cluster")
+def test_the_shard_of_a_killed_worker_is_run_again(
+    local: tuple[Path, Measurements], sample_model: Model, tmp_path: Path
+) -> None:
+    marker = tmp_path / "died"
+    # The exact controls measure nothing, so that only workers call the measure.
+    run(sample_model, Dying(marker), tmp_path / "tables")
+    assert marker.exists()
+    assert shard_files(tmp_path / "tables") == shard_files(local[0])
+
+
+@pytest.mark.usefixtures("cluster")
+def test_a_shard_that_kills_every_worker_is_given_up(
+    sample_model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backend, "RETRIES", 0)
+    with pytest.raises(CausalVAEError) as caught:
+        run(sample_model, Dying(tmp_path / "died", always=True), tmp_path / "tables")
+    assert caught.value.code == "CV421"
+
+
+@pytest.mark.usefixtures("cluster")
+@pytest.mark.parametrize("error", [FaultError("by the user"), CausalVAEError("CV404", "message", "remedy", "place")])
+def test_what_a_worker_raises_is_raised_here(error: Exception, sample_model: Model, tmp_path: Path) -> None:
+    with pytest.raises(type(error)) as caught:
+        run(sample_model, Failing(error), tmp_path)
+    assert str(caught.value) == str(error)
+
+
+@pytest.mark.usefixtures("cluster")
+def test_a_run_that_began_here_is_finished_there(
+    local: tuple[Path, Measurements], sample_model: Model, tmp_path: Path
+) -> None:
+    run(sample_model, read, tmp_path, "local")
+    for name in ("outcomes/resize.00001.parquet", "observations/00001.parquet"):
+        (tmp_path / name).unlink()
+    run(sample_model, read, tmp_path)
+    assert shard_files(tmp_path) == shard_files(local[0])
+
+
+@pytest.mark.usefixtures("cluster")
+def test_a_worker_of_another_version_is_refused(
+    sample_model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packed = backend._pack
+
+    def pack(work: object) -> object:
+        return replace(packed(work), versions={"causalvae": "0.0", "torch": torch.__version__})  # type: ignore[arg-type]
+
+    monkeypatch.setattr(backend, "_pack", pack)
+    with pytest.raises(CausalVAEError) as caught:
+        run(sample_model, read, tmp_path)
+    assert caught.value.code == "CV422"
+
+
+def test_an_address_without_a_cluster_is_named(sample_model: Model, tmp_path: Path) -> None:
+    if ray.is_initialized():
+        ray.shutdown()
+    with pytest.raises(CausalVAEError) as caught:
+        execute_plan(PLAN, sample_model, Blobs(), read, tmp_path, "cpu", backend=open_backend("ray", "127.0.0.1:1"))
+    assert caught.value.code == "CV420"
+    assert "127.0.0.1:1" in caught.value.message
+    assert not ray.is_initialized()
+
+
+def test_a_cluster_that_the_run_starts_is_shut_down(
+    local: tuple[Path, Measurements], sample_model: Model, tmp_path: Path
+) -> None:
+    if ray.is_initialized():
+        ray.shutdown()
+    run(sample_model, read, tmp_path)
+    assert shard_files(tmp_path) == shard_files(local[0])
+    assert not ray.is_initialized()
