@@ -37,6 +37,7 @@ from causalvae.models.loading import randomise
 from causalvae.plan.compile import compile_spec
 from causalvae.plan.resolve import Resolver
 from causalvae.plan.restrict import restrict
+from causalvae.plan.screens import thin_out
 from causalvae.plan.types import Plan
 from causalvae.readouts import check_readouts, measure
 from causalvae.report import write_report
@@ -139,6 +140,8 @@ def compile_plan(spec: Spec, folder: Path, passes: tuple[str, ...] | None = None
 def forecast(spec: Spec, plan: Plan, folder: Path, each_pass: bool = True) -> Forecast:
     """What running a plan will cost on this machine: a few rows of every kind are run and timed.
 
+    Of a screened sweep as many arms are counted as will be run; the screen's own gradients come on top.
+
     Parameters
     ----------
     spec : Spec
@@ -150,6 +153,7 @@ def forecast(spec: Spec, plan: Plan, folder: Path, each_pass: bool = True) -> Fo
         Tell it for the plan after every pass; else only for the plan as it will be run.
     """
     workspace = open_workspace(spec, folder)
+    plan = thin_out(plan)
     runner = PlanRunner(
         plan,
         workspace.model,

@@ -30,6 +30,8 @@ def print_plan(console: Console, plan: Plan) -> None:
     console.print(f"batches of {plan.batch_rows:,} rows, shards of {plan.shard_pairs:,} pairs")
     print_table(console, cohort_table(plan))
     print_table(console, use_table(plan))
+    if plan.screens:
+        print_table(console, screen_table(plan))
     if plan.passes:
         print_table(console, pass_table(plan))
     if plan.options:
@@ -84,6 +86,29 @@ def use_table(plan: Plan) -> Table:
         for (owner, role), arms in groups.items()
     )
     return Table("Arms by purpose", columns("For", "Role", "Arms#", "Rows#", "Shared#"), rows)
+
+
+def screen_table(plan: Plan) -> Table:
+    """Sweeps of which only some arms will be run, which ones being known once all are ranked by gradients."""
+    from causalvae.report.tables import Table, columns
+
+    rows = tuple(
+        (
+            screen.owner,
+            screen.side,
+            screen.method.replace("_", " ") + (f", {screen.steps} steps" if screen.steps > 1 else ""),
+            screen.outcome,
+            f"{len(plan.candidates(screen)):,}",
+            f"{screen.kept:,}",
+            f"{screen.checked:,}",
+        )
+        for screen in plan.screens
+    )
+    return Table(
+        "First-order screening (of these sweeps only the best and some at random are run; rows elsewhere count all)",
+        columns("For", "Side", "Method", "Outcome", "Arms#", "Best#", "Random#"),
+        rows,
+    )
 
 
 def pass_table(plan: Plan) -> Table:

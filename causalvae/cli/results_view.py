@@ -37,7 +37,21 @@ def print_results(console: Console, results: Results) -> None:
     print_verdicts(console, results)
     for table in key_effects(results):
         print_table(console, table)
+    print_screens(console, results)
     print_agreement(console, results)
+
+
+def print_screens(console: Console, results: Results) -> None:
+    """Which sweeps were screened, and what that missed."""
+    from causalvae.report.screen_tables import recall_words, summary_table
+    from causalvae.report.tables import owner_name
+
+    if not results.screens:
+        return
+    print_table(console, summary_table(results.screens))
+    for screen in results.screens:
+        line = Text.assemble((clean(owner_name(screen.owner)), "bold"), f": {clean(recall_words(screen))}")
+        console.print(Padding(line, (0, 0, 0, 2), expand=False))
 
 
 def print_verdicts(console: Console, results: Results) -> None:

@@ -64,6 +64,7 @@ def summarise_screen(
         Of both intervals.
     """
     mine = scores[(scores["owner"] == screen.owner) & (scores["side"] == screen.side)]
+    uses = plan.candidates(screen)
     absent = left_out(plan, scores)
     ids = [str(arm) for arm in mine["arm"] if arm not in absent]
     exact = dict(zip(ids, exact_sizes(screen, plan, ids, outcomes, scale.periods), strict=True))
@@ -100,10 +101,8 @@ def summarise_screen(
         confidence=confidence,
         seed=screen.seed,
         components=tuple(
-            ScreenedComponent(component, granularity, float(score), selected, exact.get(arm))
-            for (arm, score, selected), component, granularity in zip(
-                rows, mine["component"], mine["granularity"], strict=True
-            )
+            ScreenedComponent(use.component, use.granularity, float(score), selected, exact.get(arm))
+            for (arm, score, selected), use in zip(rows, uses, strict=True)
         ),
     )
 

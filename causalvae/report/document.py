@@ -39,6 +39,7 @@ from causalvae.report.numbers import (
     p_words,
     quantile_label,
 )
+from causalvae.report.screen_tables import compared_table, first_order_table, screen_words, strongest_left_out
 from causalvae.report.tables import bound_words, owner_name
 from causalvae.results import Results, TraversalStrip
 
@@ -51,6 +52,7 @@ def build_document(results: Results) -> Document:
         _graph_section,
         _traversal_section,
         _sweep_section,
+        _screen_section,
         _perturbation_section,
         _mediation_section,
         _alignment_section,
@@ -237,6 +239,29 @@ def _grid_blocks(grid: Grid) -> list[Block]:
     return blocks
 
 
+def _screen_section(results: Results) -> Section | None:
+    if not results.screens:
+        return None
+    blocks: list[Block] = []
+    for screen in results.screens:
+        direction = f", {screen.direction}" if screen.direction else ""
+        blocks.append(Heading(f"{owner_name(screen.owner)}{direction}", screen_words(screen)))
+        compared, left = compared_table(screen), first_order_table(screen)
+        blocks.append(Folded(f"{compared.caption} ({len(compared.rows)})", compared))
+        if left.rows:
+            blocks.append(strongest_left_out(screen))
+        if len(left.rows) > _FEW_ROWS:
+            blocks.append(Folded(f"{left.caption} ({len(left.rows)})", left))
+    return Section(
+        "screens",
+        "First-order screening",
+        "Of a screened sweep only the components that rank best to first order were run, and some at random to see "
+        "what that misses. The effects of the section before are exact and of these alone; a component that was not "
+        "run has a first-order effect here and no other number anywhere.",
+        tuple(blocks),
+    )
+
+
 def _perturbation_section(results: Results) -> Section | None:
     grids = [grid for grid in build_grids(results.estimates) if not grid.treatment and grid.attributes]
     if not grids:
@@ -364,4 +389,6 @@ def _used_terms(results: Results) -> tuple[Term, ...]:
         terms += [glossary.EDGE, glossary.AGREEMENT, glossary.FISHER]
     if results.latents:
         terms.append(glossary.KL)
+    if results.screens:
+        terms += [glossary.FIRST_ORDER, glossary.SCREEN_RECALL]
     return tuple(terms)

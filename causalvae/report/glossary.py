@@ -191,6 +191,21 @@ KL = Term(
     "How much a latent carries about the input. Near zero: the latent is unused.",
 )
 
+FIRST_ORDER = Term(
+    "First-order effect (attribution)",
+    "first-order effect",
+    "mean over pairs of |Σₑ ∂Y/∂aₑ · Δaₑ|, Δa the change of the value; of the image, the mean length of J·Δa",
+    "What patching the component would do if the outcome were linear in it: from gradients, for all components at "
+    "once. It misses what saturates, such as a unit that is off in the clean run.",
+)
+SCREEN_RECALL = Term(
+    "Recall of a screen",
+    "screen recall",
+    "share of the k components with the largest exact effects that are among the k that were kept",
+    "Estimated from those that were kept and a random sample of the others, each of which stands for as many as there "
+    "are others a sampled one. The interval is exact in that sampling (hypergeometric), whatever the effects are like.",
+)
+
 
 def term_of(estimand: str) -> Term:
     """The term of an estimand; one that is not known here is called by its own name."""
