@@ -37,6 +37,7 @@ def check_draft(draft: Draft, faulty: frozenset[Path] = frozenset()) -> tuple[Fi
         *check_interventions(draft),
         *check_hypotheses(draft),
         *check_refuters(draft),
+        *_check_execution(draft),
     ]
     holding = {path[:depth] for path in faulty for depth in range(len(path) + 1)}
     return tuple(finding for finding in findings if not _rests_on(finding, faulty, holding))
@@ -278,3 +279,18 @@ def _check_probe(section: ReadoutSection, path: Path, source: DataEntry) -> list
             )
         ]
     return []
+
+
+def _check_execution(draft: Draft) -> list[Finding]:
+    section, path = draft.execution, ("execution", "address")
+    if section is None or section.address is None or section.backend == "ray":
+        return []
+    return [
+        Finding(
+            "CV082",
+            path,
+            f"an address is where a cluster is, and 'execution.backend' is {section.backend}",
+            "Write `backend: ray`, or delete `address`.",
+            related=(("execution", "backend"),),
+        )
+    ]

@@ -70,4 +70,5 @@ CODES: Final[dict[str, str]] = {
     "CV079": "screen without a line to integrate along",
     "CV080": "screen by an image that is not decoded",
     "CV081": "steps without a line",
+    "CV082": "address without a cluster",
 }

@@ -18,6 +18,7 @@ from causalvae.spec.schema import (
     CheckpointModel,
     DataSection,
     EstimationSection,
+    ExecutionSection,
     FactorSection,
     Hypothesis,
     Intervention,
@@ -92,6 +93,7 @@ class Draft:
     interventions, hypotheses : tuple of Named, or None
         None where the list could not be read.
     estimation : EstimationSection or None
+    execution : ExecutionSection or None
     """
 
     model: ZooModel | CheckpointModel | PythonModel | None
@@ -106,6 +108,7 @@ class Draft:
     interventions: tuple[Named, ...] | None
     hypotheses: tuple[Named, ...] | None
     estimation: EstimationSection | None = None
+    execution: ExecutionSection | None = None
 
     @property
     def source(self) -> DataEntry | None:
@@ -159,6 +162,7 @@ def draft_spec(spec: Spec, plain: Mapping[str, Any] | None = None) -> Draft:
         interventions=tuple(Named(index, item.name, item) for index, item in enumerate(spec.interventions)),
         hypotheses=tuple(Named(index, item.name, item) for index, item in enumerate(spec.hypotheses)),
         estimation=spec.estimation,
+        execution=spec.execution,
     )
 
 
@@ -214,6 +218,7 @@ def draft_plain(plain: Any, faulty: frozenset[Path]) -> Draft:
         interventions=named("interventions", Intervention.model_validate),
         hypotheses=named("hypotheses", Hypothesis.model_validate),
         estimation=_read(EstimationSection.model_validate, top.get("estimation", {}), ("estimation",), faulty),
+        execution=_read(ExecutionSection.model_validate, top.get("execution", {}), ("execution",), faulty),
     )
 
 

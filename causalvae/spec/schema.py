@@ -364,7 +364,15 @@ class ExecutionSection(Section):
     """Where and how a plan is run."""
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    backend: Literal["local"] = "local"
+    backend: Literal["local", "ray"] = Field(
+        default="local", description="This machine, or a Ray cluster (pip install 'causalvae[ray]')."
+    )
+    address: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Of a Ray cluster that is running, such as auto or ray://host:10001; one is started here if left "
+        "out.",
+    )
     seed: Seed = Field(default=0, description="Seed of everything random in the run but the data.")
     precision: Literal["float32", "tf32", "bf16"] = Field(
         default="float32",

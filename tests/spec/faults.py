@@ -217,6 +217,8 @@ FAULTS = (
     Fault("CV079", ACTIVATION, _screened("mode: zero, screen: {method: «integrated_gradients}")),
     Fault("CV080", AREA, "    area: {readout: latent, index: 0}\n", (*LATENTS, (ACTIVATION, _screened("screen: «{}")))),
     Fault("CV081", ACTIVATION, _screened("screen: {steps: «8}")),
+    Fault("CV082", "execution: {device: auto,", "execution: {address: «auto,"),
+    Fault("CV023", "backend: local", "backend: «rays"),
     Fault("CV070", ACTIVATION, _screened("screen: {outcome: «scale}")),
     Fault("CV070", ACTIVATION, _screened("screen: {outcome: «ara}")),
     Fault("CV024", ACTIVATION, _screened("screen: {keep: «1.0}")),
