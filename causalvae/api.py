@@ -7,6 +7,7 @@ import platform
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from causalvae.costs import (
     side_by_side,
 )
 from causalvae.effects import estimate_effects
+from causalvae.engine.backends.backend import open_backend
 from causalvae.engine.execute import choose_device, execute_plan
 from causalvae.engine.forecast import Forecast
 from causalvae.engine.forecast import forecast as _forecast
@@ -158,7 +160,7 @@ def forecast(spec: Spec, plan: Plan, folder: Path, each_pass: bool = True) -> Fo
         plan,
         workspace.model,
         workspace.dataset,
-        lambda images: measure(workspace.readouts, images),
+        partial(measure, workspace.readouts),
         choose_device(spec.execution.device),
     )
     with single_threaded_kernels() as cores:
@@ -201,10 +203,11 @@ def execute(
         plan,
         workspace.model,
         workspace.dataset,
-        lambda images: measure(workspace.readouts, images),
+        partial(measure, workspace.readouts),
         _tables(runs, plan),
         spec.execution.device,
         on_progress,
+        open_backend(spec.execution.backend, spec.execution.address),
     )
     return measurements.with_periods(workspace.periods)
 
@@ -222,7 +225,7 @@ def _execute_randomised(workspace: Workspace, plan: Plan, runs: Path) -> Measure
         randomised,
         model,
         workspace.dataset,
-        lambda images: measure(workspace.readouts, images),
+        partial(measure, workspace.readouts),
         _tables(runs, randomised),
         spec.execution.device,
     )
