@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -13,10 +12,12 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from causalvae.engine.clock import busy_seconds
 from causalvae.engine.keep import Keep, needed_values
 from causalvae.engine.memory import BatchSize
 from causalvae.engine.outcomes import Measure, OutcomeMeter, outcome_frame
 from causalvae.engine.rerun import Group, Shortcuts, group_arms
+from causalvae.engine.suffix import Ledger
 from causalvae.engine.values import CleanRuns, Statistics, padding
 from causalvae.models.components import ComponentMap
 from causalvae.models.program import Program
@@ -52,6 +53,10 @@ class ShardInputs:
         return len(self.noise)
 
 
+# What the runs without patches are called among groups of arms.
+CLEAN_RUNS = "clean runs"
+
+
 @dataclass(frozen=True)
 class GroupCost:
     """What a group of arms that re-run the same operations cost in one shard.
@@ -64,7 +69,9 @@ class GroupCost:
     arms, rows, live : int
         Arms, their rows in this shard, and how many of these were run.
     seconds : float
-        CPU time of the thread that ran them, outcomes measured.
+        CPU time of the thread that ran them, or time of the GPU; outcomes measured.
+    flops, bytes : float
+        What was computed, and activations read and written for it in float32; rows that only fill a batch count too.
     """
 
     side: str
@@ -73,6 +80,8 @@ class GroupCost:
     rows: int
     live: int
     seconds: float
+    flops: float = 0.0
+    bytes: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -181,7 +190,8 @@ def run_shard(
     on_rows : callable
         Told the number of rows that were finished.
     """
-    began = time.thread_time()
+    device = inputs.noise.device
+    began = busy_seconds(device)
     size = BatchSize(plan.batch_rows)
     covered = [min(arm.pairs - inputs.first, inputs.rows) for arm in arms]
     present = [position for position, count in enumerate(covered) if count > 0]
@@ -192,11 +202,13 @@ def run_shard(
         side: {name: values[graph.outputs[name]] for name in plan.outputs} for side, values in clean.sides.items()
     }
     meter = OutcomeMeter(measure, plan, outputs["base"], outputs.get("counterfactual"))
-    everyone = torch.arange(inputs.rows, device=inputs.noise.device)
+    everyone = torch.arange(inputs.rows, device=device)
     clean_outcomes = {side: meter(output, everyone) for side, output in outputs.items()}
 
     runs = inputs.rows * len(inputs.sides)
-    costs = [GroupCost("both", "clean runs", 0, runs, runs, time.thread_time() - began)]
+    flops = runs * sum(operation.flops for operation in components.operations)
+    moved = runs * sum(operation.bytes for operation in components.operations)
+    costs = [GroupCost("both", CLEAN_RUNS, 0, runs, runs, busy_seconds(device) - began, flops, moved)]
     values: dict[int, npt.NDArray[np.float64]] = {}
     alive: dict[int, npt.NDArray[np.bool_]] = {}
     for members in group_arms([arms[position] for position in present]):
@@ -208,7 +220,7 @@ def run_shard(
         if not arms[positions[0]].patches:
             on_rows(sum(covered[position] for position in positions))
             continue
-        began = time.thread_time()
+        began, ledger = busy_seconds(device), Ledger()
         group = Group(
             graph,
             components,
@@ -220,7 +232,7 @@ def run_shard(
             plan.outputs,
         )
         live = group.live()
-        for batch in group.batches(live, size):
+        for batch in group.batches(live, size, ledger):
             measured = meter(batch.values, batch.pairs)
             owners, rows = batch.arms.cpu().numpy(), batch.pairs.cpu().numpy()
             for member in np.unique(owners):
@@ -231,8 +243,9 @@ def run_shard(
         total = sum(covered[position] for position in positions)
         first = arms[positions[0]]
         sites = " + ".join(patch.site for patch in first.patches)
-        costs.append(GroupCost(first.side, sites, len(positions), total, int(live.sum()), time.thread_time() - began))
-        on_rows(total - int(live.sum()))
+        rows_run, seconds = int(live.sum()), busy_seconds(device) - began
+        costs.append(GroupCost(first.side, sites, len(positions), total, rows_run, seconds, ledger.flops, ledger.bytes))
+        on_rows(total - rows_run)
     ids = [arms[position].id for position in present]
     found = [(values[position], alive[position]) for position in present]
     return ShardResult(outcome_frame(ids, found, inputs.first, meter.columns), clean, tuple(costs), size.rows)
