@@ -73,13 +73,15 @@ def profile_engine(workload: Workload, functions: int = 24) -> Profile:
             rows.append((f"{Path(file).stem}.{name}", float(cumulative), float(own)))
     rows.sort(key=lambda row: -row[1])
 
-    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], acc_events=True) as watched:
-        sweep()
     spent: dict[str, float] = {}
-    for event in watched.key_averages():
-        if event.key.startswith("aten::"):
-            kind = _kind(event.key.removeprefix("aten::"))
-            spent[kind] = spent.get(kind, 0.0) + event.self_cpu_time_total / 1e6
+    # A profiler a site: events of a whole sweep would fill a gigabyte.
+    for site, units in plan:
+        with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as watched:
+            engine.run(site, units)
+        for event in watched.key_averages():
+            if event.key.startswith("aten::"):
+                kind = _kind(event.key.removeprefix("aten::"))
+                spent[kind] = spent.get(kind, 0.0) + event.self_cpu_time_total / 1e6
     total = sum(spent.values())
     shares = {kind: value / total for kind, value in sorted(spent.items(), key=lambda item: -item[1])}
     return Profile(seconds, shares, total, tuple(rows[:functions]))
