@@ -8,7 +8,8 @@ With t_1 <= t_2 <= ... the effects of the kept, smallest first, and R(t) the num
 above t, the screen missed M = max{b : R(t_b) >= b} of the best, and its recall is 1 - M / k: the b-th smallest of the
 kept is not among the best exactly where b or more of the rest lie above it. Each R(t) has the unbiased estimate
 (N - k) / m times the count in the sample, which is its Horvitz-Thompson estimate with inclusion probability m / (N - k)
-for all; the estimate of M is where that curve crosses b.
+for all; M is estimated by where that curve crosses b, rounded to the nearest. A crossing is no count: it is unbiased
+only with all of the rest in the sample, and else the recall is high by about one part in a hundred.
 
 The interval holds at any size of the sample. A count above a fixed t is hypergeometric, so "R(t_b) >= b" can be tested
 exactly; the upper end for M is the largest b that is not rejected. M >= b and R(t_b) >= b say the same, so the truth is
@@ -72,7 +73,7 @@ def estimate_recall(kept: FloatArray, checked: FloatArray, rest: int, confidence
     hits = m - np.searchsorted(sample, thresholds, side="right")
     places = np.arange(1, k + 1)
     estimated = rest / m * hits
-    crossed = np.flatnonzero(estimated >= places)
+    crossed = np.flatnonzero(estimated >= places - 0.5)
     missed = float(places[crossed[-1]]) if len(crossed) else 0.0
     alpha = (1 - confidence) / 2
     tails = _Tails(rest, m)
