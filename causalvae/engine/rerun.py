@@ -206,7 +206,7 @@ class Group:
         ledger : Ledger, optional
             Told what was computed.
         """
-        for members in self._parts():
+        for members in self.parts():
             chosen = torch.tensor(members, device=live.device)
             arms, pairs = live[chosen].nonzero(as_tuple=True)
             arms = chosen[arms]
@@ -223,7 +223,7 @@ class Group:
                 yield Batch(arms[first : first + rows], pairs[first : first + rows], kept)
                 first += rows
 
-    def _parts(self) -> list[list[int]]:
+    def parts(self) -> list[list[int]]:
         """Positions of arms whose changes have the same shape, so that rows of one part can be run together."""
         parts: dict[tuple[object, ...], list[int]] = {}
         for position, arm in enumerate(self._arms):

@@ -174,10 +174,10 @@ def _score(
     rows = pairs * attribution.passes
     cost = GroupCost(screen.side, f"first-order screen of {screen.owner}", 0, rows, rows, sum(seconds))
     write_json({"costs": [asdict(cost)]}, folder / "costs" / f"{cohort}.{digest(asdict(screen))}.json")
-    return _mean(np.concatenate(found, axis=1))
+    return mean_over_pairs(np.concatenate(found, axis=1))
 
 
-def _mean(values: FloatArray) -> FloatArray:
+def mean_over_pairs(values: FloatArray) -> FloatArray:
     """Means over pairs, those left out where the outcome is not defined; NaN where it never is."""
     known = np.isfinite(values)
     counts = known.sum(axis=1)

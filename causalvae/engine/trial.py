@@ -1,0 +1,228 @@
+"""A few rows of every kind, run and timed to tell what all will cost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from causalvae.engine.clock import busy_seconds
+from causalvae.engine.keep import needed_values
+from causalvae.engine.memory import BatchSize
+from causalvae.engine.outcomes import OutcomeMeter
+from causalvae.engine.rerun import Group, Shortcuts
+from causalvae.engine.runner import PlanRunner
+from causalvae.engine.shards import run_clean
+from causalvae.engine.statistics import OBSERVED_KINDS, gather_means, gather_observed, merge, sites_needing
+from causalvae.engine.suffix import Ledger
+from causalvae.engine.values import MIN_ROWS
+from causalvae.plan.types import OUTPUT, Arm
+
+# Of a group whose rows come in parts that differ in cost, so many parts are timed.
+_TIMED_PARTS = 3
+_REPETITIONS = 3
+
+
+@dataclass(frozen=True)
+class Work:
+    """What rows cost: forwards in whole passes of one row, FLOPs, bytes of activations, seconds of one core."""
+
+    rows: float = 0.0
+    forwards: float = 0.0
+    flops: float = 0.0
+    bytes: float = 0.0
+    seconds: float = 0.0
+
+    def __add__(self, other: Work) -> Work:
+        return Work(*(getattr(self, name) + getattr(other, name) for name in _FIELDS))
+
+    def scaled(self, rows: float) -> Work:
+        """The same kind of work for another number of rows."""
+        return self.times(rows / self.rows, rows) if self.rows else Work()
+
+    def times(self, share: float, rows: float) -> Work:
+        """A share of this work, spread over `rows` rows."""
+        return Work(rows, *(getattr(self, name) * share for name in _FIELDS[1:]))
+
+
+_FIELDS = ("rows", "forwards", "flops", "bytes", "seconds")
+
+
+@dataclass
+class Allowance:
+    """Seconds that may still be spent on timing."""
+
+    left: float
+
+    def time(self, run: Callable[[], object], device: torch.device) -> float:
+        """Seconds of `run`, the least of a few where the allowance suffices for more than one."""
+        times: list[float] = []
+        while not times or (len(times) < _REPETITIONS and times[-1] <= self.left):
+            began = busy_seconds(device)
+            run()
+            times.append(busy_seconds(device) - began)
+            self.left -= times[-1]
+        return min(times)
+
+
+@dataclass(frozen=True)
+class LiveRows:
+    """Which rows of a sample must be run.
+
+    Parameters
+    ----------
+    mask : Tensor, bool, shape (arms, pairs)
+    share, error : float
+        The share of covered rows that are live, and its standard error over pairs, which are what was drawn.
+    """
+
+    mask: Tensor
+    share: float
+    error: float
+
+
+class Trial:
+    """The first pairs of a cohort, with their clean runs.
+
+    Parameters
+    ----------
+    runner : PlanRunner
+    cohort : str
+    arms : sequence of Arm
+        The cohort's.
+    pairs : int
+        How many pairs are run.
+    """
+
+    def __init__(self, runner: PlanRunner, cohort: str, arms: Sequence[Arm], pairs: int) -> None:
+        self._runner = runner
+        self._graph, self._components = runner.graph, runner.components
+        self._device = runner.device
+        # Drawn before the clock starts: a cohort is drawn once, its images shard by shard.
+        assert cohort in runner.cohorts
+        began = busy_seconds(self._device)
+        self._inputs = runner.shard(cohort, 0, pairs)
+        self.input_seconds = (busy_seconds(self._device) - began) / pairs
+        requested = tuple(dict.fromkeys((*runner.plan.outputs, OUTPUT)))
+        keep = needed_values(self._graph, self._components, arms, Shortcuts(), requested)
+        self._clean = run_clean(self._graph, self._inputs, keep)
+        means = sites_needing(arms, ("mean",))
+        observed = sites_needing(arms, OBSERVED_KINDS)
+        # A few inputs stand for the cohort: which rows are live, and what they cost, depends little on the very value.
+        self._statistics = merge(
+            gather_means(self._graph, self._components, means, [self._inputs]) if means else {},
+            gather_observed(self._graph, self._components, observed, [self._inputs]) if observed else {},
+        )
+        outputs = {
+            side: {name: values[self._graph.outputs[name]] for name in runner.plan.outputs}
+            for side, values in self._clean.sides.items()
+        }
+        self._meter = OutcomeMeter(runner.measure, runner.plan, outputs["base"], outputs.get("counterfactual"))
+
+    @property
+    def pairs(self) -> int:
+        """How many pairs are run."""
+        return self._inputs.rows
+
+    def whole_pass(self, batch_rows: int, allowance: Allowance) -> Work:
+        """What whole forward passes cost, outcomes measured: of a full batch where the allowance suffices for it."""
+        few = self._whole_rows(MIN_ROWS, allowance)
+        if batch_rows <= MIN_ROWS or few.scaled(batch_rows).seconds * _REPETITIONS > allowance.left:
+            return few
+        return self._whole_rows(batch_rows, allowance)
+
+    def _whole_rows(self, rows: int, allowance: Allowance) -> Work:
+        index = torch.arange(rows, device=self._device) % self.pairs
+        x, noise = self._inputs.sides["base"][index], self._inputs.noise[index]
+
+        def run() -> None:
+            found = self._graph.run(x, noise, keep=())
+            self._meter({name: found[self._graph.outputs[name]] for name in self._runner.plan.outputs}, index)
+
+        operations = self._components.operations
+        flops = rows * sum(operation.flops for operation in operations)
+        moved = rows * sum(operation.bytes for operation in operations)
+        return Work(rows, rows, flops, moved, allowance.time(run, self._device))
+
+    def group(self, arms: Sequence[Arm], shortcuts: Shortcuts, requested: tuple[str, ...]) -> Group:
+        """Arms that patch the same sites on the same side, on this sample."""
+        covered = [min(arm.pairs, self.pairs) for arm in arms]
+        return Group(
+            self._graph, self._components, arms, self._clean, self._statistics, covered, shortcuts, requested
+        )
+
+    def live(self, arms: Sequence[Arm], shortcuts: Shortcuts) -> LiveRows:
+        """The rows of `arms` that must be run."""
+        mask = self.group(arms, shortcuts, self._runner.plan.outputs).live()
+        covered = self._covered(arms)
+        share = float(mask.sum()) / float(covered.sum())
+        per_pair = (mask.sum(0).double() / covered.sum(0).clamp(min=1)).cpu()
+        drawn, of = len(per_pair), max(arm.pairs for arm in arms)
+        # Where all pairs were looked at, nothing is left to err about.
+        unseen = max(0.0, 1.0 - drawn / of)
+        error = float(per_pair.std() * (unseen / drawn) ** 0.5) if drawn > 1 else 0.0
+        return LiveRows(mask, share, error)
+
+    def _covered(self, arms: Sequence[Arm]) -> Tensor:
+        """All covered rows of every arm: bool, (arms, pairs)."""
+        covered = torch.tensor([min(arm.pairs, self.pairs) for arm in arms], device=self._device)
+        return torch.arange(self.pairs, device=self._device)[None] < covered[:, None]
+
+    def time(
+        self,
+        arms: Sequence[Arm],
+        live: LiveRows,
+        shortcuts: Shortcuts,
+        requested: tuple[str, ...],
+        rows: int,
+        allowance: Allowance,
+        rng: np.random.Generator,
+    ) -> Work:
+        """Run some live rows of `arms` and measure their outcomes; dead ones where no row of the sample is live.
+
+        Parameters
+        ----------
+        arms, live, shortcuts, requested
+            A group and what may be left out.
+        rows : int
+            Rows of a batch; so many are run of each of a few parts of the group.
+        allowance : Allowance
+        rng : Generator
+            Chooses them.
+        """
+        group = self.group(arms, shortcuts, requested)
+        mask = live.mask if bool(live.mask.any()) else self._covered(arms)
+        chosen = self._choose(group, mask, rows, rng)
+        ledgers: list[Ledger] = []
+
+        def run() -> None:
+            ledgers.append(Ledger())
+            for batch in group.batches(chosen, BatchSize(rows), ledgers[-1]):
+                self._meter(batch.values, batch.pairs)
+
+        seconds = allowance.time(run, self._device)
+        whole = sum(operation.flops for operation in self._components.operations)
+        count, ledger = float(chosen.sum()), ledgers[-1]
+        # Rows that only fill a batch are run as well, and there are few of them in batches as full as a run's.
+        real = count / ledger.rows
+        forwards = ledger.flops / whole if whole else 0.0
+        return Work(count, forwards * real, ledger.flops * real, ledger.bytes * real, seconds * real)
+
+    def _choose(self, group: Group, mask: Tensor, rows: int, rng: np.random.Generator) -> Tensor:
+        """A batch of rows of a few parts, each part as likely as it has rows."""
+        chosen = torch.zeros_like(mask)
+        parts = group.parts()
+        counts = np.array([float(mask[members].sum()) for members in parts])
+        few = min(_TIMED_PARTS, int((counts > 0).sum()))
+        for number in rng.choice(len(parts), size=few, replace=False, p=counts / counts.sum()):
+            left = rows
+            for member in rng.permutation(parts[number]):
+                places = mask[member].nonzero().flatten()[:left]
+                chosen[member, places] = True
+                left -= len(places)
+                if left == 0:
+                    break
+        return chosen
