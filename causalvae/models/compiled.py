@@ -17,6 +17,24 @@ def is_compiled(network: nn.Module) -> bool:
     return any(_wraps(module) or module._compiled_call_impl is not None for module in network.modules())
 
 
+def compiled_functions(network: nn.Module) -> tuple[str, ...]:
+    """Dotted names of functions compiled by `torch.compile` that modules of the network have, or are run by.
+
+    A capture looks through them, but a hook that is hung on a module after the first compiled call does not fire.
+    """
+    found = [
+        f"{path}.{name}" if path else name
+        for path, module in network.named_modules()
+        for name in ("forward", *module.__dict__)
+        if _is_compiled_function(module.__dict__.get(name, getattr(type(module), name, None)))
+    ]
+    return tuple(dict.fromkeys(found))
+
+
+def _is_compiled_function(value: object) -> bool:
+    return not isinstance(value, nn.Module) and getattr(value, "_torchdynamo_orig_callable", None) is not None
+
+
 def _wraps(module: nn.Module) -> bool:
     """Whether a module is what `torch.compile` made of one."""
     # Told by name, for importing the class takes seconds.

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from causalvae.errors import CausalVAEError
+from causalvae.models.compiled import compiled_functions
 from causalvae.models.hooked import Call, HookedNetwork, copy_modules
 from causalvae.models.operators import tensors_of
 from causalvae.models.probe import Probe, measure_cost
@@ -36,9 +37,18 @@ def capture_by_hooks(network: nn.Module, example: tuple[Tensor, ...], outputs: t
     Raises
     ------
     CausalVAEError
-        CV110 where a pass cannot be repeated, changes the network, or gives a row a value that depends on other rows.
+        CV110 where a pass cannot be repeated, changes the network, or gives a row a value that depends on other rows;
+        CV111 where a function of a module is compiled, in which hooks do not fire.
     """
     network.eval()
+    compiled = compiled_functions(network)
+    if compiled:
+        raise CausalVAEError(
+            "CV111",
+            f"{', '.join(compiled)} is compiled, and hooks that are hung on what it calls do not fire.",
+            "Give the network before torch.compile; the engine compiles nothing that it needs.",
+            "model",
+        )
     if min(len(value) for value in example) < 2:
         raise ValueError("an example of one row cannot show what the batch axis is")
     generator = torch.Generator().manual_seed(1)

@@ -95,6 +95,64 @@ def test_the_original_is_captured(compile_it: Callable[[VAE], nn.Module], name: 
     assert {id(parameter) for parameter in model.vae.parameters()} == given
 
 
+class CallsCompiled(TwoStages):
+    """Calls its body in a compiled function, and has control flow that depends on values where it is asked to."""
+
+    def __init__(self, has_branch: bool) -> None:
+        super().__init__()
+        self.has_branch = has_branch
+        self.run_body = torch.compile(lambda x: torch.sin(self.body(x)), backend="eager")
+
+    def forward(self, x: Tensor) -> Tensor:
+        hidden = self.run_body(x)
+        if self.has_branch and not bool(torch.isfinite(hidden).all()):
+            raise ValueError("not finite")
+        return self.head(hidden)
+
+
+class CompiledForward(CallsCompiled):
+    """A class whose forward is compiled."""
+
+
+CompiledForward.forward = torch.compile(CallsCompiled.forward, backend="eager")
+
+
+def compiled_on_the_instance(has_branch: bool) -> nn.Module:
+    encoder = CallsCompiled(has_branch)
+    encoder.run_body = lambda x: torch.sin(encoder.body(x))
+    encoder.forward = torch.compile(encoder.forward, backend="eager")
+    return encoder
+
+
+FUNCTIONS = {
+    "attribute": (CallsCompiled, ("encoder.run_body",)),
+    "class": (CompiledForward, ("encoder.forward", "encoder.run_body")),
+    "instance": (compiled_on_the_instance, ("encoder.forward",)),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("where", FUNCTIONS)
+def test_compiled_functions_are_exported_and_never_run_by_hooks(where: str) -> None:
+    """Once a compiled function has run, hooks that are hung on modules inside it silently do not fire."""
+    make, names = FUNCTIONS[where]
+    for has_branch in (False, True):
+        torch._dynamo.reset()
+        torch.manual_seed(0)
+        vae = VAE(make(has_branch), PlainDecoder(), LATENTS, (WIDTH,)).eval()
+        with torch.no_grad():
+            vae(torch.randn(3, WIDTH))
+        if has_branch:
+            with pytest.raises(CausalVAEError, match="do not fire") as caught:
+                assemble(vae, True, "compiled", {})
+            assert caught.value.code == "CV111"
+            assert ", ".join(names) in caught.value.message
+        else:
+            model = assemble(vae, True, "compiled", {})
+            assert model.graph.how == "export"
+            assert {"encoder.body.0", "encoder.body.2", "encoder.head"} <= {s.name for s in model.components.sites}
+
+
 def test_what_is_not_compiled_is_given_back() -> None:
     vae = plain()
     assert original_of(vae) is vae
