@@ -38,10 +38,10 @@ class OutcomeMeter:
         self._measure = measure
         self._plan = plan
         self.columns = (*plan.attributes, *IMAGE_COLUMNS)
-        self._base: Tensor | None = base["output"].float() if OUTPUT in plan.outputs else None
+        self._base: Tensor | None = base["output"].float().flatten(1) if OUTPUT in plan.outputs else None
         self._effect: Tensor | None = None
         if self._base is not None and counterfactual is not None:
-            self._effect = counterfactual["output"].float() - self._base
+            self._effect = counterfactual["output"].float().flatten(1) - self._base
 
     def __call__(self, values: Mapping[str, Tensor], pairs: Tensor) -> npt.NDArray[np.float64]:
         """Outcomes of rows whose pair in the shard is `pairs`: float64, (rows, attributes + 2).
@@ -68,11 +68,13 @@ class OutcomeMeter:
         """Squared change of the output, and its product with the clean change: float64, (rows, 2)."""
         if self._base is None:
             return torch.full((len(pairs), 2), torch.nan, dtype=torch.float64, device=pairs.device)
-        moved = (values["output"].float() - self._base[pairs]).flatten(1).double()
-        squared = moved.square().sum(1)
+        moved = values["output"].float().flatten(1) - self._base.index_select(0, pairs)
+        # Squares in float32, sums in float64: a sum of thousands of terms loses nothing, and the output stays in cache.
+        squared = moved.square().sum(1, dtype=torch.float64)
         if self._effect is None:
             return torch.stack([squared, torch.zeros_like(squared)], dim=1)
-        return torch.stack([squared, (moved * self._effect[pairs].flatten(1).double()).sum(1)], dim=1)
+        along = moved.mul_(self._effect.index_select(0, pairs)).sum(1, dtype=torch.float64)
+        return torch.stack([squared, along], dim=1)
 
 
 def outcome_frame(

@@ -201,7 +201,8 @@ class FileTable:
             run_of = np.full(len(self._codes), -1)
             run_of[file.codes] = np.arange(len(file.codes))
             runs = run_of[wanted]
-            present = np.flatnonzero((runs >= 0) & (file.first[runs] < pairs))
+            present = np.flatnonzero(runs >= 0)
+            present = present[file.first[runs[present]] < pairs]
             if not len(present):
                 continue
             runs = runs[present]

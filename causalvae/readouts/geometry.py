@@ -92,8 +92,8 @@ def moments_of(images: Tensor) -> Moments:
     else:
         # Adding and taking away a number whose last place is 2^-bits rounds to a multiple of 2^-bits.
         magnet = 1.5 * 2.0 ** (_EXACT_BITS - bits)
-        rounded = (rows.to(torch.float64).add(magnet).sub_(magnet) for rows in pixels.split(_ROWS))
-        parts = [rows @ basis for rows in rounded]
+        rounded = (rows.to(torch.float64).add_(magnet).sub_(magnet) for rows in pixels.split(_ROWS))
+        parts = [_raw_moments(rows.view(-1, height, width), basis) for rows in rounded]
         raw = torch.cat(parts) if parts else pixels.new_zeros((0, 6), dtype=torch.float64)
     mass = raw[:, 0]
     lit = mass > 0
@@ -107,6 +107,19 @@ def moments_of(images: Tensor) -> Moments:
         xy=(product - first_x * first_y) / 4,
         yy=(square_y - first_y * first_y).clamp_min(0) / 4,
     )
+
+
+def _raw_moments(images: Tensor, basis: Tensor) -> Tensor:
+    """The six raw moments, (n, 6), from sums along rows and along columns: several times faster than one product.
+
+    Every sum is exact, so it is equal to the product with `basis` bit for bit.
+    """
+    height, width = images.shape[1:]
+    across, down = basis[:width, 1], basis[::width, 2]
+    columns, rows = images.sum(1), images.sum(2)
+    mass, tilted = rows.sum(1), images @ across
+    moments = [mass, columns @ across, rows @ down, columns @ across.square(), tilted @ down, rows @ down.square()]
+    return torch.stack(moments, dim=1)
 
 
 def _flatten(images: Tensor) -> Tensor:
