@@ -39,7 +39,6 @@ from causalvae.models.loading import randomise
 from causalvae.plan.compile import compile_spec
 from causalvae.plan.resolve import Resolver
 from causalvae.plan.restrict import restrict
-from causalvae.plan.screens import thin_out
 from causalvae.plan.types import Plan
 from causalvae.readouts import check_readouts, measure
 from causalvae.report import write_report
@@ -142,7 +141,7 @@ def compile_plan(spec: Spec, folder: Path, passes: tuple[str, ...] | None = None
 def forecast(spec: Spec, plan: Plan, folder: Path, each_pass: bool = True) -> Forecast:
     """What running a plan will cost on this machine: a few rows of every kind are run and timed.
 
-    Of a screened sweep as many arms are counted as will be run; the screen's own gradients come on top.
+    Of a screened sweep those arms are counted that a few pairs choose, and the screen's own gradients.
 
     Parameters
     ----------
@@ -155,7 +154,6 @@ def forecast(spec: Spec, plan: Plan, folder: Path, each_pass: bool = True) -> Fo
         Tell it for the plan after every pass; else only for the plan as it will be run.
     """
     workspace = open_workspace(spec, folder)
-    plan = thin_out(plan)
     runner = PlanRunner(
         plan,
         workspace.model,

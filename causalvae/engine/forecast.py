@@ -2,51 +2,36 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from math import prod
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from causalvae.engine.keep import needed_values
-from causalvae.engine.memory import BatchSize
-from causalvae.engine.outcomes import OutcomeMeter
-from causalvae.engine.rerun import Group, Shortcuts, group_arms
+from causalvae.engine.overheads import ScreenForecast, foresee_overheads, foresee_screens
+from causalvae.engine.packing import pack_for
+from causalvae.engine.precision import dtype_of
+from causalvae.engine.rerun import Shortcuts, group_arms
 from causalvae.engine.runner import PlanRunner
-from causalvae.engine.shards import run_clean, shard_bounds
-from causalvae.engine.statistics import OBSERVED_KINDS, gather_means, gather_observed, merge, sites_needing
-from causalvae.engine.suffix import Ledger
-from causalvae.engine.values import MIN_ROWS, padding
+from causalvae.engine.shards import shard_bounds
+from causalvae.engine.trial import Allowance, LiveRows, Trial, Work
+from causalvae.engine.values import MIN_ROWS
+from causalvae.models.operators import OperatorGraph
+from causalvae.plan.cost import plan_cost, rerun_operations
 from causalvae.plan.passes.pack import row_bytes
-from causalvae.plan.types import OUTPUT, Arm, Plan
+from causalvae.plan.types import OUTPUT, Arm, Plan, Side
 
-# Pairs of each cohort that live rows are counted on, and rows of each kind that are timed.
+# Pairs of each cohort that live rows are counted on.
 SAMPLE_PAIRS = 16
-_TIMED_ROWS = 96
+# Seconds that timing may take: of the plan as it will be run, and of each pass besides. What is not timed is estimated.
+_ALLOWANCE, _ALLOWANCE_EACH = 1.0, 1.0
+# Parts and repetitions of what is timed, about.
+_RUNS = 6.0
 
-
-@dataclass(frozen=True)
-class Work:
-    """What rows cost: forwards in whole passes of one row, FLOPs, bytes of activations, seconds of one core."""
-
-    rows: float = 0.0
-    forwards: float = 0.0
-    flops: float = 0.0
-    bytes: float = 0.0
-    seconds: float = 0.0
-
-    def __add__(self, other: Work) -> Work:
-        return Work(*(getattr(self, name) + getattr(other, name) for name in _FIELDS))
-
-    def scaled(self, rows: float) -> Work:
-        """The same kind of work for another number of rows."""
-        return Work(*(getattr(self, name) * rows / self.rows if self.rows else 0.0 for name in _FIELDS))
-
-
-_FIELDS = ("rows", "forwards", "flops", "bytes", "seconds")
+# What makes rows cost the same: suffix, low-rank entry, windows, and what they are run for.
+_Way = tuple[bool, bool, bool, tuple[str, ...]]
 
 
 @dataclass(frozen=True)
@@ -65,16 +50,19 @@ class GroupForecast:
         Standard error of the expected share of live rows, from the sampled pairs.
     work : mapping of str to Work
         Pass -> what the group costs once that pass is applied, the earlier ones too.
+    timed : bool
+        Whether some of its rows were run; else seconds are by its FLOPs, at the speed of those that were.
     """
 
     cohort: str
-    side: str
+    side: Side
     sites: tuple[str, ...]
     arms: int
     rows: int
     live: float
     live_error: float
     work: Mapping[str, Work]
+    timed: bool = True
 
 
 @dataclass(frozen=True)
@@ -94,6 +82,12 @@ class Forecast:
         Bytes at the peak, as estimated from the sizes of kept and of running values.
     sampled_pairs : int
         Pairs of each cohort on which live rows were counted.
+    screens : tuple of ScreenForecast
+        Sweeps that are ranked by gradients first; `groups` holds only the arms that are expected to be run then.
+    overheads : float
+        Seconds of one core for what is no row: inputs, statistics of cohorts, controls.
+    batch_rows, shard_pairs : int
+        As this machine will pack them.
     """
 
     passes: Mapping[str, Work]
@@ -102,11 +96,17 @@ class Forecast:
     cores: int
     memory: float
     sampled_pairs: int
+    screens: tuple[ScreenForecast, ...] = ()
+    overheads: float = 0.0
+    batch_rows: int = 0
+    shard_pairs: int = 0
 
     @property
     def total(self) -> Work:
         """All that will be run."""
-        return self.clean + (list(self.passes.values()) or [Work()])[-1]
+        final = (list(self.passes.values()) or [Work()])[-1]
+        rows = self.clean + final + sum((screen.work for screen in self.screens), Work())
+        return replace(rows, seconds=rows.seconds + self.overheads)
 
     @property
     def seconds(self) -> float:
@@ -114,13 +114,34 @@ class Forecast:
         return self.total.seconds / self.cores
 
 
-_LEVELS: dict[str, Shortcuts] = {
-    "suffix": Shortcuts(suffix=True, dead_rows=False, low_rank=False, windows=False),
-    "stop": Shortcuts(suffix=True, dead_rows=False, low_rank=False, windows=False),
-    "dead_rows": Shortcuts(suffix=True, dead_rows=True, low_rank=False, windows=False),
-    "low_rank": Shortcuts(suffix=True, dead_rows=True, low_rank=True, windows=False),
-    "windows": Shortcuts(),
-}
+@dataclass(frozen=True)
+class _Level:
+    """The plan once a pass is applied: what may be left out, and what rows are run for."""
+
+    name: str
+    shortcuts: Shortcuts
+    requested: tuple[str, ...]
+
+
+def _levels(plan: Plan) -> tuple[_Level, ...]:
+    """The plan after each of its passes; sharing and packing leave nothing of a row out."""
+    shortcuts = Shortcuts(suffix=False, dead_rows=False, low_rank=False, windows=False)
+    requested = tuple(dict.fromkeys((*plan.outputs, OUTPUT)))
+    found = [_Level("none", shortcuts, requested)]
+    for record in plan.passes:
+        match record.name:
+            case "suffix":
+                shortcuts = replace(shortcuts, suffix=True)
+            case "stop":
+                requested = plan.outputs
+            case "dead_rows":
+                shortcuts = replace(shortcuts, dead_rows=True)
+            case "low_rank":
+                shortcuts = replace(shortcuts, low_rank=shortcuts.suffix)
+            case "windows":
+                shortcuts = replace(shortcuts, windows=shortcuts.low_rank)
+        found.append(_Level(record.name, shortcuts, requested))
+    return tuple(found)
 
 
 @torch.inference_mode()
@@ -139,176 +160,213 @@ def forecast(
     sample_pairs : int
         Pairs of each cohort on which live rows are counted.
     each_pass : bool
-        Time the plan as it is after every pass; else only as it will be run, which takes a third of the time.
+        Time the plan as it is after every pass; else only as it will be run.
     """
-    applied = [record.name for record in plan.passes if record.name in _LEVELS]
+    runners = cores if runner.device.type == "cpu" else max(1, torch.cuda.device_count())
+    levels = _levels(plan)
     if not each_pass:
-        applied = applied[-1:]
-    rng = np.random.default_rng(plan.seed)
+        levels = (levels[0], levels[-1]) if levels[1:] else levels
+    allowance = Allowance(_ALLOWANCE + _ALLOWANCE_EACH * max(0, len(levels) - 2))
+    trial = _open_trial(_first_patched(plan), plan, runner, sample_pairs)
+    whole = trial.whole_pass(plan.batch_rows, allowance)
+    plan, screens = foresee_screens(plan, runner, whole, sample_pairs)
+    plan = pack_for(plan, runner.model, runner.device, runners)
+
+    timing = _Timing(plan, runner, whole, levels)
+    distinct = tuple({arm.id: arm for arm in plan.arms}.values())
+    everything = plan_cost(replace(plan, arms=distinct), runner.components).flops
     groups: list[GroupForecast] = []
-    clean, kept = Work(), 0.0
-    shards = 0
-    whole: Work | None = None
+    clean, shards, kept = Work(), 0, 0.0
     for cohort in plan.cohorts:
         bounds = shard_bounds(cohort.samples, plan.shard_pairs)
         shards += len(bounds)
-        arms = [arm for arm in plan.arms if arm.cohort == cohort.name]
-        sample = _Sample(runner, cohort.name, arms, min(sample_pairs, cohort.samples))
-        if whole is None:
-            whole = sample.whole_pass()
-        clean += whole.scaled(cohort.samples * sample.sides)
-        widest = max(stop - first for first, stop in bounds)
-        kept = max(kept, sample.kept_bytes * widest)
-        for members in group_arms(arms):
-            chosen = [arms[member] for member in members]
-            if chosen[0].patches:
-                groups.append(sample.group(chosen, applied, whole, plan.batch_rows, rng))
-    workers = max(1, min(cores, shards))
-    passes = {"none": sum((group.work["none"] for group in groups), Work())}
-    for record in plan.passes:
-        if record.name == "share" and groups:
-            passes = {"none": passes["none"].scaled(_patched_rows_before(plan))}
-            passes["share"] = sum((group.work["none"] for group in groups), Work())
-        elif record.name in applied:
-            passes[record.name] = sum((group.work[record.name] for group in groups), Work())
+        clean += whole.scaled(cohort.samples * (1 if cohort.treatment is None else 2))
+        arms = [arm for arm in distinct if arm.cohort == cohort.name]
+        kept = max(kept, _kept_bytes(plan, runner, arms) * max(stop - first for first, stop in bounds))
+        if any(arm.patches for arm in arms):
+            share = plan_cost(replace(plan, arms=tuple(arms)), runner.components).flops / max(everything, 1.0)
+            if trial.cohort != cohort.name:
+                trial = _open_trial(cohort.name, plan, runner, sample_pairs)
+            groups += timing.groups(trial, arms, Allowance(allowance.left * share))
+    workers = max(1, min(runners, shards))
+    return Forecast(
+        _passes(plan, groups, levels),
+        tuple(groups),
+        clean,
+        workers,
+        workers * (kept + _running_bytes(plan, runner)),
+        sample_pairs,
+        screens,
+        foresee_overheads(plan, runner, whole, trial.input_seconds),
+        plan.batch_rows,
+        plan.shard_pairs,
+    )
+
+
+def _first_patched(plan: Plan) -> str:
+    """The first cohort that has arms with patches; the first of all where none has."""
+    patched = {arm.cohort for arm in plan.arms if arm.patches}
+    return next((cohort.name for cohort in plan.cohorts if cohort.name in patched), plan.cohorts[0].name)
+
+
+def _open_trial(name: str, plan: Plan, runner: PlanRunner, sample_pairs: int) -> Trial:
+    arms = [arm for arm in plan.arms if arm.cohort == name]
+    return Trial(runner, name, arms, min(sample_pairs, plan.cohort(name).samples))
+
+
+def _kept_bytes(plan: Plan, runner: PlanRunner, arms: Sequence[Arm]) -> float:
+    """Bytes of clean values that a run keeps of a pair."""
+    keep = needed_values(runner.graph, runner.components, arms, Shortcuts.of(plan.options), plan.outputs)
+    return float(keep.numbers(runner.graph) * _itemsize(plan))
+
+
+def _running_bytes(plan: Plan, runner: PlanRunner) -> float:
+    """Bytes that a batch holds."""
     outputs = prod(runner.graph.shape(runner.graph.outputs["output"]))
-    running = row_bytes(runner.components, outputs) * plan.batch_rows
-    return Forecast(passes, tuple(groups), clean, workers, workers * (kept + running), sample_pairs)
+    return row_bytes(runner.components, outputs) * _itemsize(plan) / 4 * plan.batch_rows
 
 
-class _Sample:
-    """The first pairs of a cohort, with their clean runs."""
-
-    def __init__(self, runner: PlanRunner, cohort: str, arms: list[Arm], pairs: int) -> None:
-        self._graph, self._components = runner.graph, runner.components
-        self._inputs = runner.shard(cohort, 0, pairs)
-        self._clean = run_clean(self._graph, self._inputs)
-        means = sites_needing(arms, ("mean",))
-        observed = sites_needing(arms, OBSERVED_KINDS)
-        # A few inputs stand for the cohort: which rows are live, and what they cost, depends little on the very value.
-        self._statistics = merge(
-            gather_means(self._graph, self._components, means, [self._inputs]) if means else {},
-            gather_observed(self._graph, self._components, observed, [self._inputs]) if observed else {},
-        )
-        outputs = {
-            side: {name: values[self._graph.outputs[name]] for name in runner.plan.outputs}
-            for side, values in self._clean.sides.items()
-        }
-        self._outputs = runner.plan.outputs
-        self._plan, self._arms = runner.plan, arms
-        self._meter = OutcomeMeter(runner.measure, runner.plan, outputs["base"], outputs.get("counterfactual"))
-
-    @property
-    def sides(self) -> int:
-        """Base alone, or base and counterfactual."""
-        return len(self._inputs.sides)
-
-    @property
-    def kept_bytes(self) -> float:
-        """Bytes of clean values that a run keeps of a pair, both sides together."""
-        shortcuts = Shortcuts.of(self._plan.options)
-        keep = needed_values(self._graph, self._components, self._arms, shortcuts, self._outputs)
-        return float(keep.numbers(self._graph) * self._inputs.noise.element_size())
-
-    def whole_pass(self) -> Work:
-        """What whole forward passes cost, outcomes measured."""
-        rows = max(self._inputs.rows, MIN_ROWS)
-        index = padding(self._inputs.rows).to(self._inputs.noise.device)
-        x, noise = self._inputs.sides["base"][index], self._inputs.noise[index]
-        everyone = torch.arange(self._inputs.rows, device=noise.device)
-
-        def run() -> None:
-            found = self._graph.run(x, noise, keep=())
-            values = {name: found[self._graph.outputs[name]][: self._inputs.rows] for name in self._outputs}
-            self._meter(values, everyone)
-
-        operations = self._components.operations
-        flops, moved = (
-            sum(operation.flops for operation in operations),
-            sum(operation.bytes for operation in operations),
-        )
-        return Work(rows, rows, rows * flops, rows * moved, _best_time(run))
-
-    def group(
-        self, arms: list[Arm], applied: Sequence[str], whole: Work, batch_rows: int, rng: np.random.Generator
-    ) -> GroupForecast:
-        """The forecast of arms that patch the same sites on the same side."""
-        rows = sum(arm.pairs for arm in arms)
-        covered = [min(arm.pairs, self._inputs.rows) for arm in arms]
-        work = {"none": whole.scaled(rows)}
-        live_rows, error, previous = float(rows), 0.0, ""
-        for name in applied:
-            shortcuts = _LEVELS[name]
-            # Until runs stop at the deepest outcome, they go on to the output.
-            stops = name != "suffix"
-            requested = self._outputs if stops else tuple(dict.fromkeys((*self._outputs, OUTPUT)))
-            group = Group(
-                self._graph, self._components, arms, self._clean, self._statistics, covered, shortcuts, requested
-            )
-            live = group.live()
-            if shortcuts.dead_rows:
-                share, error = _share_of_live(live, covered)
-                live_rows = rows * share
-            if previous and (name == "dead_rows" or (name == "stop" and OUTPUT in self._outputs)):
-                # These rows cost what they cost before: only their number may differ.
-                work[name] = work[previous].scaled(live_rows)
-            else:
-                # The cost of a row is asked of live rows; where the sample has none, dead ones cost as much.
-                timed = live if bool(live.any()) else _covered(live, covered)
-                work[name] = self._time(group, timed, batch_rows, rng).scaled(live_rows)
-            previous = name
-        first = arms[0]
-        sites = tuple(patch.site for patch in first.patches)
-        return GroupForecast(first.cohort, first.side, sites, len(arms), rows, live_rows, error, work)
-
-    def _time(self, group: Group, live: Tensor, batch_rows: int, rng: np.random.Generator) -> Work:
-        """Run some arms' rows and measure their outcomes."""
-        order = torch.from_numpy(rng.permutation(len(live))).to(live.device)
-        counts = live[order].sum(1).cumsum(0)
-        enough = order[: int((counts < _TIMED_ROWS).sum()) + 1]
-        chosen = torch.zeros_like(live)
-        chosen[enough] = live[enough]
-        ledger = Ledger()
-
-        def run() -> None:
-            for batch in group.batches(chosen, BatchSize(batch_rows), ledger):
-                self._meter(batch.values, batch.pairs)
-
-        run()
-        counted = Ledger(ledger.rows, ledger.flops, ledger.bytes)
-        seconds = _best_time(run)
-        # Small batches are padded; the padding is run in the real run as well, but seldom.
-        real = counted.rows
-        whole = sum(operation.flops for operation in self._components.operations)
-        return Work(real, counted.flops / whole, counted.flops, counted.bytes, seconds)
+def _itemsize(plan: Plan) -> int:
+    return dtype_of(str(plan.options.get("precision", "float32"))).itemsize
 
 
-def _covered(live: Tensor, covered: Sequence[int]) -> Tensor:
-    """All covered rows of every arm."""
-    places = torch.arange(live.shape[1], device=live.device)
-    return places[None] < torch.tensor(covered, device=live.device)[:, None]
-
-
-def _share_of_live(live: Tensor, covered: Sequence[int]) -> tuple[float, float]:
-    """The share of live rows, and its standard error over pairs, which are what was sampled."""
-    total = sum(covered)
-    share = float(live.sum()) / total
-    per_pair = live.double().sum(0) / _covered(live, covered).double().sum(0).clamp(min=1)
-    pairs = live.shape[1]
-    return share, float(per_pair.std() / pairs**0.5) if pairs > 1 else 0.0
-
-
-def _best_time(run: Callable[[], None], repetitions: int = 2) -> float:
-    """Seconds of this thread's CPU time, the least of a few."""
-    times = []
-    for _ in range(repetitions):
-        began = time.thread_time()
-        run()
-        times.append(time.thread_time() - began)
-    return min(times)
-
-
-def _patched_rows_before(plan: Plan) -> float:
-    """Rows of patched arms as the spec asks for them, an arm once for each of its uses."""
+def _passes(plan: Plan, groups: Sequence[GroupForecast], levels: Sequence[_Level]) -> dict[str, Work]:
+    """What all groups cost after each pass; before all of them an arm is run once for each of its uses."""
+    found = {level.name: sum((group.work[level.name] for group in groups), Work()) for level in levels}
     pairs = {arm.id: arm.pairs for arm in plan.arms if arm.patches}
-    return float(sum(pairs.get(use.arm, 0) for use in plan.uses))
+    asked = sum(pairs.get(use.arm, 0) for use in plan.uses)
+    if asked and groups:
+        found["none"] = found["none"].scaled(asked)
+    return found
+
+
+class _Timing:
+    """Times groups of arms, or estimates them by those that were timed.
+
+    Parameters
+    ----------
+    plan : Plan
+    runner : PlanRunner
+    whole : Work
+        Whole forward passes.
+    levels : tuple of _Level
+    """
+
+    def __init__(self, plan: Plan, runner: PlanRunner, whole: Work, levels: tuple[_Level, ...]) -> None:
+        self._plan = plan
+        self._components = runner.components
+        self._whole = whole
+        self._levels = levels
+        self._is_graph = isinstance(runner.graph, OperatorGraph)
+        self._rng = np.random.default_rng(plan.seed)
+        # For each way to run a group: what groups that were timed cost, as multiples of what is expected on paper.
+        self._found: dict[_Way, list[Work]] = {}
+
+    def groups(self, trial: Trial, arms: Sequence[Arm], allowance: Allowance) -> list[GroupForecast]:
+        """The forecast of every group of a cohort's patched arms, the most expensive ones timed first."""
+        members = [[arms[place] for place in places] for places in group_arms(arms)]
+        members = [group for group in members if group[0].patches]
+        paper = [self._on_paper(group[0], self._levels[-1]) for group in members]
+        costs = [sum(arm.pairs for arm in group) * each.flops for group, each in zip(members, paper, strict=True)]
+        order = sorted(range(len(members)), key=lambda place: -costs[place])
+        done: dict[int, GroupForecast] = {}
+        for number, place in enumerate(order):
+            done[place] = self._group(trial, members[place], allowance, len(order) - number)
+        return [done[place] for place in range(len(members))]
+
+    def _group(self, trial: Trial, arms: Sequence[Arm], allowance: Allowance, waiting: int) -> GroupForecast:
+        """The forecast of one group; `waiting` groups, this one among them, share the allowance."""
+        first, rows = arms[0], sum(arm.pairs for arm in arms)
+        live = next((trial.live(arms, level.shortcuts) for level in self._levels if level.shortcuts.dead_rows), None)
+        known: dict[_Way, Work] = {}
+        work: dict[str, Work] = {}
+        ways = {self._way(level) for level in self._levels} - {None}
+        timed = True
+        for level in self._levels:
+            way = self._way(level)
+            if way is None:
+                each = self._whole
+            else:
+                if way not in known:
+                    seconds = allowance.left / (waiting * max(1, len(ways) - len(known)))
+                    known[way], ran = self._row(trial, arms, live, level, way, Allowance(seconds), allowance)
+                    timed = timed and ran
+                each = known[way]
+            share = live.share if live is not None and level.shortcuts.dead_rows else 1.0
+            work[level.name] = each.scaled(rows * share)
+        return GroupForecast(
+            first.cohort,
+            first.side,
+            tuple(patch.site for patch in first.patches),
+            len(arms),
+            rows,
+            rows if live is None else rows * live.share,
+            0.0 if live is None else live.error,
+            work,
+            timed,
+        )
+
+    def _way(self, level: _Level) -> _Way | None:
+        """What makes rows of two levels cost the same; None where they are whole forward passes."""
+        if not self._is_graph:
+            # Hooks take their time, whatever may be left out.
+            return None if level.name == "none" else (False, False, False, ())
+        given = level.shortcuts
+        return (given.suffix, given.low_rank, given.windows, level.requested) if given.suffix else None
+
+    def _row(
+        self,
+        trial: Trial,
+        arms: Sequence[Arm],
+        live: LiveRows | None,
+        level: _Level,
+        way: _Way,
+        own: Allowance,
+        allowance: Allowance,
+    ) -> tuple[Work, bool]:
+        """What a row of a group costs, and whether that was timed."""
+        paper = self._on_paper(arms[0], level)
+        # Each of a few parts is run a few times.
+        affordable = own.left / (_RUNS * paper.seconds) if paper.seconds > 0 else float(self._plan.batch_rows)
+        if affordable >= MIN_ROWS or way not in self._found:
+            rows = int(min(max(affordable, MIN_ROWS), self._plan.batch_rows))
+            began = own.left
+            shortcuts = replace(level.shortcuts, dead_rows=False)
+            found = trial.time(arms, live, shortcuts, level.requested, rows, own, self._rng)
+            allowance.left -= began - own.left
+            each = found.scaled(1.0)
+            self._found.setdefault(way, []).append(_ratio(each, paper))
+            return each, True
+        ratios = self._found[way]
+        return _product(paper, sum(ratios, Work()).scaled(1.0)), False
+
+    def _on_paper(self, arm: Arm, level: _Level) -> Work:
+        """A row of an arm as operations count it, at the speed of whole forward passes."""
+        rerun = "suffix" if level.shortcuts.suffix else "full"
+        places = rerun_operations(arm, self._components, rerun, OUTPUT in level.requested)
+        flops = sum(self._components.operations[place].flops for place in places)
+        moved = sum(self._components.operations[place].bytes for place in places)
+        whole = self._whole.scaled(1.0)
+        share = flops / whole.flops if whole.flops else 1.0
+        return Work(1.0, share, flops, moved, share * whole.seconds)
+
+
+def _ratio(found: Work, paper: Work) -> Work:
+    """What was found as multiples of what was expected."""
+    return Work(1.0, *(_part(found, paper, name) for name in ("forwards", "flops", "bytes", "seconds")))
+
+
+def _part(found: Work, paper: Work, name: str) -> float:
+    expected: float = getattr(paper, name)
+    part: float = getattr(found, name) / expected if expected else 1.0
+    return part
+
+
+def _product(paper: Work, ratio: Work) -> Work:
+    return Work(
+        paper.rows,
+        paper.forwards * ratio.forwards,
+        paper.flops * ratio.flops,
+        paper.bytes * ratio.bytes,
+        paper.seconds * ratio.seconds,
+    )

@@ -15,10 +15,10 @@ from causalvae.engine.memory import BatchSize
 from causalvae.engine.outcomes import OutcomeMeter
 from causalvae.engine.rerun import Group, Shortcuts
 from causalvae.engine.runner import PlanRunner
-from causalvae.engine.shards import run_clean
+from causalvae.engine.shards import ShardInputs, run_clean
 from causalvae.engine.statistics import OBSERVED_KINDS, gather_means, gather_observed, merge, sites_needing
 from causalvae.engine.suffix import Ledger
-from causalvae.engine.values import MIN_ROWS
+from causalvae.engine.values import MIN_ROWS, Statistics
 from causalvae.plan.types import OUTPUT, Arm
 
 # Of a group whose rows come in parts that differ in cost, so many parts are timed.
@@ -95,27 +95,30 @@ class Trial:
         The cohort's.
     pairs : int
         How many pairs are run.
+
+    Attributes
+    ----------
+    cohort : str
+        As given.
+    input_seconds : float
+        What one input took to make.
     """
 
     def __init__(self, runner: PlanRunner, cohort: str, arms: Sequence[Arm], pairs: int) -> None:
+        self.cohort = cohort
         self._runner = runner
         self._graph, self._components = runner.graph, runner.components
         self._device = runner.device
         # Drawn before the clock starts: a cohort is drawn once, its images shard by shard.
-        assert cohort in runner.cohorts
+        sides = len(runner.cohorts[cohort].levels)
         began = busy_seconds(self._device)
         self._inputs = runner.shard(cohort, 0, pairs)
-        self.input_seconds = (busy_seconds(self._device) - began) / pairs
+        made = pairs * (sides + len(self._inputs.donors))
+        self.input_seconds = (busy_seconds(self._device) - began) / made
         requested = tuple(dict.fromkeys((*runner.plan.outputs, OUTPUT)))
         keep = needed_values(self._graph, self._components, arms, Shortcuts(), requested)
         self._clean = run_clean(self._graph, self._inputs, keep)
-        means = sites_needing(arms, ("mean",))
-        observed = sites_needing(arms, OBSERVED_KINDS)
-        # A few inputs stand for the cohort: which rows are live, and what they cost, depends little on the very value.
-        self._statistics = merge(
-            gather_means(self._graph, self._components, means, [self._inputs]) if means else {},
-            gather_observed(self._graph, self._components, observed, [self._inputs]) if observed else {},
-        )
+        self._statistics = facts_of(runner, arms, self._inputs)
         outputs = {
             side: {name: values[self._graph.outputs[name]] for name in runner.plan.outputs}
             for side, values in self._clean.sides.items()
@@ -150,9 +153,7 @@ class Trial:
     def group(self, arms: Sequence[Arm], shortcuts: Shortcuts, requested: tuple[str, ...]) -> Group:
         """Arms that patch the same sites on the same side, on this sample."""
         covered = [min(arm.pairs, self.pairs) for arm in arms]
-        return Group(
-            self._graph, self._components, arms, self._clean, self._statistics, covered, shortcuts, requested
-        )
+        return Group(self._graph, self._components, arms, self._clean, self._statistics, covered, shortcuts, requested)
 
     def live(self, arms: Sequence[Arm], shortcuts: Shortcuts) -> LiveRows:
         """The rows of `arms` that must be run."""
@@ -174,19 +175,22 @@ class Trial:
     def time(
         self,
         arms: Sequence[Arm],
-        live: LiveRows,
+        live: LiveRows | None,
         shortcuts: Shortcuts,
         requested: tuple[str, ...],
         rows: int,
         allowance: Allowance,
         rng: np.random.Generator,
     ) -> Work:
-        """Run some live rows of `arms` and measure their outcomes; dead ones where no row of the sample is live.
+        """Run some live rows of `arms` and measure their outcomes; any rows where none of the sample is live.
 
         Parameters
         ----------
-        arms, live, shortcuts, requested
-            A group and what may be left out.
+        arms : sequence of Arm
+            A group.
+        live : LiveRows or None
+        shortcuts : Shortcuts
+        requested : tuple of str
         rows : int
             Rows of a batch; so many are run of each of a few parts of the group.
         allowance : Allowance
@@ -194,7 +198,7 @@ class Trial:
             Chooses them.
         """
         group = self.group(arms, shortcuts, requested)
-        mask = live.mask if bool(live.mask.any()) else self._covered(arms)
+        mask = self._covered(arms) if live is None or not bool(live.mask.any()) else live.mask
         chosen = self._choose(group, mask, rows, rng)
         ledgers: list[Ledger] = []
 
@@ -226,3 +230,15 @@ class Trial:
                 if left == 0:
                     break
         return chosen
+
+
+def facts_of(runner: PlanRunner, arms: Sequence[Arm], inputs: ShardInputs) -> dict[str, Statistics]:
+    """What the sources of `arms` need to know of a cohort, from a few inputs that stand for it.
+
+    Which rows are live, and what they cost, depends little on the very value.
+    """
+    means, observed = sites_needing(arms, ("mean",)), sites_needing(arms, OBSERVED_KINDS)
+    return merge(
+        gather_means(runner.graph, runner.components, means, [inputs]) if means else {},
+        gather_observed(runner.graph, runner.components, observed, [inputs]) if observed else {},
+    )

@@ -1,0 +1,135 @@
+"""What a run costs besides rows of arms: first-order screens, inputs, statistics of cohorts, controls."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from causalvae.engine.attribution import Attribution
+from causalvae.engine.clock import busy_seconds
+from causalvae.engine.runner import PlanRunner
+from causalvae.engine.screening import LEFT_OUT, choose, mean_over_pairs
+from causalvae.engine.statistics import OBSERVED_KINDS, sites_needing
+from causalvae.engine.trial import Work, facts_of
+from causalvae.plan.cost import arm_cost
+from causalvae.plan.screens import needed_elsewhere, restrict_arms, thin_out
+from causalvae.plan.types import OBSERVED, Arm, Patch, Plan, Screen, Side, Source
+
+# Seconds that the gradients of one screen may take in a forecast.
+_ALLOWANCE = 2.0
+# A gradient's backward pass costs about two forward ones.
+_PASSES_OF_GRADIENT = 3.0
+# The controls run a full batch and a small one, which is padded, of each site: whole, and its first unit.
+_CONTROL_ROWS = 2 * (64 + 16)
+
+
+@dataclass(frozen=True)
+class ScreenForecast:
+    """A sweep that is ranked by gradients before the best of it are run.
+
+    Parameters
+    ----------
+    owner, cohort, side : str
+    candidates, chosen : int
+        Arms that are ranked, and arms that are run then.
+    work : Work
+        Of the ranking.
+    """
+
+    owner: str
+    cohort: str
+    side: Side
+    candidates: int
+    chosen: int
+    work: Work
+
+
+def foresee_screens(
+    plan: Plan, runner: PlanRunner, whole: Work, sample_pairs: int
+) -> tuple[Plan, tuple[ScreenForecast, ...]]:
+    """A plan with the arms that its screens are likely to choose, and what the screens cost.
+
+    A few pairs rank the candidates as all will; where even these would take long, arms evenly spaced stand for the
+    chosen ones.
+
+    Parameters
+    ----------
+    plan : Plan
+    runner : PlanRunner
+        Of that plan.
+    whole : Work
+        What whole forward passes cost.
+    sample_pairs : int
+        Pairs that are ranked on, at most.
+    """
+    if not plan.screens:
+        return plan, ()
+    arms = {arm.id: arm for arm in plan.arms}
+    chosen: set[str] = set()
+    found: list[ScreenForecast] = []
+    # As in the run itself, for what was made in inference mode takes no part in gradients.
+    with torch.inference_mode(False):
+        graph = runner.model.graph.to(runner.device)
+    for screen in plan.screens:
+        uses = plan.candidates(screen)
+        candidates = [arms[use.arm] for use in uses]
+        cohort, pairs = candidates[0].cohort, candidates[0].pairs
+        inputs = runner.shard(cohort, 0, min(sample_pairs, pairs))
+        attribution = Attribution(screen, candidates, runner, graph, facts_of(runner, candidates, inputs))
+        expected = _PASSES_OF_GRADIENT * attribution.passes * whole.scaled(1.0).seconds
+        rows = pairs * attribution.passes
+        if inputs.rows * expected > _ALLOWANCE:
+            seconds = pairs * expected
+            chosen |= _evenly_spaced(plan, screen)
+        else:
+            began = busy_seconds(runner.device)
+            scores = mean_over_pairs(attribution.of(inputs))
+            seconds = (busy_seconds(runner.device) - began) * pairs / inputs.rows
+            picked = choose(scores, screen)
+            chosen |= {use.arm for use, pick in zip(uses, picked, strict=True) if pick != LEFT_OUT}
+        work = whole.times(rows / whole.rows, rows)
+        work = Work(rows, work.forwards, work.flops, work.bytes, seconds)
+        found.append(ScreenForecast(screen.owner, cohort, screen.side, len(uses), screen.kept + screen.checked, work))
+    return restrict_arms(plan, needed_elsewhere(plan).union(chosen)), tuple(found)
+
+
+def _evenly_spaced(plan: Plan, screen: Screen) -> set[str]:
+    candidates = {use.arm for use in plan.candidates(screen)}
+    return {arm.id for arm in thin_out(plan).arms} & candidates
+
+
+def foresee_overheads(plan: Plan, runner: PlanRunner, whole: Work, input_seconds: float) -> float:
+    """Seconds of one core for what is no row of an arm: inputs, statistics of cohorts, controls.
+
+    Parameters
+    ----------
+    plan : Plan
+    runner : PlanRunner
+    whole : Work
+        What whole forward passes cost.
+    input_seconds : float
+        What one input takes to make.
+    """
+    row = whole.scaled(1.0).seconds
+    seconds = 0.0
+    for cohort in plan.cohorts:
+        arms = [arm for arm in plan.arms if arm.cohort == cohort.name]
+        sources = [patch.source for arm in arms for patch in arm.patches]
+        donors = len({source.seed for source in sources if source.kind == "resample"})
+        inputs = (1 if cohort.treatment is None else 2) + donors
+        seconds += cohort.samples * inputs * input_seconds
+        gathered = cohort.samples if sites_needing(arms, ("mean",)) else 0
+        if sites_needing(arms, OBSERVED_KINDS):
+            gathered += plan.cohort(OBSERVED).samples
+        seconds += gathered * (row + input_seconds)
+    if any(cohort.treatment is not None for cohort in plan.cohorts):
+        sites = dict.fromkeys(patch.site for arm in plan.arms for patch in arm.patches)
+        seconds += sum(_CONTROL_ROWS * _share(site, runner) * row for site in sites)
+    return seconds
+
+
+def _share(site: str, runner: PlanRunner) -> float:
+    """What a re-run from a site takes, in whole forward passes."""
+    arm = Arm("", "base", (Patch(site, None, Source("interchange")),), 1)
+    return arm_cost(arm, runner.components, "suffix")
