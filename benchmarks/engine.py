@@ -100,12 +100,12 @@ class EngineArm:
     def run(self, site: SweptSite, units: Sequence[int]) -> list[ShardResult]:
         """The outcome tables of the units' arms, one a shard."""
         arms = [self._arms[site.name, unit] for unit in units]
-        return [self.runner.run(shard, arms, {}, lambda rows: None) for shard in self.shards]
+        return [self.runner.run(shard, arms, {}, lambda rows, effort: None) for shard in self.shards]
 
     @torch.inference_mode()
     def run_clean(self) -> list[ShardResult]:
         """A run without arms."""
-        return [self.runner.run(shard, [], {}, lambda rows: None) for shard in self.shards]
+        return [self.runner.run(shard, [], {}, lambda rows, effort: None) for shard in self.shards]
 
     def read(self, raw: list[ShardResult], units: Sequence[int]) -> Outcomes:
         """See `benchmarks.arm.BenchmarkArm`."""

@@ -303,7 +303,8 @@ def _networks(found: Sequence[NetworkResult]) -> str:
                 f"{sum(network.hooks.values()) + network.prepared:.2f}",
                 f"{sum(network.engine.values()) + network.clean:.2f}",
                 f"**{network.ratio:.1f}x**",
-                ", ".join(f"{value:.1e}" for value in network.difference),
+                ", ".join(f"{value:.1e}" for value in network.difference)
+                + (" (NOT within 1e-05)" if max(network.difference) > TOLERANCE else ""),
             ]
         )
     return _table(["network", "site", "hook loop, s", "engine, s", "ratio", "difference"], rows)
