@@ -27,6 +27,8 @@ from causalvae.models.probe import CostMeter
 # Methods and attributes that ask about a tensor and not for its values.
 _QUESTIONS = frozenset(("size", "dim", "ndimension", "numel", "nelement", "shape", "ndim"))
 
+_ROWS = 8
+
 
 def capture_by_fx(network: nn.Module, example: tuple[Tensor, ...], outputs: tuple[str, ...]) -> OperatorGraph:
     """Capture `network` in evaluation mode by `torch.fx`.
@@ -65,6 +67,9 @@ def capture_by_fx(network: nn.Module, example: tuple[Tensor, ...], outputs: tupl
                 if node not in tracer.abandoned:
                     reader.read(node)
             graph = reader.graph(outputs)
+            # What is wrapped as one function may decide by values, so inputs of another kind must agree as well.
+            for given in (example, _normal(example)):
+                check_agreement(graph, network, given)
     except CausalVAEError:
         raise
     except Exception as error:
@@ -73,8 +78,13 @@ def capture_by_fx(network: nn.Module, example: tuple[Tensor, ...], outputs: tupl
     changed = [name for name, tensor in tensors_of(network).items() if not _equal(tensor, before[name])]
     if changed:
         raise _refusal(f"forward() changes {', '.join(changed)}")
-    check_agreement(graph, network, example)
     return graph
+
+
+def _normal(example: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """Standard normal inputs of the example's shapes, more of them."""
+    generator = torch.Generator().manual_seed(1)
+    return tuple(torch.randn((_ROWS, *value.shape[1:]), generator=generator).to(value) for value in example)
 
 
 def _refusal(reason: str) -> CausalVAEError:
