@@ -11,15 +11,18 @@ import pytest
 import torch
 from torch import Tensor
 
+from causalvae.data.dataset import DspritesDataset
 from causalvae.engine.execute import execute_plan
 from causalvae.engine.measurements import Measurements
 from causalvae.engine.runner import PlanRunner
-from causalvae.models.loading import Model
-from causalvae.plan.types import OBSERVED, Arm, Cohort, Patch, Plan, Source, Treatment
+from causalvae.models.burgess import burgess
+from causalvae.models.loading import Model, assemble
+from causalvae.plan.types import OBSERVED, Arm, Cohort, Patch, Plan, Side, Source, Treatment
 from tests.engine.conftest import SIDE, Blobs
 
 Measure = Callable[[Tensor], Tensor]
 PAIRS = 150
+SIDES: tuple[Side, Side] = ("base", "counterfactual")
 SOURCES = (
     Source("interchange"),
     Source("mean"),
@@ -50,7 +53,7 @@ PLAN = Plan(
     arms=(
         Arm(OBSERVED, "base", (), 90),
         Arm(OBSERVED, "base", PATCHES[3], 70),
-        *(Arm("resize", side, patches, PAIRS) for patches in PATCHES for side in ("base", "counterfactual")),
+        *(Arm("resize", side, patches, PAIRS) for patches in PATCHES for side in SIDES),
         Arm("resize", "base", PATCHES[3], 37),
     ),
     uses=(),
@@ -86,6 +89,36 @@ def test_outcomes_are_equal_bit_for_bit(
             one, other = (table.arm(arm.id)[column].to_numpy() for table in (whole, found))
             assert np.array_equal(one, other), (arm, column)
     assert found.observations.equals(whole.observations)
+
+
+@pytest.mark.slow
+def test_the_kernels_of_a_real_network_do_not_see_shards(tmp_path: Path) -> None:
+    """Batches are put together otherwise in every shard size; each row must come out the same."""
+    torch.manual_seed(0)
+    model = assemble(burgess(), True, "burgess", {})
+    units = {"encoder.conv1": 32, "encoder.conv3": 32, "encoder.lin1": 256, "decoder.lin3": 512, "decoder.convT2": 32}
+    swap, draw = Source("interchange"), Source("resample", seed=1)
+    arms = [
+        Arm("resize", "base", (Patch(site, (unit,), source),), 45)
+        for site, count in units.items()
+        for unit in (0, count // 3, count - 1)
+        for source in (swap, draw)
+    ]
+    arms += [Arm("resize", side, patches, 45) for patches in ((), (Patch("latent", None, swap),)) for side in SIDES]
+    cohorts = (Cohort(OBSERVED, 16, 1), Cohort("resize", 45, 1, PLAN.cohorts[1].treatment))
+    plan = replace(PLAN, cohorts=cohorts, arms=tuple(arms), attributes=("area", "centre"))
+
+    def look(images: Tensor) -> Tensor:
+        flat = images.flatten(1).double()
+        return torch.stack([flat.sum(1), (flat * torch.linspace(0, 1, 64 * 64, dtype=torch.float64)).sum(1)], dim=1)
+
+    found = [
+        execute_plan(replace(plan, shard_pairs=size), model, DspritesDataset(), look, tmp_path / str(size), "cpu")
+        for size in (16, 45)
+    ]
+    for arm in arms:
+        one, other = (table.arm(arm.id) for table in found)
+        assert one.equals(other), arm
 
 
 def test_a_donor_is_another_input_of_the_whole_cohort(whole: Measurements, sample_model: Model) -> None:
