@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import time
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Literal, Protocol, Self
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn
+from rich.table import Column
 from rich.text import Text
 
 from causalvae.cli.console import clean, stderr
+
+# In a log, a long stage is heard of this often.
+_LOG_SECONDS = 60.0
 
 
 class Step(Protocol):
@@ -32,19 +36,62 @@ class Step(Protocol):
     def unit(self) -> str:
         """What is counted."""
 
+    @property
+    def rate(self) -> float | None:
+        """Units a second over the last while, where the work knows it better than its count tells."""
+
+    @property
+    def left(self) -> float | None:
+        """Seconds that the rest will take, where the work knows it better than its count tells."""
+
 
 class RateColumn(ProgressColumn):
     """Units a second."""
 
     def render(self, task: Task) -> Text:
-        """The rate, or nothing before it is known."""
-        speed = task.finished_speed or task.speed
+        """The rate over the last while, over all of a finished stage; nothing before it is known."""
+        speed = task.finished_speed or task.fields.get("rate") or task.speed
         return Text(f"{format_rate(speed)} {task.fields['unit']}/s" if speed else "", style="dim")
+
+
+class TimeColumn(ProgressColumn):
+    """The time left, or what a finished stage took."""
+
+    max_refresh = 0.5
+
+    def render(self, task: Task) -> Text:
+        """As `1 min 15 s left`; nothing before it is known."""
+        if task.finished:
+            return Text(f"{format_seconds(task.finished_time or 0.0)}", style="progress.elapsed")
+        left = task.fields.get("left")
+        left = task.time_remaining if left is None else left
+        return Text("" if left is None else f"{format_seconds(left)} left", style="progress.remaining")
+
+
+class CountColumn(ProgressColumn):
+    """Units done, and in all."""
+
+    def render(self, task: Task) -> Text:
+        """As `12,345/60,000`."""
+        total = "?" if task.total is None else format_count(task.total)
+        return Text(f"{format_count(task.completed)}/{total}", style="progress.download")
+
+
+def format_count(count: float) -> str:
+    """A whole number, millions as `1.23M`: a line of a terminal has 80 columns."""
+    if count < 1e6:
+        return f"{count:,.0f}"
+    scaled, unit = (count / 1e6, "M") if count < 1e9 else (count / 1e9, "G")
+    return f"{scaled:.{2 if scaled < 10 else 1 if scaled < 100 else 0}f}{unit}"
 
 
 def format_rate(rate: float) -> str:
     """A rate with two or three digits."""
-    return f"{rate:,.0f}" if rate >= 10 else f"{rate:.2g}"
+    return format_count(rate) if rate >= 10 else f"{rate:.2g}"
+
+
+def _narrow(justify: Literal["left", "right"]) -> Column:
+    return Column(no_wrap=True, justify=justify)
 
 
 class _Bars:
@@ -56,10 +103,10 @@ class _Bars:
         self._live = self._console.is_terminal and not quiet
         self._bars = Progress(
             words,
-            BarColumn(bar_width=None),
-            TextColumn("{task.completed:,.0f}/{task.total:,.0f}"),
-            RateColumn(),
-            TimeRemainingColumn(compact=True, elapsed_when_finished=True),
+            BarColumn(bar_width=None, table_column=Column(ratio=1, min_width=4)),
+            CountColumn(_narrow("right")),
+            RateColumn(_narrow("right")),
+            TimeColumn(_narrow("right")),
             console=self._console,
             disable=not self._live,
         )
@@ -88,41 +135,53 @@ class ProgressView(_Bars):
     """
 
     def __init__(self, quiet: bool = False, console: Console | None = None) -> None:
-        super().__init__(TextColumn("{task.description:<22.22}"), quiet, console)
+        super().__init__(TextColumn("{task.description}", table_column=_narrow("left")), quiet, console)
         self._tasks: dict[str, TaskID] = {}
         self._began: dict[str, float] = {}
+        self._told: dict[str, float] = {}
         self._finished: set[str] = set()
 
     def tell(self, step: Step) -> None:
         """Show how far a stage has come."""
-        self.show(step.stage, step.done, step.total, step.unit)
+        self.show(step.stage, step.done, step.total, step.unit, step.rate, step.left)
 
-    def show(self, stage: str, done: int, total: int, unit: str, detail: str = "") -> None:
-        """Show how far `stage` has come, with `detail` beside its name."""
+    def show(
+        self,
+        stage: str,
+        done: int,
+        total: int,
+        unit: str,
+        rate: float | None = None,
+        left: float | None = None,
+    ) -> None:
+        """Show how far `stage` has come; see `Step`."""
         if self._quiet:
             return
         if self._live:
-            self._show_bar(stage, done, total, unit, detail)
+            self._show_bar(stage, done, total, unit, rate, left)
         elif stage not in self._finished:
-            self._show_line(stage, done, total, unit, detail)
+            self._show_line(stage, done, total, unit, rate, left)
 
-    def _show_bar(self, stage: str, done: int, total: int, unit: str, detail: str) -> None:
-        words = clean(f"{stage} {detail}".strip())
+    def _show_bar(self, stage: str, done: int, total: int, unit: str, rate: float | None, left: float | None) -> None:
         if stage not in self._tasks:
-            self._tasks[stage] = self._bars.add_task(words, total=total, unit=unit)
-        self._bars.update(self._tasks[stage], completed=done, total=total, description=words)
+            self._tasks[stage] = self._bars.add_task(clean(stage), total=total, unit=unit)
+        self._bars.update(self._tasks[stage], completed=done, total=total, rate=rate, left=left)
 
-    def _show_line(self, stage: str, done: int, total: int, unit: str, detail: str) -> None:
-        """One line when a stage is done: a log is no place for a moving bar."""
+    def _show_line(self, stage: str, done: int, total: int, unit: str, rate: float | None, left: float | None) -> None:
+        """A line when a stage is done, and now and then while it lasts: a log is no place for a moving bar."""
         now = time.perf_counter()
         began = self._began.setdefault(stage, now)
+        told = self._told.setdefault(stage, now)
         if done >= total:
             self._finished.add(stage)
             seconds = now - began
             counted = f"{total:,} {unit} in " if total > 1 else ""
-            rate = f", {format_rate(done / seconds)} {unit}/s" if seconds > 0.5 and total > 1 else ""
-            words = f"{stage}: {counted}{seconds:.1f} s{rate}"
-            self._console.print(clean(f"{words} {detail}".strip()), soft_wrap=True)
+            speed = f", {format_rate(done / seconds)} {unit}/s" if seconds > 0.5 and total > 1 else ""
+            self._console.print(clean(f"{stage}: {counted}{seconds:.1f} s{speed}"), soft_wrap=True)
+        elif now - told >= _LOG_SECONDS and rate is not None and left is not None:
+            self._told[stage] = now
+            words = f"{stage}: {done:,}/{total:,} {unit}, {format_rate(rate)} {unit}/s, {format_seconds(left)} left"
+            self._console.print(clean(words), soft_wrap=True)
 
 
 class TrainingView(_Bars):
@@ -132,7 +191,7 @@ class TrainingView(_Bars):
     """
 
     def __init__(self, quiet: bool = False, console: Console | None = None) -> None:
-        super().__init__(TextColumn("{task.fields[terms]}", style="dim"), quiet, console)
+        super().__init__(TextColumn("{task.fields[terms]}", style="dim", table_column=_narrow("left")), quiet, console)
         self._task: TaskID | None = None
         self._shown = -1
 

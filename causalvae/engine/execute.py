@@ -14,18 +14,19 @@ import torch
 from causalvae.data.dataset import Dataset
 from causalvae.digest import digest
 from causalvae.engine.backends.backend import Backend, Work, open_backend
+from causalvae.engine.effort import Extents
 from causalvae.engine.measurements import Measurements, StoredMeasurements, sweep_partials, write_json, write_table
 from causalvae.engine.outcomes import Measure
 from causalvae.engine.packing import pack_for, settle_shards
 from causalvae.engine.precision import matrix_precision
-from causalvae.engine.progress import OnProgress, Progress, ignore_progress
-from causalvae.engine.runner import PlanRunner, ShardFiles, list_shards, write_shard
+from causalvae.engine.progress import Counter, OnProgress, ignore_progress
+from causalvae.engine.runner import PlanRunner, list_shards, write_shard
 from causalvae.engine.screening import leave_out, screen_components
 from causalvae.engine.tables import FileTable, unreadable
-from causalvae.engine.workers import RowCounter, single_threaded_kernels
+from causalvae.engine.workers import single_threaded_kernels
 from causalvae.errors import CausalVAEError
 from causalvae.models.loading import Model
-from causalvae.plan.types import Arm, Plan
+from causalvae.plan.types import Plan
 
 
 def choose_device(name: str) -> torch.device:
@@ -103,15 +104,18 @@ def _execute(
     # A plan that was not optimised lists an arm once for each use; it is one arm all the same.
     distinct = tuple({arm.id: arm for arm in remaining.arms}.values())
     total = sum(arm.pairs for arm in distinct)
-    on_rows = RowCounter(total, lambda done, of: on_progress(Progress("interventions", done, of, "rows")))
 
     shards = list_shards(remaining, folder)
     missing = [shard for shard in shards if not shard.is_done]
     arms = {cohort.name: [arm for arm in distinct if arm.cohort == cohort.name] for cohort in plan.cohorts}
-    on_rows(sum(_rows(shard, arms[shard.cohort]) for shard in shards if shard.is_done))
     unfinished = dict.fromkeys(shard.cohort for shard in missing)
     statistics = {name: runner.statistics(name, arms[name]) for name in unfinished}
-    backend.run(Work(runner, missing, arms, statistics, write_shard, on_rows, cores))
+    extents = Extents(arms, remaining, model.components)
+    count = Counter("interventions", "rows", *extents.total, on_progress)
+    for shard in shards:
+        if shard.is_done:
+            count.skip(*extents.within(shard.cohort, shard.first, shard.stop))
+    backend.run(Work(runner, missing, arms, statistics, write_shard, count, extents, cores))
     table = FileTable(shard.outcomes for shard in shards)
     seen = [_read(shard.observations) for shard in shards if shard.observations]
     observations = pd.concat(seen, ignore_index=True) if seen else pd.DataFrame()
@@ -138,11 +142,6 @@ def _execute(
     write_json(manifest, folder / "manifest.json")
     sweep_partials(folder)
     return StoredMeasurements(plan, pairs, table, observations, manifest, images, screens=scores)
-
-
-def _rows(shard: ShardFiles, arms: list[Arm]) -> int:
-    """Outcome rows of a shard."""
-    return sum(max(0, min(arm.pairs, shard.stop) - shard.first) for arm in arms)
 
 
 def _batch_rows(costs: Path) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import io
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +19,7 @@ from causalvae.data.dataset import Dataset
 from causalvae.data.factors import IntArray
 from causalvae.data.pairs import draw_pairs, draw_samples
 from causalvae.engine.controls import check_engine
+from causalvae.engine.effort import OnRows
 from causalvae.engine.lowering import lower
 from causalvae.engine.measurements import write_json, write_table
 from causalvae.engine.outcomes import Measure, OutcomeMeter
@@ -243,7 +244,7 @@ class PlanRunner:
         inputs: ShardInputs,
         arms: list[Arm],
         statistics: Mapping[str, Statistics],
-        on_rows: Callable[[int], None],
+        on_rows: OnRows,
     ) -> ShardResult:
         """Run one shard."""
         return run_shard(self.plan, arms, self.graph, self._model.components, inputs, statistics, self.measure, on_rows)
@@ -253,7 +254,7 @@ class PlanRunner:
         files: ShardFiles,
         arms: list[Arm],
         statistics: Mapping[str, Statistics],
-        on_rows: Callable[[int], None],
+        on_rows: OnRows,
     ) -> ShardTables:
         """Run one shard: what its files are to hold.
 
@@ -266,7 +267,7 @@ class PlanRunner:
         statistics : mapping
             What `statistics` gave for these.
         on_rows : callable
-            Told of rows as they finish.
+            Told of rows as they finish, and of their effort.
         """
         inputs = self.shard(files.cohort, files.first, files.stop)
         result = self.run(inputs, arms, statistics, on_rows)

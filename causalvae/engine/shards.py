@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from causalvae.engine.clock import busy_seconds
+from causalvae.engine.effort import Finished, OnRows, effort, ignore_rows
 from causalvae.engine.keep import Keep, needed_values
 from causalvae.engine.memory import BatchSize
 from causalvae.engine.outcomes import Measure, OutcomeMeter, outcome_frame
@@ -170,7 +171,7 @@ def run_shard(
     inputs: ShardInputs,
     statistics: Mapping[str, Statistics],
     measure: Measure,
-    on_rows: Callable[[int], None] = lambda rows: None,
+    on_rows: OnRows = ignore_rows,
 ) -> ShardResult:
     """Run every arm of `arms` on one shard.
 
@@ -188,7 +189,7 @@ def run_shard(
     measure : callable
         From outputs to attributes.
     on_rows : callable
-        Told the number of rows that were finished.
+        Told of rows as they finish, and of their `effort`.
     """
     device = inputs.noise.device
     began = busy_seconds(device)
@@ -218,7 +219,8 @@ def run_shard(
             values[position] = clean_outcomes[side][: covered[position]].copy()
             alive[position] = np.zeros(covered[position], dtype=bool)
         if not arms[positions[0]].patches:
-            on_rows(sum(covered[position] for position in positions))
+            rows_done = sum(covered[position] for position in positions)
+            on_rows(rows_done, rows_done * effort(arms[positions[0]], plan, components))
             continue
         began, ledger = busy_seconds(device), Ledger()
         group = Group(
@@ -232,6 +234,8 @@ def run_shard(
             plan.outputs,
         )
         live = group.live()
+        total, rows_run = sum(covered[position] for position in positions), int(live.sum())
+        finish = Finished(total, rows_run, effort(arms[positions[0]], plan, components), on_rows)
         for batch in group.batches(live, size, ledger):
             measured = meter(batch.values, batch.pairs)
             owners, rows = batch.arms.cpu().numpy(), batch.pairs.cpu().numpy()
@@ -239,13 +243,12 @@ def run_shard(
                 mine = owners == member
                 values[positions[member]][rows[mine]] = measured[mine]
                 alive[positions[member]][rows[mine]] = True
-            on_rows(len(rows))
-        total = sum(covered[position] for position in positions)
+            finish(len(rows))
         first = arms[positions[0]]
         sites = " + ".join(patch.site for patch in first.patches)
-        rows_run, seconds = int(live.sum()), busy_seconds(device) - began
+        seconds = busy_seconds(device) - began
         costs.append(GroupCost(first.side, sites, len(positions), total, rows_run, seconds, ledger.flops, ledger.bytes))
-        on_rows(total - rows_run)
+        finish.rest()
     ids = [arms[position].id for position in present]
     found = [(values[position], alive[position]) for position in present]
     return ShardResult(outcome_frame(ids, found, inputs.first, meter.columns), clean, tuple(costs), size.rows)

@@ -104,7 +104,7 @@ def test_the_decoder_is_not_run(mean_model: Model, monkeypatch: pytest.MonkeyPat
     runner = PlanRunner(plan, mean_model, Blobs(), nothing, torch.device("cpu"))
     inputs = runner.shard("resize", 0, 7)
     with torch.inference_mode():
-        runner.run(inputs, [arm for arm in plan.arms if arm.patches], {}, lambda rows: None)
+        runner.run(inputs, [arm for arm in plan.arms if arm.patches], {}, lambda rows, effort: None)
     assert asked
     assert not any(name.startswith("conv_transpose2d") for names in asked for name in names)
     found = forecast(plan, PlanRunner(plan, mean_model, Blobs(), nothing, torch.device("cpu")), 1)

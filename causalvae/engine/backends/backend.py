@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from causalvae.engine.effort import Extents, OnRows
 from causalvae.engine.runner import PlanRunner, ShardFiles, ShardTables
 from causalvae.engine.values import Statistics
 from causalvae.plan.types import Arm
@@ -29,7 +30,9 @@ class Work:
     deliver : callable
         Takes each shard's tables once, in any order, and puts them in place; may be called from several threads.
     on_rows : callable
-        Told of rows as they finish; may be called from several threads.
+        Told of rows as they finish, and of their effort; may be called from several threads.
+    extents : Extents
+        What there is to do.
     cores : int
         Threads that this process may use.
     """
@@ -39,7 +42,8 @@ class Work:
     arms: Mapping[str, list[Arm]]
     statistics: Mapping[str, Mapping[str, Statistics]]
     deliver: Callable[[ShardFiles, ShardTables], None]
-    on_rows: Callable[[int], None]
+    on_rows: OnRows
+    extents: Extents
     cores: int
 
 

@@ -23,6 +23,7 @@ import torch
 
 from causalvae.data.dataset import Dataset
 from causalvae.engine.backends.backend import Work
+from causalvae.engine.effort import ignore_rows
 from causalvae.engine.outcomes import Measure
 from causalvae.engine.precision import matrix_precision
 from causalvae.engine.runner import PlanRunner, ShardFiles, ShardTables
@@ -115,17 +116,13 @@ def _run_shards(work: Work) -> None:
             (done, *_), _ = ray.wait(list(under_way), num_returns=1)
             shard = under_way.pop(done)
             work.deliver(shard, _fetch(done))
-            work.on_rows(_rows(work.arms[shard.cohort], shard))
+            work.on_rows(*work.extents.within(shard.cohort, shard.first, shard.stop))
             # The object store keeps a result for as long as someone holds its reference.
             del done
             submit()
     finally:
         for reference in under_way:
             ray.cancel(reference, force=True)
-
-
-def _rows(arms: list[Arm], shard: ShardFiles) -> int:
-    return sum(max(0, min(arm.pairs, shard.stop) - shard.first) for arm in arms)
 
 
 def _fetch(reference: Any) -> ShardTables:
@@ -188,9 +185,7 @@ def _run_shard(key: str, package: list[Any], shard: ShardFiles) -> ShardTables:
     opened = _open(key, package[0])
     precision = str(opened.runner.plan.options.get("precision", "float32"))
     with torch.inference_mode(), matrix_precision(precision):
-        return opened.runner.tables(
-            shard, opened.arms[shard.cohort], opened.statistics[shard.cohort], lambda rows: None
-        )
+        return opened.runner.tables(shard, opened.arms[shard.cohort], opened.statistics[shard.cohort], ignore_rows)
 
 
 def _open(key: str, reference: Any) -> _Opened:
