@@ -10,7 +10,7 @@ import copy
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -232,7 +232,8 @@ def has_hooks(network: nn.Module) -> bool:
 def unmet(node: str) -> CausalVAEError:
     """The error for a node that a forward pass did not compute."""
     path, _, number = node.partition("#")
-    which = "" if number.startswith("1") else f" for the {number.split('+')[0]}th time"
+    call = number.split("+")[0]
+    which = "" if call == "1" else f" (call {call})"
     return CausalVAEError(
         "CV112",
         f"for some inputs the network does not call {path}{which}: what it calls depends on the data.",
@@ -290,10 +291,13 @@ class _Pass:
             self._before[id(value)] = (value, following)
         return None if value is output else value
 
-    def after_function(self, given: object, result: Any) -> Any:
-        """What the result of an activation function becomes."""
-        _, call = self._before.pop(id(given), (None, None))
-        return result if call is None else self._meet(call, result)
+    def activate(self, function: Callable[..., Any], given: Tensor, *args: Any, **kwargs: Any) -> Any:
+        """What the result of an activation function becomes; `given` is awaited."""
+        _, call = self._before.pop(id(given))
+        if not call.in_place or not torch.is_grad_enabled():
+            return self._meet(call, function(given, *args, **kwargs))
+        # Gradients are computed from the result, which must stay as it is where its place is written on.
+        return given.copy_(self._meet(replace(call, in_place=False), function(given.clone(), *args, **kwargs)))
 
     def awaits(self, given: object) -> bool:
         """Whether the activation function of `given` is a node of this pass."""
@@ -306,8 +310,13 @@ class _Pass:
         edit = self._edits.get(call.node)
         if edit is not None:
             changed = edit(value.clone())
-            # Who called an in-place module may go on with what it gave and not with what it got.
-            value = value.copy_(changed) if call.in_place else changed
+            if call.in_place and not changed.requires_grad:
+                # Who called an in-place module may go on with what it gave and not with what it got.
+                changed = value.copy_(changed)
+            elif call.in_place:
+                # Gradients flow through what it got; they are computed from what it gave, so that is not marked as changed.
+                value.data.copy_(changed.detach())
+            value = changed
         if call.node in self._keep:
             self.values[call.node] = value.clone()
         return value
@@ -323,7 +332,6 @@ class _Functions(TorchFunctionMode):
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        result = func(*args, **(kwargs or {}))
         if func in ACTIVATION_CALLS and args and self._record.awaits(args[0]):
-            return self._record.after_function(args[0], result)
-        return result
+            return self._record.activate(func, *args, **(kwargs or {}))
+        return func(*args, **(kwargs or {}))

@@ -252,3 +252,32 @@ def test_threads_do_not_see_each_others_patches(name: str, watched: bool) -> Non
     if handle is not None:
         handle.remove()
     assert not any(hooks for pair in hooks_of(network).values() for hooks in pair)
+
+
+@pytest.mark.parametrize("name", ["in-place", "reused module", "control flow by row"])
+def test_gradients_flow_through_edits(name: str) -> None:
+    """The derivative of the output along a direction at every site, against a difference quotient."""
+    model = model_of(name, "hooks")
+    graph = model.graph.to(torch.device("cpu"), torch.float64)
+    assert isinstance(graph, HookedNetwork)
+    x, noise = (value.double() for value in inputs_of(name, 2))
+    for site in model.components.sites:
+        met: list[Tensor] = []
+
+        def mark(value: Tensor, met: list[Tensor] = met) -> Tensor:
+            met.append(value.requires_grad_() if value.is_leaf else value)
+            return value.clone()
+
+        direction = torch.ones(2, *site.shape, dtype=torch.float64)
+        outcome = graph.rerun({site.node: mark}, x.clone().requires_grad_(), noise)["output"].square().sum()
+        (gradient,) = torch.autograd.grad(outcome, met, allow_unused=True)
+        found = 0.0 if gradient is None else float((gradient * direction).sum())
+        step = 1e-6
+        with torch.no_grad():
+            ends = [
+                float(
+                    graph.rerun({site.node: lambda value, move=move: value + move}, x, noise)["output"].square().sum()
+                )
+                for move in (-step, step)
+            ]
+        assert found == pytest.approx((ends[1] - ends[0]) / (2 * step), rel=1e-4, abs=1e-6), site.name
