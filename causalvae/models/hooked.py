@@ -314,7 +314,7 @@ class _Pass:
                 # Who called an in-place module may go on with what it gave and not with what it got.
                 changed = value.copy_(changed)
             elif call.in_place:
-                # Gradients flow through what it got; they are computed from what it gave, so that is not marked as changed.
+                # Gradients flow through what it got, but are computed from what it gave: that is not marked as changed.
                 value.data.copy_(changed.detach())
             value = changed
         if call.node in self._keep:
