@@ -108,11 +108,7 @@ class Attribution:
         own, end = self._ends(inputs, rows)
         with torch.inference_mode():
             clean = self._clean(inputs, rows, [node.name for node in nodes])
-            change = {
-                node: (source_value(node.source, node.name, self._screen.side, clean, self._facts(node))
-                       - clean.sides[self._screen.side][node.name]).double()
-                for node in nodes
-            }  # fmt: skip
+            change = {node: self._change(node, clean) for node in nodes}
         # Copies, for what was made in inference mode takes no part in gradients.
         with torch.inference_mode(False):
             directions = self._draw(inputs.first + rows.start, len(own[0]))
@@ -145,8 +141,11 @@ class Attribution:
         donors = {seed: run_padded(graph, x[rows], drawn[rows], nodes) for seed, (x, drawn) in inputs.donors.items()}
         return CleanRuns(sides, len(noise), donors)
 
-    def _facts(self, node: _Node) -> Statistics:
-        return self._statistics.get(node.site, Statistics())
+    def _change(self, node: _Node, clean: CleanRuns) -> Tensor:
+        """By how much the source moves a whole value: float64, one row a pair."""
+        side, facts = self._screen.side, self._statistics.get(node.site, Statistics())
+        source = source_value(node.source, node.name, side, clean, facts)
+        return source.double() - clean.sides[side][node.name].double()
 
     def _draw(self, first: int, rows: int) -> list[Tensor] | None:
         """Random directions of the image for the pairs from `first` on; None where the outcome is an attribute."""
