@@ -11,7 +11,7 @@ from PIL import Image
 
 from causalvae.alignment.types import Alignment, EdgeCheck, IndependenceCheck
 from causalvae.circuits.types import ClaimTest, NullCircuits, Verdict
-from causalvae.effects.types import Estimate, Refutation
+from causalvae.effects.types import Estimate, Refutation, ScreenedComponent, ScreenSummary, Selected
 from causalvae.readouts.types import ReadoutCheck
 from causalvae.results import ControlCheck, GraphSummary, LatentSummary, Results, TraversalStrip
 
@@ -118,6 +118,7 @@ def build_results(hostile: bool = False, seed: int = 0) -> Results:
             "host" + bad: "x" + bad,
         },
         warnings=("The reconstruction of hearts is poor: read is_heart with care." + bad,),
+        screens=_screens(rng, bad),
     )
 
 
@@ -343,3 +344,27 @@ def _alignment(rng: random.Random, bad: str) -> Alignment:
         tuple(edges), independencies, 17.31, 0.0312, "partial correlation" + bad, "holm", 0.05, 0.8, 0.6667, 0.72727, 4,
         "input", 1000, 2.31, ("orientation is not mapped: its components are not tested." + bad,),
     )  # fmt: skip
+
+
+def _screens(rng: random.Random, bad: str) -> tuple[ScreenSummary, ...]:
+    """One that measured its recall, and one whose recall is not known; some effects are not defined."""
+    chosen: tuple[Selected, ...] = ("kept", "left out", "left out", "checked")
+    components = tuple(
+        ScreenedComponent(
+            f"encoder.conv1[{unit}]{bad}",
+            "channel",
+            math.nan if unit == 7 else rng.expovariate(2.0),
+            chosen[unit % 4],
+            None if chosen[unit % 4] == "left out" else rng.expovariate(2.0),
+        )
+        for unit in range(48)
+    )
+    first = ScreenSummary(
+        f"intervention:sweep{bad}", f"resize{bad}", "denoising", "interchange", f"area{bad}", "pixels", "attribution", 1,
+        64, 12, 12, 24, 0.9167, 0.5833, 1.0, 0.81, 0.45, 0.94, 0.95, 0, components,
+    )  # fmt: skip
+    second = ScreenSummary(
+        f"intervention:other{bad}", f"resize{bad}", "noising", "interchange", "image", "pixel L2", "integrated_gradients",
+        8, 64, 1, 0, 3, math.nan, 0.0, 1.0, math.nan, None, None, 0.95, 0, components[:4],
+    )  # fmt: skip
+    return first, second
