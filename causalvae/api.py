@@ -301,6 +301,7 @@ def analyse(
             "rows, clean runs included": manifest["rows"],
             "patched rows run": manifest["rows_run"],
             "patched rows left out (dead)": manifest["rows_dead"],
+            "rows at once": manifest["batch_rows"],
             "seconds": round(manifest["seconds"], 1),
             "passes": ", ".join(record.name for record in plan.passes),
         },

@@ -63,7 +63,8 @@ def check_engine(
     patches = [Patch(site, units, swap) for site in (*sites, "latent") for units in (None, (0,))]
     every = [Arm(inputs.cohort, "base", (patch,), inputs.rows) for patch in patches]
     keep = needed_values(graph, components, every, shortcuts, (OUTPUT,))
-    clean = run_clean(graph, inputs, keep, BatchSize(batch_rows))
+    size = BatchSize(batch_rows)
+    clean = run_clean(graph, inputs, keep, size)
     node = graph.outputs["output"]
     own = clean.sides["base"][node]
     other = clean.sides["counterfactual"][node]
@@ -74,7 +75,7 @@ def check_engine(
     ) -> float:
         arm = Arm(inputs.cohort, "base", (Patch(site, units, swap),), rows)
         group = Group(graph, components, [arm], against, {}, [rows], shortcuts)
-        batches = group.batches(group.live(), BatchSize(batch_rows))
+        batches = group.batches(group.live(), size)
         return max(float((batch.output - expected[batch.pairs]).abs().max()) for batch in batches)
 
     changes = [change(site, same, own, rows, units) for site in sites for rows in sizes for units in (None, (0,))]

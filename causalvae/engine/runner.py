@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import io
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -152,6 +152,7 @@ class PlanRunner:
         self.device = device
         self._dtype = dtype_of(str(plan.options.get("precision", "float32")))
         self.graph: Program = lower(model.graph.to(device, self._dtype))
+        self._fitting = plan.batch_rows
 
     def on(self, device: torch.device) -> PlanRunner:
         """A runner of the same plan that shares nothing with this one and works on `device`."""
@@ -233,7 +234,7 @@ class PlanRunner:
         components = self._model.components
         means = sites_needing(arms, ("mean",))
         observed = sites_needing(arms, OBSERVED_KINDS)
-        rows = self.plan.batch_rows
+        rows = self._fitting
         return merge(
             gather_means(self.graph, components, means, self.chunks(name), rows) if means else {},
             gather_observed(self.graph, components, observed, self.chunks(OBSERVED), rows) if observed else {},
@@ -246,8 +247,11 @@ class PlanRunner:
         statistics: Mapping[str, Statistics],
         on_rows: OnRows,
     ) -> ShardResult:
-        """Run one shard."""
-        return run_shard(self.plan, arms, self.graph, self._model.components, inputs, statistics, self.measure, on_rows)
+        """Run one shard, in batches that fitted into memory in earlier ones."""
+        plan = replace(self.plan, batch_rows=self._fitting)
+        found = run_shard(plan, arms, self.graph, self._model.components, inputs, statistics, self.measure, on_rows)
+        self._fitting = min(self._fitting, found.batch_rows)
+        return found
 
     def tables(
         self,
@@ -341,7 +345,7 @@ class PlanRunner:
                     network,
                     sites,
                     inputs,
-                    self.plan.batch_rows,
+                    self._fitting,
                     Shortcuts.of(self.plan.options),
                 )
                 return asdict(found)

@@ -163,6 +163,8 @@ def test_running_out_of_memory_changes_no_number(
     assert refused
     assert_same(found, plenty)
     assert found.manifest["batch_rows"] == (16 if limit == 16 else 32)
+    # What was learned is kept: only the first shard of a worker, the statistics and the control try what is too much.
+    assert len(refused) <= 2 * (torch.get_num_threads() + 4)
 
 
 @pytest.mark.usefixtures("one_core")
