@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import importlib
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -20,7 +22,7 @@ from causalvae.engine.execute import execute_plan  # noqa: E402
 from causalvae.engine.measurements import Measurements  # noqa: E402
 from causalvae.engine.progress import Progress  # noqa: E402
 from causalvae.errors import CausalVAEError  # noqa: E402
-from causalvae.models.loading import Model  # noqa: E402
+from causalvae.models.loading import Model, assemble  # noqa: E402
 from tests.engine.conftest import Blobs  # noqa: E402
 from tests.engine.test_engine_resume import PLAN, shard_files  # noqa: E402
 
@@ -102,6 +104,27 @@ def test_a_run_that_began_here_is_finished_there_though_a_worker_dies(
     run(sample_model, Dying(marker), folder)
     assert marker.exists()
     assert shard_files(folder) == shard_files(local[0])
+
+
+@pytest.mark.usefixtures("cluster")
+def test_a_network_of_a_file_that_workers_cannot_import(
+    sample_model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "beside_the_spec.py").write_text(
+        "from torch import nn\n\nSCALE = 2.0\n\n"
+        "class Doubled(nn.Module):\n"
+        "    def __init__(self, inner):\n        super().__init__()\n        self.inner = inner\n\n"
+        "    def forward(self, z):\n        return SCALE * self.inner(z)\n"
+    )
+    with monkeypatch.context() as patch:
+        patch.syspath_prepend(tmp_path)
+        module = importlib.import_module("beside_the_spec")
+    vae = copy.deepcopy(sample_model.vae)
+    vae.decoder = module.Doubled(vae.decoder)
+    model = assemble(vae, True, "small", {})
+    for name in ("local", "ray"):
+        run(model, read, tmp_path / name, name)
+    assert shard_files(tmp_path / "ray") == shard_files(tmp_path / "local")
 
 
 @pytest.mark.usefixtures("cluster")

@@ -11,15 +11,17 @@ import copy
 import logging
 import os
 import socket
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from importlib.metadata import version
+from importlib.metadata import packages_distributions, version
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
 import torch
+from torch import nn
 
 from causalvae.data.dataset import Dataset
 from causalvae.engine.backends.backend import Work
@@ -30,6 +32,7 @@ from causalvae.engine.runner import PlanRunner, ShardFiles, ShardTables
 from causalvae.engine.values import Statistics
 from causalvae.errors import CausalVAEError
 from causalvae.models.loading import assemble
+from causalvae.models.operators import tensors_of
 from causalvae.models.vae import VAE
 from causalvae.plan.types import Arm, Plan
 
@@ -95,7 +98,8 @@ class RayBackend:
 
 def _run_shards(work: Work) -> None:
     ray = _import_ray()
-    package = ray.put(_pack(work))
+    with _sent_by_value(ray, work.runner.model.vae):
+        package = ray.put(_pack(work))
     key = uuid4().hex
     on_gpu = work.runner.device.type == "cuda"
     task = ray.remote(num_cpus=1, num_gpus=1 if on_gpu else 0, max_retries=RETRIES)(_run_shard)
@@ -149,7 +153,7 @@ def _pack(work: Work) -> _Package:
     return _Package(
         # The arms that are run, and nothing that only an analysis reads.
         plan=replace(runner.plan, arms=arms, uses=()),
-        vae=copy.deepcopy(model.vae).to(cpu),
+        vae=_on_cpu(model.vae),
         samples_latent=model.samples_latent,
         model_digest=runner.plan.model_digest,
         dataset=runner.dataset,
@@ -160,6 +164,26 @@ def _pack(work: Work) -> _Package:
         device=runner.device.type,
         versions=_versions(),
     )
+
+
+def _on_cpu(vae: VAE) -> VAE:
+    stays = all(tensor.device.type == "cpu" for tensor in tensors_of(vae).values())
+    return vae if stays else copy.deepcopy(vae).cpu()
+
+
+@contextmanager
+def _sent_by_value(ray: Any, network: nn.Module) -> Iterator[None]:
+    """Send the code of the user's own modules along: a worker cannot import a file that lies beside a spec."""
+    names = {type(module).__module__ for module in network.modules()}
+    installed = packages_distributions()
+    own = [sys.modules[name] for name in sorted(names) if name.partition(".")[0] not in {*installed, "causalvae"}]
+    for module in own:
+        ray.cloudpickle.register_pickle_by_value(module)
+    try:
+        yield
+    finally:
+        for module in own:
+            ray.cloudpickle.unregister_pickle_by_value(module)
 
 
 def _versions() -> dict[str, str]:
