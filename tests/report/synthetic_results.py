@@ -360,11 +360,11 @@ def _screens(rng: random.Random, bad: str) -> tuple[ScreenSummary, ...]:
         for unit in range(48)
     )
     first = ScreenSummary(
-        f"intervention:sweep{bad}", f"resize{bad}", "denoising", "interchange", f"area{bad}", "pixels", "attribution", 1,
-        64, 12, 12, 24, 0.9167, 0.5833, 1.0, 0.81, 0.45, 0.94, 0.95, 0, components,
+        f"intervention:sweep{bad}", f"resize{bad}", "denoising", "interchange", f"area{bad}", "pixels",
+        "attribution", 1, 64, 12, 12, 24, 0.9167, 0.5833, 1.0, 0.81, 0.45, 0.94, 0.95, 0, components,
     )  # fmt: skip
     second = ScreenSummary(
-        f"intervention:other{bad}", f"resize{bad}", "noising", "interchange", "image", "pixel L2", "integrated_gradients",
-        8, 64, 1, 0, 3, math.nan, 0.0, 1.0, math.nan, None, None, 0.95, 0, components[:4],
+        f"intervention:other{bad}", f"resize{bad}", "noising", "interchange", "image", "pixel L2",
+        "integrated_gradients", 8, 64, 1, 0, 3, math.nan, 0.0, 1.0, math.nan, None, None, 0.95, 0, components[:4],
     )  # fmt: skip
     return first, second
