@@ -96,7 +96,7 @@ class RowwiseBranch(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.second(torch.relu(self.first(x)))
-        rows = [self.left(row) if float(row[0]) > float(row[1]) else self.right(row) for row in x]
+        rows = [self.left(row) if bool(row[0] > row[1]) else self.right(row) for row in x]
         return self.head(torch.tanh(torch.stack(rows)))
 
 
