@@ -354,8 +354,13 @@ def run(path: str | Path, out: Path = Path("runs"), on_progress: OnProgress | No
     measurements = execute(spec, plan, folder, runs, tell)
     randomised = _execute_randomised(open_workspace(spec, folder), plan, runs)
     results = analyse(spec, plan, measurements, folder, randomised, tell)
-    execution = {**results.execution, "seconds in all": round(time.perf_counter() - began, 1)}
     costs = side_by_side(predicted, measured_rows(_tables(runs, plan)))
+    execution = {
+        **results.execution,
+        "seconds of one core, predicted": round(sum(row.predicted_seconds or 0.0 for row in costs), 1),
+        "seconds of one core, measured": round(sum(row.seconds or 0.0 for row in costs), 1),
+        "seconds in all": round(time.perf_counter() - began, 1),
+    }
     results = replace(results, execution=execution, costs=costs)
     # The JSON is always there, so that any report can be rendered again.
     reports = write_report(results, run_folder, tuple(dict.fromkeys((*spec.report.formats, "json"))))

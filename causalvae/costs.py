@@ -10,7 +10,15 @@ from typing import Any
 
 from causalvae.engine.forecast import Forecast
 from causalvae.engine.measurements import write_json
+from causalvae.engine.screening import screen_label
+from causalvae.engine.shards import CLEAN_RUNS, OVERHEADS
 from causalvae.results import CostRow
+
+_FILE = "forecast.json"
+# What belongs to no cohort comes last, in this order.
+_COMMON = ("", CLEAN_RUNS, OVERHEADS)
+
+_Key = tuple[str, str, str]
 
 
 @dataclass(frozen=True)
@@ -26,43 +34,70 @@ class Explained:
         What was measured, of one core; None where nothing has been run.
     folder : Path
         The run's.
+    finished : bool
+        Whether it has run to its end; else only the shards that are done were measured.
     """
 
     forecast: Forecast
     costs: tuple[CostRow, ...]
     seconds: float | None
     folder: Path
+    finished: bool = False
+
+    @property
+    def groups(self) -> tuple[CostRow, ...]:
+        """The rows of `costs` that are arms."""
+        return tuple(row for row in self.costs if row.is_group)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values."""
+        forecast = self.forecast
         return {
-            "passes": {name: asdict(work) for name, work in self.forecast.passes.items()},
-            "clean": asdict(self.forecast.clean),
+            "passes": {name: asdict(work) for name, work in forecast.passes.items()},
+            "clean": asdict(forecast.clean),
+            "screens": [asdict(screen) for screen in forecast.screens],
+            "groups": [
+                {
+                    "cohort": group.cohort,
+                    "side": group.side,
+                    "sites": list(group.sites),
+                    "live_share": group.live / group.rows,
+                    "live_share_error": group.live_error,
+                    "timed": group.timed,
+                    "passes": {name: asdict(work) for name, work in group.work.items()},
+                }
+                for group in forecast.groups
+            ],
             "costs": [asdict(row) for row in self.costs],
-            "cores": self.forecast.cores,
-            "memory": self.forecast.memory,
-            "seconds_predicted": self.forecast.seconds,
+            "cores": forecast.cores,
+            "batch_rows": forecast.batch_rows,
+            "shard_pairs": forecast.shard_pairs,
+            "sampled_pairs": forecast.sampled_pairs,
+            "memory": forecast.memory,
+            "overhead_seconds_predicted": forecast.overheads,
+            "core_seconds_predicted": forecast.total.seconds,
+            "seconds_predicted": forecast.seconds,
             "core_seconds_measured": self.seconds,
+            "finished": self.finished,
         }
 
 
 def explain_costs(forecast: Forecast, run_folder: Path, tables: Path) -> Explained:
     """A forecast beside what the run in `run_folder`, finished or not, whose tables are in `tables`, has cost."""
-    measured = measured_rows(tables)
-    seconds = sum(row.seconds or 0.0 for row in measured) if measured else None
-    return Explained(forecast, side_by_side(predicted_rows(forecast), measured), seconds, run_folder)
-
-
-CLEAN = "clean runs"
-_FILE = "forecast.json"
-
-_Key = tuple[str, str, str]
+    measured, finished = measured_rows(tables), (tables / "manifest.json").exists()
+    return Explained(
+        forecast,
+        side_by_side(predicted_rows(forecast), measured, finished),
+        sum(row.seconds or 0.0 for row in measured) if measured else None,
+        run_folder,
+        finished,
+    )
 
 
 def predicted_rows(forecast: Forecast) -> tuple[CostRow, ...]:
-    """A forecast as rows of the table, the most expensive first; clean runs last."""
+    """A forecast as rows of the table, the most expensive first; what belongs to no cohort last."""
     final = list(forecast.passes)[-1]
-    groups = [
+    rows = [
         CostRow(
             group.cohort,
             group.side,
@@ -71,15 +106,27 @@ def predicted_rows(forecast: Forecast) -> tuple[CostRow, ...]:
             group.rows,
             predicted_live=group.live,
             predicted_seconds=group.work[final].seconds,
+            predicted_error=group.live_error * group.rows,
         )
         for group in forecast.groups
     ]
-    clean = forecast.clean
-    ordered = sorted(groups, key=lambda row: -(row.predicted_seconds or 0.0))
-    whole = CostRow(
-        "all", "both", CLEAN, 0, round(clean.rows), predicted_live=clean.rows, predicted_seconds=clean.seconds
-    )
-    return (*ordered, whole)
+    for screen in forecast.screens:
+        count, seconds = screen.work.rows, screen.work.seconds
+        label = screen_label(screen.owner)
+        rows.append(_predicted((screen.cohort, screen.side, label), count, seconds))
+    rows.append(_predicted(_common(CLEAN_RUNS), forecast.clean.rows, forecast.clean.seconds))
+    if forecast.overheads:
+        rows.append(_predicted(_common(OVERHEADS), 0, forecast.overheads))
+    return _ordered(rows)
+
+
+def _predicted(key: _Key, rows: float, seconds: float) -> CostRow:
+    cohort, side, sites = key
+    return CostRow(cohort, side, sites, 0, round(rows), predicted_live=rows, predicted_seconds=seconds)
+
+
+def _common(label: str) -> _Key:
+    return "all", "both", label
 
 
 def keep_prediction(rows: Iterable[CostRow], tables: Path) -> None:
@@ -107,26 +154,63 @@ def measured_rows(tables: Path) -> tuple[CostRow, ...]:
     for path in sorted((tables / "costs").glob("*.json")):
         cohort = path.name.rsplit(".", 2)[0]
         for cost in json.loads(path.read_text(encoding="utf-8"))["costs"]:
-            key = ("all", "both", CLEAN) if cost["sites"] == CLEAN else (cohort, cost["side"], cost["sites"])
-            row = found.get(key, CostRow(key[0], key[1], key[2], cost["arms"], 0, live=0, seconds=0.0))
-            found[key] = replace(
-                row,
-                arms=max(row.arms, cost["arms"]),
-                rows=row.rows + cost["rows"],
-                live=(row.live or 0) + cost["live"],
-                seconds=(row.seconds or 0.0) + cost["seconds"],
-            )
+            key = _common(cost["sites"]) if cost["sites"] in _COMMON else (cohort, cost["side"], cost["sites"])
+            found[key] = _joined(found.get(key), key, cost)
     return tuple(found.values())
 
 
-def side_by_side(predicted: Iterable[CostRow], measured: Iterable[CostRow]) -> tuple[CostRow, ...]:
-    """Predicted and measured of the same groups in one row; the most expensive first, clean runs last."""
+def _joined(row: CostRow | None, key: _Key, cost: dict[str, Any]) -> CostRow:
+    """A group's row with what a further shard of it cost."""
+    cohort, side, sites = key
+    if row is None:
+        row = CostRow(cohort, side, sites, 0, 0, live=0, seconds=0.0, flops=0.0, bytes=0.0)
+    return replace(
+        row,
+        arms=max(row.arms, cost["arms"]),
+        rows=row.rows + cost["rows"],
+        live=(row.live or 0) + cost["live"],
+        seconds=(row.seconds or 0.0) + cost["seconds"],
+        flops=_sum(row.flops, cost.get("flops")),
+        bytes=_sum(row.bytes, cost.get("bytes")),
+    )
+
+
+def _sum(known: float | None, more: float | None) -> float | None:
+    """The sum, of which nothing is known where a part is not."""
+    return None if known is None or more is None else known + more
+
+
+def side_by_side(
+    predicted: Iterable[CostRow], measured: Iterable[CostRow], finished: bool = True
+) -> tuple[CostRow, ...]:
+    """Predicted and measured of the same groups in one row; the most expensive first, what is no group last.
+
+    Parameters
+    ----------
+    predicted, measured : iterable of CostRow
+    finished : bool
+        Whether all was measured; else arms and rows stay those that were predicted.
+    """
     rows = {(row.cohort, row.side, row.sites): row for row in predicted}
     for row in measured:
         key = (row.cohort, row.side, row.sites)
         known = rows.get(key, row)
-        rows[key] = replace(known, arms=row.arms, rows=row.rows, live=row.live, seconds=row.seconds)
-    return tuple(sorted(rows.values(), key=lambda row: (row.sites == CLEAN, -_seconds(row))))
+        rows[key] = replace(
+            known,
+            arms=row.arms if finished else known.arms,
+            rows=row.rows if finished else known.rows,
+            live=row.live,
+            seconds=row.seconds,
+            flops=row.flops,
+            bytes=row.bytes,
+        )
+    return _ordered(rows.values())
+
+
+def _ordered(rows: Iterable[CostRow]) -> tuple[CostRow, ...]:
+    return tuple(
+        sorted(rows, key=lambda row: (_COMMON.index(row.sites) if row.sites in _COMMON else 0, -_seconds(row)))
+    )
 
 
 def _seconds(row: CostRow) -> float:

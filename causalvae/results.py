@@ -67,6 +67,10 @@ class CostRow:
         Rows that were run, the others being equal to the clean run.
     seconds, predicted_seconds : float or None
         Of one core.
+    predicted_error : float or None
+        Standard error of `predicted_live`, which was counted on a few pairs.
+    flops, bytes : float or None
+        What was computed, and activations read and written for it in float32.
     """
 
     cohort: str
@@ -78,6 +82,14 @@ class CostRow:
     seconds: float | None = None
     predicted_live: float | None = None
     predicted_seconds: float | None = None
+    predicted_error: float | None = None
+    flops: float | None = None
+    bytes: float | None = None
+
+    @property
+    def is_group(self) -> bool:
+        """Whether these are arms; else clean runs, a screen, or what is no row at all."""
+        return self.arms > 0
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rich.text import Text
@@ -12,9 +13,10 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from causalvae.costs import Explained
-    from causalvae.engine.forecast import Work
+    from causalvae.engine.trial import Work
     from causalvae.plan.types import Cohort, Plan
     from causalvae.report.tables import Table
+    from causalvae.results import CostRow
 
 
 def print_plan(console: Console, plan: Plan) -> None:
@@ -134,40 +136,114 @@ def pass_table(plan: Plan) -> Table:
 
 def print_explained(console: Console, plan: Plan, explained: Explained) -> None:
     """Print what a run will cost, pass by pass and by what is patched, and what it has cost where it has been run."""
-    from causalvae.report.tables import cost_table
-
     forecast = explained.forecast
     console.print(Text.assemble((clean(plan.name), "bold"), f"  plan {plan.digest}"))
     _print_capture(console, plan)
+    console.print(f"batches of {forecast.batch_rows:,} rows, shards of {forecast.shard_pairs:,} pairs")
     print_table(console, explained_pass_table(explained))
-    print_table(console, cost_table(explained.costs))
+    print_table(console, explained_cost_table(explained))
     console.print()
-    total, shards = forecast.total, "core" if forecast.cores == 1 else "cores"
+    for screen in forecast.screens:
+        console.print(
+            f"{clean(screen.owner)}, {screen.side}: of {screen.candidates:,} components, ranked by gradients, "
+            f"{screen.chosen:,} are run and counted here."
+        )
+    cores = "core" if forecast.cores == 1 else "cores"
     console.print(
-        f"Predicted: {forecast.seconds:,.1f} s on {forecast.cores} {shards} ({total.seconds:,.1f} s of one), "
-        f"clean runs included; about {forecast.memory / 1e6:,.0f} MB for kept and running values."
+        f"Predicted: {forecast.seconds:,.1f} s on {forecast.cores} {cores} that nothing else uses "
+        f"({forecast.total.seconds:,.1f} s of one); about {forecast.memory / 1e6:,.0f} MB for kept and running values."
     )
     if explained.seconds is not None:
-        console.print(f"Measured: {explained.seconds:,.1f} s of one core, in {clean(str(explained.folder))}")
+        done = "Measured" if explained.finished else "Measured so far, the run being unfinished"
+        console.print(f"{done}: {explained.seconds:,.1f} s of one core; run folder {clean(str(explained.folder))}")
+    timed, groups = sum(group.timed for group in forecast.groups), len(forecast.groups)
+    how = "each group" if timed == groups else f"{timed} of {groups} groups"
+    others = "" if timed == groups else ", the others by their FLOPs at the speed of these"
     console.print(
-        f"Live rows were counted on the first {forecast.sampled_pairs} pairs of each cohort; seconds a row were timed "
-        "on a few rows of every kind, on one core. Analysis and report come on top."
+        f"Basis: live rows counted on the first {forecast.sampled_pairs} pairs of each cohort (± is their standard "
+        f"error); {how} timed on a few rows{others}. Writing tables, analysis and report come on top."
     )
 
 
 def explained_pass_table(explained: Explained) -> Table:
     """What is left to do after each pass, patched arms only, and what was measured."""
+    from causalvae.report.numbers import ABSENT
     from causalvae.report.tables import Table, columns
 
-    rows = [(name, *_work(work)) for name, work in explained.forecast.passes.items()]
-    if explained.seconds is not None:
-        patched = [row for row in explained.costs if row.arms]
-        live, seconds = sum(row.live or 0 for row in patched), sum(row.seconds or 0.0 for row in patched)
-        rows.append(("measured", f"{live:,}", "", "", "", f"{seconds:,.1f}"))
+    forecast = explained.forecast
+    rows = [(name, *_work(work)) for name, work in forecast.passes.items()]
+    measured = [row for row in explained.groups if row.seconds is not None]
+    if measured:
+        live, seconds = sum(row.live or 0 for row in measured), sum(row.seconds or 0.0 for row in measured)
+        counted = [(row.flops, row.bytes) for row in measured if row.flops is not None and row.bytes is not None]
+        known = len(counted) == len(measured)
+        flops, moved = sum(pair[0] for pair in counted), sum(pair[1] for pair in counted)
+        whole = forecast.clean.scaled(1.0).flops
+        rows.append(
+            (
+                "measured" if explained.finished else "measured so far",
+                f"{live:,}",
+                f"{flops / whole:,.0f}" if known and whole else ABSENT,
+                f"{flops / 1e9:,.1f}" if known else ABSENT,
+                f"{moved / 1e9:,.1f}" if known else ABSENT,
+                f"{seconds:,.1f}",
+            )
+        )
     return Table(
         "Patched rows after each pass (seconds of one core)",
         columns("After", "Rows#", "Forwards#", "GFLOP#", "GB moved#", "Seconds#"),
         tuple(rows),
+    )
+
+
+def explained_cost_table(explained: Explained, most: int = 16) -> Table:
+    """The `most` expensive groups of arms, the rest in one row, then clean runs and all else."""
+    from causalvae.report.tables import Table, columns
+
+    groups = explained.groups
+    others = tuple(row for row in explained.costs if not row.is_group)
+    body = [_cost_cells(_label(row), (row,)) for row in groups[:most]]
+    if groups[most:]:
+        body.append(_cost_cells(f"{len(groups[most:])} more groups", groups[most:]))
+    body += [_cost_cells(_label(row), (row,)) for row in others]
+    body.append(_cost_cells("all", explained.costs))
+    return Table(
+        "Cost by what is patched (seconds of one core)",
+        columns(
+            "Patched", "Arms#", "Rows#", "Live %#", "ms a row#", "Seconds#", "Live, measured#", "Seconds, measured#"
+        ),
+        tuple(body),
+    ).filled
+
+
+def _label(row: CostRow) -> str:
+    return row.sites if row.cohort == "all" else f"{row.sites} ({row.cohort}, {row.side})"
+
+
+def _cost_cells(label: str, rows: Sequence[CostRow]) -> tuple[str, ...]:
+    """One row of the table for one group or several."""
+    from causalvae.report.numbers import ABSENT
+
+    arms, count = sum(row.arms for row in rows), sum(row.rows for row in rows)
+    foreseen = [row for row in rows if row.predicted_live is not None]
+    live = sum(row.predicted_live or 0.0 for row in foreseen)
+    seconds = sum(row.predicted_seconds or 0.0 for row in foreseen)
+    # Groups of one cohort are counted on the same pairs, so their errors may add up.
+    error = sum(row.predicted_error or 0.0 for row in foreseen)
+    share = ABSENT
+    if count and foreseen:
+        share = f"{100 * live / count:.0f}" + (f" ± {100 * error / count:.0f}" if 200 * error >= count else "")
+    running = sum(row.predicted_seconds or 0.0 for row in foreseen if row.predicted_live)
+    measured = [row for row in rows if row.seconds is not None]
+    return (
+        label,
+        f"{arms:,}" if arms else ABSENT,
+        f"{count:,}" if count else ABSENT,
+        share,
+        f"{1000 * running / live:.2f}" if live else ABSENT,
+        f"{seconds:,.1f}" if foreseen else ABSENT,
+        f"{sum(row.live or 0 for row in measured):,}" if measured and count else ABSENT,
+        f"{sum(row.seconds or 0.0 for row in measured):,.1f}" if measured else ABSENT,
     )
 
 

@@ -14,6 +14,7 @@ import torch
 from causalvae.data.dataset import Dataset
 from causalvae.digest import digest
 from causalvae.engine.backends.backend import Backend, Work, open_backend
+from causalvae.engine.clock import busy_seconds
 from causalvae.engine.effort import Extents
 from causalvae.engine.measurements import Measurements, StoredMeasurements, sweep_partials, write_json, write_table
 from causalvae.engine.outcomes import Measure
@@ -22,6 +23,7 @@ from causalvae.engine.precision import matrix_precision
 from causalvae.engine.progress import Counter, OnProgress, ignore_progress
 from causalvae.engine.runner import PlanRunner, list_shards, write_shard
 from causalvae.engine.screening import leave_out, screen_components
+from causalvae.engine.shards import OVERHEADS, GroupCost
 from causalvae.engine.tables import FileTable, unreadable
 from causalvae.engine.workers import single_threaded_kernels
 from causalvae.errors import CausalVAEError
@@ -109,7 +111,9 @@ def _execute(
     missing = [shard for shard in shards if not shard.is_done]
     arms = {cohort.name: [arm for arm in distinct if arm.cohort == cohort.name] for cohort in plan.cohorts}
     unfinished = dict.fromkeys(shard.cohort for shard in missing)
+    clock = busy_seconds(chosen)
     statistics = {name: runner.statistics(name, arms[name]) for name in unfinished}
+    overheads = busy_seconds(chosen) - clock
     extents = Extents(arms, remaining, model.components)
     count = Counter("interventions", "rows", *extents.total, on_progress)
     for shard in shards:
@@ -127,6 +131,10 @@ def _execute(
     # Counted from the tables, so that a resumed run tells the same as one that never stopped.
     rows_run = sum(table.live(arm) for arm in table.arms)
     sites = tuple(dict.fromkeys(patch.site for arm in distinct for patch in arm.patches))
+    clock = busy_seconds(chosen)
+    controls = runner.controls(sites)
+    if missing:
+        _note_overheads(overheads + busy_seconds(chosen) - clock, folder / "costs")
     manifest = {
         "plan": plan.tables_digest,
         "device": str(chosen),
@@ -137,7 +145,7 @@ def _execute(
         "shard_pairs": remaining.shard_pairs,
         "batch_rows": min((_batch_rows(shard.costs) for shard in shards if shard.costs.exists()), default=0),
         "seconds": time.perf_counter() - began,
-        "controls": runner.controls(sites),
+        "controls": controls,
     }
     write_json(manifest, folder / "manifest.json")
     sweep_partials(folder)
@@ -147,6 +155,12 @@ def _execute(
 def _batch_rows(costs: Path) -> int:
     """How many rows were run at once in a shard, as its run noted."""
     return int(json.loads(costs.read_text(encoding="utf-8"))["batch_rows"])
+
+
+def _note_overheads(seconds: float, folder: Path) -> None:
+    """Note what a session spent besides its shards; a run that went on after it was killed has several."""
+    cost = GroupCost("both", OVERHEADS, 0, 0, 0, seconds)
+    write_json({"costs": [asdict(cost)]}, folder / f"session.{time.time_ns()}.json")
 
 
 def _environment(dataset: Dataset, device: torch.device) -> dict[str, str]:

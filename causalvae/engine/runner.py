@@ -18,6 +18,7 @@ from torch import Tensor
 from causalvae.data.dataset import Dataset
 from causalvae.data.factors import IntArray
 from causalvae.data.pairs import draw_pairs, draw_samples
+from causalvae.engine.clock import busy_seconds
 from causalvae.engine.controls import check_engine
 from causalvae.engine.effort import OnRows
 from causalvae.engine.lowering import lower
@@ -25,7 +26,7 @@ from causalvae.engine.measurements import write_json, write_table
 from causalvae.engine.outcomes import Measure, OutcomeMeter
 from causalvae.engine.precision import dtype_of
 from causalvae.engine.rerun import Shortcuts
-from causalvae.engine.shards import GroupCost, ShardInputs, ShardResult, run_shard, shard_bounds
+from causalvae.engine.shards import OVERHEADS, GroupCost, ShardInputs, ShardResult, run_shard, shard_bounds
 from causalvae.engine.statistics import (
     CHUNK_PAIRS,
     OBSERVED_KINDS,
@@ -273,10 +274,12 @@ class PlanRunner:
         on_rows : callable
             Told of rows as they finish, and of their effort.
         """
+        began = busy_seconds(self.device)
         inputs = self.shard(files.cohort, files.first, files.stop)
+        made = GroupCost("both", OVERHEADS, 0, 0, 0, busy_seconds(self.device) - began)
         result = self.run(inputs, arms, statistics, on_rows)
         observations = None if files.observations is None else self.observations(inputs, result.clean)
-        return ShardTables(result.outcomes, observations, result.costs, result.batch_rows)
+        return ShardTables(result.outcomes, observations, (*result.costs, made), result.batch_rows)
 
     def observations(self, inputs: ShardInputs, clean: CleanRuns) -> pd.DataFrame:
         """The observation rows of one shard of the observed cohort."""

@@ -172,9 +172,14 @@ def _score(
 
     run_tasks([partial(run, number) for number in range(len(bounds))], workers)
     rows = pairs * attribution.passes
-    cost = GroupCost(screen.side, f"first-order screen of {screen.owner}", 0, rows, rows, sum(seconds))
+    cost = GroupCost(screen.side, screen_label(screen.owner), 0, rows, rows, sum(seconds))
     write_json({"costs": [asdict(cost)]}, folder / "costs" / f"{cohort}.{digest(asdict(screen))}.json")
     return mean_over_pairs(np.concatenate(found, axis=1))
+
+
+def screen_label(owner: str) -> str:
+    """What the ranking of a sweep is called among groups of arms."""
+    return f"first-order screen of {owner}"
 
 
 def mean_over_pairs(values: FloatArray) -> FloatArray:

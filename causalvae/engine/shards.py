@@ -54,8 +54,9 @@ class ShardInputs:
         return len(self.noise)
 
 
-# What the runs without patches are called among groups of arms.
+# Among groups of arms: the runs without patches, and what is no row at all.
 CLEAN_RUNS = "clean runs"
+OVERHEADS = "inputs, statistics, controls"
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ class GroupCost:
     ----------
     side : str
     sites : str
-        Patched sites, joined by ``+``; ``clean runs`` for the runs without patches.
+        Patched sites, joined by ``+``; `CLEAN_RUNS` for the runs without patches, `OVERHEADS` for what is no row.
     arms, rows, live : int
         Arms, their rows in this shard, and how many of these were run.
     seconds : float
