@@ -1,18 +1,17 @@
 """Rewrites a captured graph into one that computes the same values with faster kernels.
 
 What is rewritten was chosen by measurement (docs/decisions.md): convolution weights laid out channels-last on a CPU,
-and transposed convolutions to few channels as convolutions to sub-pixels. The rewritten graph agrees with the captured
+and transposed convolutions to few channels as matrix products. The rewritten graph agrees with the captured
 one within float rounding; clean runs and re-runs both go through it, so they agree with each other bit for bit.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, overload
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from causalvae.models.operators import Operation, OperatorGraph, Value
@@ -21,6 +20,7 @@ from causalvae.models.program import Program
 CONV = torch.ops.aten.conv2d.default
 CONV_TRANSPOSE = torch.ops.aten.conv_transpose2d.input
 
+_GROUP_NORMS = frozenset((torch.ops.aten.group_norm.default, torch.ops.aten.native_group_norm.default))
 # Above this many output channels the strided kernel is the faster one.
 _FEW_CHANNELS = 4
 
@@ -49,84 +49,109 @@ class TransposedGeometry:
 
 
 @dataclass(frozen=True)
-class SubpixelConvolution:
-    """A transposed convolution as a convolution to ``stride`` times ``stride`` phases of each output channel.
+class OverlapAdd:
+    """A transposed convolution as one matrix product, whose results are added where they overlap.
 
-    With o + padding = q * stride + a, phase a of position q gathers tap a + stride * m of input q - m, for m below
-    `TransposedGeometry.taps`: a plain convolution of that size. Its arguments are input, packed kernel and bias, as
-    `pack` and `spread_bias` give them.
+    Each input position times the kernel gives a patch of the output. All patches of an image are one product of the
+    kernel's taps, (channels_out * taps, channels_in), with its positions; for few output channels this is faster than a
+    convolution, whose vector lanes the channels would leave empty. Arguments are input, taps and bias.
     """
 
     geometry: TransposedGeometry
 
-    def __call__(self, x: Tensor, packed: Tensor, bias: Tensor | None) -> Tensor:
+    def __call__(self, x: Tensor, taps: Tensor, bias: Tensor | None) -> Tensor:
         """Output of shape (rows, channels, *size)."""
-        together = self.phases(x, packed, bias)
-        geometry = self.geometry
-        sizes = geometry.size(0, x.shape[2]), geometry.size(1, x.shape[3])
-        channels = packed.shape[0] // (geometry.stride[0] * geometry.stride[1])
-        image = together.new_empty(len(x), *sizes, channels)
-        for target, source in phase_slices(geometry, geometry.padding, sizes, together.shape[1:3]):
-            image[target] = split_phases(together, geometry)[source]
-        return image.permute(0, 3, 1, 2)
+        sizes = self.geometry.size(0, x.shape[2]), self.geometry.size(1, x.shape[3])
+        image = self.add_up(self.patches(x, taps), self.geometry.padding, sizes)
+        return image if bias is None else image.add_(bias[:, None, None])
 
-    def phases(self, x: Tensor, packed: Tensor, bias: Tensor | None) -> Tensor:
-        """The phases of all positions that any input reaches: (rows, height, width, a * b * channels)."""
-        rows, columns = self.geometry.taps
-        return F.conv2d(x, packed, bias, padding=(rows - 1, columns - 1)).permute(0, 2, 3, 1)
+    def patches(self, x: Tensor, taps: Tensor) -> Tensor:
+        """Every position's patch: (rows, channels_out, *kernel, height, width)."""
+        rows, channels, height, width = x.shape
+        positions = x.permute(0, 2, 3, 1).reshape(rows, height * width, channels)
+        return self.unfold(torch.matmul(taps, positions.transpose(1, 2)), (height, width))
 
+    def unfold(self, products: Tensor, sizes: tuple[int, int]) -> Tensor:
+        """Products, (rows, channels_out * taps, positions), as patches."""
+        return products.view(len(products), -1, *self.geometry.kernel, *sizes)
 
-Index = tuple[slice | int, ...]
+    def add_up(self, patches: Tensor, cut: tuple[int, int], sizes: tuple[int, int]) -> Tensor:
+        """The image to which patches add up.
 
+        Parameters
+        ----------
+        patches : Tensor, shape (rows, channels, *kernel, height, width)
+        cut : tuple of int
+            How many output positions before the image's first the first patch begins, an axis.
+        sizes : tuple of int
+            Of the image.
+        """
+        # Positions that no patch reaches, where strides leave gaps or output is padded, stay zero.
+        image = patches.new_zeros(len(patches), patches.shape[1], *sizes)
+        for row, in_rows in self._phases(patches, 0, cut[0], sizes[0]):
+            for column, inside in self._phases(in_rows, 1, cut[1], sizes[1]):
+                image[:, :, row, column] = inside
+        return image
 
-def phase_slices(
-    geometry: TransposedGeometry, cut: tuple[int, int], sizes: tuple[int, int], reached: tuple[int, int] | torch.Size
-) -> Iterator[tuple[Index, Index]]:
-    """Where each phase lies in an image: indices of (rows, height, width, ...) and of `split_phases`.
+    def _phases(self, patches: Tensor, axis: int, cut: int, size: int) -> Iterator[tuple[slice, Tensor]]:
+        """For each output position modulo the stride: which positions they are, and the sum of what reaches them.
 
-    Parameters
-    ----------
-    geometry : TransposedGeometry
-    cut : tuple of int
-        Positions of the first phase position that lie before the image's first.
-    sizes : tuple of int
-        Of the image.
-    reached : tuple of int
-        Phase positions.
-    """
-    spans: list[list[tuple[slice, slice]]] = []
-    for axis in (0, 1):
-        stride = geometry.stride[axis]
-        found = []
+        The taps along `axis` are the third axis of `patches`, the positions along it the fifth; the third is summed.
+        """
+        stride, kernel = self.geometry.stride[axis], self.geometry.kernel[axis]
+        taps, places = patches.unbind(2), patches.shape[4]
         for phase in range(stride):
-            first = max(0, -(-(cut[axis] - phase) // stride))
-            last = min(reached[axis], (sizes[axis] - 1 + cut[axis] - phase) // stride + 1)
-            start = first * stride + phase - cut[axis]
-            found.append((slice(start, start + (last - first) * stride, stride), slice(first, last)))
-        spans.append(found)
-    everything = slice(None)
-    for a, (rows, row_places) in enumerate(spans[0]):
-        for b, (columns, column_places) in enumerate(spans[1]):
-            yield (everything, rows, columns), (everything, row_places, column_places, a, b)
+            first = max(0, -(-(cut - phase) // stride))
+            last = (size - 1 + cut - phase) // stride
+            parts: list[tuple[int, int, Tensor]] = []
+            for back, tap in enumerate(range(phase, kernel, stride)):
+                low, high = max(first, back), min(last, places - 1 + back)
+                if low <= high:
+                    parts.append((low, high, taps[tap].narrow(3, low - back, high - low + 1)))
+            # One that covers every position need not be added to zeros.
+            parts.sort(key=lambda part: part[1] - part[0], reverse=True)
+            if not parts:
+                continue
+            low, high, part = parts[0]
+            if (low, high) == (first, last):
+                total = part.clone()
+            else:
+                total = part.new_zeros(*part.shape[:3], last - first + 1, *part.shape[4:])
+                total.narrow(3, low - first, high - low + 1).add_(part)
+            for low, high, part in parts[1:]:
+                total.narrow(3, low - first, high - low + 1).add_(part)
+            start = first * stride + phase - cut
+            yield slice(start, start + (last - first) * stride + 1, stride), total
 
 
-def split_phases(together: Tensor, geometry: TransposedGeometry) -> Tensor:
-    """Phases on axes of their own: (rows, height, width, a, b, channels)."""
-    a, b = geometry.stride
-    return together.reshape(*together.shape[:3], a, b, together.shape[3] // (a * b))
+@dataclass(frozen=True)
+class DefaultLayout:
+    """A function of an image that is given to it in the default layout.
+
+    PyTorch's group normalisation sums a channels-last image in another order, with some fifteen times the error.
+    """
+
+    function: Callable[..., Any]
+
+    def __call__(self, x: Tensor, *args: Any, **kwargs: Any) -> Any:
+        """The function's value."""
+        return self.function(x.contiguous(), *args, **kwargs)
 
 
 def interleave(together: Tensor, geometry: TransposedGeometry) -> Tensor:
     """Phases side by side, (rows, height, width, a * b * channels), as an image (rows, channels, a height, b width)."""
     rows, height, width, _ = together.shape
     a, b = geometry.stride
-    split = split_phases(together, geometry)
+    split = together.reshape(rows, height, width, a, b, together.shape[3] // (a * b))
     merged = split.permute(0, 1, 3, 2, 4, 5).reshape(rows, height * a, width * b, split.shape[5])
     return merged.permute(0, 3, 1, 2)
 
 
 def pack(weight: Tensor, geometry: TransposedGeometry) -> Tensor:
-    """The kernel of the phases.
+    """A transposed convolution's kernel as that of a plain one to all phases.
+
+    With o + padding = q * stride + a, phase a of position q gathers tap a + stride * m of input q - m, for m below
+    `TransposedGeometry.taps`.
 
     Parameters
     ----------
@@ -147,9 +172,9 @@ def pack(weight: Tensor, geometry: TransposedGeometry) -> Tensor:
     return packed.flatten(0, 2).contiguous(memory_format=torch.channels_last)
 
 
-def spread_bias(bias: Tensor, geometry: TransposedGeometry) -> Tensor:
-    """The bias of the phases: each channel's, once a phase."""
-    return bias.repeat(geometry.stride[0] * geometry.stride[1])
+def tap_matrix(weight: Tensor) -> Tensor:
+    """A kernel, (channels_in, channels_out, *kernel), as (channels_out * taps, channels_in)."""
+    return weight.flatten(1).T.contiguous()
 
 
 def transposed_geometry(operation: Operation, kernel: tuple[int, int]) -> TransposedGeometry | None:
@@ -219,12 +244,14 @@ def lower(graph: Program) -> Program:
     added: list[Operation] = []
     operations: list[Operation] = []
     for operation in graph.operations:
-        lowered = _to_subpixels(operation, parameters, added)
+        lowered = _to_products(operation, parameters, added)
+        if operation.function in _GROUP_NORMS:
+            lowered = replace(operation, function=DefaultLayout(operation.call))
         operations.append(operation if lowered is None else lowered)
     return graph.rewritten([*added, *operations], parameters)
 
 
-def _to_subpixels(operation: Operation, parameters: dict[str, Tensor], added: list[Operation]) -> Operation | None:
+def _to_products(operation: Operation, parameters: dict[str, Tensor], added: list[Operation]) -> Operation | None:
     if operation.function is not CONV_TRANSPOSE or not isinstance(operation.args[1], Value):
         return None
     weight = parameters.get(operation.args[1].name)
@@ -234,23 +261,9 @@ def _to_subpixels(operation: Operation, parameters: dict[str, Tensor], added: li
     geometry = transposed_geometry(operation, (weight.shape[2], weight.shape[3]))
     if geometry is None or geometry.stride == (1, 1) or geometry.output_padding != (0, 0):
         return None
-    named: list[Value | None] = []
-    for suffix, value in (
-        ("kernel", pack(weight, geometry)),
-        ("bias", None if bias is None else spread_bias(parameters[bias.name], geometry)),
-    ):
-        if value is None:
-            named.append(None)
-            continue
-        name = f"{operation.name}.subpixel_{suffix}"
-        parameters[name] = value
-        added.append(Operation(name, None, (), {}, (), False, False, None, (), (), 0.0))
-        named.append(Value(name))
-    names = tuple(value.name for value in (operation.args[0], *named) if isinstance(value, Value))
-    return replace(
-        operation,
-        function=SubpixelConvolution(geometry),
-        args=(operation.args[0], *named),
-        kwargs={},
-        inputs=names,
-    )
+    name = f"{operation.name}.taps"
+    parameters[name] = tap_matrix(weight)
+    added.append(Operation(name, None, (), {}, (), False, False, None, (), (), 0.0))
+    args = (operation.args[0], Value(name), bias)
+    names = tuple(value.name for value in args if isinstance(value, Value))
+    return replace(operation, function=OverlapAdd(geometry), args=args, kwargs={}, inputs=names)

@@ -35,14 +35,12 @@ from causalvae.engine.changes import (
 from causalvae.engine.lowering import (
     CONV,
     CONV_TRANSPOSE,
-    SubpixelConvolution,
+    OverlapAdd,
     TransposedGeometry,
     argument,
     interleave,
     pack,
     pair,
-    phase_slices,
-    split_phases,
     transposed_geometry,
 )
 from causalvae.models.operators import ACTIVATIONS, Operation, Value
@@ -127,8 +125,8 @@ def apply_rule(operation: Operation, scene: Scene) -> Change | None:
 def rule_of(operation: Operation) -> Rule | None:
     """The rule of an operation's function."""
     function = operation.function
-    if isinstance(function, SubpixelConvolution):
-        return _subpixel
+    if isinstance(function, OverlapAdd):
+        return _overlapping
     if function in _POINTWISE:
         return _pointwise
     return _RULES.get(function)
@@ -342,35 +340,33 @@ def _transposed(operation: Operation, scene: Scene) -> Change | None:
     return _add_from(operation, scene, change.window, geometry.stride, geometry.padding, added)
 
 
-def _subpixel(operation: Operation, scene: Scene) -> Change | None:
+def _overlapping(operation: Operation, scene: Scene) -> Change | None:
     found = _source(operation, scene)
-    packed = scene.parameter(operation.args[1])
-    if found is None or packed is None:
+    taps = scene.parameter(operation.args[1])
+    if found is None or taps is None:
         return None
     name, change = found
     function = operation.function
-    if not isinstance(function, SubpixelConvolution):
+    if not isinstance(function, OverlapAdd):
         raise TypeError(operation.name)
     moved = change.value - scene.own(name, change)
-    geometry = function.geometry
     if isinstance(change, Few):
-        together = _spread(moved, scene.prepare(operation.args[1], _by_channel), change, geometry)
+        # One product a row, as in `_single_channels`.
+        columns = scene.prepare(operation.args[1], lambda matrix: matrix.T.contiguous())[change.units]
+        products = torch.bmm(columns.transpose(1, 2), moved.flatten(2))
+        patches = function.unfold(products, pair(moved.shape[2:]))
     else:
-        together = function.phases(moved, packed, None)
-    sizes, firsts, window = [], [], []
-    for axis, (start, _) in enumerate(change.window):
+        patches = function.patches(moved, taps)
+    geometry = function.geometry
+    window, firsts = [], []
+    for axis, (start, stop) in enumerate(change.window):
         first = start * geometry.stride[axis] - geometry.padding[axis]
-        spread = first + together.shape[1 + axis] * geometry.stride[axis]
-        low, high = max(0, first), min(operation.shape[1 + axis], spread)
-        window.append((low, high))
-        sizes.append(high - low)
+        reach = first + (stop - start - 1) * geometry.stride[axis] + geometry.kernel[axis]
+        low = max(0, first)
+        window.append((low, min(operation.shape[1 + axis], reach)))
         firsts.append(low - first)
-    value = gather_window(scene.clean(operation.name), tuple(window), scene.pairs)
-    image, phases = value.permute(0, 2, 3, 1), split_phases(together, geometry)
-    # With few channels a phase at a time is faster than all of them interleaved first.
-    for target, source in phase_slices(geometry, pair(firsts), pair(sizes), together.shape[1:3]):
-        image[target].add_(phases[source])
-    return Box(tuple(window), value)
+    added = function.add_up(patches, pair(firsts), pair([stop - start for start, stop in window]))
+    return _add(operation, scene, tuple(window), added)
 
 
 def _add_from(

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from causalvae.engine.changes import Box, Change, Few, Whole, gather, make_whole
-from causalvae.engine.lowering import CONV, CONV_TRANSPOSE, SubpixelConvolution, argument, pair
+from causalvae.engine.lowering import CONV, CONV_TRANSPOSE, OverlapAdd, argument, pair
 from causalvae.engine.rules import FEW_UNITS, LARGE_WINDOW, LINEAR, VIEWS, Scene, apply_rule, rule_of
 from causalvae.models.operators import ACTIVATIONS, Environment, Operation, OperatorGraph, Value, evaluate
 from causalvae.plan.types import Patch
@@ -87,7 +87,7 @@ class Suffix:
             source = operation.args[0].name
             maker = self._graph.by_name[source]
             readers = [name for name in self._graph.users[source] if name in self._names]
-            fresh = maker.function in makers or isinstance(maker.function, SubpixelConvolution)
+            fresh = maker.function in makers or isinstance(maker.function, OverlapAdd)
             if source in self._names and fresh and len(readers) == 1 and source not in {*self._patched, *self._ends}:
                 found.add(operation.name)
         return frozenset(found)
@@ -134,7 +134,7 @@ class Suffix:
                 continue
             mixes = sum(self._graph.by_name[name].aligned for name in operation.inputs) > 1
             boxed = mixes or operation.function in (CONV, CONV_TRANSPOSE)
-            boxed = boxed or isinstance(operation.function, SubpixelConvolution)
+            boxed = boxed or isinstance(operation.function, OverlapAdd)
             if boxed and (not self._windows or (everywhere and (mixes or self._covers(operation)))):
                 continue
             partial.add(operation.name)
@@ -145,7 +145,7 @@ class Suffix:
         weight = self._graph.parameters.get(operation.args[1].name) if len(operation.args) > 1 else None
         if weight is None:
             return False
-        if isinstance(operation.function, SubpixelConvolution):
+        if isinstance(operation.function, OverlapAdd):
             return operation.function.geometry.output_padding == (0, 0)
         if operation.function is CONV_TRANSPOSE:
             return pair(argument(operation, 5, "output_padding", 0)) == (0, 0)

@@ -19,6 +19,9 @@ from torch import Tensor, fx, nn
 from causalvae.errors import CausalVAEError
 from causalvae.models.operators import Operation, OperatorGraph, Value, tensors_of
 
+# Rows at which a network that branches on their number is compared.
+_MANY = 96
+
 
 def capture(network: nn.Module, example: tuple[Tensor, ...], outputs: tuple[str, ...]) -> OperatorGraph:
     """Capture `network` in evaluation mode.
@@ -41,24 +44,62 @@ def capture(network: nn.Module, example: tuple[Tensor, ...], outputs: tuple[str,
     network.eval()
     if min(len(value) for value in example) < 2:
         raise ValueError("an example of one row leaves the batch axis fixed")
-    batch = torch.export.Dim("batch", min=1, max=65536)
-    try:
-        with warnings.catch_warnings(), torch.no_grad():
-            warnings.simplefilter("ignore")
-            # Tracing may write on what it is given, as the network does.
-            given = tuple(value.clone() for value in example)
-            program = torch.export.export(network, given, dynamic_shapes=tuple({0: batch} for _ in example))
-            program = program.run_decompositions({})
-    except Exception as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise CausalVAEError(
-            "CV110",
-            f"the network cannot be captured as an operator graph: {reason}",
-            "Data-dependent control flow in forward() is the usual cause; express it with torch.where.",
-        ) from error
+    program = _export(network, example)
     graph = _read(program, network, outputs)
     check_agreement(graph, network, example)
     return graph
+
+
+def _export(network: nn.Module, example: tuple[Tensor, ...]) -> torch.export.ExportedProgram:
+    """Export with any number of rows; where the network branches on it, as for a few, held against many.
+
+    Some networks take another branch for large batches that gives the same values, such as another memory layout. The
+    exported branch must then give them at the sizes that the engine runs as well.
+    """
+    batch = torch.export.Dim("batch", min=1, max=65536)
+    try:
+        return _traced(network, example, batch)
+    except Exception as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        refusal = CausalVAEError(
+            "CV110",
+            f"the network cannot be captured as an operator graph: {reason}",
+            "Data-dependent control flow in forward() is the usual cause; express it with torch.where.",
+        )
+        refusal.__cause__ = error
+    try:
+        program = _traced(network, example, torch.export.Dim.AUTO)
+    except Exception:
+        raise refusal from refusal.__cause__
+    if any(not isinstance(axis, torch.SymInt) for axis in _batch_axes(program)):
+        raise refusal
+    many = tuple(value.repeat(_MANY // len(value) + 1, *[1] * (value.ndim - 1))[:_MANY] for value in example)
+    graph = _read(program, network, tuple(str(place) for place in range(len(program.graph_signature.user_outputs))))
+    with torch.inference_mode():
+        expected = network(*(value.clone() for value in many))
+        found = graph.run(*many)
+    for node, value in zip(graph.outputs.values(), expected, strict=True):
+        if not torch.allclose(found[node], value, rtol=1e-5, atol=1e-5 * float(value.abs().max())):
+            raise refusal
+    return program
+
+
+def _traced(network: nn.Module, example: tuple[Tensor, ...], batch: Any) -> torch.export.ExportedProgram:
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")
+        # Tracing may write on what it is given, as the network does.
+        given = tuple(value.clone() for value in example)
+        program = torch.export.export(network, given, dynamic_shapes=tuple({0: batch} for _ in example))
+        decomposed: torch.export.ExportedProgram = program.run_decompositions({})
+    return decomposed
+
+
+def _batch_axes(program: torch.export.ExportedProgram) -> list[Any]:
+    """The first axis of each of the network's arguments, as traced."""
+    names = set(program.graph_signature.user_inputs)
+    return [
+        node.meta["val"].shape[0] for node in program.graph.nodes if node.op == "placeholder" and node.name in names
+    ]
 
 
 def _read(program: torch.export.ExportedProgram, network: nn.Module, outputs: tuple[str, ...]) -> OperatorGraph:

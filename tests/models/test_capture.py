@@ -278,3 +278,31 @@ def test_randomising_does_not_disturb_the_callers_random_numbers() -> None:
     torch.manual_seed(3)
     randomise(model_of("sequential"), 1)
     assert torch.equal(torch.rand(2), expected)
+
+
+class BranchesOnRows(nn.Module):
+    """Takes another branch for 64 rows and more, as some published upsampling layers do."""
+
+    def __init__(self, same: bool) -> None:
+        super().__init__()
+        self.lin = nn.Linear(4, 3)
+        self.same = same
+
+    def forward(self, x: Tensor) -> tuple[Tensor]:
+        x = self.lin(x)
+        if x.shape[0] >= 64:
+            x = x.contiguous() if self.same else x.abs()
+        return (torch.relu(x + 1),)
+
+
+def test_a_branch_on_the_number_of_rows_is_followed_where_it_changes_nothing() -> None:
+    graph = capture(BranchesOnRows(True), (torch.rand(3, 4),), ("output",))
+    x = torch.randn(200, 4, generator=torch.Generator().manual_seed(0))
+    network = BranchesOnRows(True)
+    graph = graph.with_weights_of(network)
+    with torch.inference_mode():
+        torch.testing.assert_close(graph.run(x)[graph.outputs["output"]], network(x)[0])
+    with torch.random.fork_rng(devices=[]), pytest.raises(CausalVAEError) as caught:
+        torch.manual_seed(0)
+        capture(BranchesOnRows(False), (torch.rand(3, 4),), ("output",))
+    assert caught.value.code == "CV110"
