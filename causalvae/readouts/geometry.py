@@ -114,7 +114,7 @@ def _raw_moments(images: Tensor, basis: Tensor) -> Tensor:
 
     Every sum is exact, so it is equal to the product with `basis` bit for bit.
     """
-    height, width = images.shape[1:]
+    width = images.shape[2]
     across, down = basis[:width, 1], basis[::width, 2]
     columns, rows = images.sum(1), images.sum(2)
     mass, tilted = rows.sum(1), images @ across
