@@ -23,11 +23,11 @@ from causalvae.digest import digest
 from causalvae.engine.attribution import Attribution
 from causalvae.engine.measurements import write_json, write_table
 from causalvae.engine.outcomes import Measure
-from causalvae.engine.progress import OnProgress, Progress
+from causalvae.engine.progress import Counter, OnProgress
 from causalvae.engine.runner import PlanRunner
 from causalvae.engine.shards import GroupCost, shard_bounds
 from causalvae.engine.tables import unreadable
-from causalvae.engine.workers import RowCounter, run_tasks
+from causalvae.engine.workers import run_tasks
 from causalvae.models.loading import Model
 from causalvae.models.program import Program
 from causalvae.plan.screens import needed_elsewhere, restrict_arms
@@ -86,11 +86,16 @@ def screen_components(
     with torch.inference_mode(False):
         graph = model.graph.to(device)
     arms = {arm.id: arm for arm in plan.arms}
+    uses_of = {screen: plan.candidates(screen) for screen in plan.screens}
+    pairs = {screen: arms[uses[0].arm].pairs for screen, uses in uses_of.items()}
+    effort = sum(pairs[screen] * screen.steps for screen in plan.screens)
+    count = Counter("screening", "pairs", sum(pairs.values()), effort, on_progress)
+    # Told before the first pairs are done, so that the stage's time counts from here.
+    count.skip(0, 0)
     frames = []
-    for screen in plan.screens:
-        uses = plan.candidates(screen)
+    for screen, uses in uses_of.items():
         candidates = [arms[use.arm] for use in uses]
-        scores = _score(screen, candidates, runner, graph, folder, workers, on_progress)
+        scores = _score(screen, candidates, runner, graph, folder, workers, count)
         frames.append(
             pd.DataFrame(
                 {
@@ -154,21 +159,20 @@ def _score(
     graph: Program,
     folder: Path,
     workers: int,
-    on_progress: OnProgress,
+    count: Counter,
 ) -> FloatArray:
     cohort, pairs = candidates[0].cohort, candidates[0].pairs
     attribution = Attribution(screen, candidates, runner, graph, runner.statistics(cohort, candidates))
     bounds = shard_bounds(pairs, _PAIRS)
     found: list[FloatArray] = [np.empty(0)] * len(bounds)
     seconds = [0.0] * len(bounds)
-    count = RowCounter(pairs, lambda done, of: on_progress(Progress("screening", done, of, "pairs")))
 
     def run(number: int) -> None:
         began = time.thread_time()
         first, stop = bounds[number]
         found[number] = attribution.of(runner.shard(cohort, first, stop))
         seconds[number] = time.thread_time() - began
-        count(stop - first)
+        count(stop - first, (stop - first) * screen.steps)
 
     run_tasks([partial(run, number) for number in range(len(bounds))], workers)
     rows = pairs * attribution.passes

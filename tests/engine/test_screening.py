@@ -19,6 +19,7 @@ from causalvae.data.pairs import draw_pairs
 from causalvae.engine.attribution import differentiate, gradients_through, run_with_gradients
 from causalvae.engine.execute import execute_plan
 from causalvae.engine.measurements import Measurements
+from causalvae.engine.progress import Progress
 from causalvae.engine.screening import choose
 from causalvae.engine.values import selection
 from causalvae.errors import CausalVAEError
@@ -369,6 +370,23 @@ def test_scores_depend_neither_on_shards_nor_on_threads(blob_sweep: Sweep) -> No
     finally:
         torch.set_num_threads(allowed)
     pd.testing.assert_frame_equal(again, expected, check_exact=True)
+
+
+def test_progress_counts_the_pairs_of_all_screens(blob_sweep: Sweep, tmp_path: Path) -> None:
+    plan = blob_sweep.plan(CHANNELS[:6], "area", kept=2, checked=1)
+    other = blob_sweep.plan(CHANNELS[:6], "weighted", "integrated_gradients", steps=3, side="counterfactual", kept=2)
+    both = replace(
+        plan,
+        arms=tuple(dict.fromkeys((*plan.arms, *other.arms))),
+        uses=(*plan.uses, *other.uses_of(OWNER, "sweep")),
+        screens=(*plan.screens, *other.screens),
+    )
+    told: list[Progress] = []
+    execute_plan(
+        both, blob_sweep.model, blob_sweep.dataset, blob_sweep.measure, tmp_path, "cpu", on_progress=told.append
+    )
+    steps = [(step.done, step.total) for step in told if step.stage == "screening"]
+    assert steps == [(0, 2 * 21), (21, 2 * 21), (2 * 21, 2 * 21)]
 
 
 class KilledError(Exception):
