@@ -198,14 +198,14 @@ def explained_pass_table(explained: Explained) -> Table:
 
 def explained_cost_table(explained: Explained, most: int = 16) -> Table:
     """The `most` expensive groups of arms, the rest in one row, then clean runs and all else."""
-    from causalvae.report.tables import Table, columns
+    from causalvae.report.tables import Table, columns, cost_label
 
     groups = explained.groups
     others = tuple(row for row in explained.costs if not row.is_group)
-    body = [_cost_cells(_label(row), (row,)) for row in groups[:most]]
+    body = [_cost_cells(cost_label(row), (row,)) for row in groups[:most]]
     if groups[most:]:
         body.append(_cost_cells(f"{len(groups[most:])} more groups", groups[most:]))
-    body += [_cost_cells(_label(row), (row,)) for row in others]
+    body += [_cost_cells(cost_label(row), (row,)) for row in others]
     body.append(_cost_cells("all", explained.costs))
     return Table(
         "Cost by what is patched (seconds of one core)",
@@ -214,10 +214,6 @@ def explained_cost_table(explained: Explained, most: int = 16) -> Table:
         ),
         tuple(body),
     ).filled
-
-
-def _label(row: CostRow) -> str:
-    return row.sites if row.cohort == "all" else f"{row.sites} ({row.cohort}, {row.side})"
 
 
 def _cost_cells(label: str, rows: Sequence[CostRow]) -> tuple[str, ...]:

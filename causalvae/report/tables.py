@@ -278,38 +278,37 @@ def facts_table(caption: str, facts: dict[str, object]) -> Table:
 
 
 def cost_table(rows: Sequence[CostRow], most: int = 12) -> Table:
-    """What groups of arms cost, predicted and measured: the `most` expensive ones, and the rest in one row."""
-    shown, rest = rows[:most], rows[most:]
-    body = [
-        (
-            row.sites if row.cohort == "all" else f"{row.sites} ({row.cohort}, {row.side})",
-            format_count(row.arms) if row.arms else ABSENT,
-            format_count(row.rows),
-            _cost(row.predicted_live),
-            _cost(row.live),
-            _cost(row.predicted_seconds, 1),
-            _cost(row.seconds, 1),
-        )
-        for row in shown
-    ]
-    for label, part in ((f"{len(rest)} more groups", rest), ("all", rows)):
-        if part:
-            body.append(
-                (
-                    label,
-                    format_count(sum(row.arms for row in part)),
-                    format_count(sum(row.rows for row in part)),
-                    _cost(_total(row.predicted_live for row in part)),
-                    _cost(_total(row.live for row in part)),
-                    _cost(_total(row.predicted_seconds for row in part), 1),
-                    _cost(_total(row.seconds for row in part), 1),
-                )
-            )
+    """What a run cost, predicted and measured: the `most` expensive groups of arms, the rest, and what is no arm."""
+    groups, others = [row for row in rows if row.is_group], [row for row in rows if not row.is_group]
+    body = [_cost_cells(cost_label(row), (row,)) for row in groups[:most]]
+    if groups[most:]:
+        body.append(_cost_cells(f"{len(groups[most:])} more groups", groups[most:]))
+    body += [_cost_cells(cost_label(row), (row,)) for row in others]
+    body.append(_cost_cells("all", rows))
     return Table(
         "Cost by what is patched (seconds of one core)",
         columns("Patched", "Arms#", "Rows#", "Live, predicted#", "Live#", "Seconds, predicted#", "Seconds#"),
         tuple(body),
     ).filled
+
+
+def cost_label(row: CostRow) -> str:
+    """What a row of the table is of."""
+    return row.sites if row.cohort == "all" else f"{row.sites} ({row.cohort}, {row.side})"
+
+
+def _cost_cells(label: str, rows: Sequence[CostRow]) -> tuple[str, ...]:
+    """One row of the table for one row of costs or several."""
+    arms, count = sum(row.arms for row in rows), sum(row.rows for row in rows)
+    return (
+        label,
+        format_count(arms) if arms else ABSENT,
+        format_count(count) if count else ABSENT,
+        _cost(_total(row.predicted_live for row in rows)) if count else ABSENT,
+        _cost(_total(row.live for row in rows)) if count else ABSENT,
+        _cost(_total(row.predicted_seconds for row in rows), 1),
+        _cost(_total(row.seconds for row in rows), 1),
+    )
 
 
 def _total(values: Iterable[float | None]) -> float | None:
