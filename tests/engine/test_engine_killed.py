@@ -58,6 +58,9 @@ def test_the_same_bytes_are_left(what: str, step: int, first: int, tmp_path: Pat
     for folder in folders:
         assert files(folder) == expected, folder.name
         assert manifest(folder) == told
-        assert {path.name for path in (folder / "costs").iterdir()} == {
-            path.name for path in (folders[-1] / "costs").iterdir()
-        }
+        assert shards_told(folder) == shards_told(folders[-1])
+
+
+def shards_told(folder: Path) -> set[str]:
+    """Which shards' costs are told; each session of a run notes its own besides."""
+    return {path.name for path in (folder / "costs").iterdir() if not path.name.startswith("session.")}
