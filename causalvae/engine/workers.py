@@ -6,7 +6,6 @@ nothing, so they scale, and a row's number does not depend on how many cores the
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import contextmanager
@@ -54,26 +53,3 @@ def _without_gradients(task: Task) -> None:
     # Inference mode belongs to a thread, so each worker enters it for itself.
     with torch.inference_mode():
         task()
-
-
-class RowCounter:
-    """Counts finished rows over threads and tells how far the work has come.
-
-    Parameters
-    ----------
-    total : int
-    tell : callable
-        Called with (rows done, total), never by two threads at once.
-    """
-
-    def __init__(self, total: int, tell: Callable[[int, int], None]) -> None:
-        self._total = total
-        self._tell = tell
-        self._done = 0
-        self._lock = threading.Lock()
-
-    def __call__(self, rows: int) -> None:
-        """Add finished rows."""
-        with self._lock:
-            self._done += rows
-            self._tell(self._done, self._total)
