@@ -104,9 +104,9 @@ def arms_of(model: Model) -> dict[str, list[Arm]]:
     """For each site: single units, a pair of units, single positions, a subspace, the whole."""
     found = {}
     swap = Source("interchange")
-    for site in model.components.sites:
-        if site.name == "latent.noise":
-            continue
+    sites = [site for site in model.components.sites if site.name != "latent.noise"]
+    # Of a large network every second site, so that each kind of operation is met a few times.
+    for site in sites[:: 2 if len(sites) > 20 else 1]:
         last = site.units - 1
         patches = [Patch(site.name, (unit,), swap) for unit in sorted({0, site.units // 2, last})]
         patches += [Patch(site.name, (0, last), swap), Patch(site.name, (last,), Source("zero"))]
