@@ -107,6 +107,7 @@ def predicted_rows(forecast: Forecast) -> tuple[CostRow, ...]:
             predicted_live=group.live,
             predicted_seconds=group.work[final].seconds,
             predicted_error=group.live_error * group.rows,
+            predicted_rows=group.rows,
         )
         for group in forecast.groups
     ]
@@ -122,7 +123,8 @@ def predicted_rows(forecast: Forecast) -> tuple[CostRow, ...]:
 
 def _predicted(key: _Key, rows: float, seconds: float) -> CostRow:
     cohort, side, sites = key
-    return CostRow(cohort, side, sites, 0, round(rows), predicted_live=rows, predicted_seconds=seconds)
+    count = round(rows)
+    return CostRow(cohort, side, sites, 0, count, predicted_live=rows, predicted_seconds=seconds, predicted_rows=count)
 
 
 def _common(label: str) -> _Key:

@@ -67,6 +67,8 @@ class CostRow:
         Rows that were run, the others being equal to the clean run.
     seconds, predicted_seconds : float or None
         Of one core.
+    predicted_rows : int or None
+        Rows that were expected: where a screen chooses arms, others than `rows`.
     predicted_error : float or None
         Standard error of `predicted_live`, which was counted on a few pairs.
     flops, bytes : float or None
@@ -85,6 +87,7 @@ class CostRow:
     predicted_error: float | None = None
     flops: float | None = None
     bytes: float | None = None
+    predicted_rows: int | None = None
 
     @property
     def is_group(self) -> bool:

@@ -226,9 +226,9 @@ def _cost_cells(label: str, rows: Sequence[CostRow]) -> tuple[str, ...]:
     seconds = sum(row.predicted_seconds or 0.0 for row in foreseen)
     # Groups of one cohort are counted on the same pairs, so their errors may add up.
     error = sum(row.predicted_error or 0.0 for row in foreseen)
-    share = ABSENT
-    if count and foreseen:
-        share = f"{100 * live / count:.0f}" + (f" ± {100 * error / count:.0f}" if 200 * error >= count else "")
+    share, of = ABSENT, sum(row.predicted_rows or 0 for row in foreseen)
+    if of:
+        share = f"{100 * live / of:.0f}" + (f" ± {100 * error / of:.0f}" if 200 * error >= of else "")
     running = sum(row.predicted_seconds or 0.0 for row in foreseen if row.predicted_live)
     measured = [row for row in rows if row.seconds is not None]
     return (

@@ -148,3 +148,11 @@ def test_machines_are_told_the_same(told) -> None:
     assert explained["screens"][0]["chosen"] == 96
     assert {row["sites"] for row in explained["costs"]} > {CLEAN_RUNS, OVERHEADS}
     assert content["captured_by"] == "torch.export"
+
+
+def test_a_share_is_of_the_rows_that_were_expected(told) -> None:
+    """A screen may choose other arms than the few pairs of a forecast did."""
+    forecast = make_forecast(1)
+    chosen = CostRow("resize", "base", SITES[0], 16, 1024, 600, 1.0, flops=1e9, bytes=1e9)
+    text = told(explain(forecast, (chosen,), finished=True))
+    assert cells(text, SITES[0])[-9:] == ["16", "1,024", "50", "±", "2", "1.00", "1.0", "600", "1.0"]
