@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 
 import pytest
 import torch
@@ -131,6 +132,17 @@ def outputs(model: Model, arms: list[Arm], inputs: ShardInputs, shortcuts: Short
     return result
 
 
+@cache
+def whole_passes(name: str) -> tuple[Model, ShardInputs, Tensor, dict[str, Tensor]]:
+    """A network, its inputs, its clean outputs, and each site's arms by whole forward passes."""
+    model = make(name)
+    inputs = shard(model)
+    with torch.inference_mode():
+        clean = run_clean(lower(model.graph), inputs).sides["base"][model.graph.outputs["output"]]
+        wanted = {site: outputs(model, arms, inputs, PLAIN) for site, arms in arms_of(model).items()}
+    return model, inputs, clean, wanted
+
+
 PLAIN = Shortcuts(suffix=False, dead_rows=False, low_rank=False, windows=False)
 
 
@@ -141,17 +153,14 @@ PLAIN = Shortcuts(suffix=False, dead_rows=False, low_rank=False, windows=False)
     ids=["all", "dead rows run", "no windows", "suffix and dead rows"],
 )
 def test_shortcuts_give_what_a_whole_pass_gives(name: str, shortcuts: Shortcuts) -> None:
-    model = make(name)
-    inputs = shard(model)
+    model, inputs, clean, wanted = whole_passes(name)
     changed = 0
-    with torch.inference_mode():
-        clean = run_clean(lower(model.graph), inputs).sides["base"][model.graph.outputs["output"]]
-        for site, arms in arms_of(model).items():
-            expected = outputs(model, arms, inputs, PLAIN)
+    scale = float(clean.abs().max())
+    for site, arms in arms_of(model).items():
+        with torch.inference_mode():
             found = outputs(model, arms, inputs, shortcuts)
-            scale = float(clean.abs().max())
-            torch.testing.assert_close(found, expected, rtol=0, atol=2e-6 * scale, msg=lambda m, s=site: f"{s}: {m}")
-            changed += int((expected - clean).abs().amax((2, 3, 4)).gt(1e-4 * scale).sum())
+        torch.testing.assert_close(found, wanted[site], rtol=0, atol=2e-6 * scale, msg=lambda m, s=site: f"{s}: {m}")
+        changed += int((wanted[site] - clean).abs().amax((2, 3, 4)).gt(1e-4 * scale).sum())
     assert changed > 1000, "the patches must change something for agreement to mean anything"
 
 
