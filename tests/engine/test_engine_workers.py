@@ -8,7 +8,7 @@ from threading import Lock, active_count
 import pytest
 import torch
 
-from causalvae.engine.workers import RowCounter, run_tasks, single_threaded_kernels
+from causalvae.engine.workers import run_tasks, single_threaded_kernels
 
 WORKERS = pytest.mark.parametrize("workers", [1, 2, 5])
 
@@ -51,15 +51,6 @@ def test_a_task_that_fails_stops_the_rest_and_is_told(workers: int) -> None:
     assert 3 not in ran
     assert len(ran) < 1999
     assert active_count() == before
-
-
-@WORKERS
-def test_rows_are_counted_one_at_a_time(workers: int) -> None:
-    seen: list[tuple[int, int]] = []
-    count = RowCounter(30, lambda done, total: seen.append((done, total)))
-    run_tasks([partial(count, rows) for rows in (5, 10, 0, 15)], workers)
-    assert [done for done, _ in seen] == sorted(done for done, _ in seen)
-    assert seen[-1] == (30, 30)
 
 
 def test_the_callers_threads_come_back_even_after_a_fault() -> None:
