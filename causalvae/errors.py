@@ -42,6 +42,12 @@ class CausalVAEError(Exception):
         return f"{self.code}{where}: {self.message} {self.remedy}"
 
 
+def first_line(error: BaseException) -> str:
+    """The first line of what an error says; its kind where it says nothing."""
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
+
+
 def _restore(kind: type[CausalVAEError], arguments: tuple[Any, ...], state: dict[str, Any]) -> CausalVAEError:
     error = kind.__new__(kind, *arguments)
     error.__dict__.update(state)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from causalvae.errors import CausalVAEError
+from causalvae.errors import CausalVAEError, first_line
 from causalvae.spec import SpecError, load_spec
 
 
@@ -30,3 +30,16 @@ def test_a_refused_spec_keeps_its_diagnostics(tmp_path: Path) -> None:
     assert type(copied) is SpecError
     assert copied.diagnostics == caught.value.diagnostics
     assert copied.render() == caught.value.render()
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (ValueError("one\ntwo"), "one"),
+        (ValueError("\n  one\ntwo"), "one"),
+        (KeyError(), "KeyError"),
+        (OSError("  "), "OSError"),
+    ],
+)
+def test_the_first_line_of_an_error_is_never_empty(error: Exception, expected: str) -> None:
+    assert first_line(error) == expected

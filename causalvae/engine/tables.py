@@ -18,7 +18,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from causalvae.errors import CausalVAEError
+from causalvae.errors import CausalVAEError, first_line
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -321,7 +321,7 @@ def _spread(codes: IntArray, values: IntArray, size: int) -> IntArray:
 
 def unreadable(path: Path, error: Exception) -> CausalVAEError:
     """What to tell of a table that `error` says cannot be read."""
-    reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+    reason = first_line(error)
     return CausalVAEError(
         "CV406",
         f"the table {path} cannot be read ({reason}).",

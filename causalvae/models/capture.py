@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
-from causalvae.errors import CausalVAEError
+from causalvae.errors import CausalVAEError, first_line
 from causalvae.models.operators import Operation, OperatorGraph, Value, tensors_of
 
 # Rows at which a network that branches on their number is compared.
@@ -42,12 +42,17 @@ def capture(network: nn.Module, example: tuple[Tensor, ...], outputs: tuple[str,
         bit for bit.
     """
     network.eval()
-    if min(len(value) for value in example) < 2:
-        raise ValueError("an example of one row leaves the batch axis fixed")
+    check_example(example)
     program = _export(network, example)
     graph = _read(program, network, outputs)
     check_agreement(graph, network, example)
     return graph
+
+
+def check_example(example: tuple[Tensor, ...]) -> None:
+    """Refuse arguments of one row, which cannot show what the batch axis is."""
+    if min(len(value) for value in example) < 2:
+        raise ValueError("an example of one row leaves the batch axis fixed")
 
 
 def _export(network: nn.Module, example: tuple[Tensor, ...]) -> torch.export.ExportedProgram:
@@ -60,7 +65,7 @@ def _export(network: nn.Module, example: tuple[Tensor, ...]) -> torch.export.Exp
     try:
         return _traced(network, example, batch)
     except Exception as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        reason = first_line(error)
         refusal = CausalVAEError(
             "CV110",
             f"the network cannot be captured as an operator graph: {reason}",

@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import nn
 
-from causalvae.errors import CausalVAEError
+from causalvae.errors import CausalVAEError, first_line
 from causalvae.models.operators import tensors_of
 
 
@@ -63,7 +63,7 @@ def original_of(network: nn.Module) -> nn.Module:
             known[id(module)] = copy.deepcopy(module.get_submodule("_orig_mod"), known)
         copied: nn.Module = copy.deepcopy(network, known)
     except Exception as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        reason = first_line(error)
         raise CausalVAEError(
             "CV111",
             f"the network is compiled, and what was compiled cannot be reached: {reason.rstrip('.')}.",

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor, fx, nn
 from torch.utils._pytree import tree_leaves
 
-from causalvae.errors import CausalVAEError
-from causalvae.models.capture import check_agreement
+from causalvae.errors import CausalVAEError, first_line
+from causalvae.models.capture import check_agreement, check_example
 from causalvae.models.fx_calls import ModuleCall, Translated, translate
 from causalvae.models.fx_tracing import ModuleTracer, calls_of
 from causalvae.models.hooked import copy_modules, has_hooks
@@ -49,8 +49,7 @@ def capture_by_fx(network: nn.Module, example: tuple[Tensor, ...], outputs: tupl
         for bit.
     """
     network.eval()
-    if min(len(value) for value in example) < 2:
-        raise ValueError("an example of one row leaves the batch axis fixed")
+    check_example(example)
     if has_hooks(network):
         # Tracing would hand symbols to hooks that expect tensors.
         raise _refusal("forward hooks hang on its modules")
@@ -73,7 +72,7 @@ def capture_by_fx(network: nn.Module, example: tuple[Tensor, ...], outputs: tupl
     except CausalVAEError:
         raise
     except Exception as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        reason = first_line(error)
         raise _refusal(reason) from error
     changed = [name for name, tensor in tensors_of(network).items() if not _equal(tensor, before[name])]
     if changed:

@@ -9,7 +9,8 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from causalvae.errors import CausalVAEError
+from causalvae.errors import CausalVAEError, first_line
+from causalvae.models.capture import check_example
 from causalvae.models.compiled import compiled_functions
 from causalvae.models.hooked import Call, HookedNetwork, copy_modules
 from causalvae.models.operators import tensors_of
@@ -49,8 +50,7 @@ def capture_by_hooks(network: nn.Module, example: tuple[Tensor, ...], outputs: t
             "Give the network before torch.compile; the engine compiles nothing that it needs.",
             "model",
         )
-    if min(len(value) for value in example) < 2:
-        raise ValueError("an example of one row cannot show what the batch axis is")
+    check_example(example)
     generator = torch.Generator().manual_seed(1)
     normal = tuple(torch.randn((_ROWS, *value.shape[1:]), generator=generator).to(value) for value in example)
     probes = [batch for given in (example, normal) for batch in (given, *_alone(given))]
@@ -68,7 +68,7 @@ def capture_by_hooks(network: nn.Module, example: tuple[Tensor, ...], outputs: t
     except CausalVAEError:
         raise
     except Exception as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        reason = first_line(error)
         raise _refusal(
             f"the network cannot be run: {reason}", "Check that it takes a batch of any size in evaluation mode."
         ) from error

@@ -13,7 +13,7 @@ from typing import Any
 from torch import nn
 
 from causalvae.digest import digest
-from causalvae.errors import CausalVAEError
+from causalvae.errors import CausalVAEError, first_line
 from causalvae.models.vae import VAE
 from causalvae.models.weights import Weights, load_into, read_weights
 from causalvae.spec.schema import PythonModel
@@ -109,8 +109,8 @@ def _importable(folder: Path) -> Iterator[None]:
 
 
 def _failed(where: str, how: str, error: Exception) -> CausalVAEError:
-    reason = str(error).strip().splitlines()
-    told = f"{type(error).__name__}: {reason[0]}" if reason else type(error).__name__
+    kind, reason = type(error).__name__, first_line(error)
+    told = kind if reason == kind else f"{kind}: {reason}"
     return CausalVAEError(
         "CV118",
         f"{where} {how}: {told}",

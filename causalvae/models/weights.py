@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from causalvae.errors import CausalVAEError
+from causalvae.errors import CausalVAEError, first_line
 
 BUILTIN = "builtin://"
 
@@ -120,7 +120,7 @@ def _read_torch(path: Path, where: str) -> Weights:
             "model.weights",
         ) from None
     except Exception as error:  # what a damaged pickle raises depends on where it is damaged
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        reason = first_line(error)
         raise CausalVAEError(
             "CV102", f"{where} cannot be read ({reason}).", "Check that it was copied whole.", "model.weights"
         ) from None

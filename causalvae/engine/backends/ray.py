@@ -30,7 +30,7 @@ from causalvae.engine.outcomes import Measure
 from causalvae.engine.precision import matrix_precision
 from causalvae.engine.runner import PlanRunner, ShardFiles, ShardTables
 from causalvae.engine.values import Statistics
-from causalvae.errors import CausalVAEError
+from causalvae.errors import CausalVAEError, first_line
 from causalvae.models.loading import assemble
 from causalvae.models.operators import tensors_of
 from causalvae.models.vae import VAE
@@ -138,7 +138,7 @@ def _fetch(reference: Any) -> ShardTables:
     except ray.exceptions.RayError as error:
         raise CausalVAEError(
             "CV421",
-            f"the worker of a shard was lost {RETRIES + 1} times ({str(error).splitlines()[0]}).",
+            f"the worker of a shard was lost {RETRIES + 1} times ({first_line(error)}).",
             "See the cluster's logs; often memory ran out. Finished shards are kept: run again.",
             "execution.backend",
         ) from error
@@ -264,7 +264,7 @@ def _connect(address: str | None, cores: int) -> Iterator[None]:
     except (OSError, ValueError, RuntimeError) as error:
         raise CausalVAEError(
             "CV420",
-            f"no Ray cluster could be reached at {address or 'this machine'} ({str(error).splitlines()[0]}).",
+            f"no Ray cluster could be reached at {address or 'this machine'} ({first_line(error)}).",
             "Start the cluster, correct execution.address, or leave it out to start one on this machine.",
             "execution.address",
         ) from error
