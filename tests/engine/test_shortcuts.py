@@ -187,7 +187,7 @@ def test_a_patch_with_its_own_value_changes_nothing_bit_for_bit(name: str) -> No
 def test_a_row_does_not_depend_on_the_rows_that_it_is_run_with() -> None:
     model = make("burgess")
     inputs = shard(model)
-    # As the engine runs them: a kernel that is split over threads works on fewer rows at a time, below sixteen otherwise.
+    # As the engine runs them: a kernel that is split over threads may get fewer than sixteen rows at a time.
     with torch.inference_mode(), single_threaded_kernels():
         for site, arms in some_arms(model).items():
             together = outputs(model, arms, inputs, Shortcuts(), rows=512)
