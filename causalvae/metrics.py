@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from causalvae.effects.analysis import open_study
 from causalvae.effects.metrics import Metrics, measure_metrics
+from causalvae.effects.study import open_study
 from causalvae.engine.measurements import Measurements
 from causalvae.oracle import measure_factors
 from causalvae.plan.types import OUTPUT, Plan

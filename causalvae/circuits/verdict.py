@@ -18,8 +18,8 @@ from causalvae.circuits.nulls import compare_with_nulls, null_test, stands_out
 from causalvae.circuits.types import Multiverse, NullCircuits, Status, Verdict
 from causalvae.circuits.wording import explain
 from causalvae.effects import Study, claim_columns, open_study
-from causalvae.effects.analysis import treated_factor
 from causalvae.effects.outcomes import use_at
+from causalvae.effects.study import treated_factor
 from causalvae.engine.measurements import Measurements
 from causalvae.plan.types import Arm, Plan
 from causalvae.spec.schema import Bound, Hypothesis, Spec

@@ -3,32 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-import numpy as np
-
-from causalvae.effects.ablation import Ablation
-from causalvae.effects.bootstrap import PairedBootstrap, paired_bootstrap
 from causalvae.effects.claims import QUANTITIES, RatioColumns, off_target_columns, share_columns
-from causalvae.effects.controlled import controlled_effects, controlled_estimate
-from causalvae.effects.cross_checks import Case, CrossChecks, cross_check
-from causalvae.effects.mediation import (
-    OVERLAP_NOTE,
-    PairEffects,
-    arms_of,
-    mediation_estimates,
-    overlap,
-    pair_effects,
-    remainder_estimate,
-    serial_note,
-)
-from causalvae.effects.outcomes import IMAGE, Outcomes, cancel_note, use_at, varies
-from causalvae.effects.screening import direction_of, left_out, summarise_screen
+from causalvae.effects.cross_checks import CrossChecks
+from causalvae.effects.mediation import arms_of, pair_effects
+from causalvae.effects.mediation_analysis import analyse_mediation
+from causalvae.effects.outcomes import IMAGE, use_at
+from causalvae.effects.screening import direction_of, summarise_screen
 from causalvae.effects.significance import t_test
-from causalvae.effects.strength import PatchedArm, Scale, input_estimates, perturbation_estimates, sweep_estimates
+from causalvae.effects.strength import PatchedArm, input_estimates, perturbation_estimates, sweep_estimates
+from causalvae.effects.study import Study, open_study, reached_from, treated_factor
 from causalvae.effects.types import ArrowStrength, CrossCheck, Estimate, Refutation, ScreenSummary
 from causalvae.engine.measurements import Measurements
-from causalvae.errors import CausalVAEError
 from causalvae.plan.types import OUTPUT, Arm, Plan, Side, Use
 from causalvae.spec.schema import Hypothesis, Intervention, Spec
 
@@ -46,71 +33,6 @@ class EffectsResult:
     checks: tuple[CrossCheck, ...] = ()
     arrows: tuple[ArrowStrength, ...] = ()
     warnings: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Study:
-    """What the estimation of every effect needs: spec, plan, tables by arm, scales, and which arms screens left out."""
-
-    spec: Spec
-    plan: Plan
-    outcomes: Outcomes
-    scale: Scale
-    left_out: frozenset[str] = frozenset()
-
-    def bootstrap(self, n: int) -> PairedBootstrap:
-        """The spec's bootstrap over `n` pairs.
-
-        Raises
-        ------
-        CausalVAEError
-            CV503 with fewer than two pairs.
-        """
-        if n < 2:
-            raise CausalVAEError(
-                "CV503",
-                "An effect needs two pairs or more in which its outcome is defined.",
-                "Raise data.samples, or choose an outcome that is defined on these outputs.",
-            )
-        estimation = self.spec.estimation
-        return paired_bootstrap(n, estimation.bootstrap, estimation.confidence, self.spec.execution.seed)
-
-    def ablation(self, owner: str, use: Use | None = None, *, treatment: str = "", source: str = "") -> Ablation:
-        """An ablation that `owner` asked for, of a use's component if given."""
-        return Ablation(
-            owner, treatment, use.component if use else "", use.granularity if use else "", source,
-            self.spec.execution.seed, self.spec.estimation.confidence,
-        )  # fmt: skip
-
-    def as_drawn(self, treatment: str) -> bool:
-        """Whether the pairs of an input intervention are in the order of drawing."""
-        for cohort in self.plan.cohorts:
-            if cohort.treatment is not None and cohort.treatment.name == treatment:
-                return cohort.treatment.contrast == "as_drawn" and not cohort.treatment.is_declared
-        return False
-
-
-def open_study(
-    spec: Spec,
-    plan: Plan,
-    measurements: Measurements,
-    n_pixels: int,
-    periods: Mapping[str, float] | None = None,
-    units: Mapping[str, str] | None = None,
-) -> Study:
-    """Index the tables and find the scale of each attribute; attributes that do not vary have none."""
-    sd = {
-        name: value
-        for name, value in measurements.attribute_sd().items()
-        if varies(value, measurements.observations[f"attribute:{name}"].to_numpy(np.float64))
-    }
-    return Study(
-        spec,
-        plan,
-        Outcomes(measurements),
-        Scale(sd, dict(periods or {}), dict(units or {}), n_pixels),
-        left_out(plan, measurements.screens),
-    )
 
 
 def estimate_effects(
@@ -166,7 +88,7 @@ def estimate_effects(
         elif intervention.activation is not None:
             estimates.extend(_activation(study, owner, intervention, arms))
         else:
-            estimates.extend(_mediation(study, owner, intervention, arms, measurements, checks))
+            estimates.extend(analyse_mediation(study, owner, intervention, arms, measurements, checks))
         report(done)
     for done, hypothesis in enumerate(spec.hypotheses, start=len(spec.interventions) + 1):
         estimates.extend(_hypothesis(study, hypothesis))
@@ -222,34 +144,6 @@ def claim_columns(study: Study, hypothesis: Hypothesis, reached: frozenset[str])
     return columns
 
 
-def reached_from(spec: Spec, factor: str | None) -> frozenset[str]:
-    """Nodes that a factor reaches in the declared graph; every attribute where None, a swap of whole samples."""
-    if factor is None:
-        return frozenset(spec.graph.attributes)
-    reached: set[str] = set()
-    frontier = {factor}
-    while frontier:
-        frontier = {child for parent, child in spec.graph.edge_pairs if parent in frontier} - reached
-        reached |= frontier
-    return frozenset(reached - {factor})
-
-
-def treated_factor(spec: Spec, treatment: str) -> str | None:
-    """The factor that an input intervention sets; None where it swaps whole samples.
-
-    Raises
-    ------
-    CausalVAEError
-        CV502 where `treatment` is no input intervention.
-    """
-    intervention = spec.intervention(treatment)
-    if intervention.input is None:
-        raise CausalVAEError(
-            "CV502", f"{treatment} changes no input factor.", "Name an input intervention as treatment.", treatment
-        )
-    return intervention.input.factor
-
-
 def _input(study: Study, owner: str, name: str) -> list[Estimate]:
     base, counterfactual = (use_at(study.plan, owner, role).arm for role in ("base", "counterfactual"))
     bootstrap = study.bootstrap(study.outcomes.pairs((base, counterfactual)))
@@ -299,76 +193,6 @@ def _activation(study: Study, owner: str, intervention: Intervention, arms: Mapp
 def _patched(use: Use, arms: Mapping[str, Arm]) -> PatchedArm:
     source = arms[use.arm].patches[0].source
     return PatchedArm(use.arm, use.component, use.granularity, source.label, source.value)
-
-
-def _mediation(
-    study: Study,
-    owner: str,
-    intervention: Intervention,
-    arms_by_id: Mapping[str, Arm],
-    measurements: Measurements,
-    checks: CrossChecks,
-) -> list[Estimate]:
-    section = intervention.mediation
-    if section is None:
-        return []
-    estimates: list[Estimate] = []
-    descendants = reached_from(study.spec, treated_factor(study.spec, section.treatment))
-    uses = sorted(study.plan.uses_of(owner, "sufficiency"), key=lambda use: use.index)
-    each = [arms_by_id[use.arm] for use in uses if use.index > 0]
-    overlapping, as_drawn = overlap(each), study.as_drawn(section.treatment)
-    with_image = OUTPUT in study.plan.outputs and IMAGE not in section.outcomes
-    outcomes = [*section.outcomes, *((IMAGE,) if with_image else ())]
-    for outcome in outcomes:
-        unit, period = study.scale.unit(outcome), study.scale.periods.get(outcome)
-        alone: list[PairEffects] = []
-        joint: PairEffects | None = None
-        for use in uses:
-            arms = arms_of(study.plan, owner, use.index)
-            effects = pair_effects(study.outcomes, arms, outcome, period)
-            ablation = study.ablation(owner, use, treatment=section.treatment, source="interchange")
-            bootstrap = study.bootstrap(effects.n)
-            is_joint = use.index == 0
-            cancels = cancel_note(effects.total, as_drawn)
-            estimates.extend(
-                mediation_estimates(
-                    effects, bootstrap, ablation, unit, with_total=is_joint, sd=study.scale.sd.get(outcome),
-                    declared=outcome in section.outcomes, mean_note=cancels,
-                    indirect_note=OVERLAP_NOTE if is_joint and overlapping else "",
-                )
-            )  # fmt: skip
-            if not is_joint:
-                alone.append(effects)
-                continue
-            joint, joint_ablation = effects, ablation
-            estimates.extend(_controlled(study, owner, arms_by_id, ablation, outcome, cancels))
-            if outcome != IMAGE:
-                case = Case(effects, arms, ablation, unit, period, cancels)
-                estimates.extend(cross_check(study.spec, measurements, study.outcomes, case, descendants, checks))
-        if joint is not None and alone and not overlapping and {effects.n for effects in alone} == {joint.n}:
-            note = "; ".join(filter(None, (serial_note(each), cancel_note(joint.total, as_drawn))))
-            estimates.append(remainder_estimate(joint, alone, study.bootstrap(joint.n), joint_ablation, unit, note))
-    return estimates
-
-
-def _controlled(
-    study: Study, owner: str, arms: Mapping[str, Arm], ablation: Ablation, outcome: str, note: str
-) -> list[Estimate]:
-    """The controlled direct effect, where the mediation asks for it."""
-    if not study.plan.uses_of(owner, "controlled"):
-        return []
-    held = use_at(study.plan, owner, "controlled", 0).arm, use_at(study.plan, owner, "controlled", 1).arm
-    effects = controlled_effects(
-        study.outcomes, held, use_at(study.plan, owner, "counterfactual").arm, outcome,
-        study.scale.periods.get(outcome),
-    )  # fmt: skip
-    source = arms[held[0]].patches[0].source
-    return [
-        controlled_estimate(
-            effects, source, replace(ablation, source=source.kind), outcome, study.scale.unit(outcome),
-            study.spec.estimation.bootstrap, note,
-        )
-    ]  # fmt: skip
 
 
 def _hypothesis(study: Study, hypothesis: Hypothesis) -> list[Estimate]:

@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 
 from causalvae.effects.ablation import Ablation
-from causalvae.effects.analysis import Study
 from causalvae.effects.bootstrap import Ends, PairedBootstrap
 from causalvae.effects.effect_matrix import EffectMatrix, latent_matrix, markers_of, sweep_matrix
 from causalvae.effects.mediation import PIXEL_L2
@@ -19,6 +18,7 @@ from causalvae.effects.outcomes import IMAGE, use_at
 from causalvae.effects.screening import direction_of
 from causalvae.effects.selectivity import calibration, change_lengths, pixel_specificity
 from causalvae.effects.strength import PatchedArm
+from causalvae.effects.study import Study
 from causalvae.effects.types import Estimate, MetricRow, UnitRole
 from causalvae.effects.units import classify_units, polysemantic_share
 from causalvae.engine.measurements import Measurements

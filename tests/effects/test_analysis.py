@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from causalvae.effects import EffectsResult, estimate_effects
-from causalvae.effects.analysis import open_study, reached_from
 from causalvae.effects.mediation import overlap, serial_note
 from causalvae.effects.outcomes import varies
+from causalvae.effects.study import open_study, reached_from
 from causalvae.effects.types import Estimate
 from causalvae.errors import CausalVAEError
 from causalvae.plan.types import Arm, Patch, Source

@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from causalvae.effects.analysis import Study, open_study
 from causalvae.effects.bootstrap import PairedBootstrap
 from causalvae.effects.effect_matrix import EffectMatrix
 from causalvae.effects.metric_rows import MetricFacts, metric_rows, summarise_facts
 from causalvae.effects.metrics import Metrics, measure_metrics
+from causalvae.effects.study import Study, open_study
 from causalvae.effects.units import classify_units
 from causalvae.engine.measurements import Measurements
 from causalvae.engine.response_table import OVERLAP, SPREAD, make_frame

@@ -1,0 +1,117 @@
+"""All effects of one mediation: of each outcome, through the mediators together and through each alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from causalvae.effects.ablation import Ablation
+from causalvae.effects.controlled import controlled_effects, controlled_estimate
+from causalvae.effects.cross_checks import Case, CrossChecks, cross_check
+from causalvae.effects.mediation import (
+    OVERLAP_NOTE,
+    PairEffects,
+    arms_of,
+    mediation_estimates,
+    overlap,
+    pair_effects,
+    remainder_estimate,
+    serial_note,
+)
+from causalvae.effects.outcomes import IMAGE, cancel_note, use_at
+from causalvae.effects.study import Study, reached_from, treated_factor
+from causalvae.effects.types import Estimate
+from causalvae.engine.measurements import Measurements
+from causalvae.plan.types import OUTPUT, Arm
+from causalvae.spec.schema import Intervention
+
+
+def analyse_mediation(
+    study: Study,
+    owner: str,
+    intervention: Intervention,
+    arms_by_id: Mapping[str, Arm],
+    measurements: Measurements,
+    checks: CrossChecks,
+) -> list[Estimate]:
+    """Every effect of a mediation.
+
+    Parameters
+    ----------
+    study : Study
+    owner : str
+        ``intervention:NAME``.
+    intervention : Intervention
+        A mediation; of another level there is nothing to say.
+    arms_by_id : mapping of str to Arm
+        Of the plan.
+    measurements : Measurements
+    checks : CrossChecks
+        Takes what the other ways of computing the same effects find.
+
+    Raises
+    ------
+    CausalVAEError
+        CV501 where measurements are missing, CV502 where the plan lacks an arm, CV503 with fewer than two pairs, CV520
+        where too few are left with the mediators held.
+    """
+    section = intervention.mediation
+    if section is None:
+        return []
+    estimates: list[Estimate] = []
+    descendants = reached_from(study.spec, treated_factor(study.spec, section.treatment))
+    uses = sorted(study.plan.uses_of(owner, "sufficiency"), key=lambda use: use.index)
+    each = [arms_by_id[use.arm] for use in uses if use.index > 0]
+    overlapping, as_drawn = overlap(each), study.as_drawn(section.treatment)
+    with_image = OUTPUT in study.plan.outputs and IMAGE not in section.outcomes
+    outcomes = [*section.outcomes, *((IMAGE,) if with_image else ())]
+    for outcome in outcomes:
+        unit, period = study.scale.unit(outcome), study.scale.periods.get(outcome)
+        alone: list[PairEffects] = []
+        joint: PairEffects | None = None
+        for use in uses:
+            arms = arms_of(study.plan, owner, use.index)
+            effects = pair_effects(study.outcomes, arms, outcome, period)
+            ablation = study.ablation(owner, use, treatment=section.treatment, source="interchange")
+            bootstrap = study.bootstrap(effects.n)
+            is_joint = use.index == 0
+            cancels = cancel_note(effects.total, as_drawn)
+            estimates.extend(
+                mediation_estimates(
+                    effects, bootstrap, ablation, unit, with_total=is_joint, sd=study.scale.sd.get(outcome),
+                    declared=outcome in section.outcomes, mean_note=cancels,
+                    indirect_note=OVERLAP_NOTE if is_joint and overlapping else "",
+                )
+            )  # fmt: skip
+            if not is_joint:
+                alone.append(effects)
+                continue
+            joint, joint_ablation = effects, ablation
+            estimates.extend(_controlled(study, owner, arms_by_id, ablation, outcome, cancels))
+            if outcome != IMAGE:
+                case = Case(effects, arms, ablation, unit, period, cancels)
+                estimates.extend(cross_check(study.spec, measurements, study.outcomes, case, descendants, checks))
+        if joint is not None and alone and not overlapping and {effects.n for effects in alone} == {joint.n}:
+            note = "; ".join(filter(None, (serial_note(each), cancel_note(joint.total, as_drawn))))
+            estimates.append(remainder_estimate(joint, alone, study.bootstrap(joint.n), joint_ablation, unit, note))
+    return estimates
+
+
+def _controlled(
+    study: Study, owner: str, arms: Mapping[str, Arm], ablation: Ablation, outcome: str, note: str
+) -> list[Estimate]:
+    """The controlled direct effect, where the mediation asks for it."""
+    if not study.plan.uses_of(owner, "controlled"):
+        return []
+    held = use_at(study.plan, owner, "controlled", 0).arm, use_at(study.plan, owner, "controlled", 1).arm
+    effects = controlled_effects(
+        study.outcomes, held, use_at(study.plan, owner, "counterfactual").arm, outcome,
+        study.scale.periods.get(outcome),
+    )  # fmt: skip
+    source = arms[held[0]].patches[0].source
+    return [
+        controlled_estimate(
+            effects, source, replace(ablation, source=source.kind), outcome, study.scale.unit(outcome),
+            study.spec.estimation.bootstrap, note,
+        )
+    ]  # fmt: skip

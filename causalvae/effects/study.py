@@ -1,0 +1,111 @@
+"""What the estimation of every effect of a run needs, and what a treatment reaches in the declared graph."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from causalvae.effects.ablation import Ablation
+from causalvae.effects.bootstrap import PairedBootstrap, paired_bootstrap
+from causalvae.effects.outcomes import Outcomes, varies
+from causalvae.effects.screening import left_out
+from causalvae.effects.strength import Scale
+from causalvae.engine.measurements import Measurements
+from causalvae.errors import CausalVAEError
+from causalvae.plan.types import Plan, Use
+from causalvae.spec.schema import Spec
+
+
+@dataclass(frozen=True)
+class Study:
+    """What the estimation of every effect needs: spec, plan, tables by arm, scales, and which arms screens left out."""
+
+    spec: Spec
+    plan: Plan
+    outcomes: Outcomes
+    scale: Scale
+    left_out: frozenset[str] = frozenset()
+
+    def bootstrap(self, n: int) -> PairedBootstrap:
+        """The spec's bootstrap over `n` pairs.
+
+        Raises
+        ------
+        CausalVAEError
+            CV503 with fewer than two pairs.
+        """
+        if n < 2:
+            raise CausalVAEError(
+                "CV503",
+                "An effect needs two pairs or more in which its outcome is defined.",
+                "Raise data.samples, or choose an outcome that is defined on these outputs.",
+            )
+        estimation = self.spec.estimation
+        return paired_bootstrap(n, estimation.bootstrap, estimation.confidence, self.spec.execution.seed)
+
+    def ablation(self, owner: str, use: Use | None = None, *, treatment: str = "", source: str = "") -> Ablation:
+        """An ablation that `owner` asked for, of a use's component if given."""
+        return Ablation(
+            owner, treatment, use.component if use else "", use.granularity if use else "", source,
+            self.spec.execution.seed, self.spec.estimation.confidence,
+        )  # fmt: skip
+
+    def as_drawn(self, treatment: str) -> bool:
+        """Whether the pairs of an input intervention are in the order of drawing."""
+        for cohort in self.plan.cohorts:
+            if cohort.treatment is not None and cohort.treatment.name == treatment:
+                return cohort.treatment.contrast == "as_drawn" and not cohort.treatment.is_declared
+        return False
+
+
+def open_study(
+    spec: Spec,
+    plan: Plan,
+    measurements: Measurements,
+    n_pixels: int,
+    periods: Mapping[str, float] | None = None,
+    units: Mapping[str, str] | None = None,
+) -> Study:
+    """Index the tables and find the scale of each attribute; attributes that do not vary have none."""
+    sd = {
+        name: value
+        for name, value in measurements.attribute_sd().items()
+        if varies(value, measurements.observations[f"attribute:{name}"].to_numpy(np.float64))
+    }
+    return Study(
+        spec,
+        plan,
+        Outcomes(measurements),
+        Scale(sd, dict(periods or {}), dict(units or {}), n_pixels),
+        left_out(plan, measurements.screens),
+    )
+
+
+def reached_from(spec: Spec, factor: str | None) -> frozenset[str]:
+    """Nodes that a factor reaches in the declared graph; every attribute where None, a swap of whole samples."""
+    if factor is None:
+        return frozenset(spec.graph.attributes)
+    reached: set[str] = set()
+    frontier = {factor}
+    while frontier:
+        frontier = {child for parent, child in spec.graph.edge_pairs if parent in frontier} - reached
+        reached |= frontier
+    return frozenset(reached - {factor})
+
+
+def treated_factor(spec: Spec, treatment: str) -> str | None:
+    """The factor that an input intervention sets; None where it swaps whole samples.
+
+    Raises
+    ------
+    CausalVAEError
+        CV502 where `treatment` is no input intervention.
+    """
+    intervention = spec.intervention(treatment)
+    if intervention.input is None:
+        raise CausalVAEError(
+            "CV502", f"{treatment} changes no input factor.", "Name an input intervention as treatment.", treatment
+        )
+    return intervention.input.factor
