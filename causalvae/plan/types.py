@@ -133,14 +133,48 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Subspace:
-    """A random linear subspace of a site's chosen units: `dim` orthonormal directions drawn with `seed`.
+class Learning:
+    """How the directions of a subspace are learned: by interchanges on pairs of their own.
 
-    A patch through a subspace moves the value only within it: a + P (source - a).
+    Parameters
+    ----------
+    objective : str
+        What an interchange must bring to its counterfactual: ``output``, or an attribute.
+    pairs : int
+        Pairs that it is learned on.
+    steps : int
+        Of each search.
+    restarts : int
+        Searches from random directions, besides the one that begins with the principal directions of the change.
+    seed : int
+        Of these pairs, their donors, the random directions and the order of the steps.
+    given : str or None
+        The factor whose counterfactual value the donor of an interchange has; None where pairs are their own donors.
+    period : float or None
+        The objective's, where it lies on a circle.
+    """
+
+    objective: str
+    pairs: int
+    steps: int
+    restarts: int
+    seed: int
+    given: str | None = None
+    period: float | None = None
+
+
+@dataclass(frozen=True)
+class Subspace:
+    """A linear subspace of a site's chosen units: `dim` orthonormal directions, drawn with `seed` or learned.
+
+    A patch through a subspace moves the value only within it: a + P (source - a); through its `complement`, only
+    outside it: a + (I - P) (source - a).
     """
 
     dim: int
     seed: int
+    learned: Learning | None = None
+    complement: bool = False
 
 
 @dataclass(frozen=True)
@@ -203,7 +237,8 @@ class Use:
         ``base`` Y(x); ``counterfactual`` Y(x'); ``sufficiency`` Y(x; c <- c(x')); ``necessity`` Y(x'; c <- c(x));
         ``controlled`` Y(x; c <- m) at index 0 and Y(x'; c <- m) at index 1, m one value for both;
         ``perturbation`` a level-2 arm; ``sweep`` one component of a level-3 intervention; ``null`` a null circuit;
-        ``variant`` the hypothesised circuit patched in another way, on fewer pairs.
+        ``variant`` the hypothesised circuit patched in another way, on fewer pairs, or a mediator and its subspaces
+        patched from donors.
     arm : str
         The arm's id.
     component : str

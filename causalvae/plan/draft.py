@@ -1,0 +1,121 @@
+"""The draft of a plan: what the levels of a spec have asked for so far."""
+
+from __future__ import annotations
+
+from causalvae.data.factors import FactorSpace
+from causalvae.errors import CausalVAEError
+from causalvae.models.components import Component, ComponentMap
+from causalvae.plan.resolve import Resolver, in_network_order, joint_patches, label_of
+from causalvae.plan.treatments import treatment_of
+from causalvae.plan.types import OBSERVED, Arm, Cohort, Patch, Role, Screen, Side, Source, Use
+from causalvae.spec.schema import InputIntervention, Spec
+
+INTERCHANGE = Source("interchange")
+
+
+class Draft:
+    """Collects the cohorts, arms and uses of a plan, in the order in which they are asked for.
+
+    Parameters
+    ----------
+    spec : Spec
+    components : ComponentMap
+        Of the spec's network.
+    space : FactorSpace
+        Of the spec's data.
+
+    Attributes
+    ----------
+    resolver : Resolver
+    cohorts : dict
+        Name -> cohort.
+    arms, uses, screens : list
+    compared : dict
+        As `Plan.compared`.
+    """
+
+    def __init__(self, spec: Spec, components: ComponentMap, space: FactorSpace) -> None:
+        self.spec = spec
+        self.components = components
+        self.space = space
+        self.resolver = Resolver(spec, components)
+        self.cohorts: dict[str, Cohort] = {}
+        self.arms: list[Arm] = []
+        self.uses: list[Use] = []
+        self.screens: list[Screen] = []
+        self.compared: dict[str, tuple[str, ...]] = {}
+
+    def use(
+        self,
+        owner: str,
+        role: Role,
+        cohort: str,
+        side: Side,
+        patches: tuple[Patch, ...],
+        *,
+        pairs: int | None = None,
+        component: str = "",
+        granularity: str = "",
+        index: int = 0,
+    ) -> None:
+        """An arm of a cohort, on its first `pairs` pairs, and what it is for."""
+        samples = self.cohorts[cohort].samples
+        ordered = in_network_order(patches, self.components)
+        arm = Arm(cohort, side, ordered, samples if pairs is None else min(pairs, samples))
+        self.arms.append(arm)
+        self.uses.append(Use(owner, role, arm.id, component, granularity, index))
+
+    def clean_pair(self, owner: str, cohort: str) -> None:
+        """The runs of both sides without patches."""
+        self.use(owner, "base", cohort, "base", ())
+        self.use(owner, "counterfactual", cohort, "counterfactual", ())
+
+    def cohort(self, name: str) -> str:
+        """The cohort of the input intervention called `name`, made when first asked for."""
+        if name == OBSERVED:
+            raise CausalVAEError(
+                "CV310",
+                f"an intervention cannot be called {OBSERVED!r}: that is the cohort of untreated samples.",
+                "Give it another name.",
+                "interventions",
+            )
+        if name not in self.cohorts:
+            section = self._input(name)
+            self.cohorts[name] = Cohort(
+                name, self.spec.data.samples, self.spec.data.seed, treatment_of(name, section, self.space)
+            )
+        return name
+
+    def _input(self, name: str) -> InputIntervention:
+        try:
+            section = self.spec.intervention(name).input
+        except KeyError:
+            section = None
+        if section is None:
+            inputs = [item.name for item in self.spec.interventions if item.input is not None]
+            raise CausalVAEError(
+                "CV307",
+                f"{name!r} is no input intervention.",
+                f"Input interventions are: {', '.join(inputs) or 'none'}.",
+                "interventions",
+            )
+        return section
+
+    def both_directions(
+        self, owner: str, cohort: str, found: tuple[Component, ...], granularity: str, pairs: int | None, index: int
+    ) -> None:
+        """The components patched from the other side, on each side."""
+        patches = joint_patches(found, INTERCHANGE, owner)
+        directions: tuple[tuple[Role, Side], ...] = (("sufficiency", "base"), ("necessity", "counterfactual"))
+        for role, side in directions:
+            self.use(
+                owner,
+                role,
+                cohort,
+                side,
+                patches,
+                pairs=pairs,
+                component=label_of(found),
+                granularity=granularity,
+                index=index,
+            )
