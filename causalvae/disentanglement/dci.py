@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -66,6 +67,7 @@ def dci(
     categorical: npt.ArrayLike | None = None,
     active: npt.ArrayLike | None = None,
     seed: int = 0,
+    on_factor: Callable[[], None] = lambda: None,
 ) -> DCI:
     """Disentanglement, completeness and informativeness of Eastwood and Williams 2018.
 
@@ -89,6 +91,8 @@ def dci(
         Entropies are relative to the number of active latents.
     seed : int, default 0
         Of the predictors; the global generator is left alone.
+    on_factor : callable
+        Called whenever a factor is done, for progress.
 
     Raises
     ------
@@ -126,6 +130,7 @@ def dci(
         else:
             sizes, scores = _fit_trees(train, test, factor, regressor, trees, seed)
         importance[:, factor], informed[:, factor] = sizes, scores
+        on_factor()
     used = importance[np.ix_(train.active, train.varied)]
     importance[~train.active] = np.nan
     importance[:, ~train.varied] = np.nan

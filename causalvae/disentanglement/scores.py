@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from causalvae.disentanglement.arrays import BoolArray, FloatArray
 from causalvae.disentanglement.beta_vae import BetaVAEScore
@@ -14,6 +14,9 @@ from causalvae.disentanglement.irs import IRS
 from causalvae.disentanglement.mig import MIG
 from causalvae.disentanglement.modularity import Explicitness, Modularity
 from causalvae.disentanglement.sap import SAP
+
+Measured = Literal["dci", "mig", "sap", "factor_vae", "beta_vae", "irs", "modularity", "explicitness"]
+EVERY: tuple[Measured, ...] = get_args(Measured)
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,9 @@ class ScoreSettings:
     resamples, confidence
         Of bootstrap intervals.
     seed : int
+    measures : tuple of str
+        What is measured; MIG of posterior samples goes with ``mig``, SAP by correlation with ``sap``, unconfoundedness
+        with ``irs``.
     """
 
     samples: int = 10_000
@@ -62,6 +68,7 @@ class ScoreSettings:
     resamples: int = 200
     confidence: float = 0.95
     seed: int = 0
+    measures: tuple[Measured, ...] = EVERY
 
 
 @dataclass(frozen=True)
@@ -105,7 +112,7 @@ class DisentanglementScores:
     dependence : float
         Largest mutual information between two factors, over the smaller of their entropies: 0 for independent ones.
     mig, dci, sap_discrete, factor_vae, beta_vae, modularity, explicitness, irs
-        With their full matrices.
+        With their full matrices; None where the settings do not ask for it.
     sampled_mig : MIG or None
         None without log-variances.
     sap_continuous : SAP or None
@@ -122,17 +129,17 @@ class DisentanglementScores:
     kl: FloatArray | None
     active: BoolArray
     dependence: float
-    mig: MIG
+    mig: MIG | None
     sampled_mig: MIG | None
-    dci: DCI
-    sap_discrete: SAP
+    dci: DCI | None
+    sap_discrete: SAP | None
     sap_continuous: SAP | None
     ordered: tuple[str, ...]
-    factor_vae: FactorVAEScore
-    beta_vae: BetaVAEScore
-    modularity: Modularity
-    explicitness: Explicitness
-    irs: IRS
+    factor_vae: FactorVAEScore | None
+    beta_vae: BetaVAEScore | None
+    modularity: Modularity | None
+    explicitness: Explicitness | None
+    irs: IRS | None
     unconfoundedness: Unconfoundedness | None
     settings: ScoreSettings
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
 from causalvae.data.dataset import Dataset
 from causalvae.data.factors import Rows
-from causalvae.disentanglement.arrays import FloatArray, find_active, label_codes, read_matrix
+from causalvae.disentanglement.arrays import FloatArray, IntArray, find_active, label_codes, read_matrix
 from causalvae.disentanglement.beta_vae import beta_vae_score
 from causalvae.disentanglement.confounding import unconfoundedness
 from causalvae.disentanglement.dci import dci
@@ -23,11 +23,12 @@ from causalvae.disentanglement.modularity import explicitness, modularity
 from causalvae.disentanglement.sampled_mig import sampled_mig
 from causalvae.disentanglement.samplers import FixedFactorSampler, PoolSampler
 from causalvae.disentanglement.sap import resample_sap_continuous, sap_continuous, sap_discrete
-from causalvae.disentanglement.scores import DisentanglementScores, Score, ScoreSettings
+from causalvae.disentanglement.scores import DisentanglementScores, Measured, Score, ScoreSettings
 from causalvae.errors import CausalVAEError
 
 _UNTRAINED = "Untrained networks reach high values: read it beside one of them, never alone."
 _DEPENDENT = 0.05
+_T = TypeVar("_T")
 
 
 class Codes(NamedTuple):
@@ -55,10 +56,17 @@ class Codes(NamedTuple):
 
 
 Represent = Callable[[Any], tuple[Any, ...]]
+# How many steps are done, and of how many.
+OnStep = Callable[[int, int], None]
 
 
-def score(dataset: Dataset, represent: Represent, settings: ScoreSettings | None = None) -> DisentanglementScores:
-    """Measure every score of a network on labelled data.
+def score(
+    dataset: Dataset,
+    represent: Represent,
+    settings: ScoreSettings | None = None,
+    on_step: OnStep = lambda done, total: None,
+) -> DisentanglementScores:
+    """Measure the scores of a network on labelled data.
 
     Parameters
     ----------
@@ -68,6 +76,8 @@ def score(dataset: Dataset, represent: Represent, settings: ScoreSettings | None
     represent : callable
         Takes a batch of the data set's inputs and gives `Codes`, or a plain tuple of the same: (mean, kl).
     settings : ScoreSettings, optional
+    on_step : callable
+        Told of each score, and of each factor that DCI predicts.
 
     Returns
     -------
@@ -97,7 +107,9 @@ def score(dataset: Dataset, represent: Represent, settings: ScoreSettings | None
         sampler = FreshSampler(dataset, represent, settings.inputs_at_once)
     else:
         sampler = PoolSampler(codes.mean, labels.levels[: settings.samples])
-    return score_codes(codes, test, labels, sampler, settings, name=dataset.name, factors=dataset.space.names)
+    return score_codes(
+        codes, test, labels, sampler, settings, name=dataset.name, factors=dataset.space.names, on_step=on_step
+    )
 
 
 def encode(dataset: Dataset, rows: Rows, represent: Represent, inputs_at_once: int = 256) -> Codes:
@@ -149,8 +161,9 @@ def score_codes(
     *,
     name: str,
     factors: tuple[str, ...],
+    on_step: OnStep = lambda done, total: None,
 ) -> DisentanglementScores:
-    """Measure every score of codes that are already there.
+    """Measure the scores of codes that are already there.
 
     Parameters
     ----------
@@ -163,6 +176,8 @@ def score_codes(
     settings : ScoreSettings
     name, factors
         Of the data set and of its factors.
+    on_step : callable
+        See `score`.
     """
     n, seed = len(codes.mean), settings.seed
     levels, test_levels = labels.levels[:n], labels.levels[n:]
@@ -170,8 +185,10 @@ def score_codes(
     active = np.ones(codes.mean.shape[1], bool) if kl is None else find_active(kl, settings.kl_threshold)
     both = (codes.mean, levels, test.mean, test_levels)
     ordered = labels.ordered & (np.ptp(labels.values[:n], axis=0) > 0)
-    predictors = dci(*both, regressor=settings.regressor, categorical=labels.named, active=active, seed=seed)
-    robust = irs(codes.mean, levels, bins=_irs_bins(labels, settings.bins), active=active)
+    steps = _Steps(settings, levels, on_step)
+    votes = {"batch": settings.vote_batch, "active": active, "seed": seed}
+    counts = settings.votes, settings.test_votes
+    robust = steps("irs", lambda: irs(codes.mean, levels, bins=_irs_bins(labels, settings.bins), active=active))
     measured = DisentanglementScores(
         scores=(),
         data=name,
@@ -179,41 +196,81 @@ def score_codes(
         kl=kl,
         active=active,
         dependence=measure_dependence(levels),
-        mig=mig(codes.mean, levels, bins=settings.bins, active=active),
+        mig=steps("mig", lambda: mig(codes.mean, levels, bins=settings.bins, active=active)),
         sampled_mig=None
-        if codes.logvar is None
+        if codes.logvar is None or "mig" not in settings.measures
         else sampled_mig(codes.mean, codes.logvar, levels, samples=settings.density_samples, active=active, seed=seed),
-        dci=predictors,
-        sap_discrete=sap_discrete(*both, active=active),
-        sap_continuous=sap_continuous(codes.mean, labels.values[:n, ordered], active=active) if ordered.any() else None,
+        dci=steps(
+            "dci",
+            lambda: dci(
+                *both,
+                regressor=settings.regressor,
+                categorical=labels.named,
+                active=active,
+                seed=seed,
+                on_factor=steps.count,
+            ),
+        ),
+        sap_discrete=steps("sap", lambda: sap_discrete(*both, active=active)),
+        sap_continuous=sap_continuous(codes.mean, labels.values[:n, ordered], active=active)
+        if ordered.any() and "sap" in settings.measures
+        else None,
         ordered=tuple(factor for factor, kept in zip(factors, ordered, strict=True) if kept),
-        factor_vae=factor_vae_score(
-            codes.mean,
-            levels,
-            sampler,
-            votes=settings.votes,
-            test_votes=settings.test_votes,
-            batch=settings.vote_batch,
-            active=active,
-            seed=seed,
+        factor_vae=steps(
+            "factor_vae",
+            lambda: factor_vae_score(
+                codes.mean,
+                levels,
+                sampler,
+                votes=counts[0],
+                test_votes=counts[1],
+                **votes,  # type: ignore[arg-type]
+            ),
         ),
-        beta_vae=beta_vae_score(
-            codes.mean,
-            levels,
-            sampler,
-            points=settings.votes,
-            test_points=settings.test_votes,
-            batch=settings.vote_batch,
-            active=active,
-            seed=seed,
+        beta_vae=steps(
+            "beta_vae",
+            lambda: beta_vae_score(
+                codes.mean,
+                levels,
+                sampler,
+                points=counts[0],
+                test_points=counts[1],
+                **votes,  # type: ignore[arg-type]
+            ),
         ),
-        modularity=modularity(codes.mean, levels, bins=settings.bins, active=active),
-        explicitness=explicitness(*both, active=active),
+        modularity=steps("modularity", lambda: modularity(codes.mean, levels, bins=settings.bins, active=active)),
+        explicitness=steps("explicitness", lambda: explicitness(*both, active=active)),
         irs=robust,
-        unconfoundedness=unconfoundedness(robust.matrix) if _can_overlap(robust.matrix) else None,
+        unconfoundedness=unconfoundedness(robust.matrix)
+        if robust is not None and _can_overlap(robust.matrix)
+        else None,
         settings=settings,
     )
     return replace(measured, scores=_tabulate(measured, codes, labels))
+
+
+class _Steps:
+    """Measures what the settings ask for, and counts it: a step a score, and one for each factor that DCI predicts."""
+
+    def __init__(self, settings: ScoreSettings, levels: IntArray, on_step: OnStep) -> None:
+        self._measures = settings.measures
+        varied = int((np.ptp(levels, axis=0) > 0).sum())
+        self._total = len(settings.measures) + (varied if "dci" in settings.measures else 0)
+        self._done = 0
+        self._on_step = on_step
+        on_step(0, self._total)
+
+    def __call__(self, name: Measured, measure: Callable[[], _T]) -> _T | None:
+        if name not in self._measures:
+            return None
+        found = measure()
+        self.count()
+        return found
+
+    def count(self) -> None:
+        """One step more is done."""
+        self._done += 1
+        self._on_step(min(self._done, self._total), self._total)
 
 
 def _tabulate(measured: DisentanglementScores, codes: Codes, labels: Labels) -> tuple[Score, ...]:
@@ -238,41 +295,50 @@ def _tabulate(measured: DisentanglementScores, codes: Codes, labels: Labels) -> 
         ends = accuracy_interval(value, settings.test_votes, settings.confidence)
         return Score(name, value, ends.lower, ends.upper, note)
 
-    binned = f"{measured.mig.estimator}; the interval takes the bins as given"
-    scores = [resampled("MIG", measured.mig.score, resample_mig(sample, weights, settings.bins), binned)]
+    scores: list[Score] = []
+    if measured.mig is not None:
+        binned = f"{measured.mig.estimator}; the interval takes the bins as given"
+        scores.append(resampled("MIG", measured.mig.score, resample_mig(sample, weights, settings.bins), binned))
     if measured.sampled_mig is not None:
         scores.append(
             Score("MIG of posterior samples", measured.sampled_mig.score, note=measured.sampled_mig.estimator)
         )
-    scores += [
-        Score(f"DCI {part}", value, note=_say_dci(settings, value))
-        for part, value in (
-            ("disentanglement", measured.dci.disentanglement),
-            ("completeness", measured.dci.completeness),
-            ("informativeness", measured.dci.informativeness),
-        )
-    ]
-    scores.append(Score("SAP", measured.sap_discrete.score, note=measured.sap_discrete.predictor))
+    if measured.dci is not None:
+        scores += [
+            Score(f"DCI {part}", value, note=_say_dci(settings, value))
+            for part, value in (
+                ("disentanglement", measured.dci.disentanglement),
+                ("completeness", measured.dci.completeness),
+                ("informativeness", measured.dci.informativeness),
+            )
+        ]
+    if measured.sap_discrete is not None:
+        scores.append(Score("SAP", measured.sap_discrete.score, note=measured.sap_discrete.predictor))
     if measured.sap_continuous is not None:
         chosen = [measured.factors.index(factor) for factor in measured.ordered]
         ordered = label_codes(codes.mean, labels.values[:n, chosen], measured.active)
         note = f"{measured.sap_continuous.predictor}; of {', '.join(measured.ordered)}"
         replicates = resample_sap_continuous(ordered, weights)
         scores.append(resampled("SAP by correlation", measured.sap_continuous.score, replicates, note))
-    modular = _UNTRAINED if measured.modularity.score is not None else "Fewer than two factors vary."
-    confounded = measured.unconfoundedness
-    scores += [
-        voted("FactorVAE score", measured.factor_vae.score, drawn),
-        voted("beta-VAE score", measured.beta_vae.score, drawn),
-        Score("modularity", measured.modularity.score, note=modular),
-        Score("explicitness", measured.explicitness.score, note=_UNTRAINED),
-        Score("IRS", measured.irs.score, note=" ".join([_UNTRAINED, conditioned]).strip()),
-        Score(
-            "unconfoundedness",
-            None if confounded is None else confounded.score,
-            note=conditioned if confounded else "Fewer than two factors vary, or no latent is active.",
-        ),
-    ]
+    if measured.factor_vae is not None:
+        scores.append(voted("FactorVAE score", measured.factor_vae.score, drawn))
+    if measured.beta_vae is not None:
+        scores.append(voted("beta-VAE score", measured.beta_vae.score, drawn))
+    if measured.modularity is not None:
+        modular = _UNTRAINED if measured.modularity.score is not None else "Fewer than two factors vary."
+        scores.append(Score("modularity", measured.modularity.score, note=modular))
+    if measured.explicitness is not None:
+        scores.append(Score("explicitness", measured.explicitness.score, note=_UNTRAINED))
+    if measured.irs is not None:
+        confounded = measured.unconfoundedness
+        scores += [
+            Score("IRS", measured.irs.score, note=" ".join([_UNTRAINED, conditioned]).strip()),
+            Score(
+                "unconfoundedness",
+                None if confounded is None else confounded.score,
+                note=conditioned if confounded else "Fewer than two factors vary, or no latent is active.",
+            ),
+        ]
     return tuple(scores)
 
 
