@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
+from itertools import combinations
 
 import torch
 from torch import Tensor
@@ -105,6 +106,8 @@ class Group:
     shortcuts : Shortcuts
     requested : tuple of str
         Names of the network's outputs that are wanted.
+    ends : mapping of str to str, optional
+        Values that are wanted instead, by a name of the caller's -> the node that holds each.
     """
 
     def __init__(
@@ -117,6 +120,7 @@ class Group:
         pairs: Sequence[int],
         shortcuts: Shortcuts,
         requested: tuple[str, ...] = (OUTPUT,),
+        ends: Mapping[str, str] | None = None,
     ) -> None:
         self._graph = graph
         self._components = components
@@ -125,20 +129,30 @@ class Group:
         self._statistics = statistics
         self._pairs = pairs
         self._shortcuts = shortcuts
-        self._requested = requested
+        self._ends = {name: graph.outputs[name] for name in requested} if ends is None else dict(ends)
         self._side: Side = arms[0].side
         self._sources: dict[tuple[str, Source], Tensor] = {}
 
     @cached_property
     def _nodes(self) -> list[str]:
+        """The node of each patch; several patches may be of one value, in different places of it."""
         nodes = [self._components.site(patch.site).node for patch in self._arms[0].patches]
         if len(set(nodes)) < len(nodes):
-            raise ValueError("an arm patches one value twice; join the patches")
+            for arm in self._arms:
+                _refuse_overlap(nodes, arm.patches)
         for values in self._clean.sides.values():
             for node in nodes:
                 if node not in values:
                     raise unmet(node)
         return nodes
+
+    @cached_property
+    def _entered(self) -> dict[str, list[int]]:
+        """Each patched node -> the positions of its patches in every arm."""
+        entered: dict[str, list[int]] = {}
+        for position, node in enumerate(self._nodes):
+            entered.setdefault(node, []).append(position)
+        return entered
 
     @cached_property
     def suffix(self) -> Suffix:
@@ -147,8 +161,8 @@ class Group:
             raise TypeError("a network without an operator graph is run from its input")
         return Suffix(
             self._graph,
-            tuple(self._nodes),
-            {name: self._graph.outputs[name] for name in self._requested},
+            tuple(self._entered),
+            self._ends,
             from_input=not self._shortcuts.suffix,
             windows=self._shortcuts.windows,
         )
@@ -251,10 +265,10 @@ class Group:
             }
         else:
             entries = {
-                node: lambda value, node=node, position=position: Whole(  # type: ignore[misc]
-                    self._patched(gather(clean[node], pairs) if value is None else value, position, arms, pairs)
+                node: lambda value, node=node: Whole(  # type: ignore[misc]
+                    self._patched(gather(clean[node], pairs) if value is None else value, node, arms, pairs)
                 )
-                for position, node in enumerate(self._nodes)
+                for node in self._entered
             }
         return self.suffix.run(entries, clean, pairs, ledger)
 
@@ -264,15 +278,15 @@ class Group:
         """A whole forward pass in which hooks put the patches in place."""
         clean = self._clean.sides[self._side]
         edits = {
-            node: partial(self._patched, position=position, arms=arms, pairs=pairs)
-            for position, node in enumerate(self._nodes)
+            node: partial(self._patched, node=node, arms=arms, pairs=pairs) for node in self._entered
         }
-        outputs = network.rerun(edits, *(gather(clean[name], pairs) for name in network.inputs))
+        given = (gather(clean[name], pairs) for name in network.inputs)
+        outputs = network.rerun(edits, *given, nodes=self._ends)
         if ledger is not None:
             ledger.rows += len(pairs)
             ledger.flops += len(pairs) * network.flops
             ledger.bytes += len(pairs) * network.bytes
-        return {name: outputs[name] for name in self._requested}
+        return outputs
 
     def _few(self, arms: Tensor, pairs: Tensor) -> Few:
         """The patched units of each row, and their new values."""
@@ -291,16 +305,25 @@ class Group:
             values.append(self._source(patch)[selection(patch, len(shape) + 1)][rows])
         return Few(units, window, torch.cat(values))
 
-    def _patched(self, value: Tensor, position: int, arms: Tensor, pairs: Tensor) -> Tensor:
-        """Patch each arm's rows of `value` in place; rows come arm by arm."""
+    def _patched(self, value: Tensor, node: str, arms: Tensor, pairs: Tensor) -> Tensor:
+        """Patch each arm's rows of a node's `value` in place; rows come arm by arm."""
         present, counts = torch.unique_consecutive(arms, return_counts=True)
         first = 0
         for arm, count in zip(present.tolist(), counts.tolist(), strict=True):
             rows = slice(first, first + count)
-            patch = self._arms[arm].patches[position]
-            apply_patch(value[rows], patch, self._source(patch)[pairs[rows]])
+            for position in self._entered[node]:
+                patch = self._arms[arm].patches[position]
+                facts = self._statistics.get(patch.site)
+                apply_patch(value[rows], patch, self._source(patch)[pairs[rows]], facts)
             first += count
         return value
+
+
+def _refuse_overlap(nodes: Sequence[str], patches: Sequence[Patch]) -> None:
+    """Raise `ValueError` where two patches of an arm are of the same place: neither could come last by right."""
+    for (first_node, first), (second_node, second) in combinations(zip(nodes, patches, strict=True), 2):
+        if first_node == second_node and first.meets(second):
+            raise ValueError("an arm patches one value twice; join the patches")
 
 
 def group_arms(arms: Sequence[Arm]) -> list[list[int]]:

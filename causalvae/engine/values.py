@@ -13,13 +13,21 @@ import torch
 from torch import Tensor
 
 from causalvae.errors import CausalVAEError
-from causalvae.plan.types import Patch, Side, Source, Subspace
+from causalvae.plan.types import Learning, Patch, Side, Source, Subspace
 
 # Below this many rows kernels take other paths and round otherwise, so that a value would depend on how many rows
 # happened to be run together (measured: equal bits from 16 rows up, 1e-6 apart below). Smaller batches are padded.
 MIN_ROWS = 16
 
 OTHER: dict[Side, Side] = {"base": "counterfactual", "counterfactual": "base"}
+
+
+class RelayKey(NamedTuple):
+    """What tells one relayed value from another's: the side, the site that is read, and what is patched upstream."""
+
+    side: Side
+    site: str
+    upstream: tuple[Patch, ...]
 
 
 class DonorKey(NamedTuple):
@@ -32,6 +40,15 @@ class DonorKey(NamedTuple):
     given: str | None
     side: Side
     crossed: bool = False
+
+
+class BasisKey(NamedTuple):
+    """What tells the learned directions at a site from others there: which part of it, and how they are learned."""
+
+    units: tuple[int, ...] | None
+    window: tuple[tuple[int, int], ...]
+    dim: int
+    learned: Learning
 
 
 @dataclass(frozen=True)
@@ -49,6 +66,8 @@ class Statistics:
     fitted : mapping
         Side and source -> what was fitted for it on pairs of its own, (1, *site_shape): the steering vector of an
         ``additive`` source, the constant of an ``optimal`` one.
+    bases : mapping
+        `basis_key` of a patch through a learned subspace -> its directions, float32, (units, dim), orthonormal.
     """
 
     mean: Tensor | None = None
@@ -56,12 +75,14 @@ class Statistics:
     observed_mean: Tensor | None = None
     observed_sd: Tensor | None = None
     fitted: Mapping[tuple[Side, Source], Tensor] = field(default_factory=dict)
+    bases: Mapping[BasisKey, Tensor] = field(default_factory=dict)
 
     def to(self, device: torch.device) -> Statistics:
         """The same facts on `device`."""
         fitted = {key: value.to(device) for key, value in self.fitted.items()}
         mean, observed, first, second = (None if value is None else value.to(device) for value in self._known)
-        return Statistics(mean, observed, first, second, fitted)
+        bases = {key: value.to(device) for key, value in self.bases.items()}
+        return Statistics(mean, observed, first, second, fitted, bases)
 
     @property
     def _known(self) -> tuple[Tensor | None, Tensor | None, Tensor | None, Tensor | None]:
@@ -71,7 +92,8 @@ class Statistics:
         """What either of the two knows, this one first."""
         pairs = zip(self._known, other._known, strict=True)
         mean, observed, first, second = (theirs if mine is None else mine for mine, theirs in pairs)
-        return Statistics(mean, observed, first, second, {**other.fitted, **self.fitted})
+        fitted, bases = {**other.fitted, **self.fitted}, {**other.bases, **self.bases}
+        return Statistics(mean, observed, first, second, fitted, bases)
 
     def known_mean(self) -> Tensor:
         """The mean; raises `LookupError` where it was not gathered."""
@@ -105,12 +127,15 @@ class CleanRuns:
         `donor_key` of a ``resample`` source -> node name -> tensor whose row i is the value of pair i's donor.
     first : int
         Index of the first pair in its cohort: what is drawn for a pair alone is drawn by it.
+    relayed : mapping
+        What each ``relayed`` source reads: one row a pair, of the first few pairs alone where no arm covers more.
     """
 
     sides: Mapping[Side, Mapping[str, Tensor]]
     rows: int
     donors: Mapping[DonorKey, Mapping[str, Tensor]] = field(default_factory=dict)
     first: int = 0
+    relayed: Mapping[RelayKey, Tensor] = field(default_factory=dict)
 
 
 def source_value(
@@ -124,6 +149,8 @@ def source_value(
     match source.kind:
         case "interchange" if source.given is None:
             return clean.sides[OTHER[side]][node]
+        case "relayed":
+            return clean.relayed[RelayKey(side, site, source.upstream)] if source.upstream else own
         case "zero":
             return torch.zeros_like(own)
         case "constant":
@@ -222,22 +249,53 @@ def derangement(n: int, seed: int) -> npt.NDArray[np.int64]:
     return donors
 
 
-def projector(subspace: Subspace, units: int) -> Tensor:
-    """The orthogonal projector onto a random subspace of `units` dimensions: float64, (units, units)."""
+def random_basis(subspace: Subspace, units: int) -> Tensor:
+    """Orthonormal directions, uniform over all: float64, (units, dim)."""
     draw = np.random.default_rng(subspace.seed).standard_normal((units, subspace.dim))
-    basis, _ = np.linalg.qr(draw)
-    return torch.from_numpy(basis @ basis.T)
+    return torch.from_numpy(np.linalg.qr(draw)[0])
 
 
-def apply_patch(value: Tensor, patch: Patch, source: Tensor) -> None:
-    """Put `source` in place in `value`, in place; both have shape (rows, *site_shape)."""
+def basis_key(patch: Patch) -> BasisKey | None:
+    """What tells the directions that a patch goes through from others at its site; None where none are learned."""
+    subspace = patch.subspace
+    if subspace is None or subspace.learned is None:
+        return None
+    return BasisKey(patch.units, patch.window, subspace.dim, subspace.learned)
+
+
+def apply_patch(value: Tensor, patch: Patch, source: Tensor, statistics: Statistics | None = None) -> None:
+    """Put `source` in place in `value`, in place; both have shape (rows, *site_shape).
+
+    Through a subspace the projection is computed in float64, so that it does not depend on how many rows there are.
+    """
     index = selection(patch, value.ndim)
     if patch.subspace is None:
         value[index] = source[index]
         return
-    own = value[index]
-    matrix = projector(patch.subspace, own.shape[1]).to(value)
-    value[index] = own + torch.einsum("uv,rv...->ru...", matrix, source[index] - own)
+    key, own = basis_key(patch), value[index]
+    if key is None:
+        basis = random_basis(patch.subspace, own.shape[1])
+    elif statistics is None:
+        raise LookupError("the directions of this subspace were not learned")
+    else:
+        basis = statistics.bases[key]
+    value[index] = through_subspace(own, source[index], basis.to(own.device, torch.float64), patch.subspace.complement)
+
+
+def through_subspace(own: Tensor, source: Tensor, basis: Tensor, complement: bool = False) -> Tensor:
+    """a + R R^T (s - a), or with `complement` a + (I - R R^T) (s - a), computed in the type of `basis`.
+
+    Parameters
+    ----------
+    own, source : Tensor, shape (rows, units, ...)
+    basis : Tensor, shape (units, dim)
+        Orthonormal.
+    complement : bool
+    """
+    start = own.to(basis.dtype)
+    change = source.to(basis.dtype) - start
+    moved = torch.einsum("ud,rd...->ru...", basis, torch.einsum("ud,ru...->rd...", basis, change))
+    return (start + (change - moved if complement else moved)).to(own.dtype)
 
 
 def selection(patch: Patch, ndim: int) -> tuple[slice | list[int], ...]:

@@ -28,6 +28,7 @@ SourceKind = Literal[
     "optimal",
     "code_swap",
     "code_frequency",
+    "relayed",
 ]
 
 OBSERVED = "observed"
@@ -104,6 +105,10 @@ class Source:
     With `given`, ``resample`` draws from the runs of other pairs in which that factor has the patched run's value, and
     ``interchange`` from those in which it has the other side's; its own other side serves where there is none.
     `joint` tells apart the constants of components that are patched one at a time: it names what is patched together.
+
+    ``relayed``: what the same component is in a run of the same side in which the patches `upstream` are in place, whose
+    own sources may be relayed in turn; without any, its own clean value. So a change is sent along named edges alone
+    (path-specific effects: Avin, Shpitser & Pearl 2005).
     """
 
     kind: SourceKind
@@ -111,6 +116,7 @@ class Source:
     seed: int | None = None
     given: str | None = None
     joint: str | None = None
+    upstream: tuple[Patch, ...] = ()
 
     @property
     def has_donors(self) -> bool:
@@ -200,6 +206,13 @@ class Patch:
     source: Source
     window: tuple[tuple[int, int], ...] = ()
     subspace: Subspace | None = None
+
+    def meets(self, other: Patch) -> bool:
+        """Whether two patches of one value share a position."""
+        if self.units is not None and other.units is not None and not set(self.units) & set(other.units):
+            return False
+        windows = zip(self.window, other.window, strict=False)
+        return all(max(here[0], there[0]) < min(here[1], there[1]) for here, there in windows)
 
 
 @dataclass(frozen=True)

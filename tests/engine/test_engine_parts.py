@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from causalvae.engine.rerun import Group, Shortcuts, group_arms
 from causalvae.engine.shards import ShardInputs, run_clean, shard_bounds
-from causalvae.engine.values import apply_patch, derangement, live_rows, projector, selection
+from causalvae.engine.values import apply_patch, derangement, live_rows, random_basis, selection
 from causalvae.errors import CausalVAEError
 from causalvae.models.loading import Model
 from causalvae.plan.types import Arm, Patch, Source, Subspace
@@ -75,15 +75,20 @@ def test_groups_are_a_partition_by_side_and_sites(listed: list[Arm]) -> None:
 @settings(max_examples=40)
 def test_a_subspace_is_an_orthogonal_projection(units: int, seed: int, data: st.DataObject) -> None:
     dim = data.draw(st.integers(1, units))
-    matrix = projector(Subspace(dim, seed), units).numpy()
-    np.testing.assert_allclose(matrix @ matrix, matrix, atol=1e-10)
-    np.testing.assert_allclose(matrix, matrix.T, atol=1e-10)
-    assert abs(np.trace(matrix) - dim) < 1e-8
+    basis = random_basis(Subspace(dim, seed), units)
+    np.testing.assert_allclose((basis.T @ basis).numpy(), np.eye(dim), atol=1e-10)
+    value, source = torch.randn(20, units, dtype=torch.float64), torch.randn(20, units, dtype=torch.float64)
+    inside, outside = value.clone(), value.clone()
+    apply_patch(inside, Patch("s", None, Source("zero"), subspace=Subspace(dim, seed)), source)
+    apply_patch(outside, Patch("s", None, Source("zero"), subspace=Subspace(dim, seed, complement=True)), source)
+    np.testing.assert_allclose((inside - value) + (outside - value), source - value, atol=1e-10)
+    np.testing.assert_allclose((inside - value) @ basis, (source - value) @ basis, atol=1e-10)
+    np.testing.assert_allclose((outside - value) @ basis, np.zeros((20, dim)), atol=1e-10)
 
 
 def test_subspaces_have_no_favourite_direction() -> None:
     """The mean of random projectors of rank d in n dimensions is (d/n) I."""
-    mean = np.mean([projector(Subspace(1, seed), 4).numpy() for seed in range(3000)], axis=0)
+    mean = np.mean([np.outer(b := random_basis(Subspace(1, seed), 4).numpy(), b) for seed in range(3000)], axis=0)
     np.testing.assert_allclose(mean, np.eye(4) / 4, atol=0.025)
 
 
