@@ -13,6 +13,7 @@ from causalvae.spec.file_checks import check_files
 from causalvae.spec.intervention_checks import check_hypotheses, check_interventions, check_refuters
 from causalvae.spec.readout_checks import check_readouts
 from causalvae.spec.schema import FactorSection, Spec
+from causalvae.spec.score_checks import check_scores
 
 
 def check_spec(spec: Spec) -> tuple[Finding, ...]:
@@ -41,6 +42,7 @@ def check_draft(draft: Draft, faulty: frozenset[Path] = frozenset()) -> tuple[Fi
         *check_hypotheses(draft),
         *check_refuters(draft),
         *_check_execution(draft),
+        *check_scores(draft),
     ]
     holding = {path[:depth] for path in faulty for depth in range(len(path) + 1)}
     return tuple(finding for finding in findings if not _rests_on(finding, faulty, holding))

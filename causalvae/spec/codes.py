@@ -79,4 +79,6 @@ CODES: Final[dict[str, str]] = {
     "CV088": "inputs and factors of one's own data that do not fit together",
     "CV089": "scale without extent",
     "CV090": "latents to be found for what is no factor",
+    "CV097": "scores of data without factors",
+    "CV098": "score given twice, or setting of a score that is not asked for",
 }

@@ -19,6 +19,7 @@ from causalvae.spec.model_section import SOURCES
 from causalvae.spec.schema import (
     EDGE_PATTERN,
     DataSection,
+    DisentanglementSection,
     EstimationSection,
     ExecutionSection,
     FactorSection,
@@ -96,6 +97,7 @@ class Draft:
         None where the list could not be read.
     estimation : EstimationSection or None
     execution : ExecutionSection or None
+    disentanglement : DisentanglementSection or None
     """
 
     model: SourceSection | None
@@ -111,6 +113,7 @@ class Draft:
     hypotheses: tuple[Named, ...] | None
     estimation: EstimationSection | None = None
     execution: ExecutionSection | None = None
+    disentanglement: DisentanglementSection | None = None
 
     @property
     def source(self) -> DataEntry | None:
@@ -165,6 +168,7 @@ def draft_spec(spec: Spec, plain: Mapping[str, Any] | None = None) -> Draft:
         hypotheses=tuple(Named(index, item.name, item) for index, item in enumerate(spec.hypotheses)),
         estimation=spec.estimation,
         execution=spec.execution,
+        disentanglement=spec.disentanglement,
     )
 
 
@@ -221,6 +225,11 @@ def draft_plain(plain: Any, faulty: frozenset[Path]) -> Draft:
         hypotheses=named("hypotheses", Hypothesis.model_validate),
         estimation=_read(EstimationSection.model_validate, top.get("estimation", {}), ("estimation",), faulty),
         execution=_read(ExecutionSection.model_validate, top.get("execution", {}), ("execution",), faulty),
+        disentanglement=_read(
+            DisentanglementSection.model_validate, top["disentanglement"], ("disentanglement",), faulty
+        )
+        if top.get("disentanglement") is not None
+        else None,
     )
 
 

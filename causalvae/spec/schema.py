@@ -13,6 +13,7 @@ from pydantic_core import PydanticCustomError
 
 from causalvae.digest import digest
 from causalvae.spec.data_section import DataSection, DspritesData
+from causalvae.spec.disentanglement_section import DisentanglementSection
 from causalvae.spec.hypothesis_section import Bound, Expectations, Hypothesis, NullSection
 from causalvae.spec.intervention_section import (
     AblationMode,
@@ -67,6 +68,7 @@ __all__ = [
     "Count",
     "DataSection",
     "DiffusersModel",
+    "DisentanglementSection",
     "DspritesData",
     "EstimationSection",
     "ExecutionSection",
@@ -98,6 +100,7 @@ __all__ = [
     "SourceSection",
     "Spec",
     "VariantSection",
+    "VectorSection",
     "ZooModel",
 ]
 
@@ -110,6 +113,19 @@ class FactorSection(Section):
     range: tuple[Number, Number] | None = Field(default=None, description="Lowest and highest physical value.")
 
 
+class VectorSection(Section):
+    """Several attributes as one outcome."""
+
+    components: tuple[Name, ...] = Field(min_length=2, description="Attributes.")
+    scale: Literal["sd", "raw"] = Field(
+        default="sd",
+        description=(
+            "sd divides each component's change by its standard deviation over observed reconstructions, so that "
+            "components of different units can stand together; raw leaves changes as they are."
+        ),
+    )
+
+
 class GraphSection(Section):
     """The semantic causal graph: the hypothesis about how factors make attributes."""
 
@@ -119,6 +135,10 @@ class GraphSection(Section):
     )
     edges: tuple[Annotated[str, Field(pattern=EDGE_PATTERN)], ...] = Field(
         default=(), description="Cause -> effect, such as `scale -> area`."
+    )
+    vectors: dict[Name, VectorSection] = Field(
+        default={},
+        description="Attributes that are one outcome together, by name, such as `position: [centroid_x, centroid_y]`.",
     )
 
     @field_validator("factors", mode="before")
@@ -130,6 +150,11 @@ class GraphSection(Section):
                     raise PydanticCustomError("factor_name", "a list of factors holds names only", {"at": index})
             return {name: {} for name in value}
         return value
+
+    @field_validator("vectors", mode="before")
+    @classmethod
+    def _list_of_components(cls, value: Any) -> Any:
+        return long_vectors(value)
 
     @property
     def edge_pairs(self) -> tuple[tuple[str, str], ...]:
@@ -250,6 +275,16 @@ class VariantSection(Section):
         return _long_mapping(value)
 
 
+def long_vectors(value: Any) -> Any:
+    """Vectors with their components written out as `{components: [...]}`."""
+    if not isinstance(value, dict):
+        return value
+    return {
+        name: {"components": section} if isinstance(section, list | tuple) else section
+        for name, section in value.items()
+    }
+
+
 def _long_mapping(value: Any) -> Any:
     """A mapping whose addresses are written out as `{components: [...]}`."""
     if not isinstance(value, dict):
@@ -275,6 +310,9 @@ class Spec(Section):
     hypotheses: tuple[Hypothesis, ...] = ()
     estimation: EstimationSection = EstimationSection()
     alignment: AlignmentSection = AlignmentSection()
+    disentanglement: DisentanglementSection | None = Field(
+        default=None, description="Classical disentanglement scores of the network on the data; none where left out."
+    )
     execution: ExecutionSection = ExecutionSection()
     report: ReportSection = ReportSection()
     variants: dict[Name, VariantSection] = Field(
@@ -290,7 +328,9 @@ class Spec(Section):
     @property
     def digest(self) -> str:
         """Content hash of the resolved spec, apart from what it is compared with."""
-        return digest(self.model_dump(mode="json", by_alias=True, exclude={"variants"}))
+        # A spec without scores is the spec that it was before there were any.
+        unsaid = {"variants"} | ({"disentanglement"} if self.disentanglement is None else set())
+        return digest(self.model_dump(mode="json", by_alias=True, exclude=unsaid))
 
     def variant(self, name: str) -> Spec:
         """The spec of one side of the comparison: its sections in place of this spec's; `KeyError` where there is none.

@@ -306,6 +306,17 @@ FAULTS = (
     ),
     Fault("CV088", DATA, "  source: csv\n  path: a.csv\n  inputs: [y1, «x1]\n  factors: {x: {column: x1}}\n"),
     Fault("CV088", DATA, "  source: images\n  path: pictures\n  «factors: [shape, scale]\n"),
+    Fault(
+        "CV097",
+        GOOD[GOOD.index("graph:") :],
+        "graph: {factors: [], attributes: {brightness: {readout: mean}}}\n"
+        "interventions: [{name: swap, input: {set: swap}}]\n«disentanglement: {}\n",
+        ((DATA, "  source: images\n  path: pictures\n"),),
+    ),
+    Fault("CV098", ESTIMATION, ESTIMATION + "disentanglement: {scores: [mig, dci, «mig]}\n"),
+    Fault("CV098", ESTIMATION, ESTIMATION + "disentanglement: {scores: [mig, irs], «predictor: bagging}\n"),
+    Fault("CV023", ESTIMATION, ESTIMATION + "disentanglement: {scores: [«migs]}\n"),
+    Fault("CV024", ESTIMATION, ESTIMATION + "disentanglement: {samples: «0}\n"),
     Fault("CV089", DATA, "  source: npz\n  path: a.npz\n  scale: «[1, 0.5]\n"),
     Fault("CV023", "backend: local", "backend: «rays"),
     Fault("CV070", ACTIVATION, _screened("screen: {outcome: «scale}")),
