@@ -11,7 +11,8 @@ from causalvae.circuits.types import Multiverse, Variant
 from causalvae.effects import Study
 from causalvae.effects.bootstrap import FloatArray
 from causalvae.effects.claims import RatioColumns
-from causalvae.effects.outcomes import difference, is_moved, use_at
+from causalvae.effects.mediation import arms_of
+from causalvae.effects.outcomes import difference, is_moved
 from causalvae.plan.types import Arm
 from causalvae.spec.schema import Bound, Hypothesis
 
@@ -49,32 +50,32 @@ def compare_ways(
     uses = study.plan.uses_of(owner, "variant")
     if not uses:
         return None
-    period, sd = study.scale.periods.get(outcome), study.scale.sd.get(outcome)
+    period, sd = study.scale.periods.get(outcome), study.scale.sd_of(outcome)
     n = study.outcomes.pairs([use.arm for use in uses])
+    four = arms_of(study.plan, owner)
+    base, counterfactual = four.base, four.counterfactual
+    changes = study.changes(base, counterfactual, outcome)
 
-    def values(arm: str) -> FloatArray:
-        return study.outcomes.values(arm, outcome, n)
+    def change(start: str, end: str) -> FloatArray:
+        return np.asarray(changes.between((end,), start, n)[0])
 
-    base, counterfactual = (values(use_at(study.plan, owner, role).arm) for role in ("base", "counterfactual"))
-    total = difference(counterfactual, base, period)
-    sufficiency, necessity = (values(use_at(study.plan, owner, role).arm) for role in ("sufficiency", "necessity"))
+    total = changes.total(n)
     parts = {
-        ("interchange", "denoising"): difference(sufficiency, base, period),
-        ("interchange", "noising"): difference(counterfactual, necessity, period),
+        ("interchange", "denoising"): change(base, four.sufficiency),
+        ("interchange", "noising"): change(four.necessity, counterfactual),
     }
-    held: dict[str, FloatArray] = {}
+    held: dict[str, str] = {}
     for use in uses:
         arm = arms[use.arm]
         source = arm.patches[0].source
         if source.kind == "resample":
-            held[arm.side] = values(use.arm)
+            held[arm.side] = use.arm
         elif arm.side == "base":
-            parts[source.label, "denoising"] = difference(values(use.arm), base, period)
+            parts[source.label, "denoising"] = change(base, use.arm)
         else:
-            parts[source.label, "noising"] = difference(counterfactual, values(use.arm), period)
+            parts[source.label, "noising"] = change(use.arm, counterfactual)
     if len(held) == 2:
-        left = difference(held["counterfactual"], held["base"], period)
-        parts["resample", "both"] = difference(total, left, period)
+        parts["resample", "both"] = difference(total, change(held["base"], held["counterfactual"]), period)
     known = np.isfinite(np.stack([total, *parts.values()])).all(axis=0)
     total = total[known]
     if len(total) < 2 or not is_moved(total**2, sd):

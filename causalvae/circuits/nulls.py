@@ -9,7 +9,7 @@ import numpy as np
 from causalvae.circuits.types import ClaimTest, NullCircuits
 from causalvae.effects import Study
 from causalvae.effects.mediation import arms_of
-from causalvae.effects.outcomes import IMAGE, FloatArray, difference, is_moved
+from causalvae.effects.outcomes import FloatArray, is_moved
 from causalvae.plan.types import Arm, Use
 from causalvae.spec.schema import Hypothesis
 
@@ -114,17 +114,11 @@ def _shares(
 
     NaN for an arm whose outcome is undefined on one of these pairs; None where the treatment moves nothing on them.
     """
-    if outcome == IMAGE:
-        products = study.outcomes.block(ids, "image_dot", pairs)
-        squares = study.outcomes.values(counterfactual, "image_sq", pairs)
-    else:
-        period = study.scale.periods.get(outcome)
-        clean = study.outcomes.values(base, outcome, pairs)
-        total = difference(study.outcomes.values(counterfactual, outcome, pairs), clean, period)
-        products = difference(study.outcomes.block(ids, outcome, pairs), clean[None], period) * total
-        squares = total**2
+    changes = study.changes(base, counterfactual, outcome)
+    total = changes.total(pairs)
+    products, squares = changes.between(ids, base, pairs) * total, total**2
     defined = np.isfinite(products[0]) & np.isfinite(squares)
     squares = squares[defined]
-    if not is_moved(squares, study.scale.sd.get(outcome)):
+    if not is_moved(squares, study.scale.sd_of(outcome)):
         return None
     return np.asarray(products[:, defined].sum(axis=1) / float(squares.sum()))

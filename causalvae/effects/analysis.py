@@ -132,9 +132,11 @@ def claim_columns(study: Study, hypothesis: Hypothesis, reached: frozenset[str])
     """
     arms = arms_of(study.plan, f"hypothesis:{hypothesis.name}")
     outcome, scale = hypothesis.outcome, study.scale
-    effects = pair_effects(study.outcomes, arms, outcome, scale.periods.get(outcome))
+    effects = pair_effects(
+        study.outcomes, arms, outcome, scale.periods.get(outcome), scale.vectors.get(outcome)
+    )  # fmt: skip
     study.bootstrap(effects.n)
-    sd = scale.sd.get(outcome)
+    sd = scale.sd_of(outcome)
     columns: dict[str, RatioColumns] = {}
     for quantity in QUANTITIES:
         if quantity == "off_target":
@@ -206,9 +208,7 @@ def _hypothesis(study: Study, hypothesis: Hypothesis) -> list[Estimate]:
         if columns.undefined:
             continue
         ratio = study.bootstrap(columns.n).ratio(columns.numerator[None], columns.denominator[None])
-        # A share of squares is never negative: that it is not zero needs no test.
-        tested = quantity != "off_target"
-        p_value = float(t_test(columns.numerator[None]).p_two_sided[0]) if tested else None
+        p_value = None if columns.is_size else float(t_test(columns.numerator[None]).p_two_sided[0])
         named = ablation.clean if quantity == "total_effect" else ablation
         estimates.append(
             named.estimate(

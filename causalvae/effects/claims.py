@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from causalvae.effects.bootstrap import FloatArray
-from causalvae.effects.mediation import MediationArms, PairEffects
+from causalvae.effects.mediation import MediationArms, PairEffects, dropped_note
 from causalvae.effects.outcomes import NEGLIGIBLE, Outcomes, cancel_note, difference, is_moved
 from causalvae.errors import CausalVAEError
 
@@ -21,7 +21,8 @@ QUANTITIES: tuple[Quantity, ...] = ("mediated_share", "necessity", "off_target",
 class RatioColumns:
     """A quantity as sum(numerator) / sum(denominator) over pairs, both of shape (n,).
 
-    `undefined` says why the ratio means nothing, where it does.
+    `undefined` says why the ratio means nothing, where it does; `is_size` that it is never negative, so that to test
+    whether it is zero makes no sense.
     """
 
     quantity: Quantity
@@ -30,6 +31,7 @@ class RatioColumns:
     unit: str
     note: str = ""
     undefined: str = ""
+    is_size: bool = False
 
     @property
     def n(self) -> int:
@@ -64,10 +66,13 @@ def share_columns(quantity: Quantity, effects: PairEffects, sd: float | None, as
                 "Choose another outcome, or more samples.",
                 f"total_effect of {effects.outcome}",
             )
-        return RatioColumns(quantity, total / sd, np.ones_like(total), "sd", cancel_note(total, as_drawn))
+        size = "mean size of the change" if effects.along else ""
+        note = _join(size, effects.along, dropped_note(effects.dropped), cancel_note(total, as_drawn))
+        return RatioColumns(quantity, total / sd, np.ones_like(total), "sd", note, is_size=bool(size))
     part = effects.indirect if quantity == "mediated_share" else effects.total_indirect
     undefined = "" if is_moved(total**2, sd) else f"the treatment does not change {effects.outcome}"
-    return RatioColumns(quantity, part * total, total**2, "share", undefined=undefined)
+    note = _join(effects.along, dropped_note(effects.dropped))
+    return RatioColumns(quantity, part * total, total**2, "share", note, undefined)
 
 
 def off_target_columns(
@@ -105,4 +110,8 @@ def off_target_columns(
         notes.append("the declared graph lets the treatment reach every attribute")
     moves = float(np.sqrt(np.mean(everywhere))) > NEGLIGIBLE if len(everywhere) else False
     undefined = "" if moves else "the circuit changes no attribute"
-    return RatioColumns("off_target", outside, everywhere, "share", "; ".join(notes), undefined)
+    return RatioColumns("off_target", outside, everywhere, "share", "; ".join(notes), undefined, is_size=True)
+
+
+def _join(*parts: str) -> str:
+    return "; ".join(part for part in parts if part)

@@ -10,8 +10,8 @@ import numpy as np
 
 from causalvae.effects.ablation import Ablation
 from causalvae.effects.bootstrap import FloatArray, paired_bootstrap
+from causalvae.effects.changes import Changes
 from causalvae.effects.mediation import dropped_note
-from causalvae.effects.outcomes import IMAGE, Outcomes, difference
 from causalvae.effects.significance import t_test
 from causalvae.effects.types import Estimate
 from causalvae.errors import CausalVAEError
@@ -25,37 +25,32 @@ _HELD = {
 }
 
 
-def controlled_effects(
-    outcomes: Outcomes, held: tuple[str, str], counterfactual: str, outcome: str, period: float | None = None
-) -> FloatArray:
+def controlled_effects(changes: Changes, held: tuple[str, str], pairs: int) -> FloatArray:
     """CDE of each pair, shape (n,), not finite where the outcome is undefined in one of the arms.
 
     Parameters
     ----------
-    outcomes : Outcomes
+    changes : Changes
+        Of the outcome under the treatment; of one with several numbers the effect is the component along the total
+        change.
     held : pair of str
         Ids of the arms of the base and of the counterfactual inputs with the mediators held.
-    counterfactual : str
-        Id of the clean run of the counterfactual inputs; for the outcome ``image`` the effect is its component along
-        the picture's total change.
-    outcome : str
-        Attribute, or ``image``.
-    period : float, optional
-        The attribute's period.
+    pairs : int
+        How many, the first ones.
     """
-    n = outcomes.pairs((*held, counterfactual))
-    column = "image_dot" if outcome == IMAGE else outcome
-    base, treated = (outcomes.values(arm, column, n) for arm in held)
-    if outcome != IMAGE:
-        return difference(treated, base, period)
-    length = np.sqrt(outcomes.values(counterfactual, "image_sq", n))
-    effect = np.zeros(n)
-    np.divide(treated - base, length, out=effect, where=length != 0)
-    return effect
+    base, treated = held
+    return np.asarray(changes.between((treated,), base, pairs)[0])
 
 
 def controlled_estimate(
-    effects: FloatArray, source: Source, ablation: Ablation, outcome: str, unit: str, resamples: int, note: str = ""
+    effects: FloatArray,
+    source: Source,
+    ablation: Ablation,
+    outcome: str,
+    unit: str,
+    resamples: int,
+    note: str = "",
+    along: str = "",
 ) -> Estimate:
     """The mean of `effects`, shape (n,), with its interval.
 
@@ -72,6 +67,8 @@ def controlled_estimate(
         Of the bootstrap.
     note : str
         Added to the estimate's.
+    along : str
+        Of the changes: what the effects are components along.
 
     Raises
     ------
@@ -90,7 +87,6 @@ def controlled_estimate(
     bootstrap = paired_bootstrap(n, resamples, ablation.confidence or 0.95, ablation.seed or 0)
     mean = bootstrap.ratio(known)
     held = f"mediators held at {_HELD[source.kind].format(value=source.value)}"
-    along = "component along the image's total change" if outcome == IMAGE else ""
     parts = (held, along, dropped_note(len(effects) - n), note)
     return ablation.estimate(
         "controlled_direct_effect", outcome, unit, n, mean.value[0], mean.ends(0), float(t_test(known).p_two_sided[0]),

@@ -27,6 +27,7 @@ from causalvae.effects.mediation import MediationArms, PairEffects
 from causalvae.effects.observational import diagnose, estimate_from_samples
 from causalvae.effects.observed import gather_samples
 from causalvae.effects.outcomes import Outcomes
+from causalvae.effects.scale import Vector
 from causalvae.effects.types import ArrowStrength, CrossCheck, CrossMethod, Estimate, Refutation
 from causalvae.engine.measurements import Measurements
 from causalvae.spec.schema import Spec
@@ -37,12 +38,13 @@ DOWHY_NOTE = "crossed patch design, linear regression; DoWhy's interval ignores 
 DRAWS = 10_000
 ARROW_RUNS = 400
 
+_NO_AXIS = "each pair's total change has a direction of its own, which observed samples do not have"
 _CIRCLE = "the outcome lies on a circle: its values have no mean that a structural model could compare"
 
 
 @dataclass(frozen=True)
 class Case:
-    """One mediation's effects on one attribute, through its joint set of mediators.
+    """One mediation's effects on one attribute or vector, through its joint set of mediators.
 
     Parameters
     ----------
@@ -51,11 +53,13 @@ class Case:
     arms : MediationArms
     ablation : Ablation
     unit : str
-        The attribute's.
+        The outcome's.
     period : float or None
         The attribute's.
     note : str
         Added to the note of DoWhy's estimates.
+    vector : Vector or None
+        What the outcome is, where it is a vector.
     """
 
     effects: PairEffects
@@ -64,6 +68,12 @@ class Case:
     unit: str
     period: float | None = None
     note: str = ""
+    vector: Vector | None = None
+
+    @property
+    def on_circle(self) -> bool:
+        """Whether the outcome, or a component of it, has a period."""
+        return self.period is not None or (self.vector is not None and self.vector.on_circle)
 
     def exact(self) -> dict[str, float]:
         """Mean effects by estimand."""
@@ -151,9 +161,9 @@ def _by_regression(spec: Spec, outcomes: Outcomes, case: Case, into: CrossChecks
         "natural_direct_effect": "noising",
         "total_indirect_effect": "noising",
     }
-    note = f"{DOWHY_NOTE}; {case.note}" if case.note else DOWHY_NOTE
+    note = "; ".join(filter(None, (DOWHY_NOTE, case.effects.along, case.note)))
     estimates: list[Estimate] = []
-    for contrast in crossed_contrasts(outcomes, case.arms, case.effects, case.period):
+    for contrast in crossed_contrasts(outcomes, case.arms, case.effects, case.period, case.vector):
         effect = estimate_with_dowhy(contrast, estimation.confidence)
         named = case.ablation.clean if contrast.estimand == "total_effect" else case.ablation
         estimates.append(
@@ -180,10 +190,10 @@ def _by_regression(spec: Spec, outcomes: Outcomes, case: Case, into: CrossChecks
 
 def _by_network_model(spec: Spec, outcomes: Outcomes, case: Case, into: CrossChecks) -> None:
     """DoWhy's graphical causal model: each pair by counterfactuals, the means by sampling, and strengths of arrows."""
-    if case.period is not None:
+    if case.on_circle:
         into.checks.extend(replace(case.check("gcm", path), refusal=_CIRCLE) for path in PATHS)
         return
-    seed, model = spec.execution.seed, open_network_model(outcomes, case.arms, case.effects.outcome)
+    seed, model = spec.execution.seed, open_network_model(outcomes, case.arms, case.effects.outcome, case.vector)
     pairs = {
         "total_effect": case.effects.total,
         "natural_direct_effect": case.effects.direct,
@@ -227,6 +237,8 @@ def _by_observation(
 ) -> list[CrossCheck]:
     """Regressions on observed samples, or the refusal of them."""
     natural = ("natural_direct_effect", "natural_indirect_effect")
+    if case.vector is not None:
+        return [replace(case.check("observational", estimand), refusal=_NO_AXIS) for estimand in natural]
     gathered = gather_samples(spec, measurements, case.arms, case.effects.outcome, descendants, case.period)
     if gathered.samples is None:
         return [replace(case.check("observational", estimand), refusal=gathered.refusal) for estimand in natural]

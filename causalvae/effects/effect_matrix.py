@@ -10,7 +10,8 @@ import numpy.typing as npt
 
 from causalvae.effects.bootstrap import PairedBootstrap
 from causalvae.effects.outcomes import Outcomes, difference
-from causalvae.effects.strength import PatchedArm, Scale
+from causalvae.effects.scale import Scale
+from causalvae.effects.strength import PatchedArm
 
 FloatArray = npt.NDArray[np.float64]
 

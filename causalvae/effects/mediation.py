@@ -9,8 +9,9 @@ outcome Y of the decoded output:
 - total indirect effect TIE = Y(x') - Y(x'; c <- c(x))
 - interaction = TE - NDE - NIE (= TIE - NIE where the outcome has no period)
 
-For the outcome ``image`` each effect is a change of the whole picture; what is kept of it is its component along the
-picture's total change, <effect, TE> / ||TE||, so that all five still add up and products with TE are inner products.
+For an outcome of several numbers, a vector of attributes or the image, each effect is a change of them all; what is
+kept of it is its component along the total change, <effect, TE> / ||TE||, so that all five still add up and products
+with TE are inner products (`causalvae.effects.changes`).
 """
 
 from __future__ import annotations
@@ -22,13 +23,14 @@ import numpy as np
 
 from causalvae.effects.ablation import Ablation
 from causalvae.effects.bootstrap import FloatArray, PairedBootstrap
-from causalvae.effects.outcomes import IMAGE, Outcomes, difference, is_moved, use_at
+from causalvae.effects.changes import VectorChanges, changes_of, divide_or_zero
+from causalvae.effects.outcomes import Outcomes, is_moved, use_at
+from causalvae.effects.scale import Vector
 from causalvae.effects.significance import t_test
 from causalvae.effects.types import Estimate
 from causalvae.plan.types import Arm, Patch, Plan
 
 RATIO_FLOOR = 0.1
-PIXEL_L2 = "pixel L2"
 
 HARDLY_MOVED = "the treatment hardly moves this outcome"
 OVERLAP_NOTE = "mediators overlap, so what they carry alone does not add up and no remainder is given"
@@ -45,17 +47,30 @@ class MediationArms:
 
 
 @dataclass(frozen=True)
+class VectorParts:
+    """TE, NIE and TIE of each component of a vector, in its divisors, of shape (components, n)."""
+
+    total: FloatArray
+    indirect: FloatArray
+    total_indirect: FloatArray
+
+
+@dataclass(frozen=True)
 class PairEffects:
     """The effects of each pair on one outcome.
 
     Parameters
     ----------
     outcome : str
-        Attribute, or ``image``.
+        Attribute, ``image``, or a vector's name.
     total, direct, indirect, total_indirect : float array, shape (n,)
         TE, NDE, NIE and TIE.
     dropped : int
         Pairs left out because the outcome was undefined (not finite) in one of the arms.
+    along : str
+        What the effects are components along, in words; empty where they are plain differences.
+    parts : VectorParts or None
+        Of a vector: the same effects component by component.
     """
 
     outcome: str
@@ -64,6 +79,8 @@ class PairEffects:
     indirect: FloatArray
     total_indirect: FloatArray
     dropped: int = 0
+    along: str = ""
+    parts: VectorParts | None = None
 
     @property
     def n(self) -> int:
@@ -76,7 +93,9 @@ class PairEffects:
         return self.total - self.direct - self.indirect
 
 
-def pair_effects(outcomes: Outcomes, arms: MediationArms, outcome: str, period: float | None = None) -> PairEffects:
+def pair_effects(
+    outcomes: Outcomes, arms: MediationArms, outcome: str, period: float | None = None, vector: Vector | None = None
+) -> PairEffects:
     """The effects of each pair that all four arms cover.
 
     Parameters
@@ -84,30 +103,30 @@ def pair_effects(outcomes: Outcomes, arms: MediationArms, outcome: str, period: 
     outcomes : Outcomes
     arms : MediationArms
     outcome : str
-        Attribute, or ``image``.
+        Attribute, ``image``, or a vector's name.
     period : float, optional
         The attribute's period: its differences are wrapped into (-period/2, period/2].
+    vector : Vector, optional
+        What the outcome is, where it is a vector.
     """
     n = outcomes.pairs((arms.base, arms.counterfactual, arms.sufficiency, arms.necessity))
-    if outcome == IMAGE:
-        square = outcomes.values(arms.counterfactual, "image_sq", n)
-        total = np.sqrt(square)
-        along = [outcomes.values(arm, "image_dot", n) for arm in (arms.necessity, arms.sufficiency)]
-        direct, indirect = (_divide_or_zero(part, total) for part in along)
-        total_indirect = total - direct
-    else:
-        base, counterfactual, sufficiency, necessity = (
-            outcomes.values(arm, outcome, n)
-            for arm in (arms.base, arms.counterfactual, arms.sufficiency, arms.necessity)
-        )
-        total = difference(counterfactual, base, period)
-        indirect = difference(sufficiency, base, period)
-        direct = difference(necessity, base, period)
-        total_indirect = difference(counterfactual, necessity, period)
+    changes = changes_of(outcomes, arms.base, arms.counterfactual, outcome, period, vector)
+    total = changes.total(n)
+    direct, indirect = changes.between((arms.necessity, arms.sufficiency), arms.base, n)
+    total_indirect = changes.between((arms.counterfactual,), arms.necessity, n)[0]
     columns = np.stack([total, direct, indirect, total_indirect])
     finite = np.isfinite(columns).all(axis=0)
+    parts = None
+    if isinstance(changes, VectorChanges):
+        parts = VectorParts(
+            changes.parts(arms.counterfactual, arms.base, n)[:, finite],
+            changes.parts(arms.sufficiency, arms.base, n)[:, finite],
+            changes.parts(arms.counterfactual, arms.necessity, n)[:, finite],
+        )
     total, direct, indirect, total_indirect = columns[:, finite]
-    return PairEffects(outcome, total, direct, indirect, total_indirect, int(n - finite.sum()))
+    return PairEffects(
+        outcome, total, direct, indirect, total_indirect, int(n - finite.sum()), changes.along, parts
+    )  # fmt: skip
 
 
 def mediation_estimates(
@@ -173,7 +192,7 @@ def mediation_estimates(
             extra = _join(extra, indirect_note)
         if estimand == "total_effect":
             extra = _join(extra, hardly)
-            if effects.outcome == IMAGE:
+            if effects.along:
                 p_value, extra = None, _join(extra, "mean size of the change; a size is never negative, so no test")
         estimates.append(
             owner.estimate(
@@ -281,8 +300,8 @@ def _shares(
             direction=direction, note=note,
         )
     ]  # fmt: skip
-    # Along the image's total change mean NIE.TE / mean TE.TE is the share itself, and lengths cannot average to zero.
-    if effects.outcome != IMAGE and total.sum() != 0:
+    # A mean component over a mean length is no ratio of mean changes, which for a vector is made of its parts.
+    if not effects.along and total.sum() != 0:
         means = bootstrap.ratio(part[None], total[None])
         unclear = float(t_test(total[None]).p_two_sided[0]) > 1 - bootstrap.confidence
         warning = "the mean total effect is not clear of zero: do not read this ratio" if unclear else ""
@@ -296,7 +315,7 @@ def _shares(
     floor = RATIO_FLOOR * float(np.sqrt(np.mean(total**2)))
     large = np.abs(total) >= floor
     if large.sum() >= 2:
-        ratios = np.where(large, _divide_or_zero(part, total), 0.0)
+        ratios = np.where(large, divide_or_zero(part, total), 0.0)
         mean = bootstrap.ratio(ratios[None], large[None].astype(np.float64))
         low, median, high = np.quantile(ratios[large], (0.25, 0.5, 0.75))
         text = (
@@ -314,8 +333,7 @@ def _shares(
 
 
 def _note(effects: PairEffects) -> str:
-    along = "component along the image's total change" if effects.outcome == IMAGE else ""
-    return _join(along, dropped_note(effects.dropped))
+    return _join(effects.along, dropped_note(effects.dropped))
 
 
 def dropped_note(dropped: int) -> str:
@@ -325,9 +343,3 @@ def dropped_note(dropped: int) -> str:
 
 def _join(*parts: str) -> str:
     return "; ".join(part for part in parts if part)
-
-
-def _divide_or_zero(top: FloatArray, bottom: FloatArray) -> FloatArray:
-    result = np.zeros_like(top)
-    np.divide(top, bottom, out=result, where=bottom != 0)
-    return result

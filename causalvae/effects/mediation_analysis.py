@@ -18,9 +18,10 @@ from causalvae.effects.mediation import (
     remainder_estimate,
     serial_note,
 )
-from causalvae.effects.outcomes import IMAGE, cancel_note, use_at
+from causalvae.effects.outcomes import IMAGE, cancel_note, is_moved, use_at
 from causalvae.effects.study import Study, reached_from, treated_factor
 from causalvae.effects.types import Estimate
+from causalvae.effects.vector_means import vector_estimates
 from causalvae.engine.measurements import Measurements
 from causalvae.plan.types import OUTPUT, Arm
 from causalvae.spec.schema import Intervention
@@ -66,30 +67,33 @@ def analyse_mediation(
     with_image = OUTPUT in study.plan.outputs and IMAGE not in section.outcomes
     outcomes = [*section.outcomes, *((IMAGE,) if with_image else ())]
     for outcome in outcomes:
-        unit, period = study.scale.unit(outcome), study.scale.periods.get(outcome)
+        unit, period, sd = study.scale.unit(outcome), study.scale.periods.get(outcome), study.scale.sd_of(outcome)
+        vector = study.scale.vectors.get(outcome)
         alone: list[PairEffects] = []
         joint: PairEffects | None = None
         for use in uses:
             arms = arms_of(study.plan, owner, use.index)
-            effects = pair_effects(study.outcomes, arms, outcome, period)
+            effects = pair_effects(study.outcomes, arms, outcome, period, vector)
             ablation = study.ablation(owner, use, treatment=section.treatment, source="interchange")
             bootstrap = study.bootstrap(effects.n)
             is_joint = use.index == 0
             cancels = cancel_note(effects.total, as_drawn)
             estimates.extend(
                 mediation_estimates(
-                    effects, bootstrap, ablation, unit, with_total=is_joint, sd=study.scale.sd.get(outcome),
+                    effects, bootstrap, ablation, unit, with_total=is_joint, sd=sd,
                     declared=outcome in section.outcomes, mean_note=cancels,
                     indirect_note=OVERLAP_NOTE if is_joint and overlapping else "",
                 )
             )  # fmt: skip
+            moved = is_moved(effects.total**2, sd)
+            estimates.extend(vector_estimates(effects, bootstrap, ablation, unit, with_shares=moved, mean_note=cancels))
             if not is_joint:
                 alone.append(effects)
                 continue
             joint, joint_ablation = effects, ablation
             estimates.extend(_controlled(study, owner, arms_by_id, ablation, outcome, cancels))
             if outcome != IMAGE:
-                case = Case(effects, arms, ablation, unit, period, cancels)
+                case = Case(effects, arms, ablation, unit, period, cancels, vector)
                 estimates.extend(cross_check(study.spec, measurements, study.outcomes, case, descendants, checks))
         if joint is not None and alone and not overlapping and {effects.n for effects in alone} == {joint.n}:
             note = "; ".join(filter(None, (serial_note(each), cancel_note(joint.total, as_drawn))))
@@ -104,14 +108,13 @@ def _controlled(
     if not study.plan.uses_of(owner, "controlled"):
         return []
     held = use_at(study.plan, owner, "controlled", 0).arm, use_at(study.plan, owner, "controlled", 1).arm
-    effects = controlled_effects(
-        study.outcomes, held, use_at(study.plan, owner, "counterfactual").arm, outcome,
-        study.scale.periods.get(outcome),
-    )  # fmt: skip
+    base, counterfactual = (use_at(study.plan, owner, role).arm for role in ("base", "counterfactual"))
+    changes = study.changes(base, counterfactual, outcome)
+    effects = controlled_effects(changes, held, study.outcomes.pairs((*held, base, counterfactual)))
     source = arms[held[0]].patches[0].source
     return [
         controlled_estimate(
             effects, source, replace(ablation, source=source.kind), outcome, study.scale.unit(outcome),
-            study.spec.estimation.bootstrap, note,
+            study.spec.estimation.bootstrap, note, changes.along,
         )
     ]  # fmt: skip

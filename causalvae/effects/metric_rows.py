@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from causalvae.effects.bootstrap import Ends
 from causalvae.effects.effect_matrix import EffectMatrix
-from causalvae.effects.mediation import PIXEL_L2
+from causalvae.effects.scale import PIXEL_L2
 from causalvae.effects.selectivity import specificity
 from causalvae.effects.strength import PIXEL_RMS
 from causalvae.effects.types import MetricRow, UnitRole

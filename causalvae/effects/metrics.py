@@ -11,10 +11,10 @@ import numpy.typing as npt
 from causalvae.effects.ablation import Ablation
 from causalvae.effects.bootstrap import Ends, PairedBootstrap
 from causalvae.effects.effect_matrix import EffectMatrix, latent_matrix, markers_of, sweep_matrix
-from causalvae.effects.mediation import PIXEL_L2
 from causalvae.effects.metric_rows import MetricFacts, metric_rows, summarise_facts
 from causalvae.effects.modularity import activation_modularity, graph_modularity
 from causalvae.effects.outcomes import IMAGE, use_at
+from causalvae.effects.scale import PIXEL_L2
 from causalvae.effects.screening import direction_of
 from causalvae.effects.selectivity import calibration, change_lengths, pixel_specificity
 from causalvae.effects.strength import PatchedArm

@@ -15,7 +15,7 @@ import pandas as pd
 
 from causalvae.effects.outcomes import IMAGE, Outcomes, difference, use_at
 from causalvae.effects.recall import estimate_recall, rank_correlation
-from causalvae.effects.strength import Scale
+from causalvae.effects.scale import Scale
 from causalvae.effects.types import ScreenedComponent, ScreenSummary
 from causalvae.plan.screens import needed_elsewhere
 from causalvae.plan.types import Plan, Screen, Side

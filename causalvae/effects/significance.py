@@ -64,3 +64,33 @@ def t_test(values: FloatArray) -> TTest:
     greater = np.where(varies, stdtr(freedom, -t), np.where(mean > 0, floor, 1.0))
     less = np.where(varies, stdtr(freedom, t), np.where(mean < 0, floor, 1.0))
     return TTest(mean, sd, n, greater, less, np.minimum(1.0, 2 * np.minimum(greater, less)))
+
+
+def mean_vector_test(values: FloatArray) -> float:
+    """Hotelling's test of a zero mean vector (Hotelling 1931), two-sided p-value.
+
+    Parameters
+    ----------
+    values : float array, shape (components, n)
+        Finite. Components that do not vary apart from one another count as fewer.
+
+    Notes
+    -----
+    T^2 = n m' S^-1 m, and T^2 (n - r) / (r (n - 1)) has an F distribution with r and n - r degrees of freedom, r the
+    rank of S. 1 where n <= r; where nothing varies, 2^(1 - n) unless all is zero.
+    """
+    from scipy.special import fdtrc
+
+    n, mean = values.shape[1], values.mean(axis=1)
+    if n < 2 or not mean.any():
+        return 1.0
+    centred = values - mean[:, None]
+    sizes, directions = np.linalg.eigh(centred @ centred.T / (n - 1))
+    moving = sizes > _CONSTANT * max(float(sizes.max()), float(mean @ mean))
+    rank = int(moving.sum())
+    if rank == 0:
+        return float(min(1.0, 2.0 * 0.5**n))
+    if n <= rank:
+        return 1.0
+    square = n * float(((directions[:, moving].T @ mean) ** 2 / sizes[moving]).sum())
+    return float(fdtrc(rank, n - rank, square * (n - rank) / (rank * (n - 1))))

@@ -10,15 +10,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from causalvae.effects.ablation import Ablation
 from causalvae.effects.bootstrap import Ends, FloatArray, Interval, PairedBootstrap
-from causalvae.effects.mediation import PIXEL_L2, dropped_note
+from causalvae.effects.mediation import dropped_note
 from causalvae.effects.outcomes import IMAGE, Outcomes, cancel_note, difference
+from causalvae.effects.scale import PIXEL_L2, Scale
 from causalvae.effects.significance import t_test
 from causalvae.effects.types import Estimate
 
@@ -27,32 +28,6 @@ PIXEL_RMS = "pixel RMS"
 
 MEAN_CHANGE = "p: of a zero mean change"
 CONTRAST = "p: of no mean change from the lowest to the highest value"
-
-
-@dataclass(frozen=True)
-class Scale:
-    """What effects on attributes are divided by, and how their differences wrap.
-
-    Parameters
-    ----------
-    sd : mapping
-        Attribute -> standard deviation over the observed reconstructions; only attributes that vary are in it.
-    periods : mapping
-        Attribute -> period, for those that have one.
-    units : mapping
-        Attribute -> its own unit, for those that have one.
-    pixels : int
-        Numbers (pixels times channels) of a decoded output.
-    """
-
-    sd: Mapping[str, float]
-    periods: Mapping[str, float]
-    units: Mapping[str, str]
-    pixels: int
-
-    def unit(self, outcome: str) -> str:
-        """The outcome's own unit."""
-        return PIXEL_L2 if outcome == IMAGE else self.units.get(outcome, "attribute")
 
 
 @dataclass(frozen=True)

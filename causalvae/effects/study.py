@@ -9,9 +9,10 @@ import numpy as np
 
 from causalvae.effects.ablation import Ablation
 from causalvae.effects.bootstrap import PairedBootstrap, paired_bootstrap
+from causalvae.effects.changes import Changes, changes_of
 from causalvae.effects.outcomes import Outcomes, varies
+from causalvae.effects.scale import Scale, measure_vector
 from causalvae.effects.screening import left_out
-from causalvae.effects.strength import Scale
 from causalvae.engine.measurements import Measurements
 from causalvae.errors import CausalVAEError
 from causalvae.plan.types import Plan, Use
@@ -52,6 +53,13 @@ class Study:
             self.spec.execution.seed, self.spec.estimation.confidence,
         )  # fmt: skip
 
+    def changes(self, base: str, counterfactual: str, outcome: str) -> Changes:
+        """Changes of an attribute, a vector or the image under the treatment of two clean arms, given by their ids."""
+        scale = self.scale
+        return changes_of(
+            self.outcomes, base, counterfactual, outcome, scale.periods.get(outcome), scale.vectors.get(outcome)
+        )
+
     def as_drawn(self, treatment: str) -> bool:
         """Whether the pairs of an input intervention are in the order of drawing."""
         for cohort in self.plan.cohorts:
@@ -74,11 +82,13 @@ def open_study(
         for name, value in measurements.attribute_sd().items()
         if varies(value, measurements.observations[f"attribute:{name}"].to_numpy(np.float64))
     }
+    periods, units = dict(periods or {}), dict(units or {})
+    vectors = {name: measure_vector(section, sd, periods, units) for name, section in spec.graph.vectors.items()}
     return Study(
         spec,
         plan,
         Outcomes(measurements),
-        Scale(sd, dict(periods or {}), dict(units or {}), n_pixels),
+        Scale(sd, periods, units, n_pixels, vectors),
         left_out(plan, measurements.screens),
     )
 

@@ -19,6 +19,7 @@ from causalvae.data.dataset import Grid
 from causalvae.data.factors import Factor, FactorSpace, IntArray
 from causalvae.data.pairs import draw_pairs
 from causalvae.effects import estimate_effects
+from causalvae.effects.changes import changes_of
 from causalvae.effects.controlled import controlled_effects
 from causalvae.effects.mediation import arms_of, pair_effects
 from causalvae.effects.outcomes import Outcomes
@@ -186,11 +187,12 @@ def test_the_controlled_direct_effect_depends_on_the_value_held(value: float, st
     held = Patch("latent", (0,), Source("constant", value))
     spec, plan, found = study(Patch("latent", (0,), Source("interchange")), held)
     arms = {use.index: use.arm for use in plan.uses_of(OWNER, "controlled")}
-    clean = next(use.arm for use in plan.uses_of(OWNER, "counterfactual"))
+    clean = [plan.uses_of(OWNER, role)[0].arm for role in ("base", "counterfactual")]
     estimates = estimate_effects(spec, plan, found, n_pixels=2).estimates
     for outcome in ("both", "sum"):
         by_hand = [HELD[outcome, value][step] for step in steps()]
-        effects = controlled_effects(Outcomes(found), (arms[0], arms[1]), clean, outcome)
+        changes = changes_of(Outcomes(found), clean[0], clean[1], outcome)
+        effects = controlled_effects(changes, (arms[0], arms[1]), PAIRS)
         np.testing.assert_array_equal(effects, by_hand)
         (estimate,) = [e for e in estimates if (e.estimand, e.outcome) == ("controlled_direct_effect", outcome)]
         assert estimate.value == pytest.approx(np.mean(by_hand), abs=1e-12)
@@ -220,10 +222,11 @@ def test_quantiles_and_means_are_one_value_for_both_sides(study: Run) -> None:
     mean = study(Patch("latent", (0,), Source("interchange")), Patch("latent", (0,), Source("mean")))
     for (_, plan, found), value in ((top, 2.0), (mean, np.mean([base for base, _ in steps()]))):
         arms = {use.index: use.arm for use in plan.uses_of(OWNER, "controlled")}
-        clean = next(use.arm for use in plan.uses_of(OWNER, "counterfactual"))
+        clean = [plan.uses_of(OWNER, role)[0].arm for role in ("base", "counterfactual")]
         z1 = np.array([[max(a - 1, 0) for a in step] for step in steps()], dtype=np.float64).T
         total = np.maximum(value + z1 - 2, 0) + np.maximum(value - z1, 0)
-        effects = controlled_effects(Outcomes(found), (arms[0], arms[1]), clean, "sum")
+        changes = changes_of(Outcomes(found), clean[0], clean[1], "sum")
+        effects = controlled_effects(changes, (arms[0], arms[1]), PAIRS)
         np.testing.assert_allclose(effects, total[1] - total[0], atol=1e-6)
 
 

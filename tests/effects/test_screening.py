@@ -11,8 +11,8 @@ import pytest
 
 from causalvae.effects.outcomes import Outcomes
 from causalvae.effects.recall import estimate_recall, rank_correlation
+from causalvae.effects.scale import Scale
 from causalvae.effects.screening import exact_sizes, left_out, summarise_screen
-from causalvae.effects.strength import Scale
 from causalvae.effects.types import ScreenSummary
 from causalvae.engine.measurements import Measurements
 from causalvae.models.loading import assemble

@@ -23,11 +23,16 @@ import numpy as np
 import pandas as pd
 
 from causalvae.effects.bootstrap import FloatArray
+from causalvae.effects.changes import changes_of
 from causalvae.effects.dowhy.quiet import quietly
 from causalvae.effects.mediation import MediationArms, PairEffects
-from causalvae.effects.outcomes import Outcomes, difference
+from causalvae.effects.outcomes import Outcomes
+from causalvae.effects.scale import Vector
 
 TOLERANCE = 1e-9
+
+# Treatment and mediators, each 0.0 (the base input's) or 1.0 (the counterfactual one's).
+Cell = tuple[float, float]
 
 # In DoWhy's expressions Y is the attribute, T the input (1 is the counterfactual), A the patched mediators' side.
 _WORDS = {
@@ -104,7 +109,11 @@ class DoWhyEffect:
 
 
 def crossed_contrasts(
-    outcomes: Outcomes, arms: MediationArms, effects: PairEffects, period: float | None = None
+    outcomes: Outcomes,
+    arms: MediationArms,
+    effects: PairEffects,
+    period: float | None = None,
+    vector: Vector | None = None,
 ) -> tuple[Contrast, ...]:
     """The crossed patch design of one mediation, as four contrasts.
 
@@ -113,20 +122,36 @@ def crossed_contrasts(
     outcomes : Outcomes
     arms : MediationArms
     effects : PairEffects
-        The exact effects on an attribute (not the image).
+        The exact effects on an attribute or a vector (not the image).
     period : float, optional
         The attribute's period. Values on a circle have no mean, so each contrast's outcome is then the wrapped
-        difference from the arm that its effect is measured from.
+        difference from the arm that its effect is measured from; so it is of a vector with such a component.
+    vector : Vector, optional
+        What the outcome is, where it is a vector: a row's outcome is then how far it lies from the pair's base run
+        along the pair's total change.
     """
     n = outcomes.pairs((arms.base, arms.counterfactual, arms.sufficiency, arms.necessity))
     cells = {
-        (0.0, 0.0): outcomes.values(arms.base, effects.outcome, n),
-        (0.0, 1.0): outcomes.values(arms.sufficiency, effects.outcome, n),
-        (1.0, 0.0): outcomes.values(arms.necessity, effects.outcome, n),
-        (1.0, 1.0): outcomes.values(arms.counterfactual, effects.outcome, n),
+        (0.0, 0.0): arms.base,
+        (0.0, 1.0): arms.sufficiency,
+        (1.0, 0.0): arms.necessity,
+        (1.0, 1.0): arms.counterfactual,
     }
-    finite = np.isfinite(np.stack(list(cells.values()))).all(axis=0)
-    cells = {cell: values[finite] for cell, values in cells.items()}
+    changes = changes_of(outcomes, arms.base, arms.counterfactual, effects.outcome, period, vector)
+    if vector is None:
+        values = outcomes.block(list(cells.values()), effects.outcome, n)
+    else:
+        values = changes.between(list(cells.values()), arms.base, n)
+    finite = np.isfinite(values).all(axis=0)
+    places = dict(zip(cells, values[:, finite], strict=True))
+    on_circle = period is not None or (vector is not None and vector.on_circle)
+
+    def rows(low: Cell, high: Cell) -> pd.DataFrame:
+        below, above = places[low], places[high]
+        if on_circle:
+            below, above = np.zeros_like(below), changes.between((cells[high],), cells[low], n)[0][finite]
+        return _rows(low, high, below, above)
+
     designs = (
         ("total_effect", "T", (0.0, 0.0), (1.0, 1.0), effects.total),
         ("natural_direct_effect", "T", (0.0, 0.0), (1.0, 0.0), effects.direct),
@@ -134,7 +159,7 @@ def crossed_contrasts(
         ("total_indirect_effect", "A", (1.0, 0.0), (1.0, 1.0), effects.total_indirect),
     )
     return tuple(
-        Contrast(estimand, treatment, _rows(cells, low, high, period), float(exact.mean()))
+        Contrast(estimand, treatment, rows(low, high), float(exact.mean()))
         for estimand, treatment, low, high, exact in designs
     )
 
@@ -178,16 +203,8 @@ def _expression(identified: Any) -> str:
     return f"{name}: {found['estimand']}; assuming {assumptions}"
 
 
-def _rows(
-    cells: dict[tuple[float, float], FloatArray],
-    low: tuple[float, float],
-    high: tuple[float, float],
-    period: float | None,
-) -> pd.DataFrame:
-    """Rows of two cells; both are kept relative to the lower one where the outcome has a period."""
-    below, above = cells[low], cells[high]
-    if period is not None:
-        below, above = np.zeros_like(below), difference(above, below, period)
+def _rows(low: Cell, high: Cell, below: FloatArray, above: FloatArray) -> pd.DataFrame:
+    """Rows of two cells and their outcomes."""
     n = len(below)
     return pd.DataFrame(
         {

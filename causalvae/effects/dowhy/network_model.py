@@ -21,10 +21,12 @@ import numpy as np
 import pandas as pd
 
 from causalvae.effects.bootstrap import FloatArray
+from causalvae.effects.changes import VectorChanges
 from causalvae.effects.dowhy.crossed import TOLERANCE
 from causalvae.effects.dowhy.quiet import quietly
 from causalvae.effects.mediation import MediationArms
 from causalvae.effects.outcomes import Outcomes
+from causalvae.effects.scale import Vector
 
 UNIT, TREATMENT, MEDIATORS, OUTCOME = "unit", "treatment", "mediators", "outcome"
 PARENTS = (TREATMENT, MEDIATORS, UNIT)
@@ -120,8 +122,10 @@ class NetworkModel:
         return model
 
 
-def open_network_model(outcomes: Outcomes, arms: MediationArms, outcome: str) -> NetworkModel:
-    """The model of one mediation and attribute; pairs whose outcome is undefined in an arm are left out.
+def open_network_model(
+    outcomes: Outcomes, arms: MediationArms, outcome: str, vector: Vector | None = None
+) -> NetworkModel:
+    """The model of one mediation and outcome; pairs whose outcome is undefined in an arm are left out.
 
     Parameters
     ----------
@@ -129,9 +133,16 @@ def open_network_model(outcomes: Outcomes, arms: MediationArms, outcome: str) ->
     arms : MediationArms
     outcome : str
         An attribute without a period: values on a circle have no mean that an effect could be the difference of.
+    vector : Vector, optional
+        What the outcome is, where it is a vector: an answer is then how far it lies from the pair's base run along the
+        pair's total change.
     """
     names = (arms.base, arms.necessity, arms.sufficiency, arms.counterfactual)
-    answers = outcomes.block(names, outcome, outcomes.pairs(names))
+    pairs = outcomes.pairs(names)
+    if vector is None:
+        answers = outcomes.block(names, outcome, pairs)
+    else:
+        answers = VectorChanges(outcomes, arms.base, arms.counterfactual, vector).between(names, arms.base, pairs)
     return NetworkModel(answers[:, np.isfinite(answers).all(axis=0)].reshape(2, 2, -1))
 
 

@@ -1,0 +1,109 @@
+"""What only vector outcomes have: shares of the mean change, and how far an indirect effect turns away from the change.
+
+- share of the mean change = <mean NIE, mean TE> / <mean TE, mean TE>, the ratio of means of a vector: changes of
+  opposite pairs cancel, component by component, before they are compared;
+- turned away = mean ||NIE - <NIE, TE> TE / ||TE||^2||, what an effect does across the total change, which no component
+  along it shows.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from causalvae.effects.ablation import Ablation
+from causalvae.effects.bootstrap import FloatArray, Interval, PairedBootstrap
+from causalvae.effects.mediation import PairEffects, dropped_note
+from causalvae.effects.significance import mean_vector_test, t_test
+from causalvae.effects.types import Estimate
+
+UNCLEAR = "the mean total effect is not clear of zero: do not read this ratio"
+
+
+def vector_estimates(
+    effects: PairEffects,
+    bootstrap: PairedBootstrap,
+    ablation: Ablation,
+    unit: str,
+    *,
+    with_shares: bool = True,
+    mean_note: str = "",
+) -> list[Estimate]:
+    """The estimates above; none where the outcome is no vector.
+
+    Parameters
+    ----------
+    effects : PairEffects
+        With two pairs or more.
+    bootstrap : PairedBootstrap
+        Over ``effects.n`` pairs.
+    ablation : Ablation
+    unit : str
+        The outcome's own.
+    with_shares : bool
+        Whether the shares mean something: the treatment moves the outcome.
+    mean_note : str
+        Added to the note of every share.
+    """
+    parts = effects.parts
+    if parts is None:
+        return []
+    left = dropped_note(effects.dropped)
+    away = np.sqrt(np.maximum((parts.indirect**2).sum(axis=0) - effects.indirect**2, 0.0))[None]
+    mean = bootstrap.ratio(away)
+    text = "mean size of the part across the total change; a size is never negative, so no test"
+    estimates = [
+        ablation.estimate(
+            "indirect_effect_turned_away", effects.outcome, unit, effects.n, mean.value[0], mean.ends(0),
+            direction="denoising", note=_join(text, left),
+        )
+    ]  # fmt: skip
+    if not with_shares or not parts.total.mean(axis=1).any():
+        return estimates
+    unclear = mean_vector_test(parts.total) > 1 - bootstrap.confidence
+    note = _join("of the mean change, component by component", left, mean_note, UNCLEAR if unclear else "")
+    for name, part, direction in (
+        ("mediated_share_ratio_of_means", parts.indirect, "denoising"),
+        ("necessity_ratio_of_means", parts.total_indirect, "noising"),
+    ):
+        share = share_of_mean(part, parts.total, bootstrap)
+        estimates.append(
+            ablation.estimate(
+                name, effects.outcome, "share", effects.n, share.value[0], share.ends(0),
+                _p_value(part, parts.total), direction=direction, note=note,
+            )
+        )  # fmt: skip
+    return estimates
+
+
+def share_of_mean(part: FloatArray, total: FloatArray, bootstrap: PairedBootstrap) -> Interval:
+    """<mean part, mean total> / <mean total, mean total>.
+
+    Parameters
+    ----------
+    part, total : float array, shape (components, n)
+    bootstrap : PairedBootstrap
+        Over n pairs.
+    """
+    means = _ratio(part.mean(axis=1)[:, None], total.mean(axis=1)[:, None])
+    drawn = _ratio(bootstrap.replicates(part), bootstrap.replicates(total))
+    without = _ratio(bootstrap.leave_one_out(part), bootstrap.leave_one_out(total))
+    return bootstrap.interval(means, drawn[None], without[None])
+
+
+def _ratio(part: FloatArray, total: FloatArray) -> FloatArray:
+    """Shares of k mean changes, shape (k,), from means of shape (components, k)."""
+    result = np.full(part.shape[1], np.nan)
+    square = (total**2).sum(axis=0)
+    np.divide((part * total).sum(axis=0), square, out=result, where=square > 0)
+    return result
+
+
+def _p_value(part: FloatArray, total: FloatArray) -> float:
+    """Of <mean part, mean total> = 0, to first order: a t-test of each pair's influence on that product."""
+    mean_part, mean_total = part.mean(axis=1), total.mean(axis=1)
+    influence = mean_total @ part + mean_part @ total - float(mean_part @ mean_total)
+    return float(t_test(influence[None]).p_two_sided[0])
+
+
+def _join(*parts: str) -> str:
+    return "; ".join(part for part in parts if part)
