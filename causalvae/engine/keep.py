@@ -6,12 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 
+from causalvae.engine.relays import ends_of
 from causalvae.engine.rerun import Shortcuts, group_arms
 from causalvae.engine.suffix import Suffix
 from causalvae.engine.values import DonorKey, donor_key
 from causalvae.models.components import ComponentMap
 from causalvae.models.operators import OperatorGraph
 from causalvae.models.program import Program
+from causalvae.plan.relays import group_inner, inner_runs
 from causalvae.plan.types import Arm, Side
 
 
@@ -25,14 +27,17 @@ class Keep:
         Side -> nodes.
     donors : mapping
         `donor_key` of a ``resample`` source -> nodes that are patched from it.
+    relayed : tuple of str
+        For each value that a relayed source reads the node that it is of.
     """
 
     sides: Mapping[Side, frozenset[str]]
     donors: Mapping[DonorKey, frozenset[str]]
+    relayed: tuple[str, ...] = ()
 
     def numbers(self, graph: Program) -> int:
-        """Numbers that are kept for a pair, both sides and all donors together."""
-        sets = [*self.sides.values(), *self.donors.values()]
+        """Numbers that are kept for a pair: both sides, all donors and all relayed values together."""
+        sets = [*self.sides.values(), *self.donors.values(), self.relayed]
         return sum(prod(graph.shape(name)) for nodes in sets for name in nodes if graph.aligned(name))
 
 
@@ -57,8 +62,16 @@ def needed_values(
     always = {*graph.inputs, *graph.outputs.values()}
     sides: dict[Side, set[str]] = {"base": set(always), "counterfactual": set(always)}
     donors: dict[DonorKey, set[str]] = {}
-    for members in group_arms(arms):
-        group = [arms[member] for member in members]
+    relayed: list[str] = []
+    outputs = {name: graph.outputs[name] for name in requested}
+    groups = [([arms[member] for member in members], outputs) for members in group_arms(arms)]
+    for runs in group_inner(inner_runs(arms)):
+        ends = ends_of(runs, components)
+        # A row whose patches change nothing has the clean value where it is read.
+        sides[runs[0].arm.side].update(ends.values())
+        relayed += len(runs) * list(ends.values())
+        groups.append(([run.arm for run in runs], ends))
+    for group, ends in groups:
         nodes = tuple(components.site(patch.site).node for patch in group[0].patches)
         if not nodes:
             continue
@@ -70,18 +83,18 @@ def needed_values(
                 if patch.source.has_donors:
                     donors.setdefault(donor_key(patch.source, arm.side), set()).add(node)
         if isinstance(graph, OperatorGraph):
-            sides[group[0].side].update(_reads(graph, nodes, group, shortcuts, requested))
+            sides[group[0].side].update(_reads(graph, nodes, group, shortcuts, ends))
     return Keep(
         {side: frozenset(names) for side, names in sides.items()},
         {key: frozenset(names) for key, names in donors.items()},
+        tuple(relayed),
     )
 
 
 def _reads(
-    graph: OperatorGraph, nodes: tuple[str, ...], arms: Sequence[Arm], shortcuts: Shortcuts, requested: tuple[str, ...]
+    graph: OperatorGraph, nodes: tuple[str, ...], arms: Sequence[Arm], shortcuts: Shortcuts, ends: Mapping[str, str]
 ) -> set[str]:
-    """What arms that patch `nodes` read on their own side."""
-    ends = {name: graph.outputs[name] for name in requested}
+    """What arms that patch `nodes` read on their own side where they are run up to `ends`."""
     suffix = Suffix(graph, nodes, ends, from_input=not shortcuts.suffix, windows=shortcuts.windows)
     found = graph.reads(nodes if shortcuts.suffix else graph.inputs, ends.values())
     # What is computed from parameters alone is the same for every row.

@@ -277,9 +277,7 @@ class Group:
     ) -> dict[str, Tensor]:
         """A whole forward pass in which hooks put the patches in place."""
         clean = self._clean.sides[self._side]
-        edits = {
-            node: partial(self._patched, node=node, arms=arms, pairs=pairs) for node in self._entered
-        }
+        edits = {node: partial(self._patched, node=node, arms=arms, pairs=pairs) for node in self._entered}
         given = (gather(clean[name], pairs) for name in network.inputs)
         outputs = network.rerun(edits, *given, nodes=self._ends)
         if ledger is not None:

@@ -53,6 +53,7 @@ from causalvae.models.components import ComponentMap
 from causalvae.models.loading import Model
 from causalvae.models.network import channel_kl, channel_means
 from causalvae.models.program import Program
+from causalvae.plan.relays import with_inner
 from causalvae.plan.types import OBSERVED, Arm, Cohort, Plan, Side
 
 # What observations hold of the latent, where the network has it: a column a latent.
@@ -247,8 +248,8 @@ class PlanRunner:
     def _donor_keys(self, cohort: str, first: int) -> dict[DonorKey, int]:
         """Keys of the donors that a cohort's arms from the pair `first` on need, and up to which pair they do."""
         found: dict[DonorKey, int] = {}
-        for arm in self.plan.arms:
-            if arm.cohort == cohort and arm.pairs > first:
+        for arm in with_inner(arm for arm in self.plan.arms if arm.cohort == cohort):
+            if arm.pairs > first:
                 for patch in arm.patches:
                     if patch.source.has_donors:
                         key = donor_key(patch.source, arm.side)
@@ -268,7 +269,7 @@ class PlanRunner:
 
     def statistics(self, name: str, arms: list[Arm]) -> dict[str, Statistics]:
         """What the arms' sources need to know of a cohort."""
-        components = self._model.components
+        components, arms = self._model.components, with_inner(arms)
         means = sites_needing(arms, ("mean",))
         observed = sites_needing(arms, OBSERVED_KINDS)
         moments = sites_needing(arms, MOMENT_KINDS)

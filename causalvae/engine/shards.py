@@ -17,6 +17,7 @@ from causalvae.engine.effort import Finished, OnRows, effort, ignore_rows
 from causalvae.engine.keep import Keep, needed_values
 from causalvae.engine.memory import BatchSize
 from causalvae.engine.outcomes import Measure, OutcomeMeter, outcome_frame
+from causalvae.engine.relays import InnerCost, relay
 from causalvae.engine.rerun import Group, Shortcuts, group_arms
 from causalvae.engine.suffix import Ledger
 from causalvae.engine.values import CleanRuns, DonorKey, Statistics, padding
@@ -68,7 +69,8 @@ class GroupCost:
     ----------
     side : str
     sites : str
-        Patched sites, joined by ``+``; `CLEAN_RUNS` for the runs without patches, `OVERHEADS` for what is no row.
+        Patched sites, joined by ``+``; of runs for relayed values, where they begin and end; `CLEAN_RUNS` for the runs
+        without patches, `OVERHEADS` for what is no row.
     arms, rows, live : int
         Arms, their rows in this shard, and how many of these were run.
     seconds : float
@@ -221,6 +223,10 @@ def run_shard(
     flops = runs * sum(operation.flops for operation in components.operations)
     moved = runs * sum(operation.bytes for operation in components.operations)
     costs = [GroupCost("both", CLEAN_RUNS, 0, runs, runs, busy_seconds(device) - began, flops, moved)]
+    clean, inner = relay(
+        graph, components, [arms[position] for position in present], clean, statistics, shortcuts, size
+    )
+    costs += [_inner_cost(cost) for cost in inner]
     values: dict[int, npt.NDArray[np.float64]] = {}
     alive: dict[int, npt.NDArray[np.bool_]] = {}
     for members in group_arms([arms[position] for position in present]):
@@ -263,3 +269,11 @@ def run_shard(
     ids = [arms[position].id for position in present]
     found = [(values[position], alive[position]) for position in present]
     return ShardResult(outcome_frame(ids, found, inputs.first, meter.columns), clean, tuple(costs), size.rows)
+
+
+def _inner_cost(cost: InnerCost) -> GroupCost:
+    """What runs for relayed values cost, among the groups of arms."""
+    first, ledger = cost.runs[0], cost.ledger
+    return GroupCost(
+        first.arm.side, first.label, len(cost.runs), cost.rows, cost.live, cost.seconds, ledger.flops, ledger.bytes
+    )

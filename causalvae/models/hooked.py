@@ -145,7 +145,9 @@ class HookedNetwork:
         wanted = everything if keep is None else set(keep) & everything
         return self._pass(values, {}, wanted, must=frozenset() if keep is None else frozenset(wanted))
 
-    def rerun(self, edits: Mapping[str, Edit], *values: Tensor) -> dict[str, Tensor]:
+    def rerun(
+        self, edits: Mapping[str, Edit], *values: Tensor, nodes: Mapping[str, str] | None = None
+    ) -> dict[str, Tensor]:
         """The outputs by name, of a whole forward pass in which the values of some nodes are replaced.
 
         Parameters
@@ -155,14 +157,18 @@ class HookedNetwork:
             another sees what that one became.
         *values : Tensor
             The network's arguments.
+        nodes : mapping of str to str, optional
+            What is returned in place of the outputs: a name for each -> the node.
 
         Raises
         ------
         CausalVAEError
-            CV112 where the pass does not compute an edited node.
+            CV112 where the pass does not compute an edited node, or one that is asked for.
         """
-        found = self._pass(values, edits, set(), must=frozenset(edits))
-        return {name: found[node] for name, node in self.outputs.items()}
+        wanted = self.outputs if nodes is None else dict(nodes)
+        keep = set(wanted.values()) - set(self.outputs.values())
+        found = self._pass(values, edits, keep, must=frozenset(edits) | keep)
+        return {name: found[node] for name, node in wanted.items()}
 
     def _pass(
         self, values: tuple[Tensor, ...], edits: Mapping[str, Edit], keep: set[str], must: frozenset[str]

@@ -106,8 +106,8 @@ class Source:
     ``interchange`` from those in which it has the other side's; its own other side serves where there is none.
     `joint` tells apart the constants of components that are patched one at a time: it names what is patched together.
 
-    ``relayed``: what the same component is in a run of the same side in which the patches `upstream` are in place, whose
-    own sources may be relayed in turn; without any, its own clean value. So a change is sent along named edges alone
+    ``relayed``: what the component is in a run of the same side in which the patches `upstream` are in place, whose own
+    sources may be relayed in turn; without any, its own clean value. So a change is sent along named edges alone
     (path-specific effects: Avin, Shpitser & Pearl 2005).
     """
 

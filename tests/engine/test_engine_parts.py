@@ -8,6 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from causalvae.engine.memory import BatchSize
 from causalvae.engine.rerun import Group, Shortcuts, group_arms
 from causalvae.engine.shards import ShardInputs, run_clean, shard_bounds
 from causalvae.engine.values import apply_patch, derangement, live_rows, random_basis, selection
@@ -122,7 +123,26 @@ def test_a_row_is_live_when_any_chosen_value_differs() -> None:
 def test_one_value_cannot_be_patched_twice_in_an_arm(mean_model: Model) -> None:
     inputs = ShardInputs("c", 0, {"base": torch.rand(2, 1, 12, 12)}, torch.zeros(2, 4))
     clean = run_clean(mean_model.graph, inputs)
-    arm = Arm("c", "base", (Patch("latent", (0,), Source("zero")), Patch("latent.mean", (1,), Source("zero"))), 2)
+    arm = Arm("c", "base", (Patch("latent", (0, 1), Source("zero")), Patch("latent.mean", (1,), Source("zero"))), 2)
     group = Group(mean_model.graph, mean_model.components, [arm], clean, {}, [2], Shortcuts())
     with pytest.raises(ValueError, match="twice"):
         group.live()
+
+
+def test_patches_of_different_units_of_one_value_enter_together(mean_model: Model) -> None:
+    sides = {side: torch.rand(3, 1, 12, 12, generator=torch.Generator().manual_seed(7)) for side in ("base",)}
+    clean = run_clean(mean_model.graph, ShardInputs("c", 0, sides, torch.zeros(3, 4)))
+    zero, one = Source("zero"), Source("constant", 1.0)
+    apart = (Patch("latent", (0, 2), zero), Patch("latent.mean", (1,), one))
+    outputs = [
+        next(group.batches(group.live(), BatchSize(16))).output
+        for group in (
+            Group(mean_model.graph, mean_model.components, [Arm("c", "base", patches, 3)], clean, {}, [3], Shortcuts())
+            for patches in (apart, tuple(reversed(apart)))
+        )
+    ]
+    latent = clean.sides["base"][mean_model.components.site("latent").node].clone()
+    latent[:, 0], latent[:, 1], latent[:, 2] = 0.0, 1.0, 0.0
+    expected = mean_model.vae.decode(latent)
+    for output in outputs:
+        torch.testing.assert_close(output, expected)
