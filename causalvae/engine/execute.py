@@ -25,6 +25,8 @@ from causalvae.engine.responses import measure_responses
 from causalvae.engine.runner import PlanRunner, list_shards, write_shard
 from causalvae.engine.screening import leave_out, screen_components
 from causalvae.engine.shards import OVERHEADS, GroupCost
+from causalvae.engine.statistics import merge
+from causalvae.engine.subspaces.learning import learn_subspaces, learned_statistics
 from causalvae.engine.tables import FileTable, unreadable
 from causalvae.engine.workers import single_threaded_kernels
 from causalvae.errors import CausalVAEError
@@ -66,7 +68,8 @@ def execute_plan(
     folder : Path
         Takes the tables: ``outcomes/COHORT.NNNNN.parquet`` and ``observations/NNNNN.parquet`` a shard, then
         ``pairs.parquet``, ``images.parquet`` and ``manifest.json``. A shard whose file is there is not run again. Where
-        the plan screens sweeps, ``screens.parquet`` comes before all of them.
+        the plan screens sweeps, ``screens.parquet`` comes before all of them, and so does ``subspaces.parquet`` where
+        it learns subspaces.
     device : {"auto", "cpu", "cuda"}
     on_progress : callable
         Told of rows as they finish.
@@ -77,7 +80,8 @@ def execute_plan(
     ------
     CausalVAEError
         CV402 where `folder` holds the tables of another plan, or tables made by other versions, on another kind of
-        device or from other data: they must not be mixed with new ones.
+        device or from other data: they must not be mixed with new ones. CV434 to CV436 where a subspace cannot be
+        learned.
     """
     precision = str(plan.options.get("precision", "float32"))
     with single_threaded_kernels() as cores, matrix_precision(precision):
@@ -101,6 +105,7 @@ def _execute(
     _claim(folder, plan, _environment(dataset, chosen))
     workers = cores if chosen.type == "cpu" else 1
     scores = screen_components(plan, model, dataset, measure, chosen, folder, workers, on_progress)
+    learned = learn_subspaces(plan, model, dataset, measure, chosen, folder, workers, on_progress)
     remaining = pack_for(leave_out(plan, scores), model, chosen, workers)
     remaining = settle_shards(remaining, folder / "packing.json")
     runner = PlanRunner(remaining, model, dataset, measure, chosen)
@@ -113,7 +118,9 @@ def _execute(
     arms = {cohort.name: [arm for arm in distinct if arm.cohort == cohort.name] for cohort in plan.cohorts}
     unfinished = dict.fromkeys(shard.cohort for shard in missing)
     clock = busy_seconds(chosen)
-    statistics = {name: runner.statistics(name, arms[name]) for name in unfinished}
+    statistics = {
+        name: merge(runner.statistics(name, arms[name]), learned_statistics(plan, name, learned)) for name in unfinished
+    }
     overheads = busy_seconds(chosen) - clock
     extents = Extents(arms, remaining, model.components)
     count = Counter("interventions", "rows", *extents.total, on_progress)
@@ -151,7 +158,9 @@ def _execute(
     }
     write_json(manifest, folder / "manifest.json")
     sweep_partials(folder)
-    return StoredMeasurements(plan, pairs, table, observations, manifest, images, screens=scores, responses=responses)
+    return StoredMeasurements(
+        plan, pairs, table, observations, manifest, images, screens=scores, responses=responses, subspaces=learned
+    )
 
 
 def _batch_rows(costs: Path) -> int:

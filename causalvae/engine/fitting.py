@@ -33,10 +33,10 @@ _STEPS = 25
 _PLAIN = Shortcuts(suffix=True, dead_rows=False, low_rank=False, windows=False)
 
 
-def split_of(cohort: Cohort, seed: int) -> Cohort:
-    """A cohort drawn as `cohort` is, with a seed of its own, for fitting."""
-    own = int(digest([cohort.name, cohort.seed, "fit", seed]), 16) % 2**31
-    return replace(cohort, samples=SPLIT_PAIRS, seed=own)
+def split_of(cohort: Cohort, seed: int, pairs: int = SPLIT_PAIRS, purpose: str = "fit") -> Cohort:
+    """A cohort drawn as `cohort` is, with a seed of its own, for fitting; each purpose has its own too."""
+    own = int(digest([cohort.name, cohort.seed, purpose, seed]), 16) % 2**31
+    return replace(cohort, samples=pairs, seed=own)
 
 
 def fitted_arms(arms: Iterable[Arm]) -> dict[int, list[Arm]]:

@@ -30,6 +30,13 @@ responses
     ``pixel entropy``: entropy in nats of |change| over the output's numbers, divided by its sum, of the component
     ``first``. ``overlap``: |cosine| of the changes that ``first`` and ``second`` cause at the site. NaN where nothing
     changes.
+subspaces
+    One row a part of a site in which directions were learned: ``id`` (`causalvae.plan.learned.LearnedPart.id`),
+    ``cohort``, ``site`` (str), ``units`` (list of int), ``window`` (list of [start, stop]), ``dim`` (int), ``basis``
+    (float32, the orthonormal directions, (units, dim) row by row), ``objective``, ``donors`` (the factor whose value
+    donors share; empty where each pair is its own), ``pairs`` (int, learned on), ``start`` (where the best search
+    began), ``first_loss`` and ``loss`` (what interchanges on these pairs leave unexplained, before and after),
+    ``null_space_share``, ``null_space_dim`` (of the directions that nothing downstream reads) and ``null_space_how``.
 """
 
 from __future__ import annotations
@@ -76,6 +83,8 @@ class Measurements:
         See the module's docstring; empty where nothing was screened.
     responses : DataFrame
         See the module's docstring; empty where no latent was perturbed.
+    subspaces : DataFrame
+        See the module's docstring; empty where none was learned.
     """
 
     plan: Plan
@@ -87,6 +96,7 @@ class Measurements:
     periods: Mapping[str, float] = field(default_factory=dict)
     screens: pd.DataFrame = field(default_factory=pd.DataFrame)
     responses: pd.DataFrame = field(default_factory=pd.DataFrame)
+    subspaces: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     def open_table(self) -> OutcomeTable:
         """The outcomes as they are now, to be read arm by arm."""
@@ -132,7 +142,7 @@ class StoredMeasurements(Measurements):
 
     Parameters
     ----------
-    plan, pairs, observations, manifest, images, periods, screens, responses
+    plan, pairs, observations, manifest, images, periods, screens, responses, subspaces
         As of `Measurements`.
     table : FileTable
         Where the outcomes lie.
@@ -151,6 +161,7 @@ class StoredMeasurements(Measurements):
         periods: Mapping[str, float] | None = None,
         screens: pd.DataFrame | None = None,
         responses: pd.DataFrame | None = None,
+        subspaces: pd.DataFrame | None = None,
     ) -> None:
         given = {
             "plan": plan,
@@ -161,6 +172,7 @@ class StoredMeasurements(Measurements):
             "periods": periods or {},
             "screens": pd.DataFrame() if screens is None else screens,
             "responses": pd.DataFrame() if responses is None else responses,
+            "subspaces": pd.DataFrame() if subspaces is None else subspaces,
             "_files": table,
         }
         for name, value in given.items():
@@ -188,6 +200,7 @@ class StoredMeasurements(Measurements):
             periods,
             self.screens,
             self.responses,
+            self.subspaces,
         )
 
 

@@ -22,7 +22,7 @@ from causalvae.engine.clock import busy_seconds
 from causalvae.engine.controls import check_engine
 from causalvae.engine.donors import Donors, choose_donors
 from causalvae.engine.effort import OnRows
-from causalvae.engine.fitting import fit_sources, fitted_arms, split_of
+from causalvae.engine.fitting import SPLIT_PAIRS, fit_sources, fitted_arms, split_of
 from causalvae.engine.lowering import lower
 from causalvae.engine.measurements import write_json, write_table
 from causalvae.engine.outcomes import Measure, OutcomeMeter
@@ -297,12 +297,19 @@ class PlanRunner:
             parts.append(rounded)
         return merge(*parts)
 
-    def split(self, name: str, seed: int) -> ShardInputs:
-        """Pairs that are drawn as a cohort's are, to fit on, in float32."""
-        cohort = split_of(self.cohorts[name].cohort, seed)
+    def split(
+        self, name: str, seed: int, pairs: int = SPLIT_PAIRS, purpose: str = "fit", keys: tuple[DonorKey, ...] = ()
+    ) -> ShardInputs:
+        """Pairs that are drawn as a cohort's are, to fit on, in float32, with donors from among them."""
+        cohort = split_of(self.cohorts[name].cohort, seed, pairs, purpose)
         rows = self._draw(cohort).rows
         sides = {side: self._dataset.inputs(drawn).to(self.device) for side, drawn in rows.items()}
-        return ShardInputs(name, 0, sides, self._noise_of(cohort).to(self.device))
+        noise = self._noise_of(cohort).to(self.device)
+        donors = {}
+        for key in keys:
+            chosen = choose_donors(self._dataset, rows, key)
+            donors[key] = (self._dataset.inputs(chosen.rows).to(self.device), noise[torch.from_numpy(chosen.pairs)])
+        return ShardInputs(name, 0, sides, noise, donors)
 
     def run(
         self,

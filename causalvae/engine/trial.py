@@ -26,6 +26,7 @@ from causalvae.engine.statistics import (
     merge,
     sites_needing,
 )
+from causalvae.engine.subspaces.learning import standing_statistics
 from causalvae.engine.suffix import Ledger
 from causalvae.engine.values import MIN_ROWS, Statistics
 from causalvae.plan.types import OUTPUT, Arm
@@ -254,4 +255,5 @@ def facts_of(runner: PlanRunner, arms: Sequence[Arm], inputs: ShardInputs) -> di
         gather_moments(runner.graph, runner.components, moments, [inputs]) if moments else {},
         gather_means(runner.graph, runner.components, means, [inputs]) if means else {},
         gather_observed(runner.graph, runner.components, observed, [inputs]) if observed else {},
+        standing_statistics(arms, runner.components),
     )

@@ -283,7 +283,9 @@ def apply_patch(value: Tensor, patch: Patch, source: Tensor, statistics: Statist
 
 
 def through_subspace(own: Tensor, source: Tensor, basis: Tensor, complement: bool = False) -> Tensor:
-    """a + R R^T (s - a), or with `complement` a + (I - R R^T) (s - a), computed in the type of `basis`.
+    """Move `own` towards `source` within a subspace: a + R R^T (s - a), in the type of `basis`.
+
+    With `complement` outside it: a + (I - R R^T) (s - a).
 
     Parameters
     ----------

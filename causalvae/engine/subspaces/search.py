@@ -1,0 +1,165 @@
+"""The search for directions: Adam on the QR decomposition of a free matrix, from several starts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from causalvae.engine.gradients import gradients_through
+from causalvae.engine.subspaces.interchanges import ROWS, Interchanges
+from causalvae.engine.workers import run_tasks
+from causalvae.errors import CausalVAEError
+
+PRINCIPAL = "the principal directions of the change"
+# How far the first steps turn a direction, in radians; the later ones less, down to nothing.
+_TURN = 0.1
+
+
+@dataclass(frozen=True)
+class Found:
+    """The directions that one search found, or the best of several.
+
+    Parameters
+    ----------
+    basis : Tensor, float32, shape (units, dim)
+        Orthonormal; each column points to where the treatment moves the part on average.
+    start : str
+        Where the search began.
+    loss : float
+        What interchanges on all pairs leave unexplained.
+    first_loss : float
+        The same of the directions that the search began with.
+    """
+
+    basis: Tensor
+    start: str
+    loss: float
+    first_loss: float
+
+
+def learn_directions(
+    problem: Interchanges, dim: int, workers: int = 1, on_steps: Callable[[int], None] = lambda steps: None
+) -> Found:
+    """The directions whose interchanges leave least unexplained.
+
+    Each search takes steps of Adam, by fixed learning rates that fall along half a cosine, on `ROWS` pairs at a time.
+    One begins with the principal directions of x' - x, the others at random. The best of what they began with and of
+    what they found is kept, by the loss over all pairs; of equal ones the first.
+
+    Parameters
+    ----------
+    problem : Interchanges
+    dim : int
+        How many directions, at least one and fewer than the part's units.
+    workers : int
+        Searches that run beside each other; they change no bit of any.
+    on_steps : callable
+        Told of steps as they are taken.
+
+    Raises
+    ------
+    CausalVAEError
+        CV434 where the objective has no gradient at the patched part, CV436 where it has none that is finite.
+    """
+    starts = [(PRINCIPAL, principal_directions(problem, dim))]
+    for number in range(problem.learned.restarts):
+        drawn = np.random.default_rng([problem.learned.seed, number]).standard_normal((problem.units, dim))
+        starts.append((f"random directions {number + 1}", torch.from_numpy(drawn).to(problem.own.device)))
+    found: list[Found | None] = [None] * len(starts)
+
+    def search(number: int) -> None:
+        # Neither the worker's inference mode nor the caller's: gradients are wanted.
+        with torch.inference_mode(False):
+            found[number] = _search(problem, *starts[number], number, on_steps)
+
+    run_tasks([partial(search, number) for number in range(len(starts))], workers)
+    return min((each for each in found if each is not None), key=lambda each: each.loss)
+
+
+def principal_directions(problem: Interchanges, dim: int) -> Tensor:
+    """The directions in which the part's changes from x to x' are largest, not centred: float64, (units, dim)."""
+    changes = _changes(problem)
+    # Eigenvalues come in rising order.
+    vectors: Tensor = torch.linalg.eigh(changes.T @ changes).eigenvectors
+    return vectors[:, -dim:].flip(1)
+
+
+def _search(problem: Interchanges, label: str, start: Tensor, number: int, on_steps: Callable[[int], None]) -> Found:
+    learned = problem.learned
+    first = orthonormal(start)
+    free = first.clone().requires_grad_()
+    # Adam moves every number by about the rate, and so a column of `units` numbers by its root times that.
+    optimiser = torch.optim.Adam([free], lr=_TURN / math.sqrt(problem.units), foreach=False)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, learned.steps)
+    order = _batches(problem.pairs, learned.steps, learned.seed, number)
+    with gradients_through(problem.graph):
+        for pairs in order:
+            loss = problem.unexplained(orthonormal(free), pairs)
+            free.grad = _gradient(problem, loss, free)
+            optimiser.step()
+            schedule.step()
+            on_steps(1)
+    with torch.no_grad():
+        last = _orient(orthonormal(free), problem)
+        first = _orient(first, problem)
+    # What is handed on is float32, so that is what is judged.
+    rounded = [basis.float() for basis in (last, first)]
+    losses = [problem.unexplained_by_all(basis.double()) for basis in rounded]
+    best = 0 if losses[0] <= losses[1] else 1
+    return Found(rounded[best].detach(), label, losses[best], losses[1])
+
+
+def orthonormal(free: Tensor) -> Tensor:
+    """An orthonormal basis of the space that the columns of `free` span, differentiable."""
+    basis: Tensor = torch.linalg.qr(free).Q
+    return basis
+
+
+def _orient(basis: Tensor, problem: Interchanges) -> Tensor:
+    """The same directions, each turned to where the part moves on average."""
+    along = _changes(problem).mean(0) @ basis
+    turned: Tensor = basis * torch.where(along < 0, -1.0, 1.0)
+    return turned
+
+
+def _changes(problem: Interchanges) -> Tensor:
+    """By how much the treatment moves the part, each position of each pair a row: float64, (rows, units)."""
+    return (problem.other - problem.own)[problem.pairs].double().movedim(1, -1).reshape(-1, problem.units)
+
+
+def _gradient(problem: Interchanges, loss: Tensor, free: Tensor) -> Tensor:
+    place, objective = f"subspace.objective: {problem.learned.objective}", problem.learned.objective
+    gradient = torch.autograd.grad(loss, free, allow_unused=True)[0] if loss.requires_grad else None
+    if gradient is None:
+        raise CausalVAEError(
+            "CV434",
+            f"{objective} cannot be differentiated with respect to the patched values, so no directions can be "
+            "learned by it.",
+            "Write `objective: output`, or name mediators that the objective is computed from.",
+            place,
+        )
+    if not bool(torch.isfinite(gradient).all()):
+        raise CausalVAEError(
+            "CV436",
+            f"the gradient of {objective} is not finite while directions are learned.",
+            "Write `objective: output`, or an attribute that is defined on every output.",
+            place,
+        )
+    return gradient
+
+
+def _batches(pairs: Tensor, steps: int, seed: int, number: int) -> list[Tensor]:
+    """The pairs of each step: all of them in a random order, again and again."""
+    rng = np.random.default_rng([seed, number, len(pairs)])
+    size = min(ROWS, len(pairs))
+    found: list[Tensor] = []
+    while len(found) < steps:
+        order = torch.from_numpy(rng.permutation(len(pairs))).to(pairs.device)
+        found += [pairs[part] for part in order.split(size) if len(part) == size]
+    return found[:steps]
