@@ -26,6 +26,7 @@ from causalvae.costs import (
     side_by_side,
 )
 from causalvae.digest import digest
+from causalvae.disentanglement.report import ScoreReport
 from causalvae.effects import estimate_effects
 from causalvae.engine.backends.backend import open_backend
 from causalvae.engine.execute import choose_device, execute_plan
@@ -46,6 +47,7 @@ from causalvae.plan.types import Plan, Role
 from causalvae.readouts import check_readouts, measure
 from causalvae.report import write_report
 from causalvae.results import CostRow, GraphSummary, Results, TraversalStrip
+from causalvae.scoring import find_scores
 from causalvae.spec import load_spec, load_train_spec, write_resolved
 from causalvae.spec.schema import Spec
 from causalvae.spec.training import TrainSpec
@@ -248,6 +250,7 @@ def analyse(
     folder: Path,
     randomised: Measurements | None = None,
     on_progress: OnProgress = ignore_progress,
+    scores: ScoreReport | None = None,
 ) -> Results:
     """From measurements to effects, verdicts and alignment.
 
@@ -262,6 +265,8 @@ def analyse(
     randomised : Measurements, optional
         Of the hypotheses' treatments and the latent perturbations on a randomly initialised copy.
     on_progress : callable
+    scores : ScoreReport, optional
+        Classical scores of the network, which no measurement of the plan gives.
     """
     workspace = open_workspace(spec, folder)
     declared, spec = spec, workspace.spec
@@ -335,6 +340,7 @@ def analyse(
         metrics=metrics.rows,
         cross_checks=effects.checks,
         arrows=effects.arrows,
+        scores=scores,
     )
 
 
@@ -372,8 +378,10 @@ def run_spec(spec: Spec, folder: Path, out: Path = Path("runs"), tell: OnProgres
     (run_folder / "spec.yaml").write_text(write_resolved(spec), encoding="utf-8")
     predicted = _predict(spec, plan, folder, _tables(runs, plan))
     measurements = execute(spec, plan, folder, runs, tell)
-    randomised = _execute_randomised(open_workspace(spec, folder), plan, runs)
-    results = analyse(spec, plan, measurements, folder, randomised, tell)
+    workspace = open_workspace(spec, folder)
+    randomised = _execute_randomised(workspace, plan, runs)
+    scores = find_scores(workspace, plan.model_digest, runs / "scores", tell)
+    results = analyse(spec, plan, measurements, folder, randomised, tell, scores)
     costs = side_by_side(predicted, measured_rows(_tables(runs, plan)))
     execution = {
         **results.execution,

@@ -7,6 +7,7 @@ from typing import Any
 
 from causalvae.alignment.types import Alignment
 from causalvae.circuits.types import Verdict
+from causalvae.disentanglement.report import ScoreReport
 from causalvae.effects.types import ArrowStrength, CrossCheck, Estimate, MetricRow, Refutation, ScreenSummary, UnitRole
 from causalvae.readouts.types import ReadoutCheck
 
@@ -130,6 +131,8 @@ class Results:
         The effects of mediations computed other ways, each with DoWhy's estimand or the reason for its refusal.
     arrows : tuple of ArrowStrength
         What each arrow of a mediation carries, by DoWhy's graphical causal model.
+    scores : ScoreReport or None
+        Classical disentanglement scores; None where the spec asks for none.
     """
 
     name: str
@@ -156,6 +159,7 @@ class Results:
     metrics: tuple[MetricRow, ...] = ()
     cross_checks: tuple[CrossCheck, ...] = ()
     arrows: tuple[ArrowStrength, ...] = ()
+    scores: ScoreReport | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain nested dicts, lists and numbers."""

@@ -11,14 +11,11 @@ from pathlib import Path
 from causalvae.api import TrainOutcome, run_spec, train_network
 from causalvae.comparison.summarise import measures_of
 from causalvae.comparison.types import Measure
-from causalvae.data.dataset import Dataset, open_dataset
 from causalvae.digest import digest
-from causalvae.disentanglement import Codes, ScoreSettings, score
 from causalvae.engine.progress import OnProgress, Progress, ignore_progress
-from causalvae.models.loading import Model, load_model
-from causalvae.models.network import channel_kl, channel_means
 from causalvae.report.write import replace_text
 from causalvae.report.write_study import write_study
+from causalvae.spec.disentanglement_section import DisentanglementSection
 from causalvae.spec.loader import load_spec, load_study_spec
 from causalvae.spec.model_section import ZooModel
 from causalvae.spec.schema import Spec
@@ -29,14 +26,8 @@ from causalvae.study.types import StudyResults
 
 OnCell = Callable[[str, int, int], None]
 
-# What the published study calls disentanglement, and the other scores that a study keeps of each network.
-KEPT_SCORES = {
-    "DCI disentanglement": "disentanglement",
-    "MIG": "MIG",
-    "SAP": "SAP",
-    "FactorVAE score": "FactorVAE score",
-    "IRS": "IRS",
-}
+# Raised whenever a measure of a cell is taken in another way: what is kept of it is then no answer any more.
+_CELLS = 2
 
 
 @dataclass(frozen=True)
@@ -127,7 +118,7 @@ def analyse_cells(
     """Run the analysis of each network's data on it, and score it; every network must have been trained.
 
     What is found of a network is kept in ``cells/DATA-MODEL-SEED.json`` and read from there the next time, unless the
-    analysis, the scores' settings or the weights have changed.
+    analysis, which holds the scores' settings, or the weights have changed.
     """
     cells = []
     for number, (data, model, seed) in enumerate(study.cells, start=1):
@@ -143,18 +134,14 @@ def _analyse(
     name = study.train_spec(data, model, seed).name
     path = base / study.data[data].analysis
     weights = (_place(folder, name) / f"{name}.safetensors").resolve()
-    spec = analysis_spec(load_spec(path), weights, name)
+    spec = analysis_spec(load_spec(path), weights, name, study.scores)
     kept = folder / "cells" / f"{name}.json"
-    key = digest(
-        [spec.digest, study.scores.model_dump(mode="json"), weights.stat().st_size, weights.stat().st_mtime_ns]
-    )
+    key = digest([_CELLS, spec.digest, weights.stat().st_size, weights.stat().st_mtime_ns])
     found = _read(kept, key)
     if found is not None:
         return found
     outcome = run_spec(spec, path.parent, folder / "runs", on_progress)
-    dataset = open_dataset(spec.data, path.parent)
-    network = load_model(spec.model, path.parent, dataset.input_shape)
-    measures = (*measures_of(outcome.results), *_scores(study, network, dataset))
+    measures = measures_of(outcome.results)
     page = os.path.relpath(outcome.reports["html"], folder)
     cell = Cell(data, model, seed, measures, page)
     kept.parent.mkdir(parents=True, exist_ok=True)
@@ -162,11 +149,13 @@ def _analyse(
     return cell
 
 
-def analysis_spec(base: Spec, weights: Path, name: str) -> Spec:
-    """An analysis with a trained network in place of its own."""
+def analysis_spec(base: Spec, weights: Path, name: str, scores: DisentanglementSection | None = None) -> Spec:
+    """An analysis with a trained network in place of its own, and with `scores` where it has no such section."""
     # A network that learned little belongs to a study as much as one that learned all: its report warns of it.
     model = ZooModel(source="zoo", weights=str(weights), untrained=True)
-    return base.model_copy(update={"name": name, "model": model, "variants": {}})
+    return base.model_copy(
+        update={"name": name, "model": model, "variants": {}, "disentanglement": base.disentanglement or scores}
+    )
 
 
 def _read(kept: Path, key: str) -> Cell | None:
@@ -177,27 +166,3 @@ def _read(kept: Path, key: str) -> Cell | None:
         return None
     measures = tuple(Measure(**measure) for measure in content.pop("measures"))
     return Cell(measures=measures, **content)
-
-
-def _scores(study: StudySpec, model: Model, dataset: Dataset) -> tuple[Measure, ...]:
-    """Classical scores, under the names that a study prints."""
-    import torch
-
-    def represent(inputs: torch.Tensor) -> Codes:
-        with torch.inference_mode():
-            posterior = model.vae.encode(inputs)
-        means = channel_means(posterior.mean)
-        if posterior.is_point:
-            return Codes(means, None, None)
-        # What a channel's mean is spread by is not the spread of its positions.
-        logvar = posterior.logvar if posterior.mean.ndim == 2 else None
-        return Codes(means, channel_kl(posterior.mean, posterior.logvar), logvar)
-
-    settings = ScoreSettings(samples=study.scores.samples, test_samples=study.scores.samples // 2, votes=2000,
-                             test_votes=1000, density_samples=500, resamples=100)  # fmt: skip
-    scores = score(dataset, represent, settings)
-    return tuple(
-        Measure(KEPT_SCORES[s.name], s.value, "", s.lower, s.upper, study.scores.samples)
-        for s in scores.scores
-        if s.name in KEPT_SCORES
-    )

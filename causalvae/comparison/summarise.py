@@ -7,16 +7,36 @@ from collections.abc import Iterable, Sequence
 
 from causalvae.comparison.types import Comparison, Measure, Side
 from causalvae.digest import digest
-from causalvae.effects.types import Estimate
+from causalvae.disentanglement.report import ScoreReport
+from causalvae.effects.types import Estimate, MetricRow
 from causalvae.results import Results
 
 ACTIVE_KL = 0.1
 
 STRENGTH = "mean strength"
 SPECIFICITY = "mean specificity"
+SPECIFICITY_OF_ALL = "specificity of all latents"
 MEDIATED = "mean mediated share"
 MODULARITY = "modularity"
 POLYSEMANTIC = "polysemantic share"
+RECONSTRUCTION = "reconstruction"
+DISENTANGLEMENT = "disentanglement"
+
+# What the classical scores are called beside a run's other measures, of which some have the same names.
+CLASSICAL = {
+    "DCI disentanglement": DISENTANGLEMENT,
+    "MIG": "MIG",
+    "SAP": "SAP",
+    "FactorVAE score": "FactorVAE score",
+    "beta-VAE score": "beta-VAE score",
+    "IRS": "IRS",
+    "modularity": "code modularity",
+    "explicitness": "explicitness",
+    "DCI completeness": "completeness",
+    "DCI informativeness": "informativeness",
+}
+# The published study's columns, in its order.
+LEADING = (DISENTANGLEMENT, "MIG", STRENGTH, SPECIFICITY, MODULARITY, POLYSEMANTIC, MEDIATED, RECONSTRUCTION)
 
 
 def summarise(name: str, description: str, runs: Sequence[tuple[str, str, Results, str]]) -> Comparison:
@@ -30,9 +50,11 @@ def summarise(name: str, description: str, runs: Sequence[tuple[str, str, Result
     Notes
     -----
     Measures of a side: reconstruction and KL in nats an input, latents of a KL above 0.1 nats, causal effect strength
-    and specificity averaged over the latents that were perturbed (each latent weighs the same, dead ones too),
-    modularity averaged over the layers that it is measured at, the share of polysemantic latents, and the declared
-    graph's precision, recall and F1. Averages over latents carry no interval: the latents are all there are.
+    averaged over all latents that were perturbed, specificity over those of them that are not inert (as the report's
+    metrics have it: the distribution of an effect that is none is that of rounding) and, by another name, over all,
+    modularity averaged over the layers that it is measured at, the share of polysemantic latents, the declared graph's
+    precision, recall and F1, and the classical scores where the spec asks for them. Averages over latents carry no
+    interval: the latents are all there are.
     """
     sides = tuple(Side(label, text, results, measures_of(results), report) for label, text, results, report in runs)
     content = [[side.name, side.results.manifest.get("spec digest", "")] for side in sides]
@@ -44,18 +66,36 @@ def measures_of(results: Results) -> tuple[Measure, ...]:
     kls = [latent.kl for latent in results.latents if latent.kl is not None]
     alignment = results.alignment
     return (
-        Measure("reconstruction", _number(results.model.get("reconstruction (nats an image)")), "nats"),
+        Measure(RECONSTRUCTION, _number(results.model.get("reconstruction (nats an image)")), "nats"),
         Measure("KL", _number(results.model.get("KL (nats an image)")), "nats"),
         Measure("active latents", float(sum(kl > ACTIVE_KL for kl in kls)) if kls else None, f"of {len(kls)}"),
-        _mean_over_latents(results.estimates, "causal_effect_strength", "pixel L2", STRENGTH),
-        _mean_over_latents(results.estimates, "specificity_bounded", "share", SPECIFICITY),
+        _mean_of_rows(results.metrics, "causal_effect_strength", "pixel L2", STRENGTH),
+        _mean_of_rows(results.metrics, "specificity_bounded", "share", SPECIFICITY),
+        _mean_over_latents(results.estimates, "specificity_bounded", "share", SPECIFICITY_OF_ALL),
         _mean_share(results.estimates),
         _mean_of_runs(results.estimates, "modularity", MODULARITY),
         _mean_of_runs(results.estimates, "polysemantic_share", POLYSEMANTIC),
         Measure("precision", None if alignment is None else alignment.precision, "share"),
         Measure("recall", None if alignment is None else alignment.recall, "share"),
         Measure("F1", None if alignment is None else alignment.f1, "share"),
+        *_classical(results.scores),
     )
+
+
+def _classical(scores: ScoreReport | None) -> Iterable[Measure]:
+    if scores is None:
+        return
+    for row in scores.rows:
+        if row.name in CLASSICAL:
+            yield Measure(CLASSICAL[row.name], row.value, "", row.lower, row.upper, scores.samples)
+
+
+def _mean_of_rows(rows: Iterable[MetricRow], metric: str, unit: str, name: str) -> Measure:
+    """The mean over latent perturbations of what the report's metrics say of the latents of each."""
+    found = [row for row in rows if row.metric == metric and row.unit == unit and math.isfinite(row.value)]
+    if len(found) == 1:
+        return Measure(name, found[0].value, unit, found[0].lower, found[0].upper, found[0].units or None)
+    return Measure(name, sum(row.value for row in found) / len(found) if found else None, unit)
 
 
 def _number(value: object) -> float | None:

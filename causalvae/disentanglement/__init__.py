@@ -15,11 +15,12 @@ from causalvae.disentanglement.information import discretise
 from causalvae.disentanglement.irs import IRS, irs
 from causalvae.disentanglement.mig import MIG, mig
 from causalvae.disentanglement.modularity import Explicitness, Modularity, explicitness, modularity
+from causalvae.disentanglement.report import ScoredCodes, ScoreReport, ScoreRow, condense
 from causalvae.disentanglement.sampled_mig import sampled_mig
 from causalvae.disentanglement.samplers import FixedFactorSampler, PoolSampler
 from causalvae.disentanglement.sap import SAP, sap_continuous, sap_discrete
 from causalvae.disentanglement.scores import DisentanglementScores, Score, ScoreSettings
-from causalvae.disentanglement.scoring import Codes, score
+from causalvae.disentanglement.scoring import Codes, score, score_factors
 from causalvae.disentanglement.udr import UDR, udr
 
 __all__ = [
@@ -38,10 +39,14 @@ __all__ = [
     "Modularity",
     "PoolSampler",
     "Score",
+    "ScoreReport",
+    "ScoreRow",
     "ScoreSettings",
+    "ScoredCodes",
     "TrueValueProbability",
     "Unconfoundedness",
     "beta_vae_score",
+    "condense",
     "dci",
     "discretise",
     "explicitness",
@@ -55,6 +60,7 @@ __all__ = [
     "sap_continuous",
     "sap_discrete",
     "score",
+    "score_factors",
     "udr",
     "unconfoundedness",
 ]

@@ -89,18 +89,9 @@ def score(
         CV510 and CV511 where `represent` gives what are no codes; CV512 for data without factors that vary; CV515 where
         a level is too rare for pairs; CV206 for ``sampling="fresh"`` on data whose factors cannot be set.
     """
-    if not dataset.space.factors:
-        raise CausalVAEError(
-            "CV512",
-            f"The data set {dataset.name} has no labelled factors.",
-            "Classical scores need labels; latent and activation interventions do not.",
-            "data",
-        )
     settings = settings or ScoreSettings()
-    rng = np.random.default_rng(settings.seed)
-    rows = [dataset.draw(count, rng) for count in (settings.samples, settings.test_samples)]
+    rows, values = _draw_labelled(dataset, settings)
     codes, test = (encode(dataset, part, represent, settings.inputs_at_once) for part in rows)
-    values = np.concatenate([dataset.values(part) for part in rows])
     labels = read_labels(dataset.space, values, settings.bins)
     sampler: FixedFactorSampler
     if settings.sampling == "fresh":
@@ -110,6 +101,45 @@ def score(
     return score_codes(
         codes, test, labels, sampler, settings, name=dataset.name, factors=dataset.space.names, on_step=on_step
     )
+
+
+def score_factors(
+    dataset: Dataset, settings: ScoreSettings | None = None, on_step: OnStep = lambda done, total: None
+) -> DisentanglementScores:
+    """Measure the scores of the data's own factors, each taken for a latent: what a perfect code would have.
+
+    The samples are those that `score` draws. Values are made [0, 1] over them, as a network's latents have one scale;
+    categories keep the order of their numbers, for a latent that tells them apart has them in some order too.
+
+    Raises
+    ------
+    CausalVAEError
+        As `score`.
+    """
+    settings = settings or ScoreSettings()
+    _, values = _draw_labelled(dataset, settings)
+    low, reach = values.min(axis=0), np.ptp(values, axis=0)
+    codes, test = np.split((values - low) / np.where(reach > 0, reach, 1.0), [settings.samples])
+    labels = read_labels(dataset.space, values, settings.bins)
+    sampler = PoolSampler(codes, labels.levels[: settings.samples])
+    names = dataset.space.names
+    return score_codes(
+        Codes(codes), Codes(test), labels, sampler, settings, name=dataset.name, factors=names, on_step=on_step
+    )
+
+
+def _draw_labelled(dataset: Dataset, settings: ScoreSettings) -> tuple[list[Rows], FloatArray]:
+    """Samples to fit and to test on, and the factors' values of both, one after the other; CV512 without factors."""
+    if not dataset.space.factors:
+        raise CausalVAEError(
+            "CV512",
+            f"The data set {dataset.name} has no labelled factors.",
+            "Classical scores need labels; latent and activation interventions do not.",
+            "data",
+        )
+    rng = np.random.default_rng(settings.seed)
+    rows = [dataset.draw(count, rng) for count in (settings.samples, settings.test_samples)]
+    return rows, np.concatenate([dataset.values(part) for part in rows])
 
 
 def encode(dataset: Dataset, rows: Rows, represent: Represent, inputs_at_once: int = 256) -> Codes:

@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field, PositiveInt
 
 from causalvae.spec.data_section import DataSection
+from causalvae.spec.disentanglement_section import DisentanglementSection
 from causalvae.spec.section import Name, Number, Section
 from causalvae.spec.training import Objective, Optimiser, TrainModel, TrainSpec
 
@@ -34,12 +35,6 @@ class StudyData(Section):
     )
 
 
-class StudyScores(Section):
-    """How classical disentanglement is scored on each network."""
-
-    samples: PositiveInt = Field(default=4000, description="Samples; half as many again are held out where needed.")
-
-
 class StudySpec(Section):
     """A whole study."""
 
@@ -52,7 +47,10 @@ class StudySpec(Section):
     steps: PositiveInt = 5000
     batch_size: PositiveInt = 64
     optimiser: Optimiser = Optimiser()
-    scores: StudyScores = StudyScores()
+    scores: DisentanglementSection = Field(
+        default=DisentanglementSection(),
+        description="How each network is scored, where the analysis of its data does not say so itself.",
+    )
     published: dict[Name, dict[str, Number]] = Field(
         default={}, description="Numbers from elsewhere to print beside: model -> measure -> number."
     )

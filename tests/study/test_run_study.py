@@ -49,7 +49,7 @@ models:
 seeds: [0]
 steps: 20
 batch_size: 16
-scores: {samples: 200}
+scores: {samples: 200, votes: 50, predictor: bagging}
 """
 
 

@@ -1,0 +1,134 @@
+"""The scores of one run's network as results hold them: plain numbers, beside their baselines."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from causalvae.disentanglement.arrays import FloatArray
+from causalvae.disentanglement.scores import DisentanglementScores, Score
+
+Row = tuple[float | None, ...]
+
+
+@dataclass(frozen=True)
+class ScoreRow:
+    """One score of a network, and what it is for codes that learned nothing or everything.
+
+    Parameters
+    ----------
+    name : str
+    value : float or None
+        None where it is not defined; `note` says why.
+    lower, upper : float or None
+        Interval over samples or votes, the network being what it is; None where none is made.
+    oracle : float or None
+        Of the data's own factors, each one latent.
+    random : float or None
+        Of the network with its weights drawn anew, all of its latents counted.
+    note : str
+    """
+
+    name: str
+    value: float | None
+    lower: float | None = None
+    upper: float | None = None
+    oracle: float | None = None
+    random: float | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class ScoreReport:
+    """The classical scores of a run, or why there are none.
+
+    Parameters
+    ----------
+    rows : tuple of ScoreRow
+    absent : str
+        Why there are no scores; empty where there are.
+    data : str
+    factors : tuple of str
+    latents : int
+    dead : tuple of int
+        Latents that are left out because they carry next to nothing.
+    kl_threshold : float
+        Below which latents are dead.
+    samples, test_samples : int
+        What predictors were fitted and tested on.
+    predictor : str
+        Of DCI; empty where it is not measured.
+    dependence : float
+        Largest mutual information between two factors, over the smaller of their entropies.
+    importance : tuple of tuple
+        How much DCI's predictor of each factor (columns) uses each latent (rows), each column summing to 1; empty
+        where DCI is not measured.
+    confidence : float
+    seed : int
+    notes : tuple of str
+        What must be known of all scores.
+    """
+
+    rows: tuple[ScoreRow, ...] = ()
+    absent: str = ""
+    data: str = ""
+    factors: tuple[str, ...] = ()
+    latents: int = 0
+    dead: tuple[int, ...] = ()
+    kl_threshold: float = 0.0
+    samples: int = 0
+    test_samples: int = 0
+    predictor: str = ""
+    dependence: float = 0.0
+    importance: tuple[Row, ...] = ()
+    confidence: float = 0.95
+    seed: int = 0
+    notes: tuple[str, ...] = ()
+
+    def value(self, name: str) -> float | None:
+        """The score called `name`; None where there is none."""
+        return next((row.value for row in self.rows if row.name == name), None)
+
+
+@dataclass(frozen=True)
+class ScoredCodes:
+    """What is kept of the scores of one code: of the network's, or of a baseline's.
+
+    Parameters
+    ----------
+    scores : tuple of Score
+    active : tuple of bool
+        Which latents count.
+    dependence : float
+        Of the factors; see `DisentanglementScores`.
+    importance : tuple of tuple
+        See `ScoreReport`.
+    """
+
+    scores: tuple[Score, ...]
+    active: tuple[bool, ...]
+    dependence: float
+    importance: tuple[Row, ...] = ()
+
+    def value(self, name: str) -> float | None:
+        """The score called `name`; None where there is none."""
+        return next((score.value for score in self.scores if score.name == name), None)
+
+
+def condense(measured: DisentanglementScores) -> ScoredCodes:
+    """What a report needs of the scores of one code."""
+    return ScoredCodes(
+        scores=measured.scores,
+        active=tuple(bool(each) for each in measured.active),
+        dependence=float(measured.dependence),
+        importance=() if measured.dci is None else _shares(measured.dci.importance),
+    )
+
+
+def _shares(importance: FloatArray) -> tuple[Row, ...]:
+    known = np.isfinite(importance)
+    total = np.where(known, importance, 0.0).sum(axis=0, keepdims=True)
+    shares = np.full(importance.shape, np.nan)
+    np.divide(importance, total, out=shares, where=known & (total > 0))
+    return tuple(tuple(float(x) if np.isfinite(x) else None for x in row) for row in shares)

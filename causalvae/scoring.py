@@ -1,0 +1,271 @@
+"""The classical disentanglement scores of a run: on samples of its own, kept so that they are measured once."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Callable
+from dataclasses import asdict
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+
+from causalvae.digest import digest
+from causalvae.disentanglement import (
+    Codes,
+    Score,
+    ScoredCodes,
+    ScoreReport,
+    ScoreRow,
+    ScoreSettings,
+    condense,
+    score,
+    score_factors,
+)
+from causalvae.disentanglement.dci import Regressor
+from causalvae.engine.measurements import write_json
+from causalvae.engine.progress import OnProgress, Progress, ignore_progress
+from causalvae.errors import CausalVAEError
+from causalvae.models.loading import randomise
+from causalvae.models.network import channel_kl, channel_means
+from causalvae.models.vae import VAE
+from causalvae.spec.disentanglement_section import DisentanglementSection
+from causalvae.workspace import Workspace
+
+# Of the files that scores are kept in: raised whenever the same settings give other numbers.
+_VERSION = 1
+_REGRESSORS: Final[dict[str, Regressor]] = {
+    "boosting": "gradient boosting",
+    "bagging": "bagged trees",
+    "lasso": "lasso",
+}
+# What makes scores impossible on some data, and no fault of the run.
+_ABSENT: Final = frozenset({"CV510", "CV511", "CV512", "CV513", "CV515"})
+_AT_ONCE = 64
+_DENSITIES = 500
+# Baselines of this process, by key: networks that are compared on one data set share them.
+_shared: dict[str, ScoredCodes] = {}
+
+
+def settings_of(section: DisentanglementSection, inputs_at_once: int = _AT_ONCE) -> ScoreSettings:
+    """A spec's section as the settings of `causalvae.disentanglement.score`."""
+    return ScoreSettings(
+        samples=section.samples,
+        test_samples=section.held_out,
+        inputs_at_once=inputs_at_once,
+        bins=section.bins,
+        regressor=_REGRESSORS[section.predictor],
+        votes=section.votes,
+        test_votes=max(section.votes // 2, 1),
+        kl_threshold=section.kl_threshold,
+        density_samples=min(_DENSITIES, section.samples),
+        confidence=section.confidence,
+        seed=section.seed,
+        measures=section.scores,
+    )
+
+
+def find_scores(
+    workspace: Workspace, model_digest: str, folder: Path, on_progress: OnProgress = ignore_progress
+) -> ScoreReport | None:
+    """The classical scores that a spec asks for; None where it asks for none.
+
+    Parameters
+    ----------
+    workspace : Workspace
+    model_digest : str
+        Of the network: other weights are another network.
+    folder : Path
+        Takes what was measured, one file a code (the network's, the factors', the random copy's); what it holds for
+        equal settings, data and weights is not measured again.
+    on_progress : callable
+
+    Raises
+    ------
+    CausalVAEError
+        For faults of the network or of files; data that cannot be scored are no fault, and the report says why.
+    """
+    section, spec = workspace.spec.disentanglement, workspace.spec
+    if section is None:
+        return None
+    held = workspace.spec.execution.batch_rows
+    settings = settings_of(section, held if isinstance(held, int) else _AT_ONCE)
+    data = [spec.data.model_dump(mode="json", exclude={"samples"}), workspace.data_identity]
+    asked = [
+        _VERSION,
+        version("scikit-learn"),
+        section.model_dump(mode="json", exclude={"baselines", "scores", "test_samples"}),
+        sorted(section.scores),
+        section.held_out,
+        data,
+    ]
+    told = partial(_tell, on_progress)
+
+    def measure_network() -> ScoredCodes:
+        represent = _represent(workspace.model.vae, settings, told("encoding", "batches"))
+        return condense(score(workspace.dataset, represent, settings, told("scores", "steps")))
+
+    try:
+        found = _kept(folder, "network", digest([*asked, model_digest]), measure_network)
+        oracle, random = _baselines(workspace, settings, asked, folder, told) if section.baselines else (None, None)
+    except CausalVAEError as error:
+        if error.code not in _ABSENT:
+            raise
+        return ScoreReport(absent=" ".join(filter(None, [error.message, error.remedy])), data=workspace.dataset.name)
+    return _report(workspace, settings, found, oracle, random)
+
+
+def _baselines(
+    workspace: Workspace,
+    settings: ScoreSettings,
+    asked: list[Any],
+    folder: Path,
+    told: Callable[[str, str], Callable[[int, int], None]],
+) -> tuple[ScoredCodes, ScoredCodes]:
+    copy = randomise(workspace.model, workspace.spec.execution.seed).vae
+
+    def measure_random() -> ScoredCodes:
+        # A network that learned nothing has dead latents only, and a score of none says nothing: all count.
+        represent = _represent(copy, settings, told("encoding, random weights", "batches"), masked=False)
+        return condense(score(workspace.dataset, represent, settings, told("scores, random weights", "steps")))
+
+    def measure_oracle() -> ScoredCodes:
+        return condense(score_factors(workspace.dataset, settings, told("scores, factors", "steps")))
+
+    return (
+        _kept(folder, "factors", digest([*asked, "factors"]), measure_oracle, shared=True),
+        _kept(folder, "random", digest([*asked, _hash_weights(copy)]), measure_random, shared=True),
+    )
+
+
+def _represent(
+    vae: VAE, settings: ScoreSettings, tell: Callable[[int, int], None], masked: bool = True
+) -> Callable[[torch.Tensor], Codes]:
+    """What a network says of inputs: a map's channels by their means, points without KL."""
+    counts = (settings.samples, settings.test_samples)
+    batches, done = sum(math.ceil(count / settings.inputs_at_once) for count in counts), 0
+
+    def represent(inputs: torch.Tensor) -> Codes:
+        nonlocal done
+        with torch.inference_mode():
+            posterior = vae.encode(inputs)
+        done += 1
+        tell(done, batches)
+        means = channel_means(posterior.mean)
+        if posterior.is_point or not masked:
+            return Codes(means)
+        # What a channel's mean is spread by is not the spread of its positions.
+        logvar = posterior.logvar if posterior.mean.ndim == 2 else None
+        return Codes(means, channel_kl(posterior.mean, posterior.logvar), logvar)
+
+    return represent
+
+
+def _tell(on_progress: OnProgress, stage: str, unit: str) -> Callable[[int, int], None]:
+    return lambda done, total: on_progress(Progress(stage, done, total, unit))
+
+
+def _hash_weights(vae: VAE) -> str:
+    """Content hash of a network's weights and of what it is made of."""
+    found = hashlib.sha256(repr(vae).encode())
+    for name, value in sorted(vae.state_dict().items()):
+        found.update(f"{name} {tuple(value.shape)} {value.dtype}".encode())
+        found.update(value.detach().cpu().reshape(-1).view(torch.uint8).numpy().tobytes())
+    return found.hexdigest()
+
+
+def _kept(folder: Path, kind: str, key: str, measure: Callable[[], ScoredCodes], shared: bool = False) -> ScoredCodes:
+    """What `folder`, or this process, holds of a code; measured and kept there where there is nothing."""
+    path = folder / f"{kind}-{key}.json"
+    found = _read(path)
+    if found is not None:
+        return found
+    found = _shared.get(key) if shared else None
+    if found is None:
+        found = measure()
+    if shared:
+        _shared[key] = found
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(asdict(found), path)
+    return found
+
+
+def _read(path: Path) -> ScoredCodes | None:
+    if not path.exists():
+        return None
+    content = json.loads(path.read_text(encoding="utf-8"))
+    return ScoredCodes(
+        tuple(Score(**each) for each in content["scores"]),
+        tuple(content["active"]),
+        content["dependence"],
+        tuple(tuple(row) for row in content["importance"]),
+    )
+
+
+def _report(
+    workspace: Workspace,
+    settings: ScoreSettings,
+    found: ScoredCodes,
+    oracle: ScoredCodes | None,
+    random: ScoredCodes | None,
+) -> ScoreReport:
+    return ScoreReport(
+        rows=tuple(
+            ScoreRow(
+                each.name,
+                each.value,
+                each.lower,
+                each.upper,
+                None if oracle is None else oracle.value(each.name),
+                None if random is None else random.value(each.name),
+                each.note,
+            )
+            for each in found.scores
+        ),
+        data=workspace.dataset.name,
+        factors=workspace.dataset.space.names,
+        latents=len(found.active),
+        dead=tuple(latent for latent, active in enumerate(found.active) if not active),
+        kl_threshold=settings.kl_threshold,
+        samples=settings.samples,
+        test_samples=settings.test_samples,
+        predictor=settings.regressor if "dci" in settings.measures else "",
+        dependence=found.dependence,
+        importance=found.importance,
+        confidence=settings.confidence,
+        seed=settings.seed,
+        notes=_notes(workspace),
+    )
+
+
+def _notes(workspace: Workspace) -> tuple[str, ...]:
+    """What is unusual about the network or the data, and what it means for the scores."""
+    vae, dataset = workspace.model.vae, workspace.dataset
+    notes = []
+    if vae.is_point:
+        notes.append(
+            "The encoder gives points: there is no KL to tell dead latents by, so all count, and no MIG of posterior "
+            "samples."
+        )
+    if len(vae.latent_shape) > 1:
+        notes.append("Latents are the channels of a map: each is scored by its mean over the map.")
+    if vae.latent_layer is not None:
+        layer = type(vae.latent_layer).__name__
+        notes.append(f"Scored is what the encoder gives, before the latent layer ({layer}).")
+    if workspace.spec.data.condition:
+        given = ", ".join(workspace.spec.data.condition)
+        notes.append(f"The network is given {given} beside the input, so its latents need not carry that.")
+    binned = [factor.name for factor in dataset.space.factors if factor.is_continuous]
+    if binned:
+        notes.append(f"Continuous factors are cut into bins of equally many samples: {', '.join(binned)}.")
+    unset = [factor.name for factor in dataset.space.factors if not factor.settable]
+    if unset:
+        notes.append(
+            f"The data only observes {', '.join(unset)}: scores condition on factors, so a dependence between them is "
+            "in the scores too."
+        )
+    return tuple(notes)
