@@ -11,6 +11,7 @@ from causalvae.spec.draft import Draft, draft_spec
 from causalvae.spec.entries import DataEntry
 from causalvae.spec.file_checks import check_files
 from causalvae.spec.intervention_checks import check_hypotheses, check_interventions, check_refuters
+from causalvae.spec.outcome_checks import check_vectors
 from causalvae.spec.readout_checks import check_readouts
 from causalvae.spec.schema import FactorSection, Spec
 from causalvae.spec.score_checks import check_scores
@@ -36,6 +37,7 @@ def check_draft(draft: Draft, faulty: frozenset[Path] = frozenset()) -> tuple[Fi
         *_check_nodes(draft),
         *_check_edges(draft),
         *_check_factors(draft),
+        *check_vectors(draft),
         *check_readouts(draft.attributes or {}, draft.source),
         *check_components(draft),
         *check_interventions(draft),
@@ -104,7 +106,9 @@ def _check_edges(draft: Draft) -> list[Finding]:
                 "CV030",
                 path,
                 f"the edge names {show_text(node)}, which is neither a factor nor an attribute",
-                f"Declare it, or name one of {list_choices(nodes)}.",
+                f"'{node}' is a vector: draw edges to its components."
+                if node in (draft.vectors or ())
+                else f"Declare it, or name one of {list_choices(nodes)}.",
                 nearest(node, nodes),
                 part=node,
             )

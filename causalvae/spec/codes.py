@@ -68,7 +68,7 @@ CODES: Final[dict[str, str]] = {
     "CV077": "refuters with nothing to refute",
     "CV078": "screen with nothing to rank",
     "CV079": "screen without a line to integrate along",
-    "CV080": "screen by an image that is not decoded",
+    "CV080": "image that is not decoded",
     "CV081": "steps without a line",
     "CV082": "address without a cluster",
     "CV083": "equation or table that cannot be read",
@@ -79,6 +79,8 @@ CODES: Final[dict[str, str]] = {
     "CV088": "inputs and factors of one's own data that do not fit together",
     "CV089": "scale without extent",
     "CV090": "latents to be found for what is no factor",
+    "CV095": "components that make no vector",
+    "CV096": "vector with a name that is taken",
     "CV097": "scores of data without factors",
     "CV098": "score given twice, or setting of a score that is not asked for",
 }

@@ -30,7 +30,9 @@ from causalvae.spec.schema import (
     Section,
     SourceSection,
     Spec,
+    VectorSection,
     ZooModel,
+    long_vectors,
 )
 
 _EDGE = re.compile(EDGE_PATTERN)
@@ -95,6 +97,10 @@ class Draft:
         As `factors`.
     interventions, hypotheses : tuple of Named, or None
         None where the list could not be read.
+    vectors : dict or None
+        As `factors`.
+    listed_vectors : frozenset of str
+        Those that are given as a list of their components.
     estimation : EstimationSection or None
     execution : ExecutionSection or None
     disentanglement : DisentanglementSection or None
@@ -111,6 +117,8 @@ class Draft:
     mapping: Mapping[str, MappingSection | None] | None
     interventions: tuple[Named, ...] | None
     hypotheses: tuple[Named, ...] | None
+    vectors: Mapping[str, VectorSection | None] | None
+    listed_vectors: frozenset[str]
     estimation: EstimationSection | None = None
     execution: ExecutionSection | None = None
     disentanglement: DisentanglementSection | None = None
@@ -166,6 +174,8 @@ def draft_spec(spec: Spec, plain: Mapping[str, Any] | None = None) -> Draft:
         mapping=spec.mapping,
         interventions=tuple(Named(index, item.name, item) for index, item in enumerate(spec.interventions)),
         hypotheses=tuple(Named(index, item.name, item) for index, item in enumerate(spec.hypotheses)),
+        vectors=spec.graph.vectors,
+        listed_vectors=_listed(graph),
         estimation=spec.estimation,
         execution=spec.execution,
         disentanglement=spec.disentanglement,
@@ -187,6 +197,7 @@ def draft_plain(plain: Any, faulty: frozenset[Path]) -> Draft:
     graph = graph if isinstance(graph, dict) else {}
     factors, positions, repeated = _read_factors(graph, faulty)
     edges, edges_known = _read_edges(graph)
+    listed = _listed(graph)
 
     def named(key: str, read: Callable[[Any], Intervention | Hypothesis]) -> tuple[Named, ...] | None:
         listed = top.get(key, [])
@@ -223,6 +234,10 @@ def draft_plain(plain: Any, faulty: frozenset[Path]) -> Draft:
         ),
         interventions=named("interventions", Intervention.model_validate),
         hypotheses=named("hypotheses", Hypothesis.model_validate),
+        vectors=_read_each(
+            VectorSection, long_vectors(graph.get("vectors", {})), ("graph", "vectors"), _as_long(faulty, listed)
+        ),
+        listed_vectors=listed,
         estimation=_read(EstimationSection.model_validate, top.get("estimation", {}), ("estimation",), faulty),
         execution=_read(ExecutionSection.model_validate, top.get("execution", {}), ("execution",), faulty),
         disentanglement=_read(
@@ -255,6 +270,23 @@ def _read_factors(
         return None, {}, ()
     positions, repeated = _number(listed)
     return {name: FactorSection() for name in positions}, positions, repeated
+
+
+def _listed(graph: Any) -> frozenset[str]:
+    """Vectors that are given as a list of their components."""
+    vectors = graph.get("vectors") if isinstance(graph, dict) else None
+    found = vectors.items() if isinstance(vectors, dict) else ()
+    return frozenset(name for name, section in found if isinstance(section, list))
+
+
+def _as_long(faulty: frozenset[Path], listed: frozenset[str]) -> frozenset[Path]:
+    """Faults within listed vectors, at their places in the long form."""
+    return frozenset(
+        (*path[:3], "components", *path[3:])
+        if path[:2] == ("graph", "vectors") and len(path) > 2 and path[2] in listed
+        else path
+        for path in faulty
+    )
 
 
 def _number(names: Any) -> tuple[dict[str, int], tuple[int, ...]]:

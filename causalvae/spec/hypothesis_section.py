@@ -64,7 +64,7 @@ class Hypothesis(Section):
     claim: str = Field(default="", description="The claim in words, for the report.")
     treatment: Name = Field(description="An input intervention.")
     circuit: tuple[ComponentRef, ...] = Field(min_length=1)
-    outcome: Name = Field(description="An attribute.")
+    outcome: Name = Field(description="An attribute, a vector of `graph.vectors`, or image.")
     expect: Expectations
     null: NullSection = NullSection()
     alpha: Level = Field(default=0.05, description="Level of the tests.")

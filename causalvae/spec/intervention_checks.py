@@ -8,6 +8,7 @@ from causalvae.spec.catalogue import RESERVED_INTERVENTIONS
 from causalvae.spec.diagnostics import Finding, Path, list_choices, nearest, show_text
 from causalvae.spec.draft import Draft, Named
 from causalvae.spec.entries import FactorEntry
+from causalvae.spec.outcome_checks import check_outcome, check_size, is_known, is_reached
 from causalvae.spec.schema import Bound, Hypothesis, InputIntervention, Intervention, MediationIntervention, SetTo
 from causalvae.spec.screen_checks import check_screen
 
@@ -65,24 +66,26 @@ def check_hypotheses(draft: Draft) -> list[Finding]:
         if not isinstance(section, Hypothesis):
             continue
         findings += _check_treatment(draft, section.treatment, (*path, "treatment"))
-        findings += _check_outcome(draft, section.outcome, (*path, "outcome"))
+        findings += check_outcome(draft, section.outcome, (*path, "outcome"))
         findings += _check_expectations(draft, section, path)
+        findings += check_size(draft, section, path)
         findings += _check_null(section, path)
         factor = _treated_factor(draft, section.treatment)
-        attributes = draft.attributes or {}
         if (
             draft.edges_sound
             and factor in (draft.factors or ())
-            and section.outcome in attributes
-            and section.outcome not in draft.reach(factor or "")
+            and is_known(draft, section.outcome)
+            and not is_reached(draft, factor or "", section.outcome)
         ):
+            vector = (draft.vectors or {}).get(section.outcome)
+            to = section.outcome if vector is None else vector.components[0]
             findings.append(
                 Finding(
                     "CV071",
                     (*path, "outcome"),
                     f"in the declared graph no path leads from '{factor}', which '{section.treatment}' sets, to "
-                    f"'{section.outcome}'",
-                    f"Add an edge, such as `{factor} -> {section.outcome}`, or name another outcome: "
+                    f"{'' if vector is None else 'any component of '}'{section.outcome}'",
+                    f"Add an edge, such as `{factor} -> {to}`, or name another outcome: "
                     f"'{factor}' reaches {_reached(draft, factor or '')}.",
                     related=((*path, "treatment"),),
                 )
@@ -338,33 +341,18 @@ def _check_treatment(draft: Draft, name: str, path: Path) -> list[Finding]:
     return []
 
 
-def _check_outcome(draft: Draft, name: str, path: Path) -> list[Finding]:
-    if draft.attributes is None or name in draft.attributes:
-        return []
-    reason = "a factor, not an attribute" if name in (draft.factors or ()) else "no attribute"
-    return [
-        Finding(
-            "CV070",
-            path,
-            f"the outcome {show_text(name)} is {reason}",
-            f"The attributes are {list_choices(draft.attributes).replace(' or ', ' and ')}.",
-            nearest(name, draft.attributes),
-        )
-    ]
-
-
 def _check_mediation(draft: Draft, section: MediationIntervention, path: Path) -> list[Finding]:
     findings = _check_treatment(draft, section.treatment, (*path, "treatment"))
     for index, outcome in enumerate(section.outcomes):
-        findings += _check_outcome(draft, outcome, (*path, "outcomes", index))
+        findings += check_outcome(draft, outcome, (*path, "outcomes", index))
     factor = _treated_factor(draft, section.treatment)
-    known = [outcome for outcome in section.outcomes if outcome in (draft.attributes or ())]
+    known = [outcome for outcome in section.outcomes if is_known(draft, outcome)]
     if (
         draft.edges_sound
         and factor is not None
         and factor in (draft.factors or ())
         and len(known) == len(section.outcomes)
-        and not draft.reach(factor).intersection(known)
+        and not any(is_reached(draft, factor, outcome) for outcome in known)
     ):
         findings.append(
             Finding(

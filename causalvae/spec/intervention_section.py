@@ -197,7 +197,9 @@ class MediationIntervention(Section):
 
     treatment: Name = Field(description="An input intervention.")
     mediators: tuple[ComponentRef, ...] = Field(min_length=1)
-    outcomes: tuple[Name, ...] = Field(min_length=1, description="Attributes.")
+    outcomes: tuple[Name, ...] = Field(
+        min_length=1, description="Attributes, vectors of them as declared in `graph.vectors`, or image."
+    )
     control: Literal["mean", "zero"] | HeldValue | None = Field(
         default=None,
         description=(

@@ -36,6 +36,12 @@ def json_schema() -> dict[str, Any]:
         }
 
     parts["MappingSection"] |= _exactly_one(("components", "find"))
+    vectors = parts["GraphSection"]["properties"]["vectors"]
+    parts["VectorSection"]["properties"]["components"] |= {"minItems": 2, "uniqueItems": True}
+    several = names | {"minItems": 2, "description": "Attributes."}
+    vectors["patternProperties"] = {
+        pattern: {"anyOf": [several, long_form]} for pattern, long_form in vectors["patternProperties"].items()
+    }
     variables = parts["ScmData"]["properties"]["variables"]
     equation = {"type": ["string", "number"], "description": "An equation, such as 0.5 * size + normal(0, 0.1)."}
     variables["patternProperties"] = {

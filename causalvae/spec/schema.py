@@ -116,7 +116,7 @@ class FactorSection(Section):
 class VectorSection(Section):
     """Several attributes as one outcome."""
 
-    components: tuple[Name, ...] = Field(min_length=2, description="Attributes.")
+    components: tuple[Name, ...] = Field(min_length=1, description="Two attributes or more.")
     scale: Literal["sd", "raw"] = Field(
         default="sd",
         description=(

@@ -68,6 +68,8 @@ def _check_outcome(draft: Draft, name: str, where: Path) -> list[Finding]:
     if name in attributes:
         return []
     reason = "a factor, not an attribute" if name in (draft.factors or ()) else "no attribute"
+    if name in (draft.vectors or ()):
+        reason = "a vector, not an attribute"
     return [
         Finding(
             "CV070",

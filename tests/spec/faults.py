@@ -62,6 +62,9 @@ LATENTS = (
     ("{readout: probe, target: shape, label: heart}", "{readout: latent, index: 3}"),
 )
 
+POSITION = "  vectors: {position: [centroid_x, centroid_y]}\n"
+SIZED = ((FACTORS, FACTORS + "  vectors: {look: [area, heart]}\n"),)
+
 DATA = "  source: dsprites\n"
 TABLE = """    shape: {levels: [square, ellipse, heart]}
     scale: uniform(0.5, 1)
@@ -227,7 +230,30 @@ FAULTS = (
     Fault("CV067", "  - name: sweep_scale\n", "  - name: «observed\n"),
     Fault("CV070", OUTCOME, "    outcome: «aera\n"),
     Fault("CV070", MEDIATION, "    mediation: {treatment: resize, mediators: [$scale], outcomes: [area, «scale]}\n"),
+    Fault("CV070", OUTCOME, "    outcome: «poistion\n", ((FACTORS, FACTORS + POSITION),)),
+    Fault("CV030", EDGES, EDGES + "    - scale -> «position\n", ((FACTORS, FACTORS + POSITION),)),
     Fault("CV071", OUTCOME, "    outcome: «centroid_x\n"),
+    Fault("CV071", OUTCOME, "    outcome: «position\n", ((FACTORS, FACTORS + POSITION),)),
+    Fault(
+        "CV071",
+        MEDIATION,
+        "    mediation: {treatment: resize, mediators: [$scale], outcomes: «[position]}\n",
+        ((FACTORS, FACTORS + POSITION),),
+    ),
+    Fault("CV072", EXPECT, "      total_effect: {at_least: «0}\n", (*SIZED, (OUTCOME, "    outcome: look\n"))),
+    Fault("CV075", EXPECT, "      total_effect: {at_most: «-1}\n", (*SIZED, (OUTCOME, "    outcome: look\n"))),
+    Fault("CV075", EXPECT, "      total_effect: «{at_least: 1}\n", ((OUTCOME, "    outcome: image\n"),)),
+    Fault("CV080", OUTCOME, "    outcome: «image\n", ((AREA, "    area: {readout: latent, index: 0}\n"), *LATENTS)),
+    Fault("CV095", FACTORS, FACTORS + "  vectors: {position: [centroid_x, «centroidy]}\n"),
+    Fault("CV095", FACTORS, FACTORS + "  vectors: {position: {components: [centroid_x, «x], scale: raw}}\n"),
+    Fault("CV095", FACTORS, FACTORS + "  vectors: {position: [centroid_x, centroid_y, «centroid_x]}\n"),
+    Fault("CV095", FACTORS, FACTORS + "  vectors: {position: «[centroid_x]}\n"),
+    Fault("CV095", FACTORS, FACTORS + "  vectors: {look: [area, heart], pose: [centroid_x, «look]}\n"),
+    Fault("CV096", FACTORS, FACTORS + "  vectors: {«x: [centroid_x, centroid_y]}\n"),
+    Fault("CV096", FACTORS, FACTORS + "  vectors: {«area: [centroid_x, centroid_y]}\n"),
+    Fault("CV096", FACTORS, FACTORS + "  vectors: {«image: [centroid_x, centroid_y]}\n"),
+    Fault("CV096", FACTORS, FACTORS + "  vectors: {«pair: [centroid_x, centroid_y]}\n"),
+    Fault("CV023", FACTORS, FACTORS + "  vectors: {pose: {components: [area, heart], scale: «unit}}\n"),
     Fault("CV071", MEDIATION, "    mediation: {treatment: resize, mediators: [$scale], outcomes: «[centroid_x]}\n"),
     Fault("CV072", EXPECT, "      off_target: {at_most: «1}\n"),
     Fault("CV072", EXPECT, "      off_target: {at_least: «0}\n"),

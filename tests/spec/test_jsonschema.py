@@ -65,6 +65,10 @@ def test_good_specs_pass_both(text: str, validator: jsonschema.Draft202012Valida
     validator.validate(load(text))
 
 
+# Of codes that are between fields elsewhere: an infinite bound, a vector of one, a component given twice.
+SHAPED = (".inf", "«[centroid_x]}", "«centroid_x]}")
+
+
 def expressed(fault: Fault) -> bool:
     return fault.code in EXPRESSED and not any(text in fault.new for text in BEYOND.values())
 
@@ -76,7 +80,9 @@ def test_faults_of_shape_fail_both(fault: Fault, validator: jsonschema.Draft2020
 
 def test_faults_between_fields_are_left_to_the_checks(validator: jsonschema.Draft202012Validator) -> None:
     between = [
-        fault for fault in FAULTS if fault.code >= "CV030" and fault.code not in EXPRESSED and ".inf" not in fault.new
+        fault
+        for fault in FAULTS
+        if fault.code >= "CV030" and fault.code not in EXPRESSED and not any(text in fault.new for text in SHAPED)
     ]
     assert len(between) > 30
     assert all(validator.is_valid(load(fault.text)) for fault in between)

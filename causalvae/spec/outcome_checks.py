@@ -1,0 +1,169 @@
+"""Faults of outcomes: vectors of attributes as declared, and what mediations and hypotheses name as their outcome."""
+
+from __future__ import annotations
+
+from causalvae.spec.catalogue import RESERVED_ATTRIBUTES
+from causalvae.spec.diagnostics import Finding, Path, list_choices, nearest, show_text
+from causalvae.spec.draft import Draft
+from causalvae.spec.schema import Bound, Hypothesis, VectorSection
+
+IMAGE = "image"
+
+
+def check_vectors(draft: Draft) -> list[Finding]:
+    """Findings on `graph.vectors`: names that are taken, and components that make no vector."""
+    findings = []
+    for name, section in (draft.vectors or {}).items():
+        path: Path = ("graph", "vectors", name)
+        taken = _taken(draft, name)
+        if taken:
+            findings.append(
+                Finding(
+                    "CV096",
+                    path,
+                    f"a vector cannot be called '{name}': that is {taken}",
+                    f"Give it a name of its own, such as '{name}_vector'.",
+                    on_key=True,
+                )
+            )
+        if section is not None:
+            inside = path if name in draft.listed_vectors else (*path, "components")
+            findings += _check_components(draft, name, section, inside)
+    return findings
+
+
+def _taken(draft: Draft, name: str) -> str:
+    """What else has this name; empty where nothing has."""
+    if name in (draft.factors or ()):
+        return "a factor"
+    if name in (draft.attributes or ()):
+        return "an attribute"
+    if name == IMAGE:
+        return "the whole decoded output, an outcome by itself"
+    return "a column of a run's tables" if name in RESERVED_ATTRIBUTES else ""
+
+
+def _check_components(draft: Draft, name: str, section: VectorSection, path: Path) -> list[Finding]:
+    if len(section.components) < 2:
+        (only,) = section.components or ("",)
+        return [
+            Finding(
+                "CV095",
+                path,
+                f"the vector '{name}' has one component",
+                f"Name '{only}' itself as the outcome, or give the vector two components or more.",
+            )
+        ]
+    attributes = draft.attributes
+    findings = []
+    for index, component in enumerate(section.components):
+        first = section.components.index(component)
+        if first < index:
+            findings.append(
+                Finding(
+                    "CV095",
+                    (*path, index),
+                    f"'{component}' is already a component of '{name}'",
+                    "Delete it: twice in a vector it would count twice.",
+                )
+            )
+        elif attributes is not None and component not in attributes:
+            findings.append(
+                Finding(
+                    "CV095",
+                    (*path, index),
+                    f"the component {show_text(component)} of '{name}' is {_what(draft, component)}",
+                    f"The attributes are {list_choices(attributes).replace(' or ', ' and ')}.",
+                    nearest(component, attributes),
+                )
+            )
+    return findings
+
+
+def _what(draft: Draft, name: str) -> str:
+    if name in (draft.factors or ()):
+        return "a factor, not an attribute"
+    if name in (draft.vectors or ()):
+        return "a vector, not an attribute"
+    return "no attribute"
+
+
+def check_outcome(draft: Draft, name: str, path: Path) -> list[Finding]:
+    """Findings on the name of an outcome: an attribute, a vector, or ``image``."""
+    attributes, vectors = draft.attributes, draft.vectors
+    if attributes is None or vectors is None or name in attributes or name in vectors:
+        return []
+    if name == IMAGE:
+        if not attributes or any(entry is None or entry.readout != "latent" for entry in attributes.values()):
+            return []
+        return [
+            Finding(
+                "CV080",
+                path,
+                "every attribute is a latent, so runs stop there and decode no image",
+                f"Name an attribute, such as {next(iter(attributes))}.",
+                related=(("graph", "attributes"),),
+            )
+        ]
+    known = (*attributes, *vectors, IMAGE)
+    reason = "a factor, not an attribute" if name in (draft.factors or ()) else "no attribute"
+    declared = f"The attributes are {list_choices(attributes).replace(' or ', ' and ')}"
+    also = f"; the vectors are {list_choices(vectors).replace(' or ', ' and ')}" if vectors else ""
+    return [
+        Finding(
+            "CV070",
+            path,
+            f"the outcome {show_text(name)} is {reason}",
+            f"{declared}{also}; 'image' is the whole output.",
+            nearest(name, known),
+        )
+    ]
+
+
+def is_known(draft: Draft, outcome: str) -> bool:
+    """Whether an outcome is an attribute, the image, or a vector whose components are all attributes."""
+    attributes = draft.attributes or {}
+    if outcome == IMAGE or outcome in attributes:
+        return True
+    vector = (draft.vectors or {}).get(outcome)
+    return vector is not None and all(name in attributes for name in vector.components)
+
+
+def is_reached(draft: Draft, factor: str, outcome: str) -> bool:
+    """Whether a factor reaches an outcome in the declared graph: of a vector any component, of the image any way."""
+    if outcome == IMAGE:
+        return True
+    vector = None if outcome in (draft.attributes or ()) else (draft.vectors or {}).get(outcome)
+    names = (outcome,) if vector is None else vector.components
+    return not draft.reach(factor).isdisjoint(names)
+
+
+def check_size(draft: Draft, section: Hypothesis, path: Path) -> list[Finding]:
+    """Findings on a bound of the total effect on an outcome of several numbers, which is the size of a change."""
+    bound, outcome = section.expect.total_effect, section.outcome
+    vector = (draft.vectors or {}).get(outcome)
+    if bound is None or (outcome != IMAGE and vector is None):
+        return []
+    where: Path = (*path, "expect", "total_effect")
+    if outcome == IMAGE:
+        return [
+            Finding(
+                "CV075",
+                where,
+                "a total effect is bounded in standard deviations of the outcome, and an image has none",
+                "Delete this expectation, or name an attribute or a vector as the outcome.",
+                related=((*path, "outcome"),),
+            )
+        ]
+    return _check_sign(outcome, bound, where, (*path, "outcome"))
+
+
+def _check_sign(outcome: str, bound: Bound, where: Path, said: Path) -> list[Finding]:
+    size = f"the total effect on the vector '{outcome}' is the mean size of a change, never below 0"
+    if bound.at_most is not None and bound.at_most < 0:
+        text = f"{size}: 'at_most: {bound.at_most:.6g}' cannot be met"
+        return [Finding("CV075", (*where, "at_most"), text, "Write a number above 0.", related=(said,))]
+    if bound.at_most is None and bound.at_least is not None and bound.at_least <= 0:
+        text = f"{size}: 'at_least: {bound.at_least:.6g}' cannot be false"
+        return [Finding("CV072", (*where, "at_least"), text, "Write a number above 0.", related=(said,))]
+    return []
