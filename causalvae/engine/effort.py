@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from causalvae.models.components import ComponentMap
-from causalvae.plan.cost import arm_cost
+from causalvae.plan.cost import arm_cost, inner_cost
+from causalvae.plan.relays import inner_runs, is_relayed
 from causalvae.plan.types import OUTPUT, Arm, Plan
 
 OnRows = Callable[[int, float], None]
@@ -16,10 +17,31 @@ def ignore_rows(rows: int, effort: float) -> None:
 
 
 def effort(arm: Arm, plan: Plan, components: ComponentMap) -> float:
-    """What a row of an arm takes, in whole forward passes; a clean row is copied from one that is there anyhow."""
+    """What a row of an arm takes, in whole forward passes; a clean row is copied from one that is there anyhow.
+
+    Inner runs that several arms share count for each of them.
+    """
     if not arm.patches:
         return 0.0
-    return arm_cost(arm, components, str(plan.options.get("rerun", "suffix")), OUTPUT in plan.outputs)
+    outer = arm_cost(arm, components, _rerun(plan), OUTPUT in plan.outputs)
+    return outer + _inner_effort(arm, plan, components)
+
+
+def mean_effort(arms: Sequence[Arm], rows: Sequence[int], plan: Plan, components: ComponentMap) -> float:
+    """What a row of arms that patch the same sites takes on the average, where they cover so many rows."""
+    relayed = [(arm, count) for arm, count in zip(arms, rows, strict=True) if is_relayed(arm.patches)]
+    if not arms[0].patches or not relayed:
+        return effort(arms[0], plan, components)
+    outer = arm_cost(arms[0], components, _rerun(plan), OUTPUT in plan.outputs)
+    return outer + sum(count * _inner_effort(arm, plan, components) for arm, count in relayed) / sum(rows)
+
+
+def _inner_effort(arm: Arm, plan: Plan, components: ComponentMap) -> float:
+    return sum(inner_cost(run, components, _rerun(plan)) for run in inner_runs([arm]))
+
+
+def _rerun(plan: Plan) -> str:
+    return str(plan.options.get("rerun", "suffix"))
 
 
 class Extents:
@@ -34,15 +56,15 @@ class Extents:
     """
 
     def __init__(self, arms: Mapping[str, Sequence[Arm]], plan: Plan, components: ComponentMap) -> None:
-        kinds: dict[tuple[str, ...], float] = {}
+        kinds: dict[tuple[object, ...], float] = {}
         self._arms: dict[str, list[tuple[int, float]]] = {}
         for cohort, members in arms.items():
             listed = self._arms.setdefault(cohort, [])
             for arm in members:
-                sites = tuple(patch.site for patch in arm.patches)
-                if sites not in kinds:
-                    kinds[sites] = effort(arm, plan, components)
-                listed.append((arm.pairs, kinds[sites]))
+                kind = tuple((patch.site, patch.source.upstream) for patch in arm.patches)
+                if kind not in kinds:
+                    kinds[kind] = effort(arm, plan, components)
+                listed.append((arm.pairs, kinds[kind]))
 
     @property
     def total(self) -> tuple[int, float]:

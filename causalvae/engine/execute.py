@@ -31,6 +31,7 @@ from causalvae.engine.tables import FileTable, unreadable
 from causalvae.engine.workers import single_threaded_kernels
 from causalvae.errors import CausalVAEError
 from causalvae.models.loading import Model
+from causalvae.plan.relays import with_inner
 from causalvae.plan.types import Plan
 
 
@@ -138,7 +139,7 @@ def _execute(
     patched = [arm.id for arm in distinct if arm.patches]
     # Counted from the tables, so that a resumed run tells the same as one that never stopped.
     rows_run = sum(table.live(arm) for arm in table.arms)
-    sites = tuple(dict.fromkeys(patch.site for arm in distinct for patch in arm.patches))
+    sites = tuple(dict.fromkeys(patch.site for arm in with_inner(distinct) for patch in arm.patches))
     clock = busy_seconds(chosen)
     responses = measure_responses(plan, runner, folder)
     controls = runner.controls(sites)

@@ -13,14 +13,16 @@ from causalvae.engine.keep import needed_values
 from causalvae.engine.overheads import ScreenForecast, foresee_overheads, foresee_screens
 from causalvae.engine.packing import pack_for
 from causalvae.engine.precision import dtype_of
+from causalvae.engine.relays import ends_of
 from causalvae.engine.rerun import Shortcuts, group_arms
 from causalvae.engine.runner import PlanRunner
 from causalvae.engine.shards import shard_bounds
 from causalvae.engine.trial import Allowance, LiveRows, Trial, Work
 from causalvae.engine.values import MIN_ROWS
 from causalvae.models.operators import OperatorGraph
-from causalvae.plan.cost import plan_cost, rerun_operations
+from causalvae.plan.cost import inner_operations, plan_cost, rerun_operations
 from causalvae.plan.passes.pack import row_bytes
+from causalvae.plan.relays import InnerRun, group_inner, inner_runs, is_relayed
 from causalvae.plan.types import OUTPUT, Arm, Plan, Side
 
 # Pairs of each cohort that live rows are counted on.
@@ -34,16 +36,19 @@ _RUNS = 6.0
 
 # What makes rows cost the same: suffix, low-rank entry, windows, and what they are run for.
 _Way = tuple[bool, bool, bool, tuple[str, ...]]
+# What inner runs are run for.
+_READ = ("read within",)
 
 
 @dataclass(frozen=True)
 class GroupForecast:
-    """Arms that re-run the same operations.
+    """Arms, or inner runs of theirs, that re-run the same operations.
 
     Parameters
     ----------
     cohort, side : str
     sites : tuple of str
+        Those patched; of inner runs, in one, the sites that the change passes.
     arms : int
     rows : int
     live : float
@@ -240,10 +245,25 @@ def _passes(plan: Plan, groups: Sequence[GroupForecast], levels: Sequence[_Level
     """What all groups cost after each pass; before all of them an arm is run once for each of its uses."""
     found = {level.name: sum((group.work[level.name] for group in groups), Work()) for level in levels}
     pairs = {arm.id: arm.pairs for arm in plan.arms if arm.patches}
-    asked = sum(pairs.get(use.arm, 0) for use in plan.uses)
+    inner = {arm.id: sum(run.arm.pairs for run in inner_runs([arm])) for arm in plan.arms if is_relayed(arm.patches)}
+    asked = sum(pairs.get(use.arm, 0) + inner.get(use.arm, 0) for use in plan.uses)
     if asked and groups:
         found["none"] = found["none"].scaled(asked)
     return found
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """Arms that re-run the same operations; with `run`, the first of theirs, inner runs that end at `ends`."""
+
+    arms: tuple[Arm, ...]
+    run: InnerRun | None = None
+    ends: Mapping[str, str] | None = None
+
+    @property
+    def sites(self) -> tuple[str, ...]:
+        """What tells the group from others of its side."""
+        return tuple(patch.site for patch in self.arms[0].patches) if self.run is None else (self.run.label,)
 
 
 class _Timing:
@@ -270,32 +290,36 @@ class _Timing:
 
     def groups(self, trial: Trial, arms: Sequence[Arm], allowance: Allowance) -> list[GroupForecast]:
         """The forecast of every group of a cohort's patched arms, the most expensive ones timed first."""
-        members = [[arms[place] for place in places] for places in group_arms(arms)]
-        members = [group for group in members if group[0].patches]
-        paper = [self._on_paper(group[0], self._levels[-1]) for group in members]
-        costs = [sum(arm.pairs for arm in group) * each.flops for group, each in zip(members, paper, strict=True)]
+        members = [_Kind(tuple(arms[place] for place in places)) for places in group_arms(arms)]
+        members = [kind for kind in members if kind.arms[0].patches]
+        for runs in group_inner(inner_runs(arms)):
+            members.append(_Kind(tuple(run.arm for run in runs), runs[0], ends_of(runs, self._components)))
+        paper = [self._on_paper(kind, self._levels[-1]) for kind in members]
+        costs = [sum(arm.pairs for arm in kind.arms) * each.flops for kind, each in zip(members, paper, strict=True)]
         order = sorted(range(len(members)), key=lambda place: -costs[place])
         done: dict[int, GroupForecast] = {}
         for number, place in enumerate(order):
             done[place] = self._group(trial, members[place], allowance, len(order) - number)
         return [done[place] for place in range(len(members))]
 
-    def _group(self, trial: Trial, arms: Sequence[Arm], allowance: Allowance, waiting: int) -> GroupForecast:
+    def _group(self, trial: Trial, kind: _Kind, allowance: Allowance, waiting: int) -> GroupForecast:
         """The forecast of one group; `waiting` groups, this one among them, share the allowance."""
+        arms = kind.arms
         first, rows = arms[0], sum(arm.pairs for arm in arms)
-        live = next((trial.live(arms, level.shortcuts) for level in self._levels if level.shortcuts.dead_rows), None)
+        skipping = [level.shortcuts for level in self._levels if level.shortcuts.dead_rows]
+        live = trial.live(arms, skipping[0], kind.ends) if skipping else None
         known: dict[_Way, Work] = {}
         work: dict[str, Work] = {}
-        ways = {self._way(level) for level in self._levels} - {None}
+        ways = {self._way(level, kind) for level in self._levels} - {None}
         timed = True
         for level in self._levels:
-            way = self._way(level)
+            way = self._way(level, kind)
             if way is None:
                 each = self._whole
             else:
                 if way not in known:
                     seconds = allowance.left / (waiting * max(1, len(ways) - len(known)))
-                    known[way], ran = self._row(trial, arms, live, level, way, Allowance(seconds), allowance)
+                    known[way], ran = self._row(trial, kind, live, level, way, Allowance(seconds), allowance)
                     timed = timed and ran
                 each = known[way]
             share = live.share if live is not None and level.shortcuts.dead_rows else 1.0
@@ -303,7 +327,7 @@ class _Timing:
         return GroupForecast(
             first.cohort,
             first.side,
-            tuple(patch.site for patch in first.patches),
+            kind.sites,
             len(arms),
             rows,
             rows if live is None else rows * live.share,
@@ -312,18 +336,19 @@ class _Timing:
             timed,
         )
 
-    def _way(self, level: _Level) -> _Way | None:
+    def _way(self, level: _Level, kind: _Kind) -> _Way | None:
         """What makes rows of two levels cost the same; None where they are whole forward passes."""
+        wanted = level.requested if kind.run is None else _READ
         if not self._is_graph:
             # Hooks take their time, whatever may be left out.
-            return None if level.name == "none" else (False, False, False, ())
+            return None if level.name == "none" else (False, False, False, () if kind.run is None else _READ)
         given = level.shortcuts
-        return (given.suffix, given.low_rank, given.windows, level.requested) if given.suffix else None
+        return (given.suffix, given.low_rank, given.windows, wanted) if given.suffix else None
 
     def _row(
         self,
         trial: Trial,
-        arms: Sequence[Arm],
+        kind: _Kind,
         live: LiveRows | None,
         level: _Level,
         way: _Way,
@@ -331,14 +356,14 @@ class _Timing:
         allowance: Allowance,
     ) -> tuple[Work, bool]:
         """What a row of a group costs, and whether that was timed."""
-        paper = self._on_paper(arms[0], level)
+        paper = self._on_paper(kind, level)
         # Each of a few parts is run a few times.
         affordable = own.left / (_RUNS * paper.seconds) if paper.seconds > 0 else float(self._plan.batch_rows)
         if affordable >= MIN_ROWS or way not in self._found:
             rows = int(min(max(affordable, MIN_ROWS), self._plan.batch_rows))
             began = own.left
             shortcuts = replace(level.shortcuts, dead_rows=False)
-            found = trial.time(arms, live, shortcuts, level.requested, rows, own, self._rng)
+            found = trial.time(kind.arms, live, shortcuts, level.requested, rows, own, self._rng, kind.ends)
             allowance.left -= began - own.left
             each = found.scaled(1.0)
             self._found.setdefault(way, []).append(_ratio(each, paper))
@@ -346,10 +371,13 @@ class _Timing:
         ratios = self._found[way]
         return _product(paper, sum(ratios, Work()).scaled(1.0)), False
 
-    def _on_paper(self, arm: Arm, level: _Level) -> Work:
-        """A row of an arm as operations count it, at the speed of whole forward passes."""
+    def _on_paper(self, kind: _Kind, level: _Level) -> Work:
+        """A row of a group as operations count it, at the speed of whole forward passes."""
         rerun = "suffix" if level.shortcuts.suffix else "full"
-        places = rerun_operations(arm, self._components, rerun, OUTPUT in level.requested)
+        if kind.run is None:
+            places = rerun_operations(kind.arms[0], self._components, rerun, OUTPUT in level.requested)
+        else:
+            places = inner_operations(kind.run, self._components, rerun)
         flops = sum(self._components.operations[place].flops for place in places)
         moved = sum(self._components.operations[place].bytes for place in places)
         whole = self._whole.scaled(1.0)

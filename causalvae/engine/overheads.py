@@ -14,6 +14,7 @@ from causalvae.engine.screening import LEFT_OUT, choose, mean_over_pairs
 from causalvae.engine.statistics import MOMENT_KINDS, OBSERVED_KINDS, sites_needing
 from causalvae.engine.trial import Work, facts_of
 from causalvae.plan.cost import arm_cost
+from causalvae.plan.relays import with_inner
 from causalvae.plan.screens import needed_elsewhere, restrict_arms, thin_out
 from causalvae.plan.types import OBSERVED, Arm, Patch, Plan, Screen, Side, Source
 
@@ -117,7 +118,7 @@ def foresee_overheads(plan: Plan, runner: PlanRunner, whole: Work, input_seconds
     row = whole.scaled(1.0).seconds
     seconds = 0.0
     for cohort in plan.cohorts:
-        arms = [arm for arm in plan.arms if arm.cohort == cohort.name]
+        arms = with_inner(arm for arm in plan.arms if arm.cohort == cohort.name)
         sources = [patch.source for arm in arms for patch in arm.patches]
         donors = len({(source.kind, source.seed, source.given) for source in sources if source.has_donors})
         inputs = (1 if cohort.treatment is None else 2) + donors
@@ -131,7 +132,7 @@ def foresee_overheads(plan: Plan, runner: PlanRunner, whole: Work, input_seconds
             seconds += len(searches) * SPLIT_PAIRS * _PASSES_OF_SEARCH * row
         seconds += gathered * (row + input_seconds)
     if any(cohort.treatment is not None for cohort in plan.cohorts):
-        sites = dict.fromkeys(patch.site for arm in plan.arms for patch in arm.patches)
+        sites = dict.fromkeys(patch.site for arm in with_inner(plan.arms) for patch in arm.patches)
         seconds += sum(_CONTROL_ROWS * _share(site, runner) * row for site in sites)
     return seconds
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from causalvae.engine.clock import busy_seconds
-from causalvae.engine.effort import Finished, OnRows, effort, ignore_rows
+from causalvae.engine.effort import Finished, OnRows, effort, ignore_rows, mean_effort
 from causalvae.engine.keep import Keep, needed_values
 from causalvae.engine.memory import BatchSize
 from causalvae.engine.outcomes import Measure, OutcomeMeter, outcome_frame
@@ -252,7 +252,10 @@ def run_shard(
         )
         live = group.live()
         total, rows_run = sum(covered[position] for position in positions), int(live.sum())
-        finish = Finished(total, rows_run, effort(arms[positions[0]], plan, components), on_rows)
+        each = mean_effort(
+            [arms[position] for position in positions], [covered[position] for position in positions], plan, components
+        )
+        finish = Finished(total, rows_run, each, on_rows)
         for batch in group.batches(live, size, ledger):
             measured = meter(batch.values, batch.pairs)
             owners, rows = batch.arms.cpu().numpy(), batch.pairs.cpu().numpy()

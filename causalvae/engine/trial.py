@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +14,7 @@ from causalvae.engine.fitting import FITTED_KINDS, fit_sources
 from causalvae.engine.keep import needed_values
 from causalvae.engine.memory import BatchSize
 from causalvae.engine.outcomes import OutcomeMeter
+from causalvae.engine.relays import relay
 from causalvae.engine.rerun import Group, Shortcuts
 from causalvae.engine.runner import PlanRunner
 from causalvae.engine.shards import ShardInputs, run_clean
@@ -29,6 +30,7 @@ from causalvae.engine.statistics import (
 from causalvae.engine.subspaces.learning import standing_statistics
 from causalvae.engine.suffix import Ledger
 from causalvae.engine.values import MIN_ROWS, Statistics
+from causalvae.plan.relays import with_inner
 from causalvae.plan.types import OUTPUT, Arm
 
 # Of a group whose rows come in parts that differ in cost, so many parts are timed.
@@ -127,8 +129,10 @@ class Trial:
         self.input_seconds = (busy_seconds(self._device) - began) / made
         requested = tuple(dict.fromkeys((*runner.plan.outputs, OUTPUT)))
         keep = needed_values(self._graph, self._components, arms, Shortcuts(), requested)
-        self._clean = run_clean(self._graph, self._inputs, keep)
         self._statistics = facts_of(runner, arms, self._inputs)
+        clean = run_clean(self._graph, self._inputs, keep)
+        size = BatchSize(runner.plan.batch_rows)
+        self._clean, _ = relay(self._graph, self._components, arms, clean, self._statistics, Shortcuts(), size)
         outputs = {
             side: {name: values[self._graph.outputs[name]] for name in runner.plan.outputs}
             for side, values in self._clean.sides.items()
@@ -160,14 +164,19 @@ class Trial:
         moved = rows * sum(operation.bytes for operation in operations)
         return Work(rows, rows, flops, moved, allowance.time(run, self._device))
 
-    def group(self, arms: Sequence[Arm], shortcuts: Shortcuts, requested: tuple[str, ...]) -> Group:
-        """Arms that patch the same sites on the same side, on this sample."""
+    def group(
+        self, arms: Sequence[Arm], shortcuts: Shortcuts, requested: tuple[str, ...],
+        ends: Mapping[str, str] | None = None,
+    ) -> Group:  # fmt: skip
+        """Arms that patch the same sites on the same side, on this sample; `requested` and `ends` as for `Group`."""
         covered = [min(arm.pairs, self.pairs) for arm in arms]
-        return Group(self._graph, self._components, arms, self._clean, self._statistics, covered, shortcuts, requested)
+        return Group(
+            self._graph, self._components, arms, self._clean, self._statistics, covered, shortcuts, requested, ends
+        )  # fmt: skip
 
-    def live(self, arms: Sequence[Arm], shortcuts: Shortcuts) -> LiveRows:
+    def live(self, arms: Sequence[Arm], shortcuts: Shortcuts, ends: Mapping[str, str] | None = None) -> LiveRows:
         """The rows of `arms` that must be run."""
-        mask = self.group(arms, shortcuts, self._runner.plan.outputs).live()
+        mask = self.group(arms, shortcuts, self._runner.plan.outputs, ends).live()
         covered = self._covered(arms)
         share = float(mask.sum()) / float(covered.sum())
         per_pair = (mask.sum(0).double() / covered.sum(0).clamp(min=1)).cpu()
@@ -191,6 +200,7 @@ class Trial:
         rows: int,
         allowance: Allowance,
         rng: np.random.Generator,
+        ends: Mapping[str, str] | None = None,
     ) -> Work:
         """Run some live rows of `arms` and measure their outcomes; any rows where none of the sample is live.
 
@@ -206,8 +216,10 @@ class Trial:
         allowance : Allowance
         rng : Generator
             Chooses them.
+        ends : mapping, optional
+            Of inner runs, whose outcomes are not measured: the values that they are run for.
         """
-        group = self.group(arms, shortcuts, requested)
+        group = self.group(arms, shortcuts, requested, ends)
         mask = self._covered(arms) if live is None or not bool(live.mask.any()) else live.mask
         chosen = self._choose(group, mask, rows, rng)
         ledgers: list[Ledger] = []
@@ -215,7 +227,8 @@ class Trial:
         def run() -> None:
             ledgers.append(Ledger())
             for batch in group.batches(chosen, BatchSize(rows), ledgers[-1]):
-                self._meter(batch.values, batch.pairs)
+                if ends is None:
+                    self._meter(batch.values, batch.pairs)
 
         seconds = allowance.time(run, self._device)
         whole = sum(operation.flops for operation in self._components.operations)
@@ -247,6 +260,7 @@ def facts_of(runner: PlanRunner, arms: Sequence[Arm], inputs: ShardInputs) -> di
 
     Which rows are live, and what they cost, depends little on the very value.
     """
+    arms = with_inner(arms)
     means, observed = sites_needing(arms, ("mean",)), sites_needing(arms, OBSERVED_KINDS)
     moments = sites_needing(arms, MOMENT_KINDS)
     fitted = [arm for arm in arms if any(patch.source.kind in FITTED_KINDS for patch in arm.patches)]

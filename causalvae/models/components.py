@@ -45,6 +45,8 @@ class Site:
         The operations that a patch here re-runs for the output, as positions in `ComponentMap.operations`.
     reads : frozenset of int
         The operations whose clean values such a re-run reads, its own among them.
+    before : frozenset of int
+        The operations that the value depends on, its own among them; without an operator graph, all that come before.
     """
 
     name: str
@@ -56,6 +58,7 @@ class Site:
     rerun_cost: float
     downstream: frozenset[int] = frozenset()
     reads: frozenset[int] = frozenset()
+    before: frozenset[int] = frozenset()
 
     @property
     def units(self) -> int:
@@ -182,6 +185,20 @@ class ComponentMap:
             return self._by_name[name]
         except KeyError:
             raise _no_such_site(name, tuple(self._by_name)) from None
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {operation.name: place for place, operation in enumerate(self.operations)}
+
+    def leads_to(self, first: Site, second: Site) -> bool:
+        """Whether the value of `second` is computed from that of `first`; by their order where no graph tells."""
+        if first.node == second.node:
+            return False
+        place = self._places.get(first.node)
+        if place is None:
+            order = [site.name for site in self.sites]
+            return order.index(first.name) < order.index(second.name)
+        return place in second.before
 
     def resolve(self, address: str | Address) -> tuple[Component, ...]:
         """The components that an address names, in network order.

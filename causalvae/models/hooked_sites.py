@@ -59,10 +59,15 @@ def _priced(network: HookedNetwork, sites: list[Site], latent_dim: int, model_di
     place = {node: position for position, node in enumerate(kept)}
     whole = len(kept)
     inputs = frozenset(place[name] for name in network.inputs)
-    priced = [
-        replace(site, rerun_cost=1.0, downstream=frozenset((whole,)), reads=inputs | {place[site.node]})
-        for site in sites
-    ]
+    priced = []
+    before = frozenset((whole,))
+    for site in sites:
+        own = place[site.node]
+        # What a value is computed from is not known; all that comes before it may be.
+        before |= {own}
+        priced.append(
+            replace(site, rerun_cost=1.0, downstream=frozenset((whole,)), reads=inputs | {own}, before=before)
+        )
     costs = [OperationCost(node, 0.0, 0.0, _size(network, node)) for node in kept]
     output = _size(network, network.outputs["output"])
     costs.append(OperationCost("forward pass", network.flops, network.bytes, output))

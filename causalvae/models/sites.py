@@ -72,7 +72,8 @@ def find_sites(graph: OperatorGraph, latent_dim: int, model_digest: str) -> Comp
         needed = graph.between([node], [graph.outputs["output"]])
         downstream = frozenset(order[operation.name] for operation in needed)
         reads = frozenset(order[name] for name in graph.reads([node], [graph.outputs["output"]]))
-        sites.append(Site(name, stage, kind, shape, node, is_leaf, rerun / graph.flops, downstream, reads))
+        upstream = frozenset(order[name] for name in graph.ancestors([node]))
+        sites.append(Site(name, stage, kind, shape, node, is_leaf, rerun / graph.flops, downstream, reads, upstream))
     before = frozenset(order[name] for name in graph.ancestors([graph.outputs["latent"]]))
     return ComponentMap(tuple(sites), latent_dim, model_digest, operation_costs(graph), before, peak_bytes(graph))
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
 from causalvae.models.components import ComponentMap
+from causalvae.plan.relays import InnerRun, inner_runs, is_relayed
 from causalvae.plan.types import OUTPUT, Arm, PassRecord, Plan
 
 
@@ -66,8 +68,40 @@ def arm_cost(arm: Arm, components: ComponentMap, rerun: str, to_output: bool = T
     return rerun_flops / whole
 
 
+def inner_operations(run: InnerRun, components: ComponentMap, rerun: str) -> frozenset[int]:
+    """Positions of the operations that an inner run re-runs: downstream of any of its patches, up to what is read."""
+    none: frozenset[int] = frozenset()
+    needed = none.union(*(components.site(name).before for name in run.sites))
+    if rerun != "suffix":
+        return needed
+    return needed & none.union(*(components.site(patch.site).downstream for patch in run.arm.patches))
+
+
+def inner_cost(run: InnerRun, components: ComponentMap, rerun: str) -> float:
+    """FLOPs of one row of an inner run, as a share of a whole forward pass."""
+    if not components.operations:
+        first = max(components.site(patch.site).rerun_cost for patch in run.arm.patches)
+        last = min(components.site(name).rerun_cost for name in run.sites)
+        return max(0.0, (first if rerun == "suffix" else 1.0) - last)
+    whole = sum(operation.flops for operation in components.operations)
+    return sum(components.operations[place].flops for place in inner_operations(run, components, rerun)) / whole
+
+
+def asked_inner_runs(plan: Plan) -> list[InnerRun]:
+    """The inner runs of a plan's arms; those of an arm that is listed more than once as often as it is listed."""
+    rounds: list[list[Arm]] = []
+    counts: Counter[Arm] = Counter()
+    for arm in plan.arms:
+        if is_relayed(arm.patches):
+            if counts[arm] == len(rounds):
+                rounds.append([])
+            rounds[counts[arm]].append(arm)
+            counts[arm] += 1
+    return [run for arms in rounds for run in inner_runs(arms)]
+
+
 def plan_cost(plan: Plan, components: ComponentMap) -> Cost:
-    """The cost of all arms, dead rows counted as run and every re-run operation counted in full."""
+    """The cost of all arms and of their inner runs, dead rows counted as run and every operation counted in full."""
     rerun, to_output = str(plan.options.get("rerun", "full")), OUTPUT in plan.outputs
     kinds: dict[tuple[str, ...], tuple[Arm, int]] = {}
     for arm in plan.arms:
@@ -82,6 +116,14 @@ def plan_cost(plan: Plan, components: ComponentMap) -> Cost:
             pairs * arm_cost(arm, components, rerun, to_output),
             pairs * sum(operation.flops for operation in operations),
             pairs * sum(operation.bytes for operation in operations),
+        )
+    for run in asked_inner_runs(plan):
+        operations = [components.operations[place] for place in inner_operations(run, components, rerun)]
+        total += Cost(
+            run.arm.pairs,
+            run.arm.pairs * inner_cost(run, components, rerun),
+            run.arm.pairs * sum(operation.flops for operation in operations),
+            run.arm.pairs * sum(operation.bytes for operation in operations),
         )
     return total
 

@@ -28,7 +28,7 @@ class InnerRun:
 
     @property
     def label(self) -> str:
-        """The sites that the change passes, for tables of what was run: ``encoder.conv1 to encoder.conv2 to latent``."""
+        """The sites that the change passes, for tables of what was run: ``encoder.conv1 to latent``."""
         return f"{_route(self.arm.patches)} to {' + '.join(self.sites)}"
 
 

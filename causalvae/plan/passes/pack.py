@@ -7,6 +7,7 @@ from math import prod
 
 from causalvae.models.components import ComponentMap
 from causalvae.plan.cost import record
+from causalvae.plan.relays import with_inner
 from causalvae.plan.types import Plan, Side, Source
 
 # Rows a batch: measured on a CPU, where more fall out of its cache (docs/decisions.md); a GPU must be filled.
@@ -71,21 +72,20 @@ def kept_bytes(plan: Plan, components: ComponentMap) -> float:
 
 def _kept_of(plan: Plan, components: ComponentMap, cohort: str) -> float:
     sides: dict[Side, set[int]] = {"base": set(), "counterfactual": set()}
-    donors = 0.0
-    resampled: set[tuple[str, Source]] = set()
-    for arm in plan.arms:
-        if arm.cohort != cohort:
-            continue
+    # What donors and inner runs give.
+    further = 0.0
+    apart: set[tuple[str, Source]] = set()
+    for arm in with_inner(arm for arm in plan.arms if arm.cohort == cohort):
         for patch in arm.patches:
             site = components.site(patch.site)
             sides[arm.side] |= site.reads
             if len(arm.patches) == 1 and plan.options.get("low_rank"):
                 sides[arm.side] |= site.downstream
-            if patch.source.has_donors and (patch.site, patch.source) not in resampled:
-                resampled.add((patch.site, patch.source))
-                donors += 4.0 * prod(site.shape)
+            if (patch.source.has_donors or patch.source.upstream) and (patch.site, patch.source) not in apart:
+                apart.add((patch.site, patch.source))
+                further += 4.0 * prod(site.shape)
     sizes = [operation.size for operation in components.operations]
-    return donors + sum(sizes[place] for places in sides.values() for place in places)
+    return further + sum(sizes[place] for places in sides.values() for place in places)
 
 
 def pack_rows(plan: Plan, components: ComponentMap) -> Plan:
