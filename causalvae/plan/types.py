@@ -145,7 +145,7 @@ class Learning:
     Parameters
     ----------
     objective : str
-        What an interchange must bring to its counterfactual: ``output``, or an attribute.
+        What an interchange must bring to its counterfactual: ``image``, or an attribute.
     pairs : int
         Pairs that it is learned on.
     steps : int

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +17,14 @@ from torch import Tensor, nn
 from causalvae.data.factors import Factor, FactorSpace, IntArray
 from causalvae.data.grid import Grid
 from causalvae.data.pairs import draw_pairs
-from causalvae.engine.donors import choose_donors
+from causalvae.engine.attribution import IMAGE
 from causalvae.engine.execute import execute_plan
 from causalvae.engine.measurements import Measurements
 from causalvae.engine.runner import PlanRunner
 from causalvae.engine.subspaces.interchanges import Interchanges, donor_keys
 from causalvae.engine.subspaces.null_space import find_unread
 from causalvae.engine.subspaces.search import learn_directions, principal_directions
-from causalvae.engine.values import DonorKey
+from causalvae.engine.values import Statistics, apply_patch, basis_key
 from causalvae.errors import CausalVAEError
 from causalvae.models.hook_capture import capture_by_hooks
 from causalvae.models.hooked_sites import find_hooked_sites
@@ -33,7 +34,6 @@ from causalvae.models.vae import VAE
 from causalvae.plan.learned import learned_parts
 from causalvae.plan.types import (
     OBSERVED,
-    OUTPUT,
     Arm,
     Cohort,
     Learning,
@@ -44,7 +44,7 @@ from causalvae.plan.types import (
     Subspace,
     Treatment,
 )
-from tests.engine.conftest import LATENTS, SIDE, Blobs
+from tests.engine.conftest import LATENTS, SIDE, Blobs, small_vae
 from tests.engine.hook_oracle import SMALL_TAPS
 from tests.engine.test_ablations import AblationOracle
 from tests.engine.test_engine_linear import linear
@@ -93,7 +93,7 @@ def measure(outputs: Tensor) -> Tensor:
 
 
 def learning(**changes: Any) -> Learning:
-    settings = {"objective": OUTPUT, "pairs": 64, "steps": 60, "restarts": 1, "seed": 3, "given": "a"}
+    settings = {"objective": IMAGE, "pairs": 64, "steps": 60, "restarts": 1, "seed": 3, "given": "a"}
     return Learning(**{**settings, **changes})
 
 
@@ -141,7 +141,7 @@ def directions(found: Measurements) -> np.ndarray:
     return np.array(row.basis, np.float64).reshape(-1, row.dim)
 
 
-@pytest.mark.parametrize("objective", [OUTPUT, "second"])
+@pytest.mark.parametrize("objective", [IMAGE, "second"])
 def test_the_planted_direction_is_found_and_carries_all(objective: str, planted: Model, tmp_path: Path) -> None:
     """Y = D z and z = Q f: through the first column q of Q alone, NIE = D q (a' - a), the whole effect."""
     parts = patches(learned=learning(objective=objective))
@@ -153,7 +153,7 @@ def test_the_planted_direction_is_found_and_carries_all(objective: str, planted:
     base = values(found, "base", ())
     nie = {name: values(found, "base", (part,)) - base for name, part in parts.items()}
     near = {"rtol": 1e-3, "atol": 1e-3 * np.abs(te).max()}
-    if objective == OUTPUT:
+    if objective == IMAGE:
         assert np.arccos(min(1.0, learned @ ROTATION[:, 0])) < 1e-3
         np.testing.assert_allclose(nie["learned"], te, **near)
         np.testing.assert_allclose(nie["others"], 0 * te, **near)
@@ -196,7 +196,7 @@ def test_the_loss_is_that_of_a_loop_over_pairs_and_their_donors(planted: Model) 
     x, other = posed.own, posed.other
     assert torch.equal(x, planted.vae.encode(posed.clean[planted.graph.inputs[0]]).mean)
     lost = moved = 0.0
-    for own, source, target in zip(x.double().numpy(), posed.source.double().numpy(), other.double().numpy()):
+    for own, source, target in zip(*(part.double().numpy() for part in (x, posed.source, other)), strict=True):
         patched = own + basis.numpy() @ basis.numpy().T @ (source - own)
         lost += ((READS @ (patched - target)) ** 2).sum()
         moved += ((READS @ (own - target)) ** 2).sum()
@@ -236,3 +236,230 @@ def test_what_holds_only_for_the_pairs_that_were_learned_on_is_no_better_than_ch
     chance = [held.unexplained_by_all(torch.from_numpy(np.linalg.qr(rng.normal(size=(40, 1)))[0])) for _ in range(20)]
     assert found.loss < 0.6
     assert held.unexplained_by_all(found.basis.double()) > min(chance) - 0.05
+
+
+def read_share(model: Model, patch: Patch, directions: np.ndarray) -> tuple[float, str]:
+    posed = problem(model, patch)
+    unread = find_unread(posed, model.components.site(patch.site).node, patch)
+    return unread.share(torch.from_numpy(directions)), unread.how
+
+
+def test_the_share_in_the_null_space_is_exact_where_one_layer_reads_the_site(planted: Model) -> None:
+    part = patches()["learned"]
+    read, unread = ROTATION[:, :1], ROTATION[:, 3:]
+    for directions, share in (
+        (read, 0.0),
+        (unread, 1.0),
+        ((read + unread) / 2**0.5, 0.5),
+        (np.concatenate([read, unread], 1), 0.5),
+        ((3 * read + 4 * unread) / 5, 0.64),
+    ):
+        found, how = read_share(planted, part, directions)
+        assert found == pytest.approx(share, abs=1e-6)
+        assert "exact, from the weights of decoder" in how
+
+
+class Both(nn.Module):
+    """Two layers that read the same value, of which only the sum is handed on."""
+
+    def __init__(self, rng: np.random.Generator) -> None:
+        super().__init__()
+        more = rng.normal(size=READS.shape)
+        self.first, self.second = linear(READS + more, np.zeros(3)), linear(-more, np.zeros(3))
+
+    def forward(self, z: Tensor) -> Tensor:
+        return self.first(z) + self.second(z)
+
+
+def test_the_share_in_the_null_space_is_the_jacobians_where_several_read_the_site() -> None:
+    """Each of the two layers reads every direction; together they do not read the fourth of the rotation."""
+    model = network(ROTATION[:, :3], Both(np.random.default_rng(6)))
+    part = patches()["learned"]
+    half = (ROTATION[:, :1] + ROTATION[:, 3:]) / 2**0.5
+    for directions, share in ((ROTATION[:, :1], 0.0), (ROTATION[:, 3:], 1.0), (half, 0.5)):
+        found, how = read_share(model, part, directions)
+        assert found == pytest.approx(share, abs=1e-5)
+        assert "Jacobian of the output at 32 inputs" in how
+
+
+@pytest.mark.parametrize(("site", "weight"), [("encoder.conv1", "encoder.conv2"), ("decoder.convT1", "decoder.convT2")])
+def test_channels_that_a_convolution_reads_alike_have_an_unread_difference(
+    site: str, weight: str, blobs: Blobs, measure: Callable[..., Tensor]
+) -> None:
+    vae = small_vae(3)
+    with torch.no_grad():
+        taps = vae.get_submodule(weight).weight
+        taps = taps if weight == "encoder.conv2" else taps.transpose(0, 1)
+        taps[:, 1] = taps[:, 0]
+    model = assemble(vae, False, "alike", {})
+    part = Patch(site, None, INTERCHANGE, subspace=Subspace(1, 1, LEARNED))
+    runner = PlanRunner(BLOBS_PLAN, model, blobs, measure, torch.device("cpu"))
+    inputs = runner.split("rescale", 3, 20, "subspace", donor_keys(LEARNED))
+    posed = Interchanges(model.graph, model.components, part, inputs, BLOBS_PLAN, measure)
+    unread = find_unread(posed, model.components.site(site).node, part)
+    assert unread.basis.shape == (6, 1) and f"weights of {weight}" in unread.how
+    assert unread.share(torch.eye(6)[:, :1]) == pytest.approx(0.5, abs=1e-6)
+    assert unread.share(torch.eye(6)[:, 2:4]) == pytest.approx(0.0, abs=1e-6)
+    # Of two of the channels, the other's likeness does not matter.
+    few = replace(part, units=(1, 2))
+    assert find_unread(posed_on(posed, few), model.components.site(site).node, few).basis.shape == (2, 0)
+
+
+def posed_on(posed: Interchanges, patch: Patch) -> Interchanges:
+    """The same problem for other units: nothing but their number is read of it where weights decide."""
+    assert patch.units is not None
+    posed.own = posed.own[:, list(patch.units)]
+    return posed
+
+
+def test_a_direction_that_is_half_dormant_looks_as_good_as_the_right_one() -> None:
+    """The encoder writes the factor on q and twice on n, which nothing reads: the direction of the change, at
+    tan(angle) = 2 from q, brings exactly Y(x') as well, and four fifths of it are dormant (Makelov et al. 2023).
+    """
+    q, dormant = ROTATION[:, 0], ROTATION[:, 3]
+    into = ROTATION[:, :3].copy()
+    into[:, 0] += 2 * dormant
+    model = network(into, linear(READS, np.zeros(3)))
+    part = patches(learned=learning(restarts=0, steps=1))["learned"]
+    posed = problem(model, part)
+    change = principal_directions(posed, 1)
+    np.testing.assert_allclose(np.abs(change.numpy()[:, 0] @ (q + 2 * dormant)) / 5**0.5, 1.0, rtol=1e-6)
+    assert posed.unexplained_by_all(change) < 1e-9
+    found, _ = read_share(model, part, change.numpy())
+    assert found == pytest.approx(0.8, abs=1e-6)
+
+
+LEARNED = learning(pairs=20, steps=3, given="scale")
+CIRCUITS = [
+    (Patch("latent", None, INTERCHANGE, subspace=Subspace(2, 1, LEARNED)),),
+    (Patch("latent", None, INTERCHANGE, subspace=Subspace(2, 1, LEARNED, complement=True)),),
+    (Patch("latent", (0, 2, 3), Source("interchange", seed=5, given="scale"), subspace=Subspace(1, 1, LEARNED)),),
+    (Patch("encoder.conv2", None, INTERCHANGE, subspace=Subspace(3, 1, LEARNED)),),
+    (Patch("encoder.conv1", (1, 2, 4), INTERCHANGE, ((1, 5), (0, 6)), Subspace(2, 1, LEARNED, complement=True)),),
+    (Patch("decoder.lin1", None, INTERCHANGE, subspace=Subspace(1, 1, replace(LEARNED, objective="ratio"))),),
+]
+SCALED = Cohort("rescale", 20, 5, Treatment("rescale", "scale", None, "hold", "increase"))
+BLOBS_PLAN = Plan(
+    "b",
+    "s",
+    "small",
+    (Cohort(OBSERVED, 24, 5), SCALED),
+    tuple(Arm("rescale", side, circuit, 20) for circuit in ((), *CIRCUITS) for side in SIDES),
+    (),
+    ("area", "linear", "ratio"),
+    shard_pairs=7,
+    batch_rows=16,
+    options={"rerun": "suffix", "skip_dead_rows": True, "low_rank": True, "windows": True},
+)
+
+
+class LearnedOracle(AblationOracle):
+    """Patches through the directions that a run learned, pair by pair and position by position."""
+
+    bases: dict[tuple[str, tuple[int, ...] | None], np.ndarray]
+
+    def change(self, patch: Patch, donor: Tensor) -> Callable[[Tensor], Tensor]:
+        assert patch.subspace is not None
+        basis = self.bases[patch.site, patch.units]
+
+        def apply(value: Tensor) -> Tensor:
+            result, units = value.clone(), list(range(value.shape[1]) if patch.units is None else patch.units)
+            spans = [range(*span) for span in patch.window] or [range(size) for size in value.shape[2:]]
+            for place in product(*spans):
+                for row in range(len(value)):
+                    own = value[(row, units, *place)].double().numpy()
+                    away = donor[(row, units, *place)].double().numpy() - own
+                    inside = sum((direction @ away) * direction for direction in basis.T)
+                    moved = own + (away - inside if patch.subspace.complement else inside)
+                    result[(row, units, *place)] = torch.from_numpy(moved).float()
+            return result
+
+        return apply
+
+
+def bases_of(found: Measurements) -> dict[tuple[str, tuple[int, ...] | None], np.ndarray]:
+    rows = {row.id: row for row in found.subspaces.itertuples()}
+    return {
+        (part.patch.site, part.patch.units): np.array(rows[part.id].basis, np.float64).reshape(-1, rows[part.id].dim)
+        for part in learned_parts(found.plan)
+    }
+
+
+def by_hooks(model: Model) -> Model:
+    program = capture_by_hooks(model.network, (torch.rand(3, 1, SIDE, SIDE), torch.randn(3, LATENTS)), OUTPUTS)
+    return replace(model, graph=program, components=find_hooked_sites(program, LATENTS, "small"))
+
+
+def test_arms_agree_with_hooks_and_nothing_depends_on_shards_or_resuming(
+    mean_model: Model, blobs: Blobs, measure: Callable[..., Tensor], tmp_path: Path
+) -> None:
+    found = execute_plan(BLOBS_PLAN, mean_model, blobs, measure, tmp_path / "1", "cpu")
+    oracle = LearnedOracle(BLOBS_PLAN, mean_model.vae, False, blobs, measure, SMALL_TAPS)
+    oracle.bases = bases_of(found)
+    for basis in oracle.bases.values():
+        np.testing.assert_allclose(basis.T @ basis, np.eye(basis.shape[1]), atol=1e-6)
+    for arm in BLOBS_PLAN.arms:
+        if arm.patches:
+            for column, expected in oracle.run(arm).items():
+                scale = np.abs(expected).max() + 1e-3
+                np.testing.assert_allclose(found.values(arm.id, column), expected, rtol=2e-4, atol=2e-5 * scale)
+    # In other shards and batches: the same directions, bit for bit, and so the same numbers.
+    other = replace(BLOBS_PLAN, shard_pairs=20, batch_rows=64)
+    again = execute_plan(other, mean_model, blobs, measure, tmp_path / "2", "cpu")
+    pd.testing.assert_frame_equal(again.subspaces, found.subspaces, check_exact=True)
+    for arm in other.arms:
+        np.testing.assert_array_equal(again.values(arm.id, "image_sq"), found.values(arm.id, "image_sq"))
+    # Killed after the directions were learned and a shard was written: what is there is read, not learned again.
+    table = (tmp_path / "1" / "subspaces.parquet").read_bytes()
+    kept = found.outcomes
+    for lost in (tmp_path / "1" / "outcomes").glob("rescale.0000[12].parquet"):
+        lost.unlink()
+    resumed = execute_plan(BLOBS_PLAN, mean_model, blobs, measure, tmp_path / "1", "cpu")
+    assert (tmp_path / "1" / "subspaces.parquet").read_bytes() == table
+    pd.testing.assert_frame_equal(resumed.outcomes, kept, check_exact=True)
+
+
+def test_a_network_that_is_run_by_hooks_learns_the_same(
+    mean_model: Model, blobs: Blobs, measure: Callable[..., Tensor], tmp_path: Path
+) -> None:
+    plan = replace(BLOBS_PLAN, arms=tuple(arm for arm in BLOBS_PLAN.arms if arm.patches in ((), CIRCUITS[0])))
+    found = execute_plan(plan, mean_model, blobs, measure, tmp_path / "graph", "cpu")
+    hooked = execute_plan(plan, by_hooks(mean_model), blobs, measure, tmp_path / "hooks", "cpu")
+    (first,), (second,) = bases_of(found).values(), bases_of(hooked).values()
+    np.testing.assert_allclose(first @ first.T, second @ second.T, atol=1e-4)
+    for arm in plan.arms:
+        np.testing.assert_allclose(
+            found.values(arm.id, "image_sq"), hooked.values(arm.id, "image_sq"), rtol=1e-3, atol=1e-5
+        )
+
+
+def test_patching_with_itself_through_a_learned_subspace_changes_no_bit() -> None:
+    own = torch.randn(20, 5, 3, 3)
+    patch = Patch("s", None, INTERCHANGE, subspace=Subspace(2, 0, LEARNED))
+    basis = torch.linalg.qr(torch.randn(5, 2)).Q
+    key = basis_key(patch)
+    assert key is not None
+    value = own.clone()
+    apply_patch(value, patch, own, Statistics(bases={key: basis}))
+    assert torch.equal(value, own)
+
+
+@pytest.mark.parametrize(
+    ("code", "objective", "read"),
+    [
+        ("CV434", "first", lambda outputs: (outputs.double()[:, :2] > 0).double()),
+        ("CV435", "first", lambda outputs: 0 * outputs.double()[:, :2]),
+        (
+            "CV436",
+            "first",
+            lambda outputs: outputs.double()[:, :2] + (outputs.double()[:, :2] - outputs.detach()[:, :2]).abs().sqrt(),
+        ),
+    ],
+)
+def test_what_cannot_be_learned_by_is_refused(code: str, objective: str, read: Any, planted: Model) -> None:
+    part = patches(learned=learning(objective=objective, steps=2))["learned"]
+    plan = plan_of([(part,)])
+    runner = PlanRunner(plan, planted, Numbers(), read, torch.device("cpu"))
+    inputs = runner.split("do-a", 3, 64, "subspace", donor_keys(learning()))
+    with pytest.raises(CausalVAEError, match=code):
+        learn_directions(Interchanges(planted.graph, planted.components, part, inputs, plan, read), 1)

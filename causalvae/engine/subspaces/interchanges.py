@@ -16,6 +16,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from causalvae.engine.attribution import IMAGE
 from causalvae.engine.changes import Change, Whole, gather
 from causalvae.engine.keep import needed_values
 from causalvae.engine.memory import BatchSize
@@ -47,6 +48,11 @@ def donor_keys(learned: Learning) -> tuple[DonorKey, ...]:
     """The donors that the pairs to learn on need; none where pairs are their own."""
     source = donor_source(learned)
     return (donor_key(source, "base"),) if source.has_donors else ()
+
+
+def named(learned: Learning) -> str:
+    """The objective as a sentence has it."""
+    return "the image" if learned.objective == IMAGE else learned.objective
 
 
 class Interchanges:
@@ -94,7 +100,7 @@ class Interchanges:
         self.graph = graph
         self._plan, self._measure = plan, measure
         self._node = components.site(patch.site).node
-        self._wanted = dict.fromkeys(plan.outputs if self.learned.objective != OUTPUT else (OUTPUT,))
+        self._wanted = dict.fromkeys(plan.outputs if self.learned.objective != IMAGE else (OUTPUT,))
         source = donor_source(self.learned)
         arm = Arm(inputs.cohort, "base", (Patch(patch.site, patch.units, source, patch.window),), inputs.rows)
         keep = needed_values(graph, components, [arm], _PLAIN, tuple(dict.fromkeys((*plan.outputs, OUTPUT))))
@@ -118,7 +124,7 @@ class Interchanges:
         if not self._scale > 0.0:
             raise CausalVAEError(
                 "CV435",
-                f"the treatment moves {self.learned.objective} in none of the {inputs.rows} pairs that directions are "
+                f"the treatment moves {named(self.learned)} in none of the {inputs.rows} pairs that directions are "
                 "learned on.",
                 "Name another objective, or learn on more pairs (`learned_on`).",
                 patch.site,
@@ -178,7 +184,7 @@ class Interchanges:
 
     def _outcome(self, outputs: Mapping[str, Tensor]) -> Tensor:
         """What is compared: the flattened output, (rows, numbers), or the attribute, (rows, 1)."""
-        if self.learned.objective == OUTPUT:
+        if self.learned.objective == IMAGE:
             return outputs[OUTPUT].flatten(1)
         meter = OutcomeMeter(self._measure, self._plan, outputs, None)
         place = self._plan.attributes.index(self.learned.objective)

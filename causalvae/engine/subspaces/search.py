@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from causalvae.engine.gradients import gradients_through
-from causalvae.engine.subspaces.interchanges import ROWS, Interchanges
+from causalvae.engine.subspaces.interchanges import ROWS, Interchanges, named
 from causalvae.engine.workers import run_tasks
 from causalvae.errors import CausalVAEError
 
@@ -134,21 +134,21 @@ def _changes(problem: Interchanges) -> Tensor:
 
 
 def _gradient(problem: Interchanges, loss: Tensor, free: Tensor) -> Tensor:
-    place, objective = f"subspace.objective: {problem.learned.objective}", problem.learned.objective
+    place, objective = f"subspace.objective: {problem.learned.objective}", named(problem.learned)
     gradient = torch.autograd.grad(loss, free, allow_unused=True)[0] if loss.requires_grad else None
     if gradient is None:
         raise CausalVAEError(
             "CV434",
             f"{objective} cannot be differentiated with respect to the patched values, so no directions can be "
             "learned by it.",
-            "Write `objective: output`, or name mediators that the objective is computed from.",
+            "Write `objective: image`, or name mediators that the objective is computed from.",
             place,
         )
     if not bool(torch.isfinite(gradient).all()):
         raise CausalVAEError(
             "CV436",
             f"the gradient of {objective} is not finite while directions are learned.",
-            "Write `objective: output`, or an attribute that is defined on every output.",
+            "Write `objective: image`, or an attribute that is defined on every output.",
             place,
         )
     return gradient
