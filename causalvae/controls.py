@@ -7,11 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from causalvae.effects.outcomes import varies
-from causalvae.effects.significance import t_test
+from causalvae.effects import Study, open_study
+from causalvae.effects.changes import Changes, VectorChanges, changes_of, divide_or_zero
+from causalvae.effects.outcomes import IMAGE, Outcomes, use_at
+from causalvae.effects.significance import mean_vector_test, t_test
 from causalvae.engine.measurements import Measurements
 from causalvae.models.check import LoadCheck
-from causalvae.readouts.types import ReadoutCheck, wrap
+from causalvae.readouts.types import ReadoutCheck
 from causalvae.results import ControlCheck, LatentSummary
 from causalvae.spec.schema import Hypothesis, Spec
 
@@ -81,63 +83,92 @@ def control_checks(
                 exact["full_patch"] == 0,
             )
             found.insert(2, whole)
+    study = open_study(spec, measurements.plan, measurements, n_pixels=1, periods=periods)
     if randomised is not None:
-        found += [_random_copy(hypothesis, measurements, randomised, periods) for hypothesis in spec.hypotheses]
+        found += [_random_copy(hypothesis, study, measurements, randomised) for hypothesis in spec.hypotheses]
     ordered = {
         cohort.treatment.name
         for cohort in measurements.plan.cohorts
         if cohort.treatment and cohort.treatment.contrast == "increase"
     }
     shuffled = [
-        _shuffled_labels(hypothesis, measurements, periods, spec.execution.seed)
+        _shuffled_labels(hypothesis, study, measurements, spec.execution.seed)
         for hypothesis in spec.hypotheses
         if hypothesis.treatment in ordered
     ]
     return (*found, *(check for check in shuffled if check is not None))
 
 
-def _total_effects(hypothesis: Hypothesis, measurements: Measurements, periods: Mapping[str, float]) -> np.ndarray:
-    """Y(x') - Y(x) of the pairs in which the outcome is defined on both sides."""
-    plan = measurements.plan
-    base, other = (
-        measurements.values(plan.uses_of(f"hypothesis:{hypothesis.name}", role)[0].arm, hypothesis.outcome)
-        for role in ("base", "counterfactual")
+def _changes(hypothesis: Hypothesis, study: Study, measured: Measurements) -> tuple[Changes, tuple[str, str], int]:
+    """Changes of the hypothesis' outcome in `measured`, in the trained network's units, the clean arms, the pairs."""
+    outcomes = study.outcomes if measured.plan is study.plan else Outcomes(measured)
+    owner, outcome, scale = f"hypothesis:{hypothesis.name}", hypothesis.outcome, study.scale
+    base, counterfactual = (use_at(measured.plan, owner, role).arm for role in ("base", "counterfactual"))
+    changes = changes_of(
+        outcomes, base, counterfactual, outcome, scale.periods.get(outcome), scale.vectors.get(outcome)
     )
-    period = periods.get(hypothesis.outcome)
-    effects = wrap(other - base, period) if period else other - base
+    return changes, (base, counterfactual), outcomes.pairs((base, counterfactual))
+
+
+def _total_effects(hypothesis: Hypothesis, study: Study, measured: Measurements) -> np.ndarray:
+    """Total effects of the pairs in which the outcome is defined on both sides; sizes where it has several numbers."""
+    changes, _, pairs = _changes(hypothesis, study, measured)
+    effects = changes.total(pairs)
     return effects[np.isfinite(effects)]
 
 
-def _random_copy(
-    hypothesis: Hypothesis, measurements: Measurements, randomised: Measurements, periods: Mapping[str, float]
-) -> ControlCheck:
-    effects = _total_effects(hypothesis, randomised, periods)
-    sd = measurements.attribute_sd()[hypothesis.outcome]
-    observed = measurements.observations[f"attribute:{hypothesis.outcome}"].to_numpy(np.float64)
+def _signed_effects(hypothesis: Hypothesis, study: Study, measured: Measurements) -> tuple[np.ndarray, float] | None:
+    """Total effects with a sign, of a vector along its mean change, and the p-value of no mean change.
+
+    None of the image, whose tables hold lengths alone, and of fewer than two pairs.
+    """
+    changes, (base, counterfactual), pairs = _changes(hypothesis, study, measured)
+    if isinstance(changes, VectorChanges):
+        parts = changes.parts(counterfactual, base, pairs)
+    elif not changes.along:
+        parts = changes.total(pairs)[None]
+    else:
+        return None
+    parts = parts[:, np.isfinite(parts).all(axis=0)]
+    if parts.shape[1] < 2:
+        return None
+    if len(parts) == 1:
+        return parts[0], float(t_test(parts).p_two_sided[0])
+    mean = parts.mean(axis=1)
+    length = np.full(len(mean), np.linalg.norm(mean))
+    return np.asarray(divide_or_zero(mean, length) @ parts), mean_vector_test(parts)
+
+
+def _random_copy(hypothesis: Hypothesis, study: Study, trained: Measurements, randomised: Measurements) -> ControlCheck:
+    effects = _total_effects(hypothesis, study, randomised)
+    unit, short, long = study.scale.sd_of(hypothesis.outcome), "sd", "standard deviations"
+    if hypothesis.outcome == IMAGE:
+        own = _total_effects(hypothesis, study, trained)
+        unit, short, long = float(np.sqrt(np.mean(own**2))) if len(own) else None, "of the effect", "effect"
     # A random copy whose outputs leave the outcome undefined shows no effect on it either.
-    known = len(effects) > 0 and varies(sd, observed)
-    size = float(np.sqrt(np.mean(effects**2))) / sd if known else 0.0
+    size = float(np.sqrt(np.mean(effects**2))) / unit if len(effects) and unit else 0.0
     return ControlCheck(
         f"random weights: {hypothesis.name}",
         f"Effect of {hypothesis.treatment} on {hypothesis.outcome} in a randomly initialised copy, in the trained "
-        "network's standard deviations: what the pipeline finds where nothing was learned.",
+        f"network's {long}: what the pipeline finds where nothing was learned.",
         size,
-        f"below {_RANDOM_LIMIT} sd",
+        f"below {_RANDOM_LIMIT} {short}",
         size < _RANDOM_LIMIT,
     )
 
 
 def _shuffled_labels(
-    hypothesis: Hypothesis, measurements: Measurements, periods: Mapping[str, float], seed: int
+    hypothesis: Hypothesis, study: Study, measurements: Measurements, seed: int
 ) -> ControlCheck | None:
     """Forget which input of each pair has the higher level: the mean effect must then be noise around zero.
 
-    Only where there is a mean effect to lose is this a control; None where a t-test at the hypothesis' level finds none
+    Only where there is a mean effect to lose is this a control; None where a test at the hypothesis' level finds none
     (that is the hypothesis' business, and no fault of the run).
     """
-    effects = _total_effects(hypothesis, measurements, periods)
-    if len(effects) < 2 or float(t_test(effects[None]).p_two_sided[0]) > hypothesis.alpha:
+    found = _signed_effects(hypothesis, study, measurements)
+    if found is None or found[1] > hypothesis.alpha:
         return None
+    effects = found[0]
     shuffled = _shuffle_signs(effects, np.random.default_rng(seed))
     error = float(shuffled.std(ddof=1)) / np.sqrt(_SHUFFLES)
     distance = abs(float(shuffled.mean())) / error if error > 0 else 0.0
