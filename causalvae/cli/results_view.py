@@ -38,6 +38,7 @@ def print_results(console: Console, results: Results) -> None:
     for table in key_effects(results):
         print_table(console, table)
     print_metrics(console, results)
+    print_scores(console, results)
     print_screens(console, results)
     print_agreement(console, results)
 
@@ -54,6 +55,23 @@ def print_metrics(console: Console, results: Results) -> None:
     for roles in group_roles(results.units):
         line = Text.assemble((clean(owner_name(roles[0].owner)), "bold"), f": {clean(role_words(roles))}")
         console.print(Padding(line, (0, 0, 0, 2), expand=False))
+
+
+def print_scores(console: Console, results: Results) -> None:
+    """The classical scores beside their baselines, or why there are none."""
+    from dataclasses import replace
+
+    from causalvae.report.score_tables import score_table, score_words
+
+    scores = results.scores
+    if scores is None:
+        return
+    if scores.absent:
+        line = Text.assemble(("Classical disentanglement", "bold"), f": no scores. {clean(scores.absent)}")
+    else:
+        print_table(console, replace(score_table(scores).filled, notes=()))
+        line = Text(clean(score_words(scores)))
+    console.print(Padding(line, (0, 0, 0, 2), expand=False))
 
 
 def print_screens(console: Console, results: Results) -> None:
@@ -116,6 +134,11 @@ def key_effects(results: Results) -> list[Table]:
                 f"{owner_name(owner)}: effects of {treatment} through {joint}",
                 columns("Outcome", "Effect", "Estimate [interval]#", "Unit", "p#"),
                 tuple(rows),
+                tuple(
+                    f"{results.graph.outcome_words(outcome)}: along the total change"
+                    for outcome in outcomes
+                    if outcome in results.graph.vectors
+                ),
             )
         )
     if not tables:

@@ -48,6 +48,7 @@ from causalvae.report.numbers import (
     p_words,
     quantile_label,
 )
+from causalvae.report.score_tables import score_section, score_terms
 from causalvae.report.screen_tables import compared_table, first_order_table, screen_words, strongest_left_out
 from causalvae.report.tables import bound_words, owner_name
 from causalvae.results import Results, TraversalStrip
@@ -64,6 +65,7 @@ def build_document(results: Results) -> Document:
         _screen_section,
         _perturbation_section,
         _metric_section,
+        score_section,
         _mediation_section,
         _alignment_section,
         _trust_section,
@@ -77,10 +79,11 @@ def build_document(results: Results) -> Document:
         for status in ("supported", "refuted", "inconclusive")
         if counts[status]
     )
-    return Document(results, tally, tuple(map(_card, results.verdicts)), sections, _used_terms(results))
+    cards = tuple(_card(verdict, results.graph.outcome_words(verdict.outcome)) for verdict in results.verdicts)
+    return Document(results, tally, cards, sections, _used_terms(results))
 
 
-def _card(verdict: Verdict) -> VerdictCard:
+def _card(verdict: Verdict, outcome: str) -> VerdictCard:
     # The null test is told once, beside its histogram.
     beside = [test.note for test in verdict.tests if test.name == "null_circuits" and verdict.null and test.note]
     tests = tuple(
@@ -109,6 +112,7 @@ def _card(verdict: Verdict) -> VerdictCard:
         verdict=verdict,
         words=status_words(verdict.status),
         circuit=", ".join(verdict.circuit) or ABSENT,
+        outcome=outcome,
         tests=tests,
         p_support=format_p(verdict.p_support),
         p_refute=format_p(verdict.p_refute),
@@ -167,8 +171,15 @@ def _graph_section(results: Results) -> Section | None:
         "Declared and recovered graph",
         "Factors stand to the left and what is measured on the decoded output to the right. An arrow says that "
         "changing the factor moves the attribute.",
-        (FigureRow(tuple(figures), legend), GraphText()),
+        (FigureRow(tuple(figures), legend), GraphText(), *map(Prose, _vector_words(results))),
     )
+
+
+def _vector_words(results: Results) -> list[str]:
+    """Which attributes are one outcome together, where any are."""
+    graph = results.graph
+    named = "; ".join(map(graph.outcome_words, graph.vectors))
+    return [f"Outcomes of several attributes: {named}."] if named else []
 
 
 def _traversal_section(results: Results) -> Section | None:
@@ -326,7 +337,7 @@ def _metric_section(results: Results) -> Section | None:
 
 
 def _mediation_section(results: Results) -> Section | None:
-    mediations = effect_tables.mediation_tables(results.estimates)
+    mediations = effect_tables.mediation_tables(results.estimates, results.graph)
     further = effect_tables.other_estimates(results.estimates)
     if not mediations and not results.refutations and not further.rows:
         return None
@@ -439,8 +450,11 @@ def _used_terms(results: Results) -> tuple[Term, ...]:
         terms.append(glossary.OBSERVATIONAL)
     if results.alignment is not None:
         terms += [glossary.EDGE, glossary.AGREEMENT, glossary.FISHER]
+    if results.graph.vectors:
+        terms.append(glossary.VECTOR)
     if results.latents:
         terms.append(glossary.KL)
+    terms += score_terms(results)
     if results.screens:
         terms += [glossary.FIRST_ORDER, glossary.SCREEN_RECALL]
     return tuple(terms)

@@ -1,0 +1,108 @@
+"""The classical disentanglement scores, as tables and sentences."""
+
+from __future__ import annotations
+
+from causalvae.disentanglement.report import ScoreReport
+from causalvae.report.blocks import Block, Folded, Prose, Section
+from causalvae.report.glossary import Term
+from causalvae.report.numbers import ABSENT, format_count, format_fixed, format_interval
+from causalvae.report.score_glossary import DEAD, SCORES, score_term
+from causalvae.report.tables import Table, columns
+from causalvae.results import Results
+
+_DECIMALS = 3
+
+
+def score_section(results: Results) -> Section | None:
+    """The scores of a run, or why it has none; None where its spec asks for none."""
+    scores = results.scores
+    if scores is None:
+        return None
+    lead = (
+        "How well the latents stand for the data's labelled factors one by one, by the scores of the literature. No "
+        "network is intervened on: they ask what the encoder's means tell of the factors. Under Factors stands what "
+        "each score is for the factors themselves, under Random what this network reaches with its weights drawn anew "
+        "and all its latents counted: a score says something only between the two."
+    )
+    if scores.absent:
+        return Section("scores", "Classical disentanglement", f"There are no scores: {scores.absent}", ())
+    blocks: list[Block] = [Prose(score_words(scores)), score_table(scores).filled]
+    importance = importance_table(scores)
+    if importance is not None:
+        blocks.append(Folded(importance.caption, importance))
+    return Section("scores", "Classical disentanglement", lead, tuple(blocks))
+
+
+def score_terms(results: Results) -> list[Term]:
+    """The words of the scores that a run has."""
+    scores = results.scores
+    if scores is None or not scores.rows:
+        return []
+    named = {row.name for row in scores.rows}
+    return [term for name, term in SCORES.items() if name in named] + ([DEAD] if scores.dead else [])
+
+
+def score_table(scores: ScoreReport) -> Table:
+    """Each score of the network beside what it is for the data's factors and for random weights."""
+    notes: dict[str, list[str]] = {}
+    for row in scores.rows:
+        if row.note:
+            notes.setdefault(row.note, []).append(score_term(row.name).short)
+    return Table(
+        "Classical scores, beside the data's own factors and a network with random weights",
+        columns("Score", "Network [interval]#", "Factors#", "Random#"),
+        tuple(
+            (
+                score_term(row.name).short,
+                _estimate(row.value, row.lower, row.upper),
+                format_fixed(row.oracle, _DECIMALS),
+                format_fixed(row.random, _DECIMALS),
+            )
+            for row in scores.rows
+        ),
+        tuple(f"{', '.join(names)}: {note}" for note, names in notes.items()),
+    )
+
+
+def _estimate(value: float | None, lower: float | None, upper: float | None) -> str:
+    if value is None or lower is None or upper is None:
+        return format_fixed(value, _DECIMALS)
+    return format_interval(value, lower, upper)
+
+
+def score_words(scores: ScoreReport) -> str:
+    """What was scored, on what, and which latents were left out."""
+    words = f"Of {format_count(scores.latents)} latents {_dead_words(scores)}."
+    words += f" Measured on {format_count(scores.samples)} samples of {scores.data}"
+    words += f", predictors tested on {format_count(scores.test_samples)} more" if scores.test_samples else ""
+    words += f" (seed {scores.seed})"
+    words += f"; DCI by {scores.predictor}." if scores.predictor else "."
+    return " ".join([words, *scores.notes])
+
+
+def _dead_words(scores: ScoreReport) -> str:
+    if not scores.dead:
+        return "none is left out as dead"
+    listed = ", ".join(f"latent[{latent}]" for latent in scores.dead)
+    verb = "is" if len(scores.dead) == 1 else "are"
+    return (
+        f"{format_count(len(scores.dead))} {verb} dead and left out (mean KL not above {scores.kl_threshold:g} nats): "
+        f"{listed}"
+    )
+
+
+def importance_table(scores: ScoreReport) -> Table | None:
+    """How much DCI's predictors of each factor use each latent; None where DCI was not measured."""
+    if not scores.importance:
+        return None
+    rows = tuple(
+        (f"latent[{latent}]", *(ABSENT if share is None else format_fixed(share, 2) for share in shares))
+        for latent, shares in enumerate(scores.importance)
+        if latent not in scores.dead
+    )
+    return Table(
+        "Share of each factor's prediction that rests on each latent (DCI)",
+        columns("Latent", *(f"{factor}#" for factor in scores.factors)),
+        rows,
+        ("A disentangled code has one large number a row, a complete one has one a column.",),
+    )
