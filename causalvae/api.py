@@ -302,6 +302,7 @@ def analyse(
             attributes=tuple(spec.graph.attributes),
             edges=spec.graph.edge_pairs,
             mapping={node: section.components or () for node, section in spec.mapping.items()},
+            vectors={name: section.components for name, section in spec.graph.vectors.items()},
         ),
         readouts=checks,
         controls=controls,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from causalvae.alignment.types import Alignment
@@ -14,12 +14,18 @@ from causalvae.readouts.types import ReadoutCheck
 
 @dataclass(frozen=True)
 class GraphSummary:
-    """The declared graph: names, edges, and where nodes are mapped."""
+    """The declared graph: names, edges, where nodes are mapped, and the components of vectors of attributes."""
 
     factors: tuple[str, ...]
     attributes: tuple[str, ...]
     edges: tuple[tuple[str, str], ...]
     mapping: dict[str, tuple[str, ...]]
+    vectors: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def outcome_words(self, outcome: str) -> str:
+        """An outcome as a reader should meet it: of a vector its name and its components."""
+        components = self.vectors.get(outcome, ())
+        return f"{outcome} ({', '.join(components)})" if components else outcome
 
 
 @dataclass(frozen=True)

@@ -111,11 +111,12 @@ class TestView:
 
 @dataclass(frozen=True)
 class VerdictCard:
-    """A hypothesis and what became of it."""
+    """A hypothesis and what became of it; `outcome` names a vector's components too."""
 
     verdict: Verdict
     words: str
     circuit: str
+    outcome: str
     tests: tuple[TestView, ...]
     p_support: str
     p_refute: str

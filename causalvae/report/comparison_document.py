@@ -215,7 +215,8 @@ def _mediated(comparison: Comparison) -> list[tuple[str, str]]:
 
 def _effect_title(held: Sequence[tuple[Side, dict[str, Estimate]]], owner: str, outcome: str) -> str:
     treatment = next((e.treatment for _, effects in held for e in effects.values()), "")
-    return f"{owner_name(owner)}: {treatment or 'the treatment'} on {outcome}"
+    words = next((side.results.graph.outcome_words(outcome) for side, effects in held if effects), outcome)
+    return f"{owner_name(owner)}: {treatment or 'the treatment'} on {words}"
 
 
 def _mediation(side: Side, owner: str, outcome: str) -> dict[str, Estimate]:

@@ -11,6 +11,7 @@ from causalvae.report.glossary import term_of
 from causalvae.report.metric_tables import WHOLE
 from causalvae.report.numbers import ABSENT, format_count, format_interval, format_number, format_p
 from causalvae.report.tables import Column, Table, columns, owner_name, unit_words
+from causalvae.results import GraphSummary
 
 MEDIATION = (
     "total_effect",
@@ -25,18 +26,19 @@ MEDIATION = (
     "mediated_share_mean_of_ratios",
     "necessity_ratio_of_means",
     "necessity_mean_of_ratios",
+    "indirect_effect_turned_away",
 )
 _STRONGEST = 12
 
 
-def mediation_tables(estimates: Sequence[Estimate]) -> list[Table]:
+def mediation_tables(estimates: Sequence[Estimate], graph: GraphSummary) -> list[Table]:
     """For each mediation and outcome: every effect, through each set of mediators, DoWhy's value beside it."""
     owners = dict.fromkeys(estimate.owner for estimate in estimates if estimate.estimand == "natural_indirect_effect")
     tables: list[Table] = []
     for owner in owners:
         mine = [e for e in estimates if e.owner == owner and e.estimand in MEDIATION]
         tables.extend(
-            _mediation_table(owner, outcome, [e for e in mine if e.outcome == outcome])
+            _mediation_table(owner, graph.outcome_words(outcome), [e for e in mine if e.outcome == outcome])
             for outcome in dict.fromkeys(e.outcome for e in mine)
         )
     return tables

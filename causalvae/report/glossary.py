@@ -181,6 +181,13 @@ TERMS: dict[str, Term] = {
         "mean of TIEᵢ / TEᵢ over pairs whose |TEᵢ| is not small",
         "Another reading of necessity, every pair counting alike.",
     ),
+    "indirect_effect_turned_away": Term(
+        "Indirect effect, turned away",
+        "turned away",
+        "mean of ‖NIE − ⟨NIE, TE⟩·TE / ‖TE‖²‖",
+        "Of a vector: how far the mediators move the outcome across its total change, which no share of it shows. "
+        "Zero where they move it along the change, forth or back.",
+    ),
     "null_circuits": Term(
         "Null circuits",
         "null circuits",
@@ -255,6 +262,15 @@ AGREEMENT = Term(
     "precision = supported / (supported + spurious); recall = supported / (supported + missing); "
     "SHD = relations that differ",
     "How the recovered relations agree with the declared ones. Undecided relations count as they are declared in SHD.",
+)
+VECTOR = Term(
+    "Vector outcome",
+    "vector",
+    "each effect e is its component along the total change: ⟨e, TE⟩ / ‖TE‖, TE = Y(x′) − Y(x)",
+    "Several attributes as one outcome. Unless declared raw, each change is first divided by the attribute's standard "
+    "deviation over the observed reconstructions, and wrapped where the attribute has a period. The five effects still "
+    "add up, the total effect is the mean size of the change, and the mediated share is Σ⟨NIE, TE⟩ / Σ⟨TE, TE⟩. A "
+    "ratio of means is ⟨mean NIE, mean TE⟩ / ⟨mean TE, mean TE⟩.",
 )
 KL = Term(
     "KL of a latent",

@@ -51,7 +51,7 @@ def render_markdown(document: Document) -> str:
             lines += [f"**{escape_markdown(verdict.reason)}**", ""]
             lines += [
                 f"Treatment {escape_markdown(verdict.treatment)}; circuit {escape_markdown(card.circuit)}; outcome "
-                f"{escape_markdown(verdict.outcome)}; Holm-adjusted p for {_text(card.p_support)}, against "
+                f"{escape_markdown(card.outcome)}; Holm-adjusted p for {_text(card.p_support)}, against "
                 f"{_text(card.p_refute)}; alpha {card.alpha}"
                 + (f"; about {card.needed} pairs would probably settle it." if card.needed else "."),
                 "",

@@ -51,7 +51,7 @@ def test_reports_are_the_same_each_time(plain: Results, tmp_path: Path, plain_fi
 
 
 def test_mediation_tables_hold_dowhy_beside_the_exact_value(plain: Results) -> None:
-    tables = mediation_tables(plain.estimates)
+    tables = mediation_tables(plain.estimates, plain.graph)
     assert len(tables) == 2
     rows = {(row[0], row[1]): row for row in tables[0].rows}
     through = "latent[3] + latent[5]"
