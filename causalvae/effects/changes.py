@@ -14,7 +14,7 @@ from typing import Protocol
 import numpy as np
 
 from causalvae.effects.bootstrap import FloatArray
-from causalvae.effects.outcomes import IMAGE, Outcomes, difference
+from causalvae.effects.outcomes import IMAGE, ROUNDING, Outcomes, difference
 from causalvae.effects.scale import Vector
 
 
@@ -98,10 +98,12 @@ class VectorChanges:
             for name, period, divisor in zip(vector.components, vector.periods, vector.divisors, strict=True)
         ]
         self.along = vector.words
+        self._least = ROUNDING * (1.0 if vector.sd is None else vector.sd)
 
     def total(self, pairs: int) -> FloatArray:
-        """||TE||, shape (pairs,)."""
-        return np.asarray(np.sqrt((self._total_parts(pairs) ** 2).sum(axis=0)))
+        """||TE||, shape (pairs,); zero where it is rounding, whose direction would be noise."""
+        length = np.sqrt((self._total_parts(pairs) ** 2).sum(axis=0))
+        return np.where(length <= self._least, 0.0, length)
 
     def between(self, arms: Sequence[str], start: str, pairs: int) -> FloatArray:
         """See `Changes`; zero where the total change is zero."""

@@ -16,7 +16,7 @@ FloatArray = npt.NDArray[np.float64]
 IMAGE = "image"
 
 # Outputs are float32: a spread below this part of the values' size, or of one where they are small, is rounding.
-_ROUNDING = 1e-6
+ROUNDING = 1e-6
 # A root mean square change below this many standard deviations is arithmetic noise of float32 outputs.
 NEGLIGIBLE = 1e-3
 
@@ -131,7 +131,7 @@ def varies(deviation: float, values: FloatArray) -> bool:
     """
     known = np.abs(values[np.isfinite(values)])
     size = float(known.mean()) if len(known) else 0.0
-    return bool(deviation > _ROUNDING * max(1.0, size)) and bool(np.isfinite(deviation))
+    return bool(deviation > ROUNDING * max(1.0, size)) and bool(np.isfinite(deviation))
 
 
 def is_moved(squares: FloatArray, sd: float | None) -> bool:
@@ -145,7 +145,7 @@ def is_moved(squares: FloatArray, sd: float | None) -> bool:
         The outcome's standard deviation over the observed reconstructions; None where it has none.
     """
     size = float(np.sqrt(np.mean(squares))) if len(squares) else 0.0
-    return size > (_ROUNDING if sd is None else NEGLIGIBLE * sd)
+    return size > (ROUNDING if sd is None else NEGLIGIBLE * sd)
 
 
 def cancel_note(total: FloatArray, as_drawn: bool) -> str:

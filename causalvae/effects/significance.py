@@ -77,7 +77,8 @@ def mean_vector_test(values: FloatArray) -> float:
     Notes
     -----
     T^2 = n m' S^-1 m, and T^2 (n - r) / (r (n - 1)) has an F distribution with r and n - r degrees of freedom, r the
-    rank of S. 1 where n <= r; where nothing varies, 2^(1 - n) unless all is zero.
+    rank of S. 1 where there are no more pairs than components. A mean other than zero across all that varies is one
+    value in every pair: at most the exact p of the sign-flip test, 2^(1 - n).
     """
     from scipy.special import fdtrc
 
@@ -88,9 +89,10 @@ def mean_vector_test(values: FloatArray) -> float:
     sizes, directions = np.linalg.eigh(centred @ centred.T / (n - 1))
     moving = sizes > _CONSTANT * max(float(sizes.max()), float(mean @ mean))
     rank = int(moving.sum())
-    if rank == 0:
-        return float(min(1.0, 2.0 * 0.5**n))
-    if n <= rank:
-        return 1.0
-    square = n * float(((directions[:, moving].T @ mean) ** 2 / sizes[moving]).sum())
-    return float(fdtrc(rank, n - rank, square * (n - rank) / (rank * (n - 1))))
+    within = directions[:, moving].T @ mean
+    rest = float(mean @ mean) - float(within @ within)
+    floor = min(1.0, 2.0 * 0.5**n) if rest > _CONSTANT * float(mean @ mean) else 1.0
+    if rank == 0 or n <= len(values):
+        return floor if rank == 0 else 1.0
+    square = n * float((within**2 / sizes[moving]).sum())
+    return min(floor, float(fdtrc(rank, n - rank, square * (n - rank) / (rank * (n - 1)))))
