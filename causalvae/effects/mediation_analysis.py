@@ -86,7 +86,7 @@ def analyse_mediation(
                 )
             )  # fmt: skip
             moved = is_moved(effects.total**2, sd)
-            estimates.extend(vector_estimates(effects, bootstrap, ablation, unit, with_shares=moved, mean_note=cancels))
+            estimates.extend(vector_estimates(effects, bootstrap, ablation, unit, with_shares=moved, as_drawn=as_drawn))
             if not is_joint:
                 alone.append(effects)
                 continue

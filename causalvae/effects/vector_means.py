@@ -13,6 +13,7 @@ import numpy as np
 from causalvae.effects.ablation import Ablation
 from causalvae.effects.bootstrap import FloatArray, Interval, PairedBootstrap
 from causalvae.effects.mediation import PairEffects, dropped_note
+from causalvae.effects.outcomes import cancel_note
 from causalvae.effects.significance import mean_vector_test, t_test
 from causalvae.effects.types import Estimate
 
@@ -26,7 +27,7 @@ def vector_estimates(
     unit: str,
     *,
     with_shares: bool = True,
-    mean_note: str = "",
+    as_drawn: bool = False,
 ) -> list[Estimate]:
     """The estimates above; none where the outcome is no vector.
 
@@ -41,8 +42,8 @@ def vector_estimates(
         The outcome's own.
     with_shares : bool
         Whether the shares mean something: the treatment moves the outcome.
-    mean_note : str
-        Added to the note of every share.
+    as_drawn : bool
+        Whether the pairs are in the order of drawing, so that means of the components may cancel.
     """
     parts = effects.parts
     if parts is None:
@@ -60,7 +61,8 @@ def vector_estimates(
     if not with_shares or not parts.total.mean(axis=1).any():
         return estimates
     unclear = mean_vector_test(parts.total) > 1 - bootstrap.confidence
-    note = _join("of the mean change, component by component", left, mean_note, UNCLEAR if unclear else "")
+    cancels = next(filter(None, (cancel_note(part, as_drawn) for part in parts.total)), "")
+    note = _join("of the mean change, component by component", left, cancels, UNCLEAR if unclear else "")
     for name, part, direction in (
         ("mediated_share_ratio_of_means", parts.indirect, "denoising"),
         ("necessity_ratio_of_means", parts.total_indirect, "noising"),
