@@ -1,4 +1,4 @@
-"""What a run costs besides rows of arms: first-order screens, inputs, statistics of cohorts, controls."""
+"""What a run costs besides rows of arms: first-order screens, learned subspaces, inputs, statistics, controls."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ from causalvae.engine.fitting import SPLIT_PAIRS, fitted_arms
 from causalvae.engine.runner import PlanRunner
 from causalvae.engine.screening import LEFT_OUT, choose, mean_over_pairs
 from causalvae.engine.statistics import MOMENT_KINDS, OBSERVED_KINDS, sites_needing
+from causalvae.engine.subspaces.interchanges import ROWS
 from causalvae.engine.trial import Work, facts_of
 from causalvae.plan.cost import arm_cost
+from causalvae.plan.learned import learned_parts
 from causalvae.plan.relays import with_inner
 from causalvae.plan.screens import needed_elsewhere, restrict_arms, thin_out
 from causalvae.plan.types import OBSERVED, Arm, Patch, Plan, Screen, Side, Source
@@ -104,7 +106,7 @@ def _evenly_spaced(plan: Plan, screen: Screen) -> set[str]:
 
 
 def foresee_overheads(plan: Plan, runner: PlanRunner, whole: Work, input_seconds: float) -> float:
-    """Seconds of one core for what is no row of an arm: inputs, statistics of cohorts, controls.
+    """Seconds of one core for what is no row of an arm: inputs, statistics of cohorts, learned subspaces, controls.
 
     Parameters
     ----------
@@ -131,6 +133,13 @@ def foresee_overheads(plan: Plan, runner: PlanRunner, whole: Work, input_seconds
             searches = {arm.patches for arm in needing if any(p.source.kind == "optimal" for p in arm.patches)}
             seconds += len(searches) * SPLIT_PAIRS * _PASSES_OF_SEARCH * row
         seconds += gathered * (row + input_seconds)
+    for part in learned_parts(plan):
+        learned = part.patch.subspace.learned if part.patch.subspace is not None else None
+        if learned is not None:
+            steps = (1 + learned.restarts) * learned.steps
+            gradients = steps * min(ROWS, learned.pairs) * _PASSES_OF_GRADIENT * _share(part.patch.site, runner)
+            # Both sides of each pair, and its donor.
+            seconds += gradients * row + 3 * learned.pairs * (row + input_seconds)
     if any(cohort.treatment is not None for cohort in plan.cohorts):
         sites = dict.fromkeys(patch.site for arm in with_inner(plan.arms) for patch in arm.patches)
         seconds += sum(_CONTROL_ROWS * _share(site, runner) * row for site in sites)
