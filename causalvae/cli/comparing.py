@@ -60,6 +60,9 @@ def compare(
         console.print(Text.assemble(("! ", "bold yellow"), clean(warning)))
     for table in key_tables(outcome.comparison):
         print_table(console, table)
+    if outcome.comparison.too_few:
+        console.print()
+        console.print(clean(outcome.comparison.too_few))
     console.print()
     for name, path in outcome.reports.items():
         console.print(Text.assemble((f"{name:<9}", "bold"), clean(str(path))), soft_wrap=True)

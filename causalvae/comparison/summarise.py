@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from itertools import product
 
-from causalvae.comparison.types import Comparison, Measure, Side
+import numpy as np
+
+from causalvae.comparison.correlation import correlate_ranks, least_p
+from causalvae.comparison.types import Comparison, Measure, RankCorrelation, Side
 from causalvae.digest import digest
 from causalvae.disentanglement.report import ScoreReport
 from causalvae.effects.types import Estimate, MetricRow
@@ -35,6 +39,11 @@ CLASSICAL = {
     "DCI completeness": "completeness",
     "DCI informativeness": "informativeness",
 }
+# What is held against what, over networks.
+CORRELATED = (STRENGTH, SPECIFICITY, MODULARITY)
+AGAINST = (DISENTANGLEMENT, "MIG", RECONSTRUCTION)
+# With fewer networks no permutation test can reject at 0.05.
+FEWEST = 5
 # The published study's columns, in its order.
 LEADING = (DISENTANGLEMENT, "MIG", STRENGTH, SPECIFICITY, MODULARITY, POLYSEMANTIC, MEDIATED, RECONSTRUCTION)
 
@@ -58,7 +67,41 @@ def summarise(name: str, description: str, runs: Sequence[tuple[str, str, Result
     """
     sides = tuple(Side(label, text, results, measures_of(results), report) for label, text, results, report in runs)
     content = [[side.name, side.results.manifest.get("spec digest", "")] for side in sides]
-    return Comparison(name, description, sides, digest(content), tuple(_warnings(sides)))
+    correlations, too_few = _correlate(sides)
+    return Comparison(name, description, sides, digest(content), tuple(_warnings(sides)), correlations, too_few)
+
+
+def _correlate(sides: Sequence[Side], seed: int = 0) -> tuple[tuple[RankCorrelation, ...], str]:
+    """How causal measures rank the sides beside classical ones, within data sets; else why that cannot be told."""
+    rng = np.random.default_rng(seed)
+    found, most = [], 0
+    for left, right in product(CORRELATED, AGAINST):
+        groups: dict[str, list[tuple[float, float]]] = {}
+        for side in sides:
+            a, b = side.measure(left), side.measure(right)
+            if a is not None and b is not None and a.value is not None and b.value is not None:
+                groups.setdefault(_data_of(side), []).append((a.value, b.value))
+        most = max([most, *map(len, groups.values())])
+        blocks = [np.asarray(pairs, dtype=np.float64) for pairs in groups.values() if len(pairs) >= FEWEST]
+        correlation = correlate_ranks(blocks, _names(blocks), left, right, rng) if blocks else None
+        if correlation is not None:
+            found.append(correlation)
+    if found or most < 2:
+        return tuple(found), ""
+    return (), (
+        f"Whether the measures rank networks alike cannot be told from {most} on one data set: even in perfect order "
+        f"a permutation test could not get below p = {least_p(most):.2g}. Rank correlations are shown from {FEWEST} on."
+    )
+
+
+def _names(blocks: Sequence[object]) -> str:
+    return f"{len(blocks)} data sets" if len(blocks) > 1 else "all"
+
+
+def _data_of(side: Side) -> str:
+    """What tells a side's data from another's: all that is known of it but how much was drawn, and with which seed."""
+    facts = {key: value for key, value in side.results.data.items() if key not in ("seed", "pairs a treatment")}
+    return digest([[str(key), str(value)] for key, value in sorted(facts.items())])
 
 
 def measures_of(results: Results) -> tuple[Measure, ...]:

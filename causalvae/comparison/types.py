@@ -58,6 +58,34 @@ class Side:
 
 
 @dataclass(frozen=True)
+class RankCorrelation:
+    """Spearman's rank correlation of two measures over networks.
+
+    Parameters
+    ----------
+    data : str
+        The data set, or ``all`` where ranks are taken within each data set and pooled.
+    left, right : str
+    value : float
+    lower, upper : float
+        Percentile interval over resampled networks.
+    p_value : float
+        Two-sided, by permuting the networks (within data sets).
+    n : int
+        Networks.
+    """
+
+    data: str
+    left: str
+    right: str
+    value: float
+    lower: float
+    upper: float
+    p_value: float
+    n: int
+
+
+@dataclass(frozen=True)
 class Comparison:
     """Runs of several networks, or on several data sets, under one spec.
 
@@ -69,6 +97,10 @@ class Comparison:
         Of the sides' specs.
     warnings : tuple of str
         What must be known before sides are compared.
+    correlations : tuple of RankCorrelation
+        How far measures rank the sides alike, where there are enough of them.
+    too_few : str
+        Why there are no correlations, where there are none.
     """
 
     name: str
@@ -76,3 +108,5 @@ class Comparison:
     sides: tuple[Side, ...]
     digest: str
     warnings: tuple[str, ...] = ()
+    correlations: tuple[RankCorrelation, ...] = ()
+    too_few: str = ""

@@ -11,7 +11,14 @@ from causalvae.report.blocks import Block, Figure, Folded, Heading, Link, Page, 
 from causalvae.report.effect_tables import MEDIATION
 from causalvae.report.forest import ForestRow, draw_forest
 from causalvae.report.glossary import Term, status_words, term_of
+from causalvae.report.measure_tables import (
+    correlation_table,
+    measure_tables,
+    measure_words,
+    score_names,
+)
 from causalvae.report.numbers import ABSENT, format_fixed, format_interval, format_p, interval_decimals
+from causalvae.report.score_glossary import score_term
 from causalvae.report.tables import Table, bound_words, columns, facts_table, owner_name, unit_words
 
 # The effects that are set beside each other first; the others are folded away.
@@ -23,7 +30,7 @@ _TERMINAL_COLUMNS = 4
 
 def build_comparison(comparison: Comparison) -> Page:
     """A comparison's page; parts that no side has are left out."""
-    makers = (_networks, _claims, _effects, _latents, _provenance)
+    makers = (_networks, _correlations, _claims, _effects, _latents, _provenance)
     return Page(
         kind="comparison",
         name=comparison.name,
@@ -46,6 +53,8 @@ def key_tables(comparison: Comparison) -> list[Table]:
         for part in split_columns(block, _TERMINAL_COLUMNS)
     ]
     claims = _claims(comparison)
+    if comparison.correlations:
+        tables.append(correlation_table(comparison.correlations))
     tables += [_narrow(block) for block in (claims.blocks if claims is not None else ()) if isinstance(block, Table)]
     for owner, outcome in _mediated(comparison):
         held = [(side, _mediation(side, owner, outcome)) for side in comparison.sides]
@@ -82,35 +91,37 @@ def _terms(comparison: Comparison) -> tuple[Term, ...]:
     used = {test.name for side in comparison.sides for verdict in side.results.verdicts for test in verdict.tests}
     used |= {e.estimand for side in comparison.sides for e in side.results.estimates if e.estimand in MEDIATION}
     used |= {"causal_effect_strength", "specificity_bounded"}
-    return tuple(dict.fromkeys(term_of(name) for name in sorted(used)))
+    held = (measure.name for side in comparison.sides for measure in side.measures if measure.value is not None)
+    scores = tuple(score_term(name) for name in score_names(held))
+    return (*dict.fromkeys(term_of(name) for name in sorted(used)), *scores)
 
 
 def _networks(comparison: Comparison) -> Section:
-    names = list(dict.fromkeys(measure.name for side in comparison.sides for measure in side.measures))
-    kept = [name for name in names if any(_value(side, name) is not None for side in comparison.sides)]
-    units = {measure.name: measure.unit for side in comparison.sides for measure in side.measures}
-    heads = [f"{name}{_unit(units[name])}#" for name in kept]
-    rows = tuple(
-        (side.name, *(format_fixed(_value(side, name), 0 if name == "active latents" else 2) for name in kept))
-        for side in comparison.sides
-    )
-    notes = tuple(f"{side.name}: {side.description}" for side in comparison.sides if side.description)
+    leading, others, classical = measure_tables(comparison.sides)
+    blocks: list[Block] = [leading]
+    blocks += [others] if others is not None else []
+    blocks += [Folded(classical.caption, classical)] if classical is not None else []
     lead = (
         "What each network is and how well it works: a circuit of a network that does not reconstruct says little. "
-        "Strength (causal effect strength: how far a latent moves the output) and specificity are averages over all "
-        "latents that were perturbed, dead ones included; precision, recall and F1 hold the network against the "
-        "declared graph."
+        "Strength (causal effect strength: how far a latent moves the output) is an average over all latents that were "
+        "perturbed, dead ones included; specificity is one over those that are not inert, as in each side's own "
+        "report, and stands over all latents among the further measures. Precision, recall and F1 hold the network "
+        "against the declared graph."
     )
-    return Section("networks", "The sides", lead, (Table("Measures", columns("Side", *heads), rows, notes),))
+    return Section(
+        "networks", "The sides", " ".join(filter(None, [lead, measure_words(comparison.sides)])), tuple(blocks)
+    )
 
 
-def _unit(unit: str) -> str:
-    return f" ({unit})" if unit and unit != "share" else ""
-
-
-def _value(side: Side, name: str) -> float | None:
-    measure = side.measure(name)
-    return None if measure is None else measure.value
+def _correlations(comparison: Comparison) -> Section | None:
+    if not comparison.correlations and not comparison.too_few:
+        return None
+    blocks: tuple[Block, ...] = (correlation_table(comparison.correlations),) if comparison.correlations else ()
+    lead = comparison.too_few or (
+        "Spearman's rank correlation over the sides, ranked within a data set, with an interval over resampled sides "
+        "and a p-value by permutation."
+    )
+    return Section("correlations", "Do the measures rank the networks alike?", lead, blocks)
 
 
 def _claims(comparison: Comparison) -> Section | None:

@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from causalvae.report.blocks import Block, Figure, FigureRow, Folded, Heading, Link, Page, Prose, Section
 from causalvae.report.forest import ForestRow, draw_forest
 from causalvae.report.glossary import term_of
-from causalvae.report.numbers import ABSENT, format_fixed, format_interval, format_p
+from causalvae.report.measure_tables import correlation_table, score_names
+from causalvae.report.numbers import ABSENT, format_fixed, format_interval
 from causalvae.report.scatter import Point, draw_key_mark, draw_scatter
+from causalvae.report.score_glossary import score_term
 from causalvae.report.tables import Table, columns
-from causalvae.study.types import Group, RankCorrelation, StudyResults
+from causalvae.study.types import Group, StudyResults
 
 # The published study's columns come first, in its order.
 LEADING = (
@@ -40,14 +42,17 @@ def build_study(results: StudyResults) -> Page:
         links_title="Reports of each network",
         links_lead="Everything that was found in one network.",
         links=tuple(Link(cell.name, cell.report) for cell in results.cells),
-        glossary=tuple(term_of(name) for name in ("causal_effect_strength", "specificity_bounded", "mediated_share")),
+        glossary=(
+            *(term_of(name) for name in ("causal_effect_strength", "specificity_bounded", "mediated_share")),
+            *(score_term(name) for name in score_names(results.measures)),
+        ),
     )
 
 
 def study_tables(results: StudyResults) -> list[Table]:
     """What a terminal prints: a table for each data set, and the correlations."""
     found = [_group_table(data, groups, _shown(results)[:6]) for data, groups in _by_data(results).items()]
-    return [*found, _correlation_table(results.correlations)] if results.correlations else found
+    return [*found, correlation_table(results.correlations)] if results.correlations else found
 
 
 def _warnings(results: StudyResults) -> tuple[str, ...]:
@@ -115,7 +120,7 @@ def _spread(group: Group, name: str) -> str:
 def _correlations(results: StudyResults) -> Section | None:
     if not results.correlations:
         return None
-    blocks: list[Block] = [_correlation_table(results.correlations)]
+    blocks: list[Block] = [correlation_table(results.correlations)]
     kinds = list(dict.fromkeys(cell.model for cell in results.cells))
     for x_name, y_name in _PICTURED:
         figures = []
@@ -137,20 +142,6 @@ def _correlations(results: StudyResults) -> Section | None:
         "objectives: the interval says how far these networks agree, not how other objectives would."
     )
     return Section("correlations", "Do the measures rank networks alike?", lead, tuple(blocks))
-
-
-def _correlation_table(correlations: Sequence[RankCorrelation]) -> Table:
-    rows = tuple(
-        (
-            f"{found.left} and {found.right}",
-            found.data,
-            format_interval(found.value, found.lower, found.upper),
-            format_p(found.p_value),
-            str(found.n),
-        )
-        for found in correlations
-    )
-    return Table("Rank correlations", columns("Measures", "Data", "Spearman [interval]#", "p#", "Networks#"), rows)
 
 
 def _published(results: StudyResults) -> Section | None:

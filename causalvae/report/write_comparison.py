@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 from causalvae.comparison.types import Comparison
@@ -42,6 +43,8 @@ def _json(comparison: Comparison) -> str:
         "description": comparison.description,
         "digest": comparison.digest,
         "warnings": comparison.warnings,
+        "correlations": [asdict(found) for found in comparison.correlations],
+        "too few to correlate": comparison.too_few,
         "sides": [
             {
                 "name": side.name,

@@ -6,20 +6,17 @@ from collections.abc import Sequence
 from itertools import product
 
 import numpy as np
-import numpy.typing as npt
 
+from causalvae.comparison.correlation import correlate_ranks
+from causalvae.comparison.types import RankCorrelation
 from causalvae.spec.study import StudySpec
 from causalvae.study.cell import Cell
-from causalvae.study.types import Group, RankCorrelation, StudyResults
-
-FloatArray = npt.NDArray[np.float64]
+from causalvae.study.types import Group, StudyResults
 
 CAUSAL = ("mean strength", "mean specificity", "mean mediated share", "modularity", "polysemantic share")
 AGAINST = ("disentanglement", "MIG", "reconstruction")
 POOLED = "all"
 _FEWEST = 4
-_RESAMPLES = 2000
-_PERMUTATIONS = 4999
 
 
 def summarise_study(study: StudySpec, cells: Sequence[Cell], seed: int = 0) -> StudyResults:
@@ -84,35 +81,4 @@ def correlate_measures(
             blocks.append(np.asarray(pairs, dtype=np.float64))
     if not blocks or (data == POOLED and len(blocks) < 2):
         return None
-    value = float(_pool([(block[None, :, 0], block[None, :, 1]) for block in blocks])[0])
-    if not np.isfinite(value):
-        return None
-    chosen = [rng.integers(0, len(block), (_RESAMPLES, len(block))) for block in blocks]
-    resampled = _pool([(block[rows, 0], block[rows, 1]) for block, rows in zip(blocks, chosen, strict=True)])
-    lower, upper = np.quantile(resampled[np.isfinite(resampled)], (0.025, 0.975))
-    shuffled = _pool(
-        [(block[None, :, 0], rng.permuted(np.tile(block[:, 1], (_PERMUTATIONS, 1)), axis=1)) for block in blocks]
-    )
-    as_far = int(np.count_nonzero(np.abs(shuffled) >= abs(value) - 1e-12))
-    p_value = (1 + as_far) / (_PERMUTATIONS + 1)
-    n = sum(len(block) for block in blocks)
-    return RankCorrelation(data, left, right, value, float(lower), float(upper), p_value, n)
-
-
-def _pool(blocks: Sequence[tuple[FloatArray, FloatArray]]) -> FloatArray:
-    """Pearson's correlation of ranks that were taken and centred within blocks, for each row of the blocks' arrays."""
-    left, right = ([_centred(block[side]) for block in blocks] for side in (0, 1))
-    products = sum((a * b).sum(axis=1) for a, b in zip(left, right, strict=True))
-    squares = [sum((part**2).sum(axis=1) for part in parts) for parts in (left, right)]
-    norm = np.sqrt(squares[0] * squares[1])
-    undefined = np.full(np.broadcast(products, norm).shape, np.nan)
-    return np.asarray(np.divide(products, norm, out=undefined, where=norm > 0))
-
-
-def _centred(values: FloatArray) -> FloatArray:
-    """Mid-ranks along the rows, less their mean, over their number: blocks of any size then weigh alike a network."""
-    from scipy.stats import rankdata
-
-    ranks = np.asarray(rankdata(values, axis=1), dtype=np.float64)
-    centred: FloatArray = (ranks - ranks.mean(axis=1, keepdims=True)) / values.shape[1]
-    return centred
+    return correlate_ranks(blocks, data, left, right, rng)

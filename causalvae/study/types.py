@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from causalvae.comparison.types import RankCorrelation
 from causalvae.study.cell import Cell
 
 
@@ -25,34 +26,6 @@ class Group:
     means: dict[str, float]
     lows: dict[str, float]
     highs: dict[str, float]
-
-
-@dataclass(frozen=True)
-class RankCorrelation:
-    """Spearman's rank correlation of two measures over networks.
-
-    Parameters
-    ----------
-    data : str
-        The data set, or ``all`` where ranks are taken within each data set and pooled.
-    left, right : str
-    value : float
-    lower, upper : float
-        Percentile interval over resampled networks.
-    p_value : float
-        Two-sided, by permuting the networks (within data sets).
-    n : int
-        Networks.
-    """
-
-    data: str
-    left: str
-    right: str
-    value: float
-    lower: float
-    upper: float
-    p_value: float
-    n: int
 
 
 @dataclass(frozen=True)

@@ -87,8 +87,8 @@ def test_data_sets_that_differ_make_no_pooled_correlation() -> None:
 
 @pytest.mark.parametrize(("slope", "least", "most"), [(0.0, 0.0, 0.12), (2.0, 0.6, 1.0)])
 def test_size_and_power_of_the_permutation_test(slope: float, least: float, most: float, monkeypatch) -> None:  # type: ignore[no-untyped-def]
-    monkeypatch.setattr("causalvae.study.summary._RESAMPLES", 20)
-    monkeypatch.setattr("causalvae.study.summary._PERMUTATIONS", 199)
+    monkeypatch.setattr("causalvae.comparison.correlation._RESAMPLES", 20)
+    monkeypatch.setattr("causalvae.comparison.correlation._PERMUTATIONS", 199)
     rng = np.random.default_rng(7)
     found = [correlate_measures(drawn(rng, slope), "all", "mean strength", "disentanglement", rng) for _ in range(100)]
     rejected = np.mean([correlation is not None and correlation.p_value <= 0.05 for correlation in found])
