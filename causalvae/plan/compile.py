@@ -45,7 +45,8 @@ def compile_spec(
     CausalVAEError
         CV300 to CV302 for addresses, CV303 to CV306 for what cannot be patched so, CV307 to CV310 for interventions
         that do not fit the spec or the data, CV311 for a circuit that has no null circuits, CV313 for a latent that is
-        not there, CV314 for a factor that cannot be set, CV530 for a layer that no latent changes.
+        not there, CV314 for a factor that cannot be set, CV317 and CV318 for paths that send no change, or two
+        through one value, CV530 for a layer that no latent changes.
     """
     draft = _fill_draft(spec, components, space)
     plan = Plan(

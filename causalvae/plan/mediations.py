@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from causalvae.plan.controlled import held_patches
 from causalvae.plan.draft import Draft
+from causalvae.plan.paths import route_label, route_patches
 from causalvae.plan.resolve import label_of
-from causalvae.plan.types import Side
+from causalvae.plan.types import Role, Side
+from causalvae.spec.route import Route, route_of
 from causalvae.spec.schema import MediationIntervention
 
 
 def plan_mediation(draft: Draft, owner: str, section: MediationIntervention) -> None:
-    """The mediators together, held where the section says so, and each alone where they are several."""
+    """The mediators together, held where the section says so, and each alone where they are several; or the route."""
     cohort = draft.cohort(section.treatment)
     draft.use(owner, "base", cohort, "base", (), pairs=section.pairs)
     draft.use(owner, "counterfactual", cohort, "counterfactual", (), pairs=section.pairs)
-    together = draft.resolver.find(section.mediators, owner)
+    route, mediators = route_of(section), section.mediators or ()
+    if route is not None:
+        _plan_route(draft, owner, section, cohort, route)
+        return
+    together = draft.resolver.find(mediators, owner)
     draft.both_directions(owner, cohort, together, "set", section.pairs, 0)
     sides: tuple[Side, ...] = ("base", "counterfactual")
     for index, side in enumerate(sides if section.control is not None else ()):
@@ -30,6 +36,15 @@ def plan_mediation(draft: Draft, owner: str, section: MediationIntervention) -> 
             granularity="set",
             index=index,
         )
-    if len(section.mediators) > 1:
-        for index, mediator in enumerate(section.mediators, start=1):
+    if len(mediators) > 1:
+        for index, mediator in enumerate(mediators, start=1):
             draft.both_directions(owner, cohort, draft.resolver.find(mediator, owner), "set", section.pairs, index)
+
+
+def _plan_route(draft: Draft, owner: str, section: MediationIntervention, cohort: str, route: Route) -> None:
+    """The other input's change sent along the route, on each side."""
+    patches = route_patches(route, draft.resolver, owner)
+    label = route_label(route, draft.resolver, owner)
+    directions: tuple[tuple[Role, Side], ...] = (("sufficiency", "base"), ("necessity", "counterfactual"))
+    for role, side in directions:
+        draft.use(owner, role, cohort, side, patches, pairs=section.pairs, component=label, granularity="path")

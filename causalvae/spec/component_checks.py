@@ -9,6 +9,7 @@ from causalvae.spec.address import Address, parse_address
 from causalvae.spec.catalogue import LATENT_PARTS
 from causalvae.spec.diagnostics import Finding, Path, list_choices, nearest, show_text
 from causalvae.spec.draft import Draft
+from causalvae.spec.route import references
 from causalvae.spec.schema import Hypothesis, Intervention, ZooModel
 
 # What is before a latent layer, and groups of latents, where a network has such.
@@ -128,9 +129,7 @@ def _references(draft: Draft) -> Iterator[tuple[Path, str]]:
             if section.latent is not None and section.latent.layers is not None:
                 yield from (((*base, "latent", "layers", i), text) for i, text in enumerate(section.latent.layers))
             if section.mediation is not None:
-                yield from (
-                    ((*base, "mediation", "mediators", i), text) for i, text in enumerate(section.mediation.mediators)
-                )
+                yield from (((*base, "mediation", *where), text) for where, text in references(section.mediation))
 
 
 def _check_reference(draft: Draft, path: Path, text: str) -> list[Finding]:

@@ -9,8 +9,10 @@ from causalvae.spec.diagnostics import Finding, Path, list_choices, nearest, sho
 from causalvae.spec.draft import Draft, Named
 from causalvae.spec.entries import FactorEntry
 from causalvae.spec.outcome_checks import check_outcome, check_size, is_known, is_reached
+from causalvae.spec.route_checks import check_route
 from causalvae.spec.schema import Bound, Hypothesis, InputIntervention, Intervention, MediationIntervention, SetTo
 from causalvae.spec.screen_checks import check_screen
+from causalvae.spec.subspace_checks import check_subspace
 
 
 def check_interventions(draft: Draft) -> list[Finding]:
@@ -55,6 +57,7 @@ def check_interventions(draft: Draft) -> list[Finding]:
             findings += check_screen(draft, section.activation, (*path, "activation"))
         if section.mediation is not None:
             findings += _check_mediation(draft, section.mediation, (*path, "mediation"))
+            findings += check_subspace(draft, section.mediation, (*path, "mediation"))
     return findings
 
 
@@ -342,7 +345,7 @@ def _check_treatment(draft: Draft, name: str, path: Path) -> list[Finding]:
 
 
 def _check_mediation(draft: Draft, section: MediationIntervention, path: Path) -> list[Finding]:
-    findings = _check_treatment(draft, section.treatment, (*path, "treatment"))
+    findings = _check_treatment(draft, section.treatment, (*path, "treatment")) + check_route(section, path)
     for index, outcome in enumerate(section.outcomes):
         findings += check_outcome(draft, outcome, (*path, "outcomes", index))
     factor = _treated_factor(draft, section.treatment)

@@ -7,8 +7,21 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from causalvae.spec.section import ComponentRef, Fraction, Level, ModestCount, Name, Number, PairCount, Section
+from causalvae.spec.section import (
+    ComponentRef,
+    Fraction,
+    Index,
+    Level,
+    ModestCount,
+    Name,
+    Number,
+    PairCount,
+    Section,
+)
 
+Stage = Annotated[tuple[ComponentRef, ...], Field(min_length=1)]
+RouteEdge = Annotated[str, Field(max_length=1100, pattern=r"^\s*[^\s>][^>]*->\s*[^\s>][^>]*$")]
+_WAYS = ("mediators", "path", "edges")
 PositiveNumber = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]
 
 
@@ -192,11 +205,53 @@ class HeldValue(Section):
         return self
 
 
+class SubspaceSection(Section):
+    """Directions among the mediators' units that are learned by interchanges: distributed alignment search."""
+
+    dim: ModestCount = Field(default=1, description="How many directions; fewer than the mediators have units.")
+    objective: Name = Field(
+        default="image",
+        description=(
+            "What interchanges are to bring to its counterfactual, to be differentiated: the image, or an attribute."
+        ),
+    )
+    learned_on: PairCount = Field(
+        default=256, description="Pairs that the directions are learned on; they serve nothing else. At least 2."
+    )
+    steps: ModestCount = Field(default=200, description="Of each search, on 64 pairs at a time.")
+    restarts: Index = Field(
+        default=1, description="Searches from random directions, besides one from the principal directions of change."
+    )
+    tolerance: PositiveNumber = Field(
+        default=0.1,
+        description=(
+            "An interchange counts as right where the outcome is as near its counterfactual value as this part of the "
+            "outcome's standard deviation."
+        ),
+    )
+
+
 class MediationIntervention(Section):
-    """Level 4: split the effect of a treatment at a set of mediators."""
+    """Level 4: split the effect of a treatment at a set of mediators, or at a path through the network."""
 
     treatment: Name = Field(description="An input intervention.")
-    mediators: tuple[ComponentRef, ...] = Field(min_length=1)
+    mediators: tuple[ComponentRef, ...] | None = Field(default=None, min_length=1)
+    path: tuple[ComponentRef | Stage, ...] | None = Field(
+        default=None,
+        min_length=1,
+        description=(
+            "Components that a change is sent through, one after the other, and through nothing else: each sees only "
+            "what the one before sends. A list within the list is a set that is passed together."
+        ),
+    )
+    edges: tuple[RouteEdge, ...] | None = Field(
+        default=None,
+        min_length=1,
+        description=(
+            "The edges along which a change is sent, as A -> B, where A may be input and B output: a path that parts "
+            "and meets again."
+        ),
+    )
     outcomes: tuple[Name, ...] = Field(
         min_length=1, description="Attributes, vectors of them as declared in `graph.vectors`, or image."
     )
@@ -208,6 +263,31 @@ class MediationIntervention(Section):
         ),
     )
     pairs: PairCount | None = Field(default=None, description="Use only this many pairs; at least 2.")
+    subspace: SubspaceSection | None = Field(
+        default=None,
+        description=(
+            "Patch through directions of the mediators that are learned, beside all of the mediators, the other "
+            "directions, and as many random ones."
+        ),
+    )
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> MediationIntervention:
+        given = [name for name in _WAYS if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise PydanticCustomError(
+                "one_of",
+                "give exactly one of mediators, path, edges",
+                {"given": " and ".join(given) or "none", "choices": ", ".join(_WAYS)},
+            )
+        for key in ("control", "subspace"):
+            if getattr(self, key) is not None and self.mediators is None:
+                raise PydanticCustomError(
+                    "apart",
+                    "{key} is of mediators, and along a path or edges there are none",
+                    {"key": key, "advice": f"Delete `{key}`, or write `mediators`."},
+                )
+        return self
 
 
 class Intervention(Section):

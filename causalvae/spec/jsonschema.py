@@ -52,6 +52,9 @@ def json_schema() -> dict[str, Any]:
     parts["LatentValues"] |= _exactly_one(("quantiles", "sd", "codes"))
     parts["AblationMode"] |= _exactly_one(("resample", "noise"))
     parts["HeldValue"] |= _exactly_one(("quantile", "value"))
+    mediation = parts["MediationIntervention"]
+    mediation |= _exactly_one(("mediators", "path", "edges"))
+    mediation["dependentSchemas"] = {key: _if_given(key, "mediators") for key in ("control", "subspace")}
     parts["Bound"]["anyOf"] = [_given(key) for key in ("at_least", "at_most")]
     parts["Expectations"]["anyOf"] = [_given(key) for key in _QUANTITIES]
     return {"$schema": DIALECT, **schema, "title": "causalvae spec"}
@@ -70,6 +73,11 @@ def _either(schema: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
 def _given(key: str) -> dict[str, Any]:
     # A key that is written and left empty counts as not given.
     return {"required": [key], "properties": {key: {"not": {"type": "null"}}}}
+
+
+def _if_given(key: str, other: str) -> dict[str, Any]:
+    """Where `key` has a value, so has `other`."""
+    return {"anyOf": [{"properties": {key: {"type": "null"}}}, _given(other)]}
 
 
 def _exactly_one(keys: tuple[str, ...]) -> dict[str, Any]:

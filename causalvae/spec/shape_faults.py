@@ -165,6 +165,7 @@ def _explain(item: _Located, root: type[BaseModel]) -> Finding:
         return _not_a_choice(item)
     if kind == "one_of":
         choices = _LEVELS if path[:1] == ("interventions",) and len(path) == 2 else ("quantiles", "sd")
+        choices = tuple(item.context["choices"].split(", ")) if "choices" in item.context else choices
         return _wrong_count(path, str(item.context["given"]), choices)
     if kind == "two_networks":
         return _wrong_count(path, "both are", ("name", "factory"))
@@ -297,6 +298,9 @@ def _malformed(item: _Located) -> Finding:
             f"{_describe(item.value)} is no edge",
             "Write `CAUSE -> EFFECT` with one arrow and two names, such as `scale -> area`.",
         )
+    if path[0] == "interventions" and "edges" in path:
+        advice = "Write `A -> B` with one arrow: two components, or input or output in the place of one."
+        return Finding("CV026", path, f"{_describe(item.value)} is no edge", advice)
     if path == ("execution", "memory"):
         said = f"'{field}' must be a size above 0, not {_describe(item.value)}"
         return Finding("CV022", path, said, "Write a number and a unit: 2 GB, 500 MB or 1.5 GiB.")

@@ -99,6 +99,11 @@ def _shapes(code: str, old: str, new: str) -> Fault:
     return Fault(code, DATA, text, NO_HEART)
 
 
+def _routed(how: str) -> str:
+    """The mediation, sent along edges."""
+    return MEDIATION.replace("mediators: [$scale]", how)
+
+
 def _screened(keys: str) -> str:
     return f"    activation: {{components: encoder.*, from: resize, {keys}}}\n"
 
@@ -254,6 +259,10 @@ FAULTS = (
     Fault("CV096", FACTORS, FACTORS + "  vectors: {«image: [centroid_x, centroid_y]}\n"),
     Fault("CV096", FACTORS, FACTORS + "  vectors: {«pair: [centroid_x, centroid_y]}\n"),
     Fault("CV023", FACTORS, FACTORS + "  vectors: {pose: {components: [area, heart], scale: «unit}}\n"),
+    Fault("CV093", MEDIATION, MEDIATION[:-2] + ", subspace: {objective: «centroid}}\n"),
+    Fault("CV093", MEDIATION, MEDIATION[:-2] + ", subspace: {objective: «scale}}\n"),
+    Fault("CV094", MEDIATION, MEDIATION[:-2] + ", control: «mean, subspace: {}}\n"),
+    Fault("CV024", MEDIATION, MEDIATION[:-2] + ", subspace: {dim: «0}}\n"),
     Fault("CV071", MEDIATION, "    mediation: {treatment: resize, mediators: [$scale], outcomes: «[centroid_x]}\n"),
     Fault("CV072", EXPECT, "      off_target: {at_most: «1}\n"),
     Fault("CV072", EXPECT, "      off_target: {at_least: «0}\n"),
@@ -332,6 +341,39 @@ FAULTS = (
     ),
     Fault("CV088", DATA, "  source: csv\n  path: a.csv\n  inputs: [y1, «x1]\n  factors: {x: {column: x1}}\n"),
     Fault("CV088", DATA, "  source: images\n  path: pictures\n  «factors: [shape, scale]\n"),
+    Fault("CV091", MEDIATION, _routed("path: [«input, 'latent[3]']")),
+    Fault("CV091", MEDIATION, _routed("edges: [input -> encoder.conv1, encoder.conv1 -> output, «output -> latent]")),
+    Fault("CV091", MEDIATION, _routed("edges: [input -> latent, latent -> output, «input -> latent]")),
+    Fault("CV091", MEDIATION, _routed("edges: [input -> latent, latent -> output, «input -> output]")),
+    Fault(
+        "CV091",
+        MEDIATION,
+        _routed("edges: [input -> encoder.conv1, encoder.conv1 -> latent, «input -> latent, latent -> output]"),
+    ),
+    Fault(
+        "CV091",
+        MEDIATION,
+        _routed("edges: [input -> latent, latent -> output, «encoder.conv1 -> encoder.conv2, encoder.conv2 -> output]"),
+    ),
+    Fault("CV091", MEDIATION, _routed("edges: [input -> latent, latent -> output, «latent -> decoder.lin1]")),
+    Fault(
+        "CV091",
+        MEDIATION,
+        _routed("edges: «[input -> encoder.a, encoder.a -> encoder.b, encoder.b -> encoder.c, encoder.c -> encoder.b]"),
+    ),
+    Fault("CV092", MEDIATION, _routed("path: [decoder.lin1, «'latent[3]']")),
+    Fault("CV092", MEDIATION, _routed("path: ['latent[3]', «'latent[3]']")),
+    Fault("CV092", MEDIATION, _routed("edges: [input -> latent, «latent -> encoder.conv1, encoder.conv1 -> output]")),
+    Fault("CV050", MEDIATION, _routed("path: [encoder.conv1, [latent, «'latent[']]")),
+    Fault("CV050", MEDIATION, _routed("edges: [input -> latent, «'latent -> decoder[', 'decoder[ -> output']")),
+    Fault("CV051", MEDIATION, _routed("path: [encoder.conv1, «$skale]")),
+    Fault("CV052", MEDIATION, _routed("path: [encoder.conv1, 'latent[3]', «'latent[12]']")),
+    Fault("CV026", MEDIATION, _routed("edges: [input -> latent, «latent]")),
+    Fault("CV027", MEDIATION, _routed("path: «[]")),
+    Fault("CV027", MEDIATION, _routed("path: [encoder.conv1, «[]]")),
+    Fault("CV028", MEDIATION, _routed("mediators: [$scale], path: [latent]").replace("mediation: ", "mediation: «")),
+    Fault("CV028", MEDIATION, "    mediation: «{treatment: resize, outcomes: [area]}\n"),
+    Fault("CV022", MEDIATION, _routed("control: zero, path: [latent]").replace("mediation: ", "mediation: «")),
     Fault(
         "CV097",
         GOOD[GOOD.index("graph:") :],
