@@ -5,10 +5,13 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-from causalvae.effects.bootstrap import PERCENTILE, Ends
+from causalvae.effects.bootstrap import BCA, PERCENTILE, Ends
 from causalvae.effects.types import Estimate, Estimator
 
-FALLBACK_NOTE = "percentile interval: its bias or acceleration is undefined on these pairs"
+FALLBACK_NOTES = {
+    PERCENTILE: "percentile interval: its bias or acceleration is undefined on these pairs",
+    BCA: "BCa interval: in too many resamples nothing varies to studentise by",
+}
 
 
 @dataclass(frozen=True)
@@ -44,8 +47,8 @@ class Ablation:
     ) -> Estimate:
         """An estimate of this ablation; an interval with an undefined end is left out."""
         ends = interval if interval is not None and math.isfinite(interval.lower + interval.upper) else None
-        if ends is not None and ends.kind == PERCENTILE and ends.lower < ends.upper:
-            note = f"{note}; {FALLBACK_NOTE}" if note else FALLBACK_NOTE
+        if ends is not None and ends.kind in FALLBACK_NOTES and ends.lower < ends.upper:
+            note = "; ".join(filter(None, (note, FALLBACK_NOTES[ends.kind])))
         return Estimate(
             estimand=estimand,
             value=float(value),

@@ -115,4 +115,4 @@ def pixel_specificity(
     each = specificity(spreads, pixels, bounded=bounded)
     median = np.array([np.median(row[np.isfinite(row)]) if np.isfinite(row).any() else np.nan for row in each])
     # Specificity falls as entropy rises: the ends of the interval change places.
-    return Interval(ends[0], ends[2], ends[1], mean.corrected), median
+    return Interval(ends[0], ends[2], ends[1], mean.kinds), median

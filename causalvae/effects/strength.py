@@ -53,7 +53,7 @@ def effect_sizes(squares: FloatArray, sd: float, bootstrap: PairedBootstrap) -> 
     """
     ratio = bootstrap.ratio(*_counted(squares))
     value, lower, upper = (np.sqrt(part) / sd for part in (ratio.value, ratio.lower, ratio.upper))
-    return Interval(value, lower, upper, ratio.corrected)
+    return Interval(value, lower, upper, ratio.kinds)
 
 
 def input_estimates(

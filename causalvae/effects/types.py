@@ -45,8 +45,9 @@ class Estimate:
         Of the bootstrap.
     note : str
     interval : str
-        How the interval was made: ``BCa`` (bias-corrected and accelerated paired bootstrap), ``percentile`` (paired
-        bootstrap, where the former is undefined), or empty where it is no bootstrap's or there is none.
+        How the interval was made from the paired bootstrap: ``bootstrap-t`` (studentised), ``BCa`` (bias-corrected and
+        accelerated, where resamples lack a spread of their own), ``percentile`` (where neither is defined), or empty
+        where it is no bootstrap's or there is none.
     """
 
     estimand: str

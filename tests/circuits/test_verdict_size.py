@@ -129,8 +129,9 @@ def simulate_planted(right: bool, runs: int = 60) -> dict[str, int]:
 @pytest.mark.slow
 def test_power_for_a_planted_circuit() -> None:
     counts = simulate_planted(right=True)
-    # Of a share of squares, skewed to the right, the corrected interval reaches higher than the percentile one.
-    assert counts["supported"] > 0.7 * 60, counts
+    # Of a share of squares over 40 pairs the studentised interval reaches further down than a percentile one, which
+    # holds the truth too seldom: what power it costs is the price of a level that is kept.
+    assert counts["supported"] > 0.5 * 60, counts
     assert counts["refuted"] == 0, counts
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from scipy.stats import norm
+from scipy.stats import t as student_t
 
 from causalvae.engine.measurements import Measurements
 from causalvae.plan.types import Arm, Cohort, Patch, Plan, Source, Subspace, Treatment, Use
@@ -60,14 +61,39 @@ def make_hypothesis(name: str = "claim", circuit: Sequence[str] = ("latent[0]",)
     }
 
 
+def expanded_tail(n: int, confidence: float = 0.95) -> float:
+    """The lower nominal level that intervals over `n` pairs are taken at (Hesterberg 2015)."""
+    return float(norm.cdf(student_t.ppf((1 - confidence) / 2, n - 1) * np.sqrt(n / (n - 1))))
+
+
 def naive_bca(draws: Array, value: float, left_out: Array, confidence: float = 0.95) -> tuple[float, float]:
-    """Bias-corrected and accelerated ends of one statistic (Efron 1987), one step at a time."""
+    """Expanded bias-corrected and accelerated ends of one statistic (Efron 1987), one step at a time."""
+    tail = expanded_tail(len(left_out), confidence)
     bias = norm.ppf(np.mean(draws < value))
     gap = left_out.mean() - left_out
     acceleration = (gap**3).sum() / (6 * (gap**2).sum() ** 1.5)
-    shifted = bias + norm.ppf([(1 - confidence) / 2, (1 + confidence) / 2])
+    shifted = bias + norm.ppf([tail, 1 - tail])
     low, high = np.quantile(draws, norm.cdf(bias + shifted / (1 - acceleration * shifted)))
     return float(low), float(high)
+
+
+def naive_studentised(top: Array, bottom: Array, weights: Array, confidence: float = 0.95) -> tuple[float, float]:
+    """Expanded bootstrap-t ends of one ratio of sums, each resample drawn out and its own standard error taken."""
+
+    def ratio_and_error(chosen: npt.NDArray[np.int64]) -> tuple[float, float]:
+        a, b = top[chosen], bottom[chosen]
+        ratio = a.sum() / b.sum()
+        return ratio, np.sqrt(((a - ratio * b) ** 2).sum()) / abs(b.sum())
+
+    n = len(top)
+    value, error = ratio_and_error(np.arange(n))
+    drawn = [ratio_and_error(np.repeat(np.arange(n), counts.astype(int))) for counts in weights]
+    tail = expanded_tail(n, confidence)
+    low, high = np.quantile([(ratio - value) / own for ratio, own in drawn], [tail, 1 - tail])
+    ends = np.array([value - high * error, value - low * error])
+    if (bottom >= 0).all():
+        ends = np.clip(ends, (top / bottom).min(), (top / bottom).max())
+    return float(ends[0]), float(ends[1])
 
 
 class Network:

@@ -10,7 +10,7 @@ from scipy import stats
 
 from causalvae.effects.ablation import Ablation
 from causalvae.effects.bootstrap import Ends, PairedBootstrap, paired_bootstrap
-from tests.effects.synthetic import naive_bca
+from tests.effects.synthetic import expanded_tail, naive_studentised
 
 
 def test_every_resample_draws_n_pairs() -> None:
@@ -24,9 +24,10 @@ def test_every_resample_draws_n_pairs() -> None:
 
 def test_replicates_and_interval_equal_a_naive_loop() -> None:
     rng = np.random.default_rng(0)
-    top, bottom = rng.normal(size=(3, 25)), 1 + rng.random((3, 25))
+    # The last denominator is negative in some pairs, so that nothing bounds the ratio.
+    top, bottom = rng.normal(size=(3, 25)), 1 + rng.random((3, 25)) - np.array([[0], [0], [1.1]])
     boot = PairedBootstrap(25, 99, confidence=0.9, seed=5)
-    result = boot.ratio(top, bottom)
+    result, mean = boot.ratio(top, bottom), boot.ratio(top)
     for k in range(3):
         naive = []
         for counts in boot.weights:
@@ -34,10 +35,25 @@ def test_replicates_and_interval_equal_a_naive_loop() -> None:
             naive.append(top[k, pairs].sum() / bottom[k, pairs].sum())
         np.testing.assert_allclose(boot.replicates(top, bottom)[k], naive, rtol=1e-12)
         assert result.value[k] == pytest.approx(top[k].sum() / bottom[k].sum(), rel=1e-14)
-        rest = [np.delete(np.arange(25), i) for i in range(25)]
-        left_out = np.array([top[k, r].sum() / bottom[k, r].sum() for r in rest])
-        ends = naive_bca(np.array(naive), result.value[k], left_out, 0.9)
-        assert result.ends(k)[:2] == pytest.approx(ends, rel=1e-10)
+        assert result.ends(k)[:2] == pytest.approx(naive_studentised(top[k], bottom[k], boot.weights, 0.9), rel=1e-9)
+        assert mean.ends(k)[:2] == pytest.approx(naive_studentised(top[k], np.ones(25), boot.weights, 0.9), rel=1e-9)
+        assert result.ends(k).kind == mean.ends(k).kind == "bootstrap-t"
+
+
+def test_missing_pairs_are_as_if_never_drawn() -> None:
+    rng = np.random.default_rng(9)
+    known = np.arange(30) % 3 != 0
+    top = np.where(known, rng.gamma(2.0, size=30), 0.0)
+    boot = PairedBootstrap(30, 199, seed=2)
+    result = boot.ratio(top[None], known[None].astype(float))
+    # Of resamples of all pairs the known ones among them: not 20 in each, but on the 20 pairs' own level.
+    t = []
+    for counts in boot.weights:
+        drawn = np.repeat(top[known], counts[known].astype(int))
+        t.append((drawn.mean() - top[known].mean()) / (drawn.std() / np.sqrt(len(drawn))))
+    tail = expanded_tail(20)
+    error = top[known].std() / np.sqrt(20)
+    assert result.ends(0)[:2] == pytest.approx(top[known].mean() - np.quantile(t, [1 - tail, tail]) * error, rel=1e-9)
 
 
 def test_a_mean_is_a_ratio_over_ones_and_chunks_do_not_matter() -> None:
@@ -85,8 +101,11 @@ def test_intervals_equal_scipys_bca_on_the_same_resamples() -> None:
     top = rng.gamma(0.8, size=(k, n))
     bottom = 0.3 + top + rng.random((k, n))
     boot = PairedBootstrap(n, 799, confidence=0.9, seed=8)
-    result, mean = boot.ratio(top, bottom), boot.ratio(top)
-    assert result.corrected.all() and mean.corrected.all()
+    result, mean = (
+        boot.interval(value, boot.replicates(*columns), boot.leave_one_out(*columns))
+        for value, columns in ((top.sum(axis=1) / bottom.sum(axis=1), (top, bottom)), (top.mean(axis=1), (top,)))
+    )
+    assert (result.kinds == "BCa").all() and (mean.kinds == "BCa").all()
     for row in range(k):
         for ours, data, statistic, draws in (
             (mean, (top[row],), lambda a, axis=-1: a.mean(axis=axis), boot.replicates(top)),
@@ -104,7 +123,7 @@ def test_intervals_equal_scipys_bca_on_the_same_resamples() -> None:
                 paired=len(data) > 1,
                 vectorized=True,
                 method="BCa",
-                confidence_level=0.9,
+                confidence_level=1 - 2 * expanded_tail(n, 0.9),
                 bootstrap_result=SimpleNamespace(bootstrap_distribution=draws[row]),
             ).confidence_interval
             assert ours.ends(row)[:2] == pytest.approx((theirs.low, theirs.high), rel=1e-9)
@@ -137,16 +156,58 @@ def test_percentile_where_bias_or_acceleration_is_undefined() -> None:
     boot = PairedBootstrap(5, 200, confidence=0.9, seed=0)
     draws = np.linspace(1, 2, 200)[None]
     skewed = boot.interval(np.array([3.0]), draws, np.array([[1.0, 2.0, 3.0, 4.0, 6.0]]))
-    assert not skewed.corrected[0]
-    assert (skewed.lower[0], skewed.upper[0]) == pytest.approx(tuple(np.quantile(draws, (0.05, 0.95))), rel=1e-12)
+    assert skewed.kinds[0] == "percentile"
+    levels = expanded_tail(5, 0.9), 1 - expanded_tail(5, 0.9)
+    assert (skewed.lower[0], skewed.upper[0]) == pytest.approx(tuple(np.quantile(draws, levels)), rel=1e-12)
 
 
 def test_an_estimate_says_which_interval_it_has() -> None:
     ablation = Ablation("intervention:a", seed=0, confidence=0.95)
     ends = PairedBootstrap(20, 200).ratio(np.random.default_rng(0).gamma(1.0, size=(1, 20))).ends(0)
     estimate = ablation.estimate("effect_size", "area", "sd", 20, 1.0, ends, note="first")
-    assert (estimate.interval, estimate.note) == ("BCa", "first")
+    assert (estimate.interval, estimate.note) == ("bootstrap-t", "first")
     fallen = ablation.estimate("effect_size", "area", "sd", 20, 1.0, Ends(0.5, 1.5, "percentile"), note="first")
     assert fallen.interval == "percentile"
     assert fallen.note.startswith("first; percentile interval")
     assert ablation.estimate("effect_size", "area", "sd", 20, 1.0, Ends(np.nan, 1.0, "BCa")).interval == ""
+
+
+def test_rare_effects_fall_back_on_bca() -> None:
+    # Two of 40 pairs have an effect: every seventh resample has none, and no spread to studentise by.
+    column = np.zeros((1, 40))
+    column[0, [3, 17]] = 1.0
+    boot = PairedBootstrap(40, 1000, seed=0)
+    ends = boot.ratio(column).ends(0)
+    assert ends.kind == "BCa"
+    naive = boot.interval(column.mean(axis=1), boot.replicates(column), boot.leave_one_out(column))
+    assert ends[:2] == pytest.approx(naive.ends(0)[:2], rel=1e-12)
+    assert 0 <= ends.lower < 0.05 < ends.upper < 0.3
+
+
+def test_intervals_end_where_the_pairs_do() -> None:
+    rng = np.random.default_rng(12)
+    squares = rng.exponential(size=(300, 6)) ** 4
+    means = PairedBootstrap(6, 400, seed=1).ratio(squares)
+    assert (means.lower >= squares.min(axis=1)).all() and (means.upper <= squares.max(axis=1)).all()
+    weights = rng.random((300, 6))
+    shares = PairedBootstrap(6, 400, seed=1).ratio(np.minimum(squares, 1) * weights, weights)
+    assert (shares.lower >= 0).all() and (shares.upper <= 1).all()
+    # A pair without a denominator may move the ratio anywhere to its side.
+    loose = PairedBootstrap(6, 400, seed=1).ratio(np.array([[1.0, 2, 3, 4, 5, 6]]), np.array([[0.0, 1, 1, 1, 1, 1]]))
+    assert loose.lower[0] >= 2 and loose.upper[0] > 4.2
+
+
+def test_the_order_and_the_scale_of_pairs_do_not_matter() -> None:
+    rng = np.random.default_rng(13)
+    top, bottom = rng.gamma(1.0, size=(20, 64)), rng.gamma(2.0, size=(20, 64))
+    boot = PairedBootstrap(64, 4000, seed=3)
+    first = boot.ratio(top, bottom)
+    order = rng.permutation(64)
+    again = boot.ratio(top[:, order], bottom[:, order])
+    # The same pairs under other numbers are drawn otherwise: the ends differ by the noise of resampling alone.
+    width = first.upper - first.lower
+    assert (np.abs(again.lower - first.lower) < 0.12 * width).all()
+    assert (np.abs(again.upper - first.upper) < 0.12 * width).all()
+    scaled = boot.ratio(-3e8 * top, bottom)
+    np.testing.assert_allclose(scaled.lower, -3e8 * first.upper, rtol=1e-9)
+    np.testing.assert_allclose(scaled.upper, -3e8 * first.lower, rtol=1e-9)

@@ -17,7 +17,7 @@ from causalvae.effects.strength import (
 )
 from causalvae.effects.types import Estimate
 from causalvae.plan.types import Arm, Patch, Source
-from tests.effects.synthetic import Array, Network, make_spec, naive_bca
+from tests.effects.synthetic import Array, Network, make_spec, naive_bca, naive_studentised
 
 UNITS = 7
 SCALE = Scale({"area": 2.0, "place": 0.5}, {}, {"area": "pixels"}, pixels=16)
@@ -77,10 +77,9 @@ def test_sweep_equals_a_loop(side: str, direction: str) -> None:
             if not square.any():
                 assert (*ends, estimate.interval) == (0, 0, "percentile")
                 continue
-            left_out = np.array([np.delete(square, i).mean() for i in range(30)])
-            low_high = naive_bca(boot.weights @ square / 30, square.mean(), left_out)
+            low_high = naive_studentised(square, np.ones(30), boot.weights)
             assert ends == pytest.approx(tuple(np.sqrt(low_high) / SCALE.sd[attribute]), rel=1e-10)
-            assert estimate.interval == "BCa"
+            assert estimate.interval == "bootstrap-t"
             assert (estimate.unit, estimate.direction, estimate.source) == ("sd", direction, "interchange")
         length = np.linalg.norm(image(mixed) - image(own), axis=1)
         assert found[f"latent[{unit}]", IMAGE].value == pytest.approx(length.mean(), abs=1e-7)
