@@ -94,17 +94,19 @@ class Case:
 
 @dataclass
 class CrossChecks:
-    """What cross-checks found, gathered over mediations."""
+    """What cross-checks found and what else is to be remarked, gathered over mediations."""
 
     estimates: list[Estimate] = field(default_factory=list)
     refutations: list[Refutation] = field(default_factory=list)
     checks: list[CrossCheck] = field(default_factory=list)
     arrows: list[ArrowStrength] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What a reader must know: every exact value that another way does not confirm."""
+        """What a reader must know: every exact value that another way does not confirm, and the remarks."""
         return (
+            *self.remarks,
             *(_differs(check) for check in self.checks if check.agrees is False),
             *(
                 f"DoWhy's strength of the arrow from the {arrow.parent} to {arrow.outcome} ({arrow.owner}) is "

@@ -20,6 +20,7 @@ from causalvae.effects.mediation import (
 )
 from causalvae.effects.outcomes import IMAGE, cancel_note, is_moved, use_at
 from causalvae.effects.study import Study, reached_from, treated_factor
+from causalvae.effects.subspaces import subspace_estimates, subspace_warnings
 from causalvae.effects.types import Estimate
 from causalvae.effects.vector_means import vector_estimates
 from causalvae.engine.measurements import Measurements
@@ -54,7 +55,7 @@ def analyse_mediation(
     ------
     CausalVAEError
         CV501 where measurements are missing, CV502 where the plan lacks an arm, CV503 with fewer than two pairs, CV520
-        where too few are left with the mediators held.
+        where too few are left with the mediators held, CV521 where learned directions are missing.
     """
     section = intervention.mediation
     if section is None:
@@ -62,7 +63,8 @@ def analyse_mediation(
     estimates: list[Estimate] = []
     descendants = reached_from(study.spec, treated_factor(study.spec, section.treatment))
     uses = sorted(study.plan.uses_of(owner, "sufficiency"), key=lambda use: use.index)
-    each = [arms_by_id[use.arm] for use in uses if use.index > 0]
+    # The parts of a mediation through learned directions are no mediators beside each other.
+    each = [arms_by_id[use.arm] for use in uses if use.index > 0 and section.subspace is None]
     overlapping, as_drawn = overlap(each), study.as_drawn(section.treatment)
     with_image = OUTPUT in study.plan.outputs and IMAGE not in section.outcomes
     outcomes = [*section.outcomes, *((IMAGE,) if with_image else ())]
@@ -88,7 +90,7 @@ def analyse_mediation(
             moved = is_moved(effects.total**2, sd)
             estimates.extend(vector_estimates(effects, bootstrap, ablation, unit, with_shares=moved, as_drawn=as_drawn))
             if not is_joint:
-                alone.append(effects)
+                alone += [effects] if section.subspace is None else []
                 continue
             joint, joint_ablation = effects, ablation
             estimates.extend(_controlled(study, owner, arms_by_id, ablation, outcome, cancels))
@@ -98,6 +100,8 @@ def analyse_mediation(
         if joint is not None and alone and not overlapping and {effects.n for effects in alone} == {joint.n}:
             note = "; ".join(filter(None, (serial_note(each), cancel_note(joint.total, as_drawn))))
             estimates.append(remainder_estimate(joint, alone, study.bootstrap(joint.n), joint_ablation, unit, note))
+    estimates += subspace_estimates(study, owner, section, arms_by_id, measurements)
+    checks.remarks += subspace_warnings(estimates)
     return estimates
 
 

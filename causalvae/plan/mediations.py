@@ -6,6 +6,7 @@ from causalvae.plan.controlled import held_patches
 from causalvae.plan.draft import Draft
 from causalvae.plan.paths import route_label, route_patches
 from causalvae.plan.resolve import label_of
+from causalvae.plan.subspaces import plan_subspaces
 from causalvae.plan.types import Role, Side
 from causalvae.spec.route import Route, route_of
 from causalvae.spec.schema import MediationIntervention
@@ -21,6 +22,9 @@ def plan_mediation(draft: Draft, owner: str, section: MediationIntervention) -> 
         _plan_route(draft, owner, section, cohort, route)
         return
     together = draft.resolver.find(mediators, owner)
+    if section.subspace is not None:
+        plan_subspaces(draft, owner, section, cohort, together)
+        return
     draft.both_directions(owner, cohort, together, "set", section.pairs, 0)
     sides: tuple[Side, ...] = ("base", "counterfactual")
     for index, side in enumerate(sides if section.control is not None else ()):

@@ -1,0 +1,247 @@
+"""What learned directions are worth: beside the whole part, its other directions and random ones, and on fresh pairs.
+
+- unexplained share = sum |Y(interchange) - Y(x')|^2 / sum |Y(x') - Y(x)|^2, the loss that directions are learned by:
+  ``learning_loss`` over the pairs that they were learned on, ``held_out_loss`` over the cohort's. An interchange gives
+  the base run the part of another pair that has the treated factor's counterfactual value.
+- ``interchange_accuracy`` (interchange intervention accuracy; Geiger, Lu, Icard & Potts 2021, arXiv 2106.02997): the
+  share of the cohort's pairs in which the outcome under such an interchange is within a tolerance of Y(x').
+- ``null_space_share``: how much of the directions lies where nothing downstream reads (Makelov, Lange & Nanda 2023,
+  arXiv 2311.17030).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from causalvae.effects.ablation import Ablation
+from causalvae.effects.bootstrap import Ends, FloatArray
+from causalvae.effects.mediation import HARDLY_MOVED, dropped_note
+from causalvae.effects.outcomes import IMAGE, difference, use_at
+from causalvae.effects.study import Study
+from causalvae.effects.types import Estimate
+from causalvae.engine.measurements import Measurements
+from causalvae.errors import CausalVAEError
+from causalvae.plan.learned import LearnedPart
+from causalvae.plan.subspaces import SUBSPACE
+from causalvae.plan.types import Arm, Use
+from causalvae.spec.schema import MediationIntervention
+
+LEARNING_LOSS, HELD_OUT_LOSS = "learning_loss", "held_out_loss"
+ACCURACY, NULL_SPACE = "interchange_accuracy", "null_space_share"
+SUBSPACE_ESTIMANDS = (LEARNING_LOSS, HELD_OUT_LOSS, ACCURACY, NULL_SPACE)
+
+# Above these, a reader is warned: of the share in the null space, of what the other directions carry, and of how much
+# more is left unexplained on fresh pairs than on those that were learned on.
+_DORMANT, _ELSEWHERE, _OVERFITTED = 0.1, 0.1, 0.1
+# Where the other directions lie among the mediation's parts.
+_OTHERS = 2
+
+
+@dataclass(frozen=True)
+class _Interchanged:
+    """A part whose value in the base runs is that of donors."""
+
+    use: Use
+    ablation: Ablation
+
+
+def subspace_estimates(
+    study: Study, owner: str, section: MediationIntervention, arms: Mapping[str, Arm], measurements: Measurements
+) -> list[Estimate]:
+    """How directions were learned and what interchanges through them do; none where the mediation learns none.
+
+    Parameters
+    ----------
+    study : Study
+    owner : str
+        ``intervention:NAME``.
+    section : MediationIntervention
+    arms : mapping of str to Arm
+        Of the plan, by their ids.
+    measurements : Measurements
+
+    Raises
+    ------
+    CausalVAEError
+        CV521 where the measurements do not hold what was learned.
+    """
+    if section.subspace is None:
+        return []
+    learned = _learned_row(study, owner, arms, measurements)
+    own = "" if learned.donors else "no factor is set, so each pair is its own donor and more subspaces than one do"
+    parts = []
+    for use in sorted(study.plan.uses_of(owner, "variant"), key=lambda use: use.index):
+        source = arms[use.arm].patches[0].source.label
+        parts.append(_Interchanged(use, study.ablation(owner, use, treatment=section.treatment, source=source)))
+    first = parts[0].ablation
+    search = f"from {learned.start}, where it was {learned.first_loss:.3g}; {learned.pairs} pairs of their own"
+    estimates = [
+        first.estimate(
+            LEARNING_LOSS, learned.objective, "share", int(learned.pairs), learned.loss, direction="denoising",
+            note=_join(search, own),
+        )
+    ]  # fmt: skip
+    estimates += [_held_out(study, owner, part, learned.objective, own) for part in parts]
+    for outcome in section.outcomes:
+        estimates += _accuracies(study, owner, parts, outcome, section.subspace.tolerance, own)
+    units = len(learned.units)
+    chance = f"of random directions {learned.null_space_dim / units:.3g} on average" if learned.null_space_dim else ""
+    described = replace(first, source="")
+    estimates.append(
+        described.estimate(
+            NULL_SPACE, IMAGE, "share", int(learned.pairs), learned.null_space_share,
+            note=_join(learned.null_space_how, chance),
+        )
+    )  # fmt: skip
+    return estimates
+
+
+def subspace_warnings(estimates: list[Estimate]) -> list[str]:
+    """What a reader must know before trusting learned directions.
+
+    Parameters
+    ----------
+    estimates : list of Estimate
+        Of one mediation through learned directions, all of them.
+    """
+    found = []
+    mine = [estimate for estimate in estimates if estimate.granularity == SUBSPACE]
+    dormant = next((e for e in mine if e.estimand == NULL_SPACE and e.value > _DORMANT), None)
+    if dormant is not None:
+        found.append(
+            f"{dormant.value:.0%} of {dormant.component} ({dormant.owner}) lies where nothing downstream reads "
+            f"({dormant.note}): the patch may work through what is dormant otherwise, so that an effect does not show "
+            f"that these directions carry {dormant.treatment} on the network's own inputs."
+        )
+    parts = list(dict.fromkeys(e.component for e in mine if e.estimand == "natural_indirect_effect"))
+    others = parts[_OTHERS] if len(parts) > _OTHERS else ""
+    elsewhere = [
+        f"{e.value:.0%} of the effect on {e.outcome} [{e.lower:.0%}, {e.upper:.0%}]"
+        for e in mine
+        if e.estimand == "mediated_share" and e.component == others and HARDLY_MOVED not in e.note
+        if e.lower is not None and e.lower > _ELSEWHERE
+    ]
+    if elsewhere:
+        found.append(
+            f"{others} ({mine[0].owner}) carry {' and '.join(elsewhere)} as well: it does not go through the learned "
+            "directions alone."
+        )
+    learned = next((e for e in mine if e.estimand == LEARNING_LOSS), None)
+    fresh = next((e for e in mine if e.estimand == HELD_OUT_LOSS), None)
+    if learned is not None and fresh is not None and (fresh.lower or 0.0) > learned.value + _OVERFITTED:
+        found.append(
+            f"{learned.component} ({learned.owner}) fit the pairs that they were learned on: interchanges leave "
+            f"{learned.value:.0%} of the effect on {learned.outcome} unexplained there and {fresh.value:.0%} on fresh "
+            "ones. Learn on more pairs (`learned_on`), or fewer directions."
+        )
+    return found
+
+
+def _learned_row(study: Study, owner: str, arms: Mapping[str, Arm], measurements: Measurements) -> Any:
+    """What was learned for a mediation: a row of `Measurements.subspaces`."""
+    arm = arms[use_at(study.plan, owner, "sufficiency").arm]
+    wanted = LearnedPart(arm.cohort, arm.patches[0]).id
+    for row in measurements.subspaces.itertuples():
+        if row.id == wanted:
+            return row
+    raise CausalVAEError(
+        "CV521",
+        "the directions of a learned subspace are not among the measurements.",
+        "Delete the run folder and run again.",
+        owner,
+    )
+
+
+def _held_out(study: Study, owner: str, part: _Interchanged, objective: str, note: str) -> Estimate:
+    """The unexplained share over the cohort's pairs."""
+    outcomes = study.outcomes
+    base, counterfactual = (use_at(study.plan, owner, role).arm for role in ("base", "counterfactual"))
+    n = outcomes.pairs((base, counterfactual, part.use.arm))
+    if objective == IMAGE:
+        total = outcomes.values(counterfactual, "image_sq", n)
+        # |y - y'|^2 with both taken from the base output; rounding must not make it negative.
+        away = outcomes.values(part.use.arm, "image_sq", n) - 2 * outcomes.values(part.use.arm, "image_dot", n) + total
+        left, whole = np.maximum(away, 0.0), total
+    else:
+        period = study.scale.periods.get(objective)
+        target = outcomes.values(counterfactual, objective, n)
+        left = difference(outcomes.values(part.use.arm, objective, n), target, period) ** 2
+        whole = difference(target, outcomes.values(base, objective, n), period) ** 2
+    known = np.isfinite(left) & np.isfinite(whole)
+    count = int(known.sum())
+    ratio = study.bootstrap(count).ratio(left[known][None], whole[known][None])
+    return part.ablation.estimate(
+        HELD_OUT_LOSS, objective, "share", count, ratio.value[0], ratio.ends(0), direction="denoising",
+        note=_join(dropped_note(n - count), note),
+    )  # fmt: skip
+
+
+def _accuracies(
+    study: Study, owner: str, parts: list[_Interchanged], outcome: str, tolerance: float, note: str
+) -> list[Estimate]:
+    """The share of pairs whose outcome is right under interchanges; none of an outcome that has no standard deviation.
+
+    A vector is right where each of its components is.
+    """
+    vector = study.scale.vectors.get(outcome)
+    names = (outcome,) if vector is None else vector.components
+    if not all(name in study.scale.sd for name in names):
+        return []
+    base, counterfactual = (use_at(study.plan, owner, role).arm for role in ("base", "counterfactual"))
+    unpatched, _ = _right(study, base, counterfactual, names, tolerance)
+    within = f"within {tolerance:g} sd of Y(x')" + ("" if vector is None else ", every component")
+    without = f"{float(unpatched.mean()):.3g} without any patch" if len(unpatched) else ""
+    estimates = []
+    for part in parts:
+        right, dropped = _right(study, part.use.arm, counterfactual, names, tolerance)
+        study.bootstrap(len(right))
+        interval = exact_interval(int(right.sum()), len(right), study.spec.estimation.confidence)
+        estimates.append(
+            part.ablation.estimate(
+                ACCURACY, outcome, "share", len(right), float(right.mean()), interval, direction="denoising",
+                note=_join(within, without, dropped_note(dropped), note),
+            )
+        )  # fmt: skip
+    return estimates
+
+
+def _right(
+    study: Study, arm: str, counterfactual: str, names: tuple[str, ...], tolerance: float
+) -> tuple[FloatArray, int]:
+    """Of each pair 1.0 where every attribute is as near its counterfactual value as may be, and how many are undefined.
+
+    Pairs in which one is undefined are left out.
+    """
+    n = study.outcomes.pairs((arm, counterfactual))
+    away = np.stack(
+        [
+            difference(
+                study.outcomes.values(arm, name, n),
+                study.outcomes.values(counterfactual, name, n),
+                study.scale.periods.get(name),
+            )
+            / study.scale.sd[name]
+            for name in names
+        ]
+    )
+    known = np.isfinite(away).all(axis=0)
+    right: FloatArray = np.asarray((np.abs(away[:, known]) <= tolerance).all(axis=0), np.float64)
+    return right, int(n - known.sum())
+
+
+def exact_interval(hits: int, n: int, confidence: float) -> Ends:
+    """The interval of Clopper & Pearson 1934 for a share of independent draws: right also where all or none hit."""
+    from scipy.stats import beta
+
+    tail = (1 - confidence) / 2
+    lower = float(beta.ppf(tail, hits, n - hits + 1)) if hits else 0.0
+    upper = float(beta.ppf(1 - tail, hits + 1, n - hits)) if hits < n else 1.0
+    return Ends(lower, upper)
+
+
+def _join(*parts: str) -> str:
+    return "; ".join(part for part in parts if part)
