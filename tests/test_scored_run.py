@@ -1,0 +1,230 @@
+"""Classical scores in a run: measured once, kept, told with their baselines, or the reason why there are none."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import causalvae
+from causalvae import scoring
+from causalvae.api import run_spec
+from causalvae.disentanglement import Codes, ScoreReport, ScoreRow, ScoreSettings, score, score_factors
+from causalvae.models.loading import randomise
+from causalvae.report.document import build_document
+from causalvae.report.html_report import render_html
+from causalvae.report.json_report import from_json_dict, load_results, to_json_dict
+from causalvae.report.markdown_report import render_markdown
+from causalvae.results import Results
+from causalvae.spec import parse_spec
+from causalvae.spec.schema import Spec
+from causalvae.workspace import Workspace, open_workspace
+
+DATA = """\
+  source: scm
+  world: table
+  variables: {a: {levels: [low, high]}, b: "uniform(0, 1)", c: "0.5 * b + uniform(0, 0.5)"}
+"""
+TRAIN = f"""\
+spec: causalvae/train-v1
+name: tiny
+data:
+{DATA}
+model: {{architecture: mlp, latent_dim: 3, likelihood: gaussian, sigma: 0.1}}
+objective: {{name: vae}}
+steps: 10
+batch_size: 32
+"""
+SPEC = f"""\
+spec: causalvae/v1
+name: scored
+model: {{source: zoo, weights: tiny.safetensors, untrained: true}}
+data:
+{DATA}  samples: 16
+graph:
+  factors: [a, b]
+  attributes: {{level: {{readout: mean}}}}
+  edges: [a -> level, b -> level]
+interventions:
+  - {{name: raise, input: {{factor: b}}}}
+estimation: {{bootstrap: 20, dowhy: false}}
+alignment: {{samples: 24}}
+execution: {{controls: false}}
+"""
+SCORES = "disentanglement: {samples: 120, votes: 40, predictor: bagging, bins: 4}\n"
+
+
+def read(text: str) -> Spec:
+    spec, faults = parse_spec(text)
+    assert spec is not None, faults
+    return spec
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("scored")
+    (place / "train.yaml").write_text(TRAIN, encoding="utf-8")
+    causalvae.train(place / "train.yaml", place)
+    return place
+
+
+@pytest.fixture(scope="module")
+def scored(folder: Path) -> Results:
+    return run_spec(read(SPEC + SCORES), folder, folder / "runs").results
+
+
+@pytest.fixture
+def workspace(folder: Path) -> Workspace:
+    return open_workspace(read(SPEC + SCORES), folder)
+
+
+def direct(workspace: Workspace) -> tuple[ScoreSettings, Callable[[torch.Tensor], Codes]]:
+    settings = ScoreSettings(
+        samples=120, test_samples=60, bins=4, votes=40, test_votes=20, density_samples=120, regressor="bagged trees"
+    )
+
+    def represent(inputs: torch.Tensor) -> Codes:
+        posterior = workspace.model.vae.encode(inputs)
+        return Codes.of_gaussian(posterior.mean, posterior.logvar)
+
+    return settings, represent
+
+
+def test_a_runs_scores_are_those_of_the_room(scored: Results, workspace: Workspace) -> None:
+    found = scored.scores
+    assert found is not None and not found.absent
+    settings, represent = direct(workspace)
+    alone = score(workspace.dataset, represent, settings)
+    assert [row.name for row in found.rows] == [entry.name for entry in alone.scores]
+    for row, entry in zip(found.rows, alone.scores, strict=True):
+        assert row.value == (None if entry.value is None else pytest.approx(entry.value, abs=1e-6)), row.name
+        assert row.note == entry.note
+    assert found.dead == tuple(np.flatnonzero(~alone.active).tolist())
+    factors = score_factors(workspace.dataset, settings)
+    copy = randomise(workspace.model, 0).vae
+    random = score(workspace.dataset, lambda inputs: Codes(copy.encode(inputs).mean), settings)
+    assert random.active.all()
+    for row in found.rows:
+        if row.name != "MIG of posterior samples":
+            assert row.oracle == pytest.approx(factors[row.name].value), row.name
+            assert row.random == pytest.approx(random[row.name].value, abs=1e-6), row.name
+
+
+def test_the_factors_themselves_are_a_perfect_code(scored: Results) -> None:
+    assert scored.scores is not None
+    oracle = {row.name: row.oracle for row in scored.scores.rows}
+    assert oracle["DCI informativeness"] == pytest.approx(1, abs=0.1)
+    assert oracle["FactorVAE score"] == 1
+
+
+def test_what_was_measured_is_not_measured_again(
+    scored: Results, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*given: Any) -> Any:
+        raise AssertionError("measured again")
+
+    for name in ("score", "score_factors"):
+        monkeypatch.setattr(scoring, name, refuse)
+    again = run_spec(read(SPEC + SCORES), folder, folder / "runs").results
+    assert again.scores == scored.scores
+    # Another claim, more pairs, other statistics: the scores are the same.
+    other = SPEC.replace("bootstrap: 20", "bootstrap: 30").replace("samples: 16", "samples: 18")
+    workspace = open_workspace(read(other + SCORES), folder)
+    places = folder / "runs" / "scored" / "scores"
+    digest = workspace.model.components.model_digest
+    assert scoring.find_scores(workspace, digest, places) == scored.scores
+    # Other settings, or other weights, are other scores.
+    changed = open_workspace(read(SPEC + SCORES.replace("votes: 40", "votes: 50")), folder)
+    for space, weights in ((changed, digest), (workspace, "others")):
+        with pytest.raises(AssertionError, match="measured again"):
+            scoring.find_scores(space, weights, places)
+
+
+def test_without_the_section_nothing_is_scored_and_nothing_else_changes(scored: Results, folder: Path) -> None:
+    plain = run_spec(read(SPEC), folder, folder / "runs").results
+    assert plain.scores is None
+    assert plain.estimates == scored.estimates and plain.metrics == scored.metrics
+    assert "Classical disentanglement" not in render_html(build_document(plain))
+    # The spec's digest is what it was before the language had the section.
+    dumped = read(SPEC).model_dump(mode="json", by_alias=True, exclude={"variants", "disentanglement"})
+    assert read(SPEC).digest == causalvae.digest.digest(dumped)
+
+
+def test_results_of_before_are_still_read(scored: Results, folder: Path) -> None:
+    content = to_json_dict(scored)
+    assert from_json_dict(json.loads(json.dumps(content))).scores == scored.scores
+    del content["scores"]
+    assert from_json_dict(content).scores is None
+    held = load_results(folder / "runs" / "scored" / read(SPEC + SCORES).digest)
+    assert held.scores == scored.scores
+
+
+def test_reports_show_scores_baselines_and_dead_latents(scored: Results) -> None:
+    rows = (ScoreRow("MIG", 0.2, 0.1, 0.3, 0.9, 0.01, "<b>bins</b>"), ScoreRow("SAP", None, note="none & why"))
+    report = ScoreReport(rows, "", "<data>", ("a<i>", "b"), 3, (1,), 0.01, 20, 10, "lasso", importance=(
+        (0.7, 1.0), (None, None), (0.3, 0.0)
+    ))  # fmt: skip
+    told = dataclasses.replace(scored, scores=report)
+    page = render_html(build_document(told))
+    assert "&lt;b&gt;bins&lt;/b&gt;" in page and "<b>bins" not in page and "a<i>" not in page and "<data>" not in page
+    assert "0.20 [0.10, 0.30]" in page and "latent[1]" in page and "1811.12359" in page
+    text = render_markdown(build_document(told)).replace("\\", "")
+    assert "0.20 [0.10, 0.30]" in text and "0.900" in text and "0.010" in text
+    none = dataclasses.replace(scored, scores=ScoreReport(absent="No <labels>."))
+    assert "There are no scores: No &lt;labels&gt;." in render_html(build_document(none))
+
+
+def test_data_without_factors_says_why_there_are_no_scores(folder: Path, workspace: Workspace) -> None:
+    class Unlabelled:
+        name = "photographs"
+        space = causalvae.data.FactorSpace(())
+
+    bare = dataclasses.replace(workspace, dataset=Unlabelled())  # type: ignore[arg-type]
+    found = scoring.find_scores(bare, "weights", folder / "nowhere")
+    assert found is not None and not found.rows
+    assert "photographs has no labelled factors" in found.absent
+    assert not list((folder / "nowhere").glob("*"))
+
+
+def test_notes_say_what_is_unusual(folder: Path, workspace: Workspace) -> None:
+    found = scoring.find_scores(
+        workspace, workspace.model.components.model_digest, folder / "runs" / "scored" / "scores"
+    )
+    assert found is not None
+    assert any("cut into bins" in note and "b, c" in note for note in found.notes)
+
+
+def test_a_killed_write_leaves_no_half_file_and_progress_ends_where_it_should(
+    folder: Path, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = folder / "killed"
+    monkeypatch.setattr(scoring, "_shared", {})
+    few = workspace.spec.disentanglement.model_copy(update={"scores": ("mig", "dci")})  # type: ignore[union-attr]
+    asked = dataclasses.replace(workspace, spec=workspace.spec.model_copy(update={"disentanglement": few}))
+
+    def stop(value: Any, path: Path) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(scoring, "write_json", stop)
+        with pytest.raises(KeyboardInterrupt):
+            scoring.find_scores(asked, "weights", place)
+    assert not list(place.glob("*.json"))
+    told: dict[str, list[tuple[int, int]]] = {}
+    found = scoring.find_scores(
+        asked, "weights", place, lambda p: told.setdefault(p.stage, []).append((p.done, p.total))
+    )
+    assert found is not None and len(list(place.glob("*.json"))) == 3
+    assert {row.name.partition(" ")[0] for row in found.rows} == {"MIG", "DCI"}
+    assert set(told) == {
+        "encoding", "scores", "encoding, random weights", "scores, random weights", "scores, factors"
+    }  # fmt: skip
+    for stage, steps in told.items():
+        assert steps[-1][0] == steps[-1][1], stage
+        assert [done for done, _ in steps] == sorted(done for done, _ in steps), stage
