@@ -20,9 +20,12 @@ if TYPE_CHECKING:
 KEY_EFFECTS = (
     "total_effect",
     "natural_direct_effect",
+    "effect_around_path",
     "natural_indirect_effect",
+    "path_specific_effect",
     "interaction",
     "mediated_share",
+    "path_share",
 )
 
 
@@ -37,10 +40,25 @@ def print_results(console: Console, results: Results) -> None:
     print_verdicts(console, results)
     for table in key_effects(results):
         print_table(console, table)
+    print_subspaces(console, results)
     print_metrics(console, results)
     print_scores(console, results)
     print_screens(console, results)
     print_agreement(console, results)
+
+
+def print_subspaces(console: Console, results: Results) -> None:
+    """What learned directions carry beside the other parts, and how they were learned."""
+    from dataclasses import replace
+
+    from causalvae.report.subspace_tables import learning_words, parts_table, subspace_owners
+    from causalvae.report.tables import owner_name
+
+    for owner in subspace_owners(results.estimates):
+        print_table(console, replace(parts_table(results.estimates, owner, with_necessity=False).filled, notes=()))
+        words = clean(learning_words(results.estimates, owner))
+        line = Text.assemble((clean(owner_name(owner)), "bold"), f": {words}")
+        console.print(Padding(line, (0, 0, 0, 2), expand=False))
 
 
 def print_metrics(console: Console, results: Results) -> None:
@@ -104,13 +122,13 @@ def print_verdicts(console: Console, results: Results) -> None:
 
 def key_effects(results: Results) -> list[Table]:
     """The main effects of each mediation through all its mediators; of the input manipulations where there is none."""
-    from causalvae.report.effect_tables import input_table
+    from causalvae.report.effect_tables import SENT, input_table
     from causalvae.report.glossary import term_of
     from causalvae.report.numbers import format_interval, format_p
     from causalvae.report.tables import Table, columns, owner_name, unit_words
 
     exact = [e for e in results.estimates if e.estimator == "exact"]
-    owners = dict.fromkeys(e.owner for e in exact if e.estimand == "natural_indirect_effect")
+    owners = dict.fromkeys(e.owner for e in exact if e.estimand in SENT)
     tables = []
     for owner in owners:
         mine = [e for e in exact if e.owner == owner and e.estimand in KEY_EFFECTS]

@@ -10,6 +10,7 @@ from causalvae.effects.cross_checks import CrossChecks
 from causalvae.effects.mediation import arms_of, pair_effects
 from causalvae.effects.mediation_analysis import analyse_mediation
 from causalvae.effects.outcomes import IMAGE, use_at
+from causalvae.effects.path_terms import in_path_terms, routed_owners, with_relayed_source
 from causalvae.effects.screening import direction_of, summarise_screen
 from causalvae.effects.significance import t_test
 from causalvae.effects.strength import PatchedArm, input_estimates, perturbation_estimates, sweep_estimates
@@ -96,6 +97,9 @@ def estimate_effects(
     if OUTPUT not in plan.outputs:
         # Runs that stop at the latent have no image to speak of.
         estimates = [estimate for estimate in estimates if estimate.outcome != IMAGE]
+    routed = routed_owners(spec)
+    estimates = with_relayed_source(in_path_terms(estimates, routed), routed)
+    checks.checks, checks.refutations = in_path_terms(checks.checks, routed), in_path_terms(checks.refutations, routed)
     screens = tuple(
         summarise_screen(
             screen, plan, measurements.screens, study.outcomes, study.scale,

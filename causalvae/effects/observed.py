@@ -11,6 +11,7 @@ from causalvae.effects.bootstrap import FloatArray
 from causalvae.effects.mediation import MediationArms
 from causalvae.effects.observational import ObservedSamples
 from causalvae.engine.measurements import Measurements
+from causalvae.plan.relays import is_relayed
 from causalvae.plan.types import Arm, Treatment
 from causalvae.spec.catalogue import known_data
 from causalvae.spec.schema import Spec
@@ -91,6 +92,8 @@ def _refuse(spec: Spec, treatment: Treatment | None, outcome: str, period: float
 def _mediators(arm: Arm, table: pd.DataFrame) -> dict[str, str] | str:
     """Mediator -> its column, or why there is none."""
     found: dict[str, str] = {}
+    if is_relayed(arm.patches):
+        return "what goes along a path alone shows in no observed sample: a stage's value is made by all ways to it"
     for patch in arm.patches:
         prefix = _COLUMNS.get(patch.site)
         columns = [column for column in table.columns if prefix is not None and _is_unit(column, prefix)]

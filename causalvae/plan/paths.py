@@ -40,7 +40,8 @@ def route_patches(route: Route, resolver: Resolver, owner: str) -> tuple[Patch, 
 
 def route_label(route: Route, resolver: Resolver, owner: str) -> str:
     """A route as a reader would write it: its stages with arrows between; of a graph, all edges between components."""
-    labels = {name: label_of(resolver.find(references, owner)) for name, references in route.nodes.items()}
+    found = {name: resolver.find(references, owner) for name, references in route.nodes.items()}
+    labels = {name: label_of(stage) if len(stage) == 1 else f"({label_of(stage)})" for name, stage in found.items()}
     inner = [(parent, child) for parent, child in route.edges if parent != INPUT and child != OUTPUT]
     chain = [child for child in _chain(route) if child != OUTPUT]
     if len(chain) == len(labels):

@@ -8,7 +8,7 @@ from causalvae.circuits.types import ClaimTest, Verdict
 from causalvae.comparison.types import Comparison, Side
 from causalvae.effects.types import Estimate
 from causalvae.report.blocks import Block, Figure, Folded, Heading, Link, Page, Prose, Section
-from causalvae.report.effect_tables import MEDIATION
+from causalvae.report.effect_tables import MEDIATION, SENT
 from causalvae.report.forest import ForestRow, draw_forest
 from causalvae.report.glossary import Term, status_words, term_of
 from causalvae.report.measure_tables import (
@@ -22,7 +22,7 @@ from causalvae.report.score_glossary import score_term
 from causalvae.report.tables import Table, bound_words, columns, facts_table, owner_name, unit_words
 
 # The effects that are set beside each other first; the others are folded away.
-_KEY_EFFECTS = ("total_effect", "natural_indirect_effect", "mediated_share")
+_KEY_EFFECTS = ("total_effect", *SENT, "mediated_share", "path_share")
 
 # As many numbers beside a name as a terminal of 80 columns shows with their headings.
 _TERMINAL_COLUMNS = 4
@@ -193,15 +193,16 @@ def _effects(comparison: Comparison) -> Section | None:
         blocks.append(key)
         drawing = draw_forest(
             [
-                ForestRow(side.name, effects["mediated_share"].value, effects["mediated_share"].lower,
-                          effects["mediated_share"].upper)
+                ForestRow(side.name, share.value, share.lower, share.upper)
                 for side, effects in held
-                if "mediated_share" in effects
+                if (share := effects.get("mediated_share", effects.get("path_share"))) is not None
             ],
             anchors=(0.0, 1.0),
         )  # fmt: skip
         if drawing is not None:
-            blocks.append(Figure(drawing, "Mediated share: what the mediators alone carry.", wide=True))
+            blocks.append(
+                Figure(drawing, "Share of the effect that the mediators, or the path, alone carry.", wide=True)
+            )
         rest = _effect_table("All effects", held, MEDIATION)
         if len(rest.columns) > len(key.columns):
             blocks.append(Folded("All effects", rest))
@@ -219,7 +220,7 @@ def _mediated(comparison: Comparison) -> list[tuple[str, str]]:
             (e.owner, e.outcome)
             for side in comparison.sides
             for e in side.results.estimates
-            if e.estimand == "natural_indirect_effect" and e.estimator == "exact"
+            if e.estimand in SENT and e.estimator == "exact"
         )
     )
 

@@ -50,6 +50,7 @@ from causalvae.report.numbers import (
 )
 from causalvae.report.score_tables import score_section, score_terms
 from causalvae.report.screen_tables import compared_table, first_order_table, screen_words, strongest_left_out
+from causalvae.report.subspace_tables import learning_table, parts_table, subspace_owners, subspace_terms
 from causalvae.report.tables import bound_words, owner_name
 from causalvae.results import Results, TraversalStrip
 
@@ -342,6 +343,8 @@ def _mediation_section(results: Results) -> Section | None:
     if not mediations and not results.refutations and not further.rows:
         return None
     blocks: list[Block] = [table.filled for table in mediations]
+    for owner in subspace_owners(results.estimates):
+        blocks += [parts_table(results.estimates, owner).filled, learning_table(results.estimates, owner).filled]
     blocks += cross_check_blocks(results.cross_checks, results.arrows)
     if results.refutations:
         blocks.append(Heading("Refuters", "Each tries to break an estimate; the rule says when it passes."))
@@ -352,8 +355,9 @@ def _mediation_section(results: Results) -> Section | None:
         "mediation",
         "Mediation",
         "The total effect of the treatment, split at the mediating components: what they carry alone (indirect), what "
-        "goes around them (direct), and what only both together do (interaction). Every value is exact, computed from "
-        "runs of the network; DoWhy's value is an independent estimate from the same runs.",
+        "goes around them (direct), and what only both together do (interaction). Where stages have arrows between "
+        "them, the change is sent along that path alone. Every value is exact, computed from runs of the network; "
+        "DoWhy's value is an independent estimate from the same runs.",
         tuple(blocks),
     )
 
@@ -454,6 +458,7 @@ def _used_terms(results: Results) -> tuple[Term, ...]:
         terms.append(glossary.VECTOR)
     if results.latents:
         terms.append(glossary.KL)
+    terms += subspace_terms(results)
     terms += score_terms(results)
     if results.screens:
         terms += [glossary.FIRST_ORDER, glossary.SCREEN_RECALL]

@@ -10,30 +10,43 @@ from causalvae.report.effect_grids import EFFECT, Grid, in_grid, strongest_rows
 from causalvae.report.glossary import term_of
 from causalvae.report.metric_tables import WHOLE
 from causalvae.report.numbers import ABSENT, format_count, format_interval, format_number, format_p
+from causalvae.report.subspace_tables import in_subspace_table
 from causalvae.report.tables import Column, Table, columns, owner_name, unit_words
 from causalvae.results import GraphSummary
 
 MEDIATION = (
     "total_effect",
     "natural_direct_effect",
+    "effect_around_path",
     "controlled_direct_effect",
     "natural_indirect_effect",
+    "path_specific_effect",
     "total_indirect_effect",
+    "total_path_specific_effect",
     "interaction",
     "mediated_share",
+    "path_share",
     "necessity",
+    "path_necessity",
     "mediated_share_ratio_of_means",
+    "path_share_ratio_of_means",
     "mediated_share_mean_of_ratios",
+    "path_share_mean_of_ratios",
     "necessity_ratio_of_means",
+    "path_necessity_ratio_of_means",
     "necessity_mean_of_ratios",
+    "path_necessity_mean_of_ratios",
     "indirect_effect_turned_away",
+    "path_effect_turned_away",
 )
+# What tells the estimates of a mediation, at mediators or along a path, from others.
+SENT = ("natural_indirect_effect", "path_specific_effect")
 _STRONGEST = 12
 
 
 def mediation_tables(estimates: Sequence[Estimate], graph: GraphSummary) -> list[Table]:
     """For each mediation and outcome: every effect, through each set of mediators, DoWhy's value beside it."""
-    owners = dict.fromkeys(estimate.owner for estimate in estimates if estimate.estimand == "natural_indirect_effect")
+    owners = dict.fromkeys(estimate.owner for estimate in estimates if estimate.estimand in SENT)
     tables: list[Table] = []
     for owner in owners:
         mine = [e for e in estimates if e.owner == owner and e.estimand in MEDIATION]
@@ -47,7 +60,7 @@ def mediation_tables(estimates: Sequence[Estimate], graph: GraphSummary) -> list
 def in_mediation(estimate: Estimate, estimates: Sequence[Estimate]) -> bool:
     """Whether a mediation table shows this estimate."""
     return estimate.estimand in MEDIATION and any(
-        other.owner == estimate.owner and other.estimand == "natural_indirect_effect" for other in estimates
+        other.owner == estimate.owner and other.estimand in SENT for other in estimates
     )
 
 
@@ -186,6 +199,7 @@ def other_estimates(estimates: Sequence[Estimate]) -> Table:
         if not in_grid(e)
         and not in_mediation(e, estimates)
         and not is_input_effect(e, estimates)
+        and not in_subspace_table(e)
         and not (e.estimand in WHOLE and not e.treatment)
     ]
     return Table(

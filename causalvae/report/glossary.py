@@ -78,6 +78,37 @@ TERMS: dict[str, Term] = {
         "Σᵢ TIEᵢ·TEᵢ / Σᵢ TEᵢ², over pairs i",
         "The share of the total effect that is lost when only these components are held. 1 means all of it.",
     ),
+    "path_specific_effect": Term(
+        "Path-specific effect",
+        "path-specific effect",
+        "mean of Y(x; π ← x′) − Y(x), π the path: v₁ = c₁(x′), v₂ = c₂(x; c₁ ← v₁), ..., and Y(x; cₖ ← vₖ)",
+        "What the treatment does along the path alone: each stage sees only what the one before sends, and all that "
+        "leaves the path on its way is left out (Avin, Shpitser & Pearl 2005; path patching).",
+    ),
+    "total_path_specific_effect": Term(
+        "Total path-specific effect",
+        "total path-specific effect",
+        "mean of Y(x′) − Y(x′; π ← x) = TE − effect around the path",
+        "What is lost from the total effect when the path alone carries the base input's value.",
+    ),
+    "effect_around_path": Term(
+        "Effect around the path",
+        "effect around the path",
+        "mean of Y(x′; π ← x) − Y(x)",
+        "What the treatment does by all other ways, those that share stages with the path among them.",
+    ),
+    "path_share": Term(
+        "Share of the path (sufficiency)",
+        "share of the path",
+        "Σᵢ PSEᵢ·TEᵢ / Σᵢ TEᵢ², over pairs i, PSE the path-specific effect",
+        "The share of the total effect that goes along the path alone. 1 means all of it; it can leave [0, 1].",
+    ),
+    "path_necessity": Term(
+        "Necessity of the path",
+        "necessity of the path",
+        "Σᵢ TPSEᵢ·TEᵢ / Σᵢ TEᵢ², over pairs i, TPSE the total path-specific effect",
+        "The share of the total effect that is lost when the path alone is cut. 1 means all of it.",
+    ),
     "off_target": Term(
         "Off-target effect",
         "off-target effect",
@@ -187,6 +218,36 @@ TERMS: dict[str, Term] = {
         "mean of ‖NIE − ⟨NIE, TE⟩·TE / ‖TE‖²‖",
         "Of a vector: how far the mediators move the outcome across its total change, which no share of it shows. "
         "Zero where they move it along the change, forth or back.",
+    ),
+    "path_share_ratio_of_means": Term(
+        "Share of the path, ratio of means",
+        "share of the path, ratio of means",
+        "mean PSE / mean TE",
+        "Another reading of the share of the path. It needs a mean effect away from zero.",
+    ),
+    "path_share_mean_of_ratios": Term(
+        "Share of the path, mean of ratios",
+        "share of the path, mean of ratios",
+        "mean of PSEᵢ / TEᵢ over pairs whose |TEᵢ| is not small",
+        "Another reading of the share of the path, every pair counting alike.",
+    ),
+    "path_necessity_ratio_of_means": Term(
+        "Necessity of the path, ratio of means",
+        "necessity of the path, ratio of means",
+        "mean TPSE / mean TE",
+        "Another reading of the necessity of the path. It needs a mean effect away from zero.",
+    ),
+    "path_necessity_mean_of_ratios": Term(
+        "Necessity of the path, mean of ratios",
+        "necessity of the path, mean of ratios",
+        "mean of TPSEᵢ / TEᵢ over pairs whose |TEᵢ| is not small",
+        "Another reading of the necessity of the path, every pair counting alike.",
+    ),
+    "path_effect_turned_away": Term(
+        "Effect of the path, turned away",
+        "turned away",
+        "mean of ‖PSE − ⟨PSE, TE⟩·TE / ‖TE‖²‖",
+        "Of a vector: how far the path moves the outcome across its total change, which no share of it shows.",
     ),
     "null_circuits": Term(
         "Null circuits",
