@@ -69,7 +69,8 @@ def print_metrics(console: Console, results: Results) -> None:
     from causalvae.report.tables import owner_name
 
     for rows in group_metrics(results.metrics):
-        print_table(console, replace(metric_table(rows).filled, notes=()))
+        table = metric_table(rows).filled
+        print_table(console, replace(table, notes=tuple(note for note in table.notes if "not measured" in note)))
     for roles in group_roles(results.units):
         line = Text.assemble((clean(owner_name(roles[0].owner)), "bold"), f": {clean(role_words(roles))}")
         console.print(Padding(line, (0, 0, 0, 2), expand=False))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -43,6 +44,8 @@ class MetricFacts:
     modularity : dict
         Layer -> its value and interval.
     graph : (float, Ends) or None
+    no_modularity : str
+        Why no layer has one.
     """
 
     matrix: EffectMatrix
@@ -54,6 +57,25 @@ class MetricFacts:
     spreads: FloatArray | None = None
     modularity: dict[str, tuple[float, Ends | None]] = field(default_factory=dict)
     graph: tuple[float, Ends | None] | None = None
+    no_modularity: str = ""
+
+    @property
+    def lacking(self) -> dict[Key, str]:
+        """The study's metrics that are not there, and why."""
+        found: dict[Key, str] = {}
+        inert = bool(self.roles) and all(role.role == "inert" for role in self.roles)
+        still = "no latent has an effect above the tolerance"
+        if len(self.matrix.outcomes) < 2:
+            found["specificity_bounded", "share", ""] = "it needs two attributes that vary"
+        elif inert:
+            found["specificity_bounded", "share", ""] = still
+        if not self.modularity:
+            found["modularity", "share", ""] = self.no_modularity or "fewer than two latents have an effect"
+        if not self.roles:
+            found["polysemantic_share", "share", ""] = "it needs two factors, or attributes, that latents can move"
+        elif inert:
+            found["polysemantic_share", "share", ""] = still
+        return found
 
 
 @dataclass(frozen=True)
@@ -110,7 +132,7 @@ def metric_rows(
     oracle: Mapping[Key, Summary] | None,
     copy: Mapping[Key, Summary] | None,
 ) -> list[MetricRow]:
-    """The rows of one perturbation's table; a baseline that cannot be had is left out, and the note says why."""
+    """The rows of one perturbation's table; what cannot be had of it is left out, and the note says why."""
     rows = []
     for (metric, unit, site), summary in own.items():
         ideal = None if oracle is None else oracle.get((metric, unit, ""))
@@ -137,6 +159,11 @@ def metric_rows(
                 random=None if random is None else random.value, note="; ".join(notes), at=site,
             )
         )  # fmt: skip
+    rows += [
+        MetricRow(metric, owner, facts.matrix.source, unit, math.nan, None, None, None, 0, note=f"not measured: {why}")
+        for (metric, unit, _), why in facts.lacking.items()
+        if not any(known[0] == metric for known in own)
+    ]
     return rows
 
 

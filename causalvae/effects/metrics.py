@@ -188,7 +188,15 @@ def _add_spreads(
 
 def _add_modularity(found: _Found, study: Study, measurements: Measurements, owner: str, source: str) -> None:
     inert = {role.component for role in found.facts.roles if role.role == "inert"}
-    for site, labels, block in read_blocks(measurements.responses, owner, OVERLAP):
+    blocks = list(read_blocks(measurements.responses, owner, OVERLAP))
+    if not study.plan.compared.get(owner):
+        found.facts.no_modularity = "the decoder has no linear or convolution layer that changes could be compared at"
+    elif not blocks and len(found.facts.lengths) > 1:
+        found.facts.no_modularity = (
+            "the network could not be captured and is run with hooks, which do not hold a layer's changes of several "
+            "latents side by side"
+        )
+    for site, labels, block in blocks:
         kept = [k for k, pair in enumerate(labels) if inert.isdisjoint(pair)]
         if not kept or block.shape[1] < 2:
             continue

@@ -20,6 +20,7 @@ from causalvae.engine.measurements import Measurements
 from causalvae.engine.response_table import OVERLAP, SPREAD, make_frame
 from causalvae.plan.types import Patch, Source
 from causalvae.report.metric_tables import metric_table, role_table, role_words
+from causalvae.report.numbers import ABSENT
 from tests.effects.synthetic import Array, Network, make_spec
 
 OWNER = "intervention:perturb"
@@ -132,7 +133,34 @@ def test_an_oracle_stands_beside_what_it_bounds(found: Metrics) -> None:
     assert summary["specificity_bounded", "share", ""].value == pytest.approx(1)
     assert summary["polysemantic_share", "share", ""].value == 0
     rows = metric_rows(OWNER, facts, summary, summary, None)
-    assert all(item.oracle == pytest.approx(item.value) for item in rows)
+    assert all(item.oracle == pytest.approx(item.value) for item in rows if item.metric != "modularity")
+    (lacking,) = [item for item in rows if item.metric == "modularity"]
+    assert np.isnan(lacking.value) and "not measured: fewer than two latents" in lacking.note
+
+
+@pytest.mark.parametrize(
+    ("compared", "why"),
+    [({OWNER: ("decoder.lin1",)}, "run with hooks"), ({OWNER: ()}, "no linear or convolution layer")],
+)
+def test_a_modularity_that_is_not_there_says_why(compared: dict[str, tuple[str, ...]], why: str) -> None:
+    study, measurements = run()
+    plan = replace(study.plan, compared=compared)
+    bare = replace(measurements, responses=measurements.responses[measurements.responses["quantity"] != OVERLAP])
+    rows = measure_metrics(replace(study, plan=plan), bare).rows
+    (lacking,) = [item for item in rows if item.metric == "modularity"]
+    assert np.isnan(lacking.value) and why in lacking.note
+    table = metric_table(rows)
+    assert any(why in note for note in table.notes)
+    assert [cells[2] for cells in table.rows if cells[0] == "modularity"] == [ABSENT]
+
+
+def test_what_inert_latents_cannot_have_says_so() -> None:
+    squares = np.full((3, 2, 20), 1e-6)
+    matrix = EffectMatrix("oracle", "", "", "", ("a", "b", "c"), ("unit",) * 3, ("r", "s"), squares)
+    facts = MetricFacts(matrix, tuple(classify_units(matrix, PairedBootstrap(20, 50), 0.1)), np.ones((3, 20)), PIXELS)
+    rows = {item.metric: item for item in metric_rows(OWNER, facts, summarise_facts(facts), None, None)}
+    for metric in ("specificity_bounded", "polysemantic_share"):
+        assert np.isnan(rows[metric].value) and "no latent has an effect" in rows[metric].note
 
 
 def test_attributes_serve_where_the_graph_tells_no_factors() -> None:
