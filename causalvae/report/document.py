@@ -31,6 +31,7 @@ from causalvae.report.effect_grids import Grid, build_grids
 from causalvae.report.glossary import SYMBOLS, Term, status_words, term_of
 from causalvae.report.graph_svg import declared_edges, draw_graph, draw_key, recovered_edges, shared_layout
 from causalvae.report.heatmap import draw_block, draw_legend, draw_rows
+from causalvae.report.interval_words import interval_term
 from causalvae.report.metric_tables import (
     group_metrics,
     group_roles,
@@ -445,7 +446,7 @@ def _used_terms(results: Results) -> tuple[Term, ...]:
         used.add("null_circuits")
     terms = [glossary.VERDICT, glossary.SUPPORT] if results.verdicts else []
     terms += [term for name, term in glossary.TERMS.items() if name in used]
-    terms.append(glossary.INTERVAL)
+    terms.append(interval_term(results.estimates))
     if any(estimate.estimator == "dowhy" for estimate in results.estimates):
         terms.append(glossary.DOWHY)
     if results.arrows:
