@@ -22,7 +22,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from causalvae.effects.ablation import Ablation
-from causalvae.effects.bootstrap import FloatArray, PairedBootstrap
+from causalvae.effects.bootstrap import BoolArray, FloatArray, PairedBootstrap
 from causalvae.effects.changes import VectorChanges, changes_of, divide_or_zero
 from causalvae.effects.outcomes import Outcomes, is_moved, use_at
 from causalvae.effects.scale import Vector
@@ -71,6 +71,8 @@ class PairEffects:
         What the effects are components along, in words; empty where they are plain differences.
     parts : VectorParts or None
         Of a vector: the same effects component by component.
+    kept : bool array, shape (n + dropped,), or None
+        Which pairs these are, of all that the arms cover; None where that is not known.
     """
 
     outcome: str
@@ -81,11 +83,18 @@ class PairEffects:
     dropped: int = 0
     along: str = ""
     parts: VectorParts | None = None
+    kept: BoolArray | None = None
 
     @property
     def n(self) -> int:
         """Pairs."""
         return len(self.total)
+
+    def is_on_the_pairs_of(self, other: PairEffects) -> bool:
+        """Whether both are of the same pairs, one by one."""
+        if self.kept is None or other.kept is None:
+            return self.n == other.n and not self.dropped and not other.dropped
+        return np.array_equal(self.kept, other.kept)
 
     @property
     def interaction(self) -> FloatArray:
@@ -125,7 +134,7 @@ def pair_effects(
         )
     total, direct, indirect, total_indirect = columns[:, finite]
     return PairEffects(
-        outcome, total, direct, indirect, total_indirect, int(n - finite.sum()), changes.along, parts
+        outcome, total, direct, indirect, total_indirect, int(n - finite.sum()), changes.along, parts, finite
     )  # fmt: skip
 
 
@@ -220,7 +229,7 @@ def remainder_estimate(
 ) -> Estimate:
     """What the mediators carry together beyond the sum of what each carries alone: NIE(set) - sum of NIE(each).
 
-    The mediators must not overlap (`overlap`); `note` is added to the estimate's.
+    All must be on the same pairs, and the mediators must not overlap (`overlap`); `note` is added to the estimate's.
     """
     rest = (joint.indirect - np.sum([effects.indirect for effects in alone], axis=0))[None]
     mean, test = bootstrap.ratio(rest), t_test(rest)

@@ -97,7 +97,8 @@ def analyse_mediation(
             if outcome != IMAGE:
                 case = Case(effects, arms, ablation, unit, period, cancels, vector)
                 estimates.extend(cross_check(study.spec, measurements, study.outcomes, case, descendants, checks))
-        if joint is not None and alone and not overlapping and {effects.n for effects in alone} == {joint.n}:
+        comparable = joint is not None and alone and all(effects.is_on_the_pairs_of(joint) for effects in alone)
+        if joint is not None and comparable and not overlapping:
             note = "; ".join(filter(None, (serial_note(each), cancel_note(joint.total, as_drawn))))
             estimates.append(remainder_estimate(joint, alone, study.bootstrap(joint.n), joint_ablation, unit, note))
     estimates += subspace_estimates(study, owner, section, arms_by_id, measurements)

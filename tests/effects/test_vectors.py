@@ -328,3 +328,21 @@ def test_many_arms_at_once_are_each_alone() -> None:
         assert (np.abs(row) <= np.sqrt((parts**2).sum(axis=0)) + 1e-12).all()
     np.testing.assert_allclose(changes.total(30), changes.between((clean.counterfactual,), clean.base, 30)[0])
     assert difference(np.ones(1), np.zeros(1)) == 1
+
+
+def test_effects_of_other_pairs_are_told_apart() -> None:
+    """As many pairs are left of both, and not the same: one cannot be taken from the other pair by pair."""
+
+    def decode(z: Array) -> dict[str, Array]:
+        return {"first": np.where(z[:, 0] > 90, np.nan, z.sum(axis=1)), "second": z[:, 0] * z[:, 1]}
+
+    found = []
+    for lost in (None, 5, 7):
+        z, z_cf = latents(12)
+        if lost is not None:
+            z[lost, 0] = 100.0
+        found.append(run(decode, raw(*NAMES), z, z_cf))
+    joint, first, second = found
+    assert (joint.dropped, first.dropped, second.dropped) == (0, 1, 1)
+    assert first.n == second.n and not first.is_on_the_pairs_of(second)
+    assert not first.is_on_the_pairs_of(joint) and first.is_on_the_pairs_of(first)
