@@ -1,0 +1,152 @@
+"""Learned subspaces as tables: what the directions carry beside the other parts, and how they were learned."""
+
+# ruff: noqa: RUF001  formulas are written with primes and minus signs
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from causalvae.effects.types import Estimate
+from causalvae.report.glossary import Term
+from causalvae.report.numbers import ABSENT, format_count, format_interval, format_number
+from causalvae.report.tables import Table, columns, owner_name
+from causalvae.results import Results
+
+SUBSPACE: Final = "subspace"
+LEARNING_LOSS, HELD_OUT_LOSS = "learning_loss", "held_out_loss"
+ACCURACY, NULL_SPACE = "interchange_accuracy", "null_space_share"
+
+TERMS: Final[dict[str, Term]] = {
+    ACCURACY: Term(
+        "Interchange accuracy",
+        "right interchanges",
+        "share of pairs i with |Y(xᵢ; a + R Rᵀ(sⱼ − a)) − Y(x′ᵢ)| ≤ tolerance · sd(Y)",
+        "How often the outcome is that of x′ when the directions R alone take their value sⱼ from another pair j that "
+        "has the treated factor's counterfactual value. With the whole part in the place of R the donor's other "
+        "factors come along; with random directions it is chance. Geiger et al. 2021 (arXiv 2106.02997).",
+    ),
+    LEARNING_LOSS: Term(
+        "Left unexplained, pairs learned on",
+        "unexplained, learned on",
+        "Σ |Y(interchange) − Y(x′)|² / Σ |Y(x′) − Y(x)|²",
+        "What directions are learned by, on the pairs that they were learned on: 0 where interchanges with donors give "
+        "the outcome of x′, 1 where they are no nearer to it than x is. Distributed alignment search, Geiger et al. "
+        "2023 (arXiv 2303.02536).",
+    ),
+    HELD_OUT_LOSS: Term(
+        "Left unexplained, fresh pairs",
+        "unexplained, fresh pairs",
+        "the same over the cohort's pairs",
+        "The same of pairs that nothing was learned on. Where it is well above the other, the directions fit their "
+        "pairs and not the network.",
+    ),
+    NULL_SPACE: Term(
+        "Share in the null space",
+        "null-space share",
+        "‖N Nᵀ R‖² / ‖R‖², N the directions that nothing downstream reads",
+        "How much of the directions is dormant: no later layer reads it. A patch through it may bring in a change that "
+        "the network does not use, so that a right outcome is no evidence. Makelov, Lange and Nanda 2023 (arXiv "
+        "2311.17030).",
+    ),
+}
+
+
+def subspace_terms(results: Results) -> list[Term]:
+    """The glossary's terms of learned subspaces that a report uses."""
+    used = {estimate.estimand for estimate in results.estimates}
+    return [term for name, term in TERMS.items() if name in used]
+
+
+def in_subspace_table(estimate: Estimate) -> bool:
+    """Whether a table of learned subspaces shows this estimate, and no other."""
+    return estimate.estimand in TERMS
+
+
+def subspace_owners(estimates: Sequence[Estimate]) -> list[str]:
+    """The mediations through learned subspaces, in order."""
+    return list(dict.fromkeys(e.owner for e in estimates if e.estimand == LEARNING_LOSS))
+
+
+def parts_table(estimates: Sequence[Estimate], owner: str, with_necessity: bool = True) -> Table:
+    """What each part carries: the learned directions, the whole, the other directions, random ones.
+
+    Parameters
+    ----------
+    estimates : sequence of Estimate
+    owner : str
+    with_necessity : bool
+        Whether there is room for what is lost without each part.
+    """
+    mine = [e for e in estimates if e.owner == owner and e.granularity == SUBSPACE and e.estimator == "exact"]
+    known = {(e.estimand, e.component, e.outcome): e for e in mine}
+    parts = list(dict.fromkeys(e.component for e in mine if e.component))
+    shown = ("mediated_share", *(("necessity",) if with_necessity else ()), ACCURACY)
+    rows = [
+        (part_words(part), outcome, *(_cell(known.get((name, part, outcome))) for name in shown))
+        for outcome in dict.fromkeys(e.outcome for e in mine if e.estimand in shown)
+        for part in parts
+    ]
+    notes = dict.fromkeys(f"right interchanges: {e.note}" for e in mine if e.estimand == ACCURACY and e.note)
+    treatment = next((e.treatment for e in mine if e.treatment), "the treatment")
+    site = parts[0].partition(": ")[0] if parts else ""
+    return Table(
+        f"{owner_name(owner)}: what directions of {site} carry of {treatment}",
+        columns(
+            "Through",
+            "Outcome",
+            "Mediated share#",
+            *(("Necessity#",) if with_necessity else ()),
+            "Right interchanges#",
+        ),
+        tuple(rows),
+        tuple(notes),
+    )
+
+
+def learning_table(estimates: Sequence[Estimate], owner: str) -> Table:
+    """How directions were learned, how they do on fresh pairs, and how much of them is dormant."""
+    mine = [e for e in estimates if e.owner == owner and e.estimand in (LEARNING_LOSS, HELD_OUT_LOSS, NULL_SPACE)]
+    objective = next((e.outcome for e in mine if e.estimand == LEARNING_LOSS), "")
+    return Table(
+        f"{owner_name(owner)}: how directions were learned, by {_objective(objective)}",
+        columns("Quantity", "Through", "Share [interval]#", "Pairs#", "How"),
+        tuple(
+            (TERMS[e.estimand].short, part_words(e.component), _cell(e), format_count(e.n), e.note or ABSENT)
+            for e in mine
+        ),
+    )
+
+
+def learning_words(estimates: Sequence[Estimate], owner: str) -> str:
+    """The same in a sentence or two, for a terminal."""
+    mine = [e for e in estimates if e.owner == owner]
+    learned = next((e for e in mine if e.estimand == LEARNING_LOSS), None)
+    fresh = [e for e in mine if e.estimand == HELD_OUT_LOSS]
+    if learned is None or not fresh:
+        return ""
+    others = "; ".join(f"{part_words(e.component)} {format_number(e.value)}" for e in fresh[1:])
+    text = (
+        f"learned by {_objective(learned.outcome)} on {format_count(learned.n)} pairs. Interchanges with donors leave "
+        f"{format_number(learned.value)} of the effect's square unexplained there, {_cell(fresh[0])} on "
+        f"{format_count(fresh[0].n)} fresh pairs ({others})."
+    )
+    right = next((e.note for e in mine if e.estimand == ACCURACY), "")
+    text += f" Right: {right}." if right else ""
+    dormant = next((e for e in mine if e.estimand == NULL_SPACE), None)
+    if dormant is None:
+        return text
+    return f"{text} Share of the directions that nothing downstream reads: {format_number(dormant.value, 2)}."
+
+
+def part_words(component: str) -> str:
+    """A part without the site that it is of, which the caption names."""
+    return component.partition(": ")[2] or component
+
+
+def _objective(outcome: str) -> str:
+    return "the image" if outcome == "image" else outcome
+
+
+def _cell(estimate: Estimate | None) -> str:
+    return ABSENT if estimate is None else format_interval(estimate.value, estimate.lower, estimate.upper)
