@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -39,19 +39,15 @@ def gather_means(
     Sums are taken over blocks of `MEAN_BLOCK` rows, so that the mean does not depend on how many rows, a multiple of
     these, `shards` have. At most `batch_rows` are run at once, fewer where memory does not suffice.
     """
-    size = BatchSize(batch_rows)
-    totals: dict[str, Tensor] = {}
-    rows = 0
-    nodes = [components.site(name).node for name in sites]
-    for shard in shards:
-        values = run_rows(graph, shard.sides["base"], shard.noise, size, nodes)
-        rows += shard.rows
-        for name, node in zip(sites, nodes, strict=True):
-            for block in values[node].double().split(MEAN_BLOCK):
-                total = block.sum(0, keepdim=True)
-                totals[name] = total if name not in totals else totals[name] + total
-            dtype = values[node].dtype
-    return {name: Statistics(mean=(total / rows).to(dtype)) for name, total in totals.items()}
+    totals = {name: _Totals() for name in sites}
+    for name, value in _values(graph, components, sites, shards, batch_rows):
+        for block in totals[name].blocks(value):
+            totals[name].add(block)
+    return {
+        name: Statistics(mean=(total.sums[0] / total.rows).to(total.dtype))
+        for name, total in totals.items()
+        if total.rows
+    }
 
 
 def gather_observed(
@@ -62,13 +58,9 @@ def gather_observed(
     batch_rows: int = CHUNK_PAIRS,
 ) -> dict[str, Statistics]:
     """The values of each site over the observed cohort, sorted along the first axis."""
-    size = BatchSize(batch_rows)
     found: dict[str, list[Tensor]] = {name: [] for name in sites}
-    nodes = [components.site(name).node for name in sites]
-    for shard in shards:
-        values = run_rows(graph, shard.sides["base"], shard.noise, size, nodes)
-        for name, node in zip(sites, nodes, strict=True):
-            found[name].append(values[node])
+    for name, value in _values(graph, components, sites, shards, batch_rows):
+        found[name].append(value)
     return {name: Statistics(observed=torch.cat(values).sort(0).values) for name, values in found.items()}
 
 
@@ -84,28 +76,53 @@ def gather_moments(
     Values are taken relative to the first row's, so that squares of large values do not cancel; sums are taken over
     blocks, as in `gather_means`.
     """
-    size = BatchSize(batch_rows)
     origins: dict[str, Tensor] = {}
-    sums: dict[str, tuple[Tensor, Tensor]] = {}
-    rows = 0
+    totals = {name: _Totals() for name in sites}
+    for name, value in _values(graph, components, sites, shards, batch_rows):
+        origin = origins.setdefault(name, value[:1].double())
+        for block in totals[name].blocks(value):
+            moved = block - origin
+            totals[name].add(moved, moved.square())
+    found = {}
+    for name, total in totals.items():
+        if not total.rows:
+            continue
+        first, second = total.sums
+        variance = (second - first.square() / total.rows) / max(total.rows - 1, 1)
+        mean, sd = origins[name] + first / total.rows, variance.clamp(min=0.0).sqrt()
+        found[name] = Statistics(observed_mean=mean.to(total.dtype), observed_sd=sd.to(total.dtype))
+    return found
+
+
+class _Totals:
+    """Sums over the rows of one site, block by block."""
+
+    def __init__(self) -> None:
+        self.rows = 0
+        self.dtype = torch.float32
+        self.sums: tuple[Tensor, ...] = ()
+
+    def blocks(self, value: Tensor) -> tuple[Tensor, ...]:
+        """The rows of `value`, which count from now on, as blocks in float64."""
+        self.rows += len(value)
+        self.dtype = value.dtype
+        return tuple(value.double().split(MEAN_BLOCK))
+
+    def add(self, *parts: Tensor) -> None:
+        """Add the rows of each part to the sum at its place."""
+        sums = tuple(part.sum(0, keepdim=True) for part in parts)
+        self.sums = tuple(old + new for old, new in zip(self.sums, sums, strict=True)) if self.sums else sums
+
+
+def _values(
+    graph: Program, components: ComponentMap, sites: Sequence[str], shards: Iterable[ShardInputs], batch_rows: int
+) -> Iterator[tuple[str, Tensor]]:
+    """Each site's name and its value over the base side of a shard, (rows, ...), shard by shard."""
+    size = BatchSize(batch_rows)
     nodes = [components.site(name).node for name in sites]
     for shard in shards:
         values = run_rows(graph, shard.sides["base"], shard.noise, size, nodes)
-        rows += shard.rows
-        for name, node in zip(sites, nodes, strict=True):
-            origin = origins.setdefault(name, values[node][:1].double())
-            for block in values[node].double().split(MEAN_BLOCK):
-                moved = block - origin
-                first, second = moved.sum(0, keepdim=True), moved.square().sum(0, keepdim=True)
-                total = sums.get(name)
-                sums[name] = (first, second) if total is None else (total[0] + first, total[1] + second)
-            dtype = values[node].dtype
-    found = {}
-    for name, (first, second) in sums.items():
-        variance = (second - first.square() / rows) / max(rows - 1, 1)
-        mean = origins[name] + first / rows
-        found[name] = Statistics(observed_mean=mean.to(dtype), observed_sd=variance.clamp(min=0.0).sqrt().to(dtype))
-    return found
+        yield from ((name, values[node]) for name, node in zip(sites, nodes, strict=True))
 
 
 def merge(*gathered: Mapping[str, Statistics]) -> dict[str, Statistics]:
