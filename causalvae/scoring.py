@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -23,6 +23,7 @@ from causalvae.disentanglement import (
     ScoreRow,
     ScoreSettings,
     condense,
+    pool_draws,
     score,
     score_factors,
 )
@@ -98,19 +99,30 @@ def find_scores(
     asked = [
         _VERSION,
         version("scikit-learn"),
-        section.model_dump(mode="json", exclude={"baselines", "scores", "test_samples"}),
+        section.model_dump(mode="json", exclude={"baselines", "scores", "test_samples", "draws"}),
         sorted(section.scores),
         section.held_out,
         data,
     ]
     told = partial(_tell, on_progress)
 
-    def measure_network() -> ScoredCodes:
-        represent = _represent(workspace.model.vae, settings, told("encoding", "batches"))
-        return condense(score(workspace.dataset, represent, settings, told("scores", "steps")))
+    def measure_network(draw: int) -> ScoredCodes:
+        named = f", draw {draw + 1} of {section.draws}" if section.draws > 1 else ""
+        represent = _represent(workspace.model.vae, settings, told(f"encoding{named}", "batches"))
+        drawn = replace(settings, seed=settings.seed + draw)
+        return condense(score(workspace.dataset, represent, drawn, told(f"scores{named}", "steps")))
 
     try:
-        found = _kept(folder, "network", digest([*asked, model_digest]), measure_network)
+        draws = [
+            _kept(
+                folder,
+                "network",
+                digest([*asked, model_digest, *([draw] if draw else [])]),
+                partial(measure_network, draw),
+            )
+            for draw in range(section.draws)
+        ]
+        found = pool_draws(draws, section.confidence)
         oracle, random = _baselines(workspace, settings, asked, folder, told) if section.baselines else (None, None)
     except CausalVAEError as error:
         if error.code not in _ABSENT:
@@ -137,7 +149,13 @@ def _baselines(
         return condense(score_factors(workspace.dataset, settings, told("scores, factors", "steps")))
 
     return (
-        _kept(folder, "factors", digest([*asked, "factors"]), measure_oracle, shared=True),
+        _kept(
+            folder,
+            "factors",
+            digest([*asked, "factors, levels that mean the same merged"]),
+            measure_oracle,
+            shared=True,
+        ),
         _kept(folder, "random", digest([*asked, _hash_weights(copy)]), measure_random, shared=True),
     )
 
@@ -239,6 +257,7 @@ def _report(
         confidence=settings.confidence,
         seed=settings.seed,
         notes=_notes(workspace),
+        draws=workspace.spec.disentanglement.draws if workspace.spec.disentanglement is not None else 1,
     )
 
 

@@ -15,7 +15,7 @@ from causalvae.disentanglement.information import discretise
 from causalvae.disentanglement.irs import IRS, irs
 from causalvae.disentanglement.mig import MIG, mig
 from causalvae.disentanglement.modularity import Explicitness, Modularity, explicitness, modularity
-from causalvae.disentanglement.report import ScoredCodes, ScoreReport, ScoreRow, condense
+from causalvae.disentanglement.report import ScoredCodes, ScoreReport, ScoreRow, condense, pool_draws
 from causalvae.disentanglement.sampled_mig import sampled_mig
 from causalvae.disentanglement.samplers import FixedFactorSampler, PoolSampler
 from causalvae.disentanglement.sap import SAP, sap_continuous, sap_discrete
@@ -56,6 +56,7 @@ __all__ = [
     "irs",
     "mig",
     "modularity",
+    "pool_draws",
     "sampled_mig",
     "sap_continuous",
     "sap_discrete",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -68,6 +70,8 @@ class ScoreReport:
     seed : int
     notes : tuple of str
         What must be known of all scores.
+    draws : int
+        Of samples that the network was scored on, each of `samples` and `test_samples`.
     """
 
     rows: tuple[ScoreRow, ...] = ()
@@ -85,6 +89,7 @@ class ScoreReport:
     confidence: float = 0.95
     seed: int = 0
     notes: tuple[str, ...] = ()
+    draws: int = 1
 
     def value(self, name: str) -> float | None:
         """The score called `name`; None where there is none."""
@@ -123,6 +128,37 @@ def condense(measured: DisentanglementScores) -> ScoredCodes:
         active=tuple(bool(each) for each in measured.active),
         dependence=float(measured.dependence),
         importance=() if measured.dci is None else _shares(measured.dci.importance),
+    )
+
+
+def pool_draws(found: Sequence[ScoredCodes], confidence: float) -> ScoredCodes:
+    """One code's scores over several independent draws of samples: means, each with a t-interval over the draws.
+
+    The interval is for what the score is on average at that many samples; a bias that so few samples cause it leaves
+    where it is. A latent is dead where it is in most draws.
+    """
+    if len(found) == 1:
+        return found[0]
+    from scipy.stats import t
+
+    reach = float(t.ppf(0.5 + confidence / 2, len(found) - 1)) / math.sqrt(len(found))
+    scores = []
+    for each in found[0].scores:
+        values = [value for codes in found if (value := codes.value(each.name)) is not None]
+        note = f"{each.note.partition('; the interval takes')[0]}; mean of {len(found)} draws".removeprefix("; ")
+        if len(values) < len(found):
+            scores.append(Score(each.name, None, note=note))
+            continue
+        mean, spread = float(np.mean(values)), reach * float(np.std(values, ddof=1))
+        low, high = mean - spread, mean + spread
+        # Scores are shares; only what a linear predictor explains can be below nothing.
+        scores.append(Score(each.name, mean, max(low, 0.0) if min(values) >= 0 else low, min(high, 1.0), note))
+    alive = np.mean([codes.active for codes in found], axis=0) >= 0.5
+    return ScoredCodes(
+        tuple(scores),
+        tuple(bool(each) for each in alive),
+        max(codes.dependence for codes in found),
+        found[0].importance,
     )
 
 

@@ -118,9 +118,14 @@ def score_factors(
     """
     settings = settings or ScoreSettings()
     _, values = _draw_labelled(dataset, settings)
+    labels = read_labels(dataset.space, values, settings.bins)
+    values = values.copy()
+    for column, factor in enumerate(dataset.space.factors):
+        # Levels that mean the same are one, in a perfect code as in its labels.
+        if not factor.is_continuous:
+            values[:, column] = np.asarray(factor.values)[labels.levels[:, column]]
     low, reach = values.min(axis=0), np.ptp(values, axis=0)
     codes, test = np.split((values - low) / np.where(reach > 0, reach, 1.0), [settings.samples])
-    labels = read_labels(dataset.space, values, settings.bins)
     sampler = PoolSampler(codes, labels.levels[: settings.samples])
     names = dataset.space.names
     return score_codes(

@@ -75,6 +75,7 @@ def score_words(scores: ScoreReport) -> str:
     words = f"Of {format_count(scores.latents)} latents {_dead_words(scores)}."
     words += f" Measured on {format_count(scores.samples)} samples of {scores.data}"
     words += f", predictors tested on {format_count(scores.test_samples)} more" if scores.test_samples else ""
+    words += f", {format_count(scores.draws)} times over" if scores.draws > 1 else ""
     words += f" (seed {scores.seed})"
     words += f"; DCI by {scores.predictor}." if scores.predictor else "."
     return " ".join([words, *scores.notes])

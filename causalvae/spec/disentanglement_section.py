@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field
 
 from causalvae.spec.section import Flag, Level, ModestCount, Number, Section, Seed
 
 ClassicalName = Literal["dci", "mig", "sap", "factor_vae", "beta_vae", "irs", "modularity", "explicitness"]
+Draws = Annotated[int, Field(strict=True, ge=1, le=100)]
 CLASSICAL: tuple[ClassicalName, ...] = get_args(ClassicalName)
 # Settings that concern some of the scores alone.
 CONCERNS: dict[str, tuple[ClassicalName, ...]] = {
@@ -43,6 +44,11 @@ class DisentanglementSection(Section):
     baselines: Flag = Field(
         default=True,
         description="Score the data's own factors and a network with random weights as well: what the scores run from.",
+    )
+    draws: Draws = Field(
+        default=1,
+        description="How often all is measured, each time on samples drawn anew; from two on every score has an "
+        "interval over the draws, DCI too.",
     )
     confidence: Level = Field(default=0.95, description="Coverage of the intervals.")
     seed: Seed = Field(default=0, description="Seed of samples, votes and predictors.")

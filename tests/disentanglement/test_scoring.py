@@ -13,7 +13,18 @@ import torch
 
 from causalvae.data.dsprites import SPACE
 from causalvae.data.factors import Factor, FactorSpace
-from causalvae.disentanglement import Codes, DisentanglementScores, ScoreSettings, mig, score
+from causalvae.disentanglement import (
+    Codes,
+    DisentanglementScores,
+    Score,
+    ScoredCodes,
+    ScoreSettings,
+    condense,
+    mig,
+    pool_draws,
+    score,
+    score_factors,
+)
 from causalvae.disentanglement.arrays import label_codes
 from causalvae.disentanglement.intervals import accuracy_interval, bootstrap_interval, draw_resamples
 from causalvae.disentanglement.labels import measure_dependence, read_labels
@@ -249,6 +260,48 @@ def test_intervals_cover() -> None:
         hits += ends.lower <= truth <= ends.upper
     # Binomial(100, 0.9) is within these bounds with probability 0.998.
     assert 81 <= hits <= 98
+
+
+def test_only_what_is_asked_for_is_measured_and_is_what_it_is_among_others(measured: DisentanglementScores) -> None:
+    told: list[tuple[int, int]] = []
+    asked = dataclasses.replace(SMALL, measures=("irs", "mig"))
+    some = score(Tiles(), read_off, asked, lambda done, total: told.append((done, total)))
+    assert [entry.name for entry in some.scores] == ["MIG", "MIG of posterior samples", "IRS", "unconfoundedness"]
+    assert all(entry == measured[entry.name] for entry in some.scores)
+    assert some.dci is None and some.factor_vae is None and some.sap_continuous is None
+    assert told == [(0, 2), (1, 2), (2, 2)]
+
+
+def test_the_factors_are_a_perfect_code_on_any_scale() -> None:
+    found = score_factors(Tiles(), dataclasses.replace(SMALL, measures=("dci", "factor_vae", "sap", "mig")))
+    assert found.active.all() and found.kl is None
+    for name in ("DCI disentanglement", "DCI completeness", "FactorVAE score"):
+        assert found[name].value == pytest.approx(1, abs=0.12), name
+    assert found["SAP by correlation"].value > 0.95
+
+
+def test_draws_are_pooled_by_students_t() -> None:
+    def drawn(mig: float, sap: float | None, active: bool) -> ScoredCodes:
+        note = "plug-in; the interval takes the bins as given"
+        return ScoredCodes((Score("MIG", mig, 0.0, 1.0, note), Score("SAP", sap)), (True, active), 0.01)
+
+    found = pool_draws([drawn(0.2, 0.1, True), drawn(0.4, None, False), drawn(0.3, 0.1, False)], 0.95)
+    # t at 2 degrees of freedom is 4.3027, sd 0.1.
+    reach = 4.302653 * 0.1 / math.sqrt(3)
+    assert (found.scores[0].lower, found.scores[0].upper) == pytest.approx((0.3 - reach, 0.3 + reach), abs=1e-6)
+    assert found.value("MIG") == pytest.approx(0.3) and found.value("SAP") is None
+    assert found.scores[0].note == "plug-in; mean of 3 draws"
+    assert found.active == (True, False)
+    one = drawn(0.2, 0.1, True)
+    assert pool_draws([one], 0.95) is one
+
+
+def test_shares_of_importance_sum_to_one_over_active_latents(measured: DisentanglementScores) -> None:
+    shares = condense(measured).importance
+    assert shares[4] == (None,) * 4
+    columns = list(zip(*shares[:4], strict=True))
+    assert all(sum(column) == pytest.approx(1) for column in columns)
+    assert [column.index(max(column)) for column in columns] == [0, 1, 2, 3]
 
 
 def test_wilson_interval() -> None:
