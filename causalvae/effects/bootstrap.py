@@ -25,7 +25,7 @@ PERCENTILE = "percentile"
 # With fewer pairs the simulations of docs/coverage.md leave 92 to 98 % where effects are skewed.
 FEW_PAIRS = 48
 
-_CHUNK = 512
+_CHUNK = 64
 # Replicates closer to the estimate than this part of it equal it, but for the order of their sums.
 _TIE = 1e-12
 # Stands for a replicate that differs from the estimate and has no spread of its own.
@@ -156,7 +156,7 @@ class PairedBootstrap:
         for start in range(0, max(len(numerator), 1), _CHUNK):
             part = slice(start, start + _CHUNK)
             parts.append(self._ratio(numerator[part], None if denominator is None else denominator[part]))
-        return parts[0] if len(parts) == 1 else _join(parts)
+        return parts[0] if len(parts) == 1 else join_intervals(parts)
 
     def studentised(
         self, value: FloatArray, error: FloatArray, t: FloatArray, pairs: FloatArray | None = None
@@ -293,7 +293,8 @@ def _range_of_ratios(top: FloatArray, bottom: FloatArray) -> tuple[FloatArray, F
     return np.where(mixed, -np.inf, least), np.where(mixed, np.inf, most)
 
 
-def _join(parts: Sequence[Interval]) -> Interval:
+def join_intervals(parts: Sequence[Interval]) -> Interval:
+    """All their statistics, in order."""
     return Interval(
         np.concatenate([part.value for part in parts]),
         np.concatenate([part.lower for part in parts]),

@@ -8,28 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from causalvae.effects.bootstrap import PairedBootstrap
 from causalvae.effects.outcomes import Outcomes, difference
 from causalvae.effects.scale import Scale
 from causalvae.effects.strength import PatchedArm
 
 FloatArray = npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Sizes:
-    """Effect sizes of components on outcomes, and the same resampled.
-
-    Parameters
-    ----------
-    value : float array, shape (components, outcomes)
-    replicates : float array, shape (components, outcomes, resamples)
-    leave_one_out : float array, shape (components, outcomes, n)
-    """
-
-    value: FloatArray
-    replicates: FloatArray
-    leave_one_out: FloatArray
 
 
 @dataclass(frozen=True)
@@ -92,23 +75,14 @@ class EffectMatrix:
             tuple(places), squares, "factors",
         )  # fmt: skip
 
-    def sizes(self, bootstrap: PairedBootstrap) -> Sizes:
-        """Root mean squares over the pairs in which an effect is defined, with all replicates."""
-        shape = self.squares.shape[:2]
-        flat = self.squares.reshape(shape[0] * shape[1], self.n)
-        known = np.isfinite(flat)
-        top = np.where(known, flat, 0.0)
-        counts = None if known.all() else known.astype(np.float64)
-        total = top.sum(axis=1)
-        value = np.full(len(flat), np.nan)
-        np.divide(total, known.sum(axis=1), out=value, where=known.any(axis=1))
-        replicates, others = bootstrap.replicates(top, counts), bootstrap.leave_one_out(top, counts)
-        return Sizes(
-            np.sqrt(value).reshape(shape),
-            np.sqrt(replicates).reshape(*shape, replicates.shape[1]),
-            # What is left of a sum of squares without one of them may fall below zero by rounding.
-            np.sqrt(np.maximum(others, 0.0)).reshape(*shape, self.n),
-        )
+    @property
+    def sizes(self) -> FloatArray:
+        """Root mean squares over the pairs in which an effect is defined, shape (components, outcomes)."""
+        known = np.isfinite(self.squares)
+        mean = np.full(self.squares.shape[:2], np.nan)
+        total = np.where(known, self.squares, 0.0).sum(axis=2)
+        np.divide(total, known.sum(axis=2), out=mean, where=known.any(axis=2))
+        return np.asarray(np.sqrt(mean))
 
 
 def markers_of(edges: Sequence[tuple[str, str]], factors: Sequence[str]) -> dict[str, tuple[str, ...]]:

@@ -21,6 +21,7 @@ import numpy.typing as npt
 
 from causalvae.effects.bootstrap import Interval, PairedBootstrap
 from causalvae.effects.effect_matrix import EffectMatrix
+from causalvae.effects.smooth import OneMinusMean, smooth_intervals
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -47,12 +48,7 @@ def activation_modularity(overlaps: FloatArray, bootstrap: PairedBootstrap) -> I
     kept = known.any(axis=1)
     if not kept.any():
         return None
-    top = np.where(known, overlaps, 0.0)[kept]
-    counts = known[kept].astype(np.float64)
-    value = 1 - (top.sum(axis=1) / counts.sum(axis=1)).mean(keepdims=True)
-    replicates = 1 - _mean_of_defined(bootstrap.replicates(top, counts))
-    others = 1 - _mean_of_defined(bootstrap.leave_one_out(top, counts))
-    return bootstrap.interval(value, replicates[None], others[None])
+    return smooth_intervals(overlaps[kept][None], OneMinusMean(), bootstrap)
 
 
 def graph_modularity(matrix: EffectMatrix, bootstrap: PairedBootstrap, seed: int) -> tuple[Interval, int] | None:
@@ -72,15 +68,56 @@ def graph_modularity(matrix: EffectMatrix, bootstrap: PairedBootstrap, seed: int
     (Interval, int) or None
         None where there are fewer than two latents or outcomes, or no effect.
     """
-    sizes = matrix.sizes(bootstrap)
-    weights = np.nan_to_num(sizes.value)
+    weights = np.nan_to_num(matrix.sizes)
     if min(weights.shape) < 2 or not weights.sum() > 0:
         return None
     rows, columns = find_communities(weights, seed)
-    parts = (weights[:, :, None], np.nan_to_num(sizes.replicates), np.nan_to_num(sizes.leave_one_out))
-    value, replicates, others = (newman_modularity(part, rows, columns) for part in parts)
-    found = bootstrap.interval(value, replicates[None], others[None])
+    flat = matrix.squares.reshape(1, weights.size, matrix.n)
+    found = smooth_intervals(flat, EffectModularity(rows, columns), bootstrap)
     return found, len(set(rows.tolist()) | set(columns.tolist()))
+
+
+class EffectModularity:
+    """Newman's Q of one graph of effect sizes, the roots of mean squares, for given communities.
+
+    With t the total, I the weight inside communities and s_c their strengths,
+
+        dQ/dw_ij = [c_i = c_j] / t - I / t^2 - (s_{c_i} + s_{c_j}) / (2 t^2) + sum_c s_c^2 / (2 t^3).
+    """
+
+    limits = (-0.5, 1.0)
+
+    def __init__(self, rows: IntArray, columns: IntArray) -> None:
+        self._rows, self._columns = rows, columns
+
+    def value(self, means: FloatArray) -> FloatArray:
+        """Q of one graph, r times: (1, latents times attributes, r) -> (1, r)."""
+        return newman_modularity(self._weights(means), self._rows, self._columns)[None]
+
+    def gradient(self, means: FloatArray) -> FloatArray:
+        """By each mean; zero for one that is zero, whose pairs are all zero."""
+        weights = self._weights(means)
+        total = weights.sum(axis=(0, 1))
+        total = np.where(total > 0, total, np.nan)
+        strength = np.stack(
+            [
+                weights[self._rows == community].sum(axis=(0, 1))
+                + weights[:, self._columns == community].sum(axis=(0, 1))
+                for community in range(int(max(self._rows.max(), self._columns.max())) + 1)
+            ]
+        )
+        inside = (self._rows[:, None] == self._columns)[:, :, None]
+        held = (weights * inside).sum(axis=(0, 1))
+        ends = strength[self._rows][:, None] + strength[self._columns][None]
+        slope = inside / total - held / total**2 - ends / (2 * total**2) + (strength**2).sum(axis=0) / (2 * total**3)
+        result = np.zeros_like(weights)
+        np.divide(slope, 2 * weights, out=result, where=weights > 0)
+        return result.reshape(1, weights.shape[0] * weights.shape[1], -1)
+
+    def _weights(self, means: FloatArray) -> FloatArray:
+        # What is left of a sum of squares without one of them may fall below zero by rounding.
+        sizes = np.sqrt(np.maximum(np.nan_to_num(means[0]), 0.0))
+        return np.asarray(sizes.reshape(len(self._rows), len(self._columns), -1))
 
 
 def newman_modularity(weights: FloatArray, rows: IntArray, columns: IntArray) -> FloatArray:
@@ -138,11 +175,3 @@ def find_communities(weights: FloatArray, seed: int) -> tuple[IntArray, IntArray
     for number, members in enumerate(best[1] if best else ()):
         labels[list(members)] = number
     return labels[:latents], labels[latents:]
-
-
-def _mean_of_defined(values: FloatArray) -> FloatArray:
-    """Mean over the first axis of what is finite; NaN where nothing is."""
-    known = np.isfinite(values)
-    result = np.full(values.shape[1], np.nan)
-    np.divide(np.where(known, values, 0.0).sum(axis=0), known.sum(axis=0), out=result, where=known.any(axis=0))
-    return result

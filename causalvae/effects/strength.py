@@ -21,6 +21,7 @@ from causalvae.effects.mediation import dropped_note
 from causalvae.effects.outcomes import IMAGE, Outcomes, cancel_note, difference
 from causalvae.effects.scale import PIXEL_L2, Scale
 from causalvae.effects.significance import t_test
+from causalvae.effects.smooth import EffectEntropy, smooth_intervals
 from causalvae.effects.types import Estimate
 
 SPECIFICITY_EPSILON = 1e-6
@@ -247,25 +248,20 @@ def perturbation_estimates(
 
 def _specificity(squares: FloatArray, sds: Sequence[float], bootstrap: PairedBootstrap) -> tuple[Interval, ...] | None:
     """Entropy over attributes of each component's effect sizes: (unbounded, bounded) specificity, or None."""
-    attributes, components, n = squares.shape
+    attributes = len(squares)
     if attributes < 2:
         return None
-    numerator, denominator = _counted(squares.reshape(-1, n))
-    whole = numerator.sum(axis=1) / (n if denominator is None else np.maximum(denominator.sum(axis=1), 1))
-    draws, without = (make(numerator, denominator) for make in (bootstrap.replicates, bootstrap.leave_one_out))
-    scale = np.asarray(sds)[:, None, None]
-    forms: list[Interval] = []
-    point_entropy, entropy, left_out = (
-        _entropy(np.sqrt(np.maximum(part, 0.0).reshape(attributes, components, -1)) / scale)
-        for part in (whole, draws, without)
-    )
-    for bounded in (False, True):
+    scaled = squares / np.asarray(sds)[:, None, None] ** 2
+    entropy = smooth_intervals(scaled.transpose(1, 0, 2), EffectEntropy(attributes), bootstrap)
+    return tuple(_specificity_of(entropy, attributes, bounded) for bounded in (False, True))
 
-        def form(h: FloatArray, bounded: bool = bounded) -> FloatArray:
-            return np.asarray(1 - h / np.log(attributes) if bounded else 1 / (h + SPECIFICITY_EPSILON))
 
-        forms.append(bootstrap.interval(form(point_entropy)[:, 0], form(entropy), form(left_out)))
-    return tuple(forms)
+def _specificity_of(entropy: Interval, attributes: int, bounded: bool) -> Interval:
+    def form(h: FloatArray) -> FloatArray:
+        return np.asarray(1 - h / np.log(attributes) if bounded else 1 / (h + SPECIFICITY_EPSILON))
+
+    # Specificity falls as entropy rises: the ends of the interval change places.
+    return Interval(form(entropy.value), form(entropy.upper), form(entropy.lower), entropy.kinds)
 
 
 def _specificity_estimates(
@@ -278,16 +274,6 @@ def _specificity_estimates(
         for estimand, unit, form, note in named
         if np.isfinite(form.value[k])
     ]
-
-
-def _entropy(sizes: FloatArray) -> FloatArray:
-    """Shannon entropy in nats along the first axis of `sizes` divided by their sum; NaN where all are zero."""
-    total = sizes.sum(axis=0)
-    share = np.full_like(sizes, np.nan)
-    np.divide(sizes, total, out=share, where=total > 0)
-    logs = np.zeros_like(share)
-    np.log(share, out=logs, where=share > 0)
-    return np.asarray(-(share * logs).sum(axis=0))
 
 
 def _counted(values: FloatArray) -> tuple[FloatArray, FloatArray | None]:

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from causalvae.effects.bootstrap import PairedBootstrap
 from causalvae.effects.effect_matrix import EffectMatrix
 from causalvae.effects.significance import t_test
+from causalvae.effects.smooth import EffectBreadth, smooth_intervals
 from causalvae.effects.types import Role, UnitRole
 
 FloatArray = npt.NDArray[np.float64]
@@ -60,24 +61,22 @@ def classify_units(
 
 
 def _classify(matrix: EffectMatrix, bootstrap: PairedBootstrap, tolerance: float, alpha: float) -> list[UnitRole]:
-    sizes = matrix.sizes(bootstrap)
-    parts = (sizes.value, sizes.replicates, sizes.leave_one_out)
-    value, replicates, others = (np.exp(entropy(np.nan_to_num(part), axis=1)) for part in parts)
-    interval = bootstrap.interval(value, replicates, others)
+    sizes = matrix.sizes
+    interval = smooth_intervals(matrix.squares, EffectBreadth(len(matrix.outcomes)), bootstrap)
     p_values = inert_p(matrix.squares, tolerance)
     roles = []
     for k, component in enumerate(matrix.components):
         lower, upper = float(interval.lower[k]), float(interval.upper[k])
-        known = np.nan_to_num(sizes.value[k], nan=-np.inf)
+        known = np.nan_to_num(sizes[k], nan=-np.inf)
         strongest = int(known.argmax())
         roles.append(
             UnitRole(
                 owner=matrix.owner, treatment=matrix.treatment, source=matrix.source, direction=matrix.direction,
                 component=component, granularity=matrix.granularities[k],
                 role="inert" if not p_values[k] <= alpha else _role(lower, upper),
-                breadth=float(value[k]),
+                breadth=float(interval.value[k]),
                 lower=lower if np.isfinite(lower) else None, upper=upper if np.isfinite(upper) else None,
-                confidence=bootstrap.confidence, largest=float(sizes.value[k, strongest]),
+                confidence=bootstrap.confidence, largest=float(sizes[k, strongest]),
                 on=matrix.outcomes[strongest], p_value=float(p_values[k]), over=matrix.over,
                 outcomes=len(matrix.outcomes), n=matrix.n,
             )

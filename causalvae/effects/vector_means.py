@@ -15,6 +15,7 @@ from causalvae.effects.bootstrap import FloatArray, Interval, PairedBootstrap
 from causalvae.effects.mediation import PairEffects, dropped_note
 from causalvae.effects.outcomes import cancel_note
 from causalvae.effects.significance import mean_vector_test, t_test
+from causalvae.effects.smooth import smooth_intervals
 from causalvae.effects.types import Estimate
 
 UNCLEAR = "the mean total effect is not clear of zero: do not read this ratio"
@@ -86,18 +87,31 @@ def share_of_mean(part: FloatArray, total: FloatArray, bootstrap: PairedBootstra
     bootstrap : PairedBootstrap
         Over n pairs.
     """
-    means = _ratio(part.mean(axis=1)[:, None], total.mean(axis=1)[:, None])
-    drawn = _ratio(bootstrap.replicates(part), bootstrap.replicates(total))
-    without = _ratio(bootstrap.leave_one_out(part), bootstrap.leave_one_out(total))
-    return bootstrap.interval(means, drawn[None], without[None])
+    return smooth_intervals(np.concatenate([part, total])[None], ShareOfMean(len(part)), bootstrap)
 
 
-def _ratio(part: FloatArray, total: FloatArray) -> FloatArray:
-    """Shares of k mean changes, shape (k,), from means of shape (components, k)."""
-    result = np.full(part.shape[1], np.nan)
-    square = (total**2).sum(axis=0)
-    np.divide((part * total).sum(axis=0), square, out=result, where=square > 0)
-    return result
+class ShareOfMean:
+    """<p, t> / <t, t> of 2 k means: first the k of p, then the k of t."""
+
+    limits = (-np.inf, np.inf)
+
+    def __init__(self, components: int) -> None:
+        self._k = components
+
+    def value(self, means: FloatArray) -> FloatArray:
+        """NaN where no component of t is other than zero."""
+        part, total = means[:, : self._k], means[:, self._k :]
+        square = (total**2).sum(axis=1)
+        result = np.full(square.shape, np.nan)
+        np.divide((part * total).sum(axis=1), square, out=result, where=square > 0)
+        return result
+
+    def gradient(self, means: FloatArray) -> FloatArray:
+        """By p: t / <t, t>; by t: (p - 2 share t) / <t, t>."""
+        part, total = means[:, : self._k], means[:, self._k :]
+        square = (total**2).sum(axis=1, keepdims=True)
+        slopes = np.concatenate([total, part - 2 * self.value(means)[:, None] * total], axis=1)
+        return np.asarray(np.divide(slopes, square, out=np.zeros_like(slopes), where=square > 0))
 
 
 def _p_value(part: FloatArray, total: FloatArray) -> float:

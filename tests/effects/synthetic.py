@@ -66,17 +66,6 @@ def expanded_tail(n: int, confidence: float = 0.95) -> float:
     return float(norm.cdf(student_t.ppf((1 - confidence) / 2, n - 1) * np.sqrt(n / (n - 1))))
 
 
-def naive_bca(draws: Array, value: float, left_out: Array, confidence: float = 0.95) -> tuple[float, float]:
-    """Expanded bias-corrected and accelerated ends of one statistic (Efron 1987), one step at a time."""
-    tail = expanded_tail(len(left_out), confidence)
-    bias = norm.ppf(np.mean(draws < value))
-    gap = left_out.mean() - left_out
-    acceleration = (gap**3).sum() / (6 * (gap**2).sum() ** 1.5)
-    shifted = bias + norm.ppf([tail, 1 - tail])
-    low, high = np.quantile(draws, norm.cdf(bias + shifted / (1 - acceleration * shifted)))
-    return float(low), float(high)
-
-
 def naive_studentised(top: Array, bottom: Array, weights: Array, confidence: float = 0.95) -> tuple[float, float]:
     """Expanded bootstrap-t ends of one ratio of sums, each resample drawn out and its own standard error taken."""
 
@@ -94,6 +83,26 @@ def naive_studentised(top: Array, bottom: Array, weights: Array, confidence: flo
     if (bottom >= 0).all():
         ends = np.clip(ends, (top / bottom).min(), (top / bottom).max())
     return float(ends[0]), float(ends[1])
+
+
+def naive_by_weights(
+    value: Callable[[Array], float], weights: Array, pairs: int | None = None, confidence: float = 0.95
+) -> tuple[float, float]:
+    """Expanded bootstrap-t ends of any function of how often each pair counts.
+
+    Each pair's influence is taken by differences of its weight; `pairs` is the number that the level goes by.
+    """
+
+    def error(counts: Array) -> float:
+        step, each = 1e-5, np.eye(len(counts))
+        slopes = np.array([(value(counts + step * e) - value(counts - step * e)) / (2 * step) for e in each])
+        return float(np.sqrt((counts * slopes**2).sum()))
+
+    ones = np.ones(weights.shape[1])
+    whole, spread = value(ones), error(ones)
+    tail = expanded_tail(pairs or len(ones), confidence)
+    low, high = np.quantile([(value(counts) - whole) / error(counts) for counts in weights], [tail, 1 - tail])
+    return float(whole - high * spread), float(whole - low * spread)
 
 
 class Network:

@@ -17,7 +17,7 @@ from causalvae.effects.strength import (
 )
 from causalvae.effects.types import Estimate
 from causalvae.plan.types import Arm, Patch, Source
-from tests.effects.synthetic import Array, Network, make_spec, naive_bca, naive_studentised
+from tests.effects.synthetic import Array, Network, make_spec, naive_by_weights, naive_studentised
 
 UNITS = 7
 SCALE = Scale({"area": 2.0, "place": 0.5}, {}, {"area": "pixels"}, pixels=16)
@@ -169,7 +169,7 @@ def test_specificity_in_closed_form() -> None:
     entropy = -(share * np.log(share)).sum()
     assert pick(estimates, "specificity", "latent[0]", "attributes").value == pytest.approx(1 / (entropy + 1e-6))
     bounded = pick(estimates, "specificity_bounded", "latent[0]", "attributes")
-    assert bounded.interval == "BCa"
+    assert bounded.interval == "bootstrap-t"
     assert (bounded.lower, bounded.upper) == pytest.approx(naive_bounded_ends(network), rel=1e-9)
     assert bounded.value == pytest.approx(1 - entropy / np.log(2))
     assert (bounded.lower or 0) <= bounded.value <= (bounded.upper or 0)
@@ -194,9 +194,7 @@ def naive_bounded_ends(network: Network) -> tuple[float, float]:
         share = sizes / sizes.sum()
         return float(1 + (share * np.log(share)).sum() / np.log(2))
 
-    n = len(network.z)
-    draws = np.array([bounded(counts) for counts in PairedBootstrap(n, 200).weights])
-    return naive_bca(draws, bounded(np.ones(n)), np.array([bounded(1.0 - row) for row in np.eye(n)]))
+    return naive_by_weights(bounded, PairedBootstrap(len(network.z), 200).weights)
 
 
 def test_an_inert_latent_has_no_specificity() -> None:
