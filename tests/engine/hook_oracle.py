@@ -128,15 +128,17 @@ class HookOracle:
             return module.register_forward_hook(lambda module, given, output: through(output))
         return module.register_forward_pre_hook(lambda module, given: (through(given[0]),))
 
-    def read(self, site: str, x: Tensor, noise: Tensor) -> Tensor:
-        """The clean value at a site."""
+    def read(
+        self, site: str, x: Tensor, noise: Tensor, changes: dict[str, Callable[[Tensor], Tensor]] | None = None
+    ) -> Tensor:
+        """The value at a site, of a pass in which others may be changed."""
         seen: list[Tensor] = []
 
         def keep(value: Tensor) -> Tensor:
             seen.append(value.clone())
             return value
 
-        self.hooked(x, noise, {site: keep})
+        self.hooked(x, noise, {**(changes or {}), site: keep})
         (value,) = seen
         return value
 
@@ -154,6 +156,8 @@ class HookOracle:
         other = {"base": "counterfactual", "counterfactual": "base"}[side]
         if source.kind == "interchange":
             return self.read(site, inputs[other], noise)
+        if source.kind == "relayed":
+            return self.read(site, inputs[side], noise, self.changes(source.upstream, side, cohort))
         if source.kind == "zero":
             return own * 0
         if source.kind == "constant":
@@ -196,15 +200,23 @@ class HookOracle:
 
         return apply
 
+    def changes(
+        self, patches: tuple[Patch, ...], side: str, cohort: Cohort, pairs: int | None = None
+    ) -> dict[str, Callable[[Tensor], Tensor]]:
+        """What patches make of the value at each of their sites."""
+        found: dict[str, Callable[[Tensor], Tensor]] = {}
+        for patch in patches:
+            change = self.change(patch, self.source(patch.source, patch.site, side, cohort)[:pairs])
+            before = found.get(patch.site, lambda value: value)
+            found[patch.site] = lambda value, before=before, change=change: change(before(value))  # type: ignore[misc]
+        return found
+
     @torch.no_grad()
     def run(self, arm: Arm) -> dict[str, np.ndarray]:
         """Attributes, image_sq and image_dot of one arm."""
         cohort = self.plan.cohort(arm.cohort)
         inputs, noise = self.inputs(cohort), self.noise(cohort)
-        changes = {}
-        for patch in arm.patches:
-            donor = self.source(patch.source, patch.site, arm.side, cohort)[: arm.pairs]
-            changes[patch.site] = self.change(patch, donor)
+        changes = self.changes(arm.patches, arm.side, cohort, arm.pairs)
         y = self.hooked(inputs[arm.side][: arm.pairs], noise[: arm.pairs], changes)
         base = self.forward(inputs["base"], noise)[: arm.pairs]
         moved = (y - base).double().flatten(1)
