@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -228,3 +229,14 @@ def test_a_killed_write_leaves_no_half_file_and_progress_ends_where_it_should(
     for stage, steps in told.items():
         assert steps[-1][0] == steps[-1][1], stage
         assert [done for done, _ in steps] == sorted(done for done, _ in steps), stage
+
+
+def test_the_documented_section_is_the_default() -> None:
+    text = (Path(__file__).parents[1] / "docs" / "disentanglement.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```yaml\n(disentanglement:\n.*?)```", text, flags=re.DOTALL)
+    said = read(SPEC + block).disentanglement
+    left_out = read(SPEC + "disentanglement: {}\n").disentanglement
+    assert said is not None and left_out is not None
+    assert said.model_copy(update={"test_samples": None}) == left_out
+    assert said.held_out == left_out.held_out
+    assert said.model_fields_set == set(type(said).model_fields)
