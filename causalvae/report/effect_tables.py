@@ -42,6 +42,7 @@ MEDIATION = (
 # What tells the estimates of a mediation, at mediators or along a path, from others.
 SENT = ("natural_indirect_effect", "path_specific_effect")
 _STRONGEST = 12
+_SHARED = 3
 
 
 def mediation_tables(estimates: Sequence[Estimate], graph: GraphSummary) -> list[Table]:
@@ -91,13 +92,27 @@ def _mediation_table(owner: str, outcome: str, estimates: Sequence[Estimate]) ->
                 )
     treatment = next((e.treatment for e in exact if e.treatment), "")
     through = components[0] if components else "no component"
-    notes = dict.fromkeys(f"{term_of(e.estimand).short}: {e.note}" for e in exact if e.note)
     return Table(
         f"{owner_name(owner)}: the effect of {treatment or 'the treatment'} on {outcome} through {through}",
         columns("Through", "Effect", "Estimate [interval]#", "Unit", "p#", "Pairs#", "DoWhy#", "Difference#"),
         tuple(rows),
-        tuple(notes),
+        _notes(exact),
     )
+
+
+def _notes(estimates: Sequence[Estimate]) -> tuple[str, ...]:
+    """The estimates' notes, each with the effects that it is of; what `_SHARED` effects or more have is said once."""
+    having: dict[str, dict[str, None]] = {}
+    for e in estimates:
+        for part in e.note.split("; ") if e.note else ():
+            having.setdefault(part, {})[term_of(e.estimand).short] = None
+    shared = {part for part, names in having.items() if len(names) >= _SHARED}
+    lines = dict.fromkeys(f"{', '.join(having[part])}: {part}" for part in having if part in shared)
+    for e in estimates:
+        rest = "; ".join(part for part in e.note.split("; ") if part not in shared)
+        if rest:
+            lines[f"{term_of(e.estimand).short}: {rest}"] = None
+    return tuple(lines)
 
 
 def format_gap(gap: float, scale: float) -> str:

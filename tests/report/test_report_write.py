@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -64,3 +65,17 @@ def test_mediation_tables_hold_dowhy_beside_the_exact_value(plain: Results) -> N
 def test_no_estimate_is_lost(plain: Results) -> None:
     further = other_estimates(plain.estimates)
     assert [row[1] for row in further.rows] == ["mediated share", "a new estimand"]
+
+
+def test_what_many_effects_share_is_said_once(plain: Results) -> None:
+    names = ("total_effect", "natural_direct_effect", "natural_indirect_effect", "interaction")
+    mine = {e.estimand: e for e in plain.estimates if e.owner == "intervention:via_scale" and e.estimator == "exact"}
+    noted = [replace(mine[name], note="along the change", outcome="both") for name in names]
+    noted[-1] = replace(noted[-1], note="along the change; odd")
+    graph = replace(plain.graph, vectors={"both": ("area", "centroid_x")})
+    (table,) = mediation_tables(noted, graph)
+    assert "on both (area, centroid_x) through" in table.caption
+    assert table.notes == (
+        "total effect, direct effect, indirect effect, interaction: along the change",
+        "interaction: odd",
+    )
