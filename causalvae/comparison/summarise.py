@@ -62,8 +62,8 @@ def summarise(name: str, description: str, runs: Sequence[tuple[str, str, Result
     averaged over all latents that were perturbed, specificity over those of them that are not inert (as the report's
     metrics have it: the distribution of an effect that is none is that of rounding) and, by another name, over all,
     modularity averaged over the layers that it is measured at, the share of polysemantic latents, the declared graph's
-    precision, recall and F1, and the classical scores where the spec asks for them. Averages over latents carry no
-    interval: the latents are all there are.
+    precision, recall and F1, and the classical scores where the spec asks for them. Intervals of averages over
+    latents are over samples: the latents are all there are.
     """
     sides = tuple(Side(label, text, results, measures_of(results), report) for label, text, results, report in runs)
     content = [[side.name, side.results.manifest.get("spec digest", "")] for side in sides]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -46,6 +46,8 @@ class MetricFacts:
     graph : (float, Ends) or None
     no_modularity : str
         Why no layer has one.
+    ends : dict
+        Intervals over samples of metrics that are means over units.
     """
 
     matrix: EffectMatrix
@@ -58,6 +60,7 @@ class MetricFacts:
     modularity: dict[str, tuple[float, Ends | None]] = field(default_factory=dict)
     graph: tuple[float, Ends | None] | None = None
     no_modularity: str = ""
+    ends: dict[Key, Ends] = field(default_factory=dict)
 
     @property
     def lacking(self) -> dict[Key, str]:
@@ -80,7 +83,10 @@ class MetricFacts:
 
 @dataclass(frozen=True)
 class Summary:
-    """One metric: of what each unit has, mean and median over `units` units; of a whole run, the value alone."""
+    """One metric: of what each unit has, mean and median over `units` units; of a whole run, the value alone.
+
+    The interval is over samples, the units being all there are.
+    """
 
     value: float
     median: float | None = None
@@ -122,7 +128,11 @@ def summarise_facts(facts: MetricFacts) -> dict[Key, Summary]:
         )  # fmt: skip
     if facts.reconstruction is not None:
         found["reconstruction_error", "nats", ""] = Summary(facts.reconstruction)
-    return {key: summary for key, summary in found.items() if summary is not None}
+    return {
+        key: replace(summary, ends=summary.ends or facts.ends.get(key))
+        for key, summary in found.items()
+        if summary is not None
+    }
 
 
 def metric_rows(

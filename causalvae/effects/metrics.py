@@ -11,13 +11,14 @@ import numpy.typing as npt
 from causalvae.effects.ablation import Ablation
 from causalvae.effects.bootstrap import Ends, PairedBootstrap
 from causalvae.effects.effect_matrix import EffectMatrix, latent_matrix, markers_of, sweep_matrix
+from causalvae.effects.mean_metrics import mean_length_ends, mean_specificity_ends
 from causalvae.effects.metric_rows import MetricFacts, metric_rows, summarise_facts
 from causalvae.effects.modularity import activation_modularity, graph_modularity
 from causalvae.effects.outcomes import IMAGE, use_at
 from causalvae.effects.scale import PIXEL_L2
 from causalvae.effects.screening import direction_of
 from causalvae.effects.selectivity import calibration, change_lengths, pixel_specificity
-from causalvae.effects.strength import PatchedArm
+from causalvae.effects.strength import PIXEL_RMS, PatchedArm
 from causalvae.effects.study import Study
 from causalvae.effects.types import Estimate, MetricRow, UnitRole
 from causalvae.effects.units import classify_units, polysemantic_share
@@ -131,12 +132,26 @@ def _perturbation(study: Study, measurements: Measurements, owner: str) -> _Foun
         ),
         units=roles,
     )
+    _add_ends(found.facts, bootstrap)
     _add_calibrated(found, study, owner, groups, sources, bootstrap)
     _add_spreads(found, study, measurements, owner, groups)
     _add_modularity(found, study, measurements, owner, patched[0].source)
     _add_graph(found, study, owner, bootstrap, patched[0].source)
     found.estimates += _share(study, owner, "", patched[0].source, "", roles, bootstrap.n)
     return found
+
+
+def _add_ends(facts: MetricFacts, bootstrap: PairedBootstrap) -> None:
+    strength = mean_length_ends(facts.lengths, bootstrap)
+    root = float(np.sqrt(facts.pixels))
+    facts.ends["causal_effect_strength", PIXEL_L2, ""] = strength
+    facts.ends["causal_effect_strength", PIXEL_RMS, ""] = Ends(
+        strength.lower / root, strength.upper / root, strength.kind
+    )
+    active = np.array([role.role != "inert" for role in facts.roles] or [True] * len(facts.lengths))
+    specific = mean_specificity_ends(facts.matrix.squares[active], bootstrap)
+    if specific is not None:
+        facts.ends["specificity_bounded", "share", ""] = specific
 
 
 def _add_calibrated(
@@ -148,6 +163,8 @@ def _add_calibrated(
         return
     found.facts.calibrated = change_lengths(study.outcomes, groups, bootstrap.n, weights)
     interval = bootstrap.ratio(found.facts.calibrated)
+    calibrated_ends = mean_length_ends(found.facts.calibrated, bootstrap)
+    found.facts.ends["causal_effect_strength_calibrated", PIXEL_L2, ""] = calibrated_ends
     if len(weights) > 1:
         pairs = zip(sources[0], weights, strict=True)
         listed = ", ".join(f"{source.value:g}: {weight:.3g}" for source, weight in pairs)

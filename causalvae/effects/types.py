@@ -312,7 +312,7 @@ class MetricRow:
     value : float
         Of a metric that each unit has, the mean over units.
     lower, upper : float or None
-        Its interval; None for a mean over units, which are all there are.
+        Its interval; of a mean over units over samples, the units being all there are.
     median : float or None
         Over units; None where the metric is of the run as a whole.
     units : int
