@@ -34,6 +34,9 @@ def print_plan(console: Console, plan: Plan) -> None:
     print_table(console, use_table(plan))
     if plan.screens:
         print_table(console, screen_table(plan))
+    learning = learning_table(plan)
+    if learning.rows:
+        print_table(console, learning)
     if plan.passes:
         print_table(console, pass_table(plan))
     if plan.options:
@@ -118,6 +121,26 @@ def screen_table(plan: Plan) -> Table:
         "First-order screening (of these sweeps only the best and some at random are run; rows elsewhere count all)",
         columns("For", "Side", "Method", "Outcome", "Arms#", "Best#", "Random#"),
         rows,
+    )
+
+
+def learning_table(plan: Plan) -> Table:
+    """Directions that are learned before any arm is run through them."""
+    from causalvae.plan.learned import learned_parts
+    from causalvae.report.tables import Table, columns
+
+    rows = []
+    for part in learned_parts(plan):
+        subspace = part.patch.subspace
+        if subspace is not None and subspace.learned is not None:
+            learned = subspace.learned
+            donors = "of each pair itself" if learned.given is None else f"given {learned.given}"
+            steps = f"{1 + learned.restarts} x {learned.steps:,}"
+            rows.append((part.patch.site, f"{subspace.dim}", learned.objective, donors, f"{learned.pairs:,}", steps))
+    return Table(
+        "Directions to be learned first (distributed alignment search)",
+        columns("Site", "Directions#", "By", "Donors", "Pairs#", "Steps#"),
+        tuple(rows),
     )
 
 

@@ -94,6 +94,8 @@ def _mediators(arm: Arm, table: pd.DataFrame) -> dict[str, str] | str:
     found: dict[str, str] = {}
     if is_relayed(arm.patches):
         return "what goes along a path alone shows in no observed sample: a stage's value is made by all ways to it"
+    if any(patch.subspace is not None for patch in arm.patches):
+        return "what goes through directions alone shows in no observed sample: latents are kept there one by one"
     for patch in arm.patches:
         prefix = _COLUMNS.get(patch.site)
         columns = [column for column in table.columns if prefix is not None and _is_unit(column, prefix)]

@@ -17,6 +17,8 @@ from causalvae.data.grid import Grid
 from causalvae.data.pairs import draw_pairs
 from causalvae.effects import estimate_effects
 from causalvae.effects.analysis import EffectsResult
+from causalvae.effects.mediation import arms_of
+from causalvae.effects.observed import gather_samples
 from causalvae.effects.subspaces import exact_interval
 from causalvae.effects.types import Estimate
 from causalvae.engine.donors import choose_donors
@@ -231,6 +233,13 @@ def test_of_swapped_samples_it_is_said_that_pairs_are_their_own_donors(tmp_path:
     *_, found = run(model, tmp_path, {"learned_on": 16, "steps": 2}, treatment=InputIntervention(set="swap"))
     for estimand, outcome in (("learning_loss", "image"), ("held_out_loss", "image"), ("interchange_accuracy", "area")):
         assert "each pair is its own donor" in pick(found, estimand, "learned", outcome).note
+
+
+def test_observed_samples_say_nothing_of_directions(planted: tuple[Spec, Plan, Measurements, EffectsResult]) -> None:
+    spec, plan, measured, _ = planted
+    arms = arms_of(plan, "intervention:via")
+    gathered = gather_samples(spec, measured, arms, "area", frozenset({"area"}))
+    assert gathered.samples is None and "directions" in gathered.refusal
 
 
 def test_tables_without_what_was_learned_are_refused(
