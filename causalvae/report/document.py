@@ -26,12 +26,12 @@ from causalvae.report.blocks import (
     VerdictCard,
 )
 from causalvae.report.charts import draw_interval, draw_null
-from causalvae.report.cross_check_tables import cross_check_blocks
 from causalvae.report.effect_grids import Grid, build_grids
 from causalvae.report.glossary import SYMBOLS, Term, status_words, term_of
 from causalvae.report.graph_svg import declared_edges, draw_graph, draw_key, recovered_edges, shared_layout
 from causalvae.report.heatmap import draw_block, draw_legend, draw_rows
 from causalvae.report.interval_words import interval_term
+from causalvae.report.mediation_section import mediation_section
 from causalvae.report.metric_tables import (
     group_metrics,
     group_roles,
@@ -51,7 +51,7 @@ from causalvae.report.numbers import (
 )
 from causalvae.report.score_tables import score_section, score_terms
 from causalvae.report.screen_tables import compared_table, first_order_table, screen_words, strongest_left_out
-from causalvae.report.subspace_tables import learning_table, parts_table, subspace_owners, subspace_terms
+from causalvae.report.subspace_tables import subspace_terms
 from causalvae.report.tables import bound_words, owner_name
 from causalvae.results import Results, TraversalStrip
 
@@ -68,7 +68,7 @@ def build_document(results: Results) -> Document:
         _perturbation_section,
         _metric_section,
         score_section,
-        _mediation_section,
+        mediation_section,
         _alignment_section,
         _trust_section,
         _latent_section,
@@ -334,31 +334,6 @@ def _metric_section(results: Results) -> Section | None:
         "The named metrics: means and medians over latents. The oracle is what each would be for a code whose latents "
         "are the data's own factors; random is this network with its weights drawn anew. A metric says something of "
         "the training only where it leaves the random one behind.",
-        tuple(blocks),
-    )
-
-
-def _mediation_section(results: Results) -> Section | None:
-    mediations = effect_tables.mediation_tables(results.estimates, results.graph)
-    further = effect_tables.other_estimates(results.estimates)
-    if not mediations and not results.refutations and not further.rows:
-        return None
-    blocks: list[Block] = [table.filled for table in mediations]
-    for owner in subspace_owners(results.estimates):
-        blocks += [parts_table(results.estimates, owner).filled, learning_table(results.estimates, owner).filled]
-    blocks += cross_check_blocks(results.cross_checks, results.arrows)
-    if results.refutations:
-        blocks.append(Heading("Refuters", "Each tries to break an estimate; the rule says when it passes."))
-        blocks.append(tables.refutation_table(results))
-    if further.rows:
-        blocks.append(Folded(f"Further estimates ({len(further.rows)})", further.filled))
-    return Section(
-        "mediation",
-        "Mediation",
-        "The total effect of the treatment, split at the mediating components: what they carry alone (indirect), what "
-        "goes around them (direct), and what only both together do (interaction). Where stages have arrows between "
-        "them, the change is sent along that path alone. Every value is exact, computed from runs of the network; "
-        "DoWhy's value is an independent estimate from the same runs.",
         tuple(blocks),
     )
 
