@@ -13,11 +13,12 @@ from causalvae.report.forest import ForestRow, draw_forest
 from causalvae.report.glossary import Term, status_words, term_of
 from causalvae.report.measure_tables import (
     correlation_table,
+    format_estimate,
     measure_tables,
     measure_words,
     score_names,
 )
-from causalvae.report.numbers import ABSENT, format_fixed, format_interval, format_p, interval_decimals
+from causalvae.report.numbers import ABSENT, format_fixed, format_interval, format_p
 from causalvae.report.score_glossary import score_term
 from causalvae.report.tables import Table, bound_words, columns, facts_table, owner_name, unit_words
 
@@ -26,6 +27,7 @@ _KEY_EFFECTS = ("total_effect", *SENT, "mediated_share", "path_share")
 
 # As many numbers beside a name as a terminal of 80 columns shows with their headings.
 _TERMINAL_COLUMNS = 4
+_TERMINAL_WIDTH = 78
 
 
 def build_comparison(comparison: Comparison) -> Page:
@@ -62,10 +64,29 @@ def key_tables(comparison: Comparison) -> list[Table]:
     return tables
 
 
-def split_columns(table: Table, most: int) -> list[Table]:
-    """A wide table as several, each with the first column and at most `most` others; notes stand under the last."""
-    places = range(1, len(table.columns))
-    groups = [tuple(places[start : start + most]) for start in range(0, len(places), most)]
+def split_columns(table: Table, most: int, width: int = _TERMINAL_WIDTH) -> list[Table]:
+    """A wide table as several, each with the first column and others; notes stand under the last.
+
+    Parameters
+    ----------
+    table : Table
+    most : int
+        Columns beside the first.
+    width : int
+        Characters of a line, two of which stand between columns; headings are broken at their blanks.
+    """
+    widths = [
+        max([*map(len, column.name.split()), *(len(row[k]) for row in table.rows)])
+        for k, column in enumerate(table.columns)
+    ]
+    groups: list[tuple[int, ...]] = []
+    for place in range(1, len(table.columns)):
+        last = groups[-1] if groups else ()
+        fits = widths[0] + sum(widths[k] + 2 for k in (*last, place)) <= width
+        if last and len(last) < most and fits:
+            groups[-1] = (*last, place)
+        else:
+            groups.append((place,))
     return [
         Table(
             table.caption if number == 0 else f"{table.caption}, continued",
@@ -266,8 +287,7 @@ def _interval(value: float, lower: float | None, upper: float | None, is_share: 
     """An interval; of a share with at most three decimals, since finer ones would only fill a table of many sides."""
     if not is_share or lower is None or upper is None:
         return format_interval(value, lower, upper)
-    decimals = min(interval_decimals((value, lower, upper)) or 3, 3)
-    return f"{format_fixed(value, decimals)} [{format_fixed(lower, decimals)}, {format_fixed(upper, decimals)}]"
+    return format_estimate(value, lower, upper)
 
 
 def _latents(comparison: Comparison) -> Section | None:

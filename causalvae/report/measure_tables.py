@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from causalvae.comparison.summarise import CLASSICAL, LEADING
+from causalvae.comparison.summarise import CLASSICAL, DISENTANGLEMENT, LEADING
 from causalvae.comparison.types import Measure, RankCorrelation, Side
-from causalvae.report.numbers import ABSENT, format_fixed, format_interval, format_p
-from causalvae.report.score_glossary import score_term
+from causalvae.report.numbers import ABSENT, format_fixed, format_interval, format_p, interval_decimals
 from causalvae.report.tables import Table, columns
 
 _WHOLE = ("active latents",)
@@ -49,7 +48,14 @@ def _shown(measure: Measure | None) -> str:
         return format_fixed(measure.value, 0)
     if measure.lower is None or measure.upper is None:
         return format_fixed(measure.value, 3 if abs(measure.value) < 10 else 2)
-    return format_interval(measure.value, measure.lower, measure.upper)
+    # Finer decimals than three would only fill a table of many columns.
+    return format_estimate(measure.value, measure.lower, measure.upper)
+
+
+def format_estimate(value: float, lower: float, upper: float) -> str:
+    """A value and its interval with at most three decimals."""
+    decimals = min(interval_decimals((value, lower, upper)) or 3, 3)
+    return f"{format_fixed(value, decimals)} [{format_fixed(lower, decimals)}, {format_fixed(upper, decimals)}]"
 
 
 def score_names(names: Iterable[str]) -> tuple[str, ...]:
@@ -60,12 +66,21 @@ def score_names(names: Iterable[str]) -> tuple[str, ...]:
 
 def measure_words(sides: Sequence[Side]) -> str:
     """What the classical columns of a comparison are, where it has any."""
-    held = {measure.name for side in sides for measure in side.measures if measure.value is not None}
-    if not held & set(_CLASSICAL):
-        return ""
-    named = ", ".join(f"{CLASSICAL[name]} is {score_term(name).title}" for name in ("DCI disentanglement", "modularity")
-                      if CLASSICAL[name] in held)  # fmt: skip
-    return f"Classical scores stand for the labelled factors; {named}." if named else ""
+    held = {m.name: m for side in sides for m in side.measures if m.value is not None}
+    words = []
+    if DISENTANGLEMENT in held:
+        words.append("Disentanglement is that of DCI.")
+    if CLASSICAL["modularity"] in held:
+        words.append("Code modularity is a score of the encoder's means, modularity one of what latents do to a layer.")
+    if any(_is_outside(m) for side in sides for m in side.measures):
+        words.append("An interval that leaves its value out says which way so few samples bias that value.")
+    return " ".join(words)
+
+
+def _is_outside(measure: Measure) -> bool:
+    if measure.value is None or measure.lower is None or measure.upper is None:
+        return False
+    return not measure.lower <= measure.value <= measure.upper
 
 
 def correlation_table(correlations: Sequence[RankCorrelation]) -> Table:

@@ -129,5 +129,5 @@ def test_a_side_says_what_its_classical_columns_are() -> None:
     found = compare("c", "", sides([(1, 4), (2, 3)]))
     page = build_comparison(found)
     (networks,) = [section for section in page.sections if section.anchor == "networks"]
-    assert "Disentanglement (DCI)" in networks.lead
+    assert "Disentanglement is that of DCI." in networks.lead
     assert any(term.short == "DCI disentanglement" for term in page.glossary)
