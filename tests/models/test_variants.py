@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import cache
+from functools import cache, partial
 
 import pytest
 import torch
@@ -13,6 +13,7 @@ from causalvae.engine.attribution import differentiate
 from causalvae.engine.controls import check_engine
 from causalvae.engine.lowering import lower
 from causalvae.engine.memory import BatchSize
+from causalvae.engine.relays import relay
 from causalvae.engine.rerun import Group, Shortcuts
 from causalvae.engine.shards import ShardInputs, run_clean
 from causalvae.errors import CausalVAEError
@@ -73,12 +74,49 @@ def by_engine(model: Model, patch: Patch, inputs: ShardInputs) -> Tensor:
     """The output of every row under one patch, with every shortcut."""
     graph = lower(model.graph)
     arm = Arm("c", "base", (patch,), ROWS)
-    clean = run_clean(graph, inputs)
+    size = BatchSize(64)
+    clean, _ = relay(graph, model.components, [arm], run_clean(graph, inputs), {}, Shortcuts(), size)
     group = Group(graph, model.components, [arm], clean, {}, [ROWS], Shortcuts())
     result = clean.sides["base"][graph.outputs["output"]].clone()
-    for batch in group.batches(group.live(), BatchSize(64)):
+    for batch in group.batches(group.live(), size):
         result[batch.pairs] = batch.output
     return result
+
+
+def put(value: Tensor, unit: int, new: Tensor) -> Tensor:
+    value[:, unit] = new[:, unit]
+    return value
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_changes_along_paths_are_what_two_passes_with_hooks_give(name: str) -> None:
+    """From the middle unit of each site to that of the latent, and from that of the latent to each after it."""
+    model, swap = assembled(name), Source("interchange")
+    inputs, components = inputs_of(model), model.components
+    x, noise = inputs.sides["base"], inputs.noise
+    latent = components.site("latent")
+    pairs = [(site, latent) for site in components.sites if components.leads_to(site, latent)]
+    pairs += [(latent, site) for site in components.sites if components.leads_to(latent, site)]
+    assert len(pairs) > 5
+    with torch.no_grad():
+        hooked = capture_by_hooks(model.network, (x, noise), model.network.outputs)
+        swapped = hooked.run(inputs.sides["counterfactual"], noise)
+        output = hooked.run(x, noise)["returned.output"]
+        moved = 0
+        for first, second in pairs:
+            nodes = [_hook_of(site.name, hooked._by_node) for site in (first, second)]
+            units = [site.units // 2 for site in (first, second)]
+            sent = hooked.rerun(
+                {nodes[0]: partial(put, unit=units[0], new=swapped[nodes[0]])}, x, noise, nodes={"read": nodes[1]}
+            )["read"]
+            expected = hooked.rerun({nodes[1]: partial(put, unit=units[1], new=sent)}, x, noise)["output"]
+            source = Source("relayed", upstream=(Patch(first.name, (units[0],), swap),))
+            found = by_engine(model, Patch(second.name, (units[1],), source), inputs)
+            torch.testing.assert_close(
+                found, expected, rtol=0, atol=1e-5, msg=lambda m, at=(first.name, second.name): f"{at}: {m}"
+            )
+            moved += int((expected - output).abs().amax() > 1e-4)
+    assert moved > 3, "changes must arrive for agreement to mean anything"
 
 
 @pytest.mark.parametrize("name", CASES)
