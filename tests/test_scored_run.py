@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -16,8 +17,10 @@ import torch
 import causalvae
 from causalvae import scoring
 from causalvae.api import run_spec
+from causalvae.data.factors import Factor, FactorSpace
 from causalvae.disentanglement import Codes, ScoreReport, ScoreRow, ScoreSettings, score, score_factors
 from causalvae.models.loading import randomise
+from causalvae.models.vae import Posterior
 from causalvae.report.document import build_document
 from causalvae.report.html_report import render_html
 from causalvae.report.json_report import from_json_dict, load_results, to_json_dict
@@ -184,7 +187,7 @@ def test_reports_show_scores_baselines_and_dead_latents(scored: Results) -> None
 def test_data_without_factors_says_why_there_are_no_scores(folder: Path, workspace: Workspace) -> None:
     class Unlabelled:
         name = "photographs"
-        space = causalvae.data.FactorSpace(())
+        space = FactorSpace(())
 
     bare = dataclasses.replace(workspace, dataset=Unlabelled())  # type: ignore[arg-type]
     found = scoring.find_scores(bare, "weights", folder / "nowhere")
@@ -240,3 +243,30 @@ def test_the_documented_section_is_the_default() -> None:
     assert said.model_copy(update={"test_samples": None}) == left_out
     assert said.held_out == left_out.held_out
     assert said.model_fields_set == set(type(said).model_fields)
+
+
+def test_maps_are_scored_by_channel_and_points_without_kl() -> None:
+    mean, logvar = torch.randn(5, 3, 2, 2), torch.randn(5, 3, 2, 2)
+    of_map = SimpleNamespace(encode=lambda inputs: Posterior(mean, logvar))
+    codes = scoring._represent(of_map, ScoreSettings(), lambda done, total: None)(torch.zeros(5, 1))  # type: ignore[arg-type]
+    torch.testing.assert_close(codes.mean, mean.mean(dim=(2, 3)))
+    divergence = 0.5 * (mean**2 + logvar.exp() - 1 - logvar)
+    torch.testing.assert_close(codes.kl, divergence.sum(dim=(2, 3)))
+    assert codes.logvar is None
+    of_point = SimpleNamespace(encode=lambda inputs: Posterior(mean[:, :, 0, 0], logvar[:, :, 0, 0], True))
+    codes = scoring._represent(of_point, ScoreSettings(), lambda done, total: None)(torch.zeros(5, 1))  # type: ignore[arg-type]
+    assert codes.kl is None and codes.logvar is None
+
+
+def test_notes_of_unusual_networks_and_data() -> None:
+    factors = (Factor("hair", "categorical", (0.0, 1.0), settable=False), Factor("age", "continuous", (0.0, 9.0)))
+    space = SimpleNamespace(
+        model=SimpleNamespace(
+            vae=SimpleNamespace(is_point=True, latent_shape=(4, 8, 8), latent_layer=torch.nn.Identity())
+        ),
+        dataset=SimpleNamespace(space=FactorSpace(factors)),
+        spec=SimpleNamespace(data=SimpleNamespace(condition=("hair",))),
+    )
+    told = " ".join(scoring._notes(space))  # type: ignore[arg-type]
+    for words in ("gives points", "channels of a map", "(Identity)", "given hair", "samples: age", "observes hair"):
+        assert words in told, words
