@@ -37,6 +37,9 @@ def print_plan(console: Console, plan: Plan) -> None:
     learning = learning_table(plan)
     if learning.rows:
         print_table(console, learning)
+    inner = inner_table(plan)
+    if inner.rows:
+        print_table(console, inner)
     if plan.passes:
         print_table(console, pass_table(plan))
     if plan.options:
@@ -120,6 +123,28 @@ def screen_table(plan: Plan) -> Table:
     return Table(
         "First-order screening (of these sweeps only the best and some at random are run; rows elsewhere count all)",
         columns("For", "Side", "Method", "Outcome", "Arms#", "Best#", "Random#"),
+        rows,
+    )
+
+
+def inner_table(plan: Plan) -> Table:
+    """Runs up to a site, whose value there is sent on along a path."""
+    from causalvae.plan.relays import group_inner, inner_runs
+    from causalvae.report.tables import Table, columns
+
+    rows = tuple(
+        (
+            runs[0].label,
+            runs[0].arm.cohort,
+            runs[0].arm.side,
+            f"{len(runs):,}",
+            f"{sum(run.arm.pairs for run in runs):,}",
+        )
+        for runs in group_inner(inner_runs(plan.arms))
+    )
+    return Table(
+        "Inner runs of paths (besides the arms above; the passes count both)",
+        columns("Through", "Cohort", "Side", "Runs#", "Rows#"),
         rows,
     )
 
