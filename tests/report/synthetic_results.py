@@ -11,6 +11,7 @@ from PIL import Image
 
 from causalvae.alignment.types import Alignment, EdgeCheck, IndependenceCheck
 from causalvae.circuits.types import ClaimTest, NullCircuits, Verdict
+from causalvae.disentanglement import ScoreReport, ScoreRow
 from causalvae.effects.types import Estimate, Refutation, ScreenedComponent, ScreenSummary, Selected
 from causalvae.readouts.types import ReadoutCheck
 from causalvae.results import ControlCheck, GraphSummary, LatentSummary, Results, TraversalStrip
@@ -119,6 +120,30 @@ def build_results(hostile: bool = False, seed: int = 0) -> Results:
         },
         warnings=("The reconstruction of hearts is poor: read is_heart with care." + bad,),
         screens=_screens(rng, bad),
+        scores=_scores(bad),
+    )
+
+
+def _scores(bad: str) -> ScoreReport:
+    return ScoreReport(
+        rows=(
+            ScoreRow("MIG", 0.102, 0.11, 0.14, 0.885, 0.011, "biased at few samples, hence outside its interval" + bad),
+            ScoreRow("DCI disentanglement", 0.1522, oracle=1.0, random=0.0065, note="gradient boosting" + bad),
+            ScoreRow("IRS", None, note="no latent is active" + bad),
+            ScoreRow("a score of tomorrow" + bad, 1.0, 0.9, 1.0),
+        ),
+        data="dsprites" + bad,
+        factors=(*FACTORS, *((f"factor{bad}",) if bad else ())),
+        latents=10,
+        dead=(1, 6),
+        kl_threshold=0.01,
+        samples=4000,
+        test_samples=2000,
+        predictor="gradient boosting",
+        importance=tuple(
+            (None,) * (6 if bad else 5) if latent in (1, 6) else (0.125,) * (6 if bad else 5) for latent in range(10)
+        ),
+        notes=("The network is given shape beside the input." + bad,),
     )
 
 
