@@ -31,6 +31,8 @@ from causalvae.effects.types import Estimate
 from causalvae.plan.types import Arm, Patch, Plan
 
 RATIO_FLOOR = 0.1
+# Of a difference of float64 numbers, beside their size.
+_ROUNDING = 4 * float(np.finfo(np.float64).eps)
 
 HARDLY_MOVED = "the treatment hardly moves this outcome"
 OVERLAP_NOTE = "mediators overlap, so what they carry alone does not add up and no remainder is given"
@@ -98,8 +100,10 @@ class PairEffects:
 
     @property
     def interaction(self) -> FloatArray:
-        """TE - NDE - NIE, shape (n,)."""
-        return self.total - self.direct - self.indirect
+        """TE - NDE - NIE, shape (n,); what is rounding of these three is zero."""
+        rest = self.total - self.direct - self.indirect
+        size = np.abs(self.total) + np.abs(self.direct) + np.abs(self.indirect)
+        return np.where(np.abs(rest) > _ROUNDING * size, rest, 0.0)
 
 
 def pair_effects(
