@@ -14,10 +14,11 @@ import numpy as np
 
 from causalvae.effects.bootstrap import FloatArray, Interval, PairedBootstrap, join_intervals, studentise
 
-_CHUNK = 64
+# So many products of columns are resampled at once.
+_PRODUCTS = 1000
 _BLOCK = 128
 # Up to so many columns their products are fewer to add up than resamples times pairs.
-_FEW = 7
+_FEW = 32
 
 
 class SmoothFunction(Protocol):
@@ -51,8 +52,10 @@ def smooth_intervals(columns: FloatArray, function: SmoothFunction, bootstrap: P
     Interval
         Studentised as `PairedBootstrap` has it, and BCa where too many resamples have no spread of their own.
     """
-    starts = range(0, max(len(columns), 1), _CHUNK)
-    return join_intervals([_some(columns[start : start + _CHUNK], function, bootstrap) for start in starts])
+    m = columns.shape[1]
+    chunk = max(1, _PRODUCTS // (m * (m + 1) // 2))
+    starts = range(0, max(len(columns), 1), chunk)
+    return join_intervals([_some(columns[start : start + chunk], function, bootstrap) for start in starts])
 
 
 def _some(columns: FloatArray, function: SmoothFunction, bootstrap: PairedBootstrap) -> Interval:

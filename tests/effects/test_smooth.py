@@ -12,7 +12,7 @@ from causalvae.effects.smooth import EffectBreadth, EffectEntropy, OneMinusMean,
 from causalvae.effects.vector_means import ShareOfMean
 from tests.effects.synthetic import Array, naive_by_weights
 
-FUNCTIONS = {
+FUNCTIONS: dict[str, SmoothFunction] = {
     "entropy": EffectEntropy(6),
     "breadth": EffectBreadth(6),
     "mean": OneMinusMean(),
