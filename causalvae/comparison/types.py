@@ -68,7 +68,7 @@ class RankCorrelation:
     left, right : str
     value : float
     lower, upper : float
-        Percentile interval over resampled networks.
+        Interval of Fisher's kind with quantiles of t (`comparison.correlation`).
     p_value : float
         Two-sided, by permuting the networks (within data sets).
     n : int

@@ -87,17 +87,18 @@ def _grid(results: StudyResults) -> Section:
         if names[9:]:
             blocks.append(Folded(f"Further scores on {data}", _group_table(data, groups, names[9:])))
         rows = [
-            ForestRow(group.model, group.means["mean strength"], group.lows["mean strength"],
-                      group.highs["mean strength"])
+            ForestRow(group.model, group.means["mean strength"], group.lowers["mean strength"],
+                      group.uppers["mean strength"])
             for group in groups
-            if "mean strength" in group.means
+            if "mean strength" in group.lowers
         ]  # fmt: skip
         drawing = draw_forest(rows)
         if drawing is not None:
-            words = "Mean causal effect strength over seeds; the line runs from the least seed to the greatest."
+            words = "Mean causal effect strength over seeds, with its 95% t interval."
             blocks.append(Figure(drawing, words, wide=True))
     lead = (
-        "Each row is one objective on one data set: the mean over seeds, and in brackets the least and the greatest. "
+        "Each row is one objective on one data set: the mean over seeds, and in brackets its 95% t interval over seeds; "
+        "of three seeds that spans five standard deviations and may reach beyond what a score can be. "
         "Strength is in units of the output's L2 norm, so it is compared within a data set only; read it beside the "
         "reconstruction error, for a network that blurs has little to move."
     )
@@ -114,7 +115,7 @@ def _spread(group: Group, name: str) -> str:
         return ABSENT
     if name in _WHOLE or group.lows[name] == group.highs[name]:
         return format_fixed(group.means[name], 1 if name in _WHOLE else 3)
-    return format_interval(group.means[name], group.lows[name], group.highs[name])
+    return format_interval(group.means[name], group.lowers[name], group.uppers[name])
 
 
 def _correlations(results: StudyResults) -> Section | None:
@@ -137,8 +138,8 @@ def _correlations(results: StudyResults) -> Section | None:
             legend = tuple((draw_key_mark(position), kind) for position, kind in enumerate(kinds))
             blocks.append(FigureRow(tuple(figures), legend))
     lead = (
-        "Spearman's rank correlation over networks, with an interval over resampled networks and a p-value by "
-        "permutation. Pooled (all), ranks are taken within each data set. Seeds of one objective are no independent "
+        "Spearman's rank correlation over networks, with an interval (Bonett and Wright, quantiles of t) and a p-value "
+        "by permutation. Pooled (all), ranks are taken within each data set. Seeds of one objective are no independent "
         "objectives: the interval says how far these networks agree, not how other objectives would."
     )
     return Section("correlations", "Do the measures rank networks alike?", lead, tuple(blocks))

@@ -51,6 +51,7 @@ def _group(data: str, model: str, cells: Sequence[Cell]) -> Group:
     names = dict.fromkeys(measure.name for cell in cells for measure in cell.measures)
     values = {name: [v for cell in cells if (v := cell.value(name)) is not None] for name in names}
     held = {name: found for name, found in values.items() if found}
+    ends = {name: interval_over_seeds(found) for name, found in held.items() if len(found) > 1}
     return Group(
         data,
         model,
@@ -58,7 +59,19 @@ def _group(data: str, model: str, cells: Sequence[Cell]) -> Group:
         {name: float(np.mean(found)) for name, found in held.items()},
         {name: min(found) for name, found in held.items()},
         {name: max(found) for name, found in held.items()},
+        {name: lower for name, (lower, _) in ends.items()},
+        {name: upper for name, (_, upper) in ends.items()},
     )
+
+
+def interval_over_seeds(values: Sequence[float], confidence: float = 0.95) -> tuple[float, float]:
+    """The t interval of the mean of two values or more."""
+    from scipy.special import stdtrit
+
+    n = len(values)
+    mean = float(np.mean(values))
+    reach = float(stdtrit(n - 1, (1 + confidence) / 2)) * float(np.std(values, ddof=1)) / np.sqrt(n)
+    return mean - reach, mean + reach
 
 
 def correlate_measures(

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from causalvae.comparison.correlation import rank_interval
 from causalvae.comparison.types import Measure
 from causalvae.report.write_study import write_study
 from causalvae.spec.study import StudySpec
 from causalvae.study.cell import Cell
-from causalvae.study.summary import correlate_measures, summarise_study
+from causalvae.study.summary import correlate_measures, interval_over_seeds, summarise_study
 
 STUDY = StudySpec.model_validate(
     {
@@ -59,7 +60,9 @@ def test_groups_are_means_over_seeds() -> None:
     group = results.groups[0]
     assert (group.data, group.model, group.networks) == ("one", "VAE", 3)
     assert (group.means["mean strength"], group.lows["mean strength"], group.highs["mean strength"]) == (1.0, 0.0, 2.0)
-    assert group.means["disentanglement"] == 0.5
+    # The t interval of 0, 1, 2: 1 -+ 4.303 / sqrt 3. One network alone has none.
+    assert (group.lowers["mean strength"], group.uppers["mean strength"]) == pytest.approx((-1.4841, 3.4841), abs=1e-4)
+    assert group.means["disentanglement"] == 0.5 and "disentanglement" not in group.lowers
     assert results.groups[1].networks == 0 and not results.groups[1].means
 
 
@@ -87,7 +90,6 @@ def test_data_sets_that_differ_make_no_pooled_correlation() -> None:
 
 @pytest.mark.parametrize(("slope", "least", "most"), [(0.0, 0.0, 0.12), (2.0, 0.6, 1.0)])
 def test_size_and_power_of_the_permutation_test(slope: float, least: float, most: float, monkeypatch) -> None:  # type: ignore[no-untyped-def]
-    monkeypatch.setattr("causalvae.comparison.correlation._RESAMPLES", 20)
     monkeypatch.setattr("causalvae.comparison.correlation._PERMUTATIONS", 199)
     rng = np.random.default_rng(7)
     found = [correlate_measures(drawn(rng, slope), "all", "mean strength", "disentanglement", rng) for _ in range(100)]
@@ -102,6 +104,33 @@ def test_too_few_or_equal_networks_have_no_correlation() -> None:
     rng = np.random.default_rng(0)
     assert correlate_measures(same, "one", "mean strength", "disentanglement", rng) is None
     assert correlate_measures(few, "one", "mean strength", "disentanglement", rng) is None
+
+
+@pytest.mark.parametrize(("networks", "rho"), [(5, 0.0), (6, 0.9), (12, 0.5), (18, 0.9)])
+def test_rank_intervals_hold_the_truth(networks: int, rho: float) -> None:
+    rng = np.random.default_rng(8)
+    x = rng.standard_normal((1500, networks))
+    y = rho * x + np.sqrt(1 - rho**2) * rng.standard_normal(x.shape)
+    truth = 6 / np.pi * np.arcsin(rho / 2)
+    ranks = [np.argsort(np.argsort(values, axis=1), axis=1) - (networks - 1) / 2 for values in (x, y)]
+    found = (ranks[0] * ranks[1]).sum(axis=1) / (ranks[0] ** 2).sum(axis=1)
+    ends = np.array([rank_interval(value, networks) for value in found.tolist()])
+    held = float(((ends[:, 0] <= truth) & (truth <= ends[:, 1])).mean())
+    # Few networks have few orders, so the interval errs on the safe side there.
+    assert 0.94 <= held <= (1.0 if networks < 10 else 0.985)
+
+
+def test_ranks_that_agree_wholly_reach_the_end() -> None:
+    lower, upper = rank_interval(1.0, 12)
+    assert upper == 1.0 and 0.9 < lower < 1
+    assert rank_interval(-1.0, 12) == (-1.0, -lower)
+    assert rank_interval(0.5, 3) == (-1.0, 1.0)
+
+
+def test_the_interval_over_three_seeds_holds_their_mean() -> None:
+    rng = np.random.default_rng(9)
+    ends = np.array([interval_over_seeds(values) for values in rng.normal(2.0, 1.0, (3000, 3)).tolist()])
+    assert 0.94 <= float(((ends[:, 0] <= 2) & (ends[:, 1] >= 2)).mean()) <= 0.96
 
 
 def test_reports_hold_every_network(tmp_path: Path) -> None:
