@@ -244,16 +244,14 @@ def _by_observation(
     gathered = gather_samples(spec, measurements, case.arms, case.effects.outcome, descendants, case.period)
     if gathered.samples is None:
         return [replace(case.check("observational", estimand), refusal=gathered.refusal) for estimand in natural]
-    samples, estimation = gathered.samples, spec.estimation
+    samples = gathered.samples
     found = diagnose(samples)
     if found.refusal:
         return [
             replace(case.check("observational", estimand), refusal=found.refusal, note=found.words)
             for estimand in natural
         ]
-    effects = estimate_from_samples(
-        samples, gathered.change, estimation.bootstrap, estimation.confidence, spec.execution.seed
-    )
+    effects = estimate_from_samples(samples, gathered.change, spec.estimation.confidence)
     note = f"{len(samples.treatment)} observed samples; {found.words}"
     return [
         replace(

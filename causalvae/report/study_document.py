@@ -97,7 +97,7 @@ def _grid(results: StudyResults) -> Section:
             words = "Mean causal effect strength over seeds, with its 95% t interval."
             blocks.append(Figure(drawing, words, wide=True))
     lead = (
-        "Each row is one objective on one data set: the mean over seeds, and in brackets its 95% t interval over seeds; "
+        "Each row is one objective on one data set: the mean over seeds, and in brackets its 95% t interval over them; "
         "of three seeds that spans five standard deviations and may reach beyond what a score can be. "
         "Strength is in units of the output's L2 norm, so it is compared within a data set only; read it beside the "
         "reconstruction error, for a network that blurs has little to move."
