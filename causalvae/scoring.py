@@ -16,6 +16,7 @@ import torch
 
 from causalvae.digest import digest
 from causalvae.disentanglement import (
+    UNSCORABLE,
     Codes,
     Score,
     ScoredCodes,
@@ -44,8 +45,6 @@ _REGRESSORS: Final[dict[str, Regressor]] = {
     "bagging": "bagged trees",
     "lasso": "lasso",
 }
-# What makes scores impossible on some data, and no fault of the run.
-_ABSENT: Final = frozenset({"CV510", "CV511", "CV512", "CV513", "CV515"})
 _AT_ONCE = 64
 _DENSITIES = 500
 # Baselines of this process, by key: networks that are compared on one data set share them.
@@ -125,7 +124,7 @@ def find_scores(
         found = pool_draws(draws, section.confidence)
         oracle, random = _baselines(workspace, settings, asked, folder, told) if section.baselines else (None, None)
     except CausalVAEError as error:
-        if error.code not in _ABSENT:
+        if error.code not in UNSCORABLE:
             raise
         return ScoreReport(absent=" ".join(filter(None, [error.message, error.remedy])), data=workspace.dataset.name)
     return _report(workspace, settings, found, oracle, random)

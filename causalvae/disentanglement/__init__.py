@@ -19,7 +19,7 @@ from causalvae.disentanglement.report import ScoredCodes, ScoreReport, ScoreRow,
 from causalvae.disentanglement.sampled_mig import sampled_mig
 from causalvae.disentanglement.samplers import FixedFactorSampler, PoolSampler
 from causalvae.disentanglement.sap import SAP, sap_continuous, sap_discrete
-from causalvae.disentanglement.scores import DisentanglementScores, Score, ScoreSettings
+from causalvae.disentanglement.scores import UNSCORABLE, DisentanglementScores, Score, ScoreSettings
 from causalvae.disentanglement.scoring import Codes, score, score_factors
 from causalvae.disentanglement.udr import UDR, udr
 
@@ -29,6 +29,7 @@ __all__ = [
     "MIG",
     "SAP",
     "UDR",
+    "UNSCORABLE",
     "BetaVAEScore",
     "Codes",
     "DisentanglementScores",

@@ -19,6 +19,10 @@ Measured = Literal["dci", "mig", "sap", "factor_vae", "beta_vae", "irs", "modula
 EVERY: tuple[Measured, ...] = get_args(Measured)
 
 
+# Codes of what makes scores impossible on some data or networks, and is no fault of whoever asks for them.
+UNSCORABLE = frozenset({"CV510", "CV511", "CV512", "CV513", "CV515"})
+
+
 @dataclass(frozen=True)
 class ScoreSettings:
     """How scores are measured; the defaults are those of Locatello et al. 2019, but for three.

@@ -32,7 +32,7 @@ class DisentanglementSection(Section):
     predictor: Literal["boosting", "bagging", "lasso"] = Field(
         default="boosting",
         description="Of DCI: gradient boosting, as the reference code has it (a minute at ten latents and 2,000 "
-        "samples); bagging is some thirty times as fast, and its scores are others.",
+        "samples); bagging is many times as fast, and its scores are others.",
     )
     votes: ModestCount = Field(
         default=2000, description="Votes of the FactorVAE and beta-VAE scores; half as many again are held out."
