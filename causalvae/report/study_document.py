@@ -142,6 +142,8 @@ def _correlations(results: StudyResults) -> Section | None:
         "by permutation. Pooled (all), ranks are taken within each data set. Seeds of one objective are no independent "
         "objectives: the interval says how far these networks agree, not how other objectives would."
     )
+    if results.apart:
+        lead += f" Left out, as the study asks: {', '.join(results.apart)}."
     return Section("correlations", "Do the measures rank networks alike?", lead, tuple(blocks))
 
 

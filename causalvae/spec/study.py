@@ -8,7 +8,7 @@ from pydantic import Field, PositiveInt
 
 from causalvae.spec.data_section import DataSection
 from causalvae.spec.disentanglement_section import DisentanglementSection
-from causalvae.spec.section import Name, Number, Section
+from causalvae.spec.section import Flag, Name, Number, Section
 from causalvae.spec.training import Objective, Optimiser, TrainModel, TrainSpec
 
 SeedList = Annotated[tuple[Annotated[int, Field(ge=0, lt=2**31)], ...], Field(min_length=1, max_length=100)]
@@ -21,6 +21,11 @@ class StudyModel(Section):
     objective: Objective
     model: TrainModel | None = Field(default=None, description="The network; that of the data where left out.")
     steps: PositiveInt | None = Field(default=None, description="Training steps; the study's where left out.")
+    apart: Flag = Field(
+        default=False,
+        description="Leave its networks out of rank correlations, as where latents are of another kind: of a discrete "
+        "latent other things are moved.",
+    )
 
 
 class StudyData(Section):

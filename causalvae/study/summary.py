@@ -27,14 +27,16 @@ def summarise_study(study: StudySpec, cells: Sequence[Cell], seed: int = 0) -> S
     Correlations are Spearman's over networks of one data set; pooled, ranks are taken within each data set, so that
     data sets that differ in everything do not make a correlation by themselves. Networks are the resampling unit; those
     of one kind and several seeds are not independent draws of kinds, so an interval says how far these networks agree,
-    and not how other kinds would.
+    and not how other kinds would. Kinds that the study sets apart enter none.
     """
+    apart = tuple(name for name, kind in study.models.items() if kind.apart)
+    ranked = [cell for cell in cells if cell.model not in apart]
     rng = np.random.default_rng(seed)
     correlations = [
         found
         for left, right in product(CAUSAL, AGAINST)
         for data in (*study.data, POOLED)
-        if (found := correlate_measures(cells, data, left, right, rng)) is not None
+        if (found := correlate_measures(ranked, data, left, right, rng)) is not None
     ]
     groups = tuple(
         _group(data, model, [cell for cell in cells if (cell.data, cell.model) == (data, model)])
@@ -43,7 +45,7 @@ def summarise_study(study: StudySpec, cells: Sequence[Cell], seed: int = 0) -> S
     )
     published = {model: dict(numbers) for model, numbers in study.published.items()}
     return StudyResults(
-        study.name, study.description, tuple(cells), groups, tuple(correlations), published, study.source
+        study.name, study.description, tuple(cells), groups, tuple(correlations), published, study.source, apart=apart
     )
 
 

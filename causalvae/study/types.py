@@ -50,6 +50,8 @@ class StudyResults:
         Where those stand.
     confidence : float
         Of the intervals.
+    apart : tuple of str
+        Models whose networks enter no correlation.
     """
 
     name: str
@@ -60,6 +62,7 @@ class StudyResults:
     published: dict[str, dict[str, float]]
     source: str
     confidence: float = 0.95
+    apart: tuple[str, ...] = ()
 
     @property
     def measures(self) -> tuple[str, ...]:

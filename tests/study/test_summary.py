@@ -143,3 +143,13 @@ def test_reports_hold_every_network(tmp_path: Path) -> None:
     assert "Is &lt;b&gt; an objective?" in page and "0.064" in page
     assert page.count("<polygon") + page.count('r="4.5"') >= len(cells)
     assert "| VAE |" in written["markdown"].read_text(encoding="utf-8")
+
+
+def test_kinds_that_are_set_apart_stand_in_the_groups_and_enter_no_correlation() -> None:
+    cells = drawn(np.random.default_rng(4), 1.0)
+    kinds = {**STUDY.models, "beta": STUDY.models["beta"].model_copy(update={"apart": True})}
+    results = summarise_study(STUDY.model_copy(update={"models": kinds}), cells)
+    alone = summarise_study(STUDY, [cell for cell in cells if cell.model == "VAE"])
+    assert results.correlations == alone.correlations and results.apart == ("beta",)
+    assert {correlation.n for correlation in results.correlations} == {4, 8}
+    assert {group.networks for group in results.groups if group.model == "beta"} == {4}
