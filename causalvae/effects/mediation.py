@@ -28,7 +28,7 @@ from causalvae.effects.outcomes import Outcomes, is_moved, use_at
 from causalvae.effects.scale import Vector
 from causalvae.effects.significance import t_test
 from causalvae.effects.types import Estimate
-from causalvae.plan.types import Arm, Patch, Plan
+from causalvae.plan.types import Arm, Plan
 
 RATIO_FLOOR = 0.1
 # Of a difference of float64 numbers, beside their size.
@@ -248,7 +248,7 @@ def overlap(arms: Sequence[Arm]) -> bool:
     """Whether two of these arms patch the same place of a site."""
     places = [(owner, patch) for owner, arm in enumerate(arms) for patch in arm.patches]
     return any(
-        first_owner < second_owner and _meet(first, second)
+        first_owner < second_owner and first.site == second.site and first.meets(second)
         for first_owner, first in places
         for second_owner, second in places
     )
@@ -261,17 +261,6 @@ def serial_note(arms: Sequence[Arm]) -> str:
     return (
         "the mediators lie at different sites: where one feeds another both carry the same effect, so this is not an "
         "interaction"
-    )
-
-
-def _meet(first: Patch, second: Patch) -> bool:
-    if first.site != second.site:
-        return False
-    if first.units is not None and second.units is not None and not set(first.units) & set(second.units):
-        return False
-    return all(
-        max(here[0], there[0]) < min(here[1], there[1])
-        for here, there in zip(first.window, second.window, strict=False)
     )
 
 

@@ -27,6 +27,8 @@ PATCHES = (
     (Patch("encoder.conv2", (0, 3), Source("mean")),),
     (Patch("latent", (2,), Source("quantile", 0.9)),),
     (Patch("latent", (0,), Source("resample", seed=1)),),
+    # Along encoder.conv2 -> latent[2] alone.
+    (Patch("latent", (2,), Source("relayed", upstream=(Patch("encoder.conv2", (1,), Source("interchange")),))),),
 )
 PLAN = Plan(
     name="resume",
