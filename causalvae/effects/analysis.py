@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from causalvae.effects.bootstrap import FEW_PAIRS
 from causalvae.effects.claims import QUANTITIES, RatioColumns, off_target_columns, share_columns
 from causalvae.effects.cross_checks import CrossChecks
 from causalvae.effects.mediation import arms_of, pair_effects
@@ -109,8 +110,20 @@ def estimate_effects(
     )  # fmt: skip
     return EffectsResult(
         tuple(estimates), tuple(checks.refutations), screens, tuple(checks.checks), tuple(checks.arrows),
-        checks.warnings,
+        (*checks.warnings, *few_pairs_warning(estimates)),
     )  # fmt: skip
+
+
+def few_pairs_warning(estimates: Sequence[Estimate]) -> tuple[str, ...]:
+    """That intervals over so few pairs may promise too much; empty where none is."""
+    few = [e.n for e in estimates if e.interval and e.n < FEW_PAIRS and e.lower != e.upper]
+    if not few:
+        return ()
+    return (
+        f"{len(few)} interval{'s are' if len(few) > 1 else ' is'} over fewer than {FEW_PAIRS} pairs (the fewest: "
+        f"{min(few)}). Where effects are skewed such intervals hold the truth less often than they say "
+        "(docs/coverage.md has how much less). Raise data.samples.",
+    )
 
 
 def _source_of(spec: Spec, owner: str) -> str:

@@ -22,8 +22,8 @@ TextArray = npt.NDArray[np.str_]
 STUDENTISED = "bootstrap-t"
 BCA = "BCa"
 PERCENTILE = "percentile"
-# With fewer pairs the simulations of docs/coverage.md leave 92 to 98 % where effects are skewed.
-FEW_PAIRS = 48
+# With fewer pairs intervals of skewed effects leave 92 to 98 % in the simulations of docs/coverage.md.
+FEW_PAIRS = 50
 
 _CHUNK = 64
 # Replicates closer to the estimate than this part of it equal it, but for the order of their sums.

@@ -232,7 +232,7 @@ Designs (`tests/effects/simulated.py`, `tests/effects/engine_pairs.py`):
   population's effects are exact polynomial integrals. Their pairs are drawn again from one large run.
 
 Where few pairs hold most of a sum of squares, no bootstrap of these pairs knows what the next ones would bring: below
-48 pairs reports say that intervals may hold the truth less often than they claim.
+50 pairs reports say that intervals of skewed effects hold the truth less often than they claim.
 """
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from causalvae.effects import EffectsResult, estimate_effects
+from causalvae.effects.analysis import few_pairs_warning
 from causalvae.effects.mediation import overlap, serial_note
 from causalvae.effects.outcomes import varies
 from causalvae.effects.study import open_study, reached_from
@@ -99,6 +101,15 @@ def test_every_level_is_estimated() -> None:
     (rest,) = only(result, estimand="indirect_effect_remainder", outcome="area")
     assert rest.value == pytest.approx(0, abs=1e-12)
     assert only(result, owner="intervention:via", estimand="mediated_share", outcome="image")
+
+
+def test_intervals_over_few_pairs_are_told_of() -> None:
+    result, _ = run(bootstrap=60)
+    (warning,) = [text for text in result.warnings if "fewer than 50 pairs" in text]
+    with_interval = [e for e in result.estimates if e.interval and e.lower != e.upper]
+    assert f"{len(with_interval)} intervals are over" in warning and "the fewest: 4" in warning
+    assert few_pairs_warning([replace(e, n=50) for e in with_interval]) == ()
+    assert few_pairs_warning([replace(e, lower=1.0, upper=1.0) for e in with_interval]) == ()
 
 
 def test_hypotheses_get_their_quantities() -> None:

@@ -133,7 +133,7 @@ def test_all_of_the_effect_goes_through_the_planted_direction_and_none_through_t
     assert pick(found, "natural_indirect_effect", "learned", "place").value == pytest.approx(0.0, abs=2e-3)
     assert not [e for e in found.estimates if e.estimand == "indirect_effect_remainder"]
     assert {e.granularity for e in found.estimates if e.component in PARTS.values()} == {"subspace"}
-    assert found.warnings == ()
+    assert all("fewer than 50 pairs" in warning for warning in found.warnings)
 
 
 def test_losses_and_accuracies_are_those_of_a_loop_over_fresh_pairs_and_their_donors(
@@ -184,7 +184,7 @@ def test_a_dormant_direction_is_warned_of_though_its_effects_are_right(tmp_path:
     *_, found = run(model, tmp_path, {"learned_on": 64, "steps": 1, "restarts": 0})
     assert pick(found, "mediated_share", "learned", "area").value == pytest.approx(1.0, abs=0.02)
     assert pick(found, "null_space_share", "learned", "image").value == pytest.approx(0.8, abs=0.02)
-    (warning,) = found.warnings
+    (warning,) = [text for text in found.warnings if "fewer than 50 pairs" not in text]
     assert "80% of latent: 1 learned direction" in warning and "dormant" in warning
 
 
