@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from causalvae.report.blocks import Block, Figure, FigureRow, Folded, Heading, Link, Page, Prose, Section
+from causalvae.report.blocks import Block, Figure, FigureRow, Folded, Link, Page, Prose, Section
 from causalvae.report.forest import ForestRow, draw_forest
 from causalvae.report.glossary import term_of
 from causalvae.report.measure_tables import correlation_table, score_names
@@ -82,7 +82,6 @@ def _grid(results: StudyResults) -> Section:
     blocks: list[Block] = []
     names = _shown(results)
     for data, groups in _by_data(results).items():
-        blocks.append(Heading(data))
         blocks.append(_group_table(data, groups, names[:9]))
         if names[9:]:
             blocks.append(Folded(f"Further scores on {data}", _group_table(data, groups, names[9:])))
