@@ -67,7 +67,9 @@ def measure_factors(workspace: Workspace, pairs: int = ORACLE_PAIRS) -> MetricFa
         "oracle", "", "factors", "", tuple(factors), ("unit",) * len(factors), tuple(names[k] for k in kept), squares
     )
     estimation, graph = spec.estimation, spec.graph
-    bootstrap = paired_bootstrap(pairs, estimation.bootstrap, estimation.confidence, spec.execution.seed)
+    bootstrap = paired_bootstrap(
+        pairs, estimation.bootstrap, estimation.confidence, spec.execution.seed, estimation.bca
+    )
     gathered = matrix.over_factors(markers_of(graph.edge_pairs, tuple(graph.factors)))
     found = graph_modularity(matrix, bootstrap, spec.execution.seed)
     return MetricFacts(

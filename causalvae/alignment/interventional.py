@@ -208,7 +208,9 @@ def _judge(spec: Spec, via: Via, moves: list[_Move], declared: Collection[tuple[
     for move, square, p_present, p_absent in zip(moves, squares, present, absent, strict=True):
         n = len(square)
         if n:
-            bootstrap = paired_bootstrap(n, estimation.bootstrap, estimation.confidence, spec.execution.seed)
+            bootstrap = paired_bootstrap(
+                n, estimation.bootstrap, estimation.confidence, spec.execution.seed, estimation.bca
+            )
             interval = bootstrap.ratio(square[None])
             effect, lower, upper = (float(np.sqrt(end[0])) for end in (interval.value, interval.lower, interval.upper))
         else:

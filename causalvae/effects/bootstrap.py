@@ -21,6 +21,7 @@ TextArray = npt.NDArray[np.str_]
 
 STUDENTISED = "bootstrap-t"
 BCA = "BCa"
+ASKED_BCA = "BCa (asked)"
 PERCENTILE = "percentile"
 # With fewer pairs intervals of skewed effects leave 92 to 98 % in the simulations of docs/coverage.md.
 FEW_PAIRS = 50
@@ -49,7 +50,7 @@ class Interval:
     value, lower, upper : float array, shape (k,)
         An undefined one is NaN.
     kinds : str array, shape (k,)
-        ``bootstrap-t``, ``BCa`` or ``percentile``; see `PairedBootstrap`.
+        ``bootstrap-t``, ``BCa``, ``BCa (asked)`` or ``percentile``; see `PairedBootstrap`.
     """
 
     value: FloatArray
@@ -76,6 +77,8 @@ class PairedBootstrap:
         Coverage of the intervals, in (0, 1).
     seed : int
         Of the resampling.
+    bca : bool
+        Give BCa intervals everywhere, not only where studentised ones cannot be had.
 
     Notes
     -----
@@ -107,6 +110,7 @@ class PairedBootstrap:
     resamples: int = 1000
     confidence: float = 0.95
     seed: int = 0
+    bca: bool = False
 
     @cached_property
     def weights(self) -> FloatArray:
@@ -222,7 +226,12 @@ class PairedBootstrap:
         corrected &= (shrink > 0).all(axis=1)
         levels = np.where(corrected[:, None], ndtr(bias + shifted / np.where(shrink > 0, shrink, 1.0)), ndtr(nominal))
         lower, upper = _quantiles(ordered, known, levels).T
-        return Interval(value, lower, upper, np.where(corrected, BCA, PERCENTILE))
+        return Interval(value, lower, upper, np.where(corrected, ASKED_BCA if self.bca else BCA, PERCENTILE))
+
+    def wants_bca(self, found: Interval) -> BoolArray:
+        """Which statistics get BCa intervals in place of their studentised ones, shape (k,)."""
+        undefined = ~np.isfinite(found.lower + found.upper)
+        return np.asarray((undefined | self.bca) & np.isfinite(found.value))
 
     def _normal_ends(self, k: int, pairs: FloatArray | None) -> FloatArray:
         """The normal quantiles at both expanded levels of k statistics, shape (k, 2)."""
@@ -260,7 +269,7 @@ class PairedBootstrap:
         error = _divide(np.sqrt(np.einsum("kn,kn->k", rest, rest)), np.abs(total))
         found = self.studentised(value, error, studentise(above * sign, spread, square), pairs)
         lower, upper, kinds = found.lower, found.upper, found.kinds
-        lost = ~np.isfinite(lower + upper) & np.isfinite(value)
+        lost = self.wants_bca(found)
         if lost.any():
             part = top[lost], None if bottom is None else bottom[lost]
             counts = None if pairs is None else pairs[lost]
@@ -270,9 +279,9 @@ class PairedBootstrap:
 
 
 @lru_cache(maxsize=8)
-def paired_bootstrap(n: int, resamples: int, confidence: float, seed: int) -> PairedBootstrap:
+def paired_bootstrap(n: int, resamples: int, confidence: float, seed: int, bca: bool = False) -> PairedBootstrap:
     """The bootstrap of these settings, made once, so that statistics on equally many pairs share its weights."""
-    return PairedBootstrap(n, resamples, confidence, seed)
+    return PairedBootstrap(n, resamples, confidence, seed, bca)
 
 
 def studentise(off: FloatArray, spread: FloatArray, scale: FloatArray) -> FloatArray:

@@ -51,6 +51,7 @@ def controlled_estimate(
     resamples: int,
     note: str = "",
     along: str = "",
+    bca: bool = False,
 ) -> Estimate:
     """The mean of `effects`, shape (n,), with its interval.
 
@@ -69,6 +70,8 @@ def controlled_estimate(
         Added to the estimate's.
     along : str
         Of the changes: what the effects are components along.
+    bca : bool
+        Whether the interval is BCa.
 
     Raises
     ------
@@ -84,7 +87,7 @@ def controlled_estimate(
             "Hold them at another value, or choose an outcome that is defined on these outputs.",
             f"{ablation.owner}: control",
         )
-    bootstrap = paired_bootstrap(n, resamples, ablation.confidence or 0.95, ablation.seed or 0)
+    bootstrap = paired_bootstrap(n, resamples, ablation.confidence or 0.95, ablation.seed or 0, bca)
     mean = bootstrap.ratio(known)
     held = f"mediators held at {_HELD[source.kind].format(value=source.value)}"
     parts = (held, along, dropped_note(len(effects) - n), note)

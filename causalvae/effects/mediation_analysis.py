@@ -120,6 +120,6 @@ def _controlled(
     return [
         controlled_estimate(
             effects, source, replace(ablation, source=source.kind), outcome, study.scale.unit(outcome),
-            study.spec.estimation.bootstrap, note, changes.along,
+            study.spec.estimation.bootstrap, note, changes.along, study.spec.estimation.bca,
         )
     ]  # fmt: skip

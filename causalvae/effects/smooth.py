@@ -50,7 +50,8 @@ def smooth_intervals(columns: FloatArray, function: SmoothFunction, bootstrap: P
     Returns
     -------
     Interval
-        Studentised as `PairedBootstrap` has it, and BCa where too many resamples have no spread of their own.
+        Studentised as `PairedBootstrap` has it, and BCa where too many resamples have no spread of their own
+        or `bootstrap` is to give it.
     """
     m = columns.shape[1]
     chunk = max(1, _PRODUCTS // (m * (m + 1) // 2))
@@ -88,7 +89,7 @@ def _some(columns: FloatArray, function: SmoothFunction, bootstrap: PairedBootst
     pairs = np.where(total > 0, total, n).min(axis=1)
     found = bootstrap.studentised(value, np.sqrt(square), studentise(off, spread, square[:, None]), pairs)
     lower, upper, kinds = found.lower, found.upper, found.kinds
-    lost = ~np.isfinite(lower + upper) & np.isfinite(value)
+    lost = bootstrap.wants_bca(found)
     if lost.any():
         chosen = np.repeat(lost, m)
         without = bootstrap.leave_one_out(flat[chosen], None if counts is None else counts[chosen]).reshape(-1, m, n)

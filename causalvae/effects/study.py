@@ -44,7 +44,9 @@ class Study:
                 "Raise data.samples, or choose an outcome that is defined on these outputs.",
             )
         estimation = self.spec.estimation
-        return paired_bootstrap(n, estimation.bootstrap, estimation.confidence, self.spec.execution.seed)
+        return paired_bootstrap(
+            n, estimation.bootstrap, estimation.confidence, self.spec.execution.seed, estimation.bca
+        )
 
     def ablation(self, owner: str, use: Use | None = None, *, treatment: str = "", source: str = "") -> Ablation:
         """An ablation that `owner` asked for, of a use's component if given."""

@@ -46,8 +46,8 @@ class Estimate:
     note : str
     interval : str
         How the interval was made from the paired bootstrap: ``bootstrap-t`` (studentised), ``BCa`` (bias-corrected and
-        accelerated, where resamples lack a spread of their own), ``percentile`` (where neither is defined), or empty
-        where it is no bootstrap's or there is none.
+        accelerated, where resamples lack a spread of their own), ``BCa (asked)`` (where the spec asks for it),
+        ``percentile`` (where neither is defined), or empty where it is no bootstrap's or there is none.
     """
 
     estimand: str

@@ -13,6 +13,7 @@ from causalvae.report.numbers import format_count
 _METHODS = {
     "bootstrap-t": "studentised, bootstrap-t",
     "BCa": "bias-corrected and accelerated, BCa, where resamples lack a spread of their own",
+    "BCa (asked)": "bias-corrected and accelerated, BCa, as the spec asks",
     "percentile": "percentile, where neither other is defined",
 }
 

@@ -211,3 +211,18 @@ def test_the_order_and_the_scale_of_pairs_do_not_matter() -> None:
     scaled = boot.ratio(-3e8 * top, bottom)
     np.testing.assert_allclose(scaled.lower, -3e8 * first.upper, rtol=1e-9)
     np.testing.assert_allclose(scaled.upper, -3e8 * first.lower, rtol=1e-9)
+
+
+def test_bca_where_it_is_asked_for() -> None:
+    rng = np.random.default_rng(8)
+    top, bottom = rng.exponential(size=(2, 2, 60))
+    asked = paired_bootstrap(60, 400, 0.95, 3, bca=True)
+    told = asked.ratio(top, bottom)
+    expected = asked.interval(
+        top.sum(1) / bottom.sum(1), asked.replicates(top, bottom), asked.leave_one_out(top, bottom)
+    )
+    np.testing.assert_allclose(told.lower, expected.lower, rtol=1e-12)
+    np.testing.assert_allclose(told.upper, expected.upper, rtol=1e-12)
+    assert set(told.kinds) == {"BCa (asked)"}
+    studentised = paired_bootstrap(60, 400, 0.95, 3).ratio(top, bottom)
+    assert set(studentised.kinds) == {"bootstrap-t"} and (studentised.lower != told.lower).all()
