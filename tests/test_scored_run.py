@@ -155,9 +155,12 @@ def test_without_the_section_nothing_is_scored_and_nothing_else_changes(scored: 
     assert plain.scores is None
     assert plain.estimates == scored.estimates and plain.metrics == scored.metrics
     assert "Classical disentanglement" not in render_html(build_document(plain))
-    # The spec's digest is what it was before the language had the section.
+    # The spec's digest is what it was before the language had the section, and another kind of interval.
     dumped = read(SPEC).model_dump(mode="json", by_alias=True, exclude={"variants", "disentanglement"})
+    del dumped["estimation"]["interval"]
     assert read(SPEC).digest == causalvae.digest.digest(dumped)
+    asked = read(SPEC.replace("bootstrap: 20", "bootstrap: 20, interval: bca"))
+    assert asked.estimation.bca and asked.digest != read(SPEC).digest
 
 
 def test_results_of_before_are_still_read(scored: Results, folder: Path) -> None:

@@ -318,7 +318,7 @@ def _shares(
     large = np.abs(total) >= floor
     if large.sum() >= 2:
         ratios = np.where(large, divide_or_zero(part, total), 0.0)
-        mean = bootstrap.ratio(ratios[None], large[None].astype(np.float64))
+        mean = bootstrap.percentiles(ratios[None], large[None].astype(np.float64))
         low, median, high = np.quantile(ratios[large], (0.25, 0.5, 0.75))
         text = (
             f"over the {int(large.sum())} pairs with |TE| of at least {floor:.3g} "

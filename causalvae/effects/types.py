@@ -47,7 +47,8 @@ class Estimate:
     interval : str
         How the interval was made from the paired bootstrap: ``bootstrap-t`` (studentised), ``BCa`` (bias-corrected and
         accelerated, where resamples lack a spread of their own), ``BCa (asked)`` (where the spec asks for it),
-        ``percentile`` (where neither is defined), or empty where it is no bootstrap's or there is none.
+        ``expanded percentile`` (of means of ratios), ``percentile`` (where neither is defined), or empty where it is no
+        bootstrap's or there is none.
     """
 
     estimand: str

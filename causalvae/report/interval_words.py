@@ -14,6 +14,7 @@ _METHODS = {
     "bootstrap-t": "studentised, bootstrap-t",
     "BCa": "bias-corrected and accelerated, BCa, where resamples lack a spread of their own",
     "BCa (asked)": "bias-corrected and accelerated, BCa, as the spec asks",
+    "expanded percentile": "percentile at an expanded level, of means of ratios",
     "percentile": "percentile, where neither other is defined",
 }
 

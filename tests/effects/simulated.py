@@ -36,12 +36,16 @@ COMMUNITIES = np.array([0, 1, 2]), np.array([0, 1, 1, 2])
 
 @dataclass(frozen=True)
 class Ratio:
-    """sum numerator / sum denominator over pairs, of shape (data sets, n); a mean without a denominator."""
+    """sum numerator / sum denominator over pairs, of shape (data sets, n); a mean without a denominator.
+
+    A `plain` one is reported with the percentile interval at the expanded level.
+    """
 
     truth: float
     numerator: FloatArray
     denominator: FloatArray | None = None
     rooted: bool = False
+    plain: bool = False
 
 
 @dataclass(frozen=True)
@@ -123,7 +127,7 @@ def simulate_mediation(steps: Steps, sets: int, pairs: int, rng: np.random.Gener
     """The first network's quantities."""
     truth = exact_values(steps)
     return {
-        name: Ratio(truth[name], *columns, rooted=name == "effect_size")
+        name: Ratio(truth[name], *columns, rooted=name == "effect_size", plain=name.endswith("mean_of_ratios"))
         for name, columns in columns_of(draw_effects(steps, (sets, pairs), rng)).items()
     }
 

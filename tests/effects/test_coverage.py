@@ -21,8 +21,6 @@ SYNTHETIC = ("means", "levels", "skewed", "units, levels", "units, skewed", "gra
 BEYOND = {
     ("skewed", "effect_size"): (48,),
     ("skewed", "interaction"): (48,),
-    # On the edge: 92.4 % with the document's seed, 91.9 % with the one of this test.
-    ("levels", "mediated_share_mean_of_ratios"): (48,),
     ("units, skewed", "breadth (two)"): (48,),
     ("graph, skewed", "graph modularity"): (48, 128, 512),
 }
