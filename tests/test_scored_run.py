@@ -183,6 +183,10 @@ def test_reports_show_scores_baselines_and_dead_latents(scored: Results) -> None
     assert "0.20 [0.10, 0.30]" in page and "latent[1]" in page and "1811.12359" in page
     text = render_markdown(build_document(told)).replace("\\", "")
     assert "0.20 [0.10, 0.30]" in text and "0.900" in text and "0.010" in text
+    assert "outside its interval" not in page
+    biased = dataclasses.replace(report, rows=(ScoreRow("MIG", 0.42, 0.44, 0.46),))
+    page = render_html(build_document(dataclasses.replace(scored, scores=biased)))
+    assert "MIG lies outside its interval, which allows for the bias" in page
     none = dataclasses.replace(scored, scores=ScoreReport(absent="No <labels>."))
     assert "There are no scores: No &lt;labels&gt;." in render_html(build_document(none))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from causalvae.disentanglement.report import ScoreReport
 from causalvae.report.blocks import Block, Folded, Prose, Section
 from causalvae.report.glossary import Term
@@ -78,7 +80,23 @@ def score_words(scores: ScoreReport) -> str:
     words += f", {format_count(scores.draws)} times over" if scores.draws > 1 else ""
     words += f" (seed {scores.seed})"
     words += f"; DCI by {scores.predictor}." if scores.predictor else "."
-    return " ".join([words, *scores.notes])
+    return " ".join([words, *_bias_words(scores), *scores.notes])
+
+
+def _bias_words(scores: ScoreReport) -> Iterable[str]:
+    """Which scores lie outside their own intervals, and why that is no mistake."""
+    outside = [
+        score_term(row.name).short
+        for row in scores.rows
+        if row.value is not None and row.lower is not None and row.upper is not None
+        if not row.lower <= row.value <= row.upper
+    ]
+    if outside:
+        verb = "lies outside its interval" if len(outside) == 1 else "lie outside their intervals"
+        yield (
+            f"{' and '.join(outside)} {verb}, which allow{'s' if len(outside) == 1 else ''} for the bias that so few "
+            "samples have: draw more."
+        )
 
 
 def _dead_words(scores: ScoreReport) -> str:
