@@ -111,7 +111,7 @@ def test_the_same_spec_runs_on_other_peoples_weights(tmp_path: Path) -> None:
         "posterior": {"layout": "interleaved"},
     }
     # Fewer samples than the demo, for time; everything else but the model section is the demo's.
-    data = {"source": "dsprites", "samples": 64, "seed": 7}
+    data = {"source": "dsprites", "samples": 32, "seed": 7}
     spec = write_spec(tmp_path / "spec.yaml", SPECS / "dsprites_scale.yaml", model=model, data=data)
     done = causalvae("run", spec, "--out", tmp_path / "runs", "--json")
     assert done.returncode == 0, done.stderr
