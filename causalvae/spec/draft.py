@@ -366,4 +366,8 @@ def _without(plain: Any, paths: list[Path]) -> Any:
             kept[key] = value
         elif isinstance(value, dict) and all(path and path[0] in value for path in below):
             kept[key] = _without(value, below)
+        elif key == "outcomes" and isinstance(value, list) and all(below):
+            # Entries keep their positions: a finding on the stand-in then lies where the fault is already told.
+            faulty = {path[0] for path in below}
+            kept[key] = ["_" if index in faulty else entry for index, entry in enumerate(value)]
     return kept

@@ -165,6 +165,8 @@ FAULTS = (
     Fault("CV024", NULL, "    null: {pairs: «7}\n"),
     Fault("CV025", "name: dsprites-scale\n", "name: «dsprites scale\n"),
     Fault("CV025", AREA, AREA + '    «"b c": {readout: area}\n'),
+    Fault("CV025", MEDIATION, MEDIATION.replace("centroid_x", "«größe")),
+    Fault("CV022", MEDIATION, MEDIATION.replace("area, centroid_x", "«3, area")),
     Fault("CV026", EDGES, "    - «scale => area\n"),
     Fault("CV027", CIRCUIT, "    circuit: «[]\n"),
     Fault("CV027", FACTORS, "  factors: {shape: {}, scale: {}, orientation: {}, x: {}, y: {range: «[1, 2, 3]}}\n"),
