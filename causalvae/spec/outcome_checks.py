@@ -46,12 +46,14 @@ def _taken(draft: Draft, name: str) -> str:
 def _check_components(draft: Draft, name: str, section: VectorSection, path: Path) -> list[Finding]:
     if len(section.components) < 2:
         (only,) = section.components or ("",)
+        known = draft.attributes is None or only in draft.attributes
+        use = f"Name '{only}' itself as the outcome, or give" if known else "Give"
         return [
             Finding(
                 "CV095",
                 path,
                 f"the vector '{name}' has one component",
-                f"Name '{only}' itself as the outcome, or give the vector two components or more.",
+                f"{use} the vector two components or more.",
             )
         ]
     attributes = draft.attributes

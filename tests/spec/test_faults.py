@@ -122,6 +122,16 @@ def test_a_fault_is_not_reported_again_by_what_rests_on_it() -> None:
     assert [found.code for found in diagnostics] == ["CV022"]
 
 
+def test_a_misspelt_only_component_is_not_recommended_as_an_outcome() -> None:
+    listed = "  factors: [shape, scale, orientation, x, y]\n"
+    advice = []
+    for only in ("centroid_x", "centroidy"):
+        _, (found,) = parse_spec(GOOD.replace(listed, f"{listed}  vectors: {{position: [{only}]}}\n"))
+        advice.append(found.expected)
+    assert "Name 'centroid_x' itself" in advice[0]
+    assert "centroidy" not in advice[1]
+
+
 def test_every_missing_section_is_named_at_once() -> None:
     _, diagnostics = parse_spec("spec: causalvae/v1\n")
     assert [found.code for found in diagnostics] == ["CV021"] * 4
