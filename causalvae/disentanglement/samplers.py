@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
@@ -46,6 +47,8 @@ class PoolSampler:
     codes : array, shape (n, n_latents)
     factors : array, shape (n, n_factors)
         Discrete, drawn independently of each other: conditioning on a factor then equals setting it.
+    names : sequence of str, optional
+        Of the factors, for errors; their numbers stand in where there are none.
 
     Raises
     ------
@@ -59,7 +62,7 @@ class PoolSampler:
     samples a level, of which a vote on 64 takes a quarter.
     """
 
-    def __init__(self, codes: npt.ArrayLike, factors: npt.ArrayLike) -> None:
+    def __init__(self, codes: npt.ArrayLike, factors: npt.ArrayLike, names: Sequence[str] = ()) -> None:
         sample = label_codes(codes, factors)
         sample.refuse_continuous()
         self._codes = sample.codes
@@ -69,9 +72,10 @@ class PoolSampler:
         for column, size in enumerate(sample.sizes):
             counts = np.bincount(sample.levels[:, column], minlength=size).astype(np.int64)
             if size > 1 and counts.min() < 2:
+                named = f"'{names[column]}'" if names else f"factor {column}"
                 raise CausalVAEError(
                     "CV515",
-                    f"A value of factor {column} occurs once among {len(sample.codes)} samples, and a group that "
+                    f"A value of {named} occurs once among {len(sample.codes)} samples, and a group that "
                     "shares it needs two.",
                     "Draw more samples, or bin the factor more coarsely.",
                     "factors",

@@ -97,7 +97,7 @@ def score(
     if settings.sampling == "fresh":
         sampler = FreshSampler(dataset, represent, settings.inputs_at_once)
     else:
-        sampler = PoolSampler(codes.mean, labels.levels[: settings.samples])
+        sampler = PoolSampler(codes.mean, labels.levels[: settings.samples], dataset.space.names)
     return score_codes(
         codes, test, labels, sampler, settings, name=dataset.name, factors=dataset.space.names, on_step=on_step
     )
@@ -126,8 +126,8 @@ def score_factors(
             values[:, column] = np.asarray(factor.values)[labels.levels[:, column]]
     low, reach = values.min(axis=0), np.ptp(values, axis=0)
     codes, test = np.split((values - low) / np.where(reach > 0, reach, 1.0), [settings.samples])
-    sampler = PoolSampler(codes, labels.levels[: settings.samples])
     names = dataset.space.names
+    sampler = PoolSampler(codes, labels.levels[: settings.samples], names)
     return score_codes(
         Codes(codes), Codes(test), labels, sampler, settings, name=dataset.name, factors=names, on_step=on_step
     )

@@ -286,3 +286,11 @@ def test_a_value_that_occurs_once_makes_no_group() -> None:
     with pytest.raises(CausalVAEError) as caught:
         PoolSampler(factors, factors)
     assert caught.value.code == "CV515"
+
+
+def test_a_value_that_occurs_once_is_told_by_its_factors_name() -> None:
+    factors = np.array([[i % 2, 0] for i in range(20)] + [[0, 1]])
+    for names, said in (((), "factor 1"), (("shape", "tilt"), "'tilt'")):
+        with pytest.raises(CausalVAEError, match=f"A value of {said} occurs once") as refused:
+            PoolSampler(factors.astype(float), factors, names)
+        assert refused.value.code == "CV515"
