@@ -60,7 +60,9 @@ def key_tables(comparison: Comparison) -> list[Table]:
     tables += [_narrow(block) for block in (claims.blocks if claims is not None else ()) if isinstance(block, Table)]
     for owner, outcome in _mediated(comparison):
         held = [(side, _mediation(side, owner, outcome)) for side in comparison.sides]
-        tables.append(_effect_table(_effect_title(held, owner, outcome), held, ("total_effect", "mediated_share")))
+        tables.append(
+            _effect_table(_effect_title(held, owner, outcome), held, ("total_effect", "mediated_share", "path_share"))
+        )
     return tables
 
 

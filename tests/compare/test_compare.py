@@ -10,6 +10,7 @@ import pytest
 import causalvae
 from causalvae.cli.app import app
 from causalvae.errors import CausalVAEError
+from causalvae.report.comparison_document import key_tables
 from causalvae.spec import load_spec, parse_spec
 
 SPEC = """\
@@ -33,6 +34,7 @@ mapping: {scale: {find: 1}, x: "latent[0]"}
 interventions:
   - {name: resize, input: {factor: scale}}
   - {name: via, mediation: {treatment: resize, mediators: [$scale], outcomes: [area]}}
+  - {name: along, mediation: {treatment: resize, path: ["encoder.lin1[0:128]", $scale], outcomes: [area]}}
 hypotheses:
   - name: one
     treatment: resize
@@ -110,6 +112,9 @@ def test_two_networks_side_by_side(tmp_path: Path) -> None:
         kls = [latent.kl for latent in side.results.latents]
         active = side.measure("active latents")
         assert active is not None and active.value == sum(kl > 0.1 for kl in kls if kl is not None)
+    heads = {table.caption: [column.name for column in table.columns] for table in key_tables(outcome.comparison)}
+    assert any("mediated share" in head for head in heads["via: resize on area"])
+    assert any("share of the path" in head for head in heads["along: resize on area"])
     markdown = outcome.reports["markdown"].read_text(encoding="utf-8")
     assert "| tc |" in markdown and "| plain |" in markdown
 
