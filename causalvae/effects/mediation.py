@@ -31,6 +31,8 @@ from causalvae.effects.types import Estimate
 from causalvae.plan.types import Arm, Plan
 
 RATIO_FLOOR = 0.1
+# A share over fewer pairs of equal effects than this is a share of a few.
+_FEW_ALIKE = 10
 # Of a difference of float64 numbers, beside their size.
 _ROUNDING = 4 * float(np.finfo(np.float64).eps)
 
@@ -296,10 +298,13 @@ def _shares(
     product, square = (part * total)[None], (total**2)[None]
     share = bootstrap.ratio(product, square)
     p_value = float(t_test(product).p_two_sided[0])
+    apart = ""
+    if (share.lower[0] <= 0 <= share.upper[0]) != (p_value > 1 - bootstrap.confidence):
+        apart = "p is that of a t-test of the pairs' products with TE, and does not say what the interval says"
     estimates = [
         ablation.estimate(
             name, effects.outcome, "share", n, share.value[0], share.ends(0), p_value,
-            direction=direction, note=note,
+            direction=direction, note=_join(note, _few_note(total), apart),
         )
     ]  # fmt: skip
     # A mean component over a mean length is no ratio of mean changes, which for a vector is made of its parts.
@@ -336,6 +341,15 @@ def _shares(
 
 def _note(effects: PairEffects) -> str:
     return _join(effects.along, dropped_note(effects.dropped))
+
+
+def _few_note(total: FloatArray) -> str:
+    """Says that few pairs carry the total effect's square, by how many equal ones would weigh as much; or nothing."""
+    square = total**2
+    alike = float(square.sum() ** 2 / (square**2).sum())
+    if alike >= min(_FEW_ALIKE, len(total) / 2):
+        return ""
+    return f"few pairs carry the total effect: the share rests on them as it would on {alike:.0f} of equal effects"
 
 
 def dropped_note(dropped: int) -> str:

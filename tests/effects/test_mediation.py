@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -195,3 +197,13 @@ def test_missing_arms_and_rows_are_named() -> None:
     object.__setattr__(measurements, "outcomes", measurements.outcomes.query("arm != @plan.arms[0].id"))
     with pytest.raises(CausalVAEError, match="not measured"):
         pair_effects(Outcomes(measurements), arms_of(plan, OWNER), "area")
+
+
+def test_a_share_that_rests_on_few_pairs_says_so() -> None:
+    total = np.full(64, 0.1)
+    even = PairEffects("area", total, total * 0, total, total)
+    uneven = replace(even, total=np.where(np.arange(64) < 3, 10.0, total))
+    for effects, expected in ((even, False), (uneven, True)):
+        shares = mediation_estimates(effects, PairedBootstrap(64, 200), Ablation(OWNER), "pixels")
+        (share,) = (e for e in shares if e.estimand == "mediated_share")
+        assert ("as it would on 3 of equal effects" in share.note) == expected
