@@ -62,9 +62,17 @@ class InputIntervention(Section):
     @model_validator(mode="after")
     def _factor_or_swap(self) -> InputIntervention:
         if self.set == "swap" and (self.factor is not None or self.contrast == "increase"):
-            raise PydanticCustomError("swap_factor", "`set: swap` swaps whole samples: it has no factor and no order")
+            raise PydanticCustomError(
+                "apart",
+                "`set: swap` swaps whole samples: it has no factor and no order",
+                {"advice": "Leave out `factor` and `contrast`, or write `set: resample` or `set: {to: VALUE}`."},
+            )
         if self.set != "swap" and self.factor is None:
-            raise PydanticCustomError("no_factor", "name the factor to set, or write `set: swap`")
+            raise PydanticCustomError(
+                "apart",
+                "an input intervention sets a factor, and none is named",
+                {"advice": "Name the `factor` to set, or write `set: swap` to swap whole samples."},
+            )
         return self
 
 
@@ -87,7 +95,9 @@ class LatentValues(Section):
         given = [name for name in ("quantiles", "sd", "codes") if getattr(self, name) is not None]
         if len(given) != 1:
             raise PydanticCustomError(
-                "one_of", "give exactly one of quantiles, sd, codes", {"given": " and ".join(given) or "none"}
+                "one_of",
+                "give exactly one of quantiles, sd, codes",
+                {"given": " and ".join(given) or "none", "choices": "quantiles, sd, codes"},
             )
         return self
 
@@ -124,7 +134,9 @@ class AblationMode(Section):
     def _exactly_one(self) -> AblationMode:
         if (self.resample is None) == (self.noise is None):
             given = "none" if self.noise is None else "both"
-            raise PydanticCustomError("one_of", "give either resample or noise", {"given": given})
+            raise PydanticCustomError(
+                "one_of", "give either resample or noise", {"given": given, "choices": "resample, noise"}
+            )
         return self
 
 

@@ -179,7 +179,9 @@ class MappingSection(Section):
     def _exactly_one(self) -> MappingSection:
         if (self.components is None) == (self.find is None):
             given = "none" if self.components is None else "both"
-            raise PydanticCustomError("one_of", "give either components or find", {"given": given})
+            raise PydanticCustomError(
+                "one_of", "give either components or find", {"given": given, "choices": "components, find"}
+            )
         return self
 
 

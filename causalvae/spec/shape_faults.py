@@ -164,8 +164,7 @@ def _explain(item: _Located, root: type[BaseModel]) -> Finding:
     if kind in ("literal_error", "union_tag_invalid"):
         return _not_a_choice(item)
     if kind == "one_of":
-        choices = _LEVELS if path[:1] == ("interventions",) and len(path) == 2 else ("quantiles", "sd")
-        choices = tuple(item.context["choices"].split(", ")) if "choices" in item.context else choices
+        choices = tuple(item.context["choices"].split(", ")) if "choices" in item.context else _LEVELS
         return _wrong_count(path, str(item.context["given"]), choices)
     if kind == "two_networks":
         return _wrong_count(path, "both are", ("name", "factory"))

@@ -201,3 +201,22 @@ def test_the_fewest_pairs_are_said_and_pass() -> None:
 def test_refuters_are_not_judged_by_interventions_that_cannot_be_read() -> None:
     text = GOOD.replace("mediation: {treatment: resize", "medaition: {treatment: resize")
     assert {found.code for found in parse_spec(text)[1]} == {"CV020", "CV028"}
+
+
+@pytest.mark.parametrize(
+    ("section", "words"),
+    [
+        ("{name: a, input: {factor: scale, set: swap}}", "`set: swap` swaps whole samples"),
+        ("{name: a, input: {set: resample}}", "sets a factor, and none is named"),
+        ("{name: a, latent: {components: latent, values: {sd: [1], codes: swap}}}", "'quantiles', 'sd' or 'codes'"),
+        (
+            "{name: a, activation: {components: latent, from: b, mode: {noise: 1, resample: {given: x}}}}",
+            "'resample' or 'noise'",
+        ),
+    ],
+)
+def test_keys_that_exclude_each_other_are_named(section: str, words: str) -> None:
+    text = GOOD.replace("interventions:\n", f"interventions:\n  - {section}\n", 1)
+    _, diagnostics = parse_spec(text)
+    told = " ".join(" ".join(found.render() for found in diagnostics).split())
+    assert words in told
