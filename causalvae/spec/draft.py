@@ -124,6 +124,12 @@ class Draft:
     disentanglement: DisentanglementSection | None = None
 
     @property
+    def decodes_no_image(self) -> bool:
+        """Whether every attribute is known to be a latent, so that runs stop there; False where that is not known."""
+        entries = tuple((self.attributes or {}).values())
+        return bool(entries) and all(entry is not None and entry.readout == "latent" for entry in entries)
+
+    @property
     def source(self) -> DataEntry | None:
         """What is known of the data source."""
         return None if self.data is None else known_data(self.data)

@@ -32,7 +32,7 @@ def _check_objective(draft: Draft, name: str, path: Path) -> list[Finding]:
     if attributes is None or name in attributes:
         return []
     if name == IMAGE:
-        if not attributes or any(entry is None or entry.readout != "latent" for entry in attributes.values()):
+        if not draft.decodes_no_image:
             return []
         return [
             Finding(
