@@ -95,20 +95,31 @@ class TrainModel(_Section):
         return value
 
 
-class StandardObjective(_Section):
+class _Warmed(_Section):
+    """An objective whose whole penalty can rise from zero."""
+
+    warm_up: int = Field(
+        default=0,
+        ge=0,
+        description="Steps over which the whole penalty rises linearly from zero to its weight. A penalty that is at "
+        "its full weight from the first step can keep weak factors, such as a sprite's shape, out for good.",
+    )
+
+
+class StandardObjective(_Warmed):
     """Kingma & Welling 2013: reconstruction + KL."""
 
     name: Literal["vae"]
 
 
-class BetaObjective(_Section):
+class BetaObjective(_Warmed):
     """Higgins et al. 2017: reconstruction + beta KL."""
 
     name: Literal["beta_vae"]
     beta: PositiveFloat = 4.0
 
 
-class AnnealedCapacityObjective(_Section):
+class AnnealedCapacityObjective(_Warmed):
     """Burgess et al. 2018: reconstruction + gamma |KL - C|, C rising linearly from 0 to `capacity` nats."""
 
     name: Literal["annealed_capacity"]
@@ -117,7 +128,7 @@ class AnnealedCapacityObjective(_Section):
     anneal_steps: PositiveInt = 30_000
 
 
-class BetaTCObjective(_Section):
+class BetaTCObjective(_Warmed):
     """Chen et al. 2018: reconstruction + alpha MI + beta TC + gamma dimension-wise KL, minibatch-stratified estimates.
 
     With an autoregressive decoder alpha below 1 is what makes the latent be used: at 1 a bound of the likelihood gains
@@ -131,7 +142,7 @@ class BetaTCObjective(_Section):
     anneal_steps: int = Field(default=0, ge=0)
 
 
-class AnnealedTCObjective(_Section):
+class AnnealedTCObjective(_Warmed):
     """Reconstruction + w(t) (KL + (kappa - 1) TC), the weight w falling geometrically from `start` to `end`.
 
     A falling weight admits the factors in the order of what they are worth to the picture, as a rising capacity does
@@ -147,7 +158,7 @@ class AnnealedTCObjective(_Section):
     anneal_steps: PositiveInt = 20_000
 
 
-class FactorObjective(_Section):
+class FactorObjective(_Warmed):
     """Kim & Mnih 2018: reconstruction + KL + gamma TC, the TC told by a discriminator that is trained beside.
 
     One half of each batch trains the network, the other gives the permuted latents.
@@ -160,7 +171,7 @@ class FactorObjective(_Section):
     lr: PositiveFloat = Field(default=1e-4, description="The discriminator's learning rate.")
 
 
-class DIPObjective(_Section):
+class DIPObjective(_Warmed):
     """Kumar et al. 2018: reconstruction + KL + distance of a covariance to the identity.
 
     ``dip_vae_i`` takes the covariance of the posterior means, ``dip_vae_ii`` that of the aggregate posterior.
@@ -180,7 +191,7 @@ class DIPObjective(_Section):
         return self.off_diagonal * (10.0 if self.name == "dip_vae_i" else 1.0)
 
 
-class InfoObjective(_Section):
+class InfoObjective(_Warmed):
     """Zhao et al. 2017: reconstruction + (1 - alpha) KL + (alpha + lambda - 1) MMD to the prior, a Gaussian kernel.
 
     The default of alpha = 1 leaves the KL out and is the MMD-VAE.
@@ -194,7 +205,7 @@ class InfoObjective(_Section):
     )
 
 
-class QuantisedObjective(_Section):
+class QuantisedObjective(_Warmed):
     """van den Oord et al. 2017: reconstruction + commitment, the codebook learned by moving averages (appendix A.1)."""
 
     name: Literal["vq_vae"]

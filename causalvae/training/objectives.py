@@ -149,7 +149,7 @@ def learn_codebook(vae: VAE, objective: Objective, z: Tensor, source: torch.Gene
     return dict(vae.latent_layer.learn(z.detach(), objective.decay, objective.least_count, source))
 
 
-def ramp(step: int, length: int) -> float:
+def ramp(step: int, length: float) -> float:
     """A weight that rises linearly from 0 at step 0 to 1 at step `length`; 1 where `length` is 0."""
     return 1.0 if length == 0 else min(1.0, step / length)
 
@@ -187,7 +187,7 @@ def objective_terms(
         if latent is None:
             raise ValueError("vq_vae needs what the quantiser gave")
         distance = commitment(z, latent)
-        penalised = reconstruction + objective.commitment * distance
+        penalised = reconstruction + ramp(step, objective.warm_up) * objective.commitment * distance
         return {"reconstruction": reconstruction, "commitment": distance, "loss": penalised}
     kl = gaussian_kl(posterior).sum()
     terms: Terms = {"reconstruction": reconstruction, "kl": kl}
@@ -230,5 +230,5 @@ def objective_terms(
             correlation = total_correlation_of(joint_logits)
             penalty = kl + gamma * correlation
             terms["total_correlation"] = correlation
-    terms["loss"] = reconstruction + penalty
+    terms["loss"] = reconstruction + ramp(step, objective.warm_up) * penalty
     return terms

@@ -174,3 +174,13 @@ def test_gradients_reach_everything_and_match_differences(objective: Objective) 
 def test_ramps() -> None:
     assert [ramp(step, 10) for step in (0, 5, 10, 99)] == [0.0, 0.5, 1.0, 1.0]
     assert ramp(0, 0) == 1.0
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES, ids=lambda objective: objective.name)
+def test_a_warm_up_raises_the_whole_penalty_from_zero(objective: Objective) -> None:
+    warmed = objective.model_copy(update={"warm_up": 40})
+    for step, share in ((0, 0.0), (10, 0.25), (40, 1.0), (500, 1.0)):
+        full, found = terms_of(objective, step), terms_of(warmed, step)
+        penalty = full["loss"] - full["reconstruction"]
+        assert found["loss"] == pytest.approx(full["reconstruction"] + share * penalty)
+        assert found["reconstruction"] == full["reconstruction"]
