@@ -45,8 +45,9 @@ class Variable:
 
     @property
     def constant(self) -> bool:
-        """Whether it has only one value."""
-        return bool(np.ptp(self.values) == 0)
+        """Whether it has only one value, or values whose spread is too small or too large to be a number."""
+        spread = self.values.std()
+        return bool(np.ptp(self.values) == 0 or not 0 < spread < np.inf)
 
     def angles(self) -> FloatArray:
         """A cyclic variable as angles in radians, shape (n,)."""

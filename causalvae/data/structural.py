@@ -15,8 +15,9 @@ import numpy.typing as npt
 
 from causalvae.data.factors import Factor, FactorSpace, FloatArray, Rows
 from causalvae.errors import CausalVAEError
+from causalvae.spec.scalar_functions import LEAST_UNIFORM, SCALAR
 from causalvae.spec.structural import Mechanism, StructuralModel
-from causalvae.spec.terms import Lookup
+from causalvae.spec.terms import PROBABILITY_SLACK, Lookup, Parameter, outside_domain
 
 
 def _as_number(test: npt.NDArray[np.bool_]) -> FloatArray:
@@ -30,7 +31,17 @@ def _sigmoid(x: FloatArray) -> FloatArray:
 
 
 def _quantile_laplace(u: FloatArray) -> FloatArray:
-    return np.asarray(np.where(u < 0.5, np.log(2 * np.maximum(u, 1e-304)), -np.log(2 * (1 - u))))
+    return np.asarray(np.where(u < 0.5, np.log(2 * np.maximum(u, LEAST_UNIFORM)), -np.log(2 * (1 - u))))
+
+
+def _parameter(parameter: Parameter, value: FloatArray) -> FloatArray:
+    slack = PROBABILITY_SLACK if np.isfinite(parameter.high) else 0.0
+    inside = (value >= parameter.low - slack) & (value <= parameter.high + slack)
+    return np.asarray(np.where(inside, value, np.nan))
+
+
+def _bernoulli(noise: FloatArray, probability: FloatArray) -> FloatArray:
+    return np.asarray(np.where(np.isnan(probability), np.nan, _as_number(noise >= 1 - np.asarray(probability))))
 
 
 def _look_up(table: Lookup, parents: Sequence[FloatArray], noise: FloatArray) -> FloatArray:
@@ -85,6 +96,8 @@ ARRAY: Final[dict[str, Callable[..., Any]]] = {
     "max": _fold(np.maximum),
     "clip": lambda x, low, high: np.minimum(np.maximum(x, low), high),
     "where": lambda condition, value, otherwise: np.where(np.asarray(condition) != 0, value, otherwise),
+    "parameter": _parameter,
+    "bernoulli": _bernoulli,
     "quantile_exponential": lambda u: -np.log1p(-u),
     "quantile_laplace": _quantile_laplace,
     "lookup": _look_up,
@@ -209,13 +222,24 @@ class Sampler:
         bad = np.flatnonzero(~np.isfinite(rows[:, self._column[name]]))
         if not len(bad):
             return
-        parents = ", ".join(
-            f"{parent} = {rows[bad[0], self._column[parent]]:.4g}" for parent in self.model.by_name[name].parents
-        )
+        row = rows[bad[0]]
+        mechanism = self.model.by_name[name]
+        values = {other: float(row[position]) for other, position in self._column.items()}
+        parents = ", ".join(f"{parent} = {values[parent]:.4g}" for parent in mechanism.parents)
+        where = f" where {parents}" if parents else ""
+        often = f"(in {len(bad)} of {len(rows)} samples)"
+        wrong = outside_domain(mechanism.term, values, self.noise(rows[bad[:1]], name)[0].tolist(), SCALAR)
+        if wrong is not None:
+            parameter, value = wrong
+            raise CausalVAEError(
+                "CV220",
+                f"In the equation of {name} the {parameter.name} of `{parameter.text}` is {value:.4g}{where} {often}.",
+                f"It must be {parameter.domain}: keep it there with clip, max or abs.",
+                f"data.variables.{name}",
+            )
         raise CausalVAEError(
             "CV220",
-            f"The equation of {name} gives no finite number{f' where {parents}' if parents else ''} "
-            f"(in {len(bad)} of {len(rows)} samples).",
+            f"The equation of {name} gives no finite number{where} {often}.",
             "Keep what stands in log, sqrt, ** and below a division within its range, with clip or max.",
             f"data.variables.{name}",
         )

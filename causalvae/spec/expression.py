@@ -16,11 +16,15 @@ import warnings
 from collections.abc import Sequence
 from typing import Final
 
-from causalvae.spec.terms import Call, Constant, Label, Noise, Term, Variable
+from causalvae.spec.scalar_functions import SCALAR
+from causalvae.spec.terms import Call, Constant, Label, Noise, Parameter, Term, Variable, evaluate, walk
 
 MAX_TEXT: Final = 1000
 MAX_TERMS: Final = 300
 _MAX_DEPTH: Final = 100
+_MOST_SHOWN: Final = 40
+# Below the least shape most draws underflow to 0; above the greatest a gamma is a constant to three digits.
+GAMMA_SHAPES: Final = (1e-3, 1e6)
 
 
 class ExpressionFault(Exception):  # noqa: N818
@@ -211,7 +215,16 @@ class _Reader:
             raise ExpressionFault(
                 f"'{name}' takes {'at least ' if most is None else ''}{count}", f"Write `{_usage(name)}`.", name
             )
-        return Call(name, tuple(self._read(part, depth) for part in node.args))
+        arguments = tuple(self._read(part, depth) for part in node.args)
+        if name == "clip":
+            low, high = (_number_of(part) for part in arguments[1:])
+            if low is not None and high is not None and low > high:
+                raise ExpressionFault(
+                    f"'clip' goes from {low:.6g} to {high:.6g}",
+                    "Write the lower number first: `clip(x, low, high)`.",
+                    name,
+                )
+        return Call(name, arguments)
 
     def _case(self, node: ast.Call, depth: int) -> Term:
         labels = [keyword.arg for keyword in node.keywords]
@@ -235,31 +248,66 @@ class _Reader:
             raise ExpressionFault(
                 f"'{name}' takes {' and '.join(parameters)}", f"Write `{name}({', '.join(parameters)})`.", name
             )
-        first, *others = (given[parameter] for parameter in parameters)
         self._draws += 1
-        if name == "gamma":
-            if not isinstance(first, Constant) or first.value <= 0:
-                raise ExpressionFault(
-                    "the shape of a gamma must be a number above 0",
-                    "Let its scale depend on other variables: `gamma(2, exp(x))`.",
-                    name,
-                )
-            return Call("*", (others[0], Noise(self._draws - 1, "gamma", first.value)))
-        noise = Noise(self._draws - 1, "normal" if name == "normal" else "uniform")
-        return _transform(name, noise, first, others)
+        text = ast.unparse(node)
+        terms = [given[parameter] for parameter in parameters]
+        return _transform(name, self._draws - 1, terms, text if len(text) <= _MOST_SHOWN else f"{name}(...)")
 
 
-def _transform(name: str, noise: Noise, first: Term, others: list[Term]) -> Term:
+def _transform(name: str, index: int, terms: list[Term], text: str) -> Term:
     """What a distribution makes of its noise: monotone in it, so that one sample's noise means its quantile."""
+    first, second = terms[0], terms[-1]
+    uniform = Noise(index, "uniform")
+    if name == "gamma":
+        noise = Noise(index, "gamma", _shape_of_gamma(first, text))
+        return Call("*", (_parameter(second, text, "scale"), noise))
     if name == "normal":
-        return Call("+", (first, Call("*", (others[0], noise))))
+        return Call("+", (first, Call("*", (_parameter(second, text, "sd"), Noise(index, "normal")))))
     if name == "uniform":
-        return Call("+", (first, Call("*", (Call("-", (others[0], first)), noise))))
+        width = _parameter(Call("-", (second, first)), text, "difference of high and low")
+        return Call("+", (first, Call("*", (width, uniform))))
     if name == "bernoulli":
-        return Call(">=", (noise, Call("-", (Constant(1.0), first))))
+        return Call("bernoulli", (uniform, _parameter(first, text, "probability", 1.0)))
     if name == "exponential":
-        return Call("*", (first, Call("quantile_exponential", (noise,))))
-    return Call("+", (first, Call("*", (others[0], Call("quantile_laplace", (noise,))))))
+        return Call("*", (_parameter(first, text, "mean"), Call("quantile_exponential", (uniform,))))
+    scale = _parameter(second, text, "scale")
+    return Call("+", (first, Call("*", (scale, Call("quantile_laplace", (uniform,))))))
+
+
+def _parameter(term: Term, text: str, name: str, high: float = math.inf) -> Term:
+    """A parameter of a distribution; refused here where it is a number outside its domain."""
+    parameter = Parameter(term, text, name, 0.0, high)
+    value = _number_of(term)
+    if value is None:
+        return parameter
+    if not parameter.holds(value):
+        shown = "no number" if math.isnan(value) else f"{value:.6g}"
+        raise ExpressionFault(
+            f"the {name} of `{text}` is {shown}", f"It must be {parameter.domain}.", text.partition("(")[0]
+        )
+    # Numbers that lie in the domain need no check in each sample.
+    return term
+
+
+def _shape_of_gamma(term: Term, text: str) -> float:
+    value = _number_of(term)
+    low, high = GAMMA_SHAPES
+    if value is None or not low <= value <= high:
+        shown = "depends on other variables" if value is None else f"is {value:.6g}"
+        raise ExpressionFault(
+            f"the shape of `{text}` {shown}",
+            f"It must be a number from {low:g} to {high:,.0f}. Its scale may depend on other variables, as in "
+            "`gamma(2, exp(x))`.",
+            "gamma",
+        )
+    return value
+
+
+def _number_of(term: Term) -> float | None:
+    """The value of a term that names no variable and draws nothing; None for any other."""
+    if any(isinstance(part, Variable | Noise | Label) for part in walk(term)):
+        return None
+    return float(evaluate(term, {}, (), SCALAR))
 
 
 def _constant(value: object) -> Term:

@@ -183,6 +183,15 @@ def _check_input(draft: Draft, section: InputIntervention, path: Path) -> list[F
         ]
     findings = []
     known = draft.source.factor(section.factor) if draft.source is not None else None
+    if known is not None and section.set == "resample" and known.low == known.high:
+        findings.append(
+            Finding(
+                "CV087",
+                (*path, "factor"),
+                f"'{section.factor}' has one value in the data, so there is no other to set it to",
+                "Let it vary, or name another factor.",
+            )
+        )
     if known is not None and isinstance(section.set, SetTo) and known.level_of(section.set.to) is None:
         findings.append(_no_level(known, section.set.to, (*path, "set", "to")))
     if known is not None and isinstance(section.set, SetTo) and section.set.start is not None:

@@ -224,6 +224,9 @@ def _settle(spec: _M | None, diagnostics: list[Diagnostic], file: str) -> tuple[
     faults = list(unique)
     if any(fault.severity == "error" for fault in faults):
         spec = None
+    elif spec is None:
+        # Not a fault of the text: a refusal that cannot say why is a fault of this package, and is shown as one.
+        raise AssertionError(f"{file} was refused without a reason")
     if len(faults) > MAX_DIAGNOSTICS:
         # Errors and the first of each code stay: many faults of one kind must not push out the others.
         firsts = set({fault.code: fault for fault in reversed(faults)}.values())

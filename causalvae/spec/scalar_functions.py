@@ -11,7 +11,10 @@ from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from causalvae.spec.terms import Lookup
+from causalvae.spec.terms import Lookup, Parameter
+
+# Half of the least step of uniform noise: stands for a noise of 0, whose logarithm is infinite.
+LEAST_UNIFORM: Final = 2.0**-54
 
 
 def _guard(function: Callable[..., float]) -> Callable[..., float]:
@@ -26,6 +29,32 @@ def _guard(function: Callable[..., float]) -> Callable[..., float]:
 
 def _sigmoid(x: float) -> float:
     return 1 / (1 + math.exp(-x)) if x >= 0 else 1 - 1 / (1 + math.exp(x))
+
+
+def _folded(better: Callable[[float, float], bool]) -> Callable[..., float]:
+    """The first number that no other is better than; NaN where any is NaN, as numpy has it."""
+
+    def fold(first: float, *others: float) -> float:
+        for other in others:
+            if math.isnan(first) or math.isnan(other):
+                return math.nan
+            first = other if better(other, first) else first
+        return first
+
+    return fold
+
+
+_least, _greatest = _folded(operator.lt), _folded(operator.gt)
+
+
+def _quantile_laplace(u: float) -> float:
+    if u >= 1:
+        return math.inf
+    return math.log(2 * max(u, LEAST_UNIFORM)) if u < 0.5 else -math.log(2 * (1 - u))
+
+
+def _parameter(parameter: Parameter, value: float) -> float:
+    return value if parameter.holds(value) else math.nan
 
 
 def _look_up(table: Lookup, parents: Sequence[float], noise: float) -> float:
@@ -63,11 +92,13 @@ SCALAR: Final[dict[str, Callable[..., Any]]] = {
     "sigmoid": _guard(_sigmoid),
     "floor": _guard(lambda x: float(math.floor(x))),
     "round": _guard(lambda x: float(round(x))),
-    "min": min,
-    "max": max,
-    "clip": lambda x, low, high: min(max(x, low), high),
+    "min": _least,
+    "max": _greatest,
+    "clip": lambda x, low, high: _least(_greatest(x, low), high),
     "where": lambda condition, value, otherwise: value if condition else otherwise,
-    "quantile_exponential": lambda u: -math.log1p(-u),
-    "quantile_laplace": lambda u: math.log(2 * u) if 0 < u < 0.5 else -math.log(2 * (1 - u)) if u > 0 else -700.0,
+    "parameter": _parameter,
+    "bernoulli": lambda u, probability: math.nan if math.isnan(probability) else float(u >= 1 - probability),
+    "quantile_exponential": lambda u: -math.log1p(-u) if u < 1 else math.inf,
+    "quantile_laplace": _quantile_laplace,
     "lookup": _look_up,
 }

@@ -4,15 +4,34 @@ from __future__ import annotations
 
 import keyword
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import replace
+from typing import Any, Final
 
 from causalvae.spec.diagnostics import Finding, Path, list_choices, nearest, show_text
 from causalvae.spec.digraph import find_cycles
 from causalvae.spec.expression import DISTRIBUTIONS, FUNCTIONS, RESERVED, ExpressionFault, parse_expression
+from causalvae.spec.scalar_functions import SCALAR
 from causalvae.spec.scm_section import VariableSection
 from causalvae.spec.scm_tables import Levels, TableFault, cumulate, levels_of, read_rows
 from causalvae.spec.structural import Mechanism, StructuralModel
-from causalvae.spec.terms import Call, Constant, Label, Lookup, Noise, Term, Variable, names_of, noises_of, walk
+from causalvae.spec.terms import (
+    Call,
+    Constant,
+    Label,
+    Lookup,
+    Noise,
+    Parameter,
+    Term,
+    Variable,
+    names_of,
+    noises_of,
+    outside_domain,
+    walk,
+)
+
+# Networks compute in float32, whose least and greatest numbers are about 1e-38 and 3e38, and statistics square.
+_LEAST_EXTENT: Final = 1e-30
+_GREATEST: Final = 1e30
 
 
 def compile_variables(
@@ -81,6 +100,7 @@ class _Compiler:
                     path,
                     f"the variable '{name}' needs either an equation or levels; {given}",
                     f"Write `{name}: uniform(0, 1)`, or `{name}: {{levels: [a, b]}}`.",
+                    related=((*path, "equation"), (*path, "levels")),
                 )
             ]
         misplaced = self._misplaced(name, section, path)
@@ -182,6 +202,8 @@ class _Compiler:
                 f"Compare it, `{term.name} == '{first}'`, or give each level a number: `case({term.name}, ...)`.",
                 term.name,
             )
+        if isinstance(term, Parameter):
+            return replace(term, term=self._resolve(term.term))
         if not isinstance(term, Call):
             return term
         if term.function == "case":
@@ -292,20 +314,49 @@ def _tell_cycle(cycle: tuple[str, ...], variables: Mapping[str, Any], path: Path
 
 
 def _check_trials(model: StructuralModel, variables: Mapping[str, Any], path: Path) -> list[Finding]:
-    """An equation that gives no number in some of the trials, though its parents have one."""
+    """An equation that gives no number in some of the trials, though its parents have one, or numbers without use."""
     for name in model.order:
+        mechanism = model.by_name[name]
+        where: Path = (*path, name, "levels" if mechanism.values else "equation")
         values = model.trials[name]
         at = next((index for index, value in enumerate(values) if value - value != 0), None)
-        if at is None:
-            continue
-        parents = ", ".join(f"{other} = {model.trials[other][at]:.4g}" for other in model.by_name[name].parents)
-        where = f"where {parents}" if parents else "for some of its noise"
-        return [
-            Finding(
-                "CV083",
-                (*path, name, "equation"),
-                f"the equation of '{name}' gives no number {where}",
-                "Keep what stands in log, sqrt, ** and below a division within its range, with clip or max.",
-            )
-        ]
+        if at is not None:
+            return [_tell_trial(model, mechanism, at, where)]
+        low, high = model.ranges[name]
+        # Levels and bounds that nothing has drawn yet count too.
+        low, high = min(low, *values, *mechanism.values), max(high, *values, *mechanism.values)
+        extent = high - low
+        if 0 < extent < _LEAST_EXTENT or not -_GREATEST <= low <= high <= _GREATEST:
+            return [
+                Finding(
+                    "CV083",
+                    where,
+                    f"'{name}' goes from {low:.4g} to {high:.4g}, which networks cannot compute with",
+                    f"Use another unit: numbers up to {_GREATEST:g}, and at least {_LEAST_EXTENT:g} from the lowest to "
+                    "the highest.",
+                )
+            ]
     return []
+
+
+def _tell_trial(model: StructuralModel, mechanism: Mechanism, at: int, path: Path) -> Finding:
+    name = mechanism.name
+    values = {other: model.trials[other][at] for other in mechanism.parents}
+    parents = ", ".join(f"{other} = {value:.4g}" for other, value in values.items())
+    wrong = outside_domain(mechanism.term, values, model.trial_noise(name, at), SCALAR)
+    if wrong is not None:
+        parameter, value = wrong
+        said = f" where {parents}" if parents else ""
+        return Finding(
+            "CV083",
+            path,
+            f"in the equation of '{name}' the {parameter.name} of `{parameter.text}` is {value:.4g}{said}",
+            f"It must be {parameter.domain}: keep it there with clip, max or abs.",
+            part=parameter.text.partition("(")[0],
+        )
+    return Finding(
+        "CV083",
+        path,
+        f"the equation of '{name}' gives no number {f'where {parents}' if parents else 'for some of its noise'}",
+        "Keep what stands in log, sqrt, ** and below a division within its range, with clip or max.",
+    )

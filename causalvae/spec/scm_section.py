@@ -21,10 +21,12 @@ class VariableSection(Section):
         default=None,
         description="An expression of other variables and distributions, such as `0.5 * size + normal(0, 0.1)`.",
     )
-    levels: tuple[Level, ...] | dict[str, Number] | None = Field(
+    levels: (
+        Annotated[tuple[Level, ...], Field(min_length=2, max_length=200)]
+        | Annotated[dict[str, Number], Field(min_length=2, max_length=200)]
+        | None
+    ) = Field(
         default=None,
-        min_length=2,
-        max_length=200,
         description="Labels or numbers that are equally likely, or a mapping of each to its probability.",
     )
     given: Name | tuple[Name, ...] = Field(

@@ -115,7 +115,14 @@ def explain_shape(errors: Sequence[ErrorDetails], root: type[BaseModel], plain: 
         The model that was validated.
     plain : Any
         What was validated, as written: dicts, lists and scalars.
+
+    Returns
+    -------
+    list of Finding
+        At least one where there are errors.
     """
+    if not errors:
+        return []
     located = [_Located(error, plain) for error in errors]
     findings: list[Finding] = []
     unions = sorted({path for item in located for path, _ in item.branches}, key=len)
@@ -129,9 +136,11 @@ def explain_shape(errors: Sequence[ErrorDetails], root: type[BaseModel], plain: 
             located = [item for item in located if item not in inside]
         else:
             located = [item for item in located if item not in refused]
-    # A list whose entries are all faulty counts as too short as well; the entries' own faults say it better.
-    findings += [_explain(item, root) for item in located if item.kind != "too_short" or not item.value]
-    return findings
+    # A list whose entries are faulty counts as too short as well; the entries' own faults say it better.
+    inner = {item.path[:depth] for item in located for depth in range(len(item.path))}
+    findings += [_explain(item, root) for item in located if item.kind != "too_short" or item.path not in inner]
+    # A refusal has a reason, whatever the arms of unions above left over.
+    return findings or [_explain(_Located(errors[0], plain), root)]
 
 
 def explain_levels(plain: Any, known: Iterable[Finding]) -> list[Finding]:
@@ -321,8 +330,10 @@ def _wrong_length(item: _Located, field: str) -> Finding:
     if item.kind == "string_too_short" or not item.value:
         return Finding("CV027", item.path, f"'{field}' is empty", "Write at least one entry.", on_key=item.on_key)
     least, most = item.context.get("min_length"), item.context.get("max_length")
-    wanted = most if item.kind == "too_long" else least
-    return Finding("CV027", item.path, f"'{field}' has {len(item.value)} entries", f"It takes {wanted}.")
+    count = len(item.value)
+    wanted = f"at most {most:,}" if item.kind == "too_long" else f"at least {least:,}"
+    entries = "1 entry" if count == 1 else f"{count:,} entries"
+    return Finding("CV027", item.path, f"'{field}' has {entries}", f"Write {wanted}.")
 
 
 def _out_of_range(item: _Located, field: str) -> Finding:

@@ -14,12 +14,15 @@ from functools import cached_property
 from typing import Any, Final
 
 from causalvae.spec.scalar_functions import SCALAR
-from causalvae.spec.terms import Functions, Noise, Term, evaluate
+from causalvae.spec.terms import Functions, Lookup, Noise, Term, evaluate, walk
 
 # Draws that ranges, means and spreads are found from, and faults of equations are looked for in: fewer where there are
 # many variables, so that checking a spec stays quick.
 _TRIALS: Final = (100, 500)
 _TRIAL_VALUES: Final = 8000
+# Operations that all trials together may take: a second on a slow machine, whatever the equations are.
+_TRIAL_WORK: Final = 1_000_000
+_FEWEST_TRIALS: Final = 20
 _SEED: Final = 20
 # Between which noise of a variable without parents its range is taken.
 _CORNERS: Final[dict[str, tuple[float, float]]] = {"normal": (-3.0, 3.0), "uniform": (0.0, 1.0)}
@@ -114,19 +117,33 @@ class StructuralModel:
                 found.add(other)
         return tuple(other for other in self.order if other in found and other != name)
 
-    @cached_property
+    @property
     def trials(self) -> dict[str, list[float]]:
         """Up to 500 draws of every variable with a fixed seed, on plain numbers; NaN where an equation has no value."""
+        return self._drawn[1]
+
+    def trial_noise(self, name: str, index: int) -> list[float]:
+        """The noise of one variable in one of `trials`."""
+        first, stop = self.noise_columns[name]
+        return self._drawn[0][index][first:stop]
+
+    @cached_property
+    def _drawn(self) -> tuple[list[list[float]], dict[str, list[float]]]:
+        """The noise of each trial, and the variables' values."""
         generator = random.Random(_SEED)  # noqa: S311
+        noises: list[list[float]] = []
         found: dict[str, list[float]] = {name: [] for name in self.names}
-        for _ in range(min(max(_TRIAL_VALUES // len(self.names), _TRIALS[0]), _TRIALS[1])):
+        work = sum(_work(mechanism.term) for mechanism in self.mechanisms)
+        trials = min(max(_TRIAL_VALUES // len(self.names), _TRIALS[0]), _TRIALS[1])
+        for _ in range(min(trials, max(_TRIAL_WORK // work, _FEWEST_TRIALS))):
             noise = [_draw(kind, generator) for kind in self.noises]
+            noises.append(noise)
             values: dict[str, float] = {}
             for name in self.order:
                 first, stop = self.noise_columns[name]
                 values[name] = float(self.by_name[name].value(values, noise[first:stop], SCALAR))
                 found[name].append(values[name])
-        return found
+        return noises, found
 
     @cached_property
     def ranges(self) -> dict[str, tuple[float, float]]:
@@ -159,6 +176,12 @@ class StructuralModel:
         mean = math.fsum(values) / len(values)
         sd = math.sqrt(math.fsum((value - mean) ** 2 for value in values) / len(values))
         return mean, sd or 1.0
+
+
+def _work(term: Term) -> int:
+    """How many operations evaluating a term takes."""
+    parts = (sum(map(len, part.values)) + 1 if isinstance(part, Lookup) else 1 for part in walk(term))
+    return sum(parts)
 
 
 def _draw(noise: Noise, generator: random.Random) -> float:

@@ -5,9 +5,13 @@ The table may work on numbers (`causalvae.spec.scalar_functions.SCALAR`) or on a
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
+
+# Sums of probabilities in binary miss 0 and 1 by this much at most.
+PROBABILITY_SLACK: Final = 1e-9
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,41 @@ class Call:
 
 
 @dataclass(frozen=True)
+class Parameter:
+    """A parameter of a distribution; NaN outside its domain.
+
+    Parameters
+    ----------
+    term : Term
+        The parameter's value.
+    text : str
+        The distribution's call, as written.
+    name : str
+        What the parameter is called.
+    low, high : float
+        The domain, both ends included.
+    """
+
+    term: Term
+    text: str
+    name: str
+    low: float = 0.0
+    high: float = math.inf
+
+    def holds(self, value: float) -> bool:
+        """Whether a number lies in the domain; a probability may miss it by rounding."""
+        slack = PROBABILITY_SLACK if math.isfinite(self.high) else 0.0
+        return self.low - slack <= value <= self.high + slack
+
+    @property
+    def domain(self) -> str:
+        """The domain in words."""
+        if math.isinf(self.high):
+            return f"{self.low:.12g} or more"
+        return f"from {self.low:.12g} to {self.high:.12g}"
+
+
+@dataclass(frozen=True)
 class Lookup:
     """A level drawn from a table of distributions by its inverse cumulative distribution.
 
@@ -83,7 +122,7 @@ class Lookup:
     noise: Noise
 
 
-Term = Constant | Label | Variable | Noise | Call | Lookup
+Term = Constant | Label | Variable | Noise | Call | Parameter | Lookup
 Functions = Mapping[str, Callable[..., Any]]
 
 
@@ -93,6 +132,8 @@ def walk(term: Term) -> Iterator[Term]:
     if isinstance(term, Call):
         for argument in term.arguments:
             yield from walk(argument)
+    elif isinstance(term, Parameter):
+        yield from walk(term.term)
     elif isinstance(term, Lookup):
         yield term.noise
 
@@ -133,8 +174,28 @@ def evaluate(term: Term, values: Mapping[str, Any], noise: Sequence[Any], functi
         case Noise(index):
             return noise[index]
         case Call(function, arguments):
-            return functions[function](*(evaluate(part, values, noise, functions) for part in arguments))
+            return functions[function](*[evaluate(part, values, noise, functions) for part in arguments])
+        case Parameter(inner):
+            return functions["parameter"](term, evaluate(inner, values, noise, functions))
         case Lookup():
             parents = [values[name] for name in term.given]
             return functions["lookup"](term, parents, noise[term.noise.index])
     raise TypeError(f"{term} was not resolved")
+
+
+def outside_domain(
+    term: Term, values: Mapping[str, Any], noise: Sequence[Any], functions: Functions
+) -> tuple[Parameter, float] | None:
+    """The first parameter of a distribution in `term` that lies outside its domain, and its value; None if none does.
+
+    Parameters
+    ----------
+    term, values, noise, functions
+        As of `evaluate`; one sample, on numbers.
+    """
+    for part in walk(term):
+        if isinstance(part, Parameter):
+            value = float(evaluate(part.term, values, noise, functions))
+            if value == value and not part.holds(value):
+                return part, value
+    return None

@@ -6,11 +6,13 @@ import math
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from causalvae.data.pairs import draw_pairs
 from causalvae.data.scm import open_pendulum, open_scm
 from causalvae.data.structural import ARRAY, Sampler
 from causalvae.errors import CausalVAEError
+from causalvae.spec.expression import DISTRIBUTIONS as LANGUAGE
 from causalvae.spec.expression import FUNCTIONS, parse_expression
 from causalvae.spec.scalar_functions import SCALAR
 from causalvae.spec.scm_compile import compile_variables
@@ -256,3 +258,70 @@ def test_the_pendulum_obeys_its_equations():
     np.testing.assert_allclose(held[:, 1], new)
     still = (length == 3) & (moved[:, 2] == 3)
     assert still.mean() > 0.05 and (np.abs(moved[still, 3] - position[still]) > 0.1).mean() > 0.9
+
+
+# Each distribution of the language with numbers and with parameters that depend on another variable, and scipy's own.
+DISTRIBUTIONS = {
+    "normal": ("normal(1, 2)", stats.norm(1, 2)),
+    "uniform": ("uniform(-1, 3)", stats.uniform(-1, 4)),
+    "laplace": ("laplace(1, 0.5)", stats.laplace(1, 0.5)),
+    "exponential": ("exponential(2)", stats.expon(scale=2)),
+    "gamma": ("gamma(0.7, 3)", stats.gamma(0.7, scale=3)),
+    "bernoulli": ("bernoulli(0.3)", stats.bernoulli(0.3)),
+}
+
+
+@pytest.mark.parametrize("name", DISTRIBUTIONS)
+def test_every_distribution_validates_and_has_its_closed_form(name):
+    text, exact = DISTRIBUTIONS[name]
+    variables = {"one": "uniform(0.999999, 1.000001)", "a": text, "b": text.replace("(", "(one * ", 1)}
+    if name == "gamma":
+        variables["b"] = "gamma(0.7, 3 * one)"
+    dataset = table(variables)
+    n = 40_000
+    drawn = dict(zip(dataset.space.names, dataset.values(dataset.draw(n, np.random.default_rng(3))).T, strict=True))
+    for column in (drawn["a"], drawn["b"]):
+        mean, variance, kurtosis = (float(value) for value in exact.stats("mvk"))
+        assert column.mean() == pytest.approx(mean, abs=4.5 * math.sqrt(variance / n))
+        assert column.var() == pytest.approx(variance, abs=4.5 * variance * math.sqrt((kurtosis + 2) / n) + 1e-9)
+        if name != "bernoulli":
+            assert stats.kstest(column, exact.cdf).pvalue > 1e-4
+    low, high = dataset.sampler.model.ranges["a"]
+    assert math.isfinite(low) and math.isfinite(high)
+    assert ((drawn["a"] >= low) & (drawn["a"] <= high)).mean() > 0.98
+    # What validation draws on plain numbers is of the same distribution.
+    trials = np.array(dataset.sampler.model.trials["a"])
+    assert trials.mean() == pytest.approx(mean, abs=5 * math.sqrt(variance / len(trials)))
+
+
+def test_every_documented_distribution_and_function_is_tested():
+    assert set(DISTRIBUTIONS) == set(LANGUAGE)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("exp(a)", np.exp), ("log(a + 3)", lambda a: np.log(a + 3)), ("sqrt(a + 2)", lambda a: np.sqrt(a + 2)),
+        ("abs(a)", np.abs), ("sin(a)", np.sin), ("cos(a)", np.cos), ("tan(a)", np.tan), ("tanh(a)", np.tanh),
+        ("sigmoid(a)", lambda a: 1 / (1 + np.exp(-a))), ("floor(a)", np.floor), ("round(a)", np.round),
+        ("min(a, 0.5, -a)", lambda a: np.minimum(np.minimum(a, 0.5), -a)),
+        ("max(a, 0.5, -a)", lambda a: np.maximum(np.maximum(a, 0.5), -a)), ("clip(a, -1, 1)", lambda a: a.clip(-1, 1)),
+        ("where(a > 0, 2, -a)", lambda a: np.where(a > 0, 2, -a)),
+        ("case(k, u=1, v=a)", lambda a: None), ("a ** 2 % 1.5 + pi", lambda a: a**2 % 1.5 + np.pi),
+    ],
+)  # fmt: skip
+def test_every_function_validates_and_is_numpys(text, expected):
+    dataset = table({"a": "uniform(-2, 2)", "k": {"levels": ["u", "v"]}, "f": text})
+    a, k, f = dataset.values(dataset.draw(500, np.random.default_rng(4))).T
+    np.testing.assert_allclose(f, np.where(k == 0, 1, a) if "case" in text else expected(a), rtol=1e-12)
+
+
+def test_a_parameter_outside_its_domain_under_do_is_named():
+    dataset = table({"a": "uniform(1, 2)", "b": "normal(0, a)", "c": "bernoulli(a / 2)"})
+    rows = dataset.draw(5, np.random.default_rng(0))
+    with pytest.raises(CausalVAEError, match=r"CV220.*the sd of `normal\(0, a\)` is -1 where a = -1"):
+        dataset.intervene(rows, "a", np.full(5, -1.0), "propagate")
+    dataset = table({"a": "uniform(1, 2)", "c": "bernoulli(a / 2)"})
+    rows = dataset.draw(5, np.random.default_rng(0))
+    with pytest.raises(CausalVAEError, match=r"CV220.*the probability of `bernoulli\(a / 2\)` is 1.5 where a = 3"):
+        dataset.intervene(rows, "a", np.full(5, 3.0), "propagate")
