@@ -6,7 +6,7 @@ import argparse
 import time
 import warnings
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from benchmarks.floor import SpeedBook, measure_floor
@@ -16,6 +16,7 @@ from benchmarks.networks import further_networks
 from benchmarks.profiling import profile_engine
 from benchmarks.report import TOLERANCE, Results, agrees, best_peer, engine_of, write_results
 from benchmarks.scaling import measure_scaling
+from benchmarks.sizes import FULL, SMALL, Sizes
 from benchmarks.sweep import SweepSettings, run_sweep
 from benchmarks.timing import describe_machine, one_thread
 from benchmarks.workload import PUBLISHED, SHIPPED, burgess_workload, is_here
@@ -27,6 +28,9 @@ def main() -> int:
     """Measure, write, and tell whether all arms agree: exit code 1 where they do not."""
     options = _parse()
     warnings.filterwarnings("ignore")
+    if options.small:
+        options.units, options.rounds, options.pairs = 1, 1, 4
+    sizes = SMALL if options.small else FULL
     settings = SweepSettings(
         units=None if options.all else options.units,
         rounds=options.rounds,
@@ -39,7 +43,7 @@ def main() -> int:
 
     results = Results(describe_machine(), {**asdict(settings), "pairs": options.pairs})
     with one_thread():
-        _measure(options, settings, results, tell)
+        _measure(options, settings, sizes, results, tell)
     for path in write_results(results, options.out):
         tell(f"wrote {path}")
     differences = [value for network in results.networks for value in network.difference]
@@ -48,13 +52,15 @@ def main() -> int:
 
 
 def _measure(
-    options: argparse.Namespace, settings: SweepSettings, results: Results, say: Callable[[str], None]
+    options: argparse.Namespace, settings: SweepSettings, sizes: Sizes, results: Results, say: Callable[[str], None]
 ) -> None:
-    book = SpeedBook()
+    book = SpeedBook(sizes.floor_rows)
     here = [name for name in options.networks if is_here(name)]
     results.skipped += [f"{name} (its weights are not here)" for name in options.networks if name not in here]
     for name in here:
         workload = burgess_workload(name, options.pairs)
+        if sizes.swept is not None:
+            workload = replace(workload, sites=tuple(workload.site(site) for site in sizes.swept))
         if "floor" in options.parts:
             results.floors[name] = measure_floor(workload, book)
             say(f"{name}: floor {results.floors[name].seconds:.1f} s")
@@ -70,16 +76,16 @@ def _measure(
         if "profile" in options.parts and name == here[0]:
             results.profiles[name] = profile_engine(workload)
     if here and "scaling" in options.parts:
-        results.scaling = measure_scaling(here[0])
+        results.scaling = measure_scaling(here[0], sizes)
         say("scaling done")
     if here and "memory" in options.parts:
-        results.peaks = measure_peaks(here[0], settings.peers)
+        results.peaks = measure_peaks(here[0], settings.peers, sizes)
         say("memory done")
     if here and "latency" in options.parts:
-        results.latency = measure_latency(here[0], settings.peers)
+        results.latency = measure_latency(here[0], settings.peers, sizes.latency_repeats)
         say("latency done")
     if "networks" in options.parts:
-        results.networks, missing = further_networks()
+        results.networks, missing = further_networks(sizes.network_channels, sizes.network_pairs, sizes.network_rounds)
         for name in missing:
             _note(results, f"{name} (its package is not installed)")
         say("further networks done")
@@ -99,6 +105,9 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--all", action="store_true", help="peers run every unit")
     parser.add_argument("--rounds", type=int, default=3, help="visits of every site (default 3)")
     parser.add_argument("--pairs", type=int, default=64)
+    parser.add_argument(
+        "--small", action="store_true", help="the smallest size of every part: shows that it runs, times mean nothing"
+    )
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results")
     options = parser.parse_args()
     if options.peers is not None and "hook loop" not in options.peers:

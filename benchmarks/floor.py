@@ -17,12 +17,12 @@ import torch
 from torch import Tensor
 
 from benchmarks.arm import measure_images
+from benchmarks.sizes import FULL
 from benchmarks.timing import best_of
 from benchmarks.workload import SweptSite, Workload
 from causalvae.models.operators import Environment, Operation, OperatorGraph, Value, evaluate
 from causalvae.models.subpixel import SubpixelConvTranspose2d
 
-BATCH_SIZES = (16, 32, 64, 128, 256, 512)
 LAYOUTS = {"default": torch.contiguous_format, "channels-last": torch.channels_last}
 
 
@@ -85,9 +85,10 @@ class Floor:
 
 
 class SpeedBook:
-    """Best speeds by operation and shapes, each measured once a process."""
+    """Best speeds by operation and shapes over batches of `rows` rows, each measured once a process."""
 
-    def __init__(self) -> None:
+    def __init__(self, rows: tuple[int, ...] = FULL.floor_rows) -> None:
+        self._rows = rows
         self._known: dict[str, BestSpeed] = {}
 
     def speed(self, graph: OperatorGraph, operation: Operation, environment: Environment) -> BestSpeed:
@@ -95,7 +96,7 @@ class SpeedBook:
         key = _describe(graph, operation)
         if key not in self._known:
             found = []
-            for rows in BATCH_SIZES:
+            for rows in self._rows:
                 for form, call in _calls(graph, operation, environment, rows):
                     if not _works(call):
                         continue
@@ -108,7 +109,7 @@ class SpeedBook:
         key = f"outcomes of {tuple(clean.shape[1:])}"
         if key not in self._known:
             found = []
-            for rows in BATCH_SIZES:
+            for rows in self._rows:
                 index = torch.arange(rows) % len(clean)
                 call = partial(measure_images, other[index], clean[index])
                 found.append(BestSpeed(key, best_of(call) / rows, 0.0, rows, "float32 sums"))
@@ -120,6 +121,8 @@ class SpeedBook:
 def measure_floor(workload: Workload, book: SpeedBook) -> Floor:
     """The floor of the full sweep of one workload."""
     graph = workload.model.graph
+    if not isinstance(graph, OperatorGraph):
+        raise TypeError(f"{workload.name} has no operator graph, and a floor is a sum over operations")
     noise = torch.zeros((workload.pairs, workload.model.vae.latent_dim))
     base = graph.run(workload.base, noise)
     other = graph.run(workload.counterfactual, noise)
@@ -187,7 +190,7 @@ def _calls(
             name: value.contiguous(memory_format=memory) if isinstance(value, Tensor) and value.ndim == 4 else value
             for name, value in given.items()
         }
-        yield layout, lambda laid=laid: evaluate(operation, laid, rows)
+        yield layout, partial(evaluate, operation, laid, rows)
         for form, make in FORMS.items():
             call = make(operation, laid)
             if call is not None:
@@ -205,8 +208,11 @@ def _works(call: Callable[[], Any]) -> bool:
 
 def _in_place(operation: Operation, given: Environment) -> Callable[[], Any] | None:
     """An activation function that overwrites its input."""
-    twins = {torch.ops.aten.relu.default: torch.relu_, torch.ops.aten.sigmoid.default: torch.sigmoid_}
-    twin = twins.get(operation.function)  # type: ignore[arg-type]
+    twins: dict[Any, Callable[[Tensor], Tensor]] = {
+        torch.ops.aten.relu.default: torch.relu_,
+        torch.ops.aten.sigmoid.default: torch.sigmoid_,
+    }
+    twin = twins.get(operation.function)
     if twin is None:
         return None
     (name,) = operation.inputs

@@ -14,7 +14,6 @@ from benchmarks.timing import time_call
 from benchmarks.workload import SweptSite, burgess_workload
 
 SITES = ("encoder.conv1", "decoder.convT1")
-_REPEATS = 15
 
 
 @dataclass(frozen=True)
@@ -36,7 +35,7 @@ class Latency:
     from_nothing: float
 
 
-def measure_latency(network: str, peers: tuple[str, ...] | None = None) -> list[Latency]:
+def measure_latency(network: str, peers: tuple[str, ...] | None = None, repeats: int = 15) -> list[Latency]:
     """Every arm on every site of `SITES`."""
     workload = burgess_workload(network, 1)
     arms: list[BenchmarkArm] = [make_peer(name, workload) for name in installed_peers(peers)[0]]
@@ -47,7 +46,7 @@ def measure_latency(network: str, peers: tuple[str, ...] | None = None) -> list[
         unit = _live_unit(arms[-1], site)
         alone: dict[int, list[float]] = {}
         whole: dict[int, list[float]] = {}
-        for repeat in range(_REPEATS + 1):
+        for repeat in range(repeats + 1):
             for place in range(len(arms)):
                 position = (place + repeat) % len(arms)
                 first, second = _once(arms[position], site, unit)

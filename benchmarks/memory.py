@@ -1,7 +1,7 @@
 """Peak memory of one arm on one site, in a process of its own.
 
-``python -m benchmarks.memory NETWORK ARM SITE`` prints one JSON object. The resident set's high-water mark counts what
-torch allocates, which Python's own accounting does not see. On Linux it is read from /proc, where it can be reset once
+``python -m benchmarks.memory NETWORK ARM SITE UNITS`` prints one JSON object. The resident set's high-water mark
+counts what torch allocates, which Python's own accounting does not see. On Linux it is read from /proc, where it can be reset once
 the network is loaded (loading has a higher peak than many a sweep); ``ru_maxrss`` survives exec there, and would tell
 the parent's peak. Elsewhere `ru_maxrss` is what there is.
 """
@@ -20,11 +20,9 @@ from pathlib import Path
 from benchmarks.arm import BenchmarkArm
 from benchmarks.engine import EngineArm, pass_sets
 from benchmarks.peers import PEERS, installed_peers, make_peer
+from benchmarks.sizes import FULL, Sizes
 from benchmarks.timing import one_thread
 from benchmarks.workload import burgess_workload
-
-SITES = ("encoder.conv1", "decoder.lin3")
-_UNITS = 32
 
 
 @dataclass(frozen=True)
@@ -49,14 +47,24 @@ class Peak:
         return self.after - self.before
 
 
-def measure_peaks(network: str, peers: tuple[str, ...] | None = None) -> list[Peak]:
-    """Every arm on every site of `SITES`, `_UNITS` units each, one process a case."""
+def measure_peaks(network: str, peers: tuple[str, ...] | None = None, sizes: Sizes = FULL) -> list[Peak]:
+    """Every arm on every site of `sizes.memory_sites`, one process a case."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     found = []
     for arm in [*installed_peers(peers)[0], "engine"]:
-        for site in SITES:
+        for site in sizes.memory_sites:
             answer = subprocess.run(
-                [sys.executable, "-W", "ignore", "-m", "benchmarks.memory", network, arm, site],
+                [
+                    sys.executable,
+                    "-W",
+                    "ignore",
+                    "-m",
+                    "benchmarks.memory",
+                    network,
+                    arm,
+                    site,
+                    str(sizes.memory_units),
+                ],
                 check=True,
                 capture_output=True,
                 text=True,
@@ -89,10 +97,10 @@ def _status(key: str) -> float:
     return next(float(line.split()[1]) / 1024 for line in lines if line.startswith(f"{key}:"))
 
 
-def _measure(network: str, name: str, site_name: str) -> Peak:
+def _measure(network: str, name: str, site_name: str, count: str) -> Peak:
     workload = burgess_workload(network)
     site = workload.site(site_name)
-    units = range(min(_UNITS, site.units))
+    units = range(min(int(count), site.units))
     arm: BenchmarkArm
     arm = make_peer(name, workload) if name in PEERS else EngineArm(workload, pass_sets(workload)[-1])
     # One row first, so that what libraries load at their first call counts as loaded.
@@ -110,4 +118,4 @@ def _measure(network: str, name: str, site_name: str) -> Peak:
 
 if __name__ == "__main__":
     with one_thread():
-        print(json.dumps(asdict(_measure(*sys.argv[1:4]))))
+        print(json.dumps(asdict(_measure(*sys.argv[1:5]))))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 from statistics import median
 from typing import Any
@@ -152,7 +153,7 @@ def autoencoder_kl() -> VAE:
 
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        network = AutoencoderKL(
+        network: Any = AutoencoderKL(
             in_channels=3,
             out_channels=3,
             down_block_types=("DownEncoderBlock2D",) * 3,
@@ -253,12 +254,12 @@ def measure_network(workload: Workload, rounds: int) -> NetworkResult:
     for turn in range(rounds):
         for site in workload.sites:
             units = list(range(site.units))
-            prepared.append(time_call(lambda site=site: hooks.prepare(site))[0])
-            spent, raw = time_call(lambda site=site, units=units: hooks.run(site, units))
+            prepared.append(time_call(partial(hooks.prepare, site))[0])
+            spent, raw = time_call(partial(hooks.run, site, units))
             slow.setdefault(site.name, []).append(spent)
             base, _ = time_call(engine.run_clean)
             clean.append(base)
-            whole, table = time_call(lambda site=site, units=units: engine.run(site, units))
+            whole, table = time_call(partial(engine.run, site, units))
             fast.setdefault(site.name, []).append(whole - base)
             if turn == 0:
                 theirs.append(hooks.read(raw, units))

@@ -13,12 +13,12 @@ from torch import Tensor, nn
 from benchmarks.engine import EngineArm, pass_sets
 from benchmarks.fitting import Line, fit_exponent, fit_line
 from benchmarks.peers import make_peer
+from benchmarks.sizes import FULL, Sizes
 from benchmarks.timing import time_call
 from benchmarks.workload import SweptSite, Workload, assembled_workload, burgess_workload
 from causalvae.models.vae import VAE
 
 REPEATS = 2
-DEPTHS = (2, 4, 8, 16)
 _WIDTH = 32
 _SIDE = 32
 _LATENTS = 4
@@ -65,15 +65,16 @@ class Scaling:
     live: tuple[LiveRows, ...] = field(default_factory=tuple)
 
 
-def measure_scaling(name: str) -> Scaling:
+def measure_scaling(name: str, sizes: Sizes = FULL) -> Scaling:
     """Scaling on one of the Burgess networks, and in depth on chains of convolutions."""
-    workload = burgess_workload(name)
+    workload = burgess_workload(name, sizes.scaling_pairs)
     curves = [
-        *_in_samples(name, "decoder.lin3", 32),
-        *_in_units(workload, "decoder.lin3"),
-        *_in_depth(),
+        *_in_samples(name, "decoder.lin3", 32, sizes.samples),
+        *_in_units(workload, "decoder.lin3", sizes.units),
+        *_in_depth(sizes.depths),
     ]
-    live = [_in_live_rows(workload, site) for site in ("encoder.lin1", "decoder.lin2", "decoder.convT_64")]
+    sites = ("encoder.lin1", "decoder.lin2", "decoder.convT_64")
+    live = [_in_live_rows(workload, site, sizes.subsets) for site in sites]
     return Scaling(tuple(curves), tuple(live))
 
 
@@ -84,8 +85,7 @@ def _best(engine: EngineArm, site: SweptSite, units: Sequence[int]) -> tuple[flo
     return min(runs) - clean, clean
 
 
-def _in_samples(name: str, site: str, units: int) -> list[Curve]:
-    sizes = (64, 128, 256, 512)
+def _in_samples(name: str, site: str, units: int, sizes: tuple[int, ...]) -> list[Curve]:
     patched, clean = [], []
     for pairs in sizes:
         workload = burgess_workload(name, pairs)
@@ -100,19 +100,18 @@ def _in_samples(name: str, site: str, units: int) -> list[Curve]:
     ]
 
 
-def _in_units(workload: Workload, site: str) -> list[Curve]:
+def _in_units(workload: Workload, site: str, sizes: tuple[int, ...]) -> list[Curve]:
     engine = EngineArm(workload, pass_sets(workload)[-1])
     chosen = workload.site(site)
     order = np.random.default_rng(0).permutation(chosen.units)
-    sizes = (32, 64, 128, 256, 512)
     seconds = [_best(engine, chosen, sorted(order[:size].tolist()))[0] for size in sizes]
     return [Curve(f"units of {site}", "engine", sizes, tuple(seconds), fit_exponent(sizes, seconds))]
 
 
-def _in_depth() -> list[Curve]:
+def _in_depth(depths: tuple[int, ...]) -> list[Curve]:
     """Every channel of every layer of a chain of equal convolutions: the cost of one unit against the depth."""
     engine_seconds, hook_seconds = [], []
-    for depth in DEPTHS:
+    for depth in depths:
         vae = chain_vae(depth)
         names = [f"decoder.layers.{2 * layer}" for layer in range(depth)]
         workload = assembled_workload(f"chain of {depth}", vae, names, 2, 16)
@@ -127,25 +126,21 @@ def _in_depth() -> list[Curve]:
         engine_seconds.append(spent[0] / workload.units)
         hook_seconds.append(spent[1] / workload.units)
     return [
-        Curve(
-            "depth (a unit of a chain)", "engine", DEPTHS, tuple(engine_seconds), fit_exponent(DEPTHS, engine_seconds)
-        ),
-        Curve(
-            "depth (a unit of a chain)", "hook loop", DEPTHS, tuple(hook_seconds), fit_exponent(DEPTHS, hook_seconds)
-        ),
+        Curve("depth (a unit of a chain)", arm, depths, tuple(seconds), fit_exponent(depths, seconds))
+        for arm, seconds in (("engine", engine_seconds), ("hook loop", hook_seconds))
     ]
 
 
-def _in_live_rows(workload: Workload, site: str) -> LiveRows:
+def _in_live_rows(workload: Workload, site: str, subsets: int) -> LiveRows:
     """Random subsets of a site's units, of any size."""
     engine = EngineArm(workload, pass_sets(workload)[-1])
     chosen = workload.site(site)
     rng = np.random.default_rng(1)
     clean = min(time_call(engine.run_clean)[0] for _ in range(REPEATS))
     rows, seconds = [], []
-    for _ in range(10):
+    for _ in range(subsets):
         units = sorted(rng.choice(chosen.units, rng.integers(2, min(chosen.units, 128) + 1), replace=False).tolist())
-        runs = [time_call(lambda units=units: engine.run(chosen, units)) for _ in range(2)]
+        runs = [time_call(partial(engine.run, chosen, units)) for _ in range(2)]
         rows.append(engine.count_live(runs[0][1]))
         seconds.append(min(run[0] for run in runs) - clean)
     return LiveRows(site, tuple(rows), tuple(seconds), fit_line(rows, seconds))

@@ -9,13 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from pydantic import TypeAdapter
 from torch import Tensor
 
 from causalvae.data.dataset import Dataset, DspritesDataset
-from causalvae.data.factors import FactorSpace, FloatArray, IntArray
+from causalvae.data.factors import FloatArray, Rows
 from causalvae.data.pairs import draw_pairs
 from causalvae.models.loading import Model, assemble, load_model
 from causalvae.models.vae import VAE
@@ -201,32 +200,22 @@ def make_workload(
     return Workload(name, model, plain, dataset, sites, base, counterfactual, measure_area, seconds)
 
 
-class TintedSprites:
+class TintedSprites(DspritesDataset):
     """dSprites in colour, for networks that take three channels: each sprite in a colour of its own."""
 
     name = "tinted dsprites"
 
     def __init__(self, seed: int) -> None:
-        self._sprites = DspritesDataset()
+        super().__init__()
+        self.input_shape = (3, *self.input_shape[1:])
         self._seed = seed
 
-    @property
-    def space(self) -> FactorSpace:
-        return self._sprites.space
-
-    @property
-    def input_shape(self) -> tuple[int, ...]:
-        return (3, *self._sprites.input_shape[1:])
-
-    def draw(self, n: int, rng: np.random.Generator) -> IntArray:
-        return self._sprites.draw(n, rng)
-
-    def inputs(self, levels: IntArray) -> Tensor:
+    def inputs(self, rows: Rows) -> Tensor:
         generator = torch.Generator().manual_seed(self._seed)
-        tint = 0.3 + 0.7 * torch.rand((len(levels), 3, 1, 1), generator=generator)
-        return 0.05 + 0.9 * self._sprites.inputs(levels) * tint
+        tint = 0.3 + 0.7 * torch.rand((len(rows), 3, 1, 1), generator=generator)
+        return 0.05 + 0.9 * super().inputs(rows) * tint
 
-    def geometry(self, levels: IntArray) -> dict[str, FloatArray]:
+    def truth(self, rows: Rows) -> dict[str, FloatArray]:
         return {}
 
     def describe(self) -> dict[str, Any]:
