@@ -1,9 +1,9 @@
 """Peak memory of one arm on one site, in a process of its own.
 
-``python -m benchmarks.memory NETWORK ARM SITE UNITS`` prints one JSON object. The resident set's high-water mark
-counts what torch allocates, which Python's own accounting does not see. On Linux it is read from /proc, where it can be reset once
-the network is loaded (loading has a higher peak than many a sweep); ``ru_maxrss`` survives exec there, and would tell
-the parent's peak. Elsewhere `ru_maxrss` is what there is.
+``python -m benchmarks.memory NETWORK ARM SITE UNITS`` prints one JSON object. The resident set's high-water mark counts
+what torch allocates, which Python's own accounting does not see. On Linux it is read from /proc, where it can be reset
+once the network is loaded (loading has a higher peak than many sweeps). ``ru_maxrss`` survives exec there and would
+give the parent's peak; it is used on other systems.
 """
 
 from __future__ import annotations
