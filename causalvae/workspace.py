@@ -133,8 +133,8 @@ class _Held:
 def _open(spec_digest: str, stamps: tuple[tuple[int, int], ...], held: _Held, folder: Path) -> Workspace:
     spec = held.spec
     dataset = open_dataset(spec.data, folder)
-    model = load_model(spec.model, folder, dataset.input_shape)
     inputs = dataset.inputs(draw_samples(dataset, _CHECK_IMAGES, spec.data.seed))
+    model = load_model(spec.model, folder, dataset.input_shape, inputs)
     check = check_model(model.vae, inputs, spec.model.untrained)
     check_sites(model.graph, model.components, inputs, model.vae.latent_shape)
     found = find_latents(spec, model, dataset)

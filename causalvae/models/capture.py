@@ -23,7 +23,9 @@ from causalvae.models.operators import Operation, OperatorGraph, Value, tensors_
 _MANY = 96
 
 
-def capture(network: nn.Module, example: tuple[Tensor, ...], outputs: tuple[str, ...]) -> OperatorGraph:
+def capture(
+    network: nn.Module, example: tuple[Tensor, ...], outputs: tuple[str, ...], others: tuple[Tensor, ...] = ()
+) -> OperatorGraph:
     """Capture `network` in evaluation mode.
 
     Parameters
@@ -34,6 +36,8 @@ def capture(network: nn.Module, example: tuple[Tensor, ...], outputs: tuple[str,
         Arguments with a batch of at least two rows.
     outputs : tuple of str
         A name for each value that the network returns.
+    others : tuple of Tensor
+        Further arguments, over which the graph must give the network's values as well.
 
     Raises
     ------
@@ -45,7 +49,8 @@ def capture(network: nn.Module, example: tuple[Tensor, ...], outputs: tuple[str,
     check_example(example)
     program = _export(network, example)
     graph = _read(program, network, outputs)
-    check_agreement(graph, network, example)
+    for given in filter(None, (example, others)):
+        check_agreement(graph, network, given)
     return graph
 
 

@@ -37,7 +37,9 @@ class Captured:
     said: str
 
 
-def capture_network(network: nn.Module, example: tuple[Tensor, ...], outputs: tuple[str, ...]) -> Captured:
+def capture_network(
+    network: nn.Module, example: tuple[Tensor, ...], outputs: tuple[str, ...], others: tuple[Tensor, ...] = ()
+) -> Captured:
     """Capture `network` in evaluation mode, by `torch.export`, else by `torch.fx`, else by forward hooks.
 
     Parameters
@@ -48,6 +50,8 @@ def capture_network(network: nn.Module, example: tuple[Tensor, ...], outputs: tu
         Arguments with a batch of at least two rows.
     outputs : tuple of str
         A name for each value that the network returns.
+    others : tuple of Tensor
+        Further arguments, over which what is captured must give the network's values as well; may be empty.
 
     Raises
     ------
@@ -57,13 +61,13 @@ def capture_network(network: nn.Module, example: tuple[Tensor, ...], outputs: tu
     refusals: list[str] = []
     for attempt, said in ((capture, EXPORT), (capture_by_fx, FX)):
         try:
-            program = attempt(network, example, outputs)
+            program = attempt(network, example, outputs, others)
         except CausalVAEError as refused:
             refusals.append(refused.message.rstrip("."))
         else:
             return Captured(program, f"{said} ({refusals[0]})" if refusals else said)
     # Why it could not be exported says more than why a less able tracer failed too.
-    return Captured(capture_by_hooks(network, example, outputs), f"{HOOKS} ({refusals[0]})")
+    return Captured(capture_by_hooks(network, example, outputs, others), f"{HOOKS} ({refusals[0]})")
 
 
 def find_components(program: Program, latent_dim: int, model_digest: str) -> ComponentMap:

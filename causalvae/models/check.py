@@ -72,13 +72,7 @@ def check_model(vae: VAE, x: Tensor, untrained: bool = False) -> LoadCheck:
         reconstructions are worse than the mean image's.
     """
     vae.eval()
-    if tuple(x.shape[1:]) != tuple(vae.input_shape):
-        raise CausalVAEError(
-            "CV104",
-            f"the network takes inputs of shape {tuple(vae.input_shape)}, the data gives {tuple(x.shape[1:])}.",
-            "Choose data that the network was trained on.",
-            "model",
-        )
+    check_shape(vae, x)
     posterior = vae.encode(x)
     output = vae.decode(vae.pass_on(posterior.mean), x)
     again = vae(x)
@@ -112,6 +106,17 @@ def check_model(vae: VAE, x: Tensor, untrained: bool = False) -> LoadCheck:
             "model.posterior",
         )
     return LoadCheck(reconstruction, mean_image, kl, len(x))
+
+
+def check_shape(vae: VAE, x: Tensor) -> None:
+    """Raise CV104 unless the network takes samples of the shape of `x`, (n, *input_shape)."""
+    if tuple(x.shape[1:]) != tuple(vae.input_shape):
+        raise CausalVAEError(
+            "CV104",
+            f"the network takes inputs of shape {tuple(vae.input_shape)}, the data gives {tuple(x.shape[1:])}.",
+            "Choose data that the network was trained on.",
+            "model",
+        )
 
 
 def _cost(vae: VAE, output: Tensor, x: Tensor) -> float:

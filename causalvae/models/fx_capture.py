@@ -27,10 +27,10 @@ from causalvae.models.probe import CostMeter
 # Methods and attributes that ask about a tensor and not for its values.
 _QUESTIONS = frozenset(("size", "dim", "ndimension", "numel", "nelement", "shape", "ndim"))
 
-_ROWS = 8
 
-
-def capture_by_fx(network: nn.Module, example: tuple[Tensor, ...], outputs: tuple[str, ...]) -> OperatorGraph:
+def capture_by_fx(
+    network: nn.Module, example: tuple[Tensor, ...], outputs: tuple[str, ...], others: tuple[Tensor, ...] = ()
+) -> OperatorGraph:
     """Capture `network` in evaluation mode by `torch.fx`.
 
     Parameters
@@ -41,6 +41,8 @@ def capture_by_fx(network: nn.Module, example: tuple[Tensor, ...], outputs: tupl
         Arguments with a batch of at least two rows.
     outputs : tuple of str
         A name for each value that the network returns.
+    others : tuple of Tensor
+        Further arguments, over which the graph must give the network's values as well.
 
     Raises
     ------
@@ -66,8 +68,8 @@ def capture_by_fx(network: nn.Module, example: tuple[Tensor, ...], outputs: tupl
                 if node not in tracer.abandoned:
                     reader.read(node)
             graph = reader.graph(outputs)
-            # What is wrapped as one function may decide by values, so inputs of another kind must agree as well.
-            for given in (example, _normal(example)):
+            # A function that is wrapped as one operation may branch on values, so other inputs must agree as well.
+            for given in filter(None, (example, others)):
                 check_agreement(graph, network, given)
     except CausalVAEError:
         raise
@@ -78,12 +80,6 @@ def capture_by_fx(network: nn.Module, example: tuple[Tensor, ...], outputs: tupl
     if changed:
         raise _refusal(f"forward() changes {', '.join(changed)}")
     return graph
-
-
-def _normal(example: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    """Standard normal inputs of the example's shapes, more of them."""
-    generator = torch.Generator().manual_seed(1)
-    return tuple(torch.randn((_ROWS, *value.shape[1:]), generator=generator).to(value) for value in example)
 
 
 def _refusal(reason: str) -> CausalVAEError:

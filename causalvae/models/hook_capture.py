@@ -16,15 +16,14 @@ from causalvae.models.hooked import Call, HookedNetwork, copy_modules
 from causalvae.models.operators import tensors_of
 from causalvae.models.probe import Probe, measure_cost
 
-# Rows that are run together and each alone, to see whether a row depends on the others.
-_ROWS = 8
 
-
-def capture_by_hooks(network: nn.Module, example: tuple[Tensor, ...], outputs: tuple[str, ...]) -> HookedNetwork:
+def capture_by_hooks(
+    network: nn.Module, example: tuple[Tensor, ...], outputs: tuple[str, ...], others: tuple[Tensor, ...] = ()
+) -> HookedNetwork:
     """Find what forward hooks reach in `network`, in evaluation mode.
 
-    A module's call is a node where its output is one tensor with a row for each input, whatever the inputs are: probes
-    of several sizes, inputs like `example` and standard normal ones, each row also alone, must all meet it.
+    A module's call is a node where its output is one tensor with a row for each input, whatever the inputs are: every
+    probe must meet it. Probes are `example` and `others`, as batches and each row alone.
 
     Parameters
     ----------
@@ -34,6 +33,8 @@ def capture_by_hooks(network: nn.Module, example: tuple[Tensor, ...], outputs: t
         Arguments with a batch of at least two rows.
     outputs : tuple of str
         A name for each value that the network returns.
+    others : tuple of Tensor
+        Further arguments that the network is probed with.
 
     Raises
     ------
@@ -51,14 +52,13 @@ def capture_by_hooks(network: nn.Module, example: tuple[Tensor, ...], outputs: t
             "model",
         )
     check_example(example)
-    generator = torch.Generator().manual_seed(1)
-    normal = tuple(torch.randn((_ROWS, *value.shape[1:]), generator=generator).to(value) for value in example)
-    probes = [batch for given in (example, normal) for batch in (given, *_alone(given))]
+    batches = [given for given in (example, others) if given]
+    probes = [batch for given in batches for batch in (given, *_alone(given))]
     before = {name: tensor.clone() for name, tensor in tensors_of(network).items()}
     try:
         with torch.no_grad():
             _check_repeats(network, example, before)
-            for given in (example, normal):
+            for given in batches:
                 _check_rows(network, given, outputs)
             calls = _meet(network, probes)
             returned = network(*_cloned(example))

@@ -6,19 +6,22 @@ import torch
 from torch import Tensor
 
 from causalvae.errors import CausalVAEError, first_line
+from causalvae.models.probe_inputs import stand_in_inputs
 from causalvae.models.vae import VAE
 
 _ROWS = 3
 
 
 @torch.inference_mode()
-def fit_latent(vae: VAE) -> VAE:
+def fit_latent(vae: VAE, inputs: Tensor | None = None) -> VAE:
     """Give a network the latent shape that its encoder has, once a pass over it has shown that all shapes fit.
 
     Parameters
     ----------
     vae : VAE
         Its `latent_shape` is set; `latent_dim` counts latents, of a map its channels.
+    inputs : Tensor, shape (n, *input_shape), optional
+        Samples of the data; see `stand_in_inputs` where left out.
 
     Raises
     ------
@@ -28,7 +31,10 @@ def fit_latent(vae: VAE) -> VAE:
     """
     was_training = vae.training
     vae.eval()
-    x = torch.rand((_ROWS, *vae.input_shape), generator=torch.Generator().manual_seed(0))
+    if inputs is None or tuple(inputs.shape[1:]) != tuple(vae.input_shape):
+        # A file may say which inputs its network takes; `check_shape` compares them with the data.
+        inputs = stand_in_inputs(vae.input_shape)
+    x = inputs.float().repeat(_ROWS, *(1 for _ in vae.input_shape))[:_ROWS]
     shape = " x ".join(map(str, vae.input_shape))
     try:
         encoded = vae.encoder(vae.scale_input(x))

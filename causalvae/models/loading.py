@@ -9,16 +9,19 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from causalvae.digest import digest
 from causalvae.errors import CausalVAEError
 from causalvae.models.architectures import build_described
 from causalvae.models.capturing import capture_network, find_components
+from causalvae.models.check import check_shape
 from causalvae.models.compiled import original_of
 from causalvae.models.components import ComponentMap
 from causalvae.models.layout import allow_any_layout, lay_out
 from causalvae.models.network import AnalysedNetwork
 from causalvae.models.operators import OperatorGraph
+from causalvae.models.probe_inputs import PROBES, probe_arguments, stand_in_inputs
 from causalvae.models.program import Program
 from causalvae.models.sources import open_source
 from causalvae.models.vae import VAE
@@ -44,6 +47,8 @@ class Model:
         Whether the decoder receives a sample of the posterior rather than its mean.
     facts : dict
         What a report says of it.
+    probes : Tensor, shape (n, *input_shape)
+        The samples that it was captured with.
     """
 
     vae: VAE
@@ -52,9 +57,12 @@ class Model:
     components: ComponentMap
     samples_latent: bool
     facts: dict[str, Any]
+    probes: Tensor
 
 
-def load_model(section: ModelSection, folder: Path, input_shape: tuple[int, ...] = (1, 64, 64)) -> Model:
+def load_model(
+    section: ModelSection, folder: Path, input_shape: tuple[int, ...] = (1, 64, 64), inputs: Tensor | None = None
+) -> Model:
     """Load, capture and list the network of a spec.
 
     Parameters
@@ -65,12 +73,14 @@ def load_model(section: ModelSection, folder: Path, input_shape: tuple[int, ...]
         Relative paths start here: the spec file's folder.
     input_shape : tuple of int
         Of the data, for networks that do not say which inputs they take.
+    inputs : Tensor, shape (n, *input_shape), optional
+        Samples of the data, which the network is probed and captured with; see `stand_in_inputs` where left out.
     """
     if not isinstance(section, ZooModel):
-        opened = open_source(section, folder, input_shape)
+        opened = open_source(section, folder, input_shape, inputs)
         declared = section.model_dump(mode="json", exclude={*section.PLACES, "untrained"})
         told = {"source": section.source, "network": section.label, **section.places, **opened.facts}
-        return assemble(opened.vae, section.latent == "sample", digest([opened.identity, declared]), told)
+        return assemble(opened.vae, section.latent == "sample", digest([opened.identity, declared]), told, inputs)
     weights = read_weights(section.weights, folder)
     trained = trained_as(weights)
     facts: dict[str, Any] = {"source": section.source, "network": section.name, "weights": section.weights}
@@ -85,7 +95,7 @@ def load_model(section: ModelSection, folder: Path, input_shape: tuple[int, ...]
     if vae.likelihood == "gaussian":
         # What reconstructions cost rests on it, and a sigma that is given is not among the weights.
         read_as.append(vae.sigma)
-    return assemble(vae, section.latent == "sample", digest([weights.digest, read_as]), facts)
+    return assemble(vae, section.latent == "sample", digest([weights.digest, read_as]), facts, inputs)
 
 
 def _trained_network(section: ZooModel, weights: Weights, trained: dict[str, Any]) -> VAE:
@@ -103,8 +113,22 @@ def _trained_network(section: ZooModel, weights: Weights, trained: dict[str, Any
     return build_described({**model, "architecture": architecture}, tuple(shape))
 
 
-def assemble(vae: VAE, samples_latent: bool, model_digest: str, facts: dict[str, Any]) -> Model:
+def assemble(
+    vae: VAE, samples_latent: bool, model_digest: str, facts: dict[str, Any], inputs: Tensor | None = None
+) -> Model:
     """Capture a VAE that is already in memory.
+
+    Parameters
+    ----------
+    vae : VAE
+    samples_latent : bool
+        Whether the decoder receives a sample of the posterior.
+    model_digest : str
+        Content hash of the weights and of how they are read.
+    facts : dict
+        What a report says of the network.
+    inputs : Tensor, shape (n, *input_shape), optional
+        Samples of the data, which the network is probed with; see `stand_in_inputs` where left out.
 
     Raises
     ------
@@ -121,14 +145,13 @@ def assemble(vae: VAE, samples_latent: bool, model_digest: str, facts: dict[str,
     for parameter in vae.parameters():
         parameter.requires_grad_(False)
     network = AnalysedNetwork(vae, samples_latent)
-    generator = torch.Generator().manual_seed(0)
-    example = (
-        torch.rand((3, *vae.input_shape), generator=generator),
-        torch.randn((3, *vae.latent_shape), generator=generator),
-    )
+    if inputs is None:
+        inputs = stand_in_inputs(vae.input_shape)
+    check_shape(vae, inputs)
+    example, others = probe_arguments(vae, inputs)
     # Convolutions over channels-last weights run about 2.5 times as fast on a CPU (docs/decisions.md).
     lies_as_wanted = lay_out(network, example)
-    captured = capture_network(network, example, network.outputs)
+    captured = capture_network(network, example, network.outputs, others)
     program = captured.program
     if isinstance(program, OperatorGraph) and not lies_as_wanted:
         program = allow_any_layout(program)
@@ -147,7 +170,7 @@ def assemble(vae: VAE, samples_latent: bool, model_digest: str, facts: dict[str,
         captured_by=captured.said,
         groups=tuple((name, *bounds) for name, bounds in vae.groups.items()),
     )
-    return Model(vae, network, program, components, samples_latent, facts)
+    return Model(vae, network, program, components, samples_latent, facts, probes=inputs[:PROBES])
 
 
 def _variant_facts(vae: VAE) -> dict[str, Any]:

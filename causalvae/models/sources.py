@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from torch import Tensor
+
 from causalvae.models.checkpoint_source import open_checkpoint
 from causalvae.models.diffusers_source import open_diffusers
 from causalvae.models.exported_source import open_exported
@@ -21,7 +23,9 @@ from causalvae.spec.schema import (
 )
 
 
-def open_source(section: SourceSection, folder: Path, input_shape: tuple[int, ...]) -> Opened:
+def open_source(
+    section: SourceSection, folder: Path, input_shape: tuple[int, ...], inputs: Tensor | None = None
+) -> Opened:
     """The network of a model section, in memory.
 
     Parameters
@@ -32,6 +36,8 @@ def open_source(section: SourceSection, folder: Path, input_shape: tuple[int, ..
         Relative paths start here: the spec file's folder.
     input_shape : tuple of int
         Of the data, for networks that do not say which inputs they take.
+    inputs : Tensor, shape (n, *input_shape), optional
+        Samples of the data, which the network is probed with; see `stand_in_inputs` where left out.
 
     Raises
     ------
@@ -39,7 +45,7 @@ def open_source(section: SourceSection, folder: Path, input_shape: tuple[int, ..
         CV130 where the network does not fit the data or is not what the section declares; CV1xx of each source.
     """
     opened = _open(section, folder, input_shape)
-    fit_latent(opened.vae)
+    fit_latent(opened.vae, inputs)
     return opened
 
 

@@ -54,6 +54,7 @@ class _Package:
 
     plan: Plan
     vae: VAE
+    probes: torch.Tensor
     samples_latent: bool
     model_digest: str
     dataset: Dataset
@@ -154,6 +155,7 @@ def _pack(work: Work) -> _Package:
         # The arms that are run, and nothing that only an analysis reads.
         plan=replace(runner.plan, arms=arms, uses=()),
         vae=_on_cpu(model.vae),
+        probes=model.probes.cpu(),
         samples_latent=model.samples_latent,
         model_digest=runner.plan.model_digest,
         dataset=runner.dataset,
@@ -226,7 +228,7 @@ def _open(key: str, reference: Any) -> _Opened:
             "execution.address",
         )
     device = torch.device(package.device)
-    model = assemble(package.vae, package.samples_latent, package.model_digest, {})
+    model = assemble(package.vae, package.samples_latent, package.model_digest, {}, package.probes)
     with torch.inference_mode():
         runner = PlanRunner(package.plan, model, package.dataset, package.measure, device)
     arms = {
