@@ -143,7 +143,7 @@ def _open(spec_digest: str, stamps: tuple[tuple[int, int], ...], held: _Held, fo
         folder=folder,
         model=model,
         dataset=dataset,
-        readouts=build_readouts(spec.graph.attributes, known_data(spec.data)),
+        readouts=build_readouts(spec.graph.attributes, known_data(spec.data), dataset.columns),
         graph=CausalGraph.from_section(spec.graph),
         found=found,
         check=check,

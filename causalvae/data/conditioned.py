@@ -8,6 +8,7 @@ import numpy as np
 
 from causalvae.data.factors import Factor, FactorSpace, FloatArray, Rows
 from causalvae.errors import CausalVAEError
+from causalvae.spec.columns import Columns
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -73,6 +74,11 @@ class ConditionedDataset:
     def size(self) -> int | None:
         """Number of different samples; None where there is no end of them."""
         return self._dataset.size
+
+    @property
+    def columns(self) -> Columns | None:
+        """The columns of the part that a network reconstructs."""
+        return self._dataset.columns
 
     def draw(self, n: int, rng: np.random.Generator) -> Rows:
         """`n` samples, as the data set draws them."""

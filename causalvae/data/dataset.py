@@ -17,6 +17,7 @@ from causalvae.data.grid import Grid, Others
 from causalvae.data.official import OfficialFile
 from causalvae.data.scm import open_structural
 from causalvae.data.systems import open_system
+from causalvae.spec.columns import Columns
 from causalvae.spec.data_section import DataSection, DspritesData
 from causalvae.spec.perturbations import PerturbationsData
 from causalvae.spec.scm_section import PendulumData, ScmData
@@ -60,6 +61,11 @@ class Dataset(Protocol):
     @property
     def size(self) -> int | None:
         """Number of different samples; None where there is no end of them."""
+        ...
+
+    @property
+    def columns(self) -> Columns | None:
+        """The inputs' columns; None where inputs are no rows of a table whose columns have names or were scaled."""
         ...
 
     def draw(self, n: int, rng: np.random.Generator) -> Rows:

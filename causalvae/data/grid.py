@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 
 from causalvae.data.factors import FactorSpace, FloatArray, IntArray, Rows
+from causalvae.spec.columns import Columns
 
 Others = Literal["hold", "propagate"]
 
@@ -15,6 +16,7 @@ class Grid:
     """What every data set shares whose samples are the points of a full grid of factors: its rows are levels."""
 
     space: FactorSpace
+    columns: Columns | None = None
 
     @property
     def size(self) -> int | None:

@@ -15,6 +15,7 @@ from causalvae.data.structural import Sampler
 from causalvae.data.table import TableWorld
 from causalvae.data.tones import TonesWorld
 from causalvae.errors import CausalVAEError
+from causalvae.spec.columns import Columns
 from causalvae.spec.scm_checks import compile_section
 from causalvae.spec.scm_section import PendulumData, ScmData
 from causalvae.spec.structural import StructuralModel
@@ -78,6 +79,7 @@ class StructuralDataset:
         self.name = name
         self.sampler = Sampler(model)
         self._world = world
+        self.columns: Columns | None = world.columns if isinstance(world, TableWorld) else None
         self._fillers = dict(fillers or {})
         self._codes = dict(codes or {})
         self._facts = dict(facts or {})

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from causalvae.data.factors import FloatArray
+from causalvae.spec.columns import Columns
 from causalvae.spec.structural import StructuralModel
 
 
@@ -17,51 +18,50 @@ class TableWorld:
 
     Parameters
     ----------
-    columns : tuple of str
-        The variables that have a column.
-    offset, span : tuple of float
-        Column = (value - offset) / span.
+    columns : Columns
+        The variables that have a column: column = (value - offset) / span.
     bounded : bool
         Whether columns are kept within [0, 1]: what lies beyond a variable's range is shown at its end.
     """
 
     name = "table"
 
-    def __init__(
-        self, columns: tuple[str, ...], offset: tuple[float, ...], span: tuple[float, ...], bounded: bool
-    ) -> None:
+    def __init__(self, columns: Columns, bounded: bool) -> None:
         self.columns = columns
-        self.input_shape = (len(columns),)
-        self._offset, self._span, self._bounded = np.asarray(offset), np.asarray(span), bounded
+        self.input_shape = (len(columns.names),)
+        self._offset, self._span, self._bounded = np.asarray(columns.offset), np.asarray(columns.span), bounded
 
     @classmethod
-    def of(cls, model: StructuralModel, scale: Literal["range", "standard"]) -> TableWorld:
+    def of(cls, model: StructuralModel, scale: Literal["range", "standard", "none"]) -> TableWorld:
         """The table of a model's variables but the hidden ones.
 
         Parameters
         ----------
         model : StructuralModel
-        scale : {"range", "standard"}
+        scale : {"range", "standard", "none"}
             ``range`` makes [0, 1] of each variable's range; ``standard`` mean 0 and standard deviation 1, both found
-            from the model's trial draws.
+            from the model's trial draws; ``none`` shows the variables as they are.
         """
-        columns = tuple(mechanism.name for mechanism in model.mechanisms if not mechanism.hidden)
+        names = tuple(mechanism.name for mechanism in model.mechanisms if not mechanism.hidden)
+        if scale == "none":
+            return cls(Columns.unscaled(names), bounded=False)
         if scale == "standard":
-            pairs = [model.moments_of(name) for name in columns]
+            pairs = [model.moments_of(name) for name in names]
         else:
-            pairs = [(low, (high - low) or 1.0) for low, high in (model.ranges[name] for name in columns)]
-        return cls(columns, tuple(low for low, _ in pairs), tuple(span for _, span in pairs), scale == "range")
+            pairs = [(low, (high - low) or 1.0) for low, high in (model.ranges[name] for name in names)]
+        offset, span = tuple(low for low, _ in pairs), tuple(span for _, span in pairs)
+        return cls(Columns(names, offset, span), scale == "range")
 
     def render(self, values: Mapping[str, FloatArray]) -> npt.NDArray[np.float32]:
         """The columns of samples: float32 array, shape (n, n_columns)."""
-        return self._columns(values).astype(np.float32)
+        return self._scaled(values).astype(np.float32)
 
     def truth(self, values: Mapping[str, FloatArray]) -> dict[str, FloatArray]:
-        """What a readout of each column should find, by ``column NAME``; each of shape (n,)."""
-        found = self._columns(values)
-        return {f"column {name}": found[:, position] for position, name in enumerate(self.columns)}
+        """What a readout of each column should find, by ``column NAME``, in the variable's units; each (n,)."""
+        found = self._offset + self._span * self._scaled(values)
+        return {f"column {name}": found[:, position] for position, name in enumerate(self.columns.names)}
 
-    def _columns(self, values: Mapping[str, FloatArray]) -> FloatArray:
-        raw = np.stack([values[name] for name in self.columns], axis=1)
+    def _scaled(self, values: Mapping[str, FloatArray]) -> FloatArray:
+        raw = np.stack([values[name] for name in self.columns.names], axis=1)
         scaled = (raw - self._offset) / self._span
         return np.clip(scaled, 0.0, 1.0) if self._bounded else np.asarray(scaled)

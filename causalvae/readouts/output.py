@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from difflib import get_close_matches
 from fnmatch import fnmatchcase
+from math import fsum
 
 from torch import Tensor
 
 from causalvae.errors import CausalVAEError
 from causalvae.readouts import foreground, sound, strokes
-from causalvae.readouts.features import Features, Part, Readout
+from causalvae.readouts.features import WHOLE, Features, Part, Readout
 from causalvae.readouts.spins import SPIN_READOUTS
 from causalvae.readouts.sums import exact_sum
 from causalvae.readouts.types import period_of
+from causalvae.spec.columns import Columns
 from causalvae.spec.entries import DataEntry
 from causalvae.spec.schema import ReadoutSection
 
@@ -44,7 +47,9 @@ class OutputReadout(Readout):
         return self.formula(features)
 
 
-def build_output_readout(attribute: str, section: ReadoutSection, data: DataEntry | None) -> Readout:
+def build_output_readout(
+    attribute: str, section: ReadoutSection, data: DataEntry | None, columns: Columns | None
+) -> Readout:
     """The readout of anything but moments, probes and latents.
 
     Raises
@@ -52,16 +57,19 @@ def build_output_readout(attribute: str, section: ReadoutSection, data: DataEntr
     CausalVAEError
         CV229 for a column or a sampling rate that nobody tells.
     """
-    name, unit, formula = _describe(attribute, section, data)
+    name, unit, formula = _describe(attribute, section, data, columns)
     return OutputReadout(attribute, name, unit, period_of(section), formula)
 
 
 def _describe(
-    attribute: str, section: ReadoutSection, data: DataEntry | None
+    attribute: str, section: ReadoutSection, data: DataEntry | None, columns: Columns | None
 ) -> tuple[str, str, Callable[[Features], Tensor]]:
     readout, part = section.readout, Part.of(section)
     if readout == "column":
-        return _column(attribute, section, data)
+        return _column(attribute, section, columns)
+    if readout == "mean" and columns is not None and columns.is_scaled and part == WHOLE:
+        every = tuple(range(len(columns.names)))
+        return "mean", "mean of all columns", lambda features: column_of(features.images, every, columns)
     if readout == "mean":
         channel = section.channel
         label = "" if channel is None else f" of channel {channel}"
@@ -88,30 +96,41 @@ def _describe(
 
 
 def _column(
-    attribute: str, section: ReadoutSection, data: DataEntry | None
+    attribute: str, section: ReadoutSection, columns: Columns | None
 ) -> tuple[str, str, Callable[[Features], Tensor]]:
-    columns = data.columns if data is not None else ()
+    names = columns.names if columns is not None else ()
     if section.column is None:
         index = section.index or 0
-        name = columns[index] if index < len(columns) else str(index)
-        return f"column {name}", "scaled units", lambda features: column_of(features.images, (index,))
-    chosen = tuple(
-        at
-        for at, name in enumerate(columns)
-        if name == section.column or ("*" in section.column and fnmatchcase(name, section.column))
-    )
+        name = names[index] if index < len(names) else str(index)
+        chosen: tuple[int, ...] = (index,)
+    else:
+        name = section.column
+        is_pattern = "*" in name and name not in names
+        chosen = tuple(
+            at for at, known in enumerate(names) if known == name or (is_pattern and fnmatchcase(known, name))
+        )
     if not chosen:
+        close = get_close_matches(name, names, 3) or names[:8]
         raise CausalVAEError(
             "CV229",
-            f"The data has no column {section.column}.",
-            f"Its columns are {', '.join(columns)}." if columns else "Give the column's index.",
+            f"The data has no column {name}.",
+            f"Its columns are {', '.join(close)}{'' if len(close) == len(names) else ', ...'}."
+            if names
+            else "Give the column's index.",
             f"graph.attributes.{attribute}",
         )
-    return f"column {section.column}", "scaled units", lambda features: column_of(features.images, chosen)
+    return f"column {name}", f"units of {name}", lambda features: column_of(features.images, chosen, columns)
 
 
-def column_of(outputs: Tensor, indices: tuple[int, ...]) -> Tensor:
-    """One column of tables of shape (n, columns), or the mean of several: float64, (n,).
+def column_of(outputs: Tensor, indices: tuple[int, ...], columns: Columns | None = None) -> Tensor:
+    """One column of tables of shape (n, columns), or the mean of several, in their own units: float64, (n,).
+
+    Parameters
+    ----------
+    outputs : Tensor, shape (n, columns)
+    indices : tuple of int
+    columns : Columns, optional
+        How the columns were scaled, which is undone; outputs are in their own units where left out.
 
     Raises
     ------
@@ -124,9 +143,18 @@ def column_of(outputs: Tensor, indices: tuple[int, ...]) -> Tensor:
             f"Outputs of shape {tuple(outputs.shape)} have no column {max(indices)}.",
             "Name a column of a table, or use another readout.",
         )
+    scaled = columns if columns is not None and columns.is_scaled and max(indices) < len(columns.names) else None
     if len(indices) == 1:
-        return outputs[:, indices[0]].double()
-    return exact_sum(outputs[:, list(indices)]) / len(indices)
+        alone = outputs[:, indices[0]].double()
+        return alone if scaled is None else scaled.offset[indices[0]] + scaled.span[indices[0]] * alone
+    chosen = outputs[:, list(indices)]
+    if scaled is None:
+        return exact_sum(chosen) / len(indices)
+    # An exact sum needs values of about 1: the largest span is taken out.
+    unit = max(scaled.span[index] for index in indices)
+    shares = chosen.double().new_tensor([scaled.span[index] / unit for index in indices])
+    middle = fsum(scaled.offset[index] for index in indices) / len(indices)
+    return middle + exact_sum(chosen * shares) * (unit / len(indices))
 
 
 def mean_of(outputs: Tensor, channel: int | None, part: Part) -> Tensor:

@@ -15,6 +15,7 @@ from causalvae.readouts.geometry import Moments
 from causalvae.readouts.output import build_output_readout
 from causalvae.readouts.probe import Probe, shipped_probe
 from causalvae.readouts.types import period_of
+from causalvae.spec.columns import Columns
 from causalvae.spec.entries import DataEntry
 from causalvae.spec.schema import ReadoutSection
 
@@ -54,7 +55,9 @@ class ProbeReadout(Readout):
         return features.probabilities(self.probe)[:, self.probe.labels.index(self.label)]
 
 
-def build_readouts(attributes: Mapping[str, ReadoutSection], data: DataEntry | None = None) -> dict[str, Readout]:
+def build_readouts(
+    attributes: Mapping[str, ReadoutSection], data: DataEntry | None = None, columns: Columns | None = None
+) -> dict[str, Readout]:
     """The readouts that a spec's attributes ask for, in the spec's order, without those that are latents.
 
     Parameters
@@ -63,6 +66,8 @@ def build_readouts(attributes: Mapping[str, ReadoutSection], data: DataEntry | N
     data : DataEntry, optional
         What is known of the data (`causalvae.spec.catalogue.known_data`): the names of a table's columns, and the
         sampling rate of sounds.
+    columns : Columns, optional
+        The columns of the opened data: their readouts undo their scaling. Those of `data`, unscaled, where left out.
 
     Raises
     ------
@@ -71,14 +76,16 @@ def build_readouts(attributes: Mapping[str, ReadoutSection], data: DataEntry | N
         there is no probe for the target or the probe knows no such label, CV229 for a column or a sampling rate that
         nobody tells.
     """
+    if columns is None and data is not None and data.columns:
+        columns = Columns.unscaled(data.columns)
     return {
-        attribute: _build(attribute, section, data)
+        attribute: _build(attribute, section, data, columns)
         for attribute, section in attributes.items()
         if section.readout != "latent"
     }
 
 
-def _build(attribute: str, section: ReadoutSection, data: DataEntry | None) -> Readout:
+def _build(attribute: str, section: ReadoutSection, data: DataEntry | None, columns: Columns | None) -> Readout:
     if section.readout == "probe":
         return _build_probe(attribute, section)
     if section.target is not None or section.label is not None:
@@ -102,7 +109,7 @@ def _build(attribute: str, section: ReadoutSection, data: DataEntry | None) -> R
             f"Give axis: {' or '.join(axes)}." if axes else "Leave axis out.",
             f"graph.attributes.{attribute}",
         )
-    return build_output_readout(attribute, section, data)
+    return build_output_readout(attribute, section, data, columns)
 
 
 def _build_probe(attribute: str, section: ReadoutSection) -> Readout:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from causalvae.spec.data_section import DataSection
 from causalvae.spec.diagnostics import Finding, show_text
 from causalvae.spec.draft import Draft
-from causalvae.spec.file_section import CsvData, ImagesData, NpzData
+from causalvae.spec.file_section import CsvData, ImagesData, NpzData, TableFormat
 from causalvae.spec.schema import Intervention
 
 
@@ -24,6 +24,15 @@ def _check_own(section: DataSection | None) -> list[Finding]:
                 "nothing tells the factors of these images",
                 "Add `table: FILE.csv` with a column of file names and one for each factor.",
                 on_key=True,
+            )
+        )
+    if isinstance(section, TableFormat) and section.separator == section.decimal:
+        findings.append(
+            Finding(
+                "CV088",
+                ("data", "decimal"),
+                f"{show_text(section.decimal)} cannot separate both entries and decimals",
+                "Write the `separator` of the file, such as ';'.",
             )
         )
     columns = {section.column_of(name): name for name in section.factors} if isinstance(section, CsvData) else {}

@@ -106,7 +106,8 @@ class FactorColumn(Section):
         default=None,
         description=(
             "categorical where it is text, ordinal where it has at most 50 different whole numbers or each "
-            "combination of the factors is there once, continuous otherwise, where left out."
+            "combination of the factors is there once, continuous otherwise, where left out. A categorical factor "
+            "is read as text: 01 and 1 are two levels."
         ),
     )
     period: Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)] | None = Field(
@@ -141,14 +142,21 @@ class OwnData(DrawSection):
 
 
 Scale = Literal["found", "none"] | tuple[Number, Number]
+Separator = Annotated[str, Field(min_length=1, max_length=1)]
 
 
-class CsvData(OwnData):
+class TableFormat(Section):
+    """How a table in a text file is written."""
+
+    separator: Separator = Field(default=",", description="What stands between a line's entries, such as ; or a tab.")
+    decimal: Literal[".", ","] = Field(default=".", description="What stands between a number and its decimals.")
+
+
+class CsvData(OwnData, TableFormat):
     """A table of the user's own: one sample a row, inputs and factors in columns with names."""
 
     source: Literal["csv"]
     path: FilePath = Field(description="The file, relative to the spec file; a first line names the columns.")
-    separator: Annotated[str, Field(min_length=1, max_length=1)] = ","
     inputs: tuple[Column, ...] = Field(
         default=("*",),
         min_length=1,
@@ -174,6 +182,10 @@ class NpzData(OwnData):
     source: Literal["npz"]
     path: FilePath = Field(description="The file, relative to the spec file; arrays of Python objects are not read.")
     inputs: Column = Field(default="inputs", description="Name of the array of inputs.")
+    names: Column | None = Field(
+        default=None,
+        description="Name of the array with the names of the inputs' columns; 0, 1, 2, ... where left out.",
+    )
     layout: Literal["auto", "as_stored", "channels_last"] = Field(
         default="auto",
         description=(
@@ -195,7 +207,7 @@ class NpzData(OwnData):
         return (self.path,)
 
 
-class ImagesData(OwnData):
+class ImagesData(OwnData, TableFormat):
     """A folder of the user's own images, and a table of their factors."""
 
     source: Literal["images"]

@@ -28,6 +28,9 @@ def json_schema() -> dict[str, Any]:
         factors = parts[section]["properties"]["factors"]
         parts[section]["properties"]["factors"] = _either(factors, names)
 
+    readout = parts["ReadoutSection"]["properties"]
+    readout["readout"] = _either(readout["readout"], _column_alone(readout["column"]))
+
     address = {"type": "string", "minLength": 1, "description": "A component address, such as latent[3]."}
     own = next(arm for arm in parts["VariantSection"]["properties"]["mapping"]["anyOf"] if "patternProperties" in arm)
     for mapping in (schema["properties"]["mapping"], own):
@@ -68,6 +71,12 @@ def json_schema_text() -> str:
 def _either(schema: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
     kept: dict[str, Any] = {key: schema.pop(key) for key in ("title", "description") if key in schema}
     return kept | {"anyOf": [other, schema]}
+
+
+def _column_alone(column: dict[str, Any]) -> dict[str, Any]:
+    """``{column: NAME}``."""
+    text = next(arm for arm in column["anyOf"] if arm.get("type") == "string")
+    return {"type": "object", "properties": {"column": text}, "required": ["column"], "additionalProperties": False}
 
 
 def _given(key: str) -> dict[str, Any]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from causalvae.spec.section import Fraction, Index, Name, Section
 
@@ -68,6 +68,15 @@ class ReadoutSection(Section):
         default=None, description="Measure a part of the picture: from and to, as shares of its width from the left."
     )
     rate: Rate | None = Field(default=None, description="Sounds: samples a second; the data's own if left out.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, value: Any) -> Any:
+        """``readout: {column: NAME}`` says ``readout: column, column: NAME``."""
+        short = value.get("readout") if isinstance(value, dict) else None
+        if isinstance(short, dict) and set(short) == {"column"} and "column" not in value:
+            return {**value, "readout": "column", "column": short["column"]}
+        return value
 
 
 @dataclass(frozen=True)

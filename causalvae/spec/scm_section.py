@@ -76,9 +76,11 @@ class ScmData(DrawSection):
     rate: Annotated[float, Field(strict=True, ge=1000, le=192_000)] = Field(
         default=8000.0, description="tones: samples a second."
     )
-    scale: Literal["range", "standard"] = Field(
+    scale: Literal["range", "standard", "none"] = Field(
         default="range",
-        description="table: columns scaled so that ranges become [0, 1], or to mean 0 and standard deviation 1.",
+        description=(
+            "table: columns scaled so that ranges become [0, 1], or to mean 0 and standard deviation 1, or as they are."
+        ),
     )
 
     @field_validator("variables", mode="before")

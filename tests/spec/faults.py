@@ -369,6 +369,7 @@ FAULTS = (
         ((DATA, "  source: scm\n  world: table\n  variables: {a: 3, b: 'uniform(0, 1)'}\n"),),
     ),
     Fault("CV088", DATA, "  source: csv\n  path: a.csv\n  inputs: [y1, «x1]\n  factors: {x: {column: x1}}\n"),
+    Fault("CV088", DATA, "  source: csv\n  path: a.csv\n  decimal: «','\n"),
     Fault("CV088", DATA, "  source: images\n  path: pictures\n  «factors: [shape, scale]\n"),
     Fault("CV091", MEDIATION, _routed("path: [«input, 'latent[3]']")),
     Fault("CV091", MEDIATION, _routed("edges: [input -> encoder.conv1, encoder.conv1 -> output, «output -> latent]")),

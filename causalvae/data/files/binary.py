@@ -10,9 +10,9 @@ import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -35,6 +35,7 @@ class Layout:
     dtype: np.dtype[Any]
     shape: tuple[int, ...]
     offset: int
+    order: Literal["C", "F"] = "C"
 
     @property
     def end(self) -> int:
@@ -43,12 +44,13 @@ class Layout:
 
 
 class MalformedError(Exception):
-    """A header that cannot be right; says what was expected and what was found."""
+    """A header that cannot be right; says what was expected and what was found, and may know a remedy."""
 
-    def __init__(self, expected: str, found: str) -> None:
+    def __init__(self, expected: str, found: str, remedy: str = "") -> None:
         super().__init__(f"expected {expected}; found {found}")
         self.expected = expected
         self.found = found
+        self.remedy = remedy
 
 
 def idx_layout(file: IO[bytes]) -> Layout:
@@ -73,7 +75,7 @@ def norb_layout(file: IO[bytes]) -> Layout:
 
 
 def npy_layout(file: IO[bytes]) -> Layout:
-    """The layout that an npy header tells; objects and Fortran order are refused."""
+    """The layout that an npy header tells; objects are refused."""
     try:
         version = np.lib.format.read_magic(file)
         reader = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
@@ -81,10 +83,14 @@ def npy_layout(file: IO[bytes]) -> Layout:
     except ValueError as error:
         raise MalformedError("an npy header", str(error)) from error
     if dtype.hasobject:
-        raise MalformedError("numbers or text", "Python objects, which are never unpickled")
-    if fortran and len(shape) > 1:
-        raise MalformedError("an array in C order", "Fortran order")
-    return Layout(dtype, shape, file.tell())
+        raise MalformedError(
+            "numbers or text",
+            "Python objects, which are never unpickled",
+            "Save text with array.astype(str) and numbers with array.astype(float).",
+        )
+    if any(length < 0 for length in shape):
+        raise MalformedError("lengths of axes", f"{min(shape)}")
+    return Layout(dtype, shape, file.tell(), "F" if fortran else "C")
 
 
 def _read(file: IO[bytes], size: int) -> bytes:
@@ -151,11 +157,11 @@ def map_member(path: Path, member: str, what: str, remedy: str) -> npt.NDArray[A
             with archive.open(entry) as file:
                 layout = npy_layout(file)
             start = _start_of(path, entry)
-        moved = Layout(layout.dtype, layout.shape, layout.offset + start)
+        moved = replace(layout, offset=layout.offset + start)
         return _map(path, moved, start + entry.file_size)
     except MalformedError as error:
-        raise misshapen(path, what, error.expected, error.found, remedy) from error
-    except (zipfile.BadZipFile, EOFError, zlib.error, KeyError, NotImplementedError) as error:
+        raise misshapen(path, what, error.expected, error.found, error.remedy or remedy) from error
+    except (zipfile.BadZipFile, EOFError, zlib.error, KeyError, RuntimeError, OSError) as error:
         raise misshapen(path, what, "a readable npz", str(error) or "its end too soon", remedy) from error
 
 
@@ -173,7 +179,7 @@ def _map(path: Path | IO[bytes], layout: Layout, size: int) -> npt.NDArray[Any]:
         raise MalformedError(f"{layout.end} bytes for an array of shape {layout.shape}", f"{size}")
     if math.prod(layout.shape) == 0:
         return np.empty(layout.shape, dtype=layout.dtype)
-    return np.memmap(path, dtype=layout.dtype, mode="r", offset=layout.offset, shape=layout.shape)
+    return np.memmap(path, dtype=layout.dtype, mode="r", offset=layout.offset, shape=layout.shape, order=layout.order)
 
 
 def _unpack(stream: IO[bytes] | gzip.GzipFile, layout_of: Callable[[Any], Layout]) -> npt.NDArray[Any]:
@@ -192,4 +198,4 @@ def _unpack(stream: IO[bytes] | gzip.GzipFile, layout_of: Callable[[Any], Layout
         while file.tell() < wanted and (chunk := stream.read(min(_CHUNK, wanted - file.tell()))):
             file.write(chunk)
         file.flush()
-        return _map(file, Layout(layout.dtype, layout.shape, 0), file.tell())
+        return _map(file, replace(layout, offset=0), file.tell())

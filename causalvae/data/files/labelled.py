@@ -12,6 +12,7 @@ import numpy.typing as npt
 from causalvae.data.factors import Factor, FactorSpace, FloatArray, IntArray, Rows
 from causalvae.data.grid import Grid, Others
 from causalvae.errors import CausalVAEError
+from causalvae.spec.columns import Columns
 from causalvae.spec.entries import FactorEntry
 
 if TYPE_CHECKING:
@@ -24,6 +25,11 @@ class Inputs(Protocol):
     @property
     def input_shape(self) -> tuple[int, ...]:
         """Shape of one input."""
+        ...
+
+    @property
+    def columns(self) -> Columns | None:
+        """The columns, where an input is a row of a table."""
         ...
 
     def read(self, numbers: IntArray) -> Tensor:
@@ -47,6 +53,7 @@ class FileSamples:
         self.name, self.space = name, space
         self._source, self._facts = source, facts
         self.input_shape: tuple[int, ...] = source.input_shape
+        self.columns: Columns | None = source.columns
         self.reopened_by: tuple[Callable[..., Any], tuple[Any, ...]] | None = None
 
     def __reduce__(self) -> str | tuple[Any, ...]:

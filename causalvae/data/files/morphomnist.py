@@ -29,6 +29,7 @@ from causalvae.data.files.labelled import space_of
 from causalvae.data.files.refusals import absent, misshapen
 from causalvae.data.files.strokes import brightness, restroke
 from causalvae.errors import CausalVAEError
+from causalvae.spec.columns import Columns
 from causalvae.spec.official_factors import MORPHOMNIST
 
 if TYPE_CHECKING:
@@ -192,6 +193,7 @@ class MorphoMnistDataset:
 
     name = "morphomnist"
     space: FactorSpace = SPACE
+    columns: Columns | None = None
 
     def __init__(self, folder: Path, part: Literal["train", "t10k"] = "train", size: Literal[28, 32] = 28) -> None:
         self._files = read_morphomnist(folder, part)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import zipfile
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,10 +14,10 @@ import numpy.typing as npt
 from causalvae.data.factors import IntArray
 from causalvae.data.files.binary import map_member
 from causalvae.data.files.labelled import Samples
-from causalvae.data.files.own_factors import open_own
-from causalvae.data.files.own_table import no_such
-from causalvae.data.files.refusals import absent, misshapen
+from causalvae.data.files.own_factors import open_own, read_array, read_names
+from causalvae.data.files.refusals import absent, misshapen, no_such
 from causalvae.errors import CausalVAEError
+from causalvae.spec.columns import Columns
 from causalvae.spec.file_section import NpzData
 
 if TYPE_CHECKING:
@@ -40,13 +42,22 @@ class ArrayInputs:
         Whether an input gets a first axis of length 1.
     low, span : float
         An input is (array - low) / span.
+    columns : Columns, optional
+        Where an input is a row of a table.
     """
 
     def __init__(
-        self, array: npt.NDArray[Any], channels_last: bool, add_channel: bool, low: float, span: float
+        self,
+        array: npt.NDArray[Any],
+        channels_last: bool,
+        add_channel: bool,
+        low: float,
+        span: float,
+        columns: Columns | None = None,
     ) -> None:
         self._array, self._last, self._add = array, channels_last, add_channel
         self._low, self._span = low, span
+        self.columns = columns
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -81,7 +92,7 @@ def open_npz(section: NpzData, path: Path) -> Samples:
     try:
         with zipfile.ZipFile(path) as archive:
             present = [name.removesuffix(".npy") for name in archive.namelist()]
-    except zipfile.BadZipFile as error:
+    except (zipfile.BadZipFile, OSError) as error:
         raise misshapen(path, _WHAT, "a readable npz", str(error), _REMEDY) from error
     if section.inputs not in present:
         raise no_such(section.inputs, present, "data.inputs", path)
@@ -91,41 +102,79 @@ def open_npz(section: NpzData, path: Path) -> Samples:
         raise misshapen(path, _WHAT, f"numbers in {section.inputs}, one sample a row", found, _REMEDY)
     columns = {}
     for factor in section.factors:
-        name = section.column_of(factor)
-        if name not in present:
-            raise no_such(name, present, f"data.factors.{factor}", path)
-        column = map_member(path, name, _WHAT, _REMEDY)
-        if column.shape != array.shape[:1]:
-            expected = f"{len(array)} entries in {name}, one a sample"
-            raise misshapen(path, _WHAT, expected, f"shape {column.shape}", _REMEDY)
-        columns[factor] = np.asarray(column)
+        name, field = section.column_of(factor), f"data.factors.{factor}"
+        columns[factor] = read_array(factor, _entries(name, field, "a sample", len(array), present, path), path)
     images = array.ndim == 4 and array.shape[-1] in _CHANNELS and array.shape[1] not in _CHANNELS
     last = section.layout == "channels_last" or (section.layout == "auto" and images)
     if last and array.ndim < 3:
         raise misshapen(path, _WHAT, "inputs with channels in their last axis", f"shape {array.shape}", _REMEDY)
-    low, high = _range_of(array, path) if section.scale == "found" else (0.0, 1.0)
-    if isinstance(section.scale, tuple):
-        low, high = section.scale
-    add = section.layout == "auto" and array.ndim == 3
-    source = ArrayInputs(array, last, add, low, (high - low) or 1.0)
+    low, high = _range_of(array, section, path)
+    span = (high - low) or 1.0
+    names = _names(section, array, present, path)
+    table = Columns(names, (low,) * len(names), (span,) * len(names)) if array.ndim == 2 else None
+    source = ArrayInputs(array, last, section.layout == "auto" and array.ndim == 3, low, span, table)
     facts = {"origin": "the user's arrays", "file": path.name, "scale": f"[{low:g}, {high:g}] to [0, 1]"}
     return open_own("npz", columns, section.factors, source, len(array), facts, path)
 
 
-def _range_of(array: npt.NDArray[Any], path: Path) -> tuple[float, float]:
-    """Least and greatest value, a few rows at a time; bytes range over 0 to 255 whatever they hold."""
-    if array.dtype == np.uint8:
+def _entries(name: str, field: str, each: str, count: int, present: Sequence[str], path: Path) -> npt.NDArray[Any]:
+    """An array of one entry for each sample or column, axes of length 1 behind the first left out: shape (count,)."""
+    if name not in present:
+        raise no_such(name, present, field, path)
+    array = map_member(path, name, _WHAT, _REMEDY)
+    if array.shape[:1] != (count,) or array.size != count:
+        expected = f"{count} entries in {name}, one {each}"
+        remedy = f"Give {field} an array of shape ({count},)."
+        raise misshapen(path, _WHAT, expected, f"shape {array.shape}", remedy)
+    return np.asarray(array).reshape(count)
+
+
+def _names(section: NpzData, array: npt.NDArray[Any], present: Sequence[str], path: Path) -> tuple[str, ...]:
+    """What the columns of a table are called: as an array of the file says, or 0, 1, 2, ..."""
+    if section.names is None:
+        return tuple(map(str, range(array.shape[1])))
+    if array.ndim != 2:
+        found = f"shape {array.shape}"
+        raise misshapen(path, _WHAT, "rows of a table where data.names is given", found, "Delete data.names.")
+    found_names = _entries(section.names, "data.names", "a column", array.shape[1], present, path)
+    names = read_names(found_names)
+    twice = next((name for name, count in Counter(names).items() if count > 1), None)
+    if twice is not None:
+        raise misshapen(path, _WHAT, f"different names in {section.names}", f"{twice!r} twice", "Rename one of them.")
+    return names
+
+
+def _range_of(array: npt.NDArray[Any], section: NpzData, path: Path) -> tuple[float, float]:
+    """What becomes 0 and 1; CV235 for inputs that are not finite, or that single precision cannot hold."""
+    declared = section.scale if isinstance(section.scale, tuple) else (0.0, 1.0)
+    if array.dtype.kind != "f" and section.scale != "found":
+        return declared
+    if array.dtype == np.uint8 and section.scale == "found":
+        # Bytes are pictures: they range over 0 to 255 whatever they hold.
         return 0.0, 255.0
     low, high = np.inf, -np.inf
     for start in range(0, len(array), _ROWS):
         rows = np.asarray(array[start : start + _ROWS], dtype=np.float64)
+        odd = np.flatnonzero(~np.isfinite(rows))
+        if len(odd):
+            raise _not_finite(section.inputs, start, rows.shape, int(odd[0]), f"{rows.flat[odd[0]]:g}", path)
         low, high = min(low, float(rows.min())), max(high, float(rows.max()))
-        if not np.isfinite(rows).all():
-            row = start + int(np.flatnonzero(~np.isfinite(rows).reshape(len(rows), -1).all(axis=1))[0])
-            raise CausalVAEError(
-                "CV235",
-                f"The inputs are not finite in sample {row} (counted from 0).",
-                "Leave the sample out, or fill in what is missing.",
-                str(path),
-            )
-    return low, high
+        offset, span = (low, high - low) if section.scale == "found" else (declared[0], declared[1] - declared[0])
+        largest = float(np.finfo(np.float32).max)
+        if not np.isfinite(span) or max(abs(low - offset), abs(high - offset)) / (span or 1.0) > largest:
+            worst = int(np.abs(rows - offset).argmax())
+            found = f"{rows.flat[worst]:g}, too large for single precision"
+            raise _not_finite(section.inputs, start, rows.shape, worst, found, path)
+    return (low, high) if section.scale == "found" else declared
+
+
+def _not_finite(name: str, start: int, shape: tuple[int, ...], at: int, found: str, path: Path) -> CausalVAEError:
+    row, *position = (int(index) for index in np.unravel_index(at, shape))
+    where = ", ".join(map(str, position))
+    return CausalVAEError(
+        "CV235",
+        f"{name}[{start + row}, {where}] is {found}: the input of sample {start + row}, position ({where}), both "
+        "counted from 0.",
+        "Leave the sample out, or fill in what is missing.",
+        str(path),
+    )

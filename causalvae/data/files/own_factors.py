@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -22,6 +23,15 @@ from causalvae.data.files.labelled import (
 )
 from causalvae.errors import CausalVAEError
 from causalvae.spec.file_section import FactorColumn
+
+# What pandas reads as missing, but for the empty entry.
+_MISSING: Final = frozenset(
+    {"#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>", "N/A", "NA"}
+    | {"NULL", "NaN", "None", "n/a", "nan", "null"}
+)
+_NUMBER: Final = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?|[+-]?(inf|Inf|infinity|Infinity)", re.ASCII)
+_INFINITE: Final = re.compile(r"[+-]?inf(inity)?", re.IGNORECASE)
+_LEADING_ZERO: Final = re.compile(r"[+-]?0\d.*")
 
 # Whole numbers of more different values than this count as continuous, unless they are declared to be levels.
 _MANY_LEVELS: Final = 50
@@ -44,7 +54,7 @@ class Told:
 
 def open_own(
     name: str,
-    columns: Mapping[str, npt.NDArray[Any]],
+    columns: Mapping[str, Told],
     sections: Mapping[str, FactorColumn],
     source: Inputs,
     rows: int,
@@ -58,7 +68,7 @@ def open_own(
     name : str
         The source's.
     columns : mapping
-        Factor -> its column, of text or numbers, shape (n,).
+        Factor -> what its column tells; see `read_text` and `read_array`.
     sections : mapping
         Factor -> what the spec says of it.
     source : Inputs
@@ -71,11 +81,11 @@ def open_own(
     Raises
     ------
     CausalVAEError
-        CV235 for entries that are empty or not finite, CV236 for a column that is not of the kind declared.
+        CV236 for a column that is not of the kind declared.
     """
     if not columns:
         return ObservedSamples(name, FactorSpace(()), source, facts, np.empty((rows, 0)))
-    told = {factor: read_column(factor, column, path) for factor, column in columns.items()}
+    told = columns
     kinds = {factor: _kind_of(factor, sections[factor].kind, column, path) for factor, column in told.items()}
     has_levels = all(section.kind != "continuous" for section in sections.values())
     sizes = tuple(len(column.known) for column in told.values())
@@ -94,30 +104,109 @@ def open_own(
     return ObservedSamples(name, space, source, facts, np.stack([column.values for column in told.values()], axis=1))
 
 
-def read_column(factor: str, column: npt.NDArray[Any], path: Path) -> Told:
-    """What a column of text or numbers tells; CV235 where an entry is empty or not finite."""
-    if column.dtype.kind in "USO":
-        texts = np.array([_text(entry) for entry in column])
-        empty = np.flatnonzero(texts == "")
-        if len(empty):
-            raise _unusable(factor, int(empty[0]), "empty", path)
-        labels, levels = np.unique(texts, return_inverse=True)
+def read_text(factor: str, texts: npt.NDArray[np.object_], kind: FactorKind | None, decimal: str, path: Path) -> Told:
+    """What a column of a text file tells: numbers where all of its entries are numbers, else text as it is written.
+
+    Parameters
+    ----------
+    factor : str
+    texts : array of str, shape (n,)
+    kind : str or None
+        As the spec declares it. A categorical factor is text whatever it holds; where the kind is left out, so are
+        numbers with leading zeros (``01``), which are codes, and whole numbers of which one is written in two ways
+        (``1`` and ``1.0``).
+    decimal : str
+        What stands between a number's whole part and its decimals.
+    path : Path
+
+    Raises
+    ------
+    CausalVAEError
+        CV235 for an entry that is empty, or that is missing or infinite among numbers.
+    """
+    # Sorting text as objects compares str with str: the order is by code points, whatever the locale.
+    labels, levels = np.unique(texts, return_inverse=True)
+    levels = levels.reshape(-1).astype(np.int64)
+    if labels[0] == "":
+        raise _unusable(factor, int(np.flatnonzero(levels == 0)[0]), "empty", path)
+    found = [_number(label, decimal) for label in labels]
+    is_text = None in found or not any(number is not None and math.isfinite(number) for number in found)
+    if is_text or kind == "categorical":
+        return _as_text(labels, levels, None if is_text else found)
+    numbers = np.array(found, dtype=np.float64)
+    odd = np.flatnonzero(~np.isfinite(numbers))
+    if len(odd):
+        row = int(np.flatnonzero(levels == odd[0])[0])
+        raise CausalVAEError(
+            "CV235",
+            f"Factor {factor} is {labels[odd[0]]} in sample {row} (counted from 0), and a number elsewhere.",
+            f"Fill in the entry or leave the sample out; `{factor}: {{kind: categorical}}` in data.factors keeps text.",
+            str(path),
+        )
+    if kind is None and _are_codes(labels, numbers):
+        return _as_text(labels, levels, found)
+    known, levels = rank_levels(numbers[levels])
+    return Told(known[levels], known, levels, ())
+
+
+def _number(label: str, decimal: str) -> float | None:
+    """The number that a label spells, nan where it says that one is missing; None where it is text."""
+    if label in _MISSING:
+        return math.nan
+    plain = label if decimal == "." else label.replace(".", " ").replace(decimal, ".")
+    return float(plain) if _NUMBER.fullmatch(plain) else None
+
+
+def _are_codes(labels: npt.NDArray[np.object_], numbers: FloatArray) -> bool:
+    if any(_LEADING_ZERO.fullmatch(label) for label in labels):
+        return True
+    different = np.unique(numbers)
+    return len(different) < len(numbers) and _are_levels(different)
+
+
+def _are_levels(known: FloatArray) -> bool:
+    return len(known) <= _MANY_LEVELS and bool((known == np.round(known)).all())
+
+
+def _as_text(
+    labels: npt.NDArray[np.object_] | npt.NDArray[np.str_], levels: IntArray, numbers: Sequence[float | None] | None
+) -> Told:
+    """Levels in the order of their text, or of the numbers that they spell; what spells none comes last."""
+    order = np.arange(len(labels)) if numbers is None else np.argsort(np.array(numbers, np.float64), kind="stable")
+    place = np.argsort(order)
+    known = np.arange(len(order), dtype=np.float64)
+    return Told(known[place[levels]], known, place[levels], tuple(labels[order].tolist()))
+
+
+def read_array(factor: str, column: npt.NDArray[Any], path: Path) -> Told:
+    """What an array of text or numbers tells; CV235 where an entry is empty or not finite.
+
+    Text stays text, whatever it spells: an array's type tells which it is.
+    """
+    if column.dtype.kind in "US":
+        labels, levels = np.unique(_decoded(column), return_inverse=True)
         levels = levels.reshape(-1).astype(np.int64)
-        known = np.arange(len(labels), dtype=np.float64)
-        return Told(known[levels], known, levels, tuple(labels.tolist()))
+        if labels[0] == "":
+            raise _unusable(factor, int(np.flatnonzero(levels == 0)[0]), "empty", path)
+        return _as_text(labels, levels, None)
     if column.dtype.kind not in "biuf":
         raise _wrong_kind(factor, f"numbers or text, and not {column.dtype}", path)
     values = column.astype(np.float64)
     odd = np.flatnonzero(~np.isfinite(values))
     if len(odd):
-        raise _unusable(factor, int(odd[0]), "empty or not finite", path)
+        raise _unusable(factor, int(odd[0]), "not finite", path)
     known, levels = rank_levels(values)
     return Told(values, known, levels, ())
 
 
-def _text(entry: object) -> str:
-    # An empty cell among text is read as a number that is none.
-    return "" if isinstance(entry, float) and math.isnan(entry) else str(entry).strip()
+def read_names(array: npt.NDArray[Any]) -> tuple[str, ...]:
+    """An array of text or numbers, shape (n,), as names."""
+    return tuple(str(name) for name in (_decoded(array) if array.dtype.kind in "US" else array).tolist())
+
+
+def _decoded(texts: npt.NDArray[Any]) -> npt.NDArray[np.str_]:
+    """Text without blanks around it; bytes are read as UTF-8."""
+    return np.char.strip(np.char.decode(texts, "utf-8", "replace") if texts.dtype.kind == "S" else texts)
 
 
 def _kind_of(factor: str, declared: FactorKind | None, column: Told, path: Path) -> FactorKind | None:
@@ -127,7 +216,7 @@ def _kind_of(factor: str, declared: FactorKind | None, column: Told, path: Path)
     kind: FactorKind | None = declared
     if declared is None and column.labels:
         kind = "categorical"
-    elif declared is None and len(column.known) <= _MANY_LEVELS and (column.known == np.round(column.known)).all():
+    elif declared is None and _are_levels(column.known):
         kind = "ordinal"
     if kind not in (None, "continuous") and len(column.known) > _MOST_LEVELS:
         raise _wrong_kind(factor, f"{len(column.known):,} different entries are no levels", path)

@@ -8,10 +8,10 @@ from typing import Final
 import numpy as np
 
 from causalvae.data.files.labelled import Samples
-from causalvae.data.files.own_factors import open_own
-from causalvae.data.files.own_table import no_such, read_columns, read_header
+from causalvae.data.files.own_factors import open_own, read_text
 from causalvae.data.files.pixels import Bytes, MadePictures, PictureInputs
 from causalvae.data.files.refusals import absent, misshapen
+from causalvae.data.files.text_table import open_table
 from causalvae.errors import CausalVAEError, first_line
 from causalvae.spec.file_section import ImagesData
 
@@ -37,16 +37,18 @@ def open_images(section: ImagesData, folder: Path, table: Path | None) -> Sample
         if not names:
             raise misshapen(folder, "a folder of images", "png or jpg files", "none", _REMEDY)
     else:
-        header = read_header(table, ",")
-        wanted = {factor: section.column_of(factor) for factor in section.factors}
-        fields = {"data.file_column": section.file_column} | {f"data.factors.{key}": at for key, at in wanted.items()}
-        for field, column in fields.items():
-            if column not in header:
-                raise no_such(column, header, field, table)
-        found = read_columns(table, ",", [section.file_column, *wanted.values()])
-        names = [str(name).strip() for name in found[section.file_column]]
+        told = open_table(table, section.separator, section.decimal)
+        told.require(section.file_column, "data.file_column")
+        wanted = {
+            factor: told.require(section.column_of(factor), f"data.factors.{factor}") for factor in section.factors
+        }
+        texts = told.read_text([section.file_column, *wanted.values()])
+        names = texts[section.file_column].tolist()
         _check_names(names, folder, table)
-        columns = {factor: found[column].to_numpy() for factor, column in wanted.items()}
+        columns = {
+            factor: read_text(factor, texts[column], section.factors[factor].kind, section.decimal, table)
+            for factor, column in wanted.items()
+        }
 
     def make(number: int) -> Bytes:
         return read_image(folder / names[number], section.size, section.colour)

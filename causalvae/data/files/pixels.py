@@ -14,6 +14,7 @@ import numpy.typing as npt
 from causalvae.data.factors import IntArray
 from causalvae.data.files.refusals import import_extra, misshapen
 from causalvae.errors import CausalVAEError
+from causalvae.spec.columns import Columns
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -88,6 +89,8 @@ class MadePictures:
 
 class PictureInputs:
     """Pictures as inputs of networks: from 0 to 1, channels first."""
+
+    columns: Columns | None = None
 
     def __init__(self, pictures: Pictures) -> None:
         self._pictures = pictures

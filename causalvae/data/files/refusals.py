@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,15 @@ def misshapen(path: Path, what: str, expected: str, found: str, remedy: str) -> 
     """CV231: the file or folder at `path` is not laid out as `what` is."""
     return CausalVAEError(
         "CV231", f"This is not laid out as {what}: expected {expected}; found {found}.", remedy, str(path)
+    )
+
+
+def no_such(name: str, known: Sequence[str], field: str, path: Path) -> CausalVAEError:
+    """CV234: the spec's `field` names a column or an array that the file at `path` lacks."""
+    close = get_close_matches(name, known, 3)
+    shown = ", ".join(close or known[:8]) + ("" if close or len(known) <= 8 else ", ...")
+    return CausalVAEError(
+        "CV234", f"{path.name} holds no {name!r}, which {field} names.", f"It holds {shown}.", str(path)
     )
 
 

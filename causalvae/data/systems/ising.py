@@ -8,6 +8,7 @@ import numpy as np
 
 from causalvae.data.factors import Factor, FactorSpace, FloatArray, IntArray, Rows
 from causalvae.data.systems.spin_chain import Chain, solve_chain
+from causalvae.spec.columns import Columns
 from causalvae.spec.system_section import SECTORS
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class IsingDataset:
     """
 
     name = "ising"
+    columns: Columns | None = None
 
     def __init__(self, spins: int = 8, lowest: float = 0.2, highest: float = 2.0, levels: int = 10) -> None:
         self.spins = spins

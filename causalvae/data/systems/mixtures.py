@@ -15,6 +15,7 @@ import numpy as np
 
 from causalvae.data.factors import Factor, FactorSpace, FloatArray, IntArray, Rows
 from causalvae.errors import CausalVAEError
+from causalvae.spec.columns import Columns
 from causalvae.spec.system_section import LOUDNESSES, MICROPHONES, SOURCES
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ class MixturesDataset:
     """
 
     name = "mixtures"
+    columns: Columns | None = None
 
     def __init__(self, length: int = 256, world: int = 0) -> None:
         if not 16 <= length <= 2**17:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from causalvae.data.factors import Factor, FactorSpace, FloatArray, Rows
 from causalvae.errors import CausalVAEError
 from causalvae.neighbours.grace.simulation import World, WorldShape, build_world
+from causalvae.spec.columns import Columns
 from causalvae.spec.perturbations import PROGRAMME_RANGE, PerturbationsData
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ class PerturbationDataset:
     """
 
     name = "perturbations"
+    columns: Columns | None = None
 
     def __init__(self, shape: WorldShape) -> None:
         refuse_impossible(shape)

@@ -99,7 +99,7 @@ def test_declared_kinds_and_columns_are_followed(tmp_path):
     dataset = csv(tmp_path, factors=factors)
     assert dataset.space["phase"].period == 8.0
     assert dataset.space["amount"].values == (0.5, 4.0)
-    assert dataset.space["name"].labels == ("0.5", "1.25", "4")
+    assert dataset.space["name"].labels == ("0.5", "1.25", "4.0")
 
 
 def test_many_whole_numbers_are_continuous_and_few_are_levels(tmp_path):
