@@ -47,7 +47,7 @@ def _check_own(section: DataSection | None) -> list[Finding]:
             for index, column in enumerate(section.inputs)
             if column in columns
         ]
-    if isinstance(section, CsvData | NpzData) and isinstance(section.scale, tuple):
+    if isinstance(section, CsvData | NpzData | ImagesData) and isinstance(section.scale, tuple):
         low, high = section.scale
         if low >= high:
             findings.append(

@@ -211,13 +211,23 @@ class ImagesData(OwnData, TableFormat):
     """A folder of the user's own images, and a table of their factors."""
 
     source: Literal["images"]
-    path: FilePath = Field(description="The folder with png or jpg files, relative to the spec file.")
+    path: FilePath = Field(
+        description="The folder with png, jpg, tif, bmp, gif or webp files, relative to the spec file."
+    )
     table: FilePath | None = Field(
         default=None, description="A csv file, relative to the spec file, with the images' names and their factors."
     )
     file_column: Column = Field(default="file", description="The table's column of file names.")
     size: Side = Field(default=64, description="Pixels a side: the middle square of each image, scaled.")
     colour: Flag = Field(default=True, description="Three channels; one, the luminance, where false.")
+    background: Literal["white", "black"] = Field(default="white", description="What transparent pixels are laid on.")
+    scale: tuple[Number, Number] | None = Field(
+        default=None,
+        description=(
+            "[LOW, HIGH]: the values that become 0 and 1. Left out: black and white of the file's type, 0 and 255 "
+            "for 8 bits, 0 and 65535 for 16, 0 and 1 for floats."
+        ),
+    )
 
     @property
     def files(self) -> tuple[str, ...]:

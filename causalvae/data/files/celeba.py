@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from causalvae.data.files.labelled import ObservedSamples, space_of
+from causalvae.data.files.picture_file import open_picture
 from causalvae.data.files.pixels import Bytes, MadePictures, PictureInputs
 from causalvae.data.files.refusals import absent, misshapen
 from causalvae.spec.official_factors import CELEBA, CELEBA_ATTRIBUTES
@@ -75,21 +76,18 @@ def open_celeba(folder: Path, part: Part, crop: int, size: int) -> ObservedSampl
 
 def read_face(path: Path, crop: int, size: int) -> Bytes:
     """The middle `crop` x `crop` pixels of one aligned face, scaled: uint8 array, shape (size, size, 3)."""
-    from PIL import Image
+    from PIL.Image import Resampling
 
     if not path.is_file():
         raise absent(path, "an image that list_attr_celeba names", _REMEDY)
-    try:
-        with Image.open(path) as image:
-            if image.size != (_WIDTH, _HEIGHT):
-                found = f"{image.size[0]} x {image.size[1]}"
-                raise misshapen(path, _WHAT, f"{_WIDTH} x {_HEIGHT} pixels", found, _REMEDY)
-            left, top = (_WIDTH - crop) // 2, (_HEIGHT - crop) // 2
-            box = (left, top, left + crop, top + crop)
-            kind = Image.Resampling.BOX if size <= crop else Image.Resampling.BILINEAR
-            return np.asarray(image.convert("RGB").resize((size, size), kind, box))
-    except OSError as error:
-        raise misshapen(path, _WHAT, "a readable image", str(error), _REMEDY) from error
+    with open_picture(path) as image:
+        if image.size != (_WIDTH, _HEIGHT):
+            found = f"{image.size[0]} x {image.size[1]}"
+            raise misshapen(path, _WHAT, f"{_WIDTH} x {_HEIGHT} pixels", found, _REMEDY)
+        left, top = (_WIDTH - crop) // 2, (_HEIGHT - crop) // 2
+        kind = Resampling.BOX if size <= crop else Resampling.BILINEAR
+        box = (left, top, left + crop, top + crop)
+        return np.asarray(image.convert("RGB").resize((size, size), kind, box))
 
 
 def _find(folder: Path, stem: str) -> Path:

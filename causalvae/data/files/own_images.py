@@ -1,22 +1,58 @@
-"""The user's own folder of images, and a csv of their factors."""
+"""The user's own folder of images, and a table of their factors."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from causalvae.data.factors import IntArray
 from causalvae.data.files.labelled import Samples
 from causalvae.data.files.own_factors import open_own, read_text
-from causalvae.data.files.pixels import Bytes, MadePictures, PictureInputs
+from causalvae.data.files.picture_file import FORMATS, PictureForm, open_picture, read_picture
 from causalvae.data.files.refusals import absent, misshapen
 from causalvae.data.files.text_table import open_table
-from causalvae.errors import CausalVAEError, first_line
+from causalvae.spec.columns import Columns
 from causalvae.spec.file_section import ImagesData
 
-_KINDS: Final = (".png", ".jpg", ".jpeg")
-_REMEDY: Final = "Give data.path a folder with png or jpg files."
+if TYPE_CHECKING:
+    from torch import Tensor
+
+_REMEDY: Final = f"Give data.path a folder with images: {', '.join(FORMATS)}."
+# Headers are checked before a run begins, a tenth of a millisecond each; those of further files when they are read.
+_CHECKED: Final = 10_000
+
+
+class PictureFiles:
+    """Pictures in files of their own as inputs of networks, read as they are asked for.
+
+    Parameters
+    ----------
+    paths : list of Path
+        The file of each sample.
+    form : PictureForm
+    """
+
+    columns: Columns | None = None
+
+    def __init__(self, paths: list[Path], form: PictureForm) -> None:
+        self._paths, self._form = paths, form
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Channels, height and width."""
+        return 3 if self._form.colour else 1, self._form.size, self._form.size
+
+    def read(self, numbers: IntArray) -> Tensor:
+        """The pictures with these numbers: float32 tensor, shape (n, channels, size, size); see `read_picture`."""
+        import torch
+
+        channels, height, width = self.input_shape
+        found = np.empty((len(numbers), height, width, channels), dtype=np.float32)
+        for position, number in enumerate(numbers):
+            found[position] = read_picture(self._paths[number], self._form, int(number))
+        return torch.from_numpy(np.ascontiguousarray(np.moveaxis(found, -1, 1)))
 
 
 def open_images(section: ImagesData, folder: Path, table: Path | None) -> Samples:
@@ -33,9 +69,9 @@ def open_images(section: ImagesData, folder: Path, table: Path | None) -> Sample
         raise absent(folder, "a folder of images", _REMEDY)
     columns = {}
     if table is None:
-        names = sorted(path.name for path in folder.iterdir() if path.suffix.lower() in _KINDS)
+        names = sorted(path.name for path in folder.iterdir() if _is_picture(path))
         if not names:
-            raise misshapen(folder, "a folder of images", "png or jpg files", "none", _REMEDY)
+            raise misshapen(folder, "a folder of images", f"files that end in {', '.join(FORMATS)}", "none", _REMEDY)
     else:
         told = open_table(table, section.separator, section.decimal)
         told.require(section.file_column, "data.file_column")
@@ -49,15 +85,21 @@ def open_images(section: ImagesData, folder: Path, table: Path | None) -> Sample
             factor: read_text(factor, texts[column], section.factors[factor].kind, section.decimal, table)
             for factor, column in wanted.items()
         }
+    paths = [folder / name for name in names]
+    for path in dict.fromkeys(paths[:_CHECKED]):
+        with open_picture(path):
+            pass
+    form = PictureForm(section.size, section.colour, section.background, section.scale)
+    read_picture(paths[0], form, 0)
+    facts = {"origin": "the user's images", "folder": folder.name, "background": section.background}
+    if section.scale is not None:
+        facts["scale"] = f"{list(section.scale)} to [0, 1]"
+    return open_own("images", columns, section.factors, PictureFiles(paths, form), len(names), facts, table or folder)
 
-    def make(number: int) -> Bytes:
-        return read_image(folder / names[number], section.size, section.colour)
 
-    make(0)
-    channels = 3 if section.colour else 1
-    source = PictureInputs(MadePictures((section.size, section.size, channels), make))
-    facts = {"origin": "the user's images", "folder": folder.name}
-    return open_own("images", columns, section.factors, source, len(names), facts, table or folder)
+def _is_picture(path: Path) -> bool:
+    # macOS writes a file ._NAME beside each NAME on foreign disks.
+    return path.suffix.lower() in FORMATS and not path.name.startswith(".") and path.is_file()
 
 
 def _check_names(names: list[str], folder: Path, table: Path) -> None:
@@ -69,24 +111,3 @@ def _check_names(names: list[str], folder: Path, table: Path) -> None:
             raise misshapen(table, "a table of images", "files within the folder", name, remedy)
         if not (folder / name).is_file():
             raise absent(folder / name, f"an image that {table.name} names", remedy)
-
-
-def read_image(path: Path, size: int, colour: bool) -> Bytes:
-    """The middle square of an image, scaled: uint8 array, shape (size, size, 3 or 1)."""
-    from PIL import Image
-
-    try:
-        with Image.open(path) as image:
-            side = min(image.size)
-            left, top = (image.size[0] - side) // 2, (image.size[1] - side) // 2
-            kind = Image.Resampling.BOX if size <= side else Image.Resampling.BILINEAR
-            plain = image.convert("RGB" if colour else "L")
-            pixels = np.asarray(plain.resize((size, size), kind, (left, top, left + side, top + side)))
-    except (OSError, Image.DecompressionBombError) as error:
-        raise CausalVAEError(
-            "CV235",
-            f"{path.name} cannot be read as an image: {first_line(error)}.",
-            "Replace the file, or leave it out.",
-            str(path),
-        ) from error
-    return pixels if colour else pixels[:, :, None]

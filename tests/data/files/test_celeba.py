@@ -94,7 +94,11 @@ def _edit(folder: Path, old: str, new: str, name: str = "list_attr_celeba.txt") 
         ),
         (lambda folder: (folder / "list_attr_celeba.txt").unlink(), "CV230", "list_attr_celeba"),
         (lambda folder: (folder / "img_align_celeba" / "000001.jpg").unlink(), "CV230", "000001.jpg"),
-        (lambda folder: (folder / "img_align_celeba" / "000001.jpg").write_bytes(b"no image"), "CV231", "readable"),
+        (
+            lambda folder: (folder / "img_align_celeba" / "000001.jpg").write_bytes(b"no image"),
+            "CV235",
+            "not a JPEG file",
+        ),
     ],
 )
 def test_another_layout_is_refused_with_what_was_found(tmp_path, change, code, found):

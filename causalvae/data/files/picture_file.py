@@ -1,0 +1,198 @@
+"""One file with a picture: opened in the format of its suffix, turned upright, laid on a background, scaled."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from causalvae.errors import CausalVAEError, first_line
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+Pixels = npt.NDArray[np.float32]
+
+FORMATS: Final = {
+    ".png": "PNG",
+    ".jpg": "JPEG",
+    ".jpeg": "JPEG",
+    ".tif": "TIFF",
+    ".tiff": "TIFF",
+    ".bmp": "BMP",
+    ".gif": "GIF",
+    ".webp": "WEBP",
+}
+# Pillow's own limit: a quarter of a GiB in RGB.
+MOST_PIXELS: Final = 2**28 // 3
+_WHITE_16: Final = 65535.0
+_BACKGROUNDS: Final = {"white": 255, "black": 0}
+
+
+@dataclass(frozen=True)
+class PictureForm:
+    """What becomes of a picture.
+
+    Parameters
+    ----------
+    size : int
+        Pixels a side: the middle square is scaled.
+    colour : bool
+        Three channels, or one with the luminance.
+    background : {"white", "black"}
+        What transparent pixels are laid on.
+    scale : (float, float) or None
+        The values that become 0 and 1; None takes black and white of the file's type.
+    """
+
+    size: int
+    colour: bool = True
+    background: Literal["white", "black"] = "white"
+    scale: tuple[float, float] | None = None
+
+
+@contextmanager
+def open_picture(path: Path) -> Iterator[Image]:
+    """A picture whose header was read.
+
+    No other decoder than that of the file's suffix sees its bytes. Whatever a decoder raises is a fault of the file.
+
+    Raises
+    ------
+    CausalVAEError
+        CV235 for a file that is not of its suffix's format, is damaged or cut short, holds several pictures or more
+        than `MOST_PIXELS` pixels.
+    """
+    from PIL import Image, UnidentifiedImageError
+
+    kind = FORMATS.get(path.suffix.lower())
+    if kind is None:
+        known = ", ".join(FORMATS)
+        raise _unreadable(path, f"the name does not end in {known}", "Rename or convert the file, or leave it out.")
+    try:
+        # Pillow warns of damaged metadata, and of pictures that are refused below.
+        with warnings.catch_warnings(action="ignore"), Image.open(path, formats=[kind]) as image:
+            width, height = image.size
+            if width * height > MOST_PIXELS:
+                raise Image.DecompressionBombError(f"it has {width} x {height} pixels, more than {MOST_PIXELS:,}")
+            # Cameras put previews behind a photograph in a jpg file; elsewhere several pictures are a film or a stack.
+            frames = getattr(image, "n_frames", 1) if kind != "JPEG" else 1
+            if frames > 1:
+                raise _unreadable(
+                    path, f"it holds {frames} pictures", "Save each picture in a file of its own, or leave it out."
+                )
+            yield image
+    except CausalVAEError:
+        raise
+    except UnidentifiedImageError as error:
+        raise _unreadable(path, f"it is not a {kind} file", "Give the file the suffix of its format.") from error
+    except Image.DecompressionBombError as error:
+        raise _unreadable(path, first_line(error), "Make it smaller, or leave it out.") from error
+    except Exception as error:
+        # Pillow's decoders raise OSError, SyntaxError, ValueError, struct.error, zlib.error and others.
+        raise _unreadable(path, first_line(error), "Replace the file, or leave it out.") from error
+
+
+def read_picture(path: Path, form: PictureForm, sample: int) -> Pixels:
+    """The middle square of a picture: float32 array, shape (size, size, 3 or 1).
+
+    Parameters
+    ----------
+    path : Path
+    form : PictureForm
+    sample : int
+        Its number, for a refusal.
+
+    Returns
+    -------
+    float32 array
+        From 0, black, to 1, white, unless `form` declares another scale. Black and white are 0 and 255 for 8 bits, 0
+        and 65,535 for 16 bits and for 32-bit integers, 0 and 1 for 32-bit floats. Of colour pictures of 16 bits a
+        channel, the upper 8 are read.
+
+    Raises
+    ------
+    CausalVAEError
+        CV235; see `open_picture`. Also for values that are not finite, or beyond white where no scale is declared.
+
+    Notes
+    -----
+    The picture is turned as its EXIF data says. Where it has transparency (an alpha channel, or a transparent colour
+    of a palette or in its header) it is laid on the background.
+    """
+    from PIL import ImageOps
+
+    with open_picture(path) as image:
+        image.load()
+        upright = ImageOps.exif_transpose(image)
+        bands = _deep(upright, path, form, sample) if upright.mode in _DEEP else _flat(upright, form)
+        return np.stack([_cut(band, form.size) for band in bands], axis=-1)
+
+
+_DEEP: Final = ("I", "F", "I;16", "I;16L", "I;16B", "I;16N")
+
+
+def _flat(image: Image, form: PictureForm) -> list[Image]:
+    """Channels of a picture of at most 8 bits a channel."""
+    from PIL import Image as Images
+
+    if image.has_transparency_data:
+        shade = _BACKGROUNDS[form.background]
+        ground = Images.new("RGBA", image.size, (shade, shade, shade, 255))
+        image = Images.alpha_composite(ground, image.convert("RGBA"))
+    bands = image.convert("RGB" if form.colour else "L").split()
+    if form.scale is None:
+        return list(bands)
+    low, high = form.scale
+    return [
+        Images.fromarray(((np.asarray(band, np.float64) - low) / (high - low)).astype(np.float32)) for band in bands
+    ]
+
+
+def _deep(image: Image, path: Path, form: PictureForm, sample: int) -> list[Image]:
+    """Channels of a grey picture of more than 8 bits."""
+    from PIL import Image as Images
+
+    values = np.asarray(image).astype(np.float64)
+    white = 1.0 if image.mode == "F" else _WHITE_16
+    low, high = form.scale or (0.0, white)
+    odd = np.flatnonzero(~np.isfinite(values))
+    if len(odd):
+        row, column = (int(at) for at in np.unravel_index(odd[0], values.shape))
+        raise _unreadable(
+            path,
+            f"sample {sample} is {values.flat[odd[0]]:g} in row {row}, column {column} (all counted from 0)",
+            "Replace the value, or leave the file out.",
+        )
+    if form.scale is None and (values.min() < 0 or values.max() > white):
+        raise _unreadable(
+            path,
+            f"its values go from {values.min():g} to {values.max():g}, beyond 0 (black) and {white:g} (white)",
+            "Write `scale: [LOW, HIGH]` in data: the values that become 0 and 1 in all files.",
+        )
+    shades = (values - low) / (high - low)
+    clear = image.info.get("transparency")
+    if isinstance(clear, int):
+        shades[values == clear] = _BACKGROUNDS[form.background] / 255
+    return [Images.fromarray(shades.astype(np.float32))] * (3 if form.colour else 1)
+
+
+def _cut(band: Image, size: int) -> Pixels:
+    """The middle square of one channel, bytes or floats, scaled to `size`: float32 array, shape (size, size)."""
+    from PIL import Image as Images
+
+    side = min(band.size)
+    left, top = (band.size[0] - side) // 2, (band.size[1] - side) // 2
+    kind = Images.Resampling.BOX if size <= side else Images.Resampling.BILINEAR
+    cut = np.asarray(band.resize((size, size), kind, (left, top, left + side, top + side)))
+    return cut.astype(np.float32) / np.float32(255 if cut.dtype == np.uint8 else 1)
+
+
+def _unreadable(path: Path, why: str, remedy: str) -> CausalVAEError:
+    return CausalVAEError("CV235", f"{path.name} cannot be read as an image: {why}.", remedy, str(path))
