@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 import platform
 import time
 from collections.abc import Callable
@@ -48,7 +49,7 @@ from causalvae.readouts import check_readouts, measure
 from causalvae.report import write_report
 from causalvae.results import CostRow, GraphSummary, Results, TraversalStrip
 from causalvae.scoring import find_scores
-from causalvae.spec import load_spec, load_train_spec, write_resolved
+from causalvae.spec import load_spec, load_train_spec, open_spec, write_resolved
 from causalvae.spec.schema import Spec
 from causalvae.spec.training import TrainSpec
 from causalvae.training.loop import TrainProgress, TrainResult
@@ -364,7 +365,7 @@ def run(path: str | Path, out: Path = Path("runs"), on_progress: OnProgress | No
     CausalVAEError
         For what else a user can mend.
     """
-    return run_spec(load_spec(path), Path(path).parent, out, on_progress or ignore_progress)
+    return run_spec(*open_spec(path), out, on_progress or ignore_progress)
 
 
 def run_spec(spec: Spec, folder: Path, out: Path = Path("runs"), tell: OnProgress = ignore_progress) -> RunOutcome:
@@ -376,7 +377,9 @@ def run_spec(spec: Spec, folder: Path, out: Path = Path("runs"), tell: OnProgres
     runs = out / spec.name
     run_folder = runs / spec.digest
     run_folder.mkdir(parents=True, exist_ok=True)
-    (run_folder / "spec.yaml").write_text(write_resolved(spec), encoding="utf-8")
+    # Relative paths start where they did, so that the folder's own spec runs again.
+    base = os.path.relpath(folder.resolve(), run_folder.resolve())
+    (run_folder / "spec.yaml").write_text(write_resolved(spec, base), encoding="utf-8")
     predicted = _predict(spec, plan, folder, _tables(runs, plan))
     measurements = execute(spec, plan, folder, runs, tell)
     workspace = open_workspace(spec, folder)

@@ -14,7 +14,7 @@ from causalvae.engine.progress import OnProgress, ignore_progress
 from causalvae.errors import CausalVAEError
 from causalvae.report.write_comparison import write_comparison
 from causalvae.results import Results
-from causalvae.spec import load_spec
+from causalvae.spec import load_spec, open_spec
 from causalvae.spec.schema import Spec
 
 OnSide = Callable[[str, int, int], None]
@@ -90,12 +90,10 @@ def compare(
 
 
 def _plan(path: Path) -> list[_Planned]:
-    spec = load_spec(path)
+    spec, folder = open_spec(path)
     if not spec.variants:
-        return [_Planned(spec.name, spec.description, spec, path.parent)]
-    return [
-        _Planned(name, section.description, spec.variant(name), path.parent) for name, section in spec.variants.items()
-    ]
+        return [_Planned(spec.name, spec.description, spec, folder)]
+    return [_Planned(name, section.description, spec.variant(name), folder) for name, section in spec.variants.items()]
 
 
 def _title(paths: Sequence[str | Path], planned: Sequence[_Planned]) -> tuple[str, str]:

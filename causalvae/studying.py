@@ -18,6 +18,7 @@ from causalvae.report.write_study import write_study
 from causalvae.spec.disentanglement_section import DisentanglementSection
 from causalvae.spec.loader import load_spec, load_study_spec
 from causalvae.spec.model_section import ZooModel
+from causalvae.spec.places import base_folder
 from causalvae.spec.schema import Spec
 from causalvae.spec.study import StudySpec
 from causalvae.study.cell import Cell
@@ -134,13 +135,14 @@ def _analyse(
     name = study.train_spec(data, model, seed).name
     path = base / study.data[data].analysis
     weights = (_place(folder, name) / f"{name}.safetensors").resolve()
-    spec = analysis_spec(load_spec(path), weights, name, study.scores)
+    analysis = load_spec(path)
+    spec = analysis_spec(analysis, weights, name, study.scores)
     kept = folder / "cells" / f"{name}.json"
     key = digest([_CELLS, spec.digest, weights.stat().st_size, weights.stat().st_mtime_ns])
     found = _read(kept, key)
     if found is not None:
         return found
-    outcome = run_spec(spec, path.parent, folder / "runs", on_progress)
+    outcome = run_spec(spec, base_folder(path.parent, analysis.base), folder / "runs", on_progress)
     measures = measures_of(outcome.results)
     page = os.path.relpath(outcome.reports["html"], folder)
     cell = Cell(data, model, seed, measures, page)

@@ -19,6 +19,7 @@ from causalvae.models.loading import Model, load_model
 from causalvae.models.self_patch import check_sites
 from causalvae.readouts import Readout, build_readouts
 from causalvae.spec.catalogue import known_data
+from causalvae.spec.places import locate
 from causalvae.spec.schema import FactorSection, Spec
 
 _CHECK_IMAGES = 256
@@ -76,7 +77,7 @@ class Workspace:
 
         A file of more than 64 MiB is told by its size and its time of change, and so is a folder's content.
         """
-        paths = [self.folder / file for file in self.spec.data.files]
+        paths = [locate(self.folder, file) for file in self.spec.data.files]
         return digest([_fingerprint(path) for path in paths]) if paths else ""
 
 
@@ -101,7 +102,7 @@ def open_workspace(spec: Spec, folder: Path) -> Workspace:
         CV1xx for the network, CV2xx for data and readouts.
     """
     files = (*spec.model.files, *spec.data.files)
-    stamps = tuple(_stamp(folder / file) for file in files if file is not None)
+    stamps = tuple(_stamp(locate(folder, file)) for file in files if file is not None)
     return _open(spec.digest, stamps, _Held(spec), folder.resolve())
 
 

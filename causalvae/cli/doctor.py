@@ -74,6 +74,6 @@ def _torch_facts() -> tuple[str, int]:
 
 
 def _weights() -> list[str]:
-    from causalvae.models.weights import builtin_names
+    from causalvae.spec.places import builtin_names
 
     return [f"builtin://{name}" for name in builtin_names()]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -25,8 +24,6 @@ CodeOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object for machines.")]
 
 INVALID = 2
-_TRAINING = re.compile(rb"^spec\s*:\s*[\"']?causalvae/train-", re.MULTILINE)
-_HEAD_BYTES = 65_536
 
 
 def validate(
@@ -76,25 +73,12 @@ def _no_collection() -> Iterator[None]:
 def _check(path: Path) -> tuple[str | None, tuple[Diagnostic, ...]]:
     """The digest of a valid spec (None for a refused one), and what was found."""
     from causalvae.digest import digest
-    from causalvae.spec import SpecError, load_train_spec, read_spec
+    from causalvae.spec import Spec, read_any_spec
 
-    if _is_training(path):
-        try:
-            training = load_train_spec(path)
-        except SpecError as error:
-            return None, error.diagnostics
-        return digest(training.model_dump(mode="json")), ()
-    spec, diagnostics = read_spec(path)
-    return (None if spec is None else spec.digest), diagnostics
-
-
-def _is_training(path: Path) -> bool:
-    """Whether a file calls itself a training spec; one that cannot be read does not."""
-    try:
-        with path.open("rb") as file:
-            return _TRAINING.search(file.read(_HEAD_BYTES)) is not None
-    except OSError:
-        return False
+    spec, diagnostics = read_any_spec(path)
+    if spec is None:
+        return None, diagnostics
+    return spec.digest if isinstance(spec, Spec) else digest(spec.model_dump(mode="json")), diagnostics
 
 
 def _show(path: Path, digest: str | None, diagnostics: tuple[Diagnostic, ...]) -> None:
@@ -120,9 +104,10 @@ def _count(number: int, noun: str) -> str:
 def components(spec: SpecArgument, allow_code: CodeOption = False, as_json: JsonOption = False) -> None:
     """List what an address can name in the spec's network."""
     import causalvae
+    from causalvae.spec import open_spec
 
     with causalvae.allow_code(allow_code):
-        sites = causalvae.list_components(causalvae.load_spec(spec), spec.parent)
+        sites = causalvae.list_components(*open_spec(spec))
     if as_json:
         print_json(
             {
@@ -172,9 +157,10 @@ def plan(
 
 def _plan(spec: Path, explain: bool, out: Path, as_json: bool) -> None:
     import causalvae
+    from causalvae.spec import open_spec
 
-    loaded = causalvae.load_spec(spec)
-    compiled = causalvae.compile_plan(loaded, spec.parent)
+    loaded, folder = open_spec(spec)
+    compiled = causalvae.compile_plan(loaded, folder)
     content: dict[str, Any] = {"digest": compiled.digest, **asdict(compiled)}
     if not explain:
         if as_json:
@@ -184,7 +170,7 @@ def _plan(spec: Path, explain: bool, out: Path, as_json: bool) -> None:
 
         print_plan(stdout(), compiled)
         return
-    explained = causalvae.explain(loaded, compiled, spec.parent, out)
+    explained = causalvae.explain(loaded, compiled, folder, out)
     if as_json:
         print_json({**content, "explained": explained.to_dict()})
         return

@@ -20,6 +20,7 @@ from causalvae.data.systems import open_system
 from causalvae.spec.columns import Columns
 from causalvae.spec.data_section import DataSection, DspritesData
 from causalvae.spec.perturbations import PerturbationsData
+from causalvae.spec.places import locate
 from causalvae.spec.scm_section import PendulumData, ScmData
 from causalvae.spec.system_section import IsingData, MixturesData
 
@@ -242,4 +243,4 @@ def _open_source(section: DataSection, folder: Path) -> Dataset:
         return open_files(section, folder)
     if section.path is None:
         return DspritesDataset()
-    return OfficialDspritesDataset(folder / section.path)
+    return OfficialDspritesDataset(locate(folder, section.path))

@@ -16,6 +16,7 @@ from causalvae.models.opened import Opened, read_config
 from causalvae.models.python_source import find_part, make_network
 from causalvae.models.vae import VAE, Likelihood
 from causalvae.models.weights import Weights, load_into, read_weights, without_prefix
+from causalvae.spec.places import locate
 from causalvae.spec.schema import CheckpointModel, OutputSection, PosteriorSection
 
 _SPECS = "specs.json"
@@ -46,7 +47,7 @@ def open_checkpoint(section: CheckpointModel, folder: Path, input_shape: tuple[i
         and for disentangling-vae folders that cannot be read; CV115 where the architecture does not take such inputs;
         CV117 to CV119 for a factory.
     """
-    place = folder / Path(section.weights).expanduser()
+    place = locate(folder, section.weights)
     if (place / _SPECS).is_file():
         return _open_disentangling(section, place)
     weights = read_weights(section.weights, folder, section.key)

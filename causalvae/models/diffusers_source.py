@@ -19,6 +19,7 @@ from causalvae.models.opened import Opened, read_config
 from causalvae.models.pythae_source import make_quantiser
 from causalvae.models.vae import VAE
 from causalvae.models.weights import Weights
+from causalvae.spec.places import locate
 from causalvae.spec.schema import DiffusersModel
 
 _CONFIG = "config.json"
@@ -119,7 +120,7 @@ def open_diffusers(section: DiffusersModel, folder: Path, input_shape: tuple[int
         CV131 where diffusers is not installed, CV132 for folders that cannot be read, CV104 where the data has another
         number of channels.
     """
-    place = folder / Path(section.path).expanduser()
+    place = locate(folder, section.path)
     if not (place / _CONFIG).is_file() and (place / "vae" / _CONFIG).is_file():
         place = place / "vae"
     config = read_config(

@@ -19,6 +19,7 @@ from causalvae.models.opened import Opened
 from causalvae.models.python_source import refuse_code
 from causalvae.models.vae import VAE
 from causalvae.models.weights import Weights
+from causalvae.spec.places import locate
 from causalvae.spec.schema import ExportedModel
 
 _HOW = (
@@ -64,7 +65,7 @@ def open_exported(section: ExportedModel, folder: Path, input_shape: tuple[int, 
 
 
 def _open(where: str, folder: Path, place: str) -> nn.Module:
-    path = folder / Path(where).expanduser()
+    path = locate(folder, where)
     if not path.is_file():
         raise CausalVAEError(
             "CV133",

@@ -20,6 +20,7 @@ from causalvae.models.python_source import refuse_code
 from causalvae.models.vae import VAE, Likelihood
 from causalvae.models.variants.quantiser import Quantiser
 from causalvae.models.weights import Weights, load_into, read_weights
+from causalvae.spec.places import locate
 from causalvae.spec.schema import PythaeModel
 
 _FOLDER = "a folder that pythae's model.save or trainer wrote"
@@ -185,7 +186,7 @@ def open_pythae(section: PythaeModel, folder: Path, input_shape: tuple[int, ...]
         CV129 where the folder is none of pythae's or its model is of a kind that cannot be read; CV117 where it holds
         pickled modules and code is not allowed, CV118 where these fail; CV102 and CV103 for its weights.
     """
-    place = folder / Path(section.path).expanduser()
+    place = locate(folder, section.path)
     config = read_config(place / _CONFIG, section.path, "CV129", _FOLDER)
     try:
         name = str(config["name"])

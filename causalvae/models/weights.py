@@ -16,8 +16,7 @@ from torch import Tensor, nn
 
 from causalvae.errors import CausalVAEError
 from causalvae.models.torch_file import read_torch_file
-
-BUILTIN = "builtin://"
+from causalvae.spec.places import BUILTIN, builtin_names, locate
 
 
 @dataclass(frozen=True)
@@ -53,16 +52,6 @@ class Weights:
         return total.hexdigest()[:16]
 
 
-def builtin_names() -> tuple[str, ...]:
-    """Names of the weights that this package ships."""
-    folder = resources.files("causalvae.models") / "builtin"
-    if not folder.is_dir():
-        return ()
-    return tuple(
-        sorted(item.name.removesuffix(".safetensors") for item in folder.iterdir() if ".safetensors" in item.name)
-    )
-
-
 def read_weights(where: str, folder: Path, key: str | None = None) -> Weights:
     """Read weights from `where`: ``builtin://NAME``, or a path relative to `folder`.
 
@@ -90,7 +79,7 @@ def read_weights(where: str, folder: Path, key: str | None = None) -> Weights:
             )
         with resources.as_file(resources.files("causalvae.models") / "builtin" / f"{name}.safetensors") as path:
             return _read_safetensors(path, where)
-    path = folder / Path(where).expanduser()
+    path = locate(folder, where)
     if path.is_dir():
         raise CausalVAEError(
             "CV101", f"{where} is a folder.", "Name the weights file in it, such as model.pt.", "model.weights"

@@ -6,8 +6,10 @@ from causalvae.spec.diagnostics import Diagnostic, Finding, SpecError
 from causalvae.spec.loader import (
     load_spec,
     load_train_spec,
+    open_spec,
     parse_spec,
     parse_train_spec,
+    read_any_spec,
     read_spec,
     write_resolved,
 )
@@ -23,9 +25,11 @@ __all__ = [
     "check_spec",
     "load_spec",
     "load_train_spec",
+    "open_spec",
     "parse_address",
     "parse_spec",
     "parse_train_spec",
+    "read_any_spec",
     "read_spec",
     "write_resolved",
 ]

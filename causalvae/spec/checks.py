@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path as FilePath
+
 from causalvae.spec.catalogue import RESERVED_ATTRIBUTES
 from causalvae.spec.component_checks import check_components
 from causalvae.spec.data_checks import check_data
@@ -9,7 +11,7 @@ from causalvae.spec.diagnostics import Finding, Path, list_choices, nearest, sho
 from causalvae.spec.digraph import find_cycles
 from causalvae.spec.draft import Draft, draft_spec
 from causalvae.spec.entries import DataEntry
-from causalvae.spec.file_checks import check_files
+from causalvae.spec.file_checks import check_files, check_reads
 from causalvae.spec.intervention_checks import check_hypotheses, check_interventions, check_refuters
 from causalvae.spec.outcome_checks import check_vectors
 from causalvae.spec.readout_checks import check_readouts
@@ -22,7 +24,9 @@ def check_spec(spec: Spec) -> tuple[Finding, ...]:
     return check_draft(draft_spec(spec))
 
 
-def check_draft(draft: Draft, faulty: frozenset[Path] = frozenset()) -> tuple[Finding, ...]:
+def check_draft(
+    draft: Draft, faulty: frozenset[Path] = frozenset(), folder: FilePath | None = None
+) -> tuple[Finding, ...]:
     """Findings of a draft.
 
     Parameters
@@ -30,6 +34,8 @@ def check_draft(draft: Draft, faulty: frozenset[Path] = frozenset()) -> tuple[Fi
     draft : Draft
     faulty : frozenset of paths
         Values that are already known to be at fault: what rests on them is not reported again.
+    folder : path, optional
+        Where relative paths start: files, folders and modules that the draft names are looked for as well.
     """
     findings = [
         *check_data(draft.data),
@@ -45,6 +51,7 @@ def check_draft(draft: Draft, faulty: frozenset[Path] = frozenset()) -> tuple[Fi
         *check_refuters(draft),
         *_check_execution(draft),
         *check_scores(draft),
+        *([] if folder is None else check_reads(folder, draft.model, draft.data)),
     ]
     holding = {path[:depth] for path in faulty for depth in range(len(path) + 1)}
     return tuple(finding for finding in findings if not _rests_on(finding, faulty, holding))

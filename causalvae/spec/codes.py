@@ -22,6 +22,7 @@ CODES: Final[dict[str, str]] = {
     "CV015": "merge key",
     "CV016": "wrong kind or version of spec",
     "CV017": "too many faults to list",
+    "CV018": "file or folder that cannot be read",
     "CV020": "unknown key",
     "CV021": "missing key",
     "CV022": "wrong type of value",

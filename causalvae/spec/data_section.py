@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Literal
+from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import Field
 
@@ -19,6 +19,7 @@ from causalvae.spec.file_section import (
     SmallNorbData,
 )
 from causalvae.spec.perturbations import PerturbationsData
+from causalvae.spec.places import PlaceKind
 from causalvae.spec.scm_section import PendulumData, ScmData
 from causalvae.spec.system_section import IsingData, MixturesData
 
@@ -28,13 +29,10 @@ __all__ = ["DATA_SOURCES", "DataSection", "DrawSection", "DspritesData", "FileSe
 class DspritesData(DrawSection):
     """dSprites: drawn by this package, or read from the official npz or hdf5 where `path` names it."""
 
+    PLACES: ClassVar[dict[str, PlaceKind]] = {"path": "file"}
+
     source: Literal["dsprites"]
     path: str | None = Field(default=None, description="The official npz or hdf5, relative to the spec file.")
-
-    @property
-    def files(self) -> tuple[str, ...]:
-        """The official file, where there is one."""
-        return () if self.path is None else (self.path,)
 
 
 FileSection = (

@@ -250,7 +250,9 @@ def _wrap(text: str, indent: str) -> list[str]:
     # Wide characters count double; the narrower limit is safe for any mixture of them.
     wide = _columns(clean) > len(clean)
     limit = WIDTH // 2 if wide else WIDTH
-    return textwrap.wrap(clean.strip(), limit, initial_indent=lead, subsequent_indent=indent) or [lead]
+    # Names and paths are copied: they do not break at their hyphens.
+    lines = textwrap.wrap(clean.strip(), limit, initial_indent=lead, subsequent_indent=indent, break_on_hyphens=False)
+    return lines or [lead]
 
 
 def _window(source: str, column: int, length: int, width: int) -> tuple[str, int, int]:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from pydantic import Field
 
+from causalvae.spec.places import PlaceKind
 from causalvae.spec.section import Name, PairCount, Section, Seed
 
 
 class DrawSection(Section):
     """How much of any source is drawn, and what is appended to each input."""
+
+    # Keys that name what is read, and whether it is a file or a folder.
+    PLACES: ClassVar[dict[str, PlaceKind]] = {}
 
     samples: PairCount = Field(default=512, description="Samples, and pairs of each input intervention; at least 2.")
     seed: Seed = Field(default=0, description="Seed of the draw.")
@@ -25,4 +31,10 @@ class DrawSection(Section):
     @property
     def files(self) -> tuple[str, ...]:
         """The files and folders that the source reads, as the spec writes them: relative to the spec file."""
-        return ()
+        return tuple(self.places.values())
+
+    @property
+    def places(self) -> dict[str, str]:
+        """What is read, by key: files, or folders of them, relative to the spec file."""
+        named = {key: getattr(self, key) for key in self.PLACES}
+        return {key: value for key, value in named.items() if value is not None}

@@ -2,16 +2,54 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from causalvae.spec.data_section import DataSection
 from causalvae.spec.diagnostics import Finding, show_text
+from causalvae.spec.diagnostics import Path as SpecPath
 from causalvae.spec.draft import Draft
+from causalvae.spec.draw_section import DrawSection
 from causalvae.spec.file_section import CsvData, ImagesData, NpzData, TableFormat
+from causalvae.spec.model_section import CheckpointModel, PythonModel, SourceSection
+from causalvae.spec.places import check_builtin, check_module, check_place
 from causalvae.spec.schema import Intervention
 
 
 def check_files(draft: Draft) -> list[Finding]:
     """Findings on the user's own data, and on interventions that official data in files does not allow."""
-    return [*_check_own(draft.data), *_check_settable(draft)]
+    return [*_check_own(draft.data), *_check_settable(draft), *_check_shipped(draft.model)]
+
+
+def check_reads(
+    folder: Path, model: SourceSection | None, data: DataSection | None, prefix: SpecPath = ()
+) -> list[Finding]:
+    """Findings on files, folders and modules that sections name: CV018 where one is missing or cannot be read.
+
+    Parameters
+    ----------
+    folder : Path
+        Relative paths start here.
+    model, data : section or None
+    prefix : tuple
+        Path of the sections' parent in the spec.
+    """
+    findings = []
+    sections: tuple[tuple[str, SourceSection | DrawSection | None], ...] = (("model", model), ("data", data))
+    for key, section in sections:
+        if section is not None:
+            for name, where in section.places.items():
+                findings += check_place(folder, where, section.PLACES[name], (*prefix, key, name))
+    if isinstance(model, PythonModel | CheckpointModel) and model.factory is not None:
+        findings += check_module(folder, model.factory, (*prefix, "model", "factory"))
+    return findings
+
+
+def _check_shipped(model: SourceSection | None) -> list[Finding]:
+    return [
+        finding
+        for key, where in ({} if model is None else model.places).items()
+        for finding in check_builtin(where, ("model", key))
+    ]
 
 
 def _check_own(section: DataSection | None) -> list[Finding]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator
 from pydantic_core import PydanticCustomError
 
 from causalvae.spec.draw_section import DrawSection
+from causalvae.spec.places import PlaceKind
 from causalvae.spec.section import Flag, Name, Number, Section
 
 FilePath = Annotated[str, Field(min_length=1, max_length=1000)]
@@ -18,23 +19,17 @@ Column = Annotated[str, Field(min_length=1, max_length=200)]
 class OneFile(DrawSection):
     """Data that lies in one file."""
 
-    path: FilePath = Field(description="The file, relative to the spec file.")
+    PLACES: ClassVar[dict[str, PlaceKind]] = {"path": "file"}
 
-    @property
-    def files(self) -> tuple[str, ...]:
-        """The file."""
-        return (self.path,)
+    path: FilePath = Field(description="The file, relative to the spec file.")
 
 
 class OneFolder(DrawSection):
     """Data that lies in the files of one folder."""
 
-    path: FilePath = Field(description="The folder with the files, relative to the spec file.")
+    PLACES: ClassVar[dict[str, PlaceKind]] = {"path": "folder"}
 
-    @property
-    def files(self) -> tuple[str, ...]:
-        """The folder."""
-        return (self.path,)
+    path: FilePath = Field(description="The folder with the files, relative to the spec file.")
 
 
 class MorphoMnistData(OneFolder):
@@ -155,6 +150,8 @@ class TableFormat(Section):
 class CsvData(OwnData, TableFormat):
     """A table of the user's own: one sample a row, inputs and factors in columns with names."""
 
+    PLACES: ClassVar[dict[str, PlaceKind]] = {"path": "file"}
+
     source: Literal["csv"]
     path: FilePath = Field(description="The file, relative to the spec file; a first line names the columns.")
     inputs: tuple[Column, ...] = Field(
@@ -170,14 +167,11 @@ class CsvData(OwnData, TableFormat):
         ),
     )
 
-    @property
-    def files(self) -> tuple[str, ...]:
-        """The file."""
-        return (self.path,)
-
 
 class NpzData(OwnData):
     """Arrays of the user's own in an npz file: inputs with one sample a row, and one array a factor."""
+
+    PLACES: ClassVar[dict[str, PlaceKind]] = {"path": "file"}
 
     source: Literal["npz"]
     path: FilePath = Field(description="The file, relative to the spec file; arrays of Python objects are not read.")
@@ -201,14 +195,11 @@ class NpzData(OwnData):
         ),
     )
 
-    @property
-    def files(self) -> tuple[str, ...]:
-        """The file."""
-        return (self.path,)
-
 
 class ImagesData(OwnData, TableFormat):
     """A folder of the user's own images, and a table of their factors."""
+
+    PLACES: ClassVar[dict[str, PlaceKind]] = {"path": "folder", "table": "file"}
 
     source: Literal["images"]
     path: FilePath = Field(
@@ -228,8 +219,3 @@ class ImagesData(OwnData, TableFormat):
             "for 8 bits, 0 and 65535 for 16, 0 and 1 for floats."
         ),
     )
-
-    @property
-    def files(self) -> tuple[str, ...]:
-        """The folder and the table."""
-        return (self.path,) if self.table is None else (self.path, self.table)

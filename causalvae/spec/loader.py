@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from pathlib import Path as FilePath
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 
 from pydantic import BaseModel, ValidationError
 
@@ -13,8 +13,10 @@ from causalvae.spec.checks import check_draft
 from causalvae.spec.data_checks import check_data
 from causalvae.spec.diagnostics import Diagnostic, Finding, SpecError, field_of
 from causalvae.spec.draft import draft_plain, draft_spec
+from causalvae.spec.file_checks import check_reads
+from causalvae.spec.places import base_folder, check_place
 from causalvae.spec.schema import Spec
-from causalvae.spec.shape_faults import explain_levels, explain_shape
+from causalvae.spec.shape_faults import explain_levels, explain_shape, wrong_kind
 from causalvae.spec.yaml_tree import MAX_BYTES, Node, TextFault, compose, decode, normalise, split_lines, too_large
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from causalvae.spec.training import TrainSpec
 
 MAX_DIAGNOSTICS = 200
+KINDS: Final = ("causalvae/v1", "causalvae/train-v1", "causalvae/study-v1")
 _M = TypeVar("_M", bound=BaseModel)
 
 
@@ -54,20 +57,57 @@ def parse_train_spec(
     return _parse(TrainSpec, text, str(file))
 
 
-def read_spec(path: str | os.PathLike[str]) -> tuple[Spec | None, tuple[Diagnostic, ...]]:
-    """Read and check a spec file; a file that cannot be read is a diagnostic too, and warnings are handed on."""
-    return _read(Spec, path)
+def read_spec(path: str | os.PathLike[str], files: bool = False) -> tuple[Spec | None, tuple[Diagnostic, ...]]:
+    """Read and check a spec file; a file that cannot be read is a diagnostic too, and warnings are handed on.
+
+    Parameters
+    ----------
+    path : str or path
+    files : bool
+        Check as well that the files, folders and modules that the spec names are there and can be read.
+    """
+    return _read(Spec, path, files)
 
 
-def load_spec(path: str | os.PathLike[str]) -> Spec:
+def read_any_spec(path: str | os.PathLike[str]) -> tuple[BaseModel | None, tuple[Diagnostic, ...]]:
+    """Read and check an analysis, training or study spec, whichever the file says it is, and the files that it names.
+
+    Returns
+    -------
+    spec : Spec, TrainSpec, StudySpec or None
+        None where any diagnostic is an error.
+    diagnostics : tuple of Diagnostic
+    """
+    return _read(None, path, files=True)
+
+
+def load_spec(path: str | os.PathLike[str], files: bool = False) -> Spec:
     """Read a spec file.
+
+    Parameters
+    ----------
+    path : str or path
+    files : bool
+        Check as well that the files, folders and modules that the spec names are there and can be read.
 
     Raises
     ------
     SpecError
         With every fault in `diagnostics`, where there is an error. `read_spec` gives warnings as well.
     """
-    return _load(Spec, path)
+    return _load(Spec, path, files)
+
+
+def open_spec(path: str | os.PathLike[str]) -> tuple[Spec, FilePath]:
+    """A spec that is to be run, with the folder that its relative paths start at.
+
+    Raises
+    ------
+    SpecError
+        With every fault in `diagnostics`, missing files among them.
+    """
+    spec = _load(Spec, path, files=True)
+    return spec, base_folder(FilePath(path).parent, spec.base)
 
 
 def load_train_spec(path: str | os.PathLike[str]) -> TrainSpec:
@@ -97,8 +137,15 @@ def load_study_spec(path: str | os.PathLike[str]) -> StudySpec:
     return _load(StudySpec, path)
 
 
-def write_resolved(spec: Spec) -> str:
-    """A spec as YAML with every default written out; reading it gives an equal spec."""
+def write_resolved(spec: Spec, base: str | None = None) -> str:
+    """A spec as YAML with every default written out; reading it gives an equal spec.
+
+    Parameters
+    ----------
+    spec : Spec
+    base : str, optional
+        Where the text will lie elsewhere than the spec's own file: the folder that relative paths start at.
+    """
     from io import StringIO
 
     from ruamel.yaml import YAML
@@ -108,18 +155,29 @@ def write_resolved(spec: Spec) -> str:
     writer.allow_unicode = True
     writer.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
     stream = StringIO()
-    writer.dump(spec.model_dump(mode="json", by_alias=True, exclude_none=True), stream)
+    written = spec if base is None else spec.model_copy(update={"base": base})
+    writer.dump(written.model_dump(mode="json", by_alias=True, exclude_none=True), stream)
     return stream.getvalue()
 
 
-def _load(model: type[_M], path: str | os.PathLike[str]) -> _M:
-    spec, diagnostics = _read(model, path)
+def _load(model: type[_M], path: str | os.PathLike[str], files: bool = False) -> _M:
+    spec, diagnostics = _read(model, path, files)
     if spec is None:
         raise SpecError(diagnostics)
     return spec
 
 
-def _read(model: type[_M], path: str | os.PathLike[str]) -> tuple[_M | None, tuple[Diagnostic, ...]]:
+@overload
+def _read(
+    model: type[_M], path: str | os.PathLike[str], files: bool = False
+) -> tuple[_M | None, tuple[Diagnostic, ...]]: ...
+@overload
+def _read(
+    model: None, path: str | os.PathLike[str], files: bool = False
+) -> tuple[BaseModel | None, tuple[Diagnostic, ...]]: ...
+def _read(
+    model: type[Any] | None, path: str | os.PathLike[str], files: bool = False
+) -> tuple[Any, tuple[Diagnostic, ...]]:
     name = os.fspath(path)
     try:
         with FilePath(path).open("rb") as file:
@@ -142,10 +200,12 @@ def _read(model: type[_M], path: str | os.PathLike[str]) -> tuple[_M | None, tup
         return None, (fault,)
     if size > MAX_BYTES:
         return None, (_place_text(too_large(size), name, []),)
-    return _parse(model, data, name)
+    return _parse(model, data, name, FilePath(path).parent if files else None)
 
 
-def _parse(model: type[_M], text: str | bytes, file: str) -> tuple[_M | None, tuple[Diagnostic, ...]]:
+def _parse(
+    model: type[Any] | None, text: str | bytes, file: str, folder: FilePath | None = None
+) -> tuple[Any, tuple[Diagnostic, ...]]:
     undecodable: TextFault | None = None
     if isinstance(text, bytes):
         text, undecodable = decode(text)
@@ -155,7 +215,7 @@ def _parse(model: type[_M], text: str | bytes, file: str) -> tuple[_M | None, tu
         return None, (_place_text(undecodable, file, lines),)
     root, text_faults = compose(text)
     diagnostics = [_place_text(fault, file, lines) for fault in text_faults]
-    spec: _M | None = None
+    spec: Any = None
     if root is not None and root.kind != "mapping":
         fault = TextFault(
             "CV013",
@@ -166,7 +226,7 @@ def _parse(model: type[_M], text: str | bytes, file: str) -> tuple[_M | None, tu
         )
         diagnostics.append(_place_text(fault, file, lines))
     elif root is not None:
-        spec, findings = _validate(model, root.to_plain())
+        spec, findings = _validate(model, root.to_plain(), folder)
         # What stands where the text itself is broken was never read: its value is not the user's.
         broken = {(fault.line, fault.column) for fault in text_faults}
         placed = (_place(finding, root, file, lines) for finding in findings)
@@ -174,30 +234,73 @@ def _parse(model: type[_M], text: str | bytes, file: str) -> tuple[_M | None, tu
     return _settle(spec, diagnostics, file)
 
 
-def _validate(model: type[_M], plain: dict[str, Any]) -> tuple[_M | None, list[Finding]]:
-    spec: _M | None = None
+def _kind_of(said: Any) -> type[BaseModel] | None:
+    """The kind of spec that `spec:` names; None where it names none."""
+    # Imported when they are asked for: building them is a tenth of what validating a spec takes.
+    if said == "causalvae/train-v1":
+        from causalvae.spec.training import TrainSpec
+
+        return TrainSpec
+    if said == "causalvae/study-v1":
+        from causalvae.spec.study import StudySpec
+
+        return StudySpec
+    return Spec if said == "causalvae/v1" else None
+
+
+def _validate(
+    model: type[Any] | None, plain: dict[str, Any], folder: FilePath | None = None
+) -> tuple[Any, list[Finding]]:
+    """A spec from plain values, and what is wrong with them; at least one error where it is None."""
+    said = plain.get("spec")
+    named = _kind_of(said)
+    model = model or named or Spec
+    if named is not None and named is not model:
+        # What else is written is right for a spec of the other kind.
+        return None, [wrong_kind(said, next(kind for kind in KINDS if _kind_of(kind) is model))]
+    spec: Any = None
     findings: list[Finding] = []
     try:
         spec = model.model_validate(plain)
     except ValidationError as error:
         findings = explain_shape(error.errors(include_url=False), model, plain)
-    if issubclass(model, Spec):
-        findings += explain_levels(plain, findings)
-        faulty = frozenset(finding.path for finding in findings)
-        draft = draft_spec(spec, plain) if isinstance(spec, Spec) else draft_plain(plain, faulty)
-        # That an item holds too many levels says nothing of what each of them holds.
-        findings += check_draft(draft, frozenset(found.path for found in findings if found.code != "CV028"))
-        if isinstance(spec, Spec):
-            findings += _check_variants(spec, plain, findings)
-    else:
-        from causalvae.spec.training import TrainSpec
-
-        if isinstance(spec, TrainSpec):
-            findings += check_data(spec.data)
+    if not issubclass(model, Spec):
+        return spec, [*findings, *([] if spec is None else _check_other(spec, folder))]
+    findings += explain_levels(plain, findings)
+    faulty = frozenset(finding.path for finding in findings)
+    draft = draft_spec(spec, plain) if isinstance(spec, Spec) else draft_plain(plain, faulty)
+    if folder is not None and isinstance(base := plain.get("base"), str):
+        wrong = check_place(folder, base, "folder", ("base",))
+        findings += wrong
+        # Files below a folder that is not there are not there either.
+        folder = None if wrong else base_folder(folder, base)
+    # That an item holds too many levels says nothing of what each of them holds.
+    findings += check_draft(draft, frozenset(found.path for found in findings if found.code != "CV028"), folder)
+    if isinstance(spec, Spec):
+        findings += _check_variants(spec, plain, findings, folder)
     return spec, findings
 
 
-def _check_variants(spec: Spec, plain: dict[str, Any], known: list[Finding]) -> list[Finding]:
+def _check_other(spec: BaseModel, folder: FilePath | None) -> list[Finding]:
+    """What only the whole of a training or study spec can say."""
+    from causalvae.spec.training import TrainSpec
+
+    if isinstance(spec, TrainSpec):
+        found = check_data(spec.data)
+        return found if folder is None else [*found, *check_reads(folder, None, spec.data)]
+    from causalvae.spec.study import StudySpec
+
+    findings = []
+    for name, section in spec.data.items() if isinstance(spec, StudySpec) else ():
+        inside = check_data(section.data)
+        if folder is not None:
+            inside += check_reads(folder, None, section.data)
+            findings += check_place(folder, section.analysis, "file", ("data", name, "analysis"))
+        findings += [replace(finding, path=("data", name, *finding.path)) for finding in inside]
+    return findings
+
+
+def _check_variants(spec: Spec, plain: dict[str, Any], known: list[Finding], folder: FilePath | None) -> list[Finding]:
     """What is wrong with a side of a comparison and not with the spec itself, placed in the variant."""
     seen = {(finding.code, finding.path, finding.message) for finding in known}
     findings = []
@@ -207,7 +310,7 @@ def _check_variants(spec: Spec, plain: dict[str, Any], known: list[Finding]) -> 
         merged |= {key: own[key] for key in ("model", "data") if key in own}
         if section.mapping is not None:
             merged["mapping"] = {**plain.get("mapping", {}), **own["mapping"]}
-        for finding in check_draft(draft_spec(spec.variant(name), merged), frozenset()):
+        for finding in check_draft(draft_spec(spec.variant(name), merged), frozenset(), folder):
             if (finding.code, finding.path, finding.message) in seen:
                 continue
             path = finding.path
@@ -219,7 +322,7 @@ def _check_variants(spec: Spec, plain: dict[str, Any], known: list[Finding]) -> 
     return findings
 
 
-def _settle(spec: _M | None, diagnostics: list[Diagnostic], file: str) -> tuple[_M | None, tuple[Diagnostic, ...]]:
+def _settle(spec: Any, diagnostics: list[Diagnostic], file: str) -> tuple[Any, tuple[Diagnostic, ...]]:
     unique = dict.fromkeys(sorted(diagnostics, key=lambda fault: (fault.line, fault.column, fault.code)))
     faults = list(unique)
     if any(fault.severity == "error" for fault in faults):

@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from causalvae.spec.places import PlaceKind
 from causalvae.spec.section import Count, Flag, ModestCount, Number, Section
 
 Factory = Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$", max_length=500)]
@@ -43,7 +44,7 @@ class SourceSection(Section):
     """What every source of a network has in common."""
 
     # Keys that say where a network lies: what lies there is hashed, so a moved file is the same network.
-    PLACES: ClassVar[tuple[str, ...]] = ("weights",)
+    PLACES: ClassVar[dict[str, PlaceKind]] = {"weights": "file"}
 
     source: str
     latent: Literal["mean", "sample"] = Field(
@@ -108,6 +109,8 @@ class ZooModel(SourceSection):
 class CheckpointModel(SourceSection):
     """The user's own weights, of an architecture that this package has, or of a network that a function makes."""
 
+    PLACES: ClassVar[dict[str, PlaceKind]] = {"weights": "file or folder"}
+
     source: Literal["checkpoint"]
     weights: str = Field(
         min_length=1,
@@ -159,7 +162,7 @@ class CheckpointModel(SourceSection):
             if getattr(self, key) is not None and architecture not in owners:
                 raise _foreign(key, " or ".join(f"`name: {owner}`" for owner in owners))
         for key in _OF_A_FACTORY:
-            if key in self.model_fields_set and self.factory is None:
+            if self.factory is None and getattr(self, key) != type(self).model_fields[key].default:
                 raise _foreign(key, "`factory`")
         if self.factory is not None and self.latent_dim is None:
             raise PydanticCustomError("lacks_latents", "a factory's network needs latent_dim")
@@ -228,7 +231,7 @@ class PythonModel(SourceSection):
 class PythaeModel(SourceSection):
     """A folder that pythae saved: model_config.json, model.pt and, for networks of the user's own, pickled modules."""
 
-    PLACES: ClassVar[tuple[str, ...]] = ("path",)
+    PLACES: ClassVar[dict[str, PlaceKind]] = {"path": "folder"}
 
     source: Literal["pythae"]
     path: str = Field(min_length=1, description="The folder, relative to the spec file.")
@@ -250,7 +253,7 @@ class PythaeModel(SourceSection):
 class DiffusersModel(SourceSection):
     """A folder that diffusers saved: config.json and weights of an AutoencoderKL, a VQModel or an AutoencoderTiny."""
 
-    PLACES: ClassVar[tuple[str, ...]] = ("path",)
+    PLACES: ClassVar[dict[str, PlaceKind]] = {"path": "folder"}
 
     source: Literal["diffusers"]
     path: str = Field(
@@ -270,7 +273,7 @@ class DiffusersModel(SourceSection):
 class ExportedModel(SourceSection):
     """An encoder and a decoder that torch.export saved; opening such files can run code (--allow-code)."""
 
-    PLACES: ClassVar[tuple[str, ...]] = ("encoder", "decoder")
+    PLACES: ClassVar[dict[str, PlaceKind]] = {"encoder": "file", "decoder": "file"}
 
     source: Literal["exported"]
     encoder: str = Field(min_length=1, description="A .pt2 file, from inputs to posterior parameters.")

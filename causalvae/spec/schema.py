@@ -312,6 +312,11 @@ class Spec(Section):
         pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100, description="Names the run's folder and its report."
     )
     description: str = ""
+    base: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Where relative paths start, relative to this file; the file's own folder where left out.",
+    )
     model: ModelSection
     data: DataSection
     graph: GraphSection
@@ -340,7 +345,7 @@ class Spec(Section):
     @property
     def digest(self) -> str:
         """Content hash of the resolved spec, apart from what it is compared with."""
-        content = self.model_dump(mode="json", by_alias=True, exclude={"variants"})
+        content = self.model_dump(mode="json", by_alias=True, exclude={"variants", "base"})
         # A spec that says nothing of these is the spec that it was before they could be said.
         if self.disentanglement is None:
             del content["disentanglement"]

@@ -253,7 +253,7 @@ def _not_a_choice(item: _Located) -> Finding:
         path, value = (*path, key), value.get(key) if isinstance(value, dict) else value
     choices = re.findall(r"'([^']*)'", str(item.context.get("expected_tags") or item.context.get("expected") or ""))
     if path == ("spec",):
-        return _wrong_kind(value, choices)
+        return wrong_kind(value, choices[0] if choices else "causalvae/v1")
     meant = nearest(value, choices) if isinstance(value, str) else ""
     return Finding(
         "CV023",
@@ -264,14 +264,18 @@ def _not_a_choice(item: _Located) -> Finding:
     )
 
 
-def _wrong_kind(value: Any, choices: Sequence[str]) -> Finding:
-    wanted = choices[0] if choices else "causalvae/v1"
-    advice = f"Write `spec: {wanted}`."
-    if value == "causalvae/train-v1":
-        advice = "This is a training spec: run it with `causalvae train`."
-    elif value == "causalvae/v1":
-        advice = "This is an analysis spec: run it with `causalvae run`."
-    return Finding("CV016", ("spec",), f"this is read as '{wanted}', and the file says {_describe(value)}", advice)
+_COMMANDS: Final[dict[str, str]] = {
+    "causalvae/v1": "This is an analysis spec: run it with `causalvae run`.",
+    "causalvae/train-v1": "This is a training spec: run it with `causalvae train`.",
+    "causalvae/study-v1": "This is a study spec: run it with `causalvae study`.",
+}
+
+
+def wrong_kind(said: Any, wanted: str) -> Finding:
+    """A finding on a file that is read as one kind of spec and says that it is another."""
+    advice = _COMMANDS.get(said) if isinstance(said, str) else None
+    message = f"this is read as '{wanted}', and the file says {_describe(said)}"
+    return Finding("CV016", ("spec",), message, advice or f"Write `spec: {wanted}`.")
 
 
 def _wrong_count(path: Path, given: str, choices: Sequence[str]) -> Finding:

@@ -12,8 +12,9 @@ from causalvae.data.dataset import DspritesDataset
 from causalvae.data.pairs import draw_samples
 from causalvae.models.check import check_model
 from causalvae.models.loading import load_model
-from causalvae.models.weights import builtin_names, read_weights
+from causalvae.models.weights import read_weights
 from causalvae.spec import load_train_spec
+from causalvae.spec.places import builtin_names
 from causalvae.spec.schema import ZooModel
 from causalvae.spec.training import TrainSpec
 

@@ -158,7 +158,7 @@ def test_the_number_of_null_circuits_that_is_asked_for_suffices() -> None:
 
 
 def test_a_checkpoint_says_how_many_latents_there_are() -> None:
-    model = "  source: zoo\n  name: burgess\n  weights: builtin://dsprites-annealed\n"
+    model = "  source: zoo\n  name: burgess\n  weights: builtin://dsprites-tcvae\n"
     for size, codes in ((12, []), (8, []), (6, ["CV052"])):
         text = GOOD.replace(model, f"  source: checkpoint\n  weights: w.pt\n  latent_dim: {size}\n")
         assert [found.code for found in parse_spec(text)[1]] == codes

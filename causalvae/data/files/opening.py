@@ -16,6 +16,7 @@ from causalvae.spec.file_section import (
     Shapes3dData,
     SmallNorbData,
 )
+from causalvae.spec.places import locate
 
 if TYPE_CHECKING:
     from causalvae.data.files.labelled import Samples
@@ -45,7 +46,7 @@ def open_files(section: FileSection, folder: Path) -> Samples | MorphoMnistDatas
 
 
 def _open(section: FileSection, folder: Path) -> Samples | MorphoMnistDataset:
-    path = folder / section.path
+    path = locate(folder, section.path)
     # Each format is imported when it is asked for: HDF5, MATLAB and images each load a library of their own.
     match section:
         case MorphoMnistData():
@@ -83,5 +84,5 @@ def _open(section: FileSection, folder: Path) -> Samples | MorphoMnistDataset:
         case ImagesData():
             from causalvae.data.files.own_images import open_images
 
-            table = None if section.table is None else folder / section.table
+            table = None if section.table is None else locate(folder, section.table)
             return open_images(section, path, table)

@@ -1,0 +1,140 @@
+"""Files and folders that a spec names: where they lie, and which of them cannot be read.
+
+Nothing is opened and nothing is imported here, so that validation stays instant and never waits for a pipe.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import stat
+from importlib import resources
+from importlib.machinery import PathFinder
+from pathlib import Path
+from typing import Final, Literal
+
+from causalvae.spec.diagnostics import Finding, list_choices, nearest, show_text
+from causalvae.spec.diagnostics import Path as SpecPath
+
+PlaceKind = Literal["file", "folder", "file or folder"]
+
+BUILTIN: Final = "builtin://"
+
+
+def locate(folder: Path, where: str) -> Path:
+    """The path that a spec writes as `where`: relative to `folder`, with ``~`` for the home folder."""
+    return folder / Path(where).expanduser()
+
+
+def base_folder(folder: Path, base: str | None) -> Path:
+    """Where relative paths of a spec in `folder` start: there, or at its `base`."""
+    return folder if base is None else locate(folder, base)
+
+
+def builtin_names() -> tuple[str, ...]:
+    """Names of the weights that the package ships, without ``builtin://``."""
+    shipped = resources.files("causalvae") / "models" / "builtin"
+    names = (item.name for item in shipped.iterdir()) if shipped.is_dir() else ()
+    return tuple(sorted(name.removesuffix(".safetensors") for name in names if name.endswith(".safetensors")))
+
+
+def check_builtin(where: str, path: SpecPath) -> list[Finding]:
+    """A finding where `where` names weights that the package does not ship; none for a path."""
+    name, known = where.removeprefix(BUILTIN), builtin_names()
+    if not where.startswith(BUILTIN) or name in known:
+        return []
+    meant = nearest(name, known)
+    return [
+        Finding(
+            "CV018",
+            path,
+            f"there are no built-in weights {show_text(name)}",
+            f"Built in: {list_choices([BUILTIN + other for other in known], 'and')}.",
+            BUILTIN + meant if meant else "",
+        )
+    ]
+
+
+def check_place(folder: Path, where: str, kind: PlaceKind, path: SpecPath) -> list[Finding]:
+    """A finding where what a spec names is missing, of another kind or not to be read.
+
+    Parameters
+    ----------
+    folder : Path
+        Relative paths start here.
+    where : str
+        As the spec writes it.
+    kind : {"file", "folder", "file or folder"}
+        What is wanted.
+    path : tuple
+        Of the value in the spec.
+    """
+    if where.startswith(BUILTIN):
+        return []
+    try:
+        full = locate(folder, where)
+        mode = full.stat().st_mode
+    except FileNotFoundError:
+        return [_missing(folder, where, kind, path)]
+    # A name too long, a byte that no path holds, a file where a folder is wanted on the way, a home without a user.
+    except (OSError, ValueError, RuntimeError) as error:
+        reason = (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
+        said = f"{show_text(where, 60)} cannot be read: {reason.lower()}"
+        return [Finding("CV018", path, said, "Name a path that exists.")]
+    found = "file" if stat.S_ISREG(mode) else "folder" if stat.S_ISDIR(mode) else "device or pipe"
+    if found not in kind.split(" or "):
+        said = f"{show_text(where, 60)} is a {found}, and a {kind} is wanted here"
+        return [Finding("CV018", path, said, f"Name a {kind}.")]
+    if not os.access(full, os.R_OK | (os.X_OK if found == "folder" else 0)):
+        said = f"the {found} {show_text(where, 60)} cannot be read: permission denied"
+        return [Finding("CV018", path, said, f"Give yourself permission to read it, or name another {found}.")]
+    return []
+
+
+def check_module(folder: Path, factory: str, path: SpecPath) -> list[Finding]:
+    """A finding where the module of a factory is neither beside the spec nor installed; imports nothing."""
+    module = factory.partition(":")[0]
+    top, *inner = module.split(".")
+    try:
+        found = PathFinder.find_spec(top, [str(folder.resolve())]) or importlib.util.find_spec(top)
+    except ValueError:
+        # A module that is imported and does not say where it came from.
+        return []
+    places = None if found is None else found.submodule_search_locations
+    # Modules inside a package are looked for in its folders: finding them by import would run the package.
+    for name in inner:
+        found = PathFinder.find_spec(name, list(places)) if found is not None and places else None
+        places = None if found is None else found.submodule_search_locations
+    if found is not None:
+        return []
+    near = [item.stem for item in folder.glob("*.py")] if folder.is_dir() else []
+    return [
+        Finding(
+            "CV018",
+            path,
+            f"there is no module {show_text(module)}",
+            f"Modules are looked for beside the spec file ({folder.resolve()}) and among what is installed.",
+            nearest(module, near),
+            part=module,
+        )
+    ]
+
+
+def _missing(folder: Path, where: str, kind: PlaceKind, path: SpecPath) -> Finding:
+    base = folder.resolve()
+    advice = f"Relative paths start at {base}."
+    if where.endswith(".safetensors"):
+        advice += " Weights of `causalvae train` are there once it has run."
+    full = locate(folder, where)
+    meant = nearest(full.name, _names_in(full.parent, kind))
+    near = str(Path(where).with_name(meant)) if meant else ""
+    return Finding("CV018", path, f"there is no {kind} {show_text(where, 60)}", advice, near)
+
+
+def _names_in(folder: Path, kind: PlaceKind) -> list[str]:
+    """Names of what lies in a folder and is of the kind; none of one that cannot be read."""
+    try:
+        with os.scandir(folder) as items:
+            return [item.name for item in items if kind != ("file" if item.is_dir() else "folder")]
+    except OSError:
+        return []
