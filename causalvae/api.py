@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import os
 import platform
 import time
@@ -15,6 +16,7 @@ from typing import Any
 
 from causalvae.alignment.assess import assess
 from causalvae.alignment.types import Alignment
+from causalvae.boundary import coded
 from causalvae.circuits import Verdict, judge
 from causalvae.controls import control_checks, summarise_latents, warn
 from causalvae.costs import (
@@ -33,10 +35,11 @@ from causalvae.engine.backends.backend import open_backend
 from causalvae.engine.execute import choose_device, execute_plan
 from causalvae.engine.forecast import Forecast
 from causalvae.engine.forecast import forecast as _forecast
-from causalvae.engine.measurements import Measurements, write_json
+from causalvae.engine.measurements import Measurements
 from causalvae.engine.progress import OnProgress, Progress, ignore_progress
 from causalvae.engine.runner import PlanRunner
 from causalvae.engine.workers import single_threaded_kernels
+from causalvae.files import UNSEALED, make_folder, remove_stale, seal, write_file, write_json
 from causalvae.finding import FoundLatents
 from causalvae.metrics import find_metrics, perturbed_owners
 from causalvae.models.components import Site
@@ -54,6 +57,7 @@ from causalvae.spec.schema import Spec
 from causalvae.spec.training import TrainSpec
 from causalvae.training.loop import TrainProgress, TrainResult
 from causalvae.training.loop import train as _train
+from causalvae.trust import refuse_code
 from causalvae.workspace import Workspace, open_workspace
 
 _CONTROL_PAIRS = 64
@@ -120,6 +124,7 @@ class TrainOutcome:
     weights: Path
 
 
+@coded
 def list_components(spec: Spec, folder: Path) -> tuple[Site, ...]:
     """Every addressable component of a spec's network, in the order of computation.
 
@@ -132,6 +137,7 @@ def list_components(spec: Spec, folder: Path) -> tuple[Site, ...]:
     return open_workspace(spec, folder).model.components.sites
 
 
+@coded
 def compile_plan(spec: Spec, folder: Path, passes: tuple[str, ...] | None = None) -> Plan:
     """Compile a spec into a plan without running it.
 
@@ -151,6 +157,7 @@ def compile_plan(spec: Spec, folder: Path, passes: tuple[str, ...] | None = None
     return replace(plan, spec_digest=spec.digest, measures=measures)
 
 
+@coded
 def forecast(spec: Spec, plan: Plan, folder: Path, each_pass: bool = True) -> Forecast:
     """What running a plan will cost on this machine: a few rows of every kind are run and timed.
 
@@ -178,6 +185,7 @@ def forecast(spec: Spec, plan: Plan, folder: Path, each_pass: bool = True) -> Fo
         return _forecast(plan, runner, cores, each_pass=each_pass)
 
 
+@coded
 def explain(spec: Spec, plan: Plan, folder: Path, out: Path = Path("runs")) -> Explained:
     """What running a plan will cost, pass by pass, and what it has cost where ``out`` holds a run of it."""
     runs = out / spec.name
@@ -189,6 +197,7 @@ def _tables(runs: Path, plan: Plan) -> Path:
     return runs / "tables" / plan.tables_digest
 
 
+@coded
 def execute(
     spec: Spec,
     plan: Plan,
@@ -209,7 +218,9 @@ def execute(
         Takes the tables, in ``tables/DIGEST``: those of every spec that asks for the same are one.
     on_progress : callable
     """
+    _check_trust(spec)
     workspace = open_workspace(spec, folder)
+    make_folder(_tables(runs, plan), below=runs.parent)
     measurements = execute_plan(
         plan,
         workspace.model,
@@ -223,6 +234,12 @@ def execute(
     return measurements.with_periods(workspace.periods)
 
 
+def _check_trust(spec: Spec) -> None:
+    """Refuse a cluster that the spec names, unless code is allowed: the network and the data would be sent there."""
+    if spec.execution.address is not None:
+        refuse_code(f"execution.address: {spec.execution.address}, a cluster that is sent code", "execution.address")
+
+
 def _execute_randomised(workspace: Workspace, plan: Plan, runs: Path) -> Measurements | None:
     """The hypotheses' treatments and the latent perturbations on a randomly initialised copy of the network."""
     spec = workspace.spec
@@ -233,6 +250,7 @@ def _execute_randomised(workspace: Workspace, plan: Plan, runs: Path) -> Measure
     weights = f"{plan.model_digest}, drawn anew with seed {spec.execution.seed}"
     roles: tuple[Role, ...] = ("base", "counterfactual", "perturbation")
     randomised = replace(restrict(plan, owners, roles, _CONTROL_PAIRS), model_digest=weights)
+    make_folder(_tables(runs, randomised), below=runs.parent)
     measurements = execute_plan(
         randomised,
         model,
@@ -244,6 +262,7 @@ def _execute_randomised(workspace: Workspace, plan: Plan, runs: Path) -> Measure
     return measurements.with_periods(workspace.periods)
 
 
+@coded
 def analyse(
     spec: Spec,
     plan: Plan,
@@ -346,6 +365,7 @@ def analyse(
     )
 
 
+@coded
 def run(path: str | Path, out: Path = Path("runs"), on_progress: OnProgress | None = None) -> RunOutcome:
     """A spec file from text to report.
 
@@ -368,18 +388,21 @@ def run(path: str | Path, out: Path = Path("runs"), on_progress: OnProgress | No
     return run_spec(*open_spec(path), out, on_progress or ignore_progress)
 
 
+@coded
 def run_spec(spec: Spec, folder: Path, out: Path = Path("runs"), tell: OnProgress = ignore_progress) -> RunOutcome:
     """A spec from value to report, as `run`; relative paths start at `folder`."""
     began = time.perf_counter()
+    _check_trust(spec)
     tell(Progress("network", 0, 1, "networks"))
     plan = compile_plan(spec, folder)
     tell(Progress("network", 1, 1, "networks"))
     runs = out / spec.name
     run_folder = runs / spec.digest
-    run_folder.mkdir(parents=True, exist_ok=True)
+    make_folder(run_folder, below=out)
+    remove_stale(run_folder)
     # Relative paths start where they did, so that the folder's own spec runs again.
-    base = os.path.relpath(folder.resolve(), run_folder.resolve())
-    (run_folder / "spec.yaml").write_text(write_resolved(spec, base), encoding="utf-8")
+    resolved = write_resolved(spec, os.path.relpath(folder.resolve(), run_folder.resolve()))
+    write_file(run_folder / "spec.yaml", resolved)
     predicted = _predict(spec, plan, folder, _tables(runs, plan))
     measurements = execute(spec, plan, folder, runs, tell)
     workspace = open_workspace(spec, folder)
@@ -396,7 +419,8 @@ def run_spec(spec: Spec, folder: Path, out: Path = Path("runs"), tell: OnProgres
     results = replace(results, execution=execution, costs=costs)
     # The JSON is always there, so that any report can be rendered again.
     reports = write_report(results, run_folder, tuple(dict.fromkeys((*spec.report.formats, "json"))))
-    write_json({**results.manifest, **results.execution}, run_folder / "manifest.json")
+    files = {"spec.yaml": hashlib.sha256(resolved.encode()).hexdigest()}
+    write_json({**results.manifest, **results.execution, "files": files}, run_folder / "manifest.json")
     return RunOutcome(results, run_folder, reports)
 
 
@@ -406,11 +430,12 @@ def _predict(spec: Spec, plan: Plan, folder: Path, tables: Path) -> tuple[CostRo
     if kept is not None:
         return kept
     rows = predicted_rows(forecast(spec, plan, folder, each_pass=False))
-    tables.mkdir(parents=True, exist_ok=True)
+    make_folder(tables, below=tables.parents[2])
     keep_prediction(rows, tables)
     return rows
 
 
+@coded
 def train(
     path: str | Path, out: Path | None = None, on_progress: Callable[[TrainProgress], None] = lambda progress: None
 ) -> TrainOutcome:
@@ -429,6 +454,7 @@ def train(
     return train_network(spec, out or Path("runs") / "train" / spec.name, Path(path).parent, on_progress)
 
 
+@coded
 def train_network(
     spec: TrainSpec,
     folder: Path,
@@ -450,13 +476,11 @@ def train_network(
 
 
 def _write_weights(result: TrainResult, folder: Path, name: str) -> Path:
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     path = folder / f"{name}.safetensors"
-    partial = path.with_name(path.name + ".partial")
     state = {key: value.contiguous() for key, value in result.vae.state_dict().items()}
-    save_file(state, str(partial), metadata=result.metadata)
-    partial.replace(path)
+    write_file(path, seal(save(state, metadata={**result.metadata, "checksum": UNSEALED})))
     return path
 
 

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from causalvae.api import run_spec
+from causalvae.boundary import coded
 from causalvae.comparison import Comparison, summarise
 from causalvae.digest import digest
 from causalvae.engine.progress import OnProgress, ignore_progress
 from causalvae.errors import CausalVAEError
+from causalvae.files import make_folder
 from causalvae.report.write_comparison import write_comparison
 from causalvae.results import Results
 from causalvae.spec import load_spec, open_spec
@@ -37,6 +39,7 @@ class _Planned:
     folder: Path
 
 
+@coded
 def compare(
     paths: Sequence[str | Path],
     out: Path = Path("runs"),
@@ -81,6 +84,7 @@ def compare(
         runs.append((side.name, side.description, outcome.results, page))
     title, description = _title(paths, planned)
     folder = out / title / f"compare-{digest([side.spec.digest for side in planned])}"
+    make_folder(folder, below=out)
     comparison = summarise(
         title,
         description,

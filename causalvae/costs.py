@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from causalvae.engine.forecast import Forecast
-from causalvae.engine.measurements import write_json
 from causalvae.engine.screening import screen_label
 from causalvae.engine.shards import CLEAN_RUNS, OVERHEADS
+from causalvae.files import DamagedFileError, discard, read_json, write_json
 from causalvae.results import CostRow
 
 _FILE = "forecast.json"
@@ -141,7 +140,11 @@ def kept_prediction(tables: Path) -> tuple[CostRow, ...] | None:
     path = tables / _FILE
     if not path.exists():
         return None
-    return tuple(CostRow(**row) for row in json.loads(path.read_text(encoding="utf-8"))["rows"])
+    try:
+        return tuple(CostRow(**row) for row in read_json(path)["rows"])
+    except DamagedFileError:
+        discard(path, "the forecast is made again")
+        return None
 
 
 def measured_rows(tables: Path) -> tuple[CostRow, ...]:
@@ -155,7 +158,7 @@ def measured_rows(tables: Path) -> tuple[CostRow, ...]:
     found: dict[_Key, CostRow] = {}
     for path in sorted((tables / "costs").glob("*.json")):
         cohort = path.name.rsplit(".", 2)[0]
-        for cost in json.loads(path.read_text(encoding="utf-8"))["costs"]:
+        for cost in read_json(path)["costs"]:
             key = _common(cost["sites"]) if cost["sites"] in _COMMON else (cohort, cost["side"], cost["sites"])
             found[key] = _joined(found.get(key), key, cost)
     return tuple(found.values())

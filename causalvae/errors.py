@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from causalvae.text import visible
+
 
 class CausalVAEError(Exception):
     """A fault with a stable code, a place and a remedy.
@@ -26,11 +28,13 @@ class CausalVAEError(Exception):
     exit_code = 3
 
     def __init__(self, code: str, message: str, remedy: str, place: str | None = None) -> None:
+        # Names in specs, files and data may contain characters that a terminal obeys or that reorder a line.
+        message, remedy = visible(message), visible(remedy)
         super().__init__(message)
         self.code = code
         self.message = message
         self.remedy = remedy
-        self.place = place
+        self.place = None if place is None else visible(place)
 
     def __reduce__(self) -> tuple[Any, ...]:
         # An exception is otherwise pickled as its class and its message, and called with these alone: it could not be

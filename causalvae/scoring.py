@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 from collections.abc import Callable
 from dataclasses import asdict, replace
@@ -29,9 +28,9 @@ from causalvae.disentanglement import (
     score_factors,
 )
 from causalvae.disentanglement.dci import Regressor
-from causalvae.engine.measurements import write_json
 from causalvae.engine.progress import OnProgress, Progress, ignore_progress
 from causalvae.errors import CausalVAEError
+from causalvae.files import DamagedFileError, discard, make_folder, read_json, write_json
 from causalvae.models.loading import randomise
 from causalvae.models.network import channel_kl, channel_means
 from causalvae.models.vae import VAE
@@ -206,7 +205,7 @@ def _kept(folder: Path, kind: str, key: str, measure: Callable[[], ScoredCodes],
         found = measure()
     if shared:
         _shared[key] = found
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder, below=folder)
     write_json(asdict(found), path)
     return found
 
@@ -214,7 +213,11 @@ def _kept(folder: Path, kind: str, key: str, measure: Callable[[], ScoredCodes],
 def _read(path: Path) -> ScoredCodes | None:
     if not path.exists():
         return None
-    content = json.loads(path.read_text(encoding="utf-8"))
+    try:
+        content = read_json(path)
+    except DamagedFileError:
+        discard(path, "the scores are measured again")
+        return None
     return ScoredCodes(
         tuple(Score(**each) for each in content["scores"]),
         tuple(content["active"]),

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from causalvae.api import TrainOutcome, run_spec, train_network
+from causalvae.boundary import coded
 from causalvae.comparison.summarise import measures_of
 from causalvae.comparison.types import Measure
 from causalvae.digest import digest
 from causalvae.engine.progress import OnProgress, Progress, ignore_progress
-from causalvae.report.write import replace_text
+from causalvae.files import DamagedFileError, discard, make_folder, read_json, remove_stale, write_json
+from causalvae.models.weights import read_weights
 from causalvae.report.write_study import write_study
 from causalvae.spec.disentanglement_section import DisentanglementSection
 from causalvae.spec.loader import load_spec, load_study_spec
@@ -40,6 +41,7 @@ class StudyOutcome:
     reports: dict[str, Path]
 
 
+@coded
 def run_study(
     path: str | Path,
     out: Path = Path("runs") / "study",
@@ -68,6 +70,8 @@ def run_study(
     """
     spec = load_study_spec(path)
     base, folder = Path(path).parent, out / spec.name
+    make_folder(folder, below=out)
+    remove_stale(folder)
     train_cells(spec, folder, base, on_cell, on_progress)
     results = summarise_study(spec, analyse_cells(spec, folder, base, on_cell, on_progress))
     return StudyOutcome(results, folder, write_study(results, folder))
@@ -100,6 +104,7 @@ def train_cells(
         def tell(progress: object, name: str = spec.name) -> None:
             on_progress(Progress(f"training {name}", progress.step, progress.steps, "steps"))  # type: ignore[attr-defined]
 
+        make_folder(place, below=folder)
         outcome: TrainOutcome = train_network(spec, place, base, tell)
         # A checkpoint is several times as large as the weights, and has served.
         outcome.weights.with_name("checkpoint.pt").unlink(missing_ok=True)
@@ -138,7 +143,7 @@ def _analyse(
     analysis = load_spec(path)
     spec = analysis_spec(analysis, weights, name, study.scores)
     kept = folder / "cells" / f"{name}.json"
-    key = digest([_CELLS, spec.digest, weights.stat().st_size, weights.stat().st_mtime_ns])
+    key = digest([_CELLS, spec.digest, read_weights(str(weights), folder).digest])
     found = _read(kept, key)
     if found is not None:
         return found
@@ -146,8 +151,8 @@ def _analyse(
     measures = measures_of(outcome.results)
     page = os.path.relpath(outcome.reports["html"], folder)
     cell = Cell(data, model, seed, measures, page)
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    replace_text(kept, json.dumps({"key": key, **asdict(cell)}, indent=1, allow_nan=False) + "\n")
+    make_folder(kept.parent, below=folder)
+    write_json({"key": key, **asdict(cell)}, kept)
     return cell
 
 
@@ -163,7 +168,11 @@ def analysis_spec(base: Spec, weights: Path, name: str, scores: DisentanglementS
 def _read(kept: Path, key: str) -> Cell | None:
     if not kept.exists():
         return None
-    content = json.loads(kept.read_text(encoding="utf-8"))
+    try:
+        content = read_json(kept)
+    except DamagedFileError:
+        discard(kept, "the network is analysed again")
+        return None
     if content.pop("key") != key:
         return None
     measures = tuple(Measure(**measure) for measure in content.pop("measures"))

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
+from causalvae.errors import CausalVAEError
+
 _ALLOWED: ContextVar[bool] = ContextVar("causalvae_code_allowed", default=False)
 
 
@@ -25,3 +27,14 @@ def allow_code(allowed: bool = True) -> Iterator[None]:
         yield
     finally:
         _ALLOWED.reset(token)
+
+
+def refuse_code(what: str, place: str) -> None:
+    """Raise CV117 unless code is allowed; `what` names the code."""
+    if not code_is_allowed():
+        raise CausalVAEError(
+            "CV117",
+            f"the spec names code to run ({what}), and code is not allowed.",
+            "If you trust it as you trust a program, add --allow-code (in Python: causalvae.allow_code()).",
+            place,
+        )

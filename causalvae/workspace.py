@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -10,8 +9,8 @@ from pathlib import Path
 
 from causalvae.data.dataset import Dataset, open_dataset
 from causalvae.data.factors import Factor
+from causalvae.data.identity import digest_files
 from causalvae.data.pairs import draw_samples
-from causalvae.digest import digest
 from causalvae.finding import FoundLatents, find_latents, place_found
 from causalvae.graph import CausalGraph
 from causalvae.models.check import LoadCheck, check_model
@@ -23,7 +22,6 @@ from causalvae.spec.places import locate
 from causalvae.spec.schema import FactorSection, Spec
 
 _CHECK_IMAGES = 256
-_HASHED_BYTES = 64 * 2**20
 
 
 @dataclass(frozen=True)
@@ -73,19 +71,8 @@ class Workspace:
 
     @property
     def data_identity(self) -> str:
-        """Content hash of the files that the data is read from; empty for data that is drawn.
-
-        A file of more than 64 MiB is told by its size and its time of change, and so is a folder's content.
-        """
-        paths = [locate(self.folder, file) for file in self.spec.data.files]
-        return digest([_fingerprint(path) for path in paths]) if paths else ""
-
-
-def _fingerprint(path: Path) -> str:
-    if path.is_file() and path.stat().st_size <= _HASHED_BYTES:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    return str(_stamp(path))
+        """Content hash of the files that the data is read from; empty for data that is drawn."""
+        return digest_files(locate(self.folder, file) for file in self.spec.data.files)
 
 
 def _completed(section: FactorSection, factor: Factor) -> FactorSection:
@@ -109,7 +96,7 @@ def open_workspace(spec: Spec, folder: Path) -> Workspace:
 def _stamp(path: Path) -> tuple[int, int]:
     """Changes whenever a file or one in a folder does, so that replaced weights are read anew; (0, 0) for nothing."""
     if path.is_dir():
-        inside = [_stamp(file) for file in sorted((*path.glob("*"), *path.glob("vae/*"))) if file.is_file()]
+        inside = [_stamp(file) for file in sorted(path.rglob("*")) if file.is_file()]
         return max((time for time, _ in inside), default=0), sum(size for _, size in inside)
     if not path.is_file():
         return 0, 0

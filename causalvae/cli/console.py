@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
+from causalvae.text import escape_json, visible
+
 if TYPE_CHECKING:
     from rich.table import Table as RichTable
 
@@ -29,7 +31,7 @@ def stderr() -> Console:
 
 def print_json(value: Any) -> None:
     """Write `value` to stdout as one strict JSON object."""
-    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    sys.stdout.write(escape_json(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)) + "\n")
 
 
 def print_table(console: Console, table: Table, title: bool = True) -> None:
@@ -83,8 +85,8 @@ def style_of(cell: str) -> str:
 
 
 def clean(text: str) -> str:
-    """`text` without characters that a terminal would obey."""
-    return "".join(character if character.isprintable() or character == "\n" else " " for character in text)
+    """`text` with escapes for characters that a terminal would obey or that cannot be seen, tabs as spaces."""
+    return visible(text.replace("\t", " "))
 
 
 def _console(stderr: bool) -> Console:

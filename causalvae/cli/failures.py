@@ -2,18 +2,48 @@
 
 from __future__ import annotations
 
-import errno
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
 from typing import Any
 
 import typer
 from rich.text import Text
 from typer.core import TyperGroup
 
+from causalvae.boundary import explain_system
 from causalvae.cli.console import clean, stderr
-from causalvae.errors import CausalVAEError
+from causalvae.errors import CausalVAEError, first_line
 
 RUN_FAILED = 3
-STOPPED = 130
+# Commands that keep what they finish, and resume from it.
+_RESUMING = ("run", "train", "study", "compare")
+# A process that a signal ends exits with 128 and the signal's number.
+_SIGNALLED = 128
+
+
+class TerminatedError(KeyboardInterrupt):
+    """The process was asked to end by SIGTERM: everything is left as by Ctrl-C."""
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """Raise `TerminatedError` where SIGTERM arrives inside; a second SIGTERM ends the process at once."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        signal.signal(number, signal.SIG_DFL)
+        raise TerminatedError
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 class ForgivingGroup(TyperGroup):
@@ -21,28 +51,40 @@ class ForgivingGroup(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command; an error becomes a message and an exit code."""
+        command = next(iter(ctx._protected_args), "")
         try:
-            return super().invoke(ctx)
-        except CausalVAEError as error:
-            if ctx.params.get("debug"):
-                raise
-            show_error(error)
-            raise typer.Exit(error.exit_code) from None
-        except KeyboardInterrupt:
-            stderr().print("Stopped. The same command goes on where this one was.")
-            raise typer.Exit(STOPPED) from None
-        except OSError as error:
-            # A reader that closed the pipe early is no failure; click ends quietly.
-            if ctx.params.get("debug") or isinstance(error, BrokenPipeError):
-                raise
-            show_error(explain_os_error(error))
-            raise typer.Exit(RUN_FAILED) from None
+            with _terminable():
+                return super().invoke(ctx)
+        except KeyboardInterrupt as error:
+            number = signal.SIGTERM if isinstance(error, TerminatedError) else signal.SIGINT
+            stderr().print(_stopped(command, number))
+            raise typer.Exit(_SIGNALLED + number) from None
         except Exception as error:
-            # The command line's own exceptions (wrong option, exit code) print themselves.
-            if ctx.params.get("debug") or type(error).__module__.split(".")[0] in ("typer", "click"):
+            # The command line's own exceptions (wrong option, exit code) print themselves, and a reader that closed the
+            # pipe early is no failure.
+            foreign = type(error).__module__.split(".")[0] in ("typer", "click") or isinstance(error, BrokenPipeError)
+            if foreign or ctx.params.get("debug"):
                 raise
-            show_fault(error)
-            raise typer.Exit(RUN_FAILED) from None
+            told = as_coded(error)
+            show_error(told)
+            raise typer.Exit(told.exit_code) from None
+
+
+def _stopped(command: str, number: signal.Signals) -> str:
+    if command not in _RESUMING:
+        return f"Stopped by {number.name}."
+    return f"Stopped by {number.name}. Finished parts are kept; run the same command again to resume."
+
+
+def as_coded(error: Exception) -> CausalVAEError:
+    """Any error as one with a code: its own, that of the machine, or CV499 for one that nobody foresaw."""
+    if isinstance(error, CausalVAEError):
+        return error
+    return explain_system(error) or CausalVAEError(
+        "CV499",
+        f"{type(error).__name__}: {first_line(error)}",
+        "This is an error in causalvae. `causalvae --debug ...` shows where it happened; please report it with that.",
+    )
 
 
 def show_error(error: CausalVAEError) -> None:
@@ -61,44 +103,3 @@ def show_error(error: CausalVAEError) -> None:
     if error.place:
         console.print(Text.assemble("  at ", (clean(error.place), "cyan")))
     console.print(Text.assemble(("  help: ", "green"), clean(error.remedy)))
-
-
-_SYSTEM_REMEDIES = {
-    errno.EEXIST: "A file stands where a folder is wanted: name another folder, or move the file.",
-    errno.ENOTDIR: "A file stands where a folder is wanted: name another folder, or move the file.",
-    errno.EISDIR: "A folder stands where a file is wanted: name another file.",
-    errno.ENOENT: "Name a path that exists.",
-    errno.EACCES: "Name a place that you may read and write, or change its permissions.",
-    errno.EPERM: "Name a place that you may read and write, or change its permissions.",
-    errno.EROFS: "Name a place on a disk that can be written.",
-    errno.ENOSPC: "Free some space, or name a place on another disk; the same command goes on where this one was.",
-    errno.EDQUOT: "Free some space, or name a place on another disk; the same command goes on where this one was.",
-    errno.ENAMETOOLONG: "Name a shorter path.",
-    errno.EMFILE: "Close other programs, or raise the limit of open files (`ulimit -n`).",
-}
-
-
-def explain_os_error(error: OSError) -> CausalVAEError:
-    """What the operating system refused, as an error that a user can mend: what failed, where, and the remedy."""
-    paths = [str(path) for path in (error.filename, error.filename2) if path is not None]
-    return CausalVAEError(
-        "CV410",
-        f"The operating system refused a file or folder: {error.strerror or str(error) or type(error).__name__}.",
-        _SYSTEM_REMEDIES.get(
-            error.errno or 0, "Check the paths in the command and the spec; `causalvae --debug ...` shows where it was."
-        ),
-        " -> ".join(paths) or None,
-    )
-
-
-def show_fault(error: Exception) -> None:
-    """Print an error that nobody foresaw."""
-    console = stderr()
-    words = clean(str(error)) or "without a message"
-    console.print(Text.assemble(("error ", "bold red"), f"{type(error).__name__}: {words}"))
-    console.print(
-        Text.assemble(
-            ("  help: ", "green"),
-            "This was not foreseen. `causalvae --debug ...` shows where it happened; please report it with that.",
-        )
-    )

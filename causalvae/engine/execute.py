@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import asdict
 from importlib.metadata import version
@@ -16,20 +15,22 @@ from causalvae.digest import digest
 from causalvae.engine.backends.backend import Backend, Work, open_backend
 from causalvae.engine.clock import busy_seconds
 from causalvae.engine.effort import Extents
-from causalvae.engine.measurements import Measurements, StoredMeasurements, sweep_partials, write_json, write_table
+from causalvae.engine.measurements import Measurements, StoredMeasurements, write_table
 from causalvae.engine.outcomes import Measure
 from causalvae.engine.packing import pack_for, settle_shards
 from causalvae.engine.precision import matrix_precision
 from causalvae.engine.progress import Counter, OnProgress, ignore_progress
+from causalvae.engine.recovery import discard_damaged, record_checksums
 from causalvae.engine.responses import measure_responses
 from causalvae.engine.runner import PlanRunner, list_shards, write_shard
 from causalvae.engine.screening import leave_out, screen_components
 from causalvae.engine.shards import OVERHEADS, GroupCost
 from causalvae.engine.statistics import merge
 from causalvae.engine.subspaces.learning import learn_subspaces, learned_statistics
-from causalvae.engine.tables import FileTable, unreadable
+from causalvae.engine.tables import FileTable, read_table
 from causalvae.engine.workers import single_threaded_kernels
 from causalvae.errors import CausalVAEError
+from causalvae.files import DamagedFileError, make_folder, read_json, remove_stale, write_json
 from causalvae.models.loading import Model
 from causalvae.plan.relays import with_inner
 from causalvae.plan.types import Plan
@@ -70,7 +71,7 @@ def execute_plan(
         Takes the tables: ``outcomes/COHORT.NNNNN.parquet`` and ``observations/NNNNN.parquet`` a shard, then
         ``pairs.parquet``, ``images.parquet`` and ``manifest.json``. A shard whose file is there is not run again. Where
         the plan screens sweeps, ``screens.parquet`` comes before all of them, and so does ``subspaces.parquet`` where
-        it learns subspaces.
+        it learns subspaces. Every file carries a checksum; one that is damaged is reported and measured again.
     device : {"auto", "cpu", "cuda"}
     on_progress : callable
         Told of rows as they finish.
@@ -104,6 +105,7 @@ def _execute(
     began = time.perf_counter()
     chosen = choose_device(device)
     _claim(folder, plan, _environment(dataset, chosen))
+    discard_damaged(folder)
     workers = cores if chosen.type == "cpu" else 1
     scores = screen_components(plan, model, dataset, measure, chosen, folder, workers, on_progress)
     learned = learn_subspaces(plan, model, dataset, measure, chosen, folder, workers, on_progress)
@@ -130,7 +132,7 @@ def _execute(
             count.skip(*extents.within(shard.cohort, shard.first, shard.stop))
     backend.run(Work(runner, missing, arms, statistics, write_shard, count, extents, cores))
     table = FileTable(shard.outcomes for shard in shards)
-    seen = [_read(shard.observations) for shard in shards if shard.observations]
+    seen = [read_table(shard.observations) for shard in shards if shard.observations]
     observations = pd.concat(seen, ignore_index=True) if seen else pd.DataFrame()
 
     pairs, images = runner.pairs_table(), runner.traversal_images(observations)
@@ -156,9 +158,10 @@ def _execute(
         "batch_rows": min((_batch_rows(shard.costs) for shard in shards if shard.costs.exists()), default=0),
         "seconds": time.perf_counter() - began,
         "controls": controls,
+        "files": record_checksums(folder),
     }
     write_json(manifest, folder / "manifest.json")
-    sweep_partials(folder)
+    remove_stale(folder)
     return StoredMeasurements(
         plan, pairs, table, observations, manifest, images, screens=scores, responses=responses, subspaces=learned
     )
@@ -166,7 +169,7 @@ def _execute(
 
 def _batch_rows(costs: Path) -> int:
     """How many rows were run at once in a shard, as its run noted."""
-    return int(json.loads(costs.read_text(encoding="utf-8"))["batch_rows"])
+    return int(read_json(costs)["batch_rows"])
 
 
 def _note_overheads(seconds: float, folder: Path) -> None:
@@ -188,15 +191,15 @@ def _environment(dataset: Dataset, device: torch.device) -> dict[str, str]:
 def _claim(folder: Path, plan: Plan, environment: dict[str, str]) -> None:
     """Mark `folder` as this plan's, or refuse it where it is another's."""
     for name in ("outcomes", "observations", "costs"):
-        (folder / name).mkdir(parents=True, exist_ok=True)
+        make_folder(folder / name, below=folder)
     marker = folder / "plan.json"
     if not marker.exists():
         write_json({"digest": plan.tables_digest, "environment": environment, **asdict(plan)}, marker)
         return
     try:
-        held = json.loads(marker.read_text(encoding="utf-8"))
-    except ValueError:
-        held = {}
+        held = read_json(marker)
+    except DamagedFileError as error:
+        raise _other_tables(folder, f"holds a damaged plan.json ({error.reason})") from error
     if held.get("digest") != plan.tables_digest:
         raise _other_tables(folder, "holds the tables of another plan")
     differing = [key for key, value in environment.items() if held.get("environment", {}).get(key) != value]
@@ -206,10 +209,3 @@ def _claim(folder: Path, plan: Plan, environment: dict[str, str]) -> None:
 
 def _other_tables(folder: Path, fault: str) -> CausalVAEError:
     return CausalVAEError("CV402", f"{folder} {fault}.", "Name another --out folder, or delete this one.", str(folder))
-
-
-def _read(path: Path) -> pd.DataFrame:
-    try:
-        return pd.read_parquet(path)
-    except (OSError, ValueError) as error:
-        raise unreadable(path, error) from error

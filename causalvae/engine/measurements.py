@@ -41,14 +41,11 @@ subspaces
 
 from __future__ import annotations
 
-import json
-import os
-import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import IO, Any, Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -57,6 +54,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from causalvae.engine.tables import GROUP_ROWS, FileTable, MemoryTable, OutcomeTable
+from causalvae.files import UNSEALED, seal, write_file
 from causalvae.plan.types import Plan
 from causalvae.readouts.types import wrap
 
@@ -205,42 +203,13 @@ class StoredMeasurements(Measurements):
 
 
 def write_table(frame: pd.DataFrame, path: Path) -> None:
-    """Write `frame` as Parquet so that a reader sees either all of it or nothing."""
+    """Write `frame` as Parquet with checksums, so that a reader sees either all of it or nothing.
+
+    The file's own checksum is verified where a table is opened, those of its pages wherever a part is read.
+    """
     table = pa.Table.from_pandas(frame, preserve_index=False)
-    _write_whole(path, lambda file: pq.write_table(table, file, row_group_size=GROUP_ROWS, compression="zstd"))
-
-
-def write_json(value: Mapping[str, Any], path: Path) -> None:
-    """Write `value` as JSON so that a reader sees either all of it or nothing."""
-    text = json.dumps(value, indent=1)
-    _write_whole(path, lambda file: file.write(text.encode()))
-
-
-def _write_whole(path: Path, fill: Callable[[IO[bytes]], object]) -> None:
-    partial = _partial(path)
-    with partial.open("wb") as file:
-        fill(file)
-        file.flush()
-        # A name must not reach the disk before what it names: the machine may go down, not the process alone.
-        os.fsync(file.fileno())
-    _put_in_place(partial, path)
-
-
-def _partial(path: Path) -> Path:
-    # Two runs of one spec may write the same file at once: each needs a name of its own until it is whole.
-    return path.with_name(f"{path.name}.{os.getpid()}.{threading.get_ident()}.partial")
-
-
-def _put_in_place(partial: Path, path: Path) -> None:
-    try:
-        partial.replace(path)
-    except FileNotFoundError:
-        # Another run of the same plan has finished meanwhile and swept up; what it wrote is the same.
-        if not path.exists():
-            raise
-
-
-def sweep_partials(folder: Path) -> None:
-    """Remove what killed runs left half-written below `folder`."""
-    for leftover in folder.rglob("*.partial"):
-        leftover.unlink(missing_ok=True)
+    sink = pa.BufferOutputStream()
+    with pq.ParquetWriter(sink, table.schema, compression="zstd", write_page_checksum=True) as writer:
+        writer.write_table(table, row_group_size=GROUP_ROWS)
+        writer.add_key_value_metadata({"checksum": UNSEALED})
+    write_file(path, seal(sink.getvalue().to_pybytes()))

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 import torch
 
+from causalvae.boundary import is_out_of_memory
 from causalvae.engine.values import MIN_ROWS
 from causalvae.errors import CausalVAEError
 
@@ -55,13 +56,6 @@ class BatchSize:
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
         return None
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that memory ran out: on a GPU, or in the allocator of a CPU."""
-    if isinstance(error, (MemoryError, torch.cuda.OutOfMemoryError)):
-        return True
-    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
 
 
 def free_memory(device: torch.device) -> float:

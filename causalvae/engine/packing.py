@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 from dataclasses import replace
 from math import prod
 from pathlib import Path
@@ -14,6 +12,7 @@ from causalvae.engine.keep import needed_values
 from causalvae.engine.memory import free_memory
 from causalvae.engine.precision import dtype_of
 from causalvae.engine.rerun import Shortcuts
+from causalvae.files import json_text, read_json, write_once
 from causalvae.models.loading import Model
 from causalvae.plan.passes.pack import CPU_ROWS, GPU_ROWS, fit, row_bytes
 from causalvae.plan.types import Plan
@@ -57,16 +56,5 @@ def settle_shards(plan: Plan, path: Path) -> Plan:
     A run that is resumed where less memory is free must find the shards that it left. Of two runs that begin at once,
     both take what the first has noted.
     """
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    partial.write_text(json.dumps({"shard_pairs": plan.shard_pairs}), encoding="utf-8")
-    try:
-        os.link(partial, path)
-    except FileExistsError:
-        pass
-    except OSError:
-        # A file system without links: then only the last of two runs that begin at once would be heard.
-        if not path.exists():
-            partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
-    return replace(plan, shard_pairs=int(json.loads(path.read_text(encoding="utf-8"))["shard_pairs"]))
+    write_once(path, json_text({"shard_pairs": plan.shard_pairs}))
+    return replace(plan, shard_pairs=int(read_json(path)["shard_pairs"]))

@@ -26,6 +26,7 @@ from causalvae.engine.rerun import Group, Shortcuts, group_arms
 from causalvae.engine.response_table import COLUMNS, OVERLAP, SPREAD, make_frame
 from causalvae.engine.runner import PlanRunner
 from causalvae.engine.shards import run_clean
+from causalvae.engine.tables import read_table
 from causalvae.engine.values import Statistics
 from causalvae.models.operators import OperatorGraph
 from causalvae.models.program import Program
@@ -100,7 +101,7 @@ def measure_responses(plan: Plan, runner: PlanRunner, folder: Path) -> pd.DataFr
     ]
     path = folder / f"responses.{digest(asked)[:16]}.parquet"
     if path.exists():
-        return pd.read_parquet(path)
+        return read_table(path)
     table = pd.concat([_measure(item, runner) for item in perturbed], ignore_index=True)
     write_table(table, path)
     return table

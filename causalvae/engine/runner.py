@@ -24,7 +24,7 @@ from causalvae.engine.donors import Donors, choose_donors
 from causalvae.engine.effort import OnRows
 from causalvae.engine.fitting import SPLIT_PAIRS, fit_sources, fitted_arms, split_of
 from causalvae.engine.lowering import lower
-from causalvae.engine.measurements import write_json, write_table
+from causalvae.engine.measurements import write_table
 from causalvae.engine.outcomes import Measure, OutcomeMeter
 from causalvae.engine.precision import dtype_of
 from causalvae.engine.rerun import Shortcuts
@@ -48,6 +48,7 @@ from causalvae.engine.statistics import (
     sites_needing,
 )
 from causalvae.engine.values import CleanRuns, DonorKey, Statistics, donor_key
+from causalvae.files import write_json
 from causalvae.models.check import negative_log_likelihood
 from causalvae.models.components import ComponentMap
 from causalvae.models.loading import Model
@@ -94,7 +95,7 @@ class ShardFiles:
     @property
     def is_done(self) -> bool:
         """Whether all its tables are there; each is put in place whole."""
-        return self.outcomes.exists() and (self.observations is None or self.observations.exists())
+        return all(path.exists() for path in (self.outcomes, self.observations, self.costs) if path is not None)
 
 
 @dataclass(frozen=True)

@@ -21,13 +21,14 @@ import torch
 from causalvae.data.dataset import Dataset
 from causalvae.digest import digest
 from causalvae.engine.attribution import Attribution
-from causalvae.engine.measurements import write_json, write_table
+from causalvae.engine.measurements import write_table
 from causalvae.engine.outcomes import Measure
 from causalvae.engine.progress import Counter, OnProgress
 from causalvae.engine.runner import PlanRunner
 from causalvae.engine.shards import GroupCost, shard_bounds
-from causalvae.engine.tables import unreadable
+from causalvae.engine.tables import read_table
 from causalvae.engine.workers import run_tasks
+from causalvae.files import write_json
 from causalvae.models.loading import Model
 from causalvae.models.program import Program
 from causalvae.plan.screens import needed_elsewhere, restrict_arms
@@ -116,10 +117,7 @@ def screen_components(
 
 def read_scores(path: Path) -> pd.DataFrame:
     """The table that `screen_components` wrote; raises `CausalVAEError` CV406 where it cannot be read."""
-    try:
-        return pd.read_parquet(path)
-    except (OSError, ValueError) as error:
-        raise unreadable(path, error) from error
+    return read_table(path)
 
 
 def leave_out(plan: Plan, scores: pd.DataFrame) -> Plan:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -18,11 +19,15 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from causalvae.errors import CausalVAEError, first_line
+from causalvae.boundary import boundary
+from causalvae.errors import CausalVAEError
+from causalvae.files import DamagedFileError, read_sealed
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
+# Where the tables of a run lie in its folder.
+TABLE_PATTERNS = ("*.parquet", "outcomes/*.parquet", "observations/*.parquet")
 # Rows of a row group: what must be read for one arm of a shard.
 GROUP_ROWS = 8192
 # Values that stay in memory after they were read from files: 32 MiB of float64.
@@ -161,12 +166,9 @@ class FileTable:
         self._live = sum((_spread(file.codes, file.live, size) for file in self._files), np.zeros(size, np.int64))
 
     def _index(self, path: Path) -> _Runs:
-        try:
-            with pq.ParquetFile(path, read_dictionary=["arm"]) as file:
-                found = file.read(["arm", "pair", "live"]).combine_chunks()
-                metadata = file.metadata
-        except (OSError, pa.ArrowException, KeyError) as error:
-            raise unreadable(path, error) from error
+        with _reading(path), pq.ParquetFile(open_verified(path), read_dictionary=["arm"]) as file:
+            found = file.read(["arm", "pair", "live"]).combine_chunks()
+            metadata = file.metadata
         arms = found["arm"].chunk(0) if len(found) else pa.array([], pa.string()).dictionary_encode()
         names = arms.dictionary.to_pylist()
         rows = arms.indices.to_numpy(zero_copy_only=False).astype(np.int64)
@@ -175,7 +177,7 @@ class FileTable:
         counts = np.diff(starts, append=len(rows))
         inside = np.arange(len(rows)) - np.repeat(starts, counts)
         if len(np.unique(rows[starts])) < len(starts) or (pairs != np.repeat(pairs[starts], counts) + inside).any():
-            raise unreadable(path, ValueError("an arm's rows do not lie together in pair order"))
+            raise unreadable(path, "an arm's rows do not lie together in pair order")
         live = np.add.reduceat(found["live"].to_numpy(zero_copy_only=False).astype(np.int64), starts)
         codes = np.array([self._codes.setdefault(names[row], len(self._codes)) for row in rows[starts]], np.int64)
         return _Runs(path, metadata, codes, starts, counts, pairs[starts], live if len(starts) else starts)
@@ -242,7 +244,10 @@ class FileTable:
 
     def read_all(self) -> pd.DataFrame:
         """Every row of every arm, in memory."""
-        tables = [_read_table(file.path) for file in self._files]
+        tables = []
+        for file in self._files:
+            with _reading(file.path):
+                tables.append(pq.ParquetFile(open_verified(file.path), read_dictionary=["arm"]).read())
         frame: pd.DataFrame = pa.concat_tables(tables).unify_dictionaries().to_pandas()
         return frame
 
@@ -298,19 +303,43 @@ def read_group(path: Path, metadata: pq.FileMetaData, group: int, column: str) -
     """
     if column not in metadata.schema.names:
         raise KeyError(column)
-    try:
-        with pq.ParquetFile(path, metadata=metadata) as file:
-            values: npt.NDArray[Any] = file.read_row_group(group, [column])[column].to_numpy()
-            return values
-    except (OSError, pa.ArrowException) as error:
-        raise unreadable(path, error) from error
+    with _reading(path), pq.ParquetFile(path, metadata=metadata, page_checksum_verification=True) as file:
+        values: npt.NDArray[Any] = file.read_row_group(group, [column])[column].to_numpy()
+        return values
 
 
-def _read_table(path: Path) -> pa.Table:
+def read_table(path: Path) -> pd.DataFrame:
+    """A whole table that `causalvae.engine.measurements.write_table` wrote.
+
+    Raises
+    ------
+    CausalVAEError
+        CV406 where the file is not what was written, or cannot be read.
+    """
+    with _reading(path):
+        frame: pd.DataFrame = pq.ParquetFile(open_verified(path)).read().to_pandas()
+        return frame
+
+
+def open_verified(path: Path) -> pa.BufferReader:
+    """The content of a table's file, once its checksum has been verified.
+
+    Raises
+    ------
+    CausalVAEError
+        CV406 where the file is not what was written.
+    """
     try:
-        return pq.read_table(path, read_dictionary=["arm"], partitioning=None)
-    except (OSError, pa.ArrowException) as error:
-        raise unreadable(path, error) from error
+        return pa.BufferReader(read_sealed(path))
+    except DamagedFileError as error:
+        raise unreadable(path, error.reason) from error
+
+
+def _reading(path: Path) -> AbstractContextManager[None]:
+    return boundary("CV406", f"the table {path} cannot be read", _REMEDY, str(path))
+
+
+_REMEDY = "Delete that file and run again: only what it holds is measured again."
 
 
 def _spread(codes: IntArray, values: IntArray, size: int) -> IntArray:
@@ -319,12 +348,6 @@ def _spread(codes: IntArray, values: IntArray, size: int) -> IntArray:
     return spread
 
 
-def unreadable(path: Path, error: Exception) -> CausalVAEError:
-    """What to tell of a table that `error` says cannot be read."""
-    reason = first_line(error)
-    return CausalVAEError(
-        "CV406",
-        f"the table {path} cannot be read ({reason}).",
-        "Delete that file and run again: only its shard is run anew.",
-        str(path),
-    )
+def unreadable(path: Path, reason: str) -> CausalVAEError:
+    """The error of a table that cannot be read for `reason`."""
+    return CausalVAEError("CV406", f"the table {path} cannot be read ({reason}).", _REMEDY, str(path))

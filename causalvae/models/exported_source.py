@@ -16,11 +16,11 @@ from torch import nn
 from causalvae.digest import digest
 from causalvae.errors import CausalVAEError, first_line
 from causalvae.models.opened import Opened
-from causalvae.models.python_source import refuse_code
 from causalvae.models.vae import VAE
 from causalvae.models.weights import Weights
 from causalvae.spec.places import locate
 from causalvae.spec.schema import ExportedModel
+from causalvae.trust import refuse_code
 
 _HOW = (
     'torch.export.save(torch.export.export(module.eval(), (example,), dynamic_shapes=({0: torch.export.Dim("batch")},))'

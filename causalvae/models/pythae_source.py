@@ -16,12 +16,12 @@ from torch import Tensor, nn
 from causalvae.digest import digest
 from causalvae.errors import CausalVAEError, first_line
 from causalvae.models.opened import Opened, read_config
-from causalvae.models.python_source import refuse_code
 from causalvae.models.vae import VAE, Likelihood
 from causalvae.models.variants.quantiser import Quantiser
 from causalvae.models.weights import Weights, load_into, read_weights
 from causalvae.spec.places import locate
 from causalvae.spec.schema import PythaeModel
+from causalvae.trust import refuse_code
 
 _FOLDER = "a folder that pythae's model.save or trainer wrote"
 _CONFIG = "model_config.json"

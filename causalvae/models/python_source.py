@@ -18,7 +18,7 @@ from causalvae.models.opened import Opened
 from causalvae.models.vae import VAE
 from causalvae.models.weights import Weights, load_into, read_weights, without_prefix
 from causalvae.spec.schema import PythonModel
-from causalvae.trust import code_is_allowed
+from causalvae.trust import refuse_code
 
 
 def open_python_model(section: PythonModel, folder: Path, input_shape: tuple[int, ...]) -> Opened:
@@ -58,17 +58,6 @@ def open_python_model(section: PythonModel, folder: Path, input_shape: tuple[int
     )
     state = Weights({name: value.detach().cpu() for name, value in network.state_dict().items()}, {}, section.factory)
     return Opened(vae, digest([state.digest, source]), facts)
-
-
-def refuse_code(what: str, place: str) -> None:
-    """Raise CV117 unless code is allowed; `what` names the code."""
-    if not code_is_allowed():
-        raise CausalVAEError(
-            "CV117",
-            f"the spec names code to run ({what}), and code is not allowed.",
-            "If you trust it as you trust a program, add --allow-code (in Python: causalvae.allow_code()).",
-            place,
-        )
 
 
 def make_network(where: str, arguments: dict[str, Any], folder: Path) -> tuple[nn.Module, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import pickletools
+import warnings
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from causalvae.errors import CausalVAEError, first_line
+from causalvae.boundary import boundary
+from causalvae.errors import CausalVAEError
 
 _LIGHTNING = "pytorch-lightning_version"
 # What only text is read of: a pickle that would run code is never opened.
@@ -38,17 +40,16 @@ def read_torch_file(path: Path, where: str, key: str | None = None) -> tuple[dic
         CV102 for what cannot be read or holds no weights, CV125 for a Lightning checkpoint with pickled objects,
         CV126 where several entries are state dicts and none is named, or the named one is none.
     """
-    try:
-        content: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError:
-        raise _unsafe(path, where) from None
-    except Exception as error:  # what a damaged pickle raises depends on where it is damaged
-        raise CausalVAEError(
-            "CV102",
-            f"{where} cannot be read ({first_line(error)}).",
-            "Check that it was copied whole.",
-            "model.weights",
-        ) from None
+    with (
+        boundary("CV102", f"{where} cannot be read", "Check that it was copied whole.", "model.weights"),
+        warnings.catch_warnings(),
+    ):
+        # torch warns of old formats and of its own plans; neither is the user's to act on.
+        warnings.simplefilter("ignore")
+        try:
+            content: Any = torch.load(path, map_location="cpu", weights_only=True)
+        except pickle.UnpicklingError as error:
+            raise _unsafe(path, where, str(error)) from None
     if key is None and _is_state(content):
         return dict(content), {}
     if not isinstance(content, Mapping):
@@ -100,7 +101,7 @@ def _no_state(where: str) -> CausalVAEError:
     )
 
 
-def _unsafe(path: Path, where: str) -> CausalVAEError:
+def _unsafe(path: Path, where: str, said: str) -> CausalVAEError:
     """What is told of a file that cannot be read without running code."""
     texts, classes = _look_into(path)
     named = ", ".join(classes[:_MOST_NAMES]) + (" and others" if len(classes) > _MOST_NAMES else "")
@@ -114,6 +115,13 @@ def _unsafe(path: Path, where: str) -> CausalVAEError:
             "If you trust the file, convert it once: python -c \"import torch; c = torch.load('"
             f"{path.name}', map_location='cpu', weights_only=False); torch.save(c['state_dict'], '{out}')\" "
             f"and write `weights: {out}`.",
+            "model.weights",
+        )
+    if not classes and "global" not in said.lower():
+        return CausalVAEError(
+            "CV102",
+            f"{where} cannot be read: it is damaged, or no file of torch.save.",
+            "Check that it was copied whole; a file of safetensors must end in .safetensors.",
             "model.weights",
         )
     return CausalVAEError(
@@ -139,8 +147,8 @@ def _look_into(path: Path) -> tuple[set[str], tuple[str, ...]]:
                 classes.append(str(argument).replace(" ", "."))
             elif code.name == "STACK_GLOBAL":
                 classes.append(".".join(texts[-2:]))
-    except (OSError, zipfile.BadZipFile, StopIteration, ValueError):
-        # Older files are no archives: then less is told.
+    except Exception:
+        # Older files are no archives, and a damaged pickle fails in many ways: then less is told.
         return set(texts), ()
     foreign = (name for name in classes if name.split(".")[0] not in ("torch", "collections"))
     return set(texts), tuple(dict.fromkeys(foreign))

@@ -14,7 +14,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from causalvae.boundary import boundary
 from causalvae.errors import CausalVAEError
+from causalvae.files import DamagedFileError, read_sealed
 from causalvae.models.torch_file import read_torch_file
 from causalvae.spec.places import BUILTIN, builtin_names, locate
 
@@ -98,21 +100,61 @@ def read_weights(where: str, folder: Path, key: str | None = None) -> Weights:
             )
         return _read_safetensors(path, where)
     state, facts = read_torch_file(path, where, key)
-    return Weights(state, {}, where, facts)
+    return Weights(check_tensors(state, where), {}, where, facts)
 
 
 def _read_safetensors(path: Path, where: str) -> Weights:
-    from safetensors import SafetensorError, safe_open
+    from safetensors import safe_open
 
-    try:
-        with safe_open(str(path), framework="pt") as file:
-            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (safe_open is no mapping)
-            metadata = dict(file.metadata() or {})
-    except (SafetensorError, OSError) as error:
-        raise CausalVAEError(
-            "CV102", f"{where} is no safetensors file ({error}).", "Check that it was copied whole.", "model.weights"
-        ) from None
-    return Weights(state, metadata, where)
+    remedy = "Check that it was copied whole."
+    with (
+        boundary("CV102", f"{where} is no safetensors file", remedy, "model.weights"),
+        safe_open(str(path), framework="pt") as file,
+    ):
+        state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (safe_open is no mapping)
+        metadata = dict(file.metadata() or {})
+    # Weights that `causalvae train` wrote carry a checksum; those of other programs do not.
+    if metadata.pop("checksum", None) is not None:
+        try:
+            read_sealed(path)
+        except DamagedFileError as error:
+            raise CausalVAEError("CV102", f"{where} is damaged: {error.reason}.", remedy, "model.weights") from error
+    return Weights(check_tensors(state, where), metadata, where)
+
+
+def check_tensors(state: dict[str, Tensor], where: str) -> dict[str, Tensor]:
+    """`state`, once every tensor in it is known to hold numbers that a network can compute with.
+
+    Raises
+    ------
+    CausalVAEError
+        CV102 for tensors without values (on the meta device), sparse, quantised or complex ones, and for values that
+        are not finite.
+    """
+    for name, value in state.items():
+        fault = _fault_of(value)
+        if fault:
+            raise CausalVAEError(
+                "CV102",
+                f"{where} cannot be used: {name} {fault}.",
+                "Save the state dict of a network that is trained and lies on the CPU or a GPU, in floating point.",
+                "model.weights",
+            )
+    return state
+
+
+def _fault_of(value: Tensor) -> str:
+    if value.is_meta:
+        return "has no values (it was saved from the meta device)"
+    if value.layout != torch.strided or value.is_nested:
+        return f"is not dense ({value.layout})"
+    if value.is_quantized or value.is_complex():
+        return f"has values of type {value.dtype}"
+    if value.numel() > value.untyped_storage().nbytes():
+        return "repeats a few stored values over a larger shape"
+    if value.is_floating_point() and not torch.isfinite(value).all():
+        return "has values that are not finite (NaN or infinity)"
+    return ""
 
 
 def load_into(module: nn.Module, weights: Weights) -> None:
@@ -144,7 +186,8 @@ def load_into(module: nn.Module, weights: Weights) -> None:
                 "Check the sizes that the spec gives (latent_dim, hidden, width, arguments) and the data's shape.",
                 "model.weights",
             )
-    module.load_state_dict(weights.state)
+    with boundary("CV103", f"{weights.place} does not fit the network", "Check the types of its tensors.", "model"):
+        module.load_state_dict(weights.state)
 
 
 def _some(what: str, names: list[str]) -> str:
@@ -245,7 +288,7 @@ def trained_as(weights: Weights) -> dict[str, Any]:
             and {"steps", "batch_size"} <= spec.keys()
             and int(weights.metadata["seconds"]) >= 0
         )
-    except (ValueError, TypeError, LookupError):
+    except (ValueError, TypeError, LookupError, RecursionError, OverflowError):
         complete = False
     if not complete or not isinstance(spec, dict):
         raise CausalVAEError(

@@ -6,7 +6,6 @@ field's type is a plain number; where it is a number or None, null stays None.
 
 from __future__ import annotations
 
-import json
 import math
 import types
 from collections.abc import Mapping
@@ -15,7 +14,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
+from causalvae.boundary import boundary
 from causalvae.errors import CausalVAEError
+from causalvae.files import DamagedFileError, json_text, read_json
 from causalvae.results import Results
 
 SCHEMA = "causalvae/results-v1"
@@ -28,8 +29,8 @@ def to_json_dict(results: Results) -> dict[str, Any]:
 
 
 def render_json(results: Results) -> str:
-    """Results as strict, indented JSON text."""
-    return json.dumps(to_json_dict(results), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    """Results as strict, indented JSON text with a checksum of itself."""
+    return json_text(to_json_dict(results), indent=1, ensure_ascii=False, allow_nan=False)
 
 
 def load_results(folder: Path) -> Results:
@@ -43,11 +44,13 @@ def load_results(folder: Path) -> Results:
     Raises
     ------
     CausalVAEError
-        CV450 where there is no such file, CV451 where it is not JSON of this schema.
+        CV450 where there is no such file, CV451 where it is not what was written, or not JSON of this schema.
     """
     path = folder / FILE_NAME if folder.is_dir() else folder
     try:
-        text = path.read_text(encoding="utf-8")
+        content = read_json(path)
+    except DamagedFileError as error:
+        raise _unreadable(path, error.reason) from error
     except OSError as error:
         raise CausalVAEError(
             "CV450",
@@ -55,19 +58,10 @@ def load_results(folder: Path) -> Results:
             "Name the folder that `causalvae run` printed; its spec's report.formats must hold json.",
             str(path),
         ) from error
-    except UnicodeDecodeError as error:
-        raise _unreadable(path, "it is not UTF-8 text") from error
-    try:
-        content = json.loads(text)
-    except ValueError as error:
-        raise _unreadable(path, f"it is not JSON ({error})") from error
-    if not isinstance(content, dict) or content.get("schema") != SCHEMA:
-        found = content.get("schema") if isinstance(content, dict) else None
-        raise _unreadable(path, f"its schema is {found!r} and not {SCHEMA!r}")
-    try:
+    if content.get("schema") != SCHEMA:
+        raise _unreadable(path, f"its schema is {content.get('schema')!r} and not {SCHEMA!r}")
+    with boundary("CV451", "The results cannot be read: a field is not as it should be", _REMEDY, str(path)):
         return from_json_dict(content)
-    except (KeyError, TypeError, ValueError) as error:
-        raise _unreadable(path, f"a field is not as it should be ({error})") from error
 
 
 def from_json_dict(content: Mapping[str, Any]) -> Results:
@@ -85,12 +79,10 @@ def from_json_dict(content: Mapping[str, Any]) -> Results:
 
 
 def _unreadable(path: Path, why: str) -> CausalVAEError:
-    return CausalVAEError(
-        "CV451",
-        f"The results cannot be read: {why}.",
-        "Run the spec again with this version of causalvae.",
-        str(path),
-    )
+    return CausalVAEError("CV451", f"The results cannot be read: {why}.", _REMEDY, str(path))
+
+
+_REMEDY = "Run the spec again with this version of causalvae."
 
 
 def plain_values(value: Any) -> Any:

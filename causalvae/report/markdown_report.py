@@ -11,6 +11,7 @@ from causalvae.report.effect_grids import build_grids
 from causalvae.report.graph_svg import DrawnEdge, declared_edges, recovered_edges
 from causalvae.report.tables import Table, owner_name
 from causalvae.results import Results
+from causalvae.text import visible
 
 _MOST_ROWS = 400
 _SPECIAL = re.compile(r"([\\`*|~$])")
@@ -73,7 +74,7 @@ def render_markdown(document: Document) -> str:
 
 def escape_markdown(text: str) -> str:
     """`text` on one line, so that Markdown shows it as it is."""
-    plain = " ".join(text.split())
+    plain = visible(" ".join(text.split()))
     plain = plain.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     plain = _SPECIAL.sub(r"\\\1", plain).replace("](", "]\\(")
     plain = _EDGE_UNDERSCORE.sub(r"\\_", plain)
@@ -176,7 +177,7 @@ def _text(plain: str) -> str:
 
 
 def _mermaid_text(text: str) -> str:
-    plain = " ".join(text.split()).replace("#", "#35;")
+    plain = visible(" ".join(text.split())).replace("#", "#35;")
     for character, name in (('"', "#quot;"), ("<", "#lt;"), (">", "#gt;"), ("`", "#96;")):
         plain = plain.replace(character, name)
     return plain

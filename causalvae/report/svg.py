@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from markupsafe import Markup, escape
 
+from causalvae.text import visible
+
 
 def element(tag: str, *children: Markup | str, **attributes: object) -> Markup:
     """An SVG element; text children and attribute values are escaped, `Markup` children are taken as they are.
@@ -60,7 +62,5 @@ def _attribute(value: object) -> str:
 
 
 def printable(text: Markup | str) -> Markup | str:
-    """Without the control characters that XML forbids."""
-    if isinstance(text, Markup):
-        return text
-    return "".join(character for character in text if character >= " " or character in "\t\n")
+    """With escapes for characters that XML forbids, that reorder a line or that cannot be seen."""
+    return text if isinstance(text, Markup) else visible(text)

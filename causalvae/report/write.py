@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
 from causalvae.errors import CausalVAEError
+from causalvae.files import make_folder, write_file
 from causalvae.report.json_report import FILE_NAME, render_json
 from causalvae.results import Results
 
@@ -53,25 +53,10 @@ def write_report(results: Results, folder: Path, formats: tuple[str, ...] = tupl
         document = build_document(results)
         renderers["html"] = lambda: render_html(document)
         renderers["markdown"] = lambda: render_markdown(document)
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder, below=folder)
     written = {}
     for name in dict.fromkeys(formats):
         path = folder / FILES[name]
-        replace_text(path, renderers[name]())
+        write_file(path, renderers[name]())
         written[name] = path
     return written
-
-
-def replace_text(path: Path, text: str) -> None:
-    """Write `text` so that a reader of `path` sees the old file or the whole new one."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        with partial.open("wb") as file:
-            # A lone surrogate, which a spec can smuggle in by an escape, has no UTF-8 form.
-            file.write(text.encode("utf-8", "replace"))
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 
 from causalvae.comparison.types import Comparison
+from causalvae.files import json_text, make_folder, write_file
 from causalvae.report.comparison_document import build_comparison
 from causalvae.report.html_report import render_page
 from causalvae.report.json_report import plain_values
 from causalvae.report.markdown_report import render_page_markdown
-from causalvae.report.write import replace_text
 
 COMPARISON_SCHEMA = "causalvae/comparison-v1"
 
@@ -24,7 +23,7 @@ def write_comparison(comparison: Comparison, folder: Path) -> dict[str, Path]:
     dict
         Format -> path.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder, below=folder)
     page = build_comparison(comparison)
     texts = {
         "html": ("comparison.html", render_page(page)),
@@ -32,7 +31,7 @@ def write_comparison(comparison: Comparison, folder: Path) -> dict[str, Path]:
         "json": ("comparison.json", _json(comparison)),
     }
     for name, text in texts.values():
-        replace_text(folder / name, text)
+        write_file(folder / name, text)
     return {kind: folder / name for kind, (name, _) in texts.items()}
 
 
@@ -67,4 +66,4 @@ def _json(comparison: Comparison) -> str:
             for side in comparison.sides
         ],
     }
-    return json.dumps(plain_values(content), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    return json_text(plain_values(content), indent=1, ensure_ascii=False, allow_nan=False)

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from dataclasses import asdict
 from pathlib import Path
 
+from causalvae.files import json_text, make_folder, write_file
 from causalvae.report.html_report import render_page
 from causalvae.report.json_report import plain_values
 from causalvae.report.markdown_report import render_page_markdown
 from causalvae.report.study_document import build_study
-from causalvae.report.write import replace_text
 from causalvae.study.types import StudyResults
 
 STUDY_SCHEMA = "causalvae/study-results-v1"
@@ -26,17 +25,17 @@ def write_study(results: StudyResults, folder: Path) -> dict[str, Path]:
     dict
         Format -> path.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder, below=folder)
     page = build_study(results)
     content = plain_values({"schema": STUDY_SCHEMA, **asdict(results)})
     texts = {
         "html": ("study.html", render_page(page)),
         "markdown": ("study.md", render_page_markdown(page)),
-        "json": ("study.json", json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"),
+        "json": ("study.json", json_text(content, indent=1, ensure_ascii=False, allow_nan=False)),
         "csv": ("study.csv", _csv(results)),
     }
     for name, text in texts.values():
-        replace_text(folder / name, text)
+        write_file(folder / name, text)
     return {kind: folder / name for kind, (name, _) in texts.items()}
 
 

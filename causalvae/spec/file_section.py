@@ -39,11 +39,6 @@ class MorphoMnistData(OneFolder):
     part: Literal["train", "t10k"] = Field(default="train", description="60,000 or 10,000 images.")
     size: Literal[28, 32] = Field(default=28, description="Pixels a side; 32 has a dark rim of 2 pixels.")
 
-    @property
-    def files(self) -> tuple[str, ...]:
-        """The table, which changes with the images."""
-        return (f"{self.path}/{self.part}-morpho.csv",)
-
 
 class Shapes3dData(OneFile):
     """3D Shapes (Burgess and Kim 2018): 480,000 images 64 x 64 in RGB, the full grid of six factors; 3dshapes.h5."""

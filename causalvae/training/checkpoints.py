@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,8 +10,12 @@ from typing import Any
 
 import torch
 
+from causalvae.boundary import boundary
 from causalvae.data.dataset import Dataset
+from causalvae.data.identity import digest_files
 from causalvae.errors import CausalVAEError
+from causalvae.files import DamagedFileError, append_seal, read_sealed, write_file
+from causalvae.spec.places import locate
 from causalvae.spec.training import TrainSpec
 from causalvae.training.log import Row
 
@@ -27,57 +32,82 @@ class Checkpoint:
         Steps done.
     seconds : float
         Training time so far, over all resumes.
-    row : dict
-        The step's row of the log.
+    rows : tuple of dict
+        The rows of the log up to this step.
     state : dict
         As `TrainState.state_dict` gives it.
     """
 
     step: int
     seconds: float
-    row: Row
+    rows: tuple[Row, ...]
     state: dict[str, Any]
 
 
-def write_checkpoint(folder: Path, spec: TrainSpec, dataset: Dataset, checkpoint: Checkpoint) -> None:
-    """Replace the checkpoint in `folder`; a process that is killed meanwhile leaves the one before."""
+def describe_data(spec: TrainSpec, dataset: Dataset, base: Path = Path()) -> dict[str, Any]:
+    """What a checkpoint records of the data, so that training never resumes on other data.
+
+    Parameters
+    ----------
+    spec : TrainSpec
+    dataset : Dataset
+    base : Path, optional
+        Where the relative paths of the data section start.
+    """
+    return {
+        "input_shape": list(dataset.input_shape),
+        "size": dataset.size,
+        "content": digest_files(locate(base, file) for file in spec.data.files),
+    }
+
+
+def write_checkpoint(folder: Path, spec: TrainSpec, data: dict[str, Any], checkpoint: Checkpoint) -> None:
+    """Replace the checkpoint in `folder`; a process that is killed meanwhile leaves the one before.
+
+    Parameters
+    ----------
+    folder : Path
+    spec : TrainSpec
+    data : dict
+        As `describe_data` gives it.
+    checkpoint : Checkpoint
+    """
     content = {
         "spec": json.dumps(spec.record, sort_keys=True),
-        "data": _facts(dataset),
+        "data": data,
         "step": checkpoint.step,
         "seconds": checkpoint.seconds,
-        "row": checkpoint.row,
+        "rows": list(checkpoint.rows),
         "state": checkpoint.state,
     }
-    partial = folder / (CHECKPOINT + ".partial")
-    torch.save(content, partial)
-    partial.replace(folder / CHECKPOINT)
+    packed = io.BytesIO()
+    torch.save(content, packed)
+    write_file(folder / CHECKPOINT, append_seal(packed.getvalue()))
 
 
-def read_checkpoint(folder: Path, spec: TrainSpec, dataset: Dataset) -> Checkpoint | None:
+def read_checkpoint(folder: Path, spec: TrainSpec, data: dict[str, Any]) -> Checkpoint | None:
     """The checkpoint in `folder`; None where there is none.
 
     Raises
     ------
     CausalVAEError
         CV405 where it is damaged, CV403 where it belongs to a spec that makes other weights, CV425 where it was made on
-        data of another shape or size.
+        other data: of another shape, size or content.
     """
     path = folder / CHECKPOINT
     if not path.exists():
         return None
+    remedy = "Delete it to start anew, or name another --out folder."
     try:
-        held: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        packed = read_sealed(path)
+    except DamagedFileError as error:
+        raise CausalVAEError("CV405", f"{path} cannot be read ({error.reason}).", remedy, str(path)) from error
+    with boundary("CV405", f"{path} cannot be read", remedy, str(path)):
+        held: dict[str, Any] = torch.load(io.BytesIO(packed), map_location="cpu", weights_only=True)
         theirs = json.loads(held["spec"])
         facts = held["data"]
-        found = Checkpoint(int(held["step"]), float(held["seconds"]), dict(held["row"]), held["state"])
-    except Exception as error:  # what a damaged file raises depends on where it is damaged
-        raise CausalVAEError(
-            "CV405",
-            f"{path} cannot be read ({type(error).__name__}).",
-            "Delete it to start anew, or name another --out folder.",
-            str(path),
-        ) from None
+        rows = tuple(dict(row) for row in held["rows"])
+        found = Checkpoint(int(held["step"]), float(held["seconds"]), rows, held["state"])
     if not _makes_the_same(theirs, spec):
         raise CausalVAEError(
             "CV403",
@@ -85,11 +115,11 @@ def read_checkpoint(folder: Path, spec: TrainSpec, dataset: Dataset) -> Checkpoi
             "Name another --out folder, or delete this one to start anew.",
             str(path),
         )
-    if facts != _facts(dataset):
+    if facts != data:
         raise CausalVAEError(
             "CV425",
-            f"{path} was made on other data: {_said(facts)} then, {_said(_facts(dataset))} now.",
-            "Give back the data that it was made on, or name another --out folder to start anew.",
+            f"{path} was made on other data: {_compared(facts, data)}.",
+            "Restore the data that it was made on, or name another --out folder to start anew.",
             str(path),
         )
     return found
@@ -103,8 +133,10 @@ def _makes_the_same(record: dict[str, Any], spec: TrainSpec) -> bool:
         return False
 
 
-def _facts(dataset: Dataset) -> dict[str, Any]:
-    return {"input_shape": list(dataset.input_shape), "size": dataset.size}
+def _compared(then: dict[str, Any], now: dict[str, Any]) -> str:
+    if _said(then) == _said(now):
+        return f"{_said(now)} as before, with other content"
+    return f"{_said(then)} then, {_said(now)} now"
 
 
 def _said(facts: dict[str, Any]) -> str:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import csv
 import importlib.util
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from causalvae.errors import CausalVAEError
+from causalvae.files import make_folder, write_file
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
@@ -23,18 +24,16 @@ Row = dict[str, float]
 class TrainingLog:
     """Writes the table of a run; use it as a context manager.
 
-    A checkpoint is saved first and its row appended after, so a process that is killed leaves a table that lacks at
-    most the last checkpoint's row, or holds a part of it. The checkpoint knows its own row: the next run puts both in
-    order. Columns are those of the first row.
+    The table is written whole at each checkpoint, after the checkpoint itself, which knows its rows: a process that is
+    killed in between leaves the table before, and the next run writes the missing row. Columns are those of the first
+    row.
 
     Parameters
     ----------
     folder : Path
         Takes ``log.csv``, and the folder ``tensorboard``.
-    resumed_at : int
-        The step of the checkpoint that the run goes on from; 0 where it starts anew.
-    last : dict or None
-        That checkpoint's row.
+    rows : sequence of dict
+        Those of the checkpoint that the run resumes from; none where it starts anew.
     tensorboard : bool
         Whether to write TensorBoard's scalars as well.
 
@@ -44,16 +43,13 @@ class TrainingLog:
         CV424 where TensorBoard is asked for and not installed.
     """
 
-    def __init__(self, folder: Path, resumed_at: int, last: Row | None, tensorboard: bool = False) -> None:
+    def __init__(self, folder: Path, rows: Sequence[Row] = (), tensorboard: bool = False) -> None:
         self._path = folder / LOG
-        self._scalars = _open_scalars(folder / _SCALARS, resumed_at) if tensorboard else None
-        rows = [row for row in read_log(folder) if row["step"] < resumed_at]
-        if last is not None:
-            rows.append(last)
-        self.last = last
-        self._columns = tuple(rows[0]) if rows else None
-        if rows:
-            self._replace(rows)
+        self.rows = list(rows)
+        resumed_at = int(self.rows[-1]["step"]) if self.rows else 0
+        self._scalars = _open_scalars(folder, resumed_at) if tensorboard else None
+        if self.rows:
+            self._write()
         else:
             self._path.unlink(missing_ok=True)
 
@@ -64,51 +60,40 @@ class TrainingLog:
         if self._scalars is not None:
             self._scalars.close()
 
+    @property
+    def last(self) -> Row | None:
+        """The last row; None where there is none yet."""
+        return self.rows[-1] if self.rows else None
+
     def append(self, row: Row) -> None:
-        """Add a checkpoint's row, in one write."""
-        self.last = row
-        if self._columns is None:
-            self._columns = tuple(row)
-            self._replace([row])
-        else:
-            with self._path.open("a", encoding="utf-8", newline="") as file:
-                file.write(self._text([row]))
+        """Add a checkpoint's row."""
+        self.rows.append(row)
+        self._write()
         if self._scalars is not None:
             for name, value in row.items():
                 if name != "step":
                     self._scalars.add_scalar(name, value, int(row["step"]))
             self._scalars.flush()
 
-    def _replace(self, rows: list[Row]) -> None:
-        partial = self._path.with_name(LOG + ".partial")
-        partial.write_text(",".join(self._columns or ()) + "\n" + self._text(rows), encoding="utf-8", newline="")
-        partial.replace(self._path)
-
-    def _text(self, rows: list[Row]) -> str:
+    def _write(self) -> None:
         text = io.StringIO()
-        writer = csv.DictWriter(text, self._columns or (), restval="", extrasaction="ignore", lineterminator="\n")
-        writer.writerows(rows)
-        return text.getvalue()
+        writer = csv.DictWriter(text, list(self.rows[0]), restval="", extrasaction="ignore", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(self.rows)
+        write_file(self._path, text.getvalue())
 
 
 def read_log(folder: Path) -> list[Row]:
     """The rows of a training run's ``log.csv``, oldest first; none where there is no such file.
 
-    Numbers come back as they were written, `step` as a whole one. A line that was cut off in writing, as the last one
-    may be where a process was killed, is left out.
+    Numbers come back as they were written, `step` as a whole one. A line that is no such row is left out.
     """
     path = folder / LOG
     if not path.exists():
         return []
     with path.open(encoding="utf-8", newline="") as file:
-        # A line without its end was cut off, and may read as a smaller number than was meant.
-        lines = [line for line in file if line.endswith("\n")]
-    rows: list[Row] = []
-    for cells in csv.DictReader(lines, restkey="beyond"):
-        row = _numbers(cells)
-        if row is not None:
-            rows.append(row)
-    return rows
+        rows = [_numbers(cells) for cells in csv.DictReader(file, restkey="beyond")]
+    return [row for row in rows if row is not None]
 
 
 def _numbers(cells: Mapping[str, str | None]) -> Row | None:
@@ -131,4 +116,5 @@ def _open_scalars(folder: Path, resumed_at: int) -> SummaryWriter:
     from torch.utils.tensorboard import SummaryWriter
 
     # What an earlier run wrote beyond its checkpoint is made again.
-    return SummaryWriter(str(folder), purge_step=resumed_at + 1 if resumed_at else None)
+    scalars = make_folder(folder / _SCALARS, below=folder)
+    return SummaryWriter(str(scalars), purge_step=resumed_at + 1 if resumed_at else None)

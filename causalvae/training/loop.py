@@ -20,12 +20,13 @@ from torch import Tensor
 
 from causalvae.data.dataset import Dataset, open_dataset
 from causalvae.errors import CausalVAEError
+from causalvae.files import make_folder, remove_stale
 from causalvae.models.architectures import build_described
 from causalvae.models.subpixel import channels_last, use_subpixel
 from causalvae.models.vae import VAE
 from causalvae.spec.training import TrainSpec
 from causalvae.training.batches import Batches, share_to_hold_out, size_for_estimates
-from causalvae.training.checkpoints import Checkpoint, read_checkpoint, write_checkpoint
+from causalvae.training.checkpoints import Checkpoint, describe_data, read_checkpoint, write_checkpoint
 from causalvae.training.device import choose_device
 from causalvae.training.evaluation import Evaluation, evaluate
 from causalvae.training.log import Row, TrainingLog
@@ -105,8 +106,10 @@ def train(
     drawn = spec.steps * spec.batch_size
     share = share_to_hold_out(spec.held_out, bool(spec.data.files), dataset.size, drawn)
     batches = Batches(dataset, spec.seed, spec.batch_size, share)
-    folder.mkdir(parents=True, exist_ok=True)
-    earlier = read_checkpoint(folder, spec, dataset)
+    make_folder(folder, below=folder)
+    remove_stale(folder)
+    data = describe_data(spec, dataset, base)
+    earlier = read_checkpoint(folder, spec, data)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(spec.seed)
         vae = build_described(_described(spec, dataset), dataset.input_shape)
@@ -129,7 +132,7 @@ def train(
         return {} if held_out is None else _held_out_terms(evaluate(vae, held_out, device))
 
     seconds, last = take_steps(
-        spec, folder, dataset, take, state.state_dict, earlier, on_progress, stop_after, tell_held_out
+        spec, folder, data, take, state.state_dict, earlier, on_progress, stop_after, tell_held_out
     )
     vae.eval()
     found = evaluate(vae, batches.new(_NEW_SAMPLES), device)
@@ -146,7 +149,7 @@ def train(
 def take_steps(
     spec: TrainSpec,
     folder: Path,
-    dataset: Dataset,
+    data: dict[str, Any],
     take: Callable[[int, float], dict[str, float]],
     state: Callable[[], dict[str, Any]],
     earlier: Checkpoint | None,
@@ -160,8 +163,8 @@ def take_steps(
     ----------
     spec, folder, on_progress, stop_after
         As `train` has them.
-    dataset : Dataset
-        What checkpoints are held against when they are read.
+    data : dict
+        What checkpoints record of the data, as `causalvae.training.checkpoints.describe_data` gives it.
     take : callable
         Takes a step, given its number and the learning rate, and gives the terms of the loss, ``loss`` among them. What
         it does must be a function of the state before and of the step's number.
@@ -184,8 +187,8 @@ def take_steps(
     CausalVAEError
         CV424 for TensorBoard that is not installed, CV428 where the loss is no longer finite.
     """
-    start, before, row = (0, 0.0, None) if earlier is None else (earlier.step, earlier.seconds, earlier.row)
-    with TrainingLog(folder, start, row, spec.log.tensorboard) as log:
+    start, before, rows = (0, 0.0, ()) if earlier is None else (earlier.step, earlier.seconds, earlier.rows)
+    with TrainingLog(folder, rows, spec.log.tensorboard) as log:
         began = time.perf_counter()
         sums: dict[str, float] = {}
         first = start
@@ -198,11 +201,11 @@ def take_steps(
             on_progress(TrainProgress(done, spec.steps, (done - start) / (time.perf_counter() - began), terms))
             if done % spec.checkpoint_every == 0 or done == spec.steps:
                 seconds = before + time.perf_counter() - began
-                row = {"step": done, "seconds": round(seconds, 1), "lr": lr}
+                row: Row = {"step": done, "seconds": round(seconds, 1), "lr": lr}
                 row |= {name: total / (done - first) for name, total in sums.items()}
                 _check_finite(row, folder)
                 row |= more()
-                write_checkpoint(folder, spec, dataset, Checkpoint(done, seconds, row, state()))
+                write_checkpoint(folder, spec, data, Checkpoint(done, seconds, (*log.rows, row), state()))
                 log.append(row)
                 sums, first = {}, done
             if stop_after is not None and done >= stop_after:

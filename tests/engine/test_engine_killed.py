@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from causalvae.files import read_json
 from tests.engine.killed_run import KILLED
 
 ROOT = Path(__file__).parents[2]
@@ -40,7 +41,7 @@ def files(folder: Path) -> dict[str, bytes]:
 
 
 def manifest(folder: Path) -> dict[str, object]:
-    found = json.loads((folder / "manifest.json").read_text())
+    found = read_json(folder / "manifest.json")
     del found["seconds"]
     return dict(found)
 

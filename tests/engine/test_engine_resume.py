@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,9 @@ from torch import Tensor
 from causalvae.engine.execute import choose_device, execute_plan
 from causalvae.engine.measurements import Measurements
 from causalvae.engine.progress import Progress
+from causalvae.engine.tables import read_table
 from causalvae.errors import CausalVAEError
+from causalvae.files import read_json, write_json
 from causalvae.models.loading import Model
 from causalvae.plan.types import OBSERVED, Arm, Cohort, Patch, Plan, Source, Traversal, Treatment
 from tests.engine.conftest import Blobs
@@ -260,18 +263,54 @@ def test_a_device_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_damaged_table_is_named_and_only_its_shard_is_run_again(
-    whole: tuple[Path, Measurements, int], sample_model: Model, measure: Measure, tmp_path: Path
+    whole: tuple[Path, Measurements, int],
+    sample_model: Model,
+    measure: Measure,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     run(sample_model, measure, tmp_path)
     broken = sorted((tmp_path / "outcomes").glob("*.parquet"))[1]
+    others = {path: path.stat().st_mtime_ns for path in (tmp_path / "outcomes").glob("*.parquet") if path != broken}
     broken.write_bytes(b"PAR1 cut short")
     with pytest.raises(CausalVAEError) as caught:
-        run(sample_model, measure, tmp_path)
+        read_table(broken)
     assert caught.value.code == "CV406"
     assert str(broken) in caught.value.message
-    broken.unlink()
     run(sample_model, measure, tmp_path)
+    assert f"{broken} is damaged and has been deleted" in caplog.text
     assert shard_files(tmp_path) == shard_files(whole[0])
+    assert {path: path.stat().st_mtime_ns for path in others} == others
+
+
+def test_one_flipped_bit_anywhere_is_noticed_and_mended(
+    whole: tuple[Path, Measurements, int],
+    sample_model: Model,
+    measure: Measure,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    shutil.copytree(whole[0], tmp_path / "run")
+    tables = sorted((tmp_path / "run").rglob("*.parquet"))
+    for number, path in enumerate([*tables, *(tmp_path / "run" / "costs").glob("resize.*.json")]):
+        content = bytearray(path.read_bytes())
+        content[(number + 1) * len(content) // (len(tables) + 9)] ^= 1 << number % 8
+        path.write_bytes(content)
+    found = run(sample_model, measure, tmp_path / "run")
+    assert shard_files(tmp_path / "run") == shard_files(whole[0])
+    assert found.outcomes.equals(whole[1].outcomes)
+    assert all(str(path) in caplog.text for path in tables)
+
+
+def test_an_intact_table_in_the_wrong_place_is_noticed(
+    whole: tuple[Path, Measurements, int], sample_model: Model, measure: Measure, tmp_path: Path
+) -> None:
+    shutil.copytree(whole[0], tmp_path / "run")
+    folder = tmp_path / "run" / "observations"
+    shutil.copyfile(folder / "00000.parquet", folder / "00001.parquet")
+    found = run(sample_model, measure, tmp_path / "run")
+    assert found.observations.equals(whole[1].observations)
+    assert shard_files(tmp_path / "run") == shard_files(whole[0])
 
 
 @pytest.mark.parametrize("key", ["causalvae", "torch", "device", "data"])
@@ -280,9 +319,9 @@ def test_tables_of_another_environment_are_not_mixed_with_new_ones(
 ) -> None:
     run(sample_model, measure, tmp_path)
     marker = tmp_path / "plan.json"
-    held = json.loads(marker.read_text())
+    held = read_json(marker)
     held["environment"][key] = "other"
-    marker.write_text(json.dumps(held))
+    write_json(held, marker)
     with pytest.raises(CausalVAEError) as caught:
         run(sample_model, measure, tmp_path)
     assert caught.value.code == "CV402"

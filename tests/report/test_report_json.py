@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from causalvae.errors import CausalVAEError
+from causalvae.files import json_text
 from causalvae.report import load_results
 from causalvae.report.json_report import SCHEMA, from_json_dict, to_json_dict
 from causalvae.results import Results
@@ -90,11 +91,11 @@ def test_unknown_fields_are_passed_over_and_missing_defaults_filled(plain: Resul
     ("text", "code", "words"),
     [
         (None, "CV450", "no results"),
-        ("{", "CV451", "not JSON"),
-        ("[]", "CV451", "schema"),
-        ('{"schema": "causalvae/results-v9"}', "CV451", "results-v9"),
-        (f'{{"schema": "{SCHEMA}"}}', "CV451", "name"),
-        (f'{{"schema": "{SCHEMA}", "name": 3}}', "CV451", "str was expected"),
+        ("{", "CV451", "no checksum"),
+        ("", "CV451", "empty"),
+        (json_text({"schema": "causalvae/results-v9"}), "CV451", "results-v9"),
+        (json_text({"schema": SCHEMA}), "CV451", "name"),
+        (json_text({"schema": SCHEMA, "name": 3}), "CV451", "str was expected"),
     ],
 )
 def test_unreadable_results_name_code_and_reason(tmp_path: Path, text: str | None, code: str, words: str) -> None:

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from causalvae.errors import CausalVAEError
-from causalvae.report import write as writing
+from causalvae.files import write_file
 from causalvae.report import write_report
 from causalvae.report.effect_tables import mediation_tables, other_estimates
 from causalvae.results import Results
@@ -33,15 +34,15 @@ def test_a_failed_write_keeps_the_old_file_and_leaves_no_rest(tmp_path: Path, mo
     def fail(handle: int) -> None:
         raise OSError("disk full")
 
-    monkeypatch.setattr(writing.os, "fsync", fail)
+    monkeypatch.setattr(os, "fsync", fail)
     with pytest.raises(OSError, match="disk full"):
-        writing.replace_text(target, "new")
+        write_file(target, "new")
     assert target.read_text() == "old"
     assert [path.name for path in tmp_path.iterdir()] == ["report.md"]
 
 
 def test_text_that_has_no_utf8_form_is_still_written(tmp_path: Path) -> None:
-    writing.replace_text(tmp_path / "a", "x\ud800y")
+    write_file(tmp_path / "a", "x\ud800y")
     assert (tmp_path / "a").read_text(encoding="utf-8") == "x?y"
 
 

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from causalvae.data.dataset import Dataset
 from causalvae.engine.clock import busy_seconds
-from causalvae.engine.measurements import write_json, write_table
+from causalvae.engine.measurements import write_table
 from causalvae.engine.outcomes import Measure
 from causalvae.engine.progress import Counter, OnProgress
 from causalvae.engine.runner import PlanRunner
@@ -24,8 +24,9 @@ from causalvae.engine.shards import OVERHEADS, GroupCost
 from causalvae.engine.subspaces.interchanges import Interchanges, donor_keys
 from causalvae.engine.subspaces.null_space import find_unread
 from causalvae.engine.subspaces.search import learn_directions
-from causalvae.engine.tables import unreadable
+from causalvae.engine.tables import read_table
 from causalvae.engine.values import BasisKey, Statistics, basis_key, random_basis
+from causalvae.files import write_json
 from causalvae.models.components import ComponentMap
 from causalvae.models.loading import Model
 from causalvae.models.program import Program
@@ -136,10 +137,7 @@ def _searches(patch: Patch) -> int:
 
 def read_subspaces(path: Path) -> pd.DataFrame:
     """The table that `learn_subspaces` wrote; raises `CausalVAEError` CV406 where it cannot be read."""
-    try:
-        return pd.read_parquet(path)
-    except (OSError, ValueError) as error:
-        raise unreadable(path, error) from error
+    return read_table(path)
 
 
 def learned_statistics(plan: Plan, cohort: str, table: pd.DataFrame) -> dict[str, Statistics]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from causalvae.files import make_folder
 from causalvae.models.vae import VAE
 from causalvae.neighbours.grace.data import PerturbationDataset, shape_of
 from causalvae.neighbours.grace.network import causal_layer_of, grace_vae
@@ -16,7 +17,7 @@ from causalvae.neighbours.grace.simulation import CONTROL, World
 from causalvae.neighbours.grace.state import GraceState
 from causalvae.spec.perturbations import CausalDiscrepancyObjective, PerturbationsData
 from causalvae.spec.training import TrainSpec
-from causalvae.training.checkpoints import read_checkpoint
+from causalvae.training.checkpoints import describe_data, read_checkpoint
 from causalvae.training.evaluation import Evaluation, evaluate
 from causalvae.training.log import Row
 from causalvae.training.loop import TrainProgress, TrainResult, take_steps
@@ -56,15 +57,16 @@ def train_grace(
         raise TypeError("the spec trains another network")
     dataset = PerturbationDataset(shape_of(data))
     screen = draw_screen(dataset.world, spec.seed, objective.control_cells, objective.guide_cells)
-    folder.mkdir(parents=True, exist_ok=True)
-    earlier = read_checkpoint(folder, spec, dataset)
+    make_folder(folder, below=folder)
+    data_facts = describe_data(spec, dataset)
+    earlier = read_checkpoint(folder, spec, data_facts)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(spec.seed)
         vae = fresh_network(spec, dataset.world)
         state = GraceState(objective, vae, screen, spec.seed, spec.steps, spec.batch_size, spec.optimiser.lr)
     if earlier is not None:
         state.load_state_dict(earlier.state)
-    seconds, last = take_steps(spec, folder, dataset, state.step, state.state_dict, earlier, on_progress, stop_after)
+    seconds, last = take_steps(spec, folder, data_facts, state.step, state.state_dict, earlier, on_progress, stop_after)
     vae.eval()
     cells = draw_test_cells(dataset.world, spec.seed, CONTROL, _TEST_CELLS)
     found = evaluate(vae, torch.from_numpy(cells.expression).to(torch.float32))

@@ -10,12 +10,13 @@ import torch
 
 from causalvae.data.systems import MixturesDataset
 from causalvae.errors import CausalVAEError
+from causalvae.files import make_folder
 from causalvae.models.architectures import build_described
 from causalvae.models.vae import VAE
 from causalvae.neighbours.half_avae.state import HalfState
 from causalvae.spec.system_section import HalfAvaeObjective, MixturesData
 from causalvae.spec.training import TrainSpec
-from causalvae.training.checkpoints import read_checkpoint
+from causalvae.training.checkpoints import describe_data, read_checkpoint
 from causalvae.training.evaluation import evaluate
 from causalvae.training.log import Row
 from causalvae.training.loop import TrainProgress, TrainResult, learning_rate, take_steps
@@ -56,14 +57,15 @@ def train_half(
     were trained on.
     """
     dataset = recordings_of(spec)
-    folder.mkdir(parents=True, exist_ok=True)
-    earlier = read_checkpoint(folder, spec, dataset)
+    make_folder(folder, below=folder)
+    data_facts = describe_data(spec, dataset)
+    earlier = read_checkpoint(folder, spec, data_facts)
     if earlier is None:
         state = start_state(spec, dataset, choose_start(spec, dataset))
     else:
         state = start_state(spec, dataset, 0)
         state.load_state_dict(earlier.state)
-    seconds, last = take_steps(spec, folder, dataset, state.step, state.state_dict, earlier, on_progress, stop_after)
+    seconds, last = take_steps(spec, folder, data_facts, state.step, state.state_dict, earlier, on_progress, stop_after)
     return _result(spec, state.vae.eval(), dataset, seconds, last)
 
 

@@ -1,0 +1,142 @@
+"""Errors of foreign code (the operating system, libraries, file formats) as errors with a code and a remedy."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from typing import ParamSpec, TypeVar
+
+from causalvae.errors import CausalVAEError, first_line
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_FULL = "Free some space, or name a place on another disk; the same command resumes the run."
+_DENIED = "Name a place that you may read and write, or change its permissions."
+_IN_THE_WAY = "A file stands where a folder is wanted: name another folder, or move the file."
+_SYSTEM_REMEDIES = {
+    errno.EEXIST: _IN_THE_WAY,
+    errno.ENOTDIR: _IN_THE_WAY,
+    errno.EISDIR: "A folder stands where a file is wanted: name another file, or move the folder.",
+    errno.ENOENT: "Name a path that exists.",
+    errno.EACCES: _DENIED,
+    errno.EPERM: _DENIED,
+    errno.EROFS: "Name a place on a disk that can be written.",
+    errno.ENOSPC: _FULL,
+    errno.EDQUOT: _FULL,
+    errno.EFBIG: "Raise the limit on the size of files (`ulimit -f`); the same command resumes the run.",
+    errno.ENAMETOOLONG: "Name a shorter path.",
+    errno.ELOOP: "A link leads back to itself: name the folder that it was meant for.",
+    errno.EMFILE: "Close other programs, or raise the limit of open files (`ulimit -n`).",
+    errno.EIO: "The disk or the network cannot be read or written: check it, or use another.",
+}
+# What the allocators and the loader say: torch, C++, threads, shared libraries.
+_OUT_OF_MEMORY = (
+    "can't allocate memory",
+    "cannot allocate memory",
+    "std::bad_alloc",
+    "out of memory",
+    "can't start new thread",
+    "failed to map segment",
+    "unable to mmap",
+)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory ran out: Python's, a GPU's, or that of a library's allocator."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    if isinstance(error, OSError) and error.errno == errno.ENOMEM:
+        return True
+    said = str(error).lower()
+    return isinstance(error, (RuntimeError, ImportError, OSError)) and any(words in said for words in _OUT_OF_MEMORY)
+
+
+def explain_system(error: BaseException) -> CausalVAEError | None:
+    """An error of the machine (memory, files, nesting) as an error that a user can mend; None for any other.
+
+    Parameters
+    ----------
+    error : BaseException
+
+    Returns
+    -------
+    CausalVAEError or None
+        CV415 where memory ran out, CV416 where values are nested too deeply, CV410 for what the operating system
+        refused.
+    """
+    if is_out_of_memory(error):
+        return CausalVAEError(
+            "CV415",
+            f"Memory ran out ({first_line(error)}).",
+            "Close other programs, raise the memory limit (`ulimit -v`), or lower execution.batch_rows; finished parts "
+            "are kept and the same command resumes the run.",
+        )
+    if isinstance(error, RecursionError):
+        return CausalVAEError(
+            "CV416", "Values are nested too deeply to be read.", "Write fewer levels of lists and mappings."
+        )
+    if isinstance(error, OSError):
+        paths = [str(path) for path in (error.filename, error.filename2) if path is not None]
+        return CausalVAEError(
+            "CV410",
+            f"The operating system refused a file or folder: {error.strerror or first_line(error)}.",
+            _SYSTEM_REMEDIES.get(
+                error.errno or 0,
+                "Check the paths in the command and the spec; `causalvae --debug ...` shows where it was.",
+            ),
+            " -> ".join(paths) or None,
+        )
+    return None
+
+
+def _explained(error: Exception) -> Exception:
+    return explain_system(error) or error
+
+
+@contextmanager
+def boundary(code: str, message: str, remedy: str, place: str | None = None) -> Iterator[None]:
+    """Raise one coded error for whatever the code inside raises.
+
+    What a damaged file raises depends on the library and on where the file is damaged, so every exception counts.
+    `CausalVAEError` passes unchanged. Errors of the machine (see `explain_system`) keep their own code and remedy: they
+    are not the fault of what is read.
+
+    Parameters
+    ----------
+    code, remedy, place
+        As of `CausalVAEError`.
+    message : str
+        What is wrong, without a full stop; the first line of the foreign error follows in parentheses.
+    """
+    try:
+        yield
+    except CausalVAEError:
+        raise
+    except Exception as error:
+        if is_out_of_memory(error) or (isinstance(error, OSError) and error.errno is not None):
+            raise _explained(error) from error
+        nested = isinstance(error, RecursionError)
+        reason = "values are nested too deeply" if nested else f"{type(error).__name__}: {first_line(error)}"
+        raise CausalVAEError(code, f"{message} ({reason}).", remedy, place) from error
+
+
+def coded(function: Callable[P, R]) -> Callable[P, R]:
+    """Decorate a public function: errors of the machine become `CausalVAEError`; see `explain_system`."""
+
+    @wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return function(*args, **kwargs)
+        except BrokenPipeError:
+            # A reader that closed a pipe early is no fault of the run.
+            raise
+        except Exception as error:
+            system = None if isinstance(error, CausalVAEError) else explain_system(error)
+            if system is None:
+                raise
+            raise system from error
+
+    return call

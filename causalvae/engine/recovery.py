@@ -1,0 +1,54 @@
+"""What a run finds of an earlier one: intact tables are used, damaged ones are measured again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from causalvae.engine.tables import TABLE_PATTERNS
+from causalvae.errors import CausalVAEError
+from causalvae.files import DamagedFileError, checksum_of, discard, read_json, read_sealed
+
+_MANIFEST = "manifest.json"
+_COSTS = "costs/*.json"
+
+
+def discard_damaged(folder: Path) -> None:
+    """Delete the damaged files among a run's tables, each with a message; the run then measures them again.
+
+    A file is damaged where its content does not match its own checksum, or where the manifest of a run that finished
+    recorded another checksum: then it is intact and in the wrong place.
+
+    Parameters
+    ----------
+    folder : Path
+        A run's tables; see `causalvae.engine.execute.execute_plan`.
+    """
+    recorded = _recorded(folder / _MANIFEST)
+    for pattern in (*TABLE_PATTERNS, _COSTS):
+        for path in sorted(folder.glob(pattern)):
+            expected = recorded.get(path.relative_to(folder).as_posix())
+            try:
+                found = checksum_of(read_sealed(path))
+            except DamagedFileError:
+                found = ""
+            if not found or found != (expected or found):
+                discard(path, "what it held is measured again")
+
+
+def record_checksums(folder: Path) -> dict[str, str]:
+    """The checksum of each table of a run, by its path relative to `folder`."""
+    return {
+        path.relative_to(folder).as_posix(): checksum_of(read_sealed(path))
+        for pattern in TABLE_PATTERNS
+        for path in sorted(folder.glob(pattern))
+    }
+
+
+def _recorded(manifest: Path) -> dict[str, str]:
+    if not manifest.exists():
+        return {}
+    try:
+        return dict(read_json(manifest)["files"])
+    except (CausalVAEError, KeyError):
+        discard(manifest, "it is written again")
+        return {}

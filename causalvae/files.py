@@ -1,0 +1,295 @@
+"""Files that are written whole, never through a link, and read only as they were written.
+
+Every file that a later command reads carries a checksum of itself: the text ``causalvae-sha256:`` and 64 hexadecimal
+digits, which are the SHA-256 of the file with zeros in place of these digits. The checksum is part of the file, so it
+cannot get out of step when several processes write, and the formats (JSON, Parquet, safetensors, files of torch.save)
+stay readable by every other program.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import secrets
+import stat
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from causalvae.boundary import boundary
+from causalvae.errors import CausalVAEError
+from causalvae.text import escape_json
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+_log = logging.getLogger("causalvae")
+
+_MARK = b"causalvae-sha256:"
+_DIGITS = 64
+UNSEALED = (_MARK + b"0" * _DIGITS).decode()
+_JSON_KEY = "checksum"
+# Where files cannot be locked, a partial file of this age (seconds) has been left by a process that is gone.
+_STALE = 86_400.0
+
+
+class DamagedFileError(CausalVAEError):
+    """A file whose content is not what was written; `reason` says in which way."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        self.reason = reason
+        super().__init__(
+            "CV413",
+            f"the file {path} is damaged: {reason}.",
+            "Delete it and run the same command again, or restore it from a copy.",
+            str(path),
+        )
+
+
+# -- checksums ---------------------------------------------------------------------------------------------------------
+
+
+def seal(data: bytes) -> bytes:
+    """`data`, which contains `UNSEALED` once, with its checksum in that place."""
+    start = _place(data)
+    digest = hashlib.sha256(data).hexdigest().encode()
+    return data[:start] + digest + data[start + _DIGITS :]
+
+
+def append_seal(data: bytes) -> bytes:
+    """`data` with its checksum behind it; for formats that allow bytes after their end."""
+    return seal(data + b"\n" + UNSEALED.encode())
+
+
+def read_sealed(path: Path) -> bytes:
+    """The content of a file, once its checksum has been verified.
+
+    Raises
+    ------
+    DamagedFileError
+        CV413 where the file has no checksum or another content.
+    OSError
+        Where it cannot be read at all.
+    """
+    data = path.read_bytes()
+    if _MARK not in data:
+        raise DamagedFileError(path, "it has no checksum" if data else "it is empty")
+    for start in {data.find(_MARK) + len(_MARK), data.rfind(_MARK) + len(_MARK)}:
+        found = data[start : start + _DIGITS]
+        blank = data[:start] + b"0" * _DIGITS + data[start + _DIGITS :]
+        if found == hashlib.sha256(blank).hexdigest().encode():
+            return data
+    raise DamagedFileError(path, "its content does not match its checksum")
+
+
+def checksum_of(data: bytes) -> str:
+    """The checksum that `data`, which `read_sealed` gave, carries."""
+    start = data.rfind(_MARK) + len(_MARK)
+    return data[start : start + _DIGITS].decode()
+
+
+def has_seal(data: bytes) -> bool:
+    """Whether `data` carries a checksum, right or wrong."""
+    return _MARK in data
+
+
+def _place(data: bytes) -> int:
+    return data.rindex(UNSEALED.encode()) + len(_MARK)
+
+
+def discard(path: Path, consequence: str) -> None:
+    """Delete a damaged file and tell the user what follows from it."""
+    _log.warning("%s is damaged and has been deleted: %s.", path, consequence)
+    path.unlink(missing_ok=True)
+
+
+# -- JSON --------------------------------------------------------------------------------------------------------------
+
+
+def json_text(value: Mapping[str, Any], **options: Any) -> str:
+    """A mapping as JSON text that begins with its checksum; `options` are those of `json.dumps`."""
+    text = escape_json(json.dumps({_JSON_KEY: UNSEALED, **value}, **options)) + "\n"
+    return seal(text.encode()).decode()
+
+
+def write_json(value: Mapping[str, Any], path: Path) -> None:
+    """Write a mapping as JSON with a checksum, so that a reader sees either all of it or nothing."""
+    write_file(path, json_text(value, indent=1))
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The mapping in a file that `write_json` or `json_text` made, without its checksum.
+
+    Raises
+    ------
+    DamagedFileError
+        CV413 where the content is not what was written.
+    OSError
+        Where it cannot be read at all.
+    """
+    data = read_sealed(path)
+    with boundary("CV413", f"the file {path} is damaged: it is no JSON mapping", _REWRITE, str(path)):
+        content: dict[str, Any] = json.loads(data)
+        content.pop(_JSON_KEY)
+    return content
+
+
+_REWRITE = "Delete it and run the same command again."
+
+# -- writing -----------------------------------------------------------------------------------------------------------
+
+
+def make_folder(folder: Path, below: Path) -> Path:
+    """Make a folder and those above it, none of which may be a link from `below` on.
+
+    Parameters
+    ----------
+    folder : Path
+        `below`, or a folder in it.
+    below : Path
+        The folder that the user named. What lies above it may contain links.
+
+    Raises
+    ------
+    CausalVAEError
+        CV414 where `below`, or a folder between it and `folder`, is a link.
+    """
+    inside = folder.relative_to(below).parts
+    below.parent.mkdir(parents=True, exist_ok=True)
+    for depth in range(len(inside) + 1):
+        current = below.joinpath(*inside[:depth])
+        _refuse_link(current)
+        current.mkdir(exist_ok=True)
+    return folder
+
+
+def _refuse_link(folder: Path) -> None:
+    if folder.is_symlink():
+        raise CausalVAEError(
+            "CV414",
+            f"{folder} is a symbolic link, and nothing is written through links.",
+            f"Name the folder that it leads to ({folder.readlink()}), or replace the link with a folder.",
+            str(folder),
+        )
+
+
+def write_file(path: Path, content: bytes | str) -> None:
+    """Put a file in place whole: a reader sees the old content or all of the new one.
+
+    A link at `path` is replaced, never followed. The file gets the permissions that the user's umask gives. Any number
+    of processes may write the same path at once.
+
+    Parameters
+    ----------
+    path : Path
+        In a folder that exists.
+    content : bytes or str
+        Text is encoded as UTF-8; a lone surrogate, which has no encoding, becomes a question mark.
+
+    Raises
+    ------
+    CausalVAEError
+        CV414 where the folder is a link.
+    """
+    with _partial(path, content) as partial:
+        partial.replace(path)
+
+
+def write_once(path: Path, content: bytes | str) -> bool:
+    """Put a file in place where there is none; of several processes the first succeeds, and the others give False."""
+    with _partial(path, content) as partial:
+        try:
+            os.link(partial, path, follow_symlinks=False)
+        except FileExistsError:
+            return False
+        except OSError:
+            # A file system without hard links.
+            if path.exists() or path.is_symlink():
+                return False
+            partial.replace(path)
+    return True
+
+
+@contextmanager
+def _partial(path: Path, content: bytes | str) -> Iterator[Path]:
+    """A new file beside `path` that holds `content`; removed at the end unless it has been moved."""
+    _refuse_link(path.parent)
+    data = content.encode("utf-8", "replace") if isinstance(content, str) else content
+    handle, partial = _open_partial(path)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            # A name must not reach the disk before what it names: the machine may go down, not the process alone.
+            os.fsync(file.fileno())
+            if fcntl is None:
+                # Windows moves no open file.
+                file.close()
+            # Moved while it is still locked, so that no other process takes it for a leftover.
+            yield partial
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _open_partial(path: Path) -> tuple[int, Path]:
+    """A file of a new name, locked for as long as it is open."""
+    flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+    while True:
+        partial = path.with_name(f".{path.name}.{secrets.token_hex(6)}.partial")
+        handle = os.open(partial, flags, 0o666)
+        # Between the two calls another process may have taken the file for a leftover.
+        if _lock(handle) is not False and _is_still(handle, partial):
+            return handle, partial
+        os.close(handle)
+
+
+def _lock(handle: int) -> bool | None:
+    """Lock an open file; False where another process holds it, None where files cannot be locked here."""
+    if fcntl is None:
+        return None
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return None
+    return True
+
+
+def _is_still(handle: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(handle), os.lstat(path))
+    except FileNotFoundError:
+        return False
+
+
+def remove_stale(folder: Path) -> None:
+    """Remove the partial files below `folder` that belong to no running process.
+
+    A process holds a lock on what it writes, which ends with the process, also where it is killed.
+    """
+    for place, _, names in os.walk(folder):
+        for name in names:
+            if name.endswith(".partial"):
+                _remove_if_stale(Path(place, name))
+
+
+def _remove_if_stale(path: Path) -> None:
+    try:
+        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
+    except OSError:
+        # Moved into place meanwhile, a link, or another user's.
+        return
+    try:
+        locked, found = _lock(handle), os.fstat(handle)
+        old = locked is None and found.st_mtime < time.time() - _STALE
+        if (locked or old) and stat.S_ISREG(found.st_mode) and _is_still(handle, path):
+            path.unlink(missing_ok=True)
+    finally:
+        os.close(handle)

@@ -1,0 +1,98 @@
+"""Foreign errors become errors with a code and a remedy."""
+
+from __future__ import annotations
+
+import errno
+import json
+
+import pyarrow as pa
+import pytest
+import torch
+
+from causalvae.boundary import boundary, coded, explain_system, is_out_of_memory
+from causalvae.errors import CausalVAEError
+
+FOREIGN = (
+    ValueError("bad"),
+    KeyError("name"),
+    NotImplementedError(),
+    OverflowError("int too large to convert to float"),
+    RuntimeError("PytorchStreamReader failed"),
+    OSError("no errno"),
+    UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte"),
+    pa.ArrowInvalid("not Parquet"),
+    RecursionError("maximum recursion depth exceeded"),
+    AssertionError(),
+)
+
+
+@pytest.mark.parametrize("error", FOREIGN, ids=lambda error: type(error).__name__)
+def test_any_foreign_error_has_the_boundarys_code(error: Exception) -> None:
+    with pytest.raises(CausalVAEError) as caught, boundary("CV102", "w.pt cannot be read", "Copy it.", "model"):
+        raise error
+    told = caught.value
+    assert (told.code, told.remedy, told.place) == ("CV102", "Copy it.", "model")
+    assert told.message.startswith("w.pt cannot be read (")
+    assert told.message.endswith(").")
+    assert told.__cause__ is error
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "words"),
+    [
+        (MemoryError(), "CV415", "ulimit -v"),
+        (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried"), "CV415", "batch_rows"),
+        (torch.OutOfMemoryError("CUDA out of memory"), "CV415", "batch_rows"),
+        (pa.ArrowMemoryError("malloc of size 64 failed"), "CV415", "resumes"),
+        (RuntimeError("can't start new thread"), "CV415", "ulimit"),
+        (ImportError("libtorch_cpu.so: failed to map segment from shared object"), "CV415", "ulimit"),
+        (OSError(errno.ENOMEM, "Cannot allocate memory"), "CV415", "ulimit"),
+        (OSError(errno.ENOSPC, "No space left on device", "runs/x"), "CV410", "Free some space"),
+        (OSError(errno.EFBIG, "File too large"), "CV410", "ulimit -f"),
+        (PermissionError(errno.EACCES, "Permission denied", "runs"), "CV410", "permissions"),
+        (OSError(errno.ELOOP, "Too many levels of symbolic links", "runs"), "CV410", "link"),
+    ],
+)
+def test_the_machines_errors_keep_their_own_code(error: Exception, code: str, words: str) -> None:
+    with pytest.raises(CausalVAEError) as caught, boundary("CV102", "w.pt cannot be read", "Copy it."):
+        raise error
+    assert caught.value.code == code
+    assert words in caught.value.remedy
+
+
+def test_errors_with_a_code_pass_unchanged() -> None:
+    error = CausalVAEError("CV103", "a", "b")
+    with pytest.raises(CausalVAEError) as caught, boundary("CV102", "c", "d"):
+        raise error
+    assert caught.value is error
+    with pytest.raises(KeyboardInterrupt), boundary("CV102", "c", "d"):
+        raise KeyboardInterrupt
+
+
+def test_public_functions_tell_the_machines_errors_and_hide_no_bug() -> None:
+    @coded
+    def fail(error: Exception) -> None:
+        """Fails."""
+        raise error
+
+    assert fail.__doc__ == "Fails."
+    with pytest.raises(CausalVAEError, match="CV410"):
+        fail(PermissionError(errno.EACCES, "Permission denied", "x"))
+    with pytest.raises(CausalVAEError, match="CV416"):
+        fail(RecursionError())
+    with pytest.raises(ZeroDivisionError):
+        fail(ZeroDivisionError())
+    with pytest.raises(BrokenPipeError):
+        fail(BrokenPipeError(errno.EPIPE, "Broken pipe"))
+
+
+def test_deep_json_is_no_crash() -> None:
+    with pytest.raises(CausalVAEError) as caught, boundary("CV451", "results cannot be read", "Run again."):
+        json.loads("[" * 100_000)
+    assert caught.value.code == "CV451"
+    assert "nested too deeply" in caught.value.message
+
+
+def test_other_errors_are_not_the_machines() -> None:
+    assert explain_system(ValueError("out of memory")) is None
+    assert not is_out_of_memory(ValueError("out of memory"))
