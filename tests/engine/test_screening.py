@@ -21,7 +21,7 @@ from causalvae.engine.execute import execute_plan
 from causalvae.engine.gradients import gradients_through
 from causalvae.engine.measurements import Measurements
 from causalvae.engine.progress import Progress
-from causalvae.engine.screening import choose
+from causalvae.engine.screening import choose, read_scores
 from causalvae.engine.values import selection
 from causalvae.errors import CausalVAEError
 from causalvae.models.loading import Model, assemble
@@ -422,13 +422,16 @@ def test_a_killed_run_goes_on_with_the_scores_that_it_has(blob_sweep: Sweep, tmp
     pd.testing.assert_frame_equal(resumed.outcomes, straight.outcomes, check_exact=True)
 
 
-def test_scores_that_cannot_be_read_are_refused(blob_sweep: Sweep, tmp_path: Path) -> None:
+def test_scores_that_are_damaged_are_measured_again(blob_sweep: Sweep, tmp_path: Path) -> None:
     plan = blob_sweep.plan(CHANNELS[:6], "area", kept=2, checked=1)
-    blob_sweep.run(plan, tmp_path)
-    (tmp_path / "screens.parquet").write_bytes(b"PAR1")
-    with pytest.raises(CausalVAEError) as raised:
-        blob_sweep.run(plan, tmp_path)
-    assert raised.value.code == "CV406"
+    first = blob_sweep.run(plan, tmp_path)
+    path = tmp_path / "screens.parquet"
+    before = path.read_bytes()
+    path.write_bytes(b"PAR1")
+    with pytest.raises(CausalVAEError, match="CV406"):
+        read_scores(path)
+    assert blob_sweep.run(plan, tmp_path).screens.equals(first.screens)
+    assert path.read_bytes() == before
 
 
 def test_what_others_ask_for_is_run_though_the_screen_leaves_it_out(blob_sweep: Sweep) -> None:
