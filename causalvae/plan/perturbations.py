@@ -49,12 +49,14 @@ def _latent_sources(draft: Draft, section: LatentIntervention, part: Component) 
         raise TypeError(values)
     if values.codes is not None:
         return [code_source(values.codes, draft.spec.execution.seed)]
+    if values.at is not None:
+        return [Source("constant", value) for value in values.at]
     # Of a latent that is a map, each position has quantiles and a standard deviation of its own.
     if len(part.site.shape) > 1 and part.site.stage != "latent":
         raise CausalVAEError(
             "CV303",
             f"{part.site.name} is image-shaped; quantiles and sd are defined for latents and vectors.",
-            "Use `values: resample` or `values: zero`.",
+            "Use `values: {at: [...]}`, `values: resample` or `values: zero`.",
             part.label,
         )
     if values.quantiles is not None:

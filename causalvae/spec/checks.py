@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path as FilePath
 
 from causalvae.spec.catalogue import RESERVED_ATTRIBUTES
@@ -37,12 +38,17 @@ def check_draft(
     folder : path, optional
         Where relative paths start: files, folders and modules that the draft names are looked for as well.
     """
+    factors = _check_factors(draft)
+    # What was meant by a factor that the data lacks is declared as well: its other mentions are no faults.
+    meant = {finding.suggestion: None for finding in factors if finding.code == "CV034" and finding.suggestion}
+    if draft.factors is not None and meant:
+        draft = replace(draft, factors={**meant, **draft.factors})
     findings = [
         *check_data(draft.data),
         *check_files(draft),
         *_check_nodes(draft),
         *_check_edges(draft),
-        *_check_factors(draft),
+        *factors,
         *check_vectors(draft),
         *check_readouts(draft.attributes or {}, draft.source),
         *check_components(draft),

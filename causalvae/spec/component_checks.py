@@ -87,7 +87,7 @@ def _check_mapping(draft: Draft) -> list[Finding]:
                     on_key=True,
                 )
             )
-        if section is not None and section.find is not None and node not in (draft.factors or (node,)):
+        elif section is not None and section.find is not None and node not in (draft.factors or (node,)):
             findings.append(
                 Finding(
                     "CV090",
@@ -135,6 +135,10 @@ def _references(draft: Draft) -> Iterator[tuple[Path, str]]:
 def _check_reference(draft: Draft, path: Path, text: str) -> list[Finding]:
     name = text[1:]
     if draft.mapping is None or name in draft.mapping:
+        return []
+    nodes = (*(draft.factors or ()), *(draft.attributes or ()))
+    if any(node not in nodes and nearest(node, nodes) == name for node in draft.mapping):
+        # The mapping's own key is misspelt, and told of there.
         return []
     declared = name in (draft.factors or ()) or name in (draft.attributes or ())
     if declared:

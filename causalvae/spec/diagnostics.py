@@ -18,6 +18,7 @@ WIDTH = 80
 _ANSI = {"error": "\x1b[1;31m", "warning": "\x1b[1;33m", "place": "\x1b[36m", "help": "\x1b[32m"}
 _RESET = "\x1b[0m"
 _MOST_CHOICES = 400
+_FAR = 400
 
 
 @dataclass(frozen=True)
@@ -192,7 +193,7 @@ def nearest(name: str, choices: Iterable[str]) -> str:
     return folded[matches[0]] if matches else ""
 
 
-def list_choices(choices: Iterable[str], word: str = "or", most: int = 12) -> str:
+def list_choices(choices: Iterable[str], word: str = "or", most: int = 40) -> str:
     """Names as a reader would list them, joined by `word`, at most `most`."""
     names = [show_text(name) for name in choices]
     if not names:
@@ -209,6 +210,8 @@ def show_text(text: str, most: int = 40) -> str:
 
 
 def _printable(text: str) -> str:
+    if text.isascii() and text.isprintable():
+        return text
     # One character for one, so that columns stay; format characters could reorder a terminal's line.
     return "".join(
         " " if char == "\t" else "\N{REPLACEMENT CHARACTER}" if unicodedata.category(char) in _UNPRINTABLE else char
@@ -220,6 +223,8 @@ _UNPRINTABLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
 def _columns(text: str) -> int:
+    if text.isascii():
+        return len(text)
     return sum(_columns_of(char) for char in text)
 
 
@@ -257,8 +262,11 @@ def _wrap(text: str, indent: str) -> list[str]:
 
 def _window(source: str, column: int, length: int, width: int) -> tuple[str, int, int]:
     """Clip a source line around its fault: the text, the columns before the caret, and the caret's width."""
-    text = _printable(source)
-    at = min(max(column - 1, 0), len(text))
+    at = min(max(column - 1, 0), len(source))
+    # A line may be a whole file: what lies far from the fault is not looked at.
+    far = max(at - _FAR, 0)
+    text = _printable(source[far : at + _FAR])
+    at -= far
     # Long enough to see what surrounds the fault; the fault itself begins within the first two thirds.
     start = 0
     if _columns(text) > width and _columns(text[:at]) > 2 * width // 3:
@@ -267,7 +275,7 @@ def _window(source: str, column: int, length: int, width: int) -> tuple[str, int
         while start > 0 and budget >= 2:
             start -= 1
             budget -= _columns_of(text[start])
-    prefix = "..." if start else ""
+    prefix = "..." if start or far else ""
     body = _clip(text[start:], width - len(prefix))
     if _columns(text[start:]) > width - len(prefix):
         body = _clip(body, width - len(prefix) - 3) + "..."

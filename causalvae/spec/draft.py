@@ -269,7 +269,7 @@ def _read_model(plain: Any, faulty: frozenset[Path]) -> SourceSection | None:
 def _read_factors(
     graph: dict[str, Any], faulty: frozenset[Path]
 ) -> tuple[Mapping[str, FactorSection | None] | None, dict[str, int], tuple[int, ...]]:
-    listed = None if ("graph", "factors") in faulty else graph.get("factors")
+    listed = None if ("graph", "factors") in faulty else graph.get("factors", {})
     if not isinstance(listed, list):
         return _read_each(FactorSection, listed, ("graph", "factors"), faulty), {}, ()
     if any(not isinstance(name, str) for name in listed):

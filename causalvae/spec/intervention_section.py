@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 from pydantic_core import PydanticCustomError
 
 from causalvae.spec.section import (
@@ -77,13 +77,20 @@ class InputIntervention(Section):
 
 
 class LatentValues(Section):
-    """Values for a latent perturbation: quantiles of the aggregate posterior, or offsets in its standard deviations.
+    """Values for a latent perturbation: quantiles of the aggregate posterior, offsets in its sd, or numbers.
 
-    Of the codes of a VQ-VAE, which have neither, other codes.
+    Of the codes of a VQ-VAE, which have none of these, other codes.
     """
 
-    quantiles: tuple[Fraction, ...] | None = Field(default=None, min_length=1)
-    sd: tuple[Number, ...] | None = Field(default=None, min_length=1)
+    quantiles: tuple[Fraction, ...] | None = Field(
+        default=None, min_length=1, description="Quantiles of the values that the latent takes over the data."
+    )
+    sd: tuple[Number, ...] | None = Field(
+        default=None, min_length=1, description="Its own value, moved by so many standard deviations over the data."
+    )
+    at: tuple[Number, ...] | None = Field(
+        default=None, min_length=1, description="These values, in the latent's own units, such as [-1, 1]."
+    )
     codes: Literal["swap", "frequency"] | None = Field(
         default=None,
         description="swap puts another code, any alike, in the place of each; frequency draws codes by how often they "
@@ -92,14 +99,20 @@ class LatentValues(Section):
 
     @model_validator(mode="after")
     def _exactly_one(self) -> LatentValues:
-        given = [name for name in ("quantiles", "sd", "codes") if getattr(self, name) is not None]
+        given = [name for name in ("quantiles", "sd", "at", "codes") if getattr(self, name) is not None]
         if len(given) != 1:
             raise PydanticCustomError(
                 "one_of",
-                "give exactly one of quantiles, sd, codes",
-                {"given": " and ".join(given) or "none", "choices": "quantiles, sd, codes"},
+                "give exactly one of quantiles, sd, at, codes",
+                {"given": " and ".join(given) or "none", "choices": "quantiles, sd, at, codes"},
             )
         return self
+
+    @model_serializer(mode="wrap")
+    def _leave_out(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # A spec that says nothing of `at` keeps the digest that it had before that could be said.
+        written: dict[str, Any] = write(self)
+        return {key: value for key, value in written.items() if key != "at" or value is not None}
 
 
 class LatentIntervention(Section):

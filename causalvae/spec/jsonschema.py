@@ -38,6 +38,10 @@ def json_schema() -> dict[str, Any]:
             pattern: {"anyOf": [address, long_form]} for pattern, long_form in mapping["patternProperties"].items()
         }
 
+    for key in ("model", "data"):
+        arms = schema["properties"][key]["oneOf"]
+        parts["VariantSection"]["properties"][key]["anyOf"][0] = _partial(parts, arms)
+
     parts["MappingSection"] |= _exactly_one(("components", "find"))
     vectors = parts["GraphSection"]["properties"]["vectors"]
     parts["VectorSection"]["properties"]["components"] |= {"minItems": 2, "uniqueItems": True}
@@ -52,7 +56,7 @@ def json_schema() -> dict[str, Any]:
     }
 
     parts["Intervention"] |= _exactly_one(_LEVELS)
-    parts["LatentValues"] |= _exactly_one(("quantiles", "sd", "codes"))
+    parts["LatentValues"] |= _exactly_one(("quantiles", "sd", "at", "codes"))
     parts["AblationMode"] |= _exactly_one(("resample", "noise"))
     parts["HeldValue"] |= _exactly_one(("quantile", "value"))
     mediation = parts["MediationIntervention"]
@@ -77,6 +81,17 @@ def _column_alone(column: dict[str, Any]) -> dict[str, Any]:
     """``{column: NAME}``."""
     text = next(arm for arm in column["anyOf"] if arm.get("type") == "string")
     return {"type": "object", "properties": {"column": text}, "required": ["column"], "additionalProperties": False}
+
+
+def _partial(parts: dict[str, Any], arms: list[dict[str, str]]) -> dict[str, Any]:
+    """Any keys of several sections: what is left out is taken from elsewhere."""
+    keys: dict[str, list[Any]] = {}
+    for arm in arms:
+        for key, schema in parts[arm["$ref"].rpartition("/")[2]]["properties"].items():
+            if schema not in keys.setdefault(key, []):
+                keys[key].append(schema)
+    properties = {key: found[0] if len(found) == 1 else {"anyOf": found} for key, found in keys.items()}
+    return {"type": "object", "additionalProperties": False, "properties": properties}
 
 
 def _given(key: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from causalvae.spec.checks import check_draft
 from causalvae.spec.data_checks import check_data
@@ -15,8 +15,9 @@ from causalvae.spec.diagnostics import Diagnostic, Finding, SpecError, field_of
 from causalvae.spec.draft import draft_plain, draft_spec
 from causalvae.spec.file_checks import check_reads
 from causalvae.spec.places import base_folder, check_place
+from causalvae.spec.repair import Reading, read_repaired
 from causalvae.spec.schema import Spec
-from causalvae.spec.shape_faults import explain_levels, explain_shape, wrong_kind
+from causalvae.spec.shape_faults import explain_levels, wrong_kind
 from causalvae.spec.yaml_tree import MAX_BYTES, Node, TextFault, compose, decode, normalise, split_lines, too_large
 
 if TYPE_CHECKING:
@@ -258,14 +259,15 @@ def _validate(
     if named is not None and named is not model:
         # What else is written is right for a spec of the other kind.
         return None, [wrong_kind(said, next(kind for kind in KINDS if _kind_of(kind) is model))]
-    spec: Any = None
-    findings: list[Finding] = []
-    try:
-        spec = model.model_validate(plain)
-    except ValidationError as error:
-        findings = explain_shape(error.errors(include_url=False), model, plain)
-    if not issubclass(model, Spec):
-        return spec, [*findings, *([] if spec is None else _check_other(spec, folder))]
+    reading = read_repaired(model, plain)
+    return (None if reading.typos else reading.spec), reading.as_written(_check_whole(reading, folder))
+
+
+def _check_whole(reading: Reading, folder: FilePath | None) -> list[Finding]:
+    """What is wrong with a spec whose misspelt keys are mended: its shape, and what only the whole can say."""
+    spec, plain, findings = reading.spec, reading.plain, reading.findings
+    if not reading.is_analysis:
+        return [*findings, *([] if spec is None else _check_other(spec, folder))]
     findings += explain_levels(plain, findings)
     faulty = frozenset(finding.path for finding in findings)
     draft = draft_spec(spec, plain) if isinstance(spec, Spec) else draft_plain(plain, faulty)
@@ -278,7 +280,7 @@ def _validate(
     findings += check_draft(draft, frozenset(found.path for found in findings if found.code != "CV028"), folder)
     if isinstance(spec, Spec):
         findings += _check_variants(spec, plain, findings, folder)
-    return spec, findings
+    return findings
 
 
 def _check_other(spec: BaseModel, folder: FilePath | None) -> list[Finding]:

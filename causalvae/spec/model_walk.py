@@ -59,22 +59,33 @@ def _step(arms: list[Any], part: str | int) -> list[Any]:
 
 def keys_at(root: type[BaseModel], loc: Iterable[str | int]) -> list[str]:
     """The keys that a mapping at `loc`, as pydantic's errors give it, may have."""
+    return list(dict.fromkeys(name for arm in _models_at(root, loc) for name in _names_of(arm)))
+
+
+def tags_at(root: type[BaseModel], loc: Iterable[str | int], key: str) -> list[str]:
+    """The values of the literal `key` of each model at `loc`: what tells the members of a union apart."""
+    return [tag for arm in _models_at(root, loc) for tag in _tags_of(arm, key)]
+
+
+def fitting_tags(root: type[BaseModel], loc: Iterable[str | int], key: str, given: Iterable[str]) -> list[str]:
+    """Of `tags_at`, those of the models that have all of the keys `given` and need no other."""
+    keys = {*given, key}
+    return [tag for arm in _models_at(root, loc) if _fits(arm, keys) for tag in _tags_of(arm, key)]
+
+
+def _models_at(root: type[BaseModel], loc: Iterable[str | int]) -> list[type[BaseModel]]:
     arms: list[Any] = [root]
     for part in loc:
         arms = _step(arms, part)
-    return list(dict.fromkeys(name for arm in arms if _is_model(arm) for name in _names_of(arm)))
+    return [arm for arm in arms if _is_model(arm)]
 
 
-def tags_at(root: type[BaseModel], loc: Iterable[str | int]) -> list[str]:
-    """The values of the first literal key of each model at `loc`: what tells the members of a union apart."""
-    arms: list[Any] = [root]
-    for part in loc:
-        arms = _step(arms, part)
-    return [str(value) for arm in arms if _is_model(arm) for value in _first_literal(arm)]
+def _fits(model: type[BaseModel], keys: set[str]) -> bool:
+    fields = {info.alias or name: info for name, info in model.model_fields.items()}
+    return keys <= set(fields) and all(name in keys for name, info in fields.items() if info.is_required())
 
 
-def _first_literal(model: type[BaseModel]) -> tuple[Any, ...]:
-    for info in model.model_fields.values():
-        if get_origin(info.annotation) is Literal:
-            return get_args(info.annotation)
-    return ()
+def _tags_of(model: type[BaseModel], key: str) -> list[str]:
+    info = model.model_fields.get(key)
+    literal = info is not None and get_origin(info.annotation) is Literal
+    return [str(value) for value in get_args(info.annotation)] if info is not None and literal else []

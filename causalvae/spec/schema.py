@@ -129,7 +129,10 @@ class VectorSection(Section):
 class GraphSection(Section):
     """The semantic causal graph: the hypothesis about how factors make attributes."""
 
-    factors: dict[Name, FactorSection] = Field(description="A list of names, or a mapping with kind, levels, range.")
+    factors: dict[Name, FactorSection] = Field(
+        default={},
+        description="A list of names, or a mapping with kind, levels, range; left out for data without factors.",
+    )
     attributes: dict[Name, ReadoutSection] = Field(
         min_length=1, description="What is measured on the decoded output or the latent, by name."
     )
@@ -274,17 +277,53 @@ class ReportSection(Section):
 
 
 class VariantSection(Section):
-    """What one side of a comparison has in place of the spec's own sections."""
+    """What one side of a comparison has of its own."""
 
     description: str = ""
-    model: ModelSection | None = None
-    data: DataSection | None = None
+    model: ModelSection | None = Field(
+        default=None, description="Keys of the model that differ; with another `source`, the whole of it."
+    )
+    data: DataSection | None = Field(
+        default=None, description="Keys of the data that differ; with another `source`, the whole of it."
+    )
     mapping: dict[Name, MappingSection] | None = None
 
     @field_validator("mapping", mode="before")
     @classmethod
     def _short_form(cls, value: Any) -> Any:
         return _long_mapping(value)
+
+
+def merge_variants(plain: dict[str, Any]) -> dict[str, Any]:
+    """The values of a spec with the model and data of each variant written out.
+
+    A variant's section of the same source as the spec's own is laid over it: mappings are merged at every depth, lists
+    and single values replaced. A section of another source stands alone.
+    """
+    variants = plain.get("variants")
+    if not isinstance(variants, dict):
+        return plain
+    whole = {}
+    for name, section in variants.items():
+        merged = section
+        for key in ("model", "data"):
+            own, base = (section.get(key) if isinstance(section, dict) else None), plain.get(key)
+            if (
+                isinstance(own, dict)
+                and isinstance(base, dict)
+                and own.get("source", base.get("source")) == base.get("source")
+            ):
+                merged = {**merged, key: _laid_over(base, own)}
+        whole[name] = merged
+    return {**plain, "variants": whole}
+
+
+def _laid_over(base: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
+    over = {
+        key: _laid_over(base[key], value) if isinstance(value, dict) and isinstance(base.get(key), dict) else value
+        for key, value in own.items()
+    }
+    return {**base, **over}
 
 
 def long_vectors(value: Any) -> Any:
@@ -336,6 +375,11 @@ class Spec(Section):
         default={},
         description="For `causalvae compare`: the sides of a comparison, by name, each with what it has of its own.",
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _whole_variants(cls, value: Any) -> Any:
+        return merge_variants(value) if isinstance(value, dict) else value
 
     @field_validator("mapping", mode="before")
     @classmethod

@@ -10,7 +10,8 @@ from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
 from causalvae.spec.diagnostics import Finding, Path, field_of, list_choices, nearest, show_text
-from causalvae.spec.model_walk import keys_at, tags_at
+from causalvae.spec.model_walk import fitting_tags, keys_at, tags_at
+from causalvae.spec.places import BUILTIN, builtin_names
 
 _TYPE_WORDS: Final = (
     ("string", "text"),
@@ -28,14 +29,13 @@ _SHAPE_KINDS: Final = frozenset({"literal_error", "model_attributes_type"})
 _EXAMPLES: Final[dict[str, str]] = {
     "spec": "spec: causalvae/v1",
     "name": "name: my-analysis",
-    "model": "model: {source: zoo, weights: builtin://dsprites-btcvae}",
+    "model": "model: {source: zoo, weights: WEIGHTS}",
     "data": "data: {source: dsprites, samples: 512}",
-    "graph": "graph: {factors: [...], attributes: {...}, edges: [...]}",
-    "graph.factors": "factors: [shape, scale, x]",
-    "graph.attributes": "attributes: {area: {readout: area}}",
-    "*.weights": "weights: builtin://dsprites-btcvae",
+    "graph": "graph: {attributes: {...}}",
+    "graph.attributes": "attributes: {brightness: {readout: mean}}",
+    "*.weights": "weights: FILE",
     "*.latent_dim": "latent_dim: 10",
-    "*.readout": "readout: area",
+    "*.readout": "readout: mean",
     "*.components": "components: [latent[3]]",
     "*.values": "values: {quantiles: [0.05, 0.95]}",
     "*.from": "from: NAME of an input intervention",
@@ -169,7 +169,7 @@ def _explain(item: _Located, root: type[BaseModel]) -> Finding:
     if kind == "missing":
         return _missing((*path, item.error["loc"][-1]))
     if kind == "union_tag_not_found":
-        return _missing((*path, _discriminator(item)), tags_at(root, item.error["loc"]))
+        return _missing_tag(item, root)
     if kind in ("literal_error", "union_tag_invalid"):
         return _not_a_choice(item)
     if kind == "one_of":
@@ -218,7 +218,7 @@ def _unknown_key(path: Path, known: Sequence[str], meant: str = "") -> Finding:
         "CV020",
         path,
         f"{where} has no key {show_text(key)}",
-        f"The keys here are {list_choices(known, 'and', 16)}." if known else "",
+        f"The keys here are {list_choices(known, 'and')}." if known else "",
         meant or nearest(key, known),
         on_key=True,
     )
@@ -235,13 +235,28 @@ def _foreign_key(path: Path, owner: str) -> Finding:
     )
 
 
-def _missing(path: Path, choices: Sequence[str] = ()) -> Finding:
+def _missing_tag(item: _Located, root: type[BaseModel]) -> Finding:
+    """A section that does not say which of several it is: a key that was meant to say so, or what would fit."""
+    key, loc = _discriminator(item), item.error["loc"]
+    given = [name for name in item.value if isinstance(name, str)] if isinstance(item.value, dict) else []
+    known = keys_at(root, loc)
+    for name in given:
+        if name not in known and nearest(name, (key, *known)) == key:
+            return _unknown_key((*item.path, name), known, key)
+    return _missing((*item.path, key), tags_at(root, loc, key), fitting_tags(root, loc, key, given))
+
+
+def _missing(path: Path, choices: Sequence[str] = (), fitting: Sequence[str] = ()) -> Finding:
     key = str(path[-1])
     parent = field_of(path[:-1])
     example = _EXAMPLES.get(field_of(path)) or _EXAMPLES.get(f"*.{key}") or f"{key}: VALUE"
+    shipped = builtin_names()
+    example = example.replace("WEIGHTS", BUILTIN + shipped[0] if shipped else "FILE")
     if choices:
-        example = f"{key}: {choices[0]}"
-    also = f", where {key} is one of {list_choices(choices)}" if len(choices) > 1 else ""
+        # Which of them is meant shows from the other keys, or not at all.
+        example = f"{key}: {fitting[0]}" if len(fitting) == 1 else f"{key}: NAME"
+        choices = [] if len(fitting) == 1 else fitting or choices
+    also = f", where NAME is {list_choices(choices)}" if choices else ""
     where = f"'{parent}'" if parent else "the spec"
     return Finding("CV021", path, f"{where} lacks the key '{key}'", f"Add `{example}`{also}.")
 
@@ -281,7 +296,11 @@ def wrong_kind(said: Any, wanted: str) -> Finding:
 def _wrong_count(path: Path, given: str, choices: Sequence[str]) -> Finding:
     what = "neither is given" if given == "none" and len(choices) == 2 else f"{given} given"
     what = "none is given" if given == "none" and len(choices) > 2 else what
-    advice = "Write each as an item of its own, with its own name." if len(choices) > 2 and given != "none" else ""
+    if given == "none":
+        advice = "Write one of them."
+    else:
+        several = tuple(choices) == _LEVELS
+        advice = "Write each as an item of its own, with its own name." if several else "Keep one of them."
     return Finding("CV028", path, f"'{field_of(path)}' needs exactly one of {list_choices(choices)}; {what}", advice)
 
 
