@@ -120,6 +120,9 @@ def factor_of(mechanism: Mechanism, bounds: tuple[float, float]) -> Factor:
     return Factor(mechanism.name, "continuous", bounds)
 
 
+_LARGEST = float(np.finfo(np.float32).max)
+
+
 class Sampler:
     """Draws rows of a structural model and intervenes on them.
 
@@ -219,7 +222,8 @@ class Sampler:
             self._refuse_infinite(rows, name)
 
     def _refuse_infinite(self, rows: Rows, name: str) -> None:
-        bad = np.flatnonzero(~np.isfinite(rows[:, self._column[name]]))
+        # Networks read single precision, which holds less than what is computed here.
+        bad = np.flatnonzero(~(np.abs(rows[:, self._column[name]]) <= _LARGEST))
         if not len(bad):
             return
         row = rows[bad[0]]
@@ -239,7 +243,7 @@ class Sampler:
             )
         raise CausalVAEError(
             "CV220",
-            f"The equation of {name} gives no finite number{where} {often}.",
+            f"The equation of {name} gives no finite number in single precision{where} {often}.",
             "Keep what stands in log, sqrt, ** and below a division within its range, with clip or max.",
             f"data.variables.{name}",
         )

@@ -172,6 +172,13 @@ def test_pairs_of_do_differ_as_the_model_says():
         np.testing.assert_allclose(slope[np.isfinite(slope)], 2.0 if others == "propagate" else 0.0, atol=1e-6)
 
 
+def test_a_value_that_single_precision_cannot_hold_is_refused():
+    dataset = table({"a": "uniform(1, 2)", "b": "exp(a)"})
+    rows = dataset.draw(5, np.random.default_rng(0))
+    with pytest.raises(CausalVAEError, match=r"CV220.*equation of b.*single precision where a = 100"):
+        dataset.intervene(rows, "a", np.full(5, 100.0), "propagate")
+
+
 def test_an_equation_that_breaks_under_do_says_where():
     dataset = table({"a": "uniform(1, 2)", "b": "log(a)"})
     rows = dataset.draw(5, np.random.default_rng(0))

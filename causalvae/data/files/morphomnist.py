@@ -156,7 +156,10 @@ def _read_table(path: Path, n: int) -> tuple[FloatArray, FloatArray]:
     if row + 1 != n:
         raise misshapen(path, what, f"{n} lines, as many as images", f"{row + 1}", _REMEDY)
     thickness, intensity = table.T
-    if not (thickness > 0).all() or not ((intensity > DARKEST) & (intensity < DARKEST + SPAN)).all():
+    if (
+        not ((thickness > 0) & np.isfinite(thickness)).all()
+        or not ((intensity > DARKEST) & (intensity < DARKEST + SPAN)).all()
+    ):
         raise misshapen(
             path,
             what,
