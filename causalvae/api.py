@@ -55,6 +55,7 @@ from causalvae.scoring import find_scores
 from causalvae.spec import load_spec, load_train_spec, open_spec, write_resolved
 from causalvae.spec.schema import Spec
 from causalvae.spec.training import TrainSpec
+from causalvae.spec.whole_output import WholeOutput
 from causalvae.training.loop import TrainProgress, TrainResult
 from causalvae.training.loop import train as _train
 from causalvae.trust import refuse_code
@@ -295,22 +296,21 @@ def analyse(
     units = {name: readout.unit for name, readout in readouts.items()} | dict.fromkeys(
         plan.latent_attributes, "units of the latent"
     )
-    pixels = 1
-    for axis in model.graph.shape(model.graph.outputs["output"]):
-        pixels *= axis
+    whole = WholeOutput.of(model.graph.shape(model.graph.outputs["output"]))
 
-    effects = estimate_effects(spec, plan, measurements, pixels, periods, units, _as_progress(on_progress))
-    metrics = find_metrics(workspace, plan, measurements, randomised, pixels, units)
-    verdicts = judge(spec, plan, measurements, workspace.graph, periods)
+    effects = estimate_effects(spec, plan, measurements, whole, periods, units, _as_progress(on_progress))
+    metrics = find_metrics(workspace, plan, measurements, randomised, whole, units)
+    verdicts = judge(spec, plan, measurements, workspace.graph, periods, whole)
     alignment = assess(workspace.completed(spec), plan, measurements, workspace.graph, periods, on_progress)
     checks = check_readouts(dataset, readouts, model.vae, _READOUT_SAMPLES, spec.data.seed, model.vae.target)
-    controls = control_checks(spec, measurements, randomised, workspace.check, periods)
+    controls = control_checks(spec, measurements, randomised, workspace.check, periods, whole)
     factors = Resolver(spec, model.components).mapped_latents()
     latents = summarise_latents(measurements, factors)
     manifest = measurements.manifest
     return Results(
         name=spec.name,
         description=spec.description,
+        whole=whole,
         question=_question(spec),
         answer=_answer(verdicts, alignment),
         verdicts=verdicts,
@@ -330,8 +330,8 @@ def analyse(
         latents=latents,
         model={
             **model.facts,
-            "reconstruction (nats an image)": round(workspace.check.reconstruction, 2),
-            **({} if workspace.check.kl is None else {"KL (nats an image)": round(workspace.check.kl, 2)}),
+            "reconstruction (nats a sample)": round(workspace.check.reconstruction, 2),
+            **({} if workspace.check.kl is None else {"KL (nats a sample)": round(workspace.check.kl, 2)}),
             **{f"found for {node}": _found_words(found) for node, found in workspace.found.items()},
         },
         data={**dataset.describe(), "pairs a treatment": spec.data.samples, "seed": spec.data.seed},

@@ -16,6 +16,7 @@ from causalvae.models.check import LoadCheck
 from causalvae.readouts.types import ReadoutCheck
 from causalvae.results import ControlCheck, LatentSummary
 from causalvae.spec.schema import Hypothesis, Spec
+from causalvae.spec.whole_output import WholeOutput
 
 # Rounding through some ten layers, whose kernels sum in another order.
 _ROUNDING = {"float32": 1e-5, "tf32": 5e-3, "bf16": 5e-2}
@@ -31,6 +32,7 @@ def control_checks(
     randomised: Measurements | None,
     check: LoadCheck,
     periods: Mapping[str, float],
+    whole: WholeOutput = WholeOutput.of((1, 1, 1)),  # noqa: B008
 ) -> tuple[ControlCheck, ...]:
     """The engine's exact controls, then the statistical ones.
 
@@ -45,12 +47,14 @@ def control_checks(
         Of the network.
     periods : mapping
         Attribute -> period, for attributes on a circle.
+    whole : WholeOutput, optional
+        The decoded output as one outcome; an image where left out.
     """
     found = [
         ControlCheck(
             "reconstruction",
-            "Negative log-likelihood at the posterior mean, against the best constant image's "
-            f"({check.mean_image:.0f} nats an image).",
+            "Negative log-likelihood at the posterior mean, against the best constant output's "
+            f"({check.mean_image:.0f} nats a sample).",
             check.reconstruction,
             f"below {check.mean_image:.0f} nats",
             check.reconstruction < check.mean_image,
@@ -75,15 +79,15 @@ def control_checks(
             ),
         ]
         if exact["full_patch"] is not None:
-            whole = ControlCheck(
+            full = ControlCheck(
                 "full patch",
                 "Largest difference between Y(x; latent <- latent(x')) and Y(x'): all of the effect passes the latent.",
                 exact["full_patch"],
                 "exactly 0",
                 exact["full_patch"] == 0,
             )
-            found.insert(2, whole)
-    study = open_study(spec, measurements.plan, measurements, n_pixels=1, periods=periods)
+            found.insert(2, full)
+    study = open_study(spec, measurements.plan, measurements, whole, periods)
     if randomised is not None:
         found += [_random_copy(hypothesis, study, measurements, randomised) for hypothesis in spec.hypotheses]
     ordered = {
@@ -149,8 +153,8 @@ def _random_copy(hypothesis: Hypothesis, study: Study, trained: Measurements, ra
     size = float(np.sqrt(np.mean(effects**2))) / unit if len(effects) and unit else 0.0
     return ControlCheck(
         f"random weights: {hypothesis.name}",
-        f"Effect of {hypothesis.treatment} on {hypothesis.outcome} in a randomly initialised copy, in the trained "
-        f"network's {long}: what the pipeline finds where nothing was learned.",
+        f"Effect of {hypothesis.treatment} on {study.scale.label(hypothesis.outcome)} in a randomly initialised copy, "
+        f"in the trained network's {long}: what the pipeline finds where nothing was learned.",
         size,
         f"below {_RANDOM_LIMIT} {short}",
         size < _RANDOM_LIMIT,
@@ -175,9 +179,9 @@ def _shuffled_labels(
     large = int((np.abs(shuffled) >= abs(float(effects.mean())) * (1 - 1e-9)).sum())
     return ControlCheck(
         f"shuffled labels: {hypothesis.name}",
-        f"Distance from zero, in standard errors, of the mean effect on {hypothesis.outcome} over {_SHUFFLES} shuffles "
-        "of each pair's labels: the labels make the effect, not the pipeline. The share of shuffles whose mean effect "
-        f"is as large as the real one is {large / _SHUFFLES:.3g}.",
+        f"Distance from zero, in standard errors, of the mean effect on {study.scale.label(hypothesis.outcome)} over "
+        f"{_SHUFFLES} shuffles of each pair's labels: the labels make the effect, not the pipeline. The share of "
+        f"shuffles whose mean effect is as large as the real one is {large / _SHUFFLES:.3g}.",
         distance,
         f"at most {_SHUFFLE_LIMIT:g} standard errors",
         distance <= _SHUFFLE_LIMIT,

@@ -9,6 +9,7 @@ from causalvae.effects.study import open_study
 from causalvae.engine.measurements import Measurements
 from causalvae.oracle import measure_factors
 from causalvae.plan.types import OUTPUT, Plan
+from causalvae.spec.whole_output import WholeOutput
 from causalvae.workspace import Workspace
 
 # More arms than this are not run on the random copy: baselines must not cost what the run does.
@@ -26,7 +27,7 @@ def find_metrics(
     plan: Plan,
     measurements: Measurements,
     randomised: Measurements | None,
-    pixels: int,
+    whole: WholeOutput,
     units: Mapping[str, str],
 ) -> Metrics:
     """Every named metric of a run beside its baselines.
@@ -39,15 +40,15 @@ def find_metrics(
         The answer to `plan`.
     randomised : Measurements or None
         Of a copy with weights drawn anew; it may lack the perturbations.
-    pixels : int
-        Numbers of an output.
+    whole : WholeOutput
+        The decoded output as one outcome.
     units : mapping
         Attribute -> its own unit.
     """
     spec, periods = workspace.spec, workspace.periods
-    study = open_study(spec, plan, measurements, pixels, periods, units)
+    study = open_study(spec, plan, measurements, whole, periods, units)
     copy = None
     if randomised is not None and any(randomised.plan.uses_of(owner, "perturbation") for owner in plan.compared):
-        copy = open_study(spec, randomised.plan, randomised, pixels, periods, units), randomised
+        copy = open_study(spec, randomised.plan, randomised, whole, periods, units), randomised
     oracle = measure_factors(workspace) if plan.compared and OUTPUT in plan.outputs else None
     return measure_metrics(study, measurements, copy, oracle)

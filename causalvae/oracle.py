@@ -19,6 +19,7 @@ from causalvae.effects.modularity import graph_modularity
 from causalvae.effects.outcomes import difference, varies
 from causalvae.effects.units import classify_units
 from causalvae.readouts import measure
+from causalvae.spec.whole_output import WholeOutput
 from causalvae.workspace import Workspace
 
 ORACLE_PAIRS = 64
@@ -76,7 +77,7 @@ def measure_factors(workspace: Workspace, pairs: int = ORACLE_PAIRS) -> MetricFa
         matrix=matrix,
         roles=tuple(classify_units(gathered, bootstrap, spec.alignment.tolerance, spec.alignment.alpha)),
         lengths=lengths,
-        pixels=int(np.prod(before.shape[1:])),
+        whole=WholeOutput.of(before.shape[1:]),
         calibrated=lengths,
         spreads=spreads,
         graph=None if found is None else (float(found[0].value[0]), None),

@@ -10,6 +10,7 @@ from causalvae.circuits.types import Verdict
 from causalvae.disentanglement.report import ScoreReport
 from causalvae.effects.types import ArrowStrength, CrossCheck, Estimate, MetricRow, Refutation, ScreenSummary, UnitRole
 from causalvae.readouts.types import ReadoutCheck
+from causalvae.spec.whole_output import WholeOutput
 
 
 @dataclass(frozen=True)
@@ -139,6 +140,8 @@ class Results:
         What each arrow of a mediation carries, by DoWhy's graphical causal model.
     scores : ScoreReport or None
         Classical disentanglement scores; None where the spec asks for none.
+    whole : WholeOutput
+        What the whole output is called as an outcome, and in which units; an image where left out.
     """
 
     name: str
@@ -166,6 +169,7 @@ class Results:
     cross_checks: tuple[CrossCheck, ...] = ()
     arrows: tuple[ArrowStrength, ...] = ()
     scores: ScoreReport | None = None
+    whole: WholeOutput = WholeOutput.of((1, 1, 1))  # noqa: RUF009
 
     def to_dict(self) -> dict[str, Any]:
         """Plain nested dicts, lists and numbers."""

@@ -9,7 +9,7 @@ Asking a broken bound's interval to agree can only turn a refutation away, so th
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from causalvae.circuits.hypothesis import BoundTest, assess_bound
@@ -23,6 +23,7 @@ from causalvae.effects.study import treated_factor
 from causalvae.engine.measurements import Measurements
 from causalvae.plan.types import Arm, Plan
 from causalvae.spec.schema import Bound, Hypothesis, Spec
+from causalvae.spec.whole_output import WholeOutput
 
 
 class DeclaredGraph(Protocol):
@@ -65,12 +66,16 @@ class Evidence:
         return min(1.0, len(self.bounds) * min(bound.test.p_refute for bound in self.bounds))
 
 
+_IMAGE = WholeOutput.of((1, 1, 1))
+
+
 def judge(
     spec: Spec,
     plan: Plan,
     measurements: Measurements,
     graph: DeclaredGraph,
     periods: Mapping[str, float] | None = None,
+    whole: WholeOutput = _IMAGE,
 ) -> tuple[Verdict, ...]:
     """Judge every hypothesis of a spec.
 
@@ -85,6 +90,8 @@ def judge(
         The declared graph: `descendants` of the treatment's factor are on target.
     periods : mapping of str to float, optional
         Attribute -> period, for attributes on a circle.
+    whole : WholeOutput, optional
+        The decoded output as one outcome; an image where left out.
 
     Returns
     -------
@@ -99,14 +106,23 @@ def judge(
     """
     if not spec.hypotheses:
         return ()
-    study = open_study(spec, plan, measurements, n_pixels=1, periods=periods)
+    study = open_study(spec, plan, measurements, whole, periods)
     arms = {arm.id: arm for arm in plan.arms}
-    found = [_examine(study, hypothesis, graph, arms) for hypothesis in spec.hypotheses]
+    found = [
+        _called(_examine(study, hypothesis, graph, arms), study.scale.label(hypothesis.outcome))
+        for hypothesis in spec.hypotheses
+    ]
     support = holm([evidence.p_support for evidence in found])
     return tuple(
         _decide(evidence, support[position], _refute(found, position), len(found))
         for position, evidence in enumerate(found)
     )
+
+
+def _called(evidence: Evidence, outcome: str) -> Evidence:
+    """The same, its outcome called as a verdict calls it: the spec calls every whole output ``image``."""
+    hypothesis = evidence.hypothesis
+    return replace(evidence, hypothesis=hypothesis.model_copy(update={"outcome": outcome}))
 
 
 def holm(p_values: Sequence[float]) -> tuple[float, ...]:

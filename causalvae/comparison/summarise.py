@@ -109,13 +109,13 @@ def measures_of(results: Results) -> tuple[Measure, ...]:
     kls = [latent.kl for latent in results.latents if latent.kl is not None]
     alignment = results.alignment
     return (
-        Measure(RECONSTRUCTION, _number(results.model.get("reconstruction (nats an image)")), "nats"),
-        Measure("KL", _number(results.model.get("KL (nats an image)")), "nats"),
+        Measure(RECONSTRUCTION, _number(results.model.get("reconstruction (nats a sample)")), "nats"),
+        Measure("KL", _number(results.model.get("KL (nats a sample)")), "nats"),
         Measure("active latents", float(sum(kl > ACTIVE_KL for kl in kls)) if kls else None, f"of {len(kls)}"),
-        _mean_of_rows(results.metrics, "causal_effect_strength", "pixel L2", STRENGTH),
+        _mean_of_rows(results.metrics, "causal_effect_strength", results.whole.length, STRENGTH),
         _mean_of_rows(results.metrics, "specificity_bounded", "share", SPECIFICITY),
         _mean_over_latents(results.estimates, "specificity_bounded", "share", SPECIFICITY_OF_ALL),
-        _mean_share(results.estimates),
+        _mean_share(results.estimates, results.whole.name),
         _mean_of_runs(results.estimates, "modularity", MODULARITY),
         _mean_of_runs(results.estimates, "polysemantic_share", POLYSEMANTIC),
         Measure("precision", None if alignment is None else alignment.precision, "share"),
@@ -157,11 +157,11 @@ def _mean_over_latents(estimates: Iterable[Estimate], estimand: str, unit: str, 
     return Measure(name, sum(values) / len(values) if values else None, unit, n=len(components) or None)
 
 
-def _mean_share(estimates: Iterable[Estimate]) -> Measure:
+def _mean_share(estimates: Iterable[Estimate], whole: str) -> Measure:
     """The mean over mediations and their attributes of what all mediators together carry."""
     found: dict[tuple[str, str], float] = {}
     for e in estimates:
-        named = e.owner.startswith("intervention:") and e.outcome != "image"
+        named = e.owner.startswith("intervention:") and e.outcome != whole
         if e.estimand == "mediated_share" and e.estimator == "exact" and named and math.isfinite(e.value):
             found.setdefault((e.owner, e.outcome), e.value)
     return Measure(MEDIATED, sum(found.values()) / len(found) if found else None, "share", n=len(found) or None)

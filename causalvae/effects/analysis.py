@@ -10,7 +10,7 @@ from causalvae.effects.claims import QUANTITIES, RatioColumns, off_target_column
 from causalvae.effects.cross_checks import CrossChecks
 from causalvae.effects.mediation import arms_of, pair_effects
 from causalvae.effects.mediation_analysis import analyse_mediation
-from causalvae.effects.outcomes import IMAGE, use_at
+from causalvae.effects.outcomes import use_at
 from causalvae.effects.path_terms import in_path_terms, routed_owners, with_relayed_source
 from causalvae.effects.screening import direction_of, summarise_screen
 from causalvae.effects.significance import t_test
@@ -20,6 +20,7 @@ from causalvae.effects.types import ArrowStrength, CrossCheck, Estimate, Refutat
 from causalvae.engine.measurements import Measurements
 from causalvae.plan.types import OUTPUT, Arm, Plan, Side, Use
 from causalvae.spec.schema import Hypothesis, Intervention, Spec
+from causalvae.spec.whole_output import WholeOutput
 
 # Called with stage, done, total and unit of what is counted.
 OnProgress = Callable[[str, int, int, str], None]
@@ -41,7 +42,7 @@ def estimate_effects(
     spec: Spec,
     plan: Plan,
     measurements: Measurements,
-    n_pixels: int,
+    whole: WholeOutput,
     periods: Mapping[str, float] | None = None,
     units: Mapping[str, str] | None = None,
     on_progress: OnProgress | None = None,
@@ -55,8 +56,8 @@ def estimate_effects(
         Compiled from `spec`.
     measurements : Measurements
         The answer to `plan`.
-    n_pixels : int
-        Numbers (pixels times channels) of a decoded output.
+    whole : WholeOutput
+        The decoded output as one outcome.
     periods : mapping of str to float, optional
         Attribute -> period, for attributes on a circle (an orientation modulo pi); their differences are wrapped.
     units : mapping of str to str, optional
@@ -70,7 +71,7 @@ def estimate_effects(
         CV501 where measurements are missing, CV502 where the plan lacks an arm, CV503 with fewer than two pairs, CV504
         where an effect has no unit.
     """
-    study = open_study(spec, plan, measurements, n_pixels, periods, units)
+    study = open_study(spec, plan, measurements, whole, periods, units)
     arms = {arm.id: arm for arm in plan.arms}
     estimates: list[Estimate] = []
     checks = CrossChecks()
@@ -96,8 +97,8 @@ def estimate_effects(
         estimates.extend(_hypothesis(study, hypothesis))
         report(done)
     if OUTPUT not in plan.outputs:
-        # Runs that stop at the latent have no image to speak of.
-        estimates = [estimate for estimate in estimates if estimate.outcome != IMAGE]
+        # Runs that stop at the latent have no output to speak of.
+        estimates = [estimate for estimate in estimates if estimate.outcome != whole.name]
     routed = routed_owners(spec)
     estimates = with_relayed_source(in_path_terms(estimates, routed), routed)
     checks.checks, checks.refutations = in_path_terms(checks.checks, routed), in_path_terms(checks.refutations, routed)
@@ -229,7 +230,7 @@ def _hypothesis(study: Study, hypothesis: Hypothesis) -> list[Estimate]:
         named = ablation.clean if quantity == "total_effect" else ablation
         estimates.append(
             named.estimate(
-                quantity, hypothesis.outcome, columns.unit, columns.n, ratio.value[0],
+                quantity, study.scale.label(hypothesis.outcome), columns.unit, columns.n, ratio.value[0],
                 ratio.ends(0), p_value,
                 direction=directions.get(quantity, ""), note=columns.note,
             )

@@ -127,7 +127,7 @@ class VectorChanges:
 class ImageChanges:
     """Components of a decoded output's changes along its total change; the tables hold the inner products."""
 
-    along = "component along the image's total change"
+    along = "component along the whole output's total change"
 
     def __init__(self, outcomes: Outcomes, base: str, counterfactual: str) -> None:
         self._outcomes, self._base, self._counterfactual = outcomes, base, counterfactual

@@ -75,7 +75,9 @@ def analyse_mediation(
         joint: PairEffects | None = None
         for use in uses:
             arms = arms_of(study.plan, owner, use.index)
-            effects = pair_effects(study.outcomes, arms, outcome, period, vector)
+            effects = replace(
+                pair_effects(study.outcomes, arms, outcome, period, vector), outcome=study.scale.label(outcome)
+            )
             ablation = study.ablation(owner, use, treatment=section.treatment, source="interchange")
             bootstrap = study.bootstrap(effects.n)
             is_joint = use.index == 0
@@ -119,7 +121,7 @@ def _controlled(
     source = arms[held[0]].patches[0].source
     return [
         controlled_estimate(
-            effects, source, replace(ablation, source=source.kind), outcome, study.scale.unit(outcome),
-            study.spec.estimation.bootstrap, note, changes.along, study.spec.estimation.bca,
+            effects, source, replace(ablation, source=source.kind), study.scale.label(outcome),
+            study.scale.unit(outcome), study.spec.estimation.bootstrap, note, changes.along, study.spec.estimation.bca,
         )
     ]  # fmt: skip

@@ -11,11 +11,10 @@ import numpy.typing as npt
 
 from causalvae.effects.bootstrap import Ends
 from causalvae.effects.effect_matrix import EffectMatrix
-from causalvae.effects.scale import PIXEL_L2
 from causalvae.effects.selectivity import specificity
-from causalvae.effects.strength import PIXEL_RMS
 from causalvae.effects.types import MetricRow, UnitRole
 from causalvae.effects.units import entropy, polysemantic_share
+from causalvae.spec.whole_output import WholeOutput
 
 FloatArray = npt.NDArray[np.float64]
 Key = tuple[str, str, str]  # metric, unit, layer
@@ -33,7 +32,7 @@ class MetricFacts:
         One a component, or none where they cannot be told.
     lengths : float array, shape (components, n)
         Length of the output's change, averaged over values.
-    pixels : int
+    whole : WholeOutput
         Numbers of an output.
     reconstruction : float or None
         Negative log-likelihood in nats, mean over the observed samples.
@@ -53,7 +52,7 @@ class MetricFacts:
     matrix: EffectMatrix
     roles: tuple[UnitRole, ...]
     lengths: FloatArray
-    pixels: int
+    whole: WholeOutput
     reconstruction: float | None = None
     calibrated: FloatArray | None = None
     spreads: FloatArray | None = None
@@ -103,20 +102,20 @@ def summarise_facts(facts: MetricFacts) -> dict[Key, Summary]:
     active = np.array([role.role != "inert" for role in facts.roles] or [True] * len(facts.lengths))
     found: dict[Key, Summary | None] = {}
     lengths = facts.lengths.mean(axis=1)
-    found["causal_effect_strength", PIXEL_L2, ""] = _over_units(lengths)
-    found["causal_effect_strength", PIXEL_RMS, ""] = _over_units(lengths / np.sqrt(facts.pixels))
+    found["causal_effect_strength", facts.whole.length, ""] = _over_units(lengths)
+    found["causal_effect_strength", facts.whole.rms, ""] = _over_units(lengths / np.sqrt(facts.whole.numbers))
     if facts.calibrated is not None:
-        found["causal_effect_strength_calibrated", PIXEL_L2, ""] = _over_units(facts.calibrated.mean(axis=1))
+        found["causal_effect_strength_calibrated", facts.whole.length, ""] = _over_units(facts.calibrated.mean(axis=1))
     outcomes = len(facts.matrix.outcomes)
     if outcomes > 1:
         spread = entropy(np.nan_to_num(_sizes(facts.matrix.squares)), axis=1)
         for name, unit, bounded in (("specificity", "1/nat", False), ("specificity_bounded", "share", True)):
             found[name, unit, ""] = _over_units(specificity(spread, outcomes, bounded=bounded)[active])
-    if facts.spreads is not None and facts.pixels > 1:
+    if facts.spreads is not None and facts.whole.numbers > 1:
         spread = _mean_defined(facts.spreads)
-        forms = (("pixel_specificity", "1/nat", False), ("pixel_specificity_bounded", "share", True))
+        forms = (("output_specificity", "1/nat", False), ("output_specificity_bounded", "share", True))
         for name, unit, bounded in forms:
-            found[name, unit, ""] = _over_units(specificity(spread, facts.pixels, bounded=bounded)[active])
+            found[name, unit, ""] = _over_units(specificity(spread, facts.whole.numbers, bounded=bounded)[active])
     for site, (value, ends) in facts.modularity.items():
         found["modularity", "share", site] = Summary(value, ends=ends, units=int(active.sum()))
     if facts.graph is not None:

@@ -14,11 +14,10 @@ from causalvae.effects.effect_matrix import EffectMatrix, latent_matrix, markers
 from causalvae.effects.mean_metrics import mean_length_ends, mean_specificity_ends
 from causalvae.effects.metric_rows import MetricFacts, metric_rows, summarise_facts
 from causalvae.effects.modularity import activation_modularity, graph_modularity
-from causalvae.effects.outcomes import IMAGE, use_at
-from causalvae.effects.scale import PIXEL_L2
+from causalvae.effects.outcomes import use_at
 from causalvae.effects.screening import direction_of
-from causalvae.effects.selectivity import calibration, change_lengths, pixel_specificity
-from causalvae.effects.strength import PIXEL_RMS, PatchedArm
+from causalvae.effects.selectivity import calibration, change_lengths, output_specificity
+from causalvae.effects.strength import PatchedArm
 from causalvae.effects.study import Study
 from causalvae.effects.types import Estimate, MetricRow, UnitRole
 from causalvae.effects.units import classify_units, polysemantic_share
@@ -41,7 +40,7 @@ class Metrics:
     Parameters
     ----------
     estimates : tuple of Estimate
-        Of components: ``causal_effect_strength_calibrated``, ``pixel_specificity`` and ``pixel_specificity_bounded``.
+        Of components: ``causal_effect_strength_calibrated``, ``output_specificity`` and ``output_specificity_bounded``.
         Of whole interventions: ``modularity`` (one a layer), ``graph_modularity``, ``polysemantic_share``.
     units : tuple of UnitRole
     rows : tuple of MetricRow
@@ -125,7 +124,7 @@ def _perturbation(study: Study, measurements: Measurements, owner: str) -> _Foun
             matrix=matrix,
             roles=tuple(roles),
             lengths=change_lengths(study.outcomes, groups, bootstrap.n),
-            pixels=study.scale.pixels,
+            whole=study.scale.whole,
             reconstruction=float(measurements.observations["reconstruction"].mean())
             if "reconstruction" in measurements.observations
             else None,
@@ -143,9 +142,9 @@ def _perturbation(study: Study, measurements: Measurements, owner: str) -> _Foun
 
 def _add_ends(facts: MetricFacts, bootstrap: PairedBootstrap) -> None:
     strength = mean_length_ends(facts.lengths, bootstrap)
-    root = float(np.sqrt(facts.pixels))
-    facts.ends["causal_effect_strength", PIXEL_L2, ""] = strength
-    facts.ends["causal_effect_strength", PIXEL_RMS, ""] = Ends(
+    root = float(np.sqrt(facts.whole.numbers))
+    facts.ends["causal_effect_strength", facts.whole.length, ""] = strength
+    facts.ends["causal_effect_strength", facts.whole.rms, ""] = Ends(
         strength.lower / root, strength.upper / root, strength.kind
     )
     active = np.array([role.role != "inert" for role in facts.roles] or [True] * len(facts.lengths))
@@ -164,18 +163,19 @@ def _add_calibrated(
     found.facts.calibrated = change_lengths(study.outcomes, groups, bootstrap.n, weights)
     interval = bootstrap.ratio(found.facts.calibrated)
     calibrated_ends = mean_length_ends(found.facts.calibrated, bootstrap)
-    found.facts.ends["causal_effect_strength_calibrated", PIXEL_L2, ""] = calibrated_ends
+    found.facts.ends["causal_effect_strength_calibrated", study.scale.whole.length, ""] = calibrated_ends
     if len(weights) > 1:
         pairs = zip(sources[0], weights, strict=True)
         listed = ", ".join(f"{source.value:g}: {weight:.3g}" for source, weight in pairs)
         note = f"expectation over the aggregate posterior; weights of the quantiles {listed}"
     else:
         note = "expectation over the aggregate posterior, one draw a sample"
+    whole = study.scale.whole
     for k, members in enumerate(groups):
         found.estimates.append(
             _at(study, owner, members[0]).estimate(
-                "causal_effect_strength_calibrated", IMAGE, PIXEL_L2, bootstrap.n, interval.value[k], interval.ends(k),
-                note=note,
+                "causal_effect_strength_calibrated", whole.name, whole.length, bootstrap.n, interval.value[k],
+                interval.ends(k), note=note,
             )
         )  # fmt: skip
 
@@ -183,22 +183,22 @@ def _add_calibrated(
 def _add_spreads(
     found: _Found, study: Study, measurements: Measurements, owner: str, groups: Sequence[Sequence[PatchedArm]]
 ) -> None:
-    pixels = study.scale.pixels
+    whole = study.scale.whole
     for _, labels, block in read_blocks(measurements.responses, owner, SPREAD):
         known = {label: row for (label, _), row in zip(labels, block, strict=True)}
-        if pixels < 2 or block.shape[1] < 2:
+        if whole.numbers < 2 or block.shape[1] < 2:
             return
         found.facts.spreads = np.stack([known[members[0].component] for members in groups])
         bootstrap = study.bootstrap(block.shape[1])
-        forms = (("pixel_specificity", "1/nat", False), ("pixel_specificity_bounded", "share", True))
+        forms = (("output_specificity", "1/nat", False), ("output_specificity_bounded", "share", True))
         for name, unit, bounded in forms:
-            interval, median = pixel_specificity(found.facts.spreads, pixels, bootstrap, bounded=bounded)
+            interval, median = output_specificity(found.facts.spreads, whole.numbers, bootstrap, bounded=bounded)
             for k, members in enumerate(groups):
                 if np.isfinite(interval.value[k]):
                     found.estimates.append(
                         _at(study, owner, members[0]).estimate(
-                            name, IMAGE, unit, bootstrap.n, interval.value[k], interval.ends(k),
-                            note=f"median over samples {median[k]:.3g}; H over {pixels} numbers of the output",
+                            name, whole.name, unit, bootstrap.n, interval.value[k], interval.ends(k),
+                            note=f"median over samples {median[k]:.3g}; H over {whole.numbers} numbers of the output",
                         )
                     )  # fmt: skip
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from causalvae.effects.outcomes import IMAGE
 from causalvae.spec.schema import VectorSection
+from causalvae.spec.whole_output import WholeOutput
 
-PIXEL_L2 = "pixel L2"
 ATTRIBUTE = "attribute"
 MIXED = "mixed units"
 
@@ -69,8 +69,8 @@ class Scale:
         Attribute -> period, for those that have one.
     units : mapping
         Attribute -> its own unit, for those that have one.
-    pixels : int
-        Numbers (pixels times channels) of a decoded output.
+    whole : WholeOutput
+        The decoded output as one outcome.
     vectors : mapping
         Name -> the attributes that are one outcome by that name.
     """
@@ -78,14 +78,18 @@ class Scale:
     sd: Mapping[str, float]
     periods: Mapping[str, float]
     units: Mapping[str, str]
-    pixels: int
+    whole: WholeOutput
     vectors: Mapping[str, Vector] = field(default_factory=dict)
 
     def unit(self, outcome: str) -> str:
         """The outcome's own unit."""
         if outcome in self.vectors:
             return self.vectors[outcome].unit
-        return PIXEL_L2 if outcome == IMAGE else self.units.get(outcome, ATTRIBUTE)
+        return self.whole.length if outcome == IMAGE else self.units.get(outcome, ATTRIBUTE)
+
+    def label(self, outcome: str) -> str:
+        """What estimates call an outcome of a spec: its name, or what the whole output is called."""
+        return self.whole.name if outcome == IMAGE else outcome
 
     def sd_of(self, outcome: str) -> float | None:
         """The outcome's standard deviation over the observed reconstructions; None of the image and where it is 0."""

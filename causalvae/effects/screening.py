@@ -84,7 +84,7 @@ def summarise_screen(
         treatment=treatment,
         direction=direction_of(screen.side, source),
         source=source,
-        outcome=screen.outcome,
+        outcome=scale.label(screen.outcome),
         unit=scale.unit(screen.outcome),
         method=screen.method,
         steps=screen.steps,

@@ -8,8 +8,9 @@
   1 (the midpoint rule for the integral over u; as quantiles grow dense it becomes what ``resample`` estimates). Offsets
   in standard deviations, and zero, are no draws of q_i: of them there is no calibrated strength.
 - Specificity S = 1 / (H(p) + eps), p the effect's distribution over outcomes, H in nats, and its bounded form
-  1 - H / log K, K outcomes. Over pixels p is |change| divided by its sum within a sample, and H is averaged over
-  samples: it says how concentrated a change is where it happens, not whether it always happens at the same place.
+  1 - H / log K, K outcomes. Over the numbers of an output p is |change| divided by its sum within a sample, and H is
+  averaged over samples: it says how concentrated a change is where it happens, not whether it always happens at the
+  same place.
 """
 
 from __future__ import annotations
@@ -90,8 +91,8 @@ def specificity(entropy: FloatArray, outcomes: int, *, bounded: bool) -> FloatAr
     return np.asarray(1 / (np.maximum(entropy, 0.0) + SPECIFICITY_EPSILON))
 
 
-def pixel_specificity(
-    spreads: FloatArray, pixels: int, bootstrap: PairedBootstrap, *, bounded: bool
+def output_specificity(
+    spreads: FloatArray, numbers: int, bootstrap: PairedBootstrap, *, bounded: bool
 ) -> tuple[Interval, FloatArray]:
     """Specificity over pixels of each component, from the mean entropy, and the median over samples of their own.
 
@@ -99,7 +100,7 @@ def pixel_specificity(
     ----------
     spreads : float array, shape (components, n)
         Entropy of |change| over the output's numbers, in nats; NaN where a sample's output does not change.
-    pixels : int
+    numbers : int
         How many numbers an output has; at least 2.
     bootstrap : PairedBootstrap
         Over the n samples.
@@ -111,8 +112,8 @@ def pixel_specificity(
     """
     known = np.isfinite(spreads)
     mean = bootstrap.ratio(np.where(known, spreads, 0.0), known.astype(np.float64))
-    ends = [specificity(part, pixels, bounded=bounded) for part in (mean.value, mean.lower, mean.upper)]
-    each = specificity(spreads, pixels, bounded=bounded)
+    ends = [specificity(part, numbers, bounded=bounded) for part in (mean.value, mean.lower, mean.upper)]
+    each = specificity(spreads, numbers, bounded=bounded)
     median = np.array([np.median(row[np.isfinite(row)]) if np.isfinite(row).any() else np.nan for row in each])
     # Specificity falls as entropy rises: the ends of the interval change places.
     return Interval(ends[0], ends[2], ends[1], mean.kinds), median

@@ -2,8 +2,8 @@
 
 - effect size of an intervention on an attribute = sqrt(mean_i Delta_i^2) / sd, in standard deviations of the attribute
   over the observed reconstructions;
-- causal effect strength CES = E_x ||D(z) - D(z~)||_2 (Roy 2025, arXiv 2505.03530), raw and as root mean square a pixel,
-  which is CES / sqrt(pixels);
+- causal effect strength CES = E_x ||D(z) - D(z~)||_2 (Roy 2025, arXiv 2505.03530), raw and as root mean square,
+  CES / sqrt(numbers of the output);
 - specificity S = 1 / (H(p) + eps), p the effect sizes over the attributes divided by their sum, H in nats; the bounded
   form is 1 - H / log K, in [0, 1], K attributes.
 """
@@ -18,14 +18,13 @@ import numpy as np
 from causalvae.effects.ablation import Ablation
 from causalvae.effects.bootstrap import Ends, FloatArray, Interval, PairedBootstrap
 from causalvae.effects.mediation import dropped_note
-from causalvae.effects.outcomes import IMAGE, Outcomes, cancel_note, difference
-from causalvae.effects.scale import PIXEL_L2, Scale
+from causalvae.effects.outcomes import Outcomes, cancel_note, difference
+from causalvae.effects.scale import Scale
 from causalvae.effects.significance import t_test
 from causalvae.effects.smooth import EffectEntropy, smooth_intervals
 from causalvae.effects.types import Estimate
 
 SPECIFICITY_EPSILON = 1e-6
-PIXEL_RMS = "pixel RMS"
 
 MEAN_CHANGE = "p: of a zero mean change"
 CONTRAST = "p: of no mean change from the lowest to the highest value"
@@ -94,7 +93,9 @@ def input_estimates(
             )  # fmt: skip
     length = np.sqrt(outcomes.values(counterfactual, "image_sq", n))[None]
     mean = bootstrap.ratio(length)
-    estimates.append(ablation.estimate("total_effect", IMAGE, PIXEL_L2, n, mean.value[0], mean.ends(0)))
+    estimates.append(
+        ablation.estimate("total_effect", scale.whole.name, scale.whole.length, n, mean.value[0], mean.ends(0))
+    )
     return estimates
 
 
@@ -158,7 +159,7 @@ def sweep_estimates(
             )  # fmt: skip
         estimates.append(
             here.estimate(
-                "causal_effect_strength", IMAGE, PIXEL_L2, n, strength.value[k], strength.ends(k),
+                "causal_effect_strength", scale.whole.name, scale.whole.length, n, strength.value[k], strength.ends(k),
                 direction=direction,
             )
         )  # fmt: skip
@@ -221,12 +222,12 @@ def perturbation_estimates(
         here = _at(ablation, *key)
         values = [arm.value for arm in groups[key] if arm.value is not None]
         over = f"mean over values {', '.join(f'{value:g}' for value in values)}" if len(values) > 1 else ""
-        per_pixel = 1 / np.sqrt(scale.pixels)
-        for unit, factor in ((PIXEL_L2, 1.0), (PIXEL_RMS, per_pixel)):
+        each = 1 / np.sqrt(scale.whole.numbers)
+        for unit, factor in ((scale.whole.length, 1.0), (scale.whole.rms, each)):
             ends = strength.ends(k)
             estimates.append(
                 here.estimate(
-                    "causal_effect_strength", IMAGE, unit, n, strength.value[k] * factor,
+                    "causal_effect_strength", scale.whole.name, unit, n, strength.value[k] * factor,
                     Ends(ends.lower * factor, ends.upper * factor, ends.kind), note=over,
                 )
             )  # fmt: skip

@@ -17,6 +17,7 @@ from causalvae.engine.measurements import Measurements
 from causalvae.errors import CausalVAEError
 from causalvae.plan.types import Plan, Use
 from causalvae.spec.schema import Spec
+from causalvae.spec.whole_output import WholeOutput
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ def open_study(
     spec: Spec,
     plan: Plan,
     measurements: Measurements,
-    n_pixels: int,
+    whole: WholeOutput,
     periods: Mapping[str, float] | None = None,
     units: Mapping[str, str] | None = None,
 ) -> Study:
@@ -90,7 +91,7 @@ def open_study(
         spec,
         plan,
         Outcomes(measurements),
-        Scale(sd, periods, units, n_pixels, vectors),
+        Scale(sd, periods, units, whole, vectors),
         left_out(plan, measurements.screens),
     )
 

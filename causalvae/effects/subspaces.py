@@ -81,8 +81,8 @@ def subspace_estimates(
     search = f"from {learned.start}, where it was {learned.first_loss:.3g}; {learned.pairs} pairs of their own"
     estimates = [
         first.estimate(
-            LEARNING_LOSS, learned.objective, "share", int(learned.pairs), learned.loss, direction="denoising",
-            note=_join(search, own),
+            LEARNING_LOSS, study.scale.label(learned.objective), "share", int(learned.pairs), learned.loss,
+            direction="denoising", note=_join(search, own),
         )
     ]  # fmt: skip
     estimates += [_held_out(study, owner, part, learned.objective, own) for part in parts]
@@ -93,7 +93,7 @@ def subspace_estimates(
     described = replace(first, source="")
     estimates.append(
         described.estimate(
-            NULL_SPACE, IMAGE, "share", int(learned.pairs), learned.null_space_share,
+            NULL_SPACE, study.scale.whole.name, "share", int(learned.pairs), learned.null_space_share,
             note=_join(learned.null_space_how, chance),
         )
     )  # fmt: skip
@@ -175,8 +175,8 @@ def _held_out(study: Study, owner: str, part: _Interchanged, objective: str, not
     count = int(known.sum())
     ratio = study.bootstrap(count).ratio(left[known][None], whole[known][None])
     return part.ablation.estimate(
-        HELD_OUT_LOSS, objective, "share", count, ratio.value[0], ratio.ends(0), direction="denoising",
-        note=_join(dropped_note(n - count), note),
+        HELD_OUT_LOSS, study.scale.label(objective), "share", count, ratio.value[0], ratio.ends(0),
+        direction="denoising", note=_join(dropped_note(n - count), note),
     )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ pairs
 outcomes
     One row an (arm, pair): ``arm`` (str, the arm's id), ``pair`` (int), one float column per attribute, and
 
-    - ``image_sq``: ||y_arm - y_base||^2, summed over pixels, y_base the cohort's clean base output;
+    - ``image_sq``: ||y_arm - y_base||^2, summed over the output's numbers, y_base the cohort's clean base output;
     - ``image_dot``: <y_arm - y_base, y_cf - y_base>, y_cf the clean counterfactual output (0 in the observed cohort);
     - ``live``: False where the patched value equalled the clean one, so that the row was copied and not run.
 observations
@@ -27,7 +27,7 @@ screens
 responses
     What latent perturbations do to whole outputs and activations, on the first few samples, averaged over the values
     that a latent is set to: ``owner``, ``quantity``, ``site``, ``first``, ``second`` (str), ``pair`` (int), ``value``.
-    ``pixel entropy``: entropy in nats of |change| over the output's numbers, divided by its sum, of the component
+    ``output entropy``: entropy in nats of |change| over the output's numbers, divided by its sum, of the component
     ``first``. ``overlap``: |cosine| of the changes that ``first`` and ``second`` cause at the site. NaN where nothing
     changes.
 subspaces

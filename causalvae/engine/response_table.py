@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-SPREAD = "pixel entropy"
+SPREAD = "output entropy"
 OVERLAP = "overlap"
 COLUMNS = ("owner", "quantity", "site", "first", "second", "pair", "value")
 

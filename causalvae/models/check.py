@@ -18,7 +18,7 @@ from causalvae.models.vae import VAE
 
 @dataclass(frozen=True)
 class LoadCheck:
-    """The load-time check's findings, in nats an image.
+    """The load-time check's findings, in nats a sample.
 
     Parameters
     ----------
@@ -100,7 +100,7 @@ def check_model(vae: VAE, x: Tensor, untrained: bool = False) -> LoadCheck:
     if not reconstruction < mean_image and not untrained:
         raise CausalVAEError(
             "CV107",
-            f"reconstructions cost {reconstruction:,.1f} nats an image, more than the mean image's {mean_image:,.1f}: "
+            f"reconstructions cost {reconstruction:,.1f} nats a sample, more than the mean input's {mean_image:,.1f}: "
             "the weights are not read as they were trained, or not trained on such data.",
             _remedy(vae, x, mean_image),
             "model.posterior",

@@ -16,8 +16,8 @@ BESIDE = (
     "causal_effect_strength_calibrated",
     "specificity",
     "specificity_bounded",
-    "pixel_specificity",
-    "pixel_specificity_bounded",
+    "output_specificity",
+    "output_specificity_bounded",
 )
 _SELECTED = re.compile(r"^(?P<site>[^\[]+)\[(?P<unit>\d+)\]$")
 

@@ -138,11 +138,11 @@ def strongest_table(grid: Grid, most: int = _STRONGEST) -> Table:
 
 
 def beside_table(grid: Grid, most: int = _STRONGEST) -> Table:
-    """Strength on the image and specificity of the components with the largest effects."""
+    """Strength on the whole output and specificity of the components with the largest effects."""
     measures = list(dict.fromkeys(key for row in grid.rows for key in row.beside))
     rows = strongest_rows(grid, most)
     return Table(
-        "Strength on the image" + (", and specificity" if len(measures) > 1 else ""),
+        "Strength on the whole output" + (", and specificity" if len(measures) > 1 else ""),
         (Column("Component"), *(Column(f"{term_of(estimand).short} ({unit})", True) for estimand, unit in measures)),
         tuple((row.component, *(_grid_cell(row.beside.get(key)) for key in measures)) for row in rows)
         if measures

@@ -127,8 +127,8 @@ TERMS: dict[str, Term] = {
         "Causal effect strength (CES)",
         "causal effect strength",
         "CES = mean of ‖D(z) − D(z̃ᵢ)‖₂",
-        "How far the decoded image moves when one latent is set to another value. It grows with sharpness of the "
-        "decoder, so read it beside the reconstruction error.",
+        "How far the whole decoded output moves when one latent is set to another value. It grows with sharpness of "
+        "the decoder, so read it beside the reconstruction error.",
     ),
     "specificity": Term(
         "Intervention specificity",
@@ -149,17 +149,17 @@ TERMS: dict[str, Term] = {
         "The strength when a latent takes the values that it takes over the data, as often as it does: quantiles are "
         "weighted by the mass that is nearest to each. It does not depend on which quantiles were declared.",
     ),
-    "pixel_specificity": Term(
-        "Specificity over pixels",
-        "pixel specificity",
-        "S = 1 / (H + ε), H the mean over samples of the entropy of |change| over pixels",
-        "High where a latent changes few pixels of an image. Unbounded.",
+    "output_specificity": Term(
+        "Specificity over the output",
+        "output specificity",
+        "S = 1 / (H + ε), H the mean over samples of the entropy of |change| over the numbers of an output",
+        "High where a latent changes few numbers of the output. Unbounded.",
     ),
-    "pixel_specificity_bounded": Term(
-        "Bounded specificity over pixels",
-        "bounded pixel specificity",
+    "output_specificity_bounded": Term(
+        "Bounded specificity over the output",
+        "bounded output specificity",
         "1 − H / log P, P the numbers of an output",
-        "1 where one pixel changes, 0 where all change alike.",
+        "1 where one number of the output changes, 0 where all change alike.",
     ),
     "modularity": Term(
         "Circuit modularity",
@@ -275,7 +275,7 @@ INTERVAL = Term(
     "Interval",
     "interval",
     "bootstrap over pairs, seeded",
-    "The resampling unit is the image pair, never the pixel. n counts pairs.",
+    "The resampling unit is the pair of inputs, never a number of an output. n counts pairs.",
 )
 DOWHY = Term(
     "DoWhy's value",
@@ -343,7 +343,7 @@ KL = Term(
 FIRST_ORDER = Term(
     "First-order effect (attribution)",
     "first-order effect",
-    "mean over pairs of |Σₑ ∂Y/∂aₑ · Δaₑ|, Δa the change of the value; of the image, the mean length of J·Δa",
+    "mean over pairs of |Σₑ ∂Y/∂aₑ · Δaₑ|, Δa the change of the value; of the whole output, the mean length of J·Δa",
     "What patching the component would do if the outcome were linear in it: from gradients, for all components at "
     "once. It misses what saturates, such as a unit that is off in the clean run.",
 )

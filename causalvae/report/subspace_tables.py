@@ -145,7 +145,7 @@ def part_words(component: str) -> str:
 
 
 def _objective(outcome: str) -> str:
-    return "the image" if outcome == "image" else outcome
+    return f"the {outcome}" if outcome in ("image", "whole sound", "whole output") else outcome
 
 
 def _cell(estimate: Estimate | None) -> str:

@@ -15,6 +15,7 @@ from causalvae.engine.measurements import Measurements
 from causalvae.models.check import LoadCheck
 from causalvae.plan.types import Patch, Plan, Source
 from causalvae.spec.schema import Spec, VectorSection
+from causalvae.spec.whole_output import WholeOutput
 from tests.effects.synthetic import Array, Network, make_hypothesis, make_spec
 
 N, M, LATENTS = 80, 40, 6
@@ -187,7 +188,11 @@ def test_a_treatment_that_moves_nothing_leaves_nothing_to_share() -> None:
 
 def test_estimates_and_controls_of_such_a_claim() -> None:
     spec, plan, found, _ = measured("both")
-    mine = [e for e in estimate_effects(spec, plan, found, n_pixels=2).estimates if e.owner == "hypothesis:claim"]
+    mine = [
+        e
+        for e in estimate_effects(spec, plan, found, whole=WholeOutput.of((1, 1, 2))).estimates
+        if e.owner == "hypothesis:claim"
+    ]
     estimates = {e.estimand: e for e in mine}
     assert estimates["total_effect"].p_value is None and estimates["total_effect"].unit == "sd"
     assert estimates["mediated_share"].p_value is not None

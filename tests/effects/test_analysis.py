@@ -17,6 +17,7 @@ from causalvae.effects.study import open_study, reached_from
 from causalvae.effects.types import Estimate
 from causalvae.errors import CausalVAEError
 from causalvae.plan.types import Arm, Patch, Source
+from causalvae.spec.whole_output import WholeOutput
 from tests.effects.synthetic import Array, Decode, Network, make_hypothesis, make_spec
 
 WEIGHTS = np.array([2.0, 1.0, 0.0, 0.5])
@@ -65,7 +66,12 @@ def run(
     plan, measurements = network.finish(shuffle=True)
     calls: list[tuple[str, int, int, str]] = []
     result = estimate_effects(
-        spec, plan, measurements, n_pixels=4, units={"area": "pixels"}, on_progress=lambda *call: calls.append(call)
+        spec,
+        plan,
+        measurements,
+        whole=WholeOutput.of((1, 1, 4)),
+        units={"area": "pixels"},
+        on_progress=lambda *call: calls.append(call),
     )
     assert calls == [("estimate effects", done, 5, "analyses") for done in range(6)]
     return result, network
@@ -142,9 +148,9 @@ def test_rounding_is_no_variation(level: float) -> None:
     network = Network(spec, lambda z: {"area": z[:, 0], "place": level + rounding * z[:, 1]}, z, z + 1)
     network.clean("intervention:resize")
     network.hypothesis("claim", (0, 1))
-    study = open_study(spec, *network.finish(), n_pixels=2)
+    study = open_study(spec, *network.finish(), whole=WholeOutput.of((1, 1, 2)))
     assert set(study.scale.sd) == {"area"}
-    result = estimate_effects(spec, study.plan, network.finish()[1], n_pixels=2)
+    result = estimate_effects(spec, study.plan, network.finish()[1], whole=WholeOutput.of((1, 1, 2)))
     assert not only(result, estimand="effect_size", outcome="place")
     # Rounding of an attribute that stands still is nothing that falls off target.
     (off,) = only(result, estimand="off_target")
@@ -221,7 +227,7 @@ def mediate(*sets: tuple[int, ...], decoder: Decode = decode, outcome: str = "ar
     network.clean("intervention:resize")
     network.mediation("intervention:via", *sets)
     plan, measurements = network.finish()
-    return only(estimate_effects(spec, plan, measurements, n_pixels=4), owner="intervention:via")
+    return only(estimate_effects(spec, plan, measurements, whole=WholeOutput.of((1, 1, 4))), owner="intervention:via")
 
 
 @pytest.mark.parametrize("sets", [((3,), (3,), (3,)), ((1, 2, 3), (1, 2, 3), (2,))])
@@ -267,7 +273,7 @@ def test_a_single_pair_is_refused() -> None:
     network.clean("intervention:resize")
     plan, measurements = network.finish()
     with pytest.raises(CausalVAEError, match="CV503"):
-        estimate_effects(spec, plan, measurements, n_pixels=4)
+        estimate_effects(spec, plan, measurements, whole=WholeOutput.of((1, 1, 4)))
 
 
 def test_a_total_effect_without_a_unit_is_refused() -> None:
@@ -277,7 +283,7 @@ def test_a_total_effect_without_a_unit_is_refused() -> None:
     network.clean("intervention:resize")
     network.hypothesis("claim", (0,))
     with pytest.raises(CausalVAEError, match="CV504"):
-        estimate_effects(spec, *network.finish(), n_pixels=2)
+        estimate_effects(spec, *network.finish(), whole=WholeOutput.of((1, 1, 2)))
 
 
 def test_reach_follows_edges() -> None:

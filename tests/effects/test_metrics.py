@@ -21,6 +21,7 @@ from causalvae.engine.response_table import OVERLAP, SPREAD, make_frame
 from causalvae.plan.types import Patch, Source
 from causalvae.report.metric_tables import metric_table, role_table, role_words
 from causalvae.report.numbers import ABSENT
+from causalvae.spec.whole_output import WholeOutput
 from tests.effects.synthetic import Array, Network, make_spec
 
 OWNER = "intervention:perturb"
@@ -57,7 +58,7 @@ def run(edges: Sequence[str] = ("scale -> area", "x -> place")) -> tuple[Study, 
         ]
     )
     measured = replace(measurements, responses=responses)
-    return open_study(spec, plan, measured, PIXELS), measured
+    return open_study(spec, plan, measured, WholeOutput.of((1, 1, PIXELS))), measured
 
 
 @pytest.fixture(scope="module")
@@ -106,9 +107,9 @@ def test_strength_is_raw_by_pixel_and_calibrated(found: Metrics) -> None:
 
 def test_specificity_is_of_latents_with_an_effect(found: Metrics) -> None:
     assert row(found, "specificity_bounded", "share").value == pytest.approx(1.0)
-    pixels = row(found, "pixel_specificity_bounded", "share")
+    pixels = row(found, "output_specificity_bounded", "share")
     assert (pixels.value, pixels.units) == (pytest.approx(0.5), 2)
-    each = {e.component: e.value for e in found.estimates if e.estimand == "pixel_specificity_bounded"}
+    each = {e.component: e.value for e in found.estimates if e.estimand == "output_specificity_bounded"}
     assert each == pytest.approx({"latent[0]": 1.0, "latent[1]": 0.0, "latent[2]": 1 - 1 / np.log(PIXELS)})
 
 
@@ -128,7 +129,7 @@ def test_an_oracle_stands_beside_what_it_bounds(found: Metrics) -> None:
     squares = np.repeat(np.eye(3)[:, :, None], 20, axis=2)
     matrix = EffectMatrix("oracle", "", "", "", ("a", "b", "c"), ("unit",) * 3, ("r", "s", "t"), squares)
     roles = classify_units(matrix, PairedBootstrap(20, 50), 0.1)
-    facts = MetricFacts(matrix, tuple(roles), np.ones((3, 20)), PIXELS, graph=(2 / 3, None))
+    facts = MetricFacts(matrix, tuple(roles), np.ones((3, 20)), WholeOutput.of((1, 1, PIXELS)), graph=(2 / 3, None))
     summary = summarise_facts(facts)
     assert summary["specificity_bounded", "share", ""].value == pytest.approx(1)
     assert summary["polysemantic_share", "share", ""].value == 0
@@ -157,7 +158,12 @@ def test_a_modularity_that_is_not_there_says_why(compared: dict[str, tuple[str, 
 def test_what_inert_latents_cannot_have_says_so() -> None:
     squares = np.full((3, 2, 20), 1e-6)
     matrix = EffectMatrix("oracle", "", "", "", ("a", "b", "c"), ("unit",) * 3, ("r", "s"), squares)
-    facts = MetricFacts(matrix, tuple(classify_units(matrix, PairedBootstrap(20, 50), 0.1)), np.ones((3, 20)), PIXELS)
+    facts = MetricFacts(
+        matrix,
+        tuple(classify_units(matrix, PairedBootstrap(20, 50), 0.1)),
+        np.ones((3, 20)),
+        WholeOutput.of((1, 1, PIXELS)),
+    )
     rows = {item.metric: item for item in metric_rows(OWNER, facts, summarise_facts(facts), None, None)}
     for metric in ("specificity_bounded", "polysemantic_share"):
         assert np.isnan(rows[metric].value) and "no latent has an effect" in rows[metric].note

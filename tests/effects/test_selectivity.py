@@ -10,7 +10,7 @@ from causalvae.effects.outcomes import Outcomes
 from causalvae.effects.selectivity import (
     calibration,
     change_lengths,
-    pixel_specificity,
+    output_specificity,
     quantile_weights,
     specificity,
 )
@@ -95,12 +95,12 @@ def test_specificity_meets_its_bounds() -> None:
     assert specificity(np.array([-1e-17]), 8, bounded=False)[0] == pytest.approx(1e6)
 
 
-def test_pixel_specificity_is_of_the_mean_entropy_and_leaves_out_what_does_not_change() -> None:
+def test_output_specificity_is_of_the_mean_entropy_and_leaves_out_what_does_not_change() -> None:
     rng = np.random.default_rng(2)
     spreads = np.stack([np.zeros(40), np.full(40, np.log(64)), rng.uniform(1, 2, 40), np.full(40, np.nan)])
     spreads[2, :5] = np.nan
     boot = PairedBootstrap(40, 200, 0.95, 1)
-    found, median = pixel_specificity(spreads, 64, boot, bounded=True)
+    found, median = output_specificity(spreads, 64, boot, bounded=True)
     mean = np.nanmean(spreads[2])
     assert found.value[:3] == pytest.approx([1, 0, 1 - mean / np.log(64)])
     assert median[:3] == pytest.approx([1, 0, 1 - np.nanmedian(spreads[2]) / np.log(64)])

@@ -17,10 +17,11 @@ from causalvae.effects.strength import (
 )
 from causalvae.effects.types import Estimate
 from causalvae.plan.types import Arm, Patch, Source
+from causalvae.spec.whole_output import WholeOutput
 from tests.effects.synthetic import Array, Network, make_spec, naive_by_weights, naive_studentised
 
 UNITS = 7
-SCALE = Scale({"area": 2.0, "place": 0.5}, {}, {"area": "pixels"}, pixels=16)
+SCALE = Scale({"area": 2.0, "place": 0.5}, {}, {"area": "pixels"}, whole=WholeOutput.of((1, 1, 16)))
 
 
 def decode(z: Array) -> dict[str, Array]:

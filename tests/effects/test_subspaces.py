@@ -31,6 +31,7 @@ from causalvae.models.vae import VAE
 from causalvae.plan.compile import compile_spec
 from causalvae.plan.types import Plan
 from causalvae.spec.schema import Spec
+from causalvae.spec.whole_output import WholeOutput
 from tests.effects.synthetic import make_spec
 from tests.engine.test_engine_linear import linear
 
@@ -101,7 +102,7 @@ def run(
     data = data or Numbers()
     plan = compile_spec(spec, model.components, data.space)
     found = execute_plan(plan, model, data, measure, folder, "cpu")
-    return spec, plan, found, estimate_effects(spec, plan, found, 3)
+    return spec, plan, found, estimate_effects(spec, plan, found, WholeOutput.of((1, 1, 3)))
 
 
 def pick(found: EffectsResult, estimand: str, part: str, outcome: str) -> Estimate:
@@ -248,7 +249,7 @@ def test_tables_without_what_was_learned_are_refused(
     spec, plan, measured, _ = planted
     bare = Measurements(plan, measured.pairs, measured.outcomes, measured.observations)
     with pytest.raises(CausalVAEError, match="CV521"):
-        estimate_effects(spec, plan, bare, 3)
+        estimate_effects(spec, plan, bare, WholeOutput.of((1, 1, 3)))
 
 
 @pytest.mark.parametrize(("hits", "n"), [(0, 20), (20, 20), (7, 20)])

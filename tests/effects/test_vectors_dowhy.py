@@ -112,6 +112,7 @@ def test_a_declared_contrast_of_labels_on_every_kind_of_outcome(
         data={
             "source": "scm",
             "world": "table",
+            "scale": "none",
             "variables": {
                 "kind": {"levels": ["plain", "rich"], "hidden": True},
                 "dose": "0.4 * case(kind, plain=0, rich=1) + uniform(0, 0.5)",
@@ -148,13 +149,15 @@ def test_a_declared_contrast_of_labels_on_every_kind_of_outcome(
         if e["owner"] == "intervention:via" and e["estimator"] == "exact"
     }
     together = 3.2 / (3.2**2 + 0.4**2)
-    for outcome, share in (("answer", 1 / 3.2), ("both", together), ("image", together)):
+    for outcome, share in (("answer", 1 / 3.2), ("both", together), ("all columns", together)):
         assert found["mediated_share", outcome]["value"] == pytest.approx(share, abs=1e-4)
         assert found["interaction", outcome]["value"] == pytest.approx(0, abs=1e-4)
     # A contrast that is declared has a sign; what changes the pair of columns has a size.
     assert found["total_effect", "answer"]["value"] > 0.1 and found["total_effect", "answer"]["p_value"] < 1e-6
     assert found["total_effect", "both"]["p_value"] is None
-    assert found["total_effect", "both"]["value"] == pytest.approx(found["total_effect", "image"]["value"], abs=1e-5)
+    assert found["total_effect", "both"]["value"] == pytest.approx(
+        found["total_effect", "all columns"]["value"], abs=1e-5
+    )
     statuses = {verdict["hypothesis"]: verdict["status"] for verdict in results["verdicts"]}
     assert statuses == dict.fromkeys(("carried-answer", "carried-both", "carried-image"), "supported")
     assert results["graph"]["vectors"] == {"both": ["answer", "where"]}

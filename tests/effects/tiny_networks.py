@@ -11,6 +11,7 @@ from ruamel.yaml import YAML
 import causalvae
 from causalvae.effects import EffectsResult, estimate_effects
 from causalvae.engine.measurements import Measurements
+from causalvae.spec.whole_output import WholeOutput
 
 FACTORIES = """
 import torch
@@ -117,4 +118,4 @@ def run_tiny(folder: Path, kind: str, mediators: Sequence[str], **sections: Any)
     with causalvae.allow_code(True):
         plan = causalvae.compile_plan(spec, folder)
         measurements = causalvae.execute(spec, plan, folder, folder / "runs")
-    return estimate_effects(spec, plan, measurements, n_pixels=2), measurements
+    return estimate_effects(spec, plan, measurements, whole=WholeOutput.of((1, 1, 2))), measurements

@@ -52,7 +52,7 @@ def donor_keys(learned: Learning) -> tuple[DonorKey, ...]:
 
 def named(learned: Learning) -> str:
     """The objective as a sentence has it."""
-    return "the image" if learned.objective == IMAGE else learned.objective
+    return "the whole output" if learned.objective == IMAGE else learned.objective
 
 
 class Interchanges:
