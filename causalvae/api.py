@@ -32,6 +32,7 @@ from causalvae.digest import digest
 from causalvae.disentanglement.report import ScoreReport
 from causalvae.effects import estimate_effects
 from causalvae.engine.backends.backend import open_backend
+from causalvae.engine.cohorts import draw_cohort
 from causalvae.engine.execute import choose_device, execute_plan
 from causalvae.engine.forecast import Forecast
 from causalvae.engine.forecast import forecast as _forecast
@@ -47,7 +48,7 @@ from causalvae.models.loading import randomise
 from causalvae.plan.compile import compile_spec
 from causalvae.plan.resolve import Resolver
 from causalvae.plan.restrict import restrict
-from causalvae.plan.types import Plan, Role
+from causalvae.plan.types import Cohort, Plan, Role
 from causalvae.readouts import check_readouts, measure
 from causalvae.report import write_report
 from causalvae.results import CostRow, GraphSummary, Results, TraversalStrip
@@ -151,11 +152,20 @@ def compile_plan(spec: Spec, folder: Path, passes: tuple[str, ...] | None = None
         The optimiser's passes to apply; all where omitted.
     """
     workspace = open_workspace(spec, folder)
-    plan = compile_spec(workspace.spec, workspace.model.components, workspace.dataset.space, passes)
+    plan = compile_spec(
+        workspace.spec, workspace.model.components, workspace.dataset.space, passes, partial(_supply, workspace)
+    )
     files = workspace.data_identity
     # Data that changes under the same name is other data: what was measured on it before is no answer.
     measures = digest([plan.measures, files]) if files else plan.measures
     return replace(plan, spec_digest=spec.digest, measures=measures)
+
+
+def _supply(workspace: Workspace, cohort: Cohort) -> int:
+    """How many samples or pairs the data have for a cohort."""
+    if workspace.dataset.size is None:
+        return cohort.samples
+    return draw_cohort(workspace.dataset, cohort, workspace.split).cohort.samples
 
 
 @coded

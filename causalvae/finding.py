@@ -13,6 +13,7 @@ from torch import Tensor
 from causalvae.data.dataset import Dataset
 from causalvae.data.factors import Rows
 from causalvae.data.pairs import draw_pairs, draw_samples
+from causalvae.data.split import SplitRule
 from causalvae.digest import digest
 from causalvae.errors import CausalVAEError
 from causalvae.models.loading import Model
@@ -24,6 +25,7 @@ FloatArray = npt.NDArray[np.float64]
 
 FIND_PAIRS = 512
 _ROWS = 256
+_LEAST = 2
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,7 @@ class FoundLatents:
         For every latent its share of the movement: of the mean squared changes under do(factor), each divided by the
         latent's variance in the aggregate posterior.
     pairs : int
+        On how many pairs; those of finite data are made of the samples to select on.
     """
 
     factor: str
@@ -58,18 +61,21 @@ def find_latents(spec: Spec, model: Model, dataset: Dataset) -> dict[str, FoundL
     Latent i scores E[(mu_i(x') - mu_i(x))^2] / (Var[mu_i(x)] + E[sigma_i^2(x)]), x' being x under do(factor = another
     level), the others held. The denominator is the variance of the aggregate posterior: a dead latent, whose mean
     hardly moves and whose sigma is 1, scores near 0 whatever it follows. An encoder that gives a point has no sigma.
-    Pairs are drawn with a seed that no cohort of the run has, so what is chosen here is tested on other pairs.
+    Pairs of finite data are made of the samples to select on, others are drawn with a seed that no cohort of the run
+    has, so what is chosen here is tested on other pairs.
 
     Raises
     ------
     CausalVAEError
-        CV315 where a node is no factor that can be set, or more latents are asked for than there are.
+        CV207 where there are no samples to select on, CV315 where a node is no factor that can be set, or more latents
+        are asked for than there are, CV324 where too few pairs can be made.
     """
     wanted = {node: section.find for node, section in spec.mapping.items() if section.find is not None}
     if not wanted:
         return {}
     seed = int(digest(["find", spec.data.seed]), 16) % 2**62
-    spread = _aggregate_variance(model, dataset, draw_samples(dataset, FIND_PAIRS, seed))
+    within = SplitRule.of(spec.data.split).within(dataset, "select")
+    spread = _aggregate_variance(model, dataset, draw_samples(dataset, FIND_PAIRS, seed, within))
     known = dataset.space
     found = {}
     for node, count in wanted.items():
@@ -87,19 +93,27 @@ def find_latents(spec: Spec, model: Model, dataset: Dataset) -> dict[str, FoundL
                 f"Ask for at most {model.vae.latent_dim}.",
                 f"mapping.{node}",
             )
-        pairs = draw_pairs(dataset, factor=node, samples=FIND_PAIRS, seed=seed)
+        pairs = draw_pairs(dataset, factor=node, samples=FIND_PAIRS, seed=seed, within=within)
+        if len(pairs) < _LEAST:
+            raise CausalVAEError(
+                "CV324",
+                f"the samples that there are to select on make {len(pairs)} pairs of {node}, and {_LEAST} are needed "
+                "to find its latents.",
+                "Give more samples, a greater data.split.select, or components such as latent[3].",
+                f"mapping.{node}",
+            )
         moved = _means(model, dataset, pairs.counterfactual) - _means(model, dataset, pairs.base)
-        found[node] = _strongest(node, count, np.mean(moved**2, axis=0), spread)
+        found[node] = _strongest(node, count, np.mean(moved**2, axis=0), spread, len(pairs))
     return found
 
 
-def _strongest(node: str, count: int, moved: FloatArray, spread: FloatArray) -> FoundLatents:
+def _strongest(node: str, count: int, moved: FloatArray, spread: FloatArray, pairs: int) -> FoundLatents:
     # A latent that is constant over the data moves under nothing.
     scores = np.divide(moved, spread, out=np.zeros_like(moved), where=spread > 1e-12)
     total = scores.sum()
     order = np.argsort(-scores, kind="stable")[:count]
     shares = scores / total if total > 0 else scores
-    return FoundLatents(node, tuple(int(i) for i in order), tuple(float(s) for s in shares), FIND_PAIRS)
+    return FoundLatents(node, tuple(int(i) for i in order), tuple(float(s) for s in shares), pairs)
 
 
 def _means(model: Model, dataset: Dataset, rows: Rows) -> FloatArray:

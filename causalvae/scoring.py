@@ -23,6 +23,7 @@ from causalvae.disentanglement import (
     ScoreRow,
     ScoreSettings,
     condense,
+    count_samples,
     pool_draws,
     score,
     score_factors,
@@ -38,7 +39,7 @@ from causalvae.spec.disentanglement_section import DisentanglementSection
 from causalvae.workspace import Workspace
 
 # Of the files that scores are kept in: raised whenever the same settings give other numbers.
-_VERSION = 1
+_VERSION = 2
 _REGRESSORS: Final[dict[str, Regressor]] = {
     "boosting": "gradient boosting",
     "bagging": "bagged trees",
@@ -63,6 +64,7 @@ def settings_of(section: DisentanglementSection, inputs_at_once: int = _AT_ONCE)
         kl_threshold=section.kl_threshold,
         density_samples=min(_DENSITIES, section.samples),
         confidence=section.confidence,
+        draws=section.draws,
         seed=section.seed,
         measures=section.scores,
     )
@@ -103,25 +105,32 @@ def find_scores(
         data,
     ]
     told = partial(_tell, on_progress)
+    batches = 0
 
     def measure_network(draw: int) -> ScoredCodes:
         named = f", draw {draw + 1} of {section.draws}" if section.draws > 1 else ""
-        represent = _represent(workspace.model.vae, settings, told(f"encoding{named}", "batches"))
-        drawn = replace(settings, seed=settings.seed + draw)
-        return condense(score(workspace.dataset, represent, drawn, told(f"scores{named}", "steps")))
+        represent = _represent(workspace.model.vae, batches, told(f"encoding{named}", "batches"))
+        # Several draws have an interval over draws.
+        drawn = replace(settings, draw=draw, redraws=0 if section.draws > 1 else settings.redraws)
+        steps = told(f"scores{named}", "steps")
+        return condense(score(workspace.dataset, represent, drawn, steps, workspace.split))
 
     try:
+        counts = count_samples(workspace.dataset, settings, workspace.split)
+        batches = sum(math.ceil(count / settings.inputs_at_once) for count in counts)
         draws = [
             _kept(
                 folder,
                 "network",
-                digest([*asked, model_digest, *([draw] if draw else [])]),
+                digest([*asked, model_digest, [draw, section.draws]]),
                 partial(measure_network, draw),
             )
             for draw in range(section.draws)
         ]
         found = pool_draws(draws, section.confidence)
-        oracle, random = _baselines(workspace, settings, asked, folder, told) if section.baselines else (None, None)
+        oracle, random = (
+            _baselines(workspace, settings, asked, folder, batches, told) if section.baselines else (None, None)
+        )
     except CausalVAEError as error:
         if error.code not in UNSCORABLE:
             raise
@@ -134,17 +143,21 @@ def _baselines(
     settings: ScoreSettings,
     asked: list[Any],
     folder: Path,
+    batches: int,
     told: Callable[[str, str], Callable[[int, int], None]],
 ) -> tuple[ScoredCodes, ScoredCodes]:
     copy = randomise(workspace.model, workspace.spec.execution.seed).vae
+    # A baseline is shown without an interval.
+    settings = replace(settings, redraws=0)
 
     def measure_random() -> ScoredCodes:
         # A network that learned nothing has dead latents only, and a score of none says nothing: all count.
-        represent = _represent(copy, settings, told("encoding, random weights", "batches"), masked=False)
-        return condense(score(workspace.dataset, represent, settings, told("scores, random weights", "steps")))
+        represent = _represent(copy, batches, told("encoding, random weights", "batches"), masked=False)
+        steps = told("scores, random weights", "steps")
+        return condense(score(workspace.dataset, represent, settings, steps, workspace.split))
 
     def measure_oracle() -> ScoredCodes:
-        return condense(score_factors(workspace.dataset, settings, told("scores, factors", "steps")))
+        return condense(score_factors(workspace.dataset, settings, told("scores, factors", "steps"), workspace.split))
 
     return (
         _kept(
@@ -159,11 +172,10 @@ def _baselines(
 
 
 def _represent(
-    vae: VAE, settings: ScoreSettings, tell: Callable[[int, int], None], masked: bool = True
+    vae: VAE, batches: int, tell: Callable[[int, int], None], masked: bool = True
 ) -> Callable[[torch.Tensor], Codes]:
     """What a network says of inputs: a map's channels by their means, points without KL."""
-    counts = (settings.samples, settings.test_samples)
-    batches, done = sum(math.ceil(count / settings.inputs_at_once) for count in counts), 0
+    done = 0
 
     def represent(inputs: torch.Tensor) -> Codes:
         nonlocal done
@@ -223,6 +235,9 @@ def _read(path: Path) -> ScoredCodes | None:
         tuple(content["active"]),
         content["dependence"],
         tuple(tuple(row) for row in content["importance"]),
+        content["samples"],
+        content["test_samples"],
+        tuple(content["left_out"]),
     )
 
 
@@ -243,6 +258,7 @@ def _report(
                 None if oracle is None else oracle.value(each.name),
                 None if random is None else random.value(each.name),
                 each.note,
+                each.bias,
             )
             for each in found.scores
         ),
@@ -251,8 +267,11 @@ def _report(
         latents=len(found.active),
         dead=tuple(latent for latent, active in enumerate(found.active) if not active),
         kl_threshold=settings.kl_threshold,
-        samples=settings.samples,
-        test_samples=settings.test_samples,
+        samples=found.samples,
+        test_samples=found.test_samples,
+        asked_samples=settings.samples,
+        asked_test_samples=settings.test_samples,
+        left_out=found.left_out,
         predictor=settings.regressor if "dci" in settings.measures else "",
         dependence=found.dependence,
         importance=found.importance,

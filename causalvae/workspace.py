@@ -11,6 +11,7 @@ from causalvae.data.dataset import Dataset, open_dataset
 from causalvae.data.factors import Factor
 from causalvae.data.identity import digest_files
 from causalvae.data.pairs import draw_samples
+from causalvae.data.split import SplitRule
 from causalvae.finding import FoundLatents, find_latents, place_found
 from causalvae.graph import CausalGraph
 from causalvae.models.check import LoadCheck, check_model
@@ -68,6 +69,11 @@ class Workspace:
             for name, section in spec.graph.factors.items()
         }
         return spec.model_copy(update={"graph": spec.graph.model_copy(update={"factors": factors})})
+
+    @property
+    def split(self) -> SplitRule:
+        """How finite data are divided into samples to fit, to select and to test on."""
+        return SplitRule.of(self.spec.data.split)
 
     @property
     def data_identity(self) -> str:

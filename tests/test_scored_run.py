@@ -194,6 +194,7 @@ def test_reports_show_scores_baselines_and_dead_latents(scored: Results) -> None
 def test_data_without_factors_says_why_there_are_no_scores(folder: Path, workspace: Workspace) -> None:
     class Unlabelled:
         name = "photographs"
+        size = None
         space = FactorSpace(())
 
     bare = dataclasses.replace(workspace, dataset=Unlabelled())  # type: ignore[arg-type]
@@ -255,13 +256,13 @@ def test_the_documented_section_is_the_default() -> None:
 def test_maps_are_scored_by_channel_and_points_without_kl() -> None:
     mean, logvar = torch.randn(5, 3, 2, 2), torch.randn(5, 3, 2, 2)
     of_map = SimpleNamespace(encode=lambda inputs: Posterior(mean, logvar))
-    codes = scoring._represent(of_map, ScoreSettings(), lambda done, total: None)(torch.zeros(5, 1))  # type: ignore[arg-type]
+    codes = scoring._represent(of_map, 1, lambda done, total: None)(torch.zeros(5, 1))  # type: ignore[arg-type]
     torch.testing.assert_close(codes.mean, mean.mean(dim=(2, 3)))
     divergence = 0.5 * (mean**2 + logvar.exp() - 1 - logvar)
     torch.testing.assert_close(codes.kl, divergence.sum(dim=(2, 3)))
     assert codes.logvar is None
     of_point = SimpleNamespace(encode=lambda inputs: Posterior(mean[:, :, 0, 0], logvar[:, :, 0, 0], True))
-    codes = scoring._represent(of_point, ScoreSettings(), lambda done, total: None)(torch.zeros(5, 1))  # type: ignore[arg-type]
+    codes = scoring._represent(of_point, 1, lambda done, total: None)(torch.zeros(5, 1))  # type: ignore[arg-type]
     assert codes.kl is None and codes.logvar is None
 
 

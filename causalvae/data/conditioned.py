@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from causalvae.data.factors import Factor, FactorSpace, FloatArray, Rows
+from causalvae.data.factors import Factor, FactorSpace, FloatArray, IntArray, Rows
 from causalvae.errors import CausalVAEError
 from causalvae.spec.columns import Columns
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from causalvae.data.dataset import Dataset
+    from causalvae.data.dataset import Dataset, FiniteDataset
     from causalvae.data.grid import Others
 
 
@@ -83,6 +83,18 @@ class ConditionedDataset:
     def draw(self, n: int, rng: np.random.Generator) -> Rows:
         """`n` samples, as the data set draws them."""
         return self._dataset.draw(n, rng)
+
+    def rows_at(self, numbers: IntArray) -> Rows:
+        """The samples with these numbers, where the data are finite."""
+        return cast("FiniteDataset", self._dataset).rows_at(numbers)
+
+    def numbers_of(self, rows: Rows) -> IntArray:
+        """Numbers of samples, where the data are finite."""
+        return cast("FiniteDataset", self._dataset).numbers_of(rows)
+
+    def files_of(self, numbers: IntArray) -> tuple[str, ...]:
+        """Files of samples, where the data are finite."""
+        return cast("FiniteDataset", self._dataset).files_of(numbers)
 
     def values(self, rows: Rows) -> FloatArray:
         """Physical values of the factors: float array, shape (n, n_factors)."""

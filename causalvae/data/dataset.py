@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import numpy as np
 import numpy.typing as npt
 
 from causalvae.data.conditioned import ConditionedDataset
 from causalvae.data.dsprites import SIDE, SPACE, Images, render_levels, true_geometry
-from causalvae.data.factors import FactorSpace, FloatArray, Rows
+from causalvae.data.factors import FactorSpace, FloatArray, IntArray, Rows
 from causalvae.data.files.opening import open_files
 from causalvae.data.grid import Grid, Others
 from causalvae.data.official import OfficialFile
@@ -70,7 +70,10 @@ class Dataset(Protocol):
         ...
 
     def draw(self, n: int, rng: np.random.Generator) -> Rows:
-        """`n` samples drawn with replacement: an array of shape (n, width)."""
+        """`n` independent samples, with repeats where the data are finite: an array of shape (n, width).
+
+        For training. Everything that is estimated or tested draws with `causalvae.data.pairs`, without repeats.
+        """
         ...
 
     def values(self, rows: Rows) -> FloatArray:
@@ -111,6 +114,30 @@ class Dataset(Protocol):
     def describe(self) -> dict[str, Any]:
         """Facts for a report: name -> text or number."""
         ...
+
+
+class FiniteDataset(Dataset, Protocol):
+    """A data set whose samples can be counted: they have numbers from 0 to size - 1."""
+
+    def rows_at(self, numbers: IntArray) -> Rows:
+        """The samples with these numbers: array of shape (n, width)."""
+        ...
+
+    def numbers_of(self, rows: Rows) -> IntArray:
+        """Which samples rows are made from: int array, shape (n,).
+
+        A row that `intervene` gave has the number of the sample that it is, or else of the sample that was changed.
+        """
+        ...
+
+    def files_of(self, numbers: IntArray) -> tuple[str, ...]:
+        """The file of each of these samples; empty where samples have no files of their own."""
+        ...
+
+
+def as_finite(dataset: Dataset) -> FiniteDataset | None:
+    """`dataset` where its samples can be counted, else None."""
+    return None if dataset.size is None else cast(FiniteDataset, dataset)
 
 
 class DspritesDataset(Grid):

@@ -27,6 +27,18 @@ class Grid:
         """Levels of `n` samples, uniform over the grid with replacement: int array, shape (n, n_factors)."""
         return draw_from_grid(self.space, n, rng)
 
+    def rows_at(self, numbers: IntArray) -> Rows:
+        """Levels of the grid points with these numbers: int array, shape (n, n_factors)."""
+        return self.space.levels_of(numbers)
+
+    def numbers_of(self, rows: Rows) -> IntArray:
+        """Numbers of the grid points at levels `rows`: int array, shape (n,)."""
+        return self.space.index_of(rows)
+
+    def files_of(self, numbers: IntArray) -> tuple[str, ...]:
+        """Nothing: grid points have no files of their own."""
+        return ()
+
     def values(self, rows: Rows) -> FloatArray:
         """Physical values at levels `rows`; both have shape (n, n_factors)."""
         return self.space.values_of(rows)

@@ -20,7 +20,7 @@ from causalvae.disentanglement.sampled_mig import sampled_mig
 from causalvae.disentanglement.samplers import FixedFactorSampler, PoolSampler
 from causalvae.disentanglement.sap import SAP, sap_continuous, sap_discrete
 from causalvae.disentanglement.scores import UNSCORABLE, DisentanglementScores, Score, ScoreSettings
-from causalvae.disentanglement.scoring import Codes, score, score_factors
+from causalvae.disentanglement.scoring import Codes, count_samples, score, score_factors
 from causalvae.disentanglement.udr import UDR, udr
 
 __all__ = [
@@ -48,6 +48,7 @@ __all__ = [
     "Unconfoundedness",
     "beta_vae_score",
     "condense",
+    "count_samples",
     "dci",
     "discretise",
     "explicitness",

@@ -66,6 +66,22 @@ class LabelledCodes:
                     "factors",
                 )
 
+    def refuse_single(self, score: str) -> None:
+        """Refuse a single factor.
+
+        Raises
+        ------
+        CausalVAEError
+            CV517 where fewer than two factors vary.
+        """
+        if self.varied.sum() < 2:
+            raise CausalVAEError(
+                "CV517",
+                f"The {score} asks which of several factors was held, and only one varies.",
+                "Give data with two factors that vary or more.",
+                "factors",
+            )
+
 
 def label_codes(codes: npt.ArrayLike, factors: npt.ArrayLike, active: npt.ArrayLike | None = None) -> LabelledCodes:
     """Check one set of codes and factors.

@@ -41,6 +41,7 @@ def beta_vae_score(
     factors: npt.ArrayLike,
     sample_fixed: FixedFactorSampler,
     *,
+    sample_test: FixedFactorSampler | None = None,
     points: int = 10_000,
     test_points: int = 5_000,
     batch: int = 64,
@@ -55,6 +56,9 @@ def beta_vae_score(
         Observed samples: only factors that vary here are shared.
     sample_fixed : callable
         Gives codes of samples that share a factor, here in pairs; `PoolSampler` makes one from arrays.
+    sample_test : callable, optional
+        The same for test points, of other samples; `sample_fixed` where omitted, which must then draw new samples for
+        every point.
     points, test_points : int
         Each is the mean absolute difference of `batch` pairs that share one factor, drawn uniformly from those that
         vary; every pair has a value of its own.
@@ -66,7 +70,7 @@ def beta_vae_score(
     Raises
     ------
     CausalVAEError
-        CV510 to CV512, see `label_codes`.
+        CV510 to CV512, see `label_codes`; CV517 where only one factor varies, so that every guess is right.
 
     Notes
     -----
@@ -75,10 +79,14 @@ def beta_vae_score(
     constrained variational framework, ICLR 2017.
     """
     sample = label_codes(codes, factors, active)
+    sample.refuse_single("beta-VAE score")
     rng = np.random.default_rng(seed)
     held = np.flatnonzero(sample.varied)
     shared = [rng.integers(0, len(held), number) for number in (points, test_points)]
-    differences = [_measure_points(sample_fixed, held, choice, batch, sample.active, rng) for choice in shared]
+    differences = [
+        _measure_points(sampler, held, choice, batch, sample.active, rng)
+        for sampler, choice in zip((sample_fixed, sample_test or sample_fixed), shared, strict=True)
+    ]
     told = [_tell_factor(differences[0], shared[0], where) for where in differences]
     train_score, score = (float((guess == truth).mean()) for guess, truth in zip(told, shared, strict=True))
     confusion = np.zeros((len(sample.sizes),) * 2, dtype=np.int64)

@@ -45,6 +45,7 @@ def factor_vae_score(
     factors: npt.ArrayLike,
     sample_fixed: FixedFactorSampler,
     *,
+    sample_test: FixedFactorSampler | None = None,
     votes: int = 10_000,
     test_votes: int = 5_000,
     batch: int = 64,
@@ -60,10 +61,13 @@ def factor_vae_score(
         Observed samples: variances are relative to these codes', and only factors that vary here are held.
     sample_fixed : callable
         Gives codes of samples that share a factor; `PoolSampler` makes one from arrays.
+    sample_test : callable, optional
+        The same for test votes, of other samples; `sample_fixed` where omitted, which must then draw new samples for
+        every vote.
     votes, test_votes : int
         One batch each, with a factor drawn uniformly from those that vary.
     batch : int, default 64
-        Samples a vote.
+        Samples a vote, or fewer where a factor's value has fewer.
     threshold : float, default 0.05
         Latents with a standard deviation below it cannot win. A constant latent never can.
     active : bool array, shape (n_latents,), optional
@@ -72,9 +76,10 @@ def factor_vae_score(
     Raises
     ------
     CausalVAEError
-        CV510 to CV512, see `label_codes`.
+        CV510 to CV512, see `label_codes`; CV517 where only one factor varies, so that every vote is right.
     """
     sample = label_codes(codes, factors, active)
+    sample.refuse_single("FactorVAE score")
     variances = sample.codes.var(axis=0, ddof=1)
     used = sample.moving & (np.sqrt(variances) >= threshold)
     shape = (len(used), len(sample.sizes))
@@ -84,11 +89,11 @@ def factor_vae_score(
     rng = np.random.default_rng(seed)
     held = np.flatnonzero(sample.varied)
     counted = []
-    for number in (votes, test_votes):
+    for number, sampler in ((votes, sample_fixed), (test_votes, sample_test or sample_fixed)):
         table = np.zeros(shape, dtype=np.int64)
         shares = np.bincount(rng.integers(0, len(held), number), minlength=len(held))
         for factor, groups in zip(held.tolist(), shares.tolist(), strict=True):
-            table[:, factor] = _count_votes(sample_fixed, factor, groups, batch, variances, used, rng)
+            table[:, factor] = _count_votes(sampler, factor, groups, batch, variances, used, rng)
         counted.append(table)
     chosen = counted[0].argmax(axis=1)
     train_score, score = (float(table[np.arange(len(used)), chosen].sum() / table.sum()) for table in counted)
@@ -108,6 +113,6 @@ def _count_votes(
     winners = []
     for start in range(0, groups, _CHUNK):
         codes = sample_fixed(factor, min(_CHUNK, groups - start), batch, rng)
-        relative = codes[:, :, used].var(axis=1, ddof=1) / variances[used]
+        relative = np.nanvar(codes[:, :, used], axis=1, ddof=1) / variances[used]
         winners.append(np.flatnonzero(used)[relative.argmin(axis=1)])
     return np.bincount(np.concatenate(winners), minlength=len(used)) if winners else np.zeros(len(used), np.int64)

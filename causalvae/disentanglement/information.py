@@ -35,71 +35,51 @@ def discretise(values: FloatArray, bins: int = 20) -> IntArray:
     return binned
 
 
-def tabulate(left: IntArray, right: IntArray, weights: FloatArray | None = None) -> FloatArray:
-    """The table of two discrete variables: how much weight each pair of values has.
-
-    Parameters
-    ----------
-    left, right : int array, shape (n,)
-    weights : float array, shape (b, n), optional
-        One row a resample; a single row of ones where it is left out.
+def tabulate(left: IntArray, right: IntArray) -> FloatArray:
+    """The table of two discrete variables, int arrays of shape (n,): how often each pair of values occurs.
 
     Returns
     -------
-    float array, shape (b, left.max() + 1, right.max() + 1)
+    float array, shape (left.max() + 1, right.max() + 1)
     """
     rows, columns = int(left.max()) + 1, int(right.max()) + 1
-    cells = left * columns + right
-    if weights is None:
-        return np.bincount(cells, minlength=rows * columns).astype(np.float64).reshape(1, rows, columns)
-    from scipy import sparse
-
-    n = len(cells)
-    members = sparse.csr_array((np.ones(n), cells, np.arange(n + 1)), shape=(n, rows * columns))
-    return np.asarray(members.T @ weights.T).T.reshape(len(weights), rows, columns)
+    counts = np.bincount(left * columns + right, minlength=rows * columns)
+    return counts.astype(np.float64).reshape(rows, columns)
 
 
-def inform(table: FloatArray) -> FloatArray:
-    """Mutual information of tables of weights, shape (b, rows, columns): shape (b,), in nats.
+def inform(table: FloatArray) -> float:
+    """Mutual information of a table of counts, in nats.
 
     I = sum p_ab log(p_ab / (p_a p_b)), the plug-in estimate.
     """
-    joint = table / table.sum(axis=(1, 2), keepdims=True)
-    product = joint.sum(axis=2, keepdims=True) * joint.sum(axis=1, keepdims=True)
-    terms = np.zeros_like(joint)
+    joint = table / table.sum()
+    product = joint.sum(axis=1, keepdims=True) * joint.sum(axis=0, keepdims=True)
     filled = joint > 0
-    np.log(joint, out=terms, where=filled)
-    terms -= np.log(product, out=np.zeros_like(product), where=product > 0)
-    information = (joint * terms).sum(axis=(1, 2), where=filled)
-    return np.where(information > _ROUNDING, information, 0.0)
+    information = float((joint[filled] * np.log(joint[filled] / product[filled])).sum())
+    return information if information > _ROUNDING else 0.0
 
 
-def measure_information(sample: LabelledCodes, bins: int = 20, weights: FloatArray | None = None) -> FloatArray:
+def measure_information(sample: LabelledCodes, bins: int = 20) -> FloatArray:
     """Mutual information of every binned code with every factor.
 
     Parameters
     ----------
     sample : LabelledCodes
     bins : int, default 20
-    weights : float array, shape (b, n), optional
-        How often each sample is in each of b resamples; the bins stay those of the whole sample.
 
     Returns
     -------
-    float array, shape (b, n_latents, n_factors)
+    float array, shape (n_latents, n_factors)
         Nats; rows of latents that are not active are nan.
     """
     binned = discretise(sample.codes, bins)
-    resamples = 1 if weights is None else len(weights)
-    information = np.full((resamples, binned.shape[1], sample.levels.shape[1]), np.nan)
+    information = np.full((binned.shape[1], sample.levels.shape[1]), np.nan)
     for latent in np.flatnonzero(sample.active):
-        for factor in range(information.shape[2]):
-            table = tabulate(binned[:, latent], sample.levels[:, factor], weights)
-            information[:, latent, factor] = inform(table)
+        for factor in range(information.shape[1]):
+            information[latent, factor] = inform(tabulate(binned[:, latent], sample.levels[:, factor]))
     return information
 
 
-def measure_entropy(sample: LabelledCodes, weights: FloatArray | None = None) -> FloatArray:
-    """Entropy of every factor: float array, shape (b, n_factors), in nats; `weights` as in `measure_information`."""
-    columns = [tabulate(levels, levels, weights) for levels in sample.levels.T]
-    return np.stack([inform(table) for table in columns], axis=1)
+def measure_entropy(sample: LabelledCodes) -> FloatArray:
+    """Entropy of every factor: float array, shape (n_factors,), in nats."""
+    return np.array([inform(tabulate(levels, levels)) for levels in sample.levels.T])

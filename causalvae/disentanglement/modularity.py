@@ -88,7 +88,7 @@ def modularity(
     """
     sample = label_codes(codes, factors, active)
     sample.refuse_continuous()
-    information = measure_information(sample, bins)[0]
+    information = measure_information(sample, bins)
     return summarise_modularity(information, sample.varied)
 
 

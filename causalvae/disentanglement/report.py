@@ -24,12 +24,14 @@ class ScoreRow:
     value : float or None
         None where it is not defined; `note` says why.
     lower, upper : float or None
-        Interval over samples or votes, the network being what it is; None where none is made.
+        Interval over draws of samples, the network being what it is; None where none is made.
     oracle : float or None
         Of the data's own factors, each one latent.
     random : float or None
         Of the network with its weights drawn anew, all of its latents counted.
     note : str
+    bias : float or None
+        About how much too high (below zero: too low) the value is, where its samples bias it out of its interval.
     """
 
     name: str
@@ -39,6 +41,7 @@ class ScoreRow:
     oracle: float | None = None
     random: float | None = None
     note: str = ""
+    bias: float | None = None
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,11 @@ class ScoreReport:
     kl_threshold : float
         Below which latents are dead.
     samples, test_samples : int
-        What predictors were fitted and tested on.
+        Distinct samples that predictors were fitted and tested on.
+    asked_samples, asked_test_samples : int
+        How many were asked for; more where finite data have no more.
+    left_out : tuple of str
+        Factors that are not scored, each with its reason.
     predictor : str
         Of DCI; empty where it is not measured.
     dependence : float
@@ -90,6 +97,9 @@ class ScoreReport:
     seed: int = 0
     notes: tuple[str, ...] = ()
     draws: int = 1
+    asked_samples: int = 0
+    asked_test_samples: int = 0
+    left_out: tuple[str, ...] = ()
 
     def value(self, name: str) -> float | None:
         """The score called `name`; None where there is none."""
@@ -109,12 +119,17 @@ class ScoredCodes:
         Of the factors; see `DisentanglementScores`.
     importance : tuple of tuple
         See `ScoreReport`.
+    samples, test_samples, left_out
+        See `ScoreReport`.
     """
 
     scores: tuple[Score, ...]
     active: tuple[bool, ...]
     dependence: float
     importance: tuple[Row, ...] = ()
+    samples: int = 0
+    test_samples: int = 0
+    left_out: tuple[str, ...] = ()
 
     def value(self, name: str) -> float | None:
         """The score called `name`; None where there is none."""
@@ -128,14 +143,17 @@ def condense(measured: DisentanglementScores) -> ScoredCodes:
         active=tuple(bool(each) for each in measured.active),
         dependence=float(measured.dependence),
         importance=() if measured.dci is None else _shares(measured.dci.importance),
+        samples=measured.samples,
+        test_samples=measured.test_samples,
+        left_out=measured.left_out,
     )
 
 
 def pool_draws(found: Sequence[ScoredCodes], confidence: float) -> ScoredCodes:
     """One code's scores over several independent draws of samples: means, each with a t-interval over the draws.
 
-    The interval is for what the score is on average at that many samples; a bias that so few samples cause it leaves
-    where it is. A latent is dead where it is in most draws.
+    Draws of finite data share no sample. The interval is for what the score is on average at that many samples; a bias
+    that so few samples cause it leaves where it is. A latent is dead where it is in most draws.
     """
     if len(found) == 1:
         return found[0]
@@ -145,7 +163,7 @@ def pool_draws(found: Sequence[ScoredCodes], confidence: float) -> ScoredCodes:
     scores = []
     for each in found[0].scores:
         values = [value for codes in found if (value := codes.value(each.name)) is not None]
-        note = f"{each.note.partition('; the interval takes')[0]}; mean of {len(found)} draws".removeprefix("; ")
+        note = "; ".join(filter(None, [each.note, f"mean of {len(found)} draws"]))
         if len(values) < len(found):
             scores.append(Score(each.name, None, note=note))
             continue
@@ -159,6 +177,9 @@ def pool_draws(found: Sequence[ScoredCodes], confidence: float) -> ScoredCodes:
         tuple(bool(each) for each in alive),
         max(codes.dependence for codes in found),
         found[0].importance,
+        found[0].samples,
+        found[0].test_samples,
+        tuple(dict.fromkeys(reason for codes in found for reason in codes.left_out)),
     )
 
 

@@ -73,7 +73,7 @@ def sampled_mig(
         mean, deviation = sample.codes[:, latent], np.exp(0.5 * spreads[:, latent])
         drawn = mean[chosen] + deviation[chosen] * noise[chosen, latent]
         information[latent] = _inform(drawn, mean, deviation, sample, chosen)
-    return gap(information, measure_entropy(sample)[0], f"densities at {len(chosen)} posterior samples")
+    return gap(information, measure_entropy(sample), f"densities at {len(chosen)} posterior samples")
 
 
 def _inform(

@@ -31,7 +31,7 @@ class FixedFactorSampler(Protocol):
         Returns
         -------
         float array, shape (groups, size, n_latents)
-            The samples' codes.
+            The samples' codes. Nan at the end of a group of fewer samples, where there are no more.
         """
         ...
 
@@ -40,7 +40,7 @@ class PoolSampler:
     """Samples from codes that were computed once.
 
     A group's value is that of a random sample of the pool, and its members are drawn without replacement among the
-    samples with that value; with replacement only where these are fewer than the group is to have.
+    samples with that value. Where these are fewer than the group is to have, all of them are the group.
 
     Parameters
     ----------
@@ -49,12 +49,14 @@ class PoolSampler:
         Discrete, drawn independently of each other: conditioning on a factor then equals setting it.
     names : sequence of str, optional
         Of the factors, for errors; their numbers stand in where there are none.
+    skip_rare : bool, default False
+        Leave out values that occur once, rather than refuse the factor.
 
     Raises
     ------
     CausalVAEError
         CV510 to CV513, see `label_codes`; CV515 where a value of a factor that varies occurs once, so that it makes no
-        group.
+        group, or where all do.
 
     Notes
     -----
@@ -62,7 +64,9 @@ class PoolSampler:
     samples a level, of which a vote on 64 takes a quarter.
     """
 
-    def __init__(self, codes: npt.ArrayLike, factors: npt.ArrayLike, names: Sequence[str] = ()) -> None:
+    def __init__(
+        self, codes: npt.ArrayLike, factors: npt.ArrayLike, names: Sequence[str] = (), skip_rare: bool = False
+    ) -> None:
         sample = label_codes(codes, factors)
         sample.refuse_continuous()
         self._codes = sample.codes
@@ -71,7 +75,7 @@ class PoolSampler:
         self._counts: list[IntArray] = []
         for column, size in enumerate(sample.sizes):
             counts = np.bincount(sample.levels[:, column], minlength=size).astype(np.int64)
-            if size > 1 and counts.min() < 2:
+            if size > 1 and (counts.max() if skip_rare else counts.min()) < 2:
                 named = f"'{names[column]}'" if names else f"factor {column}"
                 raise CausalVAEError(
                     "CV515",
@@ -85,15 +89,18 @@ class PoolSampler:
 
     def __call__(self, factor: int, groups: int, size: int, rng: np.random.Generator) -> FloatArray:
         """Draw groups of samples; see `FixedFactorSampler`."""
-        levels = self._levels[rng.integers(0, len(self._codes), groups), factor]
         counts = self._counts[factor]
+        able = np.flatnonzero(counts[self._levels[:, factor]] > 1)
+        levels = self._levels[able[rng.integers(0, len(able), groups)], factor]
         starts = np.cumsum(counts) - counts
         members = draw_distinct(counts[levels], size, rng)
-        return np.asarray(self._codes[self._orders[factor][starts[levels][:, None] + members]])
+        codes = self._codes[self._orders[factor][starts[levels][:, None] + members]]
+        codes[members < 0] = np.nan
+        return np.asarray(codes)
 
 
 def draw_distinct(counts: IntArray, size: int, rng: np.random.Generator) -> IntArray:
-    """For each count c, `size` different integers below c; with repetition where c is below `size`.
+    """For each count c, `size` different integers below c; where c is below `size`, all c of them and then -1.
 
     Floyd's algorithm (Bentley and Floyd 1987) over all counts at once: every subset is equally likely.
 
@@ -110,8 +117,8 @@ def draw_distinct(counts: IntArray, size: int, rng: np.random.Generator) -> IntA
     few = counts < size
     drawn = np.empty((len(counts), size), dtype=np.int64)
     for place in range(size):
-        last = np.where(few, counts, counts - size + place + 1) - 1
+        last = np.where(few, place, counts - size + place)
         candidate = rng.integers(0, last + 1)
-        taken = (drawn[:, :place] == candidate[:, None]).any(axis=1) & ~few
-        drawn[:, place] = np.where(taken, last, candidate)
+        taken = (drawn[:, :place] == candidate[:, None]).any(axis=1)
+        drawn[:, place] = np.where(few, np.where(place < counts, place, -1), np.where(taken, last, candidate))
     return drawn

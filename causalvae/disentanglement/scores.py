@@ -20,7 +20,7 @@ EVERY: tuple[Measured, ...] = get_args(Measured)
 
 
 # Codes of what makes scores impossible on some data or networks, and is no fault of whoever asks for them.
-UNSCORABLE = frozenset({"CV510", "CV511", "CV512", "CV513", "CV515"})
+UNSCORABLE = frozenset({"CV207", "CV510", "CV511", "CV512", "CV513", "CV515", "CV517"})
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class ScoreSettings:
     Parameters
     ----------
     samples, test_samples : int
-        Observed samples that predictors are fitted and tested on.
+        Observed samples that predictors are fitted and tested on. Finite data may have fewer; no sample is in both.
     inputs_at_once : int
         Batch of the network.
     bins : int
@@ -51,7 +51,12 @@ class ScoreSettings:
     density_samples : int
         Of the MIG of posterior samples.
     resamples, confidence
-        Of bootstrap intervals.
+        Of the intervals of MIG and of SAP by correlation.
+    redraws : int
+        How often the FactorVAE and beta-VAE scores are computed again, each time with new votes on a random half of
+        the samples, for their intervals; 0 makes none.
+    draw, draws : int
+        Which of how many disjoint draws of samples this is: finite data are shared out among them.
     seed : int
     measures : tuple of str
         What is measured; MIG of posterior samples goes with ``mig``, SAP by correlation with ``sap``, unconfoundedness
@@ -70,7 +75,10 @@ class ScoreSettings:
     kl_threshold: float = 0.01
     density_samples: int = 2_000
     resamples: int = 200
+    redraws: int = 24
     confidence: float = 0.95
+    draw: int = 0
+    draws: int = 1
     seed: int = 0
     measures: tuple[Measured, ...] = EVERY
 
@@ -85,10 +93,12 @@ class Score:
     value : float or None
         None where it is not defined; `note` says why.
     lower, upper : float or None
-        Interval at the settings' confidence, over samples or votes, the network being what it is; None where none is
+        Interval at the settings' confidence over draws of samples, the network being what it is; None where none is
         made.
     note : str
         What must be known to read it.
+    bias : float or None
+        About how much too high (below zero: too low) the value is, where its samples bias it out of its interval.
     """
 
     name: str
@@ -96,6 +106,7 @@ class Score:
     lower: float | None = None
     upper: float | None = None
     note: str = ""
+    bias: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,6 +136,10 @@ class DisentanglementScores:
     unconfoundedness : Unconfoundedness or None
         None where it is not defined.
     settings : ScoreSettings
+    samples, test_samples : int
+        Distinct samples that were measured on.
+    left_out : tuple of str
+        Factors that are not scored, each with its reason.
     """
 
     scores: tuple[Score, ...]
@@ -146,6 +161,9 @@ class DisentanglementScores:
     irs: IRS | None
     unconfoundedness: Unconfoundedness | None
     settings: ScoreSettings
+    samples: int = 0
+    test_samples: int = 0
+    left_out: tuple[str, ...] = ()
 
     def __getitem__(self, name: str) -> Score:
         """The score called `name`; raises `KeyError` where there is none."""

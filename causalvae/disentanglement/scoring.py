@@ -8,26 +8,34 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from causalvae.data.dataset import Dataset
+from causalvae.data.dataset import Dataset, as_finite
 from causalvae.data.factors import Rows
-from causalvae.disentanglement.arrays import FloatArray, IntArray, find_active, label_codes, read_matrix
-from causalvae.disentanglement.beta_vae import beta_vae_score
+from causalvae.data.split import SplitRule
+from causalvae.disentanglement.arrays import BoolArray, FloatArray, IntArray, find_active, label_codes, read_matrix
+from causalvae.disentanglement.beta_vae import BetaVAEScore, beta_vae_score
 from causalvae.disentanglement.confounding import unconfoundedness
 from causalvae.disentanglement.dci import dci
-from causalvae.disentanglement.factor_vae import factor_vae_score
-from causalvae.disentanglement.intervals import accuracy_interval, bootstrap_interval, draw_resamples
+from causalvae.disentanglement.factor_vae import FactorVAEScore, factor_vae_score
+from causalvae.disentanglement.intervals import (
+    accuracy_interval,
+    basic_interval,
+    draw_halves,
+    draw_resamples,
+    spread_interval,
+)
 from causalvae.disentanglement.irs import irs
-from causalvae.disentanglement.labels import Labels, measure_dependence, read_labels
-from causalvae.disentanglement.mig import mig, resample_mig
+from causalvae.disentanglement.labels import LEAST, Labels, leave_out, measure_dependence, read_labels
+from causalvae.disentanglement.mig import mig, recompute_mig
 from causalvae.disentanglement.modularity import explicitness, modularity
 from causalvae.disentanglement.sampled_mig import sampled_mig
-from causalvae.disentanglement.samplers import FixedFactorSampler, PoolSampler
+from causalvae.disentanglement.samplers import FixedFactorSampler, PoolSampler, draw_distinct
 from causalvae.disentanglement.sap import resample_sap_continuous, sap_continuous, sap_discrete
-from causalvae.disentanglement.scores import DisentanglementScores, Measured, Score, ScoreSettings
+from causalvae.disentanglement.scores import UNSCORABLE, DisentanglementScores, Measured, Score, ScoreSettings
 from causalvae.errors import CausalVAEError
 
 _UNTRAINED = "Untrained networks reach high values: read it beside one of them, never alone."
 _DEPENDENT = 0.05
+_LEAST_REDRAWS = 5
 _T = TypeVar("_T")
 
 
@@ -65,6 +73,7 @@ def score(
     represent: Represent,
     settings: ScoreSettings | None = None,
     on_step: OnStep = lambda done, total: None,
+    split: SplitRule | None = None,
 ) -> DisentanglementScores:
     """Measure the scores of a network on labelled data.
 
@@ -77,34 +86,36 @@ def score(
         Takes a batch of the data set's inputs and gives `Codes`, or a plain tuple of the same: (mean, kl).
     settings : ScoreSettings, optional
     on_step : callable
-        Told of each score, and of each factor that DCI predicts.
+        Told of each score, of each factor that DCI predicts, and of each time that a score is computed again.
+    split : SplitRule, optional
+        Which samples of finite data there are to fit and which to test on; all are shared out among both where omitted.
 
     Returns
     -------
     DisentanglementScores
+        A score that is not defined on these data is None, and its note says why.
 
     Raises
     ------
     CausalVAEError
-        CV510 and CV511 where `represent` gives what are no codes; CV512 for data without factors that vary; CV515 where
-        a level is too rare for pairs; CV206 for ``sampling="fresh"`` on data whose factors cannot be set.
+        CV207 where finite data have too few samples; CV510 and CV511 where `represent` gives what are no codes; CV512
+        for data without factors that vary; CV206 for ``sampling="fresh"`` on data whose factors cannot be set.
     """
     settings = settings or ScoreSettings()
-    rows, values = _draw_labelled(dataset, settings)
+    rows, values = _draw_labelled(dataset, settings, split)
     codes, test = (encode(dataset, part, represent, settings.inputs_at_once) for part in rows)
     labels = read_labels(dataset.space, values, settings.bins)
-    sampler: FixedFactorSampler
-    if settings.sampling == "fresh":
-        sampler = FreshSampler(dataset, represent, settings.inputs_at_once)
-    else:
-        sampler = PoolSampler(codes.mean, labels.levels[: settings.samples], dataset.space.names)
+    sampler = FreshSampler(dataset, represent, settings.inputs_at_once) if settings.sampling == "fresh" else None
     return score_codes(
         codes, test, labels, sampler, settings, name=dataset.name, factors=dataset.space.names, on_step=on_step
     )
 
 
 def score_factors(
-    dataset: Dataset, settings: ScoreSettings | None = None, on_step: OnStep = lambda done, total: None
+    dataset: Dataset,
+    settings: ScoreSettings | None = None,
+    on_step: OnStep = lambda done, total: None,
+    split: SplitRule | None = None,
 ) -> DisentanglementScores:
     """Measure the scores of the data's own factors, each taken for a latent: what a perfect code would have.
 
@@ -117,7 +128,7 @@ def score_factors(
         As `score`.
     """
     settings = settings or ScoreSettings()
-    _, values = _draw_labelled(dataset, settings)
+    rows, values = _draw_labelled(dataset, settings, split)
     labels = read_labels(dataset.space, values, settings.bins)
     values = values.copy()
     for column, factor in enumerate(dataset.space.factors):
@@ -125,15 +136,40 @@ def score_factors(
         if not factor.is_continuous:
             values[:, column] = np.asarray(factor.values)[labels.levels[:, column]]
     low, reach = values.min(axis=0), np.ptp(values, axis=0)
-    codes, test = np.split((values - low) / np.where(reach > 0, reach, 1.0), [settings.samples])
-    names = dataset.space.names
-    sampler = PoolSampler(codes, labels.levels[: settings.samples], names)
+    codes, test = np.split((values - low) / np.where(reach > 0, reach, 1.0), [len(rows[0])])
     return score_codes(
-        Codes(codes), Codes(test), labels, sampler, settings, name=dataset.name, factors=names, on_step=on_step
-    )
+        Codes(codes), Codes(test), labels, None, settings,
+        name=dataset.name, factors=dataset.space.names, on_step=on_step,
+    )  # fmt: skip
 
 
-def _draw_labelled(dataset: Dataset, settings: ScoreSettings) -> tuple[list[Rows], FloatArray]:
+def count_samples(dataset: Dataset, settings: ScoreSettings, split: SplitRule | None = None) -> tuple[int, int]:
+    """How many samples there are to fit and to test on: as many as asked for, as far as finite data have them."""
+    if dataset.size is None:
+        return settings.samples, settings.test_samples
+    fit, test = _share_out(dataset, settings, split)
+    return len(fit), len(test)
+
+
+def _share_out(dataset: Dataset, settings: ScoreSettings, split: SplitRule | None) -> tuple[IntArray, IntArray]:
+    """Numbers of the samples of finite data to fit and to test on: each once, and none in two draws."""
+    rng, size = np.random.default_rng(settings.seed), dataset.size or 0
+    asked = settings.samples, settings.test_samples
+    if split is None:
+        order = rng.permutation(size)
+        fit = min(settings.samples * settings.draws, round(size * settings.samples / sum(asked)))
+        pools = [order[:fit], order[fit:]]
+    else:
+        found = split.within(dataset, "fit", settings.draws), split.within(dataset, "test", settings.draws)
+        pools = [rng.permutation(part) for part in found if part is not None]
+    chosen = []
+    for pool, count in zip(pools, asked, strict=True):
+        each = min(count, len(pool) // settings.draws)
+        chosen.append(np.asarray(pool[settings.draw * each : (settings.draw + 1) * each], dtype=np.int64))
+    return chosen[0], chosen[1]
+
+
+def _draw_labelled(dataset: Dataset, settings: ScoreSettings, split: SplitRule | None) -> tuple[list[Rows], FloatArray]:
     """Samples to fit and to test on, and the factors' values of both, one after the other; CV512 without factors."""
     if not dataset.space.factors:
         raise CausalVAEError(
@@ -142,8 +178,20 @@ def _draw_labelled(dataset: Dataset, settings: ScoreSettings) -> tuple[list[Rows
             "Classical scores need labels; latent and activation interventions do not.",
             "data",
         )
-    rng = np.random.default_rng(settings.seed)
-    rows = [dataset.draw(count, rng) for count in (settings.samples, settings.test_samples)]
+    finite = as_finite(dataset)
+    if finite is not None:
+        rows = [finite.rows_at(numbers) for numbers in _share_out(dataset, settings, split)]
+    else:
+        rng = np.random.default_rng(settings.seed + settings.draw)
+        rows = [dataset.draw(count, rng) for count in (settings.samples, settings.test_samples)]
+    if min(map(len, rows)) < 2 * LEAST:
+        raise CausalVAEError(
+            "CV512",
+            f"There are {len(rows[0])} samples of {dataset.name} to fit on and {len(rows[1])} to test on, and "
+            f"{2 * LEAST} of each are needed.",
+            "Give more samples, another data.split, or ask for more.",
+            "data",
+        )
     return rows, np.concatenate([dataset.values(part) for part in rows])
 
 
@@ -179,7 +227,12 @@ class FreshSampler:
 
     def __call__(self, factor: int, groups: int, size: int, rng: np.random.Generator) -> FloatArray:
         """Draw groups of samples; see `FixedFactorSampler`. CV206 where the factor cannot be set."""
-        rows = self._dataset.draw(groups * size, rng)
+        finite = as_finite(self._dataset)
+        if finite is None:
+            rows = self._dataset.draw(groups * size, rng)
+        else:
+            numbers = draw_distinct(np.full(groups, self._dataset.size), size, rng)
+            rows = finite.rows_at(np.where(numbers < 0, numbers[:, :1], numbers).reshape(-1))
         values = self._dataset.values(self._dataset.draw(groups, rng))[:, factor]
         name = self._dataset.space.names[factor]
         shared = self._dataset.intervene(rows, name, np.repeat(values, size), "hold")
@@ -191,7 +244,7 @@ def score_codes(
     codes: Codes,
     test: Codes,
     labels: Labels,
-    sampler: FixedFactorSampler,
+    sampler: FixedFactorSampler | None,
     settings: ScoreSettings,
     *,
     name: str,
@@ -203,26 +256,27 @@ def score_codes(
     Parameters
     ----------
     codes, test : Codes
-        Of `settings.samples` and `settings.test_samples` observed samples.
+        Of observed samples to fit on, and of others to test on.
     labels : Labels
         Of both, one after the other.
-    sampler : callable
-        See `FixedFactorSampler`.
+    sampler : callable or None
+        Gives every vote new samples; see `FixedFactorSampler`. None takes the votes that are fitted on from `codes` and
+        the others from `test`.
     settings : ScoreSettings
     name, factors
         Of the data set and of its factors.
     on_step : callable
         See `score`.
     """
-    n, seed = len(codes.mean), settings.seed
+    n, seed = len(codes.mean), settings.seed + settings.draw
+    labels, left_out = leave_out(labels, n, factors)
     levels, test_levels = labels.levels[:n], labels.levels[n:]
     kl = None if codes.kl is None else codes.kl.mean(axis=0)
     active = np.ones(codes.mean.shape[1], bool) if kl is None else find_active(kl, settings.kl_threshold)
     both = (codes.mean, levels, test.mean, test_levels)
     ordered = labels.ordered & (np.ptp(labels.values[:n], axis=0) > 0)
-    steps = _Steps(settings, levels, on_step)
-    votes = {"batch": settings.vote_batch, "active": active, "seed": seed}
-    counts = settings.votes, settings.test_votes
+    steps = _Steps(settings, levels, sampler is None, on_step)
+    voting = _Voting(both, sampler, settings, active, seed, factors)
     robust = steps("irs", lambda: irs(codes.mean, levels, bins=_irs_bins(labels, settings.bins), active=active))
     measured = DisentanglementScores(
         scores=(),
@@ -233,7 +287,7 @@ def score_codes(
         dependence=measure_dependence(levels),
         mig=steps("mig", lambda: mig(codes.mean, levels, bins=settings.bins, active=active)),
         sampled_mig=None
-        if codes.logvar is None or "mig" not in settings.measures
+        if codes.logvar is None or "mig" not in settings.measures or "mig" in steps.refused
         else sampled_mig(codes.mean, codes.logvar, levels, samples=settings.density_samples, active=active, seed=seed),
         dci=steps(
             "dci",
@@ -251,28 +305,8 @@ def score_codes(
         if ordered.any() and "sap" in settings.measures
         else None,
         ordered=tuple(factor for factor, kept in zip(factors, ordered, strict=True) if kept),
-        factor_vae=steps(
-            "factor_vae",
-            lambda: factor_vae_score(
-                codes.mean,
-                levels,
-                sampler,
-                votes=counts[0],
-                test_votes=counts[1],
-                **votes,  # type: ignore[arg-type]
-            ),
-        ),
-        beta_vae=steps(
-            "beta_vae",
-            lambda: beta_vae_score(
-                codes.mean,
-                levels,
-                sampler,
-                points=counts[0],
-                test_points=counts[1],
-                **votes,  # type: ignore[arg-type]
-            ),
-        ),
+        factor_vae=steps("factor_vae", voting.factor_vae),
+        beta_vae=steps("beta_vae", voting.beta_vae),
         modularity=steps("modularity", lambda: modularity(codes.mean, levels, bins=settings.bins, active=active)),
         explicitness=steps("explicitness", lambda: explicitness(*both, active=active)),
         irs=robust,
@@ -280,17 +314,119 @@ def score_codes(
         if robust is not None and _can_overlap(robust.matrix)
         else None,
         settings=settings,
+        samples=n,
+        test_samples=len(test.mean),
+        left_out=left_out,
     )
-    return replace(measured, scores=_tabulate(measured, codes, labels))
+    return replace(measured, scores=_tabulate(measured, codes, labels, voting, steps))
+
+
+class _Voting:
+    """The FactorVAE and beta-VAE scores of codes, and of random halves of them.
+
+    Parameters
+    ----------
+    both : tuple of array
+        Codes and levels of the samples to fit on, and of those to test on.
+    sampler : callable or None
+        As `score_codes` takes it.
+    settings : ScoreSettings
+    active : bool array, shape (n_latents,)
+    seed : int
+    names : tuple of str
+        Of the factors.
+    """
+
+    def __init__(
+        self,
+        both: tuple[FloatArray, IntArray, FloatArray, IntArray],
+        sampler: FixedFactorSampler | None,
+        settings: ScoreSettings,
+        active: BoolArray,
+        seed: int,
+        names: tuple[str, ...],
+    ) -> None:
+        self._both, self._sampler, self._settings = both, sampler, settings
+        self._active, self._seed, self._names = active, seed, names
+
+    def factor_vae(self) -> FactorVAEScore:
+        """The FactorVAE score."""
+        return self._vote(*self._both, self._seed, False)
+
+    def beta_vae(self) -> BetaVAEScore:
+        """The beta-VAE score."""
+        return self._tell(*self._both, self._seed, False)
+
+    def redraw(self, name: Measured, on_redraw: Callable[[], None]) -> FloatArray:
+        """A score computed again, from the variances to new votes, on random halves of the samples: shape (redraws,).
+
+        A half on which it is not defined is left out.
+        """
+        codes, levels, test, test_levels = self._both
+        measure = self._vote if name == "factor_vae" else self._tell
+        redraws, found = self._settings.redraws, []
+        halves = zip(
+            draw_halves(len(codes), redraws, self._seed), draw_halves(len(test), redraws, self._seed + 1), strict=True
+        )
+        for number, (fit, held) in enumerate(halves):
+            try:
+                scored = measure(codes[fit], levels[fit], test[held], test_levels[held], self._seed + 1 + number, True)
+                found.append(scored.score)
+            except CausalVAEError as error:
+                if error.code not in UNSCORABLE:
+                    raise
+            on_redraw()
+        return np.asarray(found, dtype=np.float64)
+
+    def _samplers(
+        self, codes: FloatArray, levels: IntArray, test: FloatArray, test_levels: IntArray, skip_rare: bool
+    ) -> tuple[FixedFactorSampler, FixedFactorSampler]:
+        if self._sampler is not None:
+            return self._sampler, self._sampler
+        return (
+            PoolSampler(codes, levels, self._names, skip_rare),
+            PoolSampler(test, test_levels, self._names, skip_rare),
+        )
+
+    def _vote(
+        self, codes: FloatArray, levels: IntArray, test: FloatArray, test_levels: IntArray, seed: int, skip_rare: bool
+    ) -> FactorVAEScore:
+        first, second = self._samplers(codes, levels, test, test_levels, skip_rare)
+        settings = self._settings
+        return factor_vae_score(
+            codes, levels, first, sample_test=second, votes=settings.votes, test_votes=settings.test_votes,
+            batch=settings.vote_batch, active=self._active, seed=seed,
+        )  # fmt: skip
+
+    def _tell(
+        self, codes: FloatArray, levels: IntArray, test: FloatArray, test_levels: IntArray, seed: int, skip_rare: bool
+    ) -> BetaVAEScore:
+        first, second = self._samplers(codes, levels, test, test_levels, skip_rare)
+        settings = self._settings
+        return beta_vae_score(
+            codes, levels, first, sample_test=second, points=settings.votes, test_points=settings.test_votes,
+            batch=settings.vote_batch, active=self._active, seed=seed,
+        )  # fmt: skip
 
 
 class _Steps:
-    """Measures what the settings ask for, and counts it: a step a score, and one for each factor that DCI predicts."""
+    """Measures what the settings ask for, and counts it.
 
-    def __init__(self, settings: ScoreSettings, levels: IntArray, on_step: OnStep) -> None:
+    A step a score, one for each factor that DCI predicts, and one for each time that a score is computed again.
+
+    Attributes
+    ----------
+    refused : dict
+        What is not defined on these data: name -> reason.
+    """
+
+    def __init__(self, settings: ScoreSettings, levels: IntArray, redraws: bool, on_step: OnStep) -> None:
         self._measures = settings.measures
+        self.refused: dict[Measured, str] = {}
         varied = int((np.ptp(levels, axis=0) > 0).sum())
+        voted = sum(name in settings.measures for name in ("factor_vae", "beta_vae"))
         self._total = len(settings.measures) + (varied if "dci" in settings.measures else 0)
+        self._total += voted * settings.redraws if redraws else 0
         self._done = 0
         self._on_step = on_step
         on_step(0, self._total)
@@ -298,9 +434,15 @@ class _Steps:
     def __call__(self, name: Measured, measure: Callable[[], _T]) -> _T | None:
         if name not in self._measures:
             return None
-        found = measure()
-        self.count()
-        return found
+        try:
+            return measure()
+        except CausalVAEError as error:
+            if error.code not in UNSCORABLE:
+                raise
+            self.refused[name] = error.message
+            return None
+        finally:
+            self.count()
 
     def count(self) -> None:
         """One step more is done."""
@@ -308,9 +450,11 @@ class _Steps:
         self._on_step(min(self._done, self._total), self._total)
 
 
-def _tabulate(measured: DisentanglementScores, codes: Codes, labels: Labels) -> tuple[Score, ...]:
-    settings, n = measured.settings, len(codes.mean)
-    weights = draw_resamples(n, settings.resamples, settings.seed)
+def _tabulate(
+    measured: DisentanglementScores, codes: Codes, labels: Labels, voting: _Voting, steps: _Steps
+) -> tuple[Score, ...]:
+    settings, n = measured.settings, measured.samples
+    seed = settings.seed + settings.draw
     sample = label_codes(codes.mean, labels.levels[:n], measured.active)
     conditioned = (
         f"Factors are dependent ({measured.dependence:.2f}), and conditioning on one is taken for setting it."
@@ -320,20 +464,31 @@ def _tabulate(measured: DisentanglementScores, codes: Codes, labels: Labels) -> 
     drawn = "" if settings.sampling == "fresh" else conditioned
 
     def resampled(name: str, value: float, replicates: FloatArray, note: str) -> Score:
-        ends = bootstrap_interval(value, replicates, settings.confidence)
-        if not ends.lower <= value <= ends.upper:
-            excess = float(replicates.mean()) - value
-            note = f"{note}; biased by about {excess:+.2f} at {n:,} samples, hence outside its interval: draw more"
-        return Score(name, value, ends.lower, ends.upper, note)
+        ends = basic_interval(value, replicates, settings.confidence)
+        inside = ends.lower <= value <= ends.upper
+        return Score(name, value, ends.lower, ends.upper, note, None if inside else float(replicates.mean()) - value)
 
-    def voted(name: str, value: float, note: str) -> Score:
-        ends = accuracy_interval(value, settings.test_votes, settings.confidence)
-        return Score(name, value, ends.lower, ends.upper, note)
+    def voted(key: Measured, name: str, value: float) -> Score:
+        if not settings.redraws:
+            return Score(name, value, note=drawn)
+        if settings.sampling == "fresh":
+            # New samples for every vote: votes are independent.
+            ends = accuracy_interval(value, settings.test_votes, settings.confidence)
+        else:
+            replicates = voting.redraw(key, steps.count)
+            if len(replicates) < max(_LEAST_REDRAWS, settings.redraws // 2):
+                return Score(name, value, note=drawn)
+            ends = spread_interval(value, replicates, settings.confidence)
+        return Score(name, value, ends.lower, ends.upper, drawn)
+
+    def refused(key: Measured, *names: str) -> list[Score]:
+        return [Score(name, None, note=steps.refused[key]) for name in names] if key in steps.refused else []
 
     scores: list[Score] = []
     if measured.mig is not None:
-        binned = f"{measured.mig.estimator}; the interval takes the bins as given"
-        scores.append(resampled("MIG", measured.mig.score, resample_mig(sample, weights, settings.bins), binned))
+        replicates = recompute_mig(sample, draw_halves(n, settings.resamples, seed), settings.bins)
+        scores.append(resampled("MIG", measured.mig.score, replicates, measured.mig.estimator))
+    scores += refused("mig", "MIG")
     if measured.sampled_mig is not None:
         scores.append(
             Score("MIG of posterior samples", measured.sampled_mig.score, note=measured.sampled_mig.estimator)
@@ -347,23 +502,29 @@ def _tabulate(measured: DisentanglementScores, codes: Codes, labels: Labels) -> 
                 ("informativeness", measured.dci.informativeness),
             )
         ]
+    scores += refused("dci", "DCI disentanglement", "DCI completeness", "DCI informativeness")
     if measured.sap_discrete is not None:
         scores.append(Score("SAP", measured.sap_discrete.score, note=measured.sap_discrete.predictor))
+    scores += refused("sap", "SAP")
     if measured.sap_continuous is not None:
         chosen = [measured.factors.index(factor) for factor in measured.ordered]
         ordered = label_codes(codes.mean, labels.values[:n, chosen], measured.active)
         note = f"{measured.sap_continuous.predictor}; of {', '.join(measured.ordered)}"
-        replicates = resample_sap_continuous(ordered, weights)
+        replicates = resample_sap_continuous(ordered, draw_resamples(n, settings.resamples, seed))
         scores.append(resampled("SAP by correlation", measured.sap_continuous.score, replicates, note))
     if measured.factor_vae is not None:
-        scores.append(voted("FactorVAE score", measured.factor_vae.score, drawn))
+        scores.append(voted("factor_vae", "FactorVAE score", measured.factor_vae.score))
+    scores += refused("factor_vae", "FactorVAE score")
     if measured.beta_vae is not None:
-        scores.append(voted("beta-VAE score", measured.beta_vae.score, drawn))
+        scores.append(voted("beta_vae", "beta-VAE score", measured.beta_vae.score))
+    scores += refused("beta_vae", "beta-VAE score")
     if measured.modularity is not None:
         modular = _UNTRAINED if measured.modularity.score is not None else "Fewer than two factors vary."
         scores.append(Score("modularity", measured.modularity.score, note=modular))
+    scores += refused("modularity", "modularity")
     if measured.explicitness is not None:
         scores.append(Score("explicitness", measured.explicitness.score, note=_UNTRAINED))
+    scores += refused("explicitness", "explicitness")
     if measured.irs is not None:
         confounded = measured.unconfoundedness
         scores += [
@@ -374,6 +535,7 @@ def _tabulate(measured: DisentanglementScores, codes: Codes, labels: Labels) -> 
                 note=conditioned if confounded else "Fewer than two factors vary, or no latent is active.",
             ),
         ]
+    scores += refused("irs", "IRS", "unconfoundedness")
     return tuple(scores)
 
 

@@ -15,10 +15,10 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from causalvae.data.dataset import Dataset
-from causalvae.data.factors import Rows
-from causalvae.data.pairs import draw_pairs, draw_samples, draw_swaps
+from causalvae.data.dataset import Dataset, as_finite
+from causalvae.data.split import Part
 from causalvae.engine.clock import busy_seconds
+from causalvae.engine.cohorts import CohortInputs, draw_cohort
 from causalvae.engine.controls import check_engine
 from causalvae.engine.donors import Donors, choose_donors
 from causalvae.engine.effort import OnRows
@@ -55,18 +55,10 @@ from causalvae.models.loading import Model
 from causalvae.models.network import channel_kl, channel_means
 from causalvae.models.program import Program
 from causalvae.plan.relays import with_inner
-from causalvae.plan.types import OBSERVED, Arm, Cohort, Plan, Side
+from causalvae.plan.types import OBSERVED, Arm, Cohort, Plan
 
 # What observations hold of the latent, where the network has it: a column a latent.
 LATENT_COLUMNS = ("mean", "logvar", "exogenous", "latent")
-
-
-@dataclass(frozen=True)
-class CohortInputs:
-    """The samples of a cohort: rows of the data set, (samples, width), one a side."""
-
-    cohort: Cohort
-    rows: dict[Side, Rows]
 
 
 @dataclass(frozen=True)
@@ -161,7 +153,11 @@ class PlanRunner:
         As given.
     graph : Program
         The network in the form in which it is run.
+    part : {"fit", "select", "test"}
+        The part of finite data that cohorts are drawn from.
     """
+
+    part: Part = "test"
 
     def __init__(self, plan: Plan, model: Model, dataset: Dataset, measure: Measure, device: torch.device) -> None:
         self.plan = plan
@@ -177,6 +173,21 @@ class PlanRunner:
     def on(self, device: torch.device) -> PlanRunner:
         """A runner of the same plan that shares nothing with this one and works on `device`."""
         return PlanRunner(self.plan, self._model, self._dataset, copy.deepcopy(self.measure), device)
+
+    def on_part(self, part: Part) -> PlanRunner:
+        """A runner whose cohorts are drawn from another part of the data, or with another seed where there is no end.
+
+        They are drawn as the plan's are, and may be smaller.
+        """
+        runner = copy.copy(self)
+        runner.part, runner._chosen = part, {}
+        for held in ("cohorts", "noise", "_fitting_part"):
+            runner.__dict__.pop(held, None)
+        return runner
+
+    @cached_property
+    def _fitting_part(self) -> PlanRunner:
+        return self.on_part("fit")
 
     @property
     def model(self) -> Model:
@@ -199,30 +210,19 @@ class PlanRunner:
         return {cohort.name: self._draw(cohort) for cohort in self.plan.cohorts}
 
     def _draw(self, cohort: Cohort) -> CohortInputs:
-        treatment = cohort.treatment
-        if treatment is None:
-            return CohortInputs(cohort, {"base": draw_samples(self._dataset, cohort.samples, cohort.seed)})
-        if treatment.factor is None:
-            swapped = draw_swaps(self._dataset, samples=cohort.samples, seed=cohort.seed)
-            return CohortInputs(cohort, {"base": swapped.base, "counterfactual": swapped.counterfactual})
-        pairs = draw_pairs(
-            self._dataset,
-            factor=treatment.factor,
-            samples=cohort.samples,
-            seed=cohort.seed,
-            level=treatment.level,
-            value=treatment.value,
-            others=treatment.others,
-            contrast=treatment.contrast,
-            start_level=treatment.start_level,
-            start_value=treatment.start_value,
-        )
-        return CohortInputs(cohort, {"base": pairs.base, "counterfactual": pairs.counterfactual})
+        if self.part != "test":
+            own = split_of(cohort, 0, cohort.samples, self.part)
+            return draw_cohort(self._dataset, own, self.plan.split, self.part)
+        found = draw_cohort(self._dataset, cohort, self.plan.split)
+        if found.cohort.samples < cohort.samples:
+            # A plan that was compiled for these data asks for no more than there are.
+            raise ValueError(f"{cohort.name} has {found.cohort.samples} samples, and the plan {cohort.samples}")
+        return found
 
     @cached_property
     def noise(self) -> dict[str, Tensor]:
         """The noise of every cohort, (samples, *latent_shape): a pair's does not depend on how the cohort is cut up."""
-        return {cohort.name: self._noise_of(cohort) for cohort in self.plan.cohorts}
+        return {name: self._noise_of(inputs.cohort) for name, inputs in self.cohorts.items()}
 
     def _noise_of(self, cohort: Cohort) -> Tensor:
         rng = np.random.default_rng([self.plan.seed, cohort.seed])
@@ -269,17 +269,18 @@ class PlanRunner:
             yield self.shard(name, first, stop, with_donors=False)
 
     def statistics(self, name: str, arms: list[Arm]) -> dict[str, Statistics]:
-        """What the arms' sources need to know of a cohort."""
+        """What the arms' sources need to know: of the samples to fit on, so that no arm is tested on what it knows."""
         components, arms = self._model.components, with_inner(arms)
+        fit = self._fitting_part
         means = sites_needing(arms, ("mean",))
         observed = sites_needing(arms, OBSERVED_KINDS)
         moments = sites_needing(arms, MOMENT_KINDS)
         rows = self._fitting
         return merge(
             self._fitted(name, arms),
-            gather_moments(self.graph, components, moments, self.chunks(OBSERVED), rows) if moments else {},
-            gather_means(self.graph, components, means, self.chunks(name), rows) if means else {},
-            gather_observed(self.graph, components, observed, self.chunks(OBSERVED), rows) if observed else {},
+            gather_moments(self.graph, components, moments, fit.chunks(OBSERVED), rows) if moments else {},
+            gather_means(self.graph, components, means, fit.chunks(name), rows) if means else {},
+            gather_observed(self.graph, components, observed, fit.chunks(OBSERVED), rows) if observed else {},
         )
 
     def _fitted(self, name: str, arms: list[Arm]) -> dict[str, Statistics]:
@@ -302,9 +303,11 @@ class PlanRunner:
         self, name: str, seed: int, pairs: int = SPLIT_PAIRS, purpose: str = "fit", keys: tuple[DonorKey, ...] = ()
     ) -> ShardInputs:
         """Pairs that are drawn as a cohort's are, to fit on, in float32, with donors from among them."""
-        cohort = split_of(self.cohorts[name].cohort, seed, pairs, purpose)
-        rows = self._draw(cohort).rows
-        sides = {side: self._dataset.inputs(drawn).to(self.device) for side, drawn in rows.items()}
+        drawn = draw_cohort(
+            self._dataset, split_of(self.plan.cohort(name), seed, pairs, purpose), self.plan.split, "fit"
+        )
+        cohort, rows = drawn.cohort, drawn.rows
+        sides = {side: self._dataset.inputs(samples).to(self.device) for side, samples in rows.items()}
         noise = self._noise_of(cohort).to(self.device)
         donors = {}
         for key in keys:
@@ -381,12 +384,18 @@ class PlanRunner:
         return pd.DataFrame(frame)
 
     def pairs_table(self) -> pd.DataFrame:
-        """Factor values of every cohort, as `Measurements.pairs`."""
-        frames = []
+        """Samples and factor values of every cohort, as `Measurements.pairs`."""
+        frames, finite = [], as_finite(self._dataset)
         for name, inputs in self.cohorts.items():
             base = self._dataset.values(inputs.rows["base"])
             other = self._dataset.values(inputs.rows.get("counterfactual", inputs.rows["base"]))
             frame: dict[str, Any] = {"cohort": name, "pair": np.arange(len(base))}
+            for side in ("base", "counterfactual"):
+                numbers = inputs.numbers.get(side, inputs.numbers["base"])
+                frame[f"{side}_sample"] = numbers
+                files = () if finite is None else finite.files_of(numbers)
+                if files:
+                    frame[f"{side}_file"] = files
             for prefix, values in (("base", base), ("counterfactual", other)):
                 for position, factor in enumerate(self._dataset.space.names):
                     frame[f"{prefix}:{factor}"] = values[:, position]

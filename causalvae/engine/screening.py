@@ -1,9 +1,9 @@
 """First-order screening: ranks all components of a sweep by gradients, so that only the best need be run exactly.
 
-The score of a component is the mean over pairs of its |attribution| (see `causalvae.engine.attribution`). The best are
-*kept* and run exactly; of the rest some, drawn at random, are *checked*: run exactly as well, so that it can be told
-how many of the best a screen misses. Scores and choices are written before anything that was chosen is run, and read
-again when a run goes on.
+The score of a component is the mean of its |attribution| (see `causalvae.engine.attribution`) over pairs of their own,
+which no effect is measured on. The best are *kept* and run exactly; of the rest some, drawn at random, are *checked*:
+run exactly as well, so that it can be told how many of the best a screen misses. Scores and choices are written before
+anything that was chosen is run, and read again when a run goes on.
 """
 
 from __future__ import annotations
@@ -82,13 +82,13 @@ def screen_components(
         return pd.DataFrame()
     if path.exists():
         return read_scores(path)
-    runner = PlanRunner(plan, model, dataset, measure, device)
+    runner = PlanRunner(plan, model, dataset, measure, device).on_part("select")
     # Gradients are taken through the network's own operations, which what was made in inference mode would refuse.
     with torch.inference_mode(False):
         graph = model.graph.to(device)
     arms = {arm.id: arm for arm in plan.arms}
     uses_of = {screen: plan.candidates(screen) for screen in plan.screens}
-    pairs = {screen: arms[uses[0].arm].pairs for screen, uses in uses_of.items()}
+    pairs = {screen: _pairs_of(arms[uses[0].arm], runner) for screen, uses in uses_of.items()}
     effort = sum(pairs[screen] * screen.steps for screen in plan.screens)
     count = Counter("screening", "pairs", sum(pairs.values()), effort, on_progress)
     # Told before the first pairs are done, so that the stage's time counts from here.
@@ -159,7 +159,7 @@ def _score(
     workers: int,
     count: Counter,
 ) -> FloatArray:
-    cohort, pairs = candidates[0].cohort, candidates[0].pairs
+    cohort, pairs = candidates[0].cohort, _pairs_of(candidates[0], runner)
     attribution = Attribution(screen, candidates, runner, graph, runner.statistics(cohort, candidates))
     bounds = shard_bounds(pairs, _PAIRS)
     found: list[FloatArray] = [np.empty(0)] * len(bounds)
@@ -177,6 +177,11 @@ def _score(
     cost = GroupCost(screen.side, screen_label(screen.owner), 0, rows, rows, sum(seconds))
     write_json({"costs": [asdict(cost)]}, folder / "costs" / f"{cohort}.{digest(asdict(screen))}.json")
     return mean_over_pairs(np.concatenate(found, axis=1))
+
+
+def _pairs_of(arm: Arm, runner: PlanRunner) -> int:
+    """Pairs that a candidate is ranked on: as many as it is tested on, as far as the part to select on has them."""
+    return min(arm.pairs, runner.cohorts[arm.cohort].cohort.samples)
 
 
 def screen_label(owner: str) -> str:

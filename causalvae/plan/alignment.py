@@ -51,6 +51,6 @@ def _alignment_cohort(draft: Draft, factor: str) -> str:
     name = f"do({factor})"
     if name not in draft.cohorts:
         section = InputIntervention(factor=factor, others=others)
-        cohort = Cohort(name, draft.spec.data.samples, draft.spec.data.seed, treatment_of(name, section, draft.space))
-        draft.cohorts[name] = cohort
+        treatment = treatment_of(name, section, draft.space)
+        draft.add_cohort(Cohort(name, draft.spec.data.samples, draft.spec.data.seed, treatment))
     return name

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from causalvae.data.factors import FactorSpace
+from causalvae.data.split import SplitRule
 from causalvae.digest import digest
 from causalvae.errors import CausalVAEError
 from causalvae.models.components import ComponentMap
 from causalvae.plan.alignment import plan_alignment
 from causalvae.plan.claims import plan_claim
-from causalvae.plan.draft import Draft
+from causalvae.plan.draft import Draft, Supply, as_asked
 from causalvae.plan.mediations import plan_mediation
 from causalvae.plan.passes import optimise
 from causalvae.plan.passes.pack import CPU_ROWS
@@ -21,7 +22,11 @@ _STRIP = (0.02, 0.14, 0.26, 0.38, 0.5, 0.62, 0.74, 0.86, 0.98)
 
 
 def compile_spec(
-    spec: Spec, components: ComponentMap, space: FactorSpace, passes: tuple[str, ...] | None = None
+    spec: Spec,
+    components: ComponentMap,
+    space: FactorSpace,
+    passes: tuple[str, ...] | None = None,
+    supply: Supply = as_asked,
 ) -> Plan:
     """Compile a spec for one network and one data set's factors.
 
@@ -34,6 +39,9 @@ def compile_spec(
         Of the spec's data.
     passes : tuple of str, optional
         Names of the optimiser's passes to apply; all where omitted.
+    supply : callable, optional
+        From a cohort to how many samples or pairs the data have for it, which is fewer than it asks for where finite
+        data are exhausted; as many as are asked for where omitted.
 
     Returns
     -------
@@ -48,7 +56,7 @@ def compile_spec(
         not there, CV314 for a factor that cannot be set, CV317 and CV318 for paths that send no change, or two
         through one value, CV530 for a layer that no latent changes.
     """
-    draft = _fill_draft(spec, components, space)
+    draft = _fill_draft(spec, components, space, supply)
     plan = Plan(
         name=spec.name,
         spec_digest=spec.digest,
@@ -60,6 +68,7 @@ def compile_spec(
         latent_attributes=_latent_attributes(draft),
         screens=tuple(draft.screens),
         compared=draft.compared,
+        split=SplitRule.of(spec.data.split),
         traversals=_traversals(draft),
         batch_rows=CPU_ROWS if spec.execution.batch_rows == "auto" else spec.execution.batch_rows,
         auto_rows=spec.execution.batch_rows == "auto",
@@ -80,10 +89,10 @@ def compile_spec(
     return optimise(plan, components) if passes is None else optimise(plan, components, passes)
 
 
-def _fill_draft(spec: Spec, components: ComponentMap, space: FactorSpace) -> Draft:
-    draft = Draft(spec, components, space)
+def _fill_draft(spec: Spec, components: ComponentMap, space: FactorSpace, supply: Supply) -> Draft:
+    draft = Draft(spec, components, space, supply)
     observed = max(spec.data.samples, spec.alignment.samples)
-    draft.cohorts[OBSERVED] = Cohort(OBSERVED, observed, spec.data.seed)
+    draft.add_cohort(Cohort(OBSERVED, observed, spec.data.seed))
     draft.use("control:observed", "base", OBSERVED, "base", ())
     for intervention in spec.interventions:
         owner = f"intervention:{intervention.name}"
@@ -131,6 +140,6 @@ def _traversals(draft: Draft) -> tuple[Traversal, ...]:
 
 def _measures(spec: Spec) -> str:
     """Content hash of the data, apart from how much of it is drawn, and of the attributes' readouts."""
-    data = spec.data.model_dump(mode="json", exclude={"samples", "seed"})
+    data = spec.data.model_dump(mode="json", exclude={"samples", "seed", "split"})
     attributes = {name: section.model_dump(mode="json") for name, section in spec.graph.attributes.items()}
     return digest([data, attributes])

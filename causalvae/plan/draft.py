@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+
 from causalvae.data.factors import FactorSpace
 from causalvae.errors import CausalVAEError
 from causalvae.models.components import Component, ComponentMap
@@ -11,6 +14,13 @@ from causalvae.plan.types import OBSERVED, Arm, Cohort, Patch, Role, Screen, Sid
 from causalvae.spec.schema import InputIntervention, Spec
 
 INTERCHANGE = Source("interchange")
+# From a cohort to how many samples or pairs the data have for it.
+Supply = Callable[[Cohort], int]
+
+
+def as_asked(cohort: Cohort) -> int:
+    """Data without end: as many samples as a cohort asks for."""
+    return cohort.samples
 
 
 class Draft:
@@ -23,6 +33,8 @@ class Draft:
         Of the spec's network.
     space : FactorSpace
         Of the spec's data.
+    supply : callable
+        How many samples or pairs the data have for a cohort.
 
     Attributes
     ----------
@@ -34,7 +46,8 @@ class Draft:
         As `Plan.compared`.
     """
 
-    def __init__(self, spec: Spec, components: ComponentMap, space: FactorSpace) -> None:
+    def __init__(self, spec: Spec, components: ComponentMap, space: FactorSpace, supply: Supply = as_asked) -> None:
+        self._supply = supply
         self.spec = spec
         self.components = components
         self.space = space
@@ -81,10 +94,14 @@ class Draft:
             )
         if name not in self.cohorts:
             section = self._input(name)
-            self.cohorts[name] = Cohort(
-                name, self.spec.data.samples, self.spec.data.seed, treatment_of(name, section, self.space)
+            self.add_cohort(
+                Cohort(name, self.spec.data.samples, self.spec.data.seed, treatment_of(name, section, self.space))
             )
         return name
+
+    def add_cohort(self, cohort: Cohort) -> None:
+        """Add a cohort, with as many samples as the data have for it."""
+        self.cohorts[cohort.name] = replace(cohort, samples=self._supply(cohort))
 
     def _input(self, name: str) -> InputIntervention:
         try:

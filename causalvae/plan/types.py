@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
+from causalvae.data.split import SplitRule
 from causalvae.digest import digest
 
 Side = Literal["base", "counterfactual"]
@@ -365,6 +366,8 @@ class Plan:
         What captured the network, and why nothing better did; no part of the digest.
     compared : dict
         Owner of a latent perturbation -> the sites at which its activation changes are compared.
+    split : SplitRule or None
+        How finite data are divided into samples to fit, to select and to test on; None takes all for everything.
     """
 
     name: str
@@ -387,6 +390,7 @@ class Plan:
     measures: str = ""
     captured_by: str = "torch.export"
     compared: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    split: SplitRule | None = None
 
     @property
     def outputs(self) -> tuple[str, ...]:
@@ -417,6 +421,7 @@ class Plan:
                 "model": self.model_digest,
                 "measures": self.measures,
                 "cohorts": [asdict(cohort) for cohort in self.cohorts],
+                "split": None if self.split is None else asdict(self.split),
                 "arms": [asdict(arm) for arm in arms],
                 "attributes": self.attributes,
                 "latent_attributes": self.latent_attributes,

@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
 from causalvae.spec.places import PlaceKind
 from causalvae.spec.section import Name, PairCount, Section, Seed
+
+Share = Annotated[float, Field(strict=True, ge=0, le=0.45, allow_inf_nan=False)]
+
+
+class SplitSection(Section):
+    """How finite data are divided, once: what is fitted or selected on some samples is tested on others."""
+
+    fit: Share = Field(
+        default=0.3,
+        description="Share of the samples that predictors, subspaces, constants and the quantiles, means and standard "
+        "deviations of interventions are fitted on; at most 25,000 samples.",
+    )
+    select: Share = Field(
+        default=0.2,
+        description="Share of the samples that latents and components are selected on; at most 25,000 samples.",
+    )
+    seed: Seed = Field(default=0, description="Seed of the division; it does not depend on the seed of the draw.")
 
 
 class DrawSection(Section):
@@ -16,8 +33,16 @@ class DrawSection(Section):
     # Keys that name what is read, and whether it is a file or a folder.
     PLACES: ClassVar[dict[str, PlaceKind]] = {}
 
-    samples: PairCount = Field(default=512, description="Samples, and pairs of each input intervention; at least 2.")
+    samples: PairCount = Field(
+        default=512,
+        description="Samples, and pairs of each input intervention; at least 2. Finite data are drawn without "
+        "replacement and may have fewer.",
+    )
     seed: Seed = Field(default=0, description="Seed of the draw.")
+    split: SplitSection = Field(
+        default=SplitSection(),
+        description="How finite data are divided; data without end are drawn anew for every purpose.",
+    )
     condition: tuple[Name, ...] = Field(
         default=(),
         max_length=20,

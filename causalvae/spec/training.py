@@ -17,7 +17,7 @@ _LEAST_BATCH = {"beta_tcvae": 2, "annealed_tcvae": 2, "info_vae": 2, "factor_vae
 _LEAST_BATCH |= {"causal_discrepancy": 2}
 _Width = Annotated[float, Field(strict=True, gt=0.0, allow_inf_nan=False)]
 # Keys of a data section that say what an analysis draws.
-_OF_ANALYSES = ("samples", "seed")
+_OF_ANALYSES = ("samples", "seed", "split")
 
 
 # Keys of the model that only one architecture reads.

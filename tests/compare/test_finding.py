@@ -33,6 +33,8 @@ class Columns(Grid):
     """Inputs that are their factors' values."""
 
     name = "columns"
+    # A world that can be asked without end: pairs may repeat.
+    size = None
     space = FactorSpace((Factor("x", "ordinal", (-1.0, 0.0, 1.0)), Factor("y", "ordinal", (-2.0, -1.0, 0.0, 1.0, 2.0))))
     input_shape = (2,)
 

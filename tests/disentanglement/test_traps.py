@@ -101,6 +101,11 @@ def test_one_factor_leaves_nothing_to_be_disentangled_from() -> None:
     assert result.completeness == pytest.approx(1, abs=0.1)
     assert modularity(codes, factors).score is None
     assert mig(codes, factors).score == pytest.approx(1, abs=0.1)
+    # Whoever is asked which of one factor was held is always right.
+    for measure in (factor_vae_score, beta_vae_score):
+        with pytest.raises(CausalVAEError, match="only one varies") as caught:
+            measure(codes, factors, PoolSampler(codes, factors))
+        assert caught.value.code == "CV517"
 
 
 def test_no_factor_that_varies_is_refused() -> None:
@@ -278,6 +283,19 @@ def test_every_subset_is_equally_likely() -> None:
     # Six subsets, 1,000 each, with a standard deviation of 29.
     assert len(counts) == 6
     assert np.abs(counts - 1000).max() < 120
+
+
+def test_a_value_with_few_samples_makes_a_group_of_all_of_them_and_of_none_twice() -> None:
+    drawn = draw_distinct(np.array([3, 9]), 5, np.random.default_rng(0))
+    assert drawn[0].tolist() == [0, 1, 2, -1, -1]
+    assert len(set(drawn[1].tolist())) == 5
+    factors = np.array([[0]] * 3 + [[1]] * 20)
+    codes = np.arange(23.0)[:, None]
+    groups = PoolSampler(codes, factors)(0, 40, 8, np.random.default_rng(0))[:, :, 0]
+    few = groups[:, 0] < 3
+    assert 0 < few.sum() < 40
+    assert all(group[:3].tolist() == [0, 1, 2] and np.isnan(group[3:]).all() for group in groups[few])
+    assert all(len(set(group.tolist())) == 8 for group in groups[~few])
 
 
 def test_a_value_that_occurs_once_makes_no_group() -> None:

@@ -50,6 +50,8 @@ class Numbers(Grid):
     """Inputs that are three factors themselves: a `Dataset`."""
 
     name = "numbers"
+    # A world that can be asked without end: pairs may repeat.
+    size = None
     space = FactorSpace(
         (
             Factor("scale", "ordinal", (0.0, 1.0, 2.0, 4.0)),

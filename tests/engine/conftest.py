@@ -23,6 +23,8 @@ class Blobs(Grid):
     """Gaussian bumps whose width and place are known: a `Dataset` of 1 x 12 x 12 images."""
 
     name = "blobs"
+    # A world that can be asked without end: pairs may repeat.
+    size = None
     space = FactorSpace(
         (
             Factor("kind", "categorical", (0.0, 1.0), ("bump", "ring")),
@@ -85,6 +87,12 @@ def small_vae(seed: int) -> VAE:
             else:
                 parameter.normal_(0, 0.2)
     return vae
+
+
+@pytest.fixture
+def same_samples(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everything is fitted and selected on the very samples it is tested on, so that a test can know both."""
+    monkeypatch.setattr("causalvae.engine.runner.split_of", lambda cohort, *rest: cohort)
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from causalvae.data.dataset import Dataset
 from causalvae.data.pairs import draw_pairs, draw_samples
+from causalvae.engine.fitting import split_of
 from causalvae.models.vae import VAE
 from causalvae.plan.types import Arm, Cohort, Patch, Plan, Source
 from tests.engine.conftest import LATENTS
@@ -164,10 +165,13 @@ class HookOracle:
             return own * 0 + source.value
         base = self.read(site, inputs["base"], noise)
         if source.kind == "mean":
-            return base.double().mean(0, keepdim=True).expand(own.shape).float()
+            fitted = split_of(cohort, 0, cohort.samples)
+            seen = self.read(site, self.inputs(fitted)["base"], self.noise(fitted))
+            return seen.double().mean(0, keepdim=True).expand(own.shape).float()
         if source.kind == "resample":
             return base[self.donors(cohort.samples, source.seed)]
         watched = self.plan.cohort("observed")
+        watched = split_of(watched, 0, watched.samples)
         seen = self.read(site, self.inputs(watched)["base"], self.noise(watched)).double().numpy()
         if source.kind == "quantile":
             value = np.quantile(seen, source.value, axis=0)

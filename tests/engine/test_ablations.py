@@ -69,6 +69,7 @@ class AblationOracle(HookOracle):
         own = self.read(site, inputs[side], noise)
         if source.kind == "noise":
             watched = self.plan.cohort(OBSERVED)
+            watched = split_of(watched, 0, watched.samples)
             spread = self.read(site, self.inputs(watched)["base"], self.noise(watched)).double().std(0)
             rows = []
             for pair in range(cohort.samples):

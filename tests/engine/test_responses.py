@@ -70,6 +70,7 @@ def test_latents_that_move_other_units_do_not_overlap(tmp_path: Path) -> None:
     assert np.array_equal(block, np.zeros_like(block))
 
 
+@pytest.mark.usefixtures("same_samples")
 def test_the_spread_of_a_linear_decoder_is_that_of_its_column(tmp_path: Path) -> None:
     found = run_linear(HIDDEN, tmp_path, (Source("quantile", 0.1), Source("quantile", 0.9)))
     ((site, labels, block),) = read_blocks(found.responses, OWNER, SPREAD)
@@ -99,6 +100,7 @@ def blob_measure(outputs: Tensor) -> Tensor:
     return torch.stack([outputs.double().mean((1, 2, 3)), outputs.double().amax((1, 2, 3))], 1)
 
 
+@pytest.mark.usefixtures("same_samples")
 def test_a_convolutional_decoder_equals_the_network_itself(model: Model, tmp_path: Path) -> None:
     sources = (Source("quantile", 0.113), Source("quantile", 0.807))
     plan = make_plan(4, sources, 70, ("decoder.lin1", "decoder.convT1"))

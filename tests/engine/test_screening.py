@@ -55,6 +55,8 @@ from tests.models.fixtures import FIXTURES
 from tests.models.test_capture import assembled, inputs_of
 from tests.models.test_hooked import hooked
 
+pytestmark = pytest.mark.usefixtures("same_samples")
+
 COHORT = Cohort("do-a", PAIRS, 2, Treatment("do-a", "a", None, "hold", "increase"))
 WATCHED = Cohort(OBSERVED, 30, 2)
 OWNER = "intervention:sweep"

@@ -73,7 +73,7 @@ def test_every_sample_finds_its_own_row_of_the_table(length):
     vae = encoder_free(dataset.input_shape, 3, dataset.size)
     rows = dataset.draw(500, np.random.default_rng(1))
     found = vae.encode(dataset.inputs(rows)).mean
-    torch.testing.assert_close(found, vae.encoder.table[dataset.numbers(rows), :3], rtol=0, atol=0)
+    torch.testing.assert_close(found, vae.encoder.table[dataset.numbers_of(rows), :3], rtol=0, atol=0)
 
 
 def test_directions_have_length_one_and_the_output_is_their_mixture():

@@ -31,7 +31,8 @@ def test_a_diagnostic_reads_like_this() -> None:
         " 14 |   sede: 7",
         "    |   ^^^^",
         "  did you mean 'seed'?",
-        "  help: The keys here are 'source', 'path', 'samples', 'seed' and 'condition'.",
+        "  help: The keys here are 'source', 'path', 'samples', 'seed', 'split' and",
+        "        'condition'.",
     ]
 
 

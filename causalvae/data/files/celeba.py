@@ -71,7 +71,9 @@ def open_celeba(folder: Path, part: Part, crop: int, size: int) -> ObservedSampl
 
     make(0)
     facts = {"origin": "official files", "part": part, "crop": crop}
-    return ObservedSamples("celeba", SPACE, PictureInputs(MadePictures((size, size, 3), make)), facts, attributes)
+    samples = ObservedSamples("celeba", SPACE, PictureInputs(MadePictures((size, size, 3), make)), facts, attributes)
+    samples.files = names
+    return samples
 
 
 def read_face(path: Path, crop: int, size: int) -> Bytes:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -47,11 +48,17 @@ class FileSamples:
     source : Inputs
     facts : mapping
         For a report.
+
+    Attributes
+    ----------
+    files : sequence of str
+        The file of each sample; empty where samples have no files of their own.
     """
 
     def __init__(self, name: str, space: FactorSpace, source: Inputs, facts: Mapping[str, Any]) -> None:
         self.name, self.space = name, space
         self._source, self._facts = source, facts
+        self.files: Sequence[str] = ()
         self.input_shape: tuple[int, ...] = source.input_shape
         self.columns: Columns | None = source.columns
         self.reopened_by: tuple[Callable[..., Any], tuple[Any, ...]] | None = None
@@ -63,6 +70,9 @@ class FileSamples:
     def truth(self, rows: Rows) -> dict[str, FloatArray]:
         """Nothing: what readouts should find is in no file."""
         return {}
+
+    def _files_at(self, numbers: IntArray) -> tuple[str, ...]:
+        return tuple(self.files[number] for number in numbers.tolist()) if self.files else ()
 
     def _described(self, size: int) -> dict[str, Any]:
         levels = (f"{factor.name} ({factor.size})" if factor.size else factor.name for factor in self.space.factors)
@@ -97,10 +107,27 @@ class GridSamples(Grid, FileSamples):
         super().__init__(name, space, source, facts)
         self._row_of = row_of
 
+    @cached_property
+    def _points(self) -> IntArray:
+        """The grid point of each sample."""
+        return np.argsort(self._row_of if self._row_of is not None else np.arange(len(self.space))).astype(np.int64)
+
     def inputs(self, rows: Rows) -> Tensor:
         """The inputs: float32 tensor, shape (n, *input_shape)."""
+        return self._source.read(self.numbers_of(rows))
+
+    def rows_at(self, numbers: IntArray) -> Rows:
+        """Levels of the samples with these numbers in the files: int array, shape (n, n_factors)."""
+        return self.space.levels_of(numbers if self._row_of is None else self._points[numbers])
+
+    def numbers_of(self, rows: Rows) -> IntArray:
+        """Numbers of samples in the files: int array, shape (n,)."""
         index = self.space.index_of(rows)
-        return self._source.read(index if self._row_of is None else self._row_of[index])
+        return index if self._row_of is None else self._row_of[index]
+
+    def files_of(self, numbers: IntArray) -> tuple[str, ...]:
+        """The file of each sample; empty where samples have no files of their own."""
+        return self._files_at(numbers)
 
     def describe(self) -> dict[str, Any]:
         """Facts for a report."""
@@ -137,6 +164,18 @@ class ObservedSamples(FileSamples):
     def draw(self, n: int, rng: np.random.Generator) -> Rows:
         """`n` samples, uniform with replacement: int array, shape (n, 1)."""
         return rng.integers(0, len(self._values), (n, 1))
+
+    def rows_at(self, numbers: IntArray) -> Rows:
+        """The samples with these numbers: int array, shape (n, 1)."""
+        return numbers[:, None]
+
+    def numbers_of(self, rows: Rows) -> IntArray:
+        """Numbers of samples: int array, shape (n,)."""
+        return np.asarray(rows[:, 0])
+
+    def files_of(self, numbers: IntArray) -> tuple[str, ...]:
+        """The file of each sample; empty where samples have no files of their own."""
+        return self._files_at(numbers)
 
     def values(self, rows: Rows) -> FloatArray:
         """Physical values of the factors: float array, shape (n, n_factors)."""

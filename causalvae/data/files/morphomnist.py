@@ -215,18 +215,28 @@ class MorphoMnistDataset:
 
     def draw(self, n: int, rng: np.random.Generator) -> Rows:
         """`n` samples of the files, with replacement: float array, shape (n, 4)."""
-        return self.rows(rng.integers(0, len(self._files.images), n))
+        return self.rows_at(rng.integers(0, len(self._files.images), n))
 
-    def rows(self, images: IntArray) -> FloatArray:
+    def rows_at(self, numbers: IntArray) -> FloatArray:
         """The samples with these numbers in the files: float array, shape (n, 4)."""
         files = self._files
         return np.stack(
-            [images, files.thickness[images], files.intensity[images], np.zeros(len(images))], axis=1, dtype=np.float64
+            [numbers, files.thickness[numbers], files.intensity[numbers], np.zeros(len(numbers))],
+            axis=1,
+            dtype=np.float64,
         )
+
+    def numbers_of(self, rows: Rows) -> IntArray:
+        """Numbers of the images that samples show, changed or not: int array, shape (n,)."""
+        return rows[:, _IMAGE].astype(np.int64)
+
+    def files_of(self, numbers: IntArray) -> tuple[str, ...]:
+        """Nothing: all images are in one file."""
+        return ()
 
     def values(self, rows: Rows) -> FloatArray:
         """Digit, thickness in pixels and intensity in grey levels: float array, shape (n, 3)."""
-        digits = self._files.digits[rows[:, _IMAGE].astype(np.int64)]
+        digits = self._files.digits[self.numbers_of(rows)]
         return np.stack([digits, rows[:, _THICKNESS], rows[:, _INTENSITY]], axis=1)
 
     def inputs(self, rows: Rows) -> Tensor:
@@ -270,7 +280,7 @@ class MorphoMnistDataset:
 
     def _alike(self, rows: Rows, digits: IntArray) -> IntArray:
         """For each sample the image of another digit that is nearest in thickness; its own image for its own digit."""
-        numbers = rows[:, _IMAGE].astype(np.int64)
+        numbers = self.numbers_of(rows)
         found = numbers.copy()
         for digit in np.unique(digits):
             asked = (digits == digit) & (self._files.digits[numbers] != digit)

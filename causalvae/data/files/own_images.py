@@ -94,7 +94,10 @@ def open_images(section: ImagesData, folder: Path, table: Path | None) -> Sample
     facts = {"origin": "the user's images", "folder": folder.name, "background": section.background}
     if section.scale is not None:
         facts["scale"] = f"{list(section.scale)} to [0, 1]"
-    return open_own("images", columns, section.factors, PictureFiles(paths, form), len(names), facts, table or folder)
+    source = PictureFiles(paths, form)
+    samples = open_own("images", columns, section.factors, source, len(names), facts, table or folder)
+    samples.files = names
+    return samples
 
 
 def _is_picture(path: Path) -> bool:

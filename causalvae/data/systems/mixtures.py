@@ -93,13 +93,20 @@ class MixturesDataset:
     @property
     def all_rows(self) -> IntArray:
         """Every row, recording by recording and each in the order of time: int array, shape (size, 4)."""
-        number = np.arange(self.recordings * self.length)
-        levels = self.space.levels_of(number // self.length)
-        return np.concatenate([levels, (number % self.length)[:, None]], axis=1).astype(np.int64)
+        return self.rows_at(np.arange(self.recordings * self.length))
 
-    def numbers(self, rows: Rows) -> IntArray:
+    def rows_at(self, numbers: IntArray) -> IntArray:
+        """Rows of the samples with these numbers: int array, shape (n, 4)."""
+        levels = self.space.levels_of(numbers // self.length)
+        return np.concatenate([levels, (numbers % self.length)[:, None]], axis=1).astype(np.int64)
+
+    def numbers_of(self, rows: Rows) -> IntArray:
         """The number of each sample, from 0 to size - 1: int array, shape (n,)."""
         return self.space.index_of(rows[:, :-1]) * self.length + rows[:, -1]
+
+    def files_of(self, numbers: IntArray) -> tuple[str, ...]:
+        """Nothing: no sample is in a file."""
+        return ()
 
     def draw(self, n: int, rng: np.random.Generator) -> Rows:
         """Rows of `n` moments, drawn uniformly with replacement: int array, shape (n, 4)."""
@@ -121,7 +128,7 @@ class MixturesDataset:
         """The two mixtures and the sample's number as a fraction: float32 tensor, shape (n, 3)."""
         import torch
 
-        fraction = (self.numbers(rows) + 0.5) / (self.recordings * self.length)
+        fraction = (self.numbers_of(rows) + 0.5) / (self.recordings * self.length)
         return torch.from_numpy(np.concatenate([self.mixtures(rows), fraction[:, None]], axis=1)).to(torch.float32)
 
     def intervene(

@@ -101,7 +101,7 @@ def test_the_effect_of_thickness_on_samples_is_the_closed_form_within_its_interv
 
 
 def test_the_real_tables_follow_the_structural_model(morphomnist):
-    rows = MorphoMnistDataset(morphomnist, "t10k").rows(np.arange(10_000))
+    rows = MorphoMnistDataset(morphomnist, "t10k").rows_at(np.arange(10_000))
     share = (rows[:, 2] - 64) / 191
     noise = 2 * (np.log(share / (1 - share)) - 2 * rows[:, 1] + 5)
     assert stats.kstest(noise, "norm").pvalue > 0.01
@@ -111,7 +111,7 @@ def test_the_real_tables_follow_the_structural_model(morphomnist):
 
 def test_readouts_find_the_real_labels(morphomnist):
     dataset = MorphoMnistDataset(morphomnist, "t10k")
-    rows = dataset.rows(np.arange(1500))
+    rows = dataset.rows_at(np.arange(1500))
     images, truth = dataset.inputs(rows), dataset.truth(rows)
     error = intensity(images).numpy() - truth["intensity"]
     assert abs(error.mean()) < 0.6
@@ -139,7 +139,7 @@ def test_the_effect_measured_on_images_is_the_closed_form_within_its_interval(mo
 
 def test_holding_the_intensity_changes_thickness_alone(morphomnist):
     dataset = MorphoMnistDataset(morphomnist, "t10k")
-    rows = dataset.rows(np.arange(80))
+    rows = dataset.rows_at(np.arange(80))
     held = dataset.intervene(rows, "thickness", rows[:, 1] + 1.5, "hold")
     assert np.array_equal(dataset.values(held)[:, 2], rows[:, 2])
     before, after = dataset.inputs(rows), dataset.inputs(held)
@@ -153,7 +153,7 @@ def test_holding_the_intensity_changes_thickness_alone(morphomnist):
 
 def test_setting_the_intensity_leaves_the_strokes(morphomnist):
     dataset = MorphoMnistDataset(morphomnist, "t10k")
-    rows = dataset.rows(np.arange(100))
+    rows = dataset.rows_at(np.arange(100))
     dim = dataset.intervene(rows, "intensity", np.full(100, 100.0), "propagate")
     assert np.array_equal(dim[:, 1], rows[:, 1])
     images = dataset.inputs(dim)
@@ -163,12 +163,12 @@ def test_setting_the_intensity_leaves_the_strokes(morphomnist):
 
 def test_another_digit_is_an_image_of_it_with_the_same_factors(morphomnist):
     dataset = MorphoMnistDataset(morphomnist, "t10k")
-    rows = dataset.rows(np.arange(200))
+    rows = dataset.rows_at(np.arange(200))
     sevens = dataset.intervene(rows, "digit", np.full(200, 7.0), "hold")
     assert (dataset.values(sevens)[:, 0] == 7).all()
     assert np.array_equal(dataset.values(sevens)[:, 1:], dataset.values(rows)[:, 1:])
     assert np.array_equal(sevens[dataset.values(rows)[:, 0] == 7], rows[dataset.values(rows)[:, 0] == 7])
-    source = dataset.rows(sevens[:, 0].astype(int))
+    source = dataset.rows_at(sevens[:, 0].astype(int))
     assert np.abs(source[:, 1] - rows[:, 1]).max() < 0.3
 
 
@@ -269,5 +269,5 @@ def test_absent_files_and_absent_digits_are_told(tmp_path):
     small_folder(tmp_path, labels=np.zeros(20, np.uint8))
     dataset = MorphoMnistDataset(tmp_path, "t10k")
     with pytest.raises(CausalVAEError) as caught:
-        dataset.intervene(dataset.rows(np.arange(3)), "digit", np.full(3, 5.0), "hold")
+        dataset.intervene(dataset.rows_at(np.arange(3)), "digit", np.full(3, 5.0), "hold")
     assert caught.value.code == "CV206"

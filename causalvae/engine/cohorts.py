@@ -1,0 +1,96 @@
+"""The samples of a plan's cohorts: which of the data set's, and what they become."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from causalvae.data.dataset import Dataset, as_finite
+from causalvae.data.factors import IntArray, Rows
+from causalvae.data.pairs import draw_pairs, draw_samples, draw_swaps
+from causalvae.data.split import Part, SplitRule
+from causalvae.errors import CausalVAEError
+from causalvae.plan.types import Cohort, Side
+
+_LEAST = 2
+
+
+@dataclass(frozen=True)
+class CohortInputs:
+    """The samples of a cohort.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        With as many samples as there are.
+    rows : dict
+        Side -> rows of the data set, (samples, width).
+    numbers : dict
+        Side -> which samples these are, int array of shape (samples,); see `causalvae.data.pairs.Pairs`.
+    """
+
+    cohort: Cohort
+    rows: dict[Side, Rows]
+    numbers: dict[Side, IntArray]
+
+
+def draw_cohort(dataset: Dataset, cohort: Cohort, rule: SplitRule | None, part: Part = "test") -> CohortInputs:
+    """Draw a cohort.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    cohort : Cohort
+        With as many samples as are asked for; finite data may have fewer.
+    rule : SplitRule or None
+        How finite data are divided; None takes all samples for every purpose.
+    part : {"fit", "select", "test"}
+
+    Raises
+    ------
+    CausalVAEError
+        CV207 where the part has too few samples, CV413 where these make no two pairs; CV203 to CV206, see
+        `draw_pairs`.
+    """
+    treatment = cohort.treatment
+    within = None if rule is None else rule.within(dataset, part)
+    if treatment is None:
+        rows = draw_samples(dataset, cohort.samples, cohort.seed, within)
+        numbers = number_samples(dataset, rows)
+        return CohortInputs(replace(cohort, samples=len(rows)), {"base": rows}, {"base": numbers})
+    if treatment.factor is None:
+        pairs = draw_swaps(dataset, samples=cohort.samples, seed=cohort.seed, within=within)
+    else:
+        pairs = draw_pairs(
+            dataset,
+            factor=treatment.factor,
+            samples=cohort.samples,
+            seed=cohort.seed,
+            level=treatment.level,
+            value=treatment.value,
+            others=treatment.others,
+            contrast=treatment.contrast,
+            start_level=treatment.start_level,
+            start_value=treatment.start_value,
+            within=within,
+        )
+    if len(pairs) < min(_LEAST, cohort.samples):
+        raise CausalVAEError(
+            "CV413",
+            f"The samples of {dataset.name} that are there to {part} on make {len(pairs)} pairs of {cohort.name} in "
+            "which no sample occurs twice.",
+            "Give more samples, another data.split, or an intervention that more samples fit.",
+            "data.split",
+        )
+    return CohortInputs(
+        replace(cohort, samples=len(pairs)),
+        {"base": pairs.base, "counterfactual": pairs.counterfactual},
+        {"base": pairs.base_sample, "counterfactual": pairs.counterfactual_sample},
+    )
+
+
+def number_samples(dataset: Dataset, rows: Rows) -> IntArray:
+    """Which samples observed rows are: numbers of the data set where it is finite, else the order of their draw."""
+    finite = as_finite(dataset)
+    return np.arange(len(rows)) if finite is None else finite.numbers_of(rows)
