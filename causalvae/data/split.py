@@ -17,6 +17,8 @@ Part = Literal["fit", "select", "test"]
 PARTS: Final[tuple[Part, ...]] = get_args(Part)
 # Beyond so many samples a part to fit or to select on gains nothing, and the test part of a grid loses counterfactuals.
 _MOST: Final = 25_000
+# Code of a part with too few samples.
+TOO_FEW: Final = "CV207"
 
 
 class Counted(Protocol):
@@ -82,7 +84,7 @@ class SplitRule:
         numbers = self.part(dataset.size, part)
         if len(numbers) < least:
             raise CausalVAEError(
-                "CV207",
+                TOO_FEW,
                 f"Of the {dataset.size:,} samples of {dataset.name}, {len(numbers)} are there to {part} on, and "
                 f"{least} are needed.",
                 "Give more samples, or another data.split.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from causalvae.data.split import TOO_FEW
 from causalvae.disentanglement.arrays import BoolArray, FloatArray
 from causalvae.disentanglement.beta_vae import BetaVAEScore
 from causalvae.disentanglement.confounding import Unconfoundedness
@@ -20,7 +21,7 @@ EVERY: tuple[Measured, ...] = get_args(Measured)
 
 
 # Codes of what makes scores impossible on some data or networks, and is no fault of whoever asks for them.
-UNSCORABLE = frozenset({"CV207", "CV510", "CV511", "CV512", "CV513", "CV515", "CV517"})
+UNSCORABLE = frozenset({TOO_FEW, "CV510", "CV511", "CV512", "CV513", "CV515", "CV517"})
 
 
 @dataclass(frozen=True)

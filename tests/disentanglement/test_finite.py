@@ -29,6 +29,8 @@ SETTINGS = ScoreSettings(
 class Seen:
     """Rows of an array as inputs; remembers which were read."""
 
+    columns = None
+
     def __init__(self, array: Array) -> None:
         self.array, self.input_shape, self.read_numbers = array, array.shape[1:], []
 
