@@ -50,7 +50,7 @@ def draw_cohort(dataset: Dataset, cohort: Cohort, rule: SplitRule | None, part: 
     Raises
     ------
     CausalVAEError
-        CV207 where the part has too few samples, CV413 where these make no two pairs; CV203 to CV206, see
+        CV207 where the part has too few samples, CV438 where these make no two pairs; CV203 to CV206, see
         `draw_pairs`.
     """
     treatment = cohort.treatment
@@ -77,7 +77,7 @@ def draw_cohort(dataset: Dataset, cohort: Cohort, rule: SplitRule | None, part: 
         )
     if len(pairs) < min(_LEAST, cohort.samples):
         raise CausalVAEError(
-            "CV413",
+            "CV438",
             f"The samples of {dataset.name} that are there to {part} on make {len(pairs)} pairs of {cohort.name} in "
             "which no sample occurs twice.",
             "Give more samples, another data.split, or an intervention that more samples fit.",
