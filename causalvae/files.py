@@ -45,7 +45,7 @@ class DamagedFileError(CausalVAEError):
     def __init__(self, path: Path, reason: str) -> None:
         self.reason = reason
         super().__init__(
-            "CV413",
+            "CV409",
             f"the file {path} is damaged: {reason}.",
             "Delete it and run the same command again, or restore it from a copy.",
             str(path),
@@ -73,7 +73,7 @@ def read_sealed(path: Path) -> bytes:
     Raises
     ------
     DamagedFileError
-        CV413 where the file has no checksum or another content.
+        CV409 where the file has no checksum or another content.
     OSError
         Where it cannot be read at all.
     """
@@ -129,12 +129,12 @@ def read_json(path: Path) -> dict[str, Any]:
     Raises
     ------
     DamagedFileError
-        CV413 where the content is not what was written.
+        CV409 where the content is not what was written.
     OSError
         Where it cannot be read at all.
     """
     data = read_sealed(path)
-    with boundary("CV413", f"the file {path} is damaged: it is no JSON mapping", _REWRITE, str(path)):
+    with boundary("CV409", f"the file {path} is damaged: it is no JSON mapping", _REWRITE, str(path)):
         content: dict[str, Any] = json.loads(data)
         content.pop(_JSON_KEY)
     return content
@@ -153,17 +153,17 @@ def make_folder(folder: Path, below: Path) -> Path:
     folder : Path
         `below`, or a folder in it.
     below : Path
-        The folder that the user named. What lies above it may contain links.
+        The folder that the user named. What lies above it may contain links where it is an absolute path.
 
     Raises
     ------
     CausalVAEError
         CV414 where `below`, or a folder between it and `folder`, is a link.
     """
-    inside = folder.relative_to(below).parts
-    below.parent.mkdir(parents=True, exist_ok=True)
-    for depth in range(len(inside) + 1):
-        current = below.joinpath(*inside[:depth])
+    inside = len(folder.relative_to(below).parts)
+    own = [folder, *folder.parents][: inside + 1 if below.is_absolute() else None]
+    own[-1].parent.mkdir(parents=True, exist_ok=True)
+    for current in reversed(own):
         _refuse_link(current)
         current.mkdir(exist_ok=True)
     return folder

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from causalvae.data.dataset import Dataset, open_dataset
+from causalvae.data.dataset import Dataset, open_dataset, reading
 from causalvae.data.factors import Factor
 from causalvae.data.identity import digest_files
 from causalvae.data.pairs import draw_samples
@@ -127,7 +127,8 @@ class _Held:
 def _open(spec_digest: str, stamps: tuple[tuple[int, int], ...], held: _Held, folder: Path) -> Workspace:
     spec = held.spec
     dataset = open_dataset(spec.data, folder)
-    inputs = dataset.inputs(draw_samples(dataset, _CHECK_IMAGES, spec.data.seed))
+    with reading(spec.data):
+        inputs = dataset.inputs(draw_samples(dataset, _CHECK_IMAGES, spec.data.seed))
     model = load_model(spec.model, folder, dataset.input_shape, inputs)
     check = check_model(model.vae, inputs, spec.model.untrained)
     check_sites(model.graph, model.components, inputs, model.vae.latent_shape)

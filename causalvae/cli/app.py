@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from causalvae.cli import comparing, inspecting, preparing, running
-from causalvae.cli.failures import ForgivingGroup
+from causalvae.cli.failures import ForgivingGroup, finish_output
 
 app = typer.Typer(
     name="causalvae",
@@ -60,4 +60,7 @@ def main() -> None:
         # An old terminal's encoding may lack a symbol: a question mark there is better than a crash.
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
-    app()
+    try:
+        app()
+    except SystemExit as ended:
+        raise SystemExit(finish_output(ended.code)) from None

@@ -71,6 +71,7 @@ def compare(
 def study(
     spec: Annotated[Path, typer.Argument(metavar="STUDY", help="A study spec.", show_default=False)],
     out: Annotated[Path, typer.Option(metavar="FOLDER", help="Where studies are kept.")] = Path("runs/study"),
+    allow_code: CodeOption = False,
     as_json: JsonOption = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress; only the tables and paths.")] = False,
 ) -> None:
@@ -86,9 +87,10 @@ def study(
 
         start = causalvae.run_study
         progress.show("loading", 1, 1, "libraries")
-        outcome = start(
-            spec, out, lambda name, number, total: progress.announce(f"{name} ({number} of {total})"), progress.tell
-        )
+        with causalvae.allow_code(allow_code):
+            outcome = start(
+                spec, out, lambda name, number, total: progress.announce(f"{name} ({number} of {total})"), progress.tell
+            )
     if as_json:
         print_json({"folder": str(outcome.folder), "reports": {k: str(path) for k, path in outcome.reports.items()}})
         return

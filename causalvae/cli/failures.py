@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +24,8 @@ RUN_FAILED = 3
 _RESUMING = ("run", "train", "study", "compare")
 # A process that a signal ends exits with 128 and the signal's number.
 _SIGNALLED = 128
+# SIGPIPE, which Windows does not have.
+_PIPE = 13
 
 
 class TerminatedError(KeyboardInterrupt):
@@ -59,15 +63,41 @@ class ForgivingGroup(TyperGroup):
             number = signal.SIGTERM if isinstance(error, TerminatedError) else signal.SIGINT
             stderr().print(_stopped(command, number))
             raise typer.Exit(_SIGNALLED + number) from None
+        except BrokenPipeError:
+            _silence()
+            raise typer.Exit(_SIGNALLED + _PIPE) from None
         except Exception as error:
-            # The command line's own exceptions (wrong option, exit code) print themselves, and a reader that closed the
-            # pipe early is no failure.
-            foreign = type(error).__module__.split(".")[0] in ("typer", "click") or isinstance(error, BrokenPipeError)
+            # The command line's own exceptions (wrong option, exit code) print themselves.
+            foreign = type(error).__module__.split(".")[0] in ("typer", "click")
             if foreign or ctx.params.get("debug"):
                 raise
             told = as_coded(error)
             show_error(told)
             raise typer.Exit(told.exit_code) from None
+
+
+def finish_output(code: Any) -> Any:
+    """Write what is left of standard output; gives `code`, or another one where nobody could be told all of it."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read has seen enough. There is nobody left to tell, and what was written to files is kept.
+        _silence()
+        return _SIGNALLED + _PIPE
+    except OSError as error:
+        _silence()
+        show_error(as_coded(error))
+        return RUN_FAILED
+    return code
+
+
+def _silence() -> None:
+    """Drop what standard output still holds: Python would try to write it once more at its end."""
+    try:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (OSError, ValueError):
+        # Standard output is no file here.
+        return
 
 
 def _stopped(command: str, number: signal.Signals) -> str:

@@ -13,6 +13,7 @@ from rich.text import Text
 from causalvae.cli.console import clean, print_json, stdout
 from causalvae.cli.inspecting import JsonOption
 from causalvae.errors import CausalVAEError
+from causalvae.files import write_file, write_once
 
 STANDARD_OUTPUT = Path("-")
 
@@ -82,12 +83,10 @@ def doctor(as_json: JsonOption = False) -> None:
 def _write_new(path: Path, text: str, force: bool) -> None:
     """Write a file; one that exists is kept unless `force`."""
     try:
-        with path.open("w" if force else "x", encoding="utf-8") as file:
-            file.write(text)
-    except FileExistsError:
-        raise CausalVAEError(
-            "CV411", "The file exists already.", "Name another with --out, or overwrite it with --force.", str(path)
-        ) from None
+        if force:
+            write_file(path, text)
+            return
+        written = write_once(path, text)
     except OSError as error:
         raise CausalVAEError(
             "CV412",
@@ -95,3 +94,7 @@ def _write_new(path: Path, text: str, force: bool) -> None:
             "Name a file in a folder that exists and that you may write to.",
             str(path),
         ) from error
+    if not written:
+        raise CausalVAEError(
+            "CV411", "The file exists already.", "Name another with --out, or overwrite it with --force.", str(path)
+        )

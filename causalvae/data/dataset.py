@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import numpy as np
 import numpy.typing as npt
 
+from causalvae.boundary import boundary
 from causalvae.data.conditioned import ConditionedDataset
 from causalvae.data.dsprites import SIDE, SPACE, Images, render_levels, true_geometry
 from causalvae.data.factors import FactorSpace, FloatArray, IntArray, Rows
@@ -251,10 +253,18 @@ def open_dataset(section: DataSection, folder: Path) -> Dataset:
     CausalVAEError
         CV201 or CV202; see `OfficialDspritesDataset`. CV221; see `causalvae.data.scm.open_structural`. CV222 where
         there is no factor to condition on; see `causalvae.data.conditioned`. CV230 to CV236; see
-        `causalvae.data.files.opening.open_files`.
+        `causalvae.data.files.opening.open_files`. CV237 for what none of them foresees.
     """
-    dataset = _open_source(section, folder)
-    return ConditionedDataset(dataset, section.condition) if section.condition else dataset
+    with reading(section):
+        dataset = _open_source(section, folder)
+        return ConditionedDataset(dataset, section.condition) if section.condition else dataset
+
+
+def reading(section: DataSection) -> AbstractContextManager[None]:
+    """Within it, whatever a library raises about the data's files becomes CV237."""
+    named = ", ".join(section.files) or section.source
+    remedy = "Check the files that the data section names: they may be damaged, or of another kind than the source."
+    return boundary("CV237", f"the data cannot be read from {named}", remedy, "data")
 
 
 def _open_source(section: DataSection, folder: Path) -> Dataset:

@@ -45,7 +45,7 @@ def read_config(path: Path, where: str, code: str, wanted: str) -> dict[str, Any
     """
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
         is_there = path.is_file()

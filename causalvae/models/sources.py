@@ -6,6 +6,7 @@ from pathlib import Path
 
 from torch import Tensor
 
+from causalvae.boundary import boundary
 from causalvae.models.checkpoint_source import open_checkpoint
 from causalvae.models.diffusers_source import open_diffusers
 from causalvae.models.exported_source import open_exported
@@ -42,9 +43,12 @@ def open_source(
     Raises
     ------
     CausalVAEError
-        CV130 where the network does not fit the data or is not what the section declares; CV1xx of each source.
+        CV130 where the network does not fit the data or is not what the section declares; CV1xx of each source; CV143
+        for what none of them foresees.
     """
-    opened = _open(section, folder, input_shape)
+    remedy = "Check the files that the model section names: they may be damaged, or of another kind than the source."
+    with boundary("CV143", "the network cannot be opened", remedy, "model"):
+        opened = _open(section, folder, input_shape)
     fit_latent(opened.vae, inputs)
     return opened
 

@@ -14,11 +14,12 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 from torch.nn import functional
 
 from causalvae.errors import CausalVAEError
+from causalvae.files import write_file
 from causalvae.readouts.geometry import moments_of
 
 WEIGHTS = Path(__file__).parent / "weights"
@@ -117,7 +118,7 @@ def save_probe(probe: Probe, path: Path, metadata: dict[str, str]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in probe.state_dict().items()}
     header = {**metadata, "kind": "probe", "target": probe.target, "labels": json.dumps(probe.labels)}
-    save_file(tensors, path, metadata=header)
+    write_file(path, save(tensors, metadata=header))
 
 
 def load_probe(path: Path) -> Probe:

@@ -23,6 +23,7 @@ CODES: Final[dict[str, str]] = {
     "CV016": "wrong kind or version of spec",
     "CV017": "too many faults to list",
     "CV018": "file or folder that cannot be read",
+    "CV019": "changed since a run wrote it",
     "CV020": "unknown key",
     "CV021": "missing key",
     "CV022": "wrong type of value",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from dataclasses import replace
 from pathlib import Path as FilePath
@@ -9,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 
 from pydantic import BaseModel
 
+from causalvae.errors import CausalVAEError
+from causalvae.files import read_json
 from causalvae.spec.checks import check_draft
 from causalvae.spec.data_checks import check_data
 from causalvae.spec.diagnostics import Diagnostic, Finding, SpecError, field_of
@@ -168,6 +171,19 @@ def _load(model: type[_M], path: str | os.PathLike[str], files: bool = False) ->
     return spec
 
 
+def _is_as_written(path: FilePath, data: bytes) -> bool:
+    """False where a run's manifest beside a spec says that the run wrote another one."""
+    manifest = path.with_name("manifest.json")
+    if not manifest.is_file():
+        return True
+    try:
+        recorded = read_json(manifest)["files"][path.name]
+    except (CausalVAEError, OSError, LookupError, TypeError):
+        # Another program's manifest, or one that says nothing of this file.
+        return True
+    return bool(hashlib.sha256(data).hexdigest() == recorded)
+
+
 @overload
 def _read(
     model: type[_M], path: str | os.PathLike[str], files: bool = False
@@ -197,6 +213,17 @@ def _read(
             1,
             1,
             expected="Give the path of a spec file; `causalvae init` writes a starter.",
+        )
+        return None, (fault,)
+    if not _is_as_written(FilePath(path), data):
+        fault = Diagnostic(
+            "CV019",
+            "error",
+            "the file is not what the run wrote: manifest.json beside it has another checksum",
+            name,
+            1,
+            1,
+            expected="Run the original spec again to restore it; to change it, copy it to another folder.",
         )
         return None, (fault,)
     if size > MAX_BYTES:

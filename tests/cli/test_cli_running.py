@@ -4,6 +4,11 @@ import errno
 import io
 import json
 import math
+import os
+import signal
+import subprocess
+import sys
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -154,11 +159,45 @@ def test_debug_lets_the_error_through(invoke, starter: Path, monkeypatch: pytest
     assert invoke("--debug", "run", starter).exception is error
 
 
-def test_a_stopped_run_says_how_to_go_on(invoke, starter: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(causalvae, "run", raising(KeyboardInterrupt()), raising=False)
-    done = invoke("run", starter)
-    assert done.exit_code == 130
-    assert "same command" in done.stderr
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("command", "function"), [("run", "run"), ("train", "train"), ("study", "run_study"), ("compare", "compare")]
+)
+def test_a_stopped_command_says_what_is_kept_and_how_to_resume(
+    invoke, starter: Path, monkeypatch: pytest.MonkeyPatch, command: str, function: str, number: int, code: int
+) -> None:
+    def stop(*arguments: Any, **options: Any) -> None:
+        os.kill(os.getpid(), number)
+        # Python handles a signal between two operations.
+        time.sleep(5)
+
+    before = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr(causalvae, function, stop, raising=False)
+    done = invoke(command, starter)
+    assert done.exit_code == code
+    words = " ".join(done.stderr.split())
+    name = signal.Signals(number).name
+    assert f"Stopped by {name}. Finished parts are kept; run the same command again to resume." in words
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_a_reader_that_closes_the_pipe_is_no_failure(starter: Path) -> None:
+    command = [sys.executable, "-m", "causalvae", "validate", "--json", str(starter)]
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, text=True)
+    os.close(write)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a full device")
+def test_a_full_disk_behind_standard_output_has_a_code(starter: Path) -> None:
+    command = [sys.executable, "-m", "causalvae", "validate", "--json", str(starter)]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 3
+    assert "error[CV410]" in done.stderr
+    assert "Free some space" in done.stderr
 
 
 def test_a_wrong_option_is_a_usage_error(invoke, starter: Path) -> None:
@@ -285,7 +324,7 @@ def test_what_the_system_refuses_is_told_with_place_and_remedy(
 def test_a_closed_pipe_is_no_error_message(invoke, starter: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(causalvae, "run", raising(BrokenPipeError(errno.EPIPE, "Broken pipe")), raising=False)
     done = invoke("run", starter)
-    assert done.exit_code == 1
+    assert done.exit_code == 141
     assert "CV" not in done.stderr
 
 

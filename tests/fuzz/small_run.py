@@ -1,0 +1,111 @@
+"""A run so small that it takes a second: a random perceptron on a table of four variables."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+
+import causalvae
+from causalvae.api import run_spec
+from causalvae.files import read_json
+from causalvae.models.architectures import perceptron
+from causalvae.models.vae import VAE
+from causalvae.spec import load_spec
+
+SPEC = """\
+spec: causalvae/v1
+name: small
+model: {source: checkpoint, weights: weights.safetensors, name: mlp, untrained: true, output: {likelihood: gaussian}}
+data:
+  source: scm
+  world: table
+  variables: {dose: "uniform(0, 1)", weight: "uniform(0, 2)", effect: "0.5 * dose + 0.2 * weight + normal(0, 0.05)"}
+  samples: 48
+graph:
+  factors: [dose, weight, effect]
+  attributes: {seen: {readout: {column: effect}}, other: {readout: {column: dose}}}
+  edges: [dose -> seen, weight -> seen]
+interventions:
+  - {name: change, input: {factor: dose}}
+  - {name: first, latent: {components: ["latent[0]"], values: {quantiles: [0.1, 0.9]}}}
+execution: {device: cpu, controls: false}
+"""
+TRAINING = """\
+spec: causalvae/train-v1
+name: small
+model: {architecture: mlp, latent_dim: 2, likelihood: gaussian, sigma: learned}
+data:
+  source: scm
+  world: table
+  variables: {dose: "uniform(0, 1)", weight: "uniform(0, 2)", effect: "0.5 * dose + 0.2 * weight + normal(0, 0.05)"}
+objective: {name: vae}
+batch_size: 8
+steps: 40
+checkpoint_every: 4
+seed: 5
+"""
+# What differs from run to run: times, and what was already there.
+_TIMES = {"execution", "costs", "seconds"}
+
+
+def small_vae() -> VAE:
+    """A perceptron with 3 inputs and 2 latents, whose weights are always the same."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(3)
+        return perceptron((3,), 2, (8,), "gaussian")
+
+
+def write_specs(folder: Path) -> tuple[Path, Path]:
+    """The run's spec with its weights, and the training spec, in `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file(small_vae().state_dict(), folder / "weights.safetensors")
+    run, train = folder / "run.yaml", folder / "train.yaml"
+    run.write_text(SPEC)
+    train.write_text(TRAINING)
+    return run, train
+
+
+def run(spec: Path, out: Path) -> Path:
+    """The folder of a run of `spec`."""
+    return run_spec(load_spec(spec), spec.parent, out).folder
+
+
+def results_of(folder: Path) -> dict[str, Any]:
+    """What a run found, without what differs from run to run."""
+    found = read_json(folder / "results.json")
+    found["alignment"] = _without_times(found["alignment"])
+    return _without_times(found)
+
+
+def _without_times(content: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in content.items() if key not in _TIMES}
+
+
+def train(spec: Path, out: Path) -> dict[str, torch.Tensor]:
+    """The weights that a training run reaches in `out`."""
+    from safetensors.torch import load_file
+
+    return load_file(causalvae.train(spec, out).weights)
+
+
+def fork(work: Callable[[], object]) -> int:
+    """The number of a process that does `work` and ends; it exits with 1 where `work` raises."""
+    process = os.fork()
+    if process == 0:
+        code = 1
+        try:
+            work()
+            code = 0
+        finally:
+            os._exit(code)
+    return process
+
+
+def wait(process: int) -> int:
+    """A process's exit code; negative where a signal ended it."""
+    return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])

@@ -1,0 +1,215 @@
+"""Damages, kills and overlaps small runs, and counts what was noticed and what was the same afterwards.
+
+``python -m tests.fuzz.tables flips|kills|simultaneous COUNT SEED`` prints the counts as JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from causalvae.engine.tables import read_table
+from causalvae.errors import CausalVAEError
+from causalvae.files import read_json
+from causalvae.models.weights import read_weights
+from causalvae.report import load_results
+from causalvae.spec import load_spec, load_train_spec
+from causalvae.training.checkpoints import describe_data, read_checkpoint
+from causalvae.training.loop import open_dataset
+from tests.fuzz.small_run import fork, results_of, run, train, wait, write_specs
+
+
+def fuzz_tables(count: int, seed: int) -> dict[str, dict[str, int]]:
+    """Flip one bit at a time, anywhere in any file that a later command reads.
+
+    Parameters
+    ----------
+    count : int
+        Flips, spread evenly over the files of a small run and of a small training run.
+    seed : int
+
+    Returns
+    -------
+    dict
+        Kind of file -> ``flips``, ``refused`` (a coded error that names the file) and ``missed``. For trained weights
+        ``harmless`` counts the flips inside the name of the checksum that leave every number as it was.
+    """
+    draw, counts = random.Random(seed), {}
+    with tempfile.TemporaryDirectory() as place:
+        spec, training = write_specs(Path(place))
+        folder = run(spec, Path(place, "runs"))
+        train(training, Path(place, "trained"))
+        readers = _readers(folder, training, Path(place, "trained"))
+        for number in range(count):
+            path, read = readers[number % len(readers)]
+            kind = _kind_of(path)
+            found = counts.setdefault(kind, Counter(flips=0, refused=0, missed=0, harmless=0))
+            found["flips"] += 1
+            found[_flip(path, read, draw)] += 1
+    return {kind: dict(found) for kind, found in sorted(counts.items())}
+
+
+def _readers(folder: Path, training: Path, trained: Path) -> list[tuple[Path, Callable[[Path], object]]]:
+    """The files of a run and of a training run, each with the function that reads it."""
+    runs = folder.parent
+    readers: list[tuple[Path, Callable[[Path], object]]] = [(path, read_table) for path in runs.rglob("*.parquet")]
+    readers += [(path, read_json) for path in runs.rglob("*.json") if path.name != "results.json"]
+    readers += [(folder / "results.json", load_results), (folder / "spec.yaml", load_spec)]
+    spec = load_train_spec(training)
+    data = describe_data(spec, open_dataset(spec.data, training.parent))
+    readers.append((trained / "checkpoint.pt", lambda path: read_checkpoint(path.parent, spec, data)))
+    readers.append((trained / "small.safetensors", lambda path: _numbers(path)))
+    return sorted(readers, key=lambda reader: str(reader[0]))
+
+
+def _numbers(path: Path) -> object:
+    weights = read_weights(str(path), path.parent)
+    return {name: value.tolist() for name, value in weights.state.items()}
+
+
+def _kind_of(path: Path) -> str:
+    if path.parent.name in ("outcomes", "observations", "costs"):
+        return path.parent.name
+    return "responses" if path.name.startswith("responses.") else path.name
+
+
+def _flip(path: Path, read: Callable[[Path], object], draw: random.Random) -> str:
+    whole = path.read_bytes()
+    before = read(path) if path.suffix == ".safetensors" else None
+    bit = draw.randrange(8 * len(whole))
+    damaged = bytearray(whole)
+    damaged[bit // 8] ^= 1 << bit % 8
+    path.write_bytes(damaged)
+    try:
+        after = read(path)
+    except CausalVAEError as error:
+        return "refused" if path.name in str(error) or path.parent.name in str(error) else "missed"
+    finally:
+        path.write_bytes(whole)
+    return "harmless" if before is not None and after == before else "missed"
+
+
+def kill_runs(count: int, seed: int) -> dict[str, int]:
+    """Kill runs and training runs with SIGKILL at random moments, and resume them.
+
+    Parameters
+    ----------
+    count : int
+        Runs; every other one trains.
+    seed : int
+
+    Returns
+    -------
+    dict
+        ``runs``, ``killed`` (before their end), ``same`` (after they were resumed once: equal results, or equal weights
+        and the same table of losses, and no partial file left), ``different``.
+    """
+    torch.set_num_threads(1)
+    draw, counts = random.Random(seed), Counter(runs=count, killed=0, same=0, different=0)
+    with tempfile.TemporaryDirectory() as place:
+        spec, training = write_specs(Path(place))
+        works = (_Run(spec), _Train(training))
+        for number in range(count):
+            work = works[number % 2]
+            seconds = work.reference(Path(place))
+            out = Path(place, str(number))
+            process = fork(lambda work=work, out=out: work.start(out))  # type: ignore[misc]
+            time.sleep(draw.uniform(0, 1.1 * seconds))
+            os.kill(process, signal.SIGKILL)
+            counts["killed"] += wait(process) != 0
+            code = wait(fork(lambda work=work, out=out: work.start(out)))  # type: ignore[misc]
+            counts["same" if code == 0 and work.is_same(out) else "different"] += 1
+    return dict(counts)
+
+
+def simultaneous(processes: int) -> dict[str, int]:
+    """Start several processes on one spec in one folder at once, for a run and for a training run.
+
+    Returns
+    -------
+    dict
+        ``processes``, ``finished`` (exit code 0), and ``same`` (of the two folders: those that hold what one process
+        alone gives, and no partial file).
+    """
+    torch.set_num_threads(1)
+    counts = Counter(processes=2 * processes, finished=0, same=0)
+    with tempfile.TemporaryDirectory() as place:
+        spec, training = write_specs(Path(place))
+        for work in (_Run(spec), _Train(training)):
+            work.reference(Path(place))
+            out = Path(place, f"shared {work.name}")
+            started = [fork(lambda work=work, out=out: work.start(out)) for _ in range(processes)]  # type: ignore[misc]
+            counts["finished"] += sum(wait(process) == 0 for process in started)
+            counts["same"] += work.is_same(out)
+    return dict(counts)
+
+
+class _Work:
+    """Something to do in a folder, and what it gives where nothing disturbs it."""
+
+    name = ""
+
+    def __init__(self, spec: Path) -> None:
+        self.spec = spec
+        self._expected: object = None
+        self._seconds = 0.0
+
+    def start(self, out: Path) -> None:
+        raise NotImplementedError
+
+    def found(self, out: Path) -> object:
+        raise NotImplementedError
+
+    def reference(self, place: Path) -> float:
+        """Do it undisturbed, once; gives the seconds that it takes where everything is loaded."""
+        if self._expected is None:
+            self.start(place / f"first {self.name}")
+            began = time.perf_counter()
+            wait(fork(lambda: self.start(place / f"second {self.name}")))
+            self._seconds = time.perf_counter() - began
+            self._expected = self.found(place / f"first {self.name}")
+        return self._seconds
+
+    def is_same(self, out: Path) -> bool:
+        return self.found(out) == self._expected and not list(out.rglob("*.partial"))
+
+
+class _Run(_Work):
+    name = "run"
+
+    def start(self, out: Path) -> None:
+        run(self.spec, out)
+
+    def found(self, out: Path) -> object:
+        (results,) = out.rglob("results.json")
+        return json.dumps(results_of(results.parent), sort_keys=True)
+
+
+class _Train(_Work):
+    name = "train"
+
+    def start(self, out: Path) -> None:
+        train(self.spec, out)
+
+    def found(self, out: Path) -> object:
+        from causalvae.training.log import read_log
+
+        weights = read_weights(str(out / "small.safetensors"), out)
+        rows = [{name: value for name, value in row.items() if name != "seconds"} for row in read_log(out)]
+        return weights.digest, rows
+
+
+if __name__ == "__main__":
+    what, number, start = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+    works = {"flips": fuzz_tables, "kills": kill_runs, "simultaneous": lambda processes, _: simultaneous(processes)}
+    sys.stdout.write(json.dumps(works[what](number, start)) + "\n")  # type: ignore[operator]

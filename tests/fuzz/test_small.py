@@ -1,0 +1,39 @@
+"""A few cases of each fuzzer; `docs/robustness.md` has the counts of long runs."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from tests.fuzz.tables import fuzz_tables, kill_runs, simultaneous
+from tests.fuzz.weights import fuzz_weights
+
+forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="runs are forked, which this system cannot do")
+
+
+def test_flipped_bits_are_noticed_in_every_file() -> None:
+    counts = fuzz_tables(120, seed=0)
+    assert {"outcomes", "observations", "costs", "results.json", "spec.yaml", "manifest.json"} < counts.keys()
+    assert {"checkpoint.pt", "small.safetensors", "pairs.parquet", "plan.json", "packing.json"} < counts.keys()
+    assert all(found["flips"] == found["refused"] + found["harmless"] > 0 for found in counts.values()), counts
+    assert sum(found["harmless"] for found in counts.values()) <= counts["small.safetensors"]["harmless"]
+
+
+def test_broken_weights_of_every_format_are_refused_with_a_code() -> None:
+    counts = fuzz_weights(150, seed=0)
+    assert set(counts) == {"safetensors", "pt", "legacy pt", "ckpt", "json"}
+    assert all(found["crashes"] == [] for found in counts.values()), counts
+    assert all(found["refused"] > found["opened"] for found in counts.values())
+
+
+@forks
+def test_killed_runs_resume_to_the_same_results() -> None:
+    counts = kill_runs(4, seed=2)
+    assert counts["same"] == counts["runs"] == 4
+    assert counts["killed"] > 0
+
+
+@forks
+def test_several_processes_on_one_spec_all_finish_alike() -> None:
+    assert simultaneous(3) == {"processes": 6, "finished": 6, "same": 2}
