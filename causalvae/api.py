@@ -51,6 +51,7 @@ from causalvae.plan.restrict import restrict
 from causalvae.plan.types import Cohort, Plan, Role
 from causalvae.readouts import check_readouts, measure
 from causalvae.report import write_report
+from causalvae.report.alignment_words import headline_words
 from causalvae.results import CostRow, GraphSummary, Results, TraversalStrip
 from causalvae.scoring import find_scores
 from causalvae.spec import load_spec, load_train_spec, open_spec, write_resolved
@@ -311,7 +312,12 @@ def analyse(
     effects = estimate_effects(spec, plan, measurements, whole, periods, units, _as_progress(on_progress))
     metrics = find_metrics(workspace, plan, measurements, randomised, whole, units)
     verdicts = judge(spec, plan, measurements, workspace.graph, periods, whole)
-    alignment = assess(workspace.completed(spec), plan, measurements, workspace.graph, periods, on_progress)
+    labels = {
+        factor.name: dict(zip(factor.values, factor.labels, strict=True))
+        for factor in dataset.space.factors
+        if factor.labels
+    }
+    alignment = assess(workspace.completed(spec), plan, measurements, workspace.graph, periods, on_progress, labels)
     checks = check_readouts(dataset, readouts, model.vae, _READOUT_SAMPLES, spec.data.seed, model.vae.target)
     controls = control_checks(spec, measurements, randomised, workspace.check, periods, whole)
     factors = Resolver(spec, model.components).mapped_latents()
@@ -520,16 +526,8 @@ def _answer(verdicts: tuple[Verdict, ...], alignment: Alignment) -> str:
         if names:
             verb = "is" if len(names) == 1 else "are"
             parts.append(f"{' and '.join([', '.join(names[:-1]), names[-1]] if names[1:] else names)} {verb} {status}")
-    edges = [edge for edge in alignment.edges if edge.via == alignment.primary]
-    held = sum(edge.status == "supported" for edge in edges)
-    declared = sum(edge.declared for edge in edges)
-    spurious = sum(edge.status == "spurious" for edge in edges)
-    if not declared and not spurious:
-        return f"{'; '.join(parts)[:1].upper()}{'; '.join(parts)[1:]}." if parts else ""
-    found = f"the network shows {held} of the {declared} declared effects of factors on attributes"
-    more = f" and {spurious} that {'was' if spurious == 1 else 'were'} not declared" if spurious else ""
-    sentence = "; ".join([*parts, found + more])
-    return f"{sentence[0].upper()}{sentence[1:]}."
+    claims = f"{'; '.join(parts)[:1].upper()}{'; '.join(parts)[1:]}." if parts else ""
+    return " ".join(filter(None, [claims, headline_words(alignment)]))
 
 
 def _strips(plan: Plan, measurements: Measurements) -> tuple[TraversalStrip, ...]:

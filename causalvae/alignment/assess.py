@@ -1,27 +1,37 @@
-"""The declared graph against the network, in one value."""
+"""The declared graph against data, network and mapping, in one value."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from causalvae.alignment.interventional import VIAS, Via, check_edges
-from causalvae.alignment.pgmpy_adapter import (
-    TEST_NAME,
-    IndependenceChecks,
-    check_independencies,
-    describe,
-    structural_hamming_distance,
+import numpy as np
+
+from causalvae.alignment.associations import decide_associations
+from causalvae.alignment.columns import Units, read_columns
+from causalvae.alignment.decisions import Decider, decide
+from causalvae.alignment.interchange import measure_interchange, worst
+from causalvae.alignment.pgmpy_adapter import TEST_NAME, IndependenceChecks, check_independencies, describe
+from causalvae.alignment.support import fit_ellipse
+from causalvae.alignment.types import (
+    Alignment,
+    GraphCount,
+    Headline,
+    Interchange,
+    Link,
+    LinkCount,
+    LinkStatus,
+    PairCheck,
+    Reconstruction,
+    Support,
 )
-from causalvae.alignment.types import Alignment, EdgeCheck, EdgeStatus
-from causalvae.alignment.variables import gather_variables
+from causalvae.alignment.variables import gather_variables, kind_of
 from causalvae.engine.measurements import Measurements
 from causalvae.engine.progress import OnProgress, Progress, ignore_progress
 from causalvae.graph import CausalGraph
 from causalvae.plan.types import Plan
+from causalvae.spec.digraph import reachable
 from causalvae.spec.schema import Spec
-
-_PLACES = {"input": "on the input", "component": "at the mapped components"}
 
 
 def assess(
@@ -31,15 +41,16 @@ def assess(
     graph: CausalGraph,
     periods: Mapping[str, float] | None = None,
     on_progress: OnProgress = ignore_progress,
+    labels: Mapping[str, Mapping[float, str]] | None = None,
 ) -> Alignment:
-    """Hold the declared graph against what was measured.
+    """Hold the declared graph against the data, the network against the data, and the mapping against the network.
 
     Parameters
     ----------
     spec : Spec
-        Its `alignment`, `estimation` and `mapping` sections.
+        Its `alignment`, `estimation` and `mapping` sections; completed with what the data know of its factors.
     plan : Plan
-        With the ``alignment:`` uses.
+        With the ``alignment:`` uses and the contrasts.
     measurements : Measurements
         Of that plan.
     graph : CausalGraph
@@ -47,25 +58,39 @@ def assess(
     periods : mapping, optional
         Attribute -> after how much it repeats, such as pi for an axis's orientation.
     on_progress : callable, optional
-        Called with `Progress` of the stages ``edges`` and ``independencies``.
+        Called with `Progress` of the stages ``pairs`` and ``independencies``.
+    labels : mapping, optional
+        Categorical factor -> value -> name of the level.
 
     Returns
     -------
     Alignment
-        An edge is a factor and an attribute that it is an ancestor of, whatever lies between. `primary` is "component"
-        where every factor that has a descendant attribute was checked at mapped components, else "input". With S
-        supported, X spurious and D declared pairs, precision = S / (S + X), recall = S / D and F1 = 2 S / (S + X + D),
-        each None where it is 0 / 0.
+        See `causalvae.alignment.decisions` for what is compared with what.
     """
     started = time.perf_counter()
-    declared = declared_relations(graph)
+    periods, labels = periods or {}, labels or {}
 
     def report(stage: str, unit: str, done: int, total: int) -> None:
         on_progress(Progress(stage, done, total, unit))
 
-    edges = check_edges(
-        spec, plan, measurements, declared, periods, lambda done, total: report("edges", "factors", done, total)
+    units = Units(spec, measurements, periods)
+    declared = direct_relations(graph)
+    decider = Decider(spec, declared)
+    numbers = [name for name in graph.factors if kind_of(spec, name, periods)[0] == "numeric"]
+    observed = [name for name in numbers if f"factor:{name}" in measurements.observations]
+    ellipse, correlation = fit_ellipse(measurements.observations, observed)
+    columns = read_columns(spec, plan, measurements, units, ellipse)
+    checks = decide(decider, columns, declared, lambda name, level: labels.get(name, {}).get(level, f"{level:g}"))
+    checks += decide_associations(
+        spec, plan, measurements, units, decider, declared, lambda name: spec.graph.factors[name].kind != "continuous"
     )
+    report("pairs", "pairs", len(checks), len(checks))
+    found = (measure_interchange(item, spec.estimation.confidence) for item in columns)
+    interchanges = tuple(item for item in found if item is not None)
+    reconstructions = _reconstructions(plan, measurements, units)
+    inside = [item.columns[0].inside for item in columns if item.columns]
+    outside = float(1 - np.concatenate(inside).mean()) if ellipse is not None and inside else None
+
     variables = gather_variables(spec, measurements, periods)
     samples = len(next(iter(variables.values())).values)
     independencies = check_independencies(
@@ -76,91 +101,88 @@ def assess(
         spec.execution.seed,
         lambda done, total: report("independencies", "tests", done, total),
     )
-    primary = _choose_primary(edges.checks, declared)
-    judged = [check for check in edges.checks if check.via == primary]
-    supported = _count(judged, "supported")
-    present = supported + _count(judged, "spurious")
-    expected = sum(check.declared for check in judged)
-    recovered = {
-        (check.source, check.target)
-        for check in judged
-        if check.status in ("supported", "spurious") or (check.status == "undecided" and check.declared)
-    }
     return Alignment(
-        edges=edges.checks,
+        pairs=tuple(checks),
+        headline=_headline(checks, interchanges, reconstructions, graph, spec),
+        interchanges=interchanges,
+        reconstructions=reconstructions,
+        support=Support(outside, correlation),
         independencies=independencies.checks,
         fisher_c=independencies.fisher_c,
         fisher_p=independencies.fisher_p,
         test=TEST_NAME,
         correction=spec.alignment.correction,
         alpha=spec.alignment.alpha,
-        precision=_ratio(supported, present),
-        recall=_ratio(supported, expected),
-        f1=_ratio(2 * supported, present + expected),
-        shd=structural_hamming_distance(
-            (*graph.factors, *graph.attributes),
-            {(check.source, check.target) for check in judged if check.declared},
-            recovered,
-        ),
-        primary=primary,
+        tolerance=spec.alignment.tolerance,
         samples=samples,
         seconds=time.perf_counter() - started,
         notes=(
-            *_explain_edges(edges.checks, judged, primary, declared),
-            *edges.notes,
+            *dict.fromkeys(units.notes),
             *_explain_independencies(independencies, spec.alignment.alpha),
             *independencies.notes,
         ),
     )
 
 
-def declared_relations(graph: CausalGraph) -> frozenset[tuple[str, str]]:
-    """The (factor, attribute) pairs with a directed path from the one to the other."""
-    return frozenset(
-        (factor, node) for factor in graph.factors for node in graph.descendants(factor) if node in graph.attributes
+def direct_relations(graph: CausalGraph) -> frozenset[tuple[str, str]]:
+    """The pairs of a factor and another node that the graph gives an effect when all other factors are held.
+
+    An edge between factors, an edge from a factor to an attribute, or a path from it through attributes alone.
+    """
+    edges = [(parent, child) for parent, child in graph.edges if child in graph.attributes]
+    to_attributes = {(factor, node) for factor in graph.factors for node in reachable(factor, edges)}
+    between = {(parent, child) for parent, child in graph.edges if parent in graph.factors and child in graph.factors}
+    return frozenset(to_attributes | between)
+
+
+def _reconstructions(plan: Plan, measurements: Measurements, units: Units) -> tuple[Reconstruction, ...]:
+    """How far outputs are from inputs in each attribute, over the observed samples."""
+    table, found = measurements.observations, []
+    for name in plan.attributes:
+        if name in plan.latent_attributes:
+            continue
+        sides = [table[f"{prefix}:{name}"].to_numpy(np.float64) for prefix in ("input", "attribute")]
+        changes = units[name].change(*sides)
+        changes = changes[np.isfinite(changes)]
+        if len(changes):
+            found.append(Reconstruction(name, float(np.sqrt((changes**2).mean()))))
+    return tuple(found)
+
+
+def _headline(
+    checks: Sequence[PairCheck],
+    interchanges: Sequence[Interchange],
+    reconstructions: Sequence[Reconstruction],
+    graph: CausalGraph,
+    spec: Spec,
+) -> Headline:
+    statuses = [check.graph for check in checks]
+    wrong = ("missing", "undeclared", "reversed")
+    networks = [check.network for check in checks if check.network is not None]
+    mappings = [check.mapping for check in checks if check.mapping is not None]
+    return Headline(
+        graph=GraphCount(
+            as_declared=sum(status in ("present", "absent") for status in statuses),
+            wrong=sum(status in wrong for status in statuses),
+            undecided=statuses.count("undecided"),
+            untested=statuses.count("untested"),
+        ),
+        lost=_count(networks, "lost", "kept", lambda link: link.share is not None),
+        invented=_count(networks, "added", "none", lambda link: link.share is None),
+        missing=_count(mappings, "lost", "kept", lambda link: link.share is not None),
+        spurious=_count(mappings, "added", "none", lambda link: link.share is None),
+        mapped=tuple(name for name in graph.factors if name in spec.mapping),
+        unmapped=tuple(name for name in graph.factors if name not in spec.mapping),
+        worst_interchange=worst(interchanges),
+        worst_reconstruction=max(reconstructions, key=lambda item: item.error, default=None),
     )
 
 
-def _choose_primary(checks: Sequence[EdgeCheck], declared: frozenset[tuple[str, str]]) -> Via:
-    needed = {source for source, _ in declared}
-    at_components = {check.source for check in checks if check.via == "component"}
-    return "component" if at_components and needed <= at_components else "input"
-
-
-def _count(checks: Sequence[EdgeCheck], status: EdgeStatus) -> int:
-    return sum(check.status == status for check in checks)
-
-
-def _ratio(part: int, whole: int) -> float | None:
-    return part / whole if whole else None
-
-
-def _explain_edges(
-    checks: Sequence[EdgeCheck], judged: Sequence[EdgeCheck], primary: Via, declared: frozenset[tuple[str, str]]
-) -> list[str]:
-    if not checks:
-        return ["No edge was tested by intervention: the plan holds no alignment arms."]
-    notes = [
-        f"The summary counts interventions {_PLACES[primary]}: {len(judged)} pairs of factor and attribute, "
-        f"{_count(judged, 'undecided')} of them undecided. Undecided pairs count as they are declared in the distance, "
-        "and as not present in precision and recall."
-    ]
-    unchecked = {source for source, _ in declared} - {check.source for check in checks if check.via == "component"}
-    if primary == "input" and unchecked:
-        names = ", ".join(sorted(unchecked))
-        notes.append(f"Not every factor that reaches an attribute is mapped to components; without a mapping: {names}.")
-    if not judged:
-        notes.append("No pair of that kind was measured.")
-    for via in VIAS:
-        for status, sentence in (
-            ("missing", "declared, and shown to change it by less than the tolerance"),
-            ("spurious", "not declared, and found to change it by more than the tolerance"),
-        ):
-            found = [check for check in checks if check.via == via and check.status == status]
-            if found:
-                pairs = ", ".join(f"{check.source} -> {check.target} ({check.effect:.2g} sd)" for check in found)
-                notes.append(f"{status.capitalize()} {_PLACES[via]} ({sentence}): {pairs}.")
-    return notes
+def _count(links: Iterable[Link], departs: LinkStatus, agrees: LinkStatus, of: Callable[[Link], bool]) -> LinkCount:
+    mine = [link for link in links if link.status in (departs, agrees) or (link.status == "undecided" and of(link))]
+    return LinkCount(
+        sum(link.status == departs for link in mine), len(mine), sum(link.status == "undecided" for link in mine)
+    )
 
 
 def _explain_independencies(found: IndependenceChecks, alpha: float) -> list[str]:

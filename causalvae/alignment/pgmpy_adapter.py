@@ -1,4 +1,4 @@
-"""pgmpy behind one door: its conditional-independence interface, Fisher's C and graph distance.
+"""The only module that uses pgmpy: its conditional-independence interface, and Fisher's C.
 
 pgmpy is imported inside the functions, since it takes a second, and its warnings and log lines are silenced here.
 
@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
@@ -30,8 +30,6 @@ from causalvae.alignment.variables import Variable, encode
 from causalvae.graph import Independence
 
 TEST_NAME = "generalised covariance measure, leave-one-out kernel regression"
-
-Edge = tuple[str, str]
 
 
 @dataclass(frozen=True)
@@ -205,34 +203,6 @@ def _test_class() -> type:
             )
 
     return MixedGCM
-
-
-def to_dag(nodes: Collection[str], edges: Collection[Edge]) -> Any:
-    """A pgmpy `DAG` of these nodes and edges."""
-    with _quiet():
-        from pgmpy.base import DAG
-
-        dag = DAG()
-        dag.add_nodes_from(nodes)
-        dag.add_edges_from(edges)
-    return dag
-
-
-def structural_hamming_distance(nodes: Collection[str], declared: Collection[Edge], recovered: Collection[Edge]) -> int:
-    """How many edges must be added, removed or reversed to turn the one graph into the other (pgmpy's `SHD`).
-
-    Parameters
-    ----------
-    nodes : collection of str
-    declared, recovered : collection of (str, str)
-        Edges between `nodes`, without cycles.
-    """
-    if not nodes:
-        return 0
-    with _quiet():
-        from pgmpy.metrics import SHD
-
-        return int(SHD()(true_causal_graph=to_dag(nodes, declared), est_causal_graph=to_dag(nodes, recovered)))
 
 
 @contextmanager

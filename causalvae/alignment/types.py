@@ -1,48 +1,242 @@
-"""How far the network agrees with the declared graph."""
+"""How far data, network and mapping agree with the declared graph."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
 
-EdgeStatus = Literal["supported", "missing", "spurious", "absent", "undecided"]
+GraphStatus = Literal["present", "absent", "missing", "undeclared", "reversed", "undecided", "untested"]
+LinkStatus = Literal["kept", "none", "lost", "added", "undecided", "untested"]
+PairStatus = Literal["supported", "absent", "missing", "spurious", "undecided", "untested"]
+Basis = Literal["intervention", "association", "network"]
 
 
 @dataclass(frozen=True)
-class EdgeCheck:
-    """One factor and one attribute: does doing the one move the other?
+class Effect:
+    """Root mean square change of a node, in its standard deviations over the data.
 
     Parameters
     ----------
-    source, target : str
-        Factor and attribute.
-    declared : bool
-        Whether the declared graph has a directed path from source to target.
-    status : str
-        supported: declared and present. missing: declared and shown absent. spurious: present and not declared.
-        absent: not declared and shown absent (agreement). undecided: neither shown.
-    via : {"input", "component"}
-        do(factor) on the input, or on the components that the spec maps the factor to.
-    effect, lower, upper : float
-        Root mean square change of the attribute in its standard deviations over the data, with interval.
+    value, lower, upper : float
+        With the bootstrap interval over pairs.
     p_present, p_absent : float
-        Corrected p-values against an effect of at most, and of at least, `tolerance`.
-    tolerance : float
+        Corrected p-values against an effect of at most, and of at least, the tolerance.
     n : int
+        Pairs; of an association, samples.
     """
 
-    source: str
-    target: str
-    declared: bool
-    status: EdgeStatus
-    via: Literal["input", "component"]
-    effect: float
+    value: float
     lower: float
     upper: float
     p_present: float
     p_absent: float
-    tolerance: float
     n: int
+
+
+@dataclass(frozen=True)
+class LevelEffect:
+    """An effect that is shown to be present where a categorical factor has one of its levels.
+
+    Parameters
+    ----------
+    moderator : str
+    level : str
+        Its label, or its value.
+    effect : Effect
+    """
+
+    moderator: str
+    level: str
+    effect: Effect
+
+
+@dataclass(frozen=True)
+class Link:
+    """One column of a pair against the column before it.
+
+    Parameters
+    ----------
+    status : str
+        Where the column before shows an effect: ``kept``, its share is shown to be at least `KEPT`; ``lost``, shown to
+        be less. Where it shows none: ``none``, the change is shown to be at most `INVENTED` standard deviations;
+        ``added``, shown to be more. ``undecided``: neither. ``untested``: the column before is undecided or departs,
+        or this one was not measured.
+    share : float or None
+        <change, change before> / <change before, change before>, where the column before shows an effect.
+    effect, lower, upper : float
+        Root mean square change in standard deviations over the data, with interval.
+    p_departs, p_agrees : float
+        Corrected p-values that the status was decided by.
+    n : int
+        Pairs.
+    """
+
+    status: LinkStatus
+    share: float | None
+    effect: float
+    lower: float
+    upper: float
+    p_departs: float
+    p_agrees: float
+    n: int
+
+
+@dataclass(frozen=True)
+class PairCheck:
+    """A declared factor and another node: does the one have a direct effect on the other, and where is it lost?
+
+    Parameters
+    ----------
+    source, target : str
+        A factor, and another factor or an attribute.
+    between_factors : bool
+        Whether `target` is a factor.
+    declared : bool
+        Whether the graph has an edge from source to target, or a path through attributes alone.
+    basis : {"intervention", "association", "network"}
+        What the graph was compared with: do(source) on the data with all other declared factors held; the association
+        given the other labels, where the data have no counterfactuals; the network itself, where the target is one of
+        its latents.
+    data : Effect or None
+        What the graph was compared with; None where that was not tested.
+    levels : tuple of LevelEffect
+        Levels of categorical factors at which the effect is shown to be present although it is not on average.
+    graph : str
+        ``present`` and ``absent``: as declared. ``missing``: declared, shown absent. ``undeclared``: shown present.
+        ``reversed``: declared, shown absent, and present the other way round. ``undecided``, ``untested``.
+    network, mapping : Link or None
+        The network against the data, and the mapping against the network; None where they were not measured.
+    status : str
+        All three in one word, by the first that departs: ``missing``, ``spurious``, or else ``undecided``,
+        ``supported``, ``absent`` (declared absent and found so), ``untested``.
+    """
+
+    source: str
+    target: str
+    between_factors: bool
+    declared: bool
+    basis: Basis
+    data: Effect | None
+    levels: tuple[LevelEffect, ...]
+    graph: GraphStatus
+    network: Link | None
+    mapping: Link | None
+    status: PairStatus
+
+
+@dataclass(frozen=True)
+class Share:
+    """A share of pairs with its Clopper-Pearson interval."""
+
+    value: float
+    lower: float
+    upper: float
+    n: int
+
+
+@dataclass(frozen=True)
+class Interchange:
+    """Interchange accuracy of one factor's mapping (Geiger et al. 2021, NeurIPS).
+
+    The components mapped to the factor take their values from another sample in which the factor has its
+    counterfactual value. Correct: every attribute is within a quarter of its standard deviation of what the network
+    gives for the counterfactual input.
+
+    Parameters
+    ----------
+    factor : str
+    accuracy : Share
+    against_data : Share
+        The same against the attributes of the counterfactual input itself.
+    ceiling : Share
+        How often the network's output for the counterfactual input comes within that of the input itself: what
+        `against_data` can be at most.
+    """
+
+    factor: str
+    accuracy: Share
+    against_data: Share
+    ceiling: Share
+
+
+@dataclass(frozen=True)
+class Reconstruction:
+    """Root mean square difference of an attribute between input and output, in standard deviations over the data."""
+
+    attribute: str
+    error: float
+
+
+@dataclass(frozen=True)
+class Support:
+    """How many inputs lie where the data are.
+
+    Parameters
+    ----------
+    outside : float or None
+        Share of the counterfactual inputs that lie outside the ellipse which holds 99 % of the data's factors. Network
+        and mapping are judged on the others. None where the factors are uncorrelated, so that every input is like the
+        data.
+    correlation : float
+        Largest correlation, without its sign, between two declared factors.
+    """
+
+    outside: float | None
+    correlation: float
+
+
+@dataclass(frozen=True)
+class GraphCount:
+    """The graph against the data, over ordered pairs."""
+
+    as_declared: int
+    wrong: int
+    undecided: int
+    untested: int
+
+    @property
+    def total(self) -> int:
+        """All pairs."""
+        return self.as_declared + self.wrong + self.undecided + self.untested
+
+
+@dataclass(frozen=True)
+class LinkCount:
+    """One kind of comparison of a column with the one before it."""
+
+    departs: int
+    tested: int
+    undecided: int
+
+
+@dataclass(frozen=True)
+class Headline:
+    """The alignment in five numbers, each of which can be red.
+
+    Parameters
+    ----------
+    graph : GraphCount
+    lost, invented : LinkCount
+        Effects of the data that the network loses, and effects that it shows where the data have none.
+    missing, spurious : LinkCount
+        Effects of the network that the mapping does not bring about, and effects that it brings about where the network
+        has none.
+    mapped, unmapped : tuple of str
+        Declared factors.
+    worst_interchange : Interchange or None
+        The factor with the lowest accuracy; None where no mapped factor could be tested.
+    worst_reconstruction : Reconstruction or None
+    """
+
+    graph: GraphCount
+    lost: LinkCount
+    invented: LinkCount
+    missing: LinkCount
+    spurious: LinkCount
+    mapped: tuple[str, ...]
+    unmapped: tuple[str, ...]
+    worst_interchange: Interchange | None
+    worst_reconstruction: Reconstruction | None
 
 
 @dataclass(frozen=True)
@@ -75,41 +269,42 @@ class IndependenceCheck:
 
 @dataclass(frozen=True)
 class Alignment:
-    """Agreement of declared graph and network.
+    """Agreement of declared graph, data, network and mapping.
 
     Parameters
     ----------
-    edges : tuple of EdgeCheck
-        Every factor x attribute, for each `via` that could be run.
+    pairs : tuple of PairCheck
+        Every ordered pair of a declared factor and another factor or an attribute.
+    headline : Headline
+    interchanges : tuple of Interchange
+        Of every mapped factor that the data can set.
+    reconstructions : tuple of Reconstruction
+    support : Support
     independencies : tuple of IndependenceCheck
     fisher_c, fisher_p : float or None
         Fisher's C over the implied independencies; None where there are none.
     test, correction, alpha
         Which conditional-independence test, multiplicity correction and level.
-    precision, recall, f1 : float or None
-        Of the present edges against the declared ones (ancestor relations), primary `via`.
-    shd : int
-        Structural Hamming distance between the declared relations and the recovered ones; undecided count as they are
-        declared.
-    primary : {"input", "component"}
-        Which edges the summary counts.
+    tolerance : float
+        Effects below this many standard deviations count as none in the data.
     samples : int
+        Distinct samples that the independencies were tested on.
     seconds : float
     notes : tuple of str
     """
 
-    edges: tuple[EdgeCheck, ...]
+    pairs: tuple[PairCheck, ...]
+    headline: Headline
+    interchanges: tuple[Interchange, ...]
+    reconstructions: tuple[Reconstruction, ...]
+    support: Support
     independencies: tuple[IndependenceCheck, ...]
     fisher_c: float | None
     fisher_p: float | None
     test: str
     correction: str
     alpha: float
-    precision: float | None
-    recall: float | None
-    f1: float | None
-    shd: int
-    primary: Literal["input", "component"]
+    tolerance: float
     samples: int
     seconds: float
     notes: tuple[str, ...] = ()

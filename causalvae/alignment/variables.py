@@ -110,12 +110,13 @@ def gather_variables(
     table = table[np.isfinite(table).all(axis=1)]
     found = {}
     for values, name in zip(table.T, columns, strict=True):
-        kind, period = _kind_of(spec, name, periods)
+        kind, period = kind_of(spec, name, periods)
         found[name] = Variable(name, values, kind, period)
     return found
 
 
-def _kind_of(spec: Spec, name: str, periods: Mapping[str, float]) -> tuple[VariableKind, float | None]:
+def kind_of(spec: Spec, name: str, periods: Mapping[str, float]) -> tuple[VariableKind, float | None]:
+    """Kind of a factor or attribute, and after how much it repeats where it is cyclic."""
     section = spec.graph.factors.get(name)
     source = known_data(spec.data)
     entry = source.factor(name) if section is not None and source is not None else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING
 
 from rich.padding import Padding
@@ -197,22 +196,14 @@ def _of(estimates: list[Estimate], outcome: str, estimand: str, joint: str) -> l
 
 
 def print_agreement(console: Console, results: Results) -> None:
-    """How the declared graph agrees with the network: summary figures, and the relations that do not agree."""
-    from causalvae.report.glossary import SYMBOLS
-    from causalvae.report.tables import agreement_table
+    """How graph, data, network and mapping agree, pair by pair; the answer has it in a sentence."""
+    from causalvae.report.alignment_tables import compact_table, support_words
 
     alignment = results.alignment
     if alignment is None:
         return
-    print_table(console, agreement_table(alignment))
-    checks = [check for check in alignment.edges if check.via == alignment.primary]
-    counts = Counter(check.status for check in checks)
-    for status in ("supported", "missing", "spurious", "undecided"):
-        if not counts[status]:
-            continue
-        words = f"{SYMBOLS[status]} {counts[status]} {status}"
-        line = Text.assemble((words, style_of(f"{SYMBOLS[status]} ")), ": ")
-        line.append(
-            ", ".join(f"{clean(check.source)} -> {clean(check.target)}" for check in checks if check.status == status)
-        )
-        console.print(Padding(line, (0, 0, 0, 2), expand=False))
+    table = compact_table(alignment)
+    if table.rows:
+        print_table(console, table)
+    if words := support_words(alignment):
+        console.print(Padding(Text(words), (0, 0, 0, 2), expand=False))

@@ -8,6 +8,7 @@ from itertools import product
 
 import numpy as np
 
+from causalvae.alignment.types import Alignment, LinkCount
 from causalvae.comparison.correlation import correlate_ranks, least_p
 from causalvae.comparison.types import Comparison, Measure, RankCorrelation, Side
 from causalvae.digest import digest
@@ -61,9 +62,10 @@ def summarise(name: str, description: str, runs: Sequence[tuple[str, str, Result
     Measures of a side: reconstruction and KL in nats an input, latents of a KL above 0.1 nats, causal effect strength
     averaged over all latents that were perturbed, specificity over those of them that are not inert (as the report's
     metrics have it: the distribution of an effect that is none is that of rounding) and, by another name, over all,
-    modularity averaged over the layers that it is measured at, the share of polysemantic latents, the declared graph's
-    precision, recall and F1, and the classical scores where the spec asks for them. Intervals of averages over
-    latents are over samples: the latents are all there are.
+    modularity averaged over the layers that it is measured at, the share of polysemantic latents, the shares of
+    the data's effects that are kept and of absent ones that are invented, the worst interchange accuracy of the
+    mapping, and the classical scores where the spec asks for them. Intervals of averages over latents are over samples:
+    the latents are all there are.
     """
     sides = tuple(Side(label, text, results, measures_of(results), report) for label, text, results, report in runs)
     content = [[side.name, side.results.manifest.get("spec digest", "")] for side in sides]
@@ -107,7 +109,6 @@ def _data_of(side: Side) -> str:
 def measures_of(results: Results) -> tuple[Measure, ...]:
     """What a run is summarised by; see `summarise`."""
     kls = [latent.kl for latent in results.latents if latent.kl is not None]
-    alignment = results.alignment
     return (
         Measure(RECONSTRUCTION, _number(results.model.get("reconstruction (nats a sample)")), "nats"),
         Measure("KL", _number(results.model.get("KL (nats a sample)")), "nats"),
@@ -118,11 +119,28 @@ def measures_of(results: Results) -> tuple[Measure, ...]:
         _mean_share(results.estimates, results.whole.name),
         _mean_of_runs(results.estimates, "modularity", MODULARITY),
         _mean_of_runs(results.estimates, "polysemantic_share", POLYSEMANTIC),
-        Measure("precision", None if alignment is None else alignment.precision, "share"),
-        Measure("recall", None if alignment is None else alignment.recall, "share"),
-        Measure("F1", None if alignment is None else alignment.f1, "share"),
+        *_aligned(results.alignment),
         *_classical(results.scores),
     )
+
+
+def _aligned(alignment: Alignment | None) -> Iterable[Measure]:
+    """The headline of the alignment, as shares that can be averaged over networks."""
+    head = None if alignment is None else alignment.headline
+    yield Measure("effects kept", None if head is None else _kept(head.lost), "share")
+    yield Measure(
+        "effects invented", None if head is None or not head.invented.tested else _departing(head.invented), "share"
+    )
+    worst = None if head is None else head.worst_interchange
+    yield Measure("worst interchange", None if worst is None else worst.accuracy.value, "share")
+
+
+def _kept(count: LinkCount) -> float | None:
+    return 1 - _departing(count) if count.tested else None
+
+
+def _departing(count: LinkCount) -> float:
+    return count.departs / count.tested
 
 
 def _classical(scores: ScoreReport | None) -> Iterable[Measure]:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from causalvae.data.dataset import Dataset, FiniteDataset
-    from causalvae.data.grid import Others
+    from causalvae.data.others import Others
 
 
 class ConditionedDataset:

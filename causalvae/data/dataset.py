@@ -15,8 +15,9 @@ from causalvae.data.conditioned import ConditionedDataset
 from causalvae.data.dsprites import SIDE, SPACE, Images, render_levels, true_geometry
 from causalvae.data.factors import FactorSpace, FloatArray, IntArray, Rows
 from causalvae.data.files.opening import open_files
-from causalvae.data.grid import Grid, Others
+from causalvae.data.grid import Grid
 from causalvae.data.official import OfficialFile
+from causalvae.data.others import Others
 from causalvae.data.scm import open_structural
 from causalvae.data.systems import open_system
 from causalvae.spec.columns import Columns
@@ -94,9 +95,10 @@ class Dataset(Protocol):
         rows : array, shape (n, width)
         factor : str
         values : float array, shape (n,)
-        others : {"hold", "propagate"}
+        others : "hold", "propagate" or Release
             ``propagate`` recomputes the factor's descendants in the data's structural model with each sample's own
-            noise, ``hold`` keeps them. Where factors do not make one another both give the same.
+            noise, ``hold`` keeps them, and `Release` recomputes only those that it names. Where factors do not make
+            one another all give the same.
 
         Raises
         ------

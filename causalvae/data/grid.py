@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import numpy as np
 
 from causalvae.data.factors import FactorSpace, FloatArray, IntArray, Rows
+from causalvae.data.others import Others
 from causalvae.spec.columns import Columns
-
-Others = Literal["hold", "propagate"]
 
 
 class Grid:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from causalvae.data.dataset import Dataset, FiniteDataset, as_finite
 from causalvae.data.factors import Factor, IntArray, Rows
-from causalvae.data.grid import Others
+from causalvae.data.others import Others
 from causalvae.errors import CausalVAEError
 
 # Samples are drawn in blocks, each with a generator of its own, so that the first k of a longer draw are a draw of k.
@@ -105,9 +105,10 @@ def draw_pairs(
     value : float, optional
         The same for a continuous factor, whose bases stay as they are drawn. Without it every counterfactual gets the
         value of another sample.
-    others : {"hold", "propagate"}
+    others : "hold", "propagate" or Release
         ``hold`` keeps all other factors. ``propagate`` recomputes the descendants of `factor` in the data's
-        structural model; the factors of a full grid are independent and have no descendants, so both give the same.
+        structural model, and `Release` those that it names. The factors of a full grid are independent and have no
+        descendants, so all give the same.
     contrast : {"as_drawn", "increase"}
         ``increase`` makes the factor rise from base to counterfactual: it swaps the two sides of a pair where it would
         fall, and with `level` it draws the bases from the levels below that one.

@@ -24,7 +24,7 @@ from causalvae.spec.worlds import WORLDS, WorldVariable
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from causalvae.data.grid import Others
+    from causalvae.data.others import Others
 
 
 class World(Protocol):

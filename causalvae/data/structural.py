@@ -8,12 +8,13 @@ of the variable that is set is replaced by the value, and the mechanisms of its 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from causalvae.data.factors import Factor, FactorSpace, FloatArray, Rows
+from causalvae.data.others import Others, recomputed
 from causalvae.errors import CausalVAEError
 from causalvae.spec.scalar_functions import LEAST_UNIFORM, SCALAR
 from causalvae.spec.structural import Mechanism, StructuralModel
@@ -179,7 +180,7 @@ class Sampler:
         first, stop = self.model.noise_columns[name]
         return np.asarray(rows[:, self._first_noise + first : self._first_noise + stop], dtype=np.float64)
 
-    def intervene(self, rows: Rows, factor: str, values: FloatArray, others: Literal["hold", "propagate"]) -> Rows:
+    def intervene(self, rows: Rows, factor: str, values: FloatArray, others: Others) -> Rows:
         """The same samples under do(`factor` = `values`).
 
         Parameters
@@ -188,9 +189,9 @@ class Sampler:
         factor : str
         values : float array, shape (n,)
             Taken as they are; of a variable with levels the level nearest to each.
-        others : {"hold", "propagate"}
+        others : "hold", "propagate" or Release
             ``propagate`` computes the descendants of `factor` again from their own noise, except those that an earlier
-            call has set; ``hold`` leaves every other variable as it is.
+            call has set; ``hold`` leaves every other variable as it is; `Release` computes only those that it names.
 
         Raises
         ------
@@ -204,8 +205,7 @@ class Sampler:
             values if chosen.is_continuous else np.asarray(chosen.values)[chosen.levels_at(np.asarray(values))]
         )
         changed[:, self._first_flag + position] = 1.0
-        if others == "propagate":
-            self._compute(changed, self.model.descendants(factor))
+        self._compute(changed, recomputed(others, self.model.descendants(factor)))
         return changed
 
     def _compute(self, rows: Rows, names: Sequence[str]) -> None:

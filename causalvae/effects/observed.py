@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from causalvae.data.others import recomputed
 from causalvae.effects.bootstrap import FloatArray
 from causalvae.effects.mediation import MediationArms
 from causalvae.effects.observational import ObservedSamples
@@ -61,7 +62,7 @@ def gather_samples(
     named = _mediators(arm, table)
     if isinstance(named, str):
         return Gathered(refusal=named)
-    followers = descendants if treatment.others == "propagate" else frozenset()
+    followers = frozenset(recomputed(treatment.others, sorted(descendants)))
     kept = [
         column.removeprefix("factor:")
         for column in table.columns

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from causalvae.data.dataset import Dataset
 from causalvae.data.factors import FloatArray, IntArray, Rows
+from causalvae.data.others import Others
 from causalvae.engine.values import DonorKey, derangement
 from causalvae.errors import CausalVAEError
 from causalvae.plan.types import Side
@@ -34,12 +35,13 @@ class Donors:
     pairs: IntArray
 
 
-def choose_donors(dataset: Dataset, rows: Mapping[Side, Rows], key: DonorKey) -> Donors:
+def choose_donors(dataset: Dataset, rows: Mapping[Side, Rows], key: DonorKey, others: Others = "hold") -> Donors:
     """The donors of a cohort's pairs.
 
     Without a factor to share: the base samples of other pairs, in a random cyclic order. With one: for each pair a
     sample, from either side of another pair, in which the factor has the value that it has on that side; the nearest
-    value where no sample has that one, and one of the `_NEAREST` nearest where the factor is continuous.
+    value where no sample has that one, and one of the `_NEAREST` nearest where the factor is continuous. Imposed: the
+    base samples of other pairs, in a random cyclic order, with the factor set to the pair's value on that side.
 
     Parameters
     ----------
@@ -47,17 +49,23 @@ def choose_donors(dataset: Dataset, rows: Mapping[Side, Rows], key: DonorKey) ->
     rows : mapping
         Side -> samples of the cohort, (n, width).
     key : DonorKey
+    others : "hold", "propagate" or Release
+        What happens to other factors where one is imposed.
 
     Raises
     ------
     CausalVAEError
         CV404 for fewer than two pairs, CV535 where a categorical factor's value is shared by no other pair.
     """
-    seed, given, side, crossed = key
+    seed, given, side, crossed, imposed = key
     n = len(rows["base"])
     if given is None:
         chosen = derangement(n, seed)
         return Donors(rows["base"][chosen], chosen)
+    if imposed:
+        chosen = derangement(n, seed)
+        values = dataset.values(rows[side])[:, dataset.space.position(given)]
+        return Donors(dataset.intervene(rows["base"][chosen], given, values, others), chosen)
     if n < 2:
         derangement(n, seed)
     pool = np.concatenate(list(rows.values()))

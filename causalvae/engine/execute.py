@@ -14,6 +14,7 @@ from causalvae.data.dataset import Dataset
 from causalvae.digest import digest
 from causalvae.engine.backends.backend import Backend, Work, open_backend
 from causalvae.engine.clock import busy_seconds
+from causalvae.engine.contrasts import measure_contrasts
 from causalvae.engine.effort import Extents
 from causalvae.engine.measurements import Measurements, StoredMeasurements, write_table
 from causalvae.engine.outcomes import Measure
@@ -144,6 +145,7 @@ def _execute(
     sites = tuple(dict.fromkeys(patch.site for arm in with_inner(distinct) for patch in arm.patches))
     clock = busy_seconds(chosen)
     responses = measure_responses(plan, runner, folder)
+    contrasts = measure_contrasts(runner, folder)
     controls = runner.controls(sites)
     if missing:
         _note_overheads(overheads + busy_seconds(chosen) - clock, folder / "costs")
@@ -163,7 +165,16 @@ def _execute(
     write_json(manifest, folder / "manifest.json")
     remove_stale(folder)
     return StoredMeasurements(
-        plan, pairs, table, observations, manifest, images, screens=scores, responses=responses, subspaces=learned
+        plan,
+        pairs,
+        table,
+        observations,
+        manifest,
+        images,
+        screens=scores,
+        responses=responses,
+        subspaces=learned,
+        contrasts=contrasts,
     )
 
 

@@ -30,6 +30,12 @@ responses
     ``output entropy``: entropy in nats of |change| over the output's numbers, divided by its sum, of the component
     ``first``. ``overlap``: |cosine| of the changes that ``first`` and ``second`` cause at the site. NaN where nothing
     changes.
+contrasts
+    One row a pair of each contrast that holds the declared graph against the data: ``factor`` (str, the one that is
+    set), ``pair`` (int), and of the inputs of both sides ``base:NAME``, ``counterfactual:NAME`` (an attribute measured
+    on the input), ``base:factor:NAME``, ``counterfactual:factor:NAME``. ``released:NAME``: another declared factor
+    where it alone follows the one that is set. ``donor:factor:NAME``: the factors of the sample from which the mapped
+    components took their values. Where the factor cannot be set there is no counterfactual side.
 subspaces
     One row a part of a site in which directions were learned: ``id`` (`causalvae.plan.learned.LearnedPart.id`),
     ``cohort``, ``site`` (str), ``units`` (list of int), ``window`` (list of [start, stop]), ``dim`` (int), ``basis``
@@ -83,6 +89,8 @@ class Measurements:
         See the module's docstring; empty where no latent was perturbed.
     subspaces : DataFrame
         See the module's docstring; empty where none was learned.
+    contrasts : DataFrame
+        See the module's docstring; empty where the graph declares no factor that can be set or is mapped.
     """
 
     plan: Plan
@@ -95,6 +103,7 @@ class Measurements:
     screens: pd.DataFrame = field(default_factory=pd.DataFrame)
     responses: pd.DataFrame = field(default_factory=pd.DataFrame)
     subspaces: pd.DataFrame = field(default_factory=pd.DataFrame)
+    contrasts: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     def open_table(self) -> OutcomeTable:
         """The outcomes as they are now, to be read arm by arm."""
@@ -126,13 +135,15 @@ class Measurements:
         return {name: self._sd(name) for name in self.plan.attributes}
 
     def _sd(self, name: str) -> float:
-        values = self.observations[f"attribute:{name}"].to_numpy(np.float64)
-        period = self.periods.get(name)
-        if period is not None:
-            angles = np.exp(2j * np.pi * values / period)
-            centre = np.angle(angles.mean()) * period / (2 * np.pi)
-            values = wrap(values - centre, period)
-        return float(values.std(ddof=1))
+        return deviation(self.observations[f"attribute:{name}"].to_numpy(np.float64), self.periods.get(name))
+
+
+def deviation(values: npt.NDArray[np.float64], period: float | None = None) -> float:
+    """Standard deviation of values, shape (n,); with a `period`, about their circular mean."""
+    if period is not None:
+        angles = np.exp(2j * np.pi * values / period)
+        values = wrap(values - np.angle(angles.mean()) * period / (2 * np.pi), period)
+    return float(values.std(ddof=1))
 
 
 class StoredMeasurements(Measurements):
@@ -140,7 +151,7 @@ class StoredMeasurements(Measurements):
 
     Parameters
     ----------
-    plan, pairs, observations, manifest, images, periods, screens, responses, subspaces
+    plan, pairs, observations, manifest, images, periods, screens, responses, subspaces, contrasts
         As of `Measurements`.
     table : FileTable
         Where the outcomes lie.
@@ -160,6 +171,7 @@ class StoredMeasurements(Measurements):
         screens: pd.DataFrame | None = None,
         responses: pd.DataFrame | None = None,
         subspaces: pd.DataFrame | None = None,
+        contrasts: pd.DataFrame | None = None,
     ) -> None:
         given = {
             "plan": plan,
@@ -171,6 +183,7 @@ class StoredMeasurements(Measurements):
             "screens": pd.DataFrame() if screens is None else screens,
             "responses": pd.DataFrame() if responses is None else responses,
             "subspaces": pd.DataFrame() if subspaces is None else subspaces,
+            "contrasts": pd.DataFrame() if contrasts is None else contrasts,
             "_files": table,
         }
         for name, value in given.items():
@@ -199,6 +212,7 @@ class StoredMeasurements(Measurements):
             self.screens,
             self.responses,
             self.subspaces,
+            self.contrasts,
         )
 
 

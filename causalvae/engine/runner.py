@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from causalvae.data.dataset import Dataset, as_finite
+from causalvae.data.others import Others
 from causalvae.data.split import Part
 from causalvae.engine.clock import busy_seconds
 from causalvae.engine.cohorts import CohortInputs, draw_cohort
@@ -237,7 +238,7 @@ class PlanRunner:
         donors: dict[DonorKey, tuple[Tensor, Tensor]] = {}
         keys = self._donor_keys(name, first) if with_donors else {}
         for key in keys:
-            chosen = self._donors(name, key)
+            chosen = self.donors(name, key)
             last = min(stop, keys[key])
             x = self._dataset.inputs(chosen.rows[first:last])
             donors[key] = (self._place(x), self._place(noise[torch.from_numpy(chosen.pairs[first:last])]))
@@ -257,10 +258,11 @@ class PlanRunner:
                         found[key] = max(found.get(key, 0), arm.pairs)
         return found
 
-    def _donors(self, cohort: str, key: DonorKey) -> Donors:
+    def donors(self, cohort: str, key: DonorKey) -> Donors:
         """The donors of all pairs of a cohort."""
         if (cohort, key) not in self._chosen:
-            self._chosen[cohort, key] = choose_donors(self._dataset, self.cohorts[cohort].rows, key)
+            drawn = self.cohorts[cohort]
+            self._chosen[cohort, key] = choose_donors(self._dataset, drawn.rows, key, _others(drawn.cohort))
         return self._chosen[cohort, key]
 
     def chunks(self, name: str) -> Iterator[ShardInputs]:
@@ -311,7 +313,7 @@ class PlanRunner:
         noise = self._noise_of(cohort).to(self.device)
         donors = {}
         for key in keys:
-            chosen = choose_donors(self._dataset, rows, key)
+            chosen = choose_donors(self._dataset, rows, key, _others(cohort))
             donors[key] = (self._dataset.inputs(chosen.rows).to(self.device), noise[torch.from_numpy(chosen.pairs)])
         return ShardInputs(name, 0, sides, noise, donors)
 
@@ -454,6 +456,10 @@ class PlanRunner:
                 )
                 return asdict(found)
         return {}
+
+
+def _others(cohort: Cohort) -> Others:
+    return "hold" if cohort.treatment is None else cohort.treatment.others
 
 
 def _png(image: Tensor) -> bytes:

@@ -33,13 +33,15 @@ class RelayKey(NamedTuple):
 class DonorKey(NamedTuple):
     """What tells the donors of one source from another's: its seed, and the factor that they share with which side.
 
-    `crossed` donors stand in for the other side of their pair, which serves itself where they are none.
+    `crossed` donors stand in for the other side of their pair, which serves itself where they are none. In `imposed`
+    donors the factor has been set to what it is on `side`.
     """
 
     seed: int
     given: str | None
     side: Side
     crossed: bool = False
+    imposed: bool = False
 
 
 class BasisKey(NamedTuple):
@@ -155,7 +157,7 @@ def source_value(
             return torch.zeros_like(own)
         case "constant":
             return torch.full_like(own, _number(source))
-        case "resample" | "interchange":
+        case "resample" | "interchange" | "randomised":
             return clean.donors[donor_key(source, side)][node]
         case "mean":
             return statistics.known_mean().expand_as(own)
@@ -206,12 +208,14 @@ def _other_codes(source: Source, own: Tensor, site: str, clean: CleanRuns, stati
 
 
 def donor_seed(source: Source) -> int:
-    """The seed by which a ``resample`` source chooses donors."""
+    """The seed by which a source chooses donors."""
     return 0 if source.seed is None else source.seed
 
 
 def donor_key(source: Source, side: Side) -> DonorKey:
     """Which donors a source takes on `side`; those that share nothing are the same on both."""
+    if source.kind == "randomised":
+        return DonorKey(donor_seed(source), source.given, OTHER[side], imposed=True)
     if source.kind == "interchange":
         return DonorKey(donor_seed(source), source.given, OTHER[side], True)
     return DonorKey(donor_seed(source), source.given, "base" if source.given is None else side)

@@ -1,56 +1,80 @@
-"""Arms by which the declared graph is held against the network."""
+"""Arms that hold the declared graph against the data, the network and the mapping.
+
+For every factor A one cohort sets A and holds all other declared factors. Nothing is taken from the declared edges, or
+an edge that the graph leaves out could not be found.
+"""
 
 from __future__ import annotations
 
-from typing import Literal
+from dataclasses import replace
 
+from causalvae.data.others import Others, Release
 from causalvae.plan.draft import Draft
 from causalvae.plan.resolve import joint_patches, label_of
 from causalvae.plan.treatments import treatment_of
-from causalvae.plan.types import OBSERVED, Cohort, Source
+from causalvae.plan.types import OBSERVED, Cohort, Contrast, Source
+from causalvae.spec.catalogue import known_data
 from causalvae.spec.schema import InputIntervention
 
 
 def plan_alignment(draft: Draft) -> None:
-    """Every factor set, where it can be, and every mapped component resampled."""
-    resample = Source("resample", seed=draft.spec.execution.seed)
-    for factor in draft.spec.graph.factors:
-        if factor not in draft.space.names or draft.space[factor].settable:
-            draft.clean_pair(f"alignment:input:{factor}", _alignment_cohort(draft, factor))
-        if factor in draft.spec.mapping:
-            owner = f"alignment:component:{factor}"
+    """Every factor set, where it can be, and its mapped components given another sample's values."""
+    spec = draft.spec
+    source = known_data(spec.data)
+    structural = source is not None and source.structural
+    undeclared = tuple(name for name in draft.space.names if name not in spec.graph.factors) if structural else ()
+    seed = spec.execution.seed
+    for factor in spec.graph.factors:
+        settable = factor not in draft.space.names or draft.space[factor].settable
+        if settable:
+            cohort = _cohort(draft, factor, undeclared, shared=not structural)
+            pairs = min(spec.alignment.pairs, draft.cohorts[cohort].samples)
+            draft.use(f"alignment:network:{factor}", "base", cohort, "base", (), pairs=pairs)
+            draft.use(f"alignment:network:{factor}", "counterfactual", cohort, "counterfactual", (), pairs=pairs)
+            donors = Source("randomised", seed=seed, given=factor)
+        else:
+            cohort, pairs = OBSERVED, min(spec.alignment.pairs, draft.cohorts[OBSERVED].samples)
+            donors = Source("resample", seed=seed)
+        mapped = factor in spec.mapping and pairs > 1
+        if mapped:
+            owner = f"alignment:mapping:{factor}"
             found = draft.resolver.find(f"${factor}", f"mapping.{factor}")
-            pairs = draft.spec.data.samples
-            draft.use(owner, "base", OBSERVED, "base", (), pairs=pairs)
+            draft.use(owner, "base", cohort, "base", (), pairs=pairs)
             draft.use(
                 owner,
                 "perturbation",
-                OBSERVED,
+                cohort,
                 "base",
-                joint_patches(found, resample, owner),
+                joint_patches(found, donors, owner),
                 pairs=pairs,
                 component=label_of(found),
                 granularity="set",
             )
+        if settable or mapped:
+            released = tuple(name for name in spec.graph.factors if name != factor) if settable else ()
+            contrast = Contrast(cohort, factor, pairs, released, undeclared, donors if mapped else None)
+            draft.contrasts.append(contrast)
 
 
-def _alignment_cohort(draft: Draft, factor: str) -> str:
-    """A cohort that resamples `factor`: an input intervention's own where there is one.
+def _cohort(draft: Draft, factor: str, undeclared: tuple[str, ...], shared: bool) -> str:
+    """A cohort that resamples `factor` and holds all other declared factors.
 
-    Its descendants among the factors follow where the graph declares any, since what an ancestor does to an
-    attribute is done through them; all others are held.
+    An input intervention's own where that does the same and `shared` allows it. Where factors make one another it does
+    not: an ordered pair's base may be the side that was set, from which no other factor can be released.
     """
-    edges = draft.spec.graph.edge_pairs
-    follows = any(parent == factor and child in draft.spec.graph.factors for parent, child in edges)
-    others: Literal["hold", "propagate"] = "propagate" if follows else "hold"
-    for intervention in draft.spec.interventions:
+    others: Others = Release(undeclared) if undeclared else "hold"
+    for intervention in draft.spec.interventions if shared else ():
         section = intervention.input
-        if section is not None and section.factor == factor and section.set == "resample" and section.others == others:
+        if (
+            section is not None
+            and (section.factor, section.set, section.others) == (factor, "resample", others)
+            and draft.spec.data.samples >= draft.spec.alignment.pairs
+        ):
             return draft.cohort(intervention.name)
     # Parentheses, so that no intervention can have the same name.
     name = f"do({factor})"
     if name not in draft.cohorts:
-        section = InputIntervention(factor=factor, others=others)
-        treatment = treatment_of(name, section, draft.space)
-        draft.add_cohort(Cohort(name, draft.spec.data.samples, draft.spec.data.seed, treatment))
+        section = InputIntervention(factor=factor, contrast="as_drawn")
+        treatment = replace(treatment_of(name, section, draft.space), others=others)
+        draft.add_cohort(Cohort(name, draft.spec.alignment.pairs, draft.spec.data.seed, treatment))
     return name

@@ -69,6 +69,7 @@ def compile_spec(
         screens=tuple(draft.screens),
         compared=draft.compared,
         split=SplitRule.of(spec.data.split),
+        contrasts=tuple(draft.contrasts),
         traversals=_traversals(draft),
         batch_rows=CPU_ROWS if spec.execution.batch_rows == "auto" else spec.execution.batch_rows,
         auto_rows=spec.execution.batch_rows == "auto",

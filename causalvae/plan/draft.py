@@ -10,7 +10,7 @@ from causalvae.errors import CausalVAEError
 from causalvae.models.components import Component, ComponentMap
 from causalvae.plan.resolve import Resolver, in_network_order, joint_patches, label_of
 from causalvae.plan.treatments import treatment_of
-from causalvae.plan.types import OBSERVED, Arm, Cohort, Patch, Role, Screen, Side, Source, Use
+from causalvae.plan.types import OBSERVED, Arm, Cohort, Contrast, Patch, Role, Screen, Side, Source, Use
 from causalvae.spec.schema import InputIntervention, Spec
 
 INTERCHANGE = Source("interchange")
@@ -41,7 +41,7 @@ class Draft:
     resolver : Resolver
     cohorts : dict
         Name -> cohort.
-    arms, uses, screens : list
+    arms, uses, screens, contrasts : list
     compared : dict
         As `Plan.compared`.
     """
@@ -56,6 +56,7 @@ class Draft:
         self.arms: list[Arm] = []
         self.uses: list[Use] = []
         self.screens: list[Screen] = []
+        self.contrasts: list[Contrast] = []
         self.compared: dict[str, tuple[str, ...]] = {}
 
     def use(

@@ -27,4 +27,4 @@ def restrict(plan: Plan, owners: tuple[str, ...], roles: tuple[Role, ...], pairs
         replace(cohort, samples=min(cohort.samples, pairs)) for cohort in plan.cohorts if cohort.name in needed
     )
     screens = tuple(screen for screen in plan.screens if screen.owner in owners and "sweep" in roles)
-    return replace(plan, cohorts=cohorts, arms=arms, uses=uses, traversals=(), passes=(), screens=screens)
+    return replace(plan, cohorts=cohorts, arms=arms, uses=uses, traversals=(), passes=(), screens=screens, contrasts=())

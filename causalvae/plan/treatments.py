@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 from causalvae.data.factors import Factor, FactorSpace
+from causalvae.data.others import Others, Release
 from causalvae.errors import CausalVAEError
 from causalvae.plan.types import Treatment
 from causalvae.spec.schema import InputIntervention, SetTo
@@ -51,7 +52,8 @@ def treatment_of(name: str, section: InputIntervention, space: FactorSpace) -> T
             start_level = _known_level(factor, section.set.start, name)
     rises = factor.kind in ("ordinal", "continuous") and section.set == "resample"
     contrast = section.contrast or ("increase" if rises else "as_drawn")
-    return Treatment(name, section.factor, level, section.others, contrast, value, start_level, start_value)
+    others: Others = section.others if isinstance(section.others, str) else Release(section.others.names)
+    return Treatment(name, section.factor, level, others, contrast, value, start_level, start_value)
 
 
 def _value(name: str, given: float | str) -> float:

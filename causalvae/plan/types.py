@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
+from causalvae.data.others import Others
 from causalvae.data.split import SplitRule
 from causalvae.digest import digest
 
@@ -30,6 +31,7 @@ SourceKind = Literal[
     "code_swap",
     "code_frequency",
     "relayed",
+    "randomised",
 ]
 
 OBSERVED = "observed"
@@ -50,7 +52,7 @@ class Treatment:
         The factor that is set; None swaps the whole sample for another.
     level : int or None
         The level it is set to; None draws another level for each pair.
-    others : {"hold", "propagate"}
+    others : "hold", "propagate" or Release
         What happens to the factor's descendants in the data's structural model.
     contrast : {"increase", "as_drawn"}
         Whether pairs are ordered so that the factor rises.
@@ -65,7 +67,7 @@ class Treatment:
     name: str
     factor: str | None
     level: int | None
-    others: Literal["hold", "propagate"]
+    others: Others
     contrast: Literal["increase", "as_drawn"]
     value: float | None = None
     start_level: int | None = None
@@ -107,6 +109,9 @@ class Source:
     ``interchange`` from those in which it has the other side's; its own other side serves where there is none.
     `joint` tells apart the constants of components that are patched one at a time: it names what is patched together.
 
+    ``randomised``: its value for another base sample of the cohort in which the factor `given` has been set to what it
+    is on the other side of the pair. Unlike the pair's own other side, that sample differs in everything else too.
+
     ``relayed``: what the component is in a run of the same side in which the patches `upstream` are in place, whose own
     sources may be relayed in turn; without any, its own clean value. So a change is sent along named edges alone
     (path-specific effects: Avin, Shpitser & Pearl 2005).
@@ -122,7 +127,9 @@ class Source:
     @property
     def has_donors(self) -> bool:
         """Whether values come from the runs of other pairs."""
-        return self.kind == "resample" or (self.kind == "interchange" and self.given is not None)
+        if self.kind == "interchange":
+            return self.given is not None
+        return self.kind in ("resample", "randomised")
 
     @property
     def label(self) -> str:
@@ -282,6 +289,33 @@ class Traversal:
 
 
 @dataclass(frozen=True)
+class Contrast:
+    """What is read of the data themselves for one factor, beside what the network makes of them.
+
+    On the first `pairs` pairs of a cohort: every attribute on both inputs, each of the `released` factors where it
+    alone follows the factor that is set, and the factors of the donors of ``randomised`` or ``resample`` patches.
+
+    Parameters
+    ----------
+    cohort, factor : str
+    pairs : int
+    released : tuple of str
+        The other declared factors.
+    undeclared : tuple of str
+        Variables that the graph does not declare: these follow in every case.
+    donors : Source or None
+        Whose donors are listed.
+    """
+
+    cohort: str
+    factor: str
+    pairs: int
+    released: tuple[str, ...]
+    undeclared: tuple[str, ...] = ()
+    donors: Source | None = None
+
+
+@dataclass(frozen=True)
 class Screen:
     """First-order screening of a sweep on one side: all its components are ranked, and only some are run exactly.
 
@@ -368,6 +402,8 @@ class Plan:
         Owner of a latent perturbation -> the sites at which its activation changes are compared.
     split : SplitRule or None
         How finite data are divided into samples to fit, to select and to test on; None takes all for everything.
+    contrasts : tuple of Contrast
+        What is read of the data themselves.
     """
 
     name: str
@@ -391,6 +427,7 @@ class Plan:
     captured_by: str = "torch.export"
     compared: dict[str, tuple[str, ...]] = field(default_factory=dict)
     split: SplitRule | None = None
+    contrasts: tuple[Contrast, ...] = ()
 
     @property
     def outputs(self) -> tuple[str, ...]:
@@ -428,6 +465,7 @@ class Plan:
                 "traversals": [(strip.latent, strip.quantiles, strip.sample) for strip in self.traversals],
                 "screens": [asdict(screen) for screen in self.screens],
                 "screened": screened,
+                "contrasts": [asdict(contrast) for contrast in self.contrasts],
                 "seed": self.seed,
                 "options": {name: value for name, value in self.options.items() if name != "pack"},
             }

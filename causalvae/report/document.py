@@ -10,6 +10,14 @@ from markupsafe import Markup
 
 from causalvae.circuits.types import Multiverse, Verdict
 from causalvae.report import effect_tables, glossary, tables
+from causalvae.report.alignment_tables import (
+    independence_table,
+    independence_words,
+    interchange_table,
+    pair_table,
+    support_words,
+)
+from causalvae.report.alignment_words import headline_sentences
 from causalvae.report.blocks import (
     Block,
     Document,
@@ -56,6 +64,9 @@ from causalvae.report.tables import bound_words, owner_name
 from causalvae.results import Results, TraversalStrip
 
 _FEW_ROWS = 24
+
+
+_MOST_PAIRS = 24
 
 
 def build_document(results: Results) -> Document:
@@ -154,12 +165,16 @@ def _graph_section(results: Results) -> Section | None:
         edges = recovered_edges(graph, alignment)
         counts = Counter(edge.style for edge in edges)
         label = "The recovered graph: " + ", ".join(f"{count} {style}" for style, count in counts.items())
-        how = "do(factor) on the input" if alignment.primary == "input" else "the mapped components patched"
-        figures.append(Figure(draw_graph(graph, edges, layout, label), f"Recovered: what intervening shows ({how})."))
+        figures.append(
+            Figure(
+                draw_graph(graph, edges, layout, label),
+                "Recovered: what intervening shows on data, network and mapping; a mark says where the first departs.",
+            )
+        )
         words = {
             "supported": "supported: declared and present",
-            "missing": "missing: declared and shown absent",
-            "spurious": "spurious: present and not declared",
+            "missing": "missing: declared, and lost by data, network or mapping",
+            "spurious": "spurious: not declared, or invented by network or mapping",
             "undecided": "undecided: shown neither present nor absent",
             "untested": "untested: declared, no intervention tests it",
         }
@@ -342,21 +357,27 @@ def _alignment_section(results: Results) -> Section | None:
     alignment = results.alignment
     if alignment is None:
         return None
-    blocks: list[Block] = [tables.agreement_table(alignment)]
-    ways = [alignment.primary, *(via for via in ("input", "component") if via != alignment.primary)]
-    for via in ways:
-        table = tables.edge_table(alignment, via)
-        if table.rows:
-            blocks.append(table if via == alignment.primary else Folded(table.caption, table))
+    blocks: list[Block] = [Prose(f"{item.mark} {item.text}") for item in headline_sentences(alignment)]
+    every, short = pair_table(alignment), pair_table(alignment, every=False)
+    if len(every.rows) > _MOST_PAIRS and short.rows:
+        blocks += [short, Folded(f"{every.caption} ({len(every.rows)})", every)]
+    elif every.rows:
+        blocks.append(every)
+    if alignment.interchanges:
+        blocks.append(interchange_table(alignment))
+    if words := support_words(alignment):
+        blocks.append(Prose(words))
     if alignment.independencies:
-        table = tables.independence_table(alignment)
+        table = independence_table(alignment)
+        blocks.append(Prose(independence_words(alignment)))
         blocks.append(Folded(f"{table.caption} ({len(table.rows)})", table) if len(table.rows) > 12 else table)
     blocks += [Prose(note) for note in alignment.notes]
     return Section(
         "alignment",
-        "Agreement with the declared graph",
-        "Each relation is tested by intervening on the factor, and the independencies that the declared graph implies "
-        f"are tested on the measured variables. p-values are corrected ({alignment.correction}) at alpha "
+        "Agreement of graph, data, network and mapping",
+        "For every pair of a declared factor and another node, the factor is set and all other declared factors are "
+        "held. The graph is compared with the data, the network's outputs with the data, and what the mapped "
+        f"components do with what the network does. p-values are corrected ({alignment.correction}) at alpha "
         f"{alignment.alpha:g}.",
         tuple(blocks),
     )
@@ -429,7 +450,7 @@ def _used_terms(results: Results) -> tuple[Term, ...]:
     if any(check.method == "observational" for check in results.cross_checks):
         terms.append(glossary.OBSERVATIONAL)
     if results.alignment is not None:
-        terms += [glossary.EDGE, glossary.AGREEMENT, glossary.FISHER]
+        terms += [glossary.EDGE, glossary.INTERCHANGE, glossary.FISHER]
     if results.graph.vectors:
         terms.append(glossary.VECTOR)
     if results.latents:

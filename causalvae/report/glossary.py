@@ -306,9 +306,10 @@ OBSERVATIONAL = Term(
 EDGE = Term(
     "Edge of the recovered graph",
     "edge",
-    "effect = √(mean of Δᵢ²) / sd(Y), against a tolerance",
-    "Supported: declared and present. Missing: declared and shown absent. Spurious: present and not declared. "
-    "Absent: not declared and shown absent. Undecided: shown to be neither.",
+    "data: √(mean of Δᵢ²) / sd(B) under do(A), all other declared factors held; network and mapping: the share "
+    "⟨Δ, Δ before⟩ / ⟨Δ before, Δ before⟩, or √(mean of Δᵢ²) / sd(B) where there should be no effect",
+    "Supported: declared, present in the data, kept by network and mapping. Missing: declared and absent in the data, "
+    "or lost on the way. Spurious: present and not declared, or invented on the way. Undecided: shown to be neither.",
 )
 FISHER = Term(
     "Fisher's C",
@@ -317,12 +318,11 @@ FISHER = Term(
     "Tests all independencies that the declared graph implies at once. A small p means that the graph misses a "
     "dependence.",
 )
-AGREEMENT = Term(
-    "Precision, recall, F1, SHD",
-    "agreement",
-    "precision = supported / (supported + spurious); recall = supported / (supported + missing); "
-    "SHD = relations that differ",
-    "How the recovered relations agree with the declared ones. Undecided relations count as they are declared in SHD.",
+INTERCHANGE = Term(
+    "Interchange accuracy of the mapping",
+    "interchange accuracy",
+    "share of pairs with |Y(x; c ← c(s)) − Y(x′)| ≤ sd(Y) / 4 for every attribute Y, s another sample with A = A(x′)",
+    "How often the components mapped to a factor do what the network does when the factor itself is set.",
 )
 VECTOR = Term(
     "Vector outcome",

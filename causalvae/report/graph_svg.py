@@ -8,10 +8,10 @@ from itertools import pairwise
 
 from markupsafe import Markup
 
-from causalvae.alignment.types import Alignment, EdgeCheck
+from causalvae.alignment.types import Alignment, PairCheck
+from causalvae.report.alignment_words import pair_words
 from causalvae.report.glossary import SYMBOLS
 from causalvae.report.graph_layout import Edge, Layout, Point, lay_out
-from causalvae.report.numbers import format_interval
 from causalvae.report.svg import coordinate, drawing, element, shorten
 from causalvae.results import GraphSummary
 
@@ -36,18 +36,18 @@ def declared_edges(graph: GraphSummary) -> list[DrawnEdge]:
 
 
 def recovered_edges(graph: GraphSummary, alignment: Alignment) -> list[DrawnEdge]:
-    """The relations that were tested in the primary way, but for those that are rightly absent.
+    """The pairs that are declared or depart, each by the first of graph, network and mapping that departs.
 
-    A declared edge that no intervention tests is kept, as ``untested``.
+    A declared edge that was not tested is kept, as ``untested``.
     """
-    checks = {(check.source, check.target): check for check in alignment.edges if check.via == alignment.primary}
+    checks = {(check.source, check.target): check for check in alignment.pairs}
     drawn = [
         DrawnEdge(source, target, "untested", f"{source} → {target}: declared, not tested by an intervention")
         for source, target in graph.edges
         if (source, target) not in checks
     ]
     for (source, target), check in checks.items():
-        if check.status != "absent":
+        if check.declared or check.status not in ("absent", "untested"):
             drawn.append(DrawnEdge(source, target, check.status, _describe(check)))
     return drawn
 
@@ -180,10 +180,9 @@ def _draw_node(name: str, kind: str, mapping: Mapping[str, tuple[str, ...]], cen
     return element("g", *parts, class_=f"node node-{kind}")
 
 
-def _describe(check: EdgeCheck) -> str:
+def _describe(check: PairCheck) -> str:
     declared = "declared" if check.declared else "not declared"
-    effect = format_interval(check.effect, check.lower, check.upper)
-    return f"{check.source} → {check.target}: {check.status} ({declared}); effect {effect} sd"
+    return f"{check.source} → {check.target}: {check.status} ({declared}). {pair_words(check)}"
 
 
 def _pair(point: Point) -> str:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from causalvae.alignment.types import Alignment
 from causalvae.circuits.types import ClaimTest, Verdict
 from causalvae.report.glossary import passed_words, status_words, term_of
 from causalvae.report.numbers import (
@@ -17,7 +15,6 @@ from causalvae.report.numbers import (
     format_interval,
     format_number,
     format_p,
-    p_words,
 )
 from causalvae.results import CostRow, Results
 
@@ -143,72 +140,6 @@ def refutation_table(results: Results) -> Table:
                 r.rule,
             )
             for r in results.refutations
-        ),
-    )
-
-
-def agreement_table(alignment: Alignment) -> Table:
-    """The summary figures of the declared graph's agreement."""
-    rows = [
-        ("Precision", format_number(alignment.precision), "of the relations found present, the share declared"),
-        ("Recall", format_number(alignment.recall), "of the declared relations, the share found present"),
-        ("F1", format_number(alignment.f1), "harmonic mean of both"),
-        ("SHD", format_count(alignment.shd), "relations that differ; undecided ones count as declared"),
-        ("Fisher's C", format_number(alignment.fisher_c), p_words(alignment.fisher_p)),
-    ]
-    rejected = sum(check.rejected for check in alignment.independencies)
-    rows.append(
-        (
-            "Independencies",
-            f"{len(alignment.independencies) - rejected} of {len(alignment.independencies)}",
-            f"implied by the graph and not rejected ({alignment.test}, {alignment.correction}, "
-            f"alpha {alignment.alpha:g}, {format_count(alignment.samples)} samples)",
-        )
-    )
-    return Table("Agreement of the declared graph", columns("Measure", "Value#", "Meaning"), tuple(rows))
-
-
-def edge_table(alignment: Alignment, via: str) -> Table:
-    """Every factor and attribute, tested one way."""
-    checks = [check for check in alignment.edges if check.via == via]
-    tolerance = next((check.tolerance for check in checks), None)
-    how = "do(factor) on the input" if via == "input" else "the mapped components set to another sample's value"
-    return Table(
-        f"Relations tested by intervention: {how}",
-        columns("From", "To", "Declared", "Found", "Effect [interval] (sd)#", "p present#", "p absent#", "Pairs#"),
-        tuple(
-            (
-                check.source,
-                check.target,
-                "yes" if check.declared else "no",
-                status_words(check.status),
-                format_interval(check.effect, check.lower, check.upper),
-                format_p(check.p_present),
-                format_p(check.p_absent),
-                format_count(check.n),
-            )
-            for check in checks
-        ),
-        ()
-        if tolerance is None or math.isnan(tolerance)
-        else (f"An effect below the tolerance of {tolerance:g} sd counts as none.",),
-    )
-
-
-def independence_table(alignment: Alignment) -> Table:
-    """The conditional independencies that the declared graph implies."""
-    return Table(
-        "Implied independencies",
-        columns("Independence", "Statistic#", "p#", "p corrected#", "Result"),
-        tuple(
-            (
-                f"{check.left} ⊥ {check.right}" + (f" | {', '.join(check.given)}" if check.given else ""),
-                format_number(check.statistic),
-                format_p(check.p_value),
-                format_p(check.p_adjusted),
-                "✗ rejected" if check.rejected else "✓ not rejected",
-            )
-            for check in alignment.independencies
         ),
     )
 

@@ -8,6 +8,7 @@ from causalvae.spec.catalogue import RESERVED_INTERVENTIONS
 from causalvae.spec.diagnostics import Finding, Path, list_choices, nearest, show_text
 from causalvae.spec.draft import Draft, Named
 from causalvae.spec.entries import FactorEntry
+from causalvae.spec.intervention_section import ReleaseSection
 from causalvae.spec.outcome_checks import check_outcome, check_size, is_known, is_reached
 from causalvae.spec.route_checks import check_route
 from causalvae.spec.schema import Bound, Hypothesis, InputIntervention, Intervention, MediationIntervention, SetTo
@@ -235,7 +236,9 @@ def _check_input(draft: Draft, section: InputIntervention, path: Path) -> list[F
         )
     structural = draft.source.structural if draft.source is not None else True
     below = [name for name in draft.factors if draft.edges_sound and name in draft.reach(section.factor)]
-    if section.others == "propagate" and not structural and below:
+    if isinstance(section.others, ReleaseSection):
+        findings += _check_release(draft, section.factor, section.others, (*path, "others", "release"))
+    elif section.others == "propagate" and not structural and below:
         findings.append(
             Finding(
                 "CV065",
@@ -246,6 +249,34 @@ def _check_input(draft: Draft, section: InputIntervention, path: Path) -> list[F
             )
         )
     return findings
+
+
+def _check_release(draft: Draft, factor: str, section: ReleaseSection, path: Path) -> list[Finding]:
+    """Findings on the variables that are to follow the factor that is set."""
+    if draft.source is None:
+        return []
+    if not draft.source.structural:
+        return [
+            Finding(
+                "CV065",
+                path,
+                f"{list_choices(section.names, most=3)} cannot follow '{factor}': the data source has no structural "
+                "model",
+                "Write `others: hold`.",
+            )
+        ]
+    names = [known.name for known in draft.source.factors if known.name != factor]
+    return [
+        Finding(
+            "CV063",
+            path,
+            f"{show_text(name)} is no variable of the data that could follow '{factor}'",
+            f"Those are: {list_choices(names).replace(' or ', ' and ') or 'none'}.",
+            nearest(name, names),
+        )
+        for name in section.names
+        if name not in names
+    ]
 
 
 def _check_start(known: FactorEntry, section: InputIntervention, chosen: SetTo, path: Path) -> list[Finding]:

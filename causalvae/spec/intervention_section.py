@@ -35,6 +35,19 @@ class SetTo(Section):
     start: Number | str | None = Field(default=None, alias="from", description="What the base inputs are set to.")
 
 
+class ReleaseSection(Section):
+    """Let some of the set factor's descendants follow it, and hold all others."""
+
+    release: Name | Annotated[tuple[Name, ...], Field(min_length=1)] = Field(
+        description="A variable of the data, or a list of them."
+    )
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The variables that follow."""
+        return (self.release,) if isinstance(self.release, str) else self.release
+
+
 class InputIntervention(Section):
     """Level 1: change a factor of the input."""
 
@@ -47,8 +60,12 @@ class InputIntervention(Section):
             "place of each, which needs no factors."
         ),
     )
-    others: Literal["hold", "propagate"] = Field(
-        default="hold", description="What happens to the factor's descendants among the factors."
+    others: Literal["hold", "propagate"] | ReleaseSection = Field(
+        default="hold",
+        description=(
+            "What happens to the factor's descendants in the data's structural model: hold keeps them, propagate "
+            "computes them again, {release: b} computes b alone again, which shows the direct effect on b."
+        ),
     )
     contrast: Literal["increase", "as_drawn"] | None = Field(
         default=None,

@@ -52,6 +52,7 @@ from causalvae.spec.section import (
     ModestCount,
     Name,
     Number,
+    PairCount,
     Section,
     Seed,
 )
@@ -230,6 +231,7 @@ class AlignmentSection(Section):
         description="Effects below this many standard deviations of the attribute count as none.",
     )
     samples: ModestCount = Field(default=1000, description="Samples that the implied independencies are tested on.")
+    pairs: PairCount = Field(default=512, description="Pairs for each factor that is set; at least 2.")
 
 
 class ExecutionSection(Section):
@@ -395,6 +397,8 @@ class Spec(Section):
             del content["disentanglement"]
         if not self.estimation.bca:
             del content["estimation"]["interval"]
+        if self.alignment.pairs == AlignmentSection().pairs:
+            del content["alignment"]["pairs"]
         return digest(content)
 
     def variant(self, name: str) -> Spec:

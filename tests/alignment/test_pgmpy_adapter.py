@@ -1,4 +1,3 @@
-import itertools
 import logging
 import subprocess
 import sys
@@ -13,13 +12,19 @@ from causalvae.alignment.pgmpy_adapter import (
     check_independencies,
     combine_p_values,
     covariance_test,
-    structural_hamming_distance,
-    to_dag,
 )
 from causalvae.alignment.variables import Variable, gather_variables
 from causalvae.graph import CausalGraph, Independence
-from causalvae.graph import structural_hamming_distance as count_differences
 from tests.alignment.planted import MECHANISMS, area, run_planted
+
+
+def to_dag(graph: CausalGraph):
+    from pgmpy.base import DAG
+
+    dag = DAG()
+    dag.add_nodes_from(graph.nodes)
+    dag.add_edges_from(graph.edges)
+    return dag
 
 
 def test_fishers_c_is_uniform_under_the_truth() -> None:
@@ -52,9 +57,7 @@ def test_fishers_c_equals_pgmpys() -> None:
     variables = gather_variables(run.spec, run.measurements)
     found = check_independencies(run.graph.implied_independencies(), variables, 0.05, "holm")
     frame = pd.DataFrame({name: variable.values for name, variable in variables.items()})
-    theirs = FisherC(ci_test=covariance_test(variables), show_progress=False)(
-        X=frame, causal_graph=to_dag(run.graph.nodes, run.graph.edges)
-    )
+    theirs = FisherC(ci_test=covariance_test(variables), show_progress=False)(X=frame, causal_graph=to_dag(run.graph))
     assert found.fisher_p == pytest.approx(theirs, rel=1e-9)
     assert found.fisher_c == pytest.approx(-2 * sum(np.log(c.p_value) for c in found.checks))
 
@@ -67,7 +70,7 @@ def test_pgmpys_other_users_of_a_test_take_it() -> None:
     variables = gather_variables(run.spec, run.measurements)
     frame = pd.DataFrame({name: variable.values for name, variable in variables.items()})
     implied = ImpliedCIs(ci_test=covariance_test(variables), show_progress=False)(
-        X=frame, causal_graph=to_dag(run.graph.nodes, run.graph.edges)
+        X=frame, causal_graph=to_dag(run.graph)
     )
     assert implied["p-value"].between(0, 1).all()
     learner = PC(variant="stable", ci_test=covariance_test(variables), show_progress=False).fit(frame)
@@ -121,33 +124,6 @@ def test_combined_p_values_equal_scipys() -> None:
     assert np.isfinite(combine_p_values([0.0])[0])
 
 
-@pytest.mark.parametrize("seed", range(20))
-def test_distance_equals_a_direct_count(seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    factors, attributes = ("a", "b", "c"), ("p", "q")
-    nodes = (*factors, *attributes)
-
-    def draw_edges() -> set[tuple[str, str]]:
-        order = rng.permutation(nodes).tolist()
-        return {pair for pair in itertools.combinations(order, 2) if rng.random() < 0.4}
-
-    declared, recovered = draw_edges(), draw_edges()
-    found = structural_hamming_distance(nodes, declared, recovered)
-    direct = sum(
-        ((a, b) in declared, (b, a) in declared) != ((a, b) in recovered, (b, a) in recovered)
-        for a, b in itertools.combinations(nodes, 2)
-    )
-    assert found == direct
-    assert found == count_differences(
-        *(CausalGraph(factors, attributes, tuple(edges)) for edges in (declared, recovered))
-    )
-
-
-def test_distance_of_empty_graphs() -> None:
-    assert structural_hamming_distance(("a", "b"), set(), set()) == 0
-    assert structural_hamming_distance((), set(), set()) == 0
-
-
 def test_pgmpy_is_quiet_and_loaded_only_when_used(caplog: pytest.LogCaptureFixture) -> None:
     code = "import sys, causalvae.alignment.assess; assert not any(m.split('.')[0] == 'pgmpy' for m in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
@@ -156,7 +132,6 @@ def test_pgmpy_is_quiet_and_loaded_only_when_used(caplog: pytest.LogCaptureFixtu
     with warnings.catch_warnings(), caplog.at_level(logging.INFO):
         warnings.simplefilter("error")
         check_independencies(run.graph.implied_independencies(), variables, 0.05, "holm")
-        structural_hamming_distance(("a", "b"), {("a", "b")}, set())
     assert not caplog.records
 
 

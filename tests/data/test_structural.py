@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from causalvae.data.others import Release
 from causalvae.data.pairs import draw_pairs
 from causalvae.data.scm import open_pendulum, open_scm
 from causalvae.data.structural import ARRAY, Sampler
@@ -332,3 +333,29 @@ def test_a_parameter_outside_its_domain_under_do_is_named():
     rows = dataset.draw(5, np.random.default_rng(0))
     with pytest.raises(CausalVAEError, match=r"CV220.*the probability of `bernoulli\(a / 2\)` is 1.5 where a = 3"):
         dataset.intervene(rows, "a", np.full(5, 3.0), "propagate")
+
+
+def test_release_recomputes_what_it_names_and_holds_everything_else():
+    dataset = table()
+    rows = dataset.draw(200, np.random.default_rng(5))
+    new = np.random.default_rng(6).uniform(1, 3, len(rows))
+    released = dataset.intervene(rows, "base", new, Release(("bent",)))
+    both = dataset.intervene(rows, "base", new, Release(("last", "bent")))
+    samples = zip(per_sample(dataset, rows), per_sample(dataset, released), per_sample(dataset, both), new, strict=True)
+    moved = 0
+    for (before, noise), (after, _), (two, _), value in samples:
+        # noisy is held, so that last sees the change through bent alone.
+        expected = naive({**before, "base": value, "bent": naive_bent(before, noise, value)}, noise)
+        assert {name for name in before if after[name] != before[name]} <= {"base", "bent"}
+        assert after["bent"] == two["bent"] == pytest.approx(expected["bent"], abs=1e-12)
+        assert two["last"] == pytest.approx(expected["last"], abs=1e-12)
+        assert two["noisy"] == before["noisy"]
+        moved += after["bent"] != before["bent"]
+    assert moved > 100
+    nothing = dataset.intervene(rows, "last", new, Release(("bent", "nowhere")))
+    np.testing.assert_array_equal(dataset.values(nothing)[:, :-1], dataset.values(rows)[:, :-1])
+
+
+def naive_bent(before, noise, base):
+    free = {name: before[name] for name in ("kind", "step", "coin")} | {"base": base}
+    return naive(free, noise)["bent"]

@@ -81,7 +81,7 @@ DOCUMENT: dict[str, Any] = {
             "null": {"samples": 25, "pairs": 16},
         },
     ],
-    "alignment": {"samples": 60},
+    "alignment": {"samples": 60, "pairs": 40},
 }
 
 

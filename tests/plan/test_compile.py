@@ -163,24 +163,40 @@ def test_hypotheses_have_their_nulls(plan: Plan) -> None:
     assert only(plan, owner, "sufficiency")[1].pairs == 40
 
 
-def test_alignment_does_every_factor_and_every_mapped_component(plan: Plan) -> None:
+def test_alignment_sets_every_factor_and_gives_mapped_components_a_randomised_donor(plan: Plan) -> None:
+    # The grid has no edges between factors, so that a cohort which holds the others may be shared.
     cohorts = {"shape": "do(shape)", "scale": "resize", "x": "do(x)"}
     for factor, cohort in cohorts.items():
         for role in ("base", "counterfactual"):
-            assert only(plan, f"alignment:input:{factor}", role)[1].cohort == cohort
-    assert not plan.uses_of("alignment:component:shape")
-    _, base = only(plan, "alignment:component:x", "base")
-    use, arm = only(plan, "alignment:component:x", "perturbation")
-    assert (base.cohort, base.pairs, arm.pairs) == ("observed", 40, 40)
-    assert arm.patches == (Patch("latent", (1, 4), Source("resample", seed=0)),)
+            assert only(plan, f"alignment:network:{factor}", role)[1].cohort == cohort
+    assert not plan.uses_of("alignment:mapping:shape")
+    _, base = only(plan, "alignment:mapping:x", "base")
+    use, arm = only(plan, "alignment:mapping:x", "perturbation")
+    assert (base.cohort, base.pairs, arm.pairs) == ("do(x)", 40, 40)
+    donors = Source("randomised", seed=0, given="x")
+    assert arm.patches == (Patch("latent", (1, 4), donors),)
     assert (use.component, use.granularity) == ("latent[1] + latent[4]", "set")
+    assert {contrast.factor: contrast.donors for contrast in plan.contrasts} == {
+        "shape": None,
+        "scale": Source("randomised", seed=0, given="scale"),
+        "x": donors,
+    }
+    assert plan.contrasts[0].released == ("scale", "x")
+
+
+@pytest.mark.parametrize("edges", [[], ["scale -> x"]])
+def test_alignment_takes_nothing_from_the_declared_edges(plan: Plan, edges: list[str]) -> None:
+    declared = [*DOCUMENT["graph"]["edges"], *edges]
+    other = compiled(make_spec(graph={**DOCUMENT["graph"], "edges": declared}))
+    mine, theirs = ({use.arm for use in p.uses if use.owner.startswith("alignment:")} for p in (plan, other))
+    assert mine == theirs
 
 
 def test_an_interventions_name_cannot_take_an_alignment_cohort() -> None:
     """An intervention called do-x that does something else is not what do(x) is measured on."""
     other = {"name": "do-x", "input": {"factor": "scale", "set": {"to": 1.0}}}
     plan = compiled(make_spec(interventions=[*DOCUMENT["interventions"], other]))
-    treatment = plan.cohort(only(plan, "alignment:input:x", "base")[1].cohort).treatment
+    treatment = plan.cohort(only(plan, "alignment:network:x", "base")[1].cohort).treatment
     assert treatment is not None
     assert treatment.factor == "x"
 
@@ -364,7 +380,7 @@ def test_another_seed_draws_other_nulls_and_donors(plan: Plan) -> None:
     other = compiled(make_spec(execution={"seed": 1}))
     mine, theirs = ({arm.id for _, arm in uses(p, "hypothesis:one", "null")} for p in (plan, other))
     assert not mine & theirs
-    (_, arm) = only(other, "alignment:component:x", "perturbation")
+    (_, arm) = only(other, "alignment:mapping:x", "perturbation")
     assert arm.patches[0].source.seed == 1
 
 

@@ -9,7 +9,21 @@ import random
 
 from PIL import Image
 
-from causalvae.alignment.types import Alignment, EdgeCheck, IndependenceCheck
+from causalvae.alignment.types import (
+    Alignment,
+    Effect,
+    GraphCount,
+    Headline,
+    IndependenceCheck,
+    Interchange,
+    LevelEffect,
+    Link,
+    LinkCount,
+    PairCheck,
+    Reconstruction,
+    Share,
+    Support,
+)
 from causalvae.circuits.types import ClaimTest, NullCircuits, Verdict
 from causalvae.disentanglement import ScoreReport, ScoreRow
 from causalvae.effects.types import Estimate, Refutation, ScreenedComponent, ScreenSummary, Selected
@@ -342,21 +356,32 @@ def _alignment(rng: random.Random, bad: str) -> Alignment:
         ("orientation", "area"): (False, "spurious", 0.31),
         ("x", "major_extent"): (False, "undecided", 0.1),
     }
-    edges = []
-    for via in ("input", "component"):
-        for source in FACTORS:
-            if via == "component" and source == "orientation":
-                continue
-            for target in ATTRIBUTES:
-                declared, status, effect = statuses.get((source, target), (False, "absent", abs(rng.gauss(0, 0.01))))
-                edges.append(
-                    EdgeCheck(
-                        source, target, declared, status, via, effect, effect * 0.9, effect * 1.1,
-                        0.0001 if status in ("supported", "spurious") else 0.8,
-                        0.0001 if status in ("missing", "absent") else 0.7, 0.1, 512,
-                    )
-                )  # fmt: skip
-    edges.append(EdgeCheck("scale", "attribute" + bad, False, "spurious", "input", 0.3, 0.2, 0.4, 0.001, 1.0, 0.1, 512))
+    pairs = []
+    for source in FACTORS:
+        for target in ATTRIBUTES:
+            declared, status, effect = statuses.get((source, target), (False, "absent", abs(rng.gauss(0, 0.01))))
+            graph = {"supported": "present", "spurious": "undeclared"}.get(status, status)
+            measured = Effect(
+                effect, effect * 0.9, effect * 1.1,
+                0.0001 if status in ("supported", "spurious") else 0.8,
+                0.0001 if status in ("missing", "absent") else 0.7, 512,
+            )  # fmt: skip
+            kept = Link("kept", 0.97, effect, effect * 0.9, effect * 1.1, 1.0, 0.001, 500)
+            none = Link("none", None, effect, effect * 0.9, effect * 1.1, 1.0, 0.001, 500)
+            link = kept if status == "supported" else none
+            pairs.append(
+                PairCheck(
+                    source, target, False, declared, "intervention", measured, (), graph, link,
+                    None if source == "orientation" else link, status,
+                )
+            )  # fmt: skip
+    level = LevelEffect("shape" + bad, "heart" + bad, Effect(0.17, 0.15, 0.19, 0.001, 1.0, 170))
+    pairs.append(
+        PairCheck(
+            "scale", "attribute" + bad, False, False, "intervention", Effect(0.1, 0.09, 0.11, 0.6, 0.4, 512), (level,),
+            "undeclared", Link("added", None, 0.4, 0.3, 0.5, 0.001, 1.0, 500), None, "spurious",
+        )
+    )  # fmt: skip
     independencies = tuple(
         IndependenceCheck(left, right, given, 0.021 + 0.1 * rejected, 0.5, 1.0, rejected)
         for left, right, given, rejected in (
@@ -365,9 +390,17 @@ def _alignment(rng: random.Random, bad: str) -> Alignment:
             ("centroid_y", "is_heart" + bad, ("y",), True),
         )
     )
+    accuracy = Interchange(
+        "scale" + bad, Share(0.98, 0.95, 0.99, 500), Share(0.4, 0.36, 0.44, 500), Share(0.45, 0.41, 0.49, 500)
+    )
+    headline = Headline(
+        GraphCount(38, 4, 2, 0), LinkCount(0, 4, 0), LinkCount(1, 20, 2), LinkCount(0, 4, 0), LinkCount(0, 12, 1),
+        ("scale" + bad, "x", "y"), ("shape", "orientation"), accuracy, Reconstruction("area" + bad, 0.04),
+    )  # fmt: skip
     return Alignment(
-        tuple(edges), independencies, 17.31, 0.0312, "partial correlation" + bad, "holm", 0.05, 0.8, 0.6667, 0.72727, 4,
-        "input", 1000, 2.31, ("orientation is not mapped: its components are not tested." + bad,),
+        tuple(pairs), headline, (accuracy,), (headline.worst_reconstruction,), Support(0.21, 0.8), independencies,
+        17.31, 0.0312, "partial correlation" + bad, "holm", 0.05, 0.1, 1000, 2.31,
+        ("orientation is not mapped: its components are not tested." + bad,),
     )  # fmt: skip
 
 

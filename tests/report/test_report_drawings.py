@@ -118,8 +118,8 @@ def test_recovered_edges_leave_out_what_is_rightly_absent() -> None:
     results = build_results()
     assert results.alignment is not None
     drawn = {(edge.source, edge.target): edge.style for edge in recovered_edges(results.graph, results.alignment)}
-    primary = [check for check in results.alignment.edges if check.via == "input"]
-    assert drawn == {(check.source, check.target): check.status for check in primary if check.status != "absent"}
+    pairs = results.alignment.pairs
+    assert drawn == {(check.source, check.target): check.status for check in pairs if check.status != "absent"}
 
 
 def test_shades_rise_with_the_effect() -> None:

@@ -70,7 +70,8 @@ def test_order_of_what_a_reader_meets(page: Page) -> None:
     titles = [
         "dsprites-scale", "Question", "Answer", "Before you trust", "Each hypothesis is held against",
         "Factors stand to the left", "One sample decoded", "How far an intervention moves",
-        "A part of the latent is set", "The total effect of the treatment, split", "Each relation is tested",
+        "A part of the latent is set", "The total effect of the treatment, split",
+        "For every pair of a declared factor",
         "Readouts are held against",
         "How much each latent carries", "What was run, with which", "x is the base input",
     ]  # fmt: skip

@@ -231,6 +231,7 @@ FAULTS = (
         "    input: {factor: scale, others: «propagate}\n",
         ((EDGES, EDGES + "    - scale -> x\n"),),
     ),
+    Fault("CV065", RESIZE, "    input: {factor: scale, others: {release: «x}}\n"),
     Fault(
         "CV066", "    input: {factor: shape, set: {to: heart}}\n", "    input: {factor: shape, contrast: «increase}\n"
     ),

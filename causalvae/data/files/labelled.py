@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from causalvae.data.factors import Factor, FactorSpace, FloatArray, IntArray, Rows
-from causalvae.data.grid import Grid, Others
+from causalvae.data.grid import Grid
+from causalvae.data.others import Others
 from causalvae.errors import CausalVAEError
 from causalvae.spec.columns import Columns
 from causalvae.spec.entries import FactorEntry

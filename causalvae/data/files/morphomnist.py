@@ -28,6 +28,7 @@ from causalvae.data.files.binary import idx_layout, map_file
 from causalvae.data.files.labelled import space_of
 from causalvae.data.files.refusals import absent, misshapen
 from causalvae.data.files.strokes import brightness, restroke
+from causalvae.data.others import Others, recomputed
 from causalvae.errors import CausalVAEError
 from causalvae.spec.columns import Columns
 from causalvae.spec.official_factors import MORPHOMNIST
@@ -259,14 +260,14 @@ class MorphoMnistDataset:
         light = image.astype(np.float64)
         return restroke(light, row[_THICKNESS] - was_thick, brightness(light) * row[_INTENSITY] / was_bright)
 
-    def intervene(self, rows: Rows, factor: str, values: FloatArray, others: Literal["hold", "propagate"]) -> Rows:
+    def intervene(self, rows: Rows, factor: str, values: FloatArray, others: Others) -> Rows:
         """The same samples under do(`factor` = `values`); see the class."""
         changed = rows.copy()
         if factor == "digit":
             changed[:, _IMAGE] = self._alike(rows, self.space["digit"].levels_at(values))
         elif factor == "thickness":
             changed[:, _THICKNESS] = values
-            if others == "propagate":
+            if recomputed(others, ("intensity",)):
                 follows = rows[:, _IS_SET] == 0
                 own = rows[follows]
                 then = propagate_thickness(own[:, _THICKNESS], own[:, _INTENSITY], values[follows])

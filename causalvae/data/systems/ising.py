@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from causalvae.data.factors import Factor, FactorSpace, FloatArray, IntArray, Rows
+from causalvae.data.others import Others
 from causalvae.data.systems.spin_chain import Chain, solve_chain
 from causalvae.spec.columns import Columns
 from causalvae.spec.system_section import SECTORS
@@ -88,9 +89,7 @@ class IsingDataset:
 
         return torch.from_numpy(self.configurations(rows)).to(torch.float32)
 
-    def intervene(
-        self, rows: Rows, factor: str, values: FloatArray, others: Literal["hold", "propagate"] = "hold"
-    ) -> Rows:
+    def intervene(self, rows: Rows, factor: str, values: FloatArray, others: Others = "hold") -> Rows:
         """The same measurements with `factor` at the level nearest to each of `values`, shape (n,).
 
         Neither factor makes the other, so `others` changes nothing.

@@ -9,11 +9,12 @@ encoder for a new one, has latents for every counterfactual.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from causalvae.data.factors import Factor, FactorSpace, FloatArray, IntArray, Rows
+from causalvae.data.others import Others
 from causalvae.errors import CausalVAEError
 from causalvae.spec.columns import Columns
 from causalvae.spec.system_section import LOUDNESSES, MICROPHONES, SOURCES
@@ -131,9 +132,7 @@ class MixturesDataset:
         fraction = (self.numbers_of(rows) + 0.5) / (self.recordings * self.length)
         return torch.from_numpy(np.concatenate([self.mixtures(rows), fraction[:, None]], axis=1)).to(torch.float32)
 
-    def intervene(
-        self, rows: Rows, factor: str, values: FloatArray, others: Literal["hold", "propagate"] = "hold"
-    ) -> Rows:
+    def intervene(self, rows: Rows, factor: str, values: FloatArray, others: Others = "hold") -> Rows:
         """The same moments of the recordings in which `factor` has the loudness nearest to each of `values`.
 
         No source makes another, so `others` changes nothing.

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from causalvae.data.factors import Factor, FactorSpace, FloatArray, Rows
+from causalvae.data.others import Others, recomputed
 from causalvae.errors import CausalVAEError
 from causalvae.neighbours.grace.simulation import World, WorldShape, build_world
 from causalvae.spec.columns import Columns
@@ -89,12 +90,12 @@ class PerturbationDataset:
 
         return torch.from_numpy(self._expression(rows)).to(torch.float32)
 
-    def intervene(self, rows: Rows, factor: str, values: FloatArray, others: Literal["hold", "propagate"]) -> Rows:
+    def intervene(self, rows: Rows, factor: str, values: FloatArray, others: Others) -> Rows:
         """The same cells under do(`factor` = `values`), which has shape (n,).
 
         ``propagate`` solves the structural equations of the factor's descendants again, each cell with its own noise;
-        ``hold`` keeps all other programmes. A guide acts on genes through programmes alone, so holding them leaves
-        the genes as they are.
+        ``hold`` keeps all other programmes, and `Release` solves only for those that it names. A guide acts on genes
+        through programmes alone, so holding them leaves the genes as they are.
         """
         changed = rows.copy()
         column = self.space.position(factor)
@@ -108,8 +109,10 @@ class PerturbationDataset:
             programme = column - guides
             z[:, programme], fixed[:, programme] = values, 1.0
             below = self._descends[programme]
-        if others == "propagate":
-            stays = ~below[None, :] | (fixed > 0)
+        names = [f"P{i + 1}" for i in range(d)]
+        again = recomputed(others, [names[i] for i in np.flatnonzero(below)])
+        if again:
+            stays = ~np.isin(names, again)[None, :] | (fixed > 0)
             z[:] = self.world.programmes_of(changed[:, self._u], changed[:, self._guides], stays, z.copy())
         return changed
 

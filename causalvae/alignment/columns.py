@@ -1,0 +1,226 @@
+"""The three columns of an alignment: what doing a factor changes in the data, in the network, and through the mapping.
+
+All three are read on the same pairs and in the same unit, standard deviations of the changed node over the data. Those
+of outputs or latents would make a dead one look moved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from causalvae.alignment.support import Ellipse
+from causalvae.alignment.variables import kind_of
+from causalvae.effects.outcomes import Outcomes, difference, varies
+from causalvae.engine.measurements import Measurements, deviation
+from causalvae.plan.types import Contrast, Plan
+from causalvae.spec.schema import Spec
+
+FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Unit:
+    """What a change of a node is measured in, and how differences of it are taken.
+
+    Parameters
+    ----------
+    size : float
+        Standard deviation over the data. Of a categorical node, whose changes are 0 or 1, sqrt((1 - sum p^2) / 2): then
+        an unrelated redraw changes it by sqrt(2) units on average, as it does a number.
+    period : float or None
+    categorical : bool
+    """
+
+    size: float
+    period: float | None = None
+    categorical: bool = False
+
+    def change(self, before: FloatArray, after: FloatArray) -> FloatArray:
+        """Change from `before` to `after` in this unit."""
+        if self.categorical:
+            return np.asarray(before != after, dtype=np.float64) / self.size
+        return np.asarray(difference(after, before, self.period)) / self.size
+
+
+@dataclass(frozen=True)
+class Columns:
+    """What do(source) changes in one target: arrays of shape (n,), NaN where the target is undefined.
+
+    Parameters
+    ----------
+    source, target : str
+    between_factors : bool
+    data : float array or None
+        On the inputs; None where the target is a latent of the network.
+    network, mapping : float array or None
+        On the outputs: of the counterfactual inputs, and where the mapped components took their values from another
+        sample in which the source is randomised.
+    inside, donor_inside : bool array
+        Whether the counterfactual input, and the donor as well, lie where the data are.
+    """
+
+    source: str
+    target: str
+    between_factors: bool
+    data: FloatArray | None
+    network: FloatArray | None
+    mapping: FloatArray | None
+    inside: BoolArray
+    donor_inside: BoolArray
+
+
+@dataclass(frozen=True)
+class FactorColumns:
+    """All columns of one factor that the data can set.
+
+    Parameters
+    ----------
+    factor : str
+    columns : tuple of Columns
+    levels : mapping
+        Other categorical factor -> the level of each pair, shape (n,).
+    own_error : mapping
+        Attribute -> what the output for the counterfactual input differs from that input by, in units.
+    mapped_error : mapping
+        Attribute -> what the output through the mapping differs from the counterfactual input by, in units.
+    """
+
+    factor: str
+    columns: tuple[Columns, ...]
+    levels: Mapping[str, FloatArray]
+    own_error: Mapping[str, FloatArray]
+    mapped_error: Mapping[str, FloatArray]
+
+
+class Units:
+    """The unit of every node of a declared graph.
+
+    Parameters
+    ----------
+    spec : Spec
+        Completed with what the data know of its factors.
+    measurements : Measurements
+    periods : mapping
+        Attribute -> after how much it repeats.
+    notes : list of str
+        Takes what a reader must know.
+    """
+
+    def __init__(
+        self, spec: Spec, measurements: Measurements, periods: Mapping[str, float], notes: list[str] | None = None
+    ) -> None:
+        self._spec, self._measurements, self._periods = spec, measurements, periods
+        self.notes: list[str] = [] if notes is None else notes
+        self._known: dict[str, Unit] = {}
+
+    def __getitem__(self, name: str) -> Unit:
+        if name not in self._known:
+            self._known[name] = self._find(name)
+        return self._known[name]
+
+    def _find(self, name: str) -> Unit:
+        observations = self._measurements.observations
+        if name in self._spec.graph.factors:
+            kind, period = kind_of(self._spec, name, self._periods)
+            values = observations[f"factor:{name}"].to_numpy(np.float64)
+            if kind == "categorical":
+                shares = np.unique(values, return_counts=True)[1] / len(values)
+                return Unit(float(np.sqrt((1 - (shares**2).sum()) / 2)) or 1.0, categorical=True)
+        else:
+            period = self._periods.get(name)
+            prefix = "attribute" if name in self._measurements.plan.latent_attributes else "input"
+            values = observations[f"{prefix}:{name}"].to_numpy(np.float64)
+        values = values[np.isfinite(values)]
+        size = deviation(values, period) if len(values) > 1 else 0.0
+        if varies(size, values):
+            return Unit(size, period)
+        self.notes.append(f"{name} does not vary over the data, so that its changes are in its own unit.")
+        return Unit(1.0, period)
+
+
+def read_columns(
+    spec: Spec, plan: Plan, measurements: Measurements, units: Units, ellipse: Ellipse | None
+) -> tuple[FactorColumns, ...]:
+    """The columns of every declared factor that the data can set.
+
+    Parameters
+    ----------
+    spec : Spec
+        Completed with what the data know of its factors.
+    plan : Plan
+        With uses ``alignment:network:FACTOR`` and ``alignment:mapping:FACTOR``, and contrasts.
+    measurements : Measurements
+        Of that plan.
+    units : Units
+    ellipse : Ellipse or None
+        Where the data are; None where every input is taken to be like them.
+    """
+    outcomes = Outcomes(measurements)
+    return tuple(
+        _read_factor(spec, plan, measurements, units, ellipse, outcomes, contrast)
+        for contrast in plan.contrasts
+        if plan.uses_of(f"alignment:network:{contrast.factor}")
+    )
+
+
+def _read_factor(
+    spec: Spec,
+    plan: Plan,
+    measurements: Measurements,
+    units: Units,
+    ellipse: Ellipse | None,
+    outcomes: Outcomes,
+    contrast: Contrast,
+) -> FactorColumns:
+    table: pd.DataFrame = measurements.contrasts
+    table = table[table["factor"] == contrast.factor].sort_values("pair")
+    factor, n = contrast.factor, len(table)
+
+    def column(name: str) -> FloatArray:
+        return table[name].to_numpy(np.float64)
+
+    network = plan.uses_of(f"alignment:network:{factor}")
+    before, after = (next(use.arm for use in network if use.role == role) for role in ("base", "counterfactual"))
+    mapping = plan.uses_of(f"alignment:mapping:{factor}", "perturbation")
+    everywhere = np.ones(n, dtype=bool)
+    inside = everywhere if ellipse is None else ellipse.holds(table, "counterfactual")
+    donors = inside & ellipse.holds(table, "donor") if ellipse is not None and mapping else inside
+    found: list[Columns] = []
+    own: dict[str, FloatArray] = {}
+    mapped: dict[str, FloatArray] = {}
+    for target in contrast.released:
+        change = units[target].change(column(f"base:factor:{target}"), column(f"released:{target}"))
+        found.append(Columns(factor, target, True, change, None, None, inside, donors))
+    for target in plan.attributes:
+        unit, is_latent = units[target], target in plan.latent_attributes
+        clean, moved = outcomes.block((before, after), target, n)
+        patched = outcomes.values(mapping[0].arm, target, n) if mapping else None
+        data = None
+        if not is_latent:
+            counterfactual = column(f"counterfactual:{target}")
+            data = unit.change(column(f"base:{target}"), counterfactual)
+            own[target] = unit.change(counterfactual, moved)
+            if patched is not None:
+                mapped[target] = unit.change(counterfactual, patched)
+        found.append(
+            Columns(
+                factor,
+                target,
+                False,
+                data,
+                unit.change(clean, moved),
+                None if patched is None else unit.change(clean, patched),
+                inside,
+                donors,
+            )
+        )
+    levels = {
+        name: column(f"base:factor:{name}") for name in contrast.released if kind_of(spec, name, {})[0] == "categorical"
+    }
+    return FactorColumns(factor, tuple(found), levels, own, mapped)

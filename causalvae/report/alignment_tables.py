@@ -1,0 +1,179 @@
+"""Tables of the alignment: every pair in three columns, interchange accuracies, implied independencies."""
+
+from __future__ import annotations
+
+from causalvae.alignment.types import Alignment, Effect, Link, PairCheck, Share
+from causalvae.report.alignment_words import size_words
+from causalvae.report.glossary import status_words
+from causalvae.report.numbers import ABSENT, format_count, format_interval, format_number, format_p, percent
+from causalvae.report.tables import Table, columns
+
+_GRAPH = {
+    "present": "✓ as declared",
+    "absent": "✓ as declared",
+    "missing": "✗ absent",
+    "undeclared": "✗ not declared",
+    "reversed": "✗ reversed",
+    "undecided": "? undecided",
+    "untested": "not tested",
+}
+_LINK = {
+    "kept": "✓ kept",
+    "none": "✓ none",
+    "lost": "✗ lost",
+    "added": "✗ invented",
+    "undecided": "? undecided",
+    "untested": "not tested",
+}
+
+
+def pair_table(alignment: Alignment, every: bool = True) -> Table:
+    """Every pair, or only those that are declared or depart."""
+    shown = [
+        check for check in alignment.pairs if every or check.declared or check.status not in ("absent", "untested")
+    ]
+    rows = tuple(_row(check) for check in shown)
+    return Table(
+        "Every pair: graph, data, network, mapping" if every else "Declared pairs, and pairs that depart",
+        columns("From", "To", "Declared", "Data (sd)#", "Graph", "Network#", "", "Mapping#", "", "In all"),
+        rows,
+        (
+            f"Data: root mean square change under do(From), all other declared factors held, in standard deviations "
+            f"of To over the data; below {alignment.tolerance:g} counts as none. Network and mapping: the share of the "
+            "effect that arrives (lost below 80 %), or the change in sd where there should be none (invented above "
+            "0.25 sd).",
+        ),
+    )
+
+
+def compact_table(alignment: Alignment) -> Table:
+    """The pairs that are declared or depart, for a terminal."""
+    shown = [check for check in alignment.pairs if check.declared or check.status not in ("absent", "untested")]
+    quiet = len(alignment.pairs) - len(shown)
+    return Table(
+        "Agreement of graph, data, network and mapping",
+        columns("Pair", "Graph", "Data (sd)#", "Network#", "Mapping#", "In all"),
+        tuple(
+            (
+                f"{check.source} → {check.target}",
+                "declared" if check.declared else ABSENT,
+                ABSENT if check.data is None else f"{_GRAPH[check.graph][:1]} {check.data.value:.2f}",
+                _compact(check.network),
+                _compact(check.mapping),
+                status_words(check.status),
+            )
+            for check in shown
+        ),
+        (f"{quiet} other pairs: not declared, and absent or not tested.",) if quiet else (),
+    )
+
+
+def _compact(link: Link | None) -> str:
+    if link is None or link.status == "untested":
+        return ABSENT
+    words = size_words(link.effect) if link.share is None else percent(link.share)
+    return f"{_LINK[link.status][:1]} {words}"
+
+
+def _row(check: PairCheck) -> tuple[str, ...]:
+    graph = _GRAPH[check.graph]
+    if check.levels:
+        graph += " at " + ", ".join(f"{level.moderator} = {level.level}" for level in check.levels)
+    return (
+        check.source,
+        check.target,
+        "yes" if check.declared else "no",
+        _effect_words(check.data),
+        graph,
+        *_link_words(check.network),
+        *_link_words(check.mapping),
+        status_words(check.status),
+    )
+
+
+def _effect_words(effect: Effect | None) -> str:
+    return ABSENT if effect is None else format_interval(effect.value, effect.lower, effect.upper)
+
+
+def _link_words(link: Link | None) -> tuple[str, str]:
+    if link is None:
+        return ABSENT, ABSENT
+    if link.share is not None:
+        return percent(link.share), _LINK[link.status]
+    return size_words(link.effect), _LINK[link.status]
+
+
+def interchange_table(alignment: Alignment) -> Table:
+    """Interchange accuracy of every mapped factor, the worst first."""
+    ordered = sorted(alignment.interchanges, key=lambda found: found.accuracy.value)
+    return Table(
+        "Interchange accuracy of the mapping",
+        columns("Factor", "Accuracy [interval]#", "Against the data#", "Its ceiling#", "Pairs#"),
+        tuple(
+            (
+                found.factor,
+                _share_words(found.accuracy),
+                _share_words(found.against_data),
+                _share_words(found.ceiling),
+                format_count(found.accuracy.n),
+            )
+            for found in ordered
+        ),
+        (
+            "The mapped components take their values from another sample in which the factor has its counterfactual "
+            "value. Right: every attribute is within 0.25 sd of the network's output for the counterfactual input. "
+            "Against the data: of the counterfactual input itself, which the network reaches as often as the ceiling "
+            "says.",
+        ),
+    )
+
+
+def _share_words(share: Share) -> str:
+    return format_interval(share.value, share.lower, share.upper)
+
+
+def independence_table(alignment: Alignment) -> Table:
+    """The conditional independencies that the declared graph implies."""
+    return Table(
+        "Implied independencies",
+        columns("Independence", "Statistic#", "p#", "p corrected#", "Result"),
+        tuple(
+            (
+                f"{check.left} ⊥ {check.right}" + (f" | {', '.join(check.given)}" if check.given else ""),
+                format_number(check.statistic),
+                format_p(check.p_value),
+                format_p(check.p_adjusted),
+                "✗ rejected" if check.rejected else "✓ not rejected",
+            )
+            for check in alignment.independencies
+        ),
+    )
+
+
+def independence_words(alignment: Alignment) -> str:
+    """How many implied independencies are rejected, and Fisher's C over all."""
+    rejected = sum(check.rejected for check in alignment.independencies)
+    words = (
+        f"{len(alignment.independencies) - rejected} of {len(alignment.independencies)} implied independencies are not "
+        f"rejected ({alignment.test}, {alignment.correction}, alpha {alignment.alpha:g}, "
+        f"{format_count(alignment.samples)} distinct samples)."
+    )
+    if alignment.fisher_c is not None:
+        words += f" Fisher's C = {format_number(alignment.fisher_c)}, p {_p(alignment.fisher_p)}."
+    return words
+
+
+def _p(value: float | None) -> str:
+    text = format_p(value)
+    return text if text.startswith("<") else f"= {text}"
+
+
+def support_words(alignment: Alignment) -> str:
+    """How many counterfactual inputs lie where the data are; empty where all do."""
+    support = alignment.support
+    if support.outside is None:
+        return ""
+    return (
+        f"Factors are correlated (up to {support.correlation:.2f}): {percent(support.outside)} of the counterfactual "
+        "inputs lie outside the ellipse that holds 99 % of the data. Network and mapping are judged on the others."
+    )

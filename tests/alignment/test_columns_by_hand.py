@@ -1,0 +1,270 @@
+"""The three columns as the engine measures them, against a structural model written out and plain forward hooks."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from ruamel.yaml import YAML
+
+import causalvae
+from causalvae.api import analyse
+from causalvae.data.dataset import open_dataset
+from causalvae.data.others import Release
+from causalvae.data.pairs import draw_pairs
+from causalvae.engine.measurements import Measurements
+from causalvae.engine.values import derangement
+from causalvae.report.alignment_words import headline_sentences
+from causalvae.spec import parse_spec
+from causalvae.spec.schema import Spec
+
+FACTORY = """
+import torch
+from torch import nn
+
+from causalvae.models.vae import VAE
+
+TURNED = torch.tensor([[0.6, 0.8, 0.0], [-0.8, 0.6, 0.0], [0.0, 0.0, 1.0]])
+
+
+def build(matrix):
+    encoder, decoder = nn.Linear(3, 6), nn.Linear(3, 3)
+    with torch.no_grad():
+        encoder.weight.copy_(torch.cat([matrix, torch.zeros(3, 3)]))
+        encoder.bias.copy_(torch.tensor([0.1, 0.2, 0.3, -12.0, -12.0, -12.0]))
+        decoder.weight.copy_(matrix.T)
+        decoder.bias.copy_(-matrix.T @ torch.tensor([0.1, 0.2, 0.3]))
+    return VAE(encoder, decoder, 3, (3,), activation="none", likelihood="gaussian")
+
+
+def plain():
+    return build(torch.eye(3))
+
+
+def turned():
+    return build(TURNED)
+"""
+
+VARIABLES = {
+    "a": "uniform(0, 1)",
+    "m": "0.5*a + uniform(0, 0.2)",
+    "b": "2*m + uniform(0, 0.5)",
+    "c": "b + uniform(0, 1)",
+}
+PAIRS = 48
+
+
+def write_spec(folder: Path, network: str, mapping: dict[str, str], variables: dict[str, str], **sections: Any) -> Path:
+    """A table of a, b and c with a network of three latents; ``m`` lies between a and b and is not declared."""
+    module = f"columns_{abs(hash(str(folder)))}"
+    (folder / f"{module}.py").write_text(FACTORY)
+    hidden = {"m": {"equation": variables["m"], "hidden": True}} if "m" in variables else {}
+    content = {
+        "spec": "causalvae/v1",
+        "name": "columns",
+        "model": {
+            "source": "python",
+            "factory": f"{module}:{network}",
+            "latent_dim": 3,
+            "untrained": True,
+            "output": {"activation": "none", "likelihood": "gaussian"},
+        },
+        "data": {"source": "scm", "world": "table", "variables": {**variables, **hidden}, "samples": 40, "seed": 5},
+        "graph": {
+            "factors": ["a", "b", "c"],
+            "attributes": {f"y{name}": {"readout": "column", "index": i} for i, name in enumerate("abc")},
+            "edges": ["a -> b", "b -> c", "a -> ya", "b -> yb", "c -> yc"],
+        },
+        "mapping": mapping,
+        "alignment": {"samples": 60, "pairs": PAIRS},
+        "execution": {"controls": False},
+        **sections,
+    }
+    path = folder / "columns.yaml"
+    with path.open("w") as file:
+        YAML(typ="safe").dump(content, file)
+    return path
+
+
+def measure(path: Path) -> tuple[Spec, Any, Measurements]:
+    spec = causalvae.load_spec(path)
+    with causalvae.allow_code(True):
+        plan = causalvae.compile_plan(spec, path.parent)
+        return spec, plan, causalvae.execute(spec, plan, path.parent, path.parent / "runs")
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Spec, Any, Measurements]:
+    folder = tmp_path_factory.mktemp("columns")
+    path = write_spec(folder, "turned", {"a": "latent[0]", "b": "latent[1]", "c": "latent[2]"}, VARIABLES)
+    return path, *measure(path)
+
+
+def rows_of(measured: tuple, factor: str) -> pd.DataFrame:
+    table = measured[3].contrasts
+    return table[table["factor"] == factor].sort_values("pair").reset_index(drop=True)
+
+
+def test_the_data_column_is_the_structural_model_by_hand(measured: tuple) -> None:
+    table = rows_of(measured, "a")
+    a, b, c = (table[f"base:factor:{name}"].to_numpy() for name in "abc")
+    m, to = table["base:factor:m"].to_numpy(), table["counterfactual:factor:a"].to_numpy()
+    assert len(table) == PAIRS
+    # c's parent b is held, so that a has no direct effect on it; m is not declared and follows a.
+    np.testing.assert_allclose(table["released:c"], c)
+    np.testing.assert_allclose(table["counterfactual:factor:m"], m + 0.5 * (to - a))
+    np.testing.assert_allclose(table["released:b"], b + 2 * 0.5 * (to - a))
+    np.testing.assert_allclose(table["counterfactual:factor:b"], b)
+    table = rows_of(measured, "b")
+    to = table["counterfactual:factor:b"].to_numpy()
+    np.testing.assert_allclose(table["released:a"], table["base:factor:a"])
+    np.testing.assert_allclose(table["released:c"], table["base:factor:c"] + to - table["base:factor:b"])
+
+
+def natural(dataset: Any, rows: np.ndarray, outputs: np.ndarray) -> np.ndarray:
+    """Columns of outputs in the units of a, b and c: the line that leads from inputs to the variables."""
+    inputs, values = dataset.inputs(rows).numpy(), dataset.values(rows)
+    found = []
+    for column, name in enumerate("abc"):
+        slope, start = np.polyfit(inputs[:, column], values[:, dataset.space.position(name)], 1)
+        found.append(start + slope * outputs[:, column])
+    return np.stack(found, axis=1)
+
+
+def test_attributes_on_the_input_are_the_tables_columns(measured: tuple) -> None:
+    path, spec, *_ = measured
+    dataset = open_dataset(spec.data, path.parent)
+    for factor in "abc":
+        pairs = draw_pairs(dataset, factor=factor, samples=PAIRS, seed=5, others=Release(("m",)))
+        table = rows_of(measured, factor)
+        for side, rows in (("base", pairs.base), ("counterfactual", pairs.counterfactual)):
+            shown = natural(dataset, rows, dataset.inputs(rows).numpy())
+            for column, name in enumerate(("ya", "yb", "yc")):
+                np.testing.assert_allclose(table[f"{side}:{name}"], shown[:, column], rtol=1e-5)
+
+
+@pytest.mark.parametrize(("factor", "latent"), [("a", 0), ("b", 1), ("c", 2)])
+def test_network_and_mapping_columns_equal_forward_hooks(measured: tuple, factor: str, latent: int) -> None:
+    path, spec, plan, measurements = measured
+    dataset = open_dataset(spec.data, path.parent)
+    pairs = draw_pairs(dataset, factor=factor, samples=PAIRS, seed=5, others=Release(("m",)))
+    chosen = derangement(PAIRS, 0)
+    to = dataset.values(pairs.counterfactual)[:, dataset.space.position(factor)]
+    donors = dataset.intervene(pairs.base[chosen], factor, to, Release(("m",)))
+    namespace: dict[str, Any] = {}
+    exec(FACTORY, namespace)
+    vae = namespace["turned"]().eval()
+    means: list[torch.Tensor] = []
+
+    def run(rows: np.ndarray, patch: torch.Tensor | None = None) -> np.ndarray:
+        def enter(_: torch.nn.Module, arguments: tuple[torch.Tensor]) -> tuple[torch.Tensor]:
+            latents = arguments[0].clone()
+            means.append(latents.clone())
+            if patch is not None:
+                latents[:, latent] = patch[:, latent]
+            return (latents,)
+
+        handle = vae.decoder.register_forward_pre_hook(enter)
+        with torch.no_grad():
+            output = vae.decoder(vae.encoder(dataset.inputs(rows))[:, :3])
+        handle.remove()
+        return output.numpy()
+
+    base, counterfactual = run(pairs.base), run(pairs.counterfactual)
+    run(donors)
+    patched = run(pairs.base, means[-1])
+    network = plan.uses_of(f"alignment:network:{factor}")
+    (mapping,) = plan.uses_of(f"alignment:mapping:{factor}", "perturbation")
+    expected = {network[0].arm: base, network[1].arm: counterfactual, mapping.arm: patched}
+    for arm, outputs in expected.items():
+        for column, name in enumerate(("ya", "yb", "yc")):
+            shown = natural(dataset, pairs.base, outputs)[:, column]
+            np.testing.assert_allclose(measurements.values(arm, name), shown, atol=1e-5)
+    table = rows_of(measured, factor)
+    np.testing.assert_allclose(table[f"donor:factor:{factor}"], to)
+    np.testing.assert_allclose(table["donor:factor:a"], dataset.values(donors)[:, 0])
+
+
+def test_tables_that_are_there_are_read_again(measured: tuple) -> None:
+    path, _, plan, first = measured
+    assert len(list(path.parent.rglob("contrasts.parquet"))) == 1
+    *_, again = measure(path)
+    pd.testing.assert_frame_equal(first.contrasts, again.contrasts)
+    other = replace(plan, contrasts=plan.contrasts[:1])
+    assert other.tables_digest != plan.tables_digest
+
+
+def marks(path: Path) -> list[str]:
+    spec, plan, measurements = measure(path)
+    with causalvae.allow_code(True):
+        results = analyse(spec, plan, measurements, path.parent)
+    assert results.alignment is not None
+    return [sentence.mark for sentence in headline_sentences(results.alignment)]
+
+
+PLAIN = {"a": "latent[0]", "b": "latent[1]", "c": "latent[2]"}
+
+
+@pytest.mark.parametrize(
+    ("network", "mapping", "expected"),
+    [
+        ("plain", PLAIN, ["✓", "✓", "✓"]),
+        ("turned", PLAIN, ["✓", "✓", "✗"]),
+        ("plain", {**PLAIN, "a": "latent[2]", "c": "latent[0]"}, ["✓", "✓", "✗"]),
+    ],
+    ids=["right", "rotated", "swapped"],
+)
+def test_a_spec_is_judged(tmp_path: Path, network: str, mapping: dict[str, str], expected: list[str]) -> None:
+    path = write_spec(tmp_path, network, mapping, VARIABLES, alignment={"samples": 300, "pairs": 256})
+    assert marks(path) == expected
+
+
+SHARED = Path(__file__).parents[3] / "shared" / "cases" / "alignment"
+CASES = {
+    "true": set(),
+    "add_ac": {("a", "c", "missing")},
+    "drop_ab": {("a", "b", "undeclared")},
+    "reroute_bc_to_ac": {("a", "c", "missing"), ("b", "c", "undeclared")},
+}
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="the shared cases are not here")
+@pytest.mark.parametrize("case", CASES)
+def test_a_case_names_the_corrupted_edge(case: str, tmp_path: Path) -> None:
+    spec = causalvae.load_spec(SHARED / f"{case}.yaml")
+    with causalvae.allow_code(True):
+        plan = causalvae.compile_plan(spec, SHARED)
+        measurements = causalvae.execute(spec, plan, SHARED, tmp_path)
+        results = analyse(spec, plan, measurements, SHARED)
+    assert results.alignment is not None
+    wrong = {
+        (check.source, check.target, check.graph)
+        for check in results.alignment.pairs
+        if check.graph not in ("present", "absent")
+    }
+    assert wrong == CASES[case]
+    assert ("not true of the data" in results.answer) == bool(wrong)
+    for source, target, _ in wrong:
+        assert f"{source} → {target}" in results.answer
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="the shared cases are not here")
+def test_swapped_latents_are_told_on_the_first_screen(tmp_path: Path) -> None:
+    text = (SHARED / "swapped.yaml").read_text()
+    spec, diagnostics = parse_spec(text)
+    assert spec is not None, diagnostics
+    # What the case has besides its mapping takes a minute.
+    few = {"data": {"samples": 64}, "alignment": {"samples": 100, "pairs": 96}, "estimation": {"bootstrap": 50}}
+    changed = {name: getattr(spec, name).model_copy(update=values) for name, values in few.items()}
+    spec = spec.model_copy(update={"interventions": (), "hypotheses": (), **changed})
+    plan = causalvae.compile_plan(spec, tmp_path)
+    results = analyse(spec, plan, causalvae.execute(spec, plan, tmp_path, tmp_path), tmp_path)
+    assert "the mapping is wrong; 2 relations missing" in results.answer
+    assert "2 spurious" in results.answer
+    for pair in ("x → centroid_x", "scale → area", "x → area", "scale → centroid_x"):
+        assert pair in results.answer
