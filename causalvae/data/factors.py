@@ -37,6 +37,8 @@ class Factor:
         How far a cyclic factor's value goes before it means the same again; ignored for other kinds.
     settable : bool, default True
         Whether the data knows what a sample would have been under another value.
+    coded : bool, default False
+        Whether `values` only number the levels of a text column, so that labels alone name them.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Factor:
     labels: tuple[str, ...] = ()
     period: float = 2 * math.pi
     settable: bool = True
+    coded: bool = False
 
     @property
     def is_continuous(self) -> bool:

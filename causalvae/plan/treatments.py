@@ -71,7 +71,7 @@ def _known_level(factor: Factor, value: float | str, name: str) -> int:
     """The level that a value names; raises CV309 where it names none."""
     level = _level_of(factor, value)
     if level is None:
-        choices = factor.labels if isinstance(value, str) else factor.values
+        choices = factor.labels if isinstance(value, str) or factor.coded else factor.values
         raise CausalVAEError(
             "CV309",
             f"{factor.name} has no level {value!r}.",
@@ -83,8 +83,9 @@ def _known_level(factor: Factor, value: float | str, name: str) -> int:
 
 def _level_of(factor: Factor, value: float | str) -> int | None:
     """The level that a label or a physical value names, as validation reads it: within a hundredth of a step."""
-    if isinstance(value, str):
-        return factor.labels.index(value) if value in factor.labels else None
+    if isinstance(value, str) or factor.coded:
+        label = value if isinstance(value, str) else f"{value:.15g}"
+        return factor.labels.index(label) if label in factor.labels else None
     distances = [abs(known - value) for known in factor.values]
     level = min(range(factor.size), key=distances.__getitem__)
     step = min((abs(b - a) for a, b in pairwise(factor.values)), default=0.0)

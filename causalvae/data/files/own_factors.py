@@ -134,6 +134,8 @@ def read_text(factor: str, texts: npt.NDArray[np.object_], kind: FactorKind | No
     if is_text or kind == "categorical":
         return _as_text(labels, levels, None if is_text else found)
     numbers = np.array(found, dtype=np.float64)
+    if kind is None and _are_codes(labels, numbers):
+        return _as_text(labels, levels, found)
     odd = np.flatnonzero(~np.isfinite(numbers))
     if len(odd):
         row = int(np.flatnonzero(levels == odd[0])[0])
@@ -143,8 +145,6 @@ def read_text(factor: str, texts: npt.NDArray[np.object_], kind: FactorKind | No
             f"Fill in the entry or leave the sample out; `{factor}: {{kind: categorical}}` in data.factors keeps text.",
             str(path),
         )
-    if kind is None and _are_codes(labels, numbers):
-        return _as_text(labels, levels, found)
     known, levels = rank_levels(numbers[levels])
     return Told(known[levels], known, levels, ())
 
@@ -160,8 +160,9 @@ def _number(label: str, decimal: str) -> float | None:
 def _are_codes(labels: npt.NDArray[np.object_], numbers: FloatArray) -> bool:
     if any(_LEADING_ZERO.fullmatch(label) for label in labels):
         return True
-    different = np.unique(numbers)
-    return len(different) < len(numbers) and _are_levels(different)
+    finite = numbers[np.isfinite(numbers)]
+    different = np.unique(finite)
+    return len(different) < len(finite) and _are_levels(different)
 
 
 def _are_levels(known: FloatArray) -> bool:
@@ -231,7 +232,7 @@ def _factor(name: str, kind: FactorKind, column: Told, section: FactorColumn, ro
     if kind == "categorical" and not labels:
         labels = tuple(f"{value:.10g}" for value in column.known)
     period = section.period or 2 * math.pi
-    return Factor(name, kind, tuple(column.known.tolist()), labels, period, settable)
+    return Factor(name, kind, tuple(column.known.tolist()), labels, period, settable, coded=bool(column.labels))
 
 
 def _unusable(factor: str, row: int, what: str, path: Path) -> CausalVAEError:
