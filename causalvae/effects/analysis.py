@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from causalvae.effects.bootstrap import FEW_PAIRS
 from causalvae.effects.claims import QUANTITIES, RatioColumns, off_target_columns, share_columns
@@ -18,7 +18,7 @@ from causalvae.effects.strength import PatchedArm, input_estimates, perturbation
 from causalvae.effects.study import Study, open_study, reached_from, treated_factor
 from causalvae.effects.types import ArrowStrength, CrossCheck, Estimate, Refutation, ScreenSummary
 from causalvae.engine.measurements import Measurements
-from causalvae.plan.types import OUTPUT, Arm, Plan, Side, Use
+from causalvae.plan.types import OUTPUT, Arm, Plan, Side, Use, values_label
 from causalvae.spec.schema import Hypothesis, Intervention, Spec
 from causalvae.spec.whole_output import WholeOutput
 
@@ -179,7 +179,8 @@ def _latent(study: Study, owner: str, arms: Mapping[str, Arm]) -> list[Estimate]
     if not uses:
         return []
     base = use_at(study.plan, owner, "base").arm
-    patched = [_patched(use, arms) for use in uses]
+    label = values_label(arms[use.arm].patches[0].source for use in uses)
+    patched = [replace(_patched(use, arms), source=label) for use in uses]
     bootstrap = study.bootstrap(study.outcomes.pairs([base, *(arm.arm for arm in patched)]))
     return perturbation_estimates(
         study.outcomes, base, patched, bootstrap, study.ablation(owner), study.scale, study.plan.attributes

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +23,7 @@ from causalvae.effects.types import Estimate, MetricRow, UnitRole
 from causalvae.effects.units import classify_units, polysemantic_share
 from causalvae.engine.measurements import Measurements
 from causalvae.engine.response_table import OVERLAP, SPREAD, read_blocks
-from causalvae.plan.types import OUTPUT, Arm, Side, Source, Use
+from causalvae.plan.types import OUTPUT, Arm, Side, Source, Use, values_label
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -108,7 +108,8 @@ def _perturbation(study: Study, measurements: Measurements, owner: str) -> _Foun
     if not uses:
         return None
     base = use_at(study.plan, owner, "base").arm
-    patched = [_patched(use, arms) for use in uses]
+    label = values_label(arms[use.arm].patches[0].source for use in uses)
+    patched = [replace(_patched(use, arms), source=label) for use in uses]
     bootstrap = study.bootstrap(study.outcomes.pairs([base, *(arm.arm for arm in patched)]))
     by_component: dict[str, list[PatchedArm]] = {}
     for arm in patched:

@@ -7,6 +7,7 @@ Two uses of the same arm share it: an arm's identity is its content.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any, Literal
@@ -144,6 +145,20 @@ class Source:
             case "code_frequency":
                 return "code frequency"
         return self.kind
+
+
+def values_label(sources: Iterable[Source]) -> str:
+    """What a reader is told of the values that a latent perturbation sets each component to, in turn."""
+    listed = tuple(dict.fromkeys(sources))
+    kind, values = listed[0].kind, ", ".join(f"{source.value:g}" for source in listed if source.value is not None)
+    match kind:
+        case "quantile":
+            return f"quantiles {values}"
+        case "sd":
+            return f"{values} sd"
+        case "constant":
+            return f"at {values}"
+    return listed[0].label
 
 
 @dataclass(frozen=True)

@@ -92,7 +92,7 @@ def test_every_level_is_estimated() -> None:
     sd = np.std(network.z @ WEIGHTS, ddof=1)
     moved = np.stack([value - network.z[:, 0] for value in (-2.0, 2.0)])
     assert size.value == pytest.approx(np.sqrt(np.mean((2 * moved) ** 2)) / sd)
-    assert size.source == "quantile"
+    assert size.source == "quantiles -2, 2"
 
     for direction in ("denoising", "noising"):
         sizes = only(result, owner="intervention:sweep", estimand="effect_size", outcome="area", direction=direction)
