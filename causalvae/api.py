@@ -371,7 +371,7 @@ def analyse(
             "platform": f"{platform.system()} {platform.machine()}",
             **{library: version(library) for library in _LIBRARIES},
         },
-        warnings=(*warn(controls, checks, latents), *effects.warnings),
+        warnings=(*warn(controls, checks, latents, model.unused), *effects.warnings),
         screens=effects.screens,
         units=metrics.units,
         metrics=metrics.rows,

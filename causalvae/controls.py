@@ -24,6 +24,7 @@ _RANDOM_LIMIT = 0.05
 _SHUFFLES = 999
 _SHUFFLE_LIMIT = 4.0
 _ACTIVE_KL = 0.05
+_MOST_NAMES = 8
 
 
 def control_checks(
@@ -211,13 +212,34 @@ def summarise_latents(measurements: Measurements, factors: Mapping[int, str]) ->
     return tuple(summaries)
 
 
+def unused_words(unused: Sequence[str]) -> str:
+    """What is said of parameters that neither encoding nor decoding uses, by name."""
+    layers = list(dict.fromkeys(name.rpartition(".")[0] or name for name in unused))
+    more = f" and {len(layers) - _MOST_NAMES} more" if len(layers) > _MOST_NAMES else ""
+    return (
+        f"Neither encoding nor decoding uses these parts of the network: {', '.join(layers[:_MOST_NAMES])}{more}. No "
+        "address names them, and nothing in this report is about them."
+    )
+
+
 def warn(
     controls: Sequence[ControlCheck],
     readouts: Sequence[ReadoutCheck],
     latents: Sequence[LatentSummary],
+    unused: Sequence[str] = (),
 ) -> tuple[str, ...]:
-    """What a reader must know before trusting the numbers."""
-    found = [
+    """What a reader must know before trusting the numbers.
+
+    Parameters
+    ----------
+    controls : sequence of ControlCheck
+    readouts : sequence of ReadoutCheck
+    latents : sequence of LatentSummary
+    unused : sequence of str
+        Parameters of the network that neither encoding nor decoding uses.
+    """
+    found = [] if not unused else [unused_words(unused)]
+    found += [
         f"The control “{control.name}” failed: {control.value:.3g}, expected {control.limit}."
         for control in controls
         if not control.passed

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from causalvae.data.conditioned import condition_width
 from causalvae.data.dataset import Dataset, open_dataset, reading
 from causalvae.data.factors import Factor
 from causalvae.data.identity import digest_files
@@ -129,7 +130,7 @@ def _open(spec_digest: str, stamps: tuple[tuple[int, int], ...], held: _Held, fo
     dataset = open_dataset(spec.data, folder)
     with reading(spec.data):
         inputs = dataset.inputs(draw_samples(dataset, _CHECK_IMAGES, spec.data.seed))
-    model = load_model(spec.model, folder, dataset.input_shape, inputs)
+    model = load_model(spec.model, folder, dataset.input_shape, inputs, condition_width(dataset))
     check = check_model(model.vae, inputs, spec.model.untrained)
     check_sites(model.graph, model.components, inputs, model.vae.latent_shape)
     found = find_latents(spec, model, dataset)

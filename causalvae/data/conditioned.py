@@ -133,6 +133,11 @@ class ConditionedDataset:
         }
 
 
+def condition_width(dataset: Dataset) -> int:
+    """How many of the last channels (columns) of an input are a condition."""
+    return dataset.width if isinstance(dataset, ConditionedDataset) else 0
+
+
 def _width(factor: Factor) -> int:
     return factor.size if factor.kind == "categorical" else 2 if factor.kind == "cyclic" else 1
 

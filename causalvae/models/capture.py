@@ -8,7 +8,6 @@ are made functional by the export's decomposition, so a kept value is never over
 from __future__ import annotations
 
 import operator
-import warnings
 from collections.abc import Callable
 from math import prod
 from typing import Any
@@ -18,6 +17,7 @@ from torch import Tensor, fx, nn
 
 from causalvae.errors import CausalVAEError, first_line
 from causalvae.models.operators import Operation, OperatorGraph, Value, tensors_of
+from causalvae.models.quiet import quiet, unchecked_distributions
 
 # Rows at which a network that branches on their number is compared.
 _MANY = 96
@@ -95,8 +95,7 @@ def _export(network: nn.Module, example: tuple[Tensor, ...]) -> torch.export.Exp
 
 
 def _traced(network: nn.Module, example: tuple[Tensor, ...], batch: Any) -> torch.export.ExportedProgram:
-    with warnings.catch_warnings(), torch.no_grad():
-        warnings.simplefilter("ignore")
+    with quiet(), unchecked_distributions(), torch.no_grad():
         # Tracing may write on what it is given, as the network does.
         given = tuple(value.clone() for value in example)
         program = torch.export.export(network, given, dynamic_shapes=tuple({0: batch} for _ in example))

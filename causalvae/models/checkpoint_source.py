@@ -13,11 +13,13 @@ from causalvae.digest import digest
 from causalvae.errors import CausalVAEError
 from causalvae.models.architectures import audio, build, perceptron, residual
 from causalvae.models.opened import Opened, read_config
-from causalvae.models.python_source import find_part, make_network
+from causalvae.models.own_network import read_own
+from causalvae.models.probe_inputs import stand_in_inputs
+from causalvae.models.python_source import make_network
 from causalvae.models.vae import VAE, Likelihood
 from causalvae.models.weights import Weights, load_into, read_weights, without_prefix
 from causalvae.spec.places import locate
-from causalvae.spec.schema import CheckpointModel, OutputSection, PosteriorSection
+from causalvae.spec.schema import CheckpointModel, PosteriorSection
 
 _SPECS = "specs.json"
 # Where a named architecture's weights show the number of latents: a bias with a mean and a log-variance for each.
@@ -29,7 +31,13 @@ _HEADS = {
 }
 
 
-def open_checkpoint(section: CheckpointModel, folder: Path, input_shape: tuple[int, ...]) -> Opened:
+def open_checkpoint(
+    section: CheckpointModel,
+    folder: Path,
+    input_shape: tuple[int, ...],
+    inputs: Tensor | None = None,
+    condition: int = 0,
+) -> Opened:
     """Read the weights of a ``source: checkpoint`` section into the network that it names.
 
     Parameters
@@ -39,13 +47,17 @@ def open_checkpoint(section: CheckpointModel, folder: Path, input_shape: tuple[i
         The spec file's folder.
     input_shape : tuple of int
         Of the data, without the batch axis.
+    inputs : Tensor, shape (n, *input_shape), optional
+        Samples of the data; see `stand_in_inputs` where left out.
+    condition : int
+        How many of their last channels (columns) are a condition.
 
     Raises
     ------
     CausalVAEError
         CV101 to CV103 and CV125 to CV127 for the weights, CV128 for sizes that neither the spec nor the weights give
         and for disentangling-vae folders that cannot be read; CV115 where the architecture does not take such inputs;
-        CV117 to CV119 for a factory.
+        CV117 to CV119, CV130 and CV140 to CV142 for a factory's network.
     """
     place = locate(folder, section.weights)
     if (place / _SPECS).is_file():
@@ -55,10 +67,8 @@ def open_checkpoint(section: CheckpointModel, folder: Path, input_shape: tuple[i
         network, source = make_network(section.factory, section.arguments, folder)
         fitted = without_prefix(weights, network.state_dict(), section.prefix, section.ignore)
         load_into(network, fitted)
-        encoder = find_part(network, section.encoder, "encoder")
-        decoder = find_part(network, section.decoder, "decoder")
-        vae = VAE(encoder, decoder, section.latent_dim or 0, input_shape)
-        return Opened(_read_as(vae, section), digest([fitted.digest, source]), fitted.facts)
+        read = read_own(network, section, stand_in_inputs(input_shape) if inputs is None else inputs, condition)
+        return Opened(read.vae, digest([fitted.digest, source]), {**fitted.facts, **read.facts}, read.unused)
     vae = _named(section, weights, input_shape)
     fitted = without_prefix(weights, vae.state_dict(), section.prefix, section.ignore)
     load_into(vae, fitted)
@@ -121,10 +131,9 @@ def _unknown_size(key: str, name: str, weights: Weights) -> CausalVAEError:
 def _read_as(vae: VAE, section: CheckpointModel, posterior: PosteriorSection | None = None) -> VAE:
     """The same network, read as the section says; `posterior` stands in where it says nothing."""
     read = section.posterior or posterior or PosteriorSection()
-    vae.layout, vae.second = read.layout, read.second
-    output = section.output or (OutputSection() if section.factory is not None else None)
-    if output is not None:
-        vae.activation, vae.likelihood = output.activation, output.likelihood
+    vae.layout, vae.second = read.reading
+    if section.output is not None:
+        vae.activation, vae.likelihood = section.output.activation, section.output.likelihood
     vae.input_range = section.input_range
     return vae
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
@@ -17,6 +17,7 @@ from causalvae.spec.address import Address, parse_address
 
 Stage = Literal["encoder", "latent", "decoder"]
 # `code[17]`, an entry of a codebook, is short for the unit 17 of the site that tells where each entry is taken.
+_PARTS = ("encoder", "decoder")
 CODE = "code"
 CODE_SITE = "latent_layer.code"
 
@@ -203,6 +204,9 @@ class ComponentMap:
     def resolve(self, address: str | Address) -> tuple[Component, ...]:
         """The components that an address names, in network order.
 
+        Behind ``encoder.`` and ``decoder.`` an address names what that part uses, wherever it lies in the network: a
+        pattern matches only sites of the part, ``encoder.trunk`` is the site ``trunk`` if the encoder uses it.
+
         Raises
         ------
         CausalVAEError
@@ -221,15 +225,22 @@ class ComponentMap:
         return tuple(_select(site, parsed) for site in self._matching(parsed))
 
     def _matching(self, address: Address) -> tuple[Site, ...]:
+        stage, _, rest = address.path.partition(".")
+        part = replace(address, path=rest) if stage in _PARTS and rest else None
         if not address.is_pattern:
+            if part is not None and _site_name(address) not in self._by_name:
+                inside = self._by_name.get(_site_name(part))
+                if inside is not None and inside.stage == stage:
+                    return (inside,)
             return (self.site(_site_name(address)),) if address.path != CODE else (self.site(CODE_SITE),)
-        pattern = _pattern(address)
+        patterns = [_pattern(address), *([] if part is None else [_pattern(part)])]
         found = tuple(
             site
             for site in self.sites
             if site.is_leaf
+            and (part is None or site.stage == stage)
             and site.name.endswith("@pre") == address.pre
-            and pattern.match(site.name.removesuffix("@pre"))
+            and any(pattern.match(site.name.removesuffix("@pre")) for pattern in patterns)
         )
         if not found:
             raise _no_such_site(address.path, tuple(self._by_name))

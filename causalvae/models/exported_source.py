@@ -47,13 +47,14 @@ def open_exported(section: ExportedModel, folder: Path, input_shape: tuple[int, 
     """
     refuse_code(f"{section.encoder} and {section.decoder}: opening exported programs can run code", "model.source")
     encoder, decoder = (_open(path, folder, f"model.{key}") for key, path in section.places.items())
+    layout, second = section.posterior.reading
     vae = VAE(
         encoder,
         decoder,
         section.latent_dim,
         input_shape,
-        layout=section.posterior.layout,
-        second=section.posterior.second,
+        layout=layout,
+        second=second,
         activation=section.output.activation,
         likelihood=section.output.likelihood,
         input_range=section.input_range,

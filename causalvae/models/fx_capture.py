@@ -7,7 +7,6 @@ values on themselves. What each call does is then watched on example inputs.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -23,6 +22,7 @@ from causalvae.models.fx_tracing import ModuleTracer, calls_of
 from causalvae.models.hooked import copy_modules, has_hooks
 from causalvae.models.operators import Environment, Operation, OperatorGraph, Value, evaluate, tensors_of
 from causalvae.models.probe import CostMeter
+from causalvae.models.quiet import quiet, unchecked_distributions
 
 # Methods and attributes that ask about a tensor and not for its values.
 _QUESTIONS = frozenset(("size", "dim", "ndimension", "numel", "nelement", "shape", "ndim"))
@@ -57,8 +57,7 @@ def capture_by_fx(
         raise _refusal("forward hooks hang on its modules")
     before = {name: tensor.clone() for name, tensor in tensors_of(network).items()}
     try:
-        with warnings.catch_warnings(), torch.no_grad():
-            warnings.simplefilter("ignore")
+        with quiet(), unchecked_distributions(), torch.no_grad():
             # Symbols that forward() keeps on a module stay on the copy.
             copied = copy_modules(network)
             tracer = ModuleTracer(network)

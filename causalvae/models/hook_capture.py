@@ -15,6 +15,7 @@ from causalvae.models.compiled import compiled_functions
 from causalvae.models.hooked import Call, HookedNetwork, copy_modules
 from causalvae.models.operators import tensors_of
 from causalvae.models.probe import Probe, measure_cost
+from causalvae.models.quiet import quiet, unchecked_distributions
 
 
 def capture_by_hooks(
@@ -56,7 +57,7 @@ def capture_by_hooks(
     probes = [batch for given in batches for batch in (given, *_alone(given))]
     before = {name: tensor.clone() for name, tensor in tensors_of(network).items()}
     try:
-        with torch.no_grad():
+        with quiet(), unchecked_distributions(), torch.no_grad():
             _check_repeats(network, example, before)
             for given in batches:
                 _check_rows(network, given, outputs)

@@ -22,6 +22,7 @@ from causalvae.errors import CausalVAEError
 from causalvae.models.functional import ACTIVATION_CALLS
 from causalvae.models.operators import tensors_of
 from causalvae.models.program import How
+from causalvae.models.quiet import unchecked_distributions
 
 Edit = Callable[[Tensor], Tensor]
 
@@ -48,6 +49,8 @@ class Call:
         Whether its value is that of the functional activation that alone reads the module's output.
     in_place : bool
         Whether the value overwrites the one that was given.
+    outer : tuple of str
+        Paths of the calls that it is made in, outermost first.
     """
 
     node: str
@@ -58,6 +61,7 @@ class Call:
     is_leaf: bool
     is_activation: bool = False
     in_place: bool = False
+    outer: tuple[str, ...] = ()
 
 
 class HookedNetwork:
@@ -180,7 +184,7 @@ class HookedNetwork:
         calls = [self._by_node[name] for name in {*edits, *keep} - given.keys()]
         record = _Pass(calls, edits, keep, len(values[0]))
         found: dict[str, Tensor] = {name: given[name].clone() for name in keep & given.keys()}
-        with self._leased() as network, record.attached_to(network):
+        with self._leased() as network, unchecked_distributions(), record.attached_to(network):
             returned = network(*given.values())
         missing = must - record.met - given.keys()
         if missing:

@@ -7,9 +7,7 @@ from math import prod
 
 from causalvae.models.components import ComponentMap, OperationCost, Site, Stage
 from causalvae.models.hooked import Call, HookedNetwork
-from causalvae.models.sites import latent_sites
-
-_STAGES: dict[str, Stage] = {"encoder": "encoder", "latent_layer": "latent", "decoder": "decoder"}
+from causalvae.models.sites import NETWORK, address_of, kind_of, latent_sites, stage_of
 
 
 def find_hooked_sites(network: HookedNetwork, latent_dim: int, model_digest: str) -> ComponentMap:
@@ -29,13 +27,16 @@ def find_hooked_sites(network: HookedNetwork, latent_dim: int, model_digest: str
     """
     order = {call.node: position for position, call in enumerate(network.calls)}
     places: list[tuple[str, Stage, Call]] = []
+    taken = {address_of(call.path, None) for call in network.calls if call.path.startswith(NETWORK)}
     for call in network.calls:
-        stage = _STAGES.get(call.path.split(".")[0])
-        if stage is not None:
-            places.append((_name(call, order), stage, call))
+        stage = stage_of((*call.outer, call.path)[0])
+        if stage is not None and (call.path.startswith(NETWORK) or call.path not in taken):
+            places.append((_name(call, order, stage), stage, call))
     stages = {"encoder": 0, "latent": 1, "decoder": 2}
     places.sort(key=lambda place: (stages[place[1]], order[place[2].node]))
-    sites = [Site(name, stage, call.kind, call.shape, call.node, call.is_leaf, 1.0) for name, stage, call in places]
+    sites = [
+        Site(name, stage, kind_of(call.kind), call.shape, call.node, call.is_leaf, 1.0) for name, stage, call in places
+    ]
     in_layer = [site for site in sites if site.stage == "latent"]
     sites = [site for site in sites if site.stage != "latent"]
     first_of_decoder = next((place for place, site in enumerate(sites) if site.stage == "decoder"), len(sites))
@@ -79,6 +80,7 @@ def _size(network: HookedNetwork, node: str) -> float:
     return 4.0 * prod(network.shape(node))
 
 
-def _name(call: Call, order: dict[str, int]) -> str:
-    name = call.path if call.number == 1 else f"{call.path}#{call.number}"
+def _name(call: Call, order: dict[str, int], stage: Stage) -> str:
+    address = address_of(call.path, stage)
+    name = address if call.number == 1 else f"{address}#{call.number}"
     return name + "@pre" if f"{call.node}+activation" in order else name

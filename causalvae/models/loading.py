@@ -49,6 +49,8 @@ class Model:
         What a report says of it.
     probes : Tensor, shape (n, *input_shape)
         The samples that it was captured with.
+    unused : tuple of str
+        Names of the parameters that neither encoding nor decoding uses.
     """
 
     vae: VAE
@@ -58,10 +60,15 @@ class Model:
     samples_latent: bool
     facts: dict[str, Any]
     probes: Tensor
+    unused: tuple[str, ...] = ()
 
 
 def load_model(
-    section: ModelSection, folder: Path, input_shape: tuple[int, ...] = (1, 64, 64), inputs: Tensor | None = None
+    section: ModelSection,
+    folder: Path,
+    input_shape: tuple[int, ...] = (1, 64, 64),
+    inputs: Tensor | None = None,
+    condition: int = 0,
 ) -> Model:
     """Load, capture and list the network of a spec.
 
@@ -75,12 +82,15 @@ def load_model(
         Of the data, for networks that do not say which inputs they take.
     inputs : Tensor, shape (n, *input_shape), optional
         Samples of the data, which the network is probed and captured with; see `stand_in_inputs` where left out.
+    condition : int
+        How many of their last channels (columns) are a condition.
     """
     if not isinstance(section, ZooModel):
-        opened = open_source(section, folder, input_shape, inputs)
+        opened = open_source(section, folder, input_shape, inputs, condition)
         declared = section.model_dump(mode="json", exclude={*section.PLACES, "untrained"})
         told = {"source": section.source, "network": section.label, **section.places, **opened.facts}
-        return assemble(opened.vae, section.latent == "sample", digest([opened.identity, declared]), told, inputs)
+        model = assemble(opened.vae, section.latent == "sample", digest([opened.identity, declared]), told, inputs)
+        return replace(model, unused=opened.unused)
     weights = read_weights(section.weights, folder)
     trained = trained_as(weights)
     facts: dict[str, Any] = {"source": section.source, "network": section.name, "weights": section.weights}

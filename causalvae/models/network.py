@@ -77,6 +77,8 @@ class AnalysedNetwork(nn.Module):
         if vae.latent_layer is not None:
             self.latent_layer = vae.latent_layer
         self.decoder = vae.decoder
+        if vae.network is not None:
+            self.network = vae.network
         self.latent = LatentMarks(vae)
         self.sample = sample
         self.outputs = (

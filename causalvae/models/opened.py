@@ -23,11 +23,14 @@ class Opened:
         Content hash of all that decides what it computes, but for how the spec says that it is read.
     facts : dict
         What a report says of it.
+    unused : tuple of str
+        Names of the parameters that neither part uses.
     """
 
     vae: VAE
     identity: str
     facts: Mapping[str, Any] = field(default_factory=dict)
+    unused: tuple[str, ...] = ()
 
 
 def read_config(path: Path, where: str, code: str, wanted: str) -> dict[str, Any]:

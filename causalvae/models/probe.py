@@ -36,17 +36,18 @@ class _Seen:
     is_own: bool
     shape: tuple[int, ...] | None
     version: int
-    readers: list[tuple[Callable[..., Any], str, Any, bool]] = field(default_factory=list)
+    outer: tuple[str, ...]
+    readers: list[tuple[Callable[..., Any], tuple[str, ...], Any, bool]] = field(default_factory=list)
 
     def follower(self) -> tuple[tuple[int, ...], bool] | None:
         """Shape of the value after the functional activation that alone reads this one, and whether it overwrites it.
 
-        As in a captured graph, the activation must belong to a module around this one.
+        As in a captured graph, the activation must be applied by a call around this one.
         """
         if not self.is_leaf or len(self.readers) != 1:
             return None
         function, inside, result, is_first = self.readers[0]
-        if function not in ACTIVATION_CALLS or not is_first or not self.path.startswith(inside + "."):
+        if function not in ACTIVATION_CALLS or not is_first or not inside or self.outer[: len(inside)] != inside:
             return None
         return tuple(result.shape), result is self.value
 
@@ -104,10 +105,14 @@ class Probe:
             shape = tuple(output.shape[1:])
         kind, is_leaf = type(module).__name__, path not in self._parents
         version = output._version if isinstance(output, Tensor) else 0
-        seen = _Seen(path, number, kind, is_leaf, output, in_place, is_own, shape, version)
+        seen = _Seen(path, number, kind, is_leaf, output, in_place, is_own, shape, version, self._outer())
         self._seen[path, number] = seen
         if is_leaf and is_own and not isinstance(module, Mark) and isinstance(output, Tensor):
             self._owners[id(output)] = seen
+
+    def _outer(self) -> tuple[str, ...]:
+        """Paths of the calls under way."""
+        return tuple(path for path, _, _ in self._stack)
 
     def read(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
         """Note which outputs a function was given."""
@@ -115,7 +120,7 @@ class Probe:
         name = getattr(function, "__name__", "")
         if name in _QUESTIONS and not any(isinstance(leaf, Tensor) for leaf in tree_leaves(result)):
             return
-        inside = self._stack[-1][0] if self._stack else ""
+        inside = self._outer()
         for leaf in tree_leaves((args, kwargs)):
             owner = self._owners.get(id(leaf)) if isinstance(leaf, Tensor) else None
             if owner is not None:
@@ -133,12 +138,16 @@ class Probe:
                 continue
             node = f"{seen.path}#{seen.number}"
             is_leaf = seen.path not in self._parents
-            found[node] = Call(node, seen.path, seen.number, seen.kind, seen.shape, is_leaf, in_place=seen.in_place)
+            found[node] = Call(
+                node, seen.path, seen.number, seen.kind, seen.shape, is_leaf, in_place=seen.in_place, outer=seen.outer
+            )
             following = seen.follower()
             if following is not None:
                 shape, in_place = following
                 after = node + "+activation"
-                found[after] = Call(after, seen.path, seen.number, seen.kind, shape[1:], True, True, in_place)
+                found[after] = Call(
+                    after, seen.path, seen.number, seen.kind, shape[1:], True, True, in_place, seen.outer
+                )
         return found
 
 

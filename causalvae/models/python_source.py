@@ -10,18 +10,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from causalvae.digest import digest
 from causalvae.errors import CausalVAEError, first_line
 from causalvae.models.opened import Opened
-from causalvae.models.vae import VAE
+from causalvae.models.own_network import read_own
 from causalvae.models.weights import Weights, load_into, read_weights, without_prefix
 from causalvae.spec.schema import PythonModel
 from causalvae.trust import refuse_code
 
 
-def open_python_model(section: PythonModel, folder: Path, input_shape: tuple[int, ...]) -> Opened:
+def open_python_model(section: PythonModel, folder: Path, inputs: Tensor, condition: int = 0) -> Opened:
     """Make the network of a ``source: python`` section.
 
     Parameters
@@ -29,14 +29,16 @@ def open_python_model(section: PythonModel, folder: Path, input_shape: tuple[int
     section : PythonModel
     folder : Path
         The spec file's folder: modules beside it are found, and relative weights start there.
-    input_shape : tuple of int
-        Of the data, without the batch axis.
+    inputs : Tensor, shape (n, *input_shape)
+        Samples of the data.
+    condition : int
+        How many of their last channels (columns) are a condition.
 
     Raises
     ------
     CausalVAEError
-        CV117 where code is not allowed, CV118 where the factory cannot be found or fails, CV119 where encoder or
-        decoder are not where the spec says; CV101 to CV103 and CV125 to CV127 for its weights.
+        CV117 where code is not allowed, CV118 where the factory cannot be found or fails; CV119, CV130 and CV140 to
+        CV142 where its parts cannot be read; CV101 to CV103 and CV125 to CV127 for its weights.
     """
     network, source = make_network(section.factory, section.arguments, folder)
     facts: dict[str, Any] = {"weights": section.weights or "as the factory gives them"}
@@ -45,19 +47,9 @@ def open_python_model(section: PythonModel, folder: Path, input_shape: tuple[int
         weights = without_prefix(weights, network.state_dict(), section.prefix, section.ignore)
         load_into(network, weights)
         facts |= weights.facts
-    vae = VAE(
-        find_part(network, section.encoder, "encoder"),
-        find_part(network, section.decoder, "decoder"),
-        latent_dim=section.latent_dim,
-        input_shape=input_shape,
-        layout=section.posterior.layout,
-        activation=section.output.activation,
-        likelihood=section.output.likelihood,
-        second=section.posterior.second,
-        input_range=section.input_range,
-    )
+    read = read_own(network, section, inputs, condition)
     state = Weights({name: value.detach().cpu() for name, value in network.state_dict().items()}, {}, section.factory)
-    return Opened(vae, digest([state.digest, source]), facts)
+    return Opened(read.vae, digest([state.digest, source]), {**facts, **read.facts}, read.unused)
 
 
 def make_network(where: str, arguments: dict[str, Any], folder: Path) -> tuple[nn.Module, str]:
@@ -130,20 +122,6 @@ def _failed(where: str, how: str, error: Exception) -> CausalVAEError:
         "Modules are looked for beside the spec file and among what is installed; --debug shows the traceback.",
         "model.factory",
     )
-
-
-def find_part(network: nn.Module, path: str, key: str) -> nn.Module:
-    """The module at a dotted path; raises CV119 where there is none. `key` is the spec's for it."""
-    try:
-        return network.get_submodule(path)
-    except AttributeError:
-        children = [name for name, _ in network.named_modules() if name]
-        raise CausalVAEError(
-            "CV119",
-            f"the network has no module {path!r}.",
-            f"Its modules are {', '.join(children[:12])}{' ...' if len(children) > 12 else ''}.",
-            f"model.{key}",
-        ) from None
 
 
 def _source_of(factory: Any) -> str:

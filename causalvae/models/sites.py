@@ -6,10 +6,16 @@ from collections.abc import Collection
 from math import prod
 
 from causalvae.models.components import ComponentMap, OperationCost, Site, Stage
+from causalvae.models.network_part import NetworkPart
 from causalvae.models.operators import ACTIVATIONS, OperatorGraph
 
 _PARTS = {"mean": "posterior mean", "logvar": "posterior log-variance", "exogenous": "before the latent layer"}
 _STAGES: dict[str, Stage] = {"encoder": "encoder", "latent_layer": "latent", "decoder": "decoder"}
+# Where an `AnalysedNetwork` holds a network whose methods are its parts.
+NETWORK = "network."
+PART = "part of the network"
+# What an address that begins with these names already means.
+_RESERVED = ("latent", "latent_layer", "code", "input", "output")
 
 
 def find_sites(graph: OperatorGraph, latent_dim: int, model_digest: str) -> ComponentMap:
@@ -31,30 +37,36 @@ def find_sites(graph: OperatorGraph, latent_dim: int, model_digest: str) -> Comp
     """
     order = {operation.name: position for position, operation in enumerate(graph.operations)}
     kinds: dict[tuple[str, int], str] = {}
+    outer: dict[tuple[str, int], tuple[str, ...]] = {}
     inside: dict[tuple[str, int], set[str]] = {}
     paths: set[str] = set()
     for operation in graph.operations:
-        for path, call, kind in operation.calls:
-            paths.add(path)
+        stack = tuple(path for path, _, _ in operation.calls)
+        paths.update(stack)
+        for depth, (path, call, kind) in enumerate(operation.calls):
+            outer[path, call] = stack[:depth]
             if operation.batched:
                 kinds[path, call] = kind
                 inside.setdefault((path, call), set()).add(operation.name)
-    leaves = {path for path in paths if not any(other.startswith(path + ".") for other in paths)}
+    # A method of the network may call any of its modules, so what calls others is told by the calls as well.
+    callers = {path for stack in outer.values() for path in stack}
+    leaves = {path for path in paths - callers if not any(other.startswith(path + ".") for other in paths)}
 
     places: list[tuple[str, Stage, str, str, bool]] = []
+    taken = {address_of(path, None) for path in paths if path.startswith(NETWORK)}
     for (path, call), kind in kinds.items():
-        stage = _STAGES.get(path.split(".")[0])
-        if stage is None:
+        stage = stage_of((*outer[path, call], path)[0])
+        if stage is None or (path in taken and not path.startswith(NETWORK)):
             continue
         ends = _ends(graph, inside[path, call])
         # A module that returns several values has no single one to patch; its children do.
         if len(ends) != 1 or not graph.by_name[ends[0]].shape:
             continue
         node = ends[0]
-        name = path if call == 1 else f"{path}#{call}"
-        after = _activation_after(graph, node, path) if path in leaves else None
+        name = address_of(path, stage) if call == 1 else f"{address_of(path, stage)}#{call}"
+        after = _activation_after(graph, node, outer[path, call]) if path in leaves else None
         if after is None:
-            places.append((name, stage, kind, node, path in leaves))
+            places.append((name, stage, kind_of(kind), node, path in leaves))
         else:
             places.append((name + "@pre", stage, kind, node, True))
             places.append((name, stage, kind, after, True))
@@ -76,6 +88,29 @@ def find_sites(graph: OperatorGraph, latent_dim: int, model_digest: str) -> Comp
         sites.append(Site(name, stage, kind, shape, node, is_leaf, rerun / graph.flops, downstream, reads, upstream))
     before = frozenset(order[name] for name in graph.ancestors([graph.outputs["latent"]]))
     return ComponentMap(tuple(sites), latent_dim, model_digest, operation_costs(graph), before, peak_bytes(graph))
+
+
+def stage_of(outermost: str) -> Stage | None:
+    """The part of the network that a call belongs to, by the path of the outermost call around it."""
+    return _STAGES.get(outermost.split(".")[0])
+
+
+def kind_of(kind: str) -> str:
+    """What is said of a call of a class: a part of a network that it calls by its methods has no class of its own."""
+    return PART if kind == NetworkPart.__name__ else kind
+
+
+def address_of(path: str, stage: Stage | None) -> str:
+    """The address of a module: its path in the user's network, after its stage if the path begins with a reserved name.
+
+    Parameters
+    ----------
+    path : str
+        In the `AnalysedNetwork`.
+    stage : {"encoder", "latent", "decoder"} or None
+    """
+    own = path.removeprefix(NETWORK)
+    return f"{stage}.{own}" if own != path and stage and own.split(".")[0] in _RESERVED else own
 
 
 def latent_sites(outputs: Collection[str]) -> list[tuple[str, str, str]]:
@@ -128,11 +163,12 @@ def _ends(graph: OperatorGraph, inside: set[str]) -> list[str]:
     return [name for name in inside if name in returned or any(user not in inside for user in graph.users[name])]
 
 
-def _activation_after(graph: OperatorGraph, node: str, path: str) -> str | None:
-    """The functional activation that alone reads `node` and belongs to the parent of the module at `path`."""
+def _activation_after(graph: OperatorGraph, node: str, outer: tuple[str, ...]) -> str | None:
+    """The functional activation that alone reads `node` and is applied by one of the calls around it, `outer`."""
     users = graph.users[node]
     if len(users) != 1:
         return None
     user = graph.by_name[users[0]]
-    innermost = user.calls[-1][0] if user.calls else ""
-    return user.name if user.function in ACTIVATIONS and path.startswith(innermost + ".") else None
+    stack = tuple(path for path, _, _ in user.calls)
+    is_around = bool(stack) and outer[: len(stack)] == stack
+    return user.name if user.function in ACTIVATIONS and is_around else None

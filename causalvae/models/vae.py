@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from causalvae.errors import CausalVAEError
 
 PosteriorLayout = Literal["chunk", "interleaved", "heads", "point"]
-PosteriorSecond = Literal["logvar", "var", "log_std"]
+PosteriorSecond = Literal["logvar", "var", "std", "log_std"]
 OutputActivation = Literal["none", "sigmoid", "tanh"]
 Likelihood = Literal["bernoulli", "gaussian"]
 # What a group of latents cannot be called, since these are parts of every latent.
@@ -44,6 +44,15 @@ class Posterior:
         return self.mean if self.is_point else self.mean + noise * (0.5 * self.logvar).exp()
 
 
+def deviation_of(value: Tensor, kind: PosteriorSecond) -> Tensor:
+    """Standard deviations, of values that are of `kind`."""
+    if kind == "std":
+        return value
+    if kind == "var":
+        return value.sqrt()
+    return (value if kind == "log_std" else 0.5 * value).exp()
+
+
 class VAE(nn.Module):
     """An encoder and a decoder, what lies between, and what must be known to read their outputs.
 
@@ -67,7 +76,7 @@ class VAE(nn.Module):
         What turns the decoder's output into the space of the decoder's inputs.
     likelihood : {"bernoulli", "gaussian"}
         The reconstruction term the model was trained with.
-    second : {"logvar", "var", "log_std"}
+    second : {"logvar", "var", "std", "log_std"}
         What stands beside the means.
     input_range : tuple of float
         What the encoder's inputs and the decoder's outputs range over; data and outcomes range over [0, 1].
@@ -87,6 +96,9 @@ class VAE(nn.Module):
     sigma : float or "learned"
         Standard deviation of a Gaussian likelihood, one for all numbers of an input, in units of the data; ``learned``
         makes it a parameter, `raw_log_sigma`, that begins at 1 (sigma-VAE, Rybkin et al. 2021, arXiv 2006.13202).
+    network : nn.Module, optional
+        What encoder, latent layer and decoder call the methods and modules of, where they have none of their own. It is
+        registered here, so that every parameter has one path.
 
     Raises
     ------
@@ -113,6 +125,7 @@ class VAE(nn.Module):
         decoder_reads_input: bool = False,
         groups: Mapping[str, tuple[int, int]] | None = None,
         sigma: Sigma = 1.0,
+        network: nn.Module | None = None,
     ) -> None:
         super().__init__()
         self.encoder = encoder
@@ -130,6 +143,7 @@ class VAE(nn.Module):
         self.decoder_reads_input = decoder_reads_input
         self.groups = dict(groups or {})
         self.sigma: Sigma = sigma
+        self.network = network
         if sigma == "learned":
             if likelihood != "gaussian":
                 raise ValueError("only a Gaussian likelihood has a sigma to learn")
@@ -163,6 +177,8 @@ class VAE(nn.Module):
             mean, second = parameters.chunk(2, dim=1)
         if self.second == "var":
             second = second.log()
+        elif self.second == "std":
+            second = 2.0 * second.log()
         elif self.second == "log_std":
             second = 2.0 * second
         return Posterior(mean, second)

@@ -14,21 +14,39 @@ Factory = Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$", max_le
 # What a checkpoint's `name` may be; each key of the second line is of the architectures beside it alone.
 ARCHITECTURES = ("burgess", "mlp", "residual", "audio")
 _SIZES = {"hidden": ("mlp",), "width": ("residual", "audio")}
-_OF_A_FACTORY = ("arguments", "encoder", "decoder")
+_OF_A_FACTORY = ("arguments", "encoder", "decoder", "between")
+_ENCODER = "the method or module that encodes, a dotted path; encode or encoder where left out."
+_DECODER = "the method or module that decodes, a dotted path; decode or decoder where left out."
+_BETWEEN = (
+    "methods or modules between the two, in order, such as a codebook; as the network's forward() shows where left out."
+)
+
+
+_Second = Literal["logvar", "var", "std", "log_std"]
 
 
 class PosteriorSection(Section):
     """How the output of any encoder is read as a diagonal Gaussian."""
 
-    layout: Literal["chunk", "interleaved", "heads", "point"] = Field(
-        default="chunk",
-        description="chunk: all means, then the rest; interleaved: mean and the rest by turns; heads: a tuple (mean, "
-        "second); point: the latents alone, without a variance.",
+    layout: Literal["auto", "chunk", "interleaved", "heads", "point"] = Field(
+        default="auto",
+        description="chunk: all means, then the rest; interleaved: mean and the rest by turns; heads: two tensors, "
+        "mean and second; point: the latents alone, without a variance; auto: as the network's forward() and the "
+        "shapes show, else chunk.",
     )
-    second: Literal["logvar", "var", "log_std"] = Field(
-        default="logvar",
-        description="What stands beside the means: log-variance, variance or log standard deviation.",
+    second: Literal["auto", "logvar", "var", "std", "log_std"] = Field(
+        default="auto",
+        description="What stands beside the means: log-variance, variance, standard deviation or its logarithm; auto: "
+        "as the network's forward() and the names show, else logvar.",
     )
+
+    @property
+    def reading(self) -> tuple[Literal["chunk", "interleaved", "heads", "point"], _Second]:
+        """Layout and second parameter of a network that has no forward() to show them."""
+        return (
+            "chunk" if self.layout == "auto" else self.layout,
+            "logvar" if self.second == "auto" else self.second,
+        )
 
 
 class OutputSection(Section):
@@ -124,8 +142,9 @@ class CheckpointModel(SourceSection):
         default=None, description="module:function that gives the network; runs only where code is allowed."
     )
     arguments: dict[str, Any] = Field(default={}, description="factory: its keyword arguments.")
-    encoder: str = Field(default="encoder", description="factory: where in the network the encoder is, a dotted path.")
-    decoder: str = Field(default="decoder", description="factory: where in the network the decoder is, a dotted path.")
+    encoder: str | None = Field(default=None, description=f"factory: {_ENCODER}")
+    decoder: str | None = Field(default=None, description=f"factory: {_DECODER}")
+    between: tuple[str, ...] | None = Field(default=None, description=f"factory: {_BETWEEN}")
     latent_dim: Count | None = Field(
         default=None, description="Number of latents; read off the weights of a named architecture where left out."
     )
@@ -208,8 +227,9 @@ class PythonModel(SourceSection):
     ignore: tuple[str, ...] = Field(
         default=(), description="What names begin with that are not read, such as `critic.`."
     )
-    encoder: str = Field(default="encoder", description="Where in the network the encoder is: a dotted path.")
-    decoder: str = Field(default="decoder", description="Where in the network the decoder is: a dotted path.")
+    encoder: str | None = Field(default=None, description=_ENCODER[0].upper() + _ENCODER[1:])
+    decoder: str | None = Field(default=None, description=_DECODER[0].upper() + _DECODER[1:])
+    between: tuple[str, ...] | None = Field(default=None, description=_BETWEEN[0].upper() + _BETWEEN[1:])
     latent_dim: Count = Field(description="Number of latents; of a latent map, its channels.")
     posterior: PosteriorSection = PosteriorSection()
     output: OutputSection = OutputSection()

@@ -162,7 +162,7 @@ def test_weights_are_read_strictly_with_their_prefix_left_out(folder: Path) -> N
         ({"factory": "my_networks:nothing"}, "CV118", "dict"),
         ({"factory": "my_networks:VALUE"}, "CV118", "not callable"),
         ({"arguments": {"depth": 3}}, "CV118", "depth"),
-        ({"encoder": "enc"}, "CV119", "no module 'enc'"),
+        ({"encoder": "enc"}, "CV119", "no module or method 'enc'"),
     ],
 )
 def test_what_is_wrong_is_told_with_its_place(folder: Path, changes: dict[str, Any], code: str, told: str) -> None:

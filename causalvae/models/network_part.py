@@ -1,0 +1,202 @@
+"""A part of a user's network: one of its methods or modules, and what it returns taken apart."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor, nn
+
+from causalvae.errors import CausalVAEError
+from causalvae.models.returned import Steps, take
+
+# Where the parts are unless the spec says it: methods first, since they hold what lies beside a module as well.
+ENCODES = ("encode", "encoder", "_encode", "_encoder", "enc")
+DECODES = ("decode", "decoder", "_decode", "_decoder", "dec")
+_MOST_NAMES = 12
+
+
+@dataclass(frozen=True)
+class Link:
+    """A call of a method or a module of the network.
+
+    Parameters
+    ----------
+    path : str
+        Dotted path from the network.
+    flat : bool
+        Whether it is given its input as vectors.
+    steps : tuple of int or str
+        What is taken of its value.
+    """
+
+    path: str
+    flat: bool = False
+    steps: Steps = ()
+
+
+@dataclass(frozen=True)
+class Branch:
+    """From what the first call of a part returns to one tensor: what is taken of it, and the calls that follow."""
+
+    steps: Steps = ()
+    links: tuple[Link, ...] = ()
+
+
+@dataclass(frozen=True)
+class Condition:
+    """The condition that an input holds behind what the network reconstructs.
+
+    Parameters
+    ----------
+    channels : int
+        Channels (columns) of the input before the condition.
+    input_range : tuple of float
+        What inputs range over; a condition ranges over [0, 1].
+    as_class : bool
+        Whether the network takes the number of a class in place of a one-hot vector.
+    """
+
+    channels: int
+    input_range: tuple[float, float]
+    as_class: bool = False
+
+    def of(self, x: Tensor) -> Tensor:
+        """Of inputs (batch, channels, ...), as the encoder receives them: (batch, width), or (batch,) of classes."""
+        low, high = self.input_range
+        labels = x[:, self.channels :]
+        labels = labels.flatten(2).mean(2) if labels.ndim > 2 else labels
+        if (low, high) != (0.0, 1.0):
+            labels = (labels - low) / (high - low)
+        return labels.argmax(1) if self.as_class else labels
+
+
+class NetworkPart(nn.Module):
+    """Calls methods and modules of a network that is registered elsewhere, so each parameter has one path.
+
+    Parameters
+    ----------
+    network : nn.Module
+    first : Link
+        The call that begins the part.
+    branches : sequence of Branch
+        One for each tensor that the part gives.
+    shape : tuple of int, optional
+        Each row of the value is brought to this shape.
+    condition : Condition, optional
+        Read from the input, and given to the first call as its second argument.
+    splits : bool
+        Whether the part's own input holds the condition; else it is called with the input as well.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        first: Link,
+        branches: Sequence[Branch] = (Branch(),),
+        shape: tuple[int, ...] | None = None,
+        condition: Condition | None = None,
+        splits: bool = False,
+    ) -> None:
+        super().__init__()
+        # In a tuple, so that torch does not register the network a second time.
+        self._network = (network,)
+        self.first = first
+        self.branches = tuple(branches)
+        self.shape = shape
+        self.condition = condition
+        self.splits = splits
+
+    def forward(self, value: Tensor, x: Tensor | None = None) -> Tensor | tuple[Tensor, ...]:
+        """The part's tensors, or the one that it has, for a value (batch, ...) and the input."""
+        (network,) = self._network
+        returned = self.call(value, x)
+        found = []
+        for branch in self.branches:
+            tensor = take(returned, branch.steps)
+            for link in branch.links:
+                given = tensor.flatten(1) if link.flat else tensor
+                tensor = take(target_of(network, link.path)(given), link.steps)
+            if self.shape is not None and tuple(tensor.shape[1:]) != self.shape:
+                tensor = tensor.reshape(tensor.shape[0], *self.shape)
+            found.append(tensor)
+        return found[0] if len(found) == 1 else tuple(found)
+
+    def call(self, value: Tensor, x: Tensor | None = None) -> Any:
+        """What the first call returns."""
+        more: tuple[Tensor, ...] = ()
+        if self.condition is not None:
+            whole = value if x is None else x
+            more = (self.condition.of(whole),)
+            if self.splits:
+                value = value[:, : self.condition.channels]
+        given = value.flatten(1) if self.first.flat else value
+        return target_of(self._network[0], self.first.path)(given, *more)
+
+
+def target_of(network: nn.Module, path: str) -> Callable[..., Any]:
+    """The method or module at a dotted path; raises `AttributeError` where there is none that can be called."""
+    target: Any = network
+    for name in path.split("."):
+        target = getattr(target, name)
+    if not callable(target):
+        raise AttributeError(path)
+    called: Callable[..., Any] = target
+    return called
+
+
+def find_path(network: nn.Module, declared: str | None, usual: Sequence[str], key: str) -> str:
+    """Where in a network a part is.
+
+    Parameters
+    ----------
+    network : nn.Module
+    declared : str or None
+        What the spec says: a dotted path of a module or a method.
+    usual : sequence of str
+        Names that are tried where it says nothing.
+    key : str
+        The spec's key for the part.
+
+    Raises
+    ------
+    CausalVAEError
+        CV119 where there is no such module or method, with those that there are.
+    """
+    for path in usual if declared is None else (declared,):
+        try:
+            target_of(network, path)
+        except AttributeError:
+            continue
+        return path
+    wanted = f"no module or method {declared!r}" if declared else f"no method {usual[0]} and no module {usual[1]}"
+    methods, modules = methods_of(network), [name for name, _ in network.named_modules() if name]
+    told = [f"Its methods: {_listed(methods)}."] if methods else []
+    told += [f"Its modules: {_listed(modules)}."] if modules else []
+    raise CausalVAEError(
+        "CV119",
+        f"the network has {wanted}.",
+        " ".join([f"Write model.{key}: NAME of the module or method that does it.", *told]),
+        f"model.{key}",
+    )
+
+
+def methods_of(network: nn.Module) -> list[str]:
+    """Methods that a user's class defines itself, in the order of definition."""
+    found: dict[str, None] = {}
+    for kind in type(network).__mro__:
+        if kind is nn.Module or kind.__module__.startswith("torch."):
+            break
+        found.update(
+            (name, None)
+            for name, value in vars(kind).items()
+            if inspect.isfunction(value) and not name.startswith("_") and name != "forward"
+        )
+    return list(found)
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+    return ", ".join(names[:_MOST_NAMES]) + more

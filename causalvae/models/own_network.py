@@ -1,0 +1,570 @@
+"""A network of the user's own, read as a VAE: where its parts are, and what they return."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.distributions import Distribution
+
+from causalvae.errors import CausalVAEError, first_line
+from causalvae.models.forward_watch import ConstantNoise, Watched, chain_to, same, watch_forward
+from causalvae.models.network_part import DECODES, ENCODES, Branch, Condition, Link, NetworkPart, find_path, target_of
+from causalvae.models.returned import Leaf, Steps, describe, leaves_of, take
+from causalvae.models.touched import unused_parameters, watch_reads
+from causalvae.models.vae import VAE, PosteriorLayout, PosteriorSecond, deviation_of
+from causalvae.spec.schema import CheckpointModel, OutputSection, PosteriorSection, PythonModel
+
+_ROWS = 4
+# Where a codebook usually is, if forward() does not show it.
+_NAMES = ("vq", "vq_layer", "vq_vae", "vector_quantizer", "quantizer", "quantiser", "quantize", "codebook")
+_QUANTISERS = (*_NAMES, *(f"_{name}" for name in _NAMES))
+_OUTPUTS = ("recon", "reconstruction", "recon_x", "x_recon", "x_hat", "xhat", "sample", "output", "mean", "mu")
+_CONDITIONS = ("y", "c", "cond", "condition", "label", "labels", "class_label", "classes", "context")
+_SECONDS: tuple[PosteriorSecond, ...] = ("logvar", "std", "log_std", "var")
+
+
+@dataclass(frozen=True)
+class OwnNetwork:
+    """A user's network, read.
+
+    Parameters
+    ----------
+    vae : VAE
+    facts : dict
+        How it was read.
+    unused : tuple of str
+        Parameters that neither part uses.
+    """
+
+    vae: VAE
+    facts: dict[str, str]
+    unused: tuple[str, ...]
+
+
+@torch.no_grad()
+def read_own(
+    network: nn.Module, section: PythonModel | CheckpointModel, inputs: Tensor, condition: int = 0
+) -> OwnNetwork:
+    """Find the parts of a user's network, and what they return.
+
+    Parameters
+    ----------
+    network : nn.Module
+        Left as it is.
+    section : PythonModel or CheckpointModel
+    inputs : Tensor, shape (n, *input_shape)
+        Samples of the data.
+    condition : int
+        How many of their last channels (columns) are a condition.
+
+    Raises
+    ------
+    CausalVAEError
+        CV119 where a part is not found, CV130 where it does not take its input, CV140 where the network's forward()
+        contradicts the reading, CV141 where what a part returns cannot be read, CV142 for an argument that nothing
+        gives.
+    """
+    mode = network.training
+    network.eval()
+    low, high = section.input_range
+    x = inputs.float().repeat(_ROWS, *(1 for _ in inputs.shape[1:]))[:_ROWS]
+    x = x if (low, high) == (0.0, 1.0) else x * (high - low) + low
+    reader = _Reader(network, section, x, condition)
+    vae = reader.read()
+    touched = watch_reads(lambda: _run(vae, x))
+    unused = unused_parameters(network, touched)
+    network.train(mode)
+    found = reader.plain(vae, touched.reads) or vae
+    return OwnNetwork(found.train(mode), reader.facts, unused)
+
+
+def _run(vae: VAE, scaled: Tensor) -> object:
+    z = vae.pass_on(vae.split(vae.encoder(scaled.clone())).mean)
+    return vae.decoder(z, scaled.clone()) if vae.decoder_reads_input else vae.decoder(z)
+
+
+@dataclass(frozen=True)
+class _Encoding:
+    """How the encoding part gives a posterior, and what follows it."""
+
+    branches: tuple[Branch, ...]
+    layout: PosteriorLayout
+    second: PosteriorSecond = "logvar"
+    between: tuple[Link, ...] = ()
+
+
+class _Reader:
+    """Finds out how a network is put together, on samples of the data.
+
+    Parameters
+    ----------
+    network : nn.Module
+        In evaluation mode.
+    section : PythonModel or CheckpointModel
+    x : Tensor, shape (n, *input_shape)
+        Samples as the encoder receives them.
+    condition : int
+        How many of their last channels (columns) are a condition.
+    """
+
+    def __init__(self, network: nn.Module, section: PythonModel | CheckpointModel, x: Tensor, condition: int) -> None:
+        self.network = network
+        self.section = section
+        self.x = x
+        self.latents = section.latent_dim or 0
+        self.posterior = section.posterior or PosteriorSection()
+        # A VAE of this package is read by its modules: its methods scale and activate as well.
+        own = isinstance(network, VAE)
+        self.encode = find_path(network, section.encoder, ENCODES[1:] if own else ENCODES, "encoder")
+        self.decode = find_path(network, section.decoder, DECODES[1:] if own else DECODES, "decoder")
+        outputs = x.shape[1] - condition
+        self.condition = Condition(outputs, section.input_range) if condition else None
+        self.output_shape = (outputs, *x.shape[2:])
+        self.facts = {"encoder": self.encode, "decoder": self.decode}
+
+    def read(self) -> VAE:
+        """The network as a VAE."""
+        encoder = self._encoder()
+        encoding = self._encoding(encoder)
+        encoder = NetworkPart(
+            self.network, encoder.first, encoding.branches, condition=encoder.condition, splits=encoder.splits
+        )
+        parts = encoder(self.x.clone())
+        mean = parts if isinstance(parts, Tensor) else parts[0]
+        if encoding.layout == "interleaved":
+            mean = mean[:, 0::2]
+        elif encoding.layout == "chunk":
+            mean = mean.chunk(2, dim=1)[0]
+        layer = None
+        if encoding.between:
+            first, *rest = encoding.between
+            layer = NetworkPart(self.network, replace(first, steps=()), (Branch(first.steps, tuple(rest)),))
+            mean = layer(mean)
+            self.facts["between the parts"] = ", ".join(link.path for link in encoding.between)
+        decoder, is_distribution = self._decoder(mean)
+        output = self.section.output or OutputSection()
+        activation = output.activation
+        if is_distribution and "activation" not in output.model_fields_set:
+            # The mean of a distribution already lies in the space of the data.
+            activation = "none"
+        return VAE(
+            encoder,
+            decoder,
+            latent_dim=self.latents,
+            input_shape=tuple(self.x.shape[1:]),
+            layout=encoding.layout,
+            activation=activation,
+            likelihood=output.likelihood,
+            second=encoding.second,
+            input_range=self.section.input_range,
+            output_shape=self.output_shape,
+            latent_layer=layer,
+            decoder_reads_input=decoder.condition is not None,
+            network=self.network,
+        )
+
+    def plain(self, vae: VAE, reads: Callable[[Tensor], bool]) -> VAE | None:
+        """The same over the modules themselves, if they use nothing of the network but what is in them."""
+        parts = [target_of(self.network, path) for path in (self.encode, self.decode)]
+        modules = [part for part in parts if isinstance(part, nn.Module)]
+        if len(modules) < len(parts) or vae.latent_layer is not None:
+            return None
+        encoder, decoder = vae.encoder, vae.decoder
+        if not isinstance(encoder, NetworkPart) or not isinstance(decoder, NetworkPart):
+            raise TypeError("the parts are the network's own modules already")
+        if any(part.first.flat or part.condition or any(b.links for b in part.branches) for part in (encoder, decoder)):
+            return None
+        if [branch.steps for branch in encoder.branches] not in ([()], [(0,), (1,)]):
+            return None
+        value = decoder.call(vae.pass_on(vae.split(encoder(self.x.clone())).mean))
+        if not isinstance(value, Tensor) or tuple(value.shape[1:]) != self.output_shape:
+            return None
+        inside = {id(tensor) for module in modules for tensor in _tensors(module)}
+        if any(reads(tensor) and id(tensor) not in inside for tensor in _tensors(self.network)):
+            return None
+        return VAE(
+            modules[0],
+            modules[1],
+            latent_dim=vae.latent_dim,
+            input_shape=vae.input_shape,
+            layout=vae.layout,
+            activation=vae.activation,
+            likelihood=vae.likelihood,
+            second=vae.second,
+            input_range=vae.input_range,
+            output_shape=vae.output_shape,
+        )
+
+    def _encoder(self) -> NetworkPart:
+        """The encoding part as it can be called, whatever it returns."""
+        wants = self._wants_condition(self.encode)
+        tried = [
+            NetworkPart(self.network, Link(self.encode, flat), condition=given, splits=given is not None)
+            for given in (self._conditions() if wants else [None])
+            for flat in (False, True)
+        ]
+        return _first_that_runs(
+            tried, lambda part: part.call(self.x.clone()), self.encode, f"inputs of {_sizes(self.x)}"
+        )
+
+    def _decoder(self, z: Tensor) -> tuple[NetworkPart, bool]:
+        """The decoding part, and whether it returns a distribution."""
+        wants = self._wants_condition(self.decode)
+        tried = [
+            NetworkPart(self.network, Link(self.decode), condition=given)
+            for given in (self._conditions() if wants else [None])
+        ]
+        part = _first_that_runs(
+            tried, lambda part: part.call(z.clone(), self.x), self.decode, f"latents of {_sizes(z)}"
+        )
+        returned = part.call(z.clone(), self.x)
+        leaf = self._output_of(returned)
+        shape = self.output_shape if leaf.value[0].numel() == self.x[0, : self.output_shape[0]].numel() else None
+        return (
+            NetworkPart(self.network, part.first, (Branch(leaf.steps),), shape, part.condition),
+            _is_distribution(returned, leaf.steps),
+        )
+
+    def _output_of(self, returned: Any) -> Leaf:
+        """The reconstruction in what the decoding part returns."""
+        found = [leaf for leaf in leaves_of(returned) if leaf.value.ndim > 1 and len(leaf.value) == len(self.x)]
+        size = self.x[0, : self.output_shape[0]].numel()
+        fitting = [leaf for leaf in found if leaf.value[0].numel() == size]
+        named = [leaf for leaf in fitting if leaf.name.lower() in _OUTPUTS]
+        if not found:
+            raise CausalVAEError(
+                "CV141",
+                f"{self.decode} returns {describe(returned)}, and no tensor with a row for each input.",
+                "Let it return the reconstruction: a tensor, a distribution, or a tuple or dictionary that holds it.",
+                "model.decoder",
+            )
+        return (named or fitting or found)[0]
+
+    def _wants_condition(self, path: str) -> bool:
+        """Whether a part takes a condition as its second argument; refuses one that nothing gives."""
+        target = target_of(self.network, path)
+        try:
+            parameters = list(
+                inspect.signature(target.forward if isinstance(target, nn.Module) else target).parameters.values()
+            )
+        except (TypeError, ValueError):
+            return False
+        kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+        further = [parameter for parameter in parameters[1:] if parameter.kind in kinds]
+        required = [parameter for parameter in further if parameter.default is parameter.empty]
+        if required and (self.condition is None or len(required) > 1):
+            raise CausalVAEError(
+                "CV142",
+                f"{path} takes {', '.join(parameter.name for parameter in required)} besides its first argument, and "
+                + ("the data has no condition." if self.condition is None else "the condition is one argument."),
+                "If it is a condition, name the factors that it holds under data: `condition: [NAME]`. For any other "
+                "argument give it a default value, or name a method that takes the input alone.",
+                "model",
+            )
+        return bool(required) or (
+            self.condition is not None and bool(further) and further[0].name.lower() in _CONDITIONS
+        )
+
+    def _conditions(self) -> list[Condition]:
+        return [] if self.condition is None else [self.condition, replace(self.condition, as_class=True)]
+
+    def _encoding(self, encoder: NetworkPart) -> _Encoding:
+        """How what the encoding part returns is read, after what forward() shows of it."""
+        with torch.random.fork_rng(devices=[]):
+            with ConstantNoise(0.0):
+                returned = encoder.call(self.x.clone())
+            with ConstantNoise(1.0):
+                noisy = encoder.call(self.x.clone())
+        leaves = [leaf for leaf in leaves_of(returned) if self._is_row(leaf.value)]
+        # What changes with the noise is a sample.
+        moving = {leaf.steps for leaf in leaves_of(noisy) if self._is_row(leaf.value)} - {
+            leaf.steps for leaf in leaves if same(take(noisy, leaf.steps), leaf.value)
+        }
+        leaves = [leaf for leaf in leaves if leaf.steps not in moving] or leaves
+        if not leaves:
+            raise CausalVAEError(
+                "CV141",
+                f"{self.encode} returns {describe(returned)}, and no tensor with a row for each input.",
+                "Let it return mean and log-variance: two tensors, one tensor that holds both, or a distribution.",
+                "model.encoder",
+            )
+        passes = self._watch()
+        if self.section.between is not None:
+            found = self._by_names(leaves, returned)
+            return replace(found, between=self._declared_between(self._mean_of(found, returned)))
+        if passes is None:
+            found = self._by_names(leaves, returned)
+            return replace(found, between=self._usual_quantiser(found, returned))
+        return self._as_forward_shows(leaves, returned, passes)
+
+    def _is_row(self, value: Tensor) -> bool:
+        return value.ndim > 1 and len(value) == len(self.x) and value.is_floating_point()
+
+    def _watch(self) -> tuple[Watched, Watched] | None:
+        """Passes of forward() without noise and with noise 1, in training mode where it draws a sample only there."""
+        found = None
+        for training in (False, True):
+            passes = [self._pass(noise, training) for noise in (0.0, 1.0)]
+            if passes[0] is None or passes[1] is None:
+                break
+            if found is None or not same(passes[0].latent, passes[1].latent):
+                found = passes[0], passes[1]
+            if not same(passes[0].latent, passes[1].latent):
+                break
+        return found
+
+    def _pass(self, noise: float, training: bool) -> Watched | None:
+        given: list[tuple[Tensor, ...]] = [(self.x,), (self.x.flatten(1),)]
+        if self.condition is not None:
+            held = self.x[:, : self.condition.channels]
+            for condition in self._conditions():
+                given += [(value, condition.of(self.x)) for value in (held, held.flatten(1))]
+        for arguments in given:
+            found = watch_forward(self.network, self.encode, self.decode, arguments, noise, training)
+            if found is not None:
+                return found
+        return None
+
+    def _declared_between(self, value: Tensor) -> tuple[Link, ...]:
+        links = []
+        for declared in self.section.between or ():
+            path = find_path(self.network, declared, (), "between")
+            returned = target_of(self.network, path)(value.clone())
+            leaves = [leaf for leaf in leaves_of(returned) if self._is_row(leaf.value)]
+            if not leaves:
+                raise CausalVAEError(
+                    "CV141",
+                    f"{path} returns {describe(returned)}, and no tensor with a row for each input.",
+                    "Name a method or a module that returns what the decoding part is given.",
+                    "model.between",
+                )
+            leaf = next((leaf for leaf in leaves if leaf.value.shape == value.shape), leaves[0])
+            links.append(Link(path, steps=leaf.steps))
+            value = leaf.value
+        return tuple(links)
+
+    def _usual_quantiser(self, found: _Encoding, returned: Any) -> tuple[Link, ...]:
+        """A codebook under a usual name, if the encoding part gives a point."""
+        if found.layout != "point":
+            return ()
+        value = take(returned, found.branches[0].steps)
+        for path in _QUANTISERS:
+            module = getattr(self.network, path, None)
+            if isinstance(module, nn.Module) and not isinstance(module, nn.Embedding):
+                steps = self._steps_like(path, value)
+                if steps is not None:
+                    return (Link(path, steps=steps),)
+        return ()
+
+    def _steps_like(self, path: str, value: Tensor) -> Steps | None:
+        """Where in what a call of `value` returns there is a tensor of its shape."""
+        try:
+            returned = target_of(self.network, path)(value.clone())
+        except Exception:  # whatever a module raises for a value that it does not take
+            return None
+        return next((leaf.steps for leaf in leaves_of(returned) if leaf.value.shape == value.shape), None)
+
+    def _by_names(self, leaves: Sequence[Leaf], returned: Any) -> _Encoding:
+        """The reading where forward() shows nothing: by names, shapes and what the spec declares."""
+        pair = self._pair(leaves)
+        if pair is not None:
+            mean, second = pair
+            return _Encoding((Branch(mean.steps), Branch(second.steps)), "heads", self._second_of(second))
+        fitting = [leaf for leaf in leaves if leaf.value.shape[1] in (self.latents, 2 * self.latents)]
+        leaf = (fitting or leaves)[0]
+        layout = self.posterior.layout
+        if layout == "auto":
+            layout = "point" if leaf.value.shape[1] == self.latents else "chunk"
+        elif layout == "heads":
+            raise CausalVAEError(
+                "CV130",
+                f"{self.encode} returns {describe(returned)}, and a posterior read as heads is two tensors of one "
+                "shape.",
+                "Check model.posterior.layout and model.latent_dim.",
+                "model",
+            )
+        return _Encoding((Branch(leaf.steps),), layout, self._second_of(None))
+
+    def _pair(self, leaves: Sequence[Leaf]) -> tuple[Leaf, Leaf] | None:
+        """Mean and what stands beside it, where the encoding part returns both."""
+        if self.posterior.layout == "point":
+            return None
+        means = [leaf for leaf in leaves if leaf.is_mean]
+        others = [leaf for leaf in leaves if leaf.second is not None]
+        for mean in means:
+            for other in others:
+                if other.value.shape == mean.value.shape:
+                    return mean, other
+        alike = [leaf for leaf in leaves if leaf.value.shape[1] == self.latents]
+        alike = alike if len(alike) > 1 else list(leaves)
+        for place, mean in enumerate(alike):
+            for other in alike[place + 1 :]:
+                if other.value.shape == mean.value.shape:
+                    return mean, other
+        return None
+
+    def _second_of(self, leaf: Leaf | None) -> PosteriorSecond:
+        declared = self.posterior.second
+        if declared != "auto":
+            return declared
+        return (None if leaf is None else leaf.second) or "logvar"
+
+    def _as_forward_shows(self, leaves: Sequence[Leaf], returned: Any, passes: tuple[Watched, Watched]) -> _Encoding:
+        """The reading under which forward() hands the posterior's mean on to the decoding part."""
+        still, noisy = passes
+        read = self._by_names(leaves, returned)
+        # The mean as it is read, then all else that the part returned, as places to start from.
+        starts = [(read, self._mean_of(read, still.encoded))]
+        for leaf in leaves:
+            value = take(still.encoded, leaf.steps)
+            others = [other for other in leaves if other.steps != leaf.steps and other.value.shape == leaf.value.shape]
+            if others and self.posterior.layout != "point":
+                swapped = (Branch(leaf.steps), Branch(others[0].steps))
+                starts.append((_Encoding(swapped, "heads", self._second_of(others[0])), value))
+            if self.posterior.layout == "auto" and value.shape[1] == 2 * self.latents:
+                starts.append((_Encoding((Branch(leaf.steps),), "interleaved", self._second_of(None)), value[:, 0::2]))
+            starts.append((_Encoding((Branch(leaf.steps),), "point"), value))
+        for encoding, mean in starts:
+            chain = chain_to(self.network, still, still.latent, [mean])
+            if chain is None:
+                continue
+            links = chain[1]
+            if encoding.layout != "point":
+                return self._with_second(replace(encoding, between=links), noisy, links)
+            if not same(still.latent, noisy.latent):
+                found = self._heads(encoding, links, noisy)
+                if found is not None:
+                    return found
+                continue
+            # Without noise the calls between belong to the encoder, but for the last: the codebook.
+            (branch,) = encoding.branches
+            return _Encoding((Branch(branch.steps, links[:-1]),), "point", between=links[-1:])
+        raise CausalVAEError(
+            "CV140",
+            f"forward() hands another value on to {self.decode} than the mean that is read of what {self.encode} "
+            f"returns ({describe(returned)}).",
+            "Give the network a method encode(x) that returns mean and log-variance, and decode(z) that takes what "
+            "forward() hands on, or name such methods as model.encoder and model.decoder; model.between names modules "
+            "that lie between.",
+            "model",
+        )
+
+    def _mean_of(self, read: _Encoding, returned: Any) -> Tensor:
+        value = take(returned, read.branches[0].steps)
+        if read.layout == "chunk":
+            return value.chunk(2, dim=1)[0]
+        return value[:, 0::2] if read.layout == "interleaved" else value
+
+    def _with_second(self, encoding: _Encoding, noisy: Watched, links: tuple[Link, ...]) -> _Encoding:
+        """The reading with what stands beside the mean as forward() uses it."""
+        mean = self._mean_of(encoding, noisy.encoded)
+        sample = noisy.latent
+        if links:
+            sample = next(event.given[0] for event in noisy.between if event.path == links[0].path)
+        if sample.shape != mean.shape or same(sample, mean):
+            return encoding
+        if encoding.layout == "heads":
+            second = take(noisy.encoded, encoding.branches[1].steps)
+        else:
+            value = take(noisy.encoded, encoding.branches[0].steps)
+            second = value.chunk(2, dim=1)[1] if encoding.layout == "chunk" else value[:, 1::2]
+        kinds = [kind for kind in _SECONDS if _near(deviation_of(second, kind), sample - mean)]
+        declared = self.posterior.second
+        if declared == "auto" and kinds:
+            return replace(encoding, second=encoding.second if encoding.second in kinds else kinds[0])
+        if kinds and declared not in kinds:
+            raise CausalVAEError(
+                "CV140",
+                f"forward() draws samples with another standard deviation than `second: {declared}` gives.",
+                f"Write posterior: {{second: {kinds[0]}}}, with which they agree.",
+                "model.posterior",
+            )
+        if declared == "auto":
+            raise CausalVAEError(
+                "CV140",
+                f"forward() draws samples with a standard deviation that is no known function of what {self.encode} "
+                "returns beside the mean.",
+                "Declare posterior: {second: logvar}, var, std or log_std, or let it return the log-variance.",
+                "model.posterior",
+            )
+        return encoding
+
+    def _heads(self, encoding: _Encoding, links: tuple[Link, ...], noisy: Watched) -> _Encoding | None:
+        """Mean and second parameter as layers that forward() calls after the encoding part."""
+        (branch,) = encoding.branches
+        if not links:
+            return None
+        source = take(noisy.encoded, branch.steps)
+        mean = _follow(links, noisy)
+        if mean is None or mean.shape != noisy.latent.shape:
+            return None
+        declared = self.posterior.second
+        for event in noisy.between:
+            for leaf in leaves_of(event.returned):
+                if leaf.value.shape != mean.shape or same(leaf.value, mean):
+                    continue
+                kinds = [kind for kind in _SECONDS if _near(deviation_of(leaf.value, kind), noisy.latent - mean)]
+                if not kinds or declared not in ("auto", *kinds):
+                    continue
+                chain = chain_to(self.network, noisy, leaf.value, [source])
+                if chain is not None:
+                    branches = (Branch(branch.steps, links), Branch(branch.steps, chain[1]))
+                    self.facts["heads"] = ", ".join(part.links[-1].path for part in branches)
+                    return _Encoding(branches, "heads", kinds[0])
+        return None
+
+
+def _follow(links: Sequence[Link], watched: Watched) -> Tensor | None:
+    """What the calls of a pass gave at the end of a chain."""
+    found = None
+    for event in watched.between:
+        if event.path == links[-1].path:
+            found = take(event.returned, links[-1].steps)
+    return found
+
+
+def _near(one: Tensor, other: Tensor) -> bool:
+    """Whether two standard deviations agree; a difference of two sums has lost some digits."""
+    return one.shape == other.shape and torch.allclose(
+        one, other, rtol=1e-3, atol=1e-5 * float(other.abs().max()) + 1e-7
+    )
+
+
+def _is_distribution(returned: Any, steps: Steps) -> bool:
+    """Whether the tensor that `steps` lead to is a distribution's mean."""
+    for step in steps[:-1]:
+        returned = returned[step] if isinstance(step, int) or hasattr(returned, "keys") else getattr(returned, step)
+    return bool(steps) and isinstance(returned, Distribution)
+
+
+def _tensors(module: nn.Module) -> list[Tensor]:
+    return [*module.parameters(), *module.buffers()]
+
+
+def _sizes(value: Tensor) -> str:
+    return f"shape {' x '.join(map(str, value.shape[1:]))}"
+
+
+def _first_that_runs(
+    tried: Sequence[NetworkPart], run: Callable[[NetworkPart], Any], path: str, given: str
+) -> NetworkPart:
+    failures: list[Exception] = []
+    for part in tried:
+        try:
+            with torch.random.fork_rng(devices=[]):
+                run(part)
+        except Exception as error:  # whatever a network raises for a value that it does not take
+            failures.append(error)
+        else:
+            return part
+    raise CausalVAEError(
+        "CV130",
+        f"{path} does not take {given}: {first_line(failures[0])}.",
+        "Choose data of the shape that the network was trained on, and check model.latent_dim.",
+        "model",
+    ) from failures[0]
