@@ -39,7 +39,7 @@ class Net(nn.Module):
 def traced(between: Callable[[Tensor], Tensor], width: int = 6) -> tuple[Net, OperatorGraph]:
     torch.manual_seed(0)
     network = Net(between, width).requires_grad_(False)
-    return network, capture_by_fx(network, (0.1 * torch.randn(3, 4),), ("y",))
+    return network, capture_by_fx(network, (0.1 * torch.randn(3, 4),), ("y",), (torch.randn(8, 4),))
 
 
 def assert_same(network: nn.Module, graph: OperatorGraph, shape: tuple[int, ...] = (4,)) -> None:
