@@ -28,6 +28,7 @@ from causalvae.costs import (
     predicted_rows,
     side_by_side,
 )
+from causalvae.data.pairs import draw_samples
 from causalvae.digest import digest
 from causalvae.disentanglement.report import ScoreReport
 from causalvae.effects import estimate_effects
@@ -318,7 +319,8 @@ def analyse(
         if factor.labels
     }
     alignment = assess(workspace.completed(spec), plan, measurements, workspace.graph, periods, on_progress, labels)
-    checks = check_readouts(dataset, readouts, model.vae, _READOUT_SAMPLES, spec.data.seed, model.vae.target)
+    rows = draw_samples(dataset, _READOUT_SAMPLES, spec.data.seed, workspace.split.within(dataset, "test"))
+    checks = check_readouts(dataset, readouts, model.vae, rows, model.vae.target)
     controls = control_checks(spec, measurements, randomised, workspace.check, periods, whole)
     factors = Resolver(spec, model.components).mapped_latents()
     latents = summarise_latents(measurements, factors)

@@ -24,11 +24,14 @@ from causalvae.workspace import Workspace
 
 ORACLE_PAIRS = 64
 _SCALE_SAMPLES = 256
+_LEAST_PAIRS = 2
 
 
 @torch.inference_mode()
 def measure_factors(workspace: Workspace, pairs: int = ORACLE_PAIRS) -> MetricFacts | None:
     """The facts of the factors as if they were latents; None where the data can set fewer than two of them.
+
+    None also where the samples to test on make no two pairs of each of them.
 
     Parameters
     ----------
@@ -47,17 +50,22 @@ def measure_factors(workspace: Workspace, pairs: int = ORACLE_PAIRS) -> MetricFa
     if len(factors) < 2 or not names:
         return None
     seed = int(digest(["oracle", spec.data.seed]), 16) % 2**62
-    samples = _read(workspace, draw_samples(dataset, _SCALE_SAMPLES, seed))[1]
+    within = workspace.split.within(dataset, "test")
+    samples = _read(workspace, draw_samples(dataset, _SCALE_SAMPLES, seed, within))[1]
     sd = {
         name: float(_spread(column, workspace.periods.get(name))) for name, column in zip(names, samples.T, strict=True)
     }
     kept = [k for k, name in enumerate(names) if varies(sd[name], samples[:, k])]
+    every = [draw_pairs(dataset, factor=factor, samples=pairs, seed=seed, within=within) for factor in factors]
+    # Finite data may have fewer pairs of one factor than of another.
+    pairs = min(map(len, every))
+    if pairs < _LEAST_PAIRS:
+        return None
     squares = np.empty((len(factors), len(kept), pairs))
     lengths, spreads = np.empty((len(factors), pairs)), np.empty((len(factors), pairs))
-    for row, factor in enumerate(factors):
-        drawn = draw_pairs(dataset, factor=factor, samples=pairs, seed=seed)
-        before, base = _read(workspace, drawn.base)
-        after, other = _read(workspace, drawn.counterfactual)
+    for row, drawn in enumerate(every):
+        before, base = _read(workspace, drawn.base[:pairs])
+        after, other = _read(workspace, drawn.counterfactual[:pairs])
         for place, k in enumerate(kept):
             change = difference(other[:, k], base[:, k], workspace.periods.get(names[k]))
             squares[row, place] = (change / sd[names[k]]) ** 2

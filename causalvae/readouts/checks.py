@@ -60,10 +60,6 @@ class LabelledData(Protocol):
         """Factors: ``names``, ``position(name)``, and ``[name].labels``."""
         ...
 
-    def draw(self, n: int, rng: np.random.Generator) -> Rows:
-        """`n` samples, shape (n, width)."""
-        ...
-
     def values(self, rows: Rows) -> FloatArray:
         """The factors' values, shape (n, n_factors)."""
         ...
@@ -81,8 +77,7 @@ def check_readouts(
     dataset: LabelledData,
     readouts: Mapping[str, Readout],
     reconstruct: Callable[[Tensor], Tensor],
-    samples: int = 2000,
-    seed: int = 0,
+    rows: Rows,
     reconstructed: Callable[[Tensor], Tensor] = lambda images: images,
 ) -> tuple[ReadoutCheck, ...]:
     """Hold each readout against the true factor values.
@@ -95,10 +90,8 @@ def check_readouts(
         Attribute -> readout, as `build_readouts` gives them.
     reconstruct : callable
         Inputs, tensor (n, 1, height, width) on the processor, to the network's reconstructions, on any device.
-    samples : int
-        How many inputs.
-    seed : int
-        Of their drawing.
+    rows : array, shape (n, width)
+        The samples: rows of the data set, each once.
     reconstructed : callable
         From inputs to the part of them that reconstructions stand for; all of it where omitted.
 
@@ -108,7 +101,6 @@ def check_readouts(
         One for each attribute that the data holds a truth for, in the order of `readouts`. The thresholds for
         `passed` stand in this module's docstring; they apply to real inputs, so a poor network does not fail them.
     """
-    rows = dataset.draw(samples, np.random.default_rng(seed))
     values = dataset.values(rows)
     probes = {readout.probe.target: readout.probe for readout in readouts.values() if isinstance(readout, ProbeReadout)}
     inputs, outputs = _find_all(dataset, readouts, probes, reconstruct, reconstructed, rows)

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from causalvae.data import DspritesDataset, OfficialDspritesDataset
+from causalvae.data.pairs import draw_samples
 from causalvae.models.burgess import burgess
 from causalvae.readouts import build_readouts, check_readouts
 from causalvae.readouts.probe_training import blur
@@ -25,7 +26,7 @@ def by_attribute(checks):
 
 def test_every_readout_passes_on_real_sprites():
     readouts = build_readouts(SECTIONS)
-    checks = check_readouts(DATASET, readouts, lambda images: images, samples=800, seed=1)
+    checks = check_readouts(DATASET, readouts, lambda images: images, draw_samples(DATASET, 800, 1))
     assert [check.attribute for check in checks] == list(SECTIONS)
     for check in checks:
         assert check.passed, check
@@ -43,7 +44,7 @@ def test_every_readout_passes_on_real_sprites():
 
 def test_a_poor_network_shows_in_the_reconstructions_alone():
     blank = check_readouts(
-        DATASET, build_readouts(SECTIONS), lambda images: torch.full_like(images, 0.1), samples=400, seed=2
+        DATASET, build_readouts(SECTIONS), lambda images: torch.full_like(images, 0.1), draw_samples(DATASET, 400, 2)
     )
     for check in blank:
         assert check.passed
@@ -64,7 +65,7 @@ def test_a_poor_network_shows_in_the_reconstructions_alone():
 def test_a_readout_of_wrong_unit_sign_or_origin_fails(attribute, spoil):
     right = build_readouts({attribute: SECTIONS[attribute]})[attribute]
     wrong = dataclasses.replace(right, formula=lambda moments: spoil(right.formula(moments)))
-    (check,) = check_readouts(DATASET, {attribute: wrong}, lambda images: images, samples=400, seed=3)
+    (check,) = check_readouts(DATASET, {attribute: wrong}, lambda images: images, draw_samples(DATASET, 400, 3))
     assert not check.passed
 
 
@@ -73,7 +74,10 @@ def test_a_probe_that_reads_the_wrong_labels_fails():
     swapped = type(readout.probe)("shape", readout.probe.labels[::-1])
     swapped.load_state_dict(readout.probe.state_dict())
     (check,) = check_readouts(
-        DATASET, {"heartness": dataclasses.replace(readout, probe=swapped)}, lambda images: images, samples=300
+        DATASET,
+        {"heartness": dataclasses.replace(readout, probe=swapped)},
+        lambda images: images,
+        draw_samples(DATASET, 300, 0),
     )
     assert not check.passed
     assert check.on_inputs == pytest.approx(1 / 3, abs=0.1)
@@ -81,7 +85,9 @@ def test_a_probe_that_reads_the_wrong_labels_fails():
 
 def test_the_seed_decides_the_samples():
     readouts = build_readouts({"size": SECTIONS["size"]})
-    runs = [check_readouts(DATASET, readouts, lambda images: images, samples=200, seed=seed) for seed in (0, 0, 1)]
+    runs = [
+        check_readouts(DATASET, readouts, lambda images: images, draw_samples(DATASET, 200, seed)) for seed in (0, 0, 1)
+    ]
     assert runs[0] == runs[1]
     assert runs[0] != runs[2]
 
@@ -90,7 +96,7 @@ def test_a_grid_without_known_geometry_is_left_out(tmp_path):
     from tests.data.test_official import SMALL, official_members, write
 
     dataset = OfficialDspritesDataset(write(tmp_path / "d.npz", official_members()), SMALL)
-    checks = check_readouts(dataset, build_readouts(SECTIONS), lambda images: images, samples=100)
+    checks = check_readouts(dataset, build_readouts(SECTIONS), lambda images: images, draw_samples(dataset, 100, 0))
     assert [check.attribute for check in checks] == ["heartness", "squareness"]
 
 
@@ -115,7 +121,7 @@ def test_readouts_hold_on_reconstructions_of_real_networks(name):
         pytest.skip(f"the pretrained network ../shared/pretrained/{name}_dsprites is absent")
     vae = burgess(layout="interleaved")
     vae.load_state_dict(torch.load(weights, weights_only=True))
-    found = by_attribute(check_readouts(DATASET, build_readouts(SECTIONS), vae.eval(), samples=400, seed=4))
+    found = by_attribute(check_readouts(DATASET, build_readouts(SECTIONS), vae.eval(), draw_samples(DATASET, 400, 4)))
     assert all(check.passed for check in found.values())
     assert found["heartness"].on_reconstructions > (0.95 if name == "btcvae" else 0.99)
     for attribute in ("size", "across", "down", "turn", "length", "breadth"):

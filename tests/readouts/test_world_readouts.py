@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from causalvae.data.pairs import draw_samples
 from causalvae.data.scm import open_pendulum, open_scm
 from causalvae.errors import CausalVAEError
 from causalvae.readouts import build_readouts, check_readouts, measure, wrap
@@ -95,7 +96,7 @@ def same(images):
 )
 def test_every_readout_finds_what_its_world_says(data, opened, sections, least):
     dataset = opened(data)
-    checks = check_readouts(dataset, readouts_of(sections, data, dataset.columns), same, samples=200, seed=1)
+    checks = check_readouts(dataset, readouts_of(sections, data, dataset.columns), same, draw_samples(dataset, 200, 1))
     assert [check.attribute for check in checks] == list(sections)
     for check in checks:
         assert check.passed and check.on_inputs > least, check
@@ -108,7 +109,7 @@ def test_a_wrong_readout_of_a_picture_fails(attribute):
     other = readouts["light" if attribute != "light" else "purity"]
     right = readouts[attribute]
     wrong = type(other)(attribute, right.name, right.unit, right.period, other.formula)
-    (check,) = check_readouts(open_scm(SHAPES), {attribute: wrong}, same, samples=60, seed=1)
+    (check,) = check_readouts(open_scm(SHAPES), {attribute: wrong}, same, draw_samples(open_scm(SHAPES), 60, 1))
     assert not check.passed
 
 
