@@ -53,7 +53,9 @@ from causalvae.plan.types import Cohort, Plan, Role
 from causalvae.readouts import check_readouts, measure
 from causalvae.report import write_report
 from causalvae.report.alignment_words import headline_words
-from causalvae.results import CostRow, GraphSummary, Results, TraversalStrip
+from causalvae.report.sample_tables import short_words
+from causalvae.results import CostRow, GraphSummary, Results, SampleFacts, TraversalStrip
+from causalvae.samples import find_samples, split_facts
 from causalvae.scoring import find_scores
 from causalvae.spec import load_spec, load_train_spec, open_spec, write_resolved
 from causalvae.spec.schema import Spec
@@ -325,6 +327,8 @@ def analyse(
     factors = Resolver(spec, model.components).mapped_latents()
     latents = summarise_latents(measurements, factors)
     manifest = measurements.manifest
+    samples = find_samples(workspace, plan)
+    split = split_facts(dataset, workspace.split)
     return Results(
         name=spec.name,
         description=spec.description,
@@ -352,7 +356,8 @@ def analyse(
             **({} if workspace.check.kl is None else {"KL (nats a sample)": round(workspace.check.kl, 2)}),
             **{f"found for {node}": _found_words(found) for node, found in workspace.found.items()},
         },
-        data={**dataset.describe(), "pairs a treatment": spec.data.samples, "seed": spec.data.seed},
+        data={**dataset.describe(), "pairs a treatment": _pairs_words(samples), "seed": spec.data.seed},
+        samples=samples,
         execution={
             "device": manifest["device"],
             "threads": manifest["threads"],
@@ -369,11 +374,12 @@ def analyse(
             "tables digest": plan.tables_digest,
             "model digest": plan.model_digest,
             "seed": spec.execution.seed,
+            **({"split": split} if split else {}),
             "python": platform.python_version(),
             "platform": f"{platform.system()} {platform.machine()}",
             **{library: version(library) for library in _LIBRARIES},
         },
-        warnings=(*warn(controls, checks, latents, model.unused), *effects.warnings),
+        warnings=(*warn(controls, checks, latents, model.unused), *effects.warnings, *short_words(samples)),
         screens=effects.screens,
         units=metrics.units,
         metrics=metrics.rows,
@@ -509,6 +515,14 @@ def _as_progress(on_progress: OnProgress) -> Callable[[str, int, int, str], None
 def _found_words(found: FoundLatents) -> str:
     listed = " and ".join(f"latent[{i}] ({found.shares[i]:.0%} of the movement)" for i in found.latents)
     return f"{listed}, on {found.pairs} pairs that are used for nothing else"
+
+
+def _pairs_words(samples: SampleFacts) -> int | str:
+    """Pairs of the treatments; the fewest and the most where finite data have fewer of some."""
+    counts = sorted({use.used for use in samples.cohorts if use.paired})
+    if len(counts) > 1:
+        return f"{counts[0]} to {counts[-1]}"
+    return counts[0] if counts else 0
 
 
 def _question(spec: Spec) -> str:

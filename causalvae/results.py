@@ -64,6 +64,58 @@ class LatentSummary:
 
 
 @dataclass(frozen=True)
+class SampleUse:
+    """How many distinct samples a cohort has.
+
+    Parameters
+    ----------
+    cohort : str
+    asked, used : int
+        Samples, or pairs of which none shares a sample with another: as the spec asks for, and as there are.
+    paired : bool
+        Whether they are pairs.
+    """
+
+    cohort: str
+    asked: int
+    used: int
+    paired: bool
+
+
+@dataclass(frozen=True)
+class GivenEstimate:
+    """A value that is estimated from samples and that an intervention uses: intervals of its effects take it as given.
+
+    Parameters
+    ----------
+    owner : str
+        Whose interventions use it.
+    kind : str
+        Kind of the source, such as ``quantile``; ``subspace`` for learned directions.
+    samples : int
+        Samples, or pairs, that it is estimated on; no effect is measured on them.
+    """
+
+    owner: str
+    kind: str
+    samples: int
+
+
+@dataclass(frozen=True)
+class SampleFacts:
+    """Which samples the numbers rest on.
+
+    Parameters
+    ----------
+    cohorts : tuple of SampleUse
+    given : tuple of GivenEstimate
+    """
+
+    cohorts: tuple[SampleUse, ...] = ()
+    given: tuple[GivenEstimate, ...] = ()
+
+
+@dataclass(frozen=True)
 class CostRow:
     """What a group of arms that re-run the same operations costs: as predicted before the run, and as measured.
 
@@ -140,6 +192,8 @@ class Results:
         What each arrow of a mediation carries, by DoWhy's graphical causal model.
     scores : ScoreReport or None
         Classical disentanglement scores; None where the spec asks for none.
+    samples : SampleFacts
+        How many distinct samples there are, and what intervals take as given.
     whole : WholeOutput
         What the whole output is called as an outcome, and in which units; an image where left out.
     """
@@ -170,6 +224,7 @@ class Results:
     arrows: tuple[ArrowStrength, ...] = ()
     scores: ScoreReport | None = None
     whole: WholeOutput = WholeOutput.of((1, 1, 1))  # noqa: RUF009
+    samples: SampleFacts = SampleFacts()
 
     def to_dict(self) -> dict[str, Any]:
         """Plain nested dicts, lists and numbers."""

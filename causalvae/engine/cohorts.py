@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+import pandas as pd
 
 from causalvae.data.dataset import Dataset, as_finite
 from causalvae.data.factors import IntArray, Rows
 from causalvae.data.pairs import draw_pairs, draw_samples, draw_swaps
-from causalvae.data.split import Part, SplitRule
+from causalvae.data.split import PARTS, Part, SplitRule
 from causalvae.errors import CausalVAEError
 from causalvae.plan.types import Cohort, Side
 
@@ -94,3 +95,20 @@ def number_samples(dataset: Dataset, rows: Rows) -> IntArray:
     """Which samples observed rows are: numbers of the data set where it is finite, else the order of their draw."""
     finite = as_finite(dataset)
     return np.arange(len(rows)) if finite is None else finite.numbers_of(rows)
+
+
+def tabulate_split(dataset: Dataset, rule: SplitRule | None) -> pd.DataFrame | None:
+    """Which part each sample of finite data is in: ``sample`` (int), ``part`` (str), ``file`` (str) where it has one.
+
+    None for data without end, and where nothing is divided.
+    """
+    finite = as_finite(dataset)
+    if finite is None or rule is None:
+        return None
+    parts = {part: rule.part(finite.size or 0, part) for part in PARTS}
+    numbers = np.concatenate(list(parts.values()))
+    order = np.argsort(numbers)
+    names = np.repeat(list(parts), [len(part) for part in parts.values()])[order]
+    frame = {"sample": numbers[order], "part": pd.Categorical(names, PARTS)}
+    files = finite.files_of(numbers[order])
+    return pd.DataFrame({**frame, **({"file": files} if files else {})})

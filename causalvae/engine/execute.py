@@ -14,6 +14,7 @@ from causalvae.data.dataset import Dataset
 from causalvae.digest import digest
 from causalvae.engine.backends.backend import Backend, Work, open_backend
 from causalvae.engine.clock import busy_seconds
+from causalvae.engine.cohorts import tabulate_split
 from causalvae.engine.contrasts import measure_contrasts
 from causalvae.engine.effort import Extents
 from causalvae.engine.measurements import Measurements, StoredMeasurements, write_table
@@ -70,7 +71,8 @@ def execute_plan(
         From outputs (rows, *output_shape) to attributes (rows, k), float64, in the plan's order.
     folder : Path
         Takes the tables: ``outcomes/COHORT.NNNNN.parquet`` and ``observations/NNNNN.parquet`` a shard, then
-        ``pairs.parquet``, ``images.parquet`` and ``manifest.json``. A shard whose file is there is not run again. Where
+        ``pairs.parquet``, ``split.parquet`` (of finite data: which part each sample is in), ``images.parquet`` and
+        ``manifest.json``. A shard whose file is there is not run again. Where
         the plan screens sweeps, ``screens.parquet`` comes before all of them, and so does ``subspaces.parquet`` where
         it learns subspaces. Every file carries a checksum; one that is damaged is reported and measured again.
     device : {"auto", "cpu", "cuda"}
@@ -138,6 +140,9 @@ def _execute(
 
     pairs, images = runner.pairs_table(), runner.traversal_images(observations)
     write_table(pairs, folder / "pairs.parquet")
+    split = tabulate_split(dataset, plan.split)
+    if split is not None:
+        write_table(split, folder / "split.parquet")
     write_table(images, folder / "images.parquet")
     patched = [arm.id for arm in distinct if arm.patches]
     # Counted from the tables, so that a resumed run tells the same as one that never stopped.

@@ -57,6 +57,7 @@ from causalvae.report.numbers import (
     p_words,
     quantile_label,
 )
+from causalvae.report.sample_tables import sample_section
 from causalvae.report.score_tables import score_section, score_terms
 from causalvae.report.screen_tables import compared_table, first_order_table, screen_words, strongest_left_out
 from causalvae.report.subspace_tables import subspace_terms
@@ -83,6 +84,7 @@ def build_document(results: Results) -> Document:
         _alignment_section,
         _trust_section,
         _latent_section,
+        sample_section,
         _provenance_section,
     )
     sections = tuple(section for maker in makers if (section := maker(results)) is not None)

@@ -75,12 +75,20 @@ def _estimate(value: float | None, lower: float | None, upper: float | None) -> 
 def score_words(scores: ScoreReport) -> str:
     """What was scored, on what, and which latents were left out."""
     words = f"Of {format_count(scores.latents)} latents {_dead_words(scores)}."
-    words += f" Measured on {format_count(scores.samples)} samples of {scores.data}"
-    words += f", predictors tested on {format_count(scores.test_samples)} more" if scores.test_samples else ""
+    words += f" Measured on {_distinct(scores.samples, scores.asked_samples)} of {scores.data}"
+    if scores.test_samples:
+        words += f", predictors tested on {_distinct(scores.test_samples, scores.asked_test_samples)} more"
     words += f", {format_count(scores.draws)} times over" if scores.draws > 1 else ""
     words += f" (seed {scores.seed})"
     words += f"; DCI by {scores.predictor}." if scores.predictor else "."
-    return " ".join([words, *_bias_words(scores), *scores.notes])
+    left_out = [f"Not scored: {'; '.join(scores.left_out)}."] if scores.left_out else []
+    return " ".join([words, *_bias_words(scores), *left_out, *scores.notes])
+
+
+def _distinct(samples: int, asked: int) -> str:
+    """How many samples; how many were asked for where there are fewer."""
+    short = f" (of {format_count(asked)} asked for)" if samples < asked else ""
+    return f"{format_count(samples)} distinct samples{short}"
 
 
 def _bias_words(scores: ScoreReport) -> Iterable[str]:

@@ -1,0 +1,71 @@
+"""Which distinct samples the numbers of a run rest on, and what of them its intervals take as given."""
+
+from __future__ import annotations
+
+from causalvae.data.dataset import Dataset
+from causalvae.data.split import SplitRule
+from causalvae.engine.cohorts import draw_cohort
+from causalvae.engine.fitting import FITTED_KINDS, SPLIT_PAIRS, split_of
+from causalvae.engine.statistics import MOMENT_KINDS, OBSERVED_KINDS
+from causalvae.plan.relays import with_inner
+from causalvae.plan.types import OBSERVED, Arm, Cohort, Plan
+from causalvae.results import GivenEstimate, SampleFacts, SampleUse
+from causalvae.workspace import Workspace
+
+
+def find_samples(workspace: Workspace, plan: Plan) -> SampleFacts:
+    """How many distinct samples support each cohort of a plan, and which fitted values its effects take as given."""
+    data = workspace.spec.data
+    asked = {OBSERVED: max(data.samples, workspace.spec.alignment.samples)}
+    uses = tuple(
+        SampleUse(cohort.name, asked.get(cohort.name, data.samples), cohort.samples, cohort.treatment is not None)
+        for cohort in plan.cohorts
+    )
+    return SampleFacts(uses, _given(workspace.dataset, plan))
+
+
+def _given(dataset: Dataset, plan: Plan) -> tuple[GivenEstimate, ...]:
+    arms = {arm.id: arm for arm in plan.arms}
+    counts: dict[tuple[str, str, int], int] = {}
+    found: dict[tuple[str, str, str], GivenEstimate] = {}
+    for use in plan.uses:
+        for kind, cohort, pairs in _needed(plan, arms[use.arm]):
+            key = (kind, cohort.name, pairs)
+            if key not in counts:
+                drawn = split_of(cohort, 0, pairs)
+                counts[key] = (
+                    pairs if dataset.size is None else draw_cohort(dataset, drawn, plan.split, "fit").cohort.samples
+                )
+            known = found.get((use.owner, kind, cohort.name))
+            samples = counts[key] if known is None else min(known.samples, counts[key])
+            found[use.owner, kind, cohort.name] = GivenEstimate(use.owner, kind, samples)
+    return tuple(found.values())
+
+
+def _needed(plan: Plan, arm: Arm) -> list[tuple[str, Cohort, int]]:
+    """What an arm's sources are fitted on: kind, cohort, and how many of it are asked for."""
+    own, observed = plan.cohort(arm.cohort), plan.cohort(OBSERVED)
+    found: list[tuple[str, Cohort, int]] = []
+    for part in with_inner([arm]):
+        for patch in part.patches:
+            kind = patch.source.kind
+            if kind in (*OBSERVED_KINDS, *MOMENT_KINDS):
+                found.append((kind, observed, observed.samples))
+            elif kind == "mean":
+                found.append((kind, own, own.samples))
+            elif kind in FITTED_KINDS:
+                found.append((kind, own, SPLIT_PAIRS))
+            if patch.subspace is not None and patch.subspace.learned is not None:
+                found.append(("subspace", own, patch.subspace.learned.pairs))
+    return found
+
+
+def split_facts(dataset: Dataset, rule: SplitRule) -> dict[str, int | str]:
+    """The division of finite data, for a manifest; empty for data without end."""
+    if dataset.size is None:
+        return {}
+    return {
+        **{f"samples to {part} on": count for part, count in rule.sizes(dataset.size).items()},
+        "seed": rule.seed,
+        "digest": rule.digest(dataset.size),
+    }
