@@ -241,7 +241,7 @@ def _spec(source: dict[str, object], data: dict[str, object], treatment: dict[st
             },
         ],
         "estimation": {"bootstrap": 20, "dowhy": False},
-        "alignment": {"samples": 24},
+        "alignment": {"samples": 24, "pairs": 24},
         "execution": {"controls": False},
     }
 

@@ -64,7 +64,7 @@ interventions:
   - {name: resize, input: {factor: scale}}
   - {name: through, mediation: {treatment: resize, mediators: [$scale], outcomes: [area]}}
   - {name: layer, mediation: {treatment: resize, mediators: ["encoder.conv3[0:16]"], outcomes: [area]}}
-alignment: {samples: 32}
+alignment: {samples: 32, pairs: 32}
 """
 SAID = {
     "plain": "torch.export",

@@ -23,7 +23,11 @@ COMPONENTS = ["encoder.lin2", "latent", "decoder.convT_64", "decoder.convT2"]
 def start(tmp_path: Path, name: str, screen: dict[str, Any] | None) -> tuple[str, dict[str, Any], pd.DataFrame, Path]:
     """What the command said, the results, the outcomes and the run's folder."""
     content = YAML(typ="safe").load(SPEC)
-    content |= {"name": name, "alignment": {"samples": 60}, "execution": {"controls": False, "device": "cpu"}}
+    content |= {
+        "name": name,
+        "alignment": {"samples": 60, "pairs": 60},
+        "execution": {"controls": False, "device": "cpu"},
+    }
     content["data"]["samples"] = 24
     (sweep,) = (item["activation"] for item in content["interventions"] if "activation" in item)
     sweep |= {"components": COMPONENTS, "pairs": 24}

@@ -47,7 +47,7 @@ hypotheses:
     expect: {mediated_share: {at_least: 0.1}}
     null: {samples: 19, pairs: 8}
 estimation: {bootstrap: 20, dowhy: false}
-alignment: {samples: 24}
+alignment: {samples: 24, pairs: 24}
 """
 
 

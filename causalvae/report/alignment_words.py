@@ -125,8 +125,9 @@ def _mapping(alignment: Alignment) -> Sentence:
             mark = "✗"
         elif worst.accuracy.lower < _RED and mark == "✓":
             mark = "?"
-    elif mark == "✓":
-        mark = "?"
+    else:
+        parts.append("interchange not tested")
+        mark = "?" if mark == "✓" else mark
     return Sentence(mark, f"Mapping: {head}{'; '.join(parts)}.")
 
 

@@ -145,7 +145,8 @@ def percent(value: float | None) -> str:
     """Write a share as a whole percentage."""
     if value is None or math.isnan(value):
         return ABSENT
-    return f"{value * 100:.0f} %"
+    text = f"{value * 100:.0f}"
+    return f"{'0' if text == '-0' else text.replace('-', MINUS)} %"
 
 
 def quantile_label(quantile: float) -> str:

@@ -43,7 +43,7 @@ hypotheses:
     expect: {mediated_share: {at_least: 0.5}}
     null: {circuits: none}
 estimation: {bootstrap: 50, dowhy: false}
-alignment: {samples: 50}
+alignment: {samples: 50, pairs: 50}
 execution: {controls: false}
 """
 

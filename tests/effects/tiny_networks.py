@@ -102,7 +102,7 @@ def write_tiny(
                 "mediation": {"treatment": "raise", "mediators": list(mediators), "outcomes": ["answer"]},
             },
         ],
-        "alignment": {"samples": 40},
+        "alignment": {"samples": 40, "pairs": 40},
         **sections,
     }
     path = folder / f"{kind}.yaml"

@@ -205,7 +205,7 @@ mapping: {scale: "latent[8]"}
 interventions:
   - {name: resize, input: {factor: scale}}
   - {name: through, mediation: {treatment: resize, mediators: [$scale], outcomes: [area]}}
-alignment: {samples: 64}
+alignment: {samples: 64, pairs: 64}
 """
     )
     command = Path(sys.executable).parent / "causalvae"

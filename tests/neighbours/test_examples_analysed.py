@@ -25,7 +25,7 @@ def measured(name, tmp_path, samples=24, keep=()):
             "data": spec.data.model_copy(update={"samples": samples}),
             "interventions": tuple(item for item in spec.interventions if item.name in keep),
             "hypotheses": (),
-            "alignment": spec.alignment.model_copy(update={"samples": samples}),
+            "alignment": spec.alignment.model_copy(update={"samples": samples, "pairs": samples}),
         }
     )
     folder = EXAMPLES / name

@@ -32,7 +32,7 @@ interventions:
   - {{name: node, latent: {{components: latent_layer.nodes.0, values: zero}}}}
   - {{name: middle, latent: {{components: latent_layer.nodes.1, values: zero}}}}
   - {{name: told, latent: {{components: "latent[1]", values: zero}}}}
-alignment: {{samples: 12}}
+alignment: {{samples: 12, pairs: 12}}
 execution: {{device: cpu}}
 """
 

@@ -32,7 +32,7 @@ interventions:
   - {name: sweep, latent: {components: latent, values: resample}}
   - {name: via, mediation: {treatment: raise, mediators: [$a], outcomes: [level]}}
 estimation: {bootstrap: 20, dowhy: false}
-alignment: {samples: 24}
+alignment: {samples: 24, pairs: 24}
 execution: {controls: false}
 """
 STUDY = """\
