@@ -18,6 +18,7 @@ from causalvae.alignment.assess import assess
 from causalvae.alignment.types import Alignment
 from causalvae.boundary import coded
 from causalvae.circuits import Verdict, judge
+from causalvae.circuits.types import STATUSES
 from causalvae.controls import control_checks, summarise_latents, warn
 from causalvae.costs import (
     Explained,
@@ -32,6 +33,7 @@ from causalvae.data.pairs import draw_samples
 from causalvae.digest import digest
 from causalvae.disentanglement.report import ScoreReport
 from causalvae.effects import estimate_effects
+from causalvae.engine.active import ActiveUnits
 from causalvae.engine.backends.backend import open_backend
 from causalvae.engine.cohorts import draw_cohort
 from causalvae.engine.execute import choose_device, execute_plan
@@ -156,9 +158,16 @@ def compile_plan(spec: Spec, folder: Path, passes: tuple[str, ...] | None = None
         The optimiser's passes to apply; all where omitted.
     """
     workspace = open_workspace(spec, folder)
-    plan = compile_spec(
-        workspace.spec, workspace.model.components, workspace.dataset.space, passes, partial(_supply, workspace)
+    components, space = workspace.model.components, workspace.dataset.space
+    without = workspace.spec.model_copy(update={"hypotheses": (), "interventions": ()})
+    units = ActiveUnits(
+        workspace.model,
+        workspace.dataset,
+        partial(measure, workspace.readouts),
+        choose_device(spec.execution.device),
+        partial(compile_spec, without, components, space),
     )
+    plan = compile_spec(workspace.spec, components, space, passes, partial(_supply, workspace), units)
     files = workspace.data_identity
     # Data that changes under the same name is other data: what was measured on it before is no answer.
     measures = digest([plan.measures, files]) if files else plan.measures
@@ -256,14 +265,14 @@ def _check_trust(spec: Spec) -> None:
 
 
 def _execute_randomised(workspace: Workspace, plan: Plan, runs: Path) -> Measurements | None:
-    """The hypotheses' treatments and the latent perturbations on a randomly initialised copy of the network."""
+    """The hypotheses' circuits and the latent perturbations on a randomly initialised copy of the network."""
     spec = workspace.spec
     owners = (*(f"hypothesis:{hypothesis.name}" for hypothesis in spec.hypotheses), *perturbed_owners(plan))
     if not spec.execution.controls or not owners:
         return None
     model = randomise(workspace.model, spec.execution.seed)
     weights = f"{plan.model_digest}, drawn anew with seed {spec.execution.seed}"
-    roles: tuple[Role, ...] = ("base", "counterfactual", "perturbation")
+    roles: tuple[Role, ...] = ("base", "counterfactual", "sufficiency", "necessity", "perturbation")
     randomised = replace(restrict(plan, owners, roles, _CONTROL_PAIRS), model_digest=weights)
     make_folder(_tables(runs, randomised), below=runs.parent)
     measurements = execute_plan(
@@ -537,7 +546,7 @@ def _question(spec: Spec) -> str:
 
 def _answer(verdicts: tuple[Verdict, ...], alignment: Alignment) -> str:
     parts = []
-    for status in ("supported", "refuted", "inconclusive"):
+    for status in STATUSES:
         names = [f"“{verdict.hypothesis}”" for verdict in verdicts if verdict.status == status]
         if names:
             verb = "is" if len(names) == 1 else "are"

@@ -8,21 +8,19 @@ from typing import Any
 import numpy as np
 
 from causalvae.effects import Study, open_study
-from causalvae.effects.changes import Changes, VectorChanges, changes_of, divide_or_zero
-from causalvae.effects.outcomes import IMAGE, Outcomes, use_at
-from causalvae.effects.significance import mean_vector_test, t_test
+from causalvae.effects.changes import Changes, changes_of
+from causalvae.effects.outcomes import IMAGE, Outcomes, is_moved, use_at
 from causalvae.engine.measurements import Measurements
 from causalvae.models.check import LoadCheck
+from causalvae.plan.types import Role
 from causalvae.readouts.types import ReadoutCheck
 from causalvae.results import ControlCheck, LatentSummary
-from causalvae.spec.schema import Hypothesis, Spec
+from causalvae.spec.schema import Bound, Hypothesis, Spec
 from causalvae.spec.whole_output import WholeOutput
 
 # Rounding through some ten layers, whose kernels sum in another order.
 _ROUNDING = {"float32": 1e-5, "tf32": 5e-3, "bf16": 5e-2}
 _RANDOM_LIMIT = 0.05
-_SHUFFLES = 999
-_SHUFFLE_LIMIT = 4.0
 _ACTIVE_KL = 0.05
 _MOST_NAMES = 8
 
@@ -91,17 +89,9 @@ def control_checks(
     study = open_study(spec, measurements.plan, measurements, whole, periods)
     if randomised is not None:
         found += [_random_copy(hypothesis, study, measurements, randomised) for hypothesis in spec.hypotheses]
-    ordered = {
-        cohort.treatment.name
-        for cohort in measurements.plan.cohorts
-        if cohort.treatment and cohort.treatment.contrast == "increase"
-    }
-    shuffled = [
-        _shuffled_labels(hypothesis, study, measurements, spec.execution.seed)
-        for hypothesis in spec.hypotheses
-        if hypothesis.treatment in ordered
-    ]
-    return (*found, *(check for check in shuffled if check is not None))
+        shares = [_random_share(hypothesis, study, randomised) for hypothesis in spec.hypotheses]
+        found += [check for check in shares if check is not None]
+    return tuple(found)
 
 
 def _changes(hypothesis: Hypothesis, study: Study, measured: Measurements) -> tuple[Changes, tuple[str, str], int]:
@@ -122,28 +112,6 @@ def _total_effects(hypothesis: Hypothesis, study: Study, measured: Measurements)
     return effects[np.isfinite(effects)]
 
 
-def _signed_effects(hypothesis: Hypothesis, study: Study, measured: Measurements) -> tuple[np.ndarray, float] | None:
-    """Total effects with a sign, of a vector along its mean change, and the p-value of no mean change.
-
-    None of the image, whose tables hold lengths alone, and of fewer than two pairs.
-    """
-    changes, (base, counterfactual), pairs = _changes(hypothesis, study, measured)
-    if isinstance(changes, VectorChanges):
-        parts = changes.parts(counterfactual, base, pairs)
-    elif not changes.along:
-        parts = changes.total(pairs)[None]
-    else:
-        return None
-    parts = parts[:, np.isfinite(parts).all(axis=0)]
-    if parts.shape[1] < 2:
-        return None
-    if len(parts) == 1:
-        return parts[0], float(t_test(parts).p_two_sided[0])
-    mean = parts.mean(axis=1)
-    length = np.full(len(mean), np.linalg.norm(mean))
-    return np.asarray(divide_or_zero(mean, length) @ parts), mean_vector_test(parts)
-
-
 def _random_copy(hypothesis: Hypothesis, study: Study, trained: Measurements, randomised: Measurements) -> ControlCheck:
     effects = _total_effects(hypothesis, study, randomised)
     unit, short, long = study.scale.sd_of(hypothesis.outcome), "sd", "standard deviations"
@@ -162,37 +130,47 @@ def _random_copy(hypothesis: Hypothesis, study: Study, trained: Measurements, ra
     )
 
 
-def _shuffled_labels(
-    hypothesis: Hypothesis, study: Study, measurements: Measurements, seed: int
-) -> ControlCheck | None:
-    """Forget which input of each pair has the higher level: the mean effect must then be noise around zero.
+def _random_share(hypothesis: Hypothesis, study: Study, randomised: Measurements) -> ControlCheck | None:
+    """Whether the claim would be met by a randomly initialised copy: then it says nothing of what was learned.
 
-    Only where there is a mean effect to lose is this a control; None where a test at the hypothesis' level finds none
-    (that is the hypothesis' business, and no fault of the run).
+    None where no share of at least so much is claimed, or where the treatment does not move the copy's outcome.
     """
-    found = _signed_effects(hypothesis, study, measurements)
-    if found is None or found[1] > hypothesis.alpha:
+    claimed: dict[Role, Bound | None] = {
+        "sufficiency": hypothesis.share_bound,
+        "necessity": hypothesis.expect.necessity,
+    }
+    least = {role: bound for role, bound in claimed.items() if bound is not None and bound.at_least is not None}
+    if not least or not randomised.plan.uses_of(f"hypothesis:{hypothesis.name}", "sufficiency"):
         return None
-    effects = found[0]
-    shuffled = _shuffle_signs(effects, np.random.default_rng(seed))
-    error = float(shuffled.std(ddof=1)) / np.sqrt(_SHUFFLES)
-    distance = abs(float(shuffled.mean())) / error if error > 0 else 0.0
-    large = int((np.abs(shuffled) >= abs(float(effects.mean())) * (1 - 1e-9)).sum())
+    changes, (base, counterfactual), pairs = _changes(hypothesis, study, randomised)
+    total = changes.total(pairs)
+    shares, met = {}, []
+    for role, bound in least.items():
+        arm = use_at(randomised.plan, f"hypothesis:{hypothesis.name}", role).arm
+        part = changes.between((arm,), base, pairs)[0]
+        if role == "necessity":
+            part = -changes.between((arm,), counterfactual, pairs)[0]
+        known = np.isfinite(total) & np.isfinite(part)
+        squares = total[known] ** 2
+        if not is_moved(squares, study.scale.sd_of(hypothesis.outcome)):
+            return None
+        share = float((part * total)[known].sum() / squares.sum())
+        shares[role] = share
+        met.append(share >= (bound.at_least or 0.0) and (bound.at_most is None or share <= bound.at_most))
+        if role == "sufficiency" and hypothesis.fit_bound is not None:
+            left = changes.squares((arm,), pairs)[0][0][known]
+            met.append(1 - float(left.sum() / squares.sum()) >= (hypothesis.fit_bound.at_least or 0.0))
+    role, bound = next(iter(least.items()))
+    limit = f"below {bound.at_least:g}" if bound.at_most is None else f"outside {bound.at_least:g} to {bound.at_most:g}"
+    word = "mediated share" if role == "sufficiency" else "necessity"
     return ControlCheck(
-        f"shuffled labels: {hypothesis.name}",
-        f"Distance from zero, in standard errors, of the mean effect on {study.scale.label(hypothesis.outcome)} over "
-        f"{_SHUFFLES} shuffles of each pair's labels: the labels make the effect, not the pipeline. The share of "
-        f"shuffles whose mean effect is as large as the real one is {large / _SHUFFLES:.3g}.",
-        distance,
-        f"at most {_SHUFFLE_LIMIT:g} standard errors",
-        distance <= _SHUFFLE_LIMIT,
+        f"random weights, share: {hypothesis.name}",
+        f"The {word} of the circuit in a randomly initialised copy: a claim that such a copy meets says nothing of "
+        "what was learned.",
+        shares[role],
+        limit if len(met) == 1 else f"{limit}, or another of its bounds broken",
+        not all(met),
     )
-
-
-def _shuffle_signs(effects: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Mean effect of each of `_SHUFFLES` shuffles: swapping a pair's labels turns the sign of its effect."""
-    swapped = rng.integers(0, 2, (_SHUFFLES, len(effects)), dtype=np.int8)
-    return np.asarray(effects.mean() - 2 * (swapped @ effects) / len(effects))
 
 
 def summarise_latents(measurements: Measurements, factors: Mapping[int, str]) -> tuple[LatentSummary, ...]:

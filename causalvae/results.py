@@ -31,7 +31,7 @@ class GraphSummary:
 
 @dataclass(frozen=True)
 class ControlCheck:
-    """A check that every run carries: self-patch, full patch, random initialisation, shuffled labels."""
+    """A check that every run carries: self-patch, full patch, random initialisation."""
 
     name: str
     description: str

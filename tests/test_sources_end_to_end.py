@@ -24,7 +24,7 @@ data:
   source: scm
   world: shapes
   side: 16
-  samples: 8
+  samples: 24
   variables:
     size: uniform(0.12, 0.3)
     x: {equation: '0.4 + 0.5 * size + normal(0, 0.03)', clip: [0.3, 0.7]}
@@ -45,7 +45,7 @@ hypotheses:
     circuit: [$size]
     outcome: area
     expect: {mediated_share: {at_least: 0.1}}
-    null: {samples: 19, pairs: 8}
+    null: {pairs: 24}
 estimation: {bootstrap: 20, dowhy: false}
 alignment: {samples: 24, pairs: 24}
 """

@@ -75,7 +75,7 @@ def assess_bound(
     """
     if columns.undefined:
         test = ClaimTest(
-            columns.quantity, write_bound(bound), 0.0, None, None, 1.0, 1.0, columns.n,
+            columns.quantity, bound.at_least, bound.at_most, 0.0, None, None, 1.0, 1.0, columns.n,
             note=f"undefined, and written as 0: {columns.undefined}",
         )  # fmt: skip
         return BoundTest(
@@ -111,7 +111,7 @@ def assess_bound(
         needed = None if None in to_support else max(n for n in to_support if n is not None)
     open_question = min(p_support, p_refute) > alpha or not (inside or outside)
     test = ClaimTest(
-        columns.quantity, write_bound(bound), value, lower, upper, p_support, p_refute, columns.n,
+        columns.quantity, bound.at_least, bound.at_most, value, lower, upper, p_support, p_refute, columns.n,
         needed=needed if open_question else None, note=columns.note,
     )  # fmt: skip
     return BoundTest(test, bound, inside, outside, leans, needed, columns.unit, bootstrap.confidence, "")
@@ -129,12 +129,3 @@ def pairs_needed(mean: float, sd: float, alpha: float) -> int | None:
         return None
     pairs = ((float(ndtri(1 - alpha)) + float(ndtri(POWER))) * sd / mean) ** 2
     return None if pairs > _MOST_PAIRS else max(2, math.ceil(pairs))
-
-
-def write_bound(bound: Bound) -> str:
-    """``>= 0.7``, ``<= 0.2`` or ``0.2 to 0.7``."""
-    if bound.at_most is None:
-        return f">= {bound.at_least:g}"
-    if bound.at_least is None:
-        return f"<= {bound.at_most:g}"
-    return f"{bound.at_least:g} to {bound.at_most:g}"

@@ -1,4 +1,4 @@
-"""In how many ways of patching a hypothesis' circuit its conclusion holds."""
+"""Under how many other methods of patching its circuit a claim holds."""
 
 from __future__ import annotations
 
@@ -6,45 +6,42 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from causalvae.circuits.hypothesis import write_bound
 from causalvae.circuits.types import Multiverse, Variant
 from causalvae.effects import Study
 from causalvae.effects.bootstrap import FloatArray
-from causalvae.effects.claims import RatioColumns
 from causalvae.effects.mediation import arms_of
 from causalvae.effects.outcomes import difference, is_moved
 from causalvae.plan.types import Arm
 from causalvae.spec.schema import Bound, Hypothesis
 
+# How each share is measured by the claim itself.
+_DIRECTIONS = {"mediated_share": "denoising", "necessity": "noising"}
 
-def compare_ways(
-    study: Study, hypothesis: Hypothesis, columns: Mapping[str, RatioColumns], arms: Mapping[str, Arm]
-) -> Multiverse | None:
-    """Estimate the claimed share in every way of patching, on the pairs that all ways cover.
 
-    With TE = Y(x') - Y(x), a way's share is sum(part TE) / sum(TE^2) over pairs, where part is
+def compare_methods(study: Study, hypothesis: Hypothesis, arms: Mapping[str, Arm]) -> Multiverse | None:
+    """Estimate the claimed share by every other method of patching, on the pairs that all of them cover.
+
+    With TE = Y(x') - Y(x), the share by a method is sum(part TE) / sum(TE^2) over pairs, where part is
 
     - denoising: Y(x; c <- v) - Y(x);
     - noising: Y(x') - Y(x'; c <- v);
     - both: TE - (Y(x'; c <- v) - Y(x; c <- v)), what is eliminated where c is held at v in both runs.
 
-    The conclusion is on which side of the bound the claim's own estimate lies; it holds in a way whose estimate lies on
-    the same side. The bound is that of the mediated share, or of the necessity where only that is claimed; where both
-    are, denoising is held against the one and noising against the other.
+    The claim holds under a method whose estimate meets the claim's bound: that of the mediated share, or of the
+    necessity where only that is claimed; where both are, denoising is held against the one and noising against the
+    other. The claim's own method is not among them.
 
     Parameters
     ----------
     study : Study
     hypothesis : Hypothesis
-    columns : mapping
-        What `claim_columns` gave.
     arms : mapping
         Arms of the plan by id.
 
     Returns
     -------
     Multiverse or None
-        None where the plan has no further ways, or the treatment does not change the outcome in these pairs.
+        None where the plan has no other methods, or the treatment does not change the outcome in these pairs.
     """
     owner, outcome = f"hypothesis:{hypothesis.name}", hypothesis.outcome
     uses = study.plan.uses_of(owner, "variant")
@@ -81,28 +78,22 @@ def compare_ways(
     if len(total) < 2 or not is_moved(total**2, sd):
         return None
     bounds = _claimed(hypothesis)
-    meets = {
-        quantity: _meets(float(columns[quantity].numerator.sum() / columns[quantity].denominator.sum()), bound)
-        for quantity, bound in bounds.items()
-        if not columns[quantity].undefined
-    }
+    own = {("interchange", _DIRECTIONS[quantity]) for quantity in bounds}
     bootstrap = study.bootstrap(len(total))
     variants = []
     for (label, direction), part in parts.items():
-        quantity = _held_against(direction, bounds)
-        if quantity not in meets:
-            return None
+        if (label, direction) in own:
+            continue
         ratio = bootstrap.ratio((part[known] * total)[None], (total**2)[None])
         value, lower, upper = (float(found[0]) for found in (ratio.value, ratio.lower, ratio.upper))
         sound = np.isfinite(lower) and np.isfinite(upper)
-        holds = _meets(value, bounds[quantity]) == meets[quantity]
+        holds = _meets(value, bounds[_held_against(direction, bounds)])
         variants.append(Variant(label, direction, value, lower if sound else None, upper if sound else None, holds))
-    words = " and ".join(f"{quantity} {write_bound(bound)}" for quantity, bound in bounds.items())
-    return Multiverse(words, len(total), study.spec.estimation.confidence, tuple(variants))
+    return Multiverse(len(total), study.spec.estimation.confidence, tuple(variants))
 
 
 def _claimed(hypothesis: Hypothesis) -> dict[str, Bound]:
-    bounds = {"mediated_share": hypothesis.expect.mediated_share, "necessity": hypothesis.expect.necessity}
+    bounds = {"mediated_share": hypothesis.share_bound, "necessity": hypothesis.expect.necessity}
     return {quantity: bound for quantity, bound in bounds.items() if bound is not None}
 
 

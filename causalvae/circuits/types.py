@@ -1,23 +1,30 @@
-"""A claim's verdict and the tests that say so."""
+"""A claim's verdict, and everything that was found about its circuit."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
 
-Status = Literal["supported", "refuted", "inconclusive"]
+from causalvae.models.components import ComponentRef
+from causalvae.plan.types import NoRivals, RivalKind
+
+Status = Literal["supported", "refuted", "unspecific", "inconclusive"]
+STATUSES: tuple[Status, ...] = ("supported", "refuted", "unspecific", "inconclusive")
+Measure = Literal["sufficiency", "necessity"]
+Needed = Literal["needed", "useless", "undecided"]
+Circuit = tuple[ComponentRef, ...]
 
 
 @dataclass(frozen=True)
 class ClaimTest:
-    """One expectation of a hypothesis, or its null-circuit test.
+    """One expectation of a hypothesis.
 
     Parameters
     ----------
     name : str
-        mediated_share, necessity, off_target, total_effect or null_circuits.
-    bound : str
-        As a reader would write it, such as ``>= 0.7``.
+        mediated_share, pairwise_fit, necessity, off_target or total_effect.
+    at_least, at_most : float or None
+        The bound that it is tested against.
     value, lower, upper : float or None
         Estimate and paired bootstrap interval.
     p_support : float
@@ -32,7 +39,8 @@ class ClaimTest:
     """
 
     name: str
-    bound: str
+    at_least: float | None
+    at_most: float | None
     value: float
     lower: float | None
     upper: float | None
@@ -44,42 +52,187 @@ class ClaimTest:
 
 
 @dataclass(frozen=True)
-class NullCircuits:
-    """The statistic of null circuits matched in size and site.
+class RelativeError:
+    """How far a circuit is from carrying the effect, pair by pair, as a share of the effect.
 
     Parameters
     ----------
-    kind : str
-        ``random units`` or ``random subspaces``, with the site.
-    observed : float
-        The hypothesised circuit's statistic on the same pairs.
-    values : tuple of float
-        One a null circuit.
-    p_value : float
-        (1 + #{null >= observed}) / (N + 1).
-    pairs : int
-    seed : int
-        The spec's execution seed. The draw also depends on the circuit's place, so that hypotheses about the same sites
-        share their null circuits: this seed together with the spec gives them again, alone it does not.
-    note : str
-        What a reader must know of the values.
-    undefined : str
-        Why there is no share to compare, where there is none; observed and values are then 0 and p is 1.
+    measure : {"sufficiency", "necessity"}
+        D = sqrt(sum (TE - NIE)^2 / sum TE^2) of the circuit alone; or D = sqrt(sum NDE^2 / sum TE^2), what remains when
+        everything but the circuit carries the change.
+    value, lower, upper : float
+        Estimate and paired bootstrap interval at `confidence`.
+    confidence : float
+    n : int
+        Pairs.
     """
 
-    kind: str
-    observed: float
-    values: tuple[float, ...]
-    p_value: float
+    measure: Measure
+    value: float
+    lower: float
+    upper: float
+    confidence: float
+    n: int
+
+
+@dataclass(frozen=True)
+class CircuitScore:
+    """What another circuit does.
+
+    Parameters
+    ----------
+    circuit : tuple of ComponentRef
+    error, error_removed : float or None
+        Its relative errors for sufficiency and necessity; None where not measured.
+    share, necessity : float or None
+        Shares of the effect that it carries, and that is lost without it.
+    p_value : float or None
+        Of its being no worse than the claimed circuit; None of one random circuit among many.
+    is_part : bool
+        Whether it is a part of the claimed circuit.
+    """
+
+    circuit: Circuit
+    error: float | None
+    error_removed: float | None
+    share: float | None
+    necessity: float | None
+    p_value: float | None
+    is_part: bool = False
+
+
+@dataclass(frozen=True)
+class Rivals:
+    """The claimed circuit beside other circuits of its size at its sites.
+
+    Parameters
+    ----------
+    kind : {"every", "same_size", "random", "none"}
+        As of `causalvae.plan.types.ClaimDesign`.
+    why_none : str
+        The same.
+    judged : bool
+        Whether the verdict asks that all of them are worse.
+    margin : float
+        A rival is worse if its relative error is larger by more than this.
+    count, undefined : int
+        Rivals; those whose outcome is undefined on some pairs, which count as doing as well.
+    as_well : int
+        Rivals that are not worse by more than the margin.
+    p_value : float or None
+        That all of them are worse: the largest p-value; of random ones (1 + as_well) / (count + 1).
+    meets : bool
+        Whether one that is not shown to be worse is shown to meet the claim's bounds.
+    own : CircuitScore or None
+        The claimed circuit on the same pairs.
+    best : tuple of CircuitScore
+        The rivals that come nearest, the nearest first.
+    errors : tuple of float
+        The relative error of every rival, of the measure that is claimed first.
+    pairs, seed : int
+    """
+
+    kind: RivalKind
+    why_none: NoRivals = ""
+    judged: bool = False
+    margin: float = 0.0
+    count: int = 0
+    undefined: int = 0
+    as_well: int = 0
+    p_value: float | None = None
+    meets: bool = False
+    own: CircuitScore | None = None
+    best: tuple[CircuitScore, ...] = ()
+    errors: tuple[float, ...] = ()
+    pairs: int = 0
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class MemberLoss:
+    """What a circuit loses without one of its members.
+
+    Parameters
+    ----------
+    member : ComponentRef
+    loss, lower, upper : float
+        How much the relative error grows without it, and its percentile interval; where sufficiency and necessity are
+        claimed, of the measure in which it grows more.
+    p_needed, p_useless : float
+        That the error grows by no more than the margin; that it grows by no less.
+    status : {"needed", "useless", "undecided"}
+        By these p-values alone.
+    """
+
+    member: ComponentRef
+    loss: float
+    lower: float
+    upper: float
+    p_needed: float
+    p_useless: float
+    status: Needed
+
+
+@dataclass(frozen=True)
+class Minimality:
+    """Whether every member of a circuit is needed.
+
+    Parameters
+    ----------
+    judged : bool
+        Whether the verdict asks for it.
+    margin : float
+        A member is needed if the relative error grows by more than this without it.
+    members : tuple of MemberLoss
+    p_minimal : float
+        Largest of the members' `p_needed`.
+    p_not_minimal : float
+        Smallest of their `p_useless`, times their number.
+    without_useless : float or None
+        How much the relative error grows without all useless members at once; None where that was not run.
+    smallest : tuple of tuple of ComponentRef
+        The smallest parts of the circuit that are within the margin of it; empty where not every part was run.
+    confidence : float
+    pairs : int
+    """
+
+    judged: bool
+    margin: float
+    members: tuple[MemberLoss, ...]
+    p_minimal: float
+    p_not_minimal: float
+    without_useless: float | None
+    smallest: tuple[Circuit, ...]
+    confidence: float
     pairs: int
-    seed: int
-    note: str = ""
-    undefined: str = ""
+
+    def of(self, status: Needed) -> tuple[ComponentRef, ...]:
+        """The members of a status."""
+        return tuple(loss.member for loss in self.members if loss.status == status)
+
+
+@dataclass(frozen=True)
+class UnitShare:
+    """The share of the effect that one unit carries alone.
+
+    Parameters
+    ----------
+    unit : ComponentRef
+    share, lower, upper : float
+        sum NIE TE / sum TE^2 and its interval.
+    in_circuit : bool
+    """
+
+    unit: ComponentRef
+    share: float
+    lower: float
+    upper: float
+    in_circuit: bool
 
 
 @dataclass(frozen=True)
 class Variant:
-    """The share that a circuit carries, by another way of patching it.
+    """The share that a circuit carries, by another method of patching it.
 
     Parameters
     ----------
@@ -91,7 +244,7 @@ class Variant:
     lower, upper : float or None
         Interval over the pairs.
     holds : bool
-        Whether it is on the same side of the claim's bound as the verdict's own estimate.
+        Whether it meets the claim's bound.
     """
 
     source: str
@@ -108,8 +261,6 @@ class Multiverse:
 
     Parameters
     ----------
-    bound : str
-        What it is held against, as a reader would write it.
     pairs : int
         The first so many of the verdict's.
     confidence : float
@@ -117,15 +268,14 @@ class Multiverse:
     variants : tuple of Variant
     """
 
-    bound: str
     pairs: int
     confidence: float
     variants: tuple[Variant, ...]
 
     @property
-    def stability(self) -> float:
-        """Share of the variants in which the conclusion holds."""
-        return sum(variant.holds for variant in self.variants) / len(self.variants)
+    def holding(self) -> int:
+        """Under how many of the methods the claim holds."""
+        return sum(variant.holds for variant in self.variants)
 
 
 @dataclass(frozen=True)
@@ -136,34 +286,48 @@ class Verdict:
     ----------
     hypothesis, claim, treatment, outcome : str
         As declared.
-    circuit : tuple of str
-        Resolved component addresses.
-    status : {"supported", "refuted", "inconclusive"}
+    circuit : tuple of ComponentRef
+        Resolved.
+    status : {"supported", "refuted", "unspecific", "inconclusive"}
+        Refuted: a bound or a claimed property is shown to be false. Supported: all of them are shown to be true.
+        Unspecific: the bounds are shown to be met, but another circuit is shown to meet them and not shown to be worse.
+        The first that holds, in this order; else inconclusive.
     reason : str
         One sentence that a reader can repeat.
     tests : tuple of ClaimTest
-    null : NullCircuits or None
-    p_support, p_refute : float
-        Holm-adjusted across the spec's hypotheses.
+    p_support, p_refute, p_bounds : float
+        That everything claimed is true; that something is false; that the bounds are met. Holm-adjusted across the
+        spec's hypotheses.
     alpha : float
     needed : int or None
         Pairs that would probably settle an inconclusive verdict.
+    errors : tuple of RelativeError
+        Of the circuit; none where the treatment changes nothing.
+    rivals : Rivals or None
+        None where no share is claimed.
+    minimality : Minimality or None
+        None where the circuit has one member, or no share is claimed.
+    cancelling : tuple of UnitShare
+        Units of the circuit's sites that carry a negative share alone, the strongest first.
     multiverse : Multiverse or None
-        Whether the conclusion depends on how the circuit was patched; None where that was not asked, or no share is
-        claimed.
+        Whether the claim depends on how the circuit was patched; None where that was not asked, or no share is claimed.
     """
 
     hypothesis: str
     claim: str
     treatment: str
-    circuit: tuple[str, ...]
+    circuit: Circuit
     outcome: str
     status: Status
     reason: str
     tests: tuple[ClaimTest, ...]
-    null: NullCircuits | None
     p_support: float
     p_refute: float
     alpha: float
+    p_bounds: float = 1.0
     needed: int | None = None
+    errors: tuple[RelativeError, ...] = ()
+    rivals: Rivals | None = None
+    minimality: Minimality | None = None
+    cancelling: tuple[UnitShare, ...] = ()
     multiverse: Multiverse | None = None

@@ -1,29 +1,40 @@
-"""Hypotheses judged: supported, refuted or inconclusive.
+"""Hypotheses judged: refuted, supported, unspecific or inconclusive.
 
-Supporting a hypothesis takes all its tests (an intersection-union test: the largest p-value); refuting it takes one
-broken bound (a union over k bounds: k times the smallest p-value). Both p-values are Holm-adjusted across the spec's
-hypotheses, and the bootstrap intervals must say the same: of all bounds to support, of one that is broken to refute.
-Asking a broken bound's interval to agree can only turn a refutation away, so the family-wise level stays.
+Supporting a hypothesis takes all that it claims (an intersection-union test: the largest p-value): its bounds, that the
+circuit is special where that is part of the claim, and that it is minimal where that is. Refuting it takes one bound or
+property that is shown to be false (a union over k of them: k times the smallest p-value). Two families of p-values are
+Holm-adjusted across the spec's hypotheses: of the bounds, for and against; and of everything claimed together. The
+bootstrap intervals must say the same: of all bounds to support, of the broken one to refute. Asking a broken bound's
+interval to agree can only turn a refutation away, so the family-wise level stays.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from causalvae.circuits.cancelling import find_cancelling
 from causalvae.circuits.hypothesis import BoundTest, assess_bound
-from causalvae.circuits.multiverse import compare_ways
-from causalvae.circuits.nulls import compare_with_nulls, null_test, stands_out
-from causalvae.circuits.types import Multiverse, NullCircuits, Status, Verdict
+from causalvae.circuits.minimality import examine_members
+from causalvae.circuits.multiverse import compare_methods
+from causalvae.circuits.rivals import compare_rivals
+from causalvae.circuits.table import CircuitTable, read_table
+from causalvae.circuits.types import Measure, Minimality, Multiverse, RelativeError, Rivals, Status, UnitShare, Verdict
 from causalvae.circuits.wording import explain
 from causalvae.effects import Study, claim_columns, open_study
-from causalvae.effects.outcomes import use_at
+from causalvae.effects.bootstrap import PairedBootstrap, paired_bootstrap
+from causalvae.effects.claims import RatioColumns, relative_error
 from causalvae.effects.study import treated_factor
 from causalvae.engine.measurements import Measurements
-from causalvae.plan.types import Arm, Plan
+from causalvae.plan.types import Arm, ClaimDesign, Plan
+from causalvae.spec.hypothesis_section import FEWEST_PAIRS
 from causalvae.spec.schema import Bound, Hypothesis, Spec
 from causalvae.spec.whole_output import WholeOutput
+
+# Resamples for each hypothesis over its level: the least p-value is then a tenth of what Holm's correction asks for.
+_RESAMPLES = 10
 
 
 class DeclaredGraph(Protocol):
@@ -36,34 +47,61 @@ class DeclaredGraph(Protocol):
 
 @dataclass(frozen=True)
 class Evidence:
-    """All tests of one hypothesis, before the correction for testing several.
+    """All that was found about one hypothesis, before the correction for testing several.
 
     Parameters
     ----------
     hypothesis : Hypothesis
-    circuit : tuple of str
-        Resolved addresses.
+    design : ClaimDesign
     bounds : tuple of BoundTest
-    null : NullCircuits or None
+    errors : tuple of RelativeError
+    rivals : Rivals or None
+    minimality : Minimality or None
+    cancelling : tuple of UnitShare
     multiverse : Multiverse or None
     """
 
     hypothesis: Hypothesis
-    circuit: tuple[str, ...]
+    design: ClaimDesign
     bounds: tuple[BoundTest, ...]
-    null: NullCircuits | None
+    errors: tuple[RelativeError, ...] = ()
+    rivals: Rivals | None = None
+    minimality: Minimality | None = None
+    cancelling: tuple[UnitShare, ...] = ()
     multiverse: Multiverse | None = None
 
     @property
+    def pairs(self) -> int:
+        """Pairs of the bound that has the fewest."""
+        return min(bound.test.n for bound in self.bounds)
+
+    @property
+    def p_bounds(self) -> float:
+        """Largest p-value of all bounds."""
+        return max(bound.test.p_support for bound in self.bounds)
+
+    @property
     def p_support(self) -> float:
-        """Largest p-value of all tests."""
-        null = [] if self.null is None else [self.null.p_value]
-        return max([bound.test.p_support for bound in self.bounds] + null)
+        """Largest p-value of everything claimed."""
+        properties = []
+        if self.rivals is not None and self.rivals.judged:
+            properties.append(1.0 if self.rivals.p_value is None else self.rivals.p_value)
+        if self.hypothesis.judges_minimal and len(self.design.members) > 1:
+            properties.append(1.0 if self.minimality is None else self.minimality.p_minimal)
+        return max([self.p_bounds, *properties])
+
+    @property
+    def against(self) -> tuple[float, ...]:
+        """p-values against each bound and, last, against a claim of minimality."""
+        p_values = [bound.test.p_refute for bound in self.bounds]
+        if self.minimality is not None and self.minimality.judged:
+            p_values.append(self.minimality.p_not_minimal)
+        return tuple(p_values)
 
     @property
     def p_refute(self) -> float:
-        """Smallest p-value of the k bounds, times k."""
-        return min(1.0, len(self.bounds) * min(bound.test.p_refute for bound in self.bounds))
+        """Smallest p-value against any of k claims, times k."""
+        return min(1.0, len(self.against) * min(self.against))
 
 
 _IMAGE = WholeOutput.of((1, 1, 1))
@@ -108,14 +146,11 @@ def judge(
         return ()
     study = open_study(spec, plan, measurements, whole, periods)
     arms = {arm.id: arm for arm in plan.arms}
-    found = [
-        _called(_examine(study, hypothesis, graph, arms), study.scale.label(hypothesis.outcome))
-        for hypothesis in spec.hypotheses
-    ]
-    support = holm([evidence.p_support for evidence in found])
-    return tuple(
-        _decide(evidence, support[position], _refute(found, position), len(found))
-        for position, evidence in enumerate(found)
+    return decide(
+        [
+            _called(_examine(study, hypothesis, graph, arms), study.scale.label(hypothesis.outcome))
+            for hypothesis in spec.hypotheses
+        ]
     )
 
 
@@ -137,85 +172,170 @@ def holm(p_values: Sequence[float]) -> tuple[float, ...]:
 
 
 def _examine(study: Study, hypothesis: Hypothesis, graph: DeclaredGraph, arms: dict[str, Arm]) -> Evidence:
-    owner = f"hypothesis:{hypothesis.name}"
     factor = treated_factor(study.spec, hypothesis.treatment)
     reached = frozenset(study.spec.graph.attributes if factor is None else graph.descendants(factor))
     columns = claim_columns(study, hypothesis, reached)
-    alpha = hypothesis.alpha / len(study.spec.hypotheses)
+    return weigh(
+        hypothesis,
+        study.plan.claims[hypothesis.name],
+        columns,
+        read_table(study, hypothesis, arms, reached),
+        study.bootstrap(next(iter(columns.values())).n),
+        len(study.spec.hypotheses),
+        compare_methods(study, hypothesis, arms),
+    )
+
+
+def weigh(
+    hypothesis: Hypothesis,
+    design: ClaimDesign,
+    columns: Mapping[str, RatioColumns],
+    table: CircuitTable | None,
+    bootstrap: PairedBootstrap,
+    family: int,
+    multiverse: Multiverse | None = None,
+) -> Evidence:
+    """Test everything about one hypothesis.
+
+    Parameters
+    ----------
+    hypothesis : Hypothesis
+    design : ClaimDesign
+    columns : mapping
+        Quantity -> columns; every quantity that the claim bounds, and the two fits where it bounds a share.
+    table : CircuitTable or None
+        The circuits beside it; None where there are none or the treatment changes nothing.
+    bootstrap : PairedBootstrap
+        Gives resamples, confidence and seed.
+    family : int
+        Hypotheses of the spec.
+    multiverse : Multiverse, optional
+    """
+    expect = hypothesis.expect
     expectations: dict[str, Bound | None] = {
-        "mediated_share": hypothesis.expect.mediated_share,
-        "necessity": hypothesis.expect.necessity,
-        "off_target": hypothesis.expect.off_target,
-        "total_effect": hypothesis.expect.total_effect,
+        "mediated_share": hypothesis.share_bound,
+        "pairwise_fit": hypothesis.fit_bound,
+        "necessity": expect.necessity,
+        "off_target": expect.off_target,
+        "total_effect": expect.total_effect,
     }
     claimed = {quantity: bound for quantity, bound in expectations.items() if bound is not None}
+    alpha = hypothesis.alpha / family
     bounds = tuple(
-        assess_bound(columns[quantity], bound, study.bootstrap(columns[quantity].n), alpha, len(claimed))
+        assess_bound(columns[quantity], bound, _over(bootstrap, columns[quantity].n), alpha, len(claimed))
         for quantity, bound in claimed.items()
     )
-    null = compare_with_nulls(study, hypothesis, arms)
-    circuit = tuple(use_at(study.plan, owner, "sufficiency").component.split(" + "))
-    return Evidence(hypothesis, circuit, bounds, null, compare_ways(study, hypothesis, columns, arms))
+    if not hypothesis.claims_a_share:
+        return Evidence(hypothesis, design, bounds)
+    measures: dict[str, Measure] = {"pairwise_fit": "sufficiency", "removal_fit": "necessity"}
+    errors = []
+    for quantity, measure in measures.items():
+        fit = columns[quantity]
+        if not fit.undefined:
+            value, (lower, upper, _) = relative_error(fit, _over(bootstrap, fit.n))
+            errors.append(RelativeError(measure, value, lower, upper, bootstrap.confidence, fit.n))
+    compared = None
+    if table is not None:
+        # A claim to be minimal is refuted by one of its members, at a level divided by members and claims.
+        steps = 2 * len(design.members) * (len(claimed) + 1) if hypothesis.judges_minimal else 0
+        least = math.ceil(max(_RESAMPLES, steps) * family / hypothesis.alpha)
+        compared = _over(bootstrap, len(table.total), max(bootstrap.resamples, least))
+    return Evidence(
+        hypothesis,
+        design,
+        bounds,
+        tuple(errors),
+        compare_rivals(table, hypothesis, design, compared),
+        examine_members(table, hypothesis, design, compared),
+        find_cancelling(table, compared),
+        multiverse,
+    )
+
+
+def _over(bootstrap: PairedBootstrap, n: int, resamples: int | None = None) -> PairedBootstrap:
+    """The same bootstrap over `n` pairs, with more resamples where that is asked."""
+    return paired_bootstrap(n, resamples or bootstrap.resamples, bootstrap.confidence, bootstrap.seed, bootstrap.bca)
+
+
+def decide(found: Sequence[Evidence]) -> tuple[Verdict, ...]:
+    """The verdicts on all hypotheses of a spec, from the evidence on each."""
+    support = holm([evidence.p_support for evidence in found])
+    bounds = holm([evidence.p_bounds for evidence in found])
+    return tuple(
+        _decide(evidence, support[position], bounds[position], _refute(found, position))
+        for position, evidence in enumerate(found)
+    )
 
 
 def _refute(found: Sequence[Evidence], position: int) -> tuple[float, ...]:
-    """Holm-adjusted p-values against each bound of one hypothesis, which the smallest of them refutes.
+    """Holm-adjusted p-values against each claim of one hypothesis, which the smallest of them refutes.
 
-    Each bound takes its hypothesis' place in Holm's order in turn; the one with the smallest p-value gives the
+    Each claim takes its hypothesis' place in Holm's order in turn; the one with the smallest p-value gives the
     hypothesis' own adjusted p-value, and the others are never smaller.
     """
     others = [evidence.p_refute for evidence in found]
-    evidence = found[position]
+    against = found[position].against
     adjusted = []
-    for bound in evidence.bounds:
+    for p_value in against:
         p_values = list(others)
-        p_values[position] = min(1.0, len(evidence.bounds) * bound.test.p_refute)
+        p_values[position] = min(1.0, len(against) * p_value)
         adjusted.append(holm(p_values)[position])
     return tuple(adjusted)
 
 
-def _decide(evidence: Evidence, p_support: float, against: Sequence[float], family: int) -> Verdict:
-    hypothesis, p_refute = evidence.hypothesis, min(against)
+def _decide(evidence: Evidence, p_support: float, p_bounds: float, against: Sequence[float]) -> Verdict:
+    hypothesis, alpha = evidence.hypothesis, evidence.hypothesis.alpha
+    outside = [bound.outside for bound in evidence.bounds] + [True] * (len(against) - len(evidence.bounds))
+    # A poor fit is told only where nothing else is broken: a share out of bounds says why.
+    names = [bound.test.name for bound in evidence.bounds] + ["minimal"] * (len(against) - len(evidence.bounds))
     broken = sorted(
-        (p, place)
-        for place, (bound, p) in enumerate(zip(evidence.bounds, against, strict=True))
-        if p <= hypothesis.alpha and bound.outside
+        (names[place] == "pairwise_fit", p, place)
+        for place, (shown, p) in enumerate(zip(outside, against, strict=True))
+        if p <= alpha and shown
     )
+    inside = all(bound.inside for bound in evidence.bounds)
     status: Status = "inconclusive"
-    if p_support <= hypothesis.alpha and all(bound.inside for bound in evidence.bounds):
-        status = "supported"
+    if evidence.pairs < FEWEST_PAIRS:
+        broken = []
     elif broken:
         status = "refuted"
-    needed = _needed(evidence, family) if status == "inconclusive" else None
-    first = evidence.bounds[broken[0][1]] if status == "refuted" else None
-    tests = tuple(bound.test for bound in evidence.bounds)
-    if evidence.null is not None:
-        tests = (*tests, null_test(evidence.null))
+    elif p_support <= alpha and inside:
+        status = "supported"
+    elif p_bounds <= alpha and inside and evidence.rivals is not None and evidence.rivals.judged:
+        status = "unspecific" if evidence.rivals.meets else status
+    needed = _needed(evidence) if status == "inconclusive" else None
     return Verdict(
         hypothesis=hypothesis.name,
         claim=hypothesis.claim,
         treatment=hypothesis.treatment,
-        circuit=evidence.circuit,
+        circuit=evidence.design.circuit,
         outcome=hypothesis.outcome,
         status=status,
-        reason=explain(status, hypothesis, evidence.bounds, first, evidence.null, needed, family, p_support, p_refute),
-        tests=tests,
-        null=evidence.null,
+        reason=explain(
+            status, hypothesis, evidence.bounds, broken[0][-1] if broken else None, evidence.rivals,
+            evidence.minimality, evidence.cancelling, needed, (p_support, min(against)), evidence.pairs,
+        ),
+        tests=tuple(bound.test for bound in evidence.bounds),
         p_support=p_support,
-        p_refute=p_refute,
-        alpha=hypothesis.alpha,
+        p_refute=min(against),
+        p_bounds=p_bounds,
+        alpha=alpha,
         needed=needed,
+        errors=evidence.errors,
+        rivals=evidence.rivals,
+        minimality=evidence.minimality,
+        cancelling=evidence.cancelling,
         multiverse=evidence.multiverse,
-    )
+    )  # fmt: skip
 
 
-def _needed(evidence: Evidence, family: int) -> int | None:
+def _needed(evidence: Evidence) -> int | None:
     """Pairs that would probably settle the verdict: to refute if any bound leans that way, else to support all."""
+    if evidence.pairs < FEWEST_PAIRS:
+        return None
     against = [bound.needed for bound in evidence.bounds if bound.leans == "refute" and bound.needed is not None]
     if against:
         return min(against) if min(against) > evidence.bounds[0].test.n else None
-    if evidence.null is not None and not stands_out(evidence.null, evidence.hypothesis.alpha, family):
-        return None
     support = [bound.needed for bound in evidence.bounds]
     if None in support:
         return None

@@ -37,7 +37,8 @@ def options(
 ) -> None:
     """Causal analysis of what happens inside variational autoencoders, from one YAML spec.
 
-    Exit codes: 0 all well; 1 a hypothesis was refuted and --strict was given; 2 the spec is invalid; 3 the run failed.
+    Exit codes: 0 all well; 1 a hypothesis was refuted or unspecific and --strict was given (with --strict=supported
+    also where one is inconclusive); 2 the spec is invalid; 3 the run failed.
     """
 
 
@@ -45,7 +46,7 @@ app.command()(preparing.init)
 app.command()(inspecting.validate)
 app.command()(inspecting.components)
 app.command()(inspecting.plan)
-app.command()(running.run)
+app.command(cls=running.RunCommand)(running.run)
 app.command()(running.report)
 app.command()(comparing.compare)
 app.command()(comparing.study)

@@ -76,7 +76,7 @@ def rich_table(table: Table, width: int) -> RichTable:
     return grid
 
 
-_STYLES = {"✓": "green", "✗": "red", "+": "magenta", "?": "yellow"}
+_STYLES = {"✓": "green", "✗": "red", "+": "magenta", "~": "yellow", "?": "yellow"}
 
 
 def style_of(cell: str) -> str:

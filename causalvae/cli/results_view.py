@@ -107,6 +107,7 @@ def print_screens(console: Console, results: Results) -> None:
 
 def print_verdicts(console: Console, results: Results) -> None:
     """The table of hypotheses, and under it why each came out as it did."""
+    from causalvae.report.circuit_findings import circuit_findings
     from causalvae.report.glossary import status_words
     from causalvae.report.tables import verdict_table
 
@@ -118,6 +119,11 @@ def print_verdicts(console: Console, results: Results) -> None:
         line = Text.assemble((words[:1], style_of(words)), " ", (clean(verdict.hypothesis), "bold"))
         line.append(f": {clean(verdict.reason)}")
         console.print(Padding(line, (0, 0, 0, 2), expand=False))
+        for finding in circuit_findings(verdict):
+            if not finding.brief:
+                continue
+            line = Text.assemble((clean(finding.title), "bold"), f": {clean(finding.brief)}")
+            console.print(Padding(line, (0, 0, 0, 4), expand=False))
 
 
 def key_effects(results: Results) -> list[Table]:

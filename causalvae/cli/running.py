@@ -4,19 +4,38 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.text import Text
+from typer.core import TyperCommand
 
 from causalvae.cli.console import clean, print_json, stdout
 from causalvae.cli.inspecting import CodeOption, JsonOption, SpecArgument
 
 REFUTED = 1
+_STRICT = "--strict"
+# Verdicts that say that a claim does not hold as it is stated.
+_FALSE = ("refuted", "unspecific")
 # As `causalvae.training.log` names it; importing that would load torch before anything is shown.
 _LOG = "log.csv"
 
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress; only verdicts and paths.")]
+
+
+class Strictness(StrEnum):
+    """Which verdicts make a run fail."""
+
+    REFUTED = "refuted"
+    SUPPORTED = "supported"
+
+
+class RunCommand(TyperCommand):
+    """A command whose ``--strict`` may stand without a value: it never takes the word after it for one."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Give a bare ``--strict`` its value."""
+        return super().parse_args(ctx, [f"{_STRICT}={Strictness.REFUTED}" if arg == _STRICT else arg for arg in args])
 
 
 class Format(StrEnum):
@@ -30,7 +49,15 @@ class Format(StrEnum):
 def run(
     spec: SpecArgument,
     out: Annotated[Path, typer.Option(metavar="FOLDER", help="Where runs are kept.")] = Path("runs"),
-    strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 where a hypothesis is refuted.")] = False,
+    strict: Annotated[
+        Strictness | None,
+        typer.Option(
+            "--strict",
+            help="Exit with 1 where a hypothesis is refuted or unspecific; with --strict=supported where it is not "
+            "supported.",
+            show_default=False,
+        ),
+    ] = None,
     allow_code: CodeOption = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
@@ -48,7 +75,8 @@ def run(
         with causalvae.allow_code(allow_code):
             outcome = start(spec, out=out, on_progress=progress.tell)
 
-    refuted = any(verdict.status == "refuted" for verdict in outcome.results.verdicts)
+    failing = {None: (), Strictness.REFUTED: _FALSE, Strictness.SUPPORTED: (*_FALSE, "inconclusive")}[strict]
+    failed = any(verdict.status in failing for verdict in outcome.results.verdicts)
     if as_json:
         from causalvae.report.json_report import to_json_dict
 
@@ -71,7 +99,7 @@ def run(
         for name, path in outcome.reports.items():
             # Paths are not wrapped: a reader copies them.
             console.print(Text.assemble((f"{name:<9}", "bold"), clean(str(path))), soft_wrap=True)
-    raise typer.Exit(REFUTED if strict and refuted else 0)
+    raise typer.Exit(REFUTED if failed else 0)
 
 
 def report(

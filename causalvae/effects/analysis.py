@@ -6,7 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from causalvae.effects.bootstrap import FEW_PAIRS
-from causalvae.effects.claims import QUANTITIES, RatioColumns, off_target_columns, share_columns
+from causalvae.effects.claims import (
+    QUANTITIES,
+    RatioColumns,
+    fit_columns,
+    off_target_columns,
+    relative_error,
+    share_columns,
+)
 from causalvae.effects.cross_checks import CrossChecks
 from causalvae.effects.mediation import arms_of, pair_effects
 from causalvae.effects.mediation_analysis import analyse_mediation
@@ -161,6 +168,12 @@ def claim_columns(study: Study, hypothesis: Hypothesis, reached: frozenset[str])
             columns[quantity] = off_target_columns(study.outcomes, arms, reached, scale.sd, scale.periods)
         elif quantity != "total_effect" or sd is not None or hypothesis.expect.total_effect is not None:
             columns[quantity] = share_columns(quantity, effects, sd, study.as_drawn(hypothesis.treatment))
+    if hypothesis.claims_a_share and effects.kept is not None:
+        changes = study.changes(arms.base, arms.counterfactual, outcome)
+        left = changes.squares((arms.sufficiency,), len(effects.kept))[0][0]
+        remaining = changes.squares((arms.necessity,), len(effects.kept))[1][0]
+        columns["pairwise_fit"] = fit_columns("pairwise_fit", effects, left[effects.kept], sd)
+        columns["removal_fit"] = fit_columns("removal_fit", effects, remaining[effects.kept], sd)
     return columns
 
 
@@ -222,9 +235,20 @@ def _hypothesis(study: Study, hypothesis: Hypothesis) -> list[Estimate]:
     ablation = study.ablation(owner, use, treatment=hypothesis.treatment, source="interchange")
     reached = reached_from(study.spec, treated_factor(study.spec, hypothesis.treatment))
     directions = {"mediated_share": "denoising", "off_target": "denoising", "necessity": "noising"}
+    errors = {"pairwise_fit": ("relative_error", "denoising"), "removal_fit": ("relative_error_removed", "noising")}
     estimates = []
     for quantity, columns in claim_columns(study, hypothesis, reached).items():
         if columns.undefined:
+            continue
+        if quantity in errors:
+            estimand, direction = errors[quantity]
+            value, ends = relative_error(columns, study.bootstrap(columns.n))
+            estimates.append(
+                ablation.estimate(
+                    estimand, hypothesis.outcome, "of the effect", columns.n, value, ends, None, direction=direction,
+                    note=columns.note,
+                )
+            )  # fmt: skip
             continue
         ratio = study.bootstrap(columns.n).ratio(columns.numerator[None], columns.denominator[None])
         p_value = None if columns.is_size else float(t_test(columns.numerator[None]).p_two_sided[0])

@@ -37,6 +37,14 @@ class Changes(Protocol):
         """The change from the arm `start` to each of `arms`, shape (arms, pairs); NaN where it is undefined."""
         ...
 
+    def squares(self, arms: Sequence[str], pairs: int) -> tuple[FloatArray, FloatArray]:
+        """How far each arm's outcome lies from both clean ones, squared: two arrays of shape (arms, pairs).
+
+        ||Y(x') - Y(arm)||^2, and ||Y(arm) - Y(x)||^2; of several numbers all of the distance, not the part of it along
+        the total change.
+        """
+        ...
+
 
 def changes_of(
     outcomes: Outcomes,
@@ -87,6 +95,10 @@ class AttributeChanges:
         first = self._outcomes.values(start, self._attribute, pairs)
         return difference(self._outcomes.block(arms, self._attribute, pairs), first[None], self._period)
 
+    def squares(self, arms: Sequence[str], pairs: int) -> tuple[FloatArray, FloatArray]:
+        """See `Changes`."""
+        return self.between(arms, self._counterfactual, pairs) ** 2, self.between(arms, self._base, pairs) ** 2
+
 
 class VectorChanges:
     """Components of a vector's changes along its total change, each part wrapped and divided on its own."""
@@ -116,6 +128,14 @@ class VectorChanges:
             )
         )
 
+    def squares(self, arms: Sequence[str], pairs: int) -> tuple[FloatArray, FloatArray]:
+        """See `Changes`."""
+        found = [
+            tuple(square / divisor**2 for square in changes.squares(arms, pairs)) for changes, divisor in self._parts
+        ]
+        left, done = (np.asarray(sum(part[end] for part in found)) for end in (0, 1))
+        return left, done
+
     def parts(self, arm: str, start: str, pairs: int) -> FloatArray:
         """The change of every part, shape (components, pairs)."""
         return np.stack([changes.between((arm,), start, pairs)[0] / divisor for changes, divisor in self._parts])
@@ -140,6 +160,13 @@ class ImageChanges:
         """See `Changes`; zero where the total change is zero."""
         places = np.stack([self._place(arm, pairs) for arm in (start, *arms)])
         return np.asarray(places[1:] - places[0])
+
+    def squares(self, arms: Sequence[str], pairs: int) -> tuple[FloatArray, FloatArray]:
+        """See `Changes`; ||a - b||^2 = ||a||^2 - 2 <a, b> + ||b||^2 of changes a and b from the base output."""
+        whole = self._outcomes.values(self._counterfactual, "image_sq", pairs)
+        done = self._outcomes.block(arms, "image_sq", pairs)
+        along = self._outcomes.block(arms, "image_dot", pairs)
+        return np.maximum(whole - 2 * along + done, 0.0), done
 
     def _place(self, arm: str, pairs: int) -> FloatArray:
         """How far from the base output an arm's lies, along the total change."""

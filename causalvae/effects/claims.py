@@ -8,12 +8,12 @@ from typing import Literal
 
 import numpy as np
 
-from causalvae.effects.bootstrap import FloatArray
+from causalvae.effects.bootstrap import Ends, FloatArray, PairedBootstrap
 from causalvae.effects.mediation import MediationArms, PairEffects, dropped_note
 from causalvae.effects.outcomes import NEGLIGIBLE, Outcomes, cancel_note, difference, is_moved
 from causalvae.errors import CausalVAEError
 
-Quantity = Literal["mediated_share", "necessity", "off_target", "total_effect"]
+Quantity = Literal["mediated_share", "necessity", "off_target", "total_effect", "pairwise_fit", "removal_fit"]
 QUANTITIES: tuple[Quantity, ...] = ("mediated_share", "necessity", "off_target", "total_effect")
 
 
@@ -75,6 +75,36 @@ def share_columns(quantity: Quantity, effects: PairEffects, sd: float | None, as
     return RatioColumns(quantity, part * total, total**2, "share", note, undefined)
 
 
+def fit_columns(
+    quantity: Literal["pairwise_fit", "removal_fit"], effects: PairEffects, squares: FloatArray, sd: float | None
+) -> RatioColumns:
+    """Columns of A = 1 - D^2, D being a circuit's relative error pair by pair.
+
+    Of ``pairwise_fit`` D^2 = sum ||TE - NIE||^2 / sum ||TE||^2: what the circuit alone leaves out or adds. Of
+    ``removal_fit`` D^2 = sum ||NDE||^2 / sum ||TE||^2: what remains when everything but the circuit carries the change.
+
+    Parameters
+    ----------
+    quantity : str
+    effects : PairEffects
+    squares : float array, shape (n,)
+        ||TE - NIE||^2 or ||NDE||^2 of the same pairs.
+    sd : float or None
+        As of `share_columns`.
+    """
+    total = effects.total**2
+    undefined = "" if is_moved(total, sd) else f"the treatment does not change {effects.outcome}"
+    return RatioColumns(quantity, total - squares, total, "share", dropped_note(effects.dropped), undefined)
+
+
+def relative_error(columns: RatioColumns, bootstrap: PairedBootstrap) -> tuple[float, Ends]:
+    """D = sqrt(1 - A) of the columns of a fit A, and its interval: that of D^2, its ends' square roots."""
+    square = bootstrap.ratio((columns.denominator - columns.numerator)[None], columns.denominator[None])
+    ends = square.ends(0)
+    lower, upper = (float(np.sqrt(max(end, 0.0))) for end in ends[:2])
+    return float(np.sqrt(max(square.value[0], 0.0))), Ends(lower, upper, ends.kind)
+
+
 def off_target_columns(
     outcomes: Outcomes,
     arms: MediationArms,
@@ -96,13 +126,7 @@ def off_target_columns(
         Attribute -> period.
     """
     n = outcomes.pairs((arms.base, arms.sufficiency))
-    outside, everywhere = np.zeros(n), np.zeros(n)
-    for attribute, spread in sd.items():
-        both = [outcomes.values(arm, attribute, n) for arm in (arms.sufficiency, arms.base)]
-        square = (difference(both[0], both[1], periods.get(attribute)) / spread) ** 2
-        everywhere += square
-        if attribute not in reached:
-            outside += square
+    outside, everywhere = off_target_squares(outcomes, arms.sufficiency, arms.base, n, reached, sd, periods)
     finite = np.isfinite(everywhere)
     outside, everywhere = outside[finite], everywhere[finite]
     notes = [] if finite.all() else [f"{int((~finite).sum())} pairs left out: an attribute is undefined there"]
@@ -111,6 +135,26 @@ def off_target_columns(
     moves = float(np.sqrt(np.mean(everywhere))) > NEGLIGIBLE if len(everywhere) else False
     undefined = "" if moves else "the circuit changes no attribute"
     return RatioColumns("off_target", outside, everywhere, "share", "; ".join(notes), undefined, is_size=True)
+
+
+def off_target_squares(
+    outcomes: Outcomes,
+    arm: str,
+    base: str,
+    pairs: int,
+    reached: frozenset[str],
+    sd: Mapping[str, float],
+    periods: Mapping[str, float],
+) -> tuple[FloatArray, FloatArray]:
+    """Squared standardised effects of an arm outside reach, and everywhere, each of shape (pairs,)."""
+    outside, everywhere = np.zeros(pairs), np.zeros(pairs)
+    for attribute, spread in sd.items():
+        both = [outcomes.values(which, attribute, pairs) for which in (arm, base)]
+        square = (difference(both[0], both[1], periods.get(attribute)) / spread) ** 2
+        everywhere += square
+        if attribute not in reached:
+            outside += square
+    return outside, everywhere
 
 
 def _join(*parts: str) -> str:

@@ -67,6 +67,36 @@ class Site:
         return self.shape[0]
 
 
+@dataclass(frozen=True, order=True)
+class ComponentRef:
+    """Units of a site by name: a component apart from its network, as plans and results hold it.
+
+    Parameters
+    ----------
+    site : str
+        Canonical name.
+    units : tuple of int or None
+        Positions along the first axis, increasing; None means all.
+    window : tuple of (int, int)
+        Half-open ranges along the further axes; empty means all.
+    """
+
+    site: str
+    units: tuple[int, ...] | None = None
+    window: tuple[tuple[int, int], ...] = ()
+
+    @property
+    def label(self) -> str:
+        """The component as an address."""
+        parts = []
+        if self.units is not None:
+            parts.append(_ranges(self.units))
+        if self.window:
+            spans = ", ".join(f"{start}:{stop}" for start, stop in self.window)
+            parts.append(spans if parts else f":, {spans}")
+        return self.site + (f"[{'; '.join(parts)}]" if parts else "")
+
+
 @dataclass(frozen=True)
 class Component:
     """Units of a site: what an address resolves to.
@@ -90,15 +120,14 @@ class Component:
         return self.site.units if self.units is None else len(self.units)
 
     @property
+    def ref(self) -> ComponentRef:
+        """The component by name."""
+        return ComponentRef(self.site.name, self.units, self.window)
+
+    @property
     def label(self) -> str:
         """The component as an address."""
-        parts = []
-        if self.units is not None:
-            parts.append(_ranges(self.units))
-        if self.window:
-            spans = ", ".join(f"{start}:{stop}" for start, stop in self.window)
-            parts.append(spans if parts else f":, {spans}")
-        return self.site.name + (f"[{'; '.join(parts)}]" if parts else "")
+        return self.ref.label
 
 
 def _ranges(units: tuple[int, ...]) -> str:

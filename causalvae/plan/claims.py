@@ -1,13 +1,18 @@
-"""Hypotheses of a plan: their circuits, other ways of patching them, and null circuits."""
+"""Hypotheses of a plan: their circuits, other methods of patching them, and circuits to compare them with."""
 
 from __future__ import annotations
+
+from functools import partial
 
 from causalvae.digest import digest
 from causalvae.models.components import Component
 from causalvae.plan.draft import INTERCHANGE, Draft
+from causalvae.plan.members import MOST_SUBSETS_OF, members_of, parts_of, patches_of, singles_of
 from causalvae.plan.multiverse import variant_pairs, ways_of_patching
-from causalvae.plan.nulls import draw_null_circuits
 from causalvae.plan.resolve import in_network_order, joint_patches, label_of
+from causalvae.plan.rivals import draw_rivals
+from causalvae.plan.types import ClaimDesign, Patch, Role, Side
+from causalvae.spec.hypothesis_section import fewest_random
 from causalvae.spec.schema import Hypothesis
 
 
@@ -19,29 +24,60 @@ def plan_claim(draft: Draft, hypothesis: Hypothesis) -> None:
     found = draft.resolver.find(hypothesis.circuit, owner)
     draft.both_directions(owner, cohort, found, "set", None, 0)
     _variants(draft, hypothesis, owner, cohort, found)
-    if not hypothesis.has_nulls:
+    circuit = tuple(part.ref for part in found)
+    if not hypothesis.claims_a_share:
+        draft.claims[hypothesis.name] = ClaimDesign(circuit)
         return
-    patches = in_network_order(joint_patches(found, INTERCHANGE, owner), draft.components)
-    # The seed depends on the circuit's place, not on the spec, so that the same null circuits serve every
+    whole = in_network_order(joint_patches(found, INTERCHANGE, owner), draft.components)
+    members = members_of(found)
+    if len(members) > 1:
+        for index, part in enumerate(parts_of(members)):
+            _compare(draft, hypothesis, owner, "part", patches_of(part, whole), index)
+    draft.claims[hypothesis.name] = ClaimDesign(circuit, members, 1 < len(members) <= MOST_SUBSETS_OF)
+    if hypothesis.compares:
+        _rivals(draft, hypothesis, owner, whole)
+
+
+def _rivals(draft: Draft, hypothesis: Hypothesis, owner: str, whole: tuple[Patch, ...]) -> None:
+    """The circuits that the claimed one is compared with, and each unit of its sites alone."""
+    sizes = [draft.components.site(patch.site).units for patch in whole]
+    # The seed depends on the circuit's place, not on the spec, so that the same random circuits serve every
     # hypothesis about the same sites and are run once.
-    seed = int(digest([draft.spec.execution.seed, [(patch.site, patch.units) for patch in patches]]), 16) % 2**31
-    kind, circuits = draw_null_circuits(patches, draft.components, hypothesis.null.samples, seed, owner)
-    for index, circuit in enumerate(circuits):
-        draft.use(
-            owner,
-            "null",
-            cohort,
-            "base",
-            circuit,
-            pairs=hypothesis.null.pairs,
-            component=label_of(found),
-            granularity=kind,
-            index=index,
-        )
+    seed = int(digest([draft.spec.execution.seed, [(patch.site, patch.units) for patch in whole]]), 16) % 2**31
+    cohort = draft.cohorts[hypothesis.treatment]
+    active = None if draft.units is None else partial(draft.units, cohort)
+    fewest = fewest_random(draft.spec.hypotheses, hypothesis.alpha) if hypothesis.judges_special else 1
+    kind, why_none, circuits = draw_rivals(whole, sizes, hypothesis.null, fewest, active, seed, owner)
+    if kind == "random" and hypothesis.expect.mediated_share is None:
+        # Several circuits can be necessary at once: random ones decide nothing, and are too many to list.
+        kind, why_none, circuits = "none", "not_asked", ()
+    for index, rival in enumerate(circuits):
+        _compare(draft, hypothesis, owner, "rival", rival, index)
+    alone = singles_of(whole, sizes) if hypothesis.expect.mediated_share is not None else ()
+    for index, single in enumerate(alone):
+        draft.use(owner, "single", cohort.name, "base", (single,), pairs=hypothesis.null.pairs, index=index)
+    known = draft.claims[hypothesis.name]
+    draft.claims[hypothesis.name] = ClaimDesign(known.circuit, known.members, known.subsets, kind, why_none, seed)
+
+
+def _compare(
+    draft: Draft, hypothesis: Hypothesis, owner: str, role: Role, patches: tuple[Patch, ...], index: int
+) -> None:
+    """A circuit beside the claimed one: on the side of each share that is claimed."""
+    claimed: tuple[tuple[Side, object], ...] = (
+        ("base", hypothesis.expect.mediated_share),
+        ("counterfactual", hypothesis.expect.necessity),
+    )
+    for side, bound in claimed:
+        if bound is not None:
+            draft.use(
+                owner, role, hypothesis.treatment, side, patches, pairs=hypothesis.null.pairs, granularity="set",
+                index=index,
+            )  # fmt: skip
 
 
 def _variants(draft: Draft, hypothesis: Hypothesis, owner: str, cohort: str, found: tuple[Component, ...]) -> None:
-    """Other ways of patching the same circuit, on fewer pairs."""
+    """Other methods of patching the same circuit, on fewer pairs."""
     pairs = variant_pairs(draft.cohorts[cohort].samples)
     if not pairs or not hypothesis.multiverse or not hypothesis.claims_a_share:
         return

@@ -7,6 +7,7 @@ from causalvae.data.split import SplitRule
 from causalvae.digest import digest
 from causalvae.errors import CausalVAEError
 from causalvae.models.components import ComponentMap
+from causalvae.plan.active import FindActive
 from causalvae.plan.alignment import plan_alignment
 from causalvae.plan.claims import plan_claim
 from causalvae.plan.draft import Draft, Supply, as_asked
@@ -27,6 +28,7 @@ def compile_spec(
     space: FactorSpace,
     passes: tuple[str, ...] | None = None,
     supply: Supply = as_asked,
+    units: FindActive | None = None,
 ) -> Plan:
     """Compile a spec for one network and one data set's factors.
 
@@ -42,6 +44,8 @@ def compile_spec(
     supply : callable, optional
         From a cohort to how many samples or pairs the data have for it, which is fewer than it asks for where finite
         data are exhausted; as many as are asked for where omitted.
+    units : FindActive, optional
+        Tells which units do something, where a circuit has too many rivals to run them all; None takes every unit.
 
     Returns
     -------
@@ -52,11 +56,11 @@ def compile_spec(
     ------
     CausalVAEError
         CV300 to CV302 for addresses, CV303 to CV306 for what cannot be patched so, CV307 to CV310 for interventions
-        that do not fit the spec or the data, CV311 for a circuit that has no null circuits, CV313 for a latent that is
-        not there, CV314 for a factor that cannot be set, CV317 and CV318 for paths that send no change, or two
-        through one value, CV530 for a layer that no latent changes.
+        that do not fit the spec or the data, CV311 for a claim that would need too many random circuits, CV313 for
+        a latent that is not there, CV314 for a factor that cannot be set, CV317 and CV318 for paths that send no
+        change, or two through one value, CV530 for a layer that no latent changes.
     """
-    draft = _fill_draft(spec, components, space, supply)
+    draft = _fill_draft(spec, components, space, supply, units)
     plan = Plan(
         name=spec.name,
         spec_digest=spec.digest,
@@ -70,6 +74,7 @@ def compile_spec(
         compared=draft.compared,
         split=SplitRule.of(spec.data.split),
         contrasts=tuple(draft.contrasts),
+        claims=draft.claims,
         traversals=_traversals(draft),
         batch_rows=CPU_ROWS if spec.execution.batch_rows == "auto" else spec.execution.batch_rows,
         auto_rows=spec.execution.batch_rows == "auto",
@@ -90,8 +95,10 @@ def compile_spec(
     return optimise(plan, components) if passes is None else optimise(plan, components, passes)
 
 
-def _fill_draft(spec: Spec, components: ComponentMap, space: FactorSpace, supply: Supply) -> Draft:
-    draft = Draft(spec, components, space, supply)
+def _fill_draft(
+    spec: Spec, components: ComponentMap, space: FactorSpace, supply: Supply, units: FindActive | None
+) -> Draft:
+    draft = Draft(spec, components, space, supply, units)
     observed = max(spec.data.samples, spec.alignment.samples)
     draft.add_cohort(Cohort(OBSERVED, observed, spec.data.seed))
     draft.use("control:observed", "base", OBSERVED, "base", ())

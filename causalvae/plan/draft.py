@@ -8,9 +8,22 @@ from dataclasses import replace
 from causalvae.data.factors import FactorSpace
 from causalvae.errors import CausalVAEError
 from causalvae.models.components import Component, ComponentMap
+from causalvae.plan.active import FindActive
 from causalvae.plan.resolve import Resolver, in_network_order, joint_patches, label_of
 from causalvae.plan.treatments import treatment_of
-from causalvae.plan.types import OBSERVED, Arm, Cohort, Contrast, Patch, Role, Screen, Side, Source, Use
+from causalvae.plan.types import (
+    OBSERVED,
+    Arm,
+    ClaimDesign,
+    Cohort,
+    Contrast,
+    Patch,
+    Role,
+    Screen,
+    Side,
+    Source,
+    Use,
+)
 from causalvae.spec.schema import InputIntervention, Spec
 
 INTERCHANGE = Source("interchange")
@@ -35,6 +48,8 @@ class Draft:
         Of the spec's data.
     supply : callable
         How many samples or pairs the data have for a cohort.
+    units : FindActive, optional
+        Tells which units of a circuit's sites do something; None takes all of them.
 
     Attributes
     ----------
@@ -42,11 +57,18 @@ class Draft:
     cohorts : dict
         Name -> cohort.
     arms, uses, screens, contrasts : list
-    compared : dict
-        As `Plan.compared`.
+    compared, claims : dict
+        As `Plan.compared` and `Plan.claims`.
     """
 
-    def __init__(self, spec: Spec, components: ComponentMap, space: FactorSpace, supply: Supply = as_asked) -> None:
+    def __init__(
+        self,
+        spec: Spec,
+        components: ComponentMap,
+        space: FactorSpace,
+        supply: Supply = as_asked,
+        units: FindActive | None = None,
+    ) -> None:
         self._supply = supply
         self.spec = spec
         self.components = components
@@ -58,6 +80,8 @@ class Draft:
         self.screens: list[Screen] = []
         self.contrasts: list[Contrast] = []
         self.compared: dict[str, tuple[str, ...]] = {}
+        self.claims: dict[str, ClaimDesign] = {}
+        self.units = units
 
     def use(
         self,

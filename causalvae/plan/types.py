@@ -15,6 +15,7 @@ from typing import Any, Literal
 from causalvae.data.others import Others
 from causalvae.data.split import SplitRule
 from causalvae.digest import digest
+from causalvae.models.components import ComponentRef
 
 Side = Literal["base", "counterfactual"]
 ScreenMethod = Literal["attribution", "integrated_gradients"]
@@ -257,7 +258,17 @@ class Arm:
 
 
 Role = Literal[
-    "base", "counterfactual", "sufficiency", "necessity", "controlled", "perturbation", "sweep", "null", "variant"
+    "base",
+    "counterfactual",
+    "sufficiency",
+    "necessity",
+    "controlled",
+    "perturbation",
+    "sweep",
+    "rival",
+    "part",
+    "single",
+    "variant",
 ]
 
 
@@ -272,9 +283,10 @@ class Use:
     role : str
         ``base`` Y(x); ``counterfactual`` Y(x'); ``sufficiency`` Y(x; c <- c(x')); ``necessity`` Y(x'; c <- c(x));
         ``controlled`` Y(x; c <- m) at index 0 and Y(x'; c <- m) at index 1, m one value for both;
-        ``perturbation`` a level-2 arm; ``sweep`` one component of a level-3 intervention; ``null`` a null circuit;
-        ``variant`` the hypothesised circuit patched in another way, on fewer pairs, or a mediator and its subspaces
-        patched from donors.
+        ``perturbation`` a level-2 arm; ``sweep`` one component of a level-3 intervention; ``rival`` another circuit of
+        the hypothesised one's size, ``part`` the hypothesised one without some of its members, ``single`` one unit of
+        its sites, each patched from the other side on the arm's side; ``variant`` the hypothesised circuit patched in
+        another way, on fewer pairs, or a mediator and its subspaces patched from donors.
     arm : str
         The arm's id.
     component : str
@@ -291,6 +303,40 @@ class Use:
     component: str = ""
     granularity: str = ""
     index: int = 0
+
+
+RivalKind = Literal["every", "same_size", "random", "none"]
+NoRivals = Literal["", "not_asked", "whole_site", "no_other"]
+
+
+@dataclass(frozen=True)
+class ClaimDesign:
+    """What a hypothesised circuit is, and what it is compared with.
+
+    Parameters
+    ----------
+    circuit : tuple of ComponentRef
+        As the spec writes it, resolved.
+    members : tuple of ComponentRef
+        Its parts that are taken away one at a time; fewer than two where there is nothing to take away, or too much.
+    subsets : bool
+        Whether every proper subset of the members is run.
+    rivals : {"every", "same_size", "random", "none"}
+        ``every`` other set of at most as many units at each site, ``same_size`` every other set of as many, ``random``
+        ones of as many, or ``none``.
+    why_none : str
+        ``not_asked``; ``whole_site``: the circuit takes every one of its sites whole; ``no_other``: no other unit of
+        its sites does anything.
+    seed : int
+        Of random circuits.
+    """
+
+    circuit: tuple[ComponentRef, ...]
+    members: tuple[ComponentRef, ...] = ()
+    subsets: bool = False
+    rivals: RivalKind = "none"
+    why_none: NoRivals = "not_asked"
+    seed: int = 0
 
 
 @dataclass(frozen=True)
@@ -419,6 +465,8 @@ class Plan:
         How finite data are divided into samples to fit, to select and to test on; None takes all for everything.
     contrasts : tuple of Contrast
         What is read of the data themselves.
+    claims : dict
+        Name of a hypothesis -> what its circuit is compared with.
     """
 
     name: str
@@ -443,6 +491,7 @@ class Plan:
     compared: dict[str, tuple[str, ...]] = field(default_factory=dict)
     split: SplitRule | None = None
     contrasts: tuple[Contrast, ...] = ()
+    claims: dict[str, ClaimDesign] = field(default_factory=dict)
 
     @property
     def outputs(self) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from causalvae.circuits.types import Verdict
+from causalvae.report.circuit_findings import Finding
 from causalvae.report.glossary import Term
 from causalvae.report.tables import Table
 from causalvae.results import Results
@@ -122,9 +123,8 @@ class VerdictCard:
     p_refute: str
     alpha: str
     needed: str
-    null_drawing: Markup | None
-    null_text: str
-    multiverse_text: str = ""
+    rivals_drawing: Markup | None
+    findings: tuple[Finding, ...]
 
 
 @dataclass(frozen=True)

@@ -1,32 +1,17 @@
-"""The small drawings of a verdict: an interval against its bound, and the null circuits' histogram."""
+"""The small drawings of a verdict: an interval against its bound, and the errors of other circuits."""
 
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from causalvae.circuits.types import ClaimTest, NullCircuits
-from causalvae.report.numbers import format_interval, format_number, is_absent, p_words
+from causalvae.circuits.types import ClaimTest, Rivals
+from causalvae.report.numbers import format_bound, format_interval, format_number, is_absent
 from causalvae.report.svg import drawing, element
 
-_BOUND = re.compile(r"(>=|<=|≥|≤)\s*([-+\u2212]?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?)")
 _BINS = 24
-
-
-def parse_bound(text: str) -> tuple[float | None, float | None]:
-    """Read ``>= 0.7``, ``<= 0.2`` or both: the lowest and the highest value that meets the bound."""
-    lowest: float | None = None
-    highest: float | None = None
-    for sign, number in _BOUND.findall(text):
-        value = float(number.replace("\u2212", "-"))
-        if sign in (">=", "≥"):
-            lowest = value
-        else:
-            highest = value
-    return lowest, highest
 
 
 def draw_interval(test: ClaimTest, width: float = 300) -> Markup | None:
@@ -36,11 +21,11 @@ def draw_interval(test: ClaimTest, width: float = 300) -> Markup | None:
     """
     if is_absent(test.value) or math.isinf(test.value):
         return None
-    lowest, highest = parse_bound(test.bound)
+    lowest, highest = test.at_least, test.at_most
     lower = test.value if test.lower is None or math.isnan(test.lower) else test.lower
     upper = test.value if test.upper is None or math.isnan(test.upper) else test.upper
     anchors = [number for number in (test.value, lower, upper, lowest, highest, 0.0) if number is not None]
-    if test.name in ("mediated_share", "necessity", "off_target"):
+    if test.name in ("mediated_share", "pairwise_fit", "necessity", "off_target"):
         anchors.append(1.0)
     ticks, start, stop = frame(min(anchors), max(anchors))
     left, right, line = 10.0, width - 10.0, 17.0
@@ -70,16 +55,17 @@ def draw_interval(test: ClaimTest, width: float = 300) -> Markup | None:
         for end in (lower, upper)
     )
     parts.append(element("circle", cx=place(test.value), cy=line, r=4.5, class_="point"))
-    words = f"{format_interval(test.value, test.lower, test.upper)} against the bound {test.bound}"
+    words = f"{format_interval(test.value, test.lower, test.upper)} against the bound {format_bound(lowest, highest)}"
     return drawing(width, 49, words, *parts, class_="chart chart-interval")
 
 
-def draw_null(null: NullCircuits, width: float = 300) -> Markup | None:
-    """The histogram of the null circuits' statistic with the observed value marked; None where there is nothing."""
-    values = [value for value in null.values if math.isfinite(value)]
-    if not values or not math.isfinite(null.observed):
+def draw_rivals(rivals: Rivals, width: float = 300) -> Markup | None:
+    """The histogram of other circuits' relative errors with the claimed one marked; None where there is nothing."""
+    own = None if rivals.own is None else rivals.own.error if rivals.own.error is not None else rivals.own.error_removed
+    values = [value for value in rivals.errors if math.isfinite(value)]
+    if not values or own is None:
         return None
-    ticks, start, stop = frame(min(*values, null.observed, 0.0), max(*values, null.observed, 0.0))
+    ticks, start, stop = frame(min(*values, own, 0.0), max(*values, own, 1.0))
     counts = count_bins(values, start, stop, _BINS)
     left, right, top, base = 10.0, width - 10.0, 20.0, 76.0
     bar = (right - left) / _BINS
@@ -95,15 +81,12 @@ def draw_null(null: NullCircuits, width: float = 300) -> Markup | None:
         x = left + (tick - start) / (stop - start) * (right - left)
         parts.append(element("line", x1=x, x2=x, y1=base, y2=base + 3, class_="axis"))
         parts.append(element("text", tick_text(tick), x=x, y=base + 13, text_anchor="middle", class_="tick"))
-    mark = left + (null.observed - start) / (stop - start) * (right - left)
+    mark = left + (own - start) / (stop - start) * (right - left)
     parts.append(element("line", x1=mark, x2=mark, y1=top - 4, y2=base, class_="observed"))
     anchor = "end" if mark > width * 0.75 else "start" if mark < width * 0.25 else "middle"
-    label = f"this circuit {format_number(null.observed, 2)}"
+    label = f"this circuit {format_number(own, 2)}"
     parts.append(element("text", label, x=mark, y=11.0, text_anchor=anchor, class_="observed-label"))
-    words = (
-        f"Histogram of {len(values)} null circuits; this circuit at {format_number(null.observed, 2)}, "
-        f"{p_words(null.p_value)}"
-    )
+    words = f"Relative errors of {len(values)} other circuits; this circuit at {format_number(own, 2)}"
     return drawing(width, 93, words, *parts, class_="chart chart-null")
 
 

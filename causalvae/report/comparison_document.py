@@ -18,9 +18,9 @@ from causalvae.report.measure_tables import (
     measure_words,
     score_names,
 )
-from causalvae.report.numbers import ABSENT, format_fixed, format_interval, format_p
+from causalvae.report.numbers import ABSENT, format_bound, format_fixed, format_interval, format_p
 from causalvae.report.score_glossary import score_term
-from causalvae.report.tables import Table, bound_words, columns, facts_table, owner_name, unit_words
+from causalvae.report.tables import Table, columns, facts_table, owner_name, unit_words
 
 # The effects that are set beside each other first; the others are folded away.
 _KEY_EFFECTS = ("total_effect", *SENT, "mediated_share", "path_share")
@@ -103,7 +103,7 @@ def split_columns(table: Table, most: int, width: int = _TERMINAL_WIDTH) -> list
 def _narrow(table: Table) -> Table:
     """The table without its p-values where it has too many columns for a terminal: the verdict says what they do."""
     kept = [
-        k for k, column in enumerate(table.columns) if len(table.columns) < 7 or column.name not in ("p for", "Null p")
+        k for k, column in enumerate(table.columns) if len(table.columns) < 7 or column.name not in ("p for", "p spec")
     ]
     rows = tuple(tuple(row[k] for k in kept) for row in table.rows)
     return Table(table.caption, tuple(table.columns[k] for k in kept), rows, table.notes)
@@ -156,21 +156,24 @@ def _claims(comparison: Comparison) -> Section | None:
         found = [(side, verdict) for side in comparison.sides if (verdict := _verdict(side, name)) is not None]
         blocks.append(Heading(name, found[0][1].claim))
         tests = list(dict.fromkeys(test.name for _, verdict in found for test in verdict.tests))
-        shown = [test for test in tests if test != "null_circuits"]
-        heads = ["Circuit", "Verdict", *(f"{term_of(test).short} {_bound(found, test)}#" for test in shown)]
+        heads = [
+            "Circuit",
+            "Verdict",
+            *(f"{term_of(test).short} {format_bound(*_bound(found, test))}#" for test in tests),
+        ]
         rows = tuple(
             (
                 side.name,
-                ", ".join(verdict.circuit) or ABSENT,
+                ", ".join(part.label for part in verdict.circuit) or ABSENT,
                 status_words(verdict.status),
-                *(_estimate(_test(verdict, test)) for test in shown),
+                *(_estimate(_test(verdict, test)) for test in tests),
                 format_p(verdict.p_support),
-                format_p(verdict.null.p_value if verdict.null else None),
+                format_p(verdict.rivals.p_value if verdict.rivals and verdict.rivals.judged else None),
             )
             for side, verdict in found
         )
-        blocks.append(Table(name, columns("Side", *heads, "p for#", "Null p#"), rows).filled)
-        for test in shown:
+        blocks.append(Table(name, columns("Side", *heads, "p for#", "p spec#"), rows).filled)
+        for test in tests:
             drawing = draw_forest(
                 [
                     ForestRow(side.name, claim.value, claim.lower, claim.upper)
@@ -194,8 +197,10 @@ def _test(verdict: Verdict, name: str) -> ClaimTest | None:
     return next((test for test in verdict.tests if test.name == name), None)
 
 
-def _bound(found: Iterable[tuple[Side, Verdict]], name: str) -> str:
-    return next((bound_words(test.bound) for _, verdict in found if (test := _test(verdict, name)) is not None), "")
+def _bound(found: Iterable[tuple[Side, Verdict]], name: str) -> tuple[float | None, float | None]:
+    """The bound of a test, which is the same on all sides."""
+    tests = (test for _, verdict in found if (test := _test(verdict, name)) is not None)
+    return next(((test.at_least, test.at_most) for test in tests), (None, None))
 
 
 def _estimate(test: ClaimTest | None) -> str:

@@ -8,7 +8,7 @@ from collections import Counter
 
 from markupsafe import Markup
 
-from causalvae.circuits.types import Multiverse, Verdict
+from causalvae.circuits.types import STATUSES, Verdict
 from causalvae.report import effect_tables, glossary, tables
 from causalvae.report.alignment_tables import (
     independence_table,
@@ -33,7 +33,8 @@ from causalvae.report.blocks import (
     TestView,
     VerdictCard,
 )
-from causalvae.report.charts import draw_interval, draw_null
+from causalvae.report.charts import draw_interval, draw_rivals
+from causalvae.report.circuit_findings import circuit_findings
 from causalvae.report.effect_grids import Grid, build_grids
 from causalvae.report.glossary import SYMBOLS, Term, status_words, term_of
 from causalvae.report.graph_svg import declared_edges, draw_graph, draw_key, recovered_edges, shared_layout
@@ -50,18 +51,17 @@ from causalvae.report.metric_tables import (
 )
 from causalvae.report.numbers import (
     ABSENT,
+    format_bound,
     format_count,
     format_interval,
-    format_number,
     format_p,
-    p_words,
     quantile_label,
 )
 from causalvae.report.sample_tables import sample_section
 from causalvae.report.score_tables import score_section, score_terms
 from causalvae.report.screen_tables import compared_table, first_order_table, screen_words, strongest_left_out
 from causalvae.report.subspace_tables import subspace_terms
-from causalvae.report.tables import bound_words, owner_name
+from causalvae.report.tables import owner_name
 from causalvae.results import Results, TraversalStrip
 
 _FEW_ROWS = 24
@@ -89,69 +89,38 @@ def build_document(results: Results) -> Document:
     )
     sections = tuple(section for maker in makers if (section := maker(results)) is not None)
     counts = Counter(verdict.status for verdict in results.verdicts)
-    tally = tuple(
-        (status, f"{SYMBOLS[status]} {counts[status]} {status}")
-        for status in ("supported", "refuted", "inconclusive")
-        if counts[status]
-    )
+    tally = tuple((status, f"{SYMBOLS[status]} {counts[status]} {status}") for status in STATUSES if counts[status])
     cards = tuple(_card(verdict, results.graph.outcome_words(verdict.outcome)) for verdict in results.verdicts)
     return Document(results, tally, cards, sections, _used_terms(results))
 
 
 def _card(verdict: Verdict, outcome: str) -> VerdictCard:
-    # The null test is told once, beside its histogram.
-    beside = [test.note for test in verdict.tests if test.name == "null_circuits" and verdict.null and test.note]
     tests = tuple(
         TestView(
             name=term_of(test.name).title,
-            bound=bound_words(test.bound),
+            bound=format_bound(test.at_least, test.at_most),
             estimate=format_interval(test.value, test.lower, test.upper),
             p_support=format_p(test.p_support),
             p_refute=format_p(test.p_refute),
             pairs=format_count(test.n),
             needed=format_count(test.needed) if test.needed else "",
             note=test.note,
-            drawing=None if test.name == "null_circuits" else draw_interval(test),
+            drawing=draw_interval(test),
         )
         for test in verdict.tests
-        if test.name != "null_circuits" or verdict.null is None
-    )
-    null = verdict.null
-    null_text = (
-        ""
-        if null is None
-        else f"{format_count(len(null.values))} null circuits ({null.kind}) on {format_count(null.pairs)} pairs: "
-        f"this circuit {format_number(null.observed, 2)}, {p_words(null.p_value)} (seed {null.seed})."
     )
     return VerdictCard(
         verdict=verdict,
         words=status_words(verdict.status),
-        circuit=", ".join(verdict.circuit) or ABSENT,
+        circuit=", ".join(part.label for part in verdict.circuit) or ABSENT,
         outcome=outcome,
         tests=tests,
         p_support=format_p(verdict.p_support),
         p_refute=format_p(verdict.p_refute),
         alpha=f"{verdict.alpha:g}",
         needed=format_count(verdict.needed) if verdict.needed else "",
-        null_drawing=None if null is None else draw_null(null),
-        null_text=" ".join([null_text, *(f"{note.rstrip('.')}." for note in beside)]),
-        multiverse_text=_multiverse_words(verdict.multiverse),
-    )
-
-
-def _multiverse_words(found: Multiverse | None) -> str:
-    """In how many ways of patching a conclusion holds, and what each gives."""
-    if found is None:
-        return ""
-    holding = sum(variant.holds for variant in found.variants)
-    ways = "; ".join(
-        f"{variant.source}, {variant.direction}: {format_interval(variant.value, variant.lower, variant.upper)}"
-        + ("" if variant.holds else " (does not hold)")
-        for variant in found.variants
-    )
-    return (
-        f"Patched in other ways, on {format_count(found.pairs)} pairs, the conclusion ({found.bound}) holds in "
-        f"{holding} of {len(found.variants)} ways, {found.stability:.0%}. Share by each: {ways}."
+        rivals_drawing=None if verdict.rivals is None else draw_rivals(verdict.rivals),
+        findings=circuit_findings(verdict),
     )
 
 
@@ -440,8 +409,10 @@ def _used_terms(results: Results) -> tuple[Term, ...]:
     used = {estimate.estimand for estimate in results.estimates}
     used |= {test.name for verdict in results.verdicts for test in verdict.tests}
     used |= {row.metric for row in results.metrics}
-    if any(verdict.null for verdict in results.verdicts):
-        used.add("null_circuits")
+    if any(verdict.rivals is not None and verdict.rivals.own is not None for verdict in results.verdicts):
+        used.add("special")
+    if any(verdict.minimality is not None for verdict in results.verdicts):
+        used.add("minimal")
     terms = [glossary.VERDICT, glossary.SUPPORT] if results.verdicts else []
     terms += [term for name, term in glossary.TERMS.items() if name in used]
     terms.append(interval_term(results.estimates))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from causalvae.report.charts import frame, parse_bound, tick_text
+from causalvae.report.charts import frame, tick_text
 from causalvae.report.numbers import format_interval
 from causalvae.report.svg import drawing, element, shorten
 
@@ -26,7 +26,11 @@ class ForestRow:
     upper: float | None
 
 
-def draw_forest(rows: Sequence[ForestRow], bound: str = "", anchors: Sequence[float] = (0.0,)) -> Markup | None:
+def draw_forest(
+    rows: Sequence[ForestRow],
+    bound: tuple[float | None, float | None] = (None, None),
+    anchors: Sequence[float] = (0.0,),
+) -> Markup | None:
     """Rows below each other on a common axis, the values that meet `bound` shaded.
 
     None where no row has a finite value.
@@ -34,8 +38,8 @@ def draw_forest(rows: Sequence[ForestRow], bound: str = "", anchors: Sequence[fl
     Parameters
     ----------
     rows : sequence of ForestRow
-    bound : str
-        Such as ``>= 0.7``; nothing is shaded where it is empty.
+    bound : (float or None, float or None)
+        The least and the most; nothing is shaded where both are None.
     anchors : sequence of float
         Values that the axis must hold.
     """
@@ -43,7 +47,7 @@ def draw_forest(rows: Sequence[ForestRow], bound: str = "", anchors: Sequence[fl
     if not drawn:
         return None
     width, left, right = 620.0, 190.0, 600.0
-    lowest, highest = parse_bound(bound)
+    lowest, highest = bound
     spans = [_ends(row) for row in drawn]
     held = [*anchors, *(edge for edge in (lowest, highest) if edge is not None)]
     ticks, start, stop = frame(min(*held, *(low for low, _ in spans)), max(*held, *(high for _, high in spans)))

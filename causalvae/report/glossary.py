@@ -249,11 +249,40 @@ TERMS: dict[str, Term] = {
         "mean of ‖PSE − ⟨PSE, TE⟩·TE / ‖TE‖²‖",
         "Of a vector: how far the path moves the outcome across its total change, which no share of it shows.",
     ),
-    "null_circuits": Term(
-        "Null circuits",
-        "null circuits",
-        "p = (1 + #{null ≥ observed}) / (N + 1)",
-        "The same statistic for random circuits of the same size at the same site: a claim must beat them.",
+    "pairwise_fit": Term(
+        "Pairwise fit",
+        "pairwise fit",
+        "A = 1 − D² with D² = Σ ‖TE − NIE‖² / Σ ‖TE‖²",
+        "How much of the effect's square the circuit alone accounts for, pair by pair. A circuit that does twice too "
+        "much in half of the pairs and nothing in the others has a share of 1 and a fit of 0.",
+    ),
+    "relative_error": Term(
+        "Relative error",
+        "relative error",
+        "D = √(Σ ‖TE − NIE‖² / Σ ‖TE‖²)",
+        "How far the circuit alone is from the effect, pair by pair: 0 is the whole effect in every pair, 1 as far as "
+        "a circuit that does nothing.",
+    ),
+    "relative_error_removed": Term(
+        "Relative error without the circuit",
+        "error without",
+        "D = √(Σ ‖NDE‖² / Σ ‖TE‖²)",
+        "What remains of the effect when everything but the circuit carries it: 0 is nothing.",
+    ),
+    "special": Term(
+        "Special",
+        "special",
+        "D(R) − D(C) > 0.05 for every other circuit R of C's size",
+        "No other circuit of the same size at the same sites does as well. p is the largest of the one-sided p-values "
+        "of a percentile bootstrap over pairs. Where there are too many other circuits, random ones among the units "
+        "that the treatment moves: p = (1 + those that do as well) / (their number + 1).",
+    ),
+    "minimal": Term(
+        "Minimal",
+        "minimal",
+        "D(C without m) − D(C) > min(0.05, max(0.02, 1 / (3·|C|))) for every member m",
+        "Every member is needed. Reported of every circuit with several members; part of the verdict where the claim "
+        "says `minimal: true`.",
     ),
 }
 
@@ -267,7 +296,9 @@ SUPPORT = Term(
 VERDICT = Term(
     "Verdict",
     "verdict",
-    "supported: every bound met and the null circuits beaten; refuted: a bound shown to be broken; else inconclusive",
+    "refuted: a bound or claimed property shown to be false; supported: all of them shown to be true; unspecific: the "
+    "bounds shown to be met, but another circuit meets them and is not shown to be worse; else inconclusive",
+    "A claim that a circuit carries at least half of an effect says that it is special, unless it says otherwise. "
     "Inconclusive is not refuted: the data allow both readings, and the number of pairs that would probably settle it "
     "is given.",
 )
@@ -368,6 +399,7 @@ def term_of(estimand: str) -> Term:
 SYMBOLS: dict[str, str] = {
     "supported": "✓",
     "refuted": "✗",
+    "unspecific": "~",
     "inconclusive": "?",
     "missing": "✗",
     "spurious": "+",

@@ -58,10 +58,10 @@ def render_markdown(document: Document) -> str:
                 "",
             ]
             lines += _table(tables.test_table(verdict.tests).filled)
-            if card.null_text:
-                lines += [escape_markdown(card.null_text), ""]
-            if card.multiverse_text:
-                lines += [escape_markdown(card.multiverse_text), ""]
+            for finding in card.findings:
+                lines += [f"*{escape_markdown(finding.title)}.* {escape_markdown(finding.text)}", ""]
+                if finding.table is not None:
+                    lines += _table(finding.table)
     for section in document.sections:
         lines += section_lines(section, results)
     lines += ["## How to read this", ""]

@@ -103,6 +103,13 @@ def interval_decimals(numbers: Sequence[float]) -> int | None:
     return max(fewest, min(6, math.ceil(-math.log10(spread / 2))))
 
 
+def format_bound(at_least: float | None, at_most: float | None) -> str:
+    """``≥ 0.7``, ``≤ 0.2`` or ``0.2 to 0.7``; empty where there is no bound."""
+    if at_least is None:
+        return "" if at_most is None else f"≤ {at_most:g}"
+    return f"≥ {at_least:g}" if at_most is None else f"{at_least:g} to {at_most:g}"
+
+
 def format_fixed(value: float | None, decimals: int = 3) -> str:
     """Write `value` with so many decimals, for columns of numbers of one kind."""
     if value is None or not math.isfinite(value):

@@ -10,6 +10,7 @@ from causalvae.report.glossary import passed_words, status_words, term_of
 from causalvae.report.numbers import (
     ABSENT,
     flatten_facts,
+    format_bound,
     format_count,
     format_fixed,
     format_interval,
@@ -82,14 +83,14 @@ def verdict_table(verdicts: Iterable[Verdict]) -> Table:
     """One row a hypothesis."""
     return Table(
         "Hypotheses",
-        columns("Hypothesis", "Verdict", "p for#", "p against#", "Null p#", "Pairs needed#"),
+        columns("Hypothesis", "Verdict", "p for#", "p against#", "p spec#", "Pairs needed#"),
         tuple(
             (
                 verdict.hypothesis,
                 status_words(verdict.status),
                 format_p(verdict.p_support),
                 format_p(verdict.p_refute),
-                format_p(verdict.null.p_value if verdict.null else None),
+                format_p(verdict.rivals.p_value if verdict.rivals and verdict.rivals.judged else None),
                 format_count(verdict.needed),
             )
             for verdict in verdicts
@@ -105,7 +106,7 @@ def test_table(tests: Sequence[ClaimTest]) -> Table:
         tuple(
             (
                 term_of(test.name).short,
-                bound_words(test.bound),
+                format_bound(test.at_least, test.at_most),
                 format_interval(test.value, test.lower, test.upper),
                 format_p(test.p_support),
                 format_p(test.p_refute),

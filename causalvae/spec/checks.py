@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path as FilePath
 
 from causalvae.spec.catalogue import RESERVED_ATTRIBUTES
+from causalvae.spec.claim_checks import check_claims
 from causalvae.spec.component_checks import check_components
 from causalvae.spec.data_checks import check_data
 from causalvae.spec.diagnostics import Finding, Path, list_choices, nearest, show_text
@@ -54,6 +55,7 @@ def check_draft(
         *check_components(draft),
         *check_interventions(draft),
         *check_hypotheses(draft),
+        *check_claims(draft),
         *check_refuters(draft),
         *_check_execution(draft),
         *check_scores(draft),

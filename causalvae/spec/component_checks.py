@@ -14,7 +14,6 @@ from causalvae.spec.schema import Hypothesis, Intervention, ZooModel
 
 # What is before a latent layer, and groups of latents, where a network has such.
 _PART_OF_SOME = re.compile(r"(exogenous|g\d+)$")
-_LATENT_SITES = ("latent", *(f"latent.{part}" for part in LATENT_PARTS))
 
 
 def check_components(draft: Draft) -> list[Finding]:
@@ -25,50 +24,7 @@ def check_components(draft: Draft) -> list[Finding]:
             findings += _check_reference(draft, path, text)
         else:
             findings += _check_address(draft, path, text)
-    for named in draft.hypotheses or ():
-        if isinstance(named.section, Hypothesis):
-            findings += _check_whole(draft, named.section, ("hypotheses", named.index))
     return findings
-
-
-def _check_whole(draft: Draft, section: Hypothesis, path: Path) -> list[Finding]:
-    """A circuit that is all of the latent is its own only match: there are no null circuits to hold it against."""
-    if not section.has_nulls:
-        return []
-    taken: dict[str, set[int] | None] = {}
-    for text in _expand(draft, section):
-        try:
-            address = parse_address(text)
-            units = {i for span in address.units for i in span.indices(draft.latent_dim or 0)}
-        except (ValueError, IndexError):
-            return []
-        if address.path not in _LATENT_SITES or address.window:
-            # Sizes of other sites are known only from the model: the plan refuses those.
-            return []
-        before = taken.get(address.path, set())
-        taken[address.path] = None if before is None or not units else before | units
-    if not taken or any(units is not None and len(units) != draft.latent_dim for units in taken.values()):
-        return []
-    return [
-        Finding(
-            "CV076",
-            (*path, "circuit"),
-            f"the circuit is the whole of {list_choices(taken, 'and')}, so no other circuit has its size",
-            "Write `null: {circuits: none}`, or name some of the latents, such as latent[3].",
-            related=(
-                (*path, "circuit"),
-                (*path, "null"),
-                *(("mapping", text[1:]) for text in section.circuit if text.startswith("$")),
-            ),
-        )
-    ]
-
-
-def _expand(draft: Draft, section: Hypothesis) -> Iterator[str]:
-    """A circuit's addresses, those of the mapping in place of `$NAME`; a name that it lacks stays as it is."""
-    for text in section.circuit:
-        mapped = (draft.mapping or {}).get(text[1:]) if text.startswith("$") else None
-        yield from (text,) if mapped is None or mapped.components is None else mapped.components
 
 
 def _check_mapping(draft: Draft) -> list[Finding]:

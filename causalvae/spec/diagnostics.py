@@ -68,7 +68,7 @@ class Diagnostic:
     Parameters
     ----------
     code : str
-        Stable identifier, CV001 to CV099.
+        Stable identifier, CV001 to CV068.
     severity : {"error", "warning"}
         A spec with an error is refused.
     message : str

@@ -1,13 +1,28 @@
-"""The spec's hypotheses: what is claimed of a circuit, within which bounds, and what it is held against."""
+"""The spec's hypotheses: what is claimed of a circuit, within which bounds, and what it is compared with."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Literal
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from causalvae.spec.section import ComponentRef, Flag, Level, ModestCount, Name, NullPairCount, Number, Section
+from causalvae.spec.section import ComponentRef, Flag, Level, Name, NullPairCount, Number, RandomCount, Section
+
+# A claim needs this many pairs: fewer leave a test of a share neither its level nor its power.
+FEWEST_PAIRS = 24
+# More random circuits than this are refused: each is one more intervention.
+MOST_RANDOM = 5000
+# Every circuit of a size is run where there are no more: every pair of 64 units, and each of them, are 2,080.
+MOST_SETS = 2100
+# From this share on a sufficiency claim says that the circuit is special, unless the claim says otherwise.
+_SPECIAL_FROM = 0.5
+# How far a share may lie above 1 where the claim gives no upper bound.
+_OVERSHOOT = 0.3
+# Of the claimed share, what the fit pair by pair must reach.
+_FIT = 0.7
 
 
 class Bound(Section):
@@ -33,27 +48,41 @@ class Expectations(Section):
     off_target: share of the circuit's squared standardised effect that falls on attributes that the treatment's factor
     does not reach in the declared graph; in [0, 1].
     total_effect: mean total effect in standard deviations of the outcome.
+    special: no other circuit of the same size does as well. True by default where mediated_share has an at_least of 0.5
+    or more and no at_most below 1.
+    minimal: every member of the circuit is needed. Reported in any case; part of the claim only where it is true.
     """
 
     mediated_share: Bound | None = None
     necessity: Bound | None = None
     off_target: Bound | None = None
     total_effect: Bound | None = None
+    special: Flag | None = None
+    minimal: Flag | None = None
 
     @model_validator(mode="after")
     def _some(self) -> Expectations:
+        for key, needed in (("special", (self.mediated_share,)), ("minimal", (self.mediated_share, self.necessity))):
+            if getattr(self, key) and all(value is None for value in needed):
+                raise PydanticCustomError("unsupported_property", "{key} needs a share", {"key": key})
         if all(value is None for value in (self.mediated_share, self.necessity, self.off_target, self.total_effect)):
             raise PydanticCustomError("no_expectation", "give at least one expectation")
         return self
 
 
 class NullSection(Section):
-    """The null circuits that a hypothesis is held against."""
+    """What a circuit is compared with: other circuits of its size at its sites."""
 
-    circuits: Literal["random", "none"] = Field(default="random", description="How null circuits are made.")
-    samples: ModestCount = Field(default=200, description="Number of null circuits.")
+    circuits: Literal["auto", "random", "none"] = Field(
+        default="auto",
+        description="auto: every other circuit of the same size where these can all be run, random ones else; random: "
+        "`samples` random ones, or every one where there are no more; none: no comparison.",
+    )
+    samples: RandomCount = Field(
+        default=200, description="Number of random circuits; raised where the level of the tests needs more."
+    )
     pairs: NullPairCount = Field(
-        default=96, description="Pairs that each null circuit, and the observed one, is run on; at least 8."
+        default=96, description="Pairs that each of these circuits, and the claimed one, is run on; at least 24."
     )
 
 
@@ -70,8 +99,8 @@ class Hypothesis(Section):
     alpha: Level = Field(default=0.05, description="Level of the tests.")
     multiverse: Flag = Field(
         default=True,
-        description="Estimate the claimed share in other ways of patching as well, on fewer pairs, and report in how "
-        "many of them the conclusion holds.",
+        description="Estimate the claimed share with other methods of patching as well, on fewer pairs, and report "
+        "under how many of them the claim holds.",
     )
 
     @property
@@ -80,12 +109,59 @@ class Hypothesis(Section):
         return self.expect.mediated_share is not None or self.expect.necessity is not None
 
     @property
-    def claims_to_carry(self) -> bool:
-        """Whether it claims that the circuit carries at least some share: only then are random circuits a rival."""
-        share = self.expect.mediated_share
-        return share is not None and share.at_least is not None
+    def compares(self) -> bool:
+        """Whether other circuits are run beside the claimed one."""
+        return self.null.circuits != "none" and self.claims_a_share
 
     @property
-    def has_nulls(self) -> bool:
-        """Whether it is held against random circuits."""
-        return self.null.circuits == "random" and self.claims_to_carry
+    def judges_special(self) -> bool:
+        """Whether the verdict asks that no other circuit of the same size does as well."""
+        share = self.expect.mediated_share
+        if not self.compares or share is None:
+            return False
+        if self.expect.special is not None:
+            return self.expect.special
+        full = share.at_most is None or share.at_most >= 1
+        return full and share.at_least is not None and share.at_least >= _SPECIAL_FROM
+
+    @property
+    def judges_minimal(self) -> bool:
+        """Whether the verdict asks that every member of the circuit is needed."""
+        return bool(self.expect.minimal)
+
+    @property
+    def share_bound(self) -> Bound | None:
+        """The bound on the mediated share, its upper end filled in where the claim gives none.
+
+        With t = at_least in (0, 1) the upper end is 1 + min(1 - t, 0.3): a circuit that carries more than the whole
+        effect, which others cancel, does not carry the effect.
+        """
+        share = self.expect.mediated_share
+        if share is None or share.at_most is not None or share.at_least is None:
+            return share
+        return Bound(
+            at_least=share.at_least, at_most=max(1.0, share.at_least) + min(max(1 - share.at_least, 0.0), _OVERSHOOT)
+        )
+
+    @property
+    def fit_bound(self) -> Bound | None:
+        """The bound on the pairwise fit A = 1 - D^2 that a sufficiency claim implies: A of at least 0.7 at_least.
+
+        None where no share of at least t in (0, 1) is claimed, or where `at_most` lies beyond 1 + sqrt(1 - 0.7 t): the
+        claim then allows shares that no circuit with such a fit has.
+        """
+        share = self.share_bound
+        if share is None or share.at_least is None or not 0 < share.at_least < 1:
+            return None
+        least = _FIT * share.at_least
+        beyond = share.at_most is not None and share.at_most > 1 + math.sqrt(1 - least)
+        return None if beyond else Bound(at_least=least)
+
+
+def fewest_random(hypotheses: Sequence[object], alpha: float) -> int:
+    """Random circuits that a hypothesis at level `alpha` needs: m / alpha - 1 of m hypotheses.
+
+    The least p-value of N circuits is 1 / (N + 1), and Holm's correction multiplies it by m at worst. The slack is for
+    levels such as 0.05 in binary.
+    """
+    return max(1, math.ceil(len(hypotheses) / alpha * (1 - 1e-9)) - 1)

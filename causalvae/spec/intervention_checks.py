@@ -73,7 +73,6 @@ def check_hypotheses(draft: Draft) -> list[Finding]:
         findings += check_outcome(draft, section.outcome, (*path, "outcome"))
         findings += _check_expectations(draft, section, path)
         findings += check_size(draft, section, path)
-        findings += _check_null(section, path)
         factor = _treated_factor(draft, section.treatment)
         if (
             draft.edges_sound
@@ -477,21 +476,3 @@ def _is_empty(bound: Bound) -> bool:
     below = bound.at_least is None or bound.at_least <= 0
     above = bound.at_most is None or bound.at_most >= 1
     return below and above
-
-
-def _check_null(section: Hypothesis, path: Path) -> list[Finding]:
-    null = section.null
-    # A p-value of N null circuits is at least 1 / (N + 1); the slack is for alphas such as 0.05 in binary.
-    if not section.has_nulls or 1 / (null.samples + 1) <= section.alpha * (1 + 1e-9):
-        return []
-    needed = math.ceil(1 / section.alpha * (1 - 1e-9)) - 1
-    return [
-        Finding(
-            "CV073",
-            (*path, "null", "samples"),
-            f"with {null.samples} null circuits no p-value is below {1 / (null.samples + 1):.4g}, so alpha "
-            f"{section.alpha:.6g} cannot be reached",
-            f"Write `samples: {needed}` or more.",
-            related=((*path, "alpha"),),
-        )
-    ]

@@ -64,6 +64,10 @@ def json_schema() -> dict[str, Any]:
     mediation["dependentSchemas"] = {key: _if_given(key, "mediators") for key in ("control", "subspace")}
     parts["Bound"]["anyOf"] = [_given(key) for key in ("at_least", "at_most")]
     parts["Expectations"]["anyOf"] = [_given(key) for key in _QUANTITIES]
+    parts["Expectations"]["allOf"] = [
+        _if_claimed("special", ("mediated_share",)),
+        _if_claimed("minimal", ("mediated_share", "necessity")),
+    ]
     return {"$schema": DIALECT, **schema, "title": "causalvae spec"}
 
 
@@ -92,6 +96,12 @@ def _partial(parts: dict[str, Any], arms: list[dict[str, str]]) -> dict[str, Any
                 keys[key].append(schema)
     properties = {key: found[0] if len(found) == 1 else {"anyOf": found} for key, found in keys.items()}
     return {"type": "object", "additionalProperties": False, "properties": properties}
+
+
+def _if_claimed(key: str, others: tuple[str, ...]) -> dict[str, Any]:
+    """A property that is claimed needs one of the others."""
+    claimed = {"required": [key], "properties": {key: {"const": True}}}
+    return {"if": claimed, "then": {"anyOf": [_given(other) for other in others]}}
 
 
 def _given(key: str) -> dict[str, Any]:

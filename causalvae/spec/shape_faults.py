@@ -182,6 +182,14 @@ def _explain(item: _Located, root: type[BaseModel]) -> Finding:
         return _foreign_key((*path, key), owner)
     if kind == "lacks_latents":
         return _missing((*path, "latent_dim"))
+    if kind == "unsupported_property":
+        key = str(item.context["key"])
+        return Finding(
+            "CV029",
+            path,
+            f"'{key}' is claimed, and no share that it could be about",
+            "Add `mediated_share: {at_least: 0.7}`, or delete the key.",
+        )
     if kind in ("no_bound", "crossed_bound", "no_expectation"):
         return _empty_expectation(item, field)
     if kind == "unused_key":

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from causalvae.circuits.hypothesis import assess_bound, pairs_needed, write_bound
+from causalvae.circuits.hypothesis import assess_bound, pairs_needed
 from causalvae.effects.bootstrap import PairedBootstrap
 from causalvae.effects.claims import RatioColumns
 from causalvae.spec.schema import Bound
@@ -84,9 +84,3 @@ def test_an_undefined_ratio_decides_nothing() -> None:
     assert not result.inside and not result.outside
     assert (result.test.value, result.test.lower, result.test.upper) == (0.0, None, None)
     assert "the treatment does nothing" in result.test.note
-
-
-def test_bounds_are_written_as_a_reader_would() -> None:
-    assert write_bound(Bound(at_least=0.7)) == ">= 0.7"
-    assert write_bound(Bound(at_most=0.2)) == "<= 0.2"
-    assert write_bound(Bound(at_least=0.2, at_most=0.7)) == "0.2 to 0.7"

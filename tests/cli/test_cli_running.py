@@ -65,21 +65,38 @@ def test_run_prints_verdicts_effects_agreement_and_the_report(
     assert "engine" not in done.stdout
 
 
-@pytest.mark.parametrize(("options", "code"), [([], 0), (["--strict"], 1)])
-def test_strict_fails_where_a_hypothesis_is_refuted(
-    invoke, starter: Path, tmp_path: Path, results: Results, monkeypatch: pytest.MonkeyPatch, options: list, code: int
+@pytest.mark.parametrize(
+    ("options", "failing"),
+    [
+        ((), ()),
+        (("--strict",), ("refuted", "unspecific")),
+        (("--strict=refuted",), ("refuted", "unspecific")),
+        (("--strict=supported",), ("refuted", "unspecific", "inconclusive")),
+    ],
+)
+@pytest.mark.parametrize("status", ["supported", "refuted", "unspecific", "inconclusive"])
+def test_strict_fails_on_what_it_says(
+    invoke,
+    starter: Path,
+    tmp_path: Path,
+    results: Results,
+    monkeypatch: pytest.MonkeyPatch,
+    options: tuple[str, ...],
+    failing: tuple[str, ...],
+    status: str,
 ) -> None:
-    monkeypatch.setattr(causalvae, "run", fake_run(results, tmp_path / "run"), raising=False)
-    assert invoke("run", starter, *options).exit_code == code
-    assert invoke("run", starter, *options, "--json").exit_code == code
-
-
-def test_strict_passes_where_none_is_refuted(
-    invoke, starter: Path, tmp_path: Path, results: Results, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    held = replace(results, verdicts=tuple(v for v in results.verdicts if v.status != "refuted"))
+    supported = next(verdict for verdict in results.verdicts if verdict.status == "supported")
+    other = next(verdict for verdict in results.verdicts if verdict.status == status)
+    held = replace(results, verdicts=(supported, other))
     monkeypatch.setattr(causalvae, "run", fake_run(held, tmp_path / "run"), raising=False)
-    assert invoke("run", starter, "--strict").exit_code == 0
+    code = 1 if status in failing else 0
+    assert invoke("run", starter, *options).exit_code == code
+    assert invoke("run", *options, starter, "--json").exit_code == code
+
+
+def test_strict_takes_no_other_value(invoke, starter: Path) -> None:
+    done = invoke("run", starter, "--strict=perhaps")
+    assert done.exit_code == 2 and "'refuted', 'supported'" in done.stderr
 
 
 def test_run_as_json_is_one_strict_object(

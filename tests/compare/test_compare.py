@@ -105,7 +105,8 @@ def test_two_networks_side_by_side(tmp_path: Path) -> None:
             for e in alone.results.estimates
             if e.estimand == "mediated_share" and e.outcome == "area" and e.owner == "intervention:via"
         ]
-        (claim,) = [test for verdict in side.results.verdicts for test in verdict.tests]
+        claim, fit = (test for verdict in side.results.verdicts for test in verdict.tests)
+        assert fit.name == "pairwise_fit"
         assert claim.value == pytest.approx(share)
         found = side.results.graph.mapping["scale"]
         assert len(found) == 1 and found[0].startswith("latent[")

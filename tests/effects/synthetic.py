@@ -12,7 +12,11 @@ from scipy.stats import norm
 from scipy.stats import t as student_t
 
 from causalvae.engine.measurements import Measurements
-from causalvae.plan.types import Arm, Cohort, Patch, Plan, Source, Subspace, Treatment, Use
+from causalvae.models.components import ComponentRef
+from causalvae.plan.members import MOST_SUBSETS_OF, parts_of, patches_of
+from causalvae.plan.rivals import draw_rivals
+from causalvae.plan.types import Arm, ClaimDesign, Cohort, Patch, Plan, Source, Treatment, Use
+from causalvae.spec.hypothesis_section import fewest_random
 from causalvae.spec.schema import Spec
 
 Array = npt.NDArray[np.float64]
@@ -127,6 +131,7 @@ class Network:
         self.image = image or (lambda latents: latents)
         self.arms: dict[str, Arm] = {}
         self.uses: list[Use] = []
+        self.claims: dict[str, ClaimDesign] = {}
         self.columns: list[dict[str, Any]] = []
         factor = None if z_cf is None else Treatment("resize", "scale", None, "hold", contrast)  # type: ignore[arg-type]
         self.cohorts = (Cohort("pairs", len(z), 0, factor),)
@@ -174,30 +179,44 @@ class Network:
             self.use(owner, "sufficiency", self.patched("base", units), label, "set", index)
             self.use(owner, "necessity", self.patched("counterfactual", units), label, "set", index)
 
-    def hypothesis(
-        self, name: str, units: Sequence[int], *, nulls: int = 0, pairs: int | None = None, seed: int = 0,
-        moved: Array | None = None,
-    ) -> None:  # fmt: skip
-        """The arms of a hypothesis: the circuit is latents `units`, or the span of `moved`'s columns.
+    def hypothesis(self, name: str, units: Sequence[int], *, moved: Array | None = None) -> None:
+        """The arms of a hypothesis of the spec: the circuit is latents `units`, or the span of `moved`'s columns.
 
-        Null circuits are random subspaces of the latents of the same dimension, on the first `pairs` pairs.
+        The circuits that it is compared with are those that the planner chooses, all latents being active.
         """
         owner = f"hypothesis:{name}"
-        if moved is None:
-            self.mediation(owner, units)
-        else:
+        claim = next(hypothesis for hypothesis in self.spec.hypotheses if hypothesis.name == name)
+        circuit = tuple(ComponentRef("latent", (unit,)) for unit in units)
+        self.claims[name] = ClaimDesign(circuit)
+        if moved is not None:
             self.clean(owner)
-            label = " + ".join(f"latent[{unit}]" for unit in units)
             for side, role in (("base", "sufficiency"), ("counterfactual", "necessity")):
                 patch = Patch("latent", tuple(units), Source("interchange"))
-                self.use(owner, role, self.run(side, self.moved(side, moved), (patch,)), label, "set")
-        rng = np.random.default_rng(seed)
-        for index in range(nulls):
-            directions = rng.normal(size=(self.z.shape[1], len(units)))
-            directions = np.linalg.qr(directions)[0] if len(units) > 1 else directions / np.linalg.norm(directions)
-            patch = Patch("latent", None, Source("interchange"), subspace=Subspace(len(units), index))
-            arm = self.run("base", self.moved("base", directions, pairs), (patch,))
-            self.use(owner, "null", arm, f"latent (null {index})", "subspace", index)
+                self.use(owner, role, self.run(side, self.moved(side, moved), (patch,)), name, "set")
+            return
+        self.mediation(owner, units)
+        sides = [
+            side
+            for side, bound in (("base", claim.expect.mediated_share), ("counterfactual", claim.expect.necessity))
+            if bound is not None
+        ]
+        whole = (Patch("latent", tuple(sorted(units)), Source("interchange")),)
+        latents, pairs = self.z.shape[1], min(claim.null.pairs, len(self.z))
+        sets: list[tuple[str, tuple[int, ...]]] = []
+        if claim.claims_a_share and len(units) > 1:
+            sets += [("part", patches_of(part, whole)[0].units or ()) for part in parts_of(circuit)]
+        kind, why = "none", "not_asked"
+        if claim.compares:
+            fewest = fewest_random(self.spec.hypotheses, claim.alpha)
+            kind, why, rivals = draw_rivals(whole, [latents], claim.null, fewest, None, 0, owner)
+            sets += [("rival", rival[0].units or ()) for rival in rivals]
+        for index, (role, chosen) in enumerate(sets):
+            for side in sides:
+                self.use(owner, role, self.patched(side, chosen, pairs), "", "set", index)
+        if claim.compares and "base" in sides:
+            for index in range(latents):
+                self.use(owner, "single", self.patched("base", (index,), pairs), "", "unit", index)
+        self.claims[name] = ClaimDesign(circuit, circuit, 1 < len(units) <= MOST_SUBSETS_OF, kind, why)  # type: ignore[arg-type]
 
     def moved(self, side: str, directions: Array, pairs: int | None = None) -> Array:
         """Latents of `side` moved to the other side within the span of `directions`, orthonormal columns."""
@@ -207,7 +226,10 @@ class Network:
     def finish(self, shuffle: bool = False) -> tuple[Plan, Measurements]:
         """The plan and its measurements; rows in another order if `shuffle`."""
         attributes = tuple(self.spec.graph.attributes)
-        plan = Plan("synthetic", "spec", "model", self.cohorts, tuple(self.arms.values()), tuple(self.uses), attributes)
+        plan = Plan(
+            "synthetic", "spec", "model", self.cohorts, tuple(self.arms.values()), tuple(self.uses), attributes,
+            claims=self.claims,
+        )  # fmt: skip
         outcomes = pd.DataFrame(
             {name: np.concatenate([part[name] for part in self.columns]) for name in self.columns[0]}
         )

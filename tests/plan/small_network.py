@@ -70,7 +70,7 @@ DOCUMENT: dict[str, Any] = {
             "circuit": ["$scale"],
             "outcome": "area",
             "expect": {"mediated_share": {"at_least": 0.7}},
-            "null": {"samples": 25, "pairs": 16},
+            "null": {"pairs": 24},
         },
         {
             "name": "same",
@@ -78,7 +78,7 @@ DOCUMENT: dict[str, Any] = {
             "circuit": ["latent[3]"],
             "outcome": "area",
             "expect": {"mediated_share": {"at_least": 0.3}, "off_target": {"at_most": 0.2}},
-            "null": {"samples": 25, "pairs": 16},
+            "null": {"pairs": 24},
         },
     ],
     "alignment": {"samples": 60, "pairs": 40},

@@ -14,7 +14,7 @@ from causalvae.data.dsprites import SPACE
 from causalvae.digest import digest
 from causalvae.errors import CausalVAEError
 from causalvae.plan.compile import compile_spec
-from causalvae.plan.types import Arm, Patch, Plan, Source, Subspace, Use
+from causalvae.plan.types import Arm, Patch, Plan, Source, Use
 from causalvae.spec.schema import Spec
 from tests.plan.small_network import COMPONENTS, DOCUMENT, make_spec
 
@@ -150,17 +150,14 @@ def test_a_mediation_holds_nothing_unless_asked(plan: Plan) -> None:
     assert not uses(plan, "intervention:via", "controlled")
 
 
-def test_hypotheses_have_their_nulls(plan: Plan) -> None:
+def test_hypotheses_have_their_rivals(plan: Plan) -> None:
     owner = "hypothesis:one"
-    assert {use.role for use in plan.uses_of(owner)} == {"base", "counterfactual", "sufficiency", "necessity", "null"}
-    nulls = uses(plan, owner, "null")
-    assert [use.index for use, _ in nulls] == list(range(25))
-    assert {(arm.cohort, arm.side, arm.pairs) for _, arm in nulls} == {("resize", "base", 16)}
-    # Six latents have five other single ones: too few for 25 nulls, so these are subspaces.
-    assert {use.granularity for use, _ in nulls} == {"subspace"}
-    assert all(isinstance(arm.patches[0].subspace, Subspace) for _, arm in nulls)
-    assert len({arm.id for _, arm in nulls}) == 25
-    assert only(plan, owner, "sufficiency")[1].pairs == 40
+    roles = {"base", "counterfactual", "sufficiency", "necessity", "rival", "single"}
+    assert {use.role for use in plan.uses_of(owner)} == roles
+    rivals = uses(plan, owner, "rival")
+    assert [use.index for use, _ in rivals] == list(range(5))
+    assert {(arm.cohort, arm.side, arm.pairs) for _, arm in rivals} == {("resize", "base", 24)}
+    assert [arm.patches[0].units for _, arm in rivals] == [(unit,) for unit in (0, 1, 2, 4, 5)]
 
 
 def test_alignment_sets_every_factor_and_gives_mapped_components_a_randomised_donor(plan: Plan) -> None:
@@ -215,14 +212,10 @@ def test_uses_point_at_arms_and_arms_are_distinct(plan: Plan) -> None:
         assert 1 <= arm.pairs <= plan.cohort(arm.cohort).samples
 
 
-@pytest.mark.parametrize(
-    "expect",
-    [{"off_target": {"at_most": 0.2}}, {"necessity": {"at_least": 0.5}}, {"mediated_share": {"at_most": 0.2}}],
-)
-def test_claims_that_random_circuits_cannot_rival_have_none(expect: dict[str, object]) -> None:
-    one = {**DOCUMENT["hypotheses"][0], "expect": expect}
+def test_claims_of_no_share_are_compared_with_nothing() -> None:
+    one = {**DOCUMENT["hypotheses"][0], "expect": {"off_target": {"at_most": 0.2}}}
     plan = compiled(make_spec(hypotheses=[one]))
-    assert not plan.uses_of(f"hypothesis:{one['name']}", "null")
+    assert not plan.uses_of(f"hypothesis:{one['name']}", "rival")
     assert plan.uses_of(f"hypothesis:{one['name']}", "sufficiency")
 
 
@@ -230,7 +223,7 @@ def test_equal_arms_are_shared(plan: Plan) -> None:
     def ids(owner: str, *roles: str) -> list[str]:
         return [use.arm for use in plan.uses_of(owner) if use.role in roles]
 
-    everything = ("base", "counterfactual", "sufficiency", "necessity", "null")
+    everything = ("base", "counterfactual", "sufficiency", "necessity", "rival")
     assert ids("hypothesis:one", *everything) == ids("hypothesis:same", *everything)
     assert ids("hypothesis:one", "sufficiency", "necessity") == ids("intervention:via_one", "sufficiency", "necessity")
     unshared = compiled(passes=())
@@ -353,9 +346,9 @@ def test_tables_are_shared_by_specs_that_run_the_same(plan: Plan, changes: dict[
         {"data__path": "mine.npz"},
         {"mapping__scale": "latent[2]"},
         {"graph__attributes": {"area": {"readout": "area"}, "cx": {"readout": "centroid", "axis": "y"}}},
-        {"hypotheses": [{**HYPOTHESIS, "null": {"samples": 26, "pairs": 16}}, *DOCUMENT["hypotheses"][1:]]},
+        {"hypotheses": [{**HYPOTHESIS, "null": {"pairs": 25}}, *DOCUMENT["hypotheses"][1:]]},
     ],
-    ids=["seed", "precision", "data seed", "samples", "data", "mapping", "readout", "more nulls"],
+    ids=["seed", "precision", "data seed", "samples", "data", "mapping", "readout", "more pairs"],
 )
 def test_tables_are_not_shared_by_specs_that_run_otherwise(plan: Plan, changes: dict[str, object]) -> None:
     assert compiled(make_spec(**changes)).tables_digest != plan.tables_digest
@@ -376,10 +369,11 @@ def test_a_digest_changes_with_the_model(plan: Plan) -> None:
     assert [arm.id for arm in other.arms] == [arm.id for arm in plan.arms]
 
 
-def test_another_seed_draws_other_nulls_and_donors(plan: Plan) -> None:
-    other = compiled(make_spec(execution={"seed": 1}))
-    mine, theirs = ({arm.id for _, arm in uses(p, "hypothesis:one", "null")} for p in (plan, other))
-    assert not mine & theirs
+def test_another_seed_draws_other_circuits_and_donors(plan: Plan) -> None:
+    channels = {**HYPOTHESIS, "circuit": ["decoder.lin1[0, 3, 5]"], "null": {"circuits": "random", "samples": 20}}
+    mine, other = (compiled(make_spec(hypotheses=[channels], execution={"seed": seed})) for seed in (0, 1))
+    drawn = [{arm.id for _, arm in uses(p, f"hypothesis:{HYPOTHESIS['name']}", "rival")} for p in (mine, other)]
+    assert len(drawn[0]) == 20 and drawn[0] != drawn[1]
     (_, arm) = only(other, "alignment:mapping:x", "perturbation")
     assert arm.patches[0].source.seed == 1
 
@@ -438,8 +432,10 @@ FAULTS = {
     "no such start": ("CV309", with_intervention(input={"factor": "shape", "set": {"from": "disc", "to": "heart"}})),
     "no such value": ("CV309", with_intervention(input={"factor": "scale", "set": {"to": 0.55}})),
     "label of a number": ("CV309", with_intervention(input={"factor": "scale", "set": {"to": "large"}})),
-    "a whole site": ("CV311", with_hypothesis(circuit=["latent"])),
-    "whole sites": ("CV311", with_hypothesis(circuit=["latent", "encoder.conv1"])),
+    "a level that no number of random circuits reaches": (
+        "CV311",
+        with_hypothesis(circuit=["decoder.lin1[0:9]"], alpha=1e-4),
+    ),
 }
 
 

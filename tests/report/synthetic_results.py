@@ -24,9 +24,21 @@ from causalvae.alignment.types import (
     Share,
     Support,
 )
-from causalvae.circuits.types import ClaimTest, NullCircuits, Verdict
+from causalvae.circuits.types import (
+    CircuitScore,
+    ClaimTest,
+    MemberLoss,
+    Minimality,
+    Multiverse,
+    RelativeError,
+    Rivals,
+    UnitShare,
+    Variant,
+    Verdict,
+)
 from causalvae.disentanglement import ScoreReport, ScoreRow
 from causalvae.effects.types import Estimate, Refutation, ScreenedComponent, ScreenSummary, Selected
+from causalvae.models.components import ComponentRef
 from causalvae.readouts.types import ReadoutCheck
 from causalvae.results import ControlCheck, GraphSummary, LatentSummary, Results, TraversalStrip
 
@@ -162,45 +174,65 @@ def _scores(bad: str) -> ScoreReport:
 
 
 def _verdicts(rng: random.Random, bad: str) -> tuple[Verdict, ...]:
-    def null(observed: float, p: float, centre: float) -> NullCircuits:
-        values = tuple(max(0.0, rng.gauss(centre, 0.06)) for _ in range(200))
-        return NullCircuits("random subspaces of latent" + bad, observed, values, p, 96, 11)
+    def latents(*units: int) -> tuple[ComponentRef, ...]:
+        return tuple(ComponentRef("latent" + bad, (unit,)) for unit in units)
 
+    def score(error: float, *units: int, p_value: float | None = 0.001, is_part: bool = False) -> CircuitScore:
+        circuit = (ComponentRef("latent" + bad, units),)
+        return CircuitScore(circuit, error, None, 1 - error, None, p_value, is_part)
+
+    def rivals(own: float, nearest: float, p_value: float, as_well: int) -> Rivals:
+        errors = tuple(max(0.0, rng.gauss(0.9, 0.06)) for _ in range(200))
+        best = (score(nearest, 5), score(nearest + 0.1, 6))
+        return Rivals("every", "", True, 0.05, 200, 1, as_well, p_value, False, score(own, 3), best, errors, 96, 11)
+
+    members = Minimality(
+        False, 0.05,
+        (
+            MemberLoss(latents(2)[0], 0.4, 0.3, 0.5, 0.001, 1.0, "needed"),
+            MemberLoss(latents(7)[0], 0.0, -0.01, 0.01, 1.0, 0.001, "useless"),
+        ),
+        1.0, 0.002, None, (latents(2),), 0.95, 96,
+    )  # fmt: skip
     return (
         Verdict(
             "scale-through-one-latent" + bad,
             "Size reaches the output's area through the latent mapped to scale, and touches little else." + bad,
-            "resize", ("latent[3]" + bad,), "area", "supported",
+            "resize", latents(3), "area", "supported",
             "The mediated share is 0.92, above 0.7, and the off-target effect 0.06, below 0.2." + bad,
             (
-                ClaimTest("mediated_share", ">= 0.7", 0.9183, 0.9012, 0.9401, 1e-12, 1.0, 512),
-                ClaimTest("off_target", "<= 0.2", 0.061, 0.048, 0.077, 0.0004, 0.9996, 512, None, "3 attributes" + bad),
-                ClaimTest("null_circuits", "above random", 0.91, None, None, 0.005, 1.0, 96, None, "none as high"),
+                ClaimTest("mediated_share", 0.7, 1.3, 0.9183, 0.9012, 0.9401, 1e-12, 1.0, 512),
+                ClaimTest("off_target", None, 0.2, 0.061, 0.048, 0.077, 0.0004, 0.9996, 512, None, "3 attr" + bad),
             ),
-            null(0.91, 0.005, 0.18), 0.002, 1.0, 0.05,
+            0.002, 1.0, 0.05,
+            errors=(RelativeError("sufficiency", 0.08, 0.06, 0.1, 0.95, 512),),
+            rivals=rivals(0.08, 0.81, 0.005, 0),
+            multiverse=Multiverse(64, 0.95, (Variant("resample" + bad, "both", 0.9, 0.8, 1.0, True),)),
         ),
         Verdict(
             "scale-through-x", "Size reaches the area through the latent that carries x.",
-            "resize", ("latent[5]",), "area", "refuted",
+            "resize", latents(5), "area", "refuted",
             "The mediated share is 0.004, below the claimed 0.7.",
             (
-                ClaimTest("mediated_share", ">= 0.7", 0.0041, -0.012, 0.0205, 1.0, 1e-9, 512),
-                ClaimTest("total_effect", ">= 0.5 and <= 1.5", 1.02, 0.95, 1.09, 0.001, 1.0, 512),
+                ClaimTest("mediated_share", 0.7, None, 0.0041, -0.012, 0.0205, 1.0, 1e-9, 512),
+                ClaimTest("total_effect", 0.5, 1.5, 1.02, 0.95, 1.09, 0.001, 1.0, 512),
             ),
-            null(0.004, 0.82, 0.17), 1.0, 0.00001, 0.05,
+            1.0, 0.00001, 0.05,
+            rivals=rivals(0.99, 0.08, 0.82, 12),
+            cancelling=(UnitShare(latents(8)[0], -0.4, -0.5, -0.3, False),),
         ),
         Verdict(
-            "shape-needs-two", "", "reshape", ("latent[2]", "latent[7]"), "is_heart", "inconclusive",
+            "shape-needs-two", "", "reshape", latents(2, 7), "is_heart", "inconclusive",
             "The interval of necessity holds the bound 0.5.",
             (
-                ClaimTest("necessity", ">= 0.5", 0.53, 0.43, 0.63, 0.21, 0.79, 128, 1420, "few pairs"),
-                ClaimTest("mediated_share", ">= 0.5", math.nan, None, None, 1.0, 1.0, 0),
+                ClaimTest("necessity", 0.5, None, 0.53, 0.43, 0.63, 0.21, 0.79, 128, 1420, "few pairs"),
+                ClaimTest("mediated_share", 0.5, None, math.nan, None, None, 1.0, 1.0, 0),
             ),
-            None, 0.42, 0.79, 0.05, 1420,
+            0.42, 0.79, 0.05, needed=1420, minimality=members,
         ),
         Verdict(
-            "nothing-tested" + bad, "A claim without tests.", "resize", (), "area", "inconclusive",
-            "There was nothing to test.", (), NullCircuits("random units", math.nan, (), 1.0, 0, 0), 1.0, 1.0, 0.05,
+            "nothing-tested" + bad, "A claim without tests.", "resize", (), "area", "unspecific",
+            "There was nothing to test.", (), 1.0, 1.0, 0.05, rivals=Rivals("none", "whole_site"),
         ),
     )  # fmt: skip
 

@@ -7,33 +7,29 @@ from xml.etree import ElementTree
 
 import pytest
 
-from causalvae.circuits.types import ClaimTest, NullCircuits
+from causalvae.circuits.types import CircuitScore, ClaimTest, Rivals
 from causalvae.effects.types import Estimate
-from causalvae.report.charts import count_bins, draw_interval, draw_null, nice_ticks, parse_bound
+from causalvae.models.components import ComponentRef
+from causalvae.report.charts import count_bins, draw_interval, draw_rivals, nice_ticks
 from causalvae.report.effect_grids import build_grids, strongest_rows
 from causalvae.report.graph_layout import lay_out
 from causalvae.report.graph_svg import recovered_edges
 from causalvae.report.heatmap import STEPS, palette_css, shade
+from causalvae.report.numbers import format_bound
 from causalvae.report.svg import element, shorten
 from tests.report.synthetic_results import build_results
 
 
 @pytest.mark.parametrize(
-    ("text", "bounds"),
-    [
-        (">= 0.7", (0.7, None)),
-        ("<= 0.2", (None, 0.2)),
-        (">= 0.5 and <= 1.5", (0.5, 1.5)),
-        ("≤ −1e-3", (None, -0.001)),  # noqa: RUF001
-        ("above random units", (None, None)),
-    ],
+    ("bound", "words"),
+    [((0.7, None), "≥ 0.7"), ((None, 0.2), "≤ 0.2"), ((0.5, 1.5), "0.5 to 1.5"), ((None, None), "")],
 )
-def test_bounds_are_read(text: str, bounds: tuple[float | None, float | None]) -> None:
-    assert parse_bound(text) == bounds
+def test_bounds_are_written_as_a_reader_would(bound: tuple[float | None, float | None], words: str) -> None:
+    assert format_bound(*bound) == words
 
 
 def test_the_interval_lies_where_its_numbers_say() -> None:
-    drawn = draw_interval(ClaimTest("mediated_share", ">= 0.5", 0.75, 0.6, 0.9, 0, 1, 10), width=320)
+    drawn = draw_interval(ClaimTest("mediated_share", 0.5, None, 0.75, 0.6, 0.9, 0, 1, 10), width=320)
     assert drawn is not None
     root = ElementTree.fromstring(str(drawn))
     space = "{http://www.w3.org/2000/svg}"
@@ -43,6 +39,20 @@ def test_the_interval_lies_where_its_numbers_say() -> None:
     assert float(point.attrib["cx"]) == pytest.approx(zero + 0.75 * (one - zero), abs=0.2)
     region = next(node for node in root.iter(f"{space}rect"))
     assert float(region.attrib["x"]) == pytest.approx(zero + 0.5 * (one - zero), abs=0.2)
+
+
+def test_both_ends_of_a_bound_are_shaded() -> None:
+    drawn = draw_interval(ClaimTest("mediated_share", 0.7, 1.3, 0.9, 0.85, 0.95, 0, 1, 10), width=320)
+    assert drawn is not None
+    root = ElementTree.fromstring(str(drawn))
+    space = "{http://www.w3.org/2000/svg}"
+    ticks = {node.text: float(node.attrib["x"]) for node in root.iter(f"{space}text")}
+    zero, one = ticks["0"], ticks["1"]
+    region = next(node for node in root.iter(f"{space}rect"))
+    assert float(region.attrib["x"]) == pytest.approx(zero + 0.7 * (one - zero), abs=0.2)
+    assert float(region.attrib["width"]) == pytest.approx(0.6 * (one - zero), abs=0.2)
+    edges = [node for node in root.iter(f"{space}line") if node.attrib.get("class") == "bound-edge"]
+    assert len(edges) == 2
 
 
 def test_the_bars_of_a_histogram_hold_every_null() -> None:
@@ -57,12 +67,14 @@ def test_the_bars_of_a_histogram_hold_every_null() -> None:
 
 
 @pytest.mark.parametrize("values", [(), (0.3,), (0.3, 0.3), (float("nan"), 0.2)])
-def test_null_histograms_of_odd_samples(values: tuple[float, ...]) -> None:
-    drawn = draw_null(NullCircuits("random units", 0.3, values, 0.5, 10, 0))
+def test_histograms_of_odd_samples(values: tuple[float, ...]) -> None:
+    own = CircuitScore((ComponentRef("latent", (0,)),), 0.3, None, 0.7, None, None)
+    drawn = draw_rivals(Rivals("every", count=len(values), own=own, errors=values))
     if not [value for value in values if value == value]:
         assert drawn is None
     else:
         ElementTree.fromstring(str(drawn))
+    assert draw_rivals(Rivals("none", "whole_site")) is None
 
 
 def test_ticks_cover_and_are_round() -> None:

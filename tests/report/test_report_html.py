@@ -68,7 +68,7 @@ def hostile_page(hostile_files: dict[str, Path]) -> Page:
 
 def test_order_of_what_a_reader_meets(page: Page) -> None:
     titles = [
-        "dsprites-scale", "Question", "Answer", "Before you trust", "Each hypothesis is held against",
+        "dsprites-scale", "Question", "Answer", "Before you trust", "Each hypothesis is tested against its bounds",
         "Factors stand to the left", "One sample decoded", "How far an intervention moves",
         "A part of the latent is set", "The total effect of the treatment, split",
         "For every pair of a declared factor",

@@ -42,6 +42,9 @@ AREA = "    area: {readout: area}\n"
 RESIZE = "    input: {factor: scale, set: resample, others: hold}\n"
 LATENT = "    latent: {components: $scale, values: {quantiles: [0.05, 0.25, 0.75, 0.95]}}\n"
 EXPECT = "      off_target: {at_most: 0.2}\n"
+SHARE = "      mediated_share: {at_least: 0.7}\n"
+ALPHA = "    alpha: 0.05\n"
+SAMPLES = "  samples: 512\n"
 NULL = "    null: {circuits: random, samples: 200}\n"
 MEDIATION = "    mediation: {treatment: resize, mediators: [$scale], outcomes: [area, centroid_x]}\n"
 FACTORS = "  factors: [shape, scale, orientation, x, y]\n"
@@ -278,10 +281,16 @@ FAULTS = (
         "      off_target: «{at_most: 0.2}\n",
         ((EDGES, EDGES + "    - scale -> heart\n    - scale -> centroid_x\n    - scale -> centroid_y\n"),),
     ),
-    Fault("CV073", NULL, "    null: {circuits: random, samples: «18}\n"),
-    Fault("CV073", NULL + "    alpha: 0.05\n", "    «null: {circuits: random}\n    alpha: 0.001\n"),
+    Fault("CV073", ALPHA, "    alpha: «0.0001\n", ((CIRCUIT, '    circuit: ["decoder.convT1[0:3]"]\n'),)),
     Fault("CV074", REST, "interventions: «[]\n"),
     Fault("CV075", EXPECT, "      off_target: {at_least: «1.5}\n"),
+    Fault("CV075", SHARE, "      mediated_share: {at_least: «1}\n"),
+    Fault("CV075", EXPECT, "      necessity: {at_least: «1.2}\n"),
+    Fault("CV072", SHARE, "      mediated_share: {at_least: «0}\n"),
+    Fault("CV072", EXPECT, "      necessity: {at_least: «-0.1}\n"),
+    Fault("CV029", SHARE, "      «special: true\n"),
+    Fault("CV029", SHARE, "      «minimal: true\n"),
+    Fault("CV068", SAMPLES, "  samples: «23\n"),
     Fault("CV075", EXPECT, "      necessity: {at_most: «-.inf}\n"),
     Fault("CV076", CIRCUIT, "    circuit: «[latent]\n"),
     Fault("CV076", CIRCUIT, "    circuit: «[latent.mean, latent.logvar]\n"),

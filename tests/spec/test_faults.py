@@ -15,7 +15,7 @@ from causalvae.spec.places import builtin_names
 from causalvae.spec.yaml_tree import compose
 from tests.spec.faults import EDGES, EXPECT, FAULTS, GOOD, MARK, NULL, OUTCOME, RESIZE, Fault
 
-WARNINGS = {"CV037", "CV074", "CV077", "CV097"}
+WARNINGS = {"CV037", "CV074", "CV076", "CV077", "CV097"}
 # Those of the file as a whole are met in test_text.py.
 OF_THE_FILE = {"CV001", "CV002", "CV003", "CV005", "CV008", "CV009", "CV013", "CV017", "CV019"}
 
@@ -96,7 +96,7 @@ def test_ten_faults_are_ten_diagnostics() -> None:
         (RESIZE, "    input: {factor: scale, set: {to: «0.55}}\n"),
         (OUTCOME, "    outcome: «aera\n"),
         (EXPECT, "      off_target: {at_most: «1}\n"),
-        (NULL, "    null: {samples: «3}\n"),
+        (NULL, "    null: {samples: «0}\n"),
         ("report: {formats: [html,", "report: {formats: [«pdf,"),
     ]
     marked = GOOD
@@ -108,7 +108,7 @@ def test_ten_faults_are_ten_diagnostics() -> None:
     assert spec is None
     assert [(found.line, found.column) for found in diagnostics] == places
     assert sorted(found.code for found in diagnostics) == sorted(
-        ["CV025", "CV023", "CV020", "CV030", "CV053", "CV064", "CV070", "CV072", "CV073", "CV023"]
+        ["CV025", "CV023", "CV020", "CV030", "CV053", "CV064", "CV070", "CV072", "CV024", "CV023"]
     )
 
 
@@ -118,9 +118,9 @@ def _column(line: str) -> int:
 
 def test_faults_inside_a_part_that_is_broken_elsewhere_are_found_too() -> None:
     text = GOOD.replace("    circuit: [$scale]\n", "    circuit: $scale\n").replace(OUTCOME, "    outcome: aera\n")
-    text = text.replace(NULL, "    null: {samples: 3}\n").replace("    treatment: resize\n", "    treatment: resiez\n")
+    text = text.replace(NULL, "    null: {pairs: 3}\n").replace("    treatment: resize\n", "    treatment: resiez\n")
     _, diagnostics = parse_spec(text)
-    assert [found.code for found in diagnostics] == ["CV061", "CV022", "CV070", "CV073"]
+    assert [found.code for found in diagnostics] == ["CV061", "CV022", "CV070", "CV024"]
 
 
 def test_a_fault_is_not_reported_again_by_what_rests_on_it() -> None:
@@ -154,14 +154,31 @@ def test_cycles_are_shown() -> None:
     assert "x -> y -> x" in diagnostics[1].message
 
 
-def test_the_number_of_null_circuits_that_is_asked_for_suffices() -> None:
-    for alpha, needed in ((0.05, 19), (0.01, 99), (0.1, 9), (0.03, 33), (0.001, 999)):
-        text = GOOD.replace("    alpha: 0.05\n", f"    alpha: {alpha}\n")
-        too_few = parse_spec(text.replace("samples: 200", f"samples: {needed - 1}"))[1]
-        assert [found.code for found in too_few] == ["CV073"]
-        assert f"samples: {needed}" in too_few[0].expected
-        assert parse_spec(text.replace("samples: 200", f"samples: {needed}"))[1] == ()
-    assert parse_spec(GOOD.replace("circuits: random, samples: 200", "circuits: none, samples: 1"))[1] == ()
+def test_a_level_that_random_circuits_cannot_reach_is_refused_where_they_are_needed() -> None:
+    def codes(alpha: float, circuit: str, null: str = NULL, expect: str = "") -> list[str]:
+        text = GOOD.replace("    alpha: 0.05\n", f"    alpha: {alpha}\n").replace(NULL, null)
+        text = text.replace("    circuit: [$scale]\n", f"    circuit: {circuit}\n")
+        return [found.code for found in parse_spec(text.replace(EXPECT, EXPECT + expect))[1]]
+
+    channels = '["decoder.convT1[0:3]"]'
+    assert codes(0.0002, channels) == []
+    assert codes(0.00019, channels) == ["CV073"]
+    # Every set of at most three of ten latents can be run.
+    assert codes(0.00001, "['latent[0:3]']") == []
+    assert codes(0.00001, channels, "    null: {circuits: none}\n") == []
+    assert codes(0.00001, channels, expect="      special: false\n") == []
+
+
+def test_a_share_beyond_the_whole_is_fine_where_it_is_said_how_much_is_too_much() -> None:
+    text = GOOD.replace("mediated_share: {at_least: 0.7}", "mediated_share: {at_least: 1.5, at_most: 3}")
+    assert parse_spec(text)[1] == ()
+
+
+def test_few_pairs_are_fine_where_nothing_is_claimed() -> None:
+    text = GOOD.replace("  samples: 512\n", "  samples: 23\n")
+    without = text[: text.index("hypotheses:")] + text[text.index("estimation:") :]
+    assert parse_spec(without)[1] == ()
+    assert parse_spec(GOOD.replace("  samples: 512\n", "  samples: 24\n"))[1] == ()
 
 
 def test_a_checkpoint_says_how_many_latents_there_are() -> None:
@@ -187,22 +204,24 @@ def test_an_expectation_with_one_bound_that_can_fail_is_fine() -> None:
     [
         ("[latent]", "{circuits: none}"),
         ("['latent[0:9]']", "{circuits: random}"),
-        ("[latent, 'latent.mean[3]']", "{circuits: random}"),
+        ("[latent, 'latent.mean[3]']", "{circuits: auto}"),
         ("[latent, encoder.conv1]", "{circuits: random}"),
     ],
 )
-def test_a_circuit_that_has_null_circuits_or_needs_none_is_fine(circuit: str, null: str) -> None:
+def test_a_circuit_that_others_have_the_size_of_or_that_needs_none_is_fine(circuit: str, null: str) -> None:
     text = GOOD.replace("    circuit: [$scale]\n", f"    circuit: {circuit}\n").replace(NULL, f"    null: {null}\n")
     assert parse_spec(text)[1] == ()
 
 
 def test_the_fewest_pairs_are_said_and_pass() -> None:
-    for text, least in (("  samples: 512\n", 2), ("{circuits: random, samples: 200}\n", 8)):
-        key = "samples" if least == 2 else "pairs"
-        old, new = text, f"  {key}: {{}}\n" if least == 2 else "{{pairs: {}}}\n"
-        (found,) = parse_spec(GOOD.replace(old, new.format(least - 1)))[1]
+    without = GOOD[: GOOD.index("hypotheses:")] + GOOD[GOOD.index("estimation:") :]
+    for text, old, new, least in (
+        (without, "  samples: 512\n", "  samples: {}\n", 2),
+        (GOOD, "{circuits: random, samples: 200}\n", "{{pairs: {}}}\n", 24),
+    ):
+        (found,) = parse_spec(text.replace(old, new.format(least - 1)))[1]
         assert f"{least} or more" in found.expected
-        assert parse_spec(GOOD.replace(old, new.format(least)))[1] == ()
+        assert parse_spec(text.replace(old, new.format(least)))[1] == ()
 
 
 def test_refuters_are_not_judged_by_interventions_that_cannot_be_read() -> None:

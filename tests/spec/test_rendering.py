@@ -73,7 +73,7 @@ def test_colour_adds_only_escapes() -> None:
 
 
 def test_a_diagnostic_is_data() -> None:
-    fault = next(fault for fault in FAULTS if fault.code == "CV075" and "necessity" in fault.new)
+    fault = next(fault for fault in FAULTS if fault.code == "CV075" and "necessity: {at_most" in fault.new)
     _, diagnostics = parse_spec(fault.text, "x.yaml")
     data = diagnostics[0].to_dict()
     assert json.loads(json.dumps(data)) == data

@@ -1,0 +1,199 @@
+"""A claimed circuit and the circuits beside it, as arrays over the pairs that all of them were run on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from causalvae.circuits.types import Circuit, Measure
+from causalvae.effects import Study
+from causalvae.effects.bootstrap import BoolArray, FloatArray
+from causalvae.effects.claims import off_target_squares
+from causalvae.effects.mediation import arms_of
+from causalvae.effects.outcomes import is_moved
+from causalvae.models.components import ComponentRef
+from causalvae.plan.types import Arm
+from causalvae.spec.schema import Hypothesis
+
+
+@dataclass(frozen=True)
+class MeasuredCircuits:
+    """What each circuit does by one measure; rows of circuits that were not run so are NaN.
+
+    Parameters
+    ----------
+    squares : float array, shape (circuits, n)
+        ||TE - NIE||^2 for sufficiency, ||NDE||^2 for necessity.
+    products : float array, shape (circuits, n)
+        NIE TE for sufficiency, TIE TE for necessity.
+    """
+
+    squares: FloatArray
+    products: FloatArray
+
+
+@dataclass(frozen=True)
+class CircuitTable:
+    """The claimed circuit, which is row 0, and the circuits that it is compared with.
+
+    Parameters
+    ----------
+    circuits : tuple of tuple of ComponentRef
+    total : float array, shape (n,)
+        ||TE||^2; every pair in which the claimed circuit's outcome is defined.
+    measures : dict
+        Those that are claimed.
+    rivals, parts, singles : tuple of int
+        Rows; one circuit may be several of these.
+    pairs : int
+        That were run, those without a defined outcome among them.
+    off_target : tuple of float arrays, shape (circuits, n), or None
+        Squared effects off target and everywhere, where a bound on their ratio is claimed.
+    """
+
+    circuits: tuple[Circuit, ...]
+    total: FloatArray
+    measures: Mapping[Measure, MeasuredCircuits]
+    rivals: tuple[int, ...] = ()
+    parts: tuple[int, ...] = ()
+    singles: tuple[int, ...] = ()
+    pairs: int = 0
+    off_target: tuple[FloatArray, FloatArray] | None = None
+
+    @property
+    def units(self) -> frozenset[tuple[str, int | None]]:
+        """The claimed circuit's units by site; None stands for all of a site."""
+        return units_of(self.circuits[0])
+
+    def defined(self, measure: Measure) -> BoolArray:
+        """Which circuits are defined on all pairs, shape (circuits,)."""
+        return np.asarray(np.isfinite(self.measures[measure].squares).all(axis=1))
+
+    def error(self, measure: Measure, row: int) -> float | None:
+        """The relative error D of a circuit; None where it was not measured or is undefined."""
+        value = float(np.sqrt(self.measures[measure].squares[row].sum() / self.total.sum()))
+        return value if np.isfinite(value) else None
+
+    def share(self, measure: Measure, row: int) -> float | None:
+        """The share sum NIE TE / sum TE^2, or sum TIE TE / sum TE^2; None where it was not measured or is undefined."""
+        value = float(self.measures[measure].products[row].sum() / self.total.sum())
+        return value if np.isfinite(value) else None
+
+
+def units_of(circuit: Circuit) -> frozenset[tuple[str, int | None]]:
+    """A circuit's units by site; None stands for all of a site."""
+    return frozenset(
+        (part.site, unit) for part in circuit for unit in ((None,) if part.units is None else part.units)
+    )  # fmt: skip
+
+
+def read_table(
+    study: Study, hypothesis: Hypothesis, arms: Mapping[str, Arm], reached: frozenset[str]
+) -> CircuitTable | None:
+    """The circuits of a hypothesis, from a run's tables.
+
+    Parameters
+    ----------
+    study : Study
+    hypothesis : Hypothesis
+    arms : mapping
+        Arms of the plan by id.
+    reached : frozenset of str
+        Attributes on target.
+
+    Returns
+    -------
+    CircuitTable or None
+        None where no share is claimed, the plan runs no circuit beside the claimed one, or the treatment changes
+        nothing on these pairs.
+    """
+    owner, plan = f"hypothesis:{hypothesis.name}", study.plan
+    uses = [use for use in plan.uses_of(owner) if use.role in ("rival", "part", "single")]
+    if not uses or not hypothesis.claims_a_share:
+        return None
+    clean = arms_of(plan, owner)
+    rows: dict[Circuit, int] = {_circuit(arms[clean.sufficiency]): 0}
+    found: dict[Measure, dict[int, str]] = {"sufficiency": {0: clean.sufficiency}, "necessity": {0: clean.necessity}}
+    roles: dict[str, dict[int, None]] = {"rival": {}, "part": {}, "single": {}}
+    for use in uses:
+        row = rows.setdefault(_circuit(arms[use.arm]), len(rows))
+        measure: Measure = "sufficiency" if arms[use.arm].side == "base" else "necessity"
+        found[measure][row] = found[measure].get(row, use.arm)
+        roles[use.role][row] = None
+    covered = study.outcomes.pairs([clean.base, clean.counterfactual, *(use.arm for use in uses)])
+    pairs = min(covered, hypothesis.null.pairs)
+    changes = study.changes(clean.base, clean.counterfactual, hypothesis.outcome)
+    total = changes.total(pairs)
+    measures: dict[Measure, MeasuredCircuits] = {}
+    for measure in claimed_measures(hypothesis):
+        ids = list(found[measure].values())
+        left, done = changes.squares(ids, pairs)
+        products = changes.between(ids, clean.base, pairs)
+        if measure == "necessity":
+            products = -changes.between(ids, clean.counterfactual, pairs)
+        squares = left if measure == "sufficiency" else done
+        places = list(found[measure])
+        measures[measure] = MeasuredCircuits(
+            _placed(squares, places, len(rows)), _placed(products * total, places, len(rows))
+        )
+    known = np.isfinite(total)
+    for columns in measures.values():
+        known &= np.isfinite(columns.squares[0]) & np.isfinite(columns.products[0])
+    squared = total[known] ** 2
+    if not is_moved(squared, study.scale.sd_of(hypothesis.outcome)):
+        return None
+    return CircuitTable(
+        circuits=tuple(rows),
+        total=squared,
+        measures={
+            measure: MeasuredCircuits(columns.squares[:, known], columns.products[:, known])
+            for measure, columns in measures.items()
+        },
+        rivals=tuple(roles["rival"]),
+        parts=tuple(roles["part"]),
+        singles=tuple(roles["single"]),
+        pairs=pairs,
+        off_target=_off_target(study, hypothesis, clean.base, found["sufficiency"], (len(rows), pairs), known, reached),
+    )
+
+
+def claimed_measures(hypothesis: Hypothesis) -> tuple[Measure, ...]:
+    """The measures on which a hypothesis bounds the share of its circuit."""
+    bounds: dict[Measure, object] = {
+        "sufficiency": hypothesis.expect.mediated_share,
+        "necessity": hypothesis.expect.necessity,
+    }
+    return tuple(measure for measure, bound in bounds.items() if bound is not None)
+
+
+def _circuit(arm: Arm) -> Circuit:
+    return tuple(ComponentRef(patch.site, patch.units, patch.window) for patch in arm.patches)
+
+
+def _placed(values: FloatArray, rows: list[int], total: int) -> FloatArray:
+    """Rows of values at their places among `total` rows, NaN elsewhere."""
+    placed = np.full((total, values.shape[1]), np.nan)
+    placed[rows] = values
+    return placed
+
+
+def _off_target(
+    study: Study,
+    hypothesis: Hypothesis,
+    base: str,
+    ids: Mapping[int, str],
+    shape: tuple[int, int],
+    known: BoolArray,
+    reached: frozenset[str],
+) -> tuple[FloatArray, FloatArray] | None:
+    """Squared effects off target and everywhere of the circuits that were run alone."""
+    if hypothesis.expect.off_target is None:
+        return None
+    outside, everywhere = np.full(shape, np.nan), np.full(shape, np.nan)
+    for row, arm in ids.items():
+        outside[row], everywhere[row] = off_target_squares(
+            study.outcomes, arm, base, shape[1], reached, study.scale.sd, study.scale.periods
+        )
+    return outside[:, known], everywhere[:, known]

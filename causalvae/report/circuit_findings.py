@@ -1,0 +1,159 @@
+"""What is told about a claim's circuit besides its bounds: errors, other circuits, members, other methods."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from causalvae.circuits.types import CircuitScore, Minimality, Multiverse, Rivals, Verdict
+from causalvae.circuits.wording import name_circuit, tell_cancelling, tell_minimality, tell_rivals
+from causalvae.report.numbers import ABSENT, format_count, format_fixed, format_interval, format_p, p_words
+from causalvae.report.tables import Table, columns
+
+_NOT_JUDGED = "reported, no part of the claim"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was found.
+
+    Parameters
+    ----------
+    title, text : str
+    brief : str
+        The text in few words, for a terminal; empty where the verdict's reason says it.
+    table : Table or None
+        Where there are several numbers.
+    """
+
+    title: str
+    text: str
+    brief: str
+    table: Table | None = None
+
+
+def circuit_findings(verdict: Verdict) -> tuple[Finding, ...]:
+    """Everything that was found about a verdict's circuit, whether the claim asked for it or not."""
+    found = [
+        _errors(verdict),
+        _rivals(verdict.rivals),
+        _members(verdict.minimality),
+        _against(verdict),
+        _methods(verdict.multiverse),
+    ]
+    return tuple(finding for finding in found if finding is not None)
+
+
+def methods_words(found: Multiverse) -> str:
+    """Under how many other methods of patching a claim holds."""
+    total = len(found.variants)
+    count = f"all {total}" if found.holding == total and total > 1 else f"{found.holding} of {total}"
+    return f"The claim holds under {count} other patching methods ({format_count(found.pairs)} pairs)."
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}."
+
+
+def _errors(verdict: Verdict) -> Finding | None:
+    names = {"sufficiency": "the circuit alone", "necessity": "everything but the circuit"}
+    if not verdict.errors:
+        return None
+    numbers = {
+        error.measure: f"{error.value:.2f} [{error.lower:.2f}, {error.upper:.2f}]" for error in verdict.errors
+    }  # fmt: skip
+    brief = ", ".join(f"{numbers[measure]} of {names[measure]}" for measure in numbers)
+    meaning = "0 is the whole effect in every pair, 1 none of it"
+    if len(numbers) > 1:
+        meaning += "; of everything but the circuit 0 is nothing"
+    return Finding(
+        "Relative error", f"{_sentence(brief)} {_sentence(meaning)[:-1]} ({format_count(verdict.errors[0].n)} pairs).",
+        f"{brief}.",
+    )  # fmt: skip
+
+
+def _rivals(rivals: Rivals | None) -> Finding | None:
+    if rivals is None:
+        return None
+    words = _sentence(tell_rivals(rivals))
+    if rivals.kind != "none" and rivals.own is not None:
+        drawn = f", seed {rivals.seed}" if rivals.kind == "random" else ""
+        test = f"{p_words(rivals.p_value)}, " if rivals.judged else ""
+        words += f" A circuit does as well if its relative error is larger by at most {rivals.margin:g} ({test}"
+        words += f"{format_count(rivals.pairs)} pairs{drawn})."
+        if rivals.undefined:
+            words += f" {format_count(rivals.undefined)} undefined on some pairs, counted as doing as well."
+    judged = "" if rivals.judged or rivals.kind == "none" else f" ({_NOT_JUDGED})"
+    brief = "" if rivals.judged else _sentence(tell_rivals(rivals))
+    return Finding(f"Other circuits{judged}", words, brief, rival_table(rivals))
+
+
+def rival_table(rivals: Rivals) -> Table | None:
+    """The claimed circuit and those that come nearest to it."""
+    if rivals.own is None or not rivals.best:
+        return None
+    return Table(
+        "The circuits that come nearest",
+        columns("Circuit", "Share#", "Relative error#", "Necessity#", "Error without#", "p#"),
+        tuple(_row(score, own=score is rivals.own) for score in (rivals.own, *rivals.best)),
+        (f"The nearest of {format_count(rivals.count)}. p: of being no worse than the claimed circuit.",),
+    ).filled
+
+
+def _row(score: CircuitScore, own: bool) -> tuple[str, ...]:
+    note = " (claimed)" if own else " (a part of it)" if score.is_part else ""
+    numbers = (score.share, score.error, score.necessity, score.error_removed)
+    cells = (ABSENT if number is None else format_fixed(number, 2) for number in numbers)
+    return (f"{name_circuit(score.circuit)}{note}", *cells, format_p(score.p_value))
+
+
+def _members(minimality: Minimality | None) -> Finding | None:
+    if minimality is None:
+        return None
+    judged = "" if minimality.judged else f" ({_NOT_JUDGED})"
+    words = tell_minimality(minimality)
+    if not minimality.of("undecided") or minimality.of("useless"):
+        words = f"the circuit is {'not ' if minimality.of('useless') else ''}minimal: {words}"
+    brief = _sentence(words)
+    return Finding(
+        f"Members{judged}",
+        f"{brief} A member is needed if the relative error grows by more than {minimality.margin:.2g} without it "
+        f"({format_count(minimality.pairs)} pairs).",
+        "" if minimality.judged else brief,
+        member_table(minimality),
+    )
+
+
+def member_table(minimality: Minimality) -> Table:
+    """What the circuit loses without each member."""
+    return Table(
+        "Without each member",
+        columns("Without", "Growth of the relative error [interval]#", "Member", "p needed#", "p not needed#"),
+        tuple(
+            (
+                loss.member.label,
+                format_interval(loss.loss, loss.lower, loss.upper),
+                {"needed": "needed", "useless": "not needed", "undecided": "undecided"}[loss.status],
+                format_p(loss.p_needed),
+                format_p(loss.p_useless),
+            )
+            for loss in minimality.members
+        ),
+    )
+
+
+def _against(verdict: Verdict) -> Finding | None:
+    if not verdict.cancelling:
+        return None
+    words = _sentence(tell_cancelling(verdict.cancelling))
+    return Finding("Working against the effect", words, words)
+
+
+def _methods(found: Multiverse | None) -> Finding | None:
+    if found is None:
+        return None
+    ways = "; ".join(
+        f"{variant.source}, {variant.direction}: {format_interval(variant.value, variant.lower, variant.upper)}"
+        + ("" if variant.holds else " (does not hold)")
+        for variant in found.variants
+    )
+    return Finding("Other patching methods", f"{methods_words(found)} Share by each: {ways}.", methods_words(found))

@@ -1,0 +1,124 @@
+"""Faults of claims about circuits: bounds that decide nothing, too few pairs, too many circuits to compare with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import comb
+
+from causalvae.spec.address import parse_address
+from causalvae.spec.catalogue import LATENT_PARTS
+from causalvae.spec.diagnostics import Finding, Path, list_choices
+from causalvae.spec.draft import Draft
+from causalvae.spec.hypothesis_section import FEWEST_PAIRS, MOST_RANDOM, MOST_SETS, fewest_random
+from causalvae.spec.schema import Bound, Hypothesis
+
+_LATENT_SITES = ("latent", *(f"latent.{part}" for part in LATENT_PARTS))
+
+
+def check_claims(draft: Draft) -> list[Finding]:
+    """Findings on what hypotheses claim of their circuits."""
+    findings = []
+    claims = [named for named in draft.hypotheses or () if isinstance(named.section, Hypothesis)]
+    for named in claims:
+        section, path = named.section, ("hypotheses", named.index)
+        if isinstance(section, Hypothesis):
+            findings += _check_share(section.expect.mediated_share, (*path, "expect", "mediated_share"))
+            findings += _check_share(section.expect.necessity, (*path, "expect", "necessity"))
+            findings += _check_size(draft, section, path)
+    if claims and draft.data is not None and draft.data.samples < FEWEST_PAIRS:
+        findings.append(
+            Finding(
+                "CV068",
+                ("data", "samples"),
+                f"claims are judged on {draft.data.samples} pairs, and fewer than {FEWEST_PAIRS} decide nothing",
+                f"Write `samples: {FEWEST_PAIRS}` or more, or delete the hypotheses.",
+                related=(("hypotheses",),),
+            )
+        )
+    return findings
+
+
+def _check_share(bound: Bound | None, path: Path) -> list[Finding]:
+    """A share of at least t means something for t in (0, 1); beyond, only where at_most says how much is too much."""
+    if bound is None or bound.at_least is None or bound.at_most is not None or 0 < bound.at_least < 1:
+        return []
+    if bound.at_least <= 0:
+        text = f"'at_least: {bound.at_least:.6g}' is met by circuits that carry nothing"
+    else:
+        text = (
+            f"'at_least: {bound.at_least:.6g}' asks for the whole effect or more, and a circuit that carries more "
+            + ("than the whole is cancelled by others")
+        )
+    return [
+        Finding(
+            "CV072" if bound.at_least <= 0 else "CV075",
+            (*path, "at_least"),
+            f"{text} without an at_most",
+            "Write a number between 0 and 1, such as 0.7, or add `at_most`.",
+        )
+    ]
+
+
+def _check_size(draft: Draft, section: Hypothesis, path: Path) -> list[Finding]:
+    """Circuits that have no rivals, or too many for the level of the tests."""
+    if not section.judges_special:
+        return []
+    taken = _latents(draft, section)
+    if taken and draft.latent_dim and all(len(units) == draft.latent_dim for units in taken.values()):
+        return [
+            Finding(
+                "CV076",
+                (*path, "circuit"),
+                f"the circuit is the whole of {list_choices(taken, 'and')}: no other circuit has its size, so it is "
+                "compared with none",
+                "Name some of the latents, such as latent[3]; write `null: {circuits: none}` if this is meant.",
+                severity="warning",
+                related=(
+                    (*path, "circuit"),
+                    *(("mapping", text[1:]) for text in section.circuit if text.startswith("$")),
+                ),
+            )
+        ]
+    needed = fewest_random(draft.hypotheses or (), section.alpha)
+    if needed <= MOST_RANDOM or (taken and draft.latent_dim and _every_set(taken, draft.latent_dim) <= MOST_SETS):
+        return []
+    return [
+        Finding(
+            "CV073",
+            (*path, "alpha"),
+            f"with {len(draft.hypotheses or ())} hypotheses, alpha {section.alpha:.6g} takes {needed} random circuits "
+            f"where not every circuit of this size can be run, and {MOST_RANDOM} are the most that are run",
+            "Raise alpha, state fewer hypotheses in one spec, or write `expect: {special: false}`.",
+        )
+    ]
+
+
+def _every_set(taken: dict[str, set[int]], latents: int) -> int:
+    """How many sets there are of at most as many latents at each site."""
+    total = 1
+    for units in taken.values():
+        total *= sum(comb(latents, size) for size in range(len(units) + 1))
+    return total
+
+
+def _latents(draft: Draft, section: Hypothesis) -> dict[str, set[int]]:
+    """The units of a circuit of latents by site; empty where it has others, whose size only the model tells."""
+    taken: dict[str, set[int]] = {}
+    size = draft.latent_dim
+    for text in _expand(draft, section):
+        try:
+            address = parse_address(text)
+            units = {i for span in address.units for i in span.indices(size or 0)}
+        except (ValueError, IndexError):
+            return {}
+        if address.path not in _LATENT_SITES or address.window or size is None:
+            return {}
+        taken[address.path] = taken.get(address.path, set()) | (units or set(range(size)))
+    return taken
+
+
+def _expand(draft: Draft, section: Hypothesis) -> Iterator[str]:
+    """A circuit's addresses, those of the mapping in place of `$NAME`; a name that it lacks stays as it is."""
+    for text in section.circuit:
+        mapped = (draft.mapping or {}).get(text[1:]) if text.startswith("$") else None
+        yield from (text,) if mapped is None or mapped.components is None else mapped.components
