@@ -77,18 +77,28 @@ def score_words(scores: ScoreReport) -> str:
     words = f"Of {format_count(scores.latents)} latents {_dead_words(scores)}."
     words += f" Measured on {_distinct(scores.samples, scores.asked_samples)} of {scores.data}"
     if scores.test_samples:
-        words += f", predictors tested on {_distinct(scores.test_samples, scores.asked_test_samples)} more"
+        words += f", predictors tested on {_distinct(scores.test_samples, scores.asked_test_samples, 'other ')}"
     words += f", {format_count(scores.draws)} times over" if scores.draws > 1 else ""
     words += f" (seed {scores.seed})"
     words += f"; DCI by {scores.predictor}." if scores.predictor else "."
     left_out = [f"Not scored: {'; '.join(scores.left_out)}."] if scores.left_out else []
-    return " ".join([words, *_bias_words(scores), *left_out, *scores.notes])
+    return " ".join([words, *_bias_words(scores), *left_out, *_undefined_words(scores), *scores.notes])
 
 
-def _distinct(samples: int, asked: int) -> str:
+def _distinct(samples: int, asked: int, other: str = "") -> str:
     """How many samples; how many were asked for where there are fewer."""
     short = f" (of {format_count(asked)} asked for)" if samples < asked else ""
-    return f"{format_count(samples)} distinct samples{short}"
+    return f"{format_count(samples)} {other}distinct samples{short}"
+
+
+def _undefined_words(scores: ScoreReport) -> Iterable[str]:
+    """Which scores are not defined on these data, and why."""
+    reasons: dict[str, list[str]] = {}
+    for row in scores.rows:
+        if row.value is None and row.note:
+            reasons.setdefault(row.note, []).append(score_term(row.name).short)
+    for note, names in reasons.items():
+        yield f"Not defined: {', '.join(names)}. {note}"
 
 
 def _bias_words(scores: ScoreReport) -> Iterable[str]:

@@ -241,6 +241,9 @@ Designs (`tests/effects/simulated.py`, `tests/effects/engine_pairs.py`):
 
 Where few pairs hold most of a sum of squares, no bootstrap of these pairs knows what the next ones would bring: below
 50 pairs reports say that intervals of skewed effects hold the truth less often than they claim.
+
+Intervals are over draws of pairs. Where an intervention uses quantiles, standard deviations, means, constants or
+directions that are estimated on other samples, they take these as given; reports say so and on how many samples.
 """
 
 
