@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from causalvae.api import (
-        RunOutcome,
         TrainOutcome,
         analyse,
         compile_plan,
@@ -26,34 +25,33 @@ if TYPE_CHECKING:
     )
     from causalvae.comparing import CompareOutcome, compare
     from causalvae.errors import CausalVAEError
+    from causalvae.outcome import RunOutcome, load_run
     from causalvae.spec import load_spec
     from causalvae.studying import StudyOutcome, run_study
     from causalvae.trust import allow_code
 
 _HOMES = {
-    "CausalVAEError": "causalvae.errors",
-    "load_spec": "causalvae.spec",
-    "allow_code": "causalvae.trust",
-    **dict.fromkeys(("CompareOutcome", "compare"), "causalvae.comparing"),
-    **dict.fromkeys(("StudyOutcome", "run_study"), "causalvae.studying"),
-    **dict.fromkeys(
-        (
-            "RunOutcome",
-            "TrainOutcome",
-            "analyse",
-            "compile_plan",
-            "execute",
-            "explain",
-            "forecast",
-            "list_components",
-            "run",
-            "run_spec",
-            "train",
-            "write_report",
-        ),
-        "causalvae.api",
+    "causalvae.api": (
+        "TrainOutcome",
+        "analyse",
+        "compile_plan",
+        "execute",
+        "explain",
+        "forecast",
+        "list_components",
+        "run",
+        "run_spec",
+        "train",
+        "write_report",
     ),
+    "causalvae.comparing": ("CompareOutcome", "compare"),
+    "causalvae.errors": ("CausalVAEError",),
+    "causalvae.outcome": ("RunOutcome", "load_run"),
+    "causalvae.spec": ("load_spec",),
+    "causalvae.studying": ("StudyOutcome", "run_study"),
+    "causalvae.trust": ("allow_code",),
 }
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
     "CausalVAEError",
@@ -69,6 +67,7 @@ __all__ = [
     "explain",
     "forecast",
     "list_components",
+    "load_run",
     "load_spec",
     "run",
     "run_spec",
@@ -79,6 +78,10 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
+    if name not in _HOME_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+    return getattr(import_module(_HOME_OF[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

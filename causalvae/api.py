@@ -40,7 +40,7 @@ from causalvae.engine.execute import choose_device, execute_plan
 from causalvae.engine.forecast import Forecast
 from causalvae.engine.forecast import forecast as _forecast
 from causalvae.engine.measurements import Measurements
-from causalvae.engine.progress import OnProgress, Progress, ignore_progress
+from causalvae.engine.progress import OnProgress, Progress, ignore_progress, one_step
 from causalvae.engine.runner import PlanRunner
 from causalvae.engine.workers import single_threaded_kernels
 from causalvae.files import UNSEALED, make_folder, remove_stale, seal, write_file, write_json
@@ -48,6 +48,7 @@ from causalvae.finding import FoundLatents
 from causalvae.metrics import find_metrics, perturbed_owners
 from causalvae.models.components import Site
 from causalvae.models.loading import randomise
+from causalvae.outcome import RunOutcome, load_run
 from causalvae.plan.compile import compile_spec
 from causalvae.plan.resolve import Resolver
 from causalvae.plan.restrict import restrict
@@ -92,6 +93,7 @@ __all__ = [
     "explain",
     "forecast",
     "list_components",
+    "load_run",
     "load_spec",
     "run",
     "run_spec",
@@ -99,15 +101,6 @@ __all__ = [
     "train_network",
     "write_report",
 ]
-
-
-@dataclass(frozen=True)
-class RunOutcome:
-    """What `run` gives: the results, the run folder, and the path of each report by format."""
-
-    results: Results
-    folder: Path
-    reports: dict[str, Path]
 
 
 @dataclass(frozen=True)
@@ -133,31 +126,37 @@ class TrainOutcome:
 
 
 @coded
-def list_components(spec: Spec, folder: Path) -> tuple[Site, ...]:
+def list_components(spec: Spec, folder: str | Path, tell: OnProgress = ignore_progress) -> tuple[Site, ...]:
     """Every addressable component of a spec's network, in the order of computation.
 
     Parameters
     ----------
     spec : Spec
-    folder : Path
+    folder : str or Path
         The spec file's folder: relative paths start here.
+    tell : callable
+        Hears of each stage.
     """
-    return open_workspace(spec, folder).model.components.sites
+    return open_workspace(spec, Path(folder), tell).model.components.sites
 
 
 @coded
-def compile_plan(spec: Spec, folder: Path, passes: tuple[str, ...] | None = None) -> Plan:
+def compile_plan(
+    spec: Spec, folder: str | Path, passes: tuple[str, ...] | None = None, tell: OnProgress = ignore_progress
+) -> Plan:
     """Compile a spec into a plan without running it.
 
     Parameters
     ----------
     spec : Spec
-    folder : Path
+    folder : str or Path
         The spec file's folder.
     passes : tuple of str, optional
         The optimiser's passes to apply; all where omitted.
+    tell : callable
+        Hears of each stage.
     """
-    workspace = open_workspace(spec, folder)
+    workspace = open_workspace(spec, Path(folder), tell)
     components, space = workspace.model.components, workspace.dataset.space
     without = workspace.spec.model_copy(update={"hypotheses": (), "interventions": ()})
     units = ActiveUnits(
@@ -167,7 +166,8 @@ def compile_plan(spec: Spec, folder: Path, passes: tuple[str, ...] | None = None
         choose_device(spec.execution.device),
         partial(compile_spec, without, components, space),
     )
-    plan = compile_spec(workspace.spec, components, space, passes, partial(_supply, workspace), units)
+    with one_step(tell, "compiling the plan"):
+        plan = compile_spec(workspace.spec, components, space, passes, partial(_supply, workspace), units)
     files = workspace.data_identity
     # Data that changes under the same name is other data: what was measured on it before is no answer.
     measures = digest([plan.measures, files]) if files else plan.measures
@@ -182,7 +182,7 @@ def _supply(workspace: Workspace, cohort: Cohort) -> int:
 
 
 @coded
-def forecast(spec: Spec, plan: Plan, folder: Path, each_pass: bool = True) -> Forecast:
+def forecast(spec: Spec, plan: Plan, folder: str | Path, each_pass: bool = True) -> Forecast:
     """What running a plan will cost on this machine: a few rows of every kind are run and timed.
 
     Of a screened sweep those arms are counted that a few pairs choose, and the screen's own gradients.
@@ -197,7 +197,7 @@ def forecast(spec: Spec, plan: Plan, folder: Path, each_pass: bool = True) -> Fo
     each_pass : bool
         Tell it for the plan after every pass; else only for the plan as it will be run.
     """
-    workspace = open_workspace(spec, folder)
+    workspace = open_workspace(spec, Path(folder))
     runner = PlanRunner(
         plan,
         workspace.model,
@@ -210,10 +210,14 @@ def forecast(spec: Spec, plan: Plan, folder: Path, each_pass: bool = True) -> Fo
 
 
 @coded
-def explain(spec: Spec, plan: Plan, folder: Path, out: Path = Path("runs")) -> Explained:
+def explain(
+    spec: Spec, plan: Plan, folder: str | Path, out: str | Path = "runs", tell: OnProgress = ignore_progress
+) -> Explained:
     """What running a plan will cost, pass by pass, and what it has cost where ``out`` holds a run of it."""
-    runs = out / spec.name
-    return explain_costs(forecast(spec, plan, folder), runs / spec.digest, _tables(runs, plan))
+    runs = Path(out) / spec.name
+    with one_step(tell, "forecasting the cost"):
+        predicted = forecast(spec, plan, folder)
+    return explain_costs(predicted, runs / spec.digest, _tables(runs, plan))
 
 
 def _tables(runs: Path, plan: Plan) -> Path:
@@ -225,8 +229,8 @@ def _tables(runs: Path, plan: Plan) -> Path:
 def execute(
     spec: Spec,
     plan: Plan,
-    folder: Path,
-    runs: Path,
+    folder: str | Path,
+    runs: str | Path,
     on_progress: OnProgress = ignore_progress,
 ) -> Measurements:
     """Run a plan; what `runs` already holds of it is not run again.
@@ -243,14 +247,15 @@ def execute(
     on_progress : callable
     """
     _check_trust(spec)
-    workspace = open_workspace(spec, folder)
+    workspace = open_workspace(spec, Path(folder))
+    runs = Path(runs)
     make_folder(_tables(runs, plan), below=runs.parent)
     measurements = execute_plan(
         plan,
         workspace.model,
         workspace.dataset,
         partial(measure, workspace.readouts),
-        _tables(runs, plan),
+        _tables(Path(runs), plan),
         spec.execution.device,
         on_progress,
         open_backend(spec.execution.backend, spec.execution.address),
@@ -291,7 +296,7 @@ def analyse(
     spec: Spec,
     plan: Plan,
     measurements: Measurements,
-    folder: Path,
+    folder: str | Path,
     randomised: Measurements | None = None,
     on_progress: OnProgress = ignore_progress,
     scores: ScoreReport | None = None,
@@ -312,7 +317,7 @@ def analyse(
     scores : ScoreReport, optional
         Classical scores of the network, which no measurement of the plan gives.
     """
-    workspace = open_workspace(spec, folder)
+    workspace = open_workspace(spec, Path(folder))
     declared, spec = spec, workspace.spec
     readouts, dataset, model = workspace.readouts, workspace.dataset, workspace.model
     periods = workspace.periods
@@ -322,8 +327,10 @@ def analyse(
     whole = WholeOutput.of(model.graph.shape(model.graph.outputs["output"]))
 
     effects = estimate_effects(spec, plan, measurements, whole, periods, units, _as_progress(on_progress))
-    metrics = find_metrics(workspace, plan, measurements, randomised, whole, units)
-    verdicts = judge(spec, plan, measurements, workspace.graph, periods, whole)
+    with one_step(on_progress, "metrics of the latents"):
+        metrics = find_metrics(workspace, plan, measurements, randomised, whole, units)
+    with one_step(on_progress, "verdicts"):
+        verdicts = judge(spec, plan, measurements, workspace.graph, periods, whole)
     labels = {
         factor.name: dict(zip(factor.values, factor.labels, strict=True))
         for factor in dataset.space.factors
@@ -331,7 +338,8 @@ def analyse(
     }
     alignment = assess(workspace.completed(spec), plan, measurements, workspace.graph, periods, on_progress, labels)
     rows = draw_samples(dataset, _READOUT_SAMPLES, spec.data.seed, workspace.split.within(dataset, "test"))
-    checks = check_readouts(dataset, readouts, model.vae, rows, model.vae.target)
+    with one_step(on_progress, "checking the readouts"):
+        checks = check_readouts(dataset, readouts, model.vae, rows, model.vae.target)
     controls = control_checks(spec, measurements, randomised, workspace.check, periods, whole)
     factors = Resolver(spec, model.components).mapped_latents()
     latents = summarise_latents(measurements, factors)
@@ -399,14 +407,14 @@ def analyse(
 
 
 @coded
-def run(path: str | Path, out: Path = Path("runs"), on_progress: OnProgress | None = None) -> RunOutcome:
+def run(path: str | Path, out: str | Path = "runs", on_progress: OnProgress | None = None) -> RunOutcome:
     """A spec file from text to report.
 
     Parameters
     ----------
     path : str or Path
         The spec file.
-    out : Path
+    out : str or Path
         Runs are kept in ``out/NAME/SPEC_DIGEST/``, their tables in ``out/NAME/tables/TABLES_DIGEST/``; a run that was
         killed goes on where it stopped, and specs that differ in claims or statistics alone share their tables.
     on_progress : callable, optional
@@ -422,13 +430,14 @@ def run(path: str | Path, out: Path = Path("runs"), on_progress: OnProgress | No
 
 
 @coded
-def run_spec(spec: Spec, folder: Path, out: Path = Path("runs"), tell: OnProgress = ignore_progress) -> RunOutcome:
+def run_spec(
+    spec: Spec, folder: str | Path, out: str | Path = "runs", tell: OnProgress = ignore_progress
+) -> RunOutcome:
     """A spec from value to report, as `run`; relative paths start at `folder`."""
     began = time.perf_counter()
     _check_trust(spec)
-    tell(Progress("network", 0, 1, "networks"))
-    plan = compile_plan(spec, folder)
-    tell(Progress("network", 1, 1, "networks"))
+    folder, out = Path(folder), Path(out)
+    plan = compile_plan(spec, folder, tell=tell)
     runs = out / spec.name
     run_folder = runs / spec.digest
     make_folder(run_folder, below=out)
@@ -436,10 +445,12 @@ def run_spec(spec: Spec, folder: Path, out: Path = Path("runs"), tell: OnProgres
     # Relative paths start where they did, so that the folder's own spec runs again.
     resolved = write_resolved(spec, os.path.relpath(folder.resolve(), run_folder.resolve()))
     write_file(run_folder / "spec.yaml", resolved)
-    predicted = _predict(spec, plan, folder, _tables(runs, plan))
+    with one_step(tell, "forecasting the cost"):
+        predicted = _predict(spec, plan, folder, _tables(runs, plan))
     measurements = execute(spec, plan, folder, runs, tell)
     workspace = open_workspace(spec, folder)
-    randomised = _execute_randomised(workspace, plan, runs)
+    with one_step(tell, "random copy"):
+        randomised = _execute_randomised(workspace, plan, runs)
     scores = find_scores(workspace, plan.model_digest, runs / "scores", tell)
     results = analyse(spec, plan, measurements, folder, randomised, tell, scores)
     costs = side_by_side(predicted, measured_rows(_tables(runs, plan)))
@@ -451,7 +462,8 @@ def run_spec(spec: Spec, folder: Path, out: Path = Path("runs"), tell: OnProgres
     }
     results = replace(results, execution=execution, costs=costs)
     # The JSON is always there, so that any report can be rendered again.
-    reports = write_report(results, run_folder, tuple(dict.fromkeys((*spec.report.formats, "json"))))
+    with one_step(tell, "report"):
+        reports = write_report(results, run_folder, tuple(dict.fromkeys((*spec.report.formats, "json"))))
     files = {"spec.yaml": hashlib.sha256(resolved.encode()).hexdigest()}
     write_json({**results.manifest, **results.execution, "files": files}, run_folder / "manifest.json")
     return RunOutcome(results, run_folder, reports)
@@ -470,7 +482,9 @@ def _predict(spec: Spec, plan: Plan, folder: Path, tables: Path) -> tuple[CostRo
 
 @coded
 def train(
-    path: str | Path, out: Path | None = None, on_progress: Callable[[TrainProgress], None] = lambda progress: None
+    path: str | Path,
+    out: str | Path | None = None,
+    on_progress: Callable[[TrainProgress], None] = lambda progress: None,
 ) -> TrainOutcome:
     """Train the network of a training spec, resuming where an earlier run stopped.
 
@@ -478,23 +492,25 @@ def train(
     ----------
     path : str or Path
         The training spec.
-    out : Path, optional
+    out : str or Path, optional
         Takes checkpoint, log and weights; ``runs/train/NAME`` where omitted.
     on_progress : callable
         Called after every step.
     """
     spec = load_train_spec(path)
-    return train_network(spec, out or Path("runs") / "train" / spec.name, Path(path).parent, on_progress)
+    folder = Path("runs") / "train" / spec.name if out is None else Path(out)
+    return train_network(spec, folder, Path(path).parent, on_progress)
 
 
 @coded
 def train_network(
     spec: TrainSpec,
-    folder: Path,
-    base: Path = Path(),
+    folder: str | Path,
+    base: str | Path = "",
     on_progress: Callable[[TrainProgress], None] = lambda progress: None,
 ) -> TrainOutcome:
     """Train as a spec says, as `train`; relative paths of its data start at `base`."""
+    folder, base = Path(folder), Path(base)
     if spec.model.architecture == "grace":
         from causalvae.neighbours.grace.training import train_grace
 

@@ -30,6 +30,9 @@ class CompareOutcome:
     folder: Path
     reports: dict[str, Path]
 
+    def __repr__(self) -> str:
+        return f"CompareOutcome({self.comparison!r}, folder={str(self.folder)!r})"
+
 
 @dataclass(frozen=True)
 class _Planned:
@@ -42,7 +45,7 @@ class _Planned:
 @coded
 def compare(
     paths: Sequence[str | Path],
-    out: Path = Path("runs"),
+    out: str | Path = "runs",
     on_progress: OnProgress | None = None,
     on_side: OnSide = lambda name, number, total: None,
 ) -> CompareOutcome:
@@ -52,7 +55,7 @@ def compare(
     ----------
     paths : sequence of str or Path
         Specs. One that has ``variants`` gives a side for each of them, another is a side itself.
-    out : Path
+    out : str or Path
         Runs are kept as `causalvae.run` keeps them; the comparison lies in ``out/NAME/compare-DIGEST/``.
     on_progress : callable, optional
         Told of the progress of each run.
@@ -83,6 +86,7 @@ def compare(
         page = outcome.reports.get("html", outcome.folder)
         runs.append((side.name, side.description, outcome.results, page))
     title, description = _title(paths, planned)
+    out = Path(out)
     folder = out / title / f"compare-{digest([side.spec.digest for side in planned])}"
     make_folder(folder, below=out)
     comparison = summarise(

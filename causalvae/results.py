@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -225,6 +226,11 @@ class Results:
     scores: ScoreReport | None = None
     whole: WholeOutput = WholeOutput.of((1, 1, 1))  # noqa: RUF009
     samples: SampleFacts = SampleFacts()
+
+    def __repr__(self) -> str:
+        counts = Counter(verdict.status for verdict in self.verdicts)
+        found = [f"{count} {status}" for status, count in counts.items()] or ["no hypotheses"]
+        return f"Results({self.name!r}: {', '.join(found)}; {len(self.estimates):,} estimates)"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain nested dicts, lists and numbers."""

@@ -40,11 +40,14 @@ class StudyOutcome:
     folder: Path
     reports: dict[str, Path]
 
+    def __repr__(self) -> str:
+        return f"StudyOutcome({self.results!r}, folder={str(self.folder)!r})"
+
 
 @coded
 def run_study(
     path: str | Path,
-    out: Path = Path("runs") / "study",
+    out: str | Path = "runs/study",
     on_cell: OnCell = lambda name, number, total: None,
     on_progress: OnProgress = ignore_progress,
 ) -> StudyOutcome:
@@ -54,7 +57,7 @@ def run_study(
     ----------
     path : str or Path
         The study spec.
-    out : Path
+    out : str or Path
         Takes ``NAME/``: weights, runs, cells and reports.
     on_cell : callable
         Told what is done next, its number from 1 and how many there are.
@@ -69,6 +72,7 @@ def run_study(
         For what else a user can mend.
     """
     spec = load_study_spec(path)
+    out = Path(out)
     base, folder = Path(path).parent, out / spec.name
     make_folder(folder, below=out)
     remove_stale(folder)

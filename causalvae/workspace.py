@@ -13,6 +13,7 @@ from causalvae.data.factors import Factor
 from causalvae.data.identity import digest_files
 from causalvae.data.pairs import draw_samples
 from causalvae.data.split import SplitRule
+from causalvae.engine.progress import OnProgress, ignore_progress, one_step
 from causalvae.finding import FoundLatents, find_latents, place_found
 from causalvae.graph import CausalGraph
 from causalvae.models.check import LoadCheck, check_model
@@ -57,6 +58,9 @@ class Workspace:
     check: LoadCheck
     found: Mapping[str, FoundLatents]
 
+    def __repr__(self) -> str:
+        return f"Workspace({self.spec!r}, {self.model!r}, data {self.dataset.name!r})"
+
     @property
     def periods(self) -> dict[str, float]:
         """Attribute -> period, for attributes on a circle."""
@@ -87,8 +91,16 @@ def _completed(section: FactorSection, factor: Factor) -> FactorSection:
     return section.model_copy(update={key: value for key, value in found.items() if getattr(section, key) is None})
 
 
-def open_workspace(spec: Spec, folder: Path) -> Workspace:
+def open_workspace(spec: Spec, folder: Path, tell: OnProgress = ignore_progress) -> Workspace:
     """Load and check what `spec` refers to; a spec that was opened before is not loaded again.
+
+    Parameters
+    ----------
+    spec : Spec
+    folder : Path
+        The spec file's folder: relative paths start here.
+    tell : callable
+        Hears of each stage.
 
     Raises
     ------
@@ -112,10 +124,11 @@ def _stamp(path: Path) -> tuple[int, int]:
 
 
 class _Held:
-    """Carries a spec past the cache's key: the digest stands for it."""
+    """Carries a spec, and who hears of progress, past the cache's key: the digest stands for the spec."""
 
-    def __init__(self, spec: Spec) -> None:
+    def __init__(self, spec: Spec, tell: OnProgress) -> None:
         self.spec = spec
+        self.tell = tell
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, _Held)
@@ -127,13 +140,17 @@ class _Held:
 @lru_cache(maxsize=4)
 def _open(spec_digest: str, stamps: tuple[tuple[int, int], ...], held: _Held, folder: Path) -> Workspace:
     spec = held.spec
-    dataset = open_dataset(spec.data, folder)
-    with reading(spec.data):
-        inputs = dataset.inputs(draw_samples(dataset, _CHECK_IMAGES, spec.data.seed))
-    model = load_model(spec.model, folder, dataset.input_shape, inputs, condition_width(dataset))
-    check = check_model(model.vae, inputs, spec.model.untrained)
-    check_sites(model.graph, model.components, inputs, model.vae.latent_shape)
-    found = find_latents(spec, model, dataset)
+    with one_step(held.tell, "reading the data"):
+        dataset = open_dataset(spec.data, folder)
+        with reading(spec.data):
+            inputs = dataset.inputs(draw_samples(dataset, _CHECK_IMAGES, spec.data.seed))
+    with one_step(held.tell, "loading the network"):
+        model = load_model(spec.model, folder, dataset.input_shape, inputs, condition_width(dataset))
+    with one_step(held.tell, "checking the network"):
+        check = check_model(model.vae, inputs, spec.model.untrained)
+        check_sites(model.graph, model.components, inputs, model.vae.latent_shape)
+    with one_step(held.tell, "finding latents"):
+        found = find_latents(spec, model, dataset)
     return Workspace(
         spec=place_found(spec, found),
         folder=folder,

@@ -331,3 +331,6 @@ class Verdict:
     minimality: Minimality | None = None
     cancelling: tuple[UnitShare, ...] = ()
     multiverse: Multiverse | None = None
+
+    def __repr__(self) -> str:
+        return f"Verdict({self.hypothesis!r}: {self.status})"

@@ -23,16 +23,12 @@ def compare(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress; only the tables and paths.")] = False,
 ) -> None:
     """Run several networks under one spec, side by side."""
-    from causalvae.cli.progress import ProgressView
+    from causalvae.cli.progress import ProgressView, load_libraries
 
     with ProgressView(quiet) as progress:
-        progress.show("loading", 0, 1, "libraries")
-        import causalvae
-
-        start = causalvae.compare
-        progress.show("loading", 1, 1, "libraries")
+        causalvae = load_libraries(progress)
         with causalvae.allow_code(allow_code):
-            outcome = start(
+            outcome = causalvae.compare(
                 specs,
                 out,
                 progress.tell,
@@ -79,16 +75,12 @@ def study(
 
     A study that was stopped goes on; what is done is not done again.
     """
-    from causalvae.cli.progress import ProgressView
+    from causalvae.cli.progress import ProgressView, load_libraries
 
     with ProgressView(quiet) as progress:
-        progress.show("loading", 0, 1, "libraries")
-        import causalvae
-
-        start = causalvae.run_study
-        progress.show("loading", 1, 1, "libraries")
+        causalvae = load_libraries(progress)
         with causalvae.allow_code(allow_code):
-            outcome = start(
+            outcome = causalvae.run_study(
                 spec, out, lambda name, number, total: progress.announce(f"{name} ({number} of {total})"), progress.tell
             )
     if as_json:

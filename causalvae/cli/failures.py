@@ -6,17 +6,18 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
+import click
 import typer
 from rich.text import Text
 from typer.core import TyperGroup
 
 from causalvae.boundary import explain_system
-from causalvae.cli.console import clean, stderr
+from causalvae.cli.console import clean, print_json, stderr
 from causalvae.errors import CausalVAEError, first_line
 
 RUN_FAILED = 3
@@ -53,15 +54,32 @@ def _terminable() -> Iterator[None]:
 class ForgivingGroup(TyperGroup):
     """A command group that prints an error instead of a traceback, unless ``--debug`` was given."""
 
+    def main(self, args: Sequence[str] | None = None, *more: Any, **extra: Any) -> Any:
+        """Parse and run the command line; with ``--json`` a failure is one JSON object too."""
+        given = list(sys.argv[1:] if args is None else args)
+        if not _wants_json(given):
+            return super().main(given, *more, **extra)
+        try:
+            code = super().main(given, *more, **{**extra, "standalone_mode": False})
+        except click.ClickException as error:
+            wrong = CausalVAEError("CV417", error.format_message(), "`causalvae COMMAND --help` lists what it takes.")
+            print_json(failure_of(wrong))
+            sys.exit(error.exit_code)
+        sys.exit(code if isinstance(code, int) else 0)
+
     def invoke(self, ctx: Any) -> Any:
         """Run the command; an error becomes a message and an exit code."""
-        command = next(iter(ctx._protected_args), "")
+        given = [*ctx._protected_args, *ctx.args]
+        as_json = _wants_json(given)
         try:
             with _terminable():
                 return super().invoke(ctx)
         except KeyboardInterrupt as error:
             number = signal.SIGTERM if isinstance(error, TerminatedError) else signal.SIGINT
-            stderr().print(_stopped(command, number))
+            stopped = _stopped(given[0] if given else "", number)
+            stderr().print(f"{stopped.message} {stopped.remedy}".strip())
+            if as_json:
+                print_json(failure_of(stopped))
             raise typer.Exit(_SIGNALLED + number) from None
         except BrokenPipeError:
             _silence()
@@ -73,6 +91,8 @@ class ForgivingGroup(TyperGroup):
                 raise
             told = as_coded(error)
             show_error(told)
+            if as_json:
+                print_json(failure_of(told))
             raise typer.Exit(told.exit_code) from None
 
 
@@ -100,10 +120,9 @@ def _silence() -> None:
         return
 
 
-def _stopped(command: str, number: signal.Signals) -> str:
-    if command not in _RESUMING:
-        return f"Stopped by {number.name}."
-    return f"Stopped by {number.name}. Finished parts are kept; run the same command again to resume."
+def _stopped(command: str, number: signal.Signals) -> CausalVAEError:
+    remedy = "Finished parts are kept; run the same command again to resume." if command in _RESUMING else ""
+    return CausalVAEError("CV418", f"Stopped by {number.name}.", remedy)
 
 
 def as_coded(error: Exception) -> CausalVAEError:
@@ -115,6 +134,23 @@ def as_coded(error: Exception) -> CausalVAEError:
         f"{type(error).__name__}: {first_line(error)}",
         "This is an error in causalvae. `causalvae --debug ...` shows where it happened; please report it with that.",
     )
+
+
+def _wants_json(arguments: list[str]) -> bool:
+    """Whether ``--json`` is among the options; what follows ``--`` are arguments."""
+    options = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    return "--json" in options
+
+
+def failure_of(error: CausalVAEError) -> dict[str, Any]:
+    """What ``--json`` prints of a failure: ``error`` and, for a refused spec, its ``diagnostics``."""
+    told: dict[str, Any] = {
+        "error": {"code": error.code, "message": error.message, "place": error.place, "remedy": error.remedy}
+    }
+    diagnostics = getattr(error, "diagnostics", None)
+    if diagnostics:
+        told["diagnostics"] = [diagnostic.to_dict() for diagnostic in diagnostics]
+    return told
 
 
 def show_error(error: CausalVAEError) -> None:

@@ -103,11 +103,13 @@ def _count(number: int, noun: str) -> str:
 
 def components(spec: SpecArgument, allow_code: CodeOption = False, as_json: JsonOption = False) -> None:
     """List what an address can name in the spec's network."""
-    import causalvae
+    from causalvae.cli.progress import ProgressView, load_libraries
     from causalvae.spec import open_spec
 
-    with causalvae.allow_code(allow_code):
-        sites = causalvae.list_components(*open_spec(spec))
+    with ProgressView(quiet=as_json) as progress:
+        causalvae = load_libraries(progress)
+        with causalvae.allow_code(allow_code):
+            sites = causalvae.list_components(*open_spec(spec), progress.tell)
     if as_json:
         print_json(
             {
@@ -149,20 +151,19 @@ def plan(
     as_json: JsonOption = False,
 ) -> None:
     """Show what a run of the spec would do, like EXPLAIN."""
-    import causalvae
-
-    with causalvae.allow_code(allow_code):
-        _plan(spec, explain, out, as_json)
-
-
-def _plan(spec: Path, explain: bool, out: Path, as_json: bool) -> None:
-    import causalvae
+    from causalvae.cli.progress import ProgressView, load_libraries
     from causalvae.spec import open_spec
 
-    loaded, folder = open_spec(spec)
-    compiled = causalvae.compile_plan(loaded, folder)
+    explained = None
+    with ProgressView(quiet=as_json) as progress:
+        causalvae = load_libraries(progress)
+        with causalvae.allow_code(allow_code):
+            loaded, folder = open_spec(spec)
+            compiled = causalvae.compile_plan(loaded, folder, tell=progress.tell)
+            if explain:
+                explained = causalvae.explain(loaded, compiled, folder, out, progress.tell)
     content: dict[str, Any] = {"digest": compiled.digest, **asdict(compiled)}
-    if not explain:
+    if explained is None:
         if as_json:
             print_json(content)
             return
@@ -170,7 +171,6 @@ def _plan(spec: Path, explain: bool, out: Path, as_json: bool) -> None:
 
         print_plan(stdout(), compiled)
         return
-    explained = causalvae.explain(loaded, compiled, folder, out)
     if as_json:
         print_json({**content, "explained": explained.to_dict()})
         return

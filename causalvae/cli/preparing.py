@@ -21,13 +21,20 @@ STANDARD_OUTPUT = Path("-")
 def init(
     out: Annotated[Path, typer.Option(metavar="FILE", help="The file to write; - prints it.")] = Path("causalvae.yaml"),
     force: Annotated[bool, typer.Option("--force", help="Overwrite the file where it exists.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Write a commented starter spec."""
     text = resources.files("causalvae.cli").joinpath("starter.yaml").read_text(encoding="utf-8")
     if out == STANDARD_OUTPUT:
-        sys.stdout.write(text)
+        if as_json:
+            print_json({"text": text})
+        else:
+            sys.stdout.write(text)
         return
     _write_new(out, text, force)
+    if as_json:
+        print_json({"file": str(out)})
+        return
     console = stdout()
     console.print(Text.assemble(("✓ ", "bold green"), f"wrote {clean(str(out))}"), soft_wrap=True)
     console.print(f"Next: causalvae run {clean(str(out))}", soft_wrap=True)
@@ -35,6 +42,7 @@ def init(
 
 def schema(
     out: Annotated[Path, typer.Option(metavar="FILE", help="The file to write; - prints it.")] = STANDARD_OUTPUT,
+    as_json: JsonOption = False,
 ) -> None:
     """Write the spec language's JSON Schema, for editors."""
     from causalvae.spec.jsonschema import json_schema_text
@@ -44,6 +52,9 @@ def schema(
         sys.stdout.write(text if text.endswith("\n") else text + "\n")
         return
     _write_new(out, text, force=True)
+    if as_json:
+        print_json({"file": str(out)})
+        return
     console = stdout()
     console.print(Text.assemble(("✓ ", "bold green"), f"wrote {clean(str(out))}"), soft_wrap=True)
     console.print(

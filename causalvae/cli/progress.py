@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterable, Mapping
-from types import TracebackType
+from importlib import import_module
+from types import ModuleType, TracebackType
 from typing import Any, Literal, Protocol, Self
 
 from rich.cells import cell_len
@@ -17,6 +19,9 @@ from causalvae.cli.console import clean, stderr
 
 # In a log, a long stage is heard of this often.
 _LOG_SECONDS = 60.0
+# In a log, a stage that lasts longer than this is announced, and an uncounted one shorter than that is left out.
+_FIRST_SECONDS = 2.0
+_SHORTEST = 0.1
 
 
 class Step(Protocol):
@@ -62,12 +67,16 @@ class TimeColumn(ProgressColumn):
     max_refresh = 0.5
 
     def render(self, task: Task) -> Text:
-        """As `1 min 15 s left`; nothing before it is known."""
+        """As `1 min 15 s left`; before that is known, the time so far."""
         if task.finished:
             return Text(f"{format_seconds(task.finished_time or 0.0)}", style="progress.elapsed")
         left = task.fields.get("left")
         left = task.time_remaining if left is None else left
-        return Text("" if left is None else f"{format_seconds(left)} left", style="progress.remaining")
+        if left is None:
+            # What cannot be counted shows that it still goes on.
+            elapsed = task.elapsed or 0.0
+            return Text(format_seconds(elapsed) if elapsed >= 1 else "", style="progress.elapsed")
+        return Text(f"{format_seconds(left)} left", style="progress.remaining")
 
 
 class CountColumn(ProgressColumn):
@@ -144,6 +153,14 @@ class ProgressView(_Bars):
         self._began: dict[str, float] = {}
         self._told: dict[str, float] = {}
         self._finished: set[str] = set()
+        self._waiting: dict[str, threading.Timer] = {}
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        for timer in self._waiting.values():
+            timer.cancel()
+        super().__exit__(kind, error, traceback)
 
     def tell(self, step: Step) -> None:
         """Show how far a stage has come."""
@@ -183,13 +200,22 @@ class ProgressView(_Bars):
         self._bars.update(self._tasks[stage], completed=done, total=total, rate=rate, left=left)
 
     def _show_line(self, stage: str, done: int, total: int, unit: str, rate: float | None, left: float | None) -> None:
-        """A line when a stage is done, and now and then while it lasts: a log is no place for a moving bar."""
+        """A line when a stage is done, one when it has lasted two seconds, and one a minute."""
         now = time.perf_counter()
+        if stage not in self._began and done < total:
+            timer = threading.Timer(_FIRST_SECONDS, self._console.print, (clean(f"{stage} ..."),), {"soft_wrap": True})
+            timer.daemon = True
+            self._waiting[stage] = timer
+            timer.start()
         began = self._began.setdefault(stage, now)
         told = self._told.setdefault(stage, now)
         if done >= total:
             self._finished.add(stage)
+            if stage in self._waiting:
+                self._waiting.pop(stage).cancel()
             seconds = now - began
+            if seconds < _SHORTEST and total == 1:
+                return
             counted = f"{total:,} {unit} in " if total > 1 else ""
             speed = f", {format_rate(done / seconds)} {unit}/s" if seconds > 0.5 and total > 1 else ""
             self._console.print(clean(f"{stage}: {counted}{seconds:.1f} s{speed}"), soft_wrap=True)
@@ -197,6 +223,15 @@ class ProgressView(_Bars):
             self._told[stage] = now
             words = f"{stage}: {done:,}/{total:,} {unit}, {format_rate(rate)} {unit}/s, {format_seconds(left)} left"
             self._console.print(clean(words), soft_wrap=True)
+
+
+def load_libraries(view: ProgressView) -> ModuleType:
+    """The package with what its commands need: torch and DoWhy take seconds to import, so the view shows it."""
+    view.show("loading libraries", 0, 1, "steps")
+    package = import_module("causalvae")
+    import_module("causalvae.studying")
+    view.show("loading libraries", 1, 1, "steps")
+    return package
 
 
 class _BarAboveTerms(Progress):

@@ -63,17 +63,12 @@ def run(
     quiet: QuietOption = False,
 ) -> None:
     """Run a spec from text to report."""
-    from causalvae.cli.progress import ProgressView
+    from causalvae.cli.progress import ProgressView, load_libraries
 
     with ProgressView(quiet) as progress:
-        progress.show("loading", 0, 1, "libraries")
-        # torch and dowhy take seconds to import: a reader should see that something happens.
-        import causalvae
-
-        start = causalvae.run
-        progress.show("loading", 1, 1, "libraries")
+        causalvae = load_libraries(progress)
         with causalvae.allow_code(allow_code):
-            outcome = start(spec, out=out, on_progress=progress.tell)
+            outcome = causalvae.run(spec, out=out, on_progress=progress.tell)
 
     failing = {None: (), Strictness.REFUTED: _FALSE, Strictness.SUPPORTED: (*_FALSE, "inconclusive")}[strict]
     failed = any(verdict.status in failing for verdict in outcome.results.verdicts)
@@ -140,11 +135,11 @@ def train(
     quiet: QuietOption = False,
 ) -> None:
     """Train a network, going on where an earlier run stopped."""
-    from causalvae.cli.progress import TrainingView, format_seconds
+    from causalvae.cli.progress import ProgressView, TrainingView, format_seconds, load_libraries
 
+    with ProgressView(quiet) as loading:
+        causalvae = load_libraries(loading)
     with TrainingView(quiet) as progress:
-        import causalvae
-
         outcome = causalvae.train(spec, out, progress.tell)
     if as_json:
         print_json(

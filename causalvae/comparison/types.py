@@ -110,3 +110,6 @@ class Comparison:
     warnings: tuple[str, ...] = ()
     correlations: tuple[RankCorrelation, ...] = ()
     too_few: str = ""
+
+    def __repr__(self) -> str:
+        return f"Comparison({self.name!r}: {', '.join(side.name for side in self.sides)})"

@@ -105,6 +105,9 @@ class Measurements:
     subspaces: pd.DataFrame = field(default_factory=pd.DataFrame)
     contrasts: pd.DataFrame = field(default_factory=pd.DataFrame)
 
+    def __repr__(self) -> str:
+        return f"Measurements({self.plan.name!r}: {len(self.pairs):,} pairs)"
+
     def open_table(self) -> OutcomeTable:
         """The outcomes as they are now, to be read arm by arm."""
         return MemoryTable(self.outcomes)

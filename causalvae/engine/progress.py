@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 
@@ -37,6 +38,14 @@ OnProgress = Callable[[Progress], None]
 
 def ignore_progress(progress: Progress) -> None:
     """Report to nobody."""
+
+
+@contextmanager
+def one_step(tell: OnProgress, stage: str) -> Iterator[None]:
+    """Report a stage that cannot be counted: that it began, and that it is done."""
+    tell(Progress(stage, 0, 1, "steps"))
+    yield
+    tell(Progress(stage, 1, 1, "steps"))
 
 
 # Seconds over which the pace is taken: long enough to level out what takes long and what is left out at once.

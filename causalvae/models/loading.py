@@ -62,6 +62,10 @@ class Model:
     probes: Tensor
     unused: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        parameters = sum(value.numel() for value in self.vae.parameters())
+        return f"Model({len(self.components.sites)} components, {parameters:,} parameters)"
+
 
 def load_model(
     section: ModelSection,

@@ -493,6 +493,9 @@ class Plan:
     contrasts: tuple[Contrast, ...] = ()
     claims: dict[str, ClaimDesign] = field(default_factory=dict)
 
+    def __repr__(self) -> str:
+        return f"Plan({self.name!r}: {len(self.cohorts)} cohorts, {len(self.arms):,} arms)"
+
     @property
     def outputs(self) -> tuple[str, ...]:
         """What the network must be run for: the latent where an attribute is one, the output unless runs stop there."""

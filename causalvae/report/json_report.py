@@ -33,12 +33,12 @@ def render_json(results: Results) -> str:
     return json_text(to_json_dict(results), indent=1, ensure_ascii=False, allow_nan=False)
 
 
-def load_results(folder: Path) -> Results:
+def load_results(folder: str | Path) -> Results:
     """Read the results of a run.
 
     Parameters
     ----------
-    folder : Path
+    folder : str or Path
         A run's folder, or the path of its ``results.json``.
 
     Raises
@@ -46,6 +46,7 @@ def load_results(folder: Path) -> Results:
     CausalVAEError
         CV450 where there is no such file, CV451 where it is not what was written, or not JSON of this schema.
     """
+    folder = Path(folder)
     path = folder / FILE_NAME if folder.is_dir() else folder
     try:
         content = read_json(path)

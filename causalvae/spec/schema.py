@@ -388,6 +388,12 @@ class Spec(Section):
     def _short_form(cls, value: Any) -> Any:
         return _long_mapping(value)
 
+    def __repr__(self) -> str:
+        return (
+            f"Spec({self.name!r}: {len(self.interventions)} interventions, {len(self.hypotheses)} hypotheses, "
+            f"digest {self.digest})"
+        )
+
     @property
     def digest(self) -> str:
         """Content hash of the resolved spec, apart from what it is compared with."""

@@ -64,6 +64,9 @@ class StudyResults:
     confidence: float = 0.95
     apart: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        return f"StudyResults({self.name!r}: {len(self.cells)} networks)"
+
     @property
     def measures(self) -> tuple[str, ...]:
         """Names of the measures that any network has, in order."""

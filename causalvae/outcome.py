@@ -1,0 +1,124 @@
+"""A finished run: its results, its folder, and its findings as pandas tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, fields, is_dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from causalvae.alignment.types import PairCheck
+from causalvae.circuits.types import ClaimTest, Verdict
+from causalvae.effects.types import Estimate, UnitRole
+from causalvae.report.json_report import FILE_NAME, load_results
+from causalvae.report.write import FILES
+from causalvae.results import Results
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class RunOutcome:
+    """What `run` and `load_run` give.
+
+    Parameters
+    ----------
+    results : Results
+    folder : Path
+        The run's folder.
+    reports : dict
+        Format -> path of the report.
+
+    Examples
+    --------
+    >>> outcome = causalvae.load_run("runs/dsprites-scale/0123456789abcdef")  # doctest: +SKIP
+    >>> outcome.estimates.query("estimand == 'mediated_share'")  # doctest: +SKIP
+    """
+
+    results: Results
+    folder: Path
+    reports: dict[str, Path]
+
+    @property
+    def estimates(self) -> pd.DataFrame:
+        """One row for each estimate; the columns are the fields of `causalvae.effects.types.Estimate`."""
+        return as_frame(self.results.estimates, Estimate)
+
+    @property
+    def verdicts(self) -> pd.DataFrame:
+        """One row for each hypothesis; the columns are the plain fields of `causalvae.circuits.types.Verdict`."""
+        return as_frame(self.results.verdicts, Verdict)
+
+    @property
+    def tests(self) -> pd.DataFrame:
+        """One row for each test of a hypothesis, which the first column names."""
+        found = [(verdict.hypothesis, test) for verdict in self.results.verdicts for test in verdict.tests]
+        frame = as_frame((test for _, test in found), ClaimTest)
+        frame.insert(0, "hypothesis", [name for name, _ in found])
+        return frame
+
+    @property
+    def edges(self) -> pd.DataFrame:
+        """One row for each ordered pair of nodes that was tested: data, network and mapping in columns of their own."""
+        alignment = self.results.alignment
+        return as_frame(() if alignment is None else alignment.pairs, PairCheck)
+
+    @property
+    def units(self) -> pd.DataFrame:
+        """One row for each perturbed or patched unit: what it moves, and whether that is one factor or several."""
+        return as_frame(self.results.units, UnitRole)
+
+    def __repr__(self) -> str:
+        return f"RunOutcome({self.results!r}, folder={str(self.folder)!r})"
+
+
+def as_frame(rows: Iterable[Any], kind: type) -> pd.DataFrame:
+    """Records of one dataclass as a table, one row each.
+
+    Parameters
+    ----------
+    rows : iterable of `kind`
+    kind : type
+        A dataclass. Its fields are the columns. The fields of a record in a field are columns named ``field.inner``;
+        fields that hold several records are left out.
+    """
+    import pandas as pd
+
+    held = [_flat(row) for row in rows]
+    columns = dict.fromkeys(name for row in held for name in row) if held else [field.name for field in fields(kind)]
+    return pd.DataFrame(held, columns=list(columns))
+
+
+def _flat(record: Any, prefix: str = "") -> dict[str, Any]:
+    row: dict[str, Any] = {}
+    for field in fields(record):
+        value = getattr(record, field.name)
+        if is_dataclass(value):
+            row |= _flat(value, f"{prefix}{field.name}.")
+        elif (
+            value is None
+            or isinstance(value, bool | int | float | str)
+            or (isinstance(value, tuple) and all(isinstance(item, str) for item in value))
+        ):
+            row[prefix + field.name] = value
+    return row
+
+
+def load_run(folder: str | Path) -> RunOutcome:
+    """Read a finished run from its folder; nothing is run and no network is loaded.
+
+    Parameters
+    ----------
+    folder : str or Path
+        A run's folder, as `causalvae run` prints it, or the path of its ``results.json``.
+
+    Raises
+    ------
+    CausalVAEError
+        CV450 where there are no results, CV451 where they cannot be read.
+    """
+    path = Path(folder)
+    results = load_results(path)
+    home = path.parent if path.name == FILE_NAME else path
+    return RunOutcome(results, home, {name: home / file for name, file in FILES.items() if (home / file).is_file()})
