@@ -96,13 +96,15 @@ def _flat(record: Any, prefix: str = "") -> dict[str, Any]:
         value = getattr(record, field.name)
         if is_dataclass(value):
             row |= _flat(value, f"{prefix}{field.name}.")
-        elif (
-            value is None
-            or isinstance(value, bool | int | float | str)
-            or (isinstance(value, tuple) and all(isinstance(item, str) for item in value))
-        ):
+        elif _is_plain(value):
             row[prefix + field.name] = value
     return row
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, tuple):
+        return all(isinstance(item, str) for item in value)
+    return value is None or isinstance(value, bool | int | float | str)
 
 
 def load_run(folder: str | Path) -> RunOutcome:

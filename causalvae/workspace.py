@@ -109,7 +109,7 @@ def open_workspace(spec: Spec, folder: Path, tell: OnProgress = ignore_progress)
     """
     files = (*spec.model.files, *spec.data.files)
     stamps = tuple(_stamp(locate(folder, file)) for file in files if file is not None)
-    return _open(spec.digest, stamps, _Held(spec), folder.resolve())
+    return _open(spec.digest, stamps, _Held(spec, tell), folder.resolve())
 
 
 def _stamp(path: Path) -> tuple[int, int]:

@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-import click
 import typer
 from rich.text import Text
 from typer.core import TyperGroup
@@ -61,10 +60,16 @@ class ForgivingGroup(TyperGroup):
             return super().main(given, *more, **extra)
         try:
             code = super().main(given, *more, **{**extra, "standalone_mode": False})
-        except click.ClickException as error:
-            wrong = CausalVAEError("CV417", error.format_message(), "`causalvae COMMAND --help` lists what it takes.")
+        except Exception as error:
+            if not _is_command_lines(error):
+                raise
+            wrong = CausalVAEError(
+                "CV417",
+                error.format_message(),  # type: ignore[attr-defined]
+                "`causalvae COMMAND --help` lists what it takes.",
+            )
             print_json(failure_of(wrong))
-            sys.exit(error.exit_code)
+            sys.exit(error.exit_code)  # type: ignore[attr-defined]
         sys.exit(code if isinstance(code, int) else 0)
 
     def invoke(self, ctx: Any) -> Any:
@@ -86,8 +91,7 @@ class ForgivingGroup(TyperGroup):
             raise typer.Exit(_SIGNALLED + _PIPE) from None
         except Exception as error:
             # The command line's own exceptions (wrong option, exit code) print themselves.
-            foreign = type(error).__module__.split(".")[0] in ("typer", "click")
-            if foreign or ctx.params.get("debug"):
+            if _is_command_lines(error) or ctx.params.get("debug"):
                 raise
             told = as_coded(error)
             show_error(told)
@@ -134,6 +138,11 @@ def as_coded(error: Exception) -> CausalVAEError:
         f"{type(error).__name__}: {first_line(error)}",
         "This is an error in causalvae. `causalvae --debug ...` shows where it happened; please report it with that.",
     )
+
+
+def _is_command_lines(error: Exception) -> bool:
+    """Whether an error is the command line's own, such as a wrong option; typer brings its own copy of click."""
+    return type(error).__module__.split(".")[0] in ("typer", "click")
 
 
 def _wants_json(arguments: list[str]) -> bool:

@@ -1,0 +1,85 @@
+"""A run from Python: read back from its folder, its findings as pandas tables, names and representations."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import causalvae
+
+SPEC = """
+spec: causalvae/v1
+name: small
+model: {source: zoo, weights: "builtin://dsprites-tcvae"}
+data: {source: dsprites, samples: 24, seed: 7}
+graph:
+  factors: [scale, x]
+  attributes: {area: {readout: area}, cx: {readout: centroid, axis: x}}
+  edges: [scale -> area, x -> cx]
+mapping: {scale: "latent[8]"}
+interventions:
+  - {name: resize, input: {factor: scale}}
+  - {name: via, mediation: {treatment: resize, mediators: [$scale], outcomes: [area]}}
+hypotheses:
+  - {name: carried, treatment: resize, circuit: [$scale], outcome: area, expect: {mediated_share: {at_least: 0.7}}, multiverse: false}
+estimation: {bootstrap: 100, dowhy: false}
+alignment: {samples: 48}
+execution: {controls: false}
+report: {formats: [json, markdown]}
+"""
+
+
+@pytest.fixture(scope="module")
+def outcome(tmp_path_factory: pytest.TempPathFactory) -> causalvae.RunOutcome:
+    folder = tmp_path_factory.mktemp("outcome")
+    (folder / "spec.yaml").write_text(SPEC, encoding="utf-8")
+    return causalvae.run(str(folder / "spec.yaml"), out=str(folder / "runs"))
+
+
+def test_a_run_is_read_back_from_its_folder(outcome: causalvae.RunOutcome) -> None:
+    for place in (outcome.folder, str(outcome.folder), outcome.folder / "results.json"):
+        again = causalvae.load_run(place)
+        assert again.folder == outcome.folder
+        assert again.reports == outcome.reports
+        assert again.results.verdicts == outcome.results.verdicts
+        assert again.estimates.equals(outcome.estimates)
+
+
+def test_findings_are_tables(outcome: causalvae.RunOutcome) -> None:
+    results = outcome.results
+    estimates = outcome.estimates
+    assert len(estimates) == len(results.estimates) > 0
+    row = estimates.query("estimand == 'total_effect' and outcome == 'area' and owner == 'intervention:via'")
+    (exact,) = [
+        e for e in results.estimates if (e.estimand, e.outcome, e.owner) == ("total_effect", "area", "intervention:via")
+    ]
+    assert row["value"].tolist() == [exact.value]
+    assert estimates["value"].dtype == float
+    assert outcome.verdicts.set_index("hypothesis").loc["carried", "status"] == results.verdicts[0].status
+    assert set(outcome.tests["hypothesis"]) == {"carried"}
+    assert len(outcome.tests) == len(results.verdicts[0].tests)
+    assert results.alignment is not None
+    assert len(outcome.edges) == len(results.alignment.pairs) > 0
+    first = results.alignment.pairs[0]
+    assert first.data is not None
+    assert outcome.edges.loc[0, "data.value"] == first.data.value
+    # No unit was perturbed: the table is empty and has its columns all the same.
+    assert outcome.units.empty
+    assert {"component", "role", "breadth"} <= set(outcome.units.columns)
+
+
+def test_a_folder_without_results_is_named(tmp_path: Path) -> None:
+    with pytest.raises(causalvae.CausalVAEError) as refused:
+        causalvae.load_run(tmp_path)
+    assert refused.value.code == "CV450"
+
+
+def test_public_names_and_short_representations(outcome: causalvae.RunOutcome) -> None:
+    assert dir(causalvae) == sorted(causalvae.__all__)
+    assert all(getattr(causalvae, name) is not None for name in dir(causalvae))
+    spec = causalvae.load_spec(outcome.folder / "spec.yaml")
+    plan = causalvae.compile_plan(spec, str(outcome.folder))
+    for value in (outcome, outcome.results, outcome.results.verdicts[0], spec, plan):
+        assert len(repr(value)) < 300, repr(value)
+        assert "\n" not in repr(value)
