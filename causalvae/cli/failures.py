@@ -68,7 +68,7 @@ class ForgivingGroup(TyperGroup):
                 error.format_message(),  # type: ignore[attr-defined]
                 "`causalvae COMMAND --help` lists what it takes.",
             )
-            print_json(failure_of(wrong))
+            _print_failure(wrong)
             sys.exit(error.exit_code)  # type: ignore[attr-defined]
         sys.exit(code if isinstance(code, int) else 0)
 
@@ -84,7 +84,7 @@ class ForgivingGroup(TyperGroup):
             stopped = _stopped(given[0] if given else "", number)
             stderr().print(f"{stopped.message} {stopped.remedy}".strip())
             if as_json:
-                print_json(failure_of(stopped))
+                _print_failure(stopped)
             raise typer.Exit(_SIGNALLED + number) from None
         except BrokenPipeError:
             _silence()
@@ -96,7 +96,7 @@ class ForgivingGroup(TyperGroup):
             told = as_coded(error)
             show_error(told)
             if as_json:
-                print_json(failure_of(told))
+                _print_failure(told)
             raise typer.Exit(told.exit_code) from None
 
 
@@ -149,6 +149,16 @@ def _wants_json(arguments: list[str]) -> bool:
     """Whether ``--json`` is among the options; what follows ``--`` are arguments."""
     options = arguments[: arguments.index("--")] if "--" in arguments else arguments
     return "--json" in options
+
+
+def _print_failure(error: CausalVAEError) -> None:
+    """Write a failure to standard output as one JSON object, where standard output can be written at all."""
+    try:
+        print_json(failure_of(error))
+        sys.stdout.flush()
+    except OSError:
+        # The error itself has been shown on standard error.
+        _silence()
 
 
 def failure_of(error: CausalVAEError) -> dict[str, Any]:

@@ -64,8 +64,8 @@ def measured_of(forecast: Forecast) -> tuple[CostRow, ...]:
 def told(invoke, starter: Path, monkeypatch: pytest.MonkeyPatch):
     def tell(explained: Explained, *options: str, captured_by: str = "torch.export") -> str:
         plan = replace(make_plan(), captured_by=captured_by)
-        monkeypatch.setattr(causalvae, "compile_plan", lambda spec, folder: plan, raising=False)
-        monkeypatch.setattr(causalvae, "explain", lambda spec, plan, folder, out: explained, raising=False)
+        monkeypatch.setattr(causalvae, "compile_plan", lambda spec, folder, tell: plan, raising=False)
+        monkeypatch.setattr(causalvae, "explain", lambda spec, plan, folder, out, tell: explained, raising=False)
         done = invoke("plan", starter, "--explain", *options)
         assert done.exit_code == 0, done.output
         return str(done.stdout)

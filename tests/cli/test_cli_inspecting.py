@@ -88,7 +88,7 @@ def test_components(invoke, starter: Path, monkeypatch: pytest.MonkeyPatch) -> N
         FakeSite("encoder.conv1", "encoder", "Conv2d", (32, 32, 32)),
         FakeSite("latent", "latent", "latent", (10,)),
     )
-    monkeypatch.setattr(causalvae, "list_components", lambda spec, folder: sites, raising=False)
+    monkeypatch.setattr(causalvae, "list_components", lambda spec, folder, tell: sites, raising=False)
     done = invoke("components", starter)
     assert done.exit_code == 0
     assert "32 x 32 x 32" in done.stdout
@@ -118,7 +118,7 @@ def make_plan() -> Plan:
 
 def test_plan_reads_like_explain(invoke, starter: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plan = make_plan()
-    monkeypatch.setattr(causalvae, "compile_plan", lambda spec, folder: plan, raising=False)
+    monkeypatch.setattr(causalvae, "compile_plan", lambda spec, folder, tell: plan, raising=False)
     done = invoke("plan", starter)
     assert done.exit_code == 0
     for words in ("3 arms, 192 rows", "do(scale = another level), rising; others hold", "hypothesis:h", "256 → 192"):
