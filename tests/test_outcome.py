@@ -22,7 +22,12 @@ interventions:
   - {name: resize, input: {factor: scale}}
   - {name: via, mediation: {treatment: resize, mediators: [$scale], outcomes: [area]}}
 hypotheses:
-  - {name: carried, treatment: resize, circuit: [$scale], outcome: area, expect: {mediated_share: {at_least: 0.7}}, multiverse: false}
+  - name: carried
+    treatment: resize
+    circuit: [$scale]
+    outcome: area
+    expect: {mediated_share: {at_least: 0.7}}
+    multiverse: false
 estimation: {bootstrap: 100, dowhy: false}
 alignment: {samples: 48}
 execution: {controls: false}
