@@ -68,7 +68,7 @@ def open_checkpoint(
         fitted = without_prefix(weights, network.state_dict(), section.prefix, section.ignore)
         load_into(network, fitted)
         read = read_own(network, section, stand_in_inputs(input_shape) if inputs is None else inputs, condition)
-        return Opened(read.vae, digest([fitted.digest, source]), {**fitted.facts, **read.facts}, read.unused)
+        return Opened(read.vae, digest([read.digest, source]), {**fitted.facts, **read.facts}, read.unused)
     vae = _named(section, weights, input_shape)
     fitted = without_prefix(weights, vae.state_dict(), section.prefix, section.ignore)
     load_into(vae, fitted)

@@ -16,6 +16,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.func import functional_call
 from torch.overrides import TorchFunctionMode
 
 from causalvae.errors import CausalVAEError
@@ -86,6 +87,10 @@ class HookedNetwork:
         Whether a deep copy is the same function and calls its own modules.
     flops, bytes : float
         Of a whole pass, a row.
+    weights : mapping of str to Tensor, optional
+        Parameters and buffers that take the place of the network's own in every pass.
+    lock : Lock, optional
+        Of another that runs the same modules.
     """
 
     how: How = "hooks"
@@ -100,6 +105,8 @@ class HookedNetwork:
         copyable: bool = True,
         flops: float = 0.0,
         bytes: float = 0.0,
+        weights: Mapping[str, Tensor] | None = None,
+        lock: threading.Lock | None = None,
     ) -> None:
         self.network = network
         self.inputs = tuple(inputs)
@@ -115,7 +122,8 @@ class HookedNetwork:
             **{self.outputs[name]: shape for name, shape in outputs.items()},
             **{call.node: call.shape for call in calls},
         }
-        self._lock = threading.Lock()
+        self._weights = weights
+        self._lock = lock or threading.Lock()
         self._own = threading.local()
 
     def shape(self, name: str) -> tuple[int, ...]:
@@ -185,7 +193,10 @@ class HookedNetwork:
         record = _Pass(calls, edits, keep, len(values[0]))
         found: dict[str, Tensor] = {name: given[name].clone() for name in keep & given.keys()}
         with self._leased() as network, unchecked_distributions(), record.attached_to(network):
-            returned = network(*given.values())
+            if self._weights is None:
+                returned = network(*given.values())
+            else:
+                returned = functional_call(network, dict(self._weights), tuple(given.values()), tie_weights=False)
         missing = must - record.met - given.keys()
         if missing:
             raise unmet(sorted(missing)[0])
@@ -217,16 +228,28 @@ class HookedNetwork:
         if stays and all(dtype in (None, tensor.dtype) for tensor in tensors if tensor.is_floating_point()):
             return self
         network = copy.deepcopy(self.network) if self._copyable else self.network
-        return self._over(network.to(device, dtype))
+        weights = self._weights
+        if weights is not None:
+            weights = {
+                name: value.to(device, dtype if value.is_floating_point() else None) for name, value in weights.items()
+            }
+        return self._over(network.to(device, dtype), weights)
 
     def with_weights_of(self, network: nn.Module) -> HookedNetwork:
-        """The same calls of another network of the same make."""
-        return self._over(network)
+        """The same calls of another network of the same make.
 
-    def _over(self, network: nn.Module) -> HookedNetwork:
+        Where a copy would call modules of the original, as a closure does, the network itself runs over other tensors.
+        """
+        if self._copyable:
+            return self._over(network)
+        return self._over(self.network, tensors_of(network))
+
+    def _over(self, network: nn.Module, weights: Mapping[str, Tensor] | None = None) -> HookedNetwork:
         inputs = {name: self._shapes[name] for name in self.inputs}
         outputs = {name: self._shapes[node] for name, node in self.outputs.items()}
-        return HookedNetwork(network, inputs, outputs, self.calls, self.unused, self._copyable, self.flops, self.bytes)
+        costs = self.flops, self.bytes
+        lock = self._lock if network is self.network else None
+        return HookedNetwork(network, inputs, outputs, self.calls, self.unused, self._copyable, *costs, weights, lock)
 
 
 def copy_modules(network: nn.Module) -> nn.Module:

@@ -79,6 +79,8 @@ class AnalysedNetwork(nn.Module):
         self.decoder = vae.decoder
         if vae.network is not None:
             self.network = vae.network
+        if vae.beside is not None:
+            self.beside = vae.beside
         self.latent = LatentMarks(vae)
         self.sample = sample
         self.outputs = (

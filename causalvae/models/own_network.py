@@ -16,10 +16,13 @@ from causalvae.models.forward_watch import ConstantNoise, Watched, chain_to, sam
 from causalvae.models.network_part import DECODES, ENCODES, Branch, Condition, Link, NetworkPart, find_path, target_of
 from causalvae.models.returned import Leaf, Steps, describe, leaves_of, take
 from causalvae.models.touched import unused_parameters, watch_reads
+from causalvae.models.unregistered import as_tree, find_unregistered
 from causalvae.models.vae import VAE, PosteriorLayout, PosteriorSecond, deviation_of
+from causalvae.models.weights import Weights
 from causalvae.spec.schema import CheckpointModel, OutputSection, PosteriorSection, PythonModel
 
 _ROWS = 4
+_MOST_NAMES = 8
 # Where a codebook usually is, if forward() does not show it.
 _NAMES = ("vq", "vq_layer", "vq_vae", "vector_quantizer", "quantizer", "quantiser", "quantize", "codebook")
 _QUANTISERS = (*_NAMES, *(f"_{name}" for name in _NAMES))
@@ -35,6 +38,8 @@ class OwnNetwork:
     Parameters
     ----------
     vae : VAE
+    digest : str
+        Content hash of the parameters and buffers.
     facts : dict
         How it was read.
     unused : tuple of str
@@ -42,6 +47,7 @@ class OwnNetwork:
     """
 
     vae: VAE
+    digest: str
     facts: dict[str, str]
     unused: tuple[str, ...]
 
@@ -78,9 +84,19 @@ def read_own(
     vae = reader.read()
     touched = watch_reads(lambda: _run(vae, x))
     unused = unused_parameters(network, touched)
+    called = [module for module in touched.modules if not isinstance(module, NetworkPart)]
+    beside = find_unregistered(network, called)
+    if beside:
+        reader.facts["not registered"] = ", ".join(beside)
+        vae.beside = as_tree(beside)
+    elif not reader.is_sure:
+        reader.check_idle_heads(unused)
     network.train(mode)
-    found = reader.plain(vae, touched.reads) or vae
-    return OwnNetwork(found.train(mode), reader.facts, unused)
+    found = (None if beside else reader.plain(vae, touched.reads)) or vae
+    state = {name: value.detach().cpu() for name, value in network.state_dict().items()}
+    if vae.beside is not None:
+        state |= {f"beside.{name}": value.detach().cpu() for name, value in vae.beside.state_dict().items()}
+    return OwnNetwork(found.train(mode), Weights(state, {}, "").digest, reader.facts, unused)
 
 
 def _run(vae: VAE, scaled: Tensor) -> object:
@@ -126,6 +142,8 @@ class _Reader:
         self.condition = Condition(outputs, section.input_range) if condition else None
         self.output_shape = (outputs, *x.shape[2:])
         self.facts = {"encoder": self.encode, "decoder": self.decode}
+        # Whether forward(), a pair of tensors or the spec says how the posterior is read.
+        self.is_sure = True
 
     def read(self) -> VAE:
         """The network as a VAE."""
@@ -166,6 +184,23 @@ class _Reader:
             latent_layer=layer,
             decoder_reads_input=decoder.condition is not None,
             network=self.network,
+        )
+
+    def check_idle_heads(self, unused: Sequence[str]) -> None:
+        """Raise CV140 for a posterior that is read off one tensor while layers lie idle that may be its heads."""
+        weights = {name: value for name, value in self.network.named_parameters() if name in unused and value.ndim > 1}
+        heads = [name for name, value in weights.items() if len(value) == self.latents]
+        heads = heads if len(heads) > 1 else [name for name, value in weights.items() if len(value) == 2 * self.latents]
+        if not heads:
+            return
+        raise CausalVAEError(
+            "CV140",
+            f"{self.encode} returns one tensor, and neither part uses "
+            f"{' and '.join(name.rpartition('.')[0] or name for name in heads[:_MOST_NAMES])}: mean and log-variance "
+            "may be theirs. forward() cannot be run on the inputs alone to see.",
+            "Give the network a method encode(x) that returns mean and log-variance, or declare posterior.layout "
+            "(chunk, interleaved or point) if the one tensor is all.",
+            "model.posterior",
         )
 
     def plain(self, vae: VAE, reads: Callable[[Tensor], bool]) -> VAE | None:
@@ -379,6 +414,7 @@ class _Reader:
         leaf = (fitting or leaves)[0]
         layout = self.posterior.layout
         if layout == "auto":
+            self.is_sure = False
             layout = "point" if leaf.value.shape[1] == self.latents else "chunk"
         elif layout == "heads":
             raise CausalVAEError(
@@ -429,6 +465,7 @@ class _Reader:
             if self.posterior.layout == "auto" and value.shape[1] == 2 * self.latents:
                 starts.append((_Encoding((Branch(leaf.steps),), "interleaved", self._second_of(None)), value[:, 0::2]))
             starts.append((_Encoding((Branch(leaf.steps),), "point"), value))
+        self.is_sure = True
         for encoding, mean in starts:
             chain = chain_to(self.network, still, still.latent, [mean])
             if chain is None:

@@ -16,7 +16,7 @@ from causalvae.digest import digest
 from causalvae.errors import CausalVAEError, first_line
 from causalvae.models.opened import Opened
 from causalvae.models.own_network import read_own
-from causalvae.models.weights import Weights, load_into, read_weights, without_prefix
+from causalvae.models.weights import load_into, read_weights, without_prefix
 from causalvae.spec.schema import PythonModel
 from causalvae.trust import refuse_code
 
@@ -48,8 +48,7 @@ def open_python_model(section: PythonModel, folder: Path, inputs: Tensor, condit
         load_into(network, weights)
         facts |= weights.facts
     read = read_own(network, section, inputs, condition)
-    state = Weights({name: value.detach().cpu() for name, value in network.state_dict().items()}, {}, section.factory)
-    return Opened(read.vae, digest([state.digest, source]), {**facts, **read.facts}, read.unused)
+    return Opened(read.vae, digest([read.digest, source]), {**facts, **read.facts}, read.unused)
 
 
 def make_network(where: str, arguments: dict[str, Any], folder: Path) -> tuple[nn.Module, str]:

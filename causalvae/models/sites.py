@@ -11,8 +11,8 @@ from causalvae.models.operators import ACTIVATIONS, OperatorGraph
 
 _PARTS = {"mean": "posterior mean", "logvar": "posterior log-variance", "exogenous": "before the latent layer"}
 _STAGES: dict[str, Stage] = {"encoder": "encoder", "latent_layer": "latent", "decoder": "decoder"}
-# Where an `AnalysedNetwork` holds a network whose methods are its parts.
-NETWORK = "network."
+# Where an `AnalysedNetwork` holds a network whose methods are its parts, and modules that it does not register itself.
+NETWORK = ("network.", "beside.")
 PART = "part of the network"
 # What an address that begins with these names already means.
 _RESERVED = ("latent", "latent_layer", "code", "input", "output")
@@ -109,7 +109,7 @@ def address_of(path: str, stage: Stage | None) -> str:
         In the `AnalysedNetwork`.
     stage : {"encoder", "latent", "decoder"} or None
     """
-    own = path.removeprefix(NETWORK)
+    own = path.partition(".")[2] if path.startswith(NETWORK) else path
     return f"{stage}.{own}" if own != path and stage and own.split(".")[0] in _RESERVED else own
 
 

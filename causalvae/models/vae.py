@@ -100,6 +100,11 @@ class VAE(nn.Module):
         What encoder, latent layer and decoder call the methods and modules of, where they have none of their own. It is
         registered here, so that every parameter has one path.
 
+    Attributes
+    ----------
+    beside : nn.Module or None
+        Modules that `network` calls and does not register itself, such as those in a plain list, under their paths.
+
     Raises
     ------
     CausalVAEError
@@ -144,6 +149,7 @@ class VAE(nn.Module):
         self.groups = dict(groups or {})
         self.sigma: Sigma = sigma
         self.network = network
+        self.beside: nn.Module | None = None
         if sigma == "learned":
             if likelihood != "gaussian":
                 raise ValueError("only a Gaussian likelihood has a sigma to learn")

@@ -263,6 +263,26 @@ class BoundVAE(nn.Module):
         return self.decoder(draw(*self.encoder(x).chunk(2, dim=1)))
 
 
+class PlainListVAE(nn.Module):
+    """Layers in a plain list and in a closure, of which torch knows nothing."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = [nn.Linear(64, 12), nn.Linear(12, 2 * LATENTS)]
+        last = nn.Linear(12, 64)
+        self.grow = nn.Linear(LATENTS, 12)
+        self.finish = lambda h: last(torch.relu(h)).view(-1, *IMAGE)
+
+    def encode(self, x: Tensor) -> Tensor:
+        h = x.flatten(1)
+        for layer in self.layers:
+            h = layer(torch.tanh(h))
+        return h
+
+    def decode(self, z: Tensor) -> Tensor:
+        return self.finish(self.grow(z))
+
+
 class SharedVAE(nn.Module):
     """One block in both parts, twice in the first; a layer called `latent`; a classifier that neither part uses."""
 
@@ -444,6 +464,7 @@ TUTORIALS: dict[str, Tutorial] = {
     "codebook, codes second": Tutorial(partial(VQMethods, "qcl"), quantised, layout="point"),
     "codebook of modules": Tutorial(VQModules, zalando, layout="point"),
     "bound methods": Tutorial(BoundVAE, partial(halves, "encoder", lambda net, z: net.decoder(z)), layout="chunk"),
+    "plain list": Tutorial(PlainListVAE, partial(halves, "encode", lambda net, z: net.decode(z)), layout="chunk"),
     "shared block": Tutorial(
         SharedVAE,
         partial(halves, "inference", lambda net, z: net.generate(z)["recon"]),
