@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import textwrap
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from typing import Any, Literal
 
 from causalvae.errors import CausalVAEError
@@ -19,6 +22,8 @@ _ANSI = {"error": "\x1b[1;31m", "warning": "\x1b[1;33m", "place": "\x1b[36m", "h
 _RESET = "\x1b[0m"
 _MOST_CHOICES = 400
 _FAR = 400
+# How many names `nearest` may still be compared with; None without a limit.
+_COMPARISONS: ContextVar[list[int] | None] = ContextVar("causalvae_comparisons", default=None)
 
 
 @dataclass(frozen=True)
@@ -184,6 +189,11 @@ def nearest(name: str, choices: Iterable[str]) -> str:
     known = list(choices)
     if not 0 < len(name) <= 100 or len(known) > _MOST_CHOICES:
         return ""
+    left = _COMPARISONS.get()
+    if left is not None:
+        left[0] -= len(known)
+        if left[0] < 0:
+            return ""
     folded = {choice.casefold(): choice for choice in reversed(known)}
     if name.casefold() in folded:
         return folded[name.casefold()]
@@ -193,13 +203,29 @@ def nearest(name: str, choices: Iterable[str]) -> str:
     return folded[matches[0]] if matches else ""
 
 
+@contextmanager
+def few_comparisons(most: int = 100_000) -> Iterator[None]:
+    """Let `nearest` compare at most so many names inside: thousands of faults need no suggestion each."""
+    token = _COMPARISONS.set([most])
+    try:
+        yield
+    finally:
+        _COMPARISONS.reset(token)
+
+
 def list_choices(choices: Iterable[str], word: str = "or", most: int = 40) -> str:
     """Names as a reader would list them, joined by `word`, at most `most`."""
-    names = [show_text(name) for name in choices]
+    return _list(tuple(choices), word, most)
+
+
+@lru_cache(maxsize=64)
+def _list(choices: tuple[str, ...], word: str, most: int) -> str:
+    # Kept, since thousands of faults may name the same choices.
+    names = [show_text(name) for name in choices[:most]]
     if not names:
         return "none"
-    if len(names) > most:
-        return ", ".join(names[:most]) + f" and {len(names) - most} more"
+    if len(choices) > most:
+        return ", ".join(names) + f" and {len(choices) - most} more"
     return names[0] if len(names) == 1 else ", ".join(names[:-1]) + f" {word} {names[-1]}"
 
 

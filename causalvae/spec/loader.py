@@ -14,7 +14,7 @@ from causalvae.errors import CausalVAEError
 from causalvae.files import read_json
 from causalvae.spec.checks import check_draft
 from causalvae.spec.data_checks import check_data
-from causalvae.spec.diagnostics import Diagnostic, Finding, SpecError, field_of
+from causalvae.spec.diagnostics import Diagnostic, Finding, SpecError, few_comparisons, field_of
 from causalvae.spec.draft import draft_plain, draft_spec
 from causalvae.spec.file_checks import check_reads
 from causalvae.spec.places import base_folder, check_place
@@ -254,7 +254,8 @@ def _parse(
         )
         diagnostics.append(_place_text(fault, file, lines))
     elif root is not None:
-        spec, findings = _validate(model, root.to_plain(), folder)
+        with few_comparisons():
+            spec, findings = _validate(model, root.to_plain(), folder)
         # What stands where the text itself is broken was never read: its value is not the user's.
         broken = {(fault.line, fault.column) for fault in text_faults}
         placed = (_place(finding, root, file, lines) for finding in findings)

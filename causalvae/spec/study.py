@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field, PositiveInt
+from pydantic import Field
 
 from causalvae.spec.data_section import DataSection
 from causalvae.spec.disentanglement_section import DisentanglementSection
-from causalvae.spec.section import Flag, Name, Number, Section
+from causalvae.spec.section import Count, Flag, Name, Number, Section
 from causalvae.spec.training import Objective, Optimiser, TrainModel, TrainSpec
 
-SeedList = Annotated[tuple[Annotated[int, Field(ge=0, lt=2**31)], ...], Field(min_length=1, max_length=100)]
+SeedList = Annotated[
+    tuple[Annotated[int, Field(strict=True, ge=0, lt=2**31)], ...], Field(min_length=1, max_length=100)
+]
 
 
 class StudyModel(Section):
@@ -20,7 +22,7 @@ class StudyModel(Section):
     description: str = ""
     objective: Objective
     model: TrainModel | None = Field(default=None, description="The network; that of the data where left out.")
-    steps: PositiveInt | None = Field(default=None, description="Training steps; the study's where left out.")
+    steps: Count | None = Field(default=None, description="Training steps; the study's where left out.")
     apart: Flag = Field(
         default=False,
         description="Leave its networks out of rank correlations, as where latents are of another kind: of a discrete "
@@ -49,8 +51,8 @@ class StudySpec(Section):
     data: dict[Name, StudyData] = Field(min_length=1)
     models: dict[Name, StudyModel] = Field(min_length=1)
     seeds: SeedList = (0,)
-    steps: PositiveInt = 5000
-    batch_size: PositiveInt = 64
+    steps: Count = 5000
+    batch_size: Count = 64
     optimiser: Optimiser = Optimiser()
     scores: DisentanglementSection = Field(
         default=DisentanglementSection(),

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationInfo, field_validator
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError, PydanticKnownError
 
 from causalvae.spec.data_section import DataSection, DspritesData
 from causalvae.spec.perturbations import CausalDiscrepancyObjective
-from causalvae.spec.section import Flag, Fraction
+from causalvae.spec.section import Count, Flag, Fraction, Seed
 from causalvae.spec.system_section import HalfAvaeObjective
 
 # Estimates over pairs of a batch's samples need two; one half of a FactorVAE's batch gives the permuted latents.
@@ -41,7 +41,8 @@ def _suit(architecture: str, objective: str) -> bool:
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
+    # As in the specs of analyses: the text "512" is no number, and numbers are finite.
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True, strict=True, allow_inf_nan=False)
 
 
 class TrainModel(_Section):
@@ -50,7 +51,7 @@ class TrainModel(_Section):
     architecture: Literal[
         "burgess", "mlp", "residual", "audio", "vq", "conditional", "ladder", "grace", "autoregressive", "encoder_free"
     ] = "burgess"
-    latent_dim: PositiveInt = 10
+    latent_dim: Count = 10
     likelihood: Literal["bernoulli", "gaussian"] = Field(
         default="bernoulli",
         description="bernoulli: the output is a probability (a sigmoid); gaussian: it is a mean, with no activation.",
@@ -60,11 +61,11 @@ class TrainModel(_Section):
         description="Standard deviation of a gaussian likelihood in the data's units, one for all numbers of an input; "
         "1 where left out.",
     )
-    codes: PositiveInt | None = Field(default=None, description="vq: entries of the codebook; 64 where left out.")
-    condition: PositiveInt | None = Field(
+    codes: Count | None = Field(default=None, description="vq: entries of the codebook; 64 where left out.")
+    condition: Count | None = Field(
         default=None, description="conditional: how many of the input's last channels (columns) are the condition."
     )
-    levels: PositiveInt | None = Field(
+    levels: Count | None = Field(
         default=None, description="ladder: groups of latents, latent.g1 nearest to the input; 3 where left out."
     )
 
@@ -125,7 +126,7 @@ class AnnealedCapacityObjective(_Warmed):
     name: Literal["annealed_capacity"]
     gamma: PositiveFloat = 100.0
     capacity: PositiveFloat = 25.0
-    anneal_steps: PositiveInt = 30_000
+    anneal_steps: Count = 30_000
 
 
 class BetaTCObjective(_Warmed):
@@ -155,7 +156,7 @@ class AnnealedTCObjective(_Warmed):
     start: PositiveFloat = 20.0
     end: PositiveFloat = 4.0
     kappa: float = Field(default=3.0, ge=1.0)
-    anneal_steps: PositiveInt = 20_000
+    anneal_steps: Count = 20_000
 
 
 class FactorObjective(_Warmed):
@@ -166,8 +167,8 @@ class FactorObjective(_Warmed):
 
     name: Literal["factor_vae"]
     gamma: PositiveFloat = 10.0
-    width: PositiveInt = Field(default=1000, description="Units of each hidden layer of the discriminator.")
-    layers: PositiveInt = Field(default=6, description="Hidden layers of the discriminator.")
+    width: Count = Field(default=1000, description="Units of each hidden layer of the discriminator.")
+    layers: Count = Field(default=6, description="Hidden layers of the discriminator.")
     lr: PositiveFloat = Field(default=1e-4, description="The discriminator's learning rate.")
 
 
@@ -270,10 +271,10 @@ class TrainSpec(_Section):
     )
     objective: Objective
     optimiser: Optimiser = Optimiser()
-    batch_size: PositiveInt = 64
-    steps: PositiveInt
-    checkpoint_every: PositiveInt = 1000
-    seed: int = Field(default=0, ge=0)
+    batch_size: Count = 64
+    steps: Count
+    checkpoint_every: Count = 1000
+    seed: Seed = 0
     execution: TrainExecution = TrainExecution()
     log: TrainLog = TrainLog()
 

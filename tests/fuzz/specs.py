@@ -26,7 +26,7 @@ from causalvae.cli.app import app
 from causalvae.spec.yaml_tree import compose, normalise
 
 ROOT: Final = Path(__file__).parents[2]
-MOST_STEPS: Final = 6_000_000
+MOST_STEPS: Final = 10_000_000
 """Calls of functions that validating one spec of at most 1 MiB may take."""
 
 # A spec that is not done after so many seconds hangs in one call: steps are what is measured.

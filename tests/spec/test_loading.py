@@ -154,3 +154,24 @@ def test_values_name_levels() -> None:
     assert shape.level_of(2.0) == 1
     assert FactorEntry("one", "ordinal", 1, 0.0, 0.0).level_of(0.0) == 0
     assert DATA["dsprites"].factor("size") is None
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "code"),
+    [
+        ("optimiser.lr", "1e400", "CV024"), ("optimiser.lr", '"1e-3"', "CV022"), ("steps", '"10"', "CV022"),
+        ("steps", "9" * 30, "CV024"), ("seed", "9" * 30, "CV024"), ("objective.beta", ".nan", "CV024"),
+        ("optimiser.lr", "true", "CV022"),
+    ],
+)  # fmt: skip
+def test_numbers_of_training_specs_are_finite_numbers(key: str, value: str, code: str) -> None:
+    section, _, name = key.rpartition(".")
+    text = TRAIN
+    if section == "objective":
+        text = text.replace("beta: 6", f"beta: {value}")
+    elif section:
+        text += f"{section}: {{{name}: {value}}}\n"
+    else:
+        text = text.replace("steps: 100\n", "") + f"{name}: {value}\n" + ("" if name == "steps" else "steps: 100\n")
+    _, diagnostics = parse_train_spec(text)
+    assert [(found.code, found.field) for found in diagnostics] == [(code, key)]
