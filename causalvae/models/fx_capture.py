@@ -16,6 +16,7 @@ from torch import Tensor, fx, nn
 from torch.utils._pytree import tree_leaves
 
 from causalvae.errors import CausalVAEError, first_line
+from causalvae.models.batch_rows import check_rows
 from causalvae.models.capture import check_agreement, check_example
 from causalvae.models.fx_calls import ModuleCall, Translated, translate
 from causalvae.models.fx_tracing import ModuleTracer, calls_of
@@ -70,6 +71,7 @@ def capture_by_fx(
             # A function that is wrapped as one operation may branch on values, so other inputs must agree as well.
             for given in filter(None, (example, others)):
                 check_agreement(graph, network, given)
+            check_rows(network, example, outputs)
     except CausalVAEError:
         raise
     except Exception as error:

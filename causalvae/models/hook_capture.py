@@ -10,11 +10,12 @@ import torch
 from torch import Tensor, nn
 
 from causalvae.errors import CausalVAEError, first_line
+from causalvae.models.batch_rows import check_rows
 from causalvae.models.capture import check_example
 from causalvae.models.compiled import compiled_functions
 from causalvae.models.hooked import Call, HookedNetwork, copy_modules
-from causalvae.models.operators import tensors_of
 from causalvae.models.probe import Probe, measure_cost
+from causalvae.models.purity import check_purity
 from causalvae.models.quiet import quiet, unchecked_distributions
 
 
@@ -55,12 +56,11 @@ def capture_by_hooks(
     check_example(example)
     batches = [given for given in (example, others) if given]
     probes = [batch for given in batches for batch in (given, *_alone(given))]
-    before = {name: tensor.clone() for name, tensor in tensors_of(network).items()}
     try:
         with quiet(), unchecked_distributions(), torch.no_grad():
-            _check_repeats(network, example, before)
+            check_purity(network, example, outputs)
             for given in batches:
-                _check_rows(network, given, outputs)
+                check_rows(network, given, outputs)
             calls = _meet(network, probes)
             returned = network(*_cloned(example))
             unused = _unused(network, example)
@@ -100,38 +100,8 @@ def _alone(values: Sequence[Tensor]) -> list[tuple[Tensor, ...]]:
     return [tuple(value[row : row + 1] for value in values) for row in range(len(values[0]))]
 
 
-def _check_repeats(network: nn.Module, example: tuple[Tensor, ...], before: dict[str, Tensor]) -> None:
-    first, second = (network(*_cloned(example)) for _ in range(2))
-    changed = [name for name, tensor in tensors_of(network).items() if not _equal(tensor, before[name])]
-    if changed:
-        raise _refusal(
-            f"forward() changes {', '.join(changed)}.", "A network must not change its own state in evaluation mode."
-        )
-    if not all(_equal(one, other) for one, other in zip(first, second, strict=True)):
-        raise _refusal(
-            "two passes over the same inputs differ in evaluation mode.",
-            "Draw noise outside the network; dropout must obey model.eval().",
-        )
-
-
 def _equal(one: Tensor, other: Tensor) -> bool:
     return one.shape == other.shape and torch.equal(one.nan_to_num(), other.nan_to_num())
-
-
-def _check_rows(network: nn.Module, given: tuple[Tensor, ...], outputs: tuple[str, ...]) -> None:
-    together = network(*_cloned(given))
-    for row, alone in enumerate(_alone(given)):
-        for name, whole, own in zip(outputs, together, network(*_cloned(alone)), strict=True):
-            # A batch of one may take another kernel, so this is held to rounding and not to the bit.
-            slack = 1e-4 * float(whole.abs().max()) + 1e-6
-            if own.shape != whole[row : row + 1].shape or not torch.allclose(
-                own, whole[row : row + 1], rtol=1e-3, atol=slack, equal_nan=True
-            ):
-                raise _refusal(
-                    f"an input's {name} depends on the other inputs of its batch.",
-                    "Decide and normalise within an input, not over the batch, in evaluation mode; "
-                    "torch.where chooses a row at a time.",
-                )
 
 
 def _meet(network: nn.Module, probes: Sequence[tuple[Tensor, ...]]) -> tuple[Call, ...]:

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from causalvae.errors import CausalVAEError, first_line
 from causalvae.models.probe_inputs import stand_in_inputs
+from causalvae.models.purity import copy_or_none
 from causalvae.models.vae import VAE
 
 _ROWS = 3
@@ -31,13 +32,15 @@ def fit_latent(vae: VAE, inputs: Tensor | None = None) -> VAE:
     """
     was_training = vae.training
     vae.eval()
+    # A copy is run: what the network keeps of its first pass must not come from here (see `check_purity`).
+    run = copy_or_none(vae) or vae
     if inputs is None or tuple(inputs.shape[1:]) != tuple(vae.input_shape):
         # A file may say which inputs its network takes; `check_shape` compares them with the data.
         inputs = stand_in_inputs(vae.input_shape)
     x = inputs.float().repeat(_ROWS, *(1 for _ in vae.input_shape))[:_ROWS]
     shape = " x ".join(map(str, vae.input_shape))
     try:
-        encoded = vae.encoder(vae.scale_input(x))
+        encoded = run.encoder(run.scale_input(x.clone()))
     except Exception as error:  # whatever a network raises for a shape that it does not take
         raise _unfit(
             f"the encoder does not take inputs of shape {shape}: {first_line(error)}",
@@ -49,7 +52,7 @@ def fit_latent(vae: VAE, inputs: Tensor | None = None) -> VAE:
         raise _unfit(f"the encoder gives {form}, the spec says {vae.latent_dim}", f"Write latent_dim: {mean.shape[1]}.")
     vae.latent_shape = tuple(mean.shape[1:])
     try:
-        output = vae.decode(vae.pass_on(mean), x)
+        output = run.decode(run.pass_on(mean), x.clone())
     except Exception as error:  # whatever a network raises for a shape that it does not take
         raise _unfit(
             f"the decoder does not take latents of shape {' x '.join(map(str, vae.latent_shape))}: {first_line(error)}",

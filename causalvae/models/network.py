@@ -111,7 +111,7 @@ class AnalysedNetwork(nn.Module):
         """
         vae = self.vae
         scaled = vae.scale_input(x)
-        encoded = self.encoder(scaled)
+        encoded = self.encoder(vae.feed("encoder", scaled))
         if vae.is_point:
             mean = self.latent.mean(encoded)
             found = [mean]
@@ -124,14 +124,15 @@ class AnalysedNetwork(nn.Module):
         if vae.latent_layer is not None:
             z = self.latent.exogenous(z)
             found.append(z)
-            z = self.latent(self.latent_layer(z))
+            z = self.latent(self.latent_layer(vae.feed("latent_layer", z)))
         elif self.sample:
             z = self.latent(z)
         found.append(z)
         if vae.groups:
             z, parts = self._regroup(z)
             found += parts
-        raw = self.decoder(z, scaled) if vae.decoder_reads_input else self.decoder(z)
+        z = vae.feed("decoder", z)
+        raw = self.decoder(z, vae.feed("decoder", scaled)) if vae.decoder_reads_input else self.decoder(z)
         return (*found, vae.activate(raw))
 
     def _regroup(self, z: Tensor) -> tuple[Tensor, list[Tensor]]:

@@ -16,6 +16,7 @@ PosteriorLayout = Literal["chunk", "interleaved", "heads", "point"]
 PosteriorSecond = Literal["logvar", "var", "std", "log_std"]
 OutputActivation = Literal["none", "sigmoid", "tanh"]
 Likelihood = Literal["bernoulli", "gaussian"]
+Part = Literal["encoder", "latent_layer", "decoder"]
 # What a group of latents cannot be called, since these are parts of every latent.
 _PARTS = ("mean", "logvar", "noise", "exogenous")
 Sigma = float | Literal["learned"]
@@ -104,6 +105,9 @@ class VAE(nn.Module):
     ----------
     beside : nn.Module or None
         Modules that `network` calls and does not register itself, such as those in a plain list, under their paths.
+    writing : frozenset of {"encoder", "latent_layer", "decoder"}
+        The parts that write on what they are given (in-place operations): they receive copies. Empty until the network
+        is loaded for analysis.
 
     Raises
     ------
@@ -150,6 +154,7 @@ class VAE(nn.Module):
         self.sigma: Sigma = sigma
         self.network = network
         self.beside: nn.Module | None = None
+        self.writing: frozenset[Part] = frozenset()
         if sigma == "learned":
             if likelihood != "gaussian":
                 raise ValueError("only a Gaussian likelihood has a sigma to learn")
@@ -194,9 +199,13 @@ class VAE(nn.Module):
         low, high = self.input_range
         return x if (low, high) == (0.0, 1.0) else x * (high - low) + low
 
+    def feed(self, part: Part, value: Tensor) -> Tensor:
+        """`value` as `part` is to receive it: a copy, if that part writes on what it is given."""
+        return value.clone() if part in self.writing else value
+
     def encode(self, x: Tensor) -> Posterior:
         """The posterior of `x`, which has shape (batch, *input_shape) and ranges over [0, 1]."""
-        return self.split(self.encoder(self.scale_input(x)))
+        return self.split(self.encoder(self.feed("encoder", self.scale_input(x))))
 
     def activate(self, output: Tensor) -> Tensor:
         """Turn the decoder's raw output into data in [0, 1]."""
@@ -211,17 +220,18 @@ class VAE(nn.Module):
         """What the decoder receives for a mean or sample of the posterior, both of shape (batch, *latent_shape)."""
         if self.latent_layer is None:
             return value
-        latent: Tensor = self.latent_layer(value)
+        latent: Tensor = self.latent_layer(self.feed("latent_layer", value))
         return latent
 
     def decode_raw(self, z: Tensor, x: Tensor | None = None) -> Tensor:
         """The decoder's output before its activation; see `decode`."""
+        z = self.feed("decoder", z)
         if not self.decoder_reads_input:
             raw: Tensor = self.decoder(z)
         elif x is None:
             raise ValueError("this decoder reads the input as well")
         else:
-            raw = self.decoder(z, self.scale_input(x))
+            raw = self.decoder(z, self.feed("decoder", self.scale_input(x)))
         return raw
 
     def decode(self, z: Tensor, x: Tensor | None = None) -> Tensor:

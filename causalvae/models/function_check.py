@@ -1,0 +1,77 @@
+"""Checks that a network is a function of each input alone, before anything is captured or measured."""
+
+from __future__ import annotations
+
+from math import prod
+
+import torch
+from torch import Tensor, nn
+
+from causalvae.errors import CausalVAEError, first_line
+from causalvae.models.batch_rows import ROWS, check_rows
+from causalvae.models.network import AnalysedNetwork
+from causalvae.models.purity import check_purity, find_writing
+from causalvae.models.vae import VAE
+
+# A batch as large as the engine's usual ones, as far as its inputs stay below this many numbers.
+_MANY, _NUMBERS = 96, 4_000_000
+
+
+def check_function(network: AnalysedNetwork, inputs: Tensor) -> None:
+    """Refuse a network that is no function of each input alone; have parts that write on their input given copies.
+
+    Parameters
+    ----------
+    network : AnalysedNetwork
+        Not run before, where it can be helped. `writing` of its VAE is set.
+    inputs : Tensor, shape (n, *input_shape)
+        Samples of the data.
+
+    Raises
+    ------
+    CausalVAEError
+        CV110.
+    """
+    # Tensors of inference mode do not tell whether they were written on.
+    with torch.inference_mode(False), torch.no_grad():
+        try:
+            _check(network, inputs)
+        except CausalVAEError:
+            raise
+        except Exception as error:
+            raise CausalVAEError(
+                "CV110",
+                f"the network cannot be run: {first_line(error).rstrip('.')}.",
+                "Check that it takes a batch of any size in evaluation mode.",
+                "model",
+            ) from error
+
+
+def _check(network: AnalysedNetwork, inputs: Tensor) -> None:
+    vae = network.vae
+    x = inputs[: max(ROWS, min(_MANY, _NUMBERS // max(1, prod(inputs.shape[1:]))))].float().clone()
+    if len(x) < 2:
+        x = x.repeat(2, *[1] * (x.ndim - 1))
+    generator = torch.Generator().manual_seed(2)
+    noise = torch.randn((len(x), *vae.latent_shape), generator=generator)
+    few = (x[:ROWS], noise[:ROWS])
+    check_purity(network, few, network.outputs)
+    vae.writing = find_writing(vae, few[0])
+    check_rows(network, few, network.outputs, (x, noise))
+    # Samples may differ little in their latents (before training, or where a posterior has collapsed); patches do not.
+    latent = vae.pass_on(vae.encode(few[0]).mean)
+    check_rows(_Decoding(vae), (latent, few[0]), ("output",))
+
+
+class _Decoding(nn.Module):
+    """What a VAE does with its latent; the decoder keeps its path."""
+
+    def __init__(self, vae: VAE) -> None:
+        super().__init__()
+        self.decoder = vae.decoder
+        # In a tuple, so that torch does not register the encoder as well.
+        self._vae = (vae,)
+
+    def forward(self, z: Tensor, x: Tensor) -> tuple[Tensor]:
+        """The output, in a tuple."""
+        return (self._vae[0].decode(z, x),)

@@ -1,0 +1,137 @@
+"""Checks that a network is a function of its arguments: it keeps nothing between passes and draws no noise.
+
+Writing on the arguments is allowed: whoever runs the network gives copies to the parts that do (`find_writing`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeVar, cast
+
+import torch
+from torch import Tensor, nn
+
+from causalvae.errors import CausalVAEError
+from causalvae.models.hooked import copy_modules
+from causalvae.models.operators import tensors_of
+from causalvae.models.vae import VAE, Part
+
+_MOST_NAMES = 4
+_STATE = "A network must not change its own state in evaluation mode."
+
+Values = tuple[Tensor, ...]
+Network = TypeVar("Network", bound=nn.Module)
+
+
+def copy_or_none(network: Network) -> Network | None:
+    """A copy of the modules over the same tensors; None where they cannot be copied."""
+    try:
+        copied = copy_modules(network)
+    except Exception:  # whatever a foreign __deepcopy__ raises, the answer is that there is no copy
+        return None
+    return cast(Network, copied)
+
+
+@torch.no_grad()
+def check_purity(network: nn.Module, given: Values, names: Sequence[str]) -> None:
+    """Refuse a network whose passes change it, each other or themselves.
+
+    Parameters
+    ----------
+    network : nn.Module
+        In evaluation mode; returns a tuple of tensors. Where it can be copied, a copy shows whether what it is given
+        first stays with it, so it should not have been run before.
+    given : tuple of Tensor
+        Arguments, at least two rows each.
+    names : sequence of str
+        Of what the network returns.
+
+    Raises
+    ------
+    CausalVAEError
+        CV110 where forward() changes parameters or buffers, writes on values that an earlier pass returned, draws
+        noise, or gives other values after other inputs.
+    """
+    before = {name: tensor.clone() for name, tensor in tensors_of(network).items()}
+    unused = copy_or_none(network)
+    # Other rows in each place, and another number of them where that leaves two.
+    other = tuple(value.flip(0)[: max(2, len(value) - 1)] for value in given)
+    first = network(*_cloned(given))
+    kept = [value.clone() for value in first]
+    network(*_cloned(other))
+    overwritten = [name for name, value, copy in zip(names, first, kept, strict=True) if not _equal(value, copy)]
+    again = network(*_cloned(given))
+    changed = [name for name, tensor in tensors_of(network).items() if not _equal(tensor, before[name])]
+    if changed:
+        more = f" and {len(changed) - _MOST_NAMES} more" if len(changed) > _MOST_NAMES else ""
+        raise _refusal(f"forward() changes {', '.join(changed[:_MOST_NAMES])}{more}.", _STATE)
+    if overwritten:
+        raise _refusal(
+            f"a later pass writes on the {overwritten[0]} that an earlier one returned.",
+            "Return new tensors, not views of one that the network keeps.",
+        )
+    if not all(map(_equal, kept, again)):
+        raise _refusal(
+            "two passes over the same inputs differ in evaluation mode.",
+            "Draw noise outside the network, and keep no counts or values of earlier passes in it; dropout must obey "
+            "model.eval().",
+        )
+    if unused is not None:
+        unused(*_cloned(other))
+        if not all(map(_equal, kept, unused(*_cloned(given)))):
+            raise _refusal(
+                "what the network gives for an input depends on the inputs that it was given before.",
+                "Keep no values of earlier passes in it: a cache may hold only what does not depend on inputs.",
+            )
+
+
+@torch.no_grad()
+def find_writing(vae: VAE, x: Tensor) -> frozenset[Part]:
+    """The parts of a VAE that write on what they are given.
+
+    Parameters
+    ----------
+    vae : VAE
+    x : Tensor, shape (n, *input_shape)
+        Inputs in [0, 1].
+    """
+    found: set[Part] = set()
+    scaled = vae.scale_input(x.clone())
+    encoded, writes = _watched(vae.encoder, (scaled,))
+    if writes:
+        found.add("encoder")
+    mean = vae.split(encoded).mean
+    if vae.latent_layer is not None:
+        latent, writes = _watched(vae.latent_layer, (mean,))
+        if writes:
+            found.add("latent_layer")
+    else:
+        latent = mean
+    if _watched(vae.decoder, (latent, scaled) if vae.decoder_reads_input else (latent,))[1]:
+        found.add("decoder")
+    return frozenset(found)
+
+
+def _watched(part: nn.Module, values: Values) -> tuple[Tensor, bool]:
+    """What a part returns, and whether it wrote on a value that it was given."""
+    # Clones: also where a value is a view, nothing else may have written on it.
+    given = _cloned(values)
+    versions = [value._version for value in given]
+    returned: Tensor = part(*given)
+    # A write past autograd (on .data) leaves the version as it was.
+    pairs = zip(given, values, strict=True)
+    written = versions != [value._version for value in given] or not all(_equal(one, two) for one, two in pairs)
+    return returned, written
+
+
+def _cloned(values: Values) -> Values:
+    """Copies, since a network may write on what it is given."""
+    return tuple(value.clone() for value in values)
+
+
+def _equal(one: Tensor, other: Tensor) -> bool:
+    return one.shape == other.shape and torch.equal(one.nan_to_num(), other.nan_to_num())
+
+
+def _refusal(message: str, remedy: str) -> CausalVAEError:
+    return CausalVAEError("CV110", message, remedy, "model")
