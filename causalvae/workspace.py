@@ -147,7 +147,7 @@ def _open(spec_digest: str, stamps: tuple[tuple[int, int], ...], held: _Held, fo
     with one_step(held.tell, "loading the network"):
         model = load_model(spec.model, folder, dataset.input_shape, inputs, condition_width(dataset))
     with one_step(held.tell, "checking the network"):
-        check = check_model(model.vae, inputs, spec.model.untrained)
+        check = check_model(model.vae, inputs, spec.model.must_reconstruct)
         check_sites(model.graph, model.components, inputs, model.vae.latent_shape)
     with one_step(held.tell, "finding latents"):
         found = find_latents(spec, model, dataset)

@@ -50,8 +50,8 @@ from causalvae.engine.statistics import (
 )
 from causalvae.engine.values import CleanRuns, DonorKey, Statistics, donor_key
 from causalvae.files import write_json
-from causalvae.models.check import negative_log_likelihood
 from causalvae.models.components import ComponentMap
+from causalvae.models.likelihood import negative_log_likelihood
 from causalvae.models.loading import Model
 from causalvae.models.network import channel_kl, channel_means
 from causalvae.models.program import Program

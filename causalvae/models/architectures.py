@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from causalvae.errors import CausalVAEError
-from causalvae.models.burgess import burgess
+from causalvae.models.burgess import SIDES, burgess
 from causalvae.models.perceptron import Perceptron
 from causalvae.models.vae import VAE, Likelihood, OutputActivation, Sigma
 from causalvae.models.variants.autoregressive import autoregressive
@@ -248,9 +248,9 @@ def build(
         return residual(input_shape, latent_dim, likelihood=likelihood, sigma=sigma)
     if architecture == "audio":
         return audio(input_shape, latent_dim, likelihood=likelihood, sigma=sigma)
-    if len(input_shape) != 3 or input_shape[1:] != (64, 64):
-        raise _wrong_shape("burgess", input_shape, "(channels, 64, 64)")
-    vae = burgess(latent_dim, input_shape[0])
+    if len(input_shape) != 3 or input_shape[1] != input_shape[2] or input_shape[1] not in SIDES:
+        raise _wrong_shape("burgess", input_shape, " or ".join(f"(channels, {side}, {side})" for side in SIDES))
+    vae = burgess(latent_dim, input_shape[0], side=input_shape[1])
     return _vae(vae.encoder, vae.decoder, input_shape, latent_dim, likelihood, sigma)
 
 

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from causalvae.errors import CausalVAEError
+from causalvae.models.likelihood import negative_log_likelihood
 from causalvae.models.network import channel_kl
+from causalvae.models.readings import (
+    ACTIVATIONS,
+    RANGES,
+    Reading,
+    declared_reading,
+    explained_variance,
+    find_alternatives,
+    lies_far_outside,
+    lies_within,
+    read_as,
+)
 from causalvae.models.vae import VAE
 
 
@@ -37,23 +46,8 @@ class LoadCheck:
     images: int
 
 
-def negative_log_likelihood(vae: VAE, output: Tensor, x: Tensor) -> Tensor:
-    """Of each input, or the part that outputs stand for, under its output, in nats: shape (batch,).
-
-    A Gaussian likelihood's is a density's: it depends on the data's units, and is below zero where sigma is small.
-    """
-    x = vae.target(x)
-    if vae.likelihood == "bernoulli":
-        # Clamped as binary_cross_entropy clamps, so that a saturated wrong pixel costs 100 nats and not infinity.
-        loss = F.binary_cross_entropy(output.clamp(0, 1), x, reduction="none")
-    else:
-        log_sigma = vae.log_sigma.detach().to(output)
-        loss = 0.5 * ((output - x) * (-log_sigma).exp()).square() + log_sigma + 0.5 * math.log(2.0 * math.pi)
-    return loss.flatten(1).double().sum(1)
-
-
 @torch.inference_mode()
-def check_model(vae: VAE, x: Tensor, untrained: bool = False) -> LoadCheck:
+def check_model(vae: VAE, x: Tensor, must_reconstruct: bool = True) -> LoadCheck:
     """Hold a network against inputs of its data.
 
     Parameters
@@ -61,15 +55,15 @@ def check_model(vae: VAE, x: Tensor, untrained: bool = False) -> LoadCheck:
     vae : VAE
     x : Tensor, shape (n, *input_shape)
         Inputs drawn from the data.
-    untrained : bool
-        Whether the weights are not meant to reconstruct. The controls then show that they do not, and nothing is
-        refused for it.
+    must_reconstruct : bool
+        Whether a network that reconstructs worse than the mean image is refused. Where it is not, the controls of the
+        run show how well it reconstructs.
 
     Raises
     ------
     CausalVAEError
         CV104 where the shapes do not fit; CV105 where two passes differ; CV106 where values are not finite; CV107 where
-        reconstructions are worse than the mean image's.
+        reconstructions are worse than the mean image's, or the declared activation does not fit the outputs.
     """
     vae.eval()
     check_shape(vae, x)
@@ -88,23 +82,21 @@ def check_model(vae: VAE, x: Tensor, untrained: bool = False) -> LoadCheck:
     if not posterior.is_point:
         kl = float(channel_kl(posterior.mean, posterior.logvar).double().sum(1).mean())
     if not (torch.isfinite(output).all() and math.isfinite(kl or 0.0) and torch.isfinite(posterior.mean).all()):
-        raise CausalVAEError(
-            "CV106",
-            "the posterior or the output is not finite.",
-            _remedy(vae, x, math.inf),
-            "model.posterior",
-        )
+        raise _misread(vae, x, "CV106", "the posterior or the output is not finite.")
     reconstruction = _cost(vae, output, x)
     constant = vae.target(x).mean(0, keepdim=True).expand_as(output)
     mean_image = _cost(vae, constant, x)
-    if not reconstruction < mean_image and not untrained:
-        raise CausalVAEError(
+    if not must_reconstruct:
+        return LoadCheck(reconstruction, mean_image, kl, len(x))
+    if not reconstruction < mean_image:
+        raise _misread(
+            vae,
+            x,
             "CV107",
             f"reconstructions cost {reconstruction:,.1f} nats a sample, more than the mean input's {mean_image:,.1f}: "
             "the weights are not read as they were trained, or not trained on such data.",
-            _remedy(vae, x, mean_image),
-            "model.posterior",
         )
+    _check_activation(vae, x)
     return LoadCheck(reconstruction, mean_image, kl, len(x))
 
 
@@ -123,36 +115,61 @@ def _cost(vae: VAE, output: Tensor, x: Tensor) -> float:
     return float(negative_log_likelihood(vae, output, x).mean())
 
 
-def _remedy(vae: VAE, x: Tensor, limit: float) -> str:
-    """What to declare instead, where another reading of the network costs less than `limit`; else what to check."""
-    costs = {said: cost for said, cost in _other_readings(vae, x) if cost < limit}
-    if costs:
-        said = min(costs, key=costs.__getitem__)
-        return f"Read with `{said}` they cost {costs[said]:,.1f}: if the network was trained so, declare it."
-    tried = "no other layout, activation or range of inputs does better"
-    return (
-        f"Check that the data is what the network was trained on ({tried}); for weights that are not meant to "
-        "reconstruct write `untrained: true`."
+def _misread(vae: VAE, x: Tensor, code: str, message: str) -> CausalVAEError:
+    """The error for a network that does not reconstruct, with every declaration under which it does."""
+    found = find_alternatives(vae, x)
+    if not found:
+        return CausalVAEError(
+            code,
+            message,
+            "Check that the data is what the network was trained on (no other layout, activation, likelihood or range "
+            "of inputs reconstructs it). For data of another kind write `out_of_distribution: true`, for weights that "
+            "are not meant to reconstruct `untrained: true`.",
+            "model",
+        )
+    declared = declared_reading(vae)
+    said = []
+    for alternative in found:
+        note = "; the decoder's outputs already lie in the range of the data" if alternative.is_plain else ""
+        said.append(
+            f"`{alternative.reading.words(declared)}` ({alternative.cost:,.1f} nats, the mean image "
+            f"{alternative.mean_image:,.1f}{note})"
+        )
+    return CausalVAEError(
+        code,
+        message,
+        f"It reconstructs if read with {'; or '.join(said)}. Declare under model how it was trained.",
+        "model",
     )
 
 
-def _other_readings(vae: VAE, x: Tensor) -> Iterator[tuple[str, float]]:
-    """Other declarations, one changed at a time, each with what reconstructions then cost."""
-    said = {
-        "layout": "posterior: {{layout: {}}}",
-        "activation": "output: {{activation: {}}}",
-        "input_range": "input_range: [{0[0]:g}, {0[1]:g}]",
-    }
-    others: dict[str, tuple[Any, ...]] = {
-        "layout": ("chunk", "interleaved") if vae.layout in ("chunk", "interleaved") else (),
-        "activation": ("none", "sigmoid", "tanh"),
-        "input_range": ((0.0, 1.0), (-1.0, 1.0)),
-    }
-    for key, choices in others.items():
-        declared = getattr(vae, key)
-        for choice in choices:
-            if choice != declared:
-                setattr(vae, key, choice)
-                output = vae(x)
-                yield said[key].format(choice), _cost(vae, output, x) if output.isfinite().all() else math.inf
-        setattr(vae, key, declared)
+def _check_activation(vae: VAE, x: Tensor) -> None:
+    """Refuse an activation on outputs that have one already, and none on outputs that lack one.
+
+    Both can pass for a network that reconstructs: a sigmoid of a sigmoid still beats the mean image, and all effects
+    are then too small. So a declaration is refused if it does not fit the outputs' range and another fits better.
+    """
+    declared = declared_reading(vae)
+    raw = vae.decode_raw(vae.pass_on(vae.encode(x).mean), x)
+    others: list[Reading] = []
+    if vae.activation != "none":
+        ranges = [bounds for bounds in dict.fromkeys((vae.input_range, *RANGES)) if lies_within(raw, bounds)]
+        others = [replace(declared, activation="none", input_range=bounds) for bounds in ranges]
+    if lies_within(vae.target(x), (0.0, 1.0)) and lies_far_outside(vae.activate(raw), (0.0, 1.0)):
+        others += [replace(declared, activation=activation) for activation in ACTIVATIONS]
+    # By the variance: costs clamp outputs that are no probabilities.
+    explained = explained_variance(vae.activate(raw), vae.target(x))
+    found: dict[Reading, float] = {}
+    for other in others:
+        with read_as(vae, other):
+            found[other] = explained_variance(vae(x), vae.target(x))
+    best = max(found, key=found.__getitem__, default=declared)
+    if found.get(best, explained) > explained:
+        raise CausalVAEError(
+            "CV107",
+            f"the decoder's outputs range from {float(raw.min()):.3g} to {float(raw.max()):.3g}, which `activation: "
+            f"{vae.activation}` does not fit: reconstructions explain {explained:.1%} of the variance of the data, and "
+            f"{found[best]:.1%} if read with `{best.words(declared)}`.",
+            f"Write `{best.words(declared)}` under model.",
+            "model.output",
+        )

@@ -12,6 +12,7 @@ from torch import Tensor
 from causalvae.digest import digest
 from causalvae.errors import CausalVAEError
 from causalvae.models.architectures import audio, build, perceptron, residual
+from causalvae.models.burgess import SIDES
 from causalvae.models.opened import Opened, read_config
 from causalvae.models.own_network import read_own
 from causalvae.models.probe_inputs import stand_in_inputs
@@ -154,8 +155,9 @@ def _open_disentangling(section: CheckpointModel, place: Path) -> Opened:
         raise _refuse_folder(section, f"model_type is {kind}", "one whose model_type is Burgess")
     if section.latent_dim not in (None, latents):
         raise _refuse_folder(section, f"it has {latents} latents, the spec says {section.latent_dim}", "no latent_dim")
-    if len(shape) != 3 or shape[1:] != (64, 64):
-        raise _refuse_folder(section, f"img_size is {list(shape)}", "one of 64 x 64 images")
+    if len(shape) != 3 or shape[1] != shape[2] or shape[1] not in SIDES:
+        wanted = f"one of {' or '.join(f'{side} x {side}' for side in SIDES)} images"
+        raise _refuse_folder(section, f"img_size is {list(shape)}", wanted)
     likelihood: Likelihood = "bernoulli" if specs.get("rec_dist", "bernoulli") == "bernoulli" else "gaussian"
     vae: VAE = build("burgess", shape, latents, likelihood)
     # Its decoder ends in a sigmoid whatever the likelihood.

@@ -6,7 +6,7 @@ import copy
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from torch import Tensor
@@ -18,15 +18,18 @@ from causalvae.models.capturing import capture_network, find_components
 from causalvae.models.check import check_shape
 from causalvae.models.compiled import original_of
 from causalvae.models.components import ComponentMap
+from causalvae.models.function_check import check_function
+from causalvae.models.fused import avoid_fused_attention
+from causalvae.models.hooked import HookedNetwork
 from causalvae.models.layout import allow_any_layout, lay_out
 from causalvae.models.network import AnalysedNetwork
 from causalvae.models.operators import OperatorGraph
 from causalvae.models.probe_inputs import PROBES, probe_arguments, stand_in_inputs
 from causalvae.models.program import Program
 from causalvae.models.sources import open_source
-from causalvae.models.vae import VAE
+from causalvae.models.vae import VAE, Part
 from causalvae.models.weights import Weights, load_into, read_weights, trained_as
-from causalvae.spec.schema import ModelSection, ZooModel
+from causalvae.spec.schema import ModelSection, SourceSection, ZooModel
 
 
 @dataclass(frozen=True)
@@ -91,13 +94,20 @@ def load_model(
     """
     if not isinstance(section, ZooModel):
         opened = open_source(section, folder, input_shape, inputs, condition)
-        declared = section.model_dump(mode="json", exclude={*section.PLACES, "untrained"})
-        told = {"source": section.source, "network": section.label, **section.places, **opened.facts}
+        declared = section.model_dump(mode="json", exclude={*section.PLACES, "untrained", "out_of_distribution"})
+        told = {
+            "source": section.source,
+            "network": section.label,
+            **section.places,
+            **opened.facts,
+            **_declared(section),
+        }
         model = assemble(opened.vae, section.latent == "sample", digest([opened.identity, declared]), told, inputs)
         return replace(model, unused=opened.unused)
     weights = read_weights(section.weights, folder)
     trained = trained_as(weights)
     facts: dict[str, Any] = {"source": section.source, "network": section.name, "weights": section.weights}
+    facts |= _declared(section)
     vae = _trained_network(section, weights, trained)
     facts["network"] = trained.get("model", {}).get("architecture", section.name or "burgess")
     load_into(vae, weights)
@@ -110,6 +120,15 @@ def load_model(
         # What reconstructions cost rests on it, and a sigma that is given is not among the weights.
         read_as.append(vae.sigma)
     return assemble(vae, section.latent == "sample", digest([weights.digest, read_as]), facts, inputs)
+
+
+def _declared(section: SourceSection) -> dict[str, str]:
+    """What a report says of a network that need not reconstruct the data."""
+    said = {
+        "the data": "of another kind than the training data, as declared" if section.out_of_distribution else "",
+        "the weights": "not meant to reconstruct, as declared" if section.untrained else "",
+    }
+    return {name: words for name, words in said.items() if words}
 
 
 def _trained_network(section: ZooModel, weights: Weights, trained: dict[str, Any]) -> VAE:
@@ -147,8 +166,8 @@ def assemble(
     Raises
     ------
     CausalVAEError
-        CV110 where the network cannot be run exactly by any means, CV111 where it is compiled and its original cannot
-        be reached.
+        CV104 where it does not take such inputs; CV110 where it is no function of each input alone, or cannot be run
+        exactly by any means; CV111 where it is compiled and its original cannot be reached.
     """
     original = original_of(vae)
     if not isinstance(original, VAE):
@@ -162,11 +181,16 @@ def assemble(
     if inputs is None:
         inputs = stand_in_inputs(vae.input_shape)
     check_shape(vae, inputs)
+    avoid_fused_attention(network)
+    check_function(network, inputs)
     example, others = probe_arguments(vae, inputs)
     # Convolutions over channels-last weights run about 2.5 times as fast on a CPU (docs/decisions.md).
     lies_as_wanted = lay_out(network, example)
     captured = capture_network(network, example, network.outputs, others)
     program = captured.program
+    if isinstance(program, HookedNetwork):
+        # What can only be run as it is may write on some inputs and not on those that it was probed with.
+        vae.writing = frozenset(get_args(Part))
     if isinstance(program, OperatorGraph) and not lies_as_wanted:
         program = allow_any_layout(program)
     facts = {

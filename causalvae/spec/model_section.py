@@ -73,6 +73,16 @@ class SourceSection(Section):
         description="The weights are not meant to reconstruct: a network that does worse than the mean image is warned "
         "of and not refused.",
     )
+    out_of_distribution: Flag = Field(
+        default=False,
+        description="The data are of another kind than what the network was trained on: a network that does worse than "
+        "the mean image is warned of and not refused.",
+    )
+
+    @property
+    def must_reconstruct(self) -> bool:
+        """Whether a network that reconstructs the data worse than the mean image is refused."""
+        return not (self.untrained or self.out_of_distribution)
 
     @property
     def label(self) -> str:

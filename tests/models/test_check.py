@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from causalvae.data.dsprites import SPACE, render_levels
 from causalvae.errors import CausalVAEError
 from causalvae.models.burgess import burgess
-from causalvae.models.check import check_model, negative_log_likelihood
+from causalvae.models.check import check_model
+from causalvae.models.likelihood import negative_log_likelihood
 from causalvae.models.loading import load_model
 from causalvae.models.subpixel import SubpixelConvTranspose2d, use_subpixel
 from causalvae.models.vae import VAE, PosteriorLayout

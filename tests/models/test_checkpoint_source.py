@@ -204,11 +204,13 @@ def test_one_of_several_state_dicts_is_named(tmp_path: Path) -> None:
     assert refused(tmp_path, weights="w.safetensors", name="mlp", key="model").code == "CV126"
 
 
-def disentangling(folder: Path, **changes: Any) -> VAE:
+def disentangling(folder: Path, channels: int = 1, side: int = 64, **changes: Any) -> VAE:
     """A folder in the layout that disentangling-vae writes."""
-    vae = seeded(burgess, 4)
+    torch.manual_seed(0)
+    vae = burgess(4, channels, side=side).eval()
     folder.mkdir()
-    specs = {"img_size": [1, 64, 64], "latent_dim": 4, "model_type": "Burgess", "loss": "btcvae", **changes}
+    changes = {"img_size": [channels, side, side], **changes}
+    specs = {"latent_dim": 4, "model_type": "Burgess", "loss": "btcvae", **changes}
     (folder / "specs.json").write_text(json.dumps({"rec_dist": "bernoulli", "dataset": "dsprites", **specs}))
     torch.save(vae.state_dict(), folder / "model.pt")
     return vae
@@ -235,7 +237,8 @@ def test_disentangling_vae_folders_are_read_as_they_are(tmp_path: Path) -> None:
     ("change", "told"),
     [
         ({"model_type": "Other"}, "model_type is Other"),
-        ({"img_size": [1, 32, 32]}, "[1, 32, 32]"),
+        ({"img_size": [1, 48, 48]}, "[1, 48, 48]"),
+        ({"img_size": [1, 32, 64]}, "[1, 32, 64]"),
         ({"latent_dim": "many"}, "latent_dim"),
     ],
 )
@@ -247,15 +250,44 @@ def test_other_disentangling_folders_are_refused(change: dict[str, Any], told: s
     assert refused(tmp_path, weights="f").code == "CV128"
 
 
+@pytest.mark.parametrize(("channels", "side"), [(1, 32), (3, 32), (3, 64)])
+def test_disentangling_vae_folders_of_other_images(channels: int, side: int, tmp_path: Path) -> None:
+    """For sides of 32 its network has one halving less: no conv_64 and no convT_64."""
+    vae = disentangling(tmp_path / "f", channels, side)
+    shape = (channels, side, side)
+    found = opened(tmp_path, shape, weights="f")
+    assert (found.input_shape, found.latent_dim) == (shape, 4)
+    names = set(found.state_dict())
+    assert ("encoder.conv_64.weight" in names, "decoder.convT_64.weight" in names) == (side == 64, side == 64)
+    x = torch.rand(2, *shape)
+    with torch.inference_mode():
+        # The halvings written out, with the weights as they lie in the file.
+        state, hidden = vae.state_dict(), x
+        for layer in ("conv1", "conv2", "conv3", *(["conv_64"] if side == 64 else [])):
+            weight, bias = state[f"encoder.{layer}.weight"], state[f"encoder.{layer}.bias"]
+            hidden = torch.relu(torch.conv2d(hidden, weight, bias, stride=2, padding=1))
+        for layer in ("lin1", "lin2", "mu_logvar_gen"):
+            hidden = torch.relu(hidden) if layer != "lin1" else hidden.flatten(1)
+            hidden = hidden @ state[f"encoder.{layer}.weight"].T + state[f"encoder.{layer}.bias"]
+        torch.testing.assert_close(found.encode(x).mean, hidden.view(2, 4, 2)[..., 0], rtol=1e-4, atol=1e-5)
+        assert found(x).shape == x.shape
+
+
 @pytest.mark.skipif(not PRETRAINED.is_dir(), reason="the pretrained networks are not at hand")
-def test_real_folders_need_nothing_but_their_name() -> None:
-    for name in ("VAE_dsprites", "factor_dsprites"):
-        found = open_checkpoint(section(name), PRETRAINED, (1, 64, 64))
-        assert (found.vae.layout, found.vae.latent_dim, found.facts["format"]) == (
-            "interleaved",
-            10,
-            "disentangling-vae",
-        )
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [
+        ("VAE_dsprites", (1, 64, 64)),
+        ("factor_dsprites", (1, 64, 64)),
+        ("btcvae_mnist", (1, 32, 32)),
+        ("btcvae_chairs", (1, 64, 64)),
+        ("factor_celeba", (3, 64, 64)),
+    ],
+)
+def test_real_folders_need_nothing_but_their_name(name: str, shape: tuple[int, ...]) -> None:
+    found = open_checkpoint(section(name), PRETRAINED, shape)
+    assert (found.vae.layout, found.vae.latent_dim, found.facts["format"]) == ("interleaved", 10, "disentangling-vae")
+    assert found.vae.input_shape == shape
 
 
 def test_a_factory_takes_the_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

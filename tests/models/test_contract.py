@@ -11,8 +11,9 @@ from torch import Tensor, nn
 
 from causalvae.errors import CausalVAEError
 from causalvae.models.capturing import find_components
-from causalvae.models.check import check_model, negative_log_likelihood
+from causalvae.models.check import check_model
 from causalvae.models.hook_capture import capture_by_hooks
+from causalvae.models.likelihood import negative_log_likelihood
 from causalvae.models.loading import Model, assemble, randomise
 from causalvae.models.network import AnalysedNetwork, channel_means
 from causalvae.models.vae import VAE

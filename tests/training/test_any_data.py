@@ -15,7 +15,8 @@ from safetensors.torch import save_file
 from causalvae.data.dataset import open_dataset
 from causalvae.errors import CausalVAEError
 from causalvae.models.architectures import build
-from causalvae.models.check import check_model, negative_log_likelihood
+from causalvae.models.check import check_model
+from causalvae.models.likelihood import negative_log_likelihood
 from causalvae.models.loading import Model, load_model
 from causalvae.models.vae import LEAST_LOG_SIGMA
 from causalvae.spec import parse_train_spec
