@@ -94,7 +94,7 @@ def check_model(vae: VAE, x: Tensor, must_reconstruct: bool = True) -> LoadCheck
             x,
             "CV107",
             f"reconstructions cost {reconstruction:,.1f} nats a sample, more than the mean input's {mean_image:,.1f}: "
-            "the weights are not read as they were trained, or not trained on such data.",
+            "the network is not read as it was trained, or it was not trained on such data.",
         )
     _check_activation(vae, x)
     return LoadCheck(reconstruction, mean_image, kl, len(x))
@@ -132,7 +132,7 @@ def _misread(vae: VAE, x: Tensor, code: str, message: str) -> CausalVAEError:
     for alternative in found:
         note = "; the decoder's outputs already lie in the range of the data" if alternative.is_plain else ""
         said.append(
-            f"`{alternative.reading.words(declared)}` ({alternative.cost:,.1f} nats, the mean image "
+            f"`{alternative.reading.words(declared)}` ({alternative.cost:,.1f} nats, the mean input "
             f"{alternative.mean_image:,.1f}{note})"
         )
     return CausalVAEError(

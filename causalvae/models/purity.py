@@ -5,6 +5,7 @@ Writing on the arguments is allowed: whoever runs the network gives copies to th
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import TypeVar, cast
 
@@ -26,7 +27,10 @@ Network = TypeVar("Network", bound=nn.Module)
 def copy_or_none(network: Network) -> Network | None:
     """A copy of the modules over the same tensors; None where they cannot be copied."""
     try:
-        copied = copy_modules(network)
+        with warnings.catch_warnings():
+            # Copying an exported program warns of tensors without data that lie in it.
+            warnings.simplefilter("ignore")
+            copied = copy_modules(network)
     except Exception:  # whatever a foreign __deepcopy__ raises, the answer is that there is no copy
         return None
     return cast(Network, copied)

@@ -19,6 +19,7 @@ from tests.training.test_loop import make_spec
 
 CASES = {
     "burgess": (3, 64, 64),
+    "burgess of 32 pixels": (1, 32, 32),
     "mlp": (7,),
     "residual": (3, 32, 32),
     "audio": (1, 1024),
@@ -31,7 +32,7 @@ def test_outputs_have_the_shape_of_inputs(name: str, likelihood: str) -> None:
     shape = CASES[name]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        vae = build(name, shape, 5, likelihood).eval()  # type: ignore[arg-type]
+        vae = build(name.split()[0], shape, 5, likelihood).eval()  # type: ignore[arg-type]
     x = torch.rand(3, *shape)
     with torch.inference_mode():
         posterior = vae.encode(x)
@@ -63,7 +64,14 @@ def test_exact_controls_hold_at_every_site(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "shape"), [("burgess", (1, 32, 32)), ("residual", (1, 7, 7)), ("residual", (64,)), ("audio", (1, 6, 6))]
+    ("name", "shape"),
+    [
+        ("burgess", (1, 48, 48)),
+        ("burgess", (1, 32, 64)),
+        ("residual", (1, 7, 7)),
+        ("residual", (64,)),
+        ("audio", (1, 6, 6)),
+    ],
 )
 def test_other_shapes_are_refused(name: str, shape: tuple[int, ...]) -> None:
     with pytest.raises(CausalVAEError) as caught:
