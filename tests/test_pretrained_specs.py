@@ -65,7 +65,7 @@ def test_a_network_of_32_pixels_reaches_a_report_on_morphomnist(tmp_path: Path) 
     results = run(path, tmp_path / "runs").results
     assert results.model["posterior layout"] == "interleaved"
     assert {control.name: control.passed for control in results.controls}["reconstruction"]
-    assert 100 < results.model["reconstruction (nats an image)"] < 140
+    assert 100 < results.model["reconstruction (nats a sample)"] < 140
     assert {verdict.hypothesis for verdict in results.verdicts} == {"thickness-through-one-latent"}
 
 
