@@ -11,6 +11,7 @@ from causalvae.errors import CausalVAEError, first_line
 from causalvae.models.batch_rows import ROWS, check_rows
 from causalvae.models.network import AnalysedNetwork
 from causalvae.models.purity import check_purity, find_writing
+from causalvae.models.quiet import quiet
 from causalvae.models.vae import VAE
 
 # A batch as large as the engine's usual ones, as far as its inputs stay below this many numbers.
@@ -33,7 +34,7 @@ def check_function(network: AnalysedNetwork, inputs: Tensor) -> None:
         CV110.
     """
     # Tensors of inference mode do not tell whether they were written on.
-    with torch.inference_mode(False), torch.no_grad():
+    with quiet(), torch.inference_mode(False), torch.no_grad():
         try:
             _check(network, inputs)
         except CausalVAEError:
@@ -69,6 +70,8 @@ class _Decoding(nn.Module):
     def __init__(self, vae: VAE) -> None:
         super().__init__()
         self.decoder = vae.decoder
+        if vae.network is not None:
+            self.network = vae.network
         # In a tuple, so that torch does not register the encoder as well.
         self._vae = (vae,)
 

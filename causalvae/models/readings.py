@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from itertools import product
-from typing import Any
+from typing import Any, get_args
 
 import torch
 import torch.nn.functional as F
@@ -118,7 +118,7 @@ def find_alternatives(vae: VAE, x: Tensor) -> list[Alternative]:
 
 def _passing(vae: VAE, x: Tensor, declared: Reading) -> Iterator[Alternative]:
     layouts: tuple[PosteriorLayout, ...] = ("chunk", "interleaved")
-    seconds: tuple[PosteriorSecond, ...] = ("logvar", "var", "log_std")
+    seconds: tuple[PosteriorSecond, ...] = get_args(PosteriorSecond)
     if declared.layout == "point":
         seconds = (declared.second,)
     likelihoods: tuple[Likelihood, ...] = ("bernoulli", "gaussian")
