@@ -72,6 +72,8 @@ class _Decoding(nn.Module):
         self.decoder = vae.decoder
         if vae.network is not None:
             self.network = vae.network
+        if vae.beside is not None:
+            self.beside = vae.beside
         # In a tuple, so that torch does not register the encoder as well.
         self._vae = (vae,)
 
