@@ -260,7 +260,7 @@ def execute(
         on_progress,
         open_backend(spec.execution.backend, spec.execution.address),
     )
-    return measurements.with_periods(workspace.periods)
+    return measurements.with_periods(workspace.periods, workspace.affines)
 
 
 def _check_trust(spec: Spec) -> None:
@@ -288,7 +288,7 @@ def _execute_randomised(workspace: Workspace, plan: Plan, runs: Path) -> Measure
         _tables(runs, randomised),
         spec.execution.device,
     )
-    return measurements.with_periods(workspace.periods)
+    return measurements.with_periods(workspace.periods, workspace.affines)
 
 
 @coded

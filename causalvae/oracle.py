@@ -55,7 +55,9 @@ def measure_factors(workspace: Workspace, pairs: int = ORACLE_PAIRS) -> MetricFa
     sd = {
         name: float(_spread(column, workspace.periods.get(name))) for name, column in zip(names, samples.T, strict=True)
     }
-    kept = [k for k, name in enumerate(names) if varies(sd[name], samples[:, k])]
+    kept = [
+        k for k, name in enumerate(names) if varies(sd[name], samples[:, k], workspace.affines.get(name, (0.0, 1.0)))
+    ]
     every = [draw_pairs(dataset, factor=factor, samples=pairs, seed=seed, within=within) for factor in factors]
     # Finite data may have fewer pairs of one factor than of another.
     pairs = min(map(len, every))

@@ -66,6 +66,11 @@ class Workspace:
         """Attribute -> period, for attributes on a circle."""
         return {name: readout.period for name, readout in self.readouts.items() if readout.period is not None}
 
+    @property
+    def affines(self) -> dict[str, tuple[float, float]]:
+        """Attribute -> offset and span, for attributes in other units than the network's."""
+        return {name: readout.affine for name, readout in self.readouts.items() if readout.affine != (0.0, 1.0)}
+
     def completed(self, spec: Spec) -> Spec:
         """`spec` with what it leaves open about its factors taken from the data: kind, number of levels, range."""
         known = self.dataset.space

@@ -53,14 +53,19 @@ SPEC = {
         "attributes": {
             "gene": {"readout": {"column": "gene_1"}},
             "both": {"readout": "column", "column": "gene_*"},
+            "small": {"readout": {"column": "gene_2"}},
+            "time": {"readout": {"column": "time"}},
         },
-        "edges": ["dose -> gene", "dose -> both"],
+        "edges": ["dose -> gene", "dose -> both", "dose -> small"],
     },
     "mapping": {"dose": "latent[0]"},
     "interventions": [
         {"name": "up", "input": {"factor": "dose", "contrast": "increase"}},
         {"name": "sweep", "latent": {"components": "latent", "values": {"quantiles": [0.1, 0.9]}}},
-        {"name": "via", "mediation": {"treatment": "up", "mediators": ["$dose"], "outcomes": ["gene", "image"]}},
+        {
+            "name": "via",
+            "mediation": {"treatment": "up", "mediators": ["$dose"], "outcomes": ["gene", "small", "image"]},
+        },
     ],
     "hypotheses": [
         {
@@ -80,10 +85,10 @@ SPEC = {
 def write(folder: Path) -> tuple[Path, pd.DataFrame]:
     rng = np.random.default_rng(0)
     rows = [
-        (dose, batch, 1e6 + 5e4 * dose + rng.normal(), 1e-9 * (dose**2 + rng.normal()), 20 + 30 * rng.random())
+        (dose, batch, 1e6 + 5e4 * dose + rng.normal(), 1e-9 * (dose**2 + rng.normal()), 1.7e9 + rng.random())
         for dose, batch in product((1, 2, 4, 8), ("01", "1", "NA", "None"))
     ]
-    frame = pd.DataFrame(rows, columns=["dose", "batch", "gene_1", "gene_2", "age"])
+    frame = pd.DataFrame(rows, columns=["dose", "batch", "gene_1", "gene_2", "time"])
     frame.to_csv(folder / "t.csv")
     (folder / "network.py").write_text(NETWORK)
     with (folder / "s.yaml").open("w") as file:
@@ -115,20 +120,22 @@ def test_effects_are_differences_of_the_tables_own_numbers(ran):
     total = found["total_effect", "gene"]
     assert total.unit == "units of gene_1"
     assert total.value == pytest.approx((gene[other] - gene[base]).mean(), rel=1e-6)
-    scaled = frame[["gene_1", "gene_2", "age"]].to_numpy()
+    scaled = frame[["gene_1", "gene_2", "time"]].to_numpy()
     scaled = (scaled - scaled.min(axis=0)) / np.ptp(scaled, axis=0)
     whole = found["total_effect", "all columns"]
     assert whole.unit == "column L2"
     assert whole.value == pytest.approx(np.linalg.norm(scaled[other] - scaled[base], axis=1).mean(), rel=1e-5)
-    sizes = {e.outcome: e for e in run.results.estimates if e.owner == "intervention:up"}
     both = frame[["gene_1", "gene_2"]].mean(axis=1).to_numpy()
-    assert sizes["both"].unit in ("units of gene_*", "sd")
-    means = {
-        e.outcome: e.value
-        for e in run.results.estimates
-        if e.owner == "intervention:up" and e.estimand == "total_effect"
-    }
-    assert means["both"] == pytest.approx((both[other] - both[base]).mean(), rel=1e-6)
+    means = {(e.estimand, e.outcome): e.value for e in run.results.estimates if e.owner == "intervention:up"}
+    assert means["total_effect", "both"] == pytest.approx((both[other] - both[base]).mean(), rel=1e-6)
+    # Units that are tiny, and numbers that are huge beside their spread, are no rounding.
+    small = frame["gene_2"].to_numpy()
+    assert found["total_effect", "small"].value == pytest.approx((small[other] - small[base]).mean(), rel=1e-5)
+    assert found["mediated_share", "small"].value == pytest.approx(0, abs=1e-4)
+    time = frame["time"].to_numpy()
+    assert means["total_effect", "time"] == pytest.approx((time[other] - time[base]).mean(), abs=1e-5)
+    assert means["effect_size", "small"] > 1
+    assert means["effect_size", "time"] > 0.5
 
 
 def test_what_a_reader_meets_never_speaks_of_images(ran):

@@ -138,7 +138,7 @@ class Units:
             values = observations[f"{prefix}:{name}"].to_numpy(np.float64)
         values = values[np.isfinite(values)]
         size = deviation(values, period) if len(values) > 1 else 0.0
-        if varies(size, values):
+        if varies(size, values, self._measurements.affines.get(name, (0.0, 1.0))):
             return Unit(size, period)
         self.notes.append(f"{name} does not vary over the data, so that its changes are in its own unit.")
         return Unit(1.0, period)

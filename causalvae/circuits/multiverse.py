@@ -75,7 +75,7 @@ def compare_methods(study: Study, hypothesis: Hypothesis, arms: Mapping[str, Arm
         parts["resample", "both"] = difference(total, change(held["base"], held["counterfactual"]), period)
     known = np.isfinite(np.stack([total, *parts.values()])).all(axis=0)
     total = total[known]
-    if len(total) < 2 or not is_moved(total**2, sd):
+    if len(total) < 2 or not is_moved(total**2, sd, study.outcomes.rounding(outcome)):
         return None
     bounds = _claimed(hypothesis)
     own = {("interchange", _DIRECTIONS[quantity]) for quantity in bounds}

@@ -142,7 +142,7 @@ def read_table(
     for columns in measures.values():
         known &= np.isfinite(columns.squares[0]) & np.isfinite(columns.products[0])
     squared = total[known] ** 2
-    if not is_moved(squared, study.scale.sd_of(hypothesis.outcome)):
+    if not is_moved(squared, study.scale.sd_of(hypothesis.outcome), study.outcomes.rounding(hypothesis.outcome)):
         return None
     return CircuitTable(
         circuits=tuple(rows),

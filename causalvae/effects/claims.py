@@ -70,7 +70,7 @@ def share_columns(quantity: Quantity, effects: PairEffects, sd: float | None, as
         note = _join(size, effects.along, dropped_note(effects.dropped), cancel_note(total, as_drawn))
         return RatioColumns(quantity, total / sd, np.ones_like(total), "sd", note, is_size=bool(size))
     part = effects.indirect if quantity == "mediated_share" else effects.total_indirect
-    undefined = "" if is_moved(total**2, sd) else f"the treatment does not change {effects.outcome}"
+    undefined = "" if is_moved(total**2, sd, effects.rounding) else f"the treatment does not change {effects.outcome}"
     note = _join(effects.along, dropped_note(effects.dropped))
     return RatioColumns(quantity, part * total, total**2, "share", note, undefined)
 

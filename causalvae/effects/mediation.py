@@ -24,7 +24,7 @@ import numpy as np
 from causalvae.effects.ablation import Ablation
 from causalvae.effects.bootstrap import BoolArray, FloatArray, PairedBootstrap
 from causalvae.effects.changes import VectorChanges, changes_of, divide_or_zero
-from causalvae.effects.outcomes import Outcomes, is_moved, use_at
+from causalvae.effects.outcomes import ROUNDING, Outcomes, is_moved, use_at
 from causalvae.effects.scale import Vector
 from causalvae.effects.significance import t_test
 from causalvae.effects.types import Estimate
@@ -77,6 +77,8 @@ class PairEffects:
         Of a vector: the same effects component by component.
     kept : bool array, shape (n + dropped,), or None
         Which pairs these are, of all that the arms cover; None where that is not known.
+    rounding : float
+        A change of this size is rounding.
     """
 
     outcome: str
@@ -88,6 +90,7 @@ class PairEffects:
     along: str = ""
     parts: VectorParts | None = None
     kept: BoolArray | None = None
+    rounding: float = ROUNDING
 
     @property
     def n(self) -> int:
@@ -140,7 +143,8 @@ def pair_effects(
         )
     total, direct, indirect, total_indirect = columns[:, finite]
     return PairEffects(
-        outcome, total, direct, indirect, total_indirect, int(n - finite.sum()), changes.along, parts, finite
+        outcome, total, direct, indirect, total_indirect, int(n - finite.sum()), changes.along, parts, finite,
+        outcomes.rounding(outcome),
     )  # fmt: skip
 
 
@@ -193,7 +197,7 @@ def mediation_estimates(
     ]
     columns = np.stack([column for _, column, _ in named])
     means, test = bootstrap.ratio(columns), t_test(columns)
-    moved = is_moved(effects.total**2, sd)
+    moved = is_moved(effects.total**2, sd, effects.rounding)
     hardly = "" if moved else HARDLY_MOVED
     note = _note(effects)
     estimates = []

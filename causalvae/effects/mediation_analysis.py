@@ -89,7 +89,7 @@ def analyse_mediation(
                     indirect_note=OVERLAP_NOTE if is_joint and overlapping else "",
                 )
             )  # fmt: skip
-            moved = is_moved(effects.total**2, sd)
+            moved = is_moved(effects.total**2, sd, effects.rounding)
             estimates.extend(vector_estimates(effects, bootstrap, ablation, unit, with_shares=moved, as_drawn=as_drawn))
             if not is_joint:
                 alone += [effects] if section.subspace is None else []

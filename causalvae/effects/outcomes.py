@@ -39,6 +39,7 @@ class Outcomes:
 
     def __init__(self, measurements: Measurements) -> None:
         self._table = measurements.open_table()
+        self._affines = measurements.affines
         fault = self._table.find_fault()
         if fault is not None:
             raise CausalVAEError(
@@ -77,6 +78,10 @@ class Outcomes:
                 f"arm {arm_ids[int(np.argmin(counts))]}",
             )
         return self._table.block(arm_ids, column, width).astype(np.float64)
+
+    def rounding(self, outcome: str) -> float:
+        """A change of this size is rounding."""
+        return ROUNDING * self._affines.get(outcome, (0.0, 1.0))[1]
 
     def values(self, arm_id: str, column: str, pairs: int | None = None) -> FloatArray:
         """One column of one arm, shape (pairs,)."""
@@ -119,8 +124,8 @@ def difference(left: FloatArray, right: FloatArray, period: float | None = None)
     return np.asarray(period / 2 - np.mod(period / 2 - change, period))
 
 
-def varies(deviation: float, values: FloatArray) -> bool:
-    """Whether a standard deviation is more than rounding: above 1e-6 max(1, mean |value|).
+def varies(deviation: float, values: FloatArray, affine: tuple[float, float] = (0.0, 1.0)) -> bool:
+    """Whether a standard deviation is more than rounding: above 1e-6 max(span, mean |value - offset|).
 
     Parameters
     ----------
@@ -128,13 +133,16 @@ def varies(deviation: float, values: FloatArray) -> bool:
         NaN, as of fewer than two values, does not vary.
     values : float array
         The attribute's values; undefined ones are left out.
+    affine : (float, float)
+        Offset and span of the attribute: it is offset + span times numbers that a network puts out.
     """
-    known = np.abs(values[np.isfinite(values)])
+    offset, span = affine
+    known = np.abs(values[np.isfinite(values)] - offset)
     size = float(known.mean()) if len(known) else 0.0
-    return bool(deviation > ROUNDING * max(1.0, size)) and bool(np.isfinite(deviation))
+    return bool(deviation > ROUNDING * max(span, size)) and bool(np.isfinite(deviation))
 
 
-def is_moved(squares: FloatArray, sd: float | None) -> bool:
+def is_moved(squares: FloatArray, sd: float | None, rounding: float = ROUNDING) -> bool:
     """Whether a treatment changes an outcome at all, so that shares of its effect mean something.
 
     Parameters
@@ -143,9 +151,11 @@ def is_moved(squares: FloatArray, sd: float | None) -> bool:
         Squared total effects.
     sd : float or None
         The outcome's standard deviation over the observed reconstructions; None where it has none.
+    rounding : float
+        What counts as no change where it has none.
     """
     size = float(np.sqrt(np.mean(squares))) if len(squares) else 0.0
-    return size > (ROUNDING if sd is None else NEGLIGIBLE * sd)
+    return size > (rounding if sd is None else NEGLIGIBLE * sd)
 
 
 def cancel_note(total: FloatArray, as_drawn: bool) -> str:

@@ -80,10 +80,11 @@ def open_study(
     units: Mapping[str, str] | None = None,
 ) -> Study:
     """Index the tables and find the scale of each attribute; attributes that do not vary have none."""
+    observed, affines = measurements.observations, measurements.affines
     sd = {
         name: value
         for name, value in measurements.attribute_sd().items()
-        if varies(value, measurements.observations[f"attribute:{name}"].to_numpy(np.float64))
+        if varies(value, observed[f"attribute:{name}"].to_numpy(np.float64), affines.get(name, (0.0, 1.0)))
     }
     periods, units = dict(periods or {}), dict(units or {})
     vectors = {name: measure_vector(section, sd, periods, units) for name, section in spec.graph.vectors.items()}

@@ -83,6 +83,8 @@ class Measurements:
         Decoded images of the plan's traversals: ``strip`` (int), ``step`` (int), ``png`` (bytes).
     periods : mapping of str to float
         Attribute -> period, for attributes on a circle.
+    affines : mapping of str to (float, float)
+        Attribute -> offset and span, for attributes in other units than the network's; see `Readout.affine`.
     screens : DataFrame
         See the module's docstring; empty where nothing was screened.
     responses : DataFrame
@@ -104,6 +106,7 @@ class Measurements:
     responses: pd.DataFrame = field(default_factory=pd.DataFrame)
     subspaces: pd.DataFrame = field(default_factory=pd.DataFrame)
     contrasts: pd.DataFrame = field(default_factory=pd.DataFrame)
+    affines: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         return f"Measurements({self.plan.name!r}: {len(self.pairs):,} pairs)"
@@ -125,9 +128,9 @@ class Measurements:
         (values,) = self._table.block((arm_id,), column, self._table.pairs(arm_id))
         return np.asarray(values, np.float64)
 
-    def with_periods(self, periods: Mapping[str, float]) -> Self:
-        """The same measurements, some attributes on a circle."""
-        return replace(self, periods=periods)
+    def with_periods(self, periods: Mapping[str, float], affines: Mapping[str, tuple[float, float]]) -> Self:
+        """The same measurements, some attributes on a circle, some in units of their own."""
+        return replace(self, periods=periods, affines=affines)
 
     def attribute_sd(self) -> dict[str, float]:
         """Standard deviation of each attribute over the observed cohort's reconstructions: the unit of effect sizes.
@@ -154,7 +157,7 @@ class StoredMeasurements(Measurements):
 
     Parameters
     ----------
-    plan, pairs, observations, manifest, images, periods, screens, responses, subspaces, contrasts
+    plan, pairs, observations, manifest, images, periods, screens, responses, subspaces, contrasts, affines
         As of `Measurements`.
     table : FileTable
         Where the outcomes lie.
@@ -175,6 +178,7 @@ class StoredMeasurements(Measurements):
         responses: pd.DataFrame | None = None,
         subspaces: pd.DataFrame | None = None,
         contrasts: pd.DataFrame | None = None,
+        affines: Mapping[str, tuple[float, float]] | None = None,
     ) -> None:
         given = {
             "plan": plan,
@@ -187,6 +191,7 @@ class StoredMeasurements(Measurements):
             "responses": pd.DataFrame() if responses is None else responses,
             "subspaces": pd.DataFrame() if subspaces is None else subspaces,
             "contrasts": pd.DataFrame() if contrasts is None else contrasts,
+            "affines": affines or {},
             "_files": table,
         }
         for name, value in given.items():
@@ -202,8 +207,10 @@ class StoredMeasurements(Measurements):
         """The outcomes, to be read arm by arm."""
         return self._files
 
-    def with_periods(self, periods: Mapping[str, float]) -> StoredMeasurements:
-        """The same measurements, some attributes on a circle."""
+    def with_periods(
+        self, periods: Mapping[str, float], affines: Mapping[str, tuple[float, float]]
+    ) -> StoredMeasurements:
+        """The same measurements, some attributes on a circle, some in units of their own."""
         return StoredMeasurements(
             self.plan,
             self.pairs,
@@ -216,6 +223,7 @@ class StoredMeasurements(Measurements):
             self.responses,
             self.subspaces,
             self.contrasts,
+            affines,
         )
 
 

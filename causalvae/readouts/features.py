@@ -140,6 +140,12 @@ class Readout(ABC):
         After how much the attribute means the same again. Differences of a periodic attribute must be wrapped; see
         `causalvae.readouts.types.wrap`.
 
+    Attributes
+    ----------
+    affine : (float, float)
+        Offset and span of an attribute that is offset + span times numbers that the network puts out, whose rounding
+        is that of those numbers.
+
     Examples
     --------
     >>> import torch
@@ -154,6 +160,11 @@ class Readout(ABC):
     name: str
     unit: str
     period: float | None
+
+    @property
+    def affine(self) -> tuple[float, float]:
+        """Offset and span; 0 and 1 of an attribute in no other units than the network's."""
+        return 0.0, 1.0
 
     @abstractmethod
     def read(self, features: Features) -> Tensor:

@@ -47,6 +47,34 @@ class OutputReadout(Readout):
         return self.formula(features)
 
 
+@dataclass(frozen=True)
+class ColumnReadout(Readout):
+    """A column of a table, or the mean of several, in the table's own units.
+
+    Parameters
+    ----------
+    indices : tuple of int
+    columns : Columns or None
+        How the columns were scaled; None where outputs are in their own units.
+    """
+
+    indices: tuple[int, ...]
+    columns: Columns | None
+
+    @property
+    def affine(self) -> tuple[float, float]:
+        """Offset and span: of several columns their mean offset and largest span."""
+        known = self.columns
+        if known is None or max(self.indices) >= len(known.names):
+            return 0.0, 1.0
+        offsets = [known.offset[index] for index in self.indices]
+        return fsum(offsets) / len(offsets), max(known.span[index] for index in self.indices)
+
+    def read(self, features: Features) -> Tensor:
+        """Measure the attribute from shared features: float64, shape (n,)."""
+        return column_of(features.images, self.indices, self.columns)
+
+
 def build_output_readout(
     attribute: str, section: ReadoutSection, data: DataEntry | None, columns: Columns | None
 ) -> Readout:
@@ -57,19 +85,19 @@ def build_output_readout(
     CausalVAEError
         CV229 for a column or a sampling rate that nobody tells.
     """
-    name, unit, formula = _describe(attribute, section, data, columns)
+    if section.readout == "column":
+        return _build_column(attribute, section, columns)
+    if section.readout == "mean" and columns is not None and columns.is_scaled and Part.of(section) == WHOLE:
+        every = tuple(range(len(columns.names)))
+        return ColumnReadout(attribute, "mean", "mean of all columns", None, every, columns)
+    name, unit, formula = _describe(attribute, section, data)
     return OutputReadout(attribute, name, unit, period_of(section), formula)
 
 
 def _describe(
-    attribute: str, section: ReadoutSection, data: DataEntry | None, columns: Columns | None
+    attribute: str, section: ReadoutSection, data: DataEntry | None
 ) -> tuple[str, str, Callable[[Features], Tensor]]:
     readout, part = section.readout, Part.of(section)
-    if readout == "column":
-        return _column(attribute, section, columns)
-    if readout == "mean" and columns is not None and columns.is_scaled and part == WHOLE:
-        every = tuple(range(len(columns.names)))
-        return "mean", "mean of all columns", lambda features: column_of(features.images, every, columns)
     if readout == "mean":
         channel = section.channel
         label = "" if channel is None else f" of channel {channel}"
@@ -95,9 +123,7 @@ def _describe(
     return readout, unit, lambda features: of_sound(features.wave, rate or 1.0)
 
 
-def _column(
-    attribute: str, section: ReadoutSection, columns: Columns | None
-) -> tuple[str, str, Callable[[Features], Tensor]]:
+def _build_column(attribute: str, section: ReadoutSection, columns: Columns | None) -> ColumnReadout:
     names = columns.names if columns is not None else ()
     if section.column is None:
         index = section.index or 0
@@ -119,7 +145,7 @@ def _column(
             else "Give the column's index.",
             f"graph.attributes.{attribute}",
         )
-    return f"column {name}", f"units of {name}", lambda features: column_of(features.images, chosen, columns)
+    return ColumnReadout(attribute, f"column {name}", f"units of {name}", None, chosen, columns)
 
 
 def column_of(outputs: Tensor, indices: tuple[int, ...], columns: Columns | None = None) -> Tensor:

@@ -128,7 +128,7 @@ def test_analysis_of_a_stored_run_never_loads_the_whole_table(tmp_path: Path, mo
         raise AssertionError("the whole table was loaded")
 
     monkeypatch.setattr(FileTable, "read_all", refuse)
-    stored = stored.with_periods({"area": 2.0})
+    stored = stored.with_periods({"area": 2.0}, {})
     assert stored.periods == {"area": 2.0}
     assert np.array_equal(stored.values("other", "area"), memory.values("other", "area"))
     assert stored.arm("base")["pair"].tolist() == list(range(30))
