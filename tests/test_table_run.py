@@ -14,7 +14,6 @@ import pytest
 from ruamel.yaml import YAML
 
 import causalvae
-from causalvae.data.pairs import draw_pairs
 from causalvae.workspace import open_workspace
 
 NETWORK = """
@@ -38,6 +37,8 @@ class Copy(nn.Module):
 def make():
     return Copy(3)
 """
+DOSES = (1, 2, 4, 8)
+BATCHES = ("01", "1", "NA", "None", "a", "b", "c", "d", "e", "f")
 SPEC = {
     "spec": "causalvae/v1",
     "name": "table",
@@ -86,7 +87,7 @@ def write(folder: Path) -> tuple[Path, pd.DataFrame]:
     rng = np.random.default_rng(0)
     rows = [
         (dose, batch, 1e6 + 5e4 * dose + rng.normal(), 1e-9 * (dose**2 + rng.normal()), 1.7e9 + rng.random())
-        for dose, batch in product((1, 2, 4, 8), ("01", "1", "NA", "None"))
+        for dose, batch in product(DOSES, BATCHES)
     ]
     frame = pd.DataFrame(rows, columns=["dose", "batch", "gene_1", "gene_2", "time"])
     frame.to_csv(folder / "t.csv")
@@ -107,15 +108,20 @@ def ran(tmp_path_factory: pytest.TempPathFactory):
 
 
 def test_effects_are_differences_of_the_tables_own_numbers(ran):
-    run, dataset, frame, _ = ran
+    run, _, frame, folder = ran
     found = {
         (e.estimand, e.outcome): e
         for e in run.results.estimates
         if e.owner == "intervention:via" and e.estimator == "exact"
     }
-    pairs = draw_pairs(dataset, factor="dose", samples=40, seed=0, contrast="increase")
-    # Rows are levels of dose and batch, and the table lists their grid in the same order.
-    base, other = (rows[:, 0] * 4 + rows[:, 1] for rows in (pairs.base, pairs.counterfactual))
+    # The table lists the grid of dose and batch in the order of their levels.
+    drawn = pd.concat(map(pd.read_parquet, folder.rglob("pairs*.parquet")))
+    drawn = drawn.query("cohort == 'up'").drop_duplicates("pair").sort_values("pair")
+    base, other = (
+        np.searchsorted(DOSES, drawn[f"{side}:dose"]) * len(BATCHES) + drawn[f"{side}:batch"].to_numpy(int)
+        for side in ("base", "counterfactual")
+    )
+    assert len(drawn) == found["total_effect", "gene"].n
     gene = frame["gene_1"].to_numpy()
     total = found["total_effect", "gene"]
     assert total.unit == "units of gene_1"
@@ -162,7 +168,7 @@ def test_levels_of_text_are_named_by_their_text(ran):
     from causalvae.spec.schema import InputIntervention
 
     _, dataset, _, _ = ran
-    assert dataset.space["batch"].labels == ("01", "1", "NA", "None")
+    assert dataset.space["batch"].labels == BATCHES
     for value, level in (("01", 0), ("1", 1), (1, 1), ("NA", 2)):
         section = InputIntervention.model_validate({"factor": "batch", "set": {"to": value}})
         assert treatment_of("put", section, dataset.space).level == level
