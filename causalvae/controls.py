@@ -152,7 +152,7 @@ def _random_share(hypothesis: Hypothesis, study: Study, randomised: Measurements
             part = -changes.between((arm,), counterfactual, pairs)[0]
         known = np.isfinite(total) & np.isfinite(part)
         squares = total[known] ** 2
-        if not is_moved(squares, study.scale.sd_of(hypothesis.outcome)):
+        if not is_moved(squares, study.scale.sd_of(hypothesis.outcome), study.outcomes.rounding(hypothesis.outcome)):
             return None
         share = float((part * total)[known].sum() / squares.sum())
         shares[role] = share

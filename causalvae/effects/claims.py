@@ -93,7 +93,7 @@ def fit_columns(
         As of `share_columns`.
     """
     total = effects.total**2
-    undefined = "" if is_moved(total, sd) else f"the treatment does not change {effects.outcome}"
+    undefined = "" if is_moved(total, sd, effects.rounding) else f"the treatment does not change {effects.outcome}"
     return RatioColumns(quantity, total - squares, total, "share", dropped_note(effects.dropped), undefined)
 
 
