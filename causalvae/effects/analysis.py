@@ -245,7 +245,8 @@ def _hypothesis(study: Study, hypothesis: Hypothesis) -> list[Estimate]:
             value, ends = relative_error(columns, study.bootstrap(columns.n))
             estimates.append(
                 ablation.estimate(
-                    estimand, hypothesis.outcome, "of the effect", columns.n, value, ends, None, direction=direction,
+                    estimand, study.scale.label(hypothesis.outcome), "of the effect", columns.n, value, ends, None,
+                    direction=direction,
                     note=columns.note,
                 )
             )  # fmt: skip
