@@ -113,6 +113,15 @@ def _count_votes(
     winners = []
     for start in range(0, groups, _CHUNK):
         codes = sample_fixed(factor, min(_CHUNK, groups - start), batch, rng)
-        relative = np.nanvar(codes[:, :, used], axis=1, ddof=1) / variances[used]
+        relative = _vary(codes[:, :, used]) / variances[used]
         winners.append(np.flatnonzero(used)[relative.argmin(axis=1)])
     return np.bincount(np.concatenate(winners), minlength=len(used)) if winners else np.zeros(len(used), np.int64)
+
+
+def _vary(codes: FloatArray) -> FloatArray:
+    """Variance within each group, (groups, size, latents) to (groups, latents); rows of nan are no members."""
+    member = ~np.isnan(codes[:, :, :1])
+    count = member.sum(axis=1)
+    known = np.where(member, codes, 0.0)
+    away = np.where(member, known - known.sum(axis=1, keepdims=True) / count[:, None], 0.0)
+    return np.asarray(np.einsum("gsl,gsl->gl", away, away) / (count - 1))

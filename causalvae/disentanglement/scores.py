@@ -76,7 +76,7 @@ class ScoreSettings:
     kl_threshold: float = 0.01
     density_samples: int = 2_000
     resamples: int = 200
-    redraws: int = 24
+    redraws: int = 16
     confidence: float = 0.95
     draw: int = 0
     draws: int = 1

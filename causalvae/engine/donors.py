@@ -110,11 +110,12 @@ def _pick(
         The value that each pair's donor should have.
     rng : Generator
     nearest : int
-        Donors are drawn from all others that are as near as this many.
+        Donors are drawn, without replacement as far as they go, from all others that are as near as this many.
     period : float or None
         Of a factor whose values lie on a circle.
     """
     picked = np.empty(len(wanted), dtype=np.int64)
+    lent = np.zeros(len(known), dtype=np.int64)
     for pair, value in enumerate(wanted):
         distance = np.abs(known - value)
         if period is not None:
@@ -123,5 +124,8 @@ def _pick(
         place = min(nearest, int(np.isfinite(distance).sum())) - 1
         reach = np.partition(distance, place)[place]
         candidates = np.flatnonzero(distance <= reach)
+        # No sample lends its value again while another that is as near has not yet.
+        candidates = candidates[lent[candidates] == lent[candidates].min()]
         picked[pair] = candidates[rng.integers(len(candidates))]
+        lent[picked[pair]] += 1
     return picked

@@ -90,7 +90,7 @@ def test_no_sample_is_read_twice_and_none_to_fit_and_to_test(split: SplitRule | 
 
 @pytest.mark.parametrize("measures", [("factor_vae", "beta_vae"), ("mig", "sap")])
 def test_no_score_of_noise_exceeds_chance_beyond_its_interval(measures: tuple[Measured, ...]) -> None:
-    settings = dataclasses.replace(SETTINGS, measures=measures, redraws=16, resamples=60)
+    settings = dataclasses.replace(SETTINGS, measures=measures, redraws=8, resamples=60)
     chance = {"FactorVAE score": 0.5, "beta-VAE score": 0.5, "MIG": 0.0, "SAP by correlation": 0.0}
     misses = dict.fromkeys(chance, 0)
     for seed in range(10):
@@ -113,7 +113,7 @@ def test_intervals_of_votes_are_as_wide_as_the_score_varies_over_complete_redraw
     """A code that mixes two factors: votes are of 1,000 samples, and those of one draw all err in the same way."""
     mixing = np.array([[1.0, 0.55, 0.0], [0.5, 1.0, 0.3], [0.1, 0.3, 1.0]])
     settings = dataclasses.replace(
-        SETTINGS, samples=1000, test_samples=500, votes=1000, test_votes=500, vote_batch=32,
+        SETTINGS, samples=1000, test_samples=500, votes=600, test_votes=300, vote_batch=32,
         measures=("factor_vae" if name == "FactorVAE score" else "beta_vae",),
     )  # fmt: skip
     values, widths = [], []
@@ -125,9 +125,10 @@ def test_intervals_of_votes_are_as_wide_as_the_score_varies_over_complete_redraw
         values.append(entry.value)
         widths.append(entry.upper - entry.lower)
     spread = np.std(values, ddof=1)
-    # Half a t-interval at 23 degrees of freedom is 2.07 standard deviations.
-    estimated = np.mean(widths) / (2 * 2.07)
-    low, high = (0.35, 2.5) if trials == 8 else (0.7, 1.4)
+    # Half a t-interval at 15 degrees of freedom is 2.13 standard deviations.
+    estimated = np.mean(widths) / (2 * 2.13)
+    # Halves lie where the score is lower and varies more, so that the interval errs on the wide side.
+    low, high = (0.35, 3.0) if trials == 8 else (0.85, 1.6)
     assert low < estimated / spread < high
     assert np.mean(np.abs(np.array(values) - np.mean(values)) < np.array(widths) / 2) > 0.85
 
