@@ -39,7 +39,9 @@ _OUT_OF_MEMORY = (
     "std::bad_alloc",
     "out of memory",
     "can't start new thread",
+    "failed to launch worker thread",
     "failed to map segment",
+    "resource temporarily unavailable",
     "unable to mmap",
 )
 
@@ -50,8 +52,11 @@ def is_out_of_memory(error: BaseException) -> bool:
         return True
     if isinstance(error, OSError) and error.errno == errno.ENOMEM:
         return True
+    if isinstance(error, (ValueError, TypeError, LookupError)):
+        # These quote what a user wrote.
+        return False
     said = str(error).lower()
-    return isinstance(error, (RuntimeError, ImportError, OSError)) and any(words in said for words in _OUT_OF_MEMORY)
+    return any(words in said for words in _OUT_OF_MEMORY)
 
 
 def explain_system(error: BaseException) -> CausalVAEError | None:

@@ -22,7 +22,7 @@ from typing import Any
 
 from causalvae.boundary import boundary
 from causalvae.errors import CausalVAEError
-from causalvae.text import escape_json
+from causalvae.text import escape_json, visible
 
 try:
     import fcntl
@@ -105,7 +105,7 @@ def _place(data: bytes) -> int:
 
 def discard(path: Path, consequence: str) -> None:
     """Delete a damaged file and tell the user what follows from it."""
-    _log.warning("%s is damaged and has been deleted: %s.", path, consequence)
+    _log.warning("%s is damaged and has been deleted: %s.", visible(str(path)), consequence)
     path.unlink(missing_ok=True)
 
 

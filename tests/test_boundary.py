@@ -45,6 +45,7 @@ def test_any_foreign_error_has_the_boundarys_code(error: Exception) -> None:
         (torch.OutOfMemoryError("CUDA out of memory"), "CV415", "batch_rows"),
         (pa.ArrowMemoryError("malloc of size 64 failed"), "CV415", "resumes"),
         (RuntimeError("can't start new thread"), "CV415", "ulimit"),
+        (pa.ArrowException("Unknown error: Failed to launch worker thread"), "CV415", "ulimit"),
         (ImportError("libtorch_cpu.so: failed to map segment from shared object"), "CV415", "ulimit"),
         (OSError(errno.ENOMEM, "Cannot allocate memory"), "CV415", "ulimit"),
         (OSError(errno.ENOSPC, "No space left on device", "runs/x"), "CV410", "Free some space"),

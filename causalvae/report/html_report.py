@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from causalvae.report.blocks import Document, Page
 from causalvae.report.heatmap import palette_css
-from causalvae.report.svg import printable
+from causalvae.text import visible
 
 _CLASSES = {
     "✓ supported": "is-good",
@@ -27,15 +27,15 @@ _CLASSES = {
 
 
 def render_html(document: Document) -> str:
-    """The whole report as one HTML page; everything that a spec wrote is escaped."""
+    """The whole report as one HTML page; everything that a spec wrote is escaped, and what cannot be seen is shown."""
     page = _environment().get_template("report.html.j2")
-    return page.render(document=document, results=document.results, css=_css(), version=_version())
+    return visible(page.render(document=document, results=document.results, css=_css(), version=_version()))
 
 
 def render_page(page: Page) -> str:
-    """A report of several runs as one HTML page; everything that a spec wrote is escaped."""
+    """A report of several runs as one HTML page, escaped as `render_html` does."""
     template = _environment().get_template("page.html.j2")
-    return template.render(page=page, css=_css(), version=_version())
+    return visible(template.render(page=page, css=_css(), version=_version()))
 
 
 @cache
@@ -44,7 +44,6 @@ def _environment() -> Environment:
         loader=PackageLoader("causalvae.report"),
         autoescape=True,
         undefined=StrictUndefined,
-        finalize=lambda value: printable(value) if isinstance(value, str) else value,
         trim_blocks=True,
         lstrip_blocks=True,
     )

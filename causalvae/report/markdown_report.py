@@ -28,7 +28,7 @@ _ARROWS = {
 
 
 def render_markdown(document: Document) -> str:
-    """The whole report as GitHub-flavoured Markdown."""
+    """The whole report as GitHub-flavoured Markdown; what cannot be seen is shown by its escape."""
     results = document.results
     lines = [f"# {escape_markdown(results.name)}", ""]
     if results.description:
@@ -69,12 +69,12 @@ def render_markdown(document: Document) -> str:
         formula = f" *{escape_markdown(term.formula)}*." if term.formula else ""
         meaning = f" {escape_markdown(term.meaning)}" if term.meaning else ""
         lines.append(f"- **{escape_markdown(term.title)}.**{formula}{meaning}")
-    return "\n".join(lines) + "\n"
+    return visible("\n".join(lines) + "\n")
 
 
 def escape_markdown(text: str) -> str:
     """`text` on one line, so that Markdown shows it as it is."""
-    plain = visible(" ".join(text.split()))
+    plain = " ".join(text.split())
     plain = plain.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     plain = _SPECIAL.sub(r"\\\1", plain).replace("](", "]\\(")
     plain = _EDGE_UNDERSCORE.sub(r"\\_", plain)
@@ -108,7 +108,7 @@ def render_page_markdown(page: Page) -> str:
         lines += [f"> {escape_markdown(warning)}", ""]
     for section in page.sections:
         lines += section_lines(section)
-    return "\n".join(lines).rstrip() + "\n"
+    return visible("\n".join(lines).rstrip() + "\n")
 
 
 def section_lines(section: Section, results: Results | None = None) -> list[str]:
@@ -177,7 +177,7 @@ def _text(plain: str) -> str:
 
 
 def _mermaid_text(text: str) -> str:
-    plain = visible(" ".join(text.split())).replace("#", "#35;")
+    plain = " ".join(text.split()).replace("#", "#35;")
     for character, name in (('"', "#quot;"), ("<", "#lt;"), (">", "#gt;"), ("`", "#96;")):
         plain = plain.replace(character, name)
     return plain

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from markupsafe import Markup, escape
 
-from causalvae.text import visible
-
 
 def element(tag: str, *children: Markup | str, **attributes: object) -> Markup:
     """An SVG element; text children and attribute values are escaped, `Markup` children are taken as they are.
@@ -22,7 +20,7 @@ def element(tag: str, *children: Markup | str, **attributes: object) -> Markup:
         for name, value in attributes.items()
         if value is not None
     )
-    inner = "".join(str(escape(printable(child))) for child in children)
+    inner = "".join(str(escape(child)) for child in children)
     body = f"<{tag}{written}>{inner}</{tag}>" if children else f"<{tag}{written}/>"
     return Markup(body)  # noqa: S704  every part of it was escaped above
 
@@ -58,9 +56,4 @@ def shorten(text: str, limit: int) -> str:
 
 def _attribute(value: object) -> str:
     text = coordinate(value) if isinstance(value, float) else str(value)
-    return str(escape(printable(text)))
-
-
-def printable(text: Markup | str) -> Markup | str:
-    """With escapes for characters that XML forbids, that reorder a line or that cannot be seen."""
-    return text if isinstance(text, Markup) else visible(text)
+    return str(escape(text))

@@ -95,11 +95,11 @@ def read_checkpoint(folder: Path, spec: TrainSpec, data: dict[str, Any]) -> Chec
         other data: of another shape, size or content.
     """
     path = folder / CHECKPOINT
-    if not path.exists():
-        return None
     remedy = "Delete it to start anew, or name another --out folder."
     try:
         packed = read_sealed(path)
+    except FileNotFoundError:
+        return None
     except DamagedFileError as error:
         raise CausalVAEError("CV405", f"{path} cannot be read ({error.reason}).", remedy, str(path)) from error
     with boundary("CV405", f"{path} cannot be read", remedy, str(path)):

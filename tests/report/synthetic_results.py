@@ -43,6 +43,7 @@ from causalvae.readouts.types import ReadoutCheck
 from causalvae.results import ControlCheck, GraphSummary, LatentSummary, Results, TraversalStrip
 
 HOSTILE = "<script>alert(1)</script>"
+HIDDEN = "\u202e\u2066\u200b\u200f\x1b\x07\x85"
 BREAKOUT = "\"'><img src=x onerror=alert(2)> | `code` **bold** [link](http://evil.example/x) $x$ \x07\nnew line"
 LONG = "a_very_long_name_" * 12
 
@@ -75,7 +76,7 @@ def png(seed: int, size: int = 64) -> str:
 def build_results(hostile: bool = False, seed: int = 0) -> Results:
     """A full set of results; with `hostile`, every string that a user may choose tries to break out."""
     rng = random.Random(seed)
-    bad = f" {HOSTILE} {BREAKOUT} {LONG}" if hostile else ""
+    bad = f" {HOSTILE} {BREAKOUT} {HIDDEN} {LONG}" if hostile else ""
     return Results(
         name="dsprites-scale" + bad,
         description="Does the total-correlation VAE carry sprite size through one latent?" + bad,

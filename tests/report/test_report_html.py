@@ -12,7 +12,7 @@ import pytest
 from causalvae.report.document import build_document
 from causalvae.report.html_report import render_html
 from causalvae.results import GraphSummary, Results
-from tests.report.synthetic_results import HOSTILE
+from tests.report.synthetic_results import HIDDEN, HOSTILE
 
 VOID = {"meta", "br", "img", "link", "hr", "input"}
 # Elements that may hold no other of their kind, or nothing at all.
@@ -143,9 +143,12 @@ def test_hostile_strings_stay_text(hostile_page: Page, page: Page) -> None:
         assert not [key for key in attributes if key.startswith("on")], tag
 
 
-def test_no_control_characters_reach_the_page(hostile_files: dict[str, Path]) -> None:
-    text = hostile_files["html"].read_text(encoding="utf-8")
-    assert not re.search(r"[\x00-\x08\x0b\x0c\x0e-\x1f]", text)
+@pytest.mark.parametrize("kind", ["html", "markdown", "json"])
+def test_no_hidden_character_reaches_a_report(kind: str, hostile_files: dict[str, Path]) -> None:
+    text = hostile_files[kind].read_text(encoding="utf-8")
+    assert not set(HIDDEN) & set(text)
+    assert not re.search(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]", text)
+    assert r"\u202e\u2066\u200b" in text.replace("\\\\", "\\"), "what is hidden is shown by its escape"
 
 
 @pytest.mark.parametrize("name", ["plain_files", "hostile_files"])
