@@ -31,7 +31,7 @@ checkpoint_every: 2
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of specs, and in ``runs`` one finished run."""
     folder = tmp_path_factory.mktemp("finished")
-    spec, _ = write_specs(folder)
+    spec, *_ = write_specs(folder)
     run(spec, folder / "runs")
     return folder
 

@@ -49,6 +49,23 @@ steps: 40
 checkpoint_every: 4
 seed: 5
 """
+STUDY = """\
+spec: causalvae/study-v1
+name: small
+data:
+  table:
+    data:
+      source: scm
+      world: table
+      variables:
+        {dose: "uniform(0, 1)", weight: "uniform(0, 2)", effect: "0.5 * dose + 0.2 * weight + normal(0, 0.05)"}
+    model: {architecture: mlp, latent_dim: 2, likelihood: gaussian, sigma: 0.1}
+    analysis: run.yaml
+models: {vae: {objective: {name: vae}}}
+steps: 12
+batch_size: 8
+scores: {samples: 100, votes: 20, predictor: lasso, scores: [mig]}
+"""
 # What differs from run to run: times, and what was already there.
 _TIMES = {"execution", "costs", "seconds"}
 
@@ -60,14 +77,14 @@ def small_vae() -> VAE:
         return perceptron((3,), 2, (8,), "gaussian")
 
 
-def write_specs(folder: Path) -> tuple[Path, Path]:
-    """The run's spec with its weights, and the training spec, in `folder`."""
+def write_specs(folder: Path) -> tuple[Path, Path, Path]:
+    """The run's spec with its weights, the training spec and the study's, in `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     save_file(small_vae().state_dict(), folder / "weights.safetensors")
-    run, train = folder / "run.yaml", folder / "train.yaml"
-    run.write_text(SPEC)
-    train.write_text(TRAINING)
-    return run, train
+    paths = folder / "run.yaml", folder / "train.yaml", folder / "study.yaml"
+    for path, text in zip(paths, (SPEC, TRAINING, STUDY), strict=True):
+        path.write_text(text)
+    return paths
 
 
 def run(spec: Path, out: Path) -> Path:

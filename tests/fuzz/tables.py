@@ -24,6 +24,7 @@ from causalvae.files import read_json
 from causalvae.models.weights import read_weights
 from causalvae.report import load_results
 from causalvae.spec import load_spec, load_train_spec
+from causalvae.studying import run_study
 from causalvae.training.checkpoints import describe_data, read_checkpoint
 from causalvae.training.loop import open_dataset
 from tests.fuzz.small_run import fork, results_of, run, train, wait, write_specs
@@ -46,7 +47,7 @@ def fuzz_tables(count: int, seed: int) -> dict[str, dict[str, int]]:
     """
     draw, counts = random.Random(seed), {}
     with tempfile.TemporaryDirectory() as place:
-        spec, training = write_specs(Path(place))
+        spec, training, _ = write_specs(Path(place))
         folder = run(spec, Path(place, "runs"))
         train(training, Path(place, "trained"))
         readers = _readers(folder, training, Path(place, "trained"))
@@ -100,27 +101,26 @@ def _flip(path: Path, read: Callable[[Path], object], draw: random.Random) -> st
 
 
 def kill_runs(count: int, seed: int) -> dict[str, int]:
-    """Kill runs and training runs with SIGKILL at random moments, and resume them.
+    """Kill runs, training runs and studies with SIGKILL at random moments, and resume them.
 
     Parameters
     ----------
     count : int
-        Runs; every other one trains.
+        Runs: analyses, training runs and studies in turn.
     seed : int
 
     Returns
     -------
     dict
-        ``runs``, ``killed`` (before their end), ``same`` (after they were resumed once: equal results, or equal weights
-        and the same table of losses, and no partial file left), ``different``.
+        ``runs``, ``killed`` (before their end), ``same`` (after they were resumed once: equal results, equal weights
+        and losses, or an equal table of the study, and no partial file left), ``different``.
     """
     torch.set_num_threads(1)
     draw, counts = random.Random(seed), Counter(runs=count, killed=0, same=0, different=0)
     with tempfile.TemporaryDirectory() as place:
-        spec, training = write_specs(Path(place))
-        works = (_Run(spec), _Train(training))
+        works = _works(Path(place))
         for number in range(count):
-            work = works[number % 2]
+            work = works[number % len(works)]
             seconds = work.reference(Path(place))
             out = Path(place, str(number))
             process = fork(lambda work=work, out=out: work.start(out))  # type: ignore[misc]
@@ -133,19 +133,20 @@ def kill_runs(count: int, seed: int) -> dict[str, int]:
 
 
 def simultaneous(processes: int) -> dict[str, int]:
-    """Start several processes on one spec in one folder at once, for a run and for a training run.
+    """Start several processes on one spec in one folder at once: a run, a training run and a study.
 
     Returns
     -------
     dict
-        ``processes``, ``finished`` (exit code 0), and ``same`` (of the two folders: those that hold what one process
+        ``processes``, ``finished`` (exit code 0), and ``same`` (of the three folders: those that hold what one process
         alone gives, and no partial file).
     """
     torch.set_num_threads(1)
-    counts = Counter(processes=2 * processes, finished=0, same=0)
+    counts = Counter(processes=0, finished=0, same=0)
     with tempfile.TemporaryDirectory() as place:
-        spec, training = write_specs(Path(place))
-        for work in (_Run(spec), _Train(training)):
+        works = _works(Path(place))
+        counts["processes"] = processes * len(works)
+        for work in works:
             work.reference(Path(place))
             out = Path(place, f"shared {work.name}")
             started = [fork(lambda work=work, out=out: work.start(out)) for _ in range(processes)]  # type: ignore[misc]
@@ -207,6 +208,20 @@ class _Train(_Work):
         weights = read_weights(str(out / "small.safetensors"), out)
         rows = [{name: value for name, value in row.items() if name != "seconds"} for row in read_log(out)]
         return weights.digest, rows
+
+
+class _Study(_Work):
+    name = "study"
+
+    def start(self, out: Path) -> None:
+        run_study(self.spec, out)
+
+    def found(self, out: Path) -> object:
+        return (out / "small" / "study.csv").read_text()
+
+
+def _works(place: Path) -> tuple[_Work, ...]:
+    return tuple(kind(spec) for kind, spec in zip((_Run, _Train, _Study), write_specs(place), strict=True))
 
 
 if __name__ == "__main__":
