@@ -20,6 +20,7 @@ from causalvae.spec.schema import Spec
 FloatArray = npt.NDArray[np.float64]
 Key = tuple[str, str]
 _NONE: FloatArray = np.zeros(0)
+_SHOWN = 12
 
 
 @dataclass(frozen=True)
@@ -72,34 +73,41 @@ def decide_associations(
     factors = [factor for factor in spec.graph.factors if factor not in settable]
     found: dict[Key, _Pair] = {}
     outcomes = Outcomes(measurements)
-    for factor in factors:
+    numbers = [name for name in spec.graph.factors if not discrete(name)] if factors else []
+    unfit = [name for name in plan.attributes if name in plan.latent_attributes or units[name].period is not None]
+    few: list[str] = []
+    for factor in factors if not numbers else ():
         others = [name for name in spec.graph.factors if name != factor]
-        numbers = [name for name in (factor, *others) if not discrete(name)]
-        if numbers:
-            units.notes.append(
-                f"{factor} is not tested: associations are taken within strata, and {', '.join(numbers)} "
-                f"{'has' if len(numbers) == 1 else 'have'} no levels."
-            )
-            continue
-        few: list[str] = []
         for target in plan.attributes:
-            if target in plan.latent_attributes or units[target].period is not None:
-                units.notes.append(
-                    f"{factor} -> {target} is not tested: {target} "
-                    + ("is a latent of the network." if target in plan.latent_attributes else "lies on a circle.")
-                )
+            if target in unfit:
                 continue
             pair = _read(factor, others, target, plan, measurements, units, outcomes)
             if pair is None:
-                few.append(target)
+                few.append(f"{factor} -> {target}")
             else:
                 found[factor, target] = pair
-        if few:
-            units.notes.append(
-                f"{factor} -> {', '.join(few)} is not tested: too few samples agree in all other labels and differ in "
-                f"{factor}."
-            )
+    _explain(factors, numbers, unfit, few, units.notes)
     return _decide(spec, factors, plan, found, decider, declared)
+
+
+def _explain(factors: list[str], numbers: list[str], unfit: list[str], few: list[str], notes: list[str]) -> None:
+    """Why pairs were not tested."""
+    if numbers:
+        notes.append(
+            f"The effects of {', '.join(factors)} are not tested: the data do not tell what a sample would have been, "
+            f"and associations are taken within strata of all labels, of which {', '.join(numbers)} "
+            f"{'has' if len(numbers) == 1 else 'have'} no levels."
+        )
+        return
+    if factors and unfit:
+        notes.append(
+            f"Associations with {', '.join(unfit)} are not tested: latents and angles have no mean per stratum."
+        )
+    if few:
+        notes.append(
+            f"Not tested, since too few samples agree in all other labels: {', '.join(few[:_SHOWN])}"
+            + (f" and {len(few) - _SHOWN} others." if len(few) > _SHOWN else ".")
+        )
 
 
 def _read(
@@ -143,7 +151,7 @@ def _decide(
     decider: Decider,
     declared: frozenset[Key],
 ) -> list[PairCheck]:
-    confidence, bound = spec.estimation.confidence, spec.alignment.tolerance**2
+    confidence, bound = spec.estimation.confidence, spec.alignment.tolerance
     tests = {
         key: GraphTest("association", _NONE, *pair.data.weigh(bound), pair.data.n, pair.data.interval(confidence))
         for key, pair in found.items()
@@ -189,7 +197,7 @@ def _decide(
 def _network_test(pair: _Pair, present: bool, confidence: float) -> LinkTest:
     effect = pair.network.interval(confidence)
     if not present:
-        above, below = pair.network.weigh(INVENTED**2)
+        above, below = pair.network.weigh(INVENTED)
         return LinkTest(None, _NONE, above, below, pair.network.n, effect)
     direction = pair.data.weights @ pair.data.coefficients
     size = float(direction @ pair.data.coefficients)

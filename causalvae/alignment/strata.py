@@ -18,6 +18,8 @@ FloatArray = npt.NDArray[np.float64]
 # Fewer degrees of freedom or more levels than these tell nothing.
 _FEWEST = 30
 _MOST_LEVELS = 50
+# A variance below this part of the effect is rounding.
+_EXACT = 1e-12
 
 
 @dataclass(frozen=True)
@@ -49,26 +51,41 @@ class Association:
         return float(b @ self.weights @ b - np.trace(self.weights @ self.covariance))
 
     @property
+    def effect(self) -> float:
+        """Signed root of `mean_square`: below zero where chance alone gives more."""
+        return float(np.sign(self.mean_square) * np.sqrt(abs(self.mean_square)))
+
+    @property
     def error(self) -> float:
-        """Standard error of `mean_square`."""
+        """Standard error of `effect` along the coefficients' direction."""
         b, c, v = self.coefficients, self.weights, self.covariance
-        spread = 4 * b @ c @ v @ c @ b + 2 * np.trace(c @ v @ c @ v)
-        return float(np.sqrt(max(spread, 0.0)))
+        size = float(b @ c @ b)
+        return float(np.sqrt(max(float(b @ c @ v @ c @ b), 0.0) / size)) if size > 0 else 0.0
 
     def interval(self, confidence: float) -> tuple[float, float, float]:
         """Root mean square change with the ends of its normal interval, cut off at zero."""
         from scipy.special import ndtri
 
         reach = float(ndtri((1 + confidence) / 2)) * self.error
-        value, lower, upper = (
-            float(np.sqrt(max(end, 0.0)))
-            for end in (self.mean_square, self.mean_square - reach, self.mean_square + reach)
-        )
+        value, lower, upper = (max(end, 0.0) for end in (self.effect, self.effect - reach, self.effect + reach))
         return value, lower, upper
 
     def weigh(self, bound: float) -> tuple[float, float]:
-        """p-values against a mean square of at most, and of at least, `bound`."""
-        return weigh_normal(self.mean_square - bound, self.error)
+        """p-values against a root mean square change of at most, and of at least, `bound`.
+
+        b'Cb is compared with its distribution at the bound, a noncentral chi-squared one times a factor; factor and
+        degrees of freedom are those that give it its mean and variance where there is no effect (Satterthwaite 1946).
+        """
+        from scipy.special import chndtr
+
+        spread = self.weights @ self.covariance
+        mean, square = float(np.trace(spread)), float(np.trace(spread @ spread))
+        size = float(self.coefficients @ self.weights @ self.coefficients)
+        if square <= 0.0 or mean <= _EXACT * size:
+            return weigh_normal(size - bound**2, 0.0)
+        factor, freedom = square / mean, mean**2 / square
+        below = float(chndtr(size / factor, freedom, bound**2 / factor))
+        return 1.0 - below, below
 
     def change(self, before: FloatArray, after: FloatArray) -> FloatArray:
         """What a change of the factor's value is associated with: shape (n,)."""

@@ -274,7 +274,7 @@ def test_labels_without_levels_are_not_tested_without_counterfactuals() -> None:
     world = linear_world({}, TWO)
     found = judge(run_world(world, identity(TWO), ["a -> ya", "b -> yb"], settable=False, bootstrap=20))
     assert found.headline.graph.untested == found.headline.graph.total
-    assert any("a is not tested" in note and "no levels" in note for note in found.notes)
+    assert any("effects of a, b are not tested" in note and "no levels" in note for note in found.notes)
     assert headline_sentences(found)[0].mark == "?"
 
 
