@@ -102,7 +102,7 @@ def _check_reference(draft: Draft, path: Path, text: str) -> list[Finding]:
     elif draft.mapping:
         advice = f"The mapping gives {list_choices('$' + node for node in draft.mapping)}."
     else:
-        advice = "The spec has no mapping; add one, such as `mapping: {scale: latent[3]}`."
+        advice = f"The spec has no mapping; add one, such as `mapping: {{{name}: latent[3]}}`."
     meant = "" if declared else nearest(name, draft.mapping)
     return [
         Finding(

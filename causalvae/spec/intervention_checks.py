@@ -38,7 +38,7 @@ def check_interventions(draft: Draft) -> list[Finding]:
                 ("interventions",),
                 "the spec has no interventions and no hypotheses",
                 "The run would only hold the declared graph against the network; add an intervention, such as "
-                "`- {name: resize, input: {factor: scale}}`.",
+                f"`- {{name: change, input: {{{_some_treatment(draft)}}}}}`.",
                 severity="warning",
                 # Of a spec with other faults nobody can say that it asks for nothing.
                 related=((),),
@@ -122,12 +122,18 @@ def check_refuters(draft: Draft) -> list[Finding]:
             "CV077",
             path,
             "refuters are run on the effects of mediations, and the spec has no mediation",
-            "Add one, such as `- {name: via_scale, mediation: {treatment: resize, mediators: [$scale], outcomes: "
-            "[area]}}`, or delete `refute`.",
+            "Add one, such as `- {name: via, mediation: {treatment: NAME, mediators: ['latent[0]'], outcomes: "
+            f"[{next(iter(draft.attributes or ()), 'image')}]}}}}`, or delete `refute`.",
             severity="warning",
             related=(("interventions",),),
         )
     ]
+
+
+def _some_treatment(draft: Draft) -> str:
+    """An input intervention that this spec could have."""
+    factor = next(iter(draft.factors or ()), None)
+    return "set: swap" if factor is None else f"factor: {factor}"
 
 
 def _check_given(draft: Draft, factor: str | None, path: Path) -> list[Finding]:
@@ -363,7 +369,8 @@ def _check_treatment(draft: Draft, name: str, path: Path) -> list[Finding]:
     advice = (
         f"The input interventions are {list_choices(inputs).replace(' or ', ' and ')}."
         if inputs
-        else "The spec has no input intervention; add one, such as `- {name: resize, input: {factor: scale}}`."
+        else "The spec has no input intervention; add one, such as "
+        f"`- {{name: change, input: {{{_some_treatment(draft)}}}}}`."
     )
     found = [named for named in draft.interventions if named.name == name]
     if not found:

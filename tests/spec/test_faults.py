@@ -353,3 +353,17 @@ def test_data_without_factors_needs_no_list_of_them() -> None:
     spec, diagnostics = parse_spec(text)
     assert diagnostics == ()
     assert spec is not None and spec.graph.factors == {}
+
+
+def test_remedies_use_the_names_of_the_spec() -> None:
+    graph = GOOD[GOOD.index("graph:") :]
+    text = GOOD.replace(graph, "graph: {attributes: {glow: {readout: mean}}}\n")
+    text = text.replace("source: dsprites", "source: images\n  path: pictures")
+    _, (found,) = parse_spec(text)
+    assert found.code == "CV074" and "input: {set: swap}" in found.expected
+    text += "interventions: [{name: i, latent: {components: $hue}}]\n"
+    _, (found,) = parse_spec(text)
+    assert found.code == "CV051" and "{hue: latent[3]}" in found.expected
+    text = text.replace("$hue", "latent") + "estimation: {refute: [placebo]}\n"
+    _, (found,) = parse_spec(text)
+    assert found.code == "CV077" and "outcomes: [glow]}}`" in found.expected
