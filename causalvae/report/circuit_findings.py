@@ -83,7 +83,7 @@ def _rivals(rivals: Rivals | None) -> Finding | None:
         if rivals.undefined:
             words += f" {format_count(rivals.undefined)} undefined on some pairs, counted as doing as well."
     judged = "" if rivals.judged or rivals.kind == "none" else f" ({_NOT_JUDGED})"
-    brief = "" if rivals.judged else _sentence(tell_rivals(rivals))
+    brief = "" if rivals.judged or rivals.why_none == "not_asked" else _sentence(tell_rivals(rivals))
     return Finding(f"Other circuits{judged}", words, brief, rival_table(rivals))
 
 
