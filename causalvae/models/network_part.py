@@ -89,6 +89,8 @@ class NetworkPart(nn.Module):
         Read from the input, and given to the first call as its second argument.
     splits : bool
         Whether the part's own input holds the condition; else it is called with the input as well.
+    before : tuple of Link
+        Calls that its input goes through first.
     """
 
     def __init__(
@@ -99,6 +101,7 @@ class NetworkPart(nn.Module):
         shape: tuple[int, ...] | None = None,
         condition: Condition | None = None,
         splits: bool = False,
+        before: tuple[Link, ...] = (),
     ) -> None:
         super().__init__()
         # In a tuple, so that torch does not register the network a second time.
@@ -108,6 +111,12 @@ class NetworkPart(nn.Module):
         self.shape = shape
         self.condition = condition
         self.splits = splits
+        self.before = before
+
+    @property
+    def calls_more(self) -> bool:
+        """Whether it calls anything of the network besides its first call."""
+        return bool(self.before) or any(branch.links for branch in self.branches)
 
     def forward(self, value: Tensor, x: Tensor | None = None) -> Tensor | tuple[Tensor, ...]:
         """The part's tensors, or the one that it has, for a value (batch, ...) and the input."""
@@ -116,9 +125,7 @@ class NetworkPart(nn.Module):
         found = []
         for branch in self.branches:
             tensor = take(returned, branch.steps)
-            for link in branch.links:
-                given = tensor.flatten(1) if link.flat else tensor
-                tensor = take(target_of(network, link.path)(given), link.steps)
+            tensor = _follow(network, tensor, branch.links)
             if self.shape is not None and tuple(tensor.shape[1:]) != self.shape:
                 tensor = tensor.reshape(tensor.shape[0], *self.shape)
             found.append(tensor)
@@ -132,8 +139,18 @@ class NetworkPart(nn.Module):
             more = (self.condition.of(whole),)
             if self.splits:
                 value = value[:, : self.condition.channels]
+        (network,) = self._network
+        value = _follow(network, value, self.before)
         given = value.flatten(1) if self.first.flat else value
-        return target_of(self._network[0], self.first.path)(given, *more)
+        return target_of(network, self.first.path)(given, *more)
+
+
+def _follow(network: nn.Module, value: Tensor, links: Sequence[Link]) -> Tensor:
+    """What a chain of calls makes of a value."""
+    for link in links:
+        given = value.flatten(1) if link.flat else value
+        value = take(target_of(network, link.path)(given), link.steps)
+    return value
 
 
 def target_of(network: nn.Module, path: str) -> Callable[..., Any]:

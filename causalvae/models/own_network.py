@@ -158,13 +158,8 @@ class _Reader:
             mean = mean[:, 0::2]
         elif encoding.layout == "chunk":
             mean = mean.chunk(2, dim=1)[0]
-        layer = None
-        if encoding.between:
-            first, *rest = encoding.between
-            layer = NetworkPart(self.network, replace(first, steps=()), (Branch(first.steps, tuple(rest)),))
-            mean = layer(mean)
-            self.facts["between the parts"] = ", ".join(link.path for link in encoding.between)
-        decoder, is_distribution = self._decoder(mean)
+        layer, before = self._layer(encoding, mean)
+        decoder, is_distribution = self._decoder(mean if layer is None else layer(mean.clone()), before)
         output = self.section.output or OutputSection()
         activation = output.activation
         if is_distribution and "activation" not in output.model_fields_set:
@@ -203,6 +198,23 @@ class _Reader:
             "model.posterior",
         )
 
+    def _layer(self, encoding: _Encoding, mean: Tensor) -> tuple[NetworkPart | None, tuple[Link, ...]]:
+        """What lies between the parts as a latent layer, or else as calls with which the decoding part begins.
+
+        A codebook, or what the spec declares, is a latent layer if it leaves the latent's shape as it is. A layer that
+        follows the sample of a Gaussian posterior belongs to the decoding part.
+        """
+        if not encoding.between:
+            return None, ()
+        first, *rest = encoding.between
+        layer = NetworkPart(self.network, replace(first, steps=()), (Branch(first.steps, tuple(rest)),))
+        given = layer(mean.clone())
+        is_layer = encoding.layout == "point" or self.section.between is not None
+        if not is_layer or not isinstance(given, Tensor) or given.shape != mean.shape:
+            return None, encoding.between
+        self.facts["between the parts"] = ", ".join(link.path for link in encoding.between)
+        return layer, ()
+
     def plain(self, vae: VAE, reads: Callable[[Tensor], bool]) -> VAE | None:
         """The same over the modules themselves, if they use nothing of the network but what is in them."""
         parts = [target_of(self.network, path) for path in (self.encode, self.decode)]
@@ -212,7 +224,7 @@ class _Reader:
         encoder, decoder = vae.encoder, vae.decoder
         if not isinstance(encoder, NetworkPart) or not isinstance(decoder, NetworkPart):
             raise TypeError("the parts are the network's own modules already")
-        if any(part.first.flat or part.condition or any(b.links for b in part.branches) for part in (encoder, decoder)):
+        if any(part.first.flat or part.condition or part.calls_more for part in (encoder, decoder)):
             return None
         if [branch.steps for branch in encoder.branches] not in ([()], [(0,), (1,)]):
             return None
@@ -247,11 +259,11 @@ class _Reader:
             tried, lambda part: part.call(self.x.clone()), self.encode, f"inputs of {_sizes(self.x)}"
         )
 
-    def _decoder(self, z: Tensor) -> tuple[NetworkPart, bool]:
-        """The decoding part, and whether it returns a distribution."""
+    def _decoder(self, z: Tensor, before: tuple[Link, ...]) -> tuple[NetworkPart, bool]:
+        """The decoding part, which begins with some calls, and whether it returns a distribution."""
         wants = self._wants_condition(self.decode)
         tried = [
-            NetworkPart(self.network, Link(self.decode), condition=given)
+            NetworkPart(self.network, Link(self.decode), condition=given, before=before)
             for given in (self._conditions() if wants else [None])
         ]
         part = _first_that_runs(
@@ -261,7 +273,7 @@ class _Reader:
         leaf = self._output_of(returned)
         shape = self.output_shape if leaf.value[0].numel() == self.x[0, : self.output_shape[0]].numel() else None
         return (
-            NetworkPart(self.network, part.first, (Branch(leaf.steps),), shape, part.condition),
+            NetworkPart(self.network, part.first, (Branch(leaf.steps),), shape, part.condition, before=before),
             _is_distribution(returned, leaf.steps),
         )
 

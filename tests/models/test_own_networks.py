@@ -6,6 +6,7 @@ import inspect
 import warnings
 from collections.abc import Callable, Collection, Iterable
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,12 +20,14 @@ from causalvae.models.components import Site
 from causalvae.models.hook_capture import capture_by_hooks
 from causalvae.models.hooked import HookedNetwork
 from causalvae.models.latent_shape import fit_latent
-from causalvae.models.loading import Model, assemble, randomise
+from causalvae.models.loading import Model, assemble, load_model, randomise
 from causalvae.models.network import AnalysedNetwork
 from causalvae.models.own_network import OwnNetwork, read_own
+from causalvae.models.python_source import make_network
 from causalvae.models.vae import deviation_of
 from causalvae.plan.types import Patch, Source
-from causalvae.spec.schema import PythonModel
+from causalvae.spec.schema import CheckpointModel, PythonModel
+from causalvae.trust import allow_code
 from tests.models.test_variants import by_engine, put
 from tests.models.tutorial_networks import (
     IMAGE,
@@ -39,6 +42,7 @@ from tests.models.tutorial_networks import (
     samples,
 )
 
+CASES = Path(__file__).parents[3] / "shared" / "cases" / "networks"
 ROWS = 9
 # Modules that a network does not register, by the addresses that they have.
 UNREGISTERED: dict[type, Callable[[Any], Iterable[tuple[str, nn.Module]]]] = {
@@ -324,3 +328,30 @@ def test_distributions_are_checked_again_afterwards() -> None:
     model_of("counts")
     with pytest.raises(ValueError, match="scale"):
         torch.distributions.Normal(torch.zeros(1), -torch.ones(1))
+
+
+@pytest.mark.parametrize("source", ["python", "checkpoint"])
+def test_a_first_vae_is_loaded_as_it_is(source: str, tmp_path: Path) -> None:
+    if not (CASES / "first_vae.py").is_file():
+        pytest.skip("the case is not here")
+    (tmp_path / "first_vae.py").write_bytes((CASES / "first_vae.py").read_bytes())
+    keys = {"source": source, "factory": "first_vae:FirstVAE", "latent_dim": 6, "weights": "w.pt"}
+    with allow_code():
+        torch.manual_seed(0)
+        network, _ = make_network("first_vae:FirstVAE", {}, tmp_path)
+        torch.save(network.state_dict(), tmp_path / "w.pt")
+        given = (PythonModel if source == "python" else CheckpointModel).model_validate(keys)
+        x = samples(IMAGE, 12)
+        model = load_model(given, tmp_path, IMAGE, x)  # type: ignore[arg-type]
+    linear = {site.name.removesuffix("@pre") for site in model.components.sites if site.kind == "Linear"}
+    assert linear == {"trunk.1", "fc_mu", "fc_var", "decoder_input", "final_layer"}
+    assert [part.site.name for part in model.components.resolve("encoder.trunk.1")] == ["trunk.1"]
+    with torch.no_grad():
+        mean, logvar = network.encode(x)
+        posterior = model.vae.encode(x)
+    assert torch.equal(posterior.mean, mean) and torch.equal(posterior.logvar, logvar)
+    assert model.unused == ()
+    for address in ("decoder.trunk.1", "encoder.decoder_input", "decoder.fc_*"):
+        with pytest.raises(CausalVAEError) as caught:
+            model.components.resolve(address)
+        assert caught.value.code == "CV301"

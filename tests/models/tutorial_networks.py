@@ -263,6 +263,19 @@ class BoundVAE(nn.Module):
         return self.decoder(draw(*self.encoder(x).chunk(2, dim=1)))
 
 
+class LayerAfterSample(LinearVAE):
+    """forward() puts a layer of another width between the sample and `decode`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.widen = nn.Linear(LATENTS, 5)
+        self.decoder_input = nn.Linear(5, 12)
+
+    def forward(self, x: Tensor) -> Any:
+        mean, logvar = self.encode(x)
+        return self.decode(self.widen(draw(mean, logvar))), mean, logvar
+
+
 class PlainListVAE(nn.Module):
     """Layers in a plain list and in a closure, of which torch knows nothing."""
 
@@ -409,6 +422,11 @@ def zalando(net: Any, x: Tensor) -> Any:
     return z, None, latent, net._decoder(latent)
 
 
+def widened(net: Any, x: Tensor) -> Any:
+    mean, second = net.encode(x)
+    return mean, second, mean, net.decode(net.widen(mean))
+
+
 def counted(net: Any, x: Tensor) -> Any:
     posterior = net.encode(x)
     return posterior.mean, posterior.stddev, posterior.mean, net.decode(posterior.mean).mean
@@ -464,6 +482,7 @@ TUTORIALS: dict[str, Tutorial] = {
     "codebook, codes second": Tutorial(partial(VQMethods, "qcl"), quantised, layout="point"),
     "codebook of modules": Tutorial(VQModules, zalando, layout="point"),
     "bound methods": Tutorial(BoundVAE, partial(halves, "encoder", lambda net, z: net.decoder(z)), layout="chunk"),
+    "layer after the sample": Tutorial(LayerAfterSample, widened),
     "plain list": Tutorial(PlainListVAE, partial(halves, "encode", lambda net, z: net.decode(z)), layout="chunk"),
     "shared block": Tutorial(
         SharedVAE,
