@@ -92,7 +92,8 @@ def _export(network: nn.Module, example: tuple[Tensor, ...]) -> torch.export.Exp
         except Exception:  # whatever an operation raises that was traced with another number of rows
             raise refusal from refusal.__cause__
     for node, value in zip(graph.outputs.values(), expected, strict=True):
-        if not torch.allclose(found[node], value, rtol=1e-5, atol=1e-5 * float(value.abs().max())):
+        slack = 1e-5 * float(value.abs().max())
+        if found[node].shape != value.shape or not torch.allclose(found[node], value, rtol=1e-5, atol=slack):
             raise refusal
     return program
 

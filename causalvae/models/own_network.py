@@ -14,6 +14,7 @@ from torch.distributions import Distribution
 from causalvae.errors import CausalVAEError, first_line
 from causalvae.models.forward_watch import ConstantNoise, Watched, chain_to, same, watch_forward
 from causalvae.models.network_part import DECODES, ENCODES, Branch, Condition, Link, NetworkPart, find_path, target_of
+from causalvae.models.purity import leaving_no_trace
 from causalvae.models.returned import Leaf, Steps, describe, leaves_of, take
 from causalvae.models.touched import unused_parameters, watch_reads
 from causalvae.models.unregistered import as_tree, find_unregistered
@@ -75,6 +76,12 @@ def read_own(
         contradicts the reading, CV141 where what a part returns cannot be read, CV142 for an argument that nothing
         gives.
     """
+    # What the network keeps of a first pass must not come from here (see `check_purity`).
+    with leaving_no_trace(network):
+        return _read_own(network, section, inputs, condition)
+
+
+def _read_own(network: nn.Module, section: PythonModel | CheckpointModel, inputs: Tensor, condition: int) -> OwnNetwork:
     mode = network.training
     network.eval()
     low, high = section.input_range

@@ -6,7 +6,9 @@ Writing on the arguments is allowed: whoever runs the network gives copies to th
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from copy import copy
 from typing import TypeVar, cast
 
 import torch
@@ -36,6 +38,31 @@ def copy_or_none(network: Network) -> Network | None:
     return cast(Network, copied)
 
 
+@contextmanager
+def leaving_no_trace(network: nn.Module) -> Iterator[None]:
+    """Run a network inside the block, and give its modules the attributes back that they had before.
+
+    Entries of dictionaries, lists and sets among the attributes are given back too; what lies deeper is not.
+    """
+    kept = [(module.__dict__, name, value) for module in network.modules() for name, value in module.__dict__.items()]
+    known = [(attributes, set(attributes)) for attributes in (module.__dict__ for module in network.modules())]
+    inside = [(value, copy(value)) for _, _, value in kept if isinstance(value, dict | list | set)]
+    try:
+        yield
+    finally:
+        for attributes, names in known:
+            for name in attributes.keys() - names:
+                del attributes[name]
+        for attributes, name, value in kept:
+            attributes[name] = value
+        for value, before in inside:
+            if isinstance(value, list):
+                value[:] = before
+            else:
+                value.clear()
+                value.update(before)
+
+
 @torch.no_grad()
 def check_purity(network: nn.Module, given: Values, names: Sequence[str]) -> None:
     """Refuse a network whose passes change it, each other or themselves.
@@ -63,7 +90,7 @@ def check_purity(network: nn.Module, given: Values, names: Sequence[str]) -> Non
     first = network(*_cloned(given))
     kept = [value.clone() for value in first]
     network(*_cloned(other))
-    overwritten = [name for name, value, copy in zip(names, first, kept, strict=True) if not _equal(value, copy)]
+    overwritten = [name for name, value, own in zip(names, first, kept, strict=True) if not _equal(value, own)]
     again = network(*_cloned(given))
     changed = [name for name, tensor in tensors_of(network).items() if not _equal(tensor, before[name])]
     if changed:

@@ -21,8 +21,10 @@ from causalvae.models.hook_capture import capture_by_hooks
 from causalvae.models.latent_shape import fit_latent
 from causalvae.models.loading import Model, assemble
 from causalvae.models.network import AnalysedNetwork
+from causalvae.models.own_network import read_own
 from causalvae.models.self_patch import check_sites
 from causalvae.models.vae import VAE
+from causalvae.spec.schema import PythonModel
 
 LATENTS, STEPS, FEATURES = 2, 3, 4
 WIDTH = STEPS * FEATURES
@@ -294,6 +296,49 @@ class Keeps(nn.Module):
 def test_what_a_network_keeps_between_passes_is_refused(what: str, said: str) -> None:
     torch.manual_seed(0)
     assert said in refused(vae_of(Keeps(what))).message
+
+
+class FirstOfAll(nn.Module):
+    """Subtracts what it was given first; parts are methods, so that reading it runs them."""
+
+    def __init__(self, where: str) -> None:
+        super().__init__()
+        self.inner = nn.Linear(WIDTH, LATENTS)
+        self.outer = nn.Linear(LATENTS, WIDTH)
+        self.where = where
+        self.entries: dict[str, Tensor] = {}
+
+    def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        if self.where == "attribute":
+            if not hasattr(self, "seen"):
+                self.seen = x.mean(0)
+            x = x - self.seen
+        elif self.where == "dictionary":
+            x = x - self.entries.setdefault("seen", x.mean(0))
+        return self.inner(x), torch.zeros(len(x), LATENTS)
+
+    def decode(self, z: Tensor) -> Tensor:
+        return self.outer(z)
+
+
+def first_of_all(where: str) -> nn.Module:
+    torch.manual_seed(0)
+    return FirstOfAll(where)
+
+
+@pytest.mark.parametrize("where", ["attribute", "dictionary", "nowhere"])
+def test_reading_a_network_leaves_nothing_in_it(where: str) -> None:
+    network = first_of_all(where)
+    section = PythonModel.model_validate(
+        {"source": "python", "factory": "nowhere:make", "latent_dim": LATENTS, "output": {"activation": "none"}}
+    )
+    vae = fit_latent(read_own(network, section, X).vae, X)
+    assert not hasattr(network, "seen") and not network.entries
+    if where == "nowhere":
+        assemble(vae, False, "", {}, X)
+    else:
+        with pytest.raises(CausalVAEError, match="given before"):
+            assemble(vae, False, "", {}, X)
 
 
 def test_a_cache_that_holds_nothing_of_the_inputs_is_no_state() -> None:
