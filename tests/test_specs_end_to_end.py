@@ -64,7 +64,7 @@ def test_data_without_factors_reaches_a_report(first: RunOutcome) -> None:
     assert set(first.reports) == {"html", "markdown", "json"}
     assert first.results.graph.factors == ()
     shares = [e for e in first.results.estimates if e.owner == "intervention:via" and e.estimand == "mediated_share"]
-    assert {share.outcome for share in shares} == {"brightness", "image"}
+    assert {share.outcome for share in shares} == {"brightness", "all columns"}
 
 
 def test_latents_are_set_to_the_numbers_that_the_spec_gives(first: RunOutcome) -> None:
