@@ -43,10 +43,10 @@ def examine_members(
     Returns
     -------
     Minimality or None
-        None where there are no members to take away, or nothing to lose.
+        None where there are no members to take away, or the claim is not that they carry anything.
     """
     members = design.members
-    if table is None or bootstrap is None or len(members) < 2 or not table.parts:
+    if table is None or bootstrap is None or len(members) < 2 or not table.parts or not hypothesis.claims_to_carry:
         return None
     margin = loss_margin(len(members))
     places = {units_of(table.circuits[row]): k for k, row in enumerate(table.parts)}

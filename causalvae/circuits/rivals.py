@@ -38,9 +38,9 @@ def compare_rivals(
     bootstrap : PairedBootstrap or None
         Over the table's pairs.
     """
-    judged = hypothesis.judges_special and design.rivals != "none"
+    judged = hypothesis.judges_special
     if table is None or bootstrap is None or not table.rivals:
-        p_value = 1.0 if judged else None
+        p_value = 1.0 if judged and design.rivals != "none" else None
         return Rivals(design.rivals, design.why_none, judged, MARGIN, p_value=p_value, seed=design.seed)
     gaps = measure_gaps(table, table.rivals, MARGIN, bootstrap)
     undefined = ~np.isfinite(gaps.largest)

@@ -112,7 +112,7 @@ class Rivals:
     why_none : str
         The same.
     judged : bool
-        Whether the verdict asks that all of them are worse.
+        Whether the verdict asks that all of them are worse; where there are none, nothing is asked.
     margin : float
         A rival is worse if its relative error is larger by more than this.
     count, undefined : int

@@ -84,8 +84,8 @@ class Evidence:
     def p_support(self) -> float:
         """Largest p-value of everything claimed."""
         properties = []
-        if self.rivals is not None and self.rivals.judged:
-            properties.append(1.0 if self.rivals.p_value is None else self.rivals.p_value)
+        if self.rivals is not None and self.rivals.judged and self.rivals.p_value is not None:
+            properties.append(self.rivals.p_value)
         if self.hypothesis.judges_minimal and len(self.design.members) > 1:
             properties.append(1.0 if self.minimality is None else self.minimality.p_minimal)
         return max([self.p_bounds, *properties])

@@ -29,7 +29,7 @@ def plan_claim(draft: Draft, hypothesis: Hypothesis) -> None:
         draft.claims[hypothesis.name] = ClaimDesign(circuit)
         return
     whole = in_network_order(joint_patches(found, INTERCHANGE, owner), draft.components)
-    members = members_of(found)
+    members = members_of(found) if hypothesis.claims_to_carry else ()
     if len(members) > 1:
         for index, part in enumerate(parts_of(members)):
             _compare(draft, hypothesis, owner, "part", patches_of(part, whole), index)

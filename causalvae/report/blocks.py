@@ -123,7 +123,6 @@ class VerdictCard:
     p_refute: str
     alpha: str
     needed: str
-    rivals_drawing: Markup | None
     findings: tuple[Finding, ...]
 
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from markupsafe import Markup
+
 from causalvae.circuits.types import CircuitScore, Minimality, Multiverse, Rivals, Verdict
 from causalvae.circuits.wording import name_circuit, tell_cancelling, tell_minimality, tell_rivals
+from causalvae.report.charts import draw_rivals
 from causalvae.report.numbers import ABSENT, format_count, format_fixed, format_interval, format_p, p_words
 from causalvae.report.tables import Table, columns
 
@@ -23,12 +26,14 @@ class Finding:
         The text in few words, for a terminal; empty where the verdict's reason says it.
     table : Table or None
         Where there are several numbers.
+    drawing : Markup or None
     """
 
     title: str
     text: str
     brief: str
     table: Table | None = None
+    drawing: Markup | None = None
 
 
 def circuit_findings(verdict: Verdict) -> tuple[Finding, ...]:
@@ -84,7 +89,7 @@ def _rivals(rivals: Rivals | None) -> Finding | None:
             words += f" {format_count(rivals.undefined)} undefined on some pairs, counted as doing as well."
     judged = "" if rivals.judged or rivals.kind == "none" else f" ({_NOT_JUDGED})"
     brief = "" if rivals.judged or rivals.why_none == "not_asked" else _sentence(tell_rivals(rivals))
-    return Finding(f"Other circuits{judged}", words, brief, rival_table(rivals))
+    return Finding(f"Other circuits{judged}", words, brief, rival_table(rivals), draw_rivals(rivals))
 
 
 def rival_table(rivals: Rivals) -> Table | None:

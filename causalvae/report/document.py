@@ -33,7 +33,7 @@ from causalvae.report.blocks import (
     TestView,
     VerdictCard,
 )
-from causalvae.report.charts import draw_interval, draw_rivals
+from causalvae.report.charts import draw_interval
 from causalvae.report.circuit_findings import circuit_findings
 from causalvae.report.effect_grids import Grid, build_grids
 from causalvae.report.glossary import SYMBOLS, Term, status_words, term_of
@@ -119,7 +119,6 @@ def _card(verdict: Verdict, outcome: str) -> VerdictCard:
         p_refute=format_p(verdict.p_refute),
         alpha=f"{verdict.alpha:g}",
         needed=format_count(verdict.needed) if verdict.needed else "",
-        rivals_drawing=None if verdict.rivals is None else draw_rivals(verdict.rivals),
         findings=circuit_findings(verdict),
     )
 

@@ -109,6 +109,12 @@ class Hypothesis(Section):
         return self.expect.mediated_share is not None or self.expect.necessity is not None
 
     @property
+    def claims_to_carry(self) -> bool:
+        """Whether it claims that the circuit carries at least some share, by one of its two measures."""
+        bounds = (self.expect.mediated_share, self.expect.necessity)
+        return any(bound is not None and bound.at_least is not None for bound in bounds)
+
+    @property
     def compares(self) -> bool:
         """Whether other circuits are run beside the claimed one."""
         return self.null.circuits != "none" and self.claims_a_share

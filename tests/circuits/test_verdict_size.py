@@ -46,11 +46,11 @@ def test_true_circuits_are_supported_and_near_misses_are_not(name: str) -> None:
 @pytest.mark.parametrize("n", [48, 96, 192])
 @pytest.mark.parametrize("name", CASES)
 def test_verdict_rates(name: str, n: int) -> None:
-    case, runs = CASES[name], 400
+    case, runs = CASES[name], 200
     counts = count_verdicts(case, n, runs, seed=1)
     if case.right == "supported":
         assert counts["supported"] >= 0.95 * runs, counts
-        assert counts["refuted"] <= 0.01 * runs, counts
+        assert counts["refuted"] <= 0.02 * runs, counts
     else:
         assert counts["supported"] <= 0.02 * runs, counts
         assert sum(counts[status] for status in (case.right, *case.others)) >= 0.95 * runs, counts
