@@ -94,7 +94,6 @@ def test_every_capture_gives_the_same_numbers_and_says_what_it_is(
         shown = console.file.getvalue()  # type: ignore[attr-defined]
         assert (f"captured by {said}" in shown) == (factory != "plain")
     plan, expected = found["plain"]
-    base = next(arm for arm in plan.arms if not arm.patches)
     for factory in ("leaving", "careful"):
         own, measured = found[factory]
         assert own.model_digest != plan.model_digest
@@ -103,7 +102,7 @@ def test_every_capture_gives_the_same_numbers_and_says_what_it_is(
             for column in ("area", "image_sq"):
                 theirs = expected.values(arm.id, column)
                 np.testing.assert_allclose(measured.values(arm.id, column), theirs, rtol=1e-5, atol=1e-4)
-    moved = [arm for arm in plan.arms if arm.patches and arm.cohort == base.cohort]
+    moved = [arm for arm in plan.arms if arm.patches]
     assert any(np.abs(expected.values(arm.id, "image_sq")).max() > 1 for arm in moved)
 
 

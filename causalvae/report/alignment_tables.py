@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from causalvae.alignment.types import Alignment, Effect, Link, PairCheck, Share
-from causalvae.report.alignment_words import size_words
+from causalvae.report.alignment_words import pair_words, size_words
 from causalvae.report.glossary import status_words
 from causalvae.report.numbers import ABSENT, format_count, format_interval, format_number, format_p, percent
 from causalvae.report.tables import Table, columns
@@ -64,8 +66,13 @@ def compact_table(alignment: Alignment) -> Table:
             )
             for check in shown
         ),
-        (f"{quiet} other pairs: not declared, and absent or not tested.",) if quiet else (),
+        (*_level_notes(shown), *([f"{quiet} other pairs: not declared, and absent or not tested."] if quiet else [])),
     )
+
+
+def _level_notes(checks: Sequence[PairCheck]) -> list[str]:
+    """Effects that are present at some levels only."""
+    return [f"Not on average, but present: {pair_words(check)}." for check in checks if check.levels]
 
 
 def _compact(link: Link | None) -> str:
