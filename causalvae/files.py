@@ -233,6 +233,10 @@ def _partial(path: Path, content: bytes | str) -> Iterator[Path]:
                 file.close()
             # Moved while it is still locked, so that no other process takes it for a leftover.
             yield partial
+    except OSError as error:
+        # Where writing fails, as on a full disk, the system names no file.
+        error.filename = error.filename or str(path)
+        raise
     finally:
         partial.unlink(missing_ok=True)
 

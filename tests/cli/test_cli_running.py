@@ -206,6 +206,19 @@ def test_a_reader_that_closes_the_pipe_is_no_failure(starter: Path) -> None:
     assert (done.returncode, done.stderr) == (141, "")
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is limited as on Linux")
+def test_too_little_memory_has_a_code(starter: Path, tmp_path: Path) -> None:
+    """Not even the libraries fit."""
+    limit = "import resource; resource.setrlimit(resource.RLIMIT_AS, (700 * 2**20,) * 2)"
+    start = f"{limit}; import sys; from causalvae.cli.app import main; sys.argv = ['causalvae', *sys.argv[1:]]; main()"
+    command = [sys.executable, "-c", start, "run", str(starter), "--out", str(tmp_path / "runs")]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert done.returncode == 3, done.stderr
+    assert "error[CV415]" in done.stderr
+    assert "ulimit -v" in done.stderr
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a full device")
 def test_a_full_disk_behind_standard_output_has_a_code(starter: Path) -> None:
     command = [sys.executable, "-m", "causalvae", "validate", "--json", str(starter)]
