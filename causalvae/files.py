@@ -55,9 +55,10 @@ class DamagedFileError(CausalVAEError):
 # -- checksums ---------------------------------------------------------------------------------------------------------
 
 
-def seal(data: bytes) -> bytes:
-    """`data`, which contains `UNSEALED` once, with its checksum in that place."""
-    start = _place(data)
+def seal(data: bytes, first: bool = False) -> bytes:
+    """`data`, which contains `UNSEALED`, with its checksum in the last such place, or in the first."""
+    mark = UNSEALED.encode()
+    start = (data.index(mark) if first else data.rindex(mark)) + len(_MARK)
     digest = hashlib.sha256(data).hexdigest().encode()
     return data[:start] + digest + data[start + _DIGITS :]
 
@@ -99,10 +100,6 @@ def has_seal(data: bytes) -> bool:
     return _MARK in data
 
 
-def _place(data: bytes) -> int:
-    return data.rindex(UNSEALED.encode()) + len(_MARK)
-
-
 def discard(path: Path, consequence: str) -> None:
     """Delete a damaged file and tell the user what follows from it."""
     _log.warning("%s is damaged and has been deleted: %s.", visible(str(path)), consequence)
@@ -115,7 +112,8 @@ def discard(path: Path, consequence: str) -> None:
 def json_text(value: Mapping[str, Any], **options: Any) -> str:
     """A mapping as JSON text that begins with its checksum; `options` are those of `json.dumps`."""
     text = escape_json(json.dumps({_JSON_KEY: UNSEALED, **value}, **options)) + "\n"
-    return seal(text.encode()).decode()
+    # What follows may quote a spec, and a spec may contain anything.
+    return seal(text.encode(), first=True).decode()
 
 
 def write_json(value: Mapping[str, Any], path: Path) -> None:

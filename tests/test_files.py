@@ -34,7 +34,7 @@ from causalvae.files import (
 
 
 def test_json_comes_back_and_is_plain_json(tmp_path: Path) -> None:
-    value = {"a": [1, 2.5, None], "b": {"c": "text\u202e"}}
+    value = {"a": [1, 2.5, None], "b": {"c": "text\u202e", UNSEALED: UNSEALED}}
     write_json(value, tmp_path / "a.json")
     assert read_json(tmp_path / "a.json") == value
     plain = json.loads((tmp_path / "a.json").read_text())

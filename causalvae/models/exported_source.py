@@ -13,8 +13,9 @@ from typing import Any
 import torch
 from torch import nn
 
+from causalvae.boundary import boundary
 from causalvae.digest import digest
-from causalvae.errors import CausalVAEError, first_line
+from causalvae.errors import CausalVAEError
 from causalvae.models.opened import Opened
 from causalvae.models.vae import VAE
 from causalvae.models.weights import Weights
@@ -74,19 +75,12 @@ def _open(where: str, folder: Path, place: str) -> nn.Module:
             f"Paths are relative to the spec file; {_HOW} writes one.",
             place,
         )
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FutureWarning)
-            program: Any = torch.export.load(path)
-            # The flat program is one function; this one has the modules that it was exported from.
-            module: nn.Module = torch.export.unflatten(program)
-    except Exception as error:  # what a damaged archive raises depends on where it is damaged
-        raise CausalVAEError(
-            "CV133",
-            f"{where} is no program of torch.export that torch {torch.__version__} can open ({first_line(error)}).",
-            f"Export it anew: {_HOW}.",
-            place,
-        ) from error
+    unreadable = f"{where} is no program of torch.export that torch {torch.__version__} can open"
+    with boundary("CV133", unreadable, f"Export it anew: {_HOW}.", place), warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        program: Any = torch.export.load(path)
+        # The flat program is one function; this one has the modules that it was exported from.
+        module: nn.Module = torch.export.unflatten(program)
     inputs = set(program.graph_signature.user_inputs)
     nodes = [node for node in program.graph.nodes if node.op == "placeholder" and node.name in inputs]
     if len(nodes) != 1:

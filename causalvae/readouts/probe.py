@@ -13,11 +13,12 @@ from functools import cache
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 from torch.nn import functional
 
+from causalvae.boundary import boundary
 from causalvae.errors import CausalVAEError
 from causalvae.files import write_file
 from causalvae.readouts.geometry import moments_of
@@ -129,19 +130,13 @@ def load_probe(path: Path) -> Probe:
     CausalVAEError
         CV213 where `path` holds no probe.
     """
-    try:
+    remedy = "Train one with `python -m causalvae.training.shape_probe --out PATH`, or reinstall the package."
+    with boundary("CV213", f"{path.name} holds no probe", remedy, str(path)):
         with safe_open(path, framework="pt") as file:
             metadata = dict(file.metadata() or {})
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - the handle is no mapping
         probe = Probe(metadata["target"], tuple(json.loads(metadata["labels"])))
         probe.load_state_dict(tensors)
-    except (OSError, SafetensorError, KeyError, ValueError, RuntimeError) as error:
-        raise CausalVAEError(
-            "CV213",
-            f"{path.name} holds no probe: {error}",
-            "Train one with `python -m causalvae.training.shape_probe --out PATH`, or reinstall the package.",
-            str(path),
-        ) from error
     probe.metadata = metadata
     return probe.requires_grad_(False).eval()
 
