@@ -12,6 +12,7 @@ from causalvae.spec.draft import Draft
 from causalvae.spec.hypothesis_section import FEWEST_PAIRS, MOST_RANDOM, MOST_SETS, fewest_random
 from causalvae.spec.schema import Bound, Hypothesis
 
+_SEVERAL = 2
 _LATENT_SITES = ("latent", *(f"latent.{part}" for part in LATENT_PARTS))
 
 
@@ -42,18 +43,12 @@ def _check_share(bound: Bound | None, path: Path) -> list[Finding]:
     """A share of at least t means something for t in (0, 1); beyond, only where at_most says how much is too much."""
     if bound is None or bound.at_least is None or bound.at_most is not None or 0 < bound.at_least < 1:
         return []
-    if bound.at_least <= 0:
-        text = f"'at_least: {bound.at_least:.6g}' is met by circuits that carry nothing"
-    else:
-        text = (
-            f"'at_least: {bound.at_least:.6g}' asks for the whole effect or more, and a circuit that carries more "
-            + ("than the whole is cancelled by others")
-        )
+    what = "nothing" if bound.at_least <= 0 else "more than the effect, which others cancel"
     return [
         Finding(
             "CV072" if bound.at_least <= 0 else "CV075",
             (*path, "at_least"),
-            f"{text} without an at_most",
+            f"without an at_most, 'at_least: {bound.at_least:.6g}' is met by circuits that carry {what}",
             "Write a number between 0 and 1, such as 0.7, or add `at_most`.",
         )
     ]
@@ -80,17 +75,32 @@ def _check_size(draft: Draft, section: Hypothesis, path: Path) -> list[Finding]:
             )
         ]
     needed = fewest_random(draft.hypotheses or (), section.alpha)
+    if _chosen_units(draft, section) < _SEVERAL:
+        # Every other unit of a site can be run.
+        return []
     if needed <= MOST_RANDOM or (taken and draft.latent_dim and _every_set(taken, draft.latent_dim) <= MOST_SETS):
         return []
     return [
         Finding(
             "CV073",
             (*path, "alpha"),
-            f"with {len(draft.hypotheses or ())} hypotheses, alpha {section.alpha:.6g} takes {needed} random circuits "
-            f"where not every circuit of this size can be run, and {MOST_RANDOM} are the most that are run",
+            f"alpha {section.alpha:.6g} takes {needed} random circuits where not every circuit of this size can be "
+            f"run (1 / alpha for each hypothesis of the spec), and {MOST_RANDOM} are the most that are run",
             "Raise alpha, state fewer hypotheses in one spec, or write `expect: {special: false}`.",
         )
     ]
+
+
+def _chosen_units(draft: Draft, section: Hypothesis) -> int:
+    """How many units the circuit's addresses name; an open range counts as several, and a whole site as none."""
+    chosen = 0
+    for text in _expand(draft, section):
+        try:
+            spans = parse_address(text).units
+        except ValueError:
+            continue
+        chosen += sum(_SEVERAL if span.stop is None else span.stop - (span.start or 0) for span in spans)
+    return chosen
 
 
 def _every_set(taken: dict[str, set[int]], latents: int) -> int:

@@ -163,7 +163,9 @@ def test_a_level_that_random_circuits_cannot_reach_is_refused_where_they_are_nee
     channels = '["decoder.convT1[0:3]"]'
     assert codes(0.0002, channels) == []
     assert codes(0.00019, channels) == ["CV073"]
-    # Every set of at most three of ten latents can be run.
+    # Every other channel can be run, and every set of at most three of ten latents.
+    assert codes(0.00001, '["decoder.convT1[4]"]') == []
+    assert codes(0.00001, '["decoder.convT1[4:]"]') == ["CV073"]
     assert codes(0.00001, "['latent[0:3]']") == []
     assert codes(0.00001, channels, "    null: {circuits: none}\n") == []
     assert codes(0.00001, channels, expect="      special: false\n") == []
