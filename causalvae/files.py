@@ -10,9 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
 import os
-import secrets
 import stat
 import time
 from collections.abc import Iterator, Mapping
@@ -28,8 +26,6 @@ try:
     import fcntl
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
-
-_log = logging.getLogger("causalvae")
 
 _MARK = b"causalvae-sha256:"
 _DIGITS = 64
@@ -102,7 +98,10 @@ def has_seal(data: bytes) -> bool:
 
 def discard(path: Path, consequence: str) -> None:
     """Delete a damaged file and tell the user what follows from it."""
-    _log.warning("%s is damaged and has been deleted: %s.", visible(str(path)), consequence)
+    # Validating a spec reads no damaged file, and is done before this is loaded.
+    import logging
+
+    logging.getLogger("causalvae").warning("%s is damaged and has been deleted: %s.", visible(str(path)), consequence)
     path.unlink(missing_ok=True)
 
 
@@ -243,7 +242,7 @@ def _open_partial(path: Path) -> tuple[int, Path]:
     """A file of a new name, locked for as long as it is open."""
     flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
     while True:
-        partial = path.with_name(f".{path.name}.{secrets.token_hex(6)}.partial")
+        partial = path.with_name(f".{path.name}.{os.urandom(6).hex()}.partial")
         handle = os.open(partial, flags, 0o666)
         # Between the two calls another process may have taken the file for a leftover.
         if _lock(handle) is not False and _is_still(handle, partial):
