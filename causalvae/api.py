@@ -141,6 +141,21 @@ def list_components(spec: Spec, folder: str | Path, tell: OnProgress = ignore_pr
 
 
 @coded
+def list_unused_parameters(spec: Spec, folder: str | Path, tell: OnProgress = ignore_progress) -> tuple[str, ...]:
+    """Names of the parameters of a spec's network that neither encoding nor decoding uses, so that no address names.
+
+    Parameters
+    ----------
+    spec : Spec
+    folder : str or Path
+        The spec file's folder: relative paths start here.
+    tell : callable
+        Hears of each stage.
+    """
+    return open_workspace(spec, Path(folder), tell).model.unused
+
+
+@coded
 def compile_plan(
     spec: Spec, folder: str | Path, passes: tuple[str, ...] | None = None, tell: OnProgress = ignore_progress
 ) -> Plan:

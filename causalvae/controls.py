@@ -196,7 +196,7 @@ def unused_words(unused: Sequence[str]) -> str:
     more = f" and {len(layers) - _MOST_NAMES} more" if len(layers) > _MOST_NAMES else ""
     return (
         f"Neither encoding nor decoding uses these parts of the network: {', '.join(layers[:_MOST_NAMES])}{more}. No "
-        "address names them, and nothing in this report is about them."
+        "address names them."
     )
 
 

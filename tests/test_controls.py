@@ -74,3 +74,10 @@ def test_a_random_copy_is_measured_in_the_trained_networks_sd() -> None:
     sd = whole.attribute_sd()["area"]
     assert check.value == pytest.approx(np.sqrt(np.mean((other - base) ** 2)) / sd)
     assert check.passed
+
+
+def test_parameters_that_no_part_uses_are_warned_of_by_their_layers() -> None:
+    (words,) = warn((), (), (), ("classifier.weight", "classifier.bias", "scale"))
+    assert words.startswith("Neither encoding nor decoding uses these parts of the network: classifier, scale.")
+    many = warn((), (), (), [f"layers.{k}.weight" for k in range(11)])[0]
+    assert "layers.7 and 3 more." in many

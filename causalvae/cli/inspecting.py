@@ -109,7 +109,9 @@ def components(spec: SpecArgument, allow_code: CodeOption = False, as_json: Json
     with ProgressView(quiet=as_json) as progress:
         causalvae = load_libraries(progress)
         with causalvae.allow_code(allow_code):
-            sites = causalvae.list_components(*open_spec(spec), progress.tell)
+            opened = open_spec(spec)
+            sites = causalvae.list_components(*opened, progress.tell)
+            unused = causalvae.list_unused_parameters(*opened, progress.tell)
     if as_json:
         print_json(
             {
@@ -122,10 +124,12 @@ def components(spec: SpecArgument, allow_code: CodeOption = False, as_json: Json
                         "units": site.units,
                     }
                     for site in sites
-                ]
+                ],
+                "unused_parameters": list(unused),
             }
         )
         return
+    from causalvae.controls import unused_words
     from causalvae.report.tables import Table, columns
 
     table = Table(
@@ -134,7 +138,10 @@ def components(spec: SpecArgument, allow_code: CodeOption = False, as_json: Json
         tuple(
             (site.name, site.stage, site.kind, " x ".join(map(str, site.shape)), f"{site.units:,}") for site in sites
         ),
-        ("Name units by a selector: ADDRESS[3], ADDRESS[0:8], ADDRESS[4, 7].",),
+        (
+            "Name units by a selector: ADDRESS[3], ADDRESS[0:8], ADDRESS[4, 7].",
+            *((unused_words(unused),) if unused else ()),
+        ),
     )
     print_table(stdout(), table)
 

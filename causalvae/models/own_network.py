@@ -15,6 +15,7 @@ from causalvae.errors import CausalVAEError, first_line
 from causalvae.models.forward_watch import ConstantNoise, Watched, chain_to, same, watch_forward
 from causalvae.models.network_part import DECODES, ENCODES, Branch, Condition, Link, NetworkPart, find_path, target_of
 from causalvae.models.purity import leaving_no_trace
+from causalvae.models.quiet import quiet
 from causalvae.models.returned import Leaf, Steps, describe, leaves_of, take
 from causalvae.models.touched import unused_parameters, watch_reads
 from causalvae.models.unregistered import as_tree, find_unregistered
@@ -82,6 +83,11 @@ def read_own(
 
 
 def _read_own(network: nn.Module, section: PythonModel | CheckpointModel, inputs: Tensor, condition: int) -> OwnNetwork:
+    with quiet():
+        return _read(network, section, inputs, condition)
+
+
+def _read(network: nn.Module, section: PythonModel | CheckpointModel, inputs: Tensor, condition: int) -> OwnNetwork:
     mode = network.training
     network.eval()
     low, high = section.input_range

@@ -89,11 +89,15 @@ def test_components(invoke, starter: Path, monkeypatch: pytest.MonkeyPatch) -> N
         FakeSite("latent", "latent", "latent", (10,)),
     )
     monkeypatch.setattr(causalvae, "list_components", lambda spec, folder, tell: sites, raising=False)
+    idle = ("classifier.weight", "classifier.bias", "scale")
+    monkeypatch.setattr(causalvae, "list_unused_parameters", lambda spec, folder, tell: idle, raising=False)
     done = invoke("components", starter)
     assert done.exit_code == 0
+    assert "uses these parts of the network: classifier, scale." in " ".join(done.stdout.split())
     assert "32 x 32 x 32" in done.stdout
     assert "encoder.conv1" in done.stdout
     content = json.loads(invoke("components", starter, "--json").stdout)
+    assert content["unused_parameters"] == list(idle)
     assert content["components"][1] == {
         "name": "latent", "stage": "latent", "kind": "latent", "shape": [10], "units": 10,
     }  # fmt: skip
