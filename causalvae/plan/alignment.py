@@ -9,12 +9,16 @@ from __future__ import annotations
 from dataclasses import replace
 
 from causalvae.data.others import Others, Release
+from causalvae.errors import CausalVAEError
 from causalvae.plan.draft import Draft
 from causalvae.plan.resolve import joint_patches, label_of
 from causalvae.plan.treatments import treatment_of
 from causalvae.plan.types import OBSERVED, Cohort, Contrast, Source
 from causalvae.spec.catalogue import known_data
 from causalvae.spec.schema import InputIntervention
+
+# A factor of one level, and data that make no two pairs: nobody asked for these pairs, so that a run goes on without.
+_NO_PAIRS = ("CV204", "CV438")
 
 
 def plan_alignment(draft: Draft) -> None:
@@ -25,9 +29,10 @@ def plan_alignment(draft: Draft) -> None:
     undeclared = tuple(name for name in draft.space.names if name not in spec.graph.factors) if structural else ()
     seed = spec.execution.seed
     for factor in spec.graph.factors:
-        settable = factor not in draft.space.names or draft.space[factor].settable
-        if settable:
-            cohort = _cohort(draft, factor, undeclared, shared=not structural)
+        set_in = _settable_cohort(draft, factor, undeclared, shared=not structural)
+        settable = set_in is not None
+        if set_in is not None:
+            cohort = set_in
             pairs = min(spec.alignment.pairs, draft.cohorts[cohort].samples)
             draft.use(f"alignment:network:{factor}", "base", cohort, "base", (), pairs=pairs)
             draft.use(f"alignment:network:{factor}", "counterfactual", cohort, "counterfactual", (), pairs=pairs)
@@ -54,6 +59,18 @@ def plan_alignment(draft: Draft) -> None:
             released = tuple(name for name in spec.graph.factors if name != factor) if settable else ()
             contrast = Contrast(cohort, factor, pairs, released, undeclared, donors if mapped else None)
             draft.contrasts.append(contrast)
+
+
+def _settable_cohort(draft: Draft, factor: str, undeclared: tuple[str, ...], shared: bool) -> str | None:
+    """The cohort that sets `factor`; None where the data cannot tell, or have too few samples or levels for pairs."""
+    if factor in draft.space.names and not draft.space[factor].settable:
+        return None
+    try:
+        return _cohort(draft, factor, undeclared, shared)
+    except CausalVAEError as error:
+        if error.code not in _NO_PAIRS:
+            raise
+        return None
 
 
 def _cohort(draft: Draft, factor: str, undeclared: tuple[str, ...], shared: bool) -> str:

@@ -268,3 +268,29 @@ def test_swapped_latents_are_told_on_the_first_screen(tmp_path: Path) -> None:
     assert "2 spurious" in results.answer
     for pair in ("x → centroid_x", "scale → area", "x → area", "scale → centroid_x"):
         assert pair in results.answer
+
+
+def test_data_too_few_to_pair_leave_a_factor_untested(tmp_path: Path) -> None:
+    rows = "\n".join(f"{f},{h},{f + 0.1 * h},{h},{0.1 * f * h}" for f in range(2) for h in range(3))
+    (tmp_path / "grid.csv").write_text(f"a,b,g1,g2,g3\n{rows}\n")
+    path = write_spec(tmp_path, "plain", {"a": "latent[0]", "b": "latent[1]"}, VARIABLES)
+    content = YAML(typ="safe").load(path)
+    content["data"] = {
+        "source": "csv",
+        "path": "grid.csv",
+        "inputs": ["g1", "g2", "g3"],
+        "factors": {name: {"column": name} for name in "ab"},
+    }
+    content["graph"] = {
+        "factors": ["a", "b"],
+        "attributes": {"ya": {"readout": {"column": "g1"}}},
+        "edges": ["a -> ya"],
+    }
+    with path.open("w") as file:
+        YAML(typ="safe").dump(content, file)
+    spec, plan, measurements = measure(path)
+    with causalvae.allow_code(True):
+        results = analyse(spec, plan, measurements, path.parent)
+    assert results.alignment is not None
+    assert {check.graph for check in results.alignment.pairs} <= {"untested", "undecided"}
+    assert headline_sentences(results.alignment)[0].mark == "?"
