@@ -43,7 +43,8 @@ def check_function(network: AnalysedNetwork, inputs: Tensor) -> None:
             raise CausalVAEError(
                 "CV110",
                 f"the network cannot be run: {first_line(error).rstrip('.')}.",
-                "Check that it takes a batch of any size in evaluation mode.",
+                "Check that it takes a batch of any size in evaluation mode, with one row for each input on the first "
+                "axis; recurrent and attention layers need batch_first=True for that.",
                 "model",
             ) from error
 

@@ -20,7 +20,7 @@ from causalvae.models.operators import tensors_of
 from causalvae.models.vae import VAE, Part
 
 _MOST_NAMES = 4
-_STATE = "A network must not change its own state in evaluation mode."
+_STATE = "A network must not change its own state in evaluation mode; batch normalisation must obey model.eval()."
 
 Values = tuple[Tensor, ...]
 Network = TypeVar("Network", bound=nn.Module)

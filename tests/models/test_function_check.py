@@ -58,6 +58,18 @@ class Recurrent(nn.Module):
         return self.last(self.layer(x.view(-1, STEPS, FEATURES))[0][:, -1])
 
 
+class StepsFirst(nn.Module):
+    """A recurrent layer without `batch_first`, given what it wants."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.GRU(FEATURES, 5)
+        self.last = nn.Linear(5, 2 * LATENTS)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.last(self.layer(x.view(-1, STEPS, FEATURES).transpose(0, 1))[0][-1])
+
+
 class Attention(nn.Module):
     """Attention over steps, or over the batch where `batch_first` is left out."""
 
@@ -118,6 +130,17 @@ MIXING: dict[str, Callable[[], nn.Module]] = {
     "attention": lambda: Attention(False),
     "transformer": lambda: Transformer(False),
 }
+
+
+class LastState(nn.Module):
+    """The last state of a recurrent layer that takes samples for steps: as many rows as there are steps."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.GRU(FEATURES, 2 * LATENTS)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layer(x.view(-1, STEPS, FEATURES))[1][0]
 
 
 def vae_of(encoder: nn.Module, decoder: nn.Module | None = None) -> VAE:
@@ -193,8 +216,15 @@ def test_the_module_that_mixes_is_named(make: Callable[[], nn.Module], where: st
     assert remedy in error.remedy
 
 
+def test_rows_that_are_not_one_an_input_are_refused() -> None:
+    """Three steps look like three inputs, which is how many a first pass is given."""
+    torch.manual_seed(0)
+    assert "batch_first=True" in refused(vae_of(LastState())).remedy
+
+
 RIGHT: dict[str, Callable[[], nn.Module]] = {
     "gru": lambda: Recurrent(nn.GRU, True),
+    "gru over steps on the first axis": lambda: StepsFirst(),
     "attention": lambda: Attention(True),
     "batch norm": batch_normed,
     "transformer": Transformer,
