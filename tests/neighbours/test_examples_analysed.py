@@ -34,8 +34,14 @@ def measured(name, tmp_path, samples=24, keep=()):
 
 
 def pairs_of(spec, workspace, factor, contrast="increase"):
+    within = workspace.split.within(workspace.dataset, "test")
     return draw_pairs(
-        workspace.dataset, factor=factor, samples=spec.data.samples, seed=spec.data.seed, contrast=contrast
+        workspace.dataset,
+        factor=factor,
+        samples=spec.data.samples,
+        seed=spec.data.seed,
+        contrast=contrast,
+        within=within,
     )
 
 
