@@ -120,7 +120,7 @@ def open_workspace(spec: Spec, folder: Path, tell: OnProgress = ignore_progress)
 def _stamp(path: Path) -> tuple[int, int]:
     """Changes whenever a file or one in a folder does, so that replaced weights are read anew; (0, 0) for nothing."""
     if path.is_dir():
-        inside = [_stamp(file) for file in sorted(path.rglob("*")) if file.is_file()]
+        inside = [_stamp(file) for file in sorted((*path.glob("*"), *path.glob("vae/*"))) if file.is_file()]
         return max((time for time, _ in inside), default=0), sum(size for _, size in inside)
     if not path.is_file():
         return 0, 0

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 import causalvae
+from causalvae.data.identity import digest_files, list_files
 from causalvae.spec import load_spec
 
 SPEC = """\
@@ -34,3 +35,18 @@ def test_other_content_has_other_tables(tmp_path: Path) -> None:
     first, second, again = _digest(tmp_path, 0.0), _digest(tmp_path, 0.25), _digest(tmp_path, 0.0)
     assert first != second
     assert first == again
+
+
+def test_any_file_below_a_folder_counts(tmp_path: Path) -> None:
+    folder = tmp_path / "images"
+    (folder / "left" / "deep").mkdir(parents=True)
+    (folder / "left" / "deep" / "0.png").write_bytes(b"one")
+    (folder / "1.png").write_bytes(b"two")
+    first = digest_files([folder])
+    assert [name for name, _ in list_files(folder)] == ["1.png", "left/deep/0.png"]
+    assert digest_files([tmp_path / "images"]) == first
+    (folder / "left" / "deep" / "0.png").write_bytes(b"six")
+    changed = digest_files([folder])
+    (folder / "left" / "deep" / "0.png").rename(folder / "left" / "0.png")
+    moved = digest_files([folder])
+    assert len({first, changed, moved, digest_files([folder / "absent"]), digest_files([])}) == 5

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
 
@@ -25,16 +26,28 @@ def digest_files(paths: Iterable[Path]) -> str:
     return digest(found) if found else ""
 
 
+def list_files(folder: Path) -> Iterator[tuple[str, os.stat_result]]:
+    """Every file below a folder, in the order of their names: path within the folder, and status.
+
+    Folders of images hold hundreds of thousands of files, so that each costs one call of the system.
+    """
+    with os.scandir(folder) as entries:
+        for entry in sorted(entries, key=lambda entry: entry.name):
+            if entry.is_dir(follow_symlinks=False):
+                inside = list_files(folder / entry.name)
+                yield from ((f"{entry.name}/{name}", status) for name, status in inside)
+            elif entry.is_file():
+                yield entry.name, entry.stat()
+
+
 def _digest_path(path: Path) -> str | list[tuple[str, str]]:
     if path.is_dir():
-        inside = sorted(file for file in path.rglob("*") if file.is_file())
-        return [(file.relative_to(path).as_posix(), _digest_file(file)) for file in inside]
-    return _digest_file(path) if path.is_file() else "absent"
+        return [(name, _digest_file(path / name, status)) for name, status in list_files(path)]
+    return _digest_file(path, path.stat()) if path.is_file() else "absent"
 
 
-def _digest_file(path: Path) -> str:
-    status = path.stat()
-    return _content(str(path.resolve()), status.st_size, status.st_mtime_ns, status.st_ino)
+def _digest_file(path: Path, status: os.stat_result) -> str:
+    return _content(str(path), status.st_size, status.st_mtime_ns, status.st_ino)
 
 
 @lru_cache(maxsize=1 << 18)
