@@ -79,6 +79,7 @@ def assess(
     numbers = [name for name in graph.factors if kind_of(spec, name, periods)[0] == "numeric"]
     observed = [name for name in numbers if f"factor:{name}" in measurements.observations]
     ellipse, correlation = fit_ellipse(measurements.observations, observed)
+    report("pairs", "pairs", 0, 1)
     columns = read_columns(spec, plan, measurements, units, ellipse)
     checks = decide(decider, columns, declared, lambda name, level: labels.get(name, {}).get(level, f"{level:g}"))
     checks += decide_associations(

@@ -14,6 +14,7 @@ import pandas as pd
 from causalvae.data.factors import Rows
 from causalvae.data.others import Release
 from causalvae.engine.measurements import write_table
+from causalvae.engine.progress import OnProgress, Progress, ignore_progress
 from causalvae.engine.runner import PlanRunner
 from causalvae.engine.shards import shard_bounds
 from causalvae.engine.tables import read_table
@@ -21,17 +22,32 @@ from causalvae.engine.values import donor_key
 from causalvae.plan.types import OUTPUT, Contrast
 
 _ROWS = 64
+_STAGE = "measuring the inputs"
 
 
-def measure_contrasts(runner: PlanRunner, folder: Path) -> pd.DataFrame:
-    """The contrasts table of the runner's plan, read from `folder` where it is there; see `measurements`."""
+def measure_contrasts(runner: PlanRunner, folder: Path, on_progress: OnProgress = ignore_progress) -> pd.DataFrame:
+    """The contrasts table of the runner's plan, read from `folder` where it is there; see `measurements`.
+
+    Parameters
+    ----------
+    runner : PlanRunner
+    folder : Path
+        Takes ``contrasts.parquet``.
+    on_progress : callable
+        Told of each factor.
+    """
     contrasts = runner.plan.contrasts
     if not contrasts:
         return pd.DataFrame()
     path = folder / "contrasts.parquet"
     if path.exists():
         return read_table(path)
-    table = pd.concat([_measure(contrast, runner) for contrast in contrasts], ignore_index=True)
+    parts = []
+    for done, contrast in enumerate(contrasts):
+        on_progress(Progress(_STAGE, done, len(contrasts), "factors"))
+        parts.append(_measure(contrast, runner))
+    on_progress(Progress(_STAGE, len(contrasts), len(contrasts), "factors"))
+    table = pd.concat(parts, ignore_index=True)
     write_table(table, path)
     return table
 

@@ -150,7 +150,7 @@ def _execute(
     sites = tuple(dict.fromkeys(patch.site for arm in with_inner(distinct) for patch in arm.patches))
     clock = busy_seconds(chosen)
     responses = measure_responses(plan, runner, folder)
-    contrasts = measure_contrasts(runner, folder)
+    contrasts = measure_contrasts(runner, folder, on_progress)
     controls = runner.controls(sites)
     if missing:
         _note_overheads(overheads + busy_seconds(chosen) - clock, folder / "costs")

@@ -37,7 +37,18 @@ def pair_table(alignment: Alignment, every: bool = True) -> Table:
     rows = tuple(_row(check) for check in shown)
     return Table(
         "Every pair: graph, data, network, mapping" if every else "Declared pairs, and pairs that depart",
-        columns("From", "To", "Declared", "Data (sd)#", "Graph", "Network#", "", "Mapping#", "", "In all"),
+        columns(
+            "From",
+            "To",
+            "Declared",
+            "Data (sd)#",
+            "Graph",
+            "Network#",
+            "Kept by the network",
+            "Mapping#",
+            "Kept by the mapping",
+            "In all",
+        ),
         rows,
         (
             f"Data: root mean square change under do(From), all other declared factors held, in standard deviations "
