@@ -46,6 +46,10 @@ class CausalVAEError(Exception):
         return f"{self.code}{where}: {self.message} {self.remedy}"
 
 
+class NoPairsError(CausalVAEError):
+    """Data that make no pairs, or too few; who did not ask for these pairs goes on without them."""
+
+
 def first_line(error: BaseException) -> str:
     """The first line of what an error says; its kind where it says nothing."""
     lines = str(error).strip().splitlines()

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from causalvae.data.dataset import Dataset, FiniteDataset, as_finite
 from causalvae.data.factors import Factor, IntArray, Rows
 from causalvae.data.others import Others
-from causalvae.errors import CausalVAEError
+from causalvae.errors import CausalVAEError, NoPairsError
 
 # Samples are drawn in blocks, each with a generator of its own, so that the first k of a longer draw are a draw of k.
 _BLOCK = 256
@@ -342,14 +342,14 @@ def _refuse_no_contrast(
     if not factor.is_continuous:
         known = level is not None and end[0] is not None and 0 <= level < factor.size
     if not known:
-        raise CausalVAEError(
+        raise NoPairsError(
             "CV204",
             f"Both sides of a contrast of {factor.name} must be levels of it, or both values of a continuous factor.",
             "Give what the base inputs are set to and what the counterfactual ones are set to.",
             factor.name,
         )
     if start == end or (level is not None and factor.meanings[level] == factor.meanings[end[0]]):
-        raise CausalVAEError(
+        raise NoPairsError(
             "CV204",
             f"Factor {factor.name} is set from one value to another that means the same.",
             "Give two values that differ.",
@@ -367,14 +367,14 @@ def _refuse_no_contrast(
 def _refuse_impossible(factor: Factor, level: int | None, value: float | None, contrast: str) -> None:
     alone = factor.values[0] == factor.values[-1] if factor.is_continuous else len(set(factor.meanings.tolist())) < 2
     if alone:
-        raise CausalVAEError(
+        raise NoPairsError(
             "CV204",
             f"Factor {factor.name} has a single level and cannot be set to another.",
             "Choose a factor with at least two levels.",
             factor.name,
         )
     if (level if factor.is_continuous else value) is not None:
-        raise CausalVAEError(
+        raise NoPairsError(
             "CV204",
             f"Factor {factor.name} is {factor.kind}.",
             "Set it to a value." if factor.is_continuous else "Set it to one of its levels.",
@@ -388,7 +388,7 @@ def _refuse_impossible(factor: Factor, level: int | None, value: float | None, c
             factor.name,
         )
     if level is not None and not 0 <= level < factor.size:
-        raise CausalVAEError(
+        raise NoPairsError(
             "CV204",
             f"Factor {factor.name} has no level {level}.",
             f"Use a level from 0 to {factor.size - 1}.",

@@ -11,7 +11,7 @@ from causalvae.data.dataset import Dataset, as_finite
 from causalvae.data.factors import IntArray, Rows
 from causalvae.data.pairs import draw_pairs, draw_samples, draw_swaps
 from causalvae.data.split import PARTS, Part, SplitRule
-from causalvae.errors import CausalVAEError
+from causalvae.errors import NoPairsError
 from causalvae.plan.types import Cohort, Side
 
 _LEAST = 2
@@ -77,7 +77,7 @@ def draw_cohort(dataset: Dataset, cohort: Cohort, rule: SplitRule | None, part: 
             within=within,
         )
     if len(pairs) < min(_LEAST, cohort.samples):
-        raise CausalVAEError(
+        raise NoPairsError(
             "CV438",
             f"The samples of {dataset.name} that are there to {part} on make {len(pairs)} pairs of {cohort.name} in "
             "which no sample occurs twice.",

@@ -9,16 +9,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from causalvae.data.others import Others, Release
-from causalvae.errors import CausalVAEError
+from causalvae.errors import NoPairsError
 from causalvae.plan.draft import Draft
 from causalvae.plan.resolve import joint_patches, label_of
 from causalvae.plan.treatments import treatment_of
 from causalvae.plan.types import OBSERVED, Cohort, Contrast, Source
 from causalvae.spec.catalogue import known_data
 from causalvae.spec.schema import InputIntervention
-
-# A factor of one level, and data that make no two pairs: nobody asked for these pairs, so that a run goes on without.
-_NO_PAIRS = ("CV204", "CV438")
 
 
 def plan_alignment(draft: Draft) -> None:
@@ -67,9 +64,8 @@ def _settable_cohort(draft: Draft, factor: str, undeclared: tuple[str, ...], sha
         return None
     try:
         return _cohort(draft, factor, undeclared, shared)
-    except CausalVAEError as error:
-        if error.code not in _NO_PAIRS:
-            raise
+    except NoPairsError:
+        # A factor of one level, or data that make no two pairs: nobody asked for these, so the run goes on without.
         return None
 
 
