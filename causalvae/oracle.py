@@ -17,7 +17,7 @@ from causalvae.effects.effect_matrix import EffectMatrix, markers_of
 from causalvae.effects.metric_rows import MetricFacts
 from causalvae.effects.modularity import graph_modularity
 from causalvae.effects.outcomes import difference, varies
-from causalvae.effects.units import classify_units
+from causalvae.effects.units import OutputChanges, classify_units
 from causalvae.readouts import measure
 from causalvae.spec.whole_output import WholeOutput
 from causalvae.workspace import Workspace
@@ -51,7 +51,8 @@ def measure_factors(workspace: Workspace, pairs: int = ORACLE_PAIRS) -> MetricFa
         return None
     seed = int(digest(["oracle", spec.data.seed]), 16) % 2**62
     within = workspace.split.within(dataset, "test")
-    samples = _read(workspace, draw_samples(dataset, _SCALE_SAMPLES, seed, within))[1]
+    inputs, samples = _read(workspace, draw_samples(dataset, _SCALE_SAMPLES, seed, within))
+    output_sd = float(inputs.flatten(1).double().var(dim=0).sum().sqrt())
     sd = {
         name: float(_spread(column, workspace.periods.get(name))) for name, column in zip(names, samples.T, strict=True)
     }
@@ -85,7 +86,15 @@ def measure_factors(workspace: Workspace, pairs: int = ORACLE_PAIRS) -> MetricFa
     found = graph_modularity(matrix, bootstrap, spec.execution.seed)
     return MetricFacts(
         matrix=matrix,
-        roles=tuple(classify_units(gathered, bootstrap, spec.alignment.tolerance, spec.alignment.alpha)),
+        roles=tuple(
+            classify_units(
+                gathered,
+                bootstrap,
+                spec.alignment.tolerance,
+                OutputChanges(lengths**2, output_sd),
+                spec.alignment.alpha,
+            )
+        ),
         lengths=lengths,
         whole=WholeOutput.of(before.shape[1:]),
         calibrated=lengths,

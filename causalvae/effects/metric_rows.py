@@ -65,8 +65,8 @@ class MetricFacts:
     def lacking(self) -> dict[Key, str]:
         """The study's metrics that are not there, and why."""
         found: dict[Key, str] = {}
-        inert = bool(self.roles) and all(role.role == "inert" for role in self.roles)
-        still = "no latent has an effect above the tolerance"
+        inert = bool(self.roles) and not any(role.moves_declared for role in self.roles)
+        still = "no latent has an effect above the tolerance on what is declared"
         if len(self.matrix.outcomes) < 2:
             found["specificity_bounded", "share", ""] = "it needs two attributes that vary"
         elif inert:
@@ -96,10 +96,10 @@ class Summary:
 def summarise_facts(facts: MetricFacts) -> dict[Key, Summary]:
     """Every metric that the facts give, in the order of the table.
 
-    Strengths are averaged over all units; specificities over those that are not inert, because the distribution of an
-    effect that is none is that of rounding.
+    Strengths are averaged over all units; specificities over those that move what is declared, because the
+    distribution of an effect that is none is that of rounding.
     """
-    active = np.array([role.role != "inert" for role in facts.roles] or [True] * len(facts.lengths))
+    active = np.array([role.moves_declared for role in facts.roles] or [True] * len(facts.lengths))
     found: dict[Key, Summary | None] = {}
     lengths = facts.lengths.mean(axis=1)
     found["causal_effect_strength", facts.whole.length, ""] = _over_units(lengths)
@@ -156,7 +156,7 @@ def metric_rows(
             notes.append(
                 "no random copy was run"
                 if copy is None
-                else "the random copy's attributes do not vary, or its latents are inert"
+                else "the random copy's attributes do not vary, or its latents move nothing declared"
             )
         rows.append(
             MetricRow(

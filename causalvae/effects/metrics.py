@@ -14,13 +14,13 @@ from causalvae.effects.effect_matrix import EffectMatrix, latent_matrix, markers
 from causalvae.effects.mean_metrics import mean_length_ends, mean_specificity_ends
 from causalvae.effects.metric_rows import MetricFacts, metric_rows, summarise_facts
 from causalvae.effects.modularity import activation_modularity, graph_modularity
-from causalvae.effects.outcomes import use_at
+from causalvae.effects.outcomes import output_squares, use_at
 from causalvae.effects.screening import direction_of
 from causalvae.effects.selectivity import calibration, change_lengths, output_specificity
 from causalvae.effects.strength import PatchedArm
 from causalvae.effects.study import Study
 from causalvae.effects.types import Estimate, MetricRow, UnitRole
-from causalvae.effects.units import classify_units, polysemantic_share
+from causalvae.effects.units import OutputChanges, classify_units, polysemantic_share
 from causalvae.engine.measurements import Measurements
 from causalvae.engine.response_table import OVERLAP, SPREAD, read_blocks
 from causalvae.plan.types import OUTPUT, Arm, Side, Source, Use, values_label
@@ -28,8 +28,8 @@ from causalvae.plan.types import OUTPUT, Arm, Side, Source, Use, values_label
 FloatArray = npt.NDArray[np.float64]
 
 SHARE_NOTE = (
-    "units that are polysemantic, of those that are not inert; the upper end counts the undecided ones too, so the "
-    "interval is from those that surely are to those that could be"
+    "units that are polysemantic, of those that move what is declared; the upper end counts the undecided ones too, "
+    "so the interval is from those that surely are to those that could be"
 )
 
 
@@ -119,12 +119,13 @@ def _perturbation(study: Study, measurements: Measurements, owner: str) -> _Foun
     matrix = latent_matrix(
         study.outcomes, base, patched, owner, study.scale, study.plan.attributes, bootstrap.n
     )  # fmt: skip
-    roles = _roles(study, matrix, bootstrap)
+    lengths = change_lengths(study.outcomes, groups, bootstrap.n)
+    roles = _roles(study, matrix, bootstrap, lengths**2)
     found = _Found(
         MetricFacts(
             matrix=matrix,
             roles=tuple(roles),
-            lengths=change_lengths(study.outcomes, groups, bootstrap.n),
+            lengths=lengths,
             whole=study.scale.whole,
             reconstruction=float(measurements.observations["reconstruction"].mean())
             if "reconstruction" in measurements.observations
@@ -148,7 +149,7 @@ def _add_ends(facts: MetricFacts, bootstrap: PairedBootstrap) -> None:
     facts.ends["causal_effect_strength", facts.whole.rms, ""] = Ends(
         strength.lower / root, strength.upper / root, strength.kind
     )
-    active = np.array([role.role != "inert" for role in facts.roles] or [True] * len(facts.lengths))
+    active = np.array([role.moves_declared for role in facts.roles] or [True] * len(facts.lengths))
     specific = mean_specificity_ends(facts.matrix.squares[active], bootstrap)
     if specific is not None:
         facts.ends["specificity_bounded", "share", ""] = specific
@@ -205,7 +206,7 @@ def _add_spreads(
 
 
 def _add_modularity(found: _Found, study: Study, measurements: Measurements, owner: str, source: str) -> None:
-    inert = {role.component for role in found.facts.roles if role.role == "inert"}
+    inert = {role.component for role in found.facts.roles if not role.moves_declared}
     blocks = list(read_blocks(measurements.responses, owner, OVERLAP))
     if not study.plan.compared.get(owner):
         found.facts.no_modularity = "the decoder has no linear or convolution layer that changes could be compared at"
@@ -225,7 +226,7 @@ def _add_modularity(found: _Found, study: Study, measurements: Measurements, own
         ends, value = interval.ends(0), float(interval.value[0])
         found.facts.modularity[site] = value, ends
         note = f"1 - mean |cosine| of the changes that {len(kept)} pairs of latents cause there"
-        note += f"; {len(inert)} inert latents are left out" if inert else ""
+        note += f"; {len(inert)} latents that move nothing declared are left out" if inert else ""
         found.estimates.append(
             Ablation(owner, "", "", "", source, study.spec.execution.seed, bootstrap.confidence).estimate(
                 "modularity", site, "share", bootstrap.n, value, ends, note=note
@@ -269,14 +270,21 @@ def _sweep(study: Study, owner: str, side: Side, kind: str) -> tuple[list[UnitRo
     matrix = sweep_matrix(
         study.outcomes, clean, patched, owner, treatment, direction, study.scale, study.plan.attributes, n
     )  # fmt: skip
-    roles = _roles(study, matrix, bootstrap)
+    squares = None
+    if OUTPUT in study.plan.outputs:
+        start = clean if side == "counterfactual" else None
+        squares = output_squares(study.outcomes, [arm.arm for arm in patched], start, n)
+    roles = _roles(study, matrix, bootstrap, squares)
     return roles, _share(study, owner, treatment, patched[0].source, direction, roles, n)
 
 
-def _roles(study: Study, matrix: EffectMatrix, bootstrap: PairedBootstrap) -> list[UnitRole]:
+def _roles(
+    study: Study, matrix: EffectMatrix, bootstrap: PairedBootstrap, squares: FloatArray | None
+) -> list[UnitRole]:
     graph = study.spec.graph
     gathered = matrix.over_factors(markers_of(graph.edge_pairs, tuple(graph.factors)))
-    return classify_units(gathered, bootstrap, study.spec.alignment.tolerance, study.spec.alignment.alpha)
+    output = None if squares is None else OutputChanges(squares, study.scale.output_sd)
+    return classify_units(gathered, bootstrap, study.spec.alignment.tolerance, output, study.spec.alignment.alpha)
 
 
 def _share(
@@ -286,7 +294,9 @@ def _share(
     if share is None:
         return []
     value, lower, upper = share
-    counts = {kind: sum(role.role == kind for role in roles) for kind in ("monosemantic", "undecided", "inert")}
+    counts = {
+        kind: sum(role.role == kind for role in roles) for kind in ("monosemantic", "undecided", "undeclared", "inert")
+    }
     told = ", ".join(f"{count} {kind}" for kind, count in counts.items())
     if any(screen.owner == owner for screen in study.plan.screens):
         told += "; of the components that the screen let through, which are no fair sample of all"

@@ -164,3 +164,22 @@ def cancel_note(total: FloatArray, as_drawn: bool) -> str:
         return ""
     least = NEGLIGIBLE * float(np.sqrt(np.mean(total**2)))
     return CANCEL_NOTE if bool((total > least).any() and (total < -least).any()) else ""
+
+
+def output_squares(outcomes: Outcomes, arms: Sequence[str], counterfactual: str | None, n: int) -> FloatArray:
+    """Squared length of the whole output's change by each arm, shape (arms, n).
+
+    Parameters
+    ----------
+    outcomes : Outcomes
+    arms : sequence of str
+    counterfactual : str or None
+        The clean run that the change is measured from; the base run where None.
+    n : int
+        Pairs.
+    """
+    squares = outcomes.block(arms, "image_sq", n)
+    if counterfactual is not None:
+        # ||y' - y_arm||^2 from the two squares and the inner product, all measured from the base output.
+        squares = squares - 2 * outcomes.block(arms, "image_dot", n) + outcomes.values(counterfactual, "image_sq", n)
+    return np.asarray(np.maximum(squares, 0.0))

@@ -71,6 +71,8 @@ class Scale:
         Attribute -> its own unit, for those that have one.
     whole : WholeOutput
         The decoded output as one outcome.
+    output_sd : float
+        Standard deviation of the whole output over the observed reconstructions; see `Measurements.output_sd`.
     vectors : mapping
         Name -> the attributes that are one outcome by that name.
     """
@@ -79,6 +81,7 @@ class Scale:
     periods: Mapping[str, float]
     units: Mapping[str, str]
     whole: WholeOutput
+    output_sd: float
     vectors: Mapping[str, Vector] = field(default_factory=dict)
 
     def unit(self, outcome: str) -> str:

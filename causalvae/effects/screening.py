@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from causalvae.effects.outcomes import IMAGE, Outcomes, difference, use_at
+from causalvae.effects.outcomes import IMAGE, Outcomes, difference, output_squares, use_at
 from causalvae.effects.recall import estimate_recall, rank_correlation
 from causalvae.effects.scale import Scale
 from causalvae.effects.types import ScreenedComponent, ScreenSummary
@@ -114,11 +114,7 @@ def exact_sizes(
     clean = use_at(plan, screen.owner, screen.side).arm
     n = outcomes.pairs([clean, *arms])
     if screen.outcome == IMAGE:
-        squares = outcomes.block(arms, "image_sq", n)
-        if screen.side == "counterfactual":
-            # ||y' - y_arm||^2, all measured from the base output.
-            squares = squares - 2 * outcomes.block(arms, "image_dot", n) + outcomes.values(clean, "image_sq", n)
-        sizes = np.sqrt(np.maximum(squares, 0.0))
+        sizes = np.sqrt(output_squares(outcomes, arms, clean if screen.side == "counterfactual" else None, n))
     else:
         change = difference(
             outcomes.block(arms, screen.outcome, n),

@@ -18,7 +18,7 @@ import numpy as np
 from causalvae.effects.ablation import Ablation
 from causalvae.effects.bootstrap import Ends, FloatArray, Interval, PairedBootstrap
 from causalvae.effects.mediation import dropped_note
-from causalvae.effects.outcomes import Outcomes, cancel_note, difference
+from causalvae.effects.outcomes import Outcomes, cancel_note, difference, output_squares
 from causalvae.effects.scale import Scale
 from causalvae.effects.significance import t_test
 from causalvae.effects.smooth import EffectEntropy, smooth_intervals
@@ -138,11 +138,8 @@ def sweep_estimates(
             change = difference(outcomes.values(counterfactual, attribute, n)[None], patched, period)
         test = t_test(change)
         sizes[attribute] = (effect_sizes(change**2, scale.sd[attribute], bootstrap), test.p_two_sided, test.n.tolist())
-    square = outcomes.block(ids, "image_sq", n)
-    if not on_base:
-        # ||y' - y_arm||^2 from the two squares and the inner product, all measured from the base output.
-        square = square - 2 * outcomes.block(ids, "image_dot", n) + outcomes.values(counterfactual, "image_sq", n)
-    strength = bootstrap.ratio(np.sqrt(np.maximum(square, 0.0)))
+    square = output_squares(outcomes, ids, None if on_base else counterfactual, n)
+    strength = bootstrap.ratio(np.sqrt(square))
 
     estimates = []
     for k, arm in enumerate(arms):

@@ -92,7 +92,7 @@ def open_study(
         spec,
         plan,
         Outcomes(measurements),
-        Scale(sd, periods, units, whole, vectors),
+        Scale(sd, periods, units, whole, measurements.output_sd(), vectors),
         left_out(plan, measurements.screens),
     )
 

@@ -8,7 +8,7 @@ from typing import Literal
 Estimator = Literal["exact", "dowhy"]
 Selected = Literal["kept", "checked", "left out"]
 CrossMethod = Literal["dowhy", "gcm", "gcm sampled", "observational"]
-Role = Literal["polysemantic", "monosemantic", "undecided", "inert"]
+Role = Literal["polysemantic", "monosemantic", "undecided", "undeclared", "inert"]
 
 
 @dataclass(frozen=True)
@@ -260,7 +260,8 @@ class UnitRole:
     ----------
     owner, treatment, source, direction, component, granularity : str
         As in the estimates of its effects.
-    role : {"polysemantic", "monosemantic", "undecided", "inert"}
+    role : {"polysemantic", "monosemantic", "undecided", "undeclared", "inert"}
+        ``undeclared``: it moves the output, and no outcome of the declared graph; ``inert``: it moves nothing.
     breadth : float
         exp(H(p)), p the unit's effect sizes divided by their sum: the effective number of factors.
     lower, upper : float or None
@@ -278,6 +279,10 @@ class UnitRole:
         How many of them.
     n : int
         Pairs.
+    output : float or None
+        Mean length of the output's change, in the output's own unit.
+    output_share : float or None
+        Its root mean square in standard deviations of the output.
     """
 
     owner: str
@@ -297,6 +302,13 @@ class UnitRole:
     over: str
     outcomes: int
     n: int
+    output: float | None = None
+    output_share: float | None = None
+
+    @property
+    def moves_declared(self) -> bool:
+        """Whether it is shown to move an outcome of the declared graph."""
+        return self.role not in ("undeclared", "inert")
 
 
 @dataclass(frozen=True)

@@ -1,15 +1,18 @@
-"""What a unit is: polysemantic, monosemantic, undecided or inert.
+"""What a unit is: polysemantic, monosemantic, undecided, undeclared or inert.
 
 With e_f the unit's effect size on factor f (root mean square change in standard deviations) and p = e / sum e, its
 breadth is exp(H(p)), H in nats: the number of factors that it moves, were they moved alike. It is *polysemantic* where
-the interval of its breadth lies above 1.5, *monosemantic* where it lies below, else *undecided*. It is *inert* where no
-effect is shown to pass the tolerance: for each factor a t-test of E[change^2] <= tolerance^2 against more, the smallest
-p-value times the number of factors (Bonferroni).
+the interval of its breadth lies above 1.5, *monosemantic* where it lies below, else *undecided*. None of these holds
+where no effect is shown to pass the tolerance: for each factor a t-test of E[change^2] <= tolerance^2 against more, the
+smallest p-value times the number of factors (Bonferroni). Such a unit is *undeclared* where it is shown to move the
+whole output by more than a hundredth of the output's standard deviation, and *inert* where it moves nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +26,9 @@ from causalvae.effects.types import Role, UnitRole
 FloatArray = npt.NDArray[np.float64]
 
 BROAD = 1.5
+# Changes of the whole output up to this many of its standard deviations count as none: nobody sees them. It lies below
+# the tolerance of attributes because the output sums over all its numbers, most of which a local change leaves alone.
+OUTPUT_TOLERANCE = 0.01
 _CHUNK = 128
 
 
@@ -36,8 +42,32 @@ def entropy(sizes: FloatArray, axis: int) -> FloatArray:
     return np.asarray(-(share * logs).sum(axis=axis))
 
 
+@dataclass(frozen=True)
+class OutputChanges:
+    """How far each component moves the whole output.
+
+    Parameters
+    ----------
+    squares : float array, shape (components, n)
+        Squared lengths of the change, in the output's own unit.
+    sd : float
+        Standard deviation of the output over the data; see `Measurements.output_sd`.
+    """
+
+    squares: FloatArray
+    sd: float
+
+    def rows(self, chosen: slice) -> OutputChanges:
+        """Some of the components."""
+        return OutputChanges(self.squares[chosen], self.sd)
+
+
 def classify_units(
-    matrix: EffectMatrix, bootstrap: PairedBootstrap, tolerance: float, alpha: float = 0.05
+    matrix: EffectMatrix,
+    bootstrap: PairedBootstrap,
+    tolerance: float,
+    output: OutputChanges | None,
+    alpha: float = 0.05,
 ) -> list[UnitRole]:
     """Tell what each component of `matrix` is.
 
@@ -49,6 +79,8 @@ def classify_units(
         Over the matrix's pairs.
     tolerance : float
         Effects up to this many standard deviations count as none.
+    output : OutputChanges or None
+        Of the same components and pairs; None where runs stop before the output.
     alpha : float
         Level of the test that a unit has an effect at all.
     """
@@ -56,14 +88,20 @@ def classify_units(
         return []
     roles: list[UnitRole] = []
     for start in range(0, len(matrix.components), _CHUNK):
-        roles += _classify(matrix.rows(slice(start, start + _CHUNK)), bootstrap, tolerance, alpha)
+        chosen = slice(start, start + _CHUNK)
+        roles += _classify(matrix.rows(chosen), bootstrap, tolerance, output and output.rows(chosen), alpha)
     return roles
 
 
-def _classify(matrix: EffectMatrix, bootstrap: PairedBootstrap, tolerance: float, alpha: float) -> list[UnitRole]:
+def _classify(
+    matrix: EffectMatrix, bootstrap: PairedBootstrap, tolerance: float, output: OutputChanges | None, alpha: float
+) -> list[UnitRole]:
     sizes = matrix.sizes
     interval = smooth_intervals(matrix.squares, EffectBreadth(len(matrix.outcomes)), bootstrap)
     p_values = inert_p(matrix.squares, tolerance)
+    squares = np.full((len(matrix.components), 1), np.nan) if output is None else output.squares
+    sd = np.nan if output is None else output.sd
+    p_output = np.ones(len(squares)) if output is None else inert_p(squares[:, None], OUTPUT_TOLERANCE * sd)
     roles = []
     for k, component in enumerate(matrix.components):
         lower, upper = float(interval.lower[k]), float(interval.upper[k])
@@ -73,15 +111,21 @@ def _classify(matrix: EffectMatrix, bootstrap: PairedBootstrap, tolerance: float
             UnitRole(
                 owner=matrix.owner, treatment=matrix.treatment, source=matrix.source, direction=matrix.direction,
                 component=component, granularity=matrix.granularities[k],
-                role="inert" if not p_values[k] <= alpha else _role(lower, upper),
+                role=_role(lower, upper) if p_values[k] <= alpha
+                else "undeclared" if p_output[k] <= alpha else "inert",
                 breadth=float(interval.value[k]),
                 lower=lower if np.isfinite(lower) else None, upper=upper if np.isfinite(upper) else None,
                 confidence=bootstrap.confidence, largest=float(sizes[k, strongest]),
                 on=matrix.outcomes[strongest], p_value=float(p_values[k]), over=matrix.over,
                 outcomes=len(matrix.outcomes), n=matrix.n,
+                output=_known(np.sqrt(squares[k]).mean()), output_share=_known(np.sqrt(squares[k].mean()) / sd),
             )
         )  # fmt: skip
     return roles
+
+
+def _known(value: np.floating[Any] | float) -> float | None:
+    return float(value) if np.isfinite(value) else None
 
 
 def inert_p(squares: FloatArray, tolerance: float) -> FloatArray:
@@ -111,10 +155,10 @@ def polysemantic_share(roles: Sequence[UnitRole]) -> tuple[float, float, float] 
     Returns
     -------
     tuple of float or None
-        (value, lowest, highest): the polysemantic units over all that are not inert; the highest counts
-        the undecided ones too. None where all units are inert.
+        (value, lowest, highest): the polysemantic units over all that move an outcome of the declared graph; the
+        highest counts the undecided ones too. None where there are none.
     """
-    active = [role for role in roles if role.role != "inert"]
+    active = [role for role in roles if role.moves_declared]
     if not active:
         return None
     sure = sum(role.role == "polysemantic" for role in active)

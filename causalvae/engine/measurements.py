@@ -18,7 +18,7 @@ observations
     ``mean:I`` and ``logvar:I`` (posterior of latent I; no ``logvar`` where the encoder gives a point), ``exogenous:I``
     (what a latent layer was given, where there is one), ``latent:I`` (the value that the decoder received); of a latent
     that is a map the channels' means, and beside them ``kl:I``, the channel's KL summed over its positions;
-    ``reconstruction`` (negative log-likelihood, nats).
+    ``reconstruction`` (negative log-likelihood, nats), ``output_gap_sq`` (squared distance to another sample's output).
 screens
     One row a candidate of a screened sweep: ``owner``, ``side``, ``arm``, ``component``, ``granularity`` (str),
     ``attribution`` (float: mean over pairs of its first-order effect's size, in units of the screen's outcome) and
@@ -65,6 +65,9 @@ from causalvae.plan.types import Plan
 from causalvae.readouts.types import wrap
 
 TABLES = ("pairs", "outcomes", "observations")
+
+# Observation column: squared distance of a sample's output to another sample's.
+OUTPUT_GAP = "output_gap_sq"
 
 
 @dataclass(frozen=True)
@@ -139,6 +142,13 @@ class Measurements:
         period to either side: an axis that lies about the cut of the circle does not count as spread over all of it.
         """
         return {name: self._sd(name) for name in self.plan.attributes}
+
+    def output_sd(self) -> float:
+        """Standard deviation of the whole output over the observed reconstructions, in the unit of its changes' length.
+
+        The root of the variances' sum over the output's numbers: sqrt(E ||y - y'||^2 / 2) for two samples.
+        """
+        return float(np.sqrt(np.nanmean(self.observations[OUTPUT_GAP].to_numpy(np.float64)) / 2))
 
     def _sd(self, name: str) -> float:
         return deviation(self.observations[f"attribute:{name}"].to_numpy(np.float64), self.periods.get(name))

@@ -25,7 +25,7 @@ from causalvae.engine.donors import Donors, choose_donors
 from causalvae.engine.effort import OnRows
 from causalvae.engine.fitting import SPLIT_PAIRS, fit_sources, fitted_arms, split_of
 from causalvae.engine.lowering import lower
-from causalvae.engine.measurements import write_table
+from causalvae.engine.measurements import OUTPUT_GAP, write_table
 from causalvae.engine.outcomes import Measure, OutcomeMeter
 from causalvae.engine.precision import dtype_of
 from causalvae.engine.rerun import Shortcuts
@@ -383,6 +383,10 @@ class PlanRunner:
                 frame[f"kl:{latent}"] = columns[:, latent]
         likelihood = negative_log_likelihood(self._model.vae, nodes["output"].float(), inputs.sides["base"].float())
         frame["reconstruction"] = likelihood.cpu().numpy()
+        # Half of its mean is the output's variance, summed over its numbers; one sample has no other to differ from.
+        output = nodes["output"].double().flatten(1)
+        gaps = (output - output.roll(1, 0)).square().sum(1)
+        frame[OUTPUT_GAP] = gaps.cpu().numpy() if len(output) > 1 else np.nan
         return pd.DataFrame(frame)
 
     def pairs_table(self) -> pd.DataFrame:

@@ -126,9 +126,9 @@ def _networks(comparison: Comparison) -> Section:
     blocks += [Folded(classical.caption, classical)] if classical is not None else []
     lead = (
         "What each network is and how well it works: a circuit of a network that does not reconstruct says little. "
-        "Strength (causal effect strength: how far a latent moves the output) is an average over all latents that were "
-        "perturbed, dead ones included; specificity is one over those that are not inert, as in each side's own "
-        "report, and stands over all latents among the further measures. Effects kept and invented "
+        "Strength (causal effect strength: how far a latent moves the output) is a mean over all latents that were "
+        "perturbed, dead ones included; specificity is a mean over those that move what is declared, as in each side's "
+        "own report, and stands over all latents among the further measures. Effects kept and invented "
         "compare the network's outputs with the data, and the worst interchange compares its mapping with it."
     )
     return Section(

@@ -178,9 +178,10 @@ TERMS: dict[str, Term] = {
     "polysemantic_share": Term(
         "Share of polysemantic units",
         "polysemantic share",
-        "#{lower end of exp(H) above 1.5} / #{not inert}; the upper end counts the undecided",
+        "#{lower end of exp(H) above 1.5} / #{units that move what is declared}; the upper end counts the undecided",
         "exp(H(p)) is how many factors a unit moves, p its effect sizes over factors. Polysemantic: the interval lies "
-        "above 1.5; monosemantic: below; inert: no effect shown above the tolerance.",
+        "above 1.5; monosemantic: below. A unit that moves the output and no declared attribute moves what is not "
+        "declared; an inert one moves nothing.",
     ),
     "reconstruction_error": Term(
         "Reconstruction error",

@@ -10,7 +10,13 @@ from causalvae.report.glossary import term_of
 from causalvae.report.numbers import ABSENT, format_count, format_interval, format_number, format_p
 from causalvae.report.tables import Table, columns, owner_name, unit_words
 
-ROLES: tuple[Role, ...] = ("polysemantic", "monosemantic", "undecided", "inert")
+ROLES: dict[Role, str] = {
+    "polysemantic": "polysemantic",
+    "monosemantic": "monosemantic",
+    "undecided": "undecided",
+    "undeclared": "moves what is not declared",
+    "inert": "inert",
+}
 _FEW_UNITS = 24
 
 # Estimates of whole interventions that the metrics' table shows.
@@ -51,12 +57,12 @@ def _label(row: MetricRow) -> str:
 def role_words(roles: Sequence[UnitRole]) -> str:
     """How many units are of each kind, in a sentence."""
     counts = Counter(role.role for role in roles)
-    told = ", ".join(f"{format_count(counts[kind])} {kind}" for kind in ROLES if counts[kind])
+    told = [f"{format_count(counts[kind])} {words}" for kind, words in ROLES.items() if counts[kind]]
     over = roles[0].over
     known = f"{roles[0].outcomes} {over}"
     if over == "attributes":
         known += ", because the declared graph does not tell which of them stand for which factor"
-    return f"Of {format_count(len(roles))} units: {told}. Told by their effects on {known}."
+    return f"{format_count(len(roles))} units: {', '.join(told)} (classified by their effects on {known})."
 
 
 def role_table(roles: Sequence[UnitRole]) -> Table:
@@ -64,21 +70,32 @@ def role_table(roles: Sequence[UnitRole]) -> Table:
     shown = list(roles)
     if len(shown) > _FEW_UNITS:
         shown = [role for role in roles if role.role != "inert"]
-    shown.sort(key=lambda role: ROLES.index(role.role))
+    order = list(ROLES)
+    shown.sort(key=lambda role: order.index(role.role))
     left = len(roles) - len(shown)
     return Table(
         "What each unit is",
         columns(
-            "Component", "Kind", "Factors moved [interval]#", "Most on", "Effect there (sd)#", "p of none#", "Pairs#"
+            "Component",
+            "Kind",
+            "Factors moved [interval]#",
+            "Most on",
+            "Effect there (sd)#",
+            "p of none#",
+            "Output moved#",
+            "Output (sd)#",
+            "Pairs#",
         ),
         tuple(
             (
                 role.component,
-                role.role,
-                ABSENT if role.role == "inert" else format_interval(role.breadth, role.lower, role.upper),
-                ABSENT if role.role == "inert" else role.on,
+                ROLES[role.role],
+                format_interval(role.breadth, role.lower, role.upper) if role.moves_declared else ABSENT,
+                role.on if role.moves_declared else ABSENT,
                 format_number(role.largest),
                 format_p(role.p_value),
+                format_number(role.output),
+                format_number(role.output_share),
                 format_count(role.n),
             )
             for role in shown
