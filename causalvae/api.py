@@ -15,10 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from causalvae.alignment.assess import assess
-from causalvae.alignment.types import Alignment
 from causalvae.boundary import coded
-from causalvae.circuits import Verdict, judge
-from causalvae.circuits.types import STATUSES
+from causalvae.circuits import judge
 from causalvae.controls import control_checks, summarise_latents, warn
 from causalvae.costs import (
     Explained,
@@ -55,7 +53,7 @@ from causalvae.plan.restrict import restrict
 from causalvae.plan.types import Cohort, Plan, Role
 from causalvae.readouts import check_readouts, measure
 from causalvae.report import write_report
-from causalvae.report.alignment_words import headline_words
+from causalvae.report.answer import answer_words, question_words
 from causalvae.report.sample_tables import short_words
 from causalvae.results import CostRow, GraphSummary, Results, SampleFacts, TraversalStrip
 from causalvae.samples import find_samples, split_facts
@@ -365,8 +363,14 @@ def analyse(
         name=spec.name,
         description=spec.description,
         whole=whole,
-        question=_question(spec),
-        answer=_answer(verdicts, alignment),
+        question=question_words(spec),
+        answer=answer_words(
+            verdicts,
+            alignment,
+            (*effects.estimates, *metrics.estimates),
+            metrics.units,
+            bool(spec.graph.edge_pairs),
+        ),
         verdicts=verdicts,
         estimates=(*effects.estimates, *metrics.estimates),
         refutations=effects.refutations,
@@ -563,27 +567,6 @@ def _pairs_words(samples: SampleFacts) -> int | str:
     if len(counts) > 1:
         return f"{counts[0]} to {counts[-1]}"
     return counts[0] if counts else 0
-
-
-def _question(spec: Spec) -> str:
-    if spec.description:
-        return " ".join(spec.description.split())
-    if len(spec.hypotheses) == 1:
-        return f"Does the hypothesis {spec.hypotheses[0].name} hold?"
-    if spec.hypotheses:
-        return f"Do the {len(spec.hypotheses)} hypotheses of {spec.name} hold?"
-    return f"What do the interventions of {spec.name} do?"
-
-
-def _answer(verdicts: tuple[Verdict, ...], alignment: Alignment) -> str:
-    parts = []
-    for status in STATUSES:
-        names = [f"“{verdict.hypothesis}”" for verdict in verdicts if verdict.status == status]
-        if names:
-            verb = "is" if len(names) == 1 else "are"
-            parts.append(f"{' and '.join([', '.join(names[:-1]), names[-1]] if names[1:] else names)} {verb} {status}")
-    claims = f"{'; '.join(parts)[:1].upper()}{'; '.join(parts)[1:]}." if parts else ""
-    return " ".join(filter(None, [claims, headline_words(alignment)]))
 
 
 def _strips(plan: Plan, measurements: Measurements) -> tuple[TraversalStrip, ...]:

@@ -91,8 +91,8 @@ def measure_factors(workspace: Workspace, pairs: int = ORACLE_PAIRS) -> MetricFa
                 gathered,
                 bootstrap,
                 spec.alignment.tolerance,
-                OutputChanges(lengths**2, output_sd),
                 spec.alignment.alpha,
+                OutputChanges(lengths**2, output_sd),
             )
         ),
         lengths=lengths,

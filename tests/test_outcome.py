@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import pytest
+import torch
 
 import causalvae
+from causalvae.engine.runner import PlanRunner
+from causalvae.readouts import measure
+from causalvae.workspace import open_workspace
+
+CPU = torch.device("cpu")
 
 SPEC = """
 spec: causalvae/v1
@@ -88,3 +95,20 @@ def test_public_names_and_short_representations(outcome: causalvae.RunOutcome) -
     for value in (outcome, outcome.results, outcome.results.verdicts[0], spec, plan):
         assert len(repr(value)) < 300, repr(value)
         assert "\n" not in repr(value)
+
+
+def test_the_spread_of_the_output_is_that_of_the_decoded_samples(outcome: causalvae.RunOutcome) -> None:
+    spec = causalvae.load_spec(outcome.folder / "spec.yaml")
+    folder = outcome.folder.parents[2]
+    plan = causalvae.compile_plan(spec, folder)
+    workspace = open_workspace(spec, folder)
+    found = causalvae.execute(spec, plan, folder, folder / "runs" / spec.name)
+    # The same cohort again, whole, by the network itself.
+    runner = PlanRunner(plan, workspace.model, workspace.dataset, partial(measure, workspace.readouts), CPU)
+    inputs = workspace.dataset.inputs(runner.cohorts["observed"].rows["base"])
+    with torch.no_grad():
+        output = workspace.model.vae.decode(workspace.model.vae.encode(inputs).mean).flatten(1).double()
+    gaps = (output - output.roll(1, 0)).square().sum(1)
+    assert len(found.observations) == len(inputs)
+    assert found.output_sd() == pytest.approx(float((gaps.mean() / 2).sqrt()), rel=0.05)
+    assert found.output_sd() == pytest.approx(float(output.var(0).sum().sqrt()), rel=0.1)

@@ -61,8 +61,8 @@ def summarise(name: str, description: str, runs: Sequence[tuple[str, str, Result
     -----
     Measures of a side: reconstruction and KL in nats an input, latents of a KL above 0.1 nats, causal effect strength
     averaged over all latents that were perturbed, specificity over those of them that move what is declared (as the
-    report's metrics have it: the distribution of an effect that is none is that of rounding) and, by another name, over all,
-    modularity averaged over the layers that it is measured at, the share of polysemantic latents, the shares of
+    report's metrics have it: the distribution of an effect that is none is that of rounding) and, by another name, over
+    all, modularity averaged over the layers that it is measured at, the share of polysemantic latents, the shares of
     the data's effects that are kept and of absent ones that are invented, the worst interchange accuracy of the
     mapping, and the classical scores where the spec asks for them. Intervals of averages over latents are over samples:
     the latents are all there are.

@@ -284,7 +284,7 @@ def _roles(
     graph = study.spec.graph
     gathered = matrix.over_factors(markers_of(graph.edge_pairs, tuple(graph.factors)))
     output = None if squares is None else OutputChanges(squares, study.scale.output_sd)
-    return classify_units(gathered, bootstrap, study.spec.alignment.tolerance, output, study.spec.alignment.alpha)
+    return classify_units(gathered, bootstrap, study.spec.alignment.tolerance, study.spec.alignment.alpha, output)
 
 
 def _share(

@@ -66,8 +66,8 @@ def classify_units(
     matrix: EffectMatrix,
     bootstrap: PairedBootstrap,
     tolerance: float,
-    output: OutputChanges | None,
     alpha: float = 0.05,
+    output: OutputChanges | None = None,
 ) -> list[UnitRole]:
     """Tell what each component of `matrix` is.
 
@@ -79,10 +79,10 @@ def classify_units(
         Over the matrix's pairs.
     tolerance : float
         Effects up to this many standard deviations count as none.
-    output : OutputChanges or None
-        Of the same components and pairs; None where runs stop before the output.
     alpha : float
         Level of the test that a unit has an effect at all.
+    output : OutputChanges or None
+        Of the same components and pairs; None where runs stop before the output.
     """
     if len(matrix.outcomes) < 2:
         return []

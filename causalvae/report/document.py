@@ -125,7 +125,8 @@ def _card(verdict: Verdict, outcome: str) -> VerdictCard:
 
 def _graph_section(results: Results) -> Section | None:
     graph, alignment = results.graph, results.alignment
-    if not graph.factors and not graph.attributes:
+    if not graph.edges:
+        # Unconnected boxes say nothing.
         return None
     layout = shared_layout(graph, alignment)
     declared = draw_graph(graph, declared_edges(graph), layout, f"The declared graph, {len(graph.edges)} edges")

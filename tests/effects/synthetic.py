@@ -11,7 +11,7 @@ import pandas as pd
 from scipy.stats import norm
 from scipy.stats import t as student_t
 
-from causalvae.engine.measurements import Measurements
+from causalvae.engine.measurements import OUTPUT_GAP, Measurements
 from causalvae.models.components import ComponentRef
 from causalvae.plan.members import MOST_SUBSETS_OF, parts_of, patches_of
 from causalvae.plan.rivals import draw_rivals
@@ -236,4 +236,6 @@ class Network:
         if shuffle:
             outcomes = outcomes.sample(frac=1.0, random_state=1).reset_index(drop=True)
         observations = pd.DataFrame({f"attribute:{name}": self.observed[name] for name in attributes})
+        # An output whose standard deviation is 1.
+        observations[OUTPUT_GAP] = 2.0
         return plan, Measurements(plan, pd.DataFrame(), outcomes, observations)

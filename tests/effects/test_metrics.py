@@ -88,7 +88,7 @@ def test_estimates_of_the_whole_leave_inert_latents_out(found: Metrics) -> None:
     assert whole["graph_modularity"].value == pytest.approx(0.5, abs=1e-3)
     share = whole["polysemantic_share"]
     assert (share.value, share.lower, share.upper) == (0.0, 0.0, 0.0)
-    assert "2 monosemantic, 0 undecided, 1 inert" in share.note
+    assert "2 monosemantic, 0 undecided, 0 undeclared, 1 inert" in share.note
 
 
 def test_strength_is_raw_by_pixel_and_calibrated(found: Metrics) -> None:

@@ -111,7 +111,7 @@ def test_rank_correlation_and_its_interval() -> None:
 def summary(sweep: Sweep, method: ScreenMethod) -> ScreenSummary:
     plan = sweep.plan(units_of({"encoder.0": 20}), "first", method, steps=8, kept=3, checked=17)
     found = sweep.run(plan)
-    scale = Scale({"first": 1.0}, {}, {"first": "units"}, WholeOutput.of((1, 1, 6)))
+    scale = Scale({"first": 1.0}, {}, {"first": "units"}, WholeOutput.of((1, 1, 6)), output_sd=1.0)
     return summarise_screen(plan.screens[0], plan, found.screens, Outcomes(found), scale, "do-a", LEVEL)
 
 
@@ -171,7 +171,7 @@ def test_exact_sizes_are_measured_from_the_patched_side() -> None:
 def test_what_was_left_out_has_no_exact_effect() -> None:
     plan, found = noising("image")
     assert left_out(plan, found.screens) == {ARMS[2].id}
-    scale = Scale({}, {}, {}, WholeOutput.of((1, 1, 2)))
+    scale = Scale({}, {}, {}, WholeOutput.of((1, 1, 2)), output_sd=1.0)
     told = summarise_screen(plan.screens[0], plan, found.screens, Outcomes(found), scale, "resize", LEVEL)
     assert [(each.component, each.selected, each.attribution, each.exact) for each in told.components] == [
         ("latent[0]", "kept", 3.0, 4.0),

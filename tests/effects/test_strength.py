@@ -21,7 +21,7 @@ from causalvae.spec.whole_output import WholeOutput
 from tests.effects.synthetic import Array, Network, make_spec, naive_by_weights, naive_studentised
 
 UNITS = 7
-SCALE = Scale({"area": 2.0, "place": 0.5}, {}, {"area": "pixels"}, whole=WholeOutput.of((1, 1, 16)))
+SCALE = Scale({"area": 2.0, "place": 0.5}, {}, {"area": "pixels"}, whole=WholeOutput.of((1, 1, 16)), output_sd=1.0)
 
 
 def decode(z: Array) -> dict[str, Array]:

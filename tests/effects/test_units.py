@@ -9,7 +9,7 @@ import pytest
 from causalvae.effects.bootstrap import PairedBootstrap
 from causalvae.effects.effect_matrix import EffectMatrix, markers_of
 from causalvae.effects.modularity import activation_modularity, find_communities, graph_modularity, newman_modularity
-from causalvae.effects.units import classify_units, inert_p, polysemantic_share
+from causalvae.effects.units import OutputChanges, classify_units, inert_p, polysemantic_share
 
 FACTORS = ("scale", "x", "y", "angle")
 
@@ -61,6 +61,23 @@ def test_all_inert_has_no_share() -> None:
     roles = classify_units(make_matrix(np.full((3, 2), 1e-3)), PairedBootstrap(200, 50), tolerance=0.1)
     assert {role.role for role in roles} == {"inert"}
     assert polysemantic_share(roles) is None
+
+
+def test_a_unit_that_moves_the_output_alone_is_not_inert() -> None:
+    sizes = np.array([[1e-3, 1e-3], [1e-3, 1e-3], [1.0, 1e-3]])
+    rng = np.random.default_rng(4)
+    # A sprite that turns: no declared attribute moves, and the image does, by 3.2 in its own unit.
+    lengths = np.array([[3.2], [1e-3], [5.0]]) * (1 + 0.1 * rng.standard_normal((3, 200)))
+    bootstrap = PairedBootstrap(200, 100, 0.95, 3)
+    roles = classify_units(make_matrix(sizes), bootstrap, 0.1, output=OutputChanges(lengths**2, sd=10.0))
+    assert [role.role for role in roles] == ["undeclared", "inert", "monosemantic"]
+    assert [role.moves_declared for role in roles] == [False, False, True]
+    assert roles[0].output == pytest.approx(3.2, abs=0.1)
+    assert roles[0].output_share == pytest.approx(0.32, abs=0.01)
+    assert polysemantic_share(roles) == pytest.approx((0.0, 0.0, 0.0))
+    # The same change is nothing beside an output that varies a thousand times as much.
+    still = classify_units(make_matrix(sizes), bootstrap, 0.1, output=OutputChanges(lengths**2, sd=1e4))
+    assert still[0].role == "inert"
 
 
 def test_the_inert_null_keeps_its_size_and_has_power() -> None:

@@ -1,0 +1,137 @@
+"""The question that a run was asked and its answer, each in a few sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from causalvae.alignment.types import Alignment
+from causalvae.circuits.types import STATUSES, Verdict
+from causalvae.effects.types import Estimate, UnitRole
+from causalvae.report.alignment_words import headline_words
+from causalvae.report.numbers import format_count, format_number, percent
+from causalvae.report.tables import unit_words
+from causalvae.spec.schema import Spec
+
+# More than this many units or effects are counted, not listed.
+_MOST = 6
+# Carries less than this share of an effect: not worth a sentence.
+_LEAST_SHARE = 0.05
+
+
+def question_words(spec: Spec) -> str:
+    """What was asked, in one sentence."""
+    if spec.description:
+        return " ".join(spec.description.split())
+    if len(spec.hypotheses) == 1:
+        return f"Does the hypothesis {spec.hypotheses[0].name} hold?"
+    if spec.hypotheses:
+        return f"Do the {len(spec.hypotheses)} hypotheses of {spec.name} hold?"
+    return f"What do the interventions of {spec.name} do?"
+
+
+def answer_words(
+    verdicts: Sequence[Verdict],
+    alignment: Alignment | None,
+    estimates: Sequence[Estimate],
+    units: Sequence[UnitRole],
+    declared: bool,
+) -> str:
+    """What was found.
+
+    Parameters
+    ----------
+    verdicts : sequence of Verdict
+        Where there are none, the effects that were found are the answer.
+    alignment : Alignment or None
+    estimates : sequence of Estimate
+    units : sequence of UnitRole
+    declared : bool
+        Whether the graph declares any edge: else there is nothing that it could agree with.
+    """
+    sentences = [_claims(verdicts)] if verdicts else [*_carried(estimates), *_units(units)]
+    if not any(sentences):
+        sentences = _effects(estimates)
+    if declared and alignment is not None:
+        sentences.append(headline_words(alignment))
+    return " ".join(filter(None, sentences)) or "No effect could be measured."
+
+
+def _claims(verdicts: Sequence[Verdict]) -> str:
+    parts = []
+    for status in STATUSES:
+        names = [f"“{verdict.hypothesis}”" for verdict in verdicts if verdict.status == status]
+        if names:
+            parts.append(f"{_listed(names)} {'is' if len(names) == 1 else 'are'} {status}")
+    return _sentence("; ".join(parts))
+
+
+def _carried(estimates: Sequence[Estimate]) -> list[str]:
+    """For each effect that mediations split, the mediator that carries most of it."""
+    best: dict[tuple[str, str], Estimate] = {}
+    for estimate in estimates:
+        if estimate.estimand == "mediated_share" and estimate.estimator == "exact" and estimate.component:
+            key = estimate.treatment, estimate.outcome
+            if key not in best or estimate.value > best[key].value:
+                best[key] = estimate
+    told = [
+        f"{found.component} carries {percent(found.value)} of the effect of {treatment} on {outcome}"
+        for (treatment, outcome), found in best.items()
+        if found.value >= _LEAST_SHARE
+    ]
+    more = f" (and {len(told) - _MOST} further effects)" if len(told) > _MOST else ""
+    return [_sentence("; ".join(told[:_MOST]) + more)] if told else []
+
+
+def _units(units: Sequence[UnitRole]) -> list[str]:
+    """What the perturbed latents move; swept components are counted."""
+    sentences = []
+    groups: dict[tuple[str, str], list[UnitRole]] = {}
+    for unit in units:
+        groups.setdefault((unit.owner, unit.direction), []).append(unit)
+    for members in groups.values():
+        single: dict[str, list[str]] = {}
+        for unit in members:
+            if unit.role == "monosemantic":
+                single.setdefault(unit.on, []).append(unit.component)
+        several = [unit.component for unit in members if unit.role == "polysemantic"]
+        undecided = [unit.component for unit in members if unit.role == "undecided"]
+        other = [unit.component for unit in members if unit.role == "undeclared"]
+        inert = sum(unit.role == "inert" for unit in members)
+        parts = [f"{_some(names)} {_move(names)} {on} alone" for on, names in single.items()]
+        if several:
+            parts.append(f"{_some(several)} {_move(several)} several {members[0].over}")
+        if undecided:
+            parts.append(f"{_some(undecided)} {_move(undecided)} one or several {members[0].over} (undecided)")
+        if other:
+            parts.append(f"{_some(other)} {_move(other)} the output and nothing that is declared")
+        if inert:
+            parts.append(f"{format_count(inert)} of {format_count(len(members))} units have no effect")
+        sentences.append(_sentence("; ".join(parts)))
+    return sentences
+
+
+def _effects(estimates: Sequence[Estimate]) -> list[str]:
+    """The total effects, where nothing says what carries them."""
+    told = [
+        f"{estimate.treatment} moves {estimate.outcome} by {format_number(estimate.value)} {unit_words(estimate.unit)}"
+        for estimate in estimates
+        if estimate.estimand == "total_effect" and estimate.estimator == "exact"
+    ]
+    more = f" (and {len(told) - _MOST} further effects)" if len(told) > _MOST else ""
+    return [_sentence("; ".join(dict.fromkeys(told[:_MOST])) + more)] if told else []
+
+
+def _move(names: Sequence[str]) -> str:
+    return "moves" if len(names) == 1 else "move"
+
+
+def _some(names: Sequence[str]) -> str:
+    return _listed(names) if len(names) <= _MOST else f"{format_count(len(names))} units"
+
+
+def _listed(names: Sequence[str]) -> str:
+    return " and ".join([", ".join(names[:-1]), names[-1]] if names[1:] else names)
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}." if text and not text.startswith("latent") else f"{text}." if text else ""

@@ -1,0 +1,36 @@
+"""The answer of a run that was asked no hypothesis: what was found."""
+
+from __future__ import annotations
+
+from causalvae.effects.types import Estimate, Role, UnitRole
+from causalvae.report.answer import answer_words
+
+
+def unit(component: str, role: Role, on: str = "x") -> UnitRole:
+    return UnitRole(
+        "intervention:sweep", "", "quantile", "", component, "unit", role, 1.0, 0.9, 1.1, 0.95, 1.0, on, 0.0, "factors",
+        3, 100, 3.2, 0.3,
+    )  # fmt: skip
+
+
+def share(component: str, value: float, outcome: str = "y") -> Estimate:
+    return Estimate("mediated_share", value, "share", 100, outcome, treatment="move", component=component)
+
+
+def test_units_and_mediators_are_named() -> None:
+    units = [unit("latent[2]", "monosemantic"), unit("latent[6]", "undeclared"), unit("latent[0]", "inert")]
+    units += [unit("latent[5]", "polysemantic"), unit("latent[7]", "inert")]
+    told = answer_words((), None, [share("latent[5]", 0.999), share("latent[2]", 0.1)], units, declared=False)
+    assert told == (
+        "latent[5] carries 99.9 % of the effect of move on y. latent[2] moves x alone; latent[5] moves several factors; "
+        "latent[6] moves the output and nothing that is declared; 2 of 5 units have no effect."
+    )
+
+
+def test_total_effects_answer_where_nothing_carries_them() -> None:
+    effect = Estimate("total_effect", 12.5, "pixels", 100, "cx", treatment="move")
+    assert answer_words((), None, [effect], (), declared=False) == "Move moves cx by 12.5 pixels."
+
+
+def test_an_answer_is_never_empty() -> None:
+    assert answer_words((), None, (), (), declared=False) == "No effect could be measured."
