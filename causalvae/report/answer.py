@@ -8,7 +8,7 @@ from causalvae.alignment.types import Alignment
 from causalvae.circuits.types import STATUSES, Verdict
 from causalvae.effects.types import Estimate, UnitRole
 from causalvae.report.alignment_words import headline_words
-from causalvae.report.numbers import format_count, format_number, percent
+from causalvae.report.numbers import format_count, format_number
 from causalvae.report.tables import unit_words
 from causalvae.spec.schema import Spec
 
@@ -74,7 +74,7 @@ def _carried(estimates: Sequence[Estimate]) -> list[str]:
             if key not in best or estimate.value > best[key].value:
                 best[key] = estimate
     told = [
-        f"{found.component} carries {percent(found.value)} of the effect of {treatment} on {outcome}"
+        f"{found.component} carries {found.value * 100:.3g} % of the effect of {treatment} on {outcome}"
         for (treatment, outcome), found in best.items()
         if found.value >= _LEAST_SHARE
     ]

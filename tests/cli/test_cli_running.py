@@ -54,7 +54,8 @@ def test_run_prints_verdicts_effects_agreement_and_the_report(
     assert done.exit_code == 0
     for words in (
         "✓ supported", "✗ refuted", "? inconclusive", "1,420", "indirect effect", "121 [117, 125]", "0.92 [0.90, 0.94]",
-        "< 0.001", "Precision", "✗ 2 missing: shape -> is_heart, orientation -> is_heart", "Fisher's C",
+        "< 0.001", "Agreement of graph, data, network and mapping", "shape → is_heart        declared     ✗ 0.02",
+        "✗ missing", "+ spurious",
         str(tmp_path / "run" / "report.html"),
     ):  # fmt: skip
         assert words in done.stdout, words
@@ -118,7 +119,7 @@ def test_quiet_keeps_to_verdicts_and_paths(
     assert done.stderr == ""
     assert "✗ refuted" in done.stdout
     assert "report.html" in done.stdout
-    assert "Precision" not in done.stdout
+    assert "Agreement" not in done.stdout
 
 
 def test_hostile_strings_do_not_reach_the_terminal_as_commands(
