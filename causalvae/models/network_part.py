@@ -55,19 +55,22 @@ class Condition:
         Channels (columns) of the input before the condition.
     input_range : tuple of float
         What inputs range over; a condition ranges over [0, 1].
+    is_map : bool
+        Whether inputs have further axes, over which the condition is the same everywhere.
     as_class : bool
         Whether the network takes the number of a class in place of a one-hot vector.
     """
 
     channels: int
     input_range: tuple[float, float]
+    is_map: bool
     as_class: bool = False
 
     def of(self, x: Tensor) -> Tensor:
         """Of inputs (batch, channels, ...), as the encoder receives them: (batch, width), or (batch,) of classes."""
         low, high = self.input_range
         labels = x[:, self.channels :]
-        labels = labels.flatten(2).mean(2) if labels.ndim > 2 else labels
+        labels = labels.flatten(2).mean(2) if self.is_map else labels
         if (low, high) != (0.0, 1.0):
             labels = (labels - low) / (high - low)
         return labels.argmax(1) if self.as_class else labels
@@ -126,9 +129,8 @@ class NetworkPart(nn.Module):
         for branch in self.branches:
             tensor = take(returned, branch.steps)
             tensor = _follow(network, tensor, branch.links)
-            if self.shape is not None and tuple(tensor.shape[1:]) != self.shape:
-                tensor = tensor.reshape(tensor.shape[0], *self.shape)
-            found.append(tensor)
+            # A tracer does not know shapes, so whether this is needed was decided when the network was read.
+            found.append(tensor if self.shape is None else tensor.reshape(-1, *self.shape))
         return found[0] if len(found) == 1 else tuple(found)
 
     def call(self, value: Tensor, x: Tensor | None = None) -> Any:

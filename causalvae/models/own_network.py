@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from causalvae.errors import CausalVAEError, first_line
+from causalvae.models.compiled import original_of
 from causalvae.models.forward_watch import ConstantNoise, Watched, chain_to, same, watch_forward
 from causalvae.models.network_part import DECODES, ENCODES, Branch, Condition, Link, NetworkPart, find_path, target_of
 from causalvae.models.purity import leaving_no_trace
@@ -84,7 +85,11 @@ def read_own(
 
 def _read_own(network: nn.Module, section: PythonModel | CheckpointModel, inputs: Tensor, condition: int) -> OwnNetwork:
     with quiet():
-        return _read(network, section, inputs, condition)
+        original = original_of(network)
+        read = _read(original, section, inputs, condition)
+    if original is not network:
+        read.facts["compiled"] = "by torch.compile; the network before it was captured"
+    return read
 
 
 def _read(network: nn.Module, section: PythonModel | CheckpointModel, inputs: Tensor, condition: int) -> OwnNetwork:
@@ -152,7 +157,7 @@ class _Reader:
         self.encode = find_path(network, section.encoder, ENCODES[1:] if own else ENCODES, "encoder")
         self.decode = find_path(network, section.decoder, DECODES[1:] if own else DECODES, "decoder")
         outputs = x.shape[1] - condition
-        self.condition = Condition(outputs, section.input_range) if condition else None
+        self.condition = Condition(outputs, section.input_range, x.ndim > 2) if condition else None
         self.output_shape = (outputs, *x.shape[2:])
         self.facts = {"encoder": self.encode, "decoder": self.decode}
         # Whether forward(), a pair of tensors or the spec says how the posterior is read.
@@ -284,7 +289,8 @@ class _Reader:
         )
         returned = part.call(z.clone(), self.x)
         leaf = self._output_of(returned)
-        shape = self.output_shape if leaf.value[0].numel() == self.x[0, : self.output_shape[0]].numel() else None
+        given, size = leaf.value[0], self.x[0, : self.output_shape[0]].numel()
+        shape = self.output_shape if given.numel() == size and tuple(given.shape) != self.output_shape else None
         return (
             NetworkPart(self.network, part.first, (Branch(leaf.steps),), shape, part.condition, before=before),
             _is_distribution(returned, leaf.steps),
