@@ -64,7 +64,7 @@ def test_a_latent_that_is_the_magnetisation_is_found_to_be_it(dataset):
     assert known.of_field == pytest.approx(ceiling.order_of_field, abs=0.02)
     assert known.of_order == pytest.approx(ceiling.of_order, abs=0.03)
     assert nothing.of_field == pytest.approx(0.0, abs=1e-6) and nothing.of_order == pytest.approx(0.0, abs=1e-6)
-    assert (nothing.magnetisation, nothing.order, nothing.field) == (0.0, 0.0, 0.0)
+    assert (nothing.magnetisation, nothing.order, nothing.field) == pytest.approx((0.0, 0.0, 0.0), abs=1e-12)
     assert found.together.of_order == pytest.approx(known.of_order, abs=1e-4)
 
 
