@@ -9,7 +9,7 @@ from causalvae.spec.address import parse_address
 from causalvae.spec.catalogue import LATENT_PARTS
 from causalvae.spec.diagnostics import Finding, Path, list_choices
 from causalvae.spec.draft import Draft
-from causalvae.spec.hypothesis_section import FEWEST_PAIRS, MOST_RANDOM, MOST_SETS, fewest_random
+from causalvae.spec.hypothesis_section import FEWEST_PAIRS, MOST_RANDOM, MOST_RESAMPLES, MOST_SETS, fewest_random
 from causalvae.spec.schema import Bound, Hypothesis
 
 _SEVERAL = 2
@@ -75,6 +75,16 @@ def _check_size(draft: Draft, section: Hypothesis, path: Path) -> list[Finding]:
             )
         ]
     needed = fewest_random(draft.hypotheses or (), section.alpha)
+    if needed > MOST_RESAMPLES:
+        return [
+            Finding(
+                "CV073",
+                (*path, "alpha"),
+                f"no comparison with other circuits reaches alpha {section.alpha:.6g}: its p-value is at least "
+                f"1 / {MOST_RESAMPLES}, and counts once for each hypothesis of the spec",
+                "Raise alpha, or write `expect: {special: false}`.",
+            )
+        ]
     if _chosen_units(draft, section) < _SEVERAL:
         # Every other unit of a site can be run.
         return []

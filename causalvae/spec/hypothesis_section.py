@@ -17,6 +17,8 @@ FEWEST_PAIRS = 24
 MOST_RANDOM = 5000
 # Every circuit of a size is run where there are no more: every pair of 64 units, and each of them, are 2,080.
 MOST_SETS = 2100
+# Resamples of a comparison with other circuits: no p-value is below one over their number.
+MOST_RESAMPLES = 200_000
 # From this share on a sufficiency claim says that the circuit is special, unless the claim says otherwise.
 _SPECIAL_FROM = 0.5
 # How far a share may lie above 1 where the claim gives no upper bound.

@@ -167,6 +167,7 @@ def test_a_level_that_random_circuits_cannot_reach_is_refused_where_they_are_nee
     assert codes(0.00001, '["decoder.convT1[4]"]') == []
     assert codes(0.00001, '["decoder.convT1[4:]"]') == ["CV073"]
     assert codes(0.00001, "['latent[0:3]']") == []
+    assert codes(0.000004, "['latent[0:3]']") == ["CV073"]
     assert codes(0.00001, channels, "    null: {circuits: none}\n") == []
     assert codes(0.00001, channels, expect="      special: false\n") == []
 
