@@ -512,6 +512,9 @@ class _Reader:
             # Without noise the calls between belong to the encoder, but for the last: the codebook.
             (branch,) = encoding.branches
             return _Encoding((Branch(branch.steps, links[:-1]),), "point", between=links[-1:])
+        if read.layout == "heads" and still.latent.shape != starts[0][1].shape:
+            # Several samples of each input, or a condition beside the latent: nothing that a mean can be compared with.
+            return read
         raise CausalVAEError(
             "CV140",
             f"forward() hands another value on to {self.decode} than the mean that is read of what {self.encode} "

@@ -284,6 +284,20 @@ def test_a_reading_that_the_spec_declares_is_taken() -> None:
     assert found.unused == ("fc_mu.weight", "fc_mu.bias", "fc_var.weight", "fc_var.bias")
 
 
+def test_a_forward_of_several_samples_is_no_contradiction() -> None:
+    class Several(LinearVAE):
+        def forward(self, x: Tensor) -> Tensor:
+            mean, logvar = (value[:, None].expand(-1, 5, -1) for value in self.encode(x))
+            return self.decode(draw(mean, logvar).flatten(0, 1))
+
+    torch.manual_seed(0)
+    network = Several()
+    vae = read(network, Tutorial(Several, by_methods)).vae
+    x = samples(IMAGE, 4)
+    with torch.no_grad():
+        assert torch.equal(vae.encode(x).mean, network.encode(x)[0])
+
+
 def test_a_declared_codebook_is_the_latent_layer() -> None:
     tutorial = TUTORIALS["codebook, loss first"]
     network = network_of("codebook, loss first")
