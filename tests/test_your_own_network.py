@@ -64,6 +64,6 @@ def test_the_report_says_what_the_page_says(printed: tuple[Path, dict[str, str]]
         if (entry["owner"], entry["outcome"]) == ("intervention:through", "area")
     }
     assert effects["total_effect"]["lower"] > 5
-    assert effects["direct_effect"]["value"] == pytest.approx(0, abs=1e-4)
+    assert effects["natural_direct_effect"]["value"] == pytest.approx(0, abs=1e-4)
     assert results["model"]["captured by"] == "torch.export"
     assert file.with_name("report.html").is_file()
