@@ -118,7 +118,10 @@ class OfficialFile:
     def _read_labels(self, file: IO[bytes], member: str, shape: tuple[int, int], dtype: str) -> _Labels:
         self._expect_header(file, member, shape, dtype)
         count = shape[0] * shape[1]
-        return np.frombuffer(self._read_exactly(file, count * 8, member), dtype=dtype).reshape(shape)
+        raw = self._read_exactly(file, count * 8, member)
+        # The archive verifies its checksum at the end.
+        file.read(1)
+        return np.frombuffer(raw, dtype=dtype).reshape(shape)
 
     def _read_exactly(self, file: IO[bytes], size: int, member: str) -> bytes:
         data = file.read(size)
@@ -184,6 +187,8 @@ class OfficialFile:
                     count = min(_CHUNK, n - start)
                     raw = self._read_exactly(file, count * pixels, "imgs")
                     yield np.frombuffer(raw, dtype=np.uint8).reshape(count, SIDE, SIDE)
+                # The archive verifies its checksum at the end.
+                file.read(1)
         except (zipfile.BadZipFile, zlib.error, EOFError) as error:
             raise self._refusal("a readable npz", str(error)) from error
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import math
 import shutil
 import struct
 import tempfile
 import zipfile
-import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any, Literal
@@ -17,8 +18,9 @@ from typing import IO, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from causalvae.boundary import is_out_of_memory
 from causalvae.data.files.refusals import misshapen
-from causalvae.errors import CausalVAEError
+from causalvae.errors import CausalVAEError, first_line
 
 # IDX type codes (yann.lecun.com/exdb/mnist): the third byte of a file; data is big-endian.
 _IDX_TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
@@ -80,8 +82,9 @@ def npy_layout(file: IO[bytes]) -> Layout:
         version = np.lib.format.read_magic(file)
         reader = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         shape, fortran, dtype = reader(file)
-    except ValueError as error:
-        raise MalformedError("an npy header", str(error)) from error
+    except Exception as error:
+        # The header is a Python literal: tokenizer, parser and numpy's types each raise errors of their own.
+        raise MalformedError("an npy header", first_line(error)) from error
     if dtype.hasobject:
         raise MalformedError(
             "numbers or text",
@@ -121,48 +124,65 @@ def map_file(path: Path, what: str, layout_of: Callable[[IO[bytes]], Layout], re
     """
     with path.open("rb") as file:
         packed = file.read(2) == b"\x1f\x8b"
-    try:
+    with _refusing(path, what, "a whole gzip file" if packed else "a readable array", remedy):
         if packed:
             with gzip.open(path) as stream:
                 return _unpack(stream, layout_of)
         with path.open("rb") as file:
             layout = layout_of(file)
         return _map(path, layout, path.stat().st_size)
-    except MalformedError as error:
-        raise misshapen(path, what, error.expected, error.found, remedy) from error
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise misshapen(path, what, "a whole gzip file", str(error) or "its end too soon", remedy) from error
+
+
+def members_of(path: Path, what: str, remedy: str) -> list[str]:
+    """The names of the arrays of an npz file; CV231 where it is none."""
+    with _refusing(path, what, "a readable npz", remedy), zipfile.ZipFile(path) as archive:
+        return [name.removesuffix(".npy") for name in archive.namelist()]
 
 
 def map_member(path: Path, member: str, what: str, remedy: str) -> npt.NDArray[Any]:
     """One array of an npz file, read-only and read from disk as it is used.
 
     An array that was stored as it is gets mapped where it lies; a compressed one, in which nothing can be found
-    without reading all before it, is unpacked to a temporary file first.
+    without reading all before it, is unpacked to a temporary file first. Both are read through once, so that the
+    archive's checksum of the array is verified.
 
     Raises
     ------
     CausalVAEError
         CV231, CV233; see `map_file`.
     """
+    with _refusing(path, what, "a readable npz", remedy), zipfile.ZipFile(path) as archive:
+        names = [name.removesuffix(".npy") for name in archive.namelist()]
+        if member not in names:
+            raise MalformedError(f"an array {member}", f"{', '.join(names) or 'none'}")
+        entry = archive.getinfo(f"{member}.npy")
+        if entry.compress_type != zipfile.ZIP_STORED:
+            with archive.open(entry) as stream:
+                return _unpack(stream, npy_layout)
+        with archive.open(entry) as file:
+            layout = npy_layout(file)
+            # A map bypasses the archive: without this, flipped bits would be other numbers.
+            while file.read(_CHUNK):
+                pass
+        start = _start_of(path, entry)
+        return _map(path, replace(layout, offset=layout.offset + start), start + entry.file_size)
+
+
+@contextmanager
+def _refusing(path: Path, what: str, expected: str, remedy: str) -> Iterator[None]:
+    """CV231 for whatever a damaged file makes libraries raise; errors of the machine pass unchanged."""
     try:
-        with zipfile.ZipFile(path) as archive:
-            names = [name.removesuffix(".npy") for name in archive.namelist()]
-            if member not in names:
-                raise MalformedError(f"an array {member}", f"{', '.join(names) or 'none'}")
-            entry = archive.getinfo(f"{member}.npy")
-            if entry.compress_type != zipfile.ZIP_STORED:
-                with archive.open(entry) as stream:
-                    return _unpack(stream, npy_layout)
-            with archive.open(entry) as file:
-                layout = npy_layout(file)
-            start = _start_of(path, entry)
-        moved = replace(layout, offset=layout.offset + start)
-        return _map(path, moved, start + entry.file_size)
+        yield
     except MalformedError as error:
         raise misshapen(path, what, error.expected, error.found, error.remedy or remedy) from error
-    except (zipfile.BadZipFile, EOFError, zlib.error, KeyError, RuntimeError, OSError) as error:
-        raise misshapen(path, what, "a readable npz", str(error) or "its end too soon", remedy) from error
+    except CausalVAEError:
+        raise
+    except Exception as error:
+        # Offsets beyond what a file can have give EINVAL; any other number is the disk's, its permissions' or its room.
+        of_system = isinstance(error, OSError) and error.errno not in (None, errno.EINVAL)
+        if of_system or is_out_of_memory(error):
+            raise
+        raise misshapen(path, what, expected, first_line(error), remedy) from error
 
 
 def _start_of(path: Path, entry: zipfile.ZipInfo) -> int:
@@ -197,5 +217,7 @@ def _unpack(stream: IO[bytes] | gzip.GzipFile, layout_of: Callable[[Any], Layout
     with tempfile.TemporaryFile(prefix="causalvae-") as file:
         while file.tell() < wanted and (chunk := stream.read(min(_CHUNK, wanted - file.tell()))):
             file.write(chunk)
+        # Archives verify their checksum at the end.
+        stream.read(1)
         file.flush()
         return _map(file, replace(layout, offset=0), file.tell())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from causalvae.data.factors import IntArray
-from causalvae.data.files.binary import map_member
+from causalvae.data.files.binary import map_member, members_of
 from causalvae.data.files.labelled import Samples
 from causalvae.data.files.own_factors import open_own, read_array, read_names
 from causalvae.data.files.refusals import absent, misshapen, no_such
@@ -89,11 +88,7 @@ def open_npz(section: NpzData, path: Path) -> Samples:
     """
     if not path.is_file():
         raise absent(path, _WHAT, _REMEDY)
-    try:
-        with zipfile.ZipFile(path) as archive:
-            present = [name.removesuffix(".npy") for name in archive.namelist()]
-    except (zipfile.BadZipFile, OSError) as error:
-        raise misshapen(path, _WHAT, "a readable npz", str(error), _REMEDY) from error
+    present = members_of(path, _WHAT, _REMEDY)
     if section.inputs not in present:
         raise no_such(section.inputs, present, "data.inputs", path)
     array = map_member(path, section.inputs, _WHAT, _REMEDY)

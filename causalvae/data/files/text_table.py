@@ -126,7 +126,9 @@ class TextTable:
         if column.dtype.kind in "biuf":
             values = column.astype(np.float64)
         else:
-            values = pd.to_numeric(pd.Series(column), errors="coerce").to_numpy(np.float64)
+            # pandas keeps whole numbers of hundreds of digits as Python's, which are too large to be converted.
+            entries = pd.Series(column) if column.dtype != object else pd.Series(column).astype(str)
+            values = pd.to_numeric(entries, errors="coerce").to_numpy(np.float64)
         odd = np.flatnonzero(~np.isfinite(values))
         if len(odd):
             row = int(odd[0])

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from causalvae.data.dataset import open_dataset
+from causalvae.data.files import binary
 from causalvae.errors import CausalVAEError
 from causalvae.spec.data_section import NpzData
 
@@ -121,3 +124,43 @@ def test_other_names_are_refused(tmp_path, arrays, code, found):
     error = refusal(tmp_path, arrays, names="genes")
     assert error.code == code
     assert found in error.message
+
+
+@pytest.mark.parametrize("write", [np.savez, np.savez_compressed])
+def test_flipped_bits_of_inputs_and_factors_are_refused(tmp_path, write):
+    arrays = {"inputs": np.random.default_rng(1).integers(0, 256, (60, 8), dtype=np.uint8), "dose": np.arange(60) % 3}
+    npz(tmp_path, arrays, write, factors=["dose"])
+    whole = (tmp_path / "a.npz").read_bytes()
+    with zipfile.ZipFile(tmp_path / "a.npz") as archive:
+        spots = [(entry.header_offset + 30 + 10, entry.compress_size) for entry in archive.infolist()]
+    for start, length in spots:
+        damaged = bytearray(whole)
+        damaged[start + length - 9] ^= 1
+        (tmp_path / "a.npz").write_bytes(damaged)
+        with pytest.raises(CausalVAEError) as caught:
+            section = {"source": "npz", "path": "a.npz", "factors": ["dose"]}
+            open_dataset(NpzData.model_validate(section), tmp_path)
+        assert caught.value.code == "CV231"
+        assert "a.npz" in caught.value.place
+
+
+@pytest.mark.parametrize(
+    "header", ["{" * 3000, "{'descr': '<f8', 'fortran_order': False, 'shape': (True, 2)}", "1" + "0" * 9000]
+)
+def test_a_broken_header_is_refused_as_a_fault_of_the_file(tmp_path, header):
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
+        archive.writestr("inputs.npy", b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header.encode())
+    with pytest.raises(CausalVAEError) as caught:
+        open_dataset(NpzData.model_validate({"source": "npz", "path": "a.npz"}), tmp_path)
+    assert caught.value.code == "CV231"
+
+
+def test_a_full_disk_is_not_blamed_on_the_file(tmp_path, monkeypatch):
+    def full(**_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(binary.tempfile, "TemporaryFile", full)
+    with pytest.raises(CausalVAEError) as caught:
+        npz(tmp_path, {"inputs": INPUTS}, np.savez_compressed)
+    assert caught.value.code == "CV410"
+    assert "No space left" in caught.value.message

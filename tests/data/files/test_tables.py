@@ -160,6 +160,14 @@ def test_an_input_that_single_precision_cannot_hold_is_refused(tmp_path):
     assert refusal(tmp_path, "x\n1e308\n-1e308\n", scale="found").code == "CV235"
 
 
+@pytest.mark.parametrize("other", ["9" * 400, "1", "0.5"])
+@pytest.mark.parametrize("scale", ["none", "found"])
+def test_whole_numbers_of_hundreds_of_digits_are_refused(tmp_path, other, scale):
+    error = refusal(tmp_path, f"x\n{other}\n{'9' * 400}\n", scale=scale)
+    assert error.code == "CV235"
+    assert "Column x" in error.message
+
+
 def test_large_numbers_are_scaled_before_they_lose_digits(tmp_path):
     dataset = table(tmp_path, "x\n1700000000\n1700000001\n1700000004\n", scale="found")
     assert rows_of(dataset)[:, 0].tolist() == [0, 0.25, 1]
