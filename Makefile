@@ -2,13 +2,14 @@
 # make test   build the environment, then every check and every test
 # make test-slow   simulations of the statistics, such as the coverage of intervals (minutes)
 # make check  lint, types and the import contract
+# make fuzz   every fuzzer, which writes docs/robustness.md (about a quarter of an hour; FUZZ='--scale small' for less)
 # make bench  the engine against its peers (about half an hour; BENCH='--rounds 1 --units 4' for less)
 PYTHON ?= python3.11
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test test-slow check bench format clean
+.PHONY: demo test test-slow check fuzz bench format clean
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -30,6 +31,9 @@ test: check
 
 test-slow: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m simulation
+
+fuzz: $(STAMP)
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.fuzz --out docs/robustness.md $(FUZZ)
 
 bench: $(STAMP)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'

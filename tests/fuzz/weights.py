@@ -24,6 +24,7 @@ from safetensors.torch import save
 from causalvae.errors import CausalVAEError
 from causalvae.models.sources import open_source
 from causalvae.spec.model_section import CheckpointModel
+from tests.fuzz.damage import DAMAGES
 from tests.fuzz.small_run import small_vae
 
 State = dict[str, Any]
@@ -115,41 +116,6 @@ _FOLDER = {"img_size": [1, 64, 64], "latent_dim": 10, "model_type": "Burgess", "
 
 def _folder() -> bytes:
     return json.dumps(_FOLDER).encode()
-
-
-# -- damage to bytes ---------------------------------------------------------------------------------------------------
-
-
-def _cut(content: bytes, draw: random.Random) -> bytes:
-    return content[: draw.randrange(len(content))]
-
-
-def _flip_bits(content: bytes, draw: random.Random) -> bytes:
-    damaged = bytearray(content)
-    for _ in range(draw.choice((1, 3, 30))):
-        damaged[draw.randrange(len(damaged))] ^= 1 << draw.randrange(8)
-    return bytes(damaged)
-
-
-def _flip_near_the_ends(content: bytes, draw: random.Random) -> bytes:
-    damaged = bytearray(content)
-    reach = min(400, len(damaged))
-    for _ in range(draw.choice((1, 2, 8))):
-        at = draw.randrange(reach)
-        damaged[at if draw.random() < 0.5 else -1 - at] = draw.randrange(256)
-    return bytes(damaged)
-
-
-def _repeat(content: bytes, draw: random.Random) -> bytes:
-    at = draw.randrange(len(content))
-    return content[:at] + content[draw.randrange(len(content)) :] + content[at:]
-
-
-def _noise(content: bytes, draw: random.Random) -> bytes:
-    return content[: draw.choice((0, 1, 4, 8, 64))] + draw.randbytes(draw.choice((0, 1, 7, 100, 5000)))
-
-
-_DAMAGES = (_cut, _flip_bits, _flip_near_the_ends, _repeat, _noise)
 
 
 def _damaged(damage: Callable[[bytes, random.Random], bytes], whole: Callable[[], bytes]) -> Callable[..., bytes]:
@@ -295,7 +261,7 @@ _ODD: dict[str, tuple[Callable[[random.Random], bytes], ...]] = {
     "ckpt": (lambda draw: _lightning(_odd_state(draw)), _odd_pickle),
     "json": (_odd_json, _odd_json),
 }
-_MAKERS = {kind: (*(_damaged(damage, whole) for damage in _DAMAGES), *_ODD[kind]) for kind, whole in _WHOLE.items()}
+_MAKERS = {kind: (*(_damaged(damage, whole) for damage in DAMAGES), *_ODD[kind]) for kind, whole in _WHOLE.items()}
 
 if __name__ == "__main__":
     sys.stdout.write(json.dumps(fuzz_weights(int(sys.argv[1]), int(sys.argv[2])), indent=1) + "\n")
