@@ -52,7 +52,7 @@ class BatchSize:
                     "execution",
                 ) from error
         self.shrunk.append(self.rows)
-        self.rows = max(MIN_ROWS, self.rows // 2)
+        self.rows = max(MIN_ROWS, self.rows // 2 // MIN_ROWS * MIN_ROWS)
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
         return None

@@ -14,11 +14,11 @@ from causalvae.engine.changes import Change, Few, Whole, gather
 from causalvae.engine.memory import BatchSize
 from causalvae.engine.suffix import Ledger, Suffix
 from causalvae.engine.values import (
-    MIN_ROWS,
     CleanRuns,
     Statistics,
     apply_patch,
     live_rows,
+    padded_rows,
     selection,
     source_value,
 )
@@ -227,9 +227,7 @@ class Group:
             first = 0
             while first < len(arms):
                 rows = min(size.rows, len(arms) - first)
-                padded = torch.arange(first, first + max(rows, MIN_ROWS), device=arms.device).clamp(
-                    max=first + rows - 1
-                )
+                padded = torch.arange(first, first + padded_rows(rows), device=arms.device).clamp(max=first + rows - 1)
                 values = size.attempt(partial(self._run, arms[padded], pairs[padded], ledger))
                 if values is None:
                     continue

@@ -383,10 +383,7 @@ class PlanRunner:
                 frame[f"kl:{latent}"] = columns[:, latent]
         likelihood = negative_log_likelihood(self._model.vae, nodes["output"].float(), inputs.sides["base"].float())
         frame["reconstruction"] = likelihood.cpu().numpy()
-        # Half of its mean is the output's variance, summed over its numbers; one sample has no other to differ from.
-        output = nodes["output"].double().flatten(1)
-        gaps = (output - output.roll(1, 0)).square().sum(1)
-        frame[OUTPUT_GAP] = gaps.cpu().numpy() if len(output) > 1 else np.nan
+        frame[OUTPUT_GAP] = _gaps(nodes["output"], inputs.first)
         return pd.DataFrame(frame)
 
     def pairs_table(self) -> pd.DataFrame:
@@ -475,3 +472,16 @@ def _png(image: Tensor) -> bytes:
     buffer = io.BytesIO()
     picture.save(buffer, format="PNG", optimize=True)
     return buffer.getvalue()
+
+
+def _gaps(output: Tensor, first: int) -> np.ndarray:
+    """Squared distance of each output to its neighbour's, shape (rows,); half of the mean is the output's variance.
+
+    Samples 2k and 2k + 1 are neighbours, so that the distances do not depend on how a cohort is cut into shards of an
+    even size; NaN where the neighbour is in another shard.
+    """
+    flat = output.double().flatten(1)
+    neighbour = torch.from_numpy((np.arange(first, first + len(flat)) ^ 1) - first)
+    here = (neighbour >= 0) & (neighbour < len(flat))
+    gaps = (flat - flat[neighbour.clamp(0, len(flat) - 1).to(flat.device)]).square().sum(1).cpu()
+    return np.asarray(torch.where(here, gaps, torch.nan).numpy())

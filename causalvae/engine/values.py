@@ -13,11 +13,13 @@ import torch
 from torch import Tensor
 
 from causalvae.errors import CausalVAEError
+from causalvae.plan.passes.pack import FEWEST_ROWS
 from causalvae.plan.types import Learning, Patch, Side, Source, Subspace
 
-# Below this many rows kernels take other paths and round otherwise, so that a value would depend on how many rows
-# happened to be run together (measured: equal bits from 16 rows up, 1e-6 apart below). Smaller batches are padded.
-MIN_ROWS = 16
+# Batches are padded to a multiple of this many rows, because a value must not depend on how many rows are run
+# together. Below 16 rows matrix products take other paths. Elementwise kernels compute the numbers beyond a multiple of
+# two vector registers (32 numbers with AVX-512) by scalar code, whose sigmoid and exponential round differently.
+MIN_ROWS = FEWEST_ROWS
 
 OTHER: dict[Side, Side] = {"base": "counterfactual", "counterfactual": "base"}
 
@@ -228,8 +230,13 @@ def _number(source: Source) -> float:
 
 
 def padding(rows: int) -> Tensor:
-    """Positions of `rows` rows, repeated until they are at least `MIN_ROWS`: int tensor."""
-    return torch.arange(max(rows, MIN_ROWS)) % rows
+    """Positions of `rows` rows, repeated up to a multiple of `MIN_ROWS`: int tensor."""
+    return torch.arange(padded_rows(rows)) % rows
+
+
+def padded_rows(rows: int) -> int:
+    """The least multiple of `MIN_ROWS` that holds `rows` rows."""
+    return -(-rows // MIN_ROWS) * MIN_ROWS
 
 
 def derangement(n: int, seed: int) -> npt.NDArray[np.int64]:

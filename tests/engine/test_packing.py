@@ -138,12 +138,12 @@ def test_little_memory_changes_no_number(
     found = run(sample_model, tmp_path, memory=int(megabytes * 1e6))
     assert_same(found, plenty)
     assert found.manifest["shard_pairs"] < plenty.manifest["shard_pairs"] or megabytes == 2
-    assert 16 <= found.manifest["batch_rows"] <= plenty.manifest["batch_rows"] == 64
+    assert 32 <= found.manifest["batch_rows"] <= plenty.manifest["batch_rows"] == 64
     if megabytes < 1:
         assert found.manifest["batch_rows"] < 64
 
 
-@pytest.mark.parametrize("limit", [16, 40])
+@pytest.mark.parametrize("limit", [32, 40])
 def test_running_out_of_memory_changes_no_number(
     limit: int, plenty: Measurements, sample_model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -162,7 +162,7 @@ def test_running_out_of_memory_changes_no_number(
     found = run(sample_model, tmp_path, memory=10**10)
     assert refused
     assert_same(found, plenty)
-    assert found.manifest["batch_rows"] == (16 if limit == 16 else 32)
+    assert found.manifest["batch_rows"] == 32
     # What was learned is kept: only the first shard of a worker, the statistics and the control try what is too much.
     assert len(refused) <= 2 * (torch.get_num_threads() + 4)
 

@@ -41,7 +41,7 @@ def test_what_is_chosen_fits_the_budget_or_is_the_smallest(kept: float, row: flo
 def test_shards_follow_the_width_of_the_network() -> None:
     assert fit(1e3, 1e3, 1e9, 64) == Packing(64, 256)
     assert fit(1e6, 1e6, 1e9, 64) == Packing(64, 64)
-    assert fit(40e6, 10e6, 1e9, 64) == Packing(48, 8)
+    assert fit(40e6, 10e6, 1e9, 64) == Packing(32, 8)
     assert fit(4e9, 4e9, 1e9, 64) == Packing(FEWEST_ROWS, 1)
     # A network whose sizes are not known.
     assert fit(0, 0, 1e9, 64) == Packing(64, 64)

@@ -12,8 +12,8 @@ from causalvae.plan.types import Plan, Side, Source
 
 # Rows a batch: measured on a CPU, where more fall out of its cache (docs/decisions.md); a GPU must be filled.
 CPU_ROWS, GPU_ROWS = 64, 1024
-# Below this many rows kernels round otherwise, so smaller batches are padded to it.
-FEWEST_ROWS = 16
+# Batches hold a multiple of this many rows; smaller ones are padded (docs/decisions.md).
+FEWEST_ROWS = 32
 # Pairs a shard; more where so little is kept of a pair that all of it stays in a cache.
 SHARD_PAIRS, NARROW_PAIRS, NARROW_BYTES = 64, 256, 8e6
 # Of the memory, a half is for kept clean values and a half for what a batch holds.
