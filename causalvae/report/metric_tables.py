@@ -57,7 +57,10 @@ def _label(row: MetricRow) -> str:
 def role_words(roles: Sequence[UnitRole]) -> str:
     """How many units are of each kind, in a sentence."""
     counts = Counter(role.role for role in roles)
-    told = [f"{format_count(counts[kind])} {words}" for kind, words in ROLES.items() if counts[kind]]
+    several = ROLES | {"undeclared": "move what is not declared"}
+    told = [
+        f"{format_count(counts[kind])} {(several if counts[kind] > 1 else ROLES)[kind]}" for kind in ROLES if counts[kind]
+    ]
     over = roles[0].over
     known = f"{roles[0].outcomes} {over}"
     if over == "attributes":
