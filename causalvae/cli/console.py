@@ -13,6 +13,7 @@ from causalvae.text import escape_json, visible
 
 if TYPE_CHECKING:
     from rich.table import Table as RichTable
+    from rich.text import Text
 
     from causalvae.report.tables import Table
 
@@ -39,26 +40,46 @@ def print_table(console: Console, table: Table, title: bool = True) -> None:
     if title:
         console.print()
         console.print(clean(table.caption), style="bold")
-    console.print(rich_table(table, console.width))
+    console.print(_laid_out(table, console.width))
     for note in table.notes:
         console.print(f"  {clean(note)}", style="dim")
 
 
-def rich_table(table: Table, width: int) -> RichTable:
-    """A report's table for a terminal of `width` columns: numbers to the right, statuses in colour."""
+def _laid_out(table: Table, width: int) -> RichTable | Text:
+    """A report's table for a terminal of `width` columns: a grid, or its rows entry by entry where words do not fit."""
+    from rich.text import Text
+
+    from causalvae.cli.layout import choose_widths, list_row
+
+    headings = tuple(replace(column, name=clean(column.name)) for column in table.columns)
+    table = replace(table, columns=headings, rows=tuple(tuple(clean(cell) for cell in row) for row in table.rows))
+    widths = choose_widths(table, width)
+    if widths is not None:
+        return _grid(table, widths)
+    names = [column.name for column in table.columns]
+    rows = [
+        Text("\n").join(
+            Text.assemble((before, "dim"), (lines, style_of(cell)))
+            for cell, (before, lines) in zip(row, list_row(names, row, width), strict=True)
+        )
+        for row in table.rows
+    ]
+    return Text("\n\n").join(rows)
+
+
+def _grid(table: Table, widths: tuple[int, ...]) -> RichTable:
+    """A table with columns of these widths: numbers to the right, statuses in colour."""
     from rich import box
     from rich.table import Table as RichTable
     from rich.text import Text
 
-    from causalvae.cli.layout import break_lines, choose_widths
+    from causalvae.cli.layout import break_lines
 
-    table = replace(table, rows=tuple(tuple(clean(cell) for cell in row) for row in table.rows))
-    widths = choose_widths(table, width)
     # The left padding and the box's own column make the gap.
     grid = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 0, 0, 1))
     for column, size in zip(table.columns, widths, strict=True):
         grid.add_column(
-            Text(break_lines(clean(column.name), size)),
+            Text(break_lines(column.name, size)),
             justify="right" if column.numeric else "left",
             vertical="top",
             width=size,

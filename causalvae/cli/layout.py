@@ -1,4 +1,4 @@
-"""Widths and line breaks of a table in a terminal: numbers stay whole, names break only where there is no room."""
+"""Tables in a terminal: columns where every word and number fits whole, and else one entry below the other."""
 
 from __future__ import annotations
 
@@ -12,60 +12,69 @@ if TYPE_CHECKING:
     from causalvae.report.tables import Table
 
 GAP = 2
-_NARROWEST = 6
 _BREAKS = "_-./:"
 
 
 @dataclass
 class _Span:
-    """A column's width while it is being settled, and the widths at which it reads well and at which it just reads."""
+    """A column's width while it is being settled, and the width at which nothing in it wraps."""
 
-    numeric: bool
     width: int
     natural: int
-    half: int
 
 
-def choose_widths(table: Table, available: int) -> tuple[int, ...]:
-    """The width of each column of `table`, their sum with the gaps at most `available` where that can be.
+def choose_widths(table: Table, available: int) -> tuple[int, ...] | None:
+    """The width of each column of `table`, their sum with the gaps at most `available`.
 
-    Headings wrap at words first, then texts at words, then long names fold once; only a table for which that is not
-    enough has names on three lines or more. Numbers never break.
+    Headings and texts wrap between words, numbers do not wrap. None where the words do not fit.
     """
     spans = [
         _measure(column.name, [row[position] for row in table.rows], column.numeric)
         for position, column in enumerate(table.columns)
     ]
     room = available - GAP * (len(spans) - 1)
+    if sum(span.width for span in spans) > room:
+        return None
     while sum(span.width for span in spans) < room:
         wanting = [span for span in spans if span.width < span.natural]
         if not wanting:
             break
         max(wanting, key=lambda span: span.natural / span.width).width += 1
-    for least in ("half", "narrowest"):
-        while sum(span.width for span in spans) > room:
-            yielding = [
-                span
-                for span in spans
-                if not span.numeric and span.width > (span.half if least == "half" else _NARROWEST)
-            ]
-            if not yielding:
-                break
-            max(yielding, key=lambda span: span.width).width -= 1
     return tuple(span.width for span in spans)
 
 
 def _measure(heading: str, cells: Sequence[str], numeric: bool) -> _Span:
-    head = max(map(cell_len, heading.split()), default=1)
     lines = [cell_len(line) for cell in cells for line in cell.split("\n")]
     natural = max(lines, default=1)
-    word = natural if numeric else max((cell_len(word) for cell in cells for word in cell.split()), default=1)
-    return _Span(
-        numeric,
-        width=max(head, word, 1),
-        natural=max(natural, cell_len(heading), 1),
-        half=max(head, (word + 1) // 2, 1),
-    )
+    words = [heading] if numeric else [heading, *cells]
+    word = max((cell_len(word) for text in words for word in text.split()), default=1)
+    return _Span(max(word, natural if numeric else 1), max(natural, cell_len(heading), 1))
+
+
+def list_row(headings: Sequence[str], cells: Sequence[str], width: int) -> list[tuple[str, str]]:
+    """A row of a table whose columns do not fit, one entry below the other.
+
+    Parameters
+    ----------
+    headings, cells : sequence of str
+    width : int
+        Of the terminal. Only a word that is wider than that is broken.
+
+    Returns
+    -------
+    list of (str, str)
+        For each entry its heading, padded, and its text in as many lines as it takes; the second line and further
+        ones are indented like the first. Where a word does not fit beside the headings, the text begins below.
+    """
+    label = max(map(cell_len, headings), default=0) + GAP
+    entries = []
+    for heading, cell in zip(headings, cells, strict=True):
+        widest = max(map(cell_len, cell.split()), default=0)
+        indent = label if label + widest <= width else min(GAP, max(width - widest, 0))
+        pieces = break_lines(cell, max(width - indent, 1)).split("\n")
+        before = heading + (" " * (label - cell_len(heading)) if indent == label else "\n" + " " * indent)
+        entries.append((before, ("\n" + " " * indent).join(pieces)))
+    return entries
 
 
 def break_lines(text: str, width: int) -> str:

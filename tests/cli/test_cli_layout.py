@@ -1,16 +1,18 @@
-"""Tables in a narrow terminal: nothing wider than it, numbers whole, names broken once at most."""
+"""Tables in a narrow terminal: nothing wider than it, every number and every word whole."""
 
 from __future__ import annotations
 
 import io
+from collections import Counter
 from dataclasses import replace
 
 import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
+from causalvae.cli import results_view
 from causalvae.cli.console import print_table
-from causalvae.cli.layout import break_lines, choose_widths
+from causalvae.cli.layout import break_lines, choose_widths, list_row
 from causalvae.cli.plan_view import print_plan
 from causalvae.cli.results_view import key_effects, print_results
 from causalvae.effects.types import Estimate
@@ -52,20 +54,25 @@ def with_inputs(owners: tuple[str, ...], outcomes: tuple[str, ...]) -> Results:
 
 
 @pytest.mark.parametrize("name", [LONG, OTHER, WHOLE])
-def test_what_changing_the_input_does_fits_eighty_columns(name: str) -> None:
+@pytest.mark.parametrize("width", [44, 60, 80, 120])
+def test_what_changing_the_input_does_fits_with_whole_words(name: str, width: int) -> None:
     assert len(name) == 40
     tables = key_effects(with_inputs(("resize", name), ("area", name)))
     assert [table.caption.split(":")[0] for table in tables] == ["resize", name]
     for table in tables:
-        lines = body(table)
-        assert all(cell_len(line) <= 80 for line in lines)
-        assert len(lines) == 3, "area on one line, the long name on two"
-        for line in lines[:2]:
-            assert "104 [" in line
-            assert "] pixels" in line
-            assert "< 0.001" in line
-        first, second = (line.split("  ")[0].strip() for line in lines[1:])
-        assert first + second == name
+        assert_whole(table, width)
+        lines = printed(table, width)
+        assert sum("104 [94, 115] pixels" in line for line in lines) == 2
+        assert sum("< 0.001" in line for line in lines) == 2
+
+
+def assert_whole(table: Table, width: int) -> None:
+    """No line is wider than the terminal, and every word of the table that fits into one is on a line whole."""
+    lines = printed(table, width)
+    assert all(cell_len(line) <= width for line in lines)
+    shown = Counter(word for line in lines for word in line.split())
+    wanted = Counter(word for row in table.rows for cell in row for word in cell.split() if cell_len(word) <= width)
+    assert not wanted - shown
 
 
 def test_short_names_are_not_broken() -> None:
@@ -80,18 +87,34 @@ def test_the_whole_answer_fits_eighty_columns_with_long_names() -> None:
     assert all(cell_len(line) <= 80 for line in console.file.getvalue().splitlines())  # type: ignore[attr-defined]
 
 
-def test_verdicts_of_long_hypotheses_take_two_lines() -> None:
+def test_verdicts_of_long_hypotheses_are_listed_entry_by_entry() -> None:
     verdicts = with_inputs((), ()).verdicts
-    lines = body(verdict_table(verdicts))
-    assert len(lines) == 2 * len(verdicts)
-    assert [line.split("  ")[0].strip() for line in lines] == [*_halves(lines)] * len(verdicts)
+    table = verdict_table(verdicts)
+    lines = printed(table)
+    assert lines.count(f"Hypothesis    {LONG}") == len(verdicts)
+    assert sum(line.startswith("Verdict       ") for line in lines) == len(verdicts)
+    assert_whole(table, 80)
+    assert_whole(table, 120)
+    assert any(line.startswith("─") for line in printed(table, 120)), "in columns where these fit"
 
 
-def _halves(lines: list[str]) -> tuple[str, str]:
-    first, second = (line.split("  ")[0].strip() for line in lines[:2])
-    assert first + second == LONG
-    assert first.endswith("_"), "behind a separator"
-    return first, second
+@pytest.mark.parametrize("width", [20, 44, 60, 80])
+def test_every_table_of_the_answer_has_whole_words(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    tables: list[Table] = []
+    monkeypatch.setattr(results_view, "print_table", lambda _, table: tables.append(table))
+    print_results(Console(file=io.StringIO(), width=width), with_inputs((LONG, "resize"), (WHOLE, OTHER, "area")))
+    assert len(tables) > 3
+    for table in tables:
+        assert_whole(table, width)
+
+
+def test_a_word_beside_the_headings_or_below_them_or_broken() -> None:
+    headings = ("Name", "Number of it")
+    assert list_row(headings, ("a b", "1"), 20) == [("Name          ", "a b"), ("Number of it  ", "1")]
+    assert list_row(headings, ("a bcdefg", "1"), 20)[0] == ("Name          ", "a\n              bcdefg")
+    assert list_row(headings, ("a bcdefgh", "1"), 20)[0] == ("Name\n  ", "a bcdefgh")
+    assert list_row(headings, (20 * "x", "1"), 20)[0] == ("Name\n", 20 * "x")
+    assert list_row(headings, (25 * "x", "1"), 20)[0] == ("Name\n", 20 * "x" + "\n" + 5 * "x")
 
 
 def test_a_plan_with_long_names_fits_eighty_columns() -> None:
@@ -107,13 +130,13 @@ def test_a_plan_with_long_names_fits_eighty_columns() -> None:
     assert any("123,456 → 123,000" in line for line in lines)
 
 
-def test_headings_give_way_before_names_and_names_before_numbers() -> None:
+def test_headings_wrap_before_words_would_break() -> None:
     table = Table("t", columns("Name of it", "A very long heading of numbers#"), (("abcdefghij", "1.5"),))
     assert choose_widths(table, 80) == (10, 30)
     assert choose_widths(table, 30) == (10, 18)
     assert choose_widths(table, 19) == (10, 7)
-    assert choose_widths(table, 15) == (6, 7)
-    assert choose_widths(table, 5) == (5, 7), "the numbers stay whole whatever the terminal is"
+    assert choose_widths(table, 18) is None
+    assert choose_widths(replace(table, rows=(("abc defghi", "1.5 of 2"),)), 16) == (6, 8)
 
 
 def test_text_with_room_is_broken_between_words_only() -> None:
