@@ -116,18 +116,22 @@ def _mapping(alignment: Alignment) -> Sentence:
         parts.append("no relation could be tested")
     unmapped = f" (not tested: {', '.join(found.unmapped)})" if found.unmapped else ""
     parts.append(f"{len(found.mapped)} of {total} factors mapped{unmapped}")
-    worst = found.worst_interchange
+    worst, tests = found.worst_interchange, alignment.interchanges
     head = "the mapping is wrong; " if mark == "✗" else ""
-    if worst is not None:
-        parts.append(f"worst: {worst.factor}, interchange {worst.accuracy.value:.2f}")
-        if worst.accuracy.upper < _RED:
-            head = head or f"interchange fails for {worst.factor}; "
-            mark = "✗"
-        elif worst.accuracy.lower < _RED and mark == "✓":
-            mark = "?"
-    else:
+    if worst is None:
         parts.append("interchange not tested")
-        mark = "?" if mark == "✓" else mark
+    else:
+        parts.append(f"worst: {worst.factor}, interchange {worst.accuracy.value:.2f}")
+    untested = [name for name in found.mapped if name not in {test.factor for test in tests}]
+    if untested and tests:
+        parts.append(f"interchange not tested for {', '.join(untested)}")
+    # Factors have different numbers of pairs, so the lowest accuracy is not always the one that is shown to be low.
+    failing = [test.factor for test in tests if test.accuracy.upper < _RED]
+    if failing:
+        head = head or f"interchange fails for {', '.join(failing)}; "
+        mark = "✗"
+    elif mark == "✓" and (untested or any(test.accuracy.lower < _RED for test in tests)):
+        mark = "?"
     return Sentence(mark, f"Mapping: {head}{'; '.join(parts)}.")
 
 

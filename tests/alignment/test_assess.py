@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from causalvae.alignment.assess import assess, direct_relations
-from causalvae.alignment.types import Alignment, PairCheck
+from causalvae.alignment.types import Alignment, Interchange, PairCheck, Share
 from causalvae.engine.progress import Progress
 from causalvae.graph import CausalGraph
 from causalvae.report.alignment_words import headline_sentences
@@ -48,6 +48,27 @@ def test_a_true_graph_and_a_correct_network_are_green(shape: str) -> None:
     assert (head.missing.tested, head.spurious.tested) == (4, 12)
     assert head.worst_interchange.accuracy.lower > 0.8
     assert [sentence.mark for sentence in headline_sentences(found)] == ["✓", "✓", "✓"]
+
+
+def test_the_mapping_is_green_only_where_every_mapped_factor_is_shown_to_be_right() -> None:
+    found = judge(run_world(linear_world(WORLDS["chain"]), identity(NAMES), edges_of("chain"), bootstrap=20))
+
+    def mapping_with(factor: str, value: float, lower: float, upper: float):
+        share = Share(value, lower, upper, 40)
+        worst = Interchange("d", Share(0.84, 0.81, 0.87, 512), share, share)
+        others = tuple(item for item in found.interchanges if item.factor not in ("d", factor))
+        headline = replace(found.headline, worst_interchange=worst)
+        interchanges = (*others, worst, Interchange(factor, share, share, share))
+        return headline_sentences(replace(found, headline=headline, interchanges=interchanges))[2]
+
+    # On fewer pairs a higher accuracy may have the lower interval; and a low one may not be shown to be low.
+    assert mapping_with("c", 0.9, 0.82, 0.95).mark == "✓"
+    assert mapping_with("c", 0.86, 0.7, 0.94).mark == "?"
+    failing = mapping_with("c", 0.5, 0.4, 0.6)
+    assert failing.mark == "✗" and "interchange fails for c" in failing.text
+    tested = tuple(item for item in found.interchanges if item.factor != "b")
+    mapping = headline_sentences(replace(found, interchanges=tested))[2]
+    assert mapping.mark == "?" and "interchange not tested for b" in mapping.text
 
 
 CORRUPTIONS = {
