@@ -29,14 +29,12 @@ from causalvae.effects.claims import RatioColumns, relative_error
 from causalvae.effects.study import treated_factor
 from causalvae.engine.measurements import Measurements
 from causalvae.plan.types import Arm, ClaimDesign, Plan
-from causalvae.spec.hypothesis_section import FEWEST_PAIRS, MOST_RESAMPLES
+from causalvae.spec.hypothesis_section import FEWEST_PAIRS, most_resamples
 from causalvae.spec.schema import Bound, Hypothesis, Spec
 from causalvae.spec.whole_output import WholeOutput
 
 # Resamples for each hypothesis over its level: the least p-value is then a tenth of what Holm's correction asks for.
 _RESAMPLES = 10
-# Resampling counts that are held at once.
-_MOST_COUNTS = 40_000_000
 
 
 class DeclaredGraph(Protocol):
@@ -241,8 +239,8 @@ def weigh(
         # A claim to be minimal is refuted by one of its members, at a level divided by members and claims.
         steps = 2 * len(design.members) * (len(claimed) + 1) if hypothesis.judges_minimal else 0
         least = math.ceil(max(_RESAMPLES, steps) * family / hypothesis.alpha)
-        most = min(MOST_RESAMPLES, _MOST_COUNTS // len(table.total))
-        compared = _over(bootstrap, len(table.total), max(bootstrap.resamples, min(least, most)))
+        wanted = min(least, most_resamples(len(table.total)))
+        compared = _over(bootstrap, len(table.total), max(bootstrap.resamples, wanted))
     return Evidence(
         hypothesis,
         design,

@@ -9,7 +9,13 @@ from causalvae.spec.address import parse_address
 from causalvae.spec.catalogue import LATENT_PARTS
 from causalvae.spec.diagnostics import Finding, Path, list_choices
 from causalvae.spec.draft import Draft
-from causalvae.spec.hypothesis_section import FEWEST_PAIRS, MOST_RANDOM, MOST_RESAMPLES, MOST_SETS, fewest_random
+from causalvae.spec.hypothesis_section import (
+    FEWEST_PAIRS,
+    MOST_RANDOM,
+    MOST_SETS,
+    fewest_random,
+    most_resamples,
+)
 from causalvae.spec.schema import Bound, Hypothesis
 
 _SEVERAL = 2
@@ -57,7 +63,8 @@ def _check_share(bound: Bound | None, path: Path) -> list[Finding]:
 def _check_size(draft: Draft, section: Hypothesis, path: Path) -> list[Finding]:
     """Circuits that have no rivals, or too many for the level of the tests."""
     if not section.judges_special:
-        return []
+        # A circuit of one member is minimal without a comparison.
+        return _check_resamples(draft, section, path) if _chosen_units(draft, section) != 1 else []
     taken = _latents(draft, section)
     if taken and draft.latent_dim and all(len(units) == draft.latent_dim for units in taken.values()):
         return [
@@ -75,16 +82,9 @@ def _check_size(draft: Draft, section: Hypothesis, path: Path) -> list[Finding]:
             )
         ]
     needed = fewest_random(draft.hypotheses or (), section.alpha)
-    if needed > MOST_RESAMPLES:
-        return [
-            Finding(
-                "CV073",
-                (*path, "alpha"),
-                f"no comparison with other circuits reaches alpha {section.alpha:.6g}: its p-value is at least "
-                f"1 / {MOST_RESAMPLES}, and counts once for each hypothesis of the spec",
-                "Raise alpha, or write `expect: {special: false}`.",
-            )
-        ]
+    unreached = _check_resamples(draft, section, path)
+    if unreached:
+        return unreached
     if _chosen_units(draft, section) < _SEVERAL:
         # Every other unit of a site can be run.
         return []
@@ -97,6 +97,28 @@ def _check_size(draft: Draft, section: Hypothesis, path: Path) -> list[Finding]:
             f"alpha {section.alpha:.6g} takes {needed} random circuits where not every circuit of this size can be "
             f"run (1 / alpha for each hypothesis of the spec), and {MOST_RANDOM} are the most that are run",
             "Raise alpha, state fewer hypotheses in one spec, or write `expect: {special: false}`.",
+        )
+    ]
+
+
+def _check_resamples(draft: Draft, section: Hypothesis, path: Path) -> list[Finding]:
+    """A level that no comparison reaches, because its p-value is at least one over the number of resamples."""
+    if not (section.judges_special or section.judges_minimal):
+        return []
+    pairs = section.null.pairs if draft.data is None else min(section.null.pairs, draft.data.samples)
+    # Where two shares are claimed, the smaller of two p-values counts twice.
+    shares = sum(bound is not None for bound in (section.expect.mediated_share, section.expect.necessity))
+    drawn = most_resamples(pairs)
+    if shares * fewest_random(draft.hypotheses or (), section.alpha) <= drawn:
+        return []
+    return [
+        Finding(
+            "CV073",
+            (*path, "alpha"),
+            f"no comparison with other circuits reaches alpha {section.alpha:.6g}: on {pairs:,} pairs its p-value is "
+            f"at least {shares} / {drawn:,}, and counts once for each hypothesis of the spec",
+            "Raise alpha, lower null.pairs, or leave special and minimal out of the claim "
+            "(`expect: {special: false, minimal: false}`).",
         )
     ]
 

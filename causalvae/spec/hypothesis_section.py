@@ -17,8 +17,9 @@ FEWEST_PAIRS = 24
 MOST_RANDOM = 5000
 # Every circuit of a size is run where there are no more: every pair of 64 units, and each of them, are 2,080.
 MOST_SETS = 2100
-# Resamples of a comparison with other circuits: no p-value is below one over their number.
-MOST_RESAMPLES = 200_000
+# Resamples of a comparison with other circuits, and how often each pair is in each of them, held at once.
+_MOST_RESAMPLES = 200_000
+_MOST_COUNTS = 40_000_000
 # From this share on a sufficiency claim says that the circuit is special, unless the claim says otherwise.
 _SPECIAL_FROM = 0.5
 # How far a share may lie above 1 where the claim gives no upper bound.
@@ -173,3 +174,8 @@ def fewest_random(hypotheses: Sequence[object], alpha: float) -> int:
     levels such as 0.05 in binary.
     """
     return max(1, math.ceil(len(hypotheses) / alpha * (1 - 1e-9)) - 1)
+
+
+def most_resamples(pairs: int) -> int:
+    """Resamples of a comparison with other circuits on so many pairs: no p-value is below one over their number."""
+    return min(_MOST_RESAMPLES, _MOST_COUNTS // pairs)

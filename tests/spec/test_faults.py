@@ -168,6 +168,16 @@ def test_a_level_that_random_circuits_cannot_reach_is_refused_where_they_are_nee
     assert codes(0.00001, '["decoder.convT1[4:]"]') == ["CV073"]
     assert codes(0.00001, "['latent[0:3]']") == []
     assert codes(0.000004, "['latent[0:3]']") == ["CV073"]
+    # 40 million counts over 10,000 pairs are 4,000 resamples; 512 samples make no more than 512 pairs.
+    assert codes(0.0002, "['latent[0:3]']", "    null: {pairs: 10000}\n") == []
+    assert codes(0.00001, "['latent[0:3]']", "    null: {pairs: 10000}\n") == ["CV073"]
+    # The smaller of two p-values counts twice.
+    assert codes(0.000008, "['latent[0:3]']") == []
+    assert codes(0.000008, "['latent[0:3]']", expect="      necessity: {at_least: 0.5}\n") == ["CV073"]
+    # Minimality is a comparison too, of circuits with several members.
+    only_minimal = "      special: false\n      minimal: true\n"
+    assert codes(0.000004, channels, expect=only_minimal) == ["CV073"]
+    assert codes(0.000004, '["decoder.convT1[4]"]', expect=only_minimal) == []
     assert codes(0.00001, channels, "    null: {circuits: none}\n") == []
     assert codes(0.00001, channels, expect="      special: false\n") == []
 
