@@ -149,6 +149,9 @@ def _baselines(
     copy = randomise(workspace.model, workspace.spec.execution.seed).vae
     # A baseline is shown without an interval.
     settings = replace(settings, redraws=0)
+    if workspace.dataset.size is not None:
+        # Several draws share out finite data, so that each has fewer samples.
+        asked = [*asked, settings.draws]
 
     def measure_random() -> ScoredCodes:
         # A network that learned nothing has dead latents only, and a score of none says nothing: all count.

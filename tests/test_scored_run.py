@@ -278,3 +278,21 @@ def test_notes_of_unusual_networks_and_data() -> None:
     told = " ".join(scoring._notes(space))  # type: ignore[arg-type]
     for words in ("gives points", "channels of a map", "(Identity)", "given hair", "samples: age", "observes hair"):
         assert words in told, words
+
+
+@pytest.mark.parametrize("size", [200, None])
+def test_baselines_on_fewer_samples_of_finite_data_are_not_those_on_more(
+    size: int | None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    keys: list[str] = []
+    monkeypatch.setattr(scoring, "_kept", lambda folder, kind, key, measure, shared: keys.append(key))
+    monkeypatch.setattr(scoring, "randomise", lambda model, seed: model)
+    workspace = SimpleNamespace(
+        dataset=SimpleNamespace(size=size),
+        model=SimpleNamespace(vae=torch.nn.Linear(1, 1)),
+        spec=SimpleNamespace(execution=SimpleNamespace(seed=0)),
+    )
+    for draws in (1, 2):
+        scoring._baselines(workspace, ScoreSettings(draws=draws), [], tmp_path, 1, lambda stage, unit: print)
+    # Of data without end every draw has as many samples.
+    assert (keys[:2] == keys[2:]) == (size is None)
