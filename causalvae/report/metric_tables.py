@@ -59,7 +59,9 @@ def role_words(roles: Sequence[UnitRole]) -> str:
     counts = Counter(role.role for role in roles)
     several = ROLES | {"undeclared": "move what is not declared"}
     told = [
-        f"{format_count(counts[kind])} {(several if counts[kind] > 1 else ROLES)[kind]}" for kind in ROLES if counts[kind]
+        f"{format_count(counts[kind])} {(several if counts[kind] > 1 else ROLES)[kind]}"
+        for kind in ROLES
+        if counts[kind]
     ]
     over = roles[0].over
     known = f"{roles[0].outcomes} {over}"
