@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
 from causalvae.errors import CausalVAEError, first_line
+from causalvae.models.purity import Values, cloned
 
 # Rows that are run together, each of them also alone.
 ROWS = 8
@@ -28,8 +29,6 @@ _DOUBLE, _SINGLE = 1e-11, 1e-5
 _REMEDY = (
     "Decide and normalise within an input, not over the batch, in evaluation mode; torch.where chooses a row at a time."
 )
-
-Values = tuple[Tensor, ...]
 
 
 @torch.no_grad()
@@ -61,7 +60,7 @@ def check_rows(network: nn.Module, given: Values, names: Sequence[str], many: Va
     clean = _returned(network, given, names)
     for fixed, changed in _replaced(given):
         try:
-            found = network(*_cloned(changed.values))
+            found = network(*cloned(changed.values))
         except Exception:
             if changed.of_the_data:
                 raise
@@ -72,20 +71,20 @@ def check_rows(network: nn.Module, given: Values, names: Sequence[str], many: Va
             raise _mixed(network, given, changed.values, fixed, f"an input's {names[differs]}")
     order = torch.arange(rows).roll(1)
     moved = tuple(value[order] for value in given)
-    found = [value[order.argsort()] for value in network(*_cloned(moved))]
+    found = [value[order.argsort()] for value in network(*cloned(moved))]
     differs = _differing(clean, found, torch.ones(rows, dtype=torch.bool), _SINGLE)
     if differs is not None:
         raise _refusal(f"an input's {names[differs]} depends on the place of the input in its batch.", _REMEDY)
     for row in range(rows):
         try:
-            alone = network(*_cloned(tuple(value[row : row + 1] for value in given)))
+            alone = network(*cloned(tuple(value[row : row + 1] for value in given)))
         except Exception as error:
             raise _refusal(
                 f"the network takes no batch of one input: {first_line(error)}.", "Let it take a batch of any size."
             ) from error
         _check_size(clean, alone, slice(row, row + 1), slice(0, 1), names)
     if many is not None and len(many[0]) > rows:
-        _check_size(clean, network(*_cloned(many)), slice(0, rows), slice(0, rows), names)
+        _check_size(clean, network(*cloned(many)), slice(0, rows), slice(0, rows), names)
 
 
 def _check_size(
@@ -108,7 +107,7 @@ def _is_no_rounding(network: nn.Module, given: Values, changed: Values, fixed: T
         clean, other = (exact(*(value.double() for value in values)) for values in (given, changed))
         tolerance = _DOUBLE
     except Exception:  # whatever a network raises that is written for single precision, or cannot be copied
-        clean, other = network(*_cloned(given)), network(*_cloned(changed))
+        clean, other = network(*cloned(given)), network(*cloned(changed))
         tolerance = _SINGLE
     return _differing(clean, other, fixed, tolerance) is not None
 
@@ -147,7 +146,7 @@ def _replaced(given: Values) -> Iterator[tuple[Tensor, _Batch]]:
 
 def _returned(network: nn.Module, given: Values, names: Sequence[str]) -> list[Tensor]:
     rows = len(given[0])
-    found = list(network(*_cloned(given)))
+    found = list(network(*cloned(given)))
     for name, value in zip(names, found, strict=True):
         if not isinstance(value, Tensor) or value.ndim == 0 or len(value) != rows:
             shape = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
@@ -175,11 +174,6 @@ def _close(one: Tensor, other: Tensor, slack: float) -> bool:
 def _largest(value: Tensor) -> float:
     finite = value[value.isfinite()]
     return float(finite.abs().max()) if finite.numel() else 0.0
-
-
-def _cloned(values: Values) -> Values:
-    """Copies, since a network may write on what it is given."""
-    return tuple(value.clone() for value in values)
 
 
 def _refusal(message: str, remedy: str) -> CausalVAEError:
@@ -247,5 +241,5 @@ def _steps(network: nn.Module, given: Values) -> list[_Step]:
             if path:
                 hooks.callback(module.register_forward_pre_hook(enter, with_kwargs=True).remove)
                 hooks.callback(module.register_forward_hook(partial(leave, path)).remove)
-        network(*_cloned(given))
+        network(*cloned(given))
     return steps

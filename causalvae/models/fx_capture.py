@@ -23,6 +23,7 @@ from causalvae.models.fx_tracing import ModuleTracer, calls_of
 from causalvae.models.hooked import copy_modules, has_hooks
 from causalvae.models.operators import Environment, Operation, OperatorGraph, Value, evaluate, tensors_of
 from causalvae.models.probe import CostMeter
+from causalvae.models.purity import equal
 from causalvae.models.quiet import quiet, unchecked_distributions
 
 # Methods and attributes that ask about a tensor and not for its values.
@@ -94,9 +95,7 @@ def _refusal(reason: str) -> CausalVAEError:
 def _equal(one: Any, other: Any) -> bool:
     if not isinstance(one, Tensor) or not isinstance(other, Tensor):
         return bool(one == other)
-    return torch.equal(one, other) or (
-        one.shape == other.shape and bool(((one == other) | ((one != one) & (other != other))).all())
-    )
+    return equal(one, other)
 
 
 def _all_equal(one: Any, other: Any) -> bool:

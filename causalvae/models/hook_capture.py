@@ -15,7 +15,7 @@ from causalvae.models.capture import check_example
 from causalvae.models.compiled import compiled_functions
 from causalvae.models.hooked import Call, HookedNetwork, copy_modules
 from causalvae.models.probe import Probe, measure_cost
-from causalvae.models.purity import check_purity
+from causalvae.models.purity import check_purity, cloned, equal
 from causalvae.models.quiet import quiet, unchecked_distributions
 
 
@@ -62,10 +62,10 @@ def capture_by_hooks(
             for given in batches:
                 check_rows(network, given, outputs)
             calls = _meet(network, probes)
-            returned = network(*_cloned(example))
+            returned = network(*cloned(example))
             unused = _unused(network, example)
             copyable = _is_copied_faithfully(network, example, calls)
-            flops, moved = measure_cost(lambda: network(*_cloned(example)), len(example[0]))
+            flops, moved = measure_cost(lambda: network(*cloned(example)), len(example[0]))
     except CausalVAEError:
         raise
     except Exception as error:
@@ -90,18 +90,9 @@ def _refusal(message: str, remedy: str) -> CausalVAEError:
     return CausalVAEError("CV110", message, remedy)
 
 
-def _cloned(values: Sequence[Tensor]) -> tuple[Tensor, ...]:
-    """Copies, since a network may write on what it is given."""
-    return tuple(value.clone() for value in values)
-
-
 def _alone(values: Sequence[Tensor]) -> list[tuple[Tensor, ...]]:
     """Every row as a batch of its own."""
     return [tuple(value[row : row + 1] for value in values) for row in range(len(values[0]))]
-
-
-def _equal(one: Tensor, other: Tensor) -> bool:
-    return one.shape == other.shape and torch.equal(one.nan_to_num(), other.nan_to_num())
 
 
 def _meet(network: nn.Module, probes: Sequence[tuple[Tensor, ...]]) -> tuple[Call, ...]:
@@ -110,7 +101,7 @@ def _meet(network: nn.Module, probes: Sequence[tuple[Tensor, ...]]) -> tuple[Cal
     for given in probes:
         probe = Probe(len(given[0]))
         with probe.watching(network):
-            network(*_cloned(given))
+            network(*cloned(given))
         found.append(probe.calls())
     leaves = {node: all(met[node].is_leaf for met in found if node in met) for node in found[0]}
     same = [replace(call, is_leaf=leaves[node]) for node, call in found[0].items()]
@@ -123,11 +114,11 @@ def _meet(network: nn.Module, probes: Sequence[tuple[Tensor, ...]]) -> tuple[Cal
 
 def _unused(network: nn.Module, example: tuple[Tensor, ...]) -> list[int]:
     """Positions of arguments that change nothing."""
-    expected = network(*_cloned(example))
+    expected = network(*cloned(example))
     unused = []
     for position, value in enumerate(example):
         other = (*example[:position], value.flip(0) + 1, *example[position + 1 :])
-        if all(_equal(one, two) for one, two in zip(expected, network(*_cloned(other)), strict=True)):
+        if all(equal(one, two) for one, two in zip(expected, network(*cloned(other)), strict=True)):
             unused.append(position)
     return unused
 
@@ -140,6 +131,6 @@ def _is_copied_faithfully(network: nn.Module, example: tuple[Tensor, ...], calls
         return False
     probe = Probe(len(example[0]))
     with probe.watching(copied):
-        values = copied(*_cloned(example))
-    same = all(_equal(one, other) for one, other in zip(values, network(*_cloned(example)), strict=True))
+        values = copied(*cloned(example))
+    same = all(equal(one, other) for one, other in zip(values, network(*cloned(example)), strict=True))
     return same and {call.node for call in calls} <= probe.calls().keys()

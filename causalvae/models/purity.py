@@ -26,6 +26,18 @@ Values = tuple[Tensor, ...]
 Network = TypeVar("Network", bound=nn.Module)
 
 
+def cloned(values: Sequence[Tensor]) -> Values:
+    """Copies, since a network may write on what it is given."""
+    return tuple(value.clone() for value in values)
+
+
+def equal(one: Tensor, other: Tensor) -> bool:
+    """Whether two values are equal; NaN is equal to NaN and to nothing else."""
+    if one.shape != other.shape:
+        return False
+    return torch.equal(one, other) or bool(((one == other) | ((one != one) & (other != other))).all())
+
+
 def copy_or_none(network: Network) -> Network | None:
     """A copy of the modules over the same tensors; None where they cannot be copied."""
     try:
@@ -87,12 +99,12 @@ def check_purity(network: nn.Module, given: Values, names: Sequence[str]) -> Non
     unused = copy_or_none(network)
     # Other rows in each place, and another number of them where that leaves two.
     other = tuple(value.flip(0)[: max(2, len(value) - 1)] for value in given)
-    first = network(*_cloned(given))
+    first = network(*cloned(given))
     kept = [value.clone() for value in first]
-    network(*_cloned(other))
-    overwritten = [name for name, value, own in zip(names, first, kept, strict=True) if not _equal(value, own)]
-    again = network(*_cloned(given))
-    changed = [name for name, tensor in tensors_of(network).items() if not _equal(tensor, before[name])]
+    network(*cloned(other))
+    overwritten = [name for name, value, own in zip(names, first, kept, strict=True) if not equal(value, own)]
+    again = network(*cloned(given))
+    changed = [name for name, tensor in tensors_of(network).items() if not equal(tensor, before[name])]
     if changed:
         more = f" and {len(changed) - _MOST_NAMES} more" if len(changed) > _MOST_NAMES else ""
         raise _refusal(f"forward() changes {', '.join(changed[:_MOST_NAMES])}{more}.", _STATE)
@@ -101,15 +113,15 @@ def check_purity(network: nn.Module, given: Values, names: Sequence[str]) -> Non
             f"a later pass writes on the {overwritten[0]} that an earlier one returned.",
             "Return new tensors, not views of one that the network keeps.",
         )
-    if not all(map(_equal, kept, again)):
+    if not all(map(equal, kept, again)):
         raise _refusal(
             "two passes over the same inputs differ in evaluation mode.",
             "Draw noise outside the network, and keep no counts or values of earlier passes in it; dropout must obey "
             "model.eval().",
         )
     if unused is not None:
-        unused(*_cloned(other))
-        if not all(map(_equal, kept, unused(*_cloned(given)))):
+        unused(*cloned(other))
+        if not all(map(equal, kept, unused(*cloned(given)))):
             raise _refusal(
                 "what the network gives for an input depends on the inputs that it was given before.",
                 "Keep no values of earlier passes in it: a cache may hold only what does not depend on inputs.",
@@ -146,22 +158,13 @@ def find_writing(vae: VAE, x: Tensor) -> frozenset[Part]:
 def _watched(part: nn.Module, values: Values) -> tuple[Tensor, bool]:
     """What a part returns, and whether it wrote on a value that it was given."""
     # Clones: also where a value is a view, nothing else may have written on it.
-    given = _cloned(values)
+    given = cloned(values)
     versions = [value._version for value in given]
     returned: Tensor = part(*given)
     # A write past autograd (on .data) leaves the version as it was.
     pairs = zip(given, values, strict=True)
-    written = versions != [value._version for value in given] or not all(_equal(one, two) for one, two in pairs)
+    written = versions != [value._version for value in given] or not all(equal(one, two) for one, two in pairs)
     return returned, written
-
-
-def _cloned(values: Values) -> Values:
-    """Copies, since a network may write on what it is given."""
-    return tuple(value.clone() for value in values)
-
-
-def _equal(one: Tensor, other: Tensor) -> bool:
-    return one.shape == other.shape and torch.equal(one.nan_to_num(), other.nan_to_num())
 
 
 def _refusal(message: str, remedy: str) -> CausalVAEError:
