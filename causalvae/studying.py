@@ -11,6 +11,7 @@ from causalvae.api import TrainOutcome, run_spec, train_network
 from causalvae.boundary import coded
 from causalvae.comparison.summarise import measures_of
 from causalvae.comparison.types import Measure
+from causalvae.data.identity import digest_files
 from causalvae.digest import digest
 from causalvae.engine.progress import OnProgress, Progress, ignore_progress
 from causalvae.files import DamagedFileError, discard, make_folder, read_json, remove_stale, write_json
@@ -19,7 +20,7 @@ from causalvae.report.write_study import write_study
 from causalvae.spec.disentanglement_section import DisentanglementSection
 from causalvae.spec.loader import load_spec, load_study_spec
 from causalvae.spec.model_section import ZooModel
-from causalvae.spec.places import base_folder
+from causalvae.spec.places import base_folder, locate
 from causalvae.spec.schema import Spec
 from causalvae.spec.study import StudySpec
 from causalvae.study.cell import Cell
@@ -128,7 +129,7 @@ def analyse_cells(
     """Run the analysis of each network's data on it, and score it; every network must have been trained.
 
     What is found of a network is kept in ``cells/DATA-MODEL-SEED.json`` and read from there the next time, unless the
-    analysis, which holds the scores' settings, or the weights have changed.
+    analysis, which holds the scores' settings, the content of its data files or the weights have changed.
     """
     cells = []
     for number, (data, model, seed) in enumerate(study.cells, start=1):
@@ -147,11 +148,13 @@ def _analyse(
     analysis = load_spec(path)
     spec = analysis_spec(analysis, weights, name, study.scores)
     kept = folder / "cells" / f"{name}.json"
-    key = digest([_CELLS, spec.digest, read_weights(str(weights), folder).digest])
+    home = base_folder(path.parent, analysis.base)
+    files = digest_files(locate(home, file) for file in spec.data.files)
+    key = digest([_CELLS, spec.digest, read_weights(str(weights), folder).digest, files])
     found = _read(kept, key)
     if found is not None:
         return found
-    outcome = run_spec(spec, base_folder(path.parent, analysis.base), folder / "runs", on_progress)
+    outcome = run_spec(spec, home, folder / "runs", on_progress)
     measures = measures_of(outcome.results)
     page = os.path.relpath(outcome.reports["html"], folder)
     cell = Cell(data, model, seed, measures, page)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 import causalvae
+from causalvae import studying
 from causalvae.api import run_spec
 from causalvae.spec import load_spec
+from causalvae.spec.loader import load_study_spec
+from causalvae.spec.schema import Spec
 from causalvae.studying import analysis_spec
-
-pytestmark = pytest.mark.slow
 
 ANALYSIS = """\
 spec: causalvae/v1
@@ -53,6 +55,7 @@ scores: {samples: 200, votes: 50, predictor: bagging}
 """
 
 
+@pytest.mark.slow
 def test_a_study_from_text_to_report(tmp_path: Path) -> None:
     (tmp_path / "analysis.yaml").write_text(ANALYSIS.replace("&data", ""), encoding="utf-8")
     (tmp_path / "study.yaml").write_text(STUDY, encoding="utf-8")
@@ -83,3 +86,32 @@ def test_a_study_from_text_to_report(tmp_path: Path) -> None:
     again = causalvae.run_study(tmp_path / "study.yaml", tmp_path / "out")
     assert again.results.cells == cells
     assert all(path.stat().st_mtime_ns == stamp for path, stamp in (stamps | kept).items())
+
+
+def test_changed_data_files_are_analysed_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = ANALYSIS.replace("  source: scm\n  world: table\n", "  source: csv\n  path: table.csv\n  inputs: ['x*']\n")
+    own = own.replace('  variables: {a: "uniform(0, 1)", b: "0.5 * a + uniform(0, 0.5)"}\n', "  factors: [a, b]\n")
+    (tmp_path / "analysis.yaml").write_text(own.replace("&data", ""), encoding="utf-8")
+    (tmp_path / "study.yaml").write_text(STUDY, encoding="utf-8")
+    table = tmp_path / "table.csv"
+    table.write_text("a,b,x0,x1\n0,0,0.1,0.2\n1,1,0.3,0.4\n", encoding="utf-8")
+    done: list[str] = []
+
+    def run(spec: Spec, folder: Path, out: Path, tell: object) -> SimpleNamespace:
+        done.append(spec.name)
+        return SimpleNamespace(results=None, reports={"html": out / "report.html"})
+
+    monkeypatch.setattr(studying, "run_spec", run)
+    monkeypatch.setattr(studying, "measures_of", lambda results: ())
+    monkeypatch.setattr(studying, "read_weights", lambda where, folder: SimpleNamespace(digest="weights"))
+    study = load_study_spec(tmp_path / "study.yaml")
+
+    def analyse() -> int:
+        done.clear()
+        studying.analyse_cells(study, tmp_path / "out", tmp_path)
+        return len(done)
+
+    (tmp_path / "out").mkdir()
+    assert (analyse(), analyse()) == (2, 0)
+    table.write_text("a,b,x0,x1\n0,0,0.1,0.2\n1,1,0.3,0.5\n", encoding="utf-8")
+    assert (analyse(), analyse()) == (2, 0)
