@@ -63,9 +63,9 @@ def summarise(name: str, description: str, runs: Sequence[tuple[str, str, Result
     averaged over all latents that were perturbed, specificity over those of them that move what is declared (as the
     report's metrics have it: the distribution of an effect that is none is that of rounding) and, by another name, over
     all, modularity averaged over the layers that it is measured at, the share of polysemantic latents, the shares of
-    the data's effects that are kept and of absent ones that are invented, the worst interchange accuracy of the
-    mapping, and the classical scores where the spec asks for them. Intervals of averages over latents are over samples:
-    the latents are all there are.
+    the data's effects that are shown to be kept and of absent ones that are shown to be invented, the worst interchange
+    accuracy of the mapping, and the classical scores where the spec asks for them. Intervals of averages over latents
+    are over samples: the latents are all there are.
     """
     sides = tuple(Side(label, text, results, measures_of(results), report) for label, text, results, report in runs)
     content = [[side.name, side.results.manifest.get("spec digest", "")] for side in sides]
@@ -127,20 +127,18 @@ def measures_of(results: Results) -> tuple[Measure, ...]:
 def _aligned(alignment: Alignment | None) -> Iterable[Measure]:
     """The headline of the alignment, as shares that can be averaged over networks."""
     head = None if alignment is None else alignment.headline
-    yield Measure("effects kept", None if head is None else _kept(head.lost), "share")
-    yield Measure(
-        "effects invented", None if head is None or not head.invented.tested else _departing(head.invented), "share"
-    )
+    lost, invented = (None, None) if head is None else (head.lost, head.invented)
+    # An undecided effect is neither shown to be kept nor shown to be lost.
+    kept = None if lost is None else lost.tested - lost.departs - lost.undecided
+    yield Measure("effects kept", _share(kept, lost), "share")
+    yield Measure("effects invented", _share(None if invented is None else invented.departs, invented), "share")
     worst = None if head is None else head.worst_interchange
     yield Measure("worst interchange", None if worst is None else worst.accuracy.value, "share")
 
 
-def _kept(count: LinkCount) -> float | None:
-    return 1 - _departing(count) if count.tested else None
-
-
-def _departing(count: LinkCount) -> float:
-    return count.departs / count.tested
+def _share(part: int | None, count: LinkCount | None) -> float | None:
+    """A part of the pairs that were tested; None where none was."""
+    return None if part is None or count is None or not count.tested else part / count.tested
 
 
 def _classical(scores: ScoreReport | None) -> Iterable[Measure]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from causalvae.alignment.types import Alignment, GraphCount, Headline, LinkCount, Support
 from causalvae.comparison.summarise import measures_of
 from causalvae.comparison.summarise import summarise as compare
 from causalvae.disentanglement import ScoreReport, ScoreRow
@@ -131,3 +134,15 @@ def test_a_side_says_what_its_classical_columns_are() -> None:
     (networks,) = [section for section in page.sections if section.anchor == "networks"]
     assert "Disentanglement is that of DCI." in networks.lead
     assert any(term.short == "DCI disentanglement" for term in page.glossary)
+
+
+def test_effects_are_kept_only_where_that_is_shown() -> None:
+    untested = LinkCount(0, 0, 0)
+    lost, invented = LinkCount(departs=1, tested=8, undecided=3), LinkCount(departs=2, tested=16, undecided=4)
+    headline = Headline(GraphCount(24, 0, 0, 0), lost, invented, untested, untested, (), (), None, None)
+    alignment = Alignment((), headline, (), (), Support(None, 0.0), (), None, None, "", "holm", 0.05, 0.1, 0, 0.0)
+    found = {each.name: each.value for each in measures_of(replace(results(), alignment=alignment))}
+    assert (found["effects kept"], found["effects invented"], found["worst interchange"]) == (0.5, 0.125, None)
+    alignment = replace(alignment, headline=replace(headline, lost=untested, invented=untested))
+    found = {each.name: each.value for each in measures_of(replace(results(), alignment=alignment))}
+    assert (found["effects kept"], found["effects invented"]) == (None, None)
