@@ -101,15 +101,31 @@ def _find(where: str, folder: Path) -> Any:
         ) from None
 
 
+# Name of a module that a factory's import loaded -> the folder that it was imported for.
+_LOADED: dict[str, str] = {}
+
+
 @contextmanager
 def _importable(folder: Path) -> Iterator[None]:
-    """Find modules in `folder` as well, before all others, as a script there would."""
+    """Find modules in `folder` as well, before all others, as a script there would.
+
+    Modules that were imported from another spec's folder are forgotten first: two folders may each have their own
+    ``networks.py``.
+    """
     place = str(folder.resolve())
+    for name in [name for name, home in _LOADED.items() if home != place]:
+        sys.modules.pop(name, None)
+        del _LOADED[name]
+    before = set(sys.modules)
     sys.path.insert(0, place)
     try:
         yield
     finally:
         sys.path.remove(place)
+        for name in set(sys.modules) - before:
+            file = getattr(sys.modules[name], "__file__", None)
+            if file is not None and Path(file).resolve().is_relative_to(place):
+                _LOADED[name] = place
 
 
 def _failed(where: str, how: str, error: Exception) -> CausalVAEError:

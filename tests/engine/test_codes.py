@@ -132,5 +132,5 @@ def test_a_spec_names_one_kind_of_values() -> None:
     document = copy.deepcopy(DOCUMENT)
     latent = next(item for item in document["interventions"] if item["name"] == "sweep")["latent"]
     latent["values"] = {"codes": "swap", "sd": [1.0]}
-    with pytest.raises(ValueError, match="exactly one of quantiles, sd, codes"):
+    with pytest.raises(ValueError, match="exactly one of quantiles, sd, at, codes"):
         Spec.model_validate(document)

@@ -238,16 +238,17 @@ def test_phases_are_the_transposed_convolution(
 
 
 def test_a_batch_that_does_not_fit_is_halved() -> None:
-    size = BatchSize(64)
+    # Halves are rounded down to a multiple of 32 rows.
+    size = BatchSize(200)
 
     def run(rows: int) -> int:
-        if rows > 20:
+        if rows > 40:
             raise RuntimeError("[enforce fail at alloc_cpu.cpp:124] DefaultCPUAllocator: can't allocate memory")
         return rows
 
     found = [size.attempt(lambda: run(size.rows)) for _ in range(3)]
-    assert found == [None, None, 16]
-    assert size.shrunk == [64, 32]
+    assert found == [None, None, 32]
+    assert size.shrunk == [200, 96]
 
 
 def test_other_errors_are_not_taken_for_a_lack_of_memory() -> None:

@@ -25,7 +25,7 @@ from causalvae.plan.types import Arm, Patch, Source
 from tests.models.fixtures import FIXTURES, LATENTS
 from tests.models.test_capture import NAMES, assembled, hook_values, inputs_of
 
-ROWS = MIN_ROWS + 1
+ROWS = MIN_ROWS
 INTERCHANGE = Source("interchange")
 
 

@@ -391,3 +391,20 @@ def test_a_first_vae_is_loaded_as_it_is(source: str, tmp_path: Path) -> None:
         with pytest.raises(CausalVAEError) as caught:
             model.components.resolve(address)
         assert caught.value.code == "CV301"
+
+
+def test_two_folders_may_each_have_a_module_of_the_same_name(tmp_path: Path) -> None:
+    found = []
+    for name, width in (("one", 3), ("other", 5)):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "blocks.py").write_text(f"WIDTH = {width}\n", encoding="utf-8")
+        (folder / "networks.py").write_text(
+            "from torch import nn\n\nfrom blocks import WIDTH\n\n\n"
+            f"def make_{name}():\n    return nn.Linear(WIDTH, WIDTH)\n",
+            encoding="utf-8",
+        )
+        with allow_code(True):
+            network, _ = make_network(f"networks:make_{name}", {}, folder)
+        found.append(network.in_features)
+    assert found == [3, 5]

@@ -35,7 +35,7 @@ CASES = [
     if how in CAPTURES
     for sample in ((True, False) if name == "multiple outputs" else (True,))
 ]
-ROWS = MIN_ROWS + 1
+ROWS = MIN_ROWS
 INTERCHANGE = Source("interchange")
 
 
