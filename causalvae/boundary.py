@@ -59,6 +59,14 @@ def is_out_of_memory(error: BaseException) -> bool:
     return any(words in said for words in _OUT_OF_MEMORY)
 
 
+def is_of_system(error: BaseException) -> bool:
+    """Whether an error is the machine's (memory, permissions, room on a disk), and no fault of what is read.
+
+    Libraries raise OSError without a number for damaged content, and offsets beyond what a file can have give EINVAL.
+    """
+    return is_out_of_memory(error) or (isinstance(error, OSError) and error.errno not in (None, errno.EINVAL))
+
+
 def explain_system(error: BaseException) -> CausalVAEError | None:
     """An error of the machine (memory, files, nesting) as an error that a user can mend; None for any other.
 
@@ -121,7 +129,7 @@ def boundary(code: str, message: str, remedy: str, place: str | None = None) -> 
     except CausalVAEError:
         raise
     except Exception as error:
-        if is_out_of_memory(error) or (isinstance(error, OSError) and error.errno is not None):
+        if is_of_system(error):
             raise _explained(error) from error
         nested = isinstance(error, RecursionError)
         reason = "values are nested too deeply" if nested else f"{type(error).__name__}: {first_line(error)}"

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 import torch
 
-from causalvae.boundary import boundary, coded, explain_system, is_out_of_memory
+from causalvae.boundary import boundary, coded, explain_system, is_of_system, is_out_of_memory
 from causalvae.errors import CausalVAEError
 
 FOREIGN = (
@@ -35,6 +35,14 @@ def test_any_foreign_error_has_the_boundarys_code(error: Exception) -> None:
     assert told.message.startswith("w.pt cannot be read (")
     assert told.message.endswith(").")
     assert told.__cause__ is error
+
+
+def test_offsets_that_a_damaged_file_leads_to_are_its_fault_and_a_full_disk_is_not() -> None:
+    assert not is_of_system(OSError(errno.EINVAL, "Invalid argument"))
+    assert not is_of_system(OSError("cannot identify image file"))
+    assert not is_of_system(ValueError("No space left on device"))
+    for number in (errno.EACCES, errno.ENOSPC, errno.EIO, errno.ENOENT, errno.ENOMEM):
+        assert is_of_system(OSError(number, "said"))
 
 
 @pytest.mark.parametrize(

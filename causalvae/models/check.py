@@ -68,6 +68,7 @@ def check_model(vae: VAE, x: Tensor, must_reconstruct: bool = True) -> LoadCheck
     """
     vae.eval()
     check_shape(vae, x)
+    _check_finite(vae)
     posterior = vae.encode(x)
     output = vae.decode(vae.pass_on(posterior.mean), x)
     again = vae(x)
@@ -141,6 +142,24 @@ def _misread(vae: VAE, x: Tensor, code: str, message: str) -> CausalVAEError:
         f"It reconstructs if read with {'; or '.join(said)}. Declare under model how it was trained.",
         "model",
     )
+
+
+def _check_finite(vae: VAE) -> None:
+    """Raise CV106 where a parameter, or a statistic that a layer keeps, is not finite.
+
+    A bounded activation can hide an infinite weight. Infinity in a buffer may be meant: masks add it to what must not
+    be attended to.
+    """
+    odd = [name for name, value in vae.named_parameters() if not value.isfinite().all()]
+    odd += [name for name, value in vae.named_buffers() if value.is_floating_point() and value.isnan().any()]
+    if odd:
+        more = f" and {len(odd) - 3} more" if len(odd) > 3 else ""
+        raise CausalVAEError(
+            "CV106",
+            f"weights of the network are not finite (NaN or infinity): {', '.join(odd[:3])}{more}.",
+            "Load weights from before the training diverged, or train anew with a smaller learning rate.",
+            "model",
+        )
 
 
 def _check_activation(vae: VAE, x: Tensor) -> None:

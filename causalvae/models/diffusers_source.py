@@ -170,6 +170,10 @@ def _read_network(section: DiffusersModel, place: Path, kind: str) -> Any:
     plain = any(name.startswith((f"{_WEIGHTS}.safetensors", f"{_WEIGHTS}.bin", f"{_WEIGHTS}-")) for name in files)
     # A file of its own precision is called diffusion_pytorch_model.fp16.safetensors.
     variant = None if plain else files[0].removeprefix(_WEIGHTS + ".").split(".")[0].split("-")[0]
+    for name in files:
+        # Whatever keeps a file from being read is told as what it is, and not as damage.
+        with (place / name).open("rb"):
+            pass
     try:
         with _quiet():
             network, told = getattr(diffusers, kind).from_pretrained(

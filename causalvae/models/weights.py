@@ -107,6 +107,9 @@ def _read_safetensors(path: Path, where: str) -> Weights:
     from safetensors import safe_open
 
     remedy = "Check that it was copied whole."
+    # safetensors says of a file without permission that there is none.
+    with path.open("rb"):
+        pass
     with (
         boundary("CV102", f"{where} is no safetensors file", remedy, "model.weights"),
         safe_open(str(path), framework="pt") as file,

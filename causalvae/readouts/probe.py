@@ -132,6 +132,9 @@ def load_probe(path: Path) -> Probe:
     """
     remedy = "Train one with `python -m causalvae.training.shape_probe --out PATH`, or reinstall the package."
     with boundary("CV213", f"{path.name} holds no probe", remedy, str(path)):
+        # safetensors says of a file without permission that there is none.
+        with path.open("rb"):
+            pass
         with safe_open(path, framework="pt") as file:
             metadata = dict(file.metadata() or {})
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - the handle is no mapping

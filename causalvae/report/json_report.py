@@ -52,7 +52,7 @@ def load_results(folder: str | Path) -> Results:
         content = read_json(path)
     except DamagedFileError as error:
         raise _unreadable(path, error.reason) from error
-    except OSError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise CausalVAEError(
             "CV450",
             f"There are no results to read: {error.strerror or error}.",

@@ -11,6 +11,7 @@ import pytest
 from tests.fuzz import __main__ as fuzz
 from tests.fuzz.__main__ import PARTS, Outcome, main
 
+PAGE = Path(__file__).parents[2] / "docs" / "robustness.md"
 ROW = re.compile(r"\| ([A-Z][a-z ]+) \| ([\d,]+) \| ([\d,]+) \| ([\d,]+) \| (\d+) \| [\d,]+ \|")
 
 
@@ -44,3 +45,9 @@ def test_a_failure_is_told_and_gives_exit_code_1(
     assert main(["--out", str(tmp_path / "page.md")]) == 1
     assert rows_of((tmp_path / "page.md").read_text()) == {"Specs": (3, 1, 1, 1)}
     assert "FAILED spec 2 hangs" in capsys.readouterr().out
+
+
+def test_the_page_of_the_documentation_has_every_part_and_no_failure() -> None:
+    rows = rows_of(PAGE.read_text())
+    assert list(rows) == [part.title for part in PARTS.values()]
+    assert all(cases == refused + accepted and failures == 0 for cases, refused, accepted, failures in rows.values())

@@ -105,6 +105,30 @@ def test_values_that_are_not_finite_are_caught(value: float) -> None:
     with pytest.raises(CausalVAEError) as caught:
         check_model(vae, torch.rand(8, 4))
     assert caught.value.code == "CV106"
+    assert "encoder.bias" in caught.value.message
+    assert "weights" in caught.value.remedy
+
+
+def test_an_infinite_weight_behind_a_bounded_activation_is_named() -> None:
+    vae = VAE(nn.Linear(4, 4), nn.Sequential(nn.Linear(2, 4), nn.Sigmoid()), 2, (4,)).requires_grad_(False)
+    with torch.no_grad():
+        vae.decoder[0].weight[1, 1] = float("inf")
+    with pytest.raises(CausalVAEError, match=r"decoder\.0\.weight") as caught:
+        check_model(vae, torch.rand(8, 4), must_reconstruct=False)
+    assert caught.value.code == "CV106"
+
+
+def test_an_infinite_mask_is_no_fault() -> None:
+    class Masked(nn.Linear):
+        def __init__(self) -> None:
+            super().__init__(2, 4)
+            self.register_buffer("mask", torch.tensor([0.0, 0.0, 0.0, -torch.inf]))
+
+        def forward(self, z: Tensor) -> Tensor:
+            return torch.softmax(super().forward(z) + self.mask, 1)
+
+    vae = VAE(nn.Linear(4, 4), Masked(), 2, (4,))
+    assert check_model(vae, torch.rand(8, 4), must_reconstruct=False).images == 8
 
 
 def test_an_output_that_is_not_a_number_is_not_called_random() -> None:

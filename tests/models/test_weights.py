@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import pickle
@@ -138,6 +139,22 @@ def test_truncated_files_are_refused(name: str, share: float, small: Small, tmp_
 def test_other_files_are_refused(name: str, content: bytes, tmp_path: Path) -> None:
     (tmp_path / name).write_bytes(content)
     assert refused(name, tmp_path).code == "CV102"
+
+
+def test_a_file_without_permission_is_not_called_damaged(
+    small: Small, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name, opened = "w.safetensors", Path.open
+    write(small.state_dict(), tmp_path / name)
+
+    def refuse(path: Path, *arguments: object, **options: object) -> object:
+        if path.name == name:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return opened(path, *arguments, **options)  # type: ignore[call-overload]
+
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(PermissionError):
+        read_weights(name, tmp_path)
 
 
 def test_missing_files_folders_and_names(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import gzip
 import math
 import shutil
@@ -18,7 +17,7 @@ from typing import IO, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from causalvae.boundary import is_out_of_memory
+from causalvae.boundary import is_of_system
 from causalvae.data.files.refusals import misshapen
 from causalvae.errors import CausalVAEError, first_line
 
@@ -178,9 +177,7 @@ def _refusing(path: Path, what: str, expected: str, remedy: str) -> Iterator[Non
     except CausalVAEError:
         raise
     except Exception as error:
-        # Offsets beyond what a file can have give EINVAL; any other number is the disk's, its permissions' or its room.
-        of_system = isinstance(error, OSError) and error.errno not in (None, errno.EINVAL)
-        if of_system or is_out_of_memory(error):
+        if is_of_system(error):
             raise
         raise misshapen(path, what, expected, first_line(error), remedy) from error
 

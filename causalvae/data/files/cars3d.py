@@ -9,6 +9,7 @@ from typing import Final
 
 import numpy as np
 
+from causalvae.boundary import is_of_system
 from causalvae.data.factors import Factor, FactorSpace, IntArray
 from causalvae.data.files.labelled import GridSamples, space_of
 from causalvae.data.files.pixels import Bytes, PictureInputs, shrink, spool
@@ -56,6 +57,8 @@ def read_car(path: Path) -> Bytes:
     try:
         found = loadmat(path, variable_names=["im"]).get("im")
     except (MatReadError, ValueError, TypeError, NotImplementedError, OSError) as error:
+        if is_of_system(error):
+            raise
         raise misshapen(path, what, "a MATLAB file before version 7.3", str(error), _REMEDY) from error
     shape = (_SIDE, _SIDE, 3, _AZIMUTHS, _ELEVATIONS)
     if not isinstance(found, np.ndarray) or found.shape != shape or found.dtype != np.uint8:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, Literal
 import numpy as np
 import numpy.typing as npt
 
+from causalvae.boundary import is_of_system
 from causalvae.errors import CausalVAEError, first_line
 
 if TYPE_CHECKING:
@@ -95,6 +96,8 @@ def open_picture(path: Path) -> Iterator[Image]:
     except Image.DecompressionBombError as error:
         raise _unreadable(path, first_line(error), "Make it smaller, or leave it out.") from error
     except Exception as error:
+        if is_of_system(error):
+            raise
         # Pillow's decoders raise OSError, SyntaxError, ValueError, struct.error, zlib.error and others.
         raise _unreadable(path, first_line(error), "Replace the file, or leave it out.") from error
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from causalvae.boundary import is_of_system
 from causalvae.data.factors import IntArray
 from causalvae.data.files.refusals import import_extra, misshapen
 from causalvae.errors import CausalVAEError
@@ -210,6 +211,8 @@ class Hdf5File:
                 try:
                     slab = found[first : first + step]
                 except OSError as error:
+                    if is_of_system(error):
+                        raise
                     raise self.refusal("readable chunks", str(error)) from error
                 yield slab
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import struct
 import zlib
 from pathlib import Path
@@ -289,3 +291,17 @@ def test_file_names_that_look_like_numbers_stay_text(tmp_path):
     dataset = images(tmp_path, table="t.csv", separator=";", decimal=",", factors=["dose"])
     assert dataset.space["dose"].values == (1.5, 2.5)
     assert dataset.inputs(np.array([[0], [1]])).mean(dim=(1, 2, 3)).tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EIO, errno.EMFILE])
+def test_what_the_system_refuses_is_not_called_a_broken_image(tmp_path: Path, monkeypatch, number: int) -> None:
+    def refuse(file, *_, **__):
+        raise OSError(number, os.strerror(number), str(file))
+
+    Image.new("L", (8, 8)).save(tmp_path / "a.png")
+    monkeypatch.setattr(Image, "open", refuse)
+    with pytest.raises(CausalVAEError) as caught:
+        open_dataset(ImagesData.model_validate({"source": "images", "path": "."}), tmp_path)
+    assert caught.value.code == "CV410"
+    assert "a.png" in caught.value.place
+    assert os.strerror(number) in caught.value.message
