@@ -232,7 +232,8 @@ def _partial(path: Path, content: bytes | str) -> Iterator[Path]:
             yield partial
     except OSError as error:
         # Where writing fails, as on a full disk, the system names no file.
-        error.filename = error.filename or str(path)
+        if error.errno is not None:
+            error.filename = error.filename or str(path)
         raise
     finally:
         partial.unlink(missing_ok=True)
