@@ -1,4 +1,4 @@
-"""The public functions: the corridor's rooms in a row."""
+"""The public functions, in the order of a run."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def list_components(spec: Spec, folder: str | Path, tell: OnProgress = ignore_pr
     folder : str or Path
         The spec file's folder: relative paths start here.
     tell : callable
-        Hears of each stage.
+        Called with the progress of each stage.
     """
     return open_workspace(spec, Path(folder), tell).model.components.sites
 
@@ -148,7 +148,7 @@ def list_unused_parameters(spec: Spec, folder: str | Path, tell: OnProgress = ig
     folder : str or Path
         The spec file's folder: relative paths start here.
     tell : callable
-        Hears of each stage.
+        Called with the progress of each stage.
     """
     return open_workspace(spec, Path(folder), tell).model.unused
 
@@ -167,7 +167,7 @@ def compile_plan(
     passes : tuple of str, optional
         The optimiser's passes to apply; all where omitted.
     tell : callable
-        Hears of each stage.
+        Called with the progress of each stage.
     """
     workspace = open_workspace(spec, Path(folder), tell)
     components, space = workspace.model.components, workspace.dataset.space
@@ -443,7 +443,7 @@ def run(path: str | Path, out: str | Path = "runs", on_progress: OnProgress | No
     SpecError
         With every fault of the spec.
     CausalVAEError
-        For what else a user can mend.
+        For every other error that a user can correct.
     """
     return run_spec(*open_spec(path), out, on_progress or ignore_progress)
 

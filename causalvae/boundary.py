@@ -15,11 +15,11 @@ R = TypeVar("R")
 
 _FULL = "Free some space, or name a place on another disk; the same command resumes the run."
 _DENIED = "Name a place that you may read and write, or change its permissions."
-_IN_THE_WAY = "A file stands where a folder is wanted: name another folder, or move the file."
+_IN_THE_WAY = "There is a file where a folder is needed: name another folder, or move the file."
 _SYSTEM_REMEDIES = {
     errno.EEXIST: _IN_THE_WAY,
     errno.ENOTDIR: _IN_THE_WAY,
-    errno.EISDIR: "A folder stands where a file is wanted: name another file, or move the folder.",
+    errno.EISDIR: "There is a folder where a file is needed: name another file, or move the folder.",
     errno.ENOENT: "Name a path that exists.",
     errno.EACCES: _DENIED,
     errno.EPERM: _DENIED,
@@ -68,7 +68,7 @@ def is_of_system(error: BaseException) -> bool:
 
 
 def explain_system(error: BaseException) -> CausalVAEError | None:
-    """An error of the machine (memory, files, nesting) as an error that a user can mend; None for any other.
+    """An error of the machine (memory, files, nesting) as an error that a user can correct; None for any other.
 
     Parameters
     ----------
@@ -144,7 +144,7 @@ def coded(function: Callable[P, R]) -> Callable[P, R]:
         try:
             return function(*args, **kwargs)
         except BrokenPipeError:
-            # A reader that closed a pipe early is no fault of the run.
+            # The run is not at fault where a reader closes a pipe early.
             raise
         except Exception as error:
             system = None if isinstance(error, CausalVAEError) else explain_system(error)

@@ -67,7 +67,7 @@ def compare(
     SpecError
         With every fault of a spec.
     CausalVAEError
-        CV460 where there are fewer than two sides or two have one name; and for what else a user can mend.
+        CV460 where there are fewer than two sides or two have one name; and every other error that a user can correct.
     """
     planned = [side for path in paths for side in _plan(Path(path))]
     names = [side.name for side in planned]

@@ -131,7 +131,7 @@ def _random_copy(hypothesis: Hypothesis, study: Study, trained: Measurements, ra
 
 
 def _random_share(hypothesis: Hypothesis, study: Study, randomised: Measurements) -> ControlCheck | None:
-    """Whether the claim would be met by a randomly initialised copy: then it says nothing of what was learned.
+    """Whether a randomly initialised copy meets the claim: then the claim does not show what was learned.
 
     None where no share of at least so much is claimed, or where the treatment does not move the copy's outcome.
     """
@@ -165,8 +165,8 @@ def _random_share(hypothesis: Hypothesis, study: Study, randomised: Measurements
     word = "mediated share" if role == "sufficiency" else "necessity"
     return ControlCheck(
         f"random weights, share: {hypothesis.name}",
-        f"The {word} of the circuit in a randomly initialised copy: a claim that such a copy meets says nothing of "
-        "what was learned.",
+        f"The {word} of the circuit in a randomly initialised copy: a claim that such a copy meets does not "
+        "show what was learned.",
         shares[role],
         limit if len(met) == 1 else f"{limit}, or another of its bounds broken",
         not all(met),

@@ -1,4 +1,4 @@
-"""The one error that a user can mend.
+"""The error class for everything that a user can correct.
 
 Codes: CV0xx spec, CV1xx model, CV2xx data and readouts, CV3xx plan, CV4xx run, CV5xx effects and verdicts.
 """

@@ -70,7 +70,7 @@ def run_study(
     SpecError
         With every fault of the study spec or of an analysis.
     CausalVAEError
-        For what else a user can mend.
+        For every other error that a user can correct.
     """
     spec = load_study_spec(path)
     out = Path(out)

@@ -105,7 +105,7 @@ def open_workspace(spec: Spec, folder: Path, tell: OnProgress = ignore_progress)
     folder : Path
         The spec file's folder: relative paths start here.
     tell : callable
-        Hears of each stage.
+        Called with the progress of each stage.
 
     Raises
     ------
@@ -129,7 +129,7 @@ def _stamp(path: Path) -> tuple[int, int]:
 
 
 class _Held:
-    """Carries a spec, and who hears of progress, past the cache's key: the digest stands for the spec."""
+    """A spec and a progress callback that are no part of the cache's key, which holds the spec's digest."""
 
     def __init__(self, spec: Spec, tell: OnProgress) -> None:
         self.spec = spec

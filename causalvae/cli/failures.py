@@ -101,11 +101,11 @@ class ForgivingGroup(TyperGroup):
 
 
 def finish_output(code: Any) -> Any:
-    """Write what is left of standard output; gives `code`, or another one where nobody could be told all of it."""
+    """Write what is left of standard output; gives `code`, or another one where not all of it could be written."""
     try:
         sys.stdout.flush()
     except BrokenPipeError:
-        # Whoever read has seen enough. There is nobody left to tell, and what was written to files is kept.
+        # The reader has closed the pipe. What was written to files is kept.
         _silence()
         return _SIGNALLED + _PIPE
     except OSError as error:
@@ -130,7 +130,7 @@ def _stopped(command: str, number: signal.Signals) -> CausalVAEError:
 
 
 def as_coded(error: Exception) -> CausalVAEError:
-    """Any error as one with a code: its own, that of the machine, or CV499 for one that nobody foresaw."""
+    """Any error as one with a code: its own, that of the machine, or CV499 for an unexpected one."""
     if isinstance(error, CausalVAEError):
         return error
     return explain_system(error) or CausalVAEError(

@@ -11,7 +11,7 @@ from causalvae.disentanglement.arrays import BoolArray, FloatArray, IntArray
 from causalvae.disentanglement.information import inform, tabulate
 from causalvae.errors import CausalVAEError
 
-# Fewer samples a level than this, on average, tell nothing of a level.
+# Fewer samples of a level than this, on average, are too few to score it.
 LEAST = 5
 
 

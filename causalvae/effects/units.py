@@ -26,8 +26,9 @@ from causalvae.effects.types import Role, UnitRole
 FloatArray = npt.NDArray[np.float64]
 
 BROAD = 1.5
-# Changes of the whole output up to this many of its standard deviations count as none: nobody sees them. It lies below
-# the tolerance of attributes because the output sums over all its numbers, most of which a local change leaves alone.
+# Changes of the whole output up to this many of its standard deviations count as none, since they cannot be seen. It is
+# below the tolerance of attributes because the output sums over all its numbers, most of which a local change leaves
+# alone.
 OUTPUT_TOLERANCE = 0.01
 _CHUNK = 128
 

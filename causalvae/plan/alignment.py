@@ -65,7 +65,7 @@ def _settable_cohort(draft: Draft, factor: str, undeclared: tuple[str, ...], sha
     try:
         return _cohort(draft, factor, undeclared, shared)
     except NoPairsError:
-        # A factor of one level, or data that make no two pairs: nobody asked for these, so the run goes on without.
+        # A factor of one level, or data that make no two pairs: the spec does not ask for this test, so it is left out.
         return None
 
 

@@ -94,7 +94,7 @@ def _check_reference(draft: Draft, path: Path, text: str) -> list[Finding]:
         return []
     nodes = (*(draft.factors or ()), *(draft.attributes or ()))
     if any(node not in nodes and nearest(node, nodes) == name for node in draft.mapping):
-        # The mapping's own key is misspelt, and told of there.
+        # The mapping's own key is misspelt, and is reported there.
         return []
     declared = name in (draft.factors or ()) or name in (draft.attributes or ())
     if declared:

@@ -127,7 +127,7 @@ class LatentValues(Section):
 
     @model_serializer(mode="wrap")
     def _leave_out(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        # A spec that says nothing of `at` keeps the digest that it had before that could be said.
+        # A spec without `at` keeps the digest that it had before this key existed.
         written: dict[str, Any] = write(self)
         return {key: value for key, value in written.items() if key != "at" or value is not None}
 

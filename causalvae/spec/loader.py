@@ -179,7 +179,7 @@ def _is_as_written(path: FilePath, data: bytes) -> bool:
     try:
         recorded = read_json(manifest)["files"][path.name]
     except (CausalVAEError, OSError, LookupError, TypeError):
-        # Another program's manifest, or one that says nothing of this file.
+        # Another program's manifest, or one that does not list this file.
         return True
     return bool(hashlib.sha256(data).hexdigest() == recorded)
 
@@ -256,7 +256,7 @@ def _parse(
     elif root is not None:
         with few_comparisons():
             spec, findings = _validate(model, root.to_plain(), folder)
-        # What stands where the text itself is broken was never read: its value is not the user's.
+        # A value at a fault of the text was never read: it is not what the user wrote.
         broken = {(fault.line, fault.column) for fault in text_faults}
         placed = (_place(finding, root, file, lines) for finding in findings)
         diagnostics += [found for found in placed if (found.line, found.column) not in broken]
@@ -304,7 +304,7 @@ def _check_whole(reading: Reading, folder: FilePath | None) -> list[Finding]:
         findings += wrong
         # Files below a folder that is not there are not there either.
         folder = None if wrong else base_folder(folder, base)
-    # That an item holds too many levels says nothing of what each of them holds.
+    # The content of an item with too many levels is checked all the same.
     findings += check_draft(draft, frozenset(found.path for found in findings if found.code != "CV028"), folder)
     if isinstance(spec, Spec):
         findings += _check_variants(spec, plain, findings, folder)
@@ -376,7 +376,7 @@ def _settle(spec: Any, diagnostics: list[Diagnostic], file: str) -> tuple[Any, t
                 last.line,
                 last.column,
                 last.source,
-                "Mend these first.",
+                "Correct these first.",
             )
         )
         faults = kept

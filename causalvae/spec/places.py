@@ -83,7 +83,7 @@ def check_place(folder: Path, where: str, kind: PlaceKind, path: SpecPath) -> li
         return [Finding("CV018", path, said, "Name a path that exists.")]
     found = "file" if stat.S_ISREG(mode) else "folder" if stat.S_ISDIR(mode) else "device or pipe"
     if found not in kind.split(" or "):
-        said = f"{show_text(where, 60)} is a {found}, and a {kind} is wanted here"
+        said = f"{show_text(where, 60)} is a {found}, and a {kind} is needed here"
         return [Finding("CV018", path, said, f"Name a {kind}.")]
     if not os.access(full, os.R_OK | (os.X_OK if found == "folder" else 0)):
         said = f"the {found} {show_text(where, 60)} cannot be read: permission denied"

@@ -1,4 +1,4 @@
-"""Misspelt keys: each is told of once, and what it holds is read as what it was meant to be.
+"""Misspelt keys: each is reported once, and its value is read under the name that was meant.
 
 Without that one misspelt `factors` would be a missing key, and every edge that names a factor a fault of its own.
 """
@@ -19,7 +19,7 @@ _MOST_ROUNDS: Final = 5
 
 @dataclass
 class Reading:
-    """A spec as read once its misspelt keys are mended.
+    """A spec, read with its misspelt keys corrected.
 
     Parameters
     ----------
@@ -28,7 +28,7 @@ class Reading:
     written : dict
         The values as written.
     plain : dict
-        The same with mended keys, and with the variants' sections merged with the spec's own.
+        The same with corrected keys, and with the variants' sections merged with the spec's own.
     spec : BaseModel or None
         None where the shape is faulty all the same.
     findings : list of Finding
@@ -90,7 +90,7 @@ class Reading:
 
 
 def read_repaired(model: type[BaseModel], plain: dict[str, Any]) -> Reading:
-    """Read plain values as `model`, mending misspelt keys on the way.
+    """Read plain values as `model`, correcting misspelt keys on the way.
 
     Parameters
     ----------

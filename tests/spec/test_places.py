@@ -63,13 +63,13 @@ def test_what_is_there_is_not_reported_and_not_run(folder: Path, model: str, dat
     ("model", "data", "field", "said", "meant"),
     [
         ("{source: zoo, weights: v.safetensors}", SHAPES, "model.weights", "there is no file", "w.safetensors"),
-        ("{source: zoo, weights: images}", SHAPES, "model.weights", "is a folder, and a file is wanted", ""),
+        ("{source: zoo, weights: images}", SHAPES, "model.weights", "is a folder, and a file is needed", ""),
         ("{source: zoo, weights: pipe}", SHAPES, "model.weights", "is a device or pipe", ""),
         ("{source: zoo, weights: w.safetensors/x}", SHAPES, "model.weights", "cannot be read: not a directory", ""),
         ("{source: zoo, weights: " + "x" * 300 + "}", SHAPES, "model.weights", "file name too long", ""),
         ("{source: zoo, weights: '~nobody-of-this-name/x'}", SHAPES, "model.weights", "cannot be read", ""),
         ("{source: zoo, weights: 'builtin://none'}", SHAPES, "model.weights", "there are no built-in weights", ""),
-        ("{source: pythae, path: a.csv}", SHAPES, "model.path", "is a file, and a folder is wanted", ""),
+        ("{source: pythae, path: a.csv}", SHAPES, "model.path", "is a file, and a folder is needed", ""),
         ("{source: diffusers, path: imges}", SHAPES, "model.path", "there is no folder", "images"),
         ("{source: exported, encoder: w.safetensors, decoder: d.pt2, latent_dim: 2}", SHAPES, "model.decoder",
          "there is no file 'd.pt2'", ""),
@@ -79,7 +79,7 @@ def test_what_is_there_is_not_reported_and_not_run(folder: Path, model: str, dat
         (ZOO, "{source: csv, path: b.csv, scale: none}", "data.path", "there is no file", "a.csv"),
         (ZOO, "{source: dsprites, path: images}", "data.path", "is a folder", ""),
         (ZOO, "{source: images, path: images, table: t.csv, factors: [x]}", "data.table", "there is no file", "a.csv"),
-        (ZOO, "{source: morphomnist, path: a.csv}", "data.path", "is a file, and a folder is wanted", ""),
+        (ZOO, "{source: morphomnist, path: a.csv}", "data.path", "is a file, and a folder is needed", ""),
     ],
 )  # fmt: skip
 def test_what_is_missing_or_of_another_kind_is_reported_at_its_place(

@@ -101,7 +101,7 @@ def _scale_of(section: CsvData, values: FloatArray) -> tuple[float, float]:
         low, high = section.scale
         return low, high - low
     low, high = float(values.min()), float(values.max())
-    # A column that never changes carries nothing; it becomes 0.
+    # A constant column becomes 0.
     return low, (high - low) or 1.0
 
 
