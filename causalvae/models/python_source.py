@@ -52,7 +52,7 @@ def open_python_model(section: PythonModel, folder: Path, inputs: Tensor, condit
 
 
 def make_network(where: str, arguments: dict[str, Any], folder: Path) -> tuple[nn.Module, str]:
-    """Call a user's function: the network that it gives, and a hash of the file that the function is written in.
+    """Call a user's function: the network that it gives, and a hash of the files that both are written in.
 
     Parameters
     ----------
@@ -80,7 +80,7 @@ def make_network(where: str, arguments: dict[str, Any], folder: Path) -> tuple[n
             "Let the factory give the network, not its weights or a configuration.",
             "model.factory",
         )
-    return network, _source_of(factory)
+    return network, _source_of(factory, network)
 
 
 def _find(where: str, folder: Path) -> Any:
@@ -139,10 +139,21 @@ def _failed(where: str, how: str, error: Exception) -> CausalVAEError:
     )
 
 
-def _source_of(factory: Any) -> str:
-    """Hash of the file that the factory is written in, so that a changed network is another network."""
+def _source_of(factory: Any, network: nn.Module) -> str:
+    """Hash of the files that the factory and the network's classes are written in: changed code is another network.
+
+    torch's own classes are left out. Functions that these files import from elsewhere are not followed.
+    """
+    kinds = dict.fromkeys(kind for module in network.modules() for kind in type(module).__mro__)
+    own = [kind for kind in kinds if kind.__module__.partition(".")[0] not in ("torch", "builtins")]
+    files = {path for written in (factory, *own) if (path := _file_of(written)) is not None}
+    return digest(sorted(path.read_text(encoding="utf-8") for path in files))
+
+
+def _file_of(written: Any) -> Path | None:
     try:
-        path = inspect.getsourcefile(factory)
-    except TypeError:
-        path = None
-    return digest(Path(path).read_text(encoding="utf-8")) if path else ""
+        path = inspect.getsourcefile(written)
+    except (TypeError, OSError):
+        # Made by an instance, or built in.
+        return None
+    return Path(path) if path is not None and Path(path).is_file() else None

@@ -179,6 +179,23 @@ def test_changed_code_is_another_network(folder: Path) -> None:
     assert opened(folder).components.model_digest != before
 
 
+def test_changed_code_in_a_file_beside_the_factorys_is_another_network(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    factory = "import torch\nimport my_networks\n\n\ndef make():\n    return my_networks.make()\n"
+    (folder / "my_factory.py").write_text(factory)
+
+    def digest_of() -> str:
+        for name in ("my_factory", "my_networks"):
+            monkeypatch.delitem(sys.modules, name, raising=False)
+        return opened(folder, factory="my_factory:make").components.model_digest
+
+    before = digest_of()
+    assert digest_of() == before
+    (folder / "my_networks.py").write_text(MODULE.replace("torch.tanh(self.body", "torch.relu(self.body"))
+    assert digest_of() != before
+
+
 @pytest.mark.slow
 def test_a_users_network_goes_through_the_command_line(tmp_path: Path) -> None:
     """The shipped weights behind a user's own factory give the shipped network's numbers."""
