@@ -101,6 +101,8 @@ def _find(where: str, folder: Path) -> Any:
         ) from None
 
 
+_PACKAGE = __name__.partition(".")[0]
+_INSTALLED = {"site-packages", "dist-packages"}
 # Name of a module that a factory's import loaded -> the folder that it was imported for.
 _LOADED: dict[str, str] = {}
 
@@ -110,7 +112,8 @@ def _importable(folder: Path) -> Iterator[None]:
     """Find modules in `folder` as well, before all others, as a script there would.
 
     Modules that were imported from another spec's folder are forgotten first: two folders may each have their own
-    ``networks.py``.
+    ``networks.py``. What is installed stays, also where the environment lies in the folder: libraries with compiled
+    code cannot be imported twice.
     """
     place = str(folder.resolve())
     for name in [name for name, home in _LOADED.items() if home != place]:
@@ -124,8 +127,13 @@ def _importable(folder: Path) -> Iterator[None]:
         sys.path.remove(place)
         for name in set(sys.modules) - before:
             file = getattr(sys.modules[name], "__file__", None)
-            if file is not None and Path(file).resolve().is_relative_to(place):
+            if file is not None and _is_of(Path(file).resolve(), place) and name.partition(".")[0] != _PACKAGE:
                 _LOADED[name] = place
+
+
+def _is_of(file: Path, folder: str) -> bool:
+    """Whether a file lies in a folder, and in no environment inside it."""
+    return file.is_relative_to(folder) and not _INSTALLED & set(file.relative_to(folder).parts)
 
 
 def _failed(where: str, how: str, error: Exception) -> CausalVAEError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import sys
 import warnings
 from collections.abc import Callable, Collection, Iterable
 from functools import cache
@@ -408,3 +409,23 @@ def test_two_folders_may_each_have_a_module_of_the_same_name(tmp_path: Path) -> 
             network, _ = make_network(f"networks:make_{name}", {}, folder)
         found.append(network.in_features)
     assert found == [3, 5]
+
+
+def test_what_is_installed_in_a_folder_is_imported_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one, other = tmp_path / "one", tmp_path / "other"
+    installed = one / ".venv" / "lib" / "site-packages"
+    installed.mkdir(parents=True)
+    other.mkdir()
+    (installed / "installed_blocks.py").write_text("WIDTH = 3\n", encoding="utf-8")
+    monkeypatch.syspath_prepend(str(installed))
+    for folder in (one, other):
+        (folder / "networks.py").write_text(
+            "from torch import nn\n\nimport installed_blocks\n\n\ndef make():\n    return nn.Identity()\n",
+            encoding="utf-8",
+        )
+    kept = []
+    for folder in (one, other):
+        with allow_code(True):
+            make_network("networks:make", {}, folder)
+        kept.append(sys.modules["installed_blocks"])
+    assert kept[0] is kept[1]
