@@ -40,31 +40,33 @@ def print_table(console: Console, table: Table, title: bool = True) -> None:
     if title:
         console.print()
         console.print(clean(table.caption), style="bold")
-    console.print(_laid_out(table, console.width))
+    for place, part in enumerate(_laid_out(table, console.width)):
+        if place:
+            console.print()
+        console.print(part)
     for note in table.notes:
         console.print(f"  {clean(note)}", style="dim")
 
 
-def _laid_out(table: Table, width: int) -> RichTable | Text:
-    """A report's table for a terminal of `width` columns: a grid, or its rows entry by entry where words do not fit."""
+def _laid_out(table: Table, width: int) -> list[RichTable | Text]:
+    """What a report's table is in a terminal of `width` columns: one grid, several, or its rows entry by entry."""
     from rich.text import Text
 
-    from causalvae.cli.layout import choose_widths, list_row
+    from causalvae.cli.layout import choose_widths, list_row, split_columns
 
     headings = tuple(replace(column, name=clean(column.name)) for column in table.columns)
     table = replace(table, columns=headings, rows=tuple(tuple(clean(cell) for cell in row) for row in table.rows))
-    widths = choose_widths(table, width)
-    if widths is not None:
-        return _grid(table, widths)
+    parts = (table,) if choose_widths(table, width) is not None else split_columns(table, width)
+    if parts:
+        return [_grid(part, widths) for part in parts if (widths := choose_widths(part, width)) is not None]
     names = [column.name for column in table.columns]
-    rows = [
+    return [
         Text("\n").join(
             Text.assemble((before, "dim"), (lines, style_of(cell)))
             for cell, (before, lines) in zip(row, list_row(names, row, width), strict=True)
         )
         for row in table.rows
     ]
-    return Text("\n\n").join(rows)
 
 
 def _grid(table: Table, widths: tuple[int, ...]) -> RichTable:

@@ -1,9 +1,9 @@
-"""Tables in a terminal: columns where every word and number fits whole, and else one entry below the other."""
+"""Tables in a terminal, every word and number whole: columns, groups of columns, or one entry below the other."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
@@ -41,6 +41,28 @@ def choose_widths(table: Table, available: int) -> tuple[int, ...] | None:
             break
         max(wanting, key=lambda span: span.natural / span.width).width += 1
     return tuple(span.width for span in spans)
+
+
+def split_columns(table: Table, available: int) -> tuple[Table, ...]:
+    """`table` as tables that fit, each with the first column and as many others as there is room for.
+
+    Empty where that does not help: a column does not fit beside the first, or the first does not tell rows apart.
+    """
+    first = [row[0] for row in table.rows]
+    if len(table.rows) < 2 or len(set(first)) < len(first):
+        return ()
+    groups: list[list[int]] = [[0]]
+    for position in range(1, len(table.columns)):
+        if choose_widths(_pick(table, [*groups[-1], position]), available) is None:
+            groups.append([0])
+        groups[-1].append(position)
+    parts = tuple(_pick(table, group) for group in groups)
+    return parts if all(choose_widths(part, available) is not None for part in parts) else ()
+
+
+def _pick(table: Table, kept: Sequence[int]) -> Table:
+    rows = tuple(tuple(row[position] for position in kept) for row in table.rows)
+    return replace(table, columns=tuple(table.columns[position] for position in kept), rows=rows)
 
 
 def _measure(heading: str, cells: Sequence[str], numeric: bool) -> _Span:

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from causalvae.cli import results_view
 from causalvae.cli.console import print_table
-from causalvae.cli.layout import break_lines, choose_widths, list_row
+from causalvae.cli.layout import break_lines, choose_widths, list_row, split_columns
 from causalvae.cli.plan_view import print_plan
 from causalvae.cli.results_view import key_effects, print_results
 from causalvae.effects.types import Estimate
@@ -106,6 +106,21 @@ def test_every_table_of_the_answer_has_whole_words(width: int, monkeypatch: pyte
     assert len(tables) > 3
     for table in tables:
         assert_whole(table, width)
+
+
+def test_columns_that_do_not_fit_stand_in_groups_beside_the_first() -> None:
+    names = ("Objective", "specificity#", "polysemantic#", "reconstruction#")
+    table = Table("t", columns(*names), (("vae", "1", "22", "3.5"), ("beta-vae", "4", "5", "6")))
+    first, second = split_columns(table, 40)
+    assert [column.name for column in first.columns] == ["Objective", "specificity", "polysemantic"]
+    assert second.rows == (("vae", "3.5"), ("beta-vae", "6"))
+    lines = printed(table, 40)
+    assert sum(line.startswith("beta-vae ") for line in lines) == 2
+    assert sum(line.startswith("─") for line in lines) == 2
+    assert_whole(table, 40)
+    assert split_columns(replace(table, rows=(("vae", "1", "22", "3.5"),) * 2), 40) == (), "rows of the same name"
+    assert split_columns(replace(table, rows=table.rows[:1]), 40) == (), "one row is read entry by entry"
+    assert split_columns(table, 24) == (), "reconstruction does not fit beside the objective"
 
 
 def test_a_word_beside_the_headings_or_below_them_or_broken() -> None:
