@@ -131,19 +131,23 @@ def check_tensors(state: dict[str, Tensor], where: str) -> dict[str, Tensor]:
     Raises
     ------
     CausalVAEError
-        CV102 for tensors without values (on the meta device), sparse, quantised or complex ones, and for values that
-        are not finite.
+        CV102 for tensors without values (on the meta device), sparse, quantised or complex ones, and for NaN. Infinity
+        may be meant, as in the mask of an attention layer: `load_into` knows which tensors are buffers.
     """
     for name, value in state.items():
         fault = _fault_of(value)
         if fault:
-            raise CausalVAEError(
-                "CV102",
-                f"{where} cannot be used: {name} {fault}.",
-                "Save the state dict of a network that is trained and lies on the CPU or a GPU, in floating point.",
-                "model.weights",
-            )
+            raise _unusable(where, name, fault)
     return state
+
+
+def _unusable(where: str, name: str, fault: str) -> CausalVAEError:
+    return CausalVAEError(
+        "CV102",
+        f"{where} cannot be used: {name} {fault}.",
+        "Save the state dict of a network that is trained and lies on the CPU or a GPU, in floating point.",
+        "model.weights",
+    )
 
 
 def _fault_of(value: Tensor) -> str:
@@ -155,8 +159,8 @@ def _fault_of(value: Tensor) -> str:
         return f"has values of type {value.dtype}"
     if value.numel() > value.untyped_storage().nbytes():
         return "repeats a few stored values over a larger shape"
-    if value.is_floating_point() and not torch.isfinite(value).all():
-        return "has values that are not finite (NaN or infinity)"
+    if value.is_floating_point() and torch.isnan(value).any():
+        return "has values that are not finite (NaN)"
     return ""
 
 
@@ -166,8 +170,9 @@ def load_into(module: nn.Module, weights: Weights) -> None:
     Raises
     ------
     CausalVAEError
-        CV103 where names or shapes differ, with the differences.
+        CV103 where names or shapes differ, with the differences; CV102 where a parameter has infinite values.
     """
+    parameters = dict(module.named_parameters(remove_duplicate=False))
     wanted = module.state_dict()
     missing = sorted(wanted.keys() - weights.state.keys())
     unexpected = sorted(weights.state.keys() - wanted.keys())
@@ -189,6 +194,9 @@ def load_into(module: nn.Module, weights: Weights) -> None:
                 "Check the sizes that the spec gives (latent_dim, hidden, width, arguments) and the data's shape.",
                 "model.weights",
             )
+        # In single precision, since torch cannot ask numbers of 8 bits.
+        if name in parameters and weights.state[name].float().isinf().any():
+            raise _unusable(weights.place, name, "has values that are not finite (infinity)")
     with boundary("CV103", f"{weights.place} does not fit the network", "Check the types of its tensors.", "model"):
         module.load_state_dict(weights.state)
 

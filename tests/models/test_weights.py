@@ -250,3 +250,31 @@ def test_a_garbled_training_record_is_refused(text: str, tmp_path: Path) -> None
         load_model(ZooModel(source="zoo", weights="w.safetensors"), tmp_path)
     assert caught.value.code == "CV102"
     assert "training_spec" in caught.value.message
+
+
+class Masked(nn.Module):
+    """A layer with a mask as attention layers keep it: infinite where nothing is to be attended to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lin = nn.Linear(2, 2)
+        self.register_buffer("mask", torch.tensor([[0.0, -torch.inf], [0.0, 0.0]]))
+
+
+def test_infinity_is_refused_in_parameters_and_allowed_in_buffers(tmp_path: Path) -> None:
+    network = Masked()
+    write(network.state_dict(), tmp_path / "w.pt")
+    load_into(network, read_weights("w.pt", tmp_path))
+    assert torch.isinf(network.mask).sum() == 1
+    short = {"lin.weight": torch.ones(2, 2).to(torch.float8_e4m3fn)}
+    write(network.state_dict() | short, tmp_path / "w.pt")
+    load_into(network, read_weights("w.pt", tmp_path))
+    assert network.lin.weight.eq(1).all()
+    with torch.no_grad():
+        network.lin.weight[1, 0] = torch.inf
+    write(network.state_dict(), tmp_path / "w.pt")
+    with pytest.raises(CausalVAEError, match=r"lin\.weight has values that are not finite \(infinity\)") as caught:
+        load_into(Masked(), read_weights("w.pt", tmp_path))
+    assert caught.value.code == "CV102"
+    write(Masked().state_dict() | {"mask": torch.full((2, 2), torch.nan)}, tmp_path / "w.pt")
+    assert "mask has values that are not finite (NaN)" in refused("w.pt", tmp_path).message
