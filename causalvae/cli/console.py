@@ -37,6 +37,9 @@ def print_json(value: Any) -> None:
 
 def print_table(console: Console, table: Table, title: bool = True) -> None:
     """Print a report's table, its caption above it."""
+    from rich.padding import Padding
+    from rich.text import Text
+
     if title:
         console.print()
         console.print(clean(table.caption), style="bold")
@@ -45,7 +48,7 @@ def print_table(console: Console, table: Table, title: bool = True) -> None:
             console.print()
         console.print(part)
     for note in table.notes:
-        console.print(f"  {clean(note)}", style="dim")
+        console.print(Padding(Text(clean(note), style="dim"), (0, 0, 0, 2), expand=False))
 
 
 def _laid_out(table: Table, width: int) -> list[RichTable | Text]:

@@ -636,6 +636,7 @@ def _first_that_runs(
     raise CausalVAEError(
         "CV130",
         f"{path} does not take {given}: {first_line(failures[0])}.",
-        "Choose data of the shape that the network was trained on, and check model.latent_dim.",
+        "Choose data of the shape that the network was trained on (images of a folder: data.size, and "
+        "`colour: false` for one channel), and check model.latent_dim.",
         "model",
     ) from failures[0]

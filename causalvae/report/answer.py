@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from causalvae.alignment.types import Alignment
 from causalvae.circuits.types import STATUSES, Verdict
 from causalvae.effects.types import Estimate, UnitRole
 from causalvae.report.alignment_words import headline_words
+from causalvae.report.effect_grids import EFFECT
 from causalvae.report.numbers import format_count, format_number
 from causalvae.report.tables import unit_words
 from causalvae.spec.schema import Spec
@@ -112,13 +114,28 @@ def _units(units: Sequence[UnitRole]) -> list[str]:
 
 def _effects(estimates: Sequence[Estimate]) -> list[str]:
     """The total effects, where nothing says what carries them."""
-    told = [
-        f"{estimate.treatment} moves {estimate.outcome} by {format_number(estimate.value)} {unit_words(estimate.unit)}"
-        for estimate in estimates
-        if estimate.estimand == "total_effect" and estimate.estimator == "exact"
-    ]
+    exact = [estimate for estimate in estimates if estimate.estimator == "exact" and not estimate.component]
+    sizes = {(e.treatment, e.outcome): e.value for e in exact if e.estimand == EFFECT}
+    told: list[str] = []
+    still: dict[str, list[str]] = {}
+    for effect in (estimate for estimate in exact if estimate.estimand == "total_effect"):
+        size = sizes.get((effect.treatment, effect.outcome), math.nan)
+        if effect.value == 0 and not size > 0:
+            still.setdefault(effect.treatment, []).append(effect.outcome)
+            continue
+        if effect.lower is None or effect.upper is None or not effect.lower <= 0 <= effect.upper:
+            told.append(
+                f"{effect.treatment} moves {effect.outcome} by {format_number(effect.value)} {unit_words(effect.unit)}"
+            )
+        elif size > 0:
+            # A mean of changes in both directions says nothing about how large they are.
+            told.append(f"{effect.treatment} moves {effect.outcome} by {format_number(size)} sd in both directions")
+        else:
+            told.append(f"{effect.treatment} is not shown to move {effect.outcome} on average")
+    told = list(dict.fromkeys(told))
     more = f" (and {len(told) - _MOST} further effects)" if len(told) > _MOST else ""
-    return [_sentence("; ".join(dict.fromkeys(told[:_MOST])) + more)] if told else []
+    none = [f"{treatment} does not move {_listed(list(dict.fromkeys(names)))}" for treatment, names in still.items()]
+    return [_sentence("; ".join(told[:_MOST]) + more), _sentence("; ".join(none))]
 
 
 def _move(names: Sequence[str]) -> str:
@@ -134,4 +151,5 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _sentence(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:]}." if text and not text.startswith("latent") else f"{text}." if text else ""
+    """`text` with its stop; it starts as it is, since names of the spec and of the network keep their case."""
+    return f"{text}." if text else ""

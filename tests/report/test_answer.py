@@ -29,7 +29,21 @@ def test_units_and_mediators_are_named() -> None:
 
 def test_total_effects_answer_where_nothing_carries_them() -> None:
     effect = Estimate("total_effect", 12.5, "pixels", 100, "cx", treatment="move")
-    assert answer_words((), None, [effect], (), declared=False) == "Move moves cx by 12.5 pixels."
+    assert answer_words((), None, [effect], (), declared=False) == "move moves cx by 12.5 pixels."
+
+
+def test_changes_in_both_directions_are_told_by_their_size_and_none_as_none() -> None:
+    def effect(estimand: str, outcome: str, value: float, lower: float, upper: float, unit: str = "pixels") -> Estimate:
+        return Estimate(estimand, value, unit, 100, outcome, lower, upper, 0.95, treatment="swap")
+
+    effects = [effect("total_effect", "cx", -0.002, -0.1, 0.1), effect("effect_size", "cx", 1.46, 1.3, 1.6, "sd")]
+    effects += [effect("total_effect", "cy", 2.5, 2.0, 3.0), effect("effect_size", "cy", 0.5, 0.4, 0.6, "sd")]
+    effects += [effect("total_effect", "ink", 1e-8, -1e-7, 1e-7)]
+    effects += [effect("total_effect", "area", 0, 0, 0), effect("effect_size", "area", 0, 0, 0, "sd")]
+    assert answer_words((), None, effects, (), declared=False) == (
+        "swap moves cx by 1.46 sd in both directions; swap moves cy by 2.50 pixels; swap is not shown to move ink on "
+        "average. swap does not move area."
+    )
 
 
 def test_an_answer_is_never_empty() -> None:

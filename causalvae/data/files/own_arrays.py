@@ -73,7 +73,10 @@ class ArrayInputs:
         rows = np.asarray(self._array[numbers], dtype=np.float64)
         scaled = ((rows - self._low) / self._span).astype(np.float32)
         turned = np.moveaxis(scaled, -1, 1) if self._last else scaled
-        return torch.from_numpy(np.ascontiguousarray(turned)).reshape(len(numbers), *self.input_shape)
+        # Copied whatever the flags say: a single channel would keep strides that convolutions read as channels-last,
+        # and a network's own view(n, -1) fails on what they return then.
+        copied = torch.from_numpy(turned).clone(memory_format=torch.contiguous_format)
+        return copied.reshape(len(numbers), *self.input_shape)
 
 
 def open_npz(section: NpzData, path: Path) -> Samples:

@@ -48,11 +48,10 @@ class PictureFiles:
         """The pictures with these numbers: float32 tensor, shape (n, channels, size, size); see `read_picture`."""
         import torch
 
-        channels, height, width = self.input_shape
-        found = np.empty((len(numbers), height, width, channels), dtype=np.float32)
+        found = np.empty((len(numbers), *self.input_shape), dtype=np.float32)
         for position, number in enumerate(numbers):
-            found[position] = read_picture(self._paths[number], self._form, int(number))
-        return torch.from_numpy(np.ascontiguousarray(np.moveaxis(found, -1, 1)))
+            found[position] = np.moveaxis(read_picture(self._paths[number], self._form, int(number)), -1, 0)
+        return torch.from_numpy(found)
 
 
 def open_images(section: ImagesData, folder: Path, table: Path | None) -> Samples:

@@ -106,8 +106,9 @@ class PictureInputs:
         """The pictures with these numbers: float32 tensor, shape (n, channels, height, width), values from 0 to 1."""
         import torch
 
-        channels_first = np.ascontiguousarray(np.moveaxis(self._pictures.read(numbers), -1, 1))
-        return torch.from_numpy(channels_first).to(torch.float32).div_(255)
+        channels_first = torch.from_numpy(np.moveaxis(self._pictures.read(numbers), -1, 1))
+        # A single channel would else keep strides that convolutions read as channels-last.
+        return channels_first.to(torch.float32, memory_format=torch.contiguous_format).div_(255)
 
 
 def shrink(picture: Bytes, size: int) -> Bytes:

@@ -171,6 +171,7 @@ def test_small_norb_parts_make_one_grid(tmp_path, packed):
         whole = levels.copy()
         whole[:, 1] = [int(label) for label in np.array(dataset.space["instance"].labels)[levels[:, 1]]]
         assert np.array_equal(shown(both, whole)[..., 0], stereo[:, 1])
+    assert both.inputs(whole[:2]).stride() == (96 * 96, 96 * 96, 96, 1), "not read as channels-last by convolutions"
     assert both.space["azimuth"].values == (0.0, 20.0)
     assert open_smallnorb(tmp_path, "training", "left", 48, small_norb("training")).input_shape == (1, 48, 48)
 

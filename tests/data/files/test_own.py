@@ -270,3 +270,14 @@ def test_folders_without_images_are_refused(tmp_path):
     with pytest.raises(CausalVAEError) as caught:
         images(tmp_path, path="elsewhere")
     assert caught.value.code == "CV230"
+
+
+def test_images_of_one_channel_give_convolutions_whose_output_a_view_takes(tmp_path):
+    write_images(tmp_path)
+    (tmp_path / "arrays").mkdir()
+    pictures = npz(tmp_path / "arrays", {"x": np.random.default_rng(0).random((6, 8, 8, 1))}, inputs="x", factors=[])
+    for dataset in (images(tmp_path, size=8, colour=False, factors=[]), pictures):
+        x = dataset.inputs(np.array([[0], [1]]))
+        assert x.shape == (2, 1, 8, 8)
+        assert x.stride() == (64, 64, 8, 1)
+        torch.nn.Conv2d(1, 4, 3)(x).view(2, -1)
