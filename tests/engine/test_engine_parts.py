@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import sys
+from types import ModuleType, SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from causalvae.engine.backends.ray import _sent_by_value
 from causalvae.engine.memory import BatchSize
 from causalvae.engine.rerun import Group, Shortcuts, group_arms
 from causalvae.engine.shards import ShardInputs, run_clean, shard_bounds
@@ -146,3 +150,16 @@ def test_patches_of_different_units_of_one_value_enter_together(mean_model: Mode
     expected = mean_model.vae.decode(latent)
     for output in outputs:
         torch.testing.assert_close(output, expected)
+
+
+def test_code_that_was_forgotten_for_another_folder_need_not_be_registered() -> None:
+    """cloudpickle sends by value whatever a worker cannot import; a module that is gone cannot be registered."""
+    registered: list[ModuleType] = []
+    pickle = SimpleNamespace(
+        register_pickle_by_value=registered.append, unregister_pickle_by_value=lambda module: registered.remove(module)
+    )
+    gone = type("Gone", (torch.nn.Module,), {"__module__": "forgotten_networks"})
+    here = type("Here", (torch.nn.Module,), {"__module__": __name__})
+    with _sent_by_value(SimpleNamespace(cloudpickle=pickle), torch.nn.Sequential(gone(), here())):
+        assert registered == [sys.modules[__name__]]
+    assert registered == []

@@ -175,8 +175,11 @@ def _on_cpu(vae: VAE) -> VAE:
 
 @contextmanager
 def _sent_by_value(ray: Any, network: nn.Module) -> Iterator[None]:
-    """Send the code of the user's own modules along: a worker cannot import a file that lies beside a spec."""
-    names = {type(module).__module__ for module in network.modules()}
+    """Send the code of the user's own modules along: a worker cannot import a file that lies beside a spec.
+
+    Modules that have been forgotten since, for another spec's folder, are sent by value in any case.
+    """
+    names = {type(module).__module__ for module in network.modules()} & sys.modules.keys()
     installed = packages_distributions()
     own = [sys.modules[name] for name in sorted(names) if name.partition(".")[0] not in {*installed, "causalvae"}]
     for module in own:
