@@ -28,7 +28,7 @@ class Gaps:
         Percentile intervals at the bootstrap's confidence.
     p_larger, p_smaller : float array, shape (measures, rows)
         One-sided percentile p-values that the gap is at most, and at least, the margin: (1 + #) / (resamples + 1).
-        1 where a circuit is undefined: what cannot be compared decides nothing.
+        1 where a circuit is undefined, or too few pairs are defined: what cannot be compared decides nothing.
     """
 
     measures: tuple[Measure, ...]
@@ -79,7 +79,10 @@ def measure_gaps(table: CircuitTable, rows: Sequence[int], margin: float, bootst
         _compare(columns.squares, rows, table.total, weights, total, margin, bootstrap.confidence)
         for columns in table.measures.values()
     ]
-    return Gaps(tuple(table.measures), *(np.stack(columns) for columns in zip(*parts, strict=True)))
+    gaps = Gaps(tuple(table.measures), *(np.stack(columns) for columns in zip(*parts, strict=True)))
+    if table.has_too_few_pairs:
+        gaps.p_larger[:] = gaps.p_smaller[:] = 1.0
+    return gaps
 
 
 def _compare(

@@ -47,7 +47,9 @@ def compare_rivals(
     as_well = undefined | (gaps.largest <= MARGIN * (1 + 1e-9))
     drawn = design.rivals == "random"
     p_each = gaps.p_worse
-    p_value = (1 + int(as_well.sum())) / (len(table.rivals) + 1) if drawn else float(p_each.max())
+    p_value = float(p_each.max())
+    if drawn and not table.has_too_few_pairs:
+        p_value = (1 + int(as_well.sum())) / (len(table.rivals) + 1)
     # One that cannot be compared comes last.
     order = sorted(range(len(table.rivals)), key=lambda k: _nearness(gaps, k, table))
     close = [k for k in order if (as_well[k] if drawn else p_each[k] > hypothesis.alpha) and not undefined[k]]

@@ -15,6 +15,7 @@ from causalvae.effects.mediation import arms_of
 from causalvae.effects.outcomes import is_moved
 from causalvae.models.components import ComponentRef
 from causalvae.plan.types import Arm
+from causalvae.spec.hypothesis_section import FEWEST_PAIRS
 from causalvae.spec.schema import Hypothesis
 
 
@@ -66,6 +67,11 @@ class CircuitTable:
     def units(self) -> frozenset[tuple[str, int | None]]:
         """The claimed circuit's units by site; None stands for all of a site."""
         return units_of(self.circuits[0])
+
+    @property
+    def has_too_few_pairs(self) -> bool:
+        """Whether too few pairs are defined to judge a comparison by."""
+        return len(self.total) < FEWEST_PAIRS
 
     def defined(self, measure: Measure) -> BoolArray:
         """Which circuits are defined on all pairs, shape (circuits,)."""

@@ -12,9 +12,12 @@ import pytest
 from causalvae.circuits import Verdict, judge
 from causalvae.circuits.gaps import measure_gaps
 from causalvae.circuits.minimality import loss_margin
+from causalvae.circuits.rivals import compare_rivals
 from causalvae.circuits.table import CircuitTable, MeasuredCircuits
 from causalvae.effects.bootstrap import PairedBootstrap
 from causalvae.models.components import ComponentRef
+from causalvae.plan.types import ClaimDesign, RivalKind
+from causalvae.spec.schema import Hypothesis
 from tests.effects.synthetic import Array, Decode, Network, make_hypothesis, make_spec
 
 BOTH = {"mediated_share": {"at_least": 0.7}, "necessity": {"at_least": 0.7}}
@@ -253,10 +256,6 @@ def test_random_circuits_are_counted() -> None:
     shares = np.array([1.0, *np.linspace(0, 0.9, 99), 0.98])
     errors = (1 - shares[:, None]) ** 2 * total
     products = shares[:, None] * total
-    from causalvae.circuits.rivals import compare_rivals
-    from causalvae.plan.types import ClaimDesign
-    from causalvae.spec.schema import Hypothesis
-
     table = replace(
         table_of(errors, total), measures={"sufficiency": MeasuredCircuits(errors, products)}
     )  # fmt: skip
@@ -267,3 +266,18 @@ def test_random_circuits_are_counted() -> None:
     assert (found.count, found.as_well, found.p_value) == (100, 1, 2 / 101)
     assert found.meets and found.best[0].error == pytest.approx(0.02)
     assert found.best[0].p_value is None
+
+
+@pytest.mark.parametrize(("pairs", "few"), [(23, True), (24, False)])
+@pytest.mark.parametrize("kind", ["every", "random"])
+def test_comparisons_on_too_few_defined_pairs_decide_nothing(pairs: int, few: bool, kind: RivalKind) -> None:
+    # The claimed circuit is right and every other one does nothing.
+    total = np.ones(pairs)
+    table = table_of(np.concatenate([np.zeros((1, pairs)), np.ones((40, pairs))]), total)
+    design = ClaimDesign((ComponentRef("latent", (0,)),), rivals=kind, why_none="")
+    claim = Hypothesis.model_validate(make_hypothesis())
+    found = compare_rivals(table, claim, design, PairedBootstrap(pairs, 200))
+    assert found.p_value == 1.0 if few else found.p_value < 0.05
+    gaps = measure_gaps(table, (1, 2), 0.05, PairedBootstrap(pairs, 200))
+    # A shortage of pairs shows neither that a member is needed nor that it is not.
+    assert (gaps.p_worse.max() == 1.0) == few and gaps.p_as_well.min() == 1.0
