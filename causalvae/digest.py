@@ -1,4 +1,4 @@
-"""Content hashes of the values that travel between rooms."""
+"""Content hashes of plain values."""
 
 from __future__ import annotations
 

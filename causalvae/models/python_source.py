@@ -155,7 +155,8 @@ def _source_of(factory: Any, network: nn.Module) -> str:
     kinds = dict.fromkeys(kind for module in network.modules() for kind in type(module).__mro__)
     own = [kind for kind in kinds if kind.__module__.partition(".")[0] not in ("torch", "builtins")]
     files = {path for written in (factory, *own) if (path := _file_of(written)) is not None}
-    return digest(sorted(path.read_text(encoding="utf-8") for path in files))
+    # Python files may have another encoding, and their bytes are all that counts here.
+    return digest(sorted(path.read_text(encoding="latin-1") for path in files))
 
 
 def _file_of(written: Any) -> Path | None:

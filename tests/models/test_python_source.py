@@ -179,6 +179,11 @@ def test_changed_code_is_another_network(folder: Path) -> None:
     assert opened(folder).components.model_digest != before
 
 
+def test_code_may_have_another_encoding(folder: Path) -> None:
+    (folder / "my_networks.py").write_text("# coding: latin-1\n# G\xf6ttingen\n" + MODULE, encoding="latin-1")
+    assert opened(folder).vae.latent_dim == 3
+
+
 def test_changed_code_in_a_file_beside_the_factorys_is_another_network(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
