@@ -25,10 +25,6 @@ from causalvae.report.tables import Table, columns, facts_table, owner_name, uni
 # The effects that are set beside each other first; the others are folded away.
 _KEY_EFFECTS = ("total_effect", *SENT, "mediated_share", "path_share")
 
-# As many numbers beside a name as a terminal of 80 columns shows with their headings.
-_TERMINAL_COLUMNS = 4
-_TERMINAL_WIDTH = 78
-
 
 def build_comparison(comparison: Comparison) -> Page:
     """A comparison's page; parts that no side has are left out."""
@@ -48,12 +44,7 @@ def build_comparison(comparison: Comparison) -> Page:
 
 def key_tables(comparison: Comparison) -> list[Table]:
     """What a reader wants first: the sides' measures, the verdicts, the key effects."""
-    tables = [
-        part
-        for block in _networks(comparison).blocks
-        if isinstance(block, Table)
-        for part in split_columns(block, _TERMINAL_COLUMNS)
-    ]
+    tables = [block for block in _networks(comparison).blocks if isinstance(block, Table)]
     claims = _claims(comparison)
     if comparison.correlations:
         tables.append(correlation_table(comparison.correlations))
@@ -64,40 +55,6 @@ def key_tables(comparison: Comparison) -> list[Table]:
             _effect_table(_effect_title(held, owner, outcome), held, ("total_effect", "mediated_share", "path_share"))
         )
     return tables
-
-
-def split_columns(table: Table, most: int, width: int = _TERMINAL_WIDTH) -> list[Table]:
-    """A wide table as several, each with the first column and others; notes stand under the last.
-
-    Parameters
-    ----------
-    table : Table
-    most : int
-        Columns beside the first.
-    width : int
-        Characters of a line, two of which stand between columns; headings are broken at their blanks.
-    """
-    widths = [
-        max([*map(len, column.name.split()), *(len(row[k]) for row in table.rows)])
-        for k, column in enumerate(table.columns)
-    ]
-    groups: list[tuple[int, ...]] = []
-    for place in range(1, len(table.columns)):
-        last = groups[-1] if groups else ()
-        fits = widths[0] + sum(widths[k] + 2 for k in (*last, place)) <= width
-        if last and len(last) < most and fits:
-            groups[-1] = (*last, place)
-        else:
-            groups.append((place,))
-    return [
-        Table(
-            table.caption if number == 0 else f"{table.caption}, continued",
-            tuple(table.columns[k] for k in (0, *group)),
-            tuple(tuple(row[k] for k in (0, *group)) for row in table.rows),
-            table.notes if number == len(groups) - 1 else (),
-        )
-        for number, group in enumerate(groups)
-    ]
 
 
 def _narrow(table: Table) -> Table:
