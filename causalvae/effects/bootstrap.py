@@ -27,6 +27,8 @@ EXPANDED = "expanded percentile"
 # With fewer pairs intervals of skewed effects leave 92 to 98 % in the simulations of docs/coverage.md.
 FEW_PAIRS = 50
 
+# Positions that are drawn at once.
+_DRAWN = 4_000_000
 _CHUNK = 64
 # Replicates closer to the estimate than this part of it equal it, but for the order of their sums.
 _TIE = 1e-12
@@ -117,10 +119,15 @@ class PairedBootstrap:
     def weights(self) -> FloatArray:
         """How often each pair is in each resample, shape (resamples, n)."""
         rng = np.random.default_rng(self.seed)
-        drawn = rng.integers(0, self.n, (self.resamples, self.n))
-        drawn += self.n * np.arange(self.resamples)[:, None]
-        counts = np.bincount(drawn.ravel(), minlength=self.resamples * self.n)
-        return counts.reshape(self.resamples, self.n).astype(np.float64)
+        counts = np.empty((self.resamples, self.n))
+        # In parts, which draws the same: all positions at once would take three times as much memory as the counts.
+        step = max(1, _DRAWN // max(self.n, 1))
+        for first in range(0, self.resamples, step):
+            part = counts[first : first + step]
+            drawn = rng.integers(0, self.n, part.shape)
+            drawn += self.n * np.arange(len(part))[:, None]
+            part[:] = np.bincount(drawn.ravel(), minlength=part.size).reshape(part.shape)
+        return counts
 
     def replicates(self, numerator: FloatArray, denominator: FloatArray | None = None) -> FloatArray:
         """Ratios of resampled sums.

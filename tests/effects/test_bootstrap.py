@@ -8,9 +8,19 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from causalvae.effects import bootstrap
 from causalvae.effects.ablation import Ablation
 from causalvae.effects.bootstrap import Ends, PairedBootstrap, paired_bootstrap
 from tests.effects.synthetic import expanded_tail, naive_studentised
+
+
+@pytest.mark.parametrize("n", [1, 7, 64])
+def test_resamples_are_those_of_one_draw_of_all(n: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = np.random.default_rng(3).integers(0, n, (50, n))
+    counts = np.stack([np.bincount(row, minlength=n) for row in drawn])
+    for at_once in (1, 10, 130, 4_000_000):
+        monkeypatch.setattr(bootstrap, "_DRAWN", at_once)
+        assert np.array_equal(PairedBootstrap(n, 50, seed=3).weights, counts)
 
 
 def test_every_resample_draws_n_pairs() -> None:
