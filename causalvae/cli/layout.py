@@ -44,17 +44,19 @@ def choose_widths(table: Table, available: int) -> tuple[int, ...] | None:
 
 
 def split_columns(table: Table, available: int) -> tuple[Table, ...]:
-    """`table` as tables that fit, each with the first column and as many others as there is room for.
+    """`table` as tables that fit, each with the column that tells rows apart and as many others as there is room for.
 
-    Empty where that does not help: a column does not fit beside the first, or the first does not tell rows apart.
+    Where the first column does not tell rows apart, each part has the first two. Empty where that does not help.
     """
-    first = [row[0] for row in table.rows]
-    if len(table.rows) < 2 or len(set(first)) < len(first):
+    for keys in (1, 2):
+        if len(table.rows) > 1 and len({row[:keys] for row in table.rows}) == len(table.rows):
+            break
+    else:
         return ()
-    groups: list[list[int]] = [[0]]
-    for position in range(1, len(table.columns)):
+    groups = [list(range(keys))]
+    for position in range(keys, len(table.columns)):
         if choose_widths(_pick(table, [*groups[-1], position]), available) is None:
-            groups.append([0])
+            groups.append(list(range(keys)))
         groups[-1].append(position)
     parts = tuple(_pick(table, group) for group in groups)
     return parts if all(choose_widths(part, available) is not None for part in parts) else ()

@@ -520,8 +520,9 @@ class _Reader:
             f"forward() hands another value on to {self.decode} than the mean that is read of what {self.encode} "
             f"returns ({describe(returned)}).",
             "Give the network a method encode(x) that returns mean and log-variance, and decode(z) that takes what "
-            "forward() hands on, or name such methods as model.encoder and model.decoder; model.between names modules "
-            "that lie between.",
+            "forward() hands on, or name such methods as model.encoder and model.decoder. What forward() itself "
+            "computes between the two, such as rounding to a codebook, must be a module or method of its own, which "
+            "model.between names.",
             "model",
         )
 

@@ -11,13 +11,15 @@ from causalvae.effects.types import Estimate, UnitRole
 from causalvae.report.alignment_words import headline_words
 from causalvae.report.effect_grids import EFFECT
 from causalvae.report.numbers import format_count, format_number
-from causalvae.report.tables import unit_words
+from causalvae.report.tables import owner_name, unit_words
 from causalvae.spec.schema import Spec
 
 # More than this many units or effects are counted, not listed.
 _MOST = 6
 # Carries less than this share of an effect: not worth a sentence.
 _LEAST_SHARE = 0.05
+# Units that move the output less than this share of what the strongest one does are counted, not listed.
+_NEAR = 0.1
 
 
 def question_words(spec: Spec) -> str:
@@ -52,7 +54,7 @@ def answer_words(
     """
     sentences = [_claims(verdicts)] if verdicts else [*_carried(estimates), *_units(units)]
     if not any(sentences):
-        sentences = _effects(estimates)
+        sentences = [*_strengths(estimates), *_effects(estimates)]
     if declared and alignment is not None:
         sentences.append(headline_words(alignment))
     return " ".join(filter(None, sentences)) or "No effect could be measured."
@@ -109,6 +111,32 @@ def _units(units: Sequence[UnitRole]) -> list[str]:
         if inert:
             parts.append(f"{format_count(inert)} of {format_count(len(members))} units have no effect")
         sentences.append(_sentence("; ".join(parts)))
+    return sentences
+
+
+def _strengths(estimates: Sequence[Estimate]) -> list[str]:
+    """The perturbed units that move the output most, where too little is declared to tell what they carry."""
+    groups: dict[tuple[str, str, str], dict[str, Estimate]] = {}
+    for estimate in estimates:
+        if estimate.estimand == "causal_effect_strength":
+            key = estimate.owner, estimate.direction, estimate.outcome
+            groups.setdefault(key, {}).setdefault(estimate.component, estimate)
+    sentences = []
+    for (owner, _, outcome), held in groups.items():
+        ranked = sorted(held.values(), key=lambda estimate: -estimate.value)
+        first, total = ranked[0], format_count(len(ranked))
+        if not first.value > 0:
+            sentences.append(f"{owner_name(owner)}: none of {total} units moves {outcome}.")
+            continue
+        near = [estimate for estimate in ranked if estimate.value >= _NEAR * first.value]
+        told = near[:_MOST]
+        names = [f"{e.component} (by {format_number(e.value)} {unit_words(e.unit)})" for e in told]
+        text = f"{owner_name(owner)}: {_listed(names)} {_move(names)} {outcome}"
+        if len(near) > _MOST:
+            text += f" most, of {total} units"
+        elif len(ranked) > len(near):
+            text += f"; {format_count(len(ranked) - len(near))} of {total} units move it less than a tenth as far"
+        sentences.append(f"{text}.")
     return sentences
 
 

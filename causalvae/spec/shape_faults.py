@@ -31,7 +31,7 @@ _EXAMPLES: Final[dict[str, str]] = {
     "name": "name: my-analysis",
     "model": "model: {source: zoo, weights: WEIGHTS}",
     "data": "data: {source: dsprites, samples: 512}",
-    "graph": "graph: {attributes: {...}}",
+    "graph": "graph: {attributes: {brightness: {readout: mean}}}",
     "graph.attributes": "attributes: {brightness: {readout: mean}}",
     "*.weights": "weights: FILE",
     "*.latent_dim": "latent_dim: 10",

@@ -88,7 +88,7 @@ def test_the_whole_answer_fits_eighty_columns_with_long_names() -> None:
 
 
 def test_verdicts_of_long_hypotheses_are_listed_entry_by_entry() -> None:
-    verdicts = with_inputs((), ()).verdicts
+    verdicts = with_inputs((), ()).verdicts[:1] * 4
     table = verdict_table(verdicts)
     lines = printed(table)
     assert lines.count(f"Hypothesis    {LONG}") == len(verdicts)
@@ -96,6 +96,16 @@ def test_verdicts_of_long_hypotheses_are_listed_entry_by_entry() -> None:
     assert_whole(table, 80)
     assert_whole(table, 120)
     assert any(line.startswith("─") for line in printed(table, 120)), "in columns where these fit"
+
+
+def test_parts_of_a_table_whose_first_column_does_not_tell_rows_apart_begin_with_two() -> None:
+    names = "Metric", "Unit", "Network [interval]#", "Median#", "Latents#", "Oracle#", "Random#"
+    numbers = "0.00186 [0.00184, 0.00188]", "0.00167", "6", "0.0178", "0.00223"
+    rows = tuple(("calibrated reconstruction", unit, *numbers) for unit in ("pixel L2", "pixel RMS"))
+    first, second = split_columns(Table("t", columns(*names), rows), 80)
+    assert [part.columns[0].name for part in (first, second)] == ["Metric", "Metric"]
+    assert [[row[1] for row in part.rows] for part in (first, second)] == [["pixel L2", "pixel RMS"]] * 2
+    assert [column.name for column in (*first.columns[2:], *second.columns[2:])] == [n.strip("#") for n in names[2:]]
 
 
 @pytest.mark.parametrize("width", [20, 44, 60, 80])

@@ -109,6 +109,15 @@ def test_values_that_are_not_finite_are_caught(value: float) -> None:
     assert "weights" in caught.value.remedy
 
 
+def test_a_negative_standard_deviation_is_told_as_such() -> None:
+    vae = VAE(nn.Linear(4, 4), nn.Linear(2, 4), 2, (4,), second="std").requires_grad_(False)
+    vae.encoder.bias[2:] = -9.0
+    with pytest.raises(CausalVAEError, match="standard deviation is negative") as caught:
+        check_model(vae, torch.rand(8, 4), must_reconstruct=False)
+    assert caught.value.code == "CV106"
+    assert caught.value.place == "model.posterior.second"
+
+
 def test_an_infinite_weight_behind_a_bounded_activation_is_named() -> None:
     vae = VAE(nn.Linear(4, 4), nn.Sequential(nn.Linear(2, 4), nn.Sigmoid()), 2, (4,)).requires_grad_(False)
     with torch.no_grad():

@@ -46,5 +46,22 @@ def test_changes_in_both_directions_are_told_by_their_size_and_none_as_none() ->
     )
 
 
+def test_perturbed_units_answer_where_too_little_is_declared_to_name_what_they_carry() -> None:
+    def strength(component: str, value: float, unit: str = "pixel L2") -> Estimate:
+        return Estimate(
+            "causal_effect_strength", value, unit, 64, "image", component=component, owner="intervention:sweep"
+        )
+
+    found = [strength("latent[0]", 0.1), strength("latent[0]", 0.001, "pixel RMS"), strength("latent[1]", 6.0)]
+    found += [strength("latent[2]", 11.0), strength("latent[2]", 0.2, "pixel RMS")]
+    assert answer_words((), None, found, (), declared=False) == (
+        "sweep: latent[2] (by 11.0 pixel L2) and latent[1] (by 6.00 pixel L2) move image; "
+        "1 of 3 units move it less than a tenth as far."
+    )
+    assert answer_words((), None, [strength("latent[0]", 0.0)], (), declared=False) == (
+        "sweep: none of 1 units moves image."
+    )
+
+
 def test_an_answer_is_never_empty() -> None:
     assert answer_words((), None, (), (), declared=False) == "No effect could be measured."
