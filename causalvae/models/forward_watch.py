@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
+from torch.utils._pytree import tree_leaves, tree_map
 
 from causalvae.models.network_part import Link, methods_of, target_of
 from causalvae.models.operators import tensors_of
@@ -156,28 +156,29 @@ def _told(events: Sequence[Event], encode: str, decode: str) -> Watched | None:
 @contextmanager
 def _recording(network: nn.Module, events: list[Event]) -> Iterator[None]:
     """Note every call of a module and of the user's own methods, in the order in which they end."""
-    stack: list[str] = []
+    stack: list[tuple[str, tuple[Tensor, ...]]] = []
 
-    def note(path: str, args: Any, kwargs: Any, returned: Any) -> None:
-        given = tuple(leaf.clone() for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor))
-        events.append(Event(path, given, returned, frozenset(stack)))
+    # Values are copied when they are seen: what comes later may write into them.
+    def enter(path: str, module: object, args: Any, kwargs: Any) -> None:
+        tensors = (leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor))
+        stack.append((path, tuple(tensor.clone() for tensor in tensors)))
 
-    def enter(path: str, module: nn.Module, args: Any, kwargs: Any) -> None:
-        stack.append(path)
-
-    def leave(path: str, module: nn.Module, args: Any, kwargs: Any, returned: Any) -> None:
-        stack.pop()
-        note(path, args, kwargs, returned)
+    def leave(path: str, module: object, args: Any, kwargs: Any, returned: Any) -> None:
+        _, given = stack.pop()
+        kept = tree_map(lambda value: value.clone() if isinstance(value, Tensor) else value, returned)
+        events.append(Event(path, given, kept, frozenset(inside for inside, _ in stack)))
 
     def shadow(path: str, method: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(method)
         def called(*args: Any, **kwargs: Any) -> Any:
-            stack.append(path)
+            enter(path, method, args, kwargs)
+            depth = len(stack)
             try:
                 returned = method(*args, **kwargs)
-            finally:
-                stack.pop()
-            note(path, args, kwargs, returned)
+            except BaseException:
+                del stack[depth - 1 :]
+                raise
+            leave(path, method, args, kwargs, returned)
             return returned
 
         return called

@@ -299,6 +299,24 @@ def test_a_forward_of_several_samples_is_no_contradiction() -> None:
         assert torch.equal(vae.encode(x).mean, network.encode(x)[0])
 
 
+@pytest.mark.parametrize("in_place", [False, True])
+def test_a_decoder_that_writes_into_what_it_is_given_is_read_as_its_twin(in_place: bool) -> None:
+    class Shifted(LinearVAE):
+        def decode(self, z: Tensor) -> Tensor:
+            return super().decode(z.add_(1.0) if in_place else z + 1.0)
+
+    torch.manual_seed(0)
+    network = Shifted()
+    vae = read(network, Tutorial(Shifted, by_methods), output={"activation": "none"}).vae
+    x = samples(IMAGE, 4)
+    with torch.no_grad():
+        mean, logvar = network.encode(x)
+        found = vae.encode(x)
+        assert torch.equal(found.mean, mean)
+        assert torch.equal(found.logvar, logvar)
+        assert torch.equal(vae.decode(mean.clone(), x), network.decode(mean.clone()))
+
+
 def test_a_declared_codebook_is_the_latent_layer() -> None:
     tutorial = TUTORIALS["codebook, loss first"]
     network = network_of("codebook, loss first")
