@@ -131,6 +131,8 @@ def load_probe(path: Path) -> Probe:
         CV213 where `path` holds no probe.
     """
     remedy = "Train one with `python -m causalvae.training.shape_probe --out PATH`, or reinstall the package."
+    if not path.is_file():
+        raise CausalVAEError("CV213", f"There is no file {path.name}.", remedy, str(path))
     with boundary("CV213", f"{path.name} holds no probe", remedy, str(path)):
         # safetensors says of a file without permission that there is none.
         with path.open("rb"):
