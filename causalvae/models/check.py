@@ -82,13 +82,12 @@ def check_model(vae: VAE, x: Tensor, must_reconstruct: bool = True) -> LoadCheck
     kl = None
     if vae.second in ("var", "std") and not posterior.is_point and posterior.logvar.isnan().any():
         word = "variance" if vae.second == "var" else "standard deviation"
-        raise CausalVAEError(
-            "CV106",
-            f"what the posterior gives as its {word} is negative for some inputs.",
-            "Let the encoder return what the network samples with (a softplus or exp is part of it), or declare "
-            "what it returns: posterior: {second: logvar} or log_std.",
-            "model.posterior.second",
+        told = _misread(vae, x, "CV106", f"what the posterior gives as its {word} is negative for some inputs.")
+        told.place = "model.posterior.second"
+        told.remedy += (
+            " If the network samples with a softplus or an exponential of it, let the encoder return that instead."
         )
+        raise told
     if not posterior.is_point:
         kl = float(channel_kl(posterior.mean, posterior.logvar).double().sum(1).mean())
     if not (torch.isfinite(output).all() and math.isfinite(kl or 0.0) and torch.isfinite(posterior.mean).all()):
