@@ -21,6 +21,7 @@ from causalvae.engine.execute import execute_plan
 from causalvae.models.loading import Model, assemble
 from tests.engine.conftest import SIDE, Blobs, small_vae
 from tests.engine.test_engine_resume import PLAN
+from tests.processes import fork, wait
 
 KILLED = 9
 # What Python tells its audit hooks of files: opening, renaming, linking, removing, making a folder.
@@ -68,24 +69,6 @@ def die(file: int | None) -> None:
     if file is not None:
         os.ftruncate(file, os.fstat(file).st_size // 2)
     os._exit(KILLED)
-
-
-def fork(work: Callable[[], None]) -> int:
-    """The number of a process that does `work` and ends."""
-    process = os.fork()
-    if process == 0:
-        code = 1
-        try:
-            work()
-            code = 0
-        finally:
-            os._exit(code)
-    return process
-
-
-def wait(process: int) -> int:
-    """A process's exit code."""
-    return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
 
 
 def kill_and_resume(model: Model, here: Path, moment: int) -> tuple[int, int]:

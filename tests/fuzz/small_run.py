@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -108,21 +106,3 @@ def train(spec: Path, out: Path) -> dict[str, torch.Tensor]:
     from safetensors.torch import load_file
 
     return load_file(causalvae.train(spec, out).weights)
-
-
-def fork(work: Callable[[], object]) -> int:
-    """The number of a process that does `work` and ends; it exits with 1 where `work` raises."""
-    process = os.fork()
-    if process == 0:
-        code = 1
-        try:
-            work()
-            code = 0
-        finally:
-            os._exit(code)
-    return process
-
-
-def wait(process: int) -> int:
-    """A process's exit code; negative where a signal ended it."""
-    return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])

@@ -27,7 +27,8 @@ from causalvae.spec import load_spec, load_train_spec
 from causalvae.studying import run_study
 from causalvae.training.checkpoints import describe_data, read_checkpoint
 from causalvae.training.loop import open_dataset
-from tests.fuzz.small_run import fork, results_of, run, train, wait, write_specs
+from tests.fuzz.small_run import results_of, run, train, write_specs
+from tests.processes import fork, wait
 
 
 def fuzz_tables(count: int, seed: int) -> dict[str, dict[str, int]]:
