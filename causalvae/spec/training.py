@@ -52,6 +52,11 @@ class TrainModel(_Section):
         "burgess", "mlp", "residual", "audio", "vq", "conditional", "ladder", "grace", "autoregressive", "encoder_free"
     ] = "burgess"
     latent_dim: Count = 10
+    init: Literal["pytorch", "kaiming"] = Field(
+        default="pytorch",
+        description="Initial weights: pytorch, each layer's own; kaiming, normal with variance 2 / fan_in (He et al. "
+        "2015), with which deep networks without normalisation learn much sooner.",
+    )
     likelihood: Literal["bernoulli", "gaussian"] = Field(
         default="bernoulli",
         description="bernoulli: the output is a probability (a sigmoid); gaussian: it is a mean, with no activation.",

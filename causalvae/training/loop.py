@@ -28,6 +28,7 @@ from causalvae.spec.training import TrainSpec
 from causalvae.training.batches import Batches, share_to_hold_out, size_for_estimates
 from causalvae.training.checkpoints import Checkpoint, describe_data, read_checkpoint, write_checkpoint
 from causalvae.training.device import choose_device
+from causalvae.training.initialisation import kaiming
 from causalvae.training.evaluation import Evaluation, evaluate
 from causalvae.training.log import Row, TrainingLog
 from causalvae.training.state import TrainState
@@ -113,6 +114,8 @@ def train(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(spec.seed)
         vae = build_described(_described(spec, dataset), dataset.input_shape)
+        if spec.model.init == "kaiming":
+            kaiming(vae)
         use_subpixel(vae)
         channels_last(vae)
         vae.to(device)

@@ -1,0 +1,52 @@
+"""Initial weights of the networks that training starts from."""
+
+from __future__ import annotations
+
+from math import prod
+
+from torch import nn
+
+# The classes are of one and two dimensions; weights are (out, in, ...) but of transposed convolutions (in, out, ...).
+_TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d)
+_FORWARD = (nn.Conv1d, nn.Conv2d)
+
+
+def kaiming(module: nn.Module) -> None:
+    """Draw the weights of all linear and convolutional layers anew, and set their biases to zero, in place.
+
+    Weights are normal with variance 2 / fan_in, so that the variance of activations neither shrinks nor grows from one
+    layer with a ReLU to the next (He et al. 2015, arXiv 1502.01852, equation 10). PyTorch's own initial weights have a
+    variance of 1 / (3 fan_in): in a VAE of 15 layers the output then hardly depends on the input at first.
+
+    Parameters
+    ----------
+    module : Module
+        The draws come from PyTorch's global generator.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from torch import nn
+    >>> _ = torch.manual_seed(0)
+    >>> layer = nn.Linear(200, 100)
+    >>> kaiming(layer)
+    >>> round(float(layer.weight.var() * 200), 1), float(layer.bias.abs().max())
+    (2.0, 0.0)
+    """
+    for layer in module.modules():
+        if not isinstance(layer, (nn.Linear, *_FORWARD, *_TRANSPOSED)):
+            continue
+        nn.init.normal_(layer.weight, std=(2.0 / _fan_in(layer)) ** 0.5)
+        if layer.bias is not None:
+            nn.init.zeros_(layer.bias)
+
+
+def _fan_in(layer: nn.Module) -> float:
+    """How many products one output sums, on average over outputs for a transposed convolution."""
+    if isinstance(layer, nn.Linear):
+        return float(layer.in_features)
+    if isinstance(layer, _TRANSPOSED):
+        return layer.in_channels / layer.groups * prod(layer.kernel_size) / prod(layer.stride)
+    if isinstance(layer, _FORWARD):
+        return layer.in_channels / layer.groups * prod(layer.kernel_size)
+    raise TypeError(type(layer).__name__)
