@@ -78,9 +78,6 @@ def _variable_entry(mechanism: Mechanism, bounds: tuple[float, float]) -> Factor
     return FactorEntry(mechanism.name, kind, len(mechanism.values), low, high, mechanism.labels, mechanism.values)
 
 
-# Every shipped network has as many latents.
-SHIPPED_LATENTS: Final = 10
-
 LATENT_PARTS: Final[tuple[str, ...]] = ("mean", "logvar", "noise")
 
 # Columns of the tables that a run writes: an attribute is a column beside them.

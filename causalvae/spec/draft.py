@@ -10,12 +10,13 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from causalvae.spec.catalogue import SHIPPED_LATENTS, known_data
+from causalvae.spec.catalogue import known_data
 from causalvae.spec.data_section import DATA_SOURCES
 from causalvae.spec.diagnostics import Path
 from causalvae.spec.digraph import reachable
 from causalvae.spec.entries import DataEntry
 from causalvae.spec.model_section import SOURCES
+from causalvae.spec.places import builtin_latents
 from causalvae.spec.schema import (
     EDGE_PATTERN,
     DataSection,
@@ -138,7 +139,7 @@ class Draft:
     def latent_dim(self) -> int | None:
         """Number of latents, where it is known before the model is loaded."""
         if isinstance(self.model, ZooModel):
-            return SHIPPED_LATENTS if self.model.weights.startswith("builtin://") else None
+            return builtin_latents(self.model.weights)
         return None if self.model is None else self.model.declared_latents
 
     @cached_property

@@ -1,13 +1,16 @@
 """Files and folders that a spec names: where they lie, and which of them cannot be read.
 
-Nothing is opened and nothing is imported here, so that validation stays instant and never waits for a pipe.
+Nothing that a spec names is opened and nothing is imported here, so that validation stays instant and never waits for a
+pipe. Of shipped weights the header is read.
 """
 
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import stat
+from functools import cache
 from importlib import resources
 from importlib.machinery import PathFinder
 from pathlib import Path
@@ -36,6 +39,20 @@ def builtin_names() -> tuple[str, ...]:
     shipped = resources.files("causalvae") / "models" / "builtin"
     names = (item.name for item in shipped.iterdir()) if shipped.is_dir() else ()
     return tuple(sorted(name.removesuffix(".safetensors") for name in names if name.endswith(".safetensors")))
+
+
+@cache
+def builtin_latents(where: str) -> int | None:
+    """Number of latents of the shipped weights ``builtin://NAME``, as their metadata has it; None for a path.
+
+    The first eight bytes of a safetensors file are the length of the JSON that follows, little-endian.
+    """
+    name = where.removeprefix(BUILTIN)
+    if not where.startswith(BUILTIN) or name not in builtin_names():
+        return None
+    with (resources.files("causalvae") / "models" / "builtin" / f"{name}.safetensors").open("rb") as file:
+        header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+    return int(json.loads(header["__metadata__"]["training_spec"])["model"]["latent_dim"])
 
 
 def check_builtin(where: str, path: SpecPath) -> list[Finding]:

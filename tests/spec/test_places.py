@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from causalvae.spec import Diagnostic, Spec, load_spec, open_spec, read_any_spec, read_spec, write_resolved
-from causalvae.spec.places import builtin_names, check_place
+from causalvae.models.loading import load_model
+from causalvae.spec import Diagnostic, Spec, load_spec, open_spec, parse_spec, read_any_spec, read_spec, write_resolved
+from causalvae.spec.model_section import ZooModel
+from causalvae.spec.places import builtin_latents, builtin_names, check_place
 
 ROOT = Path(__file__).parents[2]
 SPEC = """\
@@ -201,3 +203,19 @@ def test_a_checkpoint_without_a_factory_reads_back(tmp_path: Path) -> None:
     spec = load_spec(_written(tmp_path, text))
     (tmp_path / "again.yaml").write_text(write_resolved(spec))
     assert load_spec(tmp_path / "again.yaml") == spec
+
+
+@pytest.mark.parametrize("name", builtin_names())
+def test_the_number_of_latents_of_shipped_weights_is_known_before_they_are_loaded(folder: Path, name: str) -> None:
+    where = f"builtin://{name}"
+    latents = load_model(ZooModel(source="zoo", weights=where), folder).vae.latent_dim
+    assert builtin_latents(where) == latents
+    for index, codes in ((latents - 1, []), (latents, ["CV052"])):
+        text = SPEC.replace("components: latent", f"components: 'latent[{index}]'").replace("DATA", SHAPES)
+        faults = parse_spec(text.replace("MODEL", f"{{source: zoo, weights: '{where}'}}"))[1]
+        assert [fault.code for fault in faults] == codes
+
+
+def test_the_number_of_latents_of_other_weights_is_not_known() -> None:
+    assert builtin_latents("w.safetensors") is None
+    assert builtin_latents("builtin://none") is None
