@@ -36,7 +36,9 @@ class TrainState:
         self._dataset_size = dataset_size
         self._device = device or torch.device("cpu")
         self.vae = vae
-        self.optimiser = torch.optim.Adam(_parameter_groups(vae), lr=spec.optimiser.lr)
+        # In one pass over the parameters: in a perceptron of 2 million, the many passes of the default take as long as
+        # two thirds of the gradients.
+        self.optimiser = torch.optim.Adam(_parameter_groups(vae), lr=spec.optimiser.lr, fused=True)
         self._discriminator: Discriminator | None = None
         self._its_optimiser: torch.optim.Optimizer | None = None
         objective = spec.objective
