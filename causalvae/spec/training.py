@@ -240,6 +240,25 @@ Objective = Annotated[
 ]
 
 
+class Supervision(_Section):
+    """Latents that are told factors of some samples: the objective gains (mean - label)^2 / (2 sd^2) for each.
+
+    Locatello et al. 2020 (arXiv 1905.01258) add such a term for a few labelled samples. Labels are the factors' values,
+    standardised over the data.
+    """
+
+    latents: dict[str, Annotated[int, Field(ge=0)]] = Field(
+        min_length=1, description="The latent, by number from 0, that is told each factor."
+    )
+    share: Fraction = Field(
+        default=1.0,
+        gt=0.0,
+        le=1.0,
+        description="Share of the data's samples that have labels; which these are depends on the data alone.",
+    )
+    sd: PositiveFloat = Field(default=0.1, description="Standard deviation of a label about the latent's mean.")
+
+
 class Optimiser(_Section):
     """Adam, with the learning rate falling to `final` times its start along a half cosine."""
 
@@ -275,6 +294,7 @@ class TrainSpec(_Section):
         "more; else nothing, for each batch is new.",
     )
     objective: Objective
+    supervision: Supervision | None = Field(default=None, description="Latents that are told factors of the data.")
     optimiser: Optimiser = Optimiser()
     batch_size: Count = 64
     steps: Count
@@ -311,6 +331,18 @@ class TrainSpec(_Section):
                     "Training draws new samples at every step, from the spec's own `seed`: delete the key.",
                     {"at": key},
                 )
+        return value
+
+    @field_validator("supervision")
+    @classmethod
+    def _of_latents_with_means(cls, value: Supervision | None, info: ValidationInfo) -> Supervision | None:
+        objective = getattr(info.data.get("objective"), "name", "")
+        if value is not None and objective in _TRAINED_BY.values():
+            raise PydanticCustomError(
+                "unused_key",
+                "The objective {objective} has no latents that can be told factors: delete the section.",
+                {"objective": objective},
+            )
         return value
 
     @field_validator("batch_size")

@@ -45,17 +45,24 @@ class Batches:
         self.held_out = held_out
         size = 4 * batch_size * prod(dataset.input_shape)
         self._ahead = max(1, min(_MOST_BATCHES, _MOST_BYTES // size))
-        self._block: tuple[int, Tensor] | None = None
+        self._block: tuple[int, Rows, Tensor] | None = None
 
     def at(self, step: int) -> Tensor:
         """The batch of a step: float32 tensor, (batch_size, *input_shape)."""
+        _, inputs = self.samples_at(step)
+        return inputs
+
+    def samples_at(self, step: int) -> tuple[Rows, Tensor]:
+        """The rows of a step's batch, (batch_size, width), and its inputs as `at` gives them."""
         block, slot = divmod(step, self._ahead)
         if self._block is None or self._block[0] != block:
             self._block = None  # the old block's memory is free before the new one's is taken
             rng = np.random.default_rng([self._seed, block])
             rows = self._draw(self._ahead * self._batch_size, rng, aside=False)
-            self._block = (block, self._dataset.inputs(rows))
-        return self._block[1][slot * self._batch_size : (slot + 1) * self._batch_size]
+            self._block = (block, rows, self._dataset.inputs(rows))
+        _, rows, inputs = self._block
+        batch = slice(slot * self._batch_size, (slot + 1) * self._batch_size)
+        return rows[batch], inputs[batch]
 
     def new(self, most: int) -> Tensor:
         """Samples that tell how the network does on new data: float32 tensor, (n, *input_shape), n at most `most`.
@@ -95,20 +102,27 @@ class Batches:
 
 
 def is_held_out(rows: Rows, share: float) -> npt.NDArray[np.bool_]:
-    """Which samples are held out: a function of each row's content alone, true for about `share` of all rows.
+    """Which samples are held out: see `is_chosen`."""
+    return is_chosen(rows, share)
+
+
+def is_chosen(rows: Rows, share: float, salt: int = 0) -> npt.NDArray[np.bool_]:
+    """A choice of samples: a function of each row's content alone, true for about `share` of all rows.
 
     Parameters
     ----------
     rows : array of numbers, shape (n, width)
     share : float
         In [0, 1).
+    salt : int
+        Choices with different salts are independent.
 
     Notes
     -----
     The row's words go through the finaliser of SplitMix64 (Steele, Lea & Flood 2014) one after another.
     """
     words = np.ascontiguousarray(rows, dtype=np.float64).view(np.uint64)
-    mixed = np.zeros(len(rows), dtype=np.uint64)
+    mixed = np.full(len(rows), salt, dtype=np.uint64)
     for column in words.T:
         mixed = (mixed ^ column) + np.uint64(0x9E3779B97F4A7C15)
         mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)

@@ -28,10 +28,11 @@ from causalvae.spec.training import TrainSpec
 from causalvae.training.batches import Batches, share_to_hold_out, size_for_estimates
 from causalvae.training.checkpoints import Checkpoint, describe_data, read_checkpoint, write_checkpoint
 from causalvae.training.device import choose_device
-from causalvae.training.initialisation import kaiming
 from causalvae.training.evaluation import Evaluation, evaluate
+from causalvae.training.initialisation import kaiming
 from causalvae.training.log import Row, TrainingLog
 from causalvae.training.state import TrainState
+from causalvae.training.supervision import Labels
 
 _NEW_SAMPLES = 2048
 _HELD_OUT_AT_CHECKPOINTS = 512
@@ -120,6 +121,9 @@ def train(
         channels_last(vae)
         vae.to(device)
         state = TrainState(spec, vae, size_for_estimates(dataset.size, share, drawn, spec.batch_size), device)
+    labels = None
+    if spec.supervision is not None:
+        labels = Labels(spec.supervision, dataset, vae.latent_dim)
     start = 0
     if earlier is not None:
         state.load_state_dict(earlier.state)
@@ -129,7 +133,8 @@ def train(
     held_out = batches.new(_HELD_OUT_AT_CHECKPOINTS) if share and start < spec.steps else None
 
     def take(step: int, lr: float) -> dict[str, float]:
-        return state.step(batches.at(step), step, lr)
+        rows, x = batches.samples_at(step)
+        return state.step(x, step, lr, None if labels is None else labels.of(rows))
 
     def tell_held_out() -> Row:
         return {} if held_out is None else _held_out_terms(evaluate(vae, held_out, device))

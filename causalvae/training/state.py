@@ -12,6 +12,7 @@ from causalvae.models.vae import VAE, Posterior
 from causalvae.spec.training import FactorObjective, TrainSpec
 from causalvae.training.discriminator import Discriminator, discriminator_loss, permute_dimensions
 from causalvae.training.objectives import Terms, learn_codebook, objective_terms, reconstruction_nll
+from causalvae.training.supervision import label_nll
 
 # Adam moves a parameter by about its learning rate a step, and log sigma has further to go than a weight: from 0 to
 # about -3, where pictures in [0, 1] have been learned.
@@ -46,7 +47,7 @@ class TrainState:
             self._discriminator = Discriminator(vae.latent_dim, objective.width, objective.layers).to(self._device)
             self._its_optimiser = torch.optim.Adam(self._discriminator.parameters(), lr=objective.lr, betas=(0.5, 0.9))
 
-    def step(self, x: Tensor, step: int, lr: float) -> dict[str, float]:
+    def step(self, x: Tensor, step: int, lr: float, labels: Tensor | None = None) -> dict[str, float]:
         """Take one step on a batch; its noise is a function of (seed, step) alone.
 
         Parameters
@@ -55,6 +56,9 @@ class TrainState:
         step : int
         lr : float
             The network's learning rate.
+        labels : Tensor, shape (batch, n_factors), optional
+            Of the factors that latents are told, in the order of the spec's supervision; a row of nan where a sample
+            has none.
 
         Returns
         -------
@@ -66,12 +70,12 @@ class TrainState:
         x = x.to(self._device)
         source = torch.Generator().manual_seed(seed_of(self._spec.seed, step))
         if self._discriminator is None:
-            terms = self._take(x, step, source)
+            terms = self._take(x, step, source, labels)
         else:
-            terms = self._take_with_discriminator(self._discriminator, x, step, source)
+            terms = self._take_with_discriminator(self._discriminator, x, step, source, labels)
         return {name: float(value.detach()) for name, value in terms.items()}
 
-    def _take(self, x: Tensor, step: int, source: torch.Generator) -> Terms:
+    def _take(self, x: Tensor, step: int, source: torch.Generator, labels: Tensor | None) -> Terms:
         posterior = self.vae.encode(x)
         z = _sample(posterior, source)
         prior = torch.randn(z.shape, generator=source).to(self._device)
@@ -79,11 +83,12 @@ class TrainState:
         reconstruction = reconstruction_nll(self.vae, self.vae.decode_raw(latent, x), x)
         objective = self._spec.objective
         terms = objective_terms(objective, reconstruction, posterior, z, step, self._dataset_size, prior, latent=latent)
+        self._supervise(terms, posterior, labels)
         self._descend(terms["loss"])
         return terms | learn_codebook(self.vae, objective, z, source)
 
     def _take_with_discriminator(
-        self, discriminator: Discriminator, x: Tensor, step: int, source: torch.Generator
+        self, discriminator: Discriminator, x: Tensor, step: int, source: torch.Generator, labels: Tensor | None
     ) -> Terms:
         half = len(x) // 2
         posterior = self.vae.encode(x[:half])
@@ -97,6 +102,7 @@ class TrainState:
             self._dataset_size,
             joint_logits=discriminator(z),
         )
+        self._supervise(terms, posterior, None if labels is None else labels[:half])
         with torch.no_grad():
             product = permute_dimensions(_sample(self.vae.encode(x[half:]), source), source)
         self._descend(terms["loss"])
@@ -107,6 +113,15 @@ class TrainState:
             self._its_optimiser.step()
         terms["discriminator"] = loss
         return terms
+
+    def _supervise(self, terms: Terms, posterior: Posterior, labels: Tensor | None) -> None:
+        """Add to the terms what latents that are told factors miss them by."""
+        supervision = self._spec.supervision
+        if supervision is None or labels is None:
+            return
+        told = posterior.mean[:, list(supervision.latents.values())]
+        terms["supervision"] = label_nll(told, labels.to(self._device), supervision.sd)
+        terms["loss"] = terms["loss"] + terms["supervision"]
 
     def _descend(self, loss: Tensor) -> None:
         self.optimiser.zero_grad(set_to_none=True)

@@ -1,0 +1,105 @@
+"""Labels of factors, which latents are told in training."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from causalvae.data.dataset import Dataset
+from causalvae.data.factors import Rows
+from causalvae.errors import CausalVAEError
+from causalvae.spec.training import Supervision
+from causalvae.training.batches import is_chosen
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+_SAMPLES = 10_000
+_SALT = 1
+
+
+class Labels:
+    """The labels of a data set's samples, standardised over the data.
+
+    Parameters
+    ----------
+    supervision : Supervision
+    dataset : Dataset
+    latent_dim : int
+
+    Raises
+    ------
+    CausalVAEError
+        CV440 where the data has no such factor, or its values have no order; CV441 where there is no such latent, or
+        one latent is told two factors.
+    """
+
+    def __init__(self, supervision: Supervision, dataset: Dataset, latent_dim: int) -> None:
+        names = dataset.space.names
+        for name in supervision.latents:
+            kind = dataset.space.factors[names.index(name)].kind if name in names else None
+            if kind in (None, "categorical", "cyclic"):
+                ordered = [factor.name for factor in dataset.space.factors if factor.kind in ("ordinal", "continuous")]
+                raise CausalVAEError(
+                    "CV440",
+                    f"{name} is no factor of the data."
+                    if kind is None
+                    else f"{name} is {kind}: its values have no order.",
+                    f"Name one of: {', '.join(ordered)}."
+                    if ordered
+                    else "Delete the section: this data has no labels.",
+                    f"supervision.latents.{name}",
+                )
+        self.latents = tuple(supervision.latents.values())
+        if len(set(self.latents)) < len(self.latents) or max(self.latents) >= latent_dim:
+            raise CausalVAEError(
+                "CV441",
+                f"the latents that are told factors are {', '.join(map(str, self.latents))}, of {latent_dim}.",
+                f"Name different latents from 0 to {latent_dim - 1}.",
+                "supervision.latents",
+            )
+        self._dataset = dataset
+        self._share = supervision.share
+        self._columns = [names.index(name) for name in supervision.latents]
+        known = self._values(dataset.draw(_SAMPLES, np.random.default_rng(0)))
+        self._mean, self._sd = known.mean(axis=0), known.std(axis=0)
+
+    def of(self, rows: Rows) -> Tensor:
+        """Labels of samples: float32 tensor, shape (n, n_factors); a row of nan where a sample has none."""
+        import torch
+
+        labels = (self._values(rows) - self._mean) / self._sd
+        if self._share < 1.0:
+            labels[~is_chosen(rows, self._share, _SALT)] = np.nan
+        return torch.from_numpy(labels).to(torch.float32)
+
+    def _values(self, rows: Rows) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+        return np.array(self._dataset.values(rows)[:, self._columns], dtype=np.float64)
+
+
+def label_nll(mean: Tensor, labels: Tensor, sd: float) -> Tensor:
+    """-log N(label; mean, sd^2) without its constant, summed over factors, averaged over samples that have labels.
+
+    Parameters
+    ----------
+    mean : Tensor, shape (batch, n_factors)
+        Posterior means of the latents that are told the factors.
+    labels : Tensor, shape (batch, n_factors)
+        A row of nan where a sample has none.
+    sd : float
+
+    Returns
+    -------
+    Tensor
+        A scalar in nats; 0 where no sample has labels.
+
+    Examples
+    --------
+    >>> import torch
+    >>> float(label_nll(torch.tensor([[1.0], [5.0]]), torch.tensor([[0.0], [float("nan")]]), sd=0.5))
+    2.0
+    """
+    known = ~labels.isnan().any(dim=1)
+    squares = (mean[known] - labels[known]).square().sum()
+    return squares / (2.0 * sd**2 * max(1, int(known.sum())))
