@@ -24,6 +24,8 @@ _OF_ANALYSES = ("samples", "seed", "split")
 _OWNERS = {"codes": "vq", "condition": "conditional", "levels": "ladder", "mechanism": "grace", "graph": "grace"}
 
 
+# Architectures whose training draws their initial weights in a way of its own.
+_OWN_WEIGHTS = ("grace", "encoder_free")
 # Objectives that train one architecture and no other.
 _TRAINED_BY = {"vq": "vq_vae", "grace": "causal_discrepancy", "encoder_free": "half_avae"}
 # Objectives that learn from one source of data and no other.
@@ -82,6 +84,15 @@ class TrainModel(_Section):
         description="grace: the gene network that the encoder passes messages along: the data's where left out, the "
         "data's with its genes permuted, or none.",
     )
+
+    @field_validator("init")
+    @classmethod
+    def _drawn_by_the_loop(cls, value: str, info: ValidationInfo) -> str:
+        if value != "pytorch" and info.data.get("architecture") in _OWN_WEIGHTS:
+            raise PydanticCustomError(
+                "unused_key", "This architecture starts from initial weights of its own: delete the key."
+            )
+        return value
 
     @field_validator("codes", "condition", "levels", "mechanism", "graph")
     @classmethod

@@ -30,7 +30,7 @@ def kaiming(module: nn.Module) -> None:
     >>> _ = torch.manual_seed(0)
     >>> layer = nn.Linear(200, 100)
     >>> kaiming(layer)
-    >>> round(float(layer.weight.var() * 200), 1), float(layer.bias.abs().max())
+    >>> round(float(layer.weight.detach().var() * 200), 1), float(layer.bias.detach().abs().max())
     (2.0, 0.0)
     """
     for layer in module.modules():

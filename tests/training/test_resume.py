@@ -28,6 +28,7 @@ OBJECTIVES: list[dict[str, Any]] = [
 VARIANTS: list[dict[str, Any]] = [
     {"model": {"architecture": "vq", "latent_dim": 3, "codes": 20}, "objective": {"name": "vq_vae", "least_count": 2}},
     {"model": {"architecture": "ladder", "latent_dim": 4, "levels": 2}},
+    {"model": {"architecture": "mlp", "latent_dim": 3, "likelihood": "gaussian", "init": "kaiming"}},
     {
         "model": {"architecture": "conditional", "latent_dim": 3, "condition": 2},
         "data": {**TABLE, "condition": ["side"]},
