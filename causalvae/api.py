@@ -44,6 +44,7 @@ from causalvae.engine.workers import single_threaded_kernels
 from causalvae.files import UNSEALED, make_folder, remove_stale, seal, write_file, write_json
 from causalvae.finding import FoundLatents
 from causalvae.metrics import find_metrics, perturbed_owners
+from causalvae.models.card import Carries
 from causalvae.models.components import Site
 from causalvae.models.loading import randomise
 from causalvae.outcome import RunOutcome, load_run
@@ -111,6 +112,8 @@ class TrainOutcome:
         Nats an image at the posterior mean, on fresh images.
     kl : tuple of float
         Nats of each latent.
+    carries : tuple of Carries
+        What each latent carries, factor by factor; empty where the data's factors cannot be set.
     seconds : float
         Training time over all resumes.
     weights : Path
@@ -119,6 +122,7 @@ class TrainOutcome:
 
     reconstruction: float
     kl: tuple[float, ...]
+    carries: tuple[Carries, ...]
     seconds: float
     weights: Path
 
@@ -540,7 +544,8 @@ def train_network(
         result = train_half(spec, folder, on_progress)
     else:
         result = _train(spec, folder, on_progress, base=base)
-    return TrainOutcome(result.reconstruction, result.kl, result.seconds, _write_weights(result, folder, spec.name))
+    weights = _write_weights(result, folder, spec.name)
+    return TrainOutcome(result.reconstruction, result.kl, result.carries, result.seconds, weights)
 
 
 def _write_weights(result: TrainResult, folder: Path, name: str) -> Path:

@@ -1,4 +1,4 @@
-"""Prints the README's table of shipped models from the weights' own metadata."""
+"""Prints the README's table of shipped networks from the weights' own metadata."""
 
 from __future__ import annotations
 
@@ -8,27 +8,39 @@ from pathlib import Path
 
 from safetensors import safe_open
 
+from causalvae.models.card import read_card
 
-def table() -> str:
-    """A Markdown table, one row a model."""
+BUILTIN = Path(str(resources.files("causalvae.models") / "builtin"))
+
+
+def table(folder: Path = BUILTIN) -> str:
+    """A Markdown table, one row for each weights file in `folder`."""
     rows = [
-        "| weights | objective | steps of 64 images | minutes, one core | reconstruction (nats) "
-        "| active latents: KL (nats) |",
-        "|---|---|---|---|---|---|",
+        "| weights | network, data: objective | steps of images | minutes | reconstruction (nats) "
+        "| active latents: KL (nats) | what they carry |",
+        "|---|---|---|---|---|---|---|",
     ]
-    for path in sorted(Path(str(resources.files("causalvae.models") / "builtin")).glob("*.safetensors")):
+    for path in sorted(folder.glob("*.safetensors")):
         with safe_open(str(path), framework="numpy") as file:
             metadata = file.metadata()
         spec = json.loads(metadata["training_spec"])
-        objective = ", ".join(f"{key} {value}" for key, value in spec["objective"].items() if key != "name")
-        kl = {latent: value for latent, value in enumerate(json.loads(metadata["kl_nats"])) if value > 0.05}
+        options = ", ".join(f"{key} {value}" for key, value in spec["objective"].items() if key != "name")
+        card = read_card(metadata, path.name)
         rows.append(
-            f"| `builtin://{path.stem}` | {spec['objective']['name']}{f' ({objective})' if objective else ''} "
-            f"| {spec['steps']:,} | {int(metadata['seconds']) / 60:.0f} "
+            f"| `builtin://{path.stem}` "
+            f"| {spec['model']['architecture']}, {_data(spec['data'])}: {spec['objective']['name']}"
+            f"{f' ({options})' if options else ''} "
+            f"| {spec['steps']:,} of {spec['batch_size']} | {int(metadata['seconds']) / 60:.0f} "
             f"| {float(metadata['reconstruction_nats']):.1f} "
-            f"| {', '.join(f'{latent}: {value:.1f}' for latent, value in kl.items())} |"
+            f"| {', '.join(f'z{latent} {card.kl[latent]:.1f}' for latent in card.active)} "
+            f"| {card.in_words('z{}') or 'not recorded'} |"
         )
     return "\n".join(rows)
+
+
+def _data(section: dict[str, str]) -> str:
+    """The data's source, with the world of what is drawn from a structural model."""
+    return " ".join([section["source"], *([section["world"]] if section["source"] == "scm" else [])])
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -142,12 +143,16 @@ def train(
     with TrainingView(quiet) as progress:
         outcome = causalvae.train(spec, out, progress.tell)
     if as_json:
+        from causalvae.models.card import active_latents
+
         print_json(
             {
                 "weights": str(outcome.weights),
                 "log": str(outcome.weights.parent / _LOG),
                 "reconstruction": outcome.reconstruction,
                 "kl": list(outcome.kl),
+                "active_latents": list(active_latents(outcome.kl)),
+                "carries": [asdict(each) for each in outcome.carries],
                 "seconds": outcome.seconds,
             }
         )
@@ -158,6 +163,10 @@ def train(
     console.print(f"reconstruction {outcome.reconstruction:.2f} nats a sample{also}, on new samples")
     if outcome.kl:
         console.print("KL of each latent: " + ", ".join(f"{value:.2f}" for value in outcome.kl))
+    if outcome.carries:
+        console.print("Which latents carry the effect of each factor:")
+    for each in outcome.carries:
+        console.print(f"  {clean(each.in_words())}")
     console.print(f"trained for {format_seconds(outcome.seconds)}")
     for name, path in (("log", outcome.weights.parent / _LOG), ("weights", outcome.weights)):
         console.print(Text.assemble((f"{name:<9}", "bold"), clean(str(path))), soft_wrap=True)

@@ -14,9 +14,8 @@ from causalvae.comparison.types import Comparison, Measure, RankCorrelation, Sid
 from causalvae.digest import digest
 from causalvae.disentanglement.report import ScoreReport
 from causalvae.effects.types import Estimate, MetricRow
+from causalvae.models.card import active_latents
 from causalvae.results import Results
-
-ACTIVE_KL = 0.1
 
 STRENGTH = "mean strength"
 SPECIFICITY = "mean specificity"
@@ -112,7 +111,7 @@ def measures_of(results: Results) -> tuple[Measure, ...]:
     return (
         Measure(RECONSTRUCTION, _number(results.model.get("reconstruction (nats a sample)")), "nats"),
         Measure("KL", _number(results.model.get("KL (nats a sample)")), "nats"),
-        Measure("active latents", float(sum(kl > ACTIVE_KL for kl in kls)) if kls else None, f"of {len(kls)}"),
+        Measure("active latents", float(len(active_latents(kls))) if kls else None, f"of {len(kls)}"),
         _mean_of_rows(results.metrics, "causal_effect_strength", results.whole.length, STRENGTH),
         _mean_of_rows(results.metrics, "specificity_bounded", "share", SPECIFICITY),
         _mean_over_latents(results.estimates, "specificity_bounded", "share", SPECIFICITY_OF_ALL),

@@ -15,6 +15,7 @@ from causalvae.digest import digest
 from causalvae.errors import CausalVAEError
 from causalvae.models.architectures import build_described
 from causalvae.models.capturing import capture_network, find_components
+from causalvae.models.card import ACTIVE_NATS, read_card
 from causalvae.models.check import check_shape
 from causalvae.models.compiled import original_of
 from causalvae.models.components import ComponentMap
@@ -115,6 +116,12 @@ def load_model(
         facts["objective"] = ", ".join(f"{key} {value}" for key, value in trained["objective"].items())
         minutes = int(weights.metadata["seconds"]) / 60
         facts["training"] = f"{trained['steps']} steps of {trained['batch_size']} images in {minutes:.0f} min"
+    card = read_card(weights.metadata, weights.place)
+    if card.kl:
+        active = ", ".join(map(str, card.active)) or "none"
+        facts["active latents"] = f"{active} (KL above {ACTIVE_NATS:g} nats)"
+    if card.carries:
+        facts["what latents carry"] = card.in_words()
     read_as: list[Any] = [section.source, section.name, vae.layout, vae.activation, section.latent]
     if vae.likelihood == "gaussian":
         # What reconstructions cost rests on it, and a sigma that is given is not among the weights.

@@ -7,7 +7,6 @@ rounding.
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from collections.abc import Callable
@@ -22,20 +21,25 @@ from causalvae.data.dataset import Dataset, open_dataset
 from causalvae.errors import CausalVAEError
 from causalvae.files import make_folder, remove_stale
 from causalvae.models.architectures import build_described
+from causalvae.models.card import Carries
 from causalvae.models.subpixel import channels_last, use_subpixel
 from causalvae.models.vae import VAE
 from causalvae.spec.training import TrainSpec
 from causalvae.training.batches import Batches, share_to_hold_out, size_for_estimates
+from causalvae.training.carries import measure_carries
 from causalvae.training.checkpoints import Checkpoint, describe_data, read_checkpoint, write_checkpoint
 from causalvae.training.device import choose_device
 from causalvae.training.evaluation import Evaluation, evaluate
 from causalvae.training.initialisation import kaiming
 from causalvae.training.log import Row, TrainingLog
+from causalvae.training.metadata import describe_weights
 from causalvae.training.state import TrainState
 from causalvae.training.supervision import Labels
 
 _NEW_SAMPLES = 2048
 _HELD_OUT_AT_CHECKPOINTS = 512
+# Of each factor, to tell which latents carry it.
+PAIRS = 256
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,8 @@ class TrainResult:
         Negative log-likelihood at the posterior mean on samples that were not trained on, nats a sample.
     kl : tuple of float
         KL of each latent on the same samples, in nats; empty where the encoder gives a point.
+    carries : tuple of Carries
+        What each latent carries, factor by factor; empty where the data's factors cannot be set.
     seconds : float
         Wall-clock training time, over all resumes.
     metadata : dict
@@ -69,6 +75,7 @@ class TrainResult:
     vae: VAE
     reconstruction: float
     kl: tuple[float, ...]
+    carries: tuple[Carries, ...]
     seconds: float
     metadata: dict[str, str]
 
@@ -144,14 +151,20 @@ def train(
     )
     vae.eval()
     found = evaluate(vae, batches.new(_NEW_SAMPLES), device)
+    carries = measure_carries(vae, dataset, pairs=PAIRS, seed=spec.seed, held_out=share, device=device)
     vae.to("cpu")
-    return TrainResult(
+    part = f"of the {share:.3g} of the data that was held out" if share else "drawn anew, as training draws them"
+    metadata = describe_weights(
+        {**spec.record, "model": _described(spec, dataset)},
         vae,
-        found.reconstruction,
-        found.kl,
-        seconds,
-        _metadata(spec, _described(spec, dataset), vae, found, seconds, share, last, device),
+        found,
+        carries,
+        images=f"{found.samples} samples {part}",
+        seconds=seconds,
+        last=last,
+        device=device.type,
     )
+    return TrainResult(vae, found.reconstruction, found.kl, carries, seconds, metadata)
 
 
 def take_steps(
@@ -261,32 +274,3 @@ def _described(spec: TrainSpec, dataset: Dataset) -> dict[str, Any]:
     if described.get("architecture") == "conditional" and described.get("condition") is None:
         described = {**described, "condition": getattr(dataset, "width", None)}
     return described
-
-
-def _metadata(
-    spec: TrainSpec,
-    described: dict[str, Any],
-    vae: VAE,
-    found: Evaluation,
-    seconds: float,
-    share: float,
-    last: Row | None,
-    device: torch.device,
-) -> dict[str, str]:
-    metadata = {
-        "format": "causalvae/weights-v1",
-        "training_spec": json.dumps({**spec.record, "model": described}, sort_keys=True),
-        "input_shape": json.dumps(list(vae.input_shape)),
-        "seconds": str(round(seconds)),
-        "images": f"{found.samples} samples "
-        + (f"of the {share:.3g} of the data that was held out" if share else "drawn anew, as training draws them"),
-        "reconstruction_nats": str(round(found.reconstruction, 3)),
-        "loss_terms": json.dumps(last or {}),
-        "torch": torch.__version__,
-        "device": device.type,
-    }
-    if found.kl:
-        metadata["kl_nats"] = json.dumps(found.kl)
-    if vae.likelihood == "gaussian":
-        metadata["sigma"] = f"{float(vae.log_sigma.detach().exp()):.6g}"
-    return metadata

@@ -20,6 +20,7 @@ import causalvae
 from causalvae.cli.progress import ProgressView, TrainingView, format_seconds
 from causalvae.engine.progress import Progress
 from causalvae.errors import CausalVAEError
+from causalvae.models.card import Carries
 from causalvae.report import load_results, write_report
 from causalvae.results import Results
 from tests.report.synthetic_results import HIDDEN, HOSTILE, build_results
@@ -258,6 +259,7 @@ def test_report_of_a_folder_without_results(invoke, tmp_path: Path) -> None:
 class Trained:
     reconstruction: float
     kl: tuple[float, ...]
+    carries: tuple[Carries, ...]
     seconds: float
     weights: Path
 
@@ -272,12 +274,13 @@ class Step:
 
 def test_train_shows_progress_and_what_was_reached(invoke, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: dict[str, Any] = {}
+    carries = (Carries("x", 256, 0.98, (0.97, 0.01)), Carries("shape", 256, 0.4, None))
 
     def train(path: Path, out: Path | None, on_progress: Any) -> Trained:
         seen["out"] = out
         for step in range(1, 101):
             on_progress(Step(step, 100, 25.0, {"reconstruction": 40.0 - step / 10, "kl": 12.3}))
-        return Trained(30.123, (2.0, 0.01), 3725.0, tmp_path / "w.safetensors")
+        return Trained(30.123, (2.0, 0.01), carries, 3725.0, tmp_path / "w.safetensors")
 
     monkeypatch.setattr(causalvae, "train", train, raising=False)
     done = invoke("train", "spec.yaml", "--out", tmp_path)
@@ -285,6 +288,7 @@ def test_train_shows_progress_and_what_was_reached(invoke, tmp_path: Path, monke
     assert seen["out"] == tmp_path
     assert "30.12 nats" in done.stdout
     assert "1 h 2 min" in done.stdout
+    assert "  x: latent[0] 0.97\n  shape: nothing\n" in done.stdout
     assert "w.safetensors" in done.stdout
     lines = done.stderr.splitlines()
     assert 10 <= len(lines) <= 22, "a log is not flooded"
@@ -293,6 +297,9 @@ def test_train_shows_progress_and_what_was_reached(invoke, tmp_path: Path, monke
     assert "25 steps/s" in lines[-1]
     content = json.loads(invoke("train", "spec.yaml", "--json", "--quiet").stdout)
     assert content["kl"] == [2.0, 0.01]
+    assert content["active_latents"] == [0]
+    assert content["carries"][0] == {"factor": "x", "pairs": 256, "explained": 0.98, "shares": [0.97, 0.01]}
+    assert content["carries"][1]["shares"] is None
 
 
 def terminal() -> Console:

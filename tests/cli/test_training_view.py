@@ -13,6 +13,7 @@ from rich.console import Console
 
 import causalvae
 from causalvae.cli.progress import TrainingView, fold_items, name_terms
+from causalvae.models.card import Carries
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class Step:
 class Outcome:
     reconstruction: float
     kl: tuple[float, ...]
+    carries: tuple[Carries, ...]
     seconds: float
     weights: Path
 
@@ -66,9 +68,10 @@ def test_items_fill_lines_and_are_never_broken() -> None:
 
 
 def test_a_network_without_a_variance_has_no_kl(invoke, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    outcome = Outcome(30.0, (), 3.0, tmp_path / "w.safetensors")
+    outcome = Outcome(30.0, (), (), 3.0, tmp_path / "w.safetensors")
     monkeypatch.setattr(causalvae, "train", lambda spec, out, tell: outcome, raising=False)
     done = invoke("train", "spec.yaml", "--quiet")
     assert "30.00 nats" in done.stdout
     assert "KL" not in done.stdout
+    assert "carry" not in done.stdout
     assert str(tmp_path / "log.csv") in done.stdout

@@ -38,6 +38,7 @@ def make_spec(**changes: Any) -> TrainSpec:
 def few_images(monkeypatch: pytest.MonkeyPatch) -> None:
     """A small evaluation, and blocks of images that a run of nine steps crosses."""
     monkeypatch.setattr(loop, "_NEW_SAMPLES", 32)
+    monkeypatch.setattr(loop, "PAIRS", 2)
     monkeypatch.setattr(batches, "_MOST_BATCHES", 4)
 
 
@@ -46,6 +47,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[TrainResult, Path]:
     folder = tmp_path_factory.mktemp("whole")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(loop, "_NEW_SAMPLES", 32)
+        patch.setattr(loop, "PAIRS", 2)
         patch.setattr(batches, "_MOST_BATCHES", 4)
         return train(make_spec(), folder), folder
 

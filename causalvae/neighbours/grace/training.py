@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -17,10 +17,11 @@ from causalvae.neighbours.grace.simulation import CONTROL, World
 from causalvae.neighbours.grace.state import GraceState
 from causalvae.spec.perturbations import CausalDiscrepancyObjective, PerturbationsData
 from causalvae.spec.training import TrainSpec
+from causalvae.training.carries import measure_carries
 from causalvae.training.checkpoints import describe_data, read_checkpoint
-from causalvae.training.evaluation import Evaluation, evaluate
-from causalvae.training.log import Row
-from causalvae.training.loop import TrainProgress, TrainResult, take_steps
+from causalvae.training.evaluation import evaluate
+from causalvae.training.loop import PAIRS, TrainProgress, TrainResult, take_steps
+from causalvae.training.metadata import describe_weights
 
 _TEST_CELLS = 2048
 
@@ -70,7 +71,10 @@ def train_grace(
     vae.eval()
     cells = draw_test_cells(dataset.world, spec.seed, CONTROL, _TEST_CELLS)
     found = evaluate(vae, torch.from_numpy(cells.expression).to(torch.float32))
-    return TrainResult(vae, found.reconstruction, found.kl, seconds, _metadata(spec, vae, found, seconds, last))
+    carries = measure_carries(vae, dataset, pairs=PAIRS, seed=spec.seed)
+    images = f"{found.samples} control cells that training did not see"
+    metadata = describe_weights(_record(spec, vae), vae, found, carries, images, seconds, last)
+    return TrainResult(vae, found.reconstruction, found.kl, carries, seconds, metadata)
 
 
 def fresh_network(spec: TrainSpec, world: World) -> VAE:
@@ -86,21 +90,10 @@ def fresh_network(spec: TrainSpec, world: World) -> VAE:
     return grace_vae(network, spec.model.latent_dim, directions, spec.model.mechanism or "relu")
 
 
-def _metadata(spec: TrainSpec, vae: VAE, found: Evaluation, seconds: float, last: Row | None) -> dict[str, str]:
+def _record(spec: TrainSpec, vae: VAE) -> dict[str, Any]:
+    """The spec, with all that the network is built from in its model section."""
     record = spec.record
     # Which network the weights belong to is read from here, and the number of guides is the data's to tell.
     guides = causal_layer_of(vae).guides
     record["model"] = {**record["model"], "mechanism": spec.model.mechanism or "relu", "guides": guides}
-    return {
-        "format": "causalvae/weights-v1",
-        "training_spec": json.dumps(record, sort_keys=True),
-        "input_shape": json.dumps(list(vae.input_shape)),
-        "seconds": str(round(seconds)),
-        "images": f"{found.samples} control cells that training did not see",
-        "reconstruction_nats": str(round(found.reconstruction, 3)),
-        "kl_nats": json.dumps(found.kl),
-        "sigma": f"{float(vae.log_sigma.detach().exp()):.6g}",
-        "loss_terms": json.dumps(last or {}),
-        "torch": torch.__version__,
-        "device": "cpu",
-    }
+    return record

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,10 +15,12 @@ from causalvae.models.vae import VAE
 from causalvae.neighbours.half_avae.state import HalfState
 from causalvae.spec.system_section import HalfAvaeObjective, MixturesData
 from causalvae.spec.training import TrainSpec
+from causalvae.training.carries import measure_carries
 from causalvae.training.checkpoints import describe_data, read_checkpoint
 from causalvae.training.evaluation import evaluate
 from causalvae.training.log import Row
-from causalvae.training.loop import TrainProgress, TrainResult, learning_rate, take_steps
+from causalvae.training.loop import PAIRS, TrainProgress, TrainResult, learning_rate, take_steps
+from causalvae.training.metadata import describe_weights
 from causalvae.training.state import seed_of
 
 # A trial is judged by its mean loss over its last steps.
@@ -138,17 +139,8 @@ def _described(spec: TrainSpec, dataset: MixturesDataset) -> dict[str, object]:
 
 def _result(spec: TrainSpec, vae: VAE, dataset: MixturesDataset, seconds: float, last: Row | None) -> TrainResult:
     found = evaluate(vae, dataset.inputs(dataset.all_rows))
-    metadata = {
-        "format": "causalvae/weights-v1",
-        "training_spec": json.dumps({**spec.record, "model": _described(spec, dataset)}, sort_keys=True),
-        "input_shape": json.dumps(list(vae.input_shape)),
-        "seconds": str(round(seconds)),
-        "images": f"{found.samples} samples, all of those that were trained on",
-        "reconstruction_nats": str(round(found.reconstruction, 3)),
-        "kl_nats": json.dumps(found.kl),
-        "sigma": f"{float(vae.log_sigma.detach().exp()):.6g}",
-        "loss_terms": json.dumps(last or {}),
-        "torch": torch.__version__,
-        "device": "cpu",
-    }
-    return TrainResult(vae, found.reconstruction, found.kl, seconds, metadata)
+    carries = measure_carries(vae, dataset, pairs=PAIRS, seed=spec.seed)
+    record = {**spec.record, "model": _described(spec, dataset)}
+    images = f"{found.samples} samples, all of those that were trained on"
+    metadata = describe_weights(record, vae, found, carries, images, seconds, last)
+    return TrainResult(vae, found.reconstruction, found.kl, carries, seconds, metadata)

@@ -1,0 +1,145 @@
+"""Measures which latents of a trained network carry which factors of its data."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from causalvae.data.dataset import Dataset, as_finite
+from causalvae.data.factors import IntArray
+from causalvae.data.pairs import draw_pairs
+from causalvae.errors import CausalVAEError
+from causalvae.models.card import Carries
+from causalvae.models.vae import VAE
+from causalvae.training.batches import is_held_out
+
+_ROWS = 64
+# Of data without end, that many pairs at most are drawn to find those that are held out.
+_MOST_DRAWN = 2**17
+_DIGITS = 4
+
+
+def measure_carries(
+    vae: VAE, dataset: Dataset, *, pairs: int, seed: int, held_out: float = 0.0, device: torch.device | None = None
+) -> tuple[Carries, ...]:
+    """What each latent carries, factor by factor, over pairs of samples that differ in one factor alone.
+
+    Parameters
+    ----------
+    vae : VAE
+        Run in evaluation mode; it is left in the mode that it was in.
+    dataset : Dataset
+        Factors are set by `Dataset.intervene`, all others held.
+    pairs : int
+        Pairs of each factor that are asked for; finite data may have fewer.
+    seed : int
+        Of the pairs.
+    held_out : float
+        The share of the data that was not trained on. Both samples of a pair are of this part where the data are
+        finite; of data without end the first is, and the second is made from it by do(factor).
+    device : torch.device, optional
+        Where the network is.
+
+    Returns
+    -------
+    tuple of Carries
+        One a factor, in the data's order, shares rounded to 4 digits. Empty for data without factors, and for data
+        of which no factor has pairs, such as tables that do not hold every combination of their factors.
+
+    Notes
+    -----
+    Latents are patched where they enter the decoder, behind a latent layer where there is one, as ``latent[i]`` is in
+    an analysis. Of a latent that is a map, latent i is channel i at all positions. A decoder that reads the input as
+    well gets the first sample's wherever latents are patched, so what passes beside the latent is in no share.
+    """
+    within = None
+    finite = as_finite(dataset)
+    if held_out and finite is not None:
+        numbers = np.arange(finite.size or 0)
+        within = numbers[is_held_out(finite.rows_at(numbers), held_out)]
+    was_training = vae.training
+    vae.eval()
+    found = []
+    for factor in dataset.space.names:
+        base, counterfactual = _draw(dataset, factor, pairs, seed, held_out, within)
+        explained, shares = measure_pairs(vae, base, counterfactual, device)
+        found.append(Carries(factor, len(base), explained, shares))
+    vae.train(was_training)
+    return tuple(found) if any(each.pairs for each in found) else ()
+
+
+@torch.no_grad()
+def measure_pairs(
+    vae: VAE, base: Tensor, counterfactual: Tensor, device: torch.device | None = None
+) -> tuple[float | None, tuple[float, ...] | None]:
+    """The share of the data's change that `vae` reproduces, and the share of its own that each latent carries.
+
+    Parameters
+    ----------
+    vae : VAE
+        In evaluation mode.
+    base, counterfactual : Tensor, shape (n, *input_shape)
+        Pairs of inputs.
+    device : torch.device, optional
+        Where the network is.
+
+    Returns
+    -------
+    explained : float or None
+    shares : tuple of float or None
+        As `Carries` has them.
+    """
+    if not len(base):
+        return None, None
+    of_data = of_both = of_output = 0.0
+    passed = [0.0] * vae.latent_dim
+    for part, other_part in zip(base.split(_ROWS), counterfactual.split(_ROWS), strict=True):
+        x, other = part.to(device), other_part.to(device)
+        z, other_z = (vae.pass_on(vae.encode(each).mean) for each in (x, other))
+        y = vae.decode(z, x)
+        dx = vae.target(other) - vae.target(x)
+        dy = vae.decode(other_z, other) - y
+        of_data += _dot(dx, dx)
+        of_both += _dot(dy, dx)
+        of_output += _dot(dy, dy)
+        for latent in range(vae.latent_dim):
+            patched = z.clone()
+            patched[:, latent] = other_z[:, latent]
+            passed[latent] += _dot(vae.decode(patched, x) - y, dy)
+    shares = [_ratio(each, of_output) for each in passed]
+    known = tuple(share for share in shares if share is not None)
+    return _ratio(of_both, of_data), known if len(known) == len(shares) else None
+
+
+def _draw(
+    dataset: Dataset, factor: str, pairs: int, seed: int, held_out: float, within: IntArray | None
+) -> tuple[Tensor, Tensor]:
+    """Both sides of the pairs of a factor; none where the data does not tell what its samples would have been."""
+    endless = held_out > 0.0 and dataset.size is None
+    # Twice as many as are needed on average.
+    drawn = min(math.ceil(2 * pairs / held_out), _MOST_DRAWN) if endless else pairs
+    try:
+        found = draw_pairs(dataset, factor=factor, samples=drawn, seed=seed, within=within)
+        base, counterfactual = found.base, found.counterfactual
+        if endless:
+            new = is_held_out(base, held_out)
+            base, counterfactual = base[new], counterfactual[new]
+        if len(base):
+            return dataset.inputs(base[:pairs]), dataset.inputs(counterfactual[:pairs])
+    except CausalVAEError:
+        # The weights of a long training must not be lost where a factor cannot be set.
+        pass
+    none = torch.empty(0, *dataset.input_shape)
+    return none, none
+
+
+def _dot(left: Tensor, right: Tensor) -> float:
+    return float((left.double() * right.double()).sum())
+
+
+def _ratio(part: float, whole: float) -> float | None:
+    ratio = part / whole if whole > 0.0 else math.nan
+    return round(ratio, _DIGITS) if math.isfinite(ratio) else None
