@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 from safetensors import safe_open
 
 from causalvae.models.card import read_card
+from causalvae.spec.training import Supervision
 
 BUILTIN = Path(str(resources.files("causalvae.models") / "builtin"))
 
@@ -29,13 +31,19 @@ def table(folder: Path = BUILTIN) -> str:
         rows.append(
             f"| `builtin://{path.stem}` "
             f"| {spec['model']['architecture']}, {_data(spec['data'])}: {spec['objective']['name']}"
-            f"{f' ({options})' if options else ''} "
+            f"{f' ({options})' if options else ''}{_supervision(spec)} "
             f"| {spec['steps']:,} of {spec['batch_size']} | {int(metadata['seconds']) / 60:.0f} "
             f"| {float(metadata['reconstruction_nats']):.1f} "
             f"| {', '.join(f'z{latent} {card.kl[latent]:.1f}' for latent in card.active)} "
             f"| {card.in_words('z{}') or 'not recorded'} |"
         )
     return "\n".join(rows)
+
+
+def _supervision(spec: dict[str, Any]) -> str:
+    """Which latents were told factors in training, if any were."""
+    told = spec.get("supervision")
+    return f"; {Supervision.model_validate(told).in_words('z{}')}" if told else ""
 
 
 def _data(section: dict[str, str]) -> str:

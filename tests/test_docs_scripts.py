@@ -37,25 +37,27 @@ def script(name: str) -> ModuleType:
     return module
 
 
-def write(path: Path, card: Card, data: dict[str, Any], **more: str) -> None:
+def write(path: Path, card: Card, data: dict[str, Any], told: dict[str, Any] | None = None) -> None:
     spec = {
         "model": {"architecture": "burgess"},
         "data": data,
         "objective": {"name": "beta_tcvae", "beta": 4.0},
         "steps": 120_000,
         "batch_size": 64,
+        "supervision": told,
     }
-    metadata = {"training_spec": json.dumps(spec), "seconds": "5400", "reconstruction_nats": "41.26", **more}
+    metadata = {"training_spec": json.dumps(spec), "seconds": "5400", "reconstruction_nats": "41.26"}
     save_file({"w": torch.zeros(1)}, path, metadata={**metadata, **write_card(card)})
 
 
 def test_the_table_says_what_the_metadata_record(tmp_path: Path) -> None:
-    write(tmp_path / "b.safetensors", CARD, {"source": "scm", "world": "shapes"})
+    told = {"latents": {"x": 2, "hue": 1}, "share": 0.05}
+    write(tmp_path / "b.safetensors", CARD, {"source": "scm", "world": "shapes"}, told)
     write(tmp_path / "a.safetensors", Card(), {"source": "dsprites"})
     heading, rule, first, second = script("model_table").table(tmp_path).splitlines()
     assert [cell.strip() for cell in second.strip("|").split("|")] == [
         "`builtin://b`",
-        "burgess, scm shapes: beta_tcvae (beta 4.0)",
+        "burgess, scm shapes: beta_tcvae (beta 4.0); z2 told x, z1 told hue, of 5% of the samples",
         "120,000 of 64",
         "90",
         "41.3",

@@ -31,6 +31,7 @@ from causalvae.models.sources import open_source
 from causalvae.models.vae import VAE, Part
 from causalvae.models.weights import Weights, load_into, read_weights, trained_as
 from causalvae.spec.schema import ModelSection, SourceSection, ZooModel
+from causalvae.spec.training import Supervision
 
 
 @dataclass(frozen=True)
@@ -114,6 +115,8 @@ def load_model(
     load_into(vae, weights)
     if trained:
         facts["objective"] = ", ".join(f"{key} {value}" for key, value in trained["objective"].items())
+        if trained.get("supervision"):
+            facts["supervision"] = Supervision.model_validate(trained["supervision"]).in_words()
         minutes = int(weights.metadata["seconds"]) / 60
         facts["training"] = f"{trained['steps']} steps of {trained['batch_size']} images in {minutes:.0f} min"
     card = read_card(weights.metadata, weights.place)

@@ -19,6 +19,7 @@ from causalvae.errors import CausalVAEError
 from causalvae.files import DamagedFileError, read_sealed
 from causalvae.models.torch_file import read_torch_file
 from causalvae.spec.places import BUILTIN, builtin_names, locate
+from causalvae.spec.training import Supervision
 
 
 @dataclass(frozen=True)
@@ -293,13 +294,15 @@ def trained_as(weights: Weights) -> dict[str, Any]:
         return {}
     try:
         spec = json.loads(text)
+        if spec.get("supervision") is not None:
+            Supervision.model_validate(spec["supervision"])
         complete = not spec or (
             int(spec["model"]["latent_dim"]) > 0
             and isinstance(spec["objective"], dict)
             and {"steps", "batch_size"} <= spec.keys()
             and int(weights.metadata["seconds"]) >= 0
         )
-    except (ValueError, TypeError, LookupError, RecursionError, OverflowError):
+    except (ValueError, TypeError, AttributeError, LookupError, RecursionError, OverflowError):
         complete = False
     if not complete or not isinstance(spec, dict):
         raise CausalVAEError(

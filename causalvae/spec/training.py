@@ -269,6 +269,11 @@ class Supervision(_Section):
     )
     sd: PositiveFloat = Field(default=0.1, description="Standard deviation of a label about the latent's mean.")
 
+    def in_words(self, latent: str = "latent[{}]") -> str:
+        """Such as ``latent[0] told scale, latent[1] told x, of 5% of the samples``; `latent` is a format of numbers."""
+        told = ", ".join(f"{latent.format(number)} told {factor}" for factor, number in self.latents.items())
+        return f"{told}, of {100 * self.share:.3g}% of the samples"
+
 
 class Optimiser(_Section):
     """Adam, with the learning rate falling to `final` times its start along a half cosine."""

@@ -252,6 +252,20 @@ def test_a_garbled_training_record_is_refused(text: str, tmp_path: Path) -> None
     assert "training_spec" in caught.value.message
 
 
+@pytest.mark.parametrize(
+    ("supervision", "readable"), [({"latents": {"x": 1}}, True), (None, True), (7, False), ({"latents": {}}, False)]
+)
+def test_a_record_of_supervision_is_read_or_refused(supervision: object, readable: bool) -> None:
+    spec = {"model": {"latent_dim": 3}, "objective": {}, "steps": 7, "batch_size": 2, "supervision": supervision}
+    weights = Weights({}, {"training_spec": json.dumps(spec), "seconds": "1"}, "w.safetensors")
+    if readable:
+        assert trained_as(weights) == spec
+        return
+    with pytest.raises(CausalVAEError) as caught:
+        trained_as(weights)
+    assert caught.value.code == "CV102"
+
+
 class Masked(nn.Module):
     """A layer with a mask as attention layers keep it: infinite where nothing is to be attended to."""
 

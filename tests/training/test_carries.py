@@ -301,7 +301,7 @@ def test_training_writes_what_each_latent_carries(tmp_path: Path) -> None:
 
 
 def test_a_loaded_network_says_what_its_latents_carry_and_older_weights_load_without(tmp_path: Path) -> None:
-    result = train(table_spec(), tmp_path)
+    result = train(table_spec(supervision={"latents": {"dose": 1}, "share": 0.25}), tmp_path)
     state = {name: value.contiguous() for name, value in result.vae.state_dict().items()}
     older = {name: text for name, text in result.metadata.items() if name not in ("active_latents", "carries")}
     save_file(state, tmp_path / "new.safetensors", metadata=result.metadata)
@@ -312,6 +312,7 @@ def test_a_loaded_network_says_what_its_latents_carry_and_older_weights_load_wit
     )
     assert new["what latents carry"] == "; ".join(each.in_words() for each in result.carries)
     assert "what latents carry" not in old
+    assert new["supervision"] == "latent[1] told dose, of 25% of the samples"
     assert new["active latents"] == old["active latents"]
     assert new["digest"] == old["digest"]
 
