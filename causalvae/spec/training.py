@@ -252,7 +252,7 @@ Objective = Annotated[
 
 
 class Supervision(_Section):
-    """Latents that are told factors of some samples: the objective gains (mean - label)^2 / (2 sd^2) for each.
+    """Latents that are told factors of some samples: the objective gains (z - label)^2 / (2 sd^2) for each.
 
     Locatello et al. 2020 (arXiv 1905.01258) add such a term for a few labelled samples. Labels are the factors' values,
     standardised over the data.
@@ -267,7 +267,7 @@ class Supervision(_Section):
         le=1.0,
         description="Share of the data's samples that have labels; which these are depends on the data alone.",
     )
-    sd: PositiveFloat = Field(default=0.1, description="Standard deviation of a label about the latent's mean.")
+    sd: PositiveFloat = Field(default=0.1, description="Standard deviation of a label about the latent.")
 
     def in_words(self, latent: str = "latent[{}]") -> str:
         """Such as ``latent[0] told scale, latent[1] told x, of 5% of the samples``; `latent` is a format of numbers."""

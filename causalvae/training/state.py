@@ -83,7 +83,7 @@ class TrainState:
         reconstruction = reconstruction_nll(self.vae, self.vae.decode_raw(latent, x), x)
         objective = self._spec.objective
         terms = objective_terms(objective, reconstruction, posterior, z, step, self._dataset_size, prior, latent=latent)
-        self._supervise(terms, posterior, labels)
+        self._supervise(terms, z, labels)
         self._descend(terms["loss"])
         return terms | learn_codebook(self.vae, objective, z, source)
 
@@ -102,7 +102,7 @@ class TrainState:
             self._dataset_size,
             joint_logits=discriminator(z),
         )
-        self._supervise(terms, posterior, None if labels is None else labels[:half])
+        self._supervise(terms, z, None if labels is None else labels[:half])
         with torch.no_grad():
             product = permute_dimensions(_sample(self.vae.encode(x[half:]), source), source)
         self._descend(terms["loss"])
@@ -114,12 +114,12 @@ class TrainState:
         terms["discriminator"] = loss
         return terms
 
-    def _supervise(self, terms: Terms, posterior: Posterior, labels: Tensor | None) -> None:
+    def _supervise(self, terms: Terms, z: Tensor, labels: Tensor | None) -> None:
         """Add to the terms what latents that are told factors miss them by."""
         supervision = self._spec.supervision
         if supervision is None or labels is None:
             return
-        told = posterior.mean[:, list(supervision.latents.values())]
+        told = z[:, list(supervision.latents.values())]
         terms["supervision"] = label_nll(told, labels.to(self._device), supervision.sd)
         terms["loss"] = terms["loss"] + terms["supervision"]
 

@@ -78,13 +78,16 @@ class Labels:
         return np.array(self._dataset.values(rows)[:, self._columns], dtype=np.float64)
 
 
-def label_nll(mean: Tensor, labels: Tensor, sd: float) -> Tensor:
-    """-log N(label; mean, sd^2) without its constant, summed over factors, averaged over samples that have labels.
+def label_nll(z: Tensor, labels: Tensor, sd: float) -> Tensor:
+    """-log N(label; z, sd^2) without its constant, summed over factors, averaged over samples that have labels.
+
+    It is taken at a sample of the posterior. At the mean alone the posterior could stay wide: the latent's mean would
+    follow its factor, and the decoder would read the factor elsewhere.
 
     Parameters
     ----------
-    mean : Tensor, shape (batch, n_factors)
-        Posterior means of the latents that are told the factors.
+    z : Tensor, shape (batch, n_factors)
+        Samples of the latents that are told the factors.
     labels : Tensor, shape (batch, n_factors)
         A row of nan where a sample has none.
     sd : float
@@ -101,5 +104,5 @@ def label_nll(mean: Tensor, labels: Tensor, sd: float) -> Tensor:
     2.0
     """
     known = ~labels.isnan().any(dim=1)
-    squares = (mean[known] - labels[known]).square().sum()
+    squares = (z[known] - labels[known]).square().sum()
     return squares / (2.0 * sd**2 * max(1, int(known.sum())))

@@ -23,13 +23,13 @@ def told(**changes: Any) -> dict[str, Any]:
 
 
 def test_the_term_is_a_gaussian_log_likelihood_without_its_constant() -> None:
-    mean = torch.tensor([[0.3, -1.0], [9.0, 9.0], [0.5, 2.0]])
+    z = torch.tensor([[0.3, -1.0], [9.0, 9.0], [0.5, 2.0]])
     labels = torch.tensor([[0.1, -1.5], [torch.nan, torch.nan], [0.5, 1.0]])
-    normal = torch.distributions.Normal(mean[[0, 2]], 0.25)
+    normal = torch.distributions.Normal(z[[0, 2]], 0.25)
     constant = np.log(0.25 * np.sqrt(2 * np.pi))
     by_hand = (-normal.log_prob(labels[[0, 2]]) - constant).sum(1).mean()
-    assert float(label_nll(mean, labels, 0.25)) == pytest.approx(float(by_hand), rel=1e-6)
-    assert float(label_nll(mean, torch.full((3, 2), torch.nan), 0.25)) == 0.0
+    assert float(label_nll(z, labels, 0.25)) == pytest.approx(float(by_hand), rel=1e-6)
+    assert float(label_nll(z, torch.full((3, 2), torch.nan), 0.25)) == 0.0
 
 
 def test_labels_are_standardised_and_only_a_share_of_samples_has_them() -> None:
@@ -52,10 +52,13 @@ def test_latents_learn_the_factors_that_they_are_told(tmp_path: Path) -> None:
     rows = dataset.draw(500, np.random.default_rng(4))
     values = dataset.values(rows)
     with torch.no_grad():
-        mean = found.vae.encode(dataset.inputs(rows)).mean.numpy()
+        posterior = found.vae.encode(dataset.inputs(rows))
+        mean, sd = posterior.mean.numpy(), (0.5 * posterior.logvar).exp().numpy()
     for factor, latent in told()["latents"].items():
         column = values[:, dataset.space.position(factor)]
         assert np.corrcoef(mean[:, latent], column)[0, 1] > 0.97
+        # The sample is told, not the mean alone: a wide posterior would leave the factor to other latents.
+        assert sd[:, latent].mean() < 0.3
 
 
 def test_a_discriminator_s_objective_is_supervised_too_and_resumes(tmp_path: Path) -> None:
