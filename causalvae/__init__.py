@@ -17,8 +17,8 @@ if TYPE_CHECKING:
         execute,
         explain,
         forecast,
-        list_components,
-        list_unused_parameters,
+        open,
+        open_session,
         run,
         run_spec,
         train,
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from causalvae.comparing import CompareOutcome, compare
     from causalvae.errors import CausalVAEError
     from causalvae.outcome import RunOutcome, load_run
+    from causalvae.session import Session
     from causalvae.spec import load_spec
     from causalvae.studying import StudyOutcome, run_study
     from causalvae.trust import allow_code
@@ -39,8 +40,8 @@ _HOMES = {
         "execute",
         "explain",
         "forecast",
-        "list_components",
-        "list_unused_parameters",
+        "open",
+        "open_session",
         "run",
         "run_spec",
         "train",
@@ -49,6 +50,7 @@ _HOMES = {
     "causalvae.comparing": ("CompareOutcome", "compare"),
     "causalvae.errors": ("CausalVAEError",),
     "causalvae.outcome": ("RunOutcome", "load_run"),
+    "causalvae.session": ("Session",),
     "causalvae.spec": ("load_spec",),
     "causalvae.studying": ("StudyOutcome", "run_study"),
     "causalvae.trust": ("allow_code",),
@@ -59,6 +61,7 @@ __all__ = [
     "CausalVAEError",
     "CompareOutcome",
     "RunOutcome",
+    "Session",
     "StudyOutcome",
     "TrainOutcome",
     "allow_code",
@@ -68,10 +71,10 @@ __all__ = [
     "execute",
     "explain",
     "forecast",
-    "list_components",
-    "list_unused_parameters",
     "load_run",
     "load_spec",
+    "open",
+    "open_session",
     "run",
     "run_spec",
     "run_study",

@@ -1,18 +1,14 @@
-"""The public functions, in the order of a run."""
+"""The public functions, in the order of a run: open, compile, execute, analyse, write."""
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import os
-import platform
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 from causalvae.alignment.assess import assess
 from causalvae.boundary import coded
@@ -41,59 +37,48 @@ from causalvae.engine.measurements import Measurements
 from causalvae.engine.progress import OnProgress, Progress, ignore_progress, one_step
 from causalvae.engine.runner import PlanRunner
 from causalvae.engine.workers import single_threaded_kernels
+from causalvae.facts import data_facts, execution_facts, graph_summary, model_facts, provenance, traversal_strips
 from causalvae.files import UNSEALED, make_folder, remove_stale, seal, write_file, write_json
-from causalvae.finding import FoundLatents
 from causalvae.metrics import find_metrics, perturbed_owners
 from causalvae.models.card import Carries
-from causalvae.models.components import Site
 from causalvae.models.loading import randomise
 from causalvae.outcome import RunOutcome, load_run
 from causalvae.plan.compile import compile_spec
 from causalvae.plan.resolve import Resolver
 from causalvae.plan.restrict import restrict
 from causalvae.plan.types import Cohort, Plan, Role
-from causalvae.readouts import check_readouts, measure
+from causalvae.readouts import check_readouts
+from causalvae.readouts.types import ReadoutCheck
 from causalvae.report import write_report
 from causalvae.report.answer import answer_words, question_words
 from causalvae.report.sample_tables import short_words
-from causalvae.results import CostRow, GraphSummary, Results, SampleFacts, TraversalStrip
-from causalvae.samples import find_samples, split_facts
+from causalvae.results import CostRow, Results
+from causalvae.samples import find_samples
 from causalvae.scoring import find_scores
+from causalvae.session import Session, open_session
 from causalvae.spec import load_spec, load_train_spec, open_spec, write_resolved
 from causalvae.spec.schema import Spec
 from causalvae.spec.training import TrainSpec
-from causalvae.spec.whole_output import WholeOutput
 from causalvae.training.loop import TrainProgress, TrainResult
 from causalvae.training.loop import train as _train
 from causalvae.trust import refuse_code
-from causalvae.workspace import Workspace, open_workspace
 
 _CONTROL_PAIRS = 64
 _READOUT_SAMPLES = 1000
-_LIBRARIES = (
-    "causalvae",
-    "torch",
-    "numpy",
-    "pandas",
-    "networkx",
-    "dowhy",
-    "pgmpy",
-    "scipy",
-    "scikit-learn",
-    "pydantic",
-)
 
 __all__ = [
     "RunOutcome",
+    "Session",
     "TrainOutcome",
     "analyse",
     "compile_plan",
     "execute",
     "explain",
     "forecast",
-    "list_components",
     "load_run",
     "load_spec",
+    "open",
+    "open_session",
     "run",
     "run_spec",
     "train",
@@ -128,113 +113,93 @@ class TrainOutcome:
 
 
 @coded
-def list_components(spec: Spec, folder: str | Path, tell: OnProgress = ignore_progress) -> tuple[Site, ...]:
-    """Every addressable component of a spec's network, in the order of computation.
+def open(path: str | Path, on_progress: OnProgress = ignore_progress) -> Session:
+    """Open a spec file: load and check the network and the data that it names.
 
     Parameters
     ----------
-    spec : Spec
-    folder : str or Path
-        The spec file's folder: relative paths start here.
-    tell : callable
+    path : str or Path
+        The spec file.
+    on_progress : callable
         Called with the progress of each stage.
+
+    Raises
+    ------
+    SpecError
+        With every fault of the spec.
+    CausalVAEError
+        CV1xx for the network, CV2xx for data and readouts.
     """
-    return open_workspace(spec, Path(folder), tell).model.components.sites
-
-
-@coded
-def list_unused_parameters(spec: Spec, folder: str | Path, tell: OnProgress = ignore_progress) -> tuple[str, ...]:
-    """Names of the parameters of a spec's network that neither encoding nor decoding uses, so that no address names.
-
-    Parameters
-    ----------
-    spec : Spec
-    folder : str or Path
-        The spec file's folder: relative paths start here.
-    tell : callable
-        Called with the progress of each stage.
-    """
-    return open_workspace(spec, Path(folder), tell).model.unused
+    return open_session(*open_spec(path), on_progress)
 
 
 @coded
 def compile_plan(
-    spec: Spec, folder: str | Path, passes: tuple[str, ...] | None = None, tell: OnProgress = ignore_progress
+    session: Session, passes: tuple[str, ...] | None = None, on_progress: OnProgress = ignore_progress
 ) -> Plan:
-    """Compile a spec into a plan without running it.
+    """Compile a session's spec into a plan without running it.
 
     Parameters
     ----------
-    spec : Spec
-    folder : str or Path
-        The spec file's folder.
+    session : Session
     passes : tuple of str, optional
         The optimiser's passes to apply; all where omitted.
-    tell : callable
+    on_progress : callable
         Called with the progress of each stage.
     """
-    workspace = open_workspace(spec, Path(folder), tell)
-    components, space = workspace.model.components, workspace.dataset.space
-    without = workspace.spec.model_copy(update={"hypotheses": (), "interventions": ()})
+    spec, components, space = session.spec, session.model.components, session.dataset.space
+    without = spec.model_copy(update={"hypotheses": (), "interventions": ()})
     units = ActiveUnits(
-        workspace.model,
-        workspace.dataset,
-        partial(measure, workspace.readouts),
+        session.model,
+        session.dataset,
+        session.measure,
         choose_device(spec.execution.device),
         partial(compile_spec, without, components, space),
     )
-    with one_step(tell, "compiling the plan"):
-        plan = compile_spec(workspace.spec, components, space, passes, partial(_supply, workspace), units)
-    files = workspace.data_identity
+    with one_step(on_progress, "compiling the plan"):
+        plan = compile_spec(spec, components, space, passes, partial(_supply, session), units)
+    files = session.data_identity
     # Data that changes under the same name is other data: what was measured on it before is no answer.
     measures = digest([plan.measures, files]) if files else plan.measures
-    return replace(plan, spec_digest=spec.digest, measures=measures)
+    return replace(plan, spec_digest=session.declared.digest, measures=measures)
 
 
-def _supply(workspace: Workspace, cohort: Cohort) -> int:
+def _supply(session: Session, cohort: Cohort) -> int:
     """How many samples or pairs the data have for a cohort."""
-    if workspace.dataset.size is None:
+    if session.dataset.size is None:
         return cohort.samples
-    return draw_cohort(workspace.dataset, cohort, workspace.split).cohort.samples
+    return draw_cohort(session.dataset, cohort, session.split).cohort.samples
 
 
 @coded
-def forecast(spec: Spec, plan: Plan, folder: str | Path, each_pass: bool = True) -> Forecast:
+def forecast(session: Session, plan: Plan, each_pass: bool = True) -> Forecast:
     """What running a plan will cost on this machine: a few rows of every kind are run and timed.
 
     Of a screened sweep those arms are counted that a few pairs choose, and the screen's own gradients.
 
     Parameters
     ----------
-    spec : Spec
+    session : Session
     plan : Plan
-        Compiled from `spec`.
-    folder : Path
-        The spec file's folder.
+        Compiled from `session`.
     each_pass : bool
         Tell it for the plan after every pass; else only for the plan as it will be run.
     """
-    workspace = open_workspace(spec, Path(folder))
-    runner = PlanRunner(
-        plan,
-        workspace.model,
-        workspace.dataset,
-        partial(measure, workspace.readouts),
-        choose_device(spec.execution.device),
-    )
+    device = choose_device(session.spec.execution.device)
+    runner = PlanRunner(plan, session.model, session.dataset, session.measure, device)
     with single_threaded_kernels() as cores:
         return _forecast(plan, runner, cores, each_pass=each_pass)
 
 
 @coded
 def explain(
-    spec: Spec, plan: Plan, folder: str | Path, out: str | Path = "runs", tell: OnProgress = ignore_progress
+    session: Session, plan: Plan, out: str | Path = "runs", on_progress: OnProgress = ignore_progress
 ) -> Explained:
     """What running a plan will cost, pass by pass, and what it has cost where ``out`` holds a run of it."""
-    runs = Path(out) / spec.name
-    with one_step(tell, "forecasting the cost"):
-        predicted = forecast(spec, plan, folder)
-    return explain_costs(predicted, runs / spec.digest, _tables(runs, plan))
+    runs = Path(out) / session.spec.name
+    with one_step(on_progress, "forecasting the cost"):
+        predicted = forecast(session, plan)
+    return explain_costs(predicted, runs / session.declared.digest, _tables(runs, plan))
 
 
 def _tables(runs: Path, plan: Plan) -> Path:
@@ -243,41 +208,34 @@ def _tables(runs: Path, plan: Plan) -> Path:
 
 
 @coded
-def execute(
-    spec: Spec,
-    plan: Plan,
-    folder: str | Path,
-    runs: str | Path,
-    on_progress: OnProgress = ignore_progress,
-) -> Measurements:
+def execute(session: Session, plan: Plan, runs: str | Path, on_progress: OnProgress = ignore_progress) -> Measurements:
     """Run a plan; what `runs` already holds of it is not run again.
 
     Parameters
     ----------
-    spec : Spec
+    session : Session
     plan : Plan
-        Compiled from `spec`.
-    folder : Path
-        The spec file's folder.
-    runs : Path
+        Compiled from `session`.
+    runs : str or Path
         Takes the tables, in ``tables/DIGEST``: those of every spec that asks for the same are one.
     on_progress : callable
+        Called with the progress of each stage.
     """
-    _check_trust(spec)
-    workspace = open_workspace(spec, Path(folder))
+    execution = session.spec.execution
+    _check_trust(session.spec)
     runs = Path(runs)
     make_folder(_tables(runs, plan), below=runs.parent)
     measurements = execute_plan(
         plan,
-        workspace.model,
-        workspace.dataset,
-        partial(measure, workspace.readouts),
-        _tables(Path(runs), plan),
-        spec.execution.device,
+        session.model,
+        session.dataset,
+        session.measure,
+        _tables(runs, plan),
+        execution.device,
         on_progress,
-        open_backend(spec.execution.backend, spec.execution.address),
+        open_backend(execution.backend, execution.address),
     )
-    return measurements.with_periods(workspace.periods, workspace.affines)
+    return measurements.with_periods(session.periods, session.affines)
 
 
 def _check_trust(spec: Spec) -> None:
@@ -286,140 +244,84 @@ def _check_trust(spec: Spec) -> None:
         refuse_code(f"execution.address: {spec.execution.address}, a cluster that is sent code", "execution.address")
 
 
-def _execute_randomised(workspace: Workspace, plan: Plan, runs: Path) -> Measurements | None:
+def _execute_randomised(session: Session, plan: Plan, runs: Path) -> Measurements | None:
     """The hypotheses' circuits and the latent perturbations on a randomly initialised copy of the network."""
-    spec = workspace.spec
+    spec = session.spec
     owners = (*(f"hypothesis:{hypothesis.name}" for hypothesis in spec.hypotheses), *perturbed_owners(plan))
     if not spec.execution.controls or not owners:
         return None
-    model = randomise(workspace.model, spec.execution.seed)
+    model = randomise(session.model, spec.execution.seed)
     weights = f"{plan.model_digest}, drawn anew with seed {spec.execution.seed}"
     roles: tuple[Role, ...] = ("base", "counterfactual", "sufficiency", "necessity", "perturbation")
     randomised = replace(restrict(plan, owners, roles, _CONTROL_PAIRS), model_digest=weights)
     make_folder(_tables(runs, randomised), below=runs.parent)
     measurements = execute_plan(
-        randomised,
-        model,
-        workspace.dataset,
-        partial(measure, workspace.readouts),
-        _tables(runs, randomised),
-        spec.execution.device,
+        randomised, model, session.dataset, session.measure, _tables(runs, randomised), spec.execution.device
     )
-    return measurements.with_periods(workspace.periods, workspace.affines)
+    return measurements.with_periods(session.periods, session.affines)
 
 
 @coded
 def analyse(
-    spec: Spec,
-    plan: Plan,
+    session: Session,
     measurements: Measurements,
-    folder: str | Path,
     randomised: Measurements | None = None,
-    on_progress: OnProgress = ignore_progress,
     scores: ScoreReport | None = None,
+    on_progress: OnProgress = ignore_progress,
 ) -> Results:
     """From measurements to effects, verdicts and alignment.
 
     Parameters
     ----------
-    spec : Spec
-    plan : Plan
+    session : Session
     measurements : Measurements
-        The answer to `plan`.
-    folder : Path
-        The spec file's folder.
+        The answer to a plan that was compiled from `session`.
     randomised : Measurements, optional
         Of the hypotheses' treatments and the latent perturbations on a randomly initialised copy.
-    on_progress : callable
     scores : ScoreReport, optional
         Classical scores of the network, which no measurement of the plan gives.
+    on_progress : callable
+        Called with the progress of each stage.
     """
-    workspace = open_workspace(spec, Path(folder))
-    declared, spec = spec, workspace.spec
-    readouts, dataset, model = workspace.readouts, workspace.dataset, workspace.model
-    periods = workspace.periods
-    units = {name: readout.unit for name, readout in readouts.items()} | dict.fromkeys(
-        plan.latent_attributes, "units of the latent"
-    )
-    whole = WholeOutput.of(model.graph.shape(model.graph.outputs["output"]))
-
+    spec, plan, graph, whole, periods = session.spec, measurements.plan, session.graph, session.whole, session.periods
+    units = session.units | dict.fromkeys(plan.latent_attributes, "units of the latent")
     effects = estimate_effects(spec, plan, measurements, whole, periods, units, _as_progress(on_progress))
     with one_step(on_progress, "metrics of the latents"):
-        metrics = find_metrics(workspace, plan, measurements, randomised, whole, units)
+        metrics = find_metrics(session, plan, measurements, randomised, whole, units)
     with one_step(on_progress, "verdicts"):
-        verdicts = judge(spec, plan, measurements, workspace.graph, periods, whole)
-    labels = {
-        factor.name: dict(zip(factor.values, factor.labels, strict=True))
-        for factor in dataset.space.factors
-        if factor.labels
-    }
-    alignment = assess(workspace.completed(spec), plan, measurements, workspace.graph, periods, on_progress, labels)
-    rows = draw_samples(dataset, _READOUT_SAMPLES, spec.data.seed, workspace.split.within(dataset, "test"))
+        verdicts = judge(spec, plan, measurements, graph, periods, whole)
+    alignment = assess(session.completed_spec, plan, measurements, graph, periods, on_progress, session.labels)
     with one_step(on_progress, "checking the readouts"):
-        checks = check_readouts(dataset, readouts, model.vae, rows, model.vae.target)
-    controls = control_checks(spec, measurements, randomised, workspace.check, periods, whole)
-    factors = Resolver(spec, model.components).mapped_latents()
-    latents = summarise_latents(measurements, factors)
-    manifest = measurements.manifest
-    samples = find_samples(workspace, plan)
-    split = split_facts(dataset, workspace.split)
+        readouts = _check_readouts(session)
+    controls = control_checks(spec, measurements, randomised, session.check, periods, whole)
+    latents = summarise_latents(measurements, Resolver(spec, session.model.components).mapped_latents())
+    samples = find_samples(session, plan)
+    estimates = (*effects.estimates, *metrics.estimates)
     return Results(
         name=spec.name,
         description=spec.description,
         whole=whole,
         question=question_words(spec),
-        answer=answer_words(
-            verdicts,
-            alignment,
-            (*effects.estimates, *metrics.estimates),
-            metrics.units,
-            bool(spec.graph.edge_pairs),
-        ),
+        answer=answer_words(verdicts, alignment, estimates, metrics.units, bool(spec.graph.edge_pairs)),
         verdicts=verdicts,
-        estimates=(*effects.estimates, *metrics.estimates),
+        estimates=estimates,
         refutations=effects.refutations,
         alignment=alignment,
-        graph=GraphSummary(
-            factors=tuple(spec.graph.factors),
-            attributes=tuple(spec.graph.attributes),
-            edges=spec.graph.edge_pairs,
-            mapping={node: section.components or () for node, section in spec.mapping.items()},
-            vectors={name: section.components for name, section in spec.graph.vectors.items()},
-        ),
-        readouts=checks,
+        graph=graph_summary(spec),
+        readouts=readouts,
         controls=controls,
-        traversals=_strips(plan, measurements),
+        traversals=traversal_strips(measurements),
         latents=latents,
-        model={
-            **model.facts,
-            "reconstruction (nats a sample)": round(workspace.check.reconstruction, 2),
-            **({} if workspace.check.kl is None else {"KL (nats a sample)": round(workspace.check.kl, 2)}),
-            **{f"found for {node}": _found_words(found) for node, found in workspace.found.items()},
-        },
-        data={**dataset.describe(), "pairs a treatment": _pairs_words(samples), "seed": spec.data.seed},
+        model=model_facts(session),
+        data=data_facts(session, samples),
         samples=samples,
-        execution={
-            "device": manifest["device"],
-            "threads": manifest["threads"],
-            "rows, clean runs included": manifest["rows"],
-            "patched rows run": manifest["rows_run"],
-            "patched rows left out (dead)": manifest["rows_dead"],
-            "rows at once": manifest["batch_rows"],
-            "seconds": round(manifest["seconds"], 1),
-            "passes": ", ".join(record.name for record in plan.passes),
-        },
-        manifest={
-            "spec digest": declared.digest,
-            "plan digest": plan.digest,
-            "tables digest": plan.tables_digest,
-            "model digest": plan.model_digest,
-            "seed": spec.execution.seed,
-            **({"split": split} if split else {}),
-            "python": platform.python_version(),
-            "platform": f"{platform.system()} {platform.machine()}",
-            **{library: version(library) for library in _LIBRARIES},
-        },
-        warnings=(*warn(controls, checks, latents, model.unused), *effects.warnings, *short_words(samples)),
+        execution=execution_facts(measurements),
+        manifest=provenance(session, plan),
+        warnings=(
+            *warn(controls, readouts, latents, session.unused_parameters),
+            *effects.warnings,
+            *short_words(samples),
+        ),
         screens=effects.screens,
         units=metrics.units,
         metrics=metrics.rows,
@@ -427,6 +329,14 @@ def analyse(
         arrows=effects.arrows,
         scores=scores,
     )
+
+
+def _check_readouts(session: Session) -> tuple[ReadoutCheck, ...]:
+    """Each readout against the factors' true values, on samples to test on."""
+    within = session.split.within(session.dataset, "test")
+    rows = draw_samples(session.dataset, _READOUT_SAMPLES, session.spec.data.seed, within)
+    vae = session.model.vae
+    return check_readouts(session.dataset, session.readouts, vae, rows, vae.target)
 
 
 @coded
@@ -454,50 +364,63 @@ def run(path: str | Path, out: str | Path = "runs", on_progress: OnProgress | No
 
 @coded
 def run_spec(
-    spec: Spec, folder: str | Path, out: str | Path = "runs", tell: OnProgress = ignore_progress
+    spec: Spec, folder: str | Path, out: str | Path = "runs", on_progress: OnProgress = ignore_progress
 ) -> RunOutcome:
     """A spec from value to report, as `run`; relative paths start at `folder`."""
     began = time.perf_counter()
     _check_trust(spec)
-    folder, out = Path(folder), Path(out)
-    plan = compile_plan(spec, folder, tell=tell)
-    runs = out / spec.name
-    run_folder = runs / spec.digest
-    make_folder(run_folder, below=out)
-    remove_stale(run_folder)
+    session = open_session(spec, folder, on_progress)
+    plan = compile_plan(session, on_progress=on_progress)
+    runs = Path(out) / spec.name
+    resolved = _claim_folder(session, Path(out))
+    with one_step(on_progress, "forecasting the cost"):
+        predicted = _predict(session, plan, _tables(runs, plan))
+    measurements = execute(session, plan, runs, on_progress)
+    with one_step(on_progress, "random copy"):
+        randomised = _execute_randomised(session, plan, runs)
+    scores = find_scores(session, runs / "scores", on_progress)
+    results = analyse(session, measurements, randomised, scores, on_progress)
+    results = _with_costs(results, predicted, measured_rows(_tables(runs, plan)), time.perf_counter() - began)
+    # The JSON is always there, so that any report can be rendered again.
+    with one_step(on_progress, "report"):
+        reports = write_report(results, resolved.parent, tuple(dict.fromkeys((*spec.report.formats, "json"))))
+    files = {resolved.name: hashlib.sha256(resolved.read_bytes()).hexdigest()}
+    write_json({**results.manifest, **results.execution, "files": files}, resolved.parent / "manifest.json")
+    return RunOutcome(results, resolved.parent, reports)
+
+
+def _claim_folder(session: Session, out: Path) -> Path:
+    """Make the folder of a session's run and write its spec there; gives the spec's path."""
+    spec = session.declared
+    folder = out / spec.name / spec.digest
+    make_folder(folder, below=out)
+    remove_stale(folder)
     # Relative paths start where they did, so that the folder's own spec runs again.
-    resolved = write_resolved(spec, os.path.relpath(folder.resolve(), run_folder.resolve()))
-    write_file(run_folder / "spec.yaml", resolved)
-    with one_step(tell, "forecasting the cost"):
-        predicted = _predict(spec, plan, folder, _tables(runs, plan))
-    measurements = execute(spec, plan, folder, runs, tell)
-    workspace = open_workspace(spec, folder)
-    with one_step(tell, "random copy"):
-        randomised = _execute_randomised(workspace, plan, runs)
-    scores = find_scores(workspace, plan.model_digest, runs / "scores", tell)
-    results = analyse(spec, plan, measurements, folder, randomised, tell, scores)
-    costs = side_by_side(predicted, measured_rows(_tables(runs, plan)))
+    text = write_resolved(spec, os.path.relpath(session.folder, folder.resolve()))
+    write_file(folder / "spec.yaml", text)
+    return folder / "spec.yaml"
+
+
+def _with_costs(
+    results: Results, predicted: tuple[CostRow, ...], measured: tuple[CostRow, ...], seconds: float
+) -> Results:
+    """The same results with what the run was expected to cost, and what it cost."""
+    costs = side_by_side(predicted, measured)
     execution = {
         **results.execution,
         "seconds of one core, predicted": round(sum(row.predicted_seconds or 0.0 for row in costs), 1),
         "seconds of one core, measured": round(sum(row.seconds or 0.0 for row in costs), 1),
-        "seconds in all": round(time.perf_counter() - began, 1),
+        "seconds in all": round(seconds, 1),
     }
-    results = replace(results, execution=execution, costs=costs)
-    # The JSON is always there, so that any report can be rendered again.
-    with one_step(tell, "report"):
-        reports = write_report(results, run_folder, tuple(dict.fromkeys((*spec.report.formats, "json"))))
-    files = {"spec.yaml": hashlib.sha256(resolved.encode()).hexdigest()}
-    write_json({**results.manifest, **results.execution, "files": files}, run_folder / "manifest.json")
-    return RunOutcome(results, run_folder, reports)
+    return replace(results, execution=execution, costs=costs)
 
 
-def _predict(spec: Spec, plan: Plan, folder: Path, tables: Path) -> tuple[CostRow, ...]:
+def _predict(session: Session, plan: Plan, tables: Path) -> tuple[CostRow, ...]:
     """The forecast of a run, made when it is first started and kept beside its tables for when it goes on."""
     kept = kept_prediction(tables)
     if kept is not None:
         return kept
-    rows = predicted_rows(forecast(spec, plan, folder, each_pass=False))
+    rows = predicted_rows(forecast(session, plan, each_pass=False))
     make_folder(tables, below=tables.parents[2])
     keep_prediction(rows, tables)
     return rows
@@ -559,25 +482,3 @@ def _write_weights(result: TrainResult, folder: Path, name: str) -> Path:
 
 def _as_progress(on_progress: OnProgress) -> Callable[[str, int, int, str], None]:
     return lambda stage, done, total, unit: on_progress(Progress(stage, done, total, unit))
-
-
-def _found_words(found: FoundLatents) -> str:
-    listed = " and ".join(f"latent[{i}] ({found.shares[i]:.0%} of the movement)" for i in found.latents)
-    return f"{listed}, on {found.pairs} pairs that are used for nothing else"
-
-
-def _pairs_words(samples: SampleFacts) -> int | str:
-    """Pairs of the treatments; the fewest and the most where finite data have fewer of some."""
-    counts = sorted({use.used for use in samples.cohorts if use.paired})
-    if len(counts) > 1:
-        return f"{counts[0]} to {counts[-1]}"
-    return counts[0] if counts else 0
-
-
-def _strips(plan: Plan, measurements: Measurements) -> tuple[TraversalStrip, ...]:
-    strips = []
-    for number, traversal in enumerate(plan.traversals):
-        rows: Any = measurements.images[measurements.images["strip"] == number].sort_values("step")
-        images = tuple(base64.b64encode(png).decode("ascii") for png in rows["png"])
-        strips.append(TraversalStrip(traversal.label, traversal.latent, traversal.quantiles, images))
-    return tuple(strips)

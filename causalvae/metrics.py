@@ -9,8 +9,8 @@ from causalvae.effects.study import open_study
 from causalvae.engine.measurements import Measurements
 from causalvae.oracle import measure_factors
 from causalvae.plan.types import OUTPUT, Plan
+from causalvae.session import Session
 from causalvae.spec.whole_output import WholeOutput
-from causalvae.workspace import Workspace
 
 # More arms than this are not run on the random copy: baselines must not cost what the run does.
 _MOST_ARMS = 1024
@@ -23,7 +23,7 @@ def perturbed_owners(plan: Plan) -> tuple[str, ...]:
 
 
 def find_metrics(
-    workspace: Workspace,
+    session: Session,
     plan: Plan,
     measurements: Measurements,
     randomised: Measurements | None,
@@ -34,7 +34,7 @@ def find_metrics(
 
     Parameters
     ----------
-    workspace : Workspace
+    session : Session
     plan : Plan
     measurements : Measurements
         The answer to `plan`.
@@ -45,10 +45,10 @@ def find_metrics(
     units : mapping
         Attribute -> its own unit.
     """
-    spec, periods = workspace.spec, workspace.periods
+    spec, periods = session.spec, session.periods
     study = open_study(spec, plan, measurements, whole, periods, units)
     copy = None
     if randomised is not None and any(randomised.plan.uses_of(owner, "perturbation") for owner in plan.compared):
         copy = open_study(spec, randomised.plan, randomised, whole, periods, units), randomised
-    oracle = measure_factors(workspace) if plan.compared and OUTPUT in plan.outputs else None
+    oracle = measure_factors(session) if plan.compared and OUTPUT in plan.outputs else None
     return measure_metrics(study, measurements, copy, oracle)

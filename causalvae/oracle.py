@@ -19,8 +19,8 @@ from causalvae.effects.modularity import graph_modularity
 from causalvae.effects.outcomes import difference, varies
 from causalvae.effects.units import OutputChanges, classify_units
 from causalvae.readouts import measure
+from causalvae.session import Session
 from causalvae.spec.whole_output import WholeOutput
-from causalvae.workspace import Workspace
 
 ORACLE_PAIRS = 64
 _SCALE_SAMPLES = 256
@@ -28,14 +28,14 @@ _LEAST_PAIRS = 2
 
 
 @torch.inference_mode()
-def measure_factors(workspace: Workspace, pairs: int = ORACLE_PAIRS) -> MetricFacts | None:
+def measure_factors(session: Session, pairs: int = ORACLE_PAIRS) -> MetricFacts | None:
     """The facts of the factors as if they were latents; None where the data can set fewer than two of them.
 
     None also where the samples to test on make no two pairs of each of them.
 
     Parameters
     ----------
-    workspace : Workspace
+    session : Session
     pairs : int
         Pairs a factor, drawn with a seed that no cohort has; equal over factors.
 
@@ -44,21 +44,19 @@ def measure_factors(workspace: Workspace, pairs: int = ORACLE_PAIRS) -> MetricFa
     A factor that is set takes another of its values, or another sample's, as the aggregate posterior of a latent that
     were this factor would have it: the change's length is its posterior-calibrated strength.
     """
-    spec, dataset = workspace.spec, workspace.dataset
+    spec, dataset = session.spec, session.dataset
     factors = [factor.name for factor in dataset.space.factors if factor.settable]
-    names = list(workspace.readouts)
+    names = list(session.readouts)
     if len(factors) < 2 or not names:
         return None
     seed = int(digest(["oracle", spec.data.seed]), 16) % 2**62
-    within = workspace.split.within(dataset, "test")
-    inputs, samples = _read(workspace, draw_samples(dataset, _SCALE_SAMPLES, seed, within))
+    within = session.split.within(dataset, "test")
+    inputs, samples = _read(session, draw_samples(dataset, _SCALE_SAMPLES, seed, within))
     output_sd = float(inputs.flatten(1).double().var(dim=0).sum().sqrt())
     sd = {
-        name: float(_spread(column, workspace.periods.get(name))) for name, column in zip(names, samples.T, strict=True)
+        name: float(_spread(column, session.periods.get(name))) for name, column in zip(names, samples.T, strict=True)
     }
-    kept = [
-        k for k, name in enumerate(names) if varies(sd[name], samples[:, k], workspace.affines.get(name, (0.0, 1.0)))
-    ]
+    kept = [k for k, name in enumerate(names) if varies(sd[name], samples[:, k], session.affines.get(name, (0.0, 1.0)))]
     every = [draw_pairs(dataset, factor=factor, samples=pairs, seed=seed, within=within) for factor in factors]
     # Finite data may have fewer pairs of one factor than of another.
     pairs = min(map(len, every))
@@ -67,10 +65,10 @@ def measure_factors(workspace: Workspace, pairs: int = ORACLE_PAIRS) -> MetricFa
     squares = np.empty((len(factors), len(kept), pairs))
     lengths, spreads = np.empty((len(factors), pairs)), np.empty((len(factors), pairs))
     for row, drawn in enumerate(every):
-        before, base = _read(workspace, drawn.base[:pairs])
-        after, other = _read(workspace, drawn.counterfactual[:pairs])
+        before, base = _read(session, drawn.base[:pairs])
+        after, other = _read(session, drawn.counterfactual[:pairs])
         for place, k in enumerate(kept):
-            change = difference(other[:, k], base[:, k], workspace.periods.get(names[k]))
+            change = difference(other[:, k], base[:, k], session.periods.get(names[k]))
             squares[row, place] = (change / sd[names[k]]) ** 2
         moved = (after - before).flatten(1).double().abs()
         lengths[row] = moved.norm(dim=1).numpy()
@@ -103,10 +101,10 @@ def measure_factors(workspace: Workspace, pairs: int = ORACLE_PAIRS) -> MetricFa
     )
 
 
-def _read(workspace: Workspace, rows: np.ndarray) -> tuple[Tensor, np.ndarray]:
+def _read(session: Session, rows: np.ndarray) -> tuple[Tensor, np.ndarray]:
     """What the network should give back of some samples, and the attributes measured on it."""
-    target = workspace.model.vae.target(workspace.dataset.inputs(rows))
-    return target, measure(workspace.readouts, target).numpy()
+    target = session.model.vae.target(session.dataset.inputs(rows))
+    return target, measure(session.readouts, target).numpy()
 
 
 def _spread(values: np.ndarray, period: float | None) -> float:

@@ -10,18 +10,18 @@ from causalvae.engine.statistics import MOMENT_KINDS, OBSERVED_KINDS
 from causalvae.plan.relays import with_inner
 from causalvae.plan.types import OBSERVED, Arm, Cohort, Plan
 from causalvae.results import GivenEstimate, SampleFacts, SampleUse
-from causalvae.workspace import Workspace
+from causalvae.session import Session
 
 
-def find_samples(workspace: Workspace, plan: Plan) -> SampleFacts:
+def find_samples(session: Session, plan: Plan) -> SampleFacts:
     """How many distinct samples support each cohort of a plan, and which fitted values its effects take as given."""
-    data = workspace.spec.data
-    asked = {OBSERVED: max(data.samples, workspace.spec.alignment.samples)}
+    data = session.spec.data
+    asked = {OBSERVED: max(data.samples, session.spec.alignment.samples)}
     uses = tuple(
         SampleUse(cohort.name, asked.get(cohort.name, data.samples), cohort.samples, cohort.treatment is not None)
         for cohort in plan.cohorts
     )
-    return SampleFacts(uses, _given(workspace.dataset, plan))
+    return SampleFacts(uses, _given(session.dataset, plan))
 
 
 def _given(dataset: Dataset, plan: Plan) -> tuple[GivenEstimate, ...]:

@@ -35,8 +35,8 @@ from causalvae.files import DamagedFileError, discard, make_folder, read_json, w
 from causalvae.models.loading import randomise
 from causalvae.models.network import channel_kl, channel_means
 from causalvae.models.vae import VAE
+from causalvae.session import Session
 from causalvae.spec.disentanglement_section import DisentanglementSection
-from causalvae.workspace import Workspace
 
 # Of the files that scores are kept in: raised whenever the same settings give other numbers.
 _VERSION = 2
@@ -70,16 +70,12 @@ def settings_of(section: DisentanglementSection, inputs_at_once: int = _AT_ONCE)
     )
 
 
-def find_scores(
-    workspace: Workspace, model_digest: str, folder: Path, on_progress: OnProgress = ignore_progress
-) -> ScoreReport | None:
+def find_scores(session: Session, folder: Path, on_progress: OnProgress = ignore_progress) -> ScoreReport | None:
     """The classical scores that a spec asks for; None where it asks for none.
 
     Parameters
     ----------
-    workspace : Workspace
-    model_digest : str
-        Of the network: other weights are another network.
+    session : Session
     folder : Path
         Takes what was measured, one file a code (the network's, the factors', the random copy's); what it holds for
         equal settings, data and weights is not measured again.
@@ -90,12 +86,12 @@ def find_scores(
     CausalVAEError
         For faults of the network or of files; data that cannot be scored are no fault, and the report says why.
     """
-    section, spec = workspace.spec.disentanglement, workspace.spec
+    section, spec = session.spec.disentanglement, session.spec
     if section is None:
         return None
-    held = workspace.spec.execution.batch_rows
+    held = session.spec.execution.batch_rows
     settings = settings_of(section, held if isinstance(held, int) else _AT_ONCE)
-    data = [spec.data.model_dump(mode="json", exclude={"samples"}), workspace.data_identity]
+    data = [spec.data.model_dump(mode="json", exclude={"samples"}), session.data_identity]
     asked = [
         _VERSION,
         version("scikit-learn"),
@@ -109,47 +105,47 @@ def find_scores(
 
     def measure_network(draw: int) -> ScoredCodes:
         named = f", draw {draw + 1} of {section.draws}" if section.draws > 1 else ""
-        represent = _represent(workspace.model.vae, batches, told(f"encoding{named}", "batches"))
+        represent = _represent(session.model.vae, batches, told(f"encoding{named}", "batches"))
         # Several draws have an interval over draws.
         drawn = replace(settings, draw=draw, redraws=0 if section.draws > 1 else settings.redraws)
         steps = told(f"scores{named}", "steps")
-        return condense(score(workspace.dataset, represent, drawn, steps, workspace.split))
+        return condense(score(session.dataset, represent, drawn, steps, session.split))
 
     try:
-        counts = count_samples(workspace.dataset, settings, workspace.split)
+        counts = count_samples(session.dataset, settings, session.split)
         batches = sum(math.ceil(count / settings.inputs_at_once) for count in counts)
         draws = [
             _kept(
                 folder,
                 "network",
-                digest([*asked, model_digest, [draw, section.draws]]),
+                digest([*asked, session.model.components.model_digest, [draw, section.draws]]),
                 partial(measure_network, draw),
             )
             for draw in range(section.draws)
         ]
         found = pool_draws(draws, section.confidence)
         oracle, random = (
-            _baselines(workspace, settings, asked, folder, batches, told) if section.baselines else (None, None)
+            _baselines(session, settings, asked, folder, batches, told) if section.baselines else (None, None)
         )
     except CausalVAEError as error:
         if error.code not in UNSCORABLE:
             raise
-        return ScoreReport(absent=" ".join(filter(None, [error.message, error.remedy])), data=workspace.dataset.name)
-    return _report(workspace, settings, found, oracle, random)
+        return ScoreReport(absent=" ".join(filter(None, [error.message, error.remedy])), data=session.dataset.name)
+    return _report(session, settings, found, oracle, random)
 
 
 def _baselines(
-    workspace: Workspace,
+    session: Session,
     settings: ScoreSettings,
     asked: list[Any],
     folder: Path,
     batches: int,
     told: Callable[[str, str], Callable[[int, int], None]],
 ) -> tuple[ScoredCodes, ScoredCodes]:
-    copy = randomise(workspace.model, workspace.spec.execution.seed).vae
+    copy = randomise(session.model, session.spec.execution.seed).vae
     # A baseline is shown without an interval.
     settings = replace(settings, redraws=0)
-    if workspace.dataset.size is not None:
+    if session.dataset.size is not None:
         # Several draws share out finite data, so that each has fewer samples.
         asked = [*asked, settings.draws]
 
@@ -157,10 +153,10 @@ def _baselines(
         # A network that learned nothing has dead latents only, and a score of none says nothing: all count.
         represent = _represent(copy, batches, told("encoding, random weights", "batches"), masked=False)
         steps = told("scores, random weights", "steps")
-        return condense(score(workspace.dataset, represent, settings, steps, workspace.split))
+        return condense(score(session.dataset, represent, settings, steps, session.split))
 
     def measure_oracle() -> ScoredCodes:
-        return condense(score_factors(workspace.dataset, settings, told("scores, factors", "steps"), workspace.split))
+        return condense(score_factors(session.dataset, settings, told("scores, factors", "steps"), session.split))
 
     return (
         _kept(
@@ -245,7 +241,7 @@ def _read(path: Path) -> ScoredCodes | None:
 
 
 def _report(
-    workspace: Workspace,
+    session: Session,
     settings: ScoreSettings,
     found: ScoredCodes,
     oracle: ScoredCodes | None,
@@ -265,8 +261,8 @@ def _report(
             )
             for each in found.scores
         ),
-        data=workspace.dataset.name,
-        factors=workspace.dataset.space.names,
+        data=session.dataset.name,
+        factors=session.dataset.space.names,
         latents=len(found.active),
         dead=tuple(latent for latent, active in enumerate(found.active) if not active),
         kl_threshold=settings.kl_threshold,
@@ -280,14 +276,14 @@ def _report(
         importance=found.importance,
         confidence=settings.confidence,
         seed=settings.seed,
-        notes=_notes(workspace),
-        draws=workspace.spec.disentanglement.draws if workspace.spec.disentanglement is not None else 1,
+        notes=_notes(session),
+        draws=session.spec.disentanglement.draws if session.spec.disentanglement is not None else 1,
     )
 
 
-def _notes(workspace: Workspace) -> tuple[str, ...]:
+def _notes(session: Session) -> tuple[str, ...]:
     """What is unusual about the network or the data, and what it means for the scores."""
-    vae, dataset = workspace.model.vae, workspace.dataset
+    vae, dataset = session.model.vae, session.dataset
     notes = []
     if vae.is_point:
         notes.append(
@@ -299,8 +295,8 @@ def _notes(workspace: Workspace) -> tuple[str, ...]:
     if vae.latent_layer is not None:
         layer = type(vae.latent_layer).__name__
         notes.append(f"Scored is what the encoder gives, before the latent layer ({layer}).")
-    if workspace.spec.data.condition:
-        given = ", ".join(workspace.spec.data.condition)
+    if session.spec.data.condition:
+        given = ", ".join(session.spec.data.condition)
         notes.append(f"The network is given {given} beside the input, so its latents need not carry that.")
     binned = [factor.name for factor in dataset.space.factors if factor.is_continuous]
     if binned:

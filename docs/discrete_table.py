@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from causalvae.api import compile_plan, execute, train_network
+from causalvae.api import compile_plan, execute, open_session, train_network
 from causalvae.spec import load_spec, load_train_spec
 from causalvae.spec.training import TrainSpec
 
@@ -31,8 +31,9 @@ def table(folder: Path, steps: int) -> str:
     weights = train_network(training, folder / "network").weights
     spec = load_spec(HERE / "discrete.yaml")
     spec = spec.model_copy(update={"model": spec.model.model_copy(update={"weights": str(weights.resolve())})})
-    plan = compile_plan(spec, HERE)
-    found = execute(spec, plan, HERE, folder / "runs")
+    session = open_session(spec, HERE)
+    plan = compile_plan(session)
+    found = execute(session, plan, folder / "runs")
     measured: dict[str, tuple[float, float]] = {}
     for intervention in spec.interventions:
         uses = plan.uses_of(f"intervention:{intervention.name}", "perturbation")

@@ -26,7 +26,6 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import causalvae
 from causalvae.errors import CausalVAEError
-from causalvae.spec import load_spec
 from tests.data.files.test_celeba import write_celeba
 from tests.data.files.test_morphomnist import small_folder
 from tests.data.files.test_own import write_images
@@ -207,7 +206,7 @@ def run_cell(network: Network, data: Data, folder: Path) -> tuple[int, str]:
         done = 1
         path = folder / "run.yaml"
         path.write_text(yaml.safe_dump(_spec(source, section, data.treatment), sort_keys=False), encoding="utf-8")
-        sites = causalvae.list_components(load_spec(path), folder)
+        sites = causalvae.open(path).components
         done = 3
         first = next(site.name for site in sites if site.stage == "decoder" and site.is_leaf)
         text = path.read_text(encoding="utf-8").replace("FIRST", first)

@@ -53,11 +53,10 @@ def declare(weights: str) -> Spec:
 def main() -> None:
     """Print the share of each factor's effect that each latent carries alone."""
     spec = declare(sys.argv[1] if len(sys.argv) > 1 else "builtin://dsprites-tcvae")
-    folder = Path.cwd()
+    session = causalvae.open_session(spec, Path.cwd())
+    plan = causalvae.compile_plan(session)
     with tempfile.TemporaryDirectory() as runs:
-        plan = causalvae.compile_plan(spec, folder)
-        measurements = causalvae.execute(spec, plan, folder, Path(runs))
-        results = causalvae.analyse(spec, plan, measurements, folder)
+        results = causalvae.analyse(session, causalvae.execute(session, plan, runs))
     shares = {
         (estimate.owner, estimate.component): estimate.value
         for estimate in results.estimates

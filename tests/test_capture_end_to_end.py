@@ -84,10 +84,10 @@ def test_every_capture_gives_the_same_numbers_and_says_what_it_is(
     for factory, said in SAID.items():
         path = tmp_path / f"{factory}.yaml"
         path.write_text(SPEC.replace("FACTORY", factory))
-        spec = causalvae.load_spec(path)
         with causalvae.allow_code(True):
-            plan = causalvae.compile_plan(spec, tmp_path)
-            found[factory] = plan, causalvae.execute(spec, plan, tmp_path, tmp_path / "runs")
+            session = causalvae.open(path)
+        plan = causalvae.compile_plan(session)
+        found[factory] = plan, causalvae.execute(session, plan, tmp_path / "runs")
         assert plan.captured_by.startswith(said)
         console = Console(file=io.StringIO(), width=300, color_system=None)
         print_plan(console, plan)

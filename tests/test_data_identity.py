@@ -8,7 +8,6 @@ import numpy as np
 
 import causalvae
 from causalvae.data.identity import digest_files, list_files
-from causalvae.spec import load_spec
 
 SPEC = """\
 spec: causalvae/v1
@@ -27,7 +26,7 @@ def _digest(folder: Path, fill: float) -> str:
     inputs = np.full((12, 1, 64, 64), fill, dtype=np.float32)
     inputs[:, :, 20:30, 20:30] = 1 - fill
     np.savez(folder / "own.npz", inputs=inputs)
-    return causalvae.compile_plan(load_spec(folder / "own.yaml"), folder).tables_digest
+    return causalvae.compile_plan(causalvae.open(folder / "own.yaml")).tables_digest
 
 
 def test_other_content_has_other_tables(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -10,8 +9,6 @@ import torch
 
 import causalvae
 from causalvae.engine.runner import PlanRunner
-from causalvae.readouts import measure
-from causalvae.workspace import open_workspace
 
 CPU = torch.device("cpu")
 
@@ -91,8 +88,9 @@ def test_public_names_and_short_representations(outcome: causalvae.RunOutcome) -
     assert dir(causalvae) == sorted(causalvae.__all__)
     assert all(getattr(causalvae, name) is not None for name in dir(causalvae))
     spec = causalvae.load_spec(outcome.folder / "spec.yaml")
-    plan = causalvae.compile_plan(spec, str(outcome.folder))
-    for value in (outcome, outcome.results, outcome.results.verdicts[0], spec, plan):
+    session = causalvae.open_session(spec, str(outcome.folder))
+    plan = causalvae.compile_plan(session)
+    for value in (outcome, session, outcome.results, outcome.results.verdicts[0], spec, plan):
         assert len(repr(value)) < 300, repr(value)
         assert "\n" not in repr(value)
 
@@ -100,14 +98,14 @@ def test_public_names_and_short_representations(outcome: causalvae.RunOutcome) -
 def test_the_spread_of_the_output_is_that_of_the_decoded_samples(outcome: causalvae.RunOutcome) -> None:
     spec = causalvae.load_spec(outcome.folder / "spec.yaml")
     folder = outcome.folder.parents[2]
-    plan = causalvae.compile_plan(spec, folder)
-    workspace = open_workspace(spec, folder)
-    found = causalvae.execute(spec, plan, folder, folder / "runs" / spec.name)
+    session = causalvae.open_session(spec, folder)
+    plan = causalvae.compile_plan(session)
+    found = causalvae.execute(session, plan, folder / "runs" / spec.name)
     # The same cohort again, whole, by the network itself.
-    runner = PlanRunner(plan, workspace.model, workspace.dataset, partial(measure, workspace.readouts), CPU)
-    inputs = workspace.dataset.inputs(runner.cohorts["observed"].rows["base"])
+    runner = PlanRunner(plan, session.model, session.dataset, session.measure, CPU)
+    inputs = session.dataset.inputs(runner.cohorts["observed"].rows["base"])
     with torch.no_grad():
-        output = workspace.model.vae.decode(workspace.model.vae.encode(inputs).mean).flatten(1).double()
+        output = session.model.vae.decode(session.model.vae.encode(inputs).mean).flatten(1).double()
     pairs = output[: len(output) // 2 * 2].unflatten(0, (-1, 2))
     gaps = (pairs[:, 0] - pairs[:, 1]).square().sum(1)
     assert len(found.observations) == len(inputs)

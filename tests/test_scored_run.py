@@ -26,9 +26,9 @@ from causalvae.report.html_report import render_html
 from causalvae.report.json_report import from_json_dict, load_results, to_json_dict
 from causalvae.report.markdown_report import render_markdown
 from causalvae.results import Results
+from causalvae.session import Session, open_session
 from causalvae.spec import parse_spec
 from causalvae.spec.schema import Spec
-from causalvae.workspace import Workspace, open_workspace
 
 DATA = """\
   source: scm
@@ -84,35 +84,35 @@ def scored(folder: Path) -> Results:
 
 
 @pytest.fixture
-def workspace(folder: Path) -> Workspace:
-    return open_workspace(read(SPEC + SCORES), folder)
+def session(folder: Path) -> Session:
+    return open_session(read(SPEC + SCORES), folder)
 
 
-def direct(workspace: Workspace) -> tuple[ScoreSettings, Callable[[torch.Tensor], Codes]]:
+def direct(session: Session) -> tuple[ScoreSettings, Callable[[torch.Tensor], Codes]]:
     settings = ScoreSettings(
         samples=120, test_samples=60, bins=4, votes=40, test_votes=20, density_samples=120, regressor="bagged trees"
     )
 
     def represent(inputs: torch.Tensor) -> Codes:
-        posterior = workspace.model.vae.encode(inputs)
+        posterior = session.model.vae.encode(inputs)
         return Codes.of_gaussian(posterior.mean, posterior.logvar)
 
     return settings, represent
 
 
-def test_a_runs_scores_are_those_of_the_room(scored: Results, workspace: Workspace) -> None:
+def test_a_runs_scores_are_those_of_the_room(scored: Results, session: Session) -> None:
     found = scored.scores
     assert found is not None and not found.absent
-    settings, represent = direct(workspace)
-    alone = score(workspace.dataset, represent, settings)
+    settings, represent = direct(session)
+    alone = score(session.dataset, represent, settings)
     assert [row.name for row in found.rows] == [entry.name for entry in alone.scores]
     for row, entry in zip(found.rows, alone.scores, strict=True):
         assert row.value == (None if entry.value is None else pytest.approx(entry.value, abs=1e-6)), row.name
         assert row.note == entry.note
     assert found.dead == tuple(np.flatnonzero(~alone.active).tolist())
-    factors = score_factors(workspace.dataset, settings)
-    copy = randomise(workspace.model, 0).vae
-    random = score(workspace.dataset, lambda inputs: Codes(copy.encode(inputs).mean), settings)
+    factors = score_factors(session.dataset, settings)
+    copy = randomise(session.model, 0).vae
+    random = score(session.dataset, lambda inputs: Codes(copy.encode(inputs).mean), settings)
     assert random.active.all()
     for row in found.rows:
         if row.name != "MIG of posterior samples":
@@ -139,15 +139,16 @@ def test_what_was_measured_is_not_measured_again(
     assert again.scores == scored.scores
     # Another claim, more pairs, other statistics: the scores are the same.
     other = SPEC.replace("bootstrap: 20", "bootstrap: 30").replace("samples: 16", "samples: 18")
-    workspace = open_workspace(read(other + SCORES), folder)
+    session = open_session(read(other + SCORES), folder)
     places = folder / "runs" / "scored" / "scores"
-    digest = workspace.model.components.model_digest
-    assert scoring.find_scores(workspace, digest, places) == scored.scores
+    assert scoring.find_scores(session, places) == scored.scores
     # Other settings, or other weights, are other scores.
-    changed = open_workspace(read(SPEC + SCORES.replace("votes: 40", "votes: 50")), folder)
-    for space, weights in ((changed, digest), (workspace, "others")):
+    changed = open_session(read(SPEC + SCORES.replace("votes: 40", "votes: 50")), folder)
+    components = dataclasses.replace(session.model.components, model_digest="others")
+    retrained = dataclasses.replace(session, model=dataclasses.replace(session.model, components=components))
+    for other in (changed, retrained):
         with pytest.raises(AssertionError, match="measured again"):
-            scoring.find_scores(space, weights, places)
+            scoring.find_scores(other, places)
 
 
 def test_without_the_section_nothing_is_scored_and_nothing_else_changes(scored: Results, folder: Path) -> None:
@@ -191,34 +192,32 @@ def test_reports_show_scores_baselines_and_dead_latents(scored: Results) -> None
     assert "There are no scores: No &lt;labels&gt;." in render_html(build_document(none))
 
 
-def test_data_without_factors_says_why_there_are_no_scores(folder: Path, workspace: Workspace) -> None:
+def test_data_without_factors_says_why_there_are_no_scores(folder: Path, session: Session) -> None:
     class Unlabelled:
         name = "photographs"
         size = None
         space = FactorSpace(())
 
-    bare = dataclasses.replace(workspace, dataset=Unlabelled())  # type: ignore[arg-type]
-    found = scoring.find_scores(bare, "weights", folder / "nowhere")
+    bare = dataclasses.replace(session, dataset=Unlabelled())  # type: ignore[arg-type]
+    found = scoring.find_scores(bare, folder / "nowhere")
     assert found is not None and not found.rows
     assert "photographs has no labelled factors" in found.absent
     assert not list((folder / "nowhere").glob("*"))
 
 
-def test_notes_say_what_is_unusual(folder: Path, workspace: Workspace) -> None:
-    found = scoring.find_scores(
-        workspace, workspace.model.components.model_digest, folder / "runs" / "scored" / "scores"
-    )
+def test_notes_say_what_is_unusual(folder: Path, session: Session) -> None:
+    found = scoring.find_scores(session, folder / "runs" / "scored" / "scores")
     assert found is not None
     assert any("cut into bins" in note and "b, c" in note for note in found.notes)
 
 
 def test_a_killed_write_leaves_no_half_file_and_progress_ends_where_it_should(
-    folder: Path, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+    folder: Path, session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     place = folder / "killed"
     monkeypatch.setattr(scoring, "_shared", {})
-    few = workspace.spec.disentanglement.model_copy(update={"scores": ("mig", "dci")})  # type: ignore[union-attr]
-    asked = dataclasses.replace(workspace, spec=workspace.spec.model_copy(update={"disentanglement": few}))
+    few = session.spec.disentanglement.model_copy(update={"scores": ("mig", "dci")})  # type: ignore[union-attr]
+    asked = dataclasses.replace(session, spec=session.spec.model_copy(update={"disentanglement": few}))
 
     def stop(value: Any, path: Path) -> None:
         raise KeyboardInterrupt
@@ -226,12 +225,10 @@ def test_a_killed_write_leaves_no_half_file_and_progress_ends_where_it_should(
     with monkeypatch.context() as patched:
         patched.setattr(scoring, "write_json", stop)
         with pytest.raises(KeyboardInterrupt):
-            scoring.find_scores(asked, "weights", place)
+            scoring.find_scores(asked, place)
     assert not list(place.glob("*.json"))
     told: dict[str, list[tuple[int, int]]] = {}
-    found = scoring.find_scores(
-        asked, "weights", place, lambda p: told.setdefault(p.stage, []).append((p.done, p.total))
-    )
+    found = scoring.find_scores(asked, place, lambda p: told.setdefault(p.stage, []).append((p.done, p.total)))
     assert found is not None and len(list(place.glob("*.json"))) == 3
     assert {row.name.partition(" ")[0] for row in found.rows} == {"MIG", "DCI"}
     assert set(told) == {
@@ -287,12 +284,12 @@ def test_baselines_on_fewer_samples_of_finite_data_are_not_those_on_more(
     keys: list[str] = []
     monkeypatch.setattr(scoring, "_kept", lambda folder, kind, key, measure, shared: keys.append(key))
     monkeypatch.setattr(scoring, "randomise", lambda model, seed: model)
-    workspace = SimpleNamespace(
+    session = SimpleNamespace(
         dataset=SimpleNamespace(size=size),
         model=SimpleNamespace(vae=torch.nn.Linear(1, 1)),
         spec=SimpleNamespace(execution=SimpleNamespace(seed=0)),
     )
     for draws in (1, 2):
-        scoring._baselines(workspace, ScoreSettings(draws=draws), [], tmp_path, 1, lambda stage, unit: print)
+        scoring._baselines(session, ScoreSettings(draws=draws), [], tmp_path, 1, lambda stage, unit: print)
     # Of data without end every draw has as many samples.
     assert (keys[:2] == keys[2:]) == (size is None)

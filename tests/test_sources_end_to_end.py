@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 import torch
 
-from causalvae.api import RunOutcome, compile_plan, list_components, run
+import causalvae
+from causalvae.api import RunOutcome, run
 from causalvae.models.capturing import EXPORT
-from causalvae.spec import load_spec
 from tests.models.pythae_folders import default_state, write_folder
 
 pytestmark = pytest.mark.slow
@@ -94,8 +94,8 @@ def test_an_autoencoder_of_diffusers_goes_through_a_run(tmp_path: Path) -> None:
     assert results.model["captured by"] == EXPORT
     assert any("reconstruction" in warning for warning in results.warnings), "untrained weights are told of"
 
-    spec = load_spec(path)
-    sites = {site.name: site for site in list_components(spec, tmp_path)}
+    session = causalvae.open(path)
+    sites = {site.name: site for site in session.components}
     assert sites["latent"].shape == sites["latent.logvar"].shape == (4, 8, 8)
     for name in (
         "encoder.body.down_blocks.0.resnets.0.conv1",
@@ -105,7 +105,7 @@ def test_an_autoencoder_of_diffusers_goes_through_a_run(tmp_path: Path) -> None:
         "decoder.body.mid_block.attentions.0.to_q",
     ):
         assert name in sites
-    plan = compile_plan(spec, tmp_path)
+    plan = causalvae.compile_plan(session)
     labels = [use.component for use in plan.uses if use.owner == "intervention:sweep" and use.role == "perturbation"]
     assert list(dict.fromkeys(labels)) == ["latent[0]", "latent[1]", "latent[3; 0:4, 0:4]"]
 

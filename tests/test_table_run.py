@@ -14,7 +14,6 @@ import pytest
 from ruamel.yaml import YAML
 
 import causalvae
-from causalvae.workspace import open_workspace
 
 NETWORK = """
 import torch
@@ -103,8 +102,8 @@ def ran(tmp_path_factory: pytest.TempPathFactory):
     path, frame = write(folder)
     with causalvae.allow_code(True):
         run = causalvae.run(path, folder / "runs")
-        workspace = open_workspace(causalvae.load_spec(path), folder)
-    return run, workspace.dataset, frame, folder
+        session = causalvae.open(path)
+    return run, session.dataset, frame, folder
 
 
 def test_effects_are_differences_of_the_tables_own_numbers(ran):

@@ -104,14 +104,12 @@ def _count(number: int, noun: str) -> str:
 def components(spec: SpecArgument, allow_code: CodeOption = False, as_json: JsonOption = False) -> None:
     """List what an address can name in the spec's network."""
     from causalvae.cli.progress import ProgressView, load_libraries
-    from causalvae.spec import open_spec
 
     with ProgressView(quiet=as_json) as progress:
         causalvae = load_libraries(progress)
         with causalvae.allow_code(allow_code):
-            opened = open_spec(spec)
-            sites = causalvae.list_components(*opened, progress.tell)
-            unused = causalvae.list_unused_parameters(*opened, progress.tell)
+            session = causalvae.open(spec, progress.tell)
+    sites, unused = session.components, session.unused_parameters
     if as_json:
         print_json(
             {
@@ -159,16 +157,15 @@ def plan(
 ) -> None:
     """Show what a run of the spec would do, like EXPLAIN."""
     from causalvae.cli.progress import ProgressView, load_libraries
-    from causalvae.spec import open_spec
 
     explained = None
     with ProgressView(quiet=as_json) as progress:
         causalvae = load_libraries(progress)
         with causalvae.allow_code(allow_code):
-            loaded, folder = open_spec(spec)
-            compiled = causalvae.compile_plan(loaded, folder, tell=progress.tell)
+            session = causalvae.open(spec, progress.tell)
+            compiled = causalvae.compile_plan(session, on_progress=progress.tell)
             if explain:
-                explained = causalvae.explain(loaded, compiled, folder, out, progress.tell)
+                explained = causalvae.explain(session, compiled, out, progress.tell)
     content: dict[str, Any] = {"digest": compiled.digest, **asdict(compiled)}
     if explained is None:
         if as_json:

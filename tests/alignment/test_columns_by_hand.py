@@ -91,18 +91,18 @@ def write_spec(folder: Path, network: str, mapping: dict[str, str], variables: d
     return path
 
 
-def measure(path: Path) -> tuple[Spec, Any, Measurements]:
-    spec = causalvae.load_spec(path)
+def measure(path: Path) -> tuple[causalvae.Session, Measurements]:
     with causalvae.allow_code(True):
-        plan = causalvae.compile_plan(spec, path.parent)
-        return spec, plan, causalvae.execute(spec, plan, path.parent, path.parent / "runs")
+        session = causalvae.open(path)
+    return session, causalvae.execute(session, causalvae.compile_plan(session), path.parent / "runs")
 
 
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Spec, Any, Measurements]:
     folder = tmp_path_factory.mktemp("columns")
     path = write_spec(folder, "turned", {"a": "latent[0]", "b": "latent[1]", "c": "latent[2]"}, VARIABLES)
-    return path, *measure(path)
+    session, measurements = measure(path)
+    return path, session.spec, measurements.plan, measurements
 
 
 def rows_of(measured: tuple, factor: str) -> pd.DataFrame:
@@ -200,9 +200,7 @@ def test_tables_that_are_there_are_read_again(measured: tuple) -> None:
 
 
 def marks(path: Path) -> list[str]:
-    spec, plan, measurements = measure(path)
-    with causalvae.allow_code(True):
-        results = analyse(spec, plan, measurements, path.parent)
+    results = analyse(*measure(path))
     assert results.alignment is not None
     return [sentence.mark for sentence in headline_sentences(results.alignment)]
 
@@ -236,11 +234,9 @@ CASES = {
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the shared cases are not here")
 @pytest.mark.parametrize("case", CASES)
 def test_a_case_names_the_corrupted_edge(case: str, tmp_path: Path) -> None:
-    spec = causalvae.load_spec(SHARED / f"{case}.yaml")
     with causalvae.allow_code(True):
-        plan = causalvae.compile_plan(spec, SHARED)
-        measurements = causalvae.execute(spec, plan, SHARED, tmp_path)
-        results = analyse(spec, plan, measurements, SHARED)
+        session = causalvae.open(SHARED / f"{case}.yaml")
+    results = analyse(session, causalvae.execute(session, causalvae.compile_plan(session), tmp_path))
     assert results.alignment is not None
     wrong = {
         (check.source, check.target, check.graph)
@@ -262,8 +258,8 @@ def test_swapped_latents_are_told_on_the_first_screen(tmp_path: Path) -> None:
     few = {"data": {"samples": 64}, "alignment": {"samples": 100, "pairs": 96}, "estimation": {"bootstrap": 50}}
     changed = {name: getattr(spec, name).model_copy(update=values) for name, values in few.items()}
     spec = spec.model_copy(update={"interventions": (), "hypotheses": (), **changed})
-    plan = causalvae.compile_plan(spec, tmp_path)
-    results = analyse(spec, plan, causalvae.execute(spec, plan, tmp_path, tmp_path), tmp_path)
+    session = causalvae.open_session(spec, tmp_path)
+    results = analyse(session, causalvae.execute(session, causalvae.compile_plan(session), tmp_path))
     assert "the mapping is wrong; 2 relations missing" in results.answer
     assert "2 spurious" in results.answer
     for pair in ("x → centroid_x", "scale → area", "x → area", "scale → centroid_x"):
@@ -288,9 +284,7 @@ def test_data_too_few_to_pair_leave_a_factor_untested(tmp_path: Path) -> None:
     }
     with path.open("w") as file:
         YAML(typ="safe").dump(content, file)
-    spec, plan, measurements = measure(path)
-    with causalvae.allow_code(True):
-        results = analyse(spec, plan, measurements, path.parent)
+    results = analyse(*measure(path))
     assert results.alignment is not None
     assert {check.graph for check in results.alignment.pairs} <= {"untested", "undecided"}
     assert headline_sentences(results.alignment)[0].mark == "?"

@@ -15,7 +15,6 @@ from causalvae.engine.cohorts import draw_cohort
 from causalvae.models.vae import VAE
 from causalvae.plan.types import Plan
 from causalvae.spec.schema import Spec
-from causalvae.workspace import open_workspace
 
 NETWORKS = '''
 import torch
@@ -105,10 +104,10 @@ def run_case(folder: Path, kind: str, claims: list[dict[str, Any]], **network: A
     """The verdicts on claims about a network, by the whole way from spec to verdict."""
     spec = case_spec(folder, kind, claims, **network)
     with causalvae.allow_code(True):
-        plan = causalvae.compile_plan(spec, folder)
-        measurements = causalvae.execute(spec, plan, folder, folder / "runs")
-        workspace = open_workspace(spec, folder)
-    return judge(workspace.spec, plan, measurements, workspace.graph, workspace.periods), plan
+        session = causalvae.open_session(spec, folder)
+        plan = causalvae.compile_plan(session)
+        measurements = causalvae.execute(session, plan, folder / "runs")
+    return judge(session.spec, plan, measurements, session.graph, session.periods), plan
 
 
 def pairs_of(plan: Plan, dataset: Dataset) -> dict[str, Tensor]:

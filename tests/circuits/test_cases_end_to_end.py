@@ -10,7 +10,7 @@ import pytest
 
 import causalvae
 from causalvae.circuits import Verdict
-from causalvae.workspace import open_workspace
+from causalvae.session import open_session
 from tests.circuits.case_networks import case_spec, hooked, pairs_of, run_case
 
 SHARE = {"mediated_share": {"at_least": 0.7}}
@@ -62,8 +62,8 @@ def test_errors_of_the_circuit_its_rivals_and_its_parts_by_plain_hooks(tmp_path:
     claim = {"circuit": latents(0, 1), "expect": BOTH}
     (verdict,), plan = run_case(tmp_path, "bent", [claim], latents=6, carriers=3)
     with causalvae.allow_code(True):
-        workspace = open_workspace(case_spec(tmp_path, "bent", [claim], latents=6, carriers=3), tmp_path)
-    vae, inputs = workspace.model.vae, pairs_of(plan, workspace.dataset)
+        session = open_session(case_spec(tmp_path, "bent", [claim], latents=6, carriers=3), tmp_path)
+    vae, inputs = session.model.vae, pairs_of(plan, session.dataset)
     base, other = inputs["base"], inputs["counterfactual"]
     y, y_cf = (hooked(vae, value, value, ()) for value in (base, other))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -64,8 +65,9 @@ def measured_of(forecast: Forecast) -> tuple[CostRow, ...]:
 def told(invoke, starter: Path, monkeypatch: pytest.MonkeyPatch):
     def tell(explained: Explained, *options: str, captured_by: str = "torch.export") -> str:
         plan = replace(make_plan(), captured_by=captured_by)
-        monkeypatch.setattr(causalvae, "compile_plan", lambda spec, folder, tell: plan, raising=False)
-        monkeypatch.setattr(causalvae, "explain", lambda spec, plan, folder, out, tell: explained, raising=False)
+        monkeypatch.setattr(causalvae, "open", lambda path, on_progress: SimpleNamespace(), raising=False)
+        monkeypatch.setattr(causalvae, "compile_plan", lambda session, on_progress: plan, raising=False)
+        monkeypatch.setattr(causalvae, "explain", lambda session, plan, out, tell: explained, raising=False)
         done = invoke("plan", starter, "--explain", *options)
         assert done.exit_code == 0, done.output
         return str(done.stdout)

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -88,9 +89,9 @@ def test_components(invoke, starter: Path, monkeypatch: pytest.MonkeyPatch) -> N
         FakeSite("encoder.conv1", "encoder", "Conv2d", (32, 32, 32)),
         FakeSite("latent", "latent", "latent", (10,)),
     )
-    monkeypatch.setattr(causalvae, "list_components", lambda spec, folder, tell: sites, raising=False)
     idle = ("classifier.weight", "classifier.bias", "scale")
-    monkeypatch.setattr(causalvae, "list_unused_parameters", lambda spec, folder, tell: idle, raising=False)
+    session = SimpleNamespace(components=sites, unused_parameters=idle)
+    monkeypatch.setattr(causalvae, "open", lambda path, on_progress: session, raising=False)
     done = invoke("components", starter)
     assert done.exit_code == 0
     assert "uses these parts of the network: classifier, scale." in " ".join(done.stdout.split())
@@ -122,7 +123,8 @@ def make_plan() -> Plan:
 
 def test_plan_reads_like_explain(invoke, starter: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plan = make_plan()
-    monkeypatch.setattr(causalvae, "compile_plan", lambda spec, folder, tell: plan, raising=False)
+    monkeypatch.setattr(causalvae, "open", lambda path, on_progress: SimpleNamespace(), raising=False)
+    monkeypatch.setattr(causalvae, "compile_plan", lambda session, on_progress: plan, raising=False)
     done = invoke("plan", starter)
     assert done.exit_code == 0
     for words in ("3 arms, 192 rows", "do(scale = another level), rising; others hold", "hypothesis:h", "256 → 192"):

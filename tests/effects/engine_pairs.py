@@ -46,10 +46,10 @@ class EngineRun:
 def run_network(folder: Path, kind: str, pairs: int = PAIRS) -> EngineRun:
     """Run a network's mediation on `pairs` pairs."""
     path = write_tiny(folder, kind, ["latent[1]"], samples=pairs, estimation={"dowhy": False})
-    spec = causalvae.load_spec(path)
     with causalvae.allow_code(True):
-        plan = causalvae.compile_plan(spec, folder)
-        measurements = causalvae.execute(spec, plan, folder, folder / f"{kind} runs")
+        session = causalvae.open(path)
+        plan = causalvae.compile_plan(session)
+        measurements = causalvae.execute(session, plan, folder / f"{kind} runs")
     effects = pair_effects(Outcomes(measurements), arms_of(plan, "intervention:via"), "answer")
     return EngineRun(effects, population_values(kind))
 

@@ -116,6 +116,7 @@ def run_tiny(folder: Path, kind: str, mediators: Sequence[str], **sections: Any)
     path = write_tiny(folder, kind, mediators, **sections)
     spec = causalvae.load_spec(path)
     with causalvae.allow_code(True):
-        plan = causalvae.compile_plan(spec, folder)
-        measurements = causalvae.execute(spec, plan, folder, folder / "runs")
+        session = causalvae.open_session(spec, folder)
+        plan = causalvae.compile_plan(session)
+        measurements = causalvae.execute(session, plan, folder / "runs")
     return estimate_effects(spec, plan, measurements, whole=WholeOutput.of((1, 1, 2))), measurements

@@ -8,17 +8,16 @@ import numpy as np
 import pytest
 import torch
 
-from causalvae.api import compile_plan, execute, load_spec
+from causalvae.api import compile_plan, execute, load_spec, open_session
 from causalvae.data.dataset import open_dataset
 from causalvae.data.pairs import draw_pairs, draw_samples
 from causalvae.readouts.spins import order
-from causalvae.workspace import open_workspace
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
 def measured(name, tmp_path, samples=24, keep=()):
-    """The example `name` with few samples and only some interventions: workspace, plan, measurements."""
+    """The example `name` with few samples and only some interventions: session, plan, measurements."""
     spec = load_spec(EXAMPLES / name / "analyse.yaml")
     spec = spec.model_copy(
         update={
@@ -28,18 +27,19 @@ def measured(name, tmp_path, samples=24, keep=()):
             "alignment": spec.alignment.model_copy(update={"samples": samples, "pairs": samples}),
         }
     )
-    folder = EXAMPLES / name
-    plan = compile_plan(spec, folder)
-    return spec, open_workspace(spec, folder), plan, execute(spec, plan, folder, tmp_path)
+    session = open_session(spec, EXAMPLES / name)
+    plan = compile_plan(session)
+    return session, plan, execute(session, plan, tmp_path)
 
 
-def pairs_of(spec, workspace, factor, contrast="increase"):
-    within = workspace.split.within(workspace.dataset, "test")
+def pairs_of(session, factor, contrast="increase"):
+    data = session.spec.data
+    within = session.split.within(session.dataset, "test")
     return draw_pairs(
-        workspace.dataset,
+        session.dataset,
         factor=factor,
-        samples=spec.data.samples,
-        seed=spec.data.seed,
+        samples=data.samples,
+        seed=data.seed,
         contrast=contrast,
         within=within,
     )
@@ -51,11 +51,9 @@ def values(plan, measurements, owner, role, column):
 
 
 def test_the_field_reaches_the_order_on_two_paths(tmp_path):
-    spec, workspace, plan, measurements = measured(
-        "quantum", tmp_path, keep=("stronger_field", "order_through_the_latent")
-    )
-    vae, pairs = workspace.model.vae, pairs_of(spec, workspace, "field")
-    x, other = (workspace.dataset.inputs(rows) for rows in (pairs.base, pairs.counterfactual))
+    session, plan, measurements = measured("quantum", tmp_path, keep=("stronger_field", "order_through_the_latent"))
+    vae, pairs = session.model.vae, pairs_of(session, "field")
+    x, other = (session.dataset.inputs(rows) for rows in (pairs.base, pairs.counterfactual))
     z, z_other = vae.encode(x).mean, vae.encode(other).mean
     owner = "intervention:order_through_the_latent"
     for role, latent, read in (
@@ -70,11 +68,9 @@ def test_the_field_reaches_the_order_on_two_paths(tmp_path):
 
 
 def test_a_louder_source_is_another_row_of_the_table(tmp_path):
-    spec, workspace, plan, measurements = measured(
-        "half_avae", tmp_path, keep=("louder_square", "square_through_its_latent")
-    )
-    vae, pairs = workspace.model.vae, pairs_of(spec, workspace, "square")
-    z, z_other = (vae.encode(workspace.dataset.inputs(rows)).mean for rows in (pairs.base, pairs.counterfactual))
+    session, plan, measurements = measured("half_avae", tmp_path, keep=("louder_square", "square_through_its_latent"))
+    vae, pairs = session.model.vae, pairs_of(session, "square")
+    z, z_other = (vae.encode(session.dataset.inputs(rows)).mean for rows in (pairs.base, pairs.counterfactual))
     patched = z.clone()
     patched[:, 2] = z_other[:, 2]
     owner = "intervention:square_through_its_latent"

@@ -8,13 +8,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from causalvae.api import compile_plan, execute, load_spec
+import causalvae
 from causalvae.data.others import Release
 from causalvae.data.pairs import draw_samples
 from causalvae.neighbours.grace.network import causal_layer_of
 from causalvae.plan.types import Plan
+from causalvae.session import Session
 from causalvae.spec.training import TrainSpec
-from causalvae.workspace import Workspace, open_workspace
 
 SCREEN = "{source: perturbations, programmes: 3, genes_each: 4, edges: 2, guides_each: 1, doubles: 0, world: 1"
 SPEC = f"""
@@ -66,9 +66,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
-def _expected(workspace: Workspace, x: Tensor, name: str) -> Tensor:
+def _expected(session: Session, x: Tensor, name: str) -> Tensor:
     """The structural equations of the layer with one thing set to zero, decoded: (n, genes)."""
-    vae = workspace.model.vae
+    vae = session.model.vae
     u = vae.encode(x).mean.clone()
     if name == "noise":
         u[:, 0] = 0.0
@@ -80,15 +80,14 @@ def _expected(workspace: Workspace, x: Tensor, name: str) -> Tensor:
 
 
 def test_the_engine_sets_noise_node_and_latent(folder: Path) -> None:
-    spec = load_spec(folder / "tiny.yaml")
-    plan = compile_plan(spec, folder)
-    measured = execute(spec, plan, folder, folder / "runs")
-    workspace = open_workspace(spec, folder)
-    x = workspace.dataset.inputs(draw_samples(workspace.dataset, 12, spec.data.seed))
+    session = causalvae.open(folder / "tiny.yaml")
+    plan = causalvae.compile_plan(session)
+    measured = causalvae.execute(session, plan, folder / "runs")
+    x = session.dataset.inputs(draw_samples(session.dataset, 12, session.spec.data.seed))
     seen = {}
     for name in ("noise", "node", "middle", "told"):
         arms = [use.arm for use in plan.uses if use.owner == f"intervention:{name}" and use.role == "perturbation"]
-        y = _expected(workspace, x, name).double()
+        y = _expected(session, x, name).double()
         found = measured.arm(arms[0])
         assert found["genes"].to_numpy() == pytest.approx(y[:, 4:8].mean(1).numpy(), abs=1e-6)
         assert found["gene"].to_numpy() == pytest.approx(y[:, 11].numpy(), abs=1e-6)

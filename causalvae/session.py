@@ -1,54 +1,69 @@
-"""What a spec refers to, opened: network, data, readouts."""
+"""A spec with everything that it names opened: the value that the stages of a run share."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import partial
 from pathlib import Path
 
+from causalvae.boundary import coded
 from causalvae.data.conditioned import condition_width
 from causalvae.data.dataset import Dataset, open_dataset, reading
 from causalvae.data.factors import Factor
 from causalvae.data.identity import digest_files
 from causalvae.data.pairs import draw_samples
 from causalvae.data.split import SplitRule
+from causalvae.engine.outcomes import Measure
 from causalvae.engine.progress import OnProgress, ignore_progress, one_step
 from causalvae.finding import FoundLatents, find_latents, place_found
 from causalvae.graph import CausalGraph
 from causalvae.models.check import LoadCheck, check_model
+from causalvae.models.components import Site
 from causalvae.models.loading import Model, load_model
 from causalvae.models.self_patch import check_sites
 from causalvae.readouts import Readout, build_readouts
+from causalvae.readouts import measure as measure_outputs
 from causalvae.spec.catalogue import known_data
 from causalvae.spec.places import locate
 from causalvae.spec.schema import FactorSection, Spec
+from causalvae.spec.whole_output import WholeOutput
 
 _CHECK_IMAGES = 256
 
 
 @dataclass(frozen=True)
-class Workspace:
-    """Everything that a run of a spec needs besides its plan.
+class Session:
+    """A spec with its network, data, readouts and declared graph: opened once, and passed to each stage of a run.
 
     Parameters
     ----------
+    declared : Spec
+        As it was given.
     spec : Spec
-        With the latents that were found in its mapping.
+        The same, with the latents that were found in its mapping.
     folder : Path
         The spec file's folder: relative paths start here.
     model : Model
     dataset : Dataset
-    readouts : dict
+    readouts : mapping
         Attribute -> readout.
     graph : CausalGraph
         The declared graph.
     check : LoadCheck
-        The load-time check's findings.
-    found : dict
+        What was found when the network was loaded.
+    found : mapping
         Factor -> the latents that were found for it, where the spec leaves them to be found.
+
+    Examples
+    --------
+    >>> session = causalvae.open("specs/dsprites_scale.yaml")  # doctest: +SKIP
+    >>> plan = causalvae.compile_plan(session)  # doctest: +SKIP
+    >>> measurements = causalvae.execute(session, plan, "runs")  # doctest: +SKIP
+    >>> results = causalvae.analyse(session, measurements)  # doctest: +SKIP
     """
 
+    declared: Spec
     spec: Spec
     folder: Path
     model: Model
@@ -59,7 +74,41 @@ class Workspace:
     found: Mapping[str, FoundLatents]
 
     def __repr__(self) -> str:
-        return f"Workspace({self.spec!r}, {self.model!r}, data {self.dataset.name!r})"
+        return f"Session({self.spec!r}, {self.model!r}, data {self.dataset.name!r})"
+
+    @property
+    def components(self) -> tuple[Site, ...]:
+        """Every addressable component of the network, in the order of computation."""
+        return self.model.components.sites
+
+    @property
+    def unused_parameters(self) -> tuple[str, ...]:
+        """Names of the network's parameters that neither encoding nor decoding uses, so that no address names them."""
+        return self.model.unused
+
+    @property
+    def measure(self) -> Measure:
+        """From outputs, shape (rows, *output_shape), to attributes, shape (rows, attributes), float64."""
+        return partial(measure_outputs, self.readouts)
+
+    @property
+    def whole(self) -> WholeOutput:
+        """The decoded output as one outcome."""
+        return WholeOutput.of(self.model.graph.shape(self.model.graph.outputs["output"]))
+
+    @property
+    def units(self) -> dict[str, str]:
+        """Attribute -> its own unit."""
+        return {name: readout.unit for name, readout in self.readouts.items()}
+
+    @property
+    def labels(self) -> dict[str, dict[float, str]]:
+        """Categorical factor -> value -> name of the level, for the factors whose levels the data name."""
+        return {
+            factor.name: dict(zip(factor.values, factor.labels, strict=True))
+            for factor in self.dataset.space.factors
+            if factor.labels
+        }
 
     @property
     def periods(self) -> dict[str, float]:
@@ -71,9 +120,10 @@ class Workspace:
         """Attribute -> offset and span, for attributes in other units than the network's."""
         return {name: readout.affine for name, readout in self.readouts.items() if readout.affine != (0.0, 1.0)}
 
-    def completed(self, spec: Spec) -> Spec:
-        """`spec` with what it leaves open about its factors taken from the data: kind, number of levels, range."""
-        known = self.dataset.space
+    @property
+    def completed_spec(self) -> Spec:
+        """The spec with what it leaves open about its factors taken from the data: kind, number of levels, range."""
+        spec, known = self.spec, self.dataset.space
         factors = {
             name: section if name not in known.names else _completed(section, known[name])
             for name, section in spec.graph.factors.items()
@@ -96,15 +146,16 @@ def _completed(section: FactorSection, factor: Factor) -> FactorSection:
     return section.model_copy(update={key: value for key, value in found.items() if getattr(section, key) is None})
 
 
-def open_workspace(spec: Spec, folder: Path, tell: OnProgress = ignore_progress) -> Workspace:
-    """Load and check what `spec` refers to; a spec that was opened before is not loaded again.
+@coded
+def open_session(spec: Spec, folder: str | Path, on_progress: OnProgress = ignore_progress) -> Session:
+    """Load and check what a spec names.
 
     Parameters
     ----------
     spec : Spec
-    folder : Path
+    folder : str or Path
         The spec file's folder: relative paths start here.
-    tell : callable
+    on_progress : callable
         Called with the progress of each stage.
 
     Raises
@@ -112,57 +163,26 @@ def open_workspace(spec: Spec, folder: Path, tell: OnProgress = ignore_progress)
     CausalVAEError
         CV1xx for the network, CV2xx for data and readouts.
     """
-    files = (*spec.model.files, *spec.data.files)
-    stamps = tuple(_stamp(locate(folder, file)) for file in files if file is not None)
-    return _open(spec.digest, stamps, _Held(spec, tell), folder.resolve())
-
-
-def _stamp(path: Path) -> tuple[int, int]:
-    """Changes whenever a file or one in a folder does, so that replaced weights are read anew; (0, 0) for nothing."""
-    if path.is_dir():
-        inside = [_stamp(file) for file in sorted((*path.glob("*"), *path.glob("vae/*"))) if file.is_file()]
-        return max((time for time, _ in inside), default=0), sum(size for _, size in inside)
-    if not path.is_file():
-        return 0, 0
-    status = path.stat()
-    return status.st_mtime_ns, status.st_size
-
-
-class _Held:
-    """A spec and a progress callback that are no part of the cache's key, which holds the spec's digest."""
-
-    def __init__(self, spec: Spec, tell: OnProgress) -> None:
-        self.spec = spec
-        self.tell = tell
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Held)
-
-    def __hash__(self) -> int:
-        return 0
-
-
-@lru_cache(maxsize=4)
-def _open(spec_digest: str, stamps: tuple[tuple[int, int], ...], held: _Held, folder: Path) -> Workspace:
-    spec = held.spec
-    with one_step(held.tell, "reading the data"):
+    folder = Path(folder).resolve()
+    with one_step(on_progress, "reading the data"):
         dataset = open_dataset(spec.data, folder)
         with reading(spec.data):
             inputs = dataset.inputs(draw_samples(dataset, _CHECK_IMAGES, spec.data.seed))
-    with one_step(held.tell, "loading the network"):
+    with one_step(on_progress, "loading the network"):
         model = load_model(spec.model, folder, dataset.input_shape, inputs, condition_width(dataset))
-    with one_step(held.tell, "checking the network"):
+    with one_step(on_progress, "checking the network"):
         check = check_model(model.vae, inputs, spec.model.must_reconstruct)
         check_sites(model.graph, model.components, inputs, model.vae.latent_shape)
-    with one_step(held.tell, "finding latents"):
+    with one_step(on_progress, "finding latents"):
         found = find_latents(spec, model, dataset)
-    return Workspace(
+    return Session(
+        declared=spec,
         spec=place_found(spec, found),
         folder=folder,
         model=model,
         dataset=dataset,
         readouts=build_readouts(spec.graph.attributes, known_data(spec.data), dataset.columns),
         graph=CausalGraph.from_section(spec.graph),
-        found=found,
         check=check,
+        found=found,
     )

@@ -1,0 +1,114 @@
+"""What a report says of a run besides its findings: graph, network, data, samples, execution, provenance."""
+
+from __future__ import annotations
+
+import base64
+import platform
+from importlib.metadata import version
+from typing import Any
+
+from causalvae.engine.measurements import Measurements
+from causalvae.finding import FoundLatents
+from causalvae.plan.types import Plan
+from causalvae.results import GraphSummary, SampleFacts, TraversalStrip
+from causalvae.samples import split_facts
+from causalvae.session import Session
+from causalvae.spec.schema import Spec
+
+_LIBRARIES = (
+    "causalvae",
+    "torch",
+    "numpy",
+    "pandas",
+    "networkx",
+    "dowhy",
+    "pgmpy",
+    "scipy",
+    "scikit-learn",
+    "pydantic",
+)
+
+
+def graph_summary(spec: Spec) -> GraphSummary:
+    """The declared graph, with the components that nodes are mapped to."""
+    return GraphSummary(
+        factors=tuple(spec.graph.factors),
+        attributes=tuple(spec.graph.attributes),
+        edges=spec.graph.edge_pairs,
+        mapping={node: section.components or () for node, section in spec.mapping.items()},
+        vectors={name: section.components for name, section in spec.graph.vectors.items()},
+    )
+
+
+def model_facts(session: Session) -> dict[str, Any]:
+    """Facts of the network, what was found when it was loaded, and the latents that were found for factors."""
+    check = session.check
+    return {
+        **session.model.facts,
+        "reconstruction (nats a sample)": round(check.reconstruction, 2),
+        **({} if check.kl is None else {"KL (nats a sample)": round(check.kl, 2)}),
+        **{f"found for {node}": _found_words(found) for node, found in session.found.items()},
+    }
+
+
+def _found_words(found: FoundLatents) -> str:
+    listed = " and ".join(f"latent[{i}] ({found.shares[i]:.0%} of the movement)" for i in found.latents)
+    return f"{listed}, on {found.pairs} pairs that are used for nothing else"
+
+
+def data_facts(session: Session, samples: SampleFacts) -> dict[str, Any]:
+    """Facts of the data, and how many pairs its treatments have."""
+    return {
+        **session.dataset.describe(),
+        "pairs a treatment": _pairs_words(samples),
+        "seed": session.spec.data.seed,
+    }
+
+
+def _pairs_words(samples: SampleFacts) -> int | str:
+    """Pairs of the treatments; the fewest and the most where finite data have fewer of some."""
+    counts = sorted({use.used for use in samples.cohorts if use.paired})
+    if len(counts) > 1:
+        return f"{counts[0]} to {counts[-1]}"
+    return counts[0] if counts else 0
+
+
+def execution_facts(measurements: Measurements) -> dict[str, Any]:
+    """How a plan was run: the device, how many rows, how long."""
+    manifest = measurements.manifest
+    return {
+        "device": manifest["device"],
+        "threads": manifest["threads"],
+        "rows, clean runs included": manifest["rows"],
+        "patched rows run": manifest["rows_run"],
+        "patched rows left out (dead)": manifest["rows_dead"],
+        "rows at once": manifest["batch_rows"],
+        "seconds": round(manifest["seconds"], 1),
+        "passes": ", ".join(record.name for record in measurements.plan.passes),
+    }
+
+
+def provenance(session: Session, plan: Plan) -> dict[str, Any]:
+    """Digests, seed, the division of the data, and versions: what it takes to get the same numbers again."""
+    split = split_facts(session.dataset, session.split)
+    return {
+        "spec digest": session.declared.digest,
+        "plan digest": plan.digest,
+        "tables digest": plan.tables_digest,
+        "model digest": plan.model_digest,
+        "seed": session.spec.execution.seed,
+        **({"split": split} if split else {}),
+        "python": platform.python_version(),
+        "platform": f"{platform.system()} {platform.machine()}",
+        **{library: version(library) for library in _LIBRARIES},
+    }
+
+
+def traversal_strips(measurements: Measurements) -> tuple[TraversalStrip, ...]:
+    """The decoded images of a plan's traversals."""
+    strips = []
+    for number, traversal in enumerate(measurements.plan.traversals):
+        rows: Any = measurements.images[measurements.images["strip"] == number].sort_values("step")
+        images = tuple(base64.b64encode(png).decode("ascii") for png in rows["png"])
+        strips.append(TraversalStrip(traversal.label, traversal.latent, traversal.quantiles, images))
+    return tuple(strips)
