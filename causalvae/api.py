@@ -26,7 +26,7 @@ from causalvae.costs import (
 from causalvae.data.pairs import draw_samples
 from causalvae.digest import digest
 from causalvae.disentanglement.report import ScoreReport
-from causalvae.effects import estimate_effects
+from causalvae.effects import estimate_effects, open_study
 from causalvae.engine.active import ActiveUnits
 from causalvae.engine.backends.backend import open_backend
 from causalvae.engine.cohorts import draw_cohort
@@ -34,7 +34,7 @@ from causalvae.engine.execute import choose_device, execute_plan
 from causalvae.engine.forecast import Forecast
 from causalvae.engine.forecast import forecast as _forecast
 from causalvae.engine.measurements import Measurements
-from causalvae.engine.progress import OnProgress, Progress, ignore_progress, one_step
+from causalvae.engine.progress import OnProgress, ignore_progress, one_step
 from causalvae.engine.runner import PlanRunner
 from causalvae.engine.workers import single_threaded_kernels
 from causalvae.facts import data_facts, execution_facts, graph_summary, model_facts, provenance, traversal_strips
@@ -283,24 +283,25 @@ def analyse(
     on_progress : callable
         Called with the progress of each stage.
     """
-    spec, plan, graph, whole, periods = session.spec, measurements.plan, session.graph, session.whole, session.periods
-    units = session.units | dict.fromkeys(plan.latent_attributes, "units of the latent")
-    effects = estimate_effects(spec, plan, measurements, whole, periods, units, _as_progress(on_progress))
+    spec, plan = session.spec, measurements.plan
+    study = open_study(spec, measurements, session.whole, session.units)
+    copy = None if randomised is None else open_study(spec, randomised, session.whole, session.units)
+    effects = estimate_effects(study, on_progress)
     with one_step(on_progress, "metrics of the latents"):
-        metrics = find_metrics(session, plan, measurements, randomised, whole, units)
+        metrics = find_metrics(session, study, copy)
     with one_step(on_progress, "verdicts"):
-        verdicts = judge(spec, plan, measurements, graph, periods, whole)
-    alignment = assess(session.completed_spec, plan, measurements, graph, periods, on_progress, session.labels)
+        verdicts = judge(study, session.graph)
+    alignment = assess(session.completed_spec, study.outcomes, session.graph, session.labels, on_progress)
     with one_step(on_progress, "checking the readouts"):
         readouts = _check_readouts(session)
-    controls = control_checks(spec, measurements, randomised, session.check, periods, whole)
+    controls = control_checks(study, copy, session.check)
     latents = summarise_latents(measurements, Resolver(spec, session.model.components).mapped_latents())
     samples = find_samples(session, plan)
     estimates = (*effects.estimates, *metrics.estimates)
     return Results(
         name=spec.name,
         description=spec.description,
-        whole=whole,
+        whole=session.whole,
         question=question_words(spec),
         answer=answer_words(verdicts, alignment, estimates, metrics.units, bool(spec.graph.edge_pairs)),
         verdicts=verdicts,
@@ -478,7 +479,3 @@ def _write_weights(result: TrainResult, folder: Path, name: str) -> Path:
     state = {key: value.contiguous() for key, value in result.vae.state_dict().items()}
     write_file(path, seal(save(state, metadata={**result.metadata, "checksum": UNSEALED})))
     return path
-
-
-def _as_progress(on_progress: OnProgress) -> Callable[[str, int, int, str], None]:
-    return lambda stage, done, total, unit: on_progress(Progress(stage, done, total, unit))

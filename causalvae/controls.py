@@ -7,16 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from causalvae.effects import Study, open_study
+from causalvae.effects import Study
 from causalvae.effects.changes import Changes, changes_of
-from causalvae.effects.outcomes import IMAGE, Outcomes, is_moved, use_at
+from causalvae.effects.outcomes import IMAGE, is_moved, use_at
+from causalvae.effects.scale import Scale
 from causalvae.engine.measurements import Measurements
 from causalvae.models.check import LoadCheck
 from causalvae.plan.types import Role
 from causalvae.readouts.types import ReadoutCheck
 from causalvae.results import ControlCheck, LatentSummary
-from causalvae.spec.schema import Bound, Hypothesis, Spec
-from causalvae.spec.whole_output import WholeOutput
+from causalvae.spec.schema import Bound, Hypothesis
 
 # Rounding through some ten layers, whose kernels sum in another order.
 _ROUNDING = {"float32": 1e-5, "tf32": 5e-3, "bf16": 5e-2}
@@ -25,30 +25,19 @@ _ACTIVE_KL = 0.05
 _MOST_NAMES = 8
 
 
-def control_checks(
-    spec: Spec,
-    measurements: Measurements,
-    randomised: Measurements | None,
-    check: LoadCheck,
-    periods: Mapping[str, float],
-    whole: WholeOutput = WholeOutput.of((1, 1, 1)),  # noqa: B008
-) -> tuple[ControlCheck, ...]:
+def control_checks(study: Study, copy: Study | None, check: LoadCheck) -> tuple[ControlCheck, ...]:
     """The engine's exact controls, then the statistical ones.
 
     Parameters
     ----------
-    spec : Spec
-    measurements : Measurements
-        Of the whole plan.
-    randomised : Measurements or None
-        Of the hypotheses' treatments on a randomly initialised copy.
+    study : Study
+        Of the run.
+    copy : Study or None
+        Of the hypotheses' treatments on a randomly initialised copy of the network.
     check : LoadCheck
         Of the network.
-    periods : mapping
-        Attribute -> period, for attributes on a circle.
-    whole : WholeOutput, optional
-        The decoded output as one outcome; an image where left out.
     """
+    spec = study.spec
     found = [
         ControlCheck(
             "reconstruction",
@@ -59,7 +48,7 @@ def control_checks(
             check.reconstruction < check.mean_image,
         )
     ]
-    exact: Mapping[str, Any] = measurements.manifest.get("controls", {})
+    exact: Mapping[str, Any] = study.measurements.manifest.get("controls", {})
     if exact:
         found += [
             ControlCheck(
@@ -86,18 +75,16 @@ def control_checks(
                 exact["full_patch"] == 0,
             )
             found.insert(2, full)
-    study = open_study(spec, measurements.plan, measurements, whole, periods)
-    if randomised is not None:
-        found += [_random_copy(hypothesis, study, measurements, randomised) for hypothesis in spec.hypotheses]
-        shares = [_random_share(hypothesis, study, randomised) for hypothesis in spec.hypotheses]
+    if copy is not None:
+        found += [_random_copy(hypothesis, study, copy) for hypothesis in spec.hypotheses]
+        shares = [_random_share(hypothesis, study, copy) for hypothesis in spec.hypotheses]
         found += [check for check in shares if check is not None]
     return tuple(found)
 
 
-def _changes(hypothesis: Hypothesis, study: Study, measured: Measurements) -> tuple[Changes, tuple[str, str], int]:
-    """Changes of the hypothesis' outcome in `measured`, in the trained network's units, the clean arms, the pairs."""
-    outcomes = study.outcomes if measured.plan is study.plan else Outcomes(measured)
-    owner, outcome, scale = f"hypothesis:{hypothesis.name}", hypothesis.outcome, study.scale
+def _changes(hypothesis: Hypothesis, measured: Study, scale: Scale) -> tuple[Changes, tuple[str, str], int]:
+    """Changes of the hypothesis' outcome in `measured`, in units of `scale`, the clean arms, the pairs."""
+    owner, outcome, outcomes = f"hypothesis:{hypothesis.name}", hypothesis.outcome, measured.outcomes
     base, counterfactual = (use_at(measured.plan, owner, role).arm for role in ("base", "counterfactual"))
     changes = changes_of(
         outcomes, base, counterfactual, outcome, scale.periods.get(outcome), scale.vectors.get(outcome)
@@ -105,18 +92,18 @@ def _changes(hypothesis: Hypothesis, study: Study, measured: Measurements) -> tu
     return changes, (base, counterfactual), outcomes.pairs((base, counterfactual))
 
 
-def _total_effects(hypothesis: Hypothesis, study: Study, measured: Measurements) -> np.ndarray:
+def _total_effects(hypothesis: Hypothesis, measured: Study, scale: Scale) -> np.ndarray:
     """Total effects of the pairs in which the outcome is defined on both sides; sizes where it has several numbers."""
-    changes, _, pairs = _changes(hypothesis, study, measured)
+    changes, _, pairs = _changes(hypothesis, measured, scale)
     effects = changes.total(pairs)
     return effects[np.isfinite(effects)]
 
 
-def _random_copy(hypothesis: Hypothesis, study: Study, trained: Measurements, randomised: Measurements) -> ControlCheck:
-    effects = _total_effects(hypothesis, study, randomised)
+def _random_copy(hypothesis: Hypothesis, study: Study, copy: Study) -> ControlCheck:
+    effects = _total_effects(hypothesis, copy, study.scale)
     unit, short, long = study.scale.sd_of(hypothesis.outcome), "sd", "standard deviations"
     if hypothesis.outcome == IMAGE:
-        own = _total_effects(hypothesis, study, trained)
+        own = _total_effects(hypothesis, study, study.scale)
         unit, short, long = float(np.sqrt(np.mean(own**2))) if len(own) else None, "of the effect", "effect"
     # A random copy whose outputs leave the outcome undefined shows no effect on it either.
     size = float(np.sqrt(np.mean(effects**2))) / unit if len(effects) and unit else 0.0
@@ -130,7 +117,7 @@ def _random_copy(hypothesis: Hypothesis, study: Study, trained: Measurements, ra
     )
 
 
-def _random_share(hypothesis: Hypothesis, study: Study, randomised: Measurements) -> ControlCheck | None:
+def _random_share(hypothesis: Hypothesis, study: Study, copy: Study) -> ControlCheck | None:
     """Whether a randomly initialised copy meets the claim: then the claim does not show what was learned.
 
     None where no share of at least so much is claimed, or where the treatment does not move the copy's outcome.
@@ -140,13 +127,13 @@ def _random_share(hypothesis: Hypothesis, study: Study, randomised: Measurements
         "necessity": hypothesis.expect.necessity,
     }
     least = {role: bound for role, bound in claimed.items() if bound is not None and bound.at_least is not None}
-    if not least or not randomised.plan.uses_of(f"hypothesis:{hypothesis.name}", "sufficiency"):
+    if not least or not copy.plan.uses_of(f"hypothesis:{hypothesis.name}", "sufficiency"):
         return None
-    changes, (base, counterfactual), pairs = _changes(hypothesis, study, randomised)
+    changes, (base, counterfactual), pairs = _changes(hypothesis, copy, study.scale)
     total = changes.total(pairs)
     shares, met = {}, []
     for role, bound in least.items():
-        arm = use_at(randomised.plan, f"hypothesis:{hypothesis.name}", role).arm
+        arm = use_at(copy.plan, f"hypothesis:{hypothesis.name}", role).arm
         part = changes.between((arm,), base, pairs)[0]
         if role == "necessity":
             part = -changes.between((arm,), counterfactual, pairs)[0]

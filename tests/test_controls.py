@@ -6,12 +6,15 @@ import numpy as np
 import pytest
 
 from causalvae.controls import control_checks, warn
+from causalvae.effects import open_study
 from causalvae.engine.measurements import Measurements
 from causalvae.models.check import LoadCheck
 from causalvae.results import ControlCheck
+from causalvae.spec.whole_output import WholeOutput
 from tests.effects.synthetic import Array, Decode, Network, make_hypothesis, make_spec
 
 CHECK = LoadCheck(reconstruction=10.0, mean_image=50.0, kl=5.0, images=8)
+WHOLE = WholeOutput.of((1, 1, 2))
 SPEC = make_spec(hypotheses=(make_hypothesis(alpha=0.05),))
 
 
@@ -28,7 +31,9 @@ def measured(step: float, *, decoder: Decode = decode, n: int = 60, seed: int = 
 
 
 def checks(measurements: Measurements, randomised: Measurements | None = None) -> dict[str, ControlCheck]:
-    return {check.name: check for check in control_checks(SPEC, measurements, randomised, CHECK, {})}
+    study, copy = (None if each is None else open_study(SPEC, each, WHOLE) for each in (measurements, randomised))
+    assert study is not None
+    return {check.name: check for check in control_checks(study, copy, CHECK)}
 
 
 def test_undefined_effects_are_left_out() -> None:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import pytest
 import torch
 
 import causalvae
+from causalvae import session
+from causalvae.effects import study
 from causalvae.engine.runner import PlanRunner
 
 CPU = torch.device("cpu")
@@ -40,10 +45,34 @@ report: {formats: [json, markdown]}
 
 
 @pytest.fixture(scope="module")
-def outcome(tmp_path_factory: pytest.TempPathFactory) -> causalvae.RunOutcome:
+def counted(tmp_path_factory: pytest.TempPathFactory) -> tuple[causalvae.RunOutcome, Counter[str]]:
+    """A run, and how often it opened the data, loaded the network and indexed the outcomes."""
     folder = tmp_path_factory.mktemp("outcome")
     (folder / "spec.yaml").write_text(SPEC, encoding="utf-8")
-    return causalvae.run(str(folder / "spec.yaml"), out=str(folder / "runs"))
+    calls: Counter[str] = Counter()
+
+    def count(module: ModuleType, name: str, patched: pytest.MonkeyPatch) -> None:
+        original = getattr(module, name)
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            calls[name] += 1
+            return original(*args, **kwargs)
+
+        patched.setattr(module, name, call)
+
+    with pytest.MonkeyPatch.context() as patched:
+        for module, name in ((session, "open_dataset"), (session, "load_model"), (study, "Outcomes")):
+            count(module, name, patched)
+        return causalvae.run(str(folder / "spec.yaml"), out=str(folder / "runs")), calls
+
+
+@pytest.fixture(scope="module")
+def outcome(counted: tuple[causalvae.RunOutcome, Counter[str]]) -> causalvae.RunOutcome:
+    return counted[0]
+
+
+def test_a_run_opens_its_spec_and_indexes_its_tables_once(counted: tuple[causalvae.RunOutcome, Counter[str]]) -> None:
+    assert counted[1] == {"open_dataset": 1, "load_model": 1, "Outcomes": 1}
 
 
 def test_a_run_is_read_back_from_its_folder(outcome: causalvae.RunOutcome) -> None:
@@ -88,9 +117,9 @@ def test_public_names_and_short_representations(outcome: causalvae.RunOutcome) -
     assert dir(causalvae) == sorted(causalvae.__all__)
     assert all(getattr(causalvae, name) is not None for name in dir(causalvae))
     spec = causalvae.load_spec(outcome.folder / "spec.yaml")
-    session = causalvae.open_session(spec, str(outcome.folder))
-    plan = causalvae.compile_plan(session)
-    for value in (outcome, session, outcome.results, outcome.results.verdicts[0], spec, plan):
+    opened = causalvae.open_session(spec, str(outcome.folder))
+    plan = causalvae.compile_plan(opened)
+    for value in (outcome, opened, outcome.results, outcome.results.verdicts[0], spec, plan):
         assert len(repr(value)) < 300, repr(value)
         assert "\n" not in repr(value)
 
@@ -98,14 +127,14 @@ def test_public_names_and_short_representations(outcome: causalvae.RunOutcome) -
 def test_the_spread_of_the_output_is_that_of_the_decoded_samples(outcome: causalvae.RunOutcome) -> None:
     spec = causalvae.load_spec(outcome.folder / "spec.yaml")
     folder = outcome.folder.parents[2]
-    session = causalvae.open_session(spec, folder)
-    plan = causalvae.compile_plan(session)
-    found = causalvae.execute(session, plan, folder / "runs" / spec.name)
+    opened = causalvae.open_session(spec, folder)
+    plan = causalvae.compile_plan(opened)
+    found = causalvae.execute(opened, plan, folder / "runs" / spec.name)
     # The same cohort again, whole, by the network itself.
-    runner = PlanRunner(plan, session.model, session.dataset, session.measure, CPU)
-    inputs = session.dataset.inputs(runner.cohorts["observed"].rows["base"])
+    runner = PlanRunner(plan, opened.model, opened.dataset, opened.measure, CPU)
+    inputs = opened.dataset.inputs(runner.cohorts["observed"].rows["base"])
     with torch.no_grad():
-        output = session.model.vae.decode(session.model.vae.encode(inputs).mean).flatten(1).double()
+        output = opened.model.vae.decode(opened.model.vae.encode(inputs).mean).flatten(1).double()
     pairs = output[: len(output) // 2 * 2].unflatten(0, (-1, 2))
     gaps = (pairs[:, 0] - pairs[:, 1]).square().sum(1)
     assert len(found.observations) == len(inputs)

@@ -26,6 +26,7 @@ from causalvae.alignment.types import (
     Support,
 )
 from causalvae.alignment.variables import gather_variables, kind_of
+from causalvae.effects.outcomes import Outcomes
 from causalvae.engine.measurements import Measurements
 from causalvae.engine.progress import OnProgress, Progress, ignore_progress
 from causalvae.graph import CausalGraph
@@ -36,12 +37,10 @@ from causalvae.spec.schema import Spec
 
 def assess(
     spec: Spec,
-    plan: Plan,
-    measurements: Measurements,
+    outcomes: Outcomes,
     graph: CausalGraph,
-    periods: Mapping[str, float] | None = None,
-    on_progress: OnProgress = ignore_progress,
     labels: Mapping[str, Mapping[float, str]] | None = None,
+    on_progress: OnProgress = ignore_progress,
 ) -> Alignment:
     """Hold the declared graph against the data, the network against the data, and the mapping against the network.
 
@@ -49,18 +48,14 @@ def assess(
     ----------
     spec : Spec
         Its `alignment`, `estimation` and `mapping` sections; completed with what the data know of its factors.
-    plan : Plan
-        With the ``alignment:`` uses and the contrasts.
-    measurements : Measurements
-        Of that plan.
+    outcomes : Outcomes
+        Of a plan with the ``alignment:`` uses and the contrasts.
     graph : CausalGraph
         The declared graph.
-    periods : mapping, optional
-        Attribute -> after how much it repeats, such as pi for an axis's orientation.
-    on_progress : callable, optional
-        Called with `Progress` of the stages ``pairs`` and ``independencies``.
     labels : mapping, optional
         Categorical factor -> value -> name of the level.
+    on_progress : callable, optional
+        Called with `Progress` of the stages ``pairs`` and ``independencies``.
 
     Returns
     -------
@@ -68,22 +63,23 @@ def assess(
         See `causalvae.alignment.decisions` for what is compared with what.
     """
     started = time.perf_counter()
-    periods, labels = periods or {}, labels or {}
+    measurements, labels = outcomes.measurements, labels or {}
+    plan, periods = measurements.plan, measurements.periods
 
     def report(stage: str, unit: str, done: int, total: int) -> None:
         on_progress(Progress(stage, done, total, unit))
 
-    units = Units(spec, measurements, periods)
+    units = Units(spec, measurements)
     declared = direct_relations(graph)
     decider = Decider(spec, declared)
     numbers = [name for name in graph.factors if kind_of(spec, name, periods)[0] == "numeric"]
     observed = [name for name in numbers if f"factor:{name}" in measurements.observations]
     ellipse, correlation = fit_ellipse(measurements.observations, observed)
     report("pairs", "pairs", 0, 1)
-    columns = read_columns(spec, plan, measurements, units, ellipse)
+    columns = read_columns(spec, outcomes, units, ellipse)
     checks = decide(decider, columns, declared, lambda name, level: labels.get(name, {}).get(level, f"{level:g}"))
     checks += decide_associations(
-        spec, plan, measurements, units, decider, declared, lambda name: spec.graph.factors[name].kind != "continuous"
+        spec, outcomes, units, decider, declared, lambda name: spec.graph.factors[name].kind != "continuous"
     )
     report("pairs", "pairs", len(checks), len(checks))
     found = (measure_interchange(item, spec.estimation.confidence) for item in columns)
@@ -92,7 +88,7 @@ def assess(
     inside = [item.columns[0].inside for item in columns if item.columns]
     outside = float(1 - np.concatenate(inside).mean()) if ellipse is not None and inside else None
 
-    variables = gather_variables(spec, measurements, periods)
+    variables = gather_variables(spec, measurements)
     samples = len(next(iter(variables.values())).values)
     independencies = check_independencies(
         graph.implied_independencies(),

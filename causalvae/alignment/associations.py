@@ -13,7 +13,6 @@ from causalvae.alignment.decisions import INVENTED, KEPT, Decider, GraphTest, Li
 from causalvae.alignment.strata import Association, Strata, weigh_normal
 from causalvae.alignment.types import PairCheck
 from causalvae.effects.outcomes import Outcomes
-from causalvae.engine.measurements import Measurements
 from causalvae.plan.types import Plan
 from causalvae.spec.schema import Spec
 
@@ -47,8 +46,7 @@ class _Pair:
 
 def decide_associations(
     spec: Spec,
-    plan: Plan,
-    measurements: Measurements,
+    outcomes: Outcomes,
     units: Units,
     decider: Decider,
     declared: frozenset[Key],
@@ -58,7 +56,7 @@ def decide_associations(
 
     Parameters
     ----------
-    spec, plan, measurements, units, decider, declared
+    spec, outcomes, units, decider, declared
         As for `decide`.
     discrete : callable
         Whether a factor has levels.
@@ -69,10 +67,10 @@ def decide_associations(
         The data are compared with the graph, the network's outputs with the data on the same samples, and what the
         mapping does with what the network's association gives for the same changes of the label.
     """
+    plan = outcomes.measurements.plan
     settable = {contrast.factor for contrast in plan.contrasts if plan.uses_of(f"alignment:network:{contrast.factor}")}
     factors = [factor for factor in spec.graph.factors if factor not in settable]
     found: dict[Key, _Pair] = {}
-    outcomes = Outcomes(measurements)
     numbers = [name for name in spec.graph.factors if not discrete(name)] if factors else []
     unfit = [name for name in plan.attributes if name in plan.latent_attributes or units[name].period is not None]
     few: list[str] = []
@@ -81,7 +79,7 @@ def decide_associations(
         for target in plan.attributes:
             if target in unfit:
                 continue
-            pair = _read(factor, others, target, plan, measurements, units, outcomes)
+            pair = _read(factor, others, target, units, outcomes)
             if pair is None:
                 few.append(f"{factor} -> {target}")
             else:
@@ -114,11 +112,10 @@ def _read(
     factor: str,
     others: list[str],
     target: str,
-    plan: Plan,
-    measurements: Measurements,
     units: Units,
     outcomes: Outcomes,
 ) -> _Pair | None:
+    measurements, plan = outcomes.measurements, outcomes.measurements.plan
     table = measurements.observations
     labels = {name: table[f"factor:{name}"].to_numpy(np.float64) for name in (factor, *others)}
     strata = Strata.of(

@@ -17,7 +17,7 @@ from causalvae.alignment.support import Ellipse
 from causalvae.alignment.variables import kind_of
 from causalvae.effects.outcomes import Outcomes, difference, varies
 from causalvae.engine.measurements import Measurements, deviation
-from causalvae.plan.types import Contrast, Plan
+from causalvae.plan.types import Contrast
 from causalvae.spec.schema import Spec
 
 FloatArray = npt.NDArray[np.float64]
@@ -106,16 +106,12 @@ class Units:
     spec : Spec
         Completed with what the data know of its factors.
     measurements : Measurements
-    periods : mapping
-        Attribute -> after how much it repeats.
     notes : list of str
         Takes what a reader must know.
     """
 
-    def __init__(
-        self, spec: Spec, measurements: Measurements, periods: Mapping[str, float], notes: list[str] | None = None
-    ) -> None:
-        self._spec, self._measurements, self._periods = spec, measurements, periods
+    def __init__(self, spec: Spec, measurements: Measurements, notes: list[str] | None = None) -> None:
+        self._spec, self._measurements = spec, measurements
         self.notes: list[str] = [] if notes is None else notes
         self._known: dict[str, Unit] = {}
 
@@ -125,15 +121,15 @@ class Units:
         return self._known[name]
 
     def _find(self, name: str) -> Unit:
-        observations = self._measurements.observations
+        observations, periods = self._measurements.observations, self._measurements.periods
         if name in self._spec.graph.factors:
-            kind, period = kind_of(self._spec, name, self._periods)
+            kind, period = kind_of(self._spec, name, periods)
             values = observations[f"factor:{name}"].to_numpy(np.float64)
             if kind == "categorical":
                 shares = np.unique(values, return_counts=True)[1] / len(values)
                 return Unit(float(np.sqrt((1 - (shares**2).sum()) / 2)) or 1.0, categorical=True)
         else:
-            period = self._periods.get(name)
+            period = periods.get(name)
             prefix = "attribute" if name in self._measurements.plan.latent_attributes else "input"
             values = observations[f"{prefix}:{name}"].to_numpy(np.float64)
         values = values[np.isfinite(values)]
@@ -144,26 +140,22 @@ class Units:
         return Unit(1.0, period)
 
 
-def read_columns(
-    spec: Spec, plan: Plan, measurements: Measurements, units: Units, ellipse: Ellipse | None
-) -> tuple[FactorColumns, ...]:
+def read_columns(spec: Spec, outcomes: Outcomes, units: Units, ellipse: Ellipse | None) -> tuple[FactorColumns, ...]:
     """The columns of every declared factor that the data can set.
 
     Parameters
     ----------
     spec : Spec
         Completed with what the data know of its factors.
-    plan : Plan
-        With uses ``alignment:network:FACTOR`` and ``alignment:mapping:FACTOR``, and contrasts.
-    measurements : Measurements
-        Of that plan.
+    outcomes : Outcomes
+        Of a plan with uses ``alignment:network:FACTOR`` and ``alignment:mapping:FACTOR``, and contrasts.
     units : Units
     ellipse : Ellipse or None
         Where the data are; None where every input is taken to be like them.
     """
-    outcomes = Outcomes(measurements)
+    plan = outcomes.measurements.plan
     return tuple(
-        _read_factor(spec, plan, measurements, units, ellipse, outcomes, contrast)
+        _read_factor(spec, outcomes, units, ellipse, contrast)
         for contrast in plan.contrasts
         if plan.uses_of(f"alignment:network:{contrast.factor}")
     )
@@ -171,13 +163,12 @@ def read_columns(
 
 def _read_factor(
     spec: Spec,
-    plan: Plan,
-    measurements: Measurements,
+    outcomes: Outcomes,
     units: Units,
     ellipse: Ellipse | None,
-    outcomes: Outcomes,
     contrast: Contrast,
 ) -> FactorColumns:
+    measurements, plan = outcomes.measurements, outcomes.measurements.plan
     table: pd.DataFrame = measurements.contrasts
     table = table[table["factor"] == contrast.factor].sort_values("pair")
     factor, n = contrast.factor, len(table)

@@ -83,9 +83,7 @@ def _midranks(values: FloatArray) -> FloatArray:
     return ranks
 
 
-def gather_variables(
-    spec: Spec, measurements: Measurements, periods: Mapping[str, float] | None = None
-) -> dict[str, Variable]:
+def gather_variables(spec: Spec, measurements: Measurements) -> dict[str, Variable]:
     """The factors and attributes of the observed samples, under their names in the declared graph.
 
     Parameters
@@ -94,23 +92,20 @@ def gather_variables(
         Its factors and attributes; the first `alignment.samples` rows are taken.
     measurements : Measurements
         Columns ``factor:NAME`` and ``attribute:NAME`` of `observations`. Rows with an undefined attribute are left out.
-    periods : mapping, optional
-        Node -> after how much it repeats. A factor's kind, and the period of a cyclic one, come from the spec or else
-        from the data source.
+        A factor's kind, and the period of a cyclic one, come from the spec or else from the data source.
 
     Returns
     -------
     dict
         Name -> Variable, factors first.
     """
-    periods = periods or {}
     columns = {name: f"factor:{name}" for name in spec.graph.factors}
     columns |= {name: f"attribute:{name}" for name in spec.graph.attributes}
     table = measurements.observations[list(columns.values())].iloc[: spec.alignment.samples].to_numpy(np.float64)
     table = table[np.isfinite(table).all(axis=1)]
     found = {}
     for values, name in zip(table.T, columns, strict=True):
-        kind, period = kind_of(spec, name, periods)
+        kind, period = kind_of(spec, name, measurements.periods)
         found[name] = Variable(name, values, kind, period)
     return found
 

@@ -23,15 +23,13 @@ from causalvae.circuits.rivals import compare_rivals
 from causalvae.circuits.table import CircuitTable, read_table
 from causalvae.circuits.types import Measure, Minimality, Multiverse, RelativeError, Rivals, Status, UnitShare, Verdict
 from causalvae.circuits.wording import explain
-from causalvae.effects import Study, claim_columns, open_study
+from causalvae.effects import Study, claim_columns
 from causalvae.effects.bootstrap import PairedBootstrap, paired_bootstrap
 from causalvae.effects.claims import RatioColumns, relative_error
 from causalvae.effects.study import treated_factor
-from causalvae.engine.measurements import Measurements
-from causalvae.plan.types import Arm, ClaimDesign, Plan
+from causalvae.plan.types import Arm, ClaimDesign
 from causalvae.spec.hypothesis_section import FEWEST_PAIRS, most_resamples
-from causalvae.spec.schema import Bound, Hypothesis, Spec
-from causalvae.spec.whole_output import WholeOutput
+from causalvae.spec.schema import Bound, Hypothesis
 
 # Resamples for each hypothesis over its level: the least p-value is then a tenth of what Holm's correction asks for.
 _RESAMPLES = 10
@@ -104,32 +102,14 @@ class Evidence:
         return min(1.0, len(self.against) * min(self.against))
 
 
-_IMAGE = WholeOutput.of((1, 1, 1))
-
-
-def judge(
-    spec: Spec,
-    plan: Plan,
-    measurements: Measurements,
-    graph: DeclaredGraph,
-    periods: Mapping[str, float] | None = None,
-    whole: WholeOutput = _IMAGE,
-) -> tuple[Verdict, ...]:
+def judge(study: Study, graph: DeclaredGraph) -> tuple[Verdict, ...]:
     """Judge every hypothesis of a spec.
 
     Parameters
     ----------
-    spec : Spec
-    plan : Plan
-        Compiled from `spec`.
-    measurements : Measurements
-        The answer to `plan`.
+    study : Study
     graph : DeclaredGraph
         The declared graph: `descendants` of the treatment's factor are on target.
-    periods : mapping of str to float, optional
-        Attribute -> period, for attributes on a circle.
-    whole : WholeOutput, optional
-        The decoded output as one outcome; an image where left out.
 
     Returns
     -------
@@ -142,14 +122,14 @@ def judge(
         CV501 where measurements are missing, CV502 where the plan lacks an arm, CV503 with fewer than two pairs, CV504
         where a total effect is claimed of an outcome that does not vary.
     """
-    if not spec.hypotheses:
+    hypotheses = study.spec.hypotheses
+    if not hypotheses:
         return ()
-    study = open_study(spec, plan, measurements, whole, periods)
-    arms = {arm.id: arm for arm in plan.arms}
+    arms = {arm.id: arm for arm in study.plan.arms}
     return decide(
         [
             _called(_examine(study, hypothesis, graph, arms), study.scale.label(hypothesis.outcome))
-            for hypothesis in spec.hypotheses
+            for hypothesis in hypotheses
         ]
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from causalvae.effects.bootstrap import FEW_PAIRS
@@ -22,15 +22,11 @@ from causalvae.effects.path_terms import in_path_terms, routed_owners, with_rela
 from causalvae.effects.screening import direction_of, summarise_screen
 from causalvae.effects.significance import t_test
 from causalvae.effects.strength import PatchedArm, input_estimates, perturbation_estimates, sweep_estimates
-from causalvae.effects.study import Study, open_study, reached_from, treated_factor
+from causalvae.effects.study import Study, reached_from, treated_factor
 from causalvae.effects.types import ArrowStrength, CrossCheck, Estimate, Refutation, ScreenSummary
-from causalvae.engine.measurements import Measurements
-from causalvae.plan.types import OUTPUT, Arm, Plan, Side, Use, values_label
+from causalvae.engine.progress import OnProgress, Progress, ignore_progress
+from causalvae.plan.types import OUTPUT, Arm, Side, Use, values_label
 from causalvae.spec.schema import Hypothesis, Intervention, Spec
-from causalvae.spec.whole_output import WholeOutput
-
-# Called with stage, done, total and unit of what is counted.
-OnProgress = Callable[[str, int, int, str], None]
 
 
 @dataclass(frozen=True)
@@ -45,32 +41,14 @@ class EffectsResult:
     warnings: tuple[str, ...] = ()
 
 
-def estimate_effects(
-    spec: Spec,
-    plan: Plan,
-    measurements: Measurements,
-    whole: WholeOutput,
-    periods: Mapping[str, float] | None = None,
-    units: Mapping[str, str] | None = None,
-    on_progress: OnProgress | None = None,
-) -> EffectsResult:
+def estimate_effects(study: Study, on_progress: OnProgress = ignore_progress) -> EffectsResult:
     """Estimate every effect that the spec asks for.
 
     Parameters
     ----------
-    spec : Spec
-    plan : Plan
-        Compiled from `spec`.
-    measurements : Measurements
-        The answer to `plan`.
-    whole : WholeOutput
-        The decoded output as one outcome.
-    periods : mapping of str to float, optional
-        Attribute -> period, for attributes on a circle (an orientation modulo pi); their differences are wrapped.
-    units : mapping of str to str, optional
-        Attribute -> its own unit.
+    study : Study
     on_progress : callable, optional
-        Called with (stage, done, total, unit) after each intervention and hypothesis.
+        Called after each intervention and hypothesis.
 
     Raises
     ------
@@ -78,15 +56,14 @@ def estimate_effects(
         CV501 where measurements are missing, CV502 where the plan lacks an arm, CV503 with fewer than two pairs, CV504
         where an effect has no unit.
     """
-    study = open_study(spec, plan, measurements, whole, periods, units)
+    spec, plan, whole = study.spec, study.plan, study.scale.whole
     arms = {arm.id: arm for arm in plan.arms}
     estimates: list[Estimate] = []
     checks = CrossChecks()
     total = len(spec.interventions) + len(spec.hypotheses)
 
     def report(done: int) -> None:
-        if on_progress is not None:
-            on_progress("estimate effects", done, total, "analyses")
+        on_progress(Progress("estimate effects", done, total, "analyses"))
 
     report(0)
     for done, intervention in enumerate(spec.interventions, start=1):
@@ -98,7 +75,7 @@ def estimate_effects(
         elif intervention.activation is not None:
             estimates.extend(_activation(study, owner, intervention, arms))
         else:
-            estimates.extend(analyse_mediation(study, owner, intervention, arms, measurements, checks))
+            estimates.extend(analyse_mediation(study, owner, intervention, arms, checks))
         report(done)
     for done, hypothesis in enumerate(spec.hypotheses, start=len(spec.interventions) + 1):
         estimates.extend(_hypothesis(study, hypothesis))
@@ -111,7 +88,7 @@ def estimate_effects(
     checks.checks, checks.refutations = in_path_terms(checks.checks, routed), in_path_terms(checks.refutations, routed)
     screens = tuple(
         summarise_screen(
-            screen, plan, measurements.screens, study.outcomes, study.scale,
+            screen, plan, study.measurements.screens, study.outcomes, study.scale,
             _source_of(spec, screen.owner), spec.estimation.confidence,
         )
         for screen in plan.screens

@@ -23,7 +23,6 @@ from causalvae.effects.study import Study, reached_from, treated_factor
 from causalvae.effects.subspaces import subspace_estimates, subspace_warnings
 from causalvae.effects.types import Estimate
 from causalvae.effects.vector_means import vector_estimates
-from causalvae.engine.measurements import Measurements
 from causalvae.plan.types import OUTPUT, Arm
 from causalvae.spec.schema import Intervention
 
@@ -33,7 +32,6 @@ def analyse_mediation(
     owner: str,
     intervention: Intervention,
     arms_by_id: Mapping[str, Arm],
-    measurements: Measurements,
     checks: CrossChecks,
 ) -> list[Estimate]:
     """Every effect of a mediation.
@@ -47,7 +45,6 @@ def analyse_mediation(
         A mediation; of another level there is nothing to say.
     arms_by_id : mapping of str to Arm
         Of the plan.
-    measurements : Measurements
     checks : CrossChecks
         Takes what the other ways of computing the same effects find.
 
@@ -98,12 +95,12 @@ def analyse_mediation(
             estimates.extend(_controlled(study, owner, arms_by_id, ablation, outcome, cancels))
             if outcome != IMAGE:
                 case = Case(effects, arms, ablation, unit, period, cancels, vector)
-                estimates.extend(cross_check(study.spec, measurements, study.outcomes, case, descendants, checks))
+                estimates.extend(cross_check(study.spec, study.measurements, study.outcomes, case, descendants, checks))
         comparable = joint is not None and alone and all(effects.is_on_the_pairs_of(joint) for effects in alone)
         if joint is not None and comparable and not overlapping:
             note = "; ".join(filter(None, (serial_note(each), cancel_note(joint.total, as_drawn))))
             estimates.append(remainder_estimate(joint, alone, study.bootstrap(joint.n), joint_ablation, unit, note))
-    estimates += subspace_estimates(study, owner, section, arms_by_id, measurements)
+    estimates += subspace_estimates(study, owner, section, arms_by_id)
     checks.remarks += subspace_warnings(estimates)
     return estimates
 

@@ -21,7 +21,6 @@ from causalvae.effects.strength import PatchedArm
 from causalvae.effects.study import Study
 from causalvae.effects.types import Estimate, MetricRow, UnitRole
 from causalvae.effects.units import OutputChanges, classify_units, polysemantic_share
-from causalvae.engine.measurements import Measurements
 from causalvae.engine.response_table import OVERLAP, SPREAD, read_blocks
 from causalvae.plan.types import OUTPUT, Arm, Side, Source, Use, values_label
 
@@ -60,20 +59,13 @@ class _Found:
     units: list[UnitRole] = field(default_factory=list)
 
 
-def measure_metrics(
-    study: Study,
-    measurements: Measurements,
-    copy: tuple[Study, Measurements] | None = None,
-    oracle: MetricFacts | None = None,
-) -> Metrics:
+def measure_metrics(study: Study, copy: Study | None = None, oracle: MetricFacts | None = None) -> Metrics:
     """The metrics of every latent perturbation and activation sweep of a run.
 
     Parameters
     ----------
     study : Study
-    measurements : Measurements
-        What the study was opened on.
-    copy : (Study, Measurements), optional
+    copy : Study, optional
         The same perturbations on a copy of the network with weights drawn anew.
     oracle : MetricFacts, optional
         The same facts of the data's own factors, changed one at a time in the true input.
@@ -84,10 +76,10 @@ def measure_metrics(
     for intervention in study.spec.interventions:
         owner = f"intervention:{intervention.name}"
         if intervention.latent is not None and OUTPUT in study.plan.outputs:
-            found = _perturbation(study, measurements, owner)
+            found = _perturbation(study, owner)
             if found is None:
                 continue
-            other = None if copy is None else _perturbation(*copy, owner)
+            other = None if copy is None else _perturbation(copy, owner)
             facts = [found.facts, oracle, None if other is None else other.facts]
             summaries = [None if each is None else summarise_facts(each) for each in facts]
             rows += metric_rows(owner, found.facts, summaries[0] or {}, summaries[1], summaries[2])
@@ -101,7 +93,7 @@ def measure_metrics(
     return Metrics(tuple(estimates), tuple(units), tuple(rows))
 
 
-def _perturbation(study: Study, measurements: Measurements, owner: str) -> _Found | None:
+def _perturbation(study: Study, owner: str) -> _Found | None:
     """All metrics of one latent perturbation; None where the plan has none of its arms."""
     arms = {arm.id: arm for arm in study.plan.arms}
     uses = study.plan.uses_of(owner, "perturbation")
@@ -127,16 +119,16 @@ def _perturbation(study: Study, measurements: Measurements, owner: str) -> _Foun
             roles=tuple(roles),
             lengths=lengths,
             whole=study.scale.whole,
-            reconstruction=float(measurements.observations["reconstruction"].mean())
-            if "reconstruction" in measurements.observations
+            reconstruction=float(study.measurements.observations["reconstruction"].mean())
+            if "reconstruction" in study.measurements.observations
             else None,
         ),
         units=roles,
     )
     _add_ends(found.facts, bootstrap)
     _add_calibrated(found, study, owner, groups, sources, bootstrap)
-    _add_spreads(found, study, measurements, owner, groups)
-    _add_modularity(found, study, measurements, owner, patched[0].source)
+    _add_spreads(found, study, owner, groups)
+    _add_modularity(found, study, owner, patched[0].source)
     _add_graph(found, study, owner, bootstrap, patched[0].source)
     found.estimates += _share(study, owner, "", patched[0].source, "", roles, bootstrap.n)
     return found
@@ -182,11 +174,9 @@ def _add_calibrated(
         )  # fmt: skip
 
 
-def _add_spreads(
-    found: _Found, study: Study, measurements: Measurements, owner: str, groups: Sequence[Sequence[PatchedArm]]
-) -> None:
+def _add_spreads(found: _Found, study: Study, owner: str, groups: Sequence[Sequence[PatchedArm]]) -> None:
     whole = study.scale.whole
-    for _, labels, block in read_blocks(measurements.responses, owner, SPREAD):
+    for _, labels, block in read_blocks(study.measurements.responses, owner, SPREAD):
         known = {label: row for (label, _), row in zip(labels, block, strict=True)}
         if whole.numbers < 2 or block.shape[1] < 2:
             return
@@ -205,9 +195,9 @@ def _add_spreads(
                     )  # fmt: skip
 
 
-def _add_modularity(found: _Found, study: Study, measurements: Measurements, owner: str, source: str) -> None:
+def _add_modularity(found: _Found, study: Study, owner: str, source: str) -> None:
     inert = {role.component for role in found.facts.roles if not role.moves_declared}
-    blocks = list(read_blocks(measurements.responses, owner, OVERLAP))
+    blocks = list(read_blocks(study.measurements.responses, owner, OVERLAP))
     if not study.plan.compared.get(owner):
         found.facts.no_modularity = "the decoder has no linear or convolution layer that changes could be compared at"
     elif not blocks and len(found.facts.lengths) > 1:

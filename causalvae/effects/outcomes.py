@@ -38,8 +38,8 @@ class Outcomes:
     """
 
     def __init__(self, measurements: Measurements) -> None:
+        self.measurements = measurements
         self._table = measurements.open_table()
-        self._affines = measurements.affines
         fault = self._table.find_fault()
         if fault is not None:
             raise CausalVAEError(
@@ -81,7 +81,7 @@ class Outcomes:
 
     def rounding(self, outcome: str) -> float:
         """A change of this size is rounding."""
-        return ROUNDING * self._affines.get(outcome, (0.0, 1.0))[1]
+        return ROUNDING * self.measurements.affines.get(outcome, (0.0, 1.0))[1]
 
     def values(self, arm_id: str, column: str, pairs: int | None = None) -> FloatArray:
         """One column of one arm, shape (pairs,)."""

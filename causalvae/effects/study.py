@@ -22,13 +22,33 @@ from causalvae.spec.whole_output import WholeOutput
 
 @dataclass(frozen=True)
 class Study:
-    """What the estimation of every effect needs: spec, plan, tables by arm, scales, and which arms screens left out."""
+    """What the estimation of every effect of a run needs, indexed once.
+
+    Parameters
+    ----------
+    spec : Spec
+    outcomes : Outcomes
+        The tables by arm, with the measurements and the plan that they are of.
+    scale : Scale
+        Of each attribute.
+    left_out : frozenset of str
+        Ids of the arms that screens left out.
+    """
 
     spec: Spec
-    plan: Plan
     outcomes: Outcomes
     scale: Scale
     left_out: frozenset[str] = frozenset()
+
+    @property
+    def measurements(self) -> Measurements:
+        """The tables."""
+        return self.outcomes.measurements
+
+    @property
+    def plan(self) -> Plan:
+        """What the tables answer."""
+        return self.measurements.plan
 
     def bootstrap(self, n: int) -> PairedBootstrap:
         """The spec's bootstrap over `n` pairs.
@@ -72,25 +92,36 @@ class Study:
 
 
 def open_study(
-    spec: Spec,
-    plan: Plan,
-    measurements: Measurements,
-    whole: WholeOutput,
-    periods: Mapping[str, float] | None = None,
-    units: Mapping[str, str] | None = None,
+    spec: Spec, measurements: Measurements, whole: WholeOutput, units: Mapping[str, str] | None = None
 ) -> Study:
-    """Index the tables and find the scale of each attribute; attributes that do not vary have none."""
+    """Index the tables and find the scale of each attribute; attributes that do not vary have none.
+
+    Parameters
+    ----------
+    spec : Spec
+    measurements : Measurements
+        The answer to a plan that was compiled from `spec`, or to a part of it.
+    whole : WholeOutput
+        The decoded output as one outcome.
+    units : mapping of str to str, optional
+        Attribute -> its own unit, where it has one.
+
+    Raises
+    ------
+    CausalVAEError
+        CV501 where an arm's pairs have a gap or a double.
+    """
+    plan, periods = measurements.plan, dict(measurements.periods)
     observed, affines = measurements.observations, measurements.affines
     sd = {
         name: value
         for name, value in measurements.attribute_sd().items()
         if varies(value, observed[f"attribute:{name}"].to_numpy(np.float64), affines.get(name, (0.0, 1.0)))
     }
-    periods, units = dict(periods or {}), dict(units or {})
+    units = {**(units or {}), **dict.fromkeys(plan.latent_attributes, "units of the latent")}
     vectors = {name: measure_vector(section, sd, periods, units) for name, section in spec.graph.vectors.items()}
     return Study(
         spec,
-        plan,
         Outcomes(measurements),
         Scale(sd, periods, units, whole, measurements.output_sd(), vectors),
         left_out(plan, measurements.screens),

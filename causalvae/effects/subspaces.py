@@ -23,7 +23,6 @@ from causalvae.effects.mediation import HARDLY_MOVED, dropped_note
 from causalvae.effects.outcomes import IMAGE, difference, use_at
 from causalvae.effects.study import Study
 from causalvae.effects.types import Estimate
-from causalvae.engine.measurements import Measurements
 from causalvae.errors import CausalVAEError
 from causalvae.plan.learned import LearnedPart
 from causalvae.plan.subspaces import SUBSPACE
@@ -50,7 +49,7 @@ class _Interchanged:
 
 
 def subspace_estimates(
-    study: Study, owner: str, section: MediationIntervention, arms: Mapping[str, Arm], measurements: Measurements
+    study: Study, owner: str, section: MediationIntervention, arms: Mapping[str, Arm]
 ) -> list[Estimate]:
     """How directions were learned and what interchanges through them do; none where the mediation learns none.
 
@@ -62,7 +61,6 @@ def subspace_estimates(
     section : MediationIntervention
     arms : mapping of str to Arm
         Of the plan, by their ids.
-    measurements : Measurements
 
     Raises
     ------
@@ -71,7 +69,7 @@ def subspace_estimates(
     """
     if section.subspace is None:
         return []
-    learned = _learned_row(study, owner, arms, measurements)
+    learned = _learned_row(study, owner, arms)
     own = "" if learned.donors else "no factor is set, so each pair is its own donor and more subspaces than one do"
     parts = []
     for use in sorted(study.plan.uses_of(owner, "variant"), key=lambda use: use.index):
@@ -141,11 +139,11 @@ def subspace_warnings(estimates: list[Estimate]) -> list[str]:
     return found
 
 
-def _learned_row(study: Study, owner: str, arms: Mapping[str, Arm], measurements: Measurements) -> Any:
+def _learned_row(study: Study, owner: str, arms: Mapping[str, Arm]) -> Any:
     """What was learned for a mediation: a row of `Measurements.subspaces`."""
     arm = arms[use_at(study.plan, owner, "sufficiency").arm]
     wanted = LearnedPart(arm.cohort, arm.patches[0]).id
-    for row in measurements.subspaces.itertuples():
+    for row in study.measurements.subspaces.itertuples():
         if row.id == wanted:
             return row
     raise CausalVAEError(

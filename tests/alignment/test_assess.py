@@ -7,6 +7,7 @@ import pytest
 
 from causalvae.alignment.assess import assess, direct_relations
 from causalvae.alignment.types import Alignment, Interchange, PairCheck, Share
+from causalvae.effects.outcomes import Outcomes
 from causalvae.engine.progress import Progress
 from causalvae.graph import CausalGraph
 from causalvae.report.alignment_words import headline_sentences
@@ -18,7 +19,7 @@ MAPPING = {name: (i,) for i, name in enumerate(NAMES)}
 
 
 def judge(run: Run, **given) -> Alignment:
-    return assess(run.spec, run.plan, run.measurements, run.graph, **given)
+    return assess(run.spec, Outcomes(run.measurements), run.graph, **given)
 
 
 def departing(found: Alignment) -> dict[str, set[str]]:
@@ -244,7 +245,8 @@ def test_differences_of_a_periodic_attribute_are_wrapped() -> None:
 
     run = run_planted(mechanisms={"axis": axis}, declared=("x -> axis",), bootstrap=20)
     assert pair(judge(run), "scale", "axis").graph != "absent"
-    assert departing(judge(run, periods={"axis": np.pi})) == {}
+    on_circle = replace(run, measurements=replace(run.measurements, periods={"axis": np.pi}))
+    assert departing(judge(on_circle)) == {}
 
 
 def test_what_the_graph_claims_when_all_factors_are_held() -> None:

@@ -2,6 +2,7 @@ import logging
 import subprocess
 import sys
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -137,7 +138,7 @@ def test_pgmpy_is_quiet_and_loaded_only_when_used(caplog: pytest.LogCaptureFixtu
 
 def test_variables_take_their_kind_from_the_spec_then_from_the_data_then_from_the_periods() -> None:
     run = run_planted(mechanisms=MECHANISMS | {"axis": area})
-    found = gather_variables(run.spec, run.measurements, {"axis": np.pi})
+    found = gather_variables(run.spec, replace(run.measurements, periods={"axis": np.pi}))
     assert list(found) == ["shape", "scale", "x", "area", "centre", "axis"]
     assert [v.kind for v in found.values()] == ["categorical", "numeric", "numeric", "numeric", "numeric", "cyclic"]
     section = run.spec.graph.model_copy(

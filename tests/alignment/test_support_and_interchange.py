@@ -8,6 +8,7 @@ from scipy.stats import binomtest
 
 from causalvae.alignment.assess import assess
 from causalvae.alignment.support import fit_ellipse
+from causalvae.effects.outcomes import Outcomes
 from tests.alignment.worlds import WORLDS, edges_of, identity, linear_world, run_world
 
 
@@ -42,7 +43,7 @@ def test_interchange_accuracy_is_counted_pair_by_pair() -> None:
     names = "abcd"
     network = identity(names, mapping={"a": (0, 3), "b": (1,)})
     run = run_world(linear_world(WORLDS["fork"]), network, edges_of("fork"), pairs=80, bootstrap=10)
-    found = assess(run.spec, run.plan, run.measurements, run.graph)
+    found = assess(run.spec, Outcomes(run.measurements), run.graph)
     ellipse, _ = fit_ellipse(run.measurements.observations, list(names))
     sd = {name: run.measurements.observations[f"input:y{name}"].std(ddof=1) for name in names}
     for factor in ("a", "b"):

@@ -52,7 +52,7 @@ def judged(decode: Decode, **fields: Any) -> tuple[Verdict, dict[str, Array]]:
         arm = network.run(side, latents, (Patch("latent", (0,), source),))
         network.use("hypothesis:claim", "variant", arm, "latent[0]", "set", index)
         runs[f"{kind} {side}"] = latents
-    (verdict,) = judge(spec, *network.finish(), Declared())
+    (verdict,) = judge(network.study(), Declared())
     return verdict, runs
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from causalvae.circuits import Verdict, judge
 from causalvae.controls import control_checks
-from causalvae.effects import estimate_effects
+from causalvae.effects import estimate_effects, open_study
 from causalvae.engine.measurements import Measurements
 from causalvae.models.check import LoadCheck
 from causalvae.plan.types import Patch, Plan, Source
@@ -19,6 +19,7 @@ from causalvae.spec.whole_output import WholeOutput
 from tests.effects.synthetic import Array, Network, make_hypothesis, make_spec
 
 N, M, LATENTS = 80, 40, 6
+WHOLE = WholeOutput.of((1, 1, 2))
 CHECK = LoadCheck(reconstruction=10.0, mean_image=50.0, kl=5.0, images=8)
 GOOD = {"mediated_share": {"at_least": 0.7}, "off_target": {"at_most": 0.2}, "total_effect": {"at_least": 0.5}}
 NAMES = ("area", "place")
@@ -80,8 +81,8 @@ def measured(
 
 
 def judged(outcome: str, both: bool = True, **fields: Any) -> Verdict:
-    spec, plan, found, _ = measured(outcome, **fields)
-    (verdict,) = judge(spec, plan, found, Declared(both))
+    spec, _, found, _ = measured(outcome, **fields)
+    (verdict,) = judge(open_study(spec, found, WHOLE), Declared(both))
     return verdict
 
 
@@ -182,25 +183,23 @@ def test_a_treatment_that_moves_nothing_leaves_nothing_to_share() -> None:
     z = np.random.default_rng(0).normal(size=(N, LATENTS))
     network = Network(spec, decode, z, z.copy(), observed=z)
     network.hypothesis("claim", (0,))
-    (verdict,) = judge(spec, *network.finish(), Declared())
+    (verdict,) = judge(network.study(), Declared())
     assert verdict.status == "inconclusive"
     assert verdict.reason.startswith("The treatment does not change both")
 
 
 def test_estimates_and_controls_of_such_a_claim() -> None:
-    spec, plan, found, _ = measured("both")
-    mine = [
-        e
-        for e in estimate_effects(spec, plan, found, whole=WholeOutput.of((1, 1, 2))).estimates
-        if e.owner == "hypothesis:claim"
-    ]
+    spec, _, found, _ = measured("both")
+    mine = [e for e in estimate_effects(open_study(spec, found, WHOLE)).estimates if e.owner == "hypothesis:claim"]
     estimates = {e.estimand: e for e in mine}
     assert estimates["total_effect"].p_value is None and estimates["total_effect"].unit == "sd"
     assert estimates["mediated_share"].p_value is not None
     for outcome, unit in (("both", "sd"), ("image", "of the effect")):
         expect = {"mediated_share": {"at_least": 0.5}}
-        spec, plan, found, _ = measured(outcome, expect=expect)
-        _, _, still, _ = measured(outcome, expect=expect, step=0.0)
-        checks = {check.name: check for check in control_checks(spec, found, still, CHECK, {})}
+        study, copy = (
+            open_study(spec, found, WHOLE)
+            for spec, _, found, _ in (measured(outcome, expect=expect, step=step) for step in (1.0, 0.0))
+        )
+        checks = {check.name: check for check in control_checks(study, copy, CHECK)}
         random = checks["random weights: claim"]
         assert random.limit == f"below 0.05 {unit}" and random.value > 0.05 and not random.passed

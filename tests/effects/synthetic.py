@@ -11,6 +11,7 @@ import pandas as pd
 from scipy.stats import norm
 from scipy.stats import t as student_t
 
+from causalvae.effects.study import Study, open_study
 from causalvae.engine.measurements import OUTPUT_GAP, Measurements
 from causalvae.models.components import ComponentRef
 from causalvae.plan.members import MOST_SUBSETS_OF, parts_of, patches_of
@@ -18,6 +19,7 @@ from causalvae.plan.rivals import draw_rivals
 from causalvae.plan.types import Arm, ClaimDesign, Cohort, Patch, Plan, Source, Treatment, Use
 from causalvae.spec.hypothesis_section import fewest_random
 from causalvae.spec.schema import Spec
+from causalvae.spec.whole_output import WholeOutput
 
 Array = npt.NDArray[np.float64]
 Decode = Callable[[Array], Mapping[str, Array]]
@@ -239,3 +241,7 @@ class Network:
         # An output whose standard deviation is 1.
         observations[OUTPUT_GAP] = 2.0
         return plan, Measurements(plan, pd.DataFrame(), outcomes, observations)
+
+    def study(self) -> Study:
+        """The finished measurements, indexed; the output is an image of one number."""
+        return open_study(self.spec, self.finish()[1], WholeOutput.of((1, 1, 1)))

@@ -15,6 +15,7 @@ from causalvae.effects.mediation import overlap, serial_note
 from causalvae.effects.outcomes import varies
 from causalvae.effects.study import open_study, reached_from
 from causalvae.effects.types import Estimate
+from causalvae.engine.progress import Progress
 from causalvae.errors import CausalVAEError
 from causalvae.plan.types import Arm, Patch, Source
 from causalvae.spec.whole_output import WholeOutput
@@ -63,17 +64,11 @@ def run(
         network.use("intervention:sweep", "sweep", network.patched(side, (unit,)), f"latent[{unit}]", "unit", index)
     network.mediation("intervention:via", (0, 1), (0,), (1,))
     network.hypothesis("claim", (0,))
-    plan, measurements = network.finish(shuffle=True)
-    calls: list[tuple[str, int, int, str]] = []
-    result = estimate_effects(
-        spec,
-        plan,
-        measurements,
-        whole=WholeOutput.of((1, 1, 4)),
-        units={"area": "pixels"},
-        on_progress=lambda *call: calls.append(call),
-    )
-    assert calls == [("estimate effects", done, 5, "analyses") for done in range(6)]
+    _, measurements = network.finish(shuffle=True)
+    calls: list[Progress] = []
+    study = open_study(spec, measurements, WholeOutput.of((1, 1, 4)), {"area": "pixels"})
+    result = estimate_effects(study, calls.append)
+    assert calls == [Progress("estimate effects", done, 5, "analyses") for done in range(6)]
     return result, network
 
 
@@ -148,9 +143,9 @@ def test_rounding_is_no_variation(level: float) -> None:
     network = Network(spec, lambda z: {"area": z[:, 0], "place": level + rounding * z[:, 1]}, z, z + 1)
     network.clean("intervention:resize")
     network.hypothesis("claim", (0, 1))
-    study = open_study(spec, *network.finish(), whole=WholeOutput.of((1, 1, 2)))
+    study = open_study(spec, network.finish()[1], WholeOutput.of((1, 1, 2)))
     assert set(study.scale.sd) == {"area"}
-    result = estimate_effects(spec, study.plan, network.finish()[1], whole=WholeOutput.of((1, 1, 2)))
+    result = estimate_effects(study)
     assert not only(result, estimand="effect_size", outcome="place")
     # Rounding of an attribute that stands still is nothing that falls off target.
     (off,) = only(result, estimand="off_target")
@@ -226,8 +221,8 @@ def mediate(*sets: tuple[int, ...], decoder: Decode = decode, outcome: str = "ar
     network = Network(spec, decoder, z, z + rng.normal(1, 0.2, size=z.shape))
     network.clean("intervention:resize")
     network.mediation("intervention:via", *sets)
-    plan, measurements = network.finish()
-    return only(estimate_effects(spec, plan, measurements, whole=WholeOutput.of((1, 1, 4))), owner="intervention:via")
+    _, measurements = network.finish()
+    return only(estimate_effects(open_study(spec, measurements, WholeOutput.of((1, 1, 4)))), owner="intervention:via")
 
 
 @pytest.mark.parametrize("sets", [((3,), (3,), (3,)), ((1, 2, 3), (1, 2, 3), (2,))])
@@ -271,9 +266,9 @@ def test_a_single_pair_is_refused() -> None:
     spec = make_spec()
     network = Network(spec, lambda z: {"area": z[:, 0], "place": z[:, 1]}, np.ones((1, 2)), np.zeros((1, 2)))
     network.clean("intervention:resize")
-    plan, measurements = network.finish()
+    _, measurements = network.finish()
     with pytest.raises(CausalVAEError, match="CV503"):
-        estimate_effects(spec, plan, measurements, whole=WholeOutput.of((1, 1, 4)))
+        estimate_effects(open_study(spec, measurements, WholeOutput.of((1, 1, 4))))
 
 
 def test_a_total_effect_without_a_unit_is_refused() -> None:
@@ -283,7 +278,7 @@ def test_a_total_effect_without_a_unit_is_refused() -> None:
     network.clean("intervention:resize")
     network.hypothesis("claim", (0,))
     with pytest.raises(CausalVAEError, match="CV504"):
-        estimate_effects(spec, *network.finish(), whole=WholeOutput.of((1, 1, 2)))
+        estimate_effects(open_study(spec, network.finish()[1], WholeOutput.of((1, 1, 2))))
 
 
 def test_reach_follows_edges() -> None:

@@ -16,7 +16,6 @@ from causalvae.effects.metric_rows import MetricFacts, metric_rows, summarise_fa
 from causalvae.effects.metrics import Metrics, measure_metrics
 from causalvae.effects.study import Study, open_study
 from causalvae.effects.units import classify_units
-from causalvae.engine.measurements import Measurements
 from causalvae.engine.response_table import OVERLAP, SPREAD, make_frame
 from causalvae.plan.types import Patch, Source
 from causalvae.report.metric_tables import metric_table, role_table, role_words
@@ -31,7 +30,7 @@ LEVELS = (0.1, 0.9)
 PERTURB = {"name": "perturb", "latent": {"components": "latent", "values": {"quantiles": list(LEVELS)}}}
 
 
-def run(edges: Sequence[str] = ("scale -> area", "x -> place")) -> tuple[Study, Measurements]:
+def run(edges: Sequence[str] = ("scale -> area", "x -> place")) -> Study:
     z = np.random.default_rng(0).normal(size=(N, 3))
 
     def decode(latents: Array) -> dict[str, Array]:
@@ -46,7 +45,7 @@ def run(edges: Sequence[str] = ("scale -> area", "x -> place")) -> tuple[Study, 
             moved[:, latent] = np.quantile(z[:, latent], level)
             arm = network.run("base", moved, (Patch("latent", (latent,), Source("quantile", level)),))
             network.use(OWNER, "perturbation", arm, f"latent[{latent}]", "unit", 2 * latent + index)
-    plan, measurements = network.finish()
+    _, measurements = network.finish()
     names = [f"latent[{k}]" for k in range(3)]
     spread = np.repeat(np.array([0.0, np.log(PIXELS), 1.0])[:, None, None], 8, axis=1)
     pairs = [(names[0], names[1]), (names[0], names[2]), (names[1], names[2])]
@@ -58,13 +57,13 @@ def run(edges: Sequence[str] = ("scale -> area", "x -> place")) -> tuple[Study, 
         ]
     )
     measured = replace(measurements, responses=responses)
-    return open_study(spec, plan, measured, WholeOutput.of((1, 1, PIXELS))), measured
+    return open_study(spec, measured, WholeOutput.of((1, 1, PIXELS)))
 
 
 @pytest.fixture(scope="module")
 def found() -> Metrics:
-    study, measurements = run()
-    return measure_metrics(study, measurements, (study, measurements))
+    study = run()
+    return measure_metrics(study, study)
 
 
 def row(found: Metrics, metric: str, unit: str) -> Any:
@@ -120,8 +119,8 @@ def test_a_baseline_that_cannot_be_had_is_left_out_with_a_word(found: Metrics) -
             assert item.oracle == 1.0
         else:
             assert item.oracle is None and "no oracle" in item.note
-    study, measurements = run()
-    alone = measure_metrics(study, measurements)
+    study = run()
+    alone = measure_metrics(study)
     assert all(item.random is None and "no random copy" in item.note for item in alone.rows)
 
 
@@ -144,10 +143,10 @@ def test_an_oracle_stands_beside_what_it_bounds(found: Metrics) -> None:
     [({OWNER: ("decoder.lin1",)}, "run with hooks"), ({OWNER: ()}, "no linear or convolution layer")],
 )
 def test_a_modularity_that_is_not_there_says_why(compared: dict[str, tuple[str, ...]], why: str) -> None:
-    study, measurements = run()
-    plan = replace(study.plan, compared=compared)
+    study = run()
+    measurements, plan = study.measurements, replace(study.plan, compared=compared)
     bare = replace(measurements, responses=measurements.responses[measurements.responses["quantity"] != OVERLAP])
-    rows = measure_metrics(replace(study, plan=plan), bare).rows
+    rows = measure_metrics(open_study(study.spec, replace(bare, plan=plan), study.scale.whole)).rows
     (lacking,) = [item for item in rows if item.metric == "modularity"]
     assert np.isnan(lacking.value) and why in lacking.note
     table = metric_table(rows)
@@ -170,8 +169,8 @@ def test_what_inert_latents_cannot_have_says_so() -> None:
 
 
 def test_attributes_serve_where_the_graph_tells_no_factors() -> None:
-    study, measurements = run(edges=("scale -> area", "scale -> place"))
-    units = measure_metrics(study, measurements).units
+    study = run(edges=("scale -> area", "scale -> place"))
+    units = measure_metrics(study).units
     assert {unit.over for unit in units} == {"attributes"}
     assert "attributes, because the declared graph does not tell" in role_words(units)
 

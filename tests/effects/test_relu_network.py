@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from causalvae.data.dataset import Grid
 from causalvae.data.factors import Factor, FactorSpace, IntArray
 from causalvae.data.pairs import draw_pairs
-from causalvae.effects import estimate_effects
+from causalvae.effects import estimate_effects, open_study
 from causalvae.effects.changes import changes_of
 from causalvae.effects.controlled import controlled_effects
 from causalvae.effects.mediation import arms_of, pair_effects
@@ -154,8 +154,8 @@ def value_of(estimates: tuple[Estimate, ...], estimand: str, outcome: str) -> fl
 def test_estimates_are_the_means_of_the_hand_made_table(
     study: Run,
 ) -> None:
-    spec, plan, found = study(Patch("latent", (0,), Source("interchange")))
-    estimates = estimate_effects(spec, plan, found, whole=WholeOutput.of((1, 1, 2))).estimates
+    spec, _, found = study(Patch("latent", (0,), Source("interchange")))
+    estimates = estimate_effects(open_study(spec, found, WholeOutput.of((1, 1, 2)))).estimates
     for outcome, table in BY_HAND.items():
         total, direct, indirect, held = np.array([table[step] for step in steps()], dtype=np.float64).T
         for estimand, column in (
@@ -192,7 +192,7 @@ def test_the_controlled_direct_effect_depends_on_the_value_held(value: float, st
     spec, plan, found = study(Patch("latent", (0,), Source("interchange")), held)
     arms = {use.index: use.arm for use in plan.uses_of(OWNER, "controlled")}
     clean = [plan.uses_of(OWNER, role)[0].arm for role in ("base", "counterfactual")]
-    estimates = estimate_effects(spec, plan, found, whole=WholeOutput.of((1, 1, 2))).estimates
+    estimates = estimate_effects(open_study(spec, found, WholeOutput.of((1, 1, 2)))).estimates
     for outcome in ("both", "sum"):
         by_hand = [HELD[outcome, value][step] for step in steps()]
         changes = changes_of(Outcomes(found), clean[0], clean[1], outcome)
@@ -206,10 +206,10 @@ def test_the_controlled_direct_effect_depends_on_the_value_held(value: float, st
 
 def test_a_controlled_effect_on_the_image_lies_along_its_total_change(study: Run) -> None:
     held = Patch("latent", (0,), Source("constant", 1.0))
-    spec, plan, found = study(Patch("latent", (0,), Source("interchange")), held)
+    spec, _, found = study(Patch("latent", (0,), Source("interchange")), held)
     (estimate,) = [
         e
-        for e in estimate_effects(spec, plan, found, whole=WholeOutput.of((1, 1, 2))).estimates
+        for e in estimate_effects(open_study(spec, found, WholeOutput.of((1, 1, 2)))).estimates
         if (e.estimand, e.outcome) == ("controlled_direct_effect", "image")
     ]
     expected = []
@@ -246,5 +246,5 @@ def test_a_declared_contrast_has_a_sign(start: int, level: int, study: Run) -> N
     forth = (start, level) == (0, 2)
     np.testing.assert_array_equal(effects.total, 2 if forth else -2)
     np.testing.assert_array_equal(effects.indirect, 2 if forth else -2)
-    estimates = estimate_effects(spec, plan, found, whole=WholeOutput.of((1, 1, 2))).estimates
+    estimates = estimate_effects(open_study(spec, found, WholeOutput.of((1, 1, 2)))).estimates
     assert not [e for e in estimates if "as drawn" in e.note]
