@@ -7,16 +7,16 @@ from collections import defaultdict
 from pathlib import Path
 
 PACKAGE = Path(__file__).parents[1] / "causalvae"
-# The spec room's codes have a table and tests of their own.
+# The codes of causalvae.spec have a table and tests of their own.
 USE = re.compile(r'"(CV[1-5]\d\d)"')
 
 
-def test_no_code_is_used_by_two_rooms() -> None:
-    rooms: dict[str, set[str]] = defaultdict(set)
+def test_no_code_is_used_by_two_packages() -> None:
+    packages: dict[str, set[str]] = defaultdict(set)
     for path in PACKAGE.rglob("*.py"):
-        room = path.relative_to(PACKAGE).parts[0]
+        package = path.relative_to(PACKAGE).parts[0]
         for code in USE.findall(path.read_text(encoding="utf-8")):
-            rooms[code].add(room)
-    assert len(rooms) > 30
-    shared = {code: sorted(where) for code, where in rooms.items() if len(where) > 1}
+            packages[code].add(package)
+    assert len(packages) > 30
+    shared = {code: sorted(where) for code, where in packages.items() if len(where) > 1}
     assert not shared

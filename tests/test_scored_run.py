@@ -100,7 +100,7 @@ def direct(session: Session) -> tuple[ScoreSettings, Callable[[torch.Tensor], Co
     return settings, represent
 
 
-def test_a_runs_scores_are_those_of_the_room(scored: Results, session: Session) -> None:
+def test_a_runs_scores_are_those_of_the_package(scored: Results, session: Session) -> None:
     found = scored.scores
     assert found is not None and not found.absent
     settings, represent = direct(session)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from causalvae.readouts.readout import Readout, build_readouts, measure
     from causalvae.readouts.types import ReadoutCheck, period_of, wrap
 
-# Imported when first asked for: the types are for rooms that must not load torch.
+# Imported when first asked for: packages that must not load torch import the types.
 _HOMES = {
     "Readout": "readout",
     "ReadoutCheck": "types",

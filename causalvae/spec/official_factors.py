@@ -1,4 +1,4 @@
-"""The factors of official data sets that lie in files, for rooms that must not open them.
+"""The factors of official data sets that lie in files, for packages that must not open them.
 
 A test holds them against the sources themselves.
 """

@@ -57,7 +57,7 @@ from causalvae.spec.section import (
     Seed,
 )
 
-# What other rooms name of the language is named here, wherever it is written.
+# What other packages use of the language is exported here, wherever it is defined.
 __all__ = [
     "EDGE_PATTERN",
     "NAME_PATTERN",

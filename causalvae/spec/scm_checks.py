@@ -33,7 +33,7 @@ def _compiled(held: _Held) -> tuple[StructuralModel | None, tuple[Finding, ...]]
 
 
 def compile_section(section: ScmData | PendulumData) -> tuple[StructuralModel | None, tuple[Finding, ...]]:
-    """The structural model of a section, or None and what is wrong with it; kept, for several rooms ask for it."""
+    """The structural model of a section, or None and what is wrong with it; kept for its several callers."""
     return _compiled(_Held(section.variables))
 
 
