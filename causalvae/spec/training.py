@@ -268,6 +268,11 @@ class Supervision(_Section):
         description="Share of the data's samples that have labels; which these are depends on the data alone.",
     )
     sd: PositiveFloat = Field(default=0.1, description="Standard deviation of a label about the latent.")
+    paired: Flag = Field(
+        default=False,
+        description="Train on pairs of samples that differ in the told factors alone, and give both the same posterior "
+        "in all other latents, which then cannot carry these factors.",
+    )
 
     def in_words(self, latent: str = "latent[{}]") -> str:
         """Such as ``latent[0] told scale, latent[1] told x, of 5% of the samples``; `latent` is a format of numbers."""
@@ -367,6 +372,23 @@ class TrainSpec(_Section):
         least = _LEAST_BATCH.get(getattr(info.data.get("objective"), "name", ""), 1)
         if value < least:
             raise PydanticKnownError("greater_than_equal", {"ge": least})
+        supervision = info.data.get("supervision")
+        if supervision is not None and supervision.paired:
+            if info.data["objective"].name == "factor_vae":
+                raise PydanticCustomError(
+                    "apart",
+                    "the supervision is paired and the objective factor_vae",
+                    {
+                        "advice": "A FactorVAE splits its batch in two already: choose another objective, or delete "
+                        "`paired`."
+                    },
+                )
+            if value % 2:
+                raise PydanticCustomError(
+                    "apart",
+                    "the supervision is paired and the batch's size is odd",
+                    {"advice": "Choose an even batch_size."},
+                )
         return value
 
     @field_validator("objective")

@@ -141,6 +141,9 @@ def train(
 
     def take(step: int, lr: float) -> dict[str, float]:
         rows, x = batches.samples_at(step)
+        if labels is not None and labels.paired:
+            rows = labels.pair(rows)
+            x = dataset.inputs(rows)
         return state.step(x, step, lr, None if labels is None else labels.of(rows))
 
     def tell_held_out() -> Row:

@@ -12,7 +12,7 @@ from causalvae.models.vae import VAE, Posterior
 from causalvae.spec.training import FactorObjective, TrainSpec
 from causalvae.training.discriminator import Discriminator, discriminator_loss, permute_dimensions
 from causalvae.training.objectives import Terms, learn_codebook, objective_terms, reconstruction_nll
-from causalvae.training.supervision import label_nll
+from causalvae.training.supervision import label_nll, tie
 
 # Adam moves a parameter by about its learning rate a step, and log sigma has further to go than a weight: from 0 to
 # about -3, where pictures in [0, 1] have been learned.
@@ -76,7 +76,7 @@ class TrainState:
         return {name: float(value.detach()) for name, value in terms.items()}
 
     def _take(self, x: Tensor, step: int, source: torch.Generator, labels: Tensor | None) -> Terms:
-        posterior = self.vae.encode(x)
+        posterior = self._tied(self.vae.encode(x))
         z = _sample(posterior, source)
         prior = torch.randn(z.shape, generator=source).to(self._device)
         latent = self.vae.pass_on(z)
@@ -113,6 +113,12 @@ class TrainState:
             self._its_optimiser.step()
         terms["discriminator"] = loss
         return terms
+
+    def _tied(self, posterior: Posterior) -> Posterior:
+        supervision = self._spec.supervision
+        if supervision is None or not supervision.paired:
+            return posterior
+        return tie(posterior, tuple(supervision.latents.values()))
 
     def _supervise(self, terms: Terms, z: Tensor, labels: Tensor | None) -> None:
         """Add to the terms what latents that are told factors miss them by."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from causalvae.data.dataset import Dataset
 from causalvae.data.factors import Rows
 from causalvae.errors import CausalVAEError
+from causalvae.models.vae import Posterior
 from causalvae.spec.training import Supervision
 from causalvae.training.batches import is_chosen
 
@@ -60,7 +62,9 @@ class Labels:
                 "supervision.latents",
             )
         self._dataset = dataset
+        self.paired = supervision.paired
         self._share = supervision.share
+        self._factors = tuple(supervision.latents)
         self._columns = [names.index(name) for name in supervision.latents]
         known = self._values(dataset.draw(_SAMPLES, np.random.default_rng(0)))
         self._mean, self._sd = known.mean(axis=0), known.std(axis=0)
@@ -74,8 +78,56 @@ class Labels:
             labels[~is_chosen(rows, self._share, _SALT)] = np.nan
         return torch.from_numpy(labels).to(torch.float32)
 
+    def pair(self, rows: Rows) -> Rows:
+        """Pairs of samples that differ in the told factors alone: array, shape (n, width).
+
+        The second half of the rows is replaced: row i of it becomes row i of the first half under do(told factors =
+        their values in the row that it was). Other factors are held.
+
+        Parameters
+        ----------
+        rows : array, shape (n, width)
+            An even number.
+        """
+        half = len(rows) // 2
+        first, second = rows[:half], rows[half:]
+        values = self._values(second)
+        other = first
+        for column, factor in enumerate(self._factors):
+            other = self._dataset.intervene(other, factor, values[:, column], "hold")
+        return np.concatenate([first, other])
+
     def _values(self, rows: Rows) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
         return np.array(self._dataset.values(rows)[:, self._columns], dtype=np.float64)
+
+
+def tie(posterior: Posterior, told: Sequence[int]) -> Posterior:
+    """Give both samples of each pair the same posterior in the latents that are not told factors.
+
+    Means and variances are averaged within pairs, as the group VAE has it (Hosoya 2019, arXiv 1809.02383; Locatello et
+    al. 2020, arXiv 2002.02886, section 4): these latents then tell nothing of what the samples of a pair differ in.
+
+    Parameters
+    ----------
+    posterior : Posterior, shapes (2 n, latent_dim)
+        Sample i is paired with sample n + i.
+    told : sequence of int
+        The latents that keep each sample's own posterior.
+    """
+    import torch
+
+    own = torch.zeros(posterior.mean.shape[1], dtype=torch.bool, device=posterior.mean.device)
+    own[list(told)] = True
+
+    def averaged(values: Tensor) -> Tensor:
+        first, second = values.chunk(2)
+        return ((first + second) / 2).repeat(2, 1)
+
+    variance = averaged(posterior.logvar.exp())
+    return Posterior(
+        torch.where(own, posterior.mean, averaged(posterior.mean)),
+        torch.where(own, posterior.logvar, variance.log()),
+    )
 
 
 def label_nll(z: Tensor, labels: Tensor, sd: float) -> Tensor:

@@ -12,9 +12,10 @@ from pydantic import ValidationError
 
 from causalvae.data.dataset import open_dataset
 from causalvae.errors import CausalVAEError
+from causalvae.models.vae import Posterior
 from causalvae.spec.training import Supervision
 from causalvae.training.loop import train
-from causalvae.training.supervision import Labels, label_nll
+from causalvae.training.supervision import Labels, label_nll, tie
 from tests.training.worlds import table_spec
 
 
@@ -93,3 +94,56 @@ def test_factors_and_latents_that_do_not_fit_are_refused(
 def test_a_vector_quantised_network_has_no_latents_to_tell() -> None:
     with pytest.raises(ValidationError, match="no latents that can be told factors"):
         table_spec(model={"architecture": "vq", "latent_dim": 3}, objective={"name": "vq_vae"}, supervision=told())
+
+
+def test_pairs_differ_in_the_told_factors_alone() -> None:
+    dataset = open_dataset(table_spec().data, Path())
+    labels = Labels(Supervision(latents={"dose": 0, "weight": 1}, paired=True), dataset, 3)
+    rows = dataset.draw(10, np.random.default_rng(3))
+    pairs = dataset.values(labels.pair(rows))
+    drawn = dataset.values(rows)
+    at = dataset.space.position
+    assert np.array_equal(pairs[:5], drawn[:5])
+    for name in ("dose", "weight"):
+        assert np.allclose(pairs[5:, at(name)], drawn[5:, at(name)])
+    for name in ("effect", "side"):
+        assert np.allclose(pairs[5:, at(name)], drawn[:5, at(name)])
+
+
+def test_tied_latents_have_the_means_and_variances_of_their_pair() -> None:
+    mean, logvar = torch.randn(6, 3), torch.randn(6, 3)
+    tied = tie(Posterior(mean, logvar), (1,))
+    for i in range(3):
+        for row in (i, 3 + i):
+            assert torch.equal(tied.mean[row, 1], mean[row, 1])
+            assert torch.equal(tied.logvar[row, 1], logvar[row, 1])
+            for j in (0, 2):
+                assert float(tied.mean[row, j]) == pytest.approx(float(mean[i, j] + mean[3 + i, j]) / 2, abs=1e-6)
+                variance = float(logvar[i, j].exp() + logvar[3 + i, j].exp()) / 2
+                assert float(tied.logvar[row, j].exp()) == pytest.approx(variance, rel=1e-5)
+
+
+def test_paired_training_keeps_a_told_factor_out_of_the_other_latents(tmp_path: Path) -> None:
+    shares = {}
+    for paired in (False, True):
+        spec = table_spec(
+            supervision={"latents": {"dose": 1}, "paired": paired},
+            steps=800,
+            checkpoint_every=800,
+            optimiser={"lr": 0.003},
+        )
+        found = train(spec, tmp_path / str(paired))
+        dataset = open_dataset(spec.data, Path())
+        rows = dataset.draw(400, np.random.default_rng(4))
+        other = dataset.intervene(rows, "dose", dataset.values(rows)[::-1, dataset.space.position("dose")], "hold")
+        with torch.no_grad():
+            moved = found.vae.encode(dataset.inputs(other)).mean - found.vae.encode(dataset.inputs(rows)).mean
+        squares = moved.square().sum(0)
+        shares[paired] = float(squares[1] / squares.sum())
+    assert shares[True] > 0.95
+    assert shares[True] > shares[False]
+
+
+def test_pairs_need_an_even_batch() -> None:
+    with pytest.raises(ValidationError, match="odd"):
+        table_spec(batch_size=15, supervision=told(paired=True))
