@@ -82,10 +82,14 @@ def test_other_shapes_are_refused(name: str, shape: tuple[int, ...]) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["mlp", "residual"])
-def test_trained_weights_come_back_as_the_same_network(name: str, tmp_path: Path) -> None:
+def test_trained_weights_come_back_as_the_same_network(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from causalvae.api import _write_weights
+    from causalvae.training import loop
     from causalvae.training.loop import train
 
+    monkeypatch.setattr(loop, "PAIRS", 2)
     spec = make_spec(model={"architecture": name, "latent_dim": 4}, steps=2, checkpoint_every=2)
     result = train(spec, tmp_path)
     path = _write_weights(result, tmp_path, name)

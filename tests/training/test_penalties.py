@@ -12,6 +12,7 @@ from torch import Tensor
 
 from causalvae.models.vae import Posterior
 from causalvae.spec.training import DIPObjective, FactorObjective, InfoObjective, Objective
+from causalvae.training import loop
 from causalvae.training.discriminator import (
     Discriminator,
     discriminator_loss,
@@ -138,7 +139,10 @@ def test_permuting_keeps_marginals_and_breaks_ties_between_latents() -> None:
     ],
     ids=lambda objective: objective["name"],
 )
-def test_a_killed_run_resumes_to_the_same_weights(objective: dict[str, object], tmp_path: Path) -> None:
+def test_a_killed_run_resumes_to_the_same_weights(
+    objective: dict[str, object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop, "PAIRS", 2)
     spec = make_spec(objective=objective, steps=6, checkpoint_every=2)
     whole = train(spec, tmp_path / "whole")
     train(spec, tmp_path / "killed", stop_after=3)

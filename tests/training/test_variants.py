@@ -48,6 +48,7 @@ STEPS = 250
 @pytest.fixture(autouse=True)
 def few_samples(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(loop, "_NEW_SAMPLES", 64)
+    monkeypatch.setattr(loop, "PAIRS", 8)
     allowed = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
