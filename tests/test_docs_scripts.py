@@ -51,13 +51,14 @@ def write(path: Path, card: Card, data: dict[str, Any], told: dict[str, Any] | N
 
 
 def test_the_table_says_what_the_metadata_record(tmp_path: Path) -> None:
-    told = {"latents": {"x": 2, "hue": 1}, "share": 0.05}
+    told = {"latents": {"x": 2, "hue": 1}, "share": 0.05, "paired": True}
     write(tmp_path / "b.safetensors", CARD, {"source": "scm", "world": "shapes"}, told)
     write(tmp_path / "a.safetensors", Card(), {"source": "dsprites"})
     heading, rule, first, second = script("model_table").table(tmp_path).splitlines()
     assert [cell.strip() for cell in second.strip("|").split("|")] == [
         "`builtin://b`",
-        "burgess, scm shapes: beta_tcvae (beta 4.0); z2 told x, z1 told hue, of 5% of the samples",
+        "burgess, scm shapes: beta_tcvae (beta 4.0); z2 told x, z1 told hue, of 5% of the samples, "
+        "in pairs that differ in these alone",
         "120,000 of 64",
         "90",
         "41.3",

@@ -277,7 +277,8 @@ class Supervision(_Section):
     def in_words(self, latent: str = "latent[{}]") -> str:
         """Such as ``latent[0] told scale, latent[1] told x, of 5% of the samples``; `latent` is a format of numbers."""
         told = ", ".join(f"{latent.format(number)} told {factor}" for factor, number in self.latents.items())
-        return f"{told}, of {100 * self.share:.3g}% of the samples"
+        paired = ", in pairs that differ in these alone" if self.paired else ""
+        return f"{told}, of {100 * self.share:.3g}% of the samples{paired}"
 
 
 class Optimiser(_Section):
