@@ -31,7 +31,7 @@ _BURGESS = (
     *((f"decoder.{name}", units) for name, units in (("lin1", 256), ("lin2", 256), ("lin3", 512))),
     *((f"decoder.{name}", 32) for name in ("convT_64", "convT1", "convT2")),
 )
-SHIPPED = ("dsprites-tcvae", "dsprites-vae")
+SHIPPED = ("dsprites-disentangled", "dsprites-vae")
 PUBLISHED = ("VAE_dsprites", "betaH_dsprites", "factor_dsprites", "btcvae_dsprites")
 
 
@@ -108,7 +108,7 @@ class Workload:
             {
                 "spec": "causalvae/v1",
                 "name": "benchmark",
-                "model": {"source": "zoo", "weights": "builtin://dsprites-tcvae"},
+                "model": {"source": "zoo", "weights": "builtin://dsprites-disentangled"},
                 "data": {"source": "dsprites", "samples": max(self.pairs, 2), "seed": SEED},
                 "graph": {
                     "factors": ["scale"],

@@ -1,6 +1,6 @@
 """Draws what each active latent of trained weights does to one picture, as one PNG strip.
 
-    python docs/traversals.py builtin://dsprites-tcvae docs/traversals/dsprites-tcvae.png
+    python docs/traversals.py builtin://dsprites-disentangled docs/traversals/dsprites-disentangled.png
     python docs/traversals.py runs/train/mine/mine.safetensors mine.png --data-folder specs/train --sample 3
 
 Rows are the latents with a KL above 0.1 nats, the largest first; columns are values from -2 to 2 standard deviations of

@@ -52,7 +52,7 @@ def declare(weights: str) -> Spec:
 
 def main() -> None:
     """Print the share of each factor's effect that each latent carries alone."""
-    spec = declare(sys.argv[1] if len(sys.argv) > 1 else "builtin://dsprites-tcvae")
+    spec = declare(sys.argv[1] if len(sys.argv) > 1 else "builtin://dsprites-disentangled")
     session = causalvae.open_session(spec, Path.cwd())
     plan = causalvae.compile_plan(session)
     with tempfile.TemporaryDirectory() as runs:

@@ -79,7 +79,7 @@ def test_every_capture_gives_the_same_numbers_and_says_what_it_is(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "theirs_captured.py").write_text(FACTORIES)
-    save_file(read_weights("builtin://dsprites-tcvae", tmp_path).state, str(tmp_path / "w.safetensors"))
+    save_file(read_weights("builtin://dsprites-disentangled", tmp_path).state, str(tmp_path / "w.safetensors"))
     found: dict[str, tuple[Plan, Measurements]] = {}
     for factory, said in SAID.items():
         path = tmp_path / f"{factory}.yaml"
@@ -110,7 +110,7 @@ def test_every_capture_gives_the_same_numbers_and_says_what_it_is(
 def test_the_report_says_that_hooks_are_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "theirs_captured.py").write_text(FACTORIES)
-    save_file(read_weights("builtin://dsprites-tcvae", tmp_path).state, str(tmp_path / "w.safetensors"))
+    save_file(read_weights("builtin://dsprites-disentangled", tmp_path).state, str(tmp_path / "w.safetensors"))
     path = tmp_path / "careful.yaml"
     path.write_text(SPEC.replace("FACTORY", "careful"))
     with causalvae.allow_code(True):

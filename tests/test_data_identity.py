@@ -12,7 +12,7 @@ from causalvae.data.identity import digest_files, list_files
 SPEC = """\
 spec: causalvae/v1
 name: own
-model: {source: zoo, weights: builtin://dsprites-tcvae, untrained: true}
+model: {source: zoo, weights: builtin://dsprites-disentangled, untrained: true}
 data: {source: npz, path: own.npz, samples: 8}
 graph:
   factors: []

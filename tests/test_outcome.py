@@ -20,7 +20,7 @@ CPU = torch.device("cpu")
 SPEC = """
 spec: causalvae/v1
 name: small
-model: {source: zoo, weights: "builtin://dsprites-tcvae"}
+model: {source: zoo, weights: "builtin://dsprites-disentangled"}
 data: {source: dsprites, samples: 24, seed: 7}
 graph:
   factors: [scale, x]

@@ -27,7 +27,7 @@ def declare() -> Spec:
 
 
 def test_replaced_weights_are_read_anew(tmp_path: Path) -> None:
-    state = read_weights("builtin://dsprites-tcvae", tmp_path).state
+    state = read_weights("builtin://dsprites-disentangled", tmp_path).state
     file = tmp_path / "w.safetensors"
     save_file(state, str(file))
     first = open_session(declare(), tmp_path)
@@ -37,7 +37,7 @@ def test_replaced_weights_are_read_anew(tmp_path: Path) -> None:
 
 
 def test_weights_that_learned_nothing_are_refused(tmp_path: Path) -> None:
-    state = read_weights("builtin://dsprites-tcvae", tmp_path).state
+    state = read_weights("builtin://dsprites-disentangled", tmp_path).state
     noise = {name: torch.randn_like(value) for name, value in state.items()}
     save_file(noise, str(tmp_path / "w.safetensors"))
     with pytest.raises(CausalVAEError) as caught:

@@ -286,6 +286,11 @@ class Optimiser(_Section):
 
     lr: PositiveFloat = 5e-4
     final: float = Field(default=0.1, ge=0.0, le=1.0)
+    over: Count | None = Field(
+        default=None,
+        description="Steps over which the learning rate falls, all steps where left out. Training that ends before, "
+        "with fewer `steps`, takes the same steps as a longer one up to there.",
+    )
 
 
 class TrainExecution(_Section):
@@ -353,6 +358,14 @@ class TrainSpec(_Section):
                     "Training draws new samples at every step, from the spec's own `seed`: delete the key.",
                     {"at": key},
                 )
+        return value
+
+    @field_validator("steps")
+    @classmethod
+    def _within_the_schedule(cls, value: int, info: ValidationInfo) -> int:
+        over = getattr(info.data.get("optimiser"), "over", None)
+        if over is not None and over < value:
+            raise PydanticKnownError("less_than_equal", {"le": over})
         return value
 
     @field_validator("supervision")

@@ -240,7 +240,7 @@ def take_steps(
 def learning_rate(spec: TrainSpec, step: int) -> float:
     """The network's learning rate at a step: half a cosine, from ``lr`` to ``final`` times it."""
     final = spec.optimiser.final
-    fall = 0.5 * (1.0 + math.cos(math.pi * step / spec.steps))
+    fall = 0.5 * (1.0 + math.cos(math.pi * step / (spec.optimiser.over or spec.steps)))
     return spec.optimiser.lr * (final + (1.0 - final) * fall)
 
 

@@ -26,7 +26,7 @@ SITES |= {"decoder.convT2": (0, 30)}
 @pytest.fixture(scope="module")
 def workload() -> Iterator[Workload]:
     with one_thread():
-        yield burgess_workload("dsprites-tcvae", PAIRS)
+        yield burgess_workload("dsprites-disentangled", PAIRS)
 
 
 @pytest.fixture(scope="module")

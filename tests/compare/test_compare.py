@@ -17,7 +17,7 @@ SPEC = """\
 spec: causalvae/v1
 name: two
 description: Which of <two> networks?
-model: {source: zoo, weights: builtin://dsprites-tcvae}
+model: {source: zoo, weights: builtin://dsprites-disentangled}
 data: {source: dsprites, samples: 24, seed: 3}
 variants:
   tc: {}

@@ -19,7 +19,7 @@ from causalvae.spec.schema import Spec
 SPEC = """
 spec: causalvae/v1
 name: found
-model: {{source: zoo, weights: builtin://dsprites-tcvae}}
+model: {{source: zoo, weights: builtin://dsprites-disentangled}}
 data: {{source: dsprites, samples: 16}}
 graph:
   factors: [{factors}]

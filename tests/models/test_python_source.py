@@ -207,7 +207,7 @@ def test_a_users_network_goes_through_the_command_line(tmp_path: Path) -> None:
     (tmp_path / "theirs.py").write_text(
         "from causalvae.models.burgess import burgess\n\n\ndef make():\n    return burgess()\n"
     )
-    weights = read_weights("builtin://dsprites-tcvae", tmp_path)
+    weights = read_weights("builtin://dsprites-disentangled", tmp_path)
     assert weights.state.keys() == burgess().state_dict().keys()
     save_file({f"vae.{name}": value for name, value in weights.state.items()}, str(tmp_path / "w.safetensors"))
     spec = tmp_path / "mine.yaml"

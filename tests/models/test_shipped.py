@@ -23,7 +23,7 @@ LARGEST = 3_000_000
 
 
 def test_two_models_are_shipped() -> None:
-    assert {"dsprites-tcvae", "dsprites-vae"} <= set(builtin_names())
+    assert {"dsprites-disentangled", "dsprites-vae"} <= set(builtin_names())
 
 
 @pytest.mark.parametrize("name", builtin_names())

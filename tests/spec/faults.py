@@ -126,7 +126,7 @@ FAULTS = (
     Fault("CV014", SEED, "  seed: 7\n  ? «[a, b]\n  : 3\n"),
     Fault("CV014", SEED, "  seed: 7\n  «: 3\n"),
     Fault("CV015", SEED, "  seed: 7\n  «<<: {samples: 3}\n"),
-    Fault("CV018", "builtin://dsprites-tcvae", "«builtin://dsprites-tcave"),
+    Fault("CV018", "builtin://dsprites-disentangled", "«builtin://dsprites-tcave"),
     Fault("CV016", SPEC, "spec: «causalvae/v2\n"),
     Fault("CV016", SPEC, "spec: «causalvae/train-v1\n"),
     Fault("CV020", SEED, "  seed: 7\n  «sampels: 512\n"),

@@ -195,7 +195,7 @@ def test_few_pairs_are_fine_where_nothing_is_claimed() -> None:
 
 
 def test_a_checkpoint_says_how_many_latents_there_are() -> None:
-    model = "  source: zoo\n  name: burgess\n  weights: builtin://dsprites-tcvae\n"
+    model = "  source: zoo\n  name: burgess\n  weights: builtin://dsprites-disentangled\n"
     for size, codes in ((12, []), (8, []), (6, ["CV052"])):
         text = GOOD.replace(model, f"  source: checkpoint\n  weights: w.pt\n  latent_dim: {size}\n")
         assert [found.code for found in parse_spec(text)[1]] == codes
@@ -328,16 +328,16 @@ def test_a_factor_that_is_misspelt_where_it_is_declared_is_one_error() -> None:
     [
         # What is left out shows from the keys beside it, or all that fit are named.
         ("  source: zoo\n", "", "Add `source: NAME`, where NAME is 'zoo' or 'checkpoint'."),
-        ("  source: zoo\n  weights: builtin://dsprites-tcvae\n  name: burgess\n", "  factory: a:b\n  latent_dim: 2\n",
+        ("  source: zoo\n  weights: builtin://dsprites-disentangled\n  name: burgess\n", "  factory: a:b\n  latent_dim: 2\n",
          "Add `source: python`."),
         ("  source: zoo\n", "  source: checkpoint\n  factory: a:b\n  hidden: [3]\n", None),
-        ("  weights: builtin://dsprites-tcvae\n", "", "Add `weights: FILE`."),
+        ("  weights: builtin://dsprites-disentangled\n", "", "Add `weights: FILE`."),
         ("  source: dsprites\n", "  path: pictures\n  colour: true\n", "Add `source: images`."),
     ],
 )  # fmt: skip
 def test_what_is_missing_is_not_guessed(old: str, new: str, said: str | None) -> None:
     model = GOOD[GOOD.index("model:") : GOOD.index("data:")]
-    text = GOOD.replace(model, "model:\n  source: zoo\n  weights: builtin://dsprites-tcvae\n  name: burgess\n")
+    text = GOOD.replace(model, "model:\n  source: zoo\n  weights: builtin://dsprites-disentangled\n  name: burgess\n")
     assert old in text
     _, diagnostics = parse_spec(text.replace(old, new))
     missing = [found for found in diagnostics if found.code == "CV021"]

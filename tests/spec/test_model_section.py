@@ -21,7 +21,7 @@ mapping: {scale: "%s"}
 interventions: [{name: resize, input: {factor: scale}}]
 """
 GOOD = {
-    "zoo": "source: zoo, weights: builtin://dsprites-tcvae",
+    "zoo": "source: zoo, weights: builtin://dsprites-disentangled",
     "checkpoint": "source: checkpoint, weights: last.ckpt, name: mlp, hidden: [64], prefix: model., ignore: [critic.]",
     "factory": "source: checkpoint, weights: w.pt, factory: 'a.b:c', arguments: {width: 3}, latent_dim: 4",
     "python": "source: python, factory: 'a:b', latent_dim: 4, posterior: {layout: point}",
