@@ -59,7 +59,9 @@ def test_the_page_s_first_model_is_sound() -> None:
     assert faults == () and spec is not None
 
 
-@pytest.mark.parametrize(("name", "trained"), [("shapes_scm", "shapes_vae"), ("pendulum", "pendulum_vae")])
+@pytest.mark.parametrize(
+    ("name", "trained"), [("shapes_scm", "shapes_vae"), ("shapes_hue", "shapes_hue"), ("pendulum", "pendulum_vae")]
+)
 def test_an_example_analyses_what_its_training_spec_trains(name: str, trained: str) -> None:
     spec = load_spec(ROOT / f"specs/{name}.yaml")
     training = load_train_spec(ROOT / f"specs/train/{trained}.yaml")
