@@ -1,13 +1,16 @@
-"""The spec of the shipped network of data with an edge between factors, with fewer samples than committed."""
+"""The specs of shipped networks of data with an edge between factors, with fewer samples than committed."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from causalvae.api import run
 from causalvae.results import Results
 
 ROOT = Path(__file__).parents[1]
+MORPHOMNIST = ROOT.parent / "shared" / "data" / "morphomnist"
 FASTER = "estimation: {bootstrap: 100, dowhy: false}\nalignment: {pairs: 96, samples: 60}\nreport: {formats"
 
 
@@ -34,3 +37,19 @@ def test_hue_and_the_size_that_it_makes_lie_in_latents_of_their_own(tmp_path: Pa
     assert edge.network is None and edge.mapping is None
     assert pairs["size", "hue"].graph == "absent"
     assert pairs["size", "area"].graph == "present" and pairs["hue", "area"].graph == "absent"
+
+
+def test_thickness_and_the_intensity_that_it_makes(tmp_path: Path) -> None:
+    if not MORPHOMNIST.is_dir():
+        pytest.skip("MorphoMNIST is not at hand")
+    (tmp_path / "train").mkdir()
+    (tmp_path / "train" / "morphomnist").symlink_to(MORPHOMNIST)
+    results = smaller(tmp_path, "morphomnist", ("samples: 512", "samples: 96"), ("pairs: 32", "pairs: 8"))
+    assert {verdict.hypothesis: verdict.status for verdict in results.verdicts} == {
+        "thickness-brightens": "supported",
+        "brightness-through-two-latents": "supported",
+        "brightness-through-one-latent": "refuted",
+    }
+    pairs = {(pair.source, pair.target): pair for pair in results.alignment.pairs}
+    assert pairs["thickness", "intensity"].graph == "present"
+    assert pairs["intensity", "thickness"].graph == "absent"
