@@ -134,7 +134,12 @@ def build_results(hostile: bool = False, seed: int = 0) -> Results:
             )
             for i, factor in enumerate(("y", "", "shape", "scale", "", "x" + bad, "", "shape", "", ""))
         ),
-        model={"source": "zoo", "name": "burgess" + bad, "weights": "builtin://dsprites-disentangled", "parameters": 435_712},
+        model={
+            "source": "zoo",
+            "name": "burgess" + bad,
+            "weights": "builtin://dsprites-disentangled",
+            "parameters": 435_712,
+        },
         data={"source": "dsprites", "samples": 512, "seed": 7, "note": "regenerated" + bad},
         execution={"device": "cpu", "backend": "local", "seed": 0, "batch rows": 512, "controls": True},
         manifest={
