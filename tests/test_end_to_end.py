@@ -47,7 +47,8 @@ def test_demo_finds_what_the_shipped_model_was_built_for(tmp_path: Path) -> None
     assert status == {
         "scale-through-one-latent": "supported",
         "x-through-one-latent": "supported",
-        "size-in-one-channel": "refuted",
+        "orientation-through-one-latent": "refuted",
+        "orientation-through-two-latents": "inconclusive",
     }
     assert all(control["passed"] for control in results["controls"]), results["controls"]
     assert all(check["passed"] for check in results["readouts"])
