@@ -388,7 +388,7 @@ class TrainSpec(_Section):
             raise PydanticKnownError("greater_than_equal", {"ge": least})
         supervision = info.data.get("supervision")
         if supervision is not None and supervision.paired:
-            if info.data["objective"].name == "factor_vae":
+            if getattr(info.data.get("objective"), "name", "") == "factor_vae":
                 raise PydanticCustomError(
                     "apart",
                     "the supervision is paired and the objective factor_vae",

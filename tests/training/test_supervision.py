@@ -147,3 +147,9 @@ def test_paired_training_keeps_a_told_factor_out_of_the_other_latents(tmp_path: 
 def test_pairs_need_an_even_batch() -> None:
     with pytest.raises(ValidationError, match="odd"):
         table_spec(batch_size=15, supervision=told(paired=True))
+
+
+def test_a_faulty_objective_is_reported_beside_paired_supervision() -> None:
+    with pytest.raises(ValidationError) as caught:
+        table_spec(objective={"name": "vae", "warm_up": -1}, supervision=told(paired=True))
+    assert {error["loc"][0] for error in caught.value.errors()} == {"objective"}
