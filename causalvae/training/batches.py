@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import prod
 from typing import TYPE_CHECKING
 
@@ -36,13 +37,24 @@ class Batches:
     held_out : float
         Share of the data's samples, by number, that no batch holds; below 1. Which they are depends on the data alone,
         so networks that were trained with other seeds can be held against the same samples.
+    arrange : callable, optional
+        Makes a batch's rows from those that were drawn for it, as many; see
+        `causalvae.training.supervision.Labels.pair`.
     """
 
-    def __init__(self, dataset: Dataset, seed: int, batch_size: int, held_out: float = 0.0) -> None:
+    def __init__(
+        self,
+        dataset: Dataset,
+        seed: int,
+        batch_size: int,
+        held_out: float = 0.0,
+        arrange: Callable[[Rows], Rows] | None = None,
+    ) -> None:
         self._dataset = dataset
         self._seed = seed
         self._batch_size = batch_size
         self.held_out = held_out
+        self._arrange = arrange
         size = 4 * batch_size * prod(dataset.input_shape)
         self._ahead = max(1, min(_MOST_BATCHES, _MOST_BYTES // size))
         self._block: tuple[int, Rows, Tensor] | None = None
@@ -59,6 +71,8 @@ class Batches:
             self._block = None  # the old block's memory is free before the new one's is taken
             rng = np.random.default_rng([self._seed, block])
             rows = self._draw(self._ahead * self._batch_size, rng, aside=False)
+            if self._arrange is not None:
+                rows = np.concatenate([self._arrange(batch) for batch in np.split(rows, self._ahead)])
             self._block = (block, rows, self._dataset.inputs(rows))
         _, rows, inputs = self._block
         batch = slice(slot * self._batch_size, (slot + 1) * self._batch_size)

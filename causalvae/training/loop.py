@@ -114,7 +114,6 @@ def train(
     dataset = open_dataset(spec.data, base)
     drawn = spec.steps * spec.batch_size
     share = share_to_hold_out(spec.held_out, bool(spec.data.files), dataset.size, drawn)
-    batches = Batches(dataset, spec.seed, spec.batch_size, share)
     make_folder(folder, below=folder)
     remove_stale(folder)
     data = describe_data(spec, dataset, base)
@@ -128,9 +127,9 @@ def train(
         channels_last(vae)
         vae.to(device)
         state = TrainState(spec, vae, size_for_estimates(dataset.size, share, drawn, spec.batch_size), device)
-    labels = None
-    if spec.supervision is not None:
-        labels = Labels(spec.supervision, dataset, vae.latent_dim)
+    labels = None if spec.supervision is None else Labels(spec.supervision, dataset, vae.latent_dim, share)
+    pair = labels.pair if labels is not None and labels.paired else None
+    batches = Batches(dataset, spec.seed, spec.batch_size, share, pair)
     start = 0
     if earlier is not None:
         state.load_state_dict(earlier.state)
@@ -141,9 +140,6 @@ def train(
 
     def take(step: int, lr: float) -> dict[str, float]:
         rows, x = batches.samples_at(step)
-        if labels is not None and labels.paired:
-            rows = labels.pair(rows)
-            x = dataset.inputs(rows)
         return state.step(x, step, lr, None if labels is None else labels.of(rows))
 
     def tell_held_out() -> Row:

@@ -29,15 +29,17 @@ class Labels:
     supervision : Supervision
     dataset : Dataset
     latent_dim : int
+    held_out : float
+        Share of the data's samples that no batch holds.
 
     Raises
     ------
     CausalVAEError
-        CV440 where the data has no such factor, or its values have no order; CV441 where there is no such latent, or
-        one latent is told two factors.
+        CV440 where the data has no such factor, or its values have no order or do not vary; CV441 where there is no
+        such latent, or one latent is told two factors.
     """
 
-    def __init__(self, supervision: Supervision, dataset: Dataset, latent_dim: int) -> None:
+    def __init__(self, supervision: Supervision, dataset: Dataset, latent_dim: int, held_out: float = 0.0) -> None:
         names = dataset.space.names
         for name in supervision.latents:
             kind = dataset.space.factors[names.index(name)].kind if name in names else None
@@ -53,21 +55,30 @@ class Labels:
                     else "Delete the section: this data has no labels.",
                     f"supervision.latents.{name}",
                 )
-        self.latents = tuple(supervision.latents.values())
-        if len(set(self.latents)) < len(self.latents) or max(self.latents) >= latent_dim:
+        latents = tuple(supervision.latents.values())
+        if len(set(latents)) < len(latents) or max(latents) >= latent_dim:
             raise CausalVAEError(
                 "CV441",
-                f"the latents that are told factors are {', '.join(map(str, self.latents))}, of {latent_dim}.",
+                f"the latents that are told factors are {', '.join(map(str, latents))}, of {latent_dim}.",
                 f"Name different latents from 0 to {latent_dim - 1}.",
                 "supervision.latents",
             )
         self._dataset = dataset
         self.paired = supervision.paired
+        self._held_out = held_out
         self._share = supervision.share
         self._factors = tuple(supervision.latents)
         self._columns = [names.index(name) for name in supervision.latents]
         known = self._values(dataset.draw(_SAMPLES, np.random.default_rng(0)))
         self._mean, self._sd = known.mean(axis=0), known.std(axis=0)
+        for name, sd in zip(self._factors, self._sd, strict=True):
+            if not sd > 0.0:
+                raise CausalVAEError(
+                    "CV440",
+                    f"{name} has the same value in {len(known):,} samples, or none.",
+                    "Name factors that vary.",
+                    f"supervision.latents.{name}",
+                )
 
     def of(self, rows: Rows) -> Tensor:
         """Labels of samples: float32 tensor, shape (n, n_factors); a row of nan where a sample has none."""
@@ -82,7 +93,8 @@ class Labels:
         """Pairs of samples that differ in the told factors alone: array, shape (n, width).
 
         The second half of the rows is replaced: row i of it becomes row i of the first half under do(told factors =
-        their values in the row that it was). Other factors are held.
+        their values in the row that it was). Other factors are held. Where that sample is held out, row i of the first
+        half takes its place.
 
         Parameters
         ----------
@@ -95,6 +107,9 @@ class Labels:
         other = first
         for column, factor in enumerate(self._factors):
             other = self._dataset.intervene(other, factor, values[:, column], "hold")
+        if self._held_out:
+            held_out = is_chosen(other, self._held_out)
+            other = np.where(held_out[:, None], first, other)
         return np.concatenate([first, other])
 
     def _values(self, rows: Rows) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:

@@ -13,10 +13,12 @@ from pydantic import ValidationError
 from causalvae.data.dataset import open_dataset
 from causalvae.errors import CausalVAEError
 from causalvae.models.vae import Posterior
+from causalvae.spec.data_section import DspritesData
 from causalvae.spec.training import Supervision
+from causalvae.training.batches import is_held_out
 from causalvae.training.loop import train
 from causalvae.training.supervision import Labels, label_nll, tie
-from tests.training.worlds import table_spec
+from tests.training.worlds import TABLE, table_spec
 
 
 def told(**changes: Any) -> dict[str, Any]:
@@ -153,3 +155,25 @@ def test_a_faulty_objective_is_reported_beside_paired_supervision() -> None:
     with pytest.raises(ValidationError) as caught:
         table_spec(objective={"name": "vae", "warm_up": -1}, supervision=told(paired=True))
     assert {error["loc"][0] for error in caught.value.errors()} == {"objective"}
+
+
+def test_no_pair_holds_a_sample_that_is_held_out() -> None:
+    dataset = open_dataset(DspritesData(source="dsprites"), Path())
+    supervision = Supervision(latents={"x": 0, "scale": 1}, paired=True)
+    rows = dataset.draw(400, np.random.default_rng(3))
+    rows = rows[~is_held_out(rows, 0.3)][:200]
+    kept = Labels(supervision, dataset, 3, held_out=0.3).pair(rows)
+    free = Labels(supervision, dataset, 3).pair(rows)
+    assert is_held_out(free, 0.3).any()
+    assert not is_held_out(kept, 0.3).any()
+    same = (kept == free).all(axis=1)
+    assert np.array_equal(same[:100], np.ones(100, dtype=bool))
+    assert np.array_equal(kept[100:][~same[100:]], kept[:100][~same[100:]])
+
+
+def test_a_factor_that_does_not_vary_is_refused() -> None:
+    data = {**TABLE, "variables": {**TABLE["variables"], "dose": "0.5"}}
+    dataset = open_dataset(table_spec(data=data).data, Path())
+    with pytest.raises(CausalVAEError, match="same value") as caught:
+        Labels(Supervision(latents={"dose": 0}), dataset, 3)
+    assert caught.value.code == "CV440"
