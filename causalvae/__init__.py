@@ -24,12 +24,11 @@ if TYPE_CHECKING:
         train,
         write_report,
     )
-    from causalvae.comparing import CompareOutcome, compare
     from causalvae.errors import CausalVAEError
     from causalvae.outcome import RunOutcome, load_run
     from causalvae.session import Session
     from causalvae.spec import load_spec
-    from causalvae.studying import StudyOutcome, run_study
+    from causalvae.study.running import StudyOutcome, compare, run_study
     from causalvae.trust import allow_code
 
 _HOMES = {
@@ -47,19 +46,17 @@ _HOMES = {
         "train",
         "write_report",
     ),
-    "causalvae.comparing": ("CompareOutcome", "compare"),
     "causalvae.errors": ("CausalVAEError",),
     "causalvae.outcome": ("RunOutcome", "load_run"),
     "causalvae.session": ("Session",),
     "causalvae.spec": ("load_spec",),
-    "causalvae.studying": ("StudyOutcome", "run_study"),
+    "causalvae.study.running": ("StudyOutcome", "compare", "run_study"),
     "causalvae.trust": ("allow_code",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
     "CausalVAEError",
-    "CompareOutcome",
     "RunOutcome",
     "Session",
     "StudyOutcome",

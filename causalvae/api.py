@@ -52,7 +52,7 @@ from causalvae.readouts.types import ReadoutCheck
 from causalvae.report import write_report
 from causalvae.report.answer import answer_words, question_words
 from causalvae.report.sample_tables import short_words
-from causalvae.results import CostRow, Results
+from causalvae.results import CostRow, NetworkFit, Results
 from causalvae.samples import find_samples
 from causalvae.scoring import find_scores
 from causalvae.session import Session, open_session
@@ -314,6 +314,7 @@ def analyse(
         traversals=traversal_strips(measurements),
         latents=latents,
         model=model_facts(session),
+        fit=NetworkFit(session.check.reconstruction, session.check.kl),
         data=data_facts(session, samples),
         samples=samples,
         execution=execution_facts(measurements),

@@ -65,6 +65,22 @@ class LatentSummary:
 
 
 @dataclass(frozen=True)
+class NetworkFit:
+    """How well the network works on its data, in nats a sample.
+
+    Parameters
+    ----------
+    reconstruction : float
+        Negative log-likelihood at the posterior mean.
+    kl : float or None
+        KL to the prior, summed over latents; None where the encoder gives a point.
+    """
+
+    reconstruction: float
+    kl: float | None
+
+
+@dataclass(frozen=True)
 class SampleUse:
     """How many distinct samples a cohort has.
 
@@ -195,6 +211,8 @@ class Results:
         Classical disentanglement scores; None where the spec asks for none.
     samples : SampleFacts
         How many distinct samples there are, and what intervals take as given.
+    fit : NetworkFit or None
+        How well the network works; None where that was not measured.
     whole : WholeOutput
         What the whole output is called as an outcome, and in which units; an image where left out.
     """
@@ -226,6 +244,7 @@ class Results:
     scores: ScoreReport | None = None
     whole: WholeOutput = WholeOutput.of((1, 1, 1))  # noqa: RUF009
     samples: SampleFacts = SampleFacts()
+    fit: NetworkFit | None = None
 
     def __repr__(self) -> str:
         counts = Counter(verdict.status for verdict in self.verdicts)

@@ -1,15 +1,18 @@
-"""The command that sets runs beside each other."""
+"""The commands that set runs beside each other."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.text import Text
 
 from causalvae.cli.console import clean, print_json, print_table, stdout
 from causalvae.cli.inspecting import CodeOption, JsonOption
+
+if TYPE_CHECKING:
+    from causalvae.study.running import StudyOutcome
 
 
 def compare(
@@ -40,28 +43,14 @@ def compare(
                 "folder": str(outcome.folder),
                 "reports": {name: str(path) for name, path in outcome.reports.items()},
                 "sides": {
-                    side.name: {measure.name: measure.value for measure in side.measures}
-                    | {"verdicts": {verdict.hypothesis: verdict.status for verdict in side.results.verdicts}}
-                    for side in outcome.comparison.sides
+                    run.name: {measure.name: measure.value for measure in run.measures}
+                    | {"verdicts": {v.hypothesis: v.status for v in run.results.verdicts} if run.results else {}}
+                    for run in outcome.results.runs
                 },
             }
         )
         return
-    from causalvae.report.comparison_document import key_tables
-
-    console = stdout()
-    console.print()
-    console.print(Text(clean(outcome.comparison.name), style="bold"))
-    for warning in outcome.comparison.warnings:
-        console.print(Text.assemble(("! ", "bold yellow"), clean(warning)))
-    for table in key_tables(outcome.comparison):
-        print_table(console, table)
-    if outcome.comparison.too_few:
-        console.print()
-        console.print(clean(outcome.comparison.too_few))
-    console.print()
-    for name, path in outcome.reports.items():
-        console.print(Text.assemble((f"{name:<9}", "bold"), clean(str(path))), soft_wrap=True)
+    _print_outcome(outcome)
 
 
 def study(
@@ -86,13 +75,22 @@ def study(
     if as_json:
         print_json({"folder": str(outcome.folder), "reports": {k: str(path) for k, path in outcome.reports.items()}})
         return
-    from causalvae.report.study_document import study_tables
+    _print_outcome(outcome)
+
+
+def _print_outcome(outcome: StudyOutcome) -> None:
+    from causalvae.study.page import key_tables, too_few_words
 
     console = stdout()
     console.print()
     console.print(Text(clean(outcome.results.name), style="bold"))
-    for table in study_tables(outcome.results):
+    for warning in outcome.results.warnings:
+        console.print(Text.assemble(("! ", "bold yellow"), clean(warning)))
+    for table in key_tables(outcome.results):
         print_table(console, table)
+    if outcome.results.too_few:
+        console.print()
+        console.print(clean(too_few_words(outcome.results)))
     console.print()
     for name, path in outcome.reports.items():
         console.print(Text.assemble((f"{name:<9}", "bold"), clean(str(path))), soft_wrap=True)

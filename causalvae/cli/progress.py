@@ -229,7 +229,7 @@ def load_libraries(view: ProgressView) -> ModuleType:
     """The package with what its commands need: torch and DoWhy take seconds to import, so the view shows it."""
     view.show("loading libraries", 0, 1, "steps")
     package = import_module("causalvae")
-    import_module("causalvae.studying")
+    import_module("causalvae.study.running")
     view.show("loading libraries", 1, 1, "steps")
     return package
 

@@ -30,6 +30,7 @@ from causalvae.disentanglement.modularity import explicitness, modularity
 from causalvae.disentanglement.sampled_mig import sampled_mig
 from causalvae.disentanglement.samplers import FixedFactorSampler, PoolSampler, draw_distinct
 from causalvae.disentanglement.sap import resample_sap_continuous, sap_continuous, sap_discrete
+from causalvae.disentanglement.score_names import ScoreName
 from causalvae.disentanglement.scores import UNSCORABLE, DisentanglementScores, Measured, Score, ScoreSettings
 from causalvae.errors import CausalVAEError
 
@@ -487,55 +488,53 @@ def _tabulate(
     scores: list[Score] = []
     if measured.mig is not None:
         replicates = recompute_mig(sample, draw_halves(n, settings.resamples, seed), settings.bins)
-        scores.append(resampled("MIG", measured.mig.score, replicates, measured.mig.estimator))
-    scores += refused("mig", "MIG")
+        scores.append(resampled(ScoreName.MIG, measured.mig.score, replicates, measured.mig.estimator))
+    scores += refused("mig", ScoreName.MIG)
     if measured.sampled_mig is not None:
-        scores.append(
-            Score("MIG of posterior samples", measured.sampled_mig.score, note=measured.sampled_mig.estimator)
-        )
+        scores.append(Score(ScoreName.SAMPLED_MIG, measured.sampled_mig.score, note=measured.sampled_mig.estimator))
     if measured.dci is not None:
         scores += [
-            Score(f"DCI {part}", value, note=_say_dci(settings, value))
-            for part, value in (
-                ("disentanglement", measured.dci.disentanglement),
-                ("completeness", measured.dci.completeness),
-                ("informativeness", measured.dci.informativeness),
+            Score(name, value, note=_say_dci(settings, value))
+            for name, value in (
+                (ScoreName.DISENTANGLEMENT, measured.dci.disentanglement),
+                (ScoreName.COMPLETENESS, measured.dci.completeness),
+                (ScoreName.INFORMATIVENESS, measured.dci.informativeness),
             )
         ]
-    scores += refused("dci", "DCI disentanglement", "DCI completeness", "DCI informativeness")
+    scores += refused("dci", ScoreName.DISENTANGLEMENT, ScoreName.COMPLETENESS, ScoreName.INFORMATIVENESS)
     if measured.sap_discrete is not None:
-        scores.append(Score("SAP", measured.sap_discrete.score, note=measured.sap_discrete.predictor))
-    scores += refused("sap", "SAP")
+        scores.append(Score(ScoreName.SAP, measured.sap_discrete.score, note=measured.sap_discrete.predictor))
+    scores += refused("sap", ScoreName.SAP)
     if measured.sap_continuous is not None:
         chosen = [measured.factors.index(factor) for factor in measured.ordered]
         ordered = label_codes(codes.mean, labels.values[:n, chosen], measured.active)
         note = f"{measured.sap_continuous.predictor}; of {', '.join(measured.ordered)}"
         replicates = resample_sap_continuous(ordered, draw_resamples(n, settings.resamples, seed))
-        scores.append(resampled("SAP by correlation", measured.sap_continuous.score, replicates, note))
+        scores.append(resampled(ScoreName.CONTINUOUS_SAP, measured.sap_continuous.score, replicates, note))
     if measured.factor_vae is not None:
-        scores.append(voted("factor_vae", "FactorVAE score", measured.factor_vae.score))
-    scores += refused("factor_vae", "FactorVAE score")
+        scores.append(voted("factor_vae", ScoreName.FACTOR_VAE, measured.factor_vae.score))
+    scores += refused("factor_vae", ScoreName.FACTOR_VAE)
     if measured.beta_vae is not None:
-        scores.append(voted("beta_vae", "beta-VAE score", measured.beta_vae.score))
-    scores += refused("beta_vae", "beta-VAE score")
+        scores.append(voted("beta_vae", ScoreName.BETA_VAE, measured.beta_vae.score))
+    scores += refused("beta_vae", ScoreName.BETA_VAE)
     if measured.modularity is not None:
         modular = _UNTRAINED if measured.modularity.score is not None else "Fewer than two factors vary."
-        scores.append(Score("modularity", measured.modularity.score, note=modular))
-    scores += refused("modularity", "modularity")
+        scores.append(Score(ScoreName.MODULARITY, measured.modularity.score, note=modular))
+    scores += refused("modularity", ScoreName.MODULARITY)
     if measured.explicitness is not None:
-        scores.append(Score("explicitness", measured.explicitness.score, note=_UNTRAINED))
-    scores += refused("explicitness", "explicitness")
+        scores.append(Score(ScoreName.EXPLICITNESS, measured.explicitness.score, note=_UNTRAINED))
+    scores += refused("explicitness", ScoreName.EXPLICITNESS)
     if measured.irs is not None:
         confounded = measured.unconfoundedness
         scores += [
-            Score("IRS", measured.irs.score, note=" ".join([_UNTRAINED, conditioned]).strip()),
+            Score(ScoreName.IRS, measured.irs.score, note=" ".join([_UNTRAINED, conditioned]).strip()),
             Score(
-                "unconfoundedness",
+                ScoreName.UNCONFOUNDEDNESS,
                 None if confounded is None else confounded.score,
                 note=conditioned if confounded else "Fewer than two factors vary, or no latent is active.",
             ),
         ]
-    scores += refused("irs", "IRS", "unconfoundedness")
+    scores += refused("irs", ScoreName.IRS, ScoreName.UNCONFOUNDEDNESS)
     return tuple(scores)
 
 

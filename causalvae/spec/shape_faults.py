@@ -170,7 +170,7 @@ def _explain(item: _Located, root: type[BaseModel]) -> Finding:
         return _missing((*path, item.error["loc"][-1]))
     if kind == "union_tag_not_found":
         return _missing_tag(item, root)
-    if kind in ("literal_error", "union_tag_invalid"):
+    if kind in ("literal_error", "enum", "union_tag_invalid"):
         return _not_a_choice(item)
     if kind == "one_of":
         choices = tuple(item.context["choices"].split(", ")) if "choices" in item.context else _LEVELS
@@ -275,6 +275,8 @@ def _not_a_choice(item: _Located) -> Finding:
         key = _discriminator(item)
         path, value = (*path, key), value.get(key) if isinstance(value, dict) else value
     choices = re.findall(r"'([^']*)'", str(item.context.get("expected_tags") or item.context.get("expected") or ""))
+    if item.on_key:
+        return _unknown_key(path, choices)
     if path == ("spec",):
         return wrong_kind(value, choices[0] if choices else "causalvae/v1")
     meant = nearest(value, choices) if isinstance(value, str) else ""

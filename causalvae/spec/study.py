@@ -8,6 +8,7 @@ from pydantic import Field
 
 from causalvae.spec.data_section import DataSection
 from causalvae.spec.disentanglement_section import DisentanglementSection
+from causalvae.spec.measures import MeasureName
 from causalvae.spec.section import Count, Flag, Name, Number, Section
 from causalvae.spec.training import Objective, Optimiser, TrainModel, TrainSpec
 
@@ -58,7 +59,7 @@ class StudySpec(Section):
         default=DisentanglementSection(),
         description="How each network is scored, where the analysis of its data does not say so itself.",
     )
-    published: dict[Name, dict[str, Number]] = Field(
+    published: dict[Name, dict[MeasureName, Number]] = Field(
         default={}, description="Numbers from elsewhere to print beside: model -> measure -> number."
     )
     source: str = Field(default="", description="Where the published numbers stand.")

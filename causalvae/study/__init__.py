@@ -1,1 +1,1 @@
-"""Grids of networks, trained, analysed alike and set beside each other."""
+"""Several runs side by side: networks that a study trains, or networks and data that a comparison is given."""

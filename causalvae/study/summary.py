@@ -1,25 +1,71 @@
-"""Groups of networks, and rank correlations of measures over them."""
+"""From runs to a study: groups over seeds, rank correlations, and what makes runs incomparable."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from itertools import product
+from typing import Final
 
 import numpy as np
 
-from causalvae.comparison.correlation import correlate_ranks
-from causalvae.comparison.types import RankCorrelation
+from causalvae.digest import digest
+from causalvae.results import Results
+from causalvae.spec.measures import MeasureName
 from causalvae.spec.study import StudySpec
-from causalvae.study.cell import Cell
-from causalvae.study.types import Group, StudyResults
+from causalvae.study.correlation import FloatArray, correlate_ranks
+from causalvae.study.types import Group, RankCorrelation, StudyResults, StudyRun
 
-CAUSAL = ("mean strength", "mean specificity", "mean mediated share", "modularity", "polysemantic share")
-AGAINST = ("disentanglement", "MIG", "reconstruction")
-POOLED = "all"
-_FEWEST = 4
+# What is held against what, over networks: in a comparison, and in a study.
+COMPARED: Final = (MeasureName.STRENGTH, MeasureName.SPECIFICITY, MeasureName.MODULARITY)
+STUDIED: Final = (
+    MeasureName.STRENGTH,
+    MeasureName.SPECIFICITY,
+    MeasureName.MEDIATED_SHARE,
+    MeasureName.MODULARITY,
+    MeasureName.POLYSEMANTIC_SHARE,
+)
+AGAINST: Final = (MeasureName.DISENTANGLEMENT, MeasureName.MIG, MeasureName.RECONSTRUCTION)
+# Networks of one data set. With fewer than five no permutation test can reject at 0.05.
+FEWEST_COMPARED: Final = 5
+FEWEST_STUDIED: Final = 4
 
 
-def summarise_study(study: StudySpec, cells: Sequence[Cell], seed: int = 0) -> StudyResults:
+def summarise_comparison(name: str, description: str, runs: Sequence[StudyRun], seed: int = 0) -> StudyResults:
+    """Set runs that were given beside each other.
+
+    Parameters
+    ----------
+    name, description : str
+    runs : sequence of StudyRun
+        With their results; the data sets are named here.
+    seed : int
+        Of the permutations.
+    """
+    found = [(run, run.results) for run in runs if run.results is not None]
+    named = [replace(run, data=data) for run, data in zip(runs, _name_data([each for _, each in found]), strict=True)]
+    rng = np.random.default_rng(seed)
+    correlations, most = [], 0
+    for left, right in product(COMPARED, AGAINST):
+        blocks = pair_measures(named, left, right)
+        most = max([most, *map(len, blocks.values())])
+        enough = {data: block for data, block in blocks.items() if len(block) >= FEWEST_COMPARED}
+        correlation = correlate_ranks(enough, left, right, rng) if enough else None
+        if correlation is not None:
+            correlations.append(correlation)
+    return StudyResults(
+        "comparison",
+        name,
+        description,
+        tuple(named),
+        tuple(_warn(found)),
+        tuple(correlations),
+        too_few=0 if correlations or most < 2 else most,
+        digest=digest([[run.name, results.manifest.get("spec digest", "")] for run, results in found]),
+    )
+
+
+def summarise_study(study: StudySpec, runs: Sequence[StudyRun], seed: int = 0) -> StudyResults:
     """Group networks over seeds, and correlate causal measures with classical ones over networks.
 
     Notes
@@ -30,34 +76,70 @@ def summarise_study(study: StudySpec, cells: Sequence[Cell], seed: int = 0) -> S
     and not how other kinds would. Kinds that the study sets apart enter none.
     """
     apart = tuple(name for name, kind in study.models.items() if kind.apart)
-    ranked = [cell for cell in cells if cell.model not in apart]
+    ranked = [run for run in runs if run.model not in apart]
     rng = np.random.default_rng(seed)
     correlations = [
-        found
-        for left, right in product(CAUSAL, AGAINST)
-        for data in (*study.data, POOLED)
-        if (found := correlate_measures(ranked, data, left, right, rng)) is not None
+        found for left, right in product(STUDIED, AGAINST) for found in correlate_measures(ranked, left, right, rng)
     ]
     groups = tuple(
-        _group(data, model, [cell for cell in cells if (cell.data, cell.model) == (data, model)])
+        _group(data, model, [run for run in runs if (run.data, run.model) == (data, model)])
         for data in study.data
         for model in study.models
     )
-    published = {model: dict(numbers) for model, numbers in study.published.items()}
+    seeds = len({run.seed for run in runs})
     return StudyResults(
-        study.name, study.description, tuple(cells), groups, tuple(correlations), published, study.source, apart=apart
+        "study",
+        study.name,
+        study.description,
+        tuple(runs),
+        () if seeds >= 5 else (_FEW_SEEDS.format(seeds=f"{seeds} seed{'s' if seeds != 1 else ''}"),),
+        tuple(correlations),
+        groups=groups,
+        published={model: dict(numbers) for model, numbers in study.published.items()},
+        source=study.source,
+        apart=apart,
     )
 
 
-def _group(data: str, model: str, cells: Sequence[Cell]) -> Group:
-    names = dict.fromkeys(measure.name for cell in cells for measure in cell.measures)
-    values = {name: [v for cell in cells if (v := cell.value(name)) is not None] for name in names}
+_FEW_SEEDS = (
+    "{seeds} a network: differences between objectives that are smaller than the spread over seeds mean nothing."
+)
+
+
+def correlate_measures(
+    runs: Sequence[StudyRun], left: MeasureName, right: MeasureName, rng: np.random.Generator
+) -> list[RankCorrelation]:
+    """Rank correlations of two measures over the networks of each data set, and of all data sets, ranked within each.
+
+    A data set with fewer than four networks that have both is left out, and so is one where a measure is the same in
+    all.
+    """
+    pairs = pair_measures(runs, left, right)
+    blocks = {data: block for data, block in pairs.items() if len(block) >= FEWEST_STUDIED}
+    scopes = [{data: block} for data, block in blocks.items()] + ([blocks] if len(blocks) > 1 else [])
+    found = [correlate_ranks(scope, left, right, rng) for scope in scopes]
+    return [each for each in found if each is not None]
+
+
+def pair_measures(runs: Sequence[StudyRun], left: MeasureName, right: MeasureName) -> dict[str, FloatArray]:
+    """Data set -> the two measures of its networks that have both, in rows."""
+    found: dict[str, list[tuple[float, float]]] = {}
+    for run in runs:
+        a, b = run.value(left), run.value(right)
+        if a is not None and b is not None:
+            found.setdefault(run.data, []).append((a, b))
+    return {data: np.asarray(pairs, dtype=np.float64) for data, pairs in found.items()}
+
+
+def _group(data: str, model: str, runs: Sequence[StudyRun]) -> Group:
+    names = dict.fromkeys(measure.name for run in runs for measure in run.measures)
+    values = {name: [v for run in runs if (v := run.value(name)) is not None] for name in names}
     held = {name: found for name, found in values.items() if found}
     ends = {name: interval_over_seeds(found) for name, found in held.items() if len(found) > 1}
     return Group(
         data,
         model,
-        len(cells),
+        len(runs),
         {name: float(np.mean(found)) for name, found in held.items()},
         {name: min(found) for name, found in held.items()},
         {name: max(found) for name, found in held.items()},
@@ -76,24 +158,29 @@ def interval_over_seeds(values: Sequence[float], confidence: float = 0.95) -> tu
     return mean - reach, mean + reach
 
 
-def correlate_measures(
-    cells: Sequence[Cell], data: str, left: str, right: str, rng: np.random.Generator
-) -> RankCorrelation | None:
-    """Rank correlation of two measures over the networks of `data`, or of all, ranked within their data sets.
+def _name_data(results: Sequence[Results]) -> list[str]:
+    """A name for the data of each run: the source, numbered where several data sets have one source.
 
-    None where fewer than four networks have both, or a measure is the same in all.
+    Data sets differ in anything that is known of them but how much was drawn, and with which seed.
     """
-    blocks = []
-    for name in dict.fromkeys(cell.data for cell in cells):
-        if data not in (name, POOLED):
-            continue
-        pairs = [
-            (a, b)
-            for cell in cells
-            if cell.data == name and (a := cell.value(left)) is not None and (b := cell.value(right)) is not None
-        ]
-        if len(pairs) >= _FEWEST:
-            blocks.append(np.asarray(pairs, dtype=np.float64))
-    if not blocks or (data == POOLED and len(blocks) < 2):
-        return None
-    return correlate_ranks(blocks, data, left, right, rng)
+    names: dict[str, str] = {}
+    sources: dict[str, int] = {}
+    found = []
+    for each in results:
+        facts = {key: value for key, value in each.data.items() if key not in ("seed", "pairs a treatment")}
+        key = digest([[str(key), str(value)] for key, value in sorted(facts.items())])
+        if key not in names:
+            source = str(facts.get("source", "data"))
+            sources[source] = sources.get(source, 0) + 1
+            names[key] = source if sources[source] == 1 else f"{source} {sources[source]}"
+        found.append(names[key])
+    return found
+
+
+def _warn(runs: Sequence[tuple[StudyRun, Results]]) -> Iterable[str]:
+    draws = {(str(results.data.get("source")), results.data.get("seed")) for _, results in runs}
+    if len(draws) > 1:
+        yield "The sides were run on different data or draws: their differences are not the networks' alone."
+    for run, results in runs:
+        for warning in results.warnings:
+            yield f"{run.name}: {warning}"

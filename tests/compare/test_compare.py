@@ -10,8 +10,9 @@ import pytest
 import causalvae
 from causalvae.cli.app import app
 from causalvae.errors import CausalVAEError
-from causalvae.report.comparison_document import key_tables
 from causalvae.spec import load_spec, parse_spec
+from causalvae.spec.measures import MeasureName
+from causalvae.study.page import key_tables
 
 SPEC = """\
 spec: causalvae/v1
@@ -92,12 +93,13 @@ def test_two_networks_side_by_side(tmp_path: Path) -> None:
     outcome = causalvae.compare([path], tmp_path / "runs", on_side=lambda *side: told.append(side))
     assert told == [("tc", 1, 2), ("plain", 2, 2)]
     written = json.loads(outcome.reports["json"].read_text(encoding="utf-8"))
-    assert [side["name"] for side in written["sides"]] == ["tc", "plain"]
+    assert [side["name"] for side in written["runs"]] == ["tc", "plain"]
     page = outcome.reports["html"].read_text(encoding="utf-8")
     assert "Which of &lt;two&gt; networks?" in page and "<standard>" not in page
-    for side, name in zip(outcome.comparison.sides, ("tc", "plain"), strict=True):
+    for side, name in zip(outcome.results.runs, ("tc", "plain"), strict=True):
         # Each side is the run of its own spec, number for number.
         alone = causalvae.run_spec(load_spec(path).variant(name), tmp_path, tmp_path / "runs")
+        assert side.results is not None
         assert side.results.verdicts == alone.results.verdicts
         assert (outcome.folder / side.report).resolve() == alone.reports["html"].resolve()
         (share,) = [
@@ -111,9 +113,11 @@ def test_two_networks_side_by_side(tmp_path: Path) -> None:
         found = side.results.graph.mapping["scale"]
         assert len(found) == 1 and found[0].startswith("latent[")
         kls = [latent.kl for latent in side.results.latents]
-        active = side.measure("active latents")
+        active = side.measure(MeasureName.ACTIVE_LATENTS)
         assert active is not None and active.value == sum(kl > 0.1 for kl in kls if kl is not None)
-    heads = {table.caption: [column.name for column in table.columns] for table in key_tables(outcome.comparison)}
+        assert active.n == len(kls)
+        assert side.value(MeasureName.RECONSTRUCTION) == alone.results.model["reconstruction (nats a sample)"]
+    heads = {table.caption: [column.name for column in table.columns] for table in key_tables(outcome.results)}
     assert any("mediated share" in head for head in heads["via: resize on area"])
     assert any("share of the path" in head for head in heads["along: resize on area"])
     markdown = outcome.reports["markdown"].read_text(encoding="utf-8")

@@ -7,12 +7,15 @@ from dataclasses import replace
 import pytest
 
 from causalvae.alignment.types import Alignment, GraphCount, Headline, LinkCount, Support
-from causalvae.comparison.summarise import measures_of
-from causalvae.comparison.summarise import summarise as compare
 from causalvae.disentanglement import ScoreReport, ScoreRow
 from causalvae.effects.types import Estimate, MetricRow
-from causalvae.report.comparison_document import build_comparison
-from causalvae.results import GraphSummary, Results
+from causalvae.report.measure_labels import MEASURE_LABELS
+from causalvae.results import GraphSummary, NetworkFit, Results
+from causalvae.spec.measures import MeasureName
+from causalvae.study.measures import measures_of
+from causalvae.study.page import build_study, too_few_words
+from causalvae.study.summary import summarise_comparison
+from causalvae.study.types import StudyResults, StudyRun
 
 
 def results(
@@ -30,7 +33,7 @@ def results(
 
 def summarise(
     *estimates: Estimate, metrics: tuple[MetricRow, ...] = (), scores: ScoreReport | None = None
-) -> dict[str, tuple[float | None, float | None, float | None]]:
+) -> dict[MeasureName, tuple[float | None, float | None, float | None]]:
     found = measures_of(results(*estimates, metrics=metrics, scores=scores))
     return {measure.name: (measure.value, measure.lower, measure.upper) for measure in found}
 
@@ -46,13 +49,13 @@ def test_modularity_is_averaged_over_layers_and_a_share_keeps_its_interval() -> 
         whole("polysemantic_share", 0.5, "factors"),
         whole("polysemantic_share", 0.1, "factors", treatment="resize"),
     )
-    assert found["modularity"] == (pytest.approx(0.7), None, None)
-    assert found["polysemantic share"] == pytest.approx((0.5, 0.4, 0.6))
+    assert found[MeasureName.MODULARITY] == (pytest.approx(0.7), None, None)
+    assert found[MeasureName.POLYSEMANTIC_SHARE] == pytest.approx((0.5, 0.4, 0.6))
 
 
 def test_a_run_without_perturbed_latents_has_neither() -> None:
     found = summarise(whole("polysemantic_share", 0.1, "factors", treatment="resize"))
-    assert found["modularity"] == found["polysemantic share"] == (None, None, None)
+    assert found[MeasureName.MODULARITY] == found[MeasureName.POLYSEMANTIC_SHARE] == (None, None, None)
 
 
 def row(metric: str, value: float, unit: str, owner: str = "intervention:sweep") -> MetricRow:
@@ -73,9 +76,29 @@ def test_strength_and_specificity_are_those_of_the_reports_metrics() -> None:
         ),
     )
     # The second latent is inert: the metrics leave it out, and what counts it too has a name of its own.
-    assert found["mean specificity"][0] == 0.9
-    assert found["specificity of all latents"][0] == pytest.approx(0.5)
-    assert found["mean strength"][0] == 3.0
+    assert found[MeasureName.SPECIFICITY][0] == 0.9
+    assert found[MeasureName.SPECIFICITY_OF_ALL][0] == pytest.approx(0.5)
+    assert found[MeasureName.STRENGTH][0] == 3.0
+
+
+def test_the_fit_of_the_network_is_a_measure() -> None:
+    found = {each.name: each.value for each in measures_of(replace(results(), fit=NetworkFit(12.3456, None)))}
+    assert (found[MeasureName.RECONSTRUCTION], found[MeasureName.KL]) == (12.35, None)
+    assert all(each.value is None for each in measures_of(results()))
+
+
+def test_every_measure_has_a_label_of_its_own() -> None:
+    assert set(MEASURE_LABELS) == set(MeasureName)
+    assert len(set(MEASURE_LABELS.values())) == len(MeasureName)
+
+
+def test_data_sets_of_one_source_are_told_apart() -> None:
+    runs = sides([(1, 2)], "csv") + sides([(1, 2)], "scm")
+    other = replace(results(), data={"source": "csv", "seed": 1, "path": "other.csv"})
+    runs.append(StudyRun("third", "", measures_of(other), results=other))
+    again = replace(results(), data={"source": "csv", "seed": 9})
+    runs.append(StudyRun("fourth", "", measures_of(again), results=again))
+    assert [run.data for run in compare(runs).runs] == ["csv", "scm", "csv 2", "csv"]
 
 
 def test_classical_scores_are_named_apart_from_metrics_of_interventions() -> None:
@@ -86,51 +109,61 @@ def test_classical_scores_are_named_apart_from_metrics_of_interventions() -> Non
         ScoreRow("SAP", None, note="why"),
     )
     found = summarise(whole("modularity", 0.5, "decoder"), scores=ScoreReport(rows))
-    assert found["disentanglement"] == (0.3, None, None)
-    assert found["MIG"] == (0.2, 0.1, 0.25)
-    assert (found["modularity"][0], found["code modularity"][0], found["SAP"][0]) == (0.5, 0.8, None)
-    assert "disentanglement" not in summarise(whole("modularity", 0.5, "decoder"))
+    assert found[MeasureName.DISENTANGLEMENT] == (0.3, None, None)
+    assert found[MeasureName.MIG] == (0.2, 0.1, 0.25)
+    assert (found[MeasureName.MODULARITY][0], found[MeasureName.CODE_MODULARITY][0], found[MeasureName.SAP][0]) == (
+        0.5,
+        0.8,
+        None,
+    )
+    assert MeasureName.DISENTANGLEMENT not in summarise(whole("modularity", 0.5, "decoder"))
 
 
-def sides(pairs: list[tuple[float, float]], source: str = "dsprites") -> list[tuple[str, str, Results, str]]:
+def sides(pairs: list[tuple[float, float]], source: str = "dsprites") -> list[StudyRun]:
     return [
-        (
-            f"{source} {number}",
-            "",
-            results(metrics=(row("causal_effect_strength", strength, "pixel L2"),),
-                    scores=ScoreReport((ScoreRow("DCI disentanglement", score),)), data={"source": source, "seed": 1}),
-            "",
-        )
+        StudyRun(f"{source} {number}", "", measures_of(found), results=found)
         for number, (strength, score) in enumerate(pairs)
-    ]  # fmt: skip
+        for found in [
+            results(
+                metrics=(row("causal_effect_strength", strength, "pixel L2"),),
+                scores=ScoreReport((ScoreRow("DCI disentanglement", score),)),
+                data={"source": source, "seed": 1},
+            )
+        ]
+    ]
+
+
+def compare(runs: list[StudyRun]) -> StudyResults:
+    return summarise_comparison("c", "", runs)
 
 
 def test_too_few_networks_are_not_correlated_and_that_is_said() -> None:
-    few = compare("c", "", sides([(1, 4), (2, 3), (3, 2), (4, 1)]))
+    few = compare(sides([(1, 4), (2, 3), (3, 2), (4, 1)]))
     assert few.correlations == ()
-    assert "4 on one data set" in few.too_few and "0.083" in few.too_few
+    assert few.too_few == 4
+    assert "4 on one data set" in too_few_words(few) and "0.083" in too_few_words(few)
     # Two data sets of four networks each are no eight networks.
-    both = compare("c", "", sides([(1, 4), (2, 3), (3, 2), (4, 1)]) + sides([(1, 4), (2, 3), (3, 2), (4, 1)], "other"))
+    both = compare(sides([(1, 4), (2, 3), (3, 2), (4, 1)]) + sides([(1, 4), (2, 3), (3, 2), (4, 1)], "other"))
     assert both.correlations == () and both.too_few
 
 
 def test_enough_networks_are_ranked_within_their_data() -> None:
     pairs = [(1.0, 5.0), (2.0, 4.0), (3.0, 3.0), (4.0, 2.0), (6.0, 1.0)]
-    found = compare("c", "", sides(pairs))
+    found = compare(sides(pairs))
     (correlation,) = found.correlations
-    assert (correlation.left, correlation.right) == ("mean strength", "disentanglement")
+    assert (correlation.left, correlation.right) == (MeasureName.STRENGTH, MeasureName.DISENTANGLEMENT)
     assert correlation.value == pytest.approx(-1) and correlation.n == 5 and not found.too_few
     # 2 of 120 orders are as far, of which one is this one.
     assert correlation.p_value == pytest.approx(2 / 120, abs=0.008)
     # Data sets whose levels differ are ranked apart: pooled as they are, this would look like agreement.
     shifted = [(a + 100, b + 100) for a, b in pairs]
-    (pooled,) = compare("c", "", sides(pairs) + sides(shifted, "other")).correlations
-    assert pooled.value == pytest.approx(-1) and pooled.n == 10 and pooled.data == "2 data sets"
+    (pooled,) = compare(sides(pairs) + sides(shifted, "other")).correlations
+    assert pooled.value == pytest.approx(-1) and pooled.n == 10 and pooled.data == ("dsprites", "other")
 
 
 def test_a_side_says_what_its_classical_columns_are() -> None:
-    found = compare("c", "", sides([(1, 4), (2, 3)]))
-    page = build_comparison(found)
+    found = compare(sides([(1, 4), (2, 3)]))
+    page = build_study(found)
     (networks,) = [section for section in page.sections if section.anchor == "networks"]
     assert "Disentanglement is that of DCI." in networks.lead
     assert any(term.short == "DCI disentanglement" for term in page.glossary)
@@ -142,7 +175,11 @@ def test_effects_are_kept_only_where_that_is_shown() -> None:
     headline = Headline(GraphCount(24, 0, 0, 0), lost, invented, untested, untested, (), (), None, None)
     alignment = Alignment((), headline, (), (), Support(None, 0.0), (), None, None, "", "holm", 0.05, 0.1, 0, 0.0)
     found = {each.name: each.value for each in measures_of(replace(results(), alignment=alignment))}
-    assert (found["effects kept"], found["effects invented"], found["worst interchange"]) == (0.5, 0.125, None)
+    assert (
+        found[MeasureName.EFFECTS_KEPT],
+        found[MeasureName.EFFECTS_INVENTED],
+        found[MeasureName.WORST_INTERCHANGE],
+    ) == (0.5, 0.125, None)
     alignment = replace(alignment, headline=replace(headline, lost=untested, invented=untested))
     found = {each.name: each.value for each in measures_of(replace(results(), alignment=alignment))}
-    assert (found["effects kept"], found["effects invented"]) == (None, None)
+    assert (found[MeasureName.EFFECTS_KEPT], found[MeasureName.EFFECTS_INVENTED]) == (None, None)

@@ -24,7 +24,7 @@ from causalvae.files import read_json
 from causalvae.models.weights import read_weights
 from causalvae.report import load_results
 from causalvae.spec import load_spec, load_train_spec
-from causalvae.studying import run_study
+from causalvae.study.running import run_study
 from causalvae.training.checkpoints import describe_data, read_checkpoint
 from causalvae.training.loop import open_dataset
 from tests.fuzz.small_run import results_of, run, train, write_specs

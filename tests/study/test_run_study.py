@@ -8,12 +8,13 @@ from types import SimpleNamespace
 import pytest
 
 import causalvae
-from causalvae import studying
 from causalvae.api import run_spec
 from causalvae.spec import load_spec
 from causalvae.spec.loader import load_study_spec
+from causalvae.spec.measures import MeasureName
 from causalvae.spec.schema import Spec
-from causalvae.studying import analysis_spec
+from causalvae.study import running
+from causalvae.study.running import analysis_spec
 
 ANALYSIS = """\
 spec: causalvae/v1
@@ -62,7 +63,7 @@ def test_a_study_from_text_to_report(tmp_path: Path) -> None:
     told: list[str] = []
     outcome = causalvae.run_study(tmp_path / "study.yaml", tmp_path / "out", lambda name, k, n: told.append(name))
     assert told == ["training table-VAE-0", "training table-VQ-0", "analysing table-VAE-0", "analysing table-VQ-0"]
-    cells = outcome.results.cells
+    cells = outcome.results.runs
     assert [cell.name for cell in cells] == ["table-VAE-0", "table-VQ-0"]
 
     # A cell's numbers are those of its own analysis run alone.
@@ -74,17 +75,17 @@ def test_a_study_from_text_to_report(tmp_path: Path) -> None:
         for e in alone.estimates
         if e.estimand == "mediated_share" and e.outcome == "level" and e.owner == "intervention:via"
     ]
-    assert cells[0].value("mean mediated share") == pytest.approx(shares[0])
-    for name in ("reconstruction", "KL", "mean strength", "disentanglement", "MIG"):
-        assert cells[0].value(name) is not None, name
+    assert cells[0].value(MeasureName.MEDIATED_SHARE) == pytest.approx(shares[0])
+    for name in ("reconstruction", "kl", "causal_effect_strength", "dci_disentanglement", "mig"):
+        assert cells[0].value(MeasureName(name)) is not None, name
     assert (outcome.folder / cells[0].report).exists()
     # An encoder of points has codes to score, and no KL.
-    assert cells[1].value("disentanglement") is not None and cells[1].value("KL") is None
+    assert cells[1].value(MeasureName.DISENTANGLEMENT) is not None and cells[1].value(MeasureName.KL) is None
 
     stamps = {path: path.stat().st_mtime_ns for path in outcome.folder.rglob("*.safetensors")}
     kept = {path: path.stat().st_mtime_ns for path in (outcome.folder / "cells").iterdir()}
     again = causalvae.run_study(tmp_path / "study.yaml", tmp_path / "out")
-    assert again.results.cells == cells
+    assert again.results.runs == cells
     assert all(path.stat().st_mtime_ns == stamp for path, stamp in (stamps | kept).items())
 
 
@@ -101,14 +102,14 @@ def test_changed_data_files_are_analysed_anew(tmp_path: Path, monkeypatch: pytes
         done.append(spec.name)
         return SimpleNamespace(results=None, reports={"html": out / "report.html"})
 
-    monkeypatch.setattr(studying, "run_spec", run)
-    monkeypatch.setattr(studying, "measures_of", lambda results: ())
-    monkeypatch.setattr(studying, "read_weights", lambda where, folder: SimpleNamespace(digest="weights"))
+    monkeypatch.setattr(running, "run_spec", run)
+    monkeypatch.setattr(running, "measures_of", lambda results: ())
+    monkeypatch.setattr(running, "read_weights", lambda where, folder: SimpleNamespace(digest="weights"))
     study = load_study_spec(tmp_path / "study.yaml")
 
     def analyse() -> int:
         done.clear()
-        studying.analyse_cells(study, tmp_path / "out", tmp_path)
+        running.analyse_cells(study, tmp_path / "out", tmp_path)
         return len(done)
 
     (tmp_path / "out").mkdir()

@@ -1,41 +1,44 @@
-"""The public study: a grid of networks trained, analysed alike, and reported together; what is done is not redone."""
+"""The public study and comparison: networks run alike and reported together.
+
+A study trains a grid of networks first, and does not do again what is done; a comparison is given its networks.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from causalvae.api import TrainOutcome, run_spec, train_network
 from causalvae.boundary import coded
-from causalvae.comparison.summarise import measures_of
-from causalvae.comparison.types import Measure
 from causalvae.data.identity import digest_files
 from causalvae.digest import digest
 from causalvae.engine.progress import OnProgress, Progress, ignore_progress
+from causalvae.errors import CausalVAEError
 from causalvae.files import DamagedFileError, discard, make_folder, read_json, remove_stale, write_json
 from causalvae.models.weights import read_weights
-from causalvae.report.write_study import write_study
 from causalvae.spec.disentanglement_section import DisentanglementSection
-from causalvae.spec.loader import load_spec, load_study_spec
+from causalvae.spec.loader import load_spec, load_study_spec, open_spec
+from causalvae.spec.measures import MeasureName
 from causalvae.spec.model_section import ZooModel
 from causalvae.spec.places import base_folder, locate
 from causalvae.spec.schema import Spec
 from causalvae.spec.study import StudySpec
-from causalvae.study.cell import Cell
-from causalvae.study.summary import summarise_study
-from causalvae.study.types import StudyResults
+from causalvae.study.measures import measures_of
+from causalvae.study.summary import summarise_comparison, summarise_study
+from causalvae.study.types import Measure, StudyResults, StudyRun
+from causalvae.study.write import write_study
 
-OnCell = Callable[[str, int, int], None]
+OnRun = Callable[[str, int, int], None]
 
-# Raised whenever a measure of a cell is taken in another way: what is kept of it is then no answer any more.
-_CELLS = 2
+# Raised whenever a measure is taken in another way or kept in another format: what was kept is then no answer any more.
+_CELLS = 3
 
 
 @dataclass(frozen=True)
 class StudyOutcome:
-    """What `study` gives: the results, the study's folder, and the path of each report by format."""
+    """The outcome of `run_study` and `compare`: the results, their folder, and the path of each report by format."""
 
     results: StudyResults
     folder: Path
@@ -45,11 +48,85 @@ class StudyOutcome:
         return f"StudyOutcome({self.results!r}, folder={str(self.folder)!r})"
 
 
+@dataclass(frozen=True)
+class _Planned:
+    name: str
+    description: str
+    spec: Spec
+    folder: Path
+
+
+@coded
+def compare(
+    paths: Sequence[str | Path],
+    out: str | Path = "runs",
+    on_progress: OnProgress | None = None,
+    on_side: OnRun = lambda name, number, total: None,
+) -> StudyOutcome:
+    """Run the sides of a comparison and write a report of all.
+
+    Parameters
+    ----------
+    paths : sequence of str or Path
+        Specs. One that has ``variants`` gives a side for each of them, another is a side itself.
+    out : str or Path
+        Runs are kept as `causalvae.run` keeps them; the comparison lies in ``out/NAME/compare-DIGEST/``.
+    on_progress : callable, optional
+        Told of the progress of each run.
+    on_side : callable
+        Called with a side's name, its number from 1, and how many there are, before it is run.
+
+    Raises
+    ------
+    SpecError
+        With every fault of a spec.
+    CausalVAEError
+        CV460 where there are fewer than two sides or two have one name; and every other error that a user can correct.
+    """
+    planned = [side for path in paths for side in _plan(Path(path))]
+    names = [side.name for side in planned]
+    if len(planned) < 2 or len(set(names)) < len(names):
+        fault = "two sides have the same name" if len(planned) > 1 else "there is only one side to a comparison"
+        raise CausalVAEError(
+            "CV460",
+            f"{fault}: {', '.join(names) or 'none'}.",
+            "Give a spec with two `variants`, or two specs of different names.",
+            "variants",
+        )
+    title, description = _title(paths, planned)
+    out = Path(out)
+    folder = out / title / f"compare-{digest([side.spec.digest for side in planned])}"
+    runs = []
+    for number, side in enumerate(planned, start=1):
+        on_side(side.name, number, len(planned))
+        outcome = run_spec(side.spec, side.folder, out, on_progress or ignore_progress)
+        page = os.path.relpath(outcome.reports.get("html", outcome.folder), folder)
+        measures = measures_of(outcome.results)
+        runs.append(StudyRun(side.name, "", measures, page, side.description, results=outcome.results))
+    make_folder(folder, below=out)
+    results = summarise_comparison(title, description, runs)
+    return StudyOutcome(results, folder, write_study(results, folder))
+
+
+def _plan(path: Path) -> list[_Planned]:
+    spec, folder = open_spec(path)
+    if not spec.variants:
+        return [_Planned(spec.name, spec.description, spec, folder)]
+    return [_Planned(name, section.description, spec.variant(name), folder) for name, section in spec.variants.items()]
+
+
+def _title(paths: Sequence[str | Path], planned: Sequence[_Planned]) -> tuple[str, str]:
+    if len(paths) == 1:
+        spec = load_spec(paths[0])
+        return spec.name, spec.description
+    return "-and-".join(dict.fromkeys(side.spec.name for side in planned))[:100], ""
+
+
 @coded
 def run_study(
     path: str | Path,
     out: str | Path = "runs/study",
-    on_cell: OnCell = lambda name, number, total: None,
+    on_cell: OnRun = lambda name, number, total: None,
     on_progress: OnProgress = ignore_progress,
 ) -> StudyOutcome:
     """Train and analyse a grid of networks; whatever `out` already holds of it is not done again.
@@ -86,7 +163,7 @@ def train_cells(
     study: StudySpec,
     folder: Path,
     base: Path,
-    on_cell: OnCell = lambda name, number, total: None,
+    on_cell: OnRun = lambda name, number, total: None,
     on_progress: OnProgress = ignore_progress,
 ) -> None:
     """Train every network that has no weights yet; one that was stopped goes on.
@@ -123,9 +200,9 @@ def analyse_cells(
     study: StudySpec,
     folder: Path,
     base: Path,
-    on_cell: OnCell = lambda name, number, total: None,
+    on_cell: OnRun = lambda name, number, total: None,
     on_progress: OnProgress = ignore_progress,
-) -> tuple[Cell, ...]:
+) -> tuple[StudyRun, ...]:
     """Run the analysis of each network's data on it, and score it; every network must have been trained.
 
     What is found of a network is kept in ``cells/DATA-MODEL-SEED.json`` and read from there the next time, unless the
@@ -141,7 +218,7 @@ def analyse_cells(
 
 def _analyse(
     study: StudySpec, data: str, model: str, seed: int, folder: Path, base: Path, on_progress: OnProgress
-) -> Cell:
+) -> StudyRun:
     name = study.train_spec(data, model, seed).name
     path = base / study.data[data].analysis
     weights = (_place(folder, name) / f"{name}.safetensors").resolve()
@@ -153,14 +230,14 @@ def _analyse(
     key = digest([_CELLS, spec.digest, read_weights(str(weights), folder).digest, files])
     found = _read(kept, key)
     if found is not None:
-        return found
+        measures, page = found
+        return StudyRun(name, data, measures, page, model=model, seed=seed)
     outcome = run_spec(spec, home, folder / "runs", on_progress)
     measures = measures_of(outcome.results)
     page = os.path.relpath(outcome.reports["html"], folder)
-    cell = Cell(data, model, seed, measures, page)
     make_folder(kept.parent, below=folder)
-    write_json({"key": key, **asdict(cell)}, kept)
-    return cell
+    write_json({"key": key, "measures": [asdict(measure) for measure in measures], "report": page}, kept)
+    return StudyRun(name, data, measures, page, model=model, seed=seed)
 
 
 def analysis_spec(base: Spec, weights: Path, name: str, scores: DisentanglementSection | None = None) -> Spec:
@@ -172,7 +249,8 @@ def analysis_spec(base: Spec, weights: Path, name: str, scores: DisentanglementS
     )
 
 
-def _read(kept: Path, key: str) -> Cell | None:
+def _read(kept: Path, key: str) -> tuple[tuple[Measure, ...], str] | None:
+    """The measures and the report's path that were kept for `key`."""
     if not kept.exists():
         return None
     try:
@@ -180,7 +258,7 @@ def _read(kept: Path, key: str) -> Cell | None:
     except DamagedFileError:
         discard(kept, "the network is analysed again")
         return None
-    if content.pop("key") != key:
+    if content["key"] != key:
         return None
-    measures = tuple(Measure(**measure) for measure in content.pop("measures"))
-    return Cell(measures=measures, **content)
+    measures = (Measure(**{**measure, "name": MeasureName(measure["name"])}) for measure in content["measures"])
+    return tuple(measures), content["report"]

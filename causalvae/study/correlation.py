@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-from causalvae.comparison.types import RankCorrelation
+from causalvae.spec.measures import MeasureName
+from causalvae.study.types import RankCorrelation
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -16,16 +17,16 @@ _PERMUTATIONS = 4999
 
 
 def correlate_ranks(
-    blocks: Sequence[FloatArray], data: str, left: str, right: str, rng: np.random.Generator
+    blocks: Mapping[str, FloatArray], left: MeasureName, right: MeasureName, rng: np.random.Generator
 ) -> RankCorrelation | None:
     """Spearman's correlation of two measures over networks, ranked within blocks and pooled.
 
     Parameters
     ----------
-    blocks : sequence of float array, each of shape (n, 2)
-        The two measures of the networks of one data set.
-    data, left, right : str
-        What the result calls the data and the measures.
+    blocks : mapping of str to float array, each of shape (n, 2)
+        Data set -> the two measures of its networks.
+    left, right : MeasureName
+        Which measures they are.
     rng : Generator
 
     Returns
@@ -44,17 +45,18 @@ def correlate_ranks(
     two blocks of 9), since ranks within small blocks cannot show it. Perfect agreement reaches to its end, and from
     half a step of the coefficient, 6 / (n (n^2 - 1)), within it.
     """
-    value = float(_pool([(block[None, :, 0], block[None, :, 1]) for block in blocks])[0])
+    values = list(blocks.values())
+    value = float(_pool([(block[None, :, 0], block[None, :, 1]) for block in values])[0])
     if not np.isfinite(value):
         return None
     shuffled = _pool(
-        [(block[None, :, 0], rng.permuted(np.tile(block[:, 1], (_PERMUTATIONS, 1)), axis=1)) for block in blocks]
+        [(block[None, :, 0], rng.permuted(np.tile(block[:, 1], (_PERMUTATIONS, 1)), axis=1)) for block in values]
     )
     as_far = int(np.count_nonzero(np.abs(shuffled) >= abs(value) - 1e-12))
     p_value = (1 + as_far) / (_PERMUTATIONS + 1)
-    n = sum(len(block) for block in blocks)
+    n = sum(map(len, values))
     lower, upper = rank_interval(value, n, len(blocks))
-    return RankCorrelation(data, left, right, value, lower, upper, p_value, n)
+    return RankCorrelation(tuple(blocks), left, right, value, lower, upper, p_value, n)
 
 
 def rank_interval(value: float, networks: int, blocks: int = 1, confidence: float = 0.95) -> tuple[float, float]:

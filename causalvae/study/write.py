@@ -1,4 +1,4 @@
-"""A study on disk: HTML, Markdown, JSON, and its networks as a table."""
+"""A study or a comparison on disk: HTML, Markdown, JSON, and its runs as a table."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from causalvae.files import json_text, make_folder, write_file
 from causalvae.report.html_report import render_page
 from causalvae.report.json_report import plain_values
 from causalvae.report.markdown_report import render_page_markdown
-from causalvae.report.study_document import build_study
+from causalvae.study.page import build_study
 from causalvae.study.types import StudyResults
 
-STUDY_SCHEMA = "causalvae/study-results-v1"
+STUDY_SCHEMA = "causalvae/study-results-v2"
 
 
 def write_study(results: StudyResults, folder: Path) -> dict[str, Path]:
-    """Write ``study.html``, ``study.md``, ``study.json`` and ``study.csv`` into `folder`.
+    """Write ``KIND.html``, ``KIND.md``, ``KIND.json`` and ``KIND.csv`` into `folder`, KIND being study or comparison.
 
     Returns
     -------
@@ -29,10 +29,10 @@ def write_study(results: StudyResults, folder: Path) -> dict[str, Path]:
     page = build_study(results)
     content = plain_values({"schema": STUDY_SCHEMA, **asdict(results)})
     texts = {
-        "html": ("study.html", render_page(page)),
-        "markdown": ("study.md", render_page_markdown(page)),
-        "json": ("study.json", json_text(content, indent=1, ensure_ascii=False, allow_nan=False)),
-        "csv": ("study.csv", _csv(results)),
+        "html": (f"{results.kind}.html", render_page(page)),
+        "markdown": (f"{results.kind}.md", render_page_markdown(page)),
+        "json": (f"{results.kind}.json", json_text(content, indent=1, ensure_ascii=False, allow_nan=False)),
+        "csv": (f"{results.kind}.csv", _csv(results)),
     }
     for name, text in texts.values():
         write_file(folder / name, text)
@@ -43,9 +43,9 @@ def _csv(results: StudyResults) -> str:
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     names = results.measures
-    writer.writerow(["data", "model", "seed", *names])
-    for cell in results.cells:
-        values = [cell.value(name) for name in names]
+    writer.writerow(["name", "data", "model", "seed", *names])
+    for run in results.runs:
+        values = [run.value(name) for name in names]
         texts = ["" if value is None else repr(float(value)) for value in values]
-        writer.writerow([cell.data, cell.model, cell.seed, *texts])
+        writer.writerow([run.name, run.data, run.model, "" if run.seed is None else run.seed, *texts])
     return buffer.getvalue()

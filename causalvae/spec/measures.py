@@ -1,0 +1,32 @@
+"""The measures that a study sets beside each other, by the names that specs and results use."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class MeasureName(StrEnum):
+    """One number that summarises a run of a network."""
+
+    RECONSTRUCTION = "reconstruction"
+    KL = "kl"
+    ACTIVE_LATENTS = "active_latents"
+    STRENGTH = "causal_effect_strength"
+    SPECIFICITY = "specificity"
+    SPECIFICITY_OF_ALL = "specificity_of_all_latents"
+    MEDIATED_SHARE = "mediated_share"
+    MODULARITY = "modularity"
+    POLYSEMANTIC_SHARE = "polysemantic_share"
+    EFFECTS_KEPT = "effects_kept"
+    EFFECTS_INVENTED = "effects_invented"
+    WORST_INTERCHANGE = "worst_interchange"
+    DISENTANGLEMENT = "dci_disentanglement"
+    MIG = "mig"
+    SAP = "sap"
+    FACTOR_VAE = "factor_vae_score"
+    BETA_VAE = "beta_vae_score"
+    IRS = "irs"
+    CODE_MODULARITY = "code_modularity"
+    EXPLICITNESS = "explicitness"
+    COMPLETENESS = "dci_completeness"
+    INFORMATIVENESS = "dci_informativeness"
