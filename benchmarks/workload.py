@@ -19,7 +19,8 @@ from causalvae.data.pairs import draw_pairs
 from causalvae.models.loading import Model, assemble, load_model
 from causalvae.models.vae import VAE
 from causalvae.readouts import build_readouts, measure
-from causalvae.spec.schema import ModelSection, ReadoutSection, Spec
+from causalvae.spec.readout_section import READOUT_TAG
+from causalvae.spec.schema import ModelSection, Spec
 
 PRETRAINED = Path(__file__).resolve().parents[2] / "shared" / "pretrained"
 SEED = 7
@@ -137,7 +138,7 @@ def measure_area(images: Tensor) -> Tensor:
     """The readout that a spec's ``area`` means, for images of one channel; the light of all channels otherwise."""
     if images.shape[1] != 1:
         return images.flatten(1).double().sum(1, keepdim=True)
-    return measure(build_readouts({"area": ReadoutSection(readout="area")}), images)
+    return measure(build_readouts({"area": READOUT_TAG.read({"readout": "area"})}), images)
 
 
 def burgess_sites(vae: VAE) -> tuple[SweptSite, ...]:

@@ -121,9 +121,9 @@ def _fill_draft(
 def _latent_attributes(draft: Draft) -> dict[str, int]:
     """Which latent each attribute that is one is."""
     found = {
-        name: section.index
+        name: section.latent_index
         for name, section in draft.spec.graph.attributes.items()
-        if section.readout == "latent" and section.index is not None
+        if section.latent_index is not None
     }
     for name, index in found.items():
         if index >= draft.components.latent_dim:

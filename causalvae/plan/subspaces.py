@@ -9,7 +9,6 @@ from causalvae.models.components import Component
 from causalvae.plan.draft import INTERCHANGE, Draft
 from causalvae.plan.resolve import joint_patches, label_of
 from causalvae.plan.types import Learning, Patch, Role, Side, Source, Subspace
-from causalvae.readouts.types import period_of
 from causalvae.spec.intervention_section import MediationIntervention, SubspaceSection
 
 SUBSPACE = "subspace"
@@ -110,5 +109,5 @@ def _learning(draft: Draft, section: SubspaceSection, factor: str | None) -> Lea
         section.restarts,
         draft.spec.execution.seed,
         factor,
-        None if attribute is None else period_of(attribute),
+        None if attribute is None else attribute.period,
     )

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from causalvae.readouts.checks import check_readouts
     from causalvae.readouts.geometry import pixel_distance, pixel_rms
     from causalvae.readouts.readout import Readout, build_readouts, measure
-    from causalvae.readouts.types import ReadoutCheck, period_of, wrap
+    from causalvae.readouts.types import ReadoutCheck, wrap
 
 # Imported when first asked for: packages that must not load torch import the types.
 _HOMES = {
@@ -18,7 +18,6 @@ _HOMES = {
     "build_readouts": "readout",
     "check_readouts": "checks",
     "measure": "readout",
-    "period_of": "types",
     "pixel_distance": "geometry",
     "pixel_rms": "geometry",
     "wrap": "types",
@@ -30,7 +29,6 @@ __all__ = [
     "build_readouts",
     "check_readouts",
     "measure",
-    "period_of",
     "pixel_distance",
     "pixel_rms",
     "wrap",

@@ -30,7 +30,7 @@ import torch
 from torch import Tensor
 
 from causalvae.readouts.probe import Probe
-from causalvae.readouts.readout import Features, ProbeReadout, Readout, read_all
+from causalvae.readouts.readout import Features, ProbeOutput, Readout, read_all
 from causalvae.readouts.types import ReadoutCheck
 
 FloatArray = npt.NDArray[np.float64]
@@ -102,7 +102,7 @@ def check_readouts(
         `passed` stand in this module's docstring; they apply to real inputs, so a poor network does not fail them.
     """
     values = dataset.values(rows)
-    probes = {readout.probe.target: readout.probe for readout in readouts.values() if isinstance(readout, ProbeReadout)}
+    probes = {readout.probe.target: readout.probe for readout in readouts.values() if isinstance(readout, ProbeOutput)}
     inputs, outputs = _find_all(dataset, readouts, probes, reconstruct, reconstructed, rows)
     truth = dataset.truth(rows)
     # dSprites' truth tells the point that a sprite turns about; for a heart that is not its centre of mass.
@@ -110,7 +110,7 @@ def check_readouts(
     checks = []
     for column, readout in enumerate(readouts.values()):
         found, rebuilt = inputs.values[:, column], outputs.values[:, column]
-        if isinstance(readout, ProbeReadout):
+        if isinstance(readout, ProbeOutput):
             target = readout.probe.target
             if target in dataset.space.names:
                 names = np.asarray(dataset.space[target].labels)[_levels(dataset.space, target, values)]
@@ -308,7 +308,7 @@ def _check_value(readout: Readout, truth: FloatArray, found: FloatArray, rebuilt
 
 
 def _check_probe(
-    readout: ProbeReadout,
+    readout: ProbeOutput,
     truth: npt.NDArray[np.str_],
     found: npt.NDArray[np.str_],
     rebuilt: npt.NDArray[np.str_],

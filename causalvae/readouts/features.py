@@ -13,7 +13,7 @@ from causalvae.readouts.foreground import Foreground, colour_of, find_foreground
 from causalvae.readouts.geometry import Moments, moments_of
 from causalvae.readouts.probe import Probe
 from causalvae.readouts.sound import wave_of
-from causalvae.spec.schema import ReadoutSection
+from causalvae.spec.readout_section import PartSection
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Part:
     columns: tuple[float, float] | None = None
 
     @classmethod
-    def of(cls, section: ReadoutSection) -> Part:
+    def of(cls, section: PartSection) -> Part:
         """The part that an attribute is measured on."""
         return cls(section.rows, section.columns)
 
@@ -150,8 +150,8 @@ class Readout(ABC):
     --------
     >>> import torch
     >>> from causalvae.readouts import build_readouts
-    >>> from causalvae.spec.schema import ReadoutSection
-    >>> readouts = build_readouts({"size": ReadoutSection(readout="area")})
+    >>> from causalvae.spec.readout_section import READOUT_TAG
+    >>> readouts = build_readouts({"size": READOUT_TAG.read({"readout": "area"})})
     >>> readouts["size"](torch.ones(2, 1, 4, 4)).tolist()
     [16.0, 16.0]
     """

@@ -1,4 +1,4 @@
-"""Readouts of what an output holds: its mean, a column, a colour, a sound, the strokes of a digit, spins."""
+"""Readouts that one formula gives, and what formulas share: moments, colours, waves, columns and means."""
 
 from __future__ import annotations
 
@@ -11,29 +11,12 @@ from math import fsum
 from torch import Tensor
 
 from causalvae.errors import CausalVAEError
-from causalvae.readouts import foreground, sound, strokes
-from causalvae.readouts.features import WHOLE, Features, Part, Readout
-from causalvae.readouts.spins import SPIN_READOUTS
+from causalvae.readouts.features import Features, Part, Readout
+from causalvae.readouts.geometry import Moments
 from causalvae.readouts.sums import exact_sum
-from causalvae.readouts.types import period_of
 from causalvae.spec.columns import Columns
 from causalvae.spec.entries import DataEntry
-from causalvae.spec.schema import ReadoutSection
-
-_COLOURS: dict[str, tuple[Callable[[Tensor], Tensor], str]] = {
-    "brightness": (foreground.brightness, "share of white"),
-    "hue": (foreground.hue, "turns"),
-    "saturation": (foreground.saturation, "share of pure"),
-}
-_SOUNDS: dict[str, tuple[Callable[[Tensor, float], Tensor], str]] = {
-    "pitch": (sound.pitch, "Hz"),
-    "spectral_centroid": (sound.spectral_centroid, "Hz"),
-    "loudness": (lambda wave, rate: sound.loudness(wave), "share of full scale"),
-}
-_STROKES: dict[str, tuple[Callable[[Tensor], Tensor], str]] = {
-    "thickness": (strokes.thickness, "pixels"),
-    "intensity": (strokes.intensity, "grey levels"),
-}
+from causalvae.spec.readout_section import PartSection, RateSection
 
 
 @dataclass(frozen=True)
@@ -48,7 +31,7 @@ class OutputReadout(Readout):
 
 
 @dataclass(frozen=True)
-class ColumnReadout(Readout):
+class ColumnOutput(Readout):
     """A column of a table, or the mean of several, in the table's own units.
 
     Parameters
@@ -60,6 +43,38 @@ class ColumnReadout(Readout):
 
     indices: tuple[int, ...]
     columns: Columns | None
+
+    @classmethod
+    def named(cls, attribute: str, column: str | None, index: int | None, columns: Columns | None) -> ColumnOutput:
+        """The column of a name or a pattern, or of an index.
+
+        Raises
+        ------
+        CausalVAEError
+            CV229 for a column that the data lack.
+        """
+        names = columns.names if columns is not None else ()
+        if column is None:
+            at = index or 0
+            name = names[at] if at < len(names) else str(at)
+            chosen: tuple[int, ...] = (at,)
+        else:
+            name = column
+            is_pattern = "*" in name and name not in names
+            chosen = tuple(
+                at for at, known in enumerate(names) if known == name or (is_pattern and fnmatchcase(known, name))
+            )
+        if not chosen:
+            close = get_close_matches(name, names, 3) or names[:8]
+            raise CausalVAEError(
+                "CV229",
+                f"The data has no column {name}.",
+                f"Its columns are {', '.join(close)}{'' if len(close) == len(names) else ', ...'}."
+                if names
+                else "Give the column's index.",
+                f"graph.attributes.{attribute}",
+            )
+        return cls(attribute, f"column {name}", f"units of {name}", None, chosen, columns)
 
     @property
     def affine(self) -> tuple[float, float]:
@@ -75,77 +90,47 @@ class ColumnReadout(Readout):
         return column_of(features.images, self.indices, self.columns)
 
 
-def build_output_readout(
-    attribute: str, section: ReadoutSection, data: DataEntry | None, columns: Columns | None
-) -> Readout:
-    """The readout of anything but moments, probes and latents.
+def moment_readout(
+    attribute: str, section: PartSection, name: str, unit: str, formula: Callable[[Moments], Tensor]
+) -> OutputReadout:
+    """An attribute that follows from the moments of the light."""
+    part = Part.of(section)
+    return OutputReadout(
+        attribute, name + part.label, unit, section.period, lambda features: formula(features.moments(part))
+    )
+
+
+def colour_readout(
+    attribute: str, section: PartSection, unit: str, formula: Callable[[Tensor], Tensor]
+) -> OutputReadout:
+    """An attribute that follows from the mean colour of what stands out, (n, 3)."""
+    part = Part.of(section)
+    return OutputReadout(
+        attribute, section.readout + part.label, unit, section.period, lambda features: formula(features.colour(part))
+    )
+
+
+def sound_readout(
+    attribute: str, section: RateSection, data: DataEntry | None, formula: Callable[[Tensor, float], Tensor]
+) -> OutputReadout:
+    """An attribute in Hz that follows from the waves of sounds and their sampling rate.
 
     Raises
     ------
     CausalVAEError
-        CV229 for a column or a sampling rate that nobody tells.
+        CV229 where nobody tells the sampling rate.
     """
-    if section.readout == "column":
-        return _build_column(attribute, section, columns)
-    if section.readout == "mean" and columns is not None and columns.is_scaled and Part.of(section) == WHOLE:
-        every = tuple(range(len(columns.names)))
-        return ColumnReadout(attribute, "mean", "mean of all columns", None, every, columns)
-    name, unit, formula = _describe(attribute, section, data)
-    return OutputReadout(attribute, name, unit, period_of(section), formula)
-
-
-def _describe(
-    attribute: str, section: ReadoutSection, data: DataEntry | None
-) -> tuple[str, str, Callable[[Features], Tensor]]:
-    readout, part = section.readout, Part.of(section)
-    if readout == "mean":
-        channel = section.channel
-        label = "" if channel is None else f" of channel {channel}"
-        return f"mean{label}{part.label}", "output", lambda features: mean_of(features.images, channel, part)
-    if readout in _COLOURS:
-        of_colour, unit = _COLOURS[readout]
-        return readout + part.label, unit, lambda features: of_colour(features.colour(part))
-    if readout in _STROKES:
-        of_strokes, unit = _STROKES[readout]
-        return readout, unit, lambda features: of_strokes(features.images)
-    if readout in SPIN_READOUTS:
-        of_spins, unit = SPIN_READOUTS[readout]
-        return readout, unit, lambda features: of_spins(features.images)
-    of_sound, unit = _SOUNDS[readout]
     rate = section.rate or (data.rate if data is not None else None)
-    if rate is None and readout != "loudness":
+    if rate is None:
         raise CausalVAEError(
             "CV229",
-            f"Readout {readout} is measured in Hz, and the data does not tell its sampling rate.",
+            f"Readout {section.readout} is measured in Hz, and the data does not tell its sampling rate.",
             "Add `rate:`, the samples a second.",
             f"graph.attributes.{attribute}",
         )
-    return readout, unit, lambda features: of_sound(features.wave, rate or 1.0)
-
-
-def _build_column(attribute: str, section: ReadoutSection, columns: Columns | None) -> ColumnReadout:
-    names = columns.names if columns is not None else ()
-    if section.column is None:
-        index = section.index or 0
-        name = names[index] if index < len(names) else str(index)
-        chosen: tuple[int, ...] = (index,)
-    else:
-        name = section.column
-        is_pattern = "*" in name and name not in names
-        chosen = tuple(
-            at for at, known in enumerate(names) if known == name or (is_pattern and fnmatchcase(known, name))
-        )
-    if not chosen:
-        close = get_close_matches(name, names, 3) or names[:8]
-        raise CausalVAEError(
-            "CV229",
-            f"The data has no column {name}.",
-            f"Its columns are {', '.join(close)}{'' if len(close) == len(names) else ', ...'}."
-            if names
-            else "Give the column's index.",
-            f"graph.attributes.{attribute}",
-        )
-    return ColumnReadout(attribute, f"column {name}", f"units of {name}", None, chosen, columns)
+    return OutputReadout(
+        attribute, section.readout, "Hz", section.period, lambda features: formula(features.wave, rate)
+    )
 
 
 def column_of(outputs: Tensor, indices: tuple[int, ...], columns: Columns | None = None) -> Tensor:

@@ -15,8 +15,6 @@ which goes from spin to spin has before each of them.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor
 
@@ -57,14 +55,6 @@ def energy(rows: Tensor) -> Tensor:
     spins = _spins(rows)
     across = exact_sum(safe_root(1.0 - spins.square())) / spins.shape[1]
     return -alignment(rows) - across
-
-
-SPIN_READOUTS: dict[str, tuple[Callable[[Tensor], Tensor], str]] = {
-    "magnetisation": (magnetisation, "mean spin"),
-    "order": (order, "mean spin"),
-    "alignment": (alignment, "mean product"),
-    "energy": (energy, "couplings"),
-}
 
 
 def _spins(rows: Tensor) -> Tensor:

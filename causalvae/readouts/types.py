@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-
-from causalvae.spec.schema import ReadoutSection
 
 
 @dataclass(frozen=True)
@@ -41,11 +38,6 @@ class ReadoutCheck:
     n: int
     passed: bool
     note: str = ""
-
-
-def period_of(section: ReadoutSection) -> float | None:
-    """After how much an attribute means the same again: pi for an axis' orientation, 1 turn for a hue, else None."""
-    return {"orientation": math.pi, "hue": 1.0}.get(section.readout)
 
 
 def wrap(difference: npt.NDArray[np.float64], period: float | None) -> npt.NDArray[np.float64]:

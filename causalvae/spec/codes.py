@@ -90,4 +90,5 @@ CODES: Final[dict[str, str]] = {
     "CV096": "vector with a name that is taken",
     "CV097": "scores of data without factors",
     "CV098": "score given twice, or setting of a score that is not asked for",
+    "CV099": "kind of another distribution that cannot be used",
 }

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeVar
 
-from pydantic import ValidationError
-
 from causalvae.spec.catalogue import known_data
 from causalvae.spec.data_section import DATA_SOURCES
 from causalvae.spec.diagnostics import Path
@@ -17,6 +15,7 @@ from causalvae.spec.digraph import reachable
 from causalvae.spec.entries import DataEntry
 from causalvae.spec.model_section import SOURCES
 from causalvae.spec.places import builtin_latents
+from causalvae.spec.readout_section import READOUT_TAG
 from causalvae.spec.schema import (
     EDGE_PATTERN,
     DataSection,
@@ -128,7 +127,7 @@ class Draft:
     def decodes_no_image(self) -> bool:
         """Whether every attribute is known to be a latent, so that runs stop there; False where that is not known."""
         entries = tuple((self.attributes or {}).values())
-        return bool(entries) and all(entry is not None and entry.readout == "latent" for entry in entries)
+        return bool(entries) and all(entry is not None and entry.latent_index is not None for entry in entries)
 
     @property
     def source(self) -> DataEntry | None:
@@ -226,13 +225,13 @@ def draft_plain(plain: Any, faulty: frozenset[Path]) -> Draft:
         model=_read_model(top.get("model"), faulty),
         data=_read_data(top.get("data"), faulty),
         factors=factors,
-        attributes=_read_each(ReadoutSection, attributes, ("graph", "attributes"), faulty),
+        attributes=_read_each(READOUT_TAG.read, attributes, ("graph", "attributes"), faulty),
         factor_positions=positions,
         repeated_factors=repeated,
         edges=edges,
         edges_known=edges_known,
         mapping=_read_each(
-            MappingSection,
+            MappingSection.model_validate,
             {key: {"components": [value]} if isinstance(value, str) else value for key, value in mapping.items()}
             if isinstance(mapping, dict)
             else None,
@@ -242,7 +241,10 @@ def draft_plain(plain: Any, faulty: frozenset[Path]) -> Draft:
         interventions=named("interventions", Intervention.model_validate),
         hypotheses=named("hypotheses", Hypothesis.model_validate),
         vectors=_read_each(
-            VectorSection, long_vectors(graph.get("vectors", {})), ("graph", "vectors"), _as_long(faulty, listed)
+            VectorSection.model_validate,
+            long_vectors(graph.get("vectors", {})),
+            ("graph", "vectors"),
+            _as_long(faulty, listed),
         ),
         listed_vectors=listed,
         estimation=_read(EstimationSection.model_validate, top.get("estimation", {}), ("estimation",), faulty),
@@ -272,7 +274,7 @@ def _read_factors(
 ) -> tuple[Mapping[str, FactorSection | None] | None, dict[str, int], tuple[int, ...]]:
     listed = None if ("graph", "factors") in faulty else graph.get("factors", {})
     if not isinstance(listed, list):
-        return _read_each(FactorSection, listed, ("graph", "factors"), faulty), {}, ()
+        return _read_each(FactorSection.model_validate, listed, ("graph", "factors"), faulty), {}, ()
     if any(not isinstance(name, str) for name in listed):
         return None, {}, ()
     positions, repeated = _number(listed)
@@ -320,10 +322,12 @@ def _read_edges(graph: dict[str, Any]) -> tuple[tuple[Edge, ...], bool]:
     return tuple(edges), len(edges) == len(listed)
 
 
-def _read_each(kind: type[_S], plain: Any, base: Path, faulty: frozenset[Path]) -> dict[str, _S | None] | None:
+def _read_each(
+    validate: Callable[[Any], _S], plain: Any, base: Path, faulty: frozenset[Path]
+) -> dict[str, _S | None] | None:
     if not isinstance(plain, dict):
         return None
-    return {key: _read(kind.model_validate, value, (*base, key), faulty) for key, value in plain.items()}
+    return {key: _read(validate, value, (*base, key), faulty) for key, value in plain.items()}
 
 
 def _read(validate: Callable[[Any], _S], plain: Any, base: Path, faulty: frozenset[Path]) -> _S | None:
@@ -333,7 +337,8 @@ def _read(validate: Callable[[Any], _S], plain: Any, base: Path, faulty: frozens
         cut = [path[:depth] for path in inside if path]
         try:
             return validate(_complete(_without(plain, cut), cut))
-        except ValidationError:
+        # Pydantic's, which a marker raises as well.
+        except ValueError:
             continue
     return None
 

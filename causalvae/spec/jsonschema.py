@@ -1,14 +1,17 @@
 """The spec language as a JSON Schema (draft 2020-12), for completion and checks in editors.
 
-``python -m causalvae.spec.jsonschema > specs/causalvae.schema.json`` writes it anew.
+``python -m causalvae.spec.jsonschema > specs/causalvae.schema.json`` writes it anew, with the kinds of this package;
+``--extensions`` adds those of other distributions.
 """
 
 from __future__ import annotations
 
 import json
 import sys
+from contextlib import nullcontext
 from typing import Any, Final
 
+from causalvae.spec.registry import only_own_kinds
 from causalvae.spec.schema import NAME_PATTERN, Spec
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
@@ -16,9 +19,16 @@ _LEVELS: Final = ("input", "latent", "activation", "mediation")
 _QUANTITIES: Final = ("mediated_share", "necessity", "off_target", "total_effect")
 
 
-def json_schema() -> dict[str, Any]:
-    """The schema of a spec, with the short forms that a spec may use and the keys that exclude each other."""
-    schema = Spec.model_json_schema(by_alias=True, mode="validation")
+def json_schema(extensions: bool = True) -> dict[str, Any]:
+    """The schema of a spec, with the short forms that a spec may use and the keys that exclude each other.
+
+    Parameters
+    ----------
+    extensions : bool
+        Whether it has the kinds of other distributions.
+    """
+    with nullcontext() if extensions else only_own_kinds():
+        schema = Spec.model_json_schema(by_alias=True, mode="validation")
     parts = schema["$defs"]
     _close(schema)
 
@@ -28,7 +38,7 @@ def json_schema() -> dict[str, Any]:
         factors = parts[section]["properties"]["factors"]
         parts[section]["properties"]["factors"] = _either(factors, names)
 
-    readout = parts["ReadoutSection"]["properties"]
+    readout = parts["ColumnReadout"]["properties"]
     readout["readout"] = _either(readout["readout"], _column_alone(readout["column"]))
 
     address = {"type": "string", "minLength": 1, "description": "A component address, such as latent[3]."}
@@ -71,9 +81,9 @@ def json_schema() -> dict[str, Any]:
     return {"$schema": DIALECT, **schema, "title": "causalvae spec"}
 
 
-def json_schema_text() -> str:
+def json_schema_text(extensions: bool = False) -> str:
     """The schema as the committed file holds it."""
-    return json.dumps(json_schema(), indent=2, ensure_ascii=True) + "\n"
+    return json.dumps(json_schema(extensions), indent=2, ensure_ascii=True) + "\n"
 
 
 def _either(schema: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
@@ -130,4 +140,4 @@ def _close(value: Any) -> None:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(json_schema_text())
+    sys.stdout.write(json_schema_text("--extensions" in sys.argv))

@@ -7,16 +7,29 @@ from collections.abc import Iterable
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from causalvae.spec.markers import Tagged
 
 
 def _arms(annotation: Any) -> list[Any]:
-    """The members of a union, without their annotations."""
+    """The members of a union, without their annotations; a marker stands for the kinds that it may name."""
     origin = get_origin(annotation)
     if origin is Annotated:
-        return _arms(get_args(annotation)[0])
+        inner, *notes = get_args(annotation)
+        return [note for note in notes if isinstance(note, Tagged)] or _arms(inner)
     if origin in (Union, types.UnionType):
         return [arm for member in get_args(annotation) for arm in _arms(member)]
     return [annotation]
+
+
+def _field_arms(info: FieldInfo) -> list[Any]:
+    return [note for note in info.metadata if isinstance(note, Tagged)] or _arms(info.annotation)
+
+
+def _resolve(arms: list[Any], value: Any) -> list[Any]:
+    """The arms with the kinds that `value` may be of in place of markers."""
+    return [found for arm in arms for found in (arm.models_of(value) if isinstance(arm, Tagged) else [arm])]
 
 
 def _is_model(arm: Any) -> bool:
@@ -45,7 +58,7 @@ def _step(arms: list[Any], part: str | int) -> list[Any]:
         if _is_model(arm):
             for name, info in arm.model_fields.items():
                 if part == (info.alias or name):
-                    found += _arms(info.annotation)
+                    found += _field_arms(info)
         elif get_origin(arm) is dict and isinstance(part, str):
             found += _arms(get_args(arm)[1])
         elif get_origin(arm) is tuple and isinstance(part, int):
@@ -57,27 +70,34 @@ def _step(arms: list[Any], part: str | int) -> list[Any]:
     return tried or arms
 
 
-def keys_at(root: type[BaseModel], loc: Iterable[str | int]) -> list[str]:
-    """The keys that a mapping at `loc`, as pydantic's errors give it, may have."""
-    return list(dict.fromkeys(name for arm in _models_at(root, loc) for name in _names_of(arm)))
+def keys_at(root: type[BaseModel], plain: Any, loc: Iterable[str | int]) -> list[str]:
+    """The keys that a mapping at `loc`, as pydantic's errors give it, may have; `plain` is what was validated."""
+    return list(dict.fromkeys(name for arm in models_at(root, plain, loc) for name in _names_of(arm)))
 
 
-def tags_at(root: type[BaseModel], loc: Iterable[str | int], key: str) -> list[str]:
+def tags_at(root: type[BaseModel], plain: Any, loc: Iterable[str | int], key: str) -> list[str]:
     """The values of the literal `key` of each model at `loc`: what tells the members of a union apart."""
-    return [tag for arm in _models_at(root, loc) for tag in _tags_of(arm, key)]
+    return [tag for arm in models_at(root, plain, loc) for tag in _tags_of(arm, key)]
 
 
-def fitting_tags(root: type[BaseModel], loc: Iterable[str | int], key: str, given: Iterable[str]) -> list[str]:
+def fitting_tags(
+    root: type[BaseModel], plain: Any, loc: Iterable[str | int], key: str, given: Iterable[str]
+) -> list[str]:
     """Of `tags_at`, those of the models that have all of the keys `given` and need no other."""
     keys = {*given, key}
-    return [tag for arm in _models_at(root, loc) if _fits(arm, keys) for tag in _tags_of(arm, key)]
+    return [tag for arm in models_at(root, plain, loc) if _fits(arm, keys) for tag in _tags_of(arm, key)]
 
 
-def _models_at(root: type[BaseModel], loc: Iterable[str | int]) -> list[type[BaseModel]]:
+def models_at(root: type[BaseModel], plain: Any, loc: Iterable[str | int]) -> list[type[BaseModel]]:
+    """The models that the value at `loc` may be of."""
     arms: list[Any] = [root]
     for part in loc:
-        arms = _step(arms, part)
-    return [arm for arm in arms if _is_model(arm)]
+        is_place = (isinstance(plain, dict) and part in plain) or (
+            isinstance(plain, list) and isinstance(part, int) and 0 <= part < len(plain)
+        )
+        arms = _step(_resolve(arms, plain), part)
+        plain = plain[part] if is_place else plain
+    return [arm for arm in _resolve(arms, plain) if _is_model(arm)]
 
 
 def _fits(model: type[BaseModel], keys: set[str]) -> bool:

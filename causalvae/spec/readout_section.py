@@ -1,128 +1,135 @@
-"""The spec's attributes: how each is measured, and which keys each way of measuring has."""
+"""The spec's attributes: what all readouts have in common. Each kind is a file of `causalvae.readouts.kinds`."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Annotated, Any, Final, Literal
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from causalvae.spec.section import Fraction, Index, Name, Section
+from causalvae.spec.columns import Columns
+from causalvae.spec.diagnostics import Finding, Path
+from causalvae.spec.entries import DataEntry
+from causalvae.spec.markers import Tagged
+from causalvae.spec.registry import Kind, Registry
+from causalvae.spec.section import Fraction, Section
 
+if TYPE_CHECKING:
+    from causalvae.readouts.features import Readout
+
+Measured = Literal["picture", "colour", "sound", "table", "output"]
 Rate = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]
 
 
-class ReadoutSection(Section):
-    """How an attribute is measured: on the decoded output, or on the latent that the decoder receives."""
+class ReadoutSection(Kind, Section):
+    """How an attribute is measured: on the decoded output, or on the latent that the decoder receives.
 
-    readout: Literal[
-        "area",
-        "centroid",
-        "orientation",
-        "extent",
-        "probe",
-        "latent",
-        "brightness",
-        "hue",
-        "saturation",
-        "mean",
-        "column",
-        "pitch",
-        "loudness",
-        "spectral_centroid",
-        "thickness",
-        "intensity",
-        "magnetisation",
-        "order",
-        "alignment",
-        "energy",
-    ] = Field(
-        description=(
-            "Pictures: area, centroid, orientation and extent of the light, or of what stands out from the background "
-            "in RGB, and its brightness, hue and saturation; thickness and intensity of strokes. Sounds: pitch, "
-            "loudness, spectral_centroid. Tables: column. Rows of spins: magnetisation, order, alignment, energy. Any "
-            "output: mean. latent: a latent; probe: a trained probe."
-        )
-    )
-    axis: Literal["x", "y", "major", "minor"] | None = Field(
-        default=None, description="centroid: x or y; extent: major or minor."
-    )
-    target: Name | None = Field(default=None, description="probe: the factor that it was trained to read.")
-    label: str | None = Field(default=None, description="probe: the level whose probability is the attribute.")
-    index: Index | None = Field(
-        default=None,
-        description=(
-            "latent: which latent (runs of attributes that are all latents stop there); column: which column, from 0."
-        ),
-    )
-    column: str | None = Field(
-        default=None,
-        max_length=200,
-        description="column: its name, in place of index; with *, as in P1_*, the mean of all whose names match.",
-    )
-    channel: Index | None = Field(default=None, description="mean: this channel alone, from 0.")
+    Attributes
+    ----------
+    of : {"picture", "colour", "sound", "table", "output"}
+        What it is measured on: pictures of one channel or in RGB, pictures in RGB, sounds, tables, or anything.
+    period : float or None
+        After how much the attribute means the same again.
+    """
+
+    must_define: ClassVar[tuple[str, ...]] = ("build",)
+    of: ClassVar[Measured] = "output"
+    period: ClassVar[float | None] = None
+
+    readout: str
+
+    @property
+    def latent_index(self) -> int | None:
+        """The latent that the attribute is; None where it is measured on outputs."""
+        return None
+
+    def findings(self, name: str, path: Path, source: DataEntry | None) -> list[Finding]:
+        """What is wrong between keys, or with the data.
+
+        Parameters
+        ----------
+        name : str
+            The attribute.
+        path : tuple
+            Of the attribute in the spec.
+        source : DataEntry or None
+            What is known of the data before it is opened.
+        """
+        return []
+
+    def build(self, attribute: str, data: DataEntry | None, columns: Columns | None) -> Readout | None:
+        """What measures outputs; None of an attribute that is a latent.
+
+        Parameters
+        ----------
+        attribute : str
+        data : DataEntry or None
+            What is known of the data, such as the sampling rate of sounds.
+        columns : Columns or None
+            The columns of a table, and how they were scaled.
+
+        Raises
+        ------
+        CausalVAEError
+            Where the data lack what the readout needs.
+        """
+        raise NotImplementedError
+
+
+class PartSection(ReadoutSection):
+    """A readout of pictures that may be limited to a part of them."""
+
     rows: tuple[Fraction, Fraction] | None = Field(
         default=None, description="Measure a part of the picture: from and to, as shares of its height from the top."
     )
     columns: tuple[Fraction, Fraction] | None = Field(
         default=None, description="Measure a part of the picture: from and to, as shares of its width from the left."
     )
-    rate: Rate | None = Field(default=None, description="Sounds: samples a second; the data's own if left out.")
 
-    @model_validator(mode="before")
-    @classmethod
-    def _short_form(cls, value: Any) -> Any:
+    def findings(self, name: str, path: Path, source: DataEntry | None) -> list[Finding]:
+        """A part without extent."""
+        return [
+            Finding(
+                "CV038",
+                (*path, key),
+                f"'{name}' has nothing to measure in {key} {part[0]:g} to {part[1]:g}",
+                "Write the lower share first.",
+            )
+            for key, part in (("rows", self.rows), ("columns", self.columns))
+            if part is not None and part[0] >= part[1]
+        ]
+
+
+class RateSection(ReadoutSection):
+    """A readout of sounds in Hz."""
+
+    of: ClassVar[Measured] = "sound"
+
+    rate: Rate | None = Field(default=None, description="Samples a second; the data's own if left out.")
+
+    def findings(self, name: str, path: Path, source: DataEntry | None) -> list[Finding]:
+        """A rate that nobody tells."""
+        if self.rate is not None or source is None or source.rate is not None or source.input_shape[-2:-1] != (1,):
+            return []
+        return [
+            Finding(
+                "CV038",
+                (*path, "rate"),
+                f"the readout '{self.readout}' of '{name}' needs rate: the data does not tell it",
+                "Add `rate: ...`, the samples a second.",
+            )
+        ]
+
+
+class _ReadoutTag(Tagged):
+    def long_form(self, value: Mapping[str, Any]) -> Mapping[str, Any]:
         """``readout: {column: NAME}`` says ``readout: column, column: NAME``."""
-        short = value.get("readout") if isinstance(value, dict) else None
+        short = value.get("readout")
         if isinstance(short, dict) and set(short) == {"column"} and "column" not in value:
             return {**value, "readout": "column", "column": short["column"]}
         return value
 
 
-@dataclass(frozen=True)
-class ReadoutKeys:
-    """The keys of one way of measuring, and what it measures.
-
-    Parameters
-    ----------
-    needs, may : tuple of str
-        Keys that must, and that may be given.
-    of : {"picture", "colour", "sound", "table", "output"}
-        What it is measured on: pictures of one channel or in RGB, pictures in RGB, sounds, tables, or anything.
-    """
-
-    needs: tuple[str, ...] = ()
-    may: tuple[str, ...] = ()
-    of: Literal["picture", "colour", "sound", "table", "output"] = "output"
-
-    @property
-    def all(self) -> tuple[str, ...]:
-        """All keys."""
-        return (*self.needs, *self.may)
-
-
-_PART: Final = ("rows", "columns")
-READOUT_KEYS: Final[dict[str, ReadoutKeys]] = {
-    "area": ReadoutKeys(may=_PART, of="picture"),
-    "centroid": ReadoutKeys(("axis",), _PART, "picture"),
-    "orientation": ReadoutKeys(may=_PART, of="picture"),
-    "extent": ReadoutKeys(("axis",), _PART, "picture"),
-    "probe": ReadoutKeys(("target", "label")),
-    "latent": ReadoutKeys(("index",)),
-    "brightness": ReadoutKeys(may=_PART, of="colour"),
-    "hue": ReadoutKeys(may=_PART, of="colour"),
-    "saturation": ReadoutKeys(may=_PART, of="colour"),
-    "mean": ReadoutKeys(may=("channel", *_PART)),
-    "column": ReadoutKeys(may=("column", "index"), of="table"),
-    "pitch": ReadoutKeys(may=("rate",), of="sound"),
-    "loudness": ReadoutKeys(of="sound"),
-    "spectral_centroid": ReadoutKeys(may=("rate",), of="sound"),
-    "thickness": ReadoutKeys(of="picture"),
-    "intensity": ReadoutKeys(of="picture"),
-    "magnetisation": ReadoutKeys(of="table"),
-    "order": ReadoutKeys(of="table"),
-    "alignment": ReadoutKeys(of="table"),
-    "energy": ReadoutKeys(of="table"),
-}
-READOUT_FIELDS: Final = ("axis", "target", "label", "index", "column", "channel", "rows", "columns", "rate")
-READOUT_AXES: Final[dict[str, tuple[str, str]]] = {"centroid": ("x", "y"), "extent": ("major", "minor")}
+READOUTS: Final = Registry(ReadoutSection, "causalvae.readouts.kinds", "causalvae.readouts", "readout")
+READOUT_TAG: Final = _ReadoutTag(READOUTS, "readout")
+AnyReadout = Annotated[ReadoutSection, READOUT_TAG]

@@ -6,7 +6,7 @@ node, a cycle, a treatment that reaches no outcome) is checked in `causalvae.spe
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
@@ -40,7 +40,7 @@ from causalvae.spec.model_section import (
     SourceSection,
     ZooModel,
 )
-from causalvae.spec.readout_section import ReadoutSection
+from causalvae.spec.readout_section import AnyReadout, ReadoutSection
 from causalvae.spec.section import (
     EDGE_PATTERN,
     NAME_PATTERN,
@@ -106,6 +106,12 @@ __all__ = [
 ]
 
 
+# Attributes had all of these keys when the first digests were made, null where a readout has no use for them.
+_DIGESTED_KEYS: Final = dict.fromkeys(
+    ("axis", "target", "label", "index", "column", "channel", "rows", "columns", "rate")
+)
+
+
 class FactorSection(Section):
     """What a spec says of a factor; what it leaves out is taken from the data."""
 
@@ -134,7 +140,7 @@ class GraphSection(Section):
         default={},
         description="A list of names, or a mapping with kind, levels, range; left out for data without factors.",
     )
-    attributes: dict[Name, ReadoutSection] = Field(
+    attributes: dict[Name, AnyReadout] = Field(
         min_length=1, description="What is measured on the decoded output or the latent, by name."
     )
     edges: tuple[Annotated[str, Field(pattern=EDGE_PATTERN)], ...] = Field(
@@ -405,6 +411,8 @@ class Spec(Section):
             del content["estimation"]["interval"]
         if self.alignment.pairs == AlignmentSection().pairs:
             del content["alignment"]["pairs"]
+        attributes = content["graph"]["attributes"]
+        content["graph"]["attributes"] = {name: _DIGESTED_KEYS | keys for name, keys in attributes.items()}
         return digest(content)
 
     def variant(self, name: str) -> Spec:

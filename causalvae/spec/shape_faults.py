@@ -10,8 +10,10 @@ from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
 from causalvae.spec.diagnostics import Finding, Path, field_of, list_choices, nearest, show_text
-from causalvae.spec.model_walk import fitting_tags, keys_at, tags_at
+from causalvae.spec.model_walk import fitting_tags, keys_at, models_at, tags_at
 from causalvae.spec.places import BUILTIN, builtin_names
+from causalvae.spec.readout_checks import foreign_key, lacking_key
+from causalvae.spec.readout_section import ReadoutSection
 
 _TYPE_WORDS: Final = (
     ("string", "text"),
@@ -138,9 +140,9 @@ def explain_shape(errors: Sequence[ErrorDetails], root: type[BaseModel], plain: 
             located = [item for item in located if item not in refused]
     # A list whose entries are faulty counts as too short as well; the entries' own faults say it better.
     inner = {item.path[:depth] for item in located for depth in range(len(item.path))}
-    findings += [_explain(item, root) for item in located if item.kind != "too_short" or item.path not in inner]
+    findings += [_explain(item, root, plain) for item in located if item.kind != "too_short" or item.path not in inner]
     # A refusal has a reason, whatever the arms of unions above left over.
-    return findings or [_explain(_Located(errors[0], plain), root)]
+    return findings or [_explain(_Located(errors[0], plain), root, plain)]
 
 
 def explain_levels(plain: Any, known: Iterable[Finding]) -> list[Finding]:
@@ -162,16 +164,20 @@ def explain_levels(plain: Any, known: Iterable[Finding]) -> list[Finding]:
     return findings
 
 
-def _explain(item: _Located, root: type[BaseModel]) -> Finding:
+def _explain(item: _Located, root: type[BaseModel], plain: Any) -> Finding:
     path, kind, field = item.path, item.kind, field_of(item.path) or "the spec"
+    if kind in ("extra_forbidden", "missing", "literal_error") and (found := _of_readout(item, root, plain)):
+        return found
     if kind == "extra_forbidden":
-        return _unknown_key(path, keys_at(root, item.error["loc"][:-1]))
+        return _unknown_key(path, keys_at(root, plain, item.error["loc"][:-1]))
     if kind == "missing":
         return _missing((*path, item.error["loc"][-1]))
     if kind == "union_tag_not_found":
-        return _missing_tag(item, root)
+        return _missing_tag(item, root, plain)
     if kind in ("literal_error", "enum", "union_tag_invalid"):
         return _not_a_choice(item)
+    if kind == "broken_kind":
+        return Finding("CV099", path, item.error["msg"], "Correct or remove the distribution, or name another kind.")
     if kind == "one_of":
         choices = tuple(item.context["choices"].split(", ")) if "choices" in item.context else _LEVELS
         return _wrong_count(path, str(item.context["given"]), choices)
@@ -243,15 +249,26 @@ def _foreign_key(path: Path, owner: str) -> Finding:
     )
 
 
-def _missing_tag(item: _Located, root: type[BaseModel]) -> Finding:
+def _of_readout(item: _Located, root: type[BaseModel], plain: Any) -> Finding | None:
+    """What a readout says of its keys; None of any other section."""
+    loc = item.error["loc"]
+    models = models_at(root, plain, loc[:-1])
+    if len(models) != 1 or not issubclass(models[0], ReadoutSection):
+        return None
+    if item.kind == "missing":
+        return lacking_key(models[0], (*item.path, loc[-1]))
+    return foreign_key(models[0], item.path, item.value)
+
+
+def _missing_tag(item: _Located, root: type[BaseModel], plain: Any) -> Finding:
     """A section that does not say which of several it is: a key that was meant to say so, or what would fit."""
     key, loc = _discriminator(item), item.error["loc"]
     given = [name for name in item.value if isinstance(name, str)] if isinstance(item.value, dict) else []
-    known = keys_at(root, loc)
+    known = keys_at(root, plain, loc)
     for name in given:
         if name not in known and nearest(name, (key, *known)) == key:
             return _unknown_key((*item.path, name), known, key)
-    return _missing((*item.path, key), tags_at(root, loc, key), fitting_tags(root, loc, key, given))
+    return _missing((*item.path, key), tags_at(root, plain, loc, key), fitting_tags(root, plain, loc, key, given))
 
 
 def _missing(path: Path, choices: Sequence[str] = (), fitting: Sequence[str] = ()) -> Finding:

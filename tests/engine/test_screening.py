@@ -29,7 +29,7 @@ from causalvae.models.vae import VAE
 from causalvae.plan.types import OBSERVED, Arm, Cohort, Patch, Plan, Screen, ScreenMethod, Side, Source, Treatment, Use
 from causalvae.readouts import build_readouts
 from causalvae.readouts import measure as read
-from causalvae.spec.schema import ReadoutSection
+from causalvae.spec.readout_section import READOUT_TAG
 from tests.engine.conftest import Blobs
 from tests.engine.test_engine_linear import (
     DECODER,
@@ -347,7 +347,7 @@ def rows_of(found: Measurements, arms: list[str]) -> pd.DataFrame:
 
 
 def test_what_is_run_exactly_is_what_would_be_run_without_a_screen_bit_for_bit(blob_sweep: Sweep) -> None:
-    readouts = build_readouts({name: ReadoutSection.model_validate(keys) for name, keys in GEOMETRY.items()})
+    readouts = build_readouts({name: READOUT_TAG.read(keys) for name, keys in GEOMETRY.items()})
     geometry = replace(blob_sweep, measure=partial(read, readouts), attributes=tuple(GEOMETRY))
     screened = geometry.run(geometry.plan(CHANNELS, "image", kept=7, checked=9, low_rank=True, windows=True))
     whole = geometry.run(geometry.plan(CHANNELS, "image", screened=False, low_rank=True, windows=True))

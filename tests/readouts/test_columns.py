@@ -9,7 +9,7 @@ import torch
 from causalvae.errors import CausalVAEError
 from causalvae.readouts import build_readouts, measure
 from causalvae.spec.columns import Columns
-from causalvae.spec.readout_section import ReadoutSection
+from causalvae.spec.readout_section import READOUT_TAG
 
 COLUMNS = Columns(("gene_1", "gene_2", "age"), (-3.0, 1e6, 20.0), (2e-9, 4e6, 60.0))
 OUTPUTS = torch.rand(50, 3, generator=torch.Generator().manual_seed(0))
@@ -17,7 +17,7 @@ NATURAL = np.array(COLUMNS.offset) + np.array(COLUMNS.span) * OUTPUTS.double().n
 
 
 def read(columns=COLUMNS, **section) -> tuple[np.ndarray, str]:
-    readouts = build_readouts({"it": ReadoutSection.model_validate(section)}, None, columns)
+    readouts = build_readouts({"it": READOUT_TAG.read(section)}, None, columns)
     return measure(readouts, OUTPUTS)[:, 0].numpy(), readouts["it"].unit
 
 
@@ -52,7 +52,7 @@ def test_columns_that_are_not_scaled_are_read_as_they_are():
 
 
 def test_an_effect_has_a_gradient_in_the_same_units():
-    readouts = build_readouts({"it": ReadoutSection(readout="column", column="gene_2")}, None, COLUMNS)
+    readouts = build_readouts({"it": READOUT_TAG.read({"readout": "column", "column": "gene_2"})}, None, COLUMNS)
     outputs = OUTPUTS.clone().requires_grad_()
     measure(readouts, outputs).sum().backward()
     assert torch.allclose(outputs.grad, torch.tensor([0.0, 4e6, 0.0]).expand(50, 3))

@@ -14,8 +14,7 @@ from causalvae.readouts.foreground import find_foreground
 from causalvae.readouts.sound import pitch, wave_of
 from causalvae.readouts.sums import exact_sum
 from causalvae.spec.catalogue import known_data
-from causalvae.spec.readout_section import READOUT_KEYS
-from causalvae.spec.schema import ReadoutSection
+from causalvae.spec.readout_section import READOUT_TAG, READOUTS
 from causalvae.spec.scm_section import PendulumData, ScmData
 
 SHAPES = ScmData.model_validate(
@@ -76,7 +75,7 @@ PENDULUM = {
 
 
 def readouts_of(sections, data, columns=None):
-    sections = {name: ReadoutSection.model_validate(keys) for name, keys in sections.items()}
+    sections = {name: READOUT_TAG.read(keys) for name, keys in sections.items()}
     return build_readouts(sections, known_data(data), columns)
 
 
@@ -247,7 +246,7 @@ def test_outputs_that_cannot_be_read_are_refused(section, outputs, code):
 def test_names_that_nobody_tells_are_refused():
     for section in ({"readout": "column", "column": "z"}, {"readout": "pitch"}):
         with pytest.raises(CausalVAEError, match="CV229"):
-            build_readouts({"it": ReadoutSection.model_validate(section)})
+            build_readouts({"it": READOUT_TAG.read(section)})
 
 
 def test_exact_sums_do_not_depend_on_order():
@@ -261,12 +260,13 @@ def test_every_readout_of_the_language_can_be_built():
     keys = {
         "axis": {"centroid": "x", "extent": "major"}, "target": "shape", "label": "heart", "index": 0,
     }  # fmt: skip
-    for name, needs in READOUT_KEYS.items():
-        section = {"readout": name}
-        for key in needs.needs:
+    for kind in READOUTS.usable():
+        needed = [key for key, field in kind.model_fields.items() if field.is_required() and key != "readout"]
+        section = {"readout": kind.kind}
+        for key in needed:
             value = keys[key]
-            section[key] = value[name] if isinstance(value, dict) else value
-        if name == "column":
+            section[key] = value[kind.kind] if isinstance(value, dict) else value
+        if kind.kind == "column":
             section["index"] = 0
         built = readouts_of({"it": section}, TONES)
-        assert (built == {}) == (name == "latent")
+        assert (built == {}) == (kind.kind == "latent")

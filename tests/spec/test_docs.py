@@ -19,7 +19,7 @@ def test_every_code_is_in_the_table_and_the_other_way_round() -> None:
 
 def test_every_code_is_given_somewhere_and_no_other_is() -> None:
     given: set[str] = set()
-    for path in (ROOT / "causalvae/spec").glob("*.py"):
+    for path in (ROOT / "causalvae").rglob("*.py"):
         if path.name != "codes.py":
             given |= set(re.findall(r"\"(CV0\d\d)\"", path.read_text(encoding="utf-8")))
     assert given == set(CODES)

@@ -1,0 +1,1 @@
+"""The ways of measuring an attribute, one file each."""

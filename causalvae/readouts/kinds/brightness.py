@@ -1,0 +1,28 @@
+"""How bright what stands out from the background is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from causalvae.spec.columns import Columns
+from causalvae.spec.entries import DataEntry
+from causalvae.spec.readout_section import Measured, PartSection
+
+if TYPE_CHECKING:
+    from causalvae.readouts.features import Readout
+
+
+class BrightnessReadout(PartSection):
+    """How bright what stands out from the background is."""
+
+    kind: ClassVar[str] = "brightness"
+    of: ClassVar[Measured] = "colour"
+
+    readout: Literal["brightness"]
+
+    def build(self, attribute: str, data: DataEntry | None, columns: Columns | None) -> Readout:
+        """What measures outputs."""
+        from causalvae.readouts.foreground import brightness
+        from causalvae.readouts.output import colour_readout
+
+        return colour_readout(attribute, self, "share of white", brightness)

@@ -1,0 +1,29 @@
+"""A latent as an attribute."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from causalvae.spec.columns import Columns
+from causalvae.spec.entries import DataEntry
+from causalvae.spec.readout_section import ReadoutSection
+from causalvae.spec.section import Index
+
+
+class LatentReadout(ReadoutSection):
+    """A latent; runs of attributes that are all latents stop there."""
+
+    kind: ClassVar[str] = "latent"
+
+    readout: Literal["latent"]
+    index: Index = Field(description="The number of a latent.")
+
+    @property
+    def latent_index(self) -> int:
+        """The latent that the attribute is."""
+        return self.index
+
+    def build(self, attribute: str, data: DataEntry | None, columns: Columns | None) -> None:
+        """Outputs tell nothing of it."""

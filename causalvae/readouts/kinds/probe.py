@@ -1,0 +1,68 @@
+"""The probability that a trained probe gives to one level of a factor."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from pydantic import Field
+
+from causalvae.spec.columns import Columns
+from causalvae.spec.diagnostics import Finding, Path, list_choices, nearest, show_text
+from causalvae.spec.entries import DataEntry
+from causalvae.spec.readout_section import ReadoutSection
+from causalvae.spec.section import Name
+
+if TYPE_CHECKING:
+    from causalvae.readouts.features import Readout
+
+
+class ProbeReadout(ReadoutSection):
+    """The probability that a trained probe gives to one level of a factor."""
+
+    kind: ClassVar[str] = "probe"
+
+    readout: Literal["probe"]
+    target: Name = Field(description="The categorical factor that it was trained to read.")
+    label: str = Field(description="The level whose probability is the attribute.")
+
+    def findings(self, name: str, path: Path, source: DataEntry | None) -> list[Finding]:
+        """A target that is no categorical factor, a label that is no level."""
+        if source is None:
+            return []
+        target = source.factor(self.target)
+        if target is None or target.kind != "categorical":
+            categorical = [factor.name for factor in source.factors if factor.kind == "categorical"]
+            reason = "the data has no such factor" if target is None else f"it is {target.kind}"
+            return [
+                Finding(
+                    "CV040",
+                    (*path, "target"),
+                    f"a probe cannot read {show_text(self.target)}: {reason}",
+                    f"Name a categorical factor: {list_choices(categorical)}.",
+                    nearest(self.target, categorical),
+                )
+            ]
+        if self.label in target.labels:
+            return []
+        return [
+            Finding(
+                "CV041",
+                (*path, "label"),
+                f"'{target.name}' has no level {show_text(self.label)}",
+                f"Its levels are {list_choices(target.labels).replace(' or ', ' and ')}.",
+                nearest(self.label, target.labels),
+                related=((*path, "target"),),
+            )
+        ]
+
+    def build(self, attribute: str, data: DataEntry | None, columns: Columns | None) -> Readout:
+        """What measures outputs.
+
+        Raises
+        ------
+        CausalVAEError
+            CV214 or CV215 where there is no probe for the target or the probe knows no such label.
+        """
+        from causalvae.readouts.readout import ProbeOutput
+
+        return ProbeOutput.shipped(attribute, self.target, self.label)

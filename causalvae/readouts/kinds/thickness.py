@@ -1,0 +1,28 @@
+"""How thick the strokes of pictures are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from causalvae.spec.columns import Columns
+from causalvae.spec.entries import DataEntry
+from causalvae.spec.readout_section import Measured, ReadoutSection
+
+if TYPE_CHECKING:
+    from causalvae.readouts.features import Readout
+
+
+class ThicknessReadout(ReadoutSection):
+    """How thick the strokes of pictures are."""
+
+    kind: ClassVar[str] = "thickness"
+    of: ClassVar[Measured] = "picture"
+
+    readout: Literal["thickness"]
+
+    def build(self, attribute: str, data: DataEntry | None, columns: Columns | None) -> Readout:
+        """What measures outputs."""
+        from causalvae.readouts.output import OutputReadout
+        from causalvae.readouts.strokes import thickness
+
+        return OutputReadout(attribute, self.readout, "pixels", None, lambda features: thickness(features.images))

@@ -1,0 +1,87 @@
+"""How a field of the spec names a kind.
+
+A marker goes into `Annotated[Base, marker]`: mypy sees the base class, pydantic asks the marker. Only the named kind is
+imported; the JSON Schema imports all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel, GetCoreSchemaHandler, GetJsonSchemaHandler, SerializerFunctionWrapHandler, TypeAdapter
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError, PydanticKnownError, core_schema
+
+from causalvae.spec.registry import BrokenKind, Registry
+
+
+class Tagged:
+    """``data: {source: csv, path: ...}``: the key `tag` names the kind, whose other keys stand beside it.
+
+    Parameters
+    ----------
+    registry : Registry
+        Kinds that are sections.
+    tag : str
+        The key.
+    """
+
+    def __init__(self, registry: Registry[Any], tag: str) -> None:
+        self.registry, self.tag = registry, tag
+
+    def long_form(self, value: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What is written with its short forms written out."""
+        return value
+
+    def read(self, value: Any) -> Any:
+        """The section of a kind from plain values, with errors that pydantic places."""
+        if isinstance(value, self.registry.base):
+            return value
+        if not isinstance(value, Mapping):
+            raise PydanticKnownError("dict_type")
+        written, key = self.long_form(value), f"'{self.tag}'"
+        if self.tag not in written:
+            raise PydanticKnownError("union_tag_not_found", {"discriminator": key})
+        name = written[self.tag]
+        if not isinstance(name, str) or name not in self.registry.entries:
+            known = ", ".join(f"'{known}'" for known in self.registry.names)
+            raise PydanticKnownError(
+                "union_tag_invalid", {"discriminator": key, "tag": str(name), "expected_tags": known}
+            )
+        try:
+            model: type[BaseModel] = self.registry.get(name)
+        except BrokenKind as error:
+            raise PydanticCustomError("broken_kind", "{reason}", {"reason": str(error), "at": self.tag}) from error
+        return model.model_validate(dict(written))
+
+    def models_of(self, value: Any) -> list[type[BaseModel]]:
+        """The models that a written value may be of: the one that it names, or all."""
+        name = self.long_form(value).get(self.tag) if isinstance(value, Mapping) else None
+        named = self.registry.find(name)
+        return [named] if named is not None else list(self.registry.usable())
+
+    def _describe(self, _schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        kinds = {kind.kind: _with_reference(kind) for kind in self.registry.usable()}
+        return handler(core_schema.tagged_union_schema(kinds, self.tag))
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        def write(value: Any, dump: SerializerFunctionWrapHandler) -> Any:
+            return dump(value)
+
+        # `any_schema` dumps a value by its own class. A schema made from the base class would drop the keys of the
+        # kind without a warning, and the digest of a spec would not depend on them.
+        return core_schema.no_info_plain_validator_function(
+            self.read,
+            serialization=core_schema.wrap_serializer_function_ser_schema(write, schema=core_schema.any_schema()),
+            metadata={"pydantic_js_functions": [self._describe]},
+        )
+
+
+def _with_reference(kind: type[BaseModel]) -> CoreSchema:
+    """The schema of a kind under the reference that a field of its type would have, so that it becomes a definition."""
+    schema = TypeAdapter(kind).core_schema
+    reference = f"{kind.__module__}.{kind.__qualname__}:{id(kind)}"
+    if schema["type"] == "definitions":
+        return {**schema, "schema": {**schema["schema"], "ref": reference}}
+    return {**schema, "ref": reference}

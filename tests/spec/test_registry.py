@@ -1,0 +1,151 @@
+"""Kinds are found by name, imported when a spec names them, and may come from other distributions."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from causalvae.spec import Spec, parse_spec, registry
+from causalvae.spec.jsonschema import json_schema, json_schema_text
+from causalvae.spec.readout_section import READOUTS
+from causalvae.spec.registry import OWN, BrokenKind, Registry
+from tests.spec.faults import AREA, GOOD
+
+ROOT = Path(__file__).parents[2]
+FAMILIES = {READOUTS: "readout"}
+KIND = """
+from typing import ClassVar, Literal
+from pydantic import Field
+from causalvae.spec.readout_section import ReadoutSection
+
+class Darkness(ReadoutSection):
+    '''How dark pictures are.'''
+    kind: ClassVar[str] = "NAME"
+    readout: Literal["NAME"]
+    gain: float = Field(default=1.0, description="A factor.")
+
+    def build(self, attribute, data, columns):
+        from causalvae.readouts.output import OutputReadout
+        gain = self.gain
+        return OutputReadout(attribute, "NAME", "", None, lambda f: gain * (1 - f.images.double().amax((1, 2, 3))))
+"""
+
+Install = Callable[..., None]
+
+
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install]:
+    """Makes distributions of one module with one readout each."""
+
+    def forget() -> None:
+        registry._installed.cache_clear()
+        for family in FAMILIES:
+            vars(family).pop("entries", None)
+            family._loaded.clear()
+
+    def make(distribution: str, name: str, code: str = KIND, attribute: str = "Darkness") -> None:
+        folder = tmp_path / distribution
+        (folder / f"{distribution}-1.0.dist-info").mkdir(parents=True)
+        (folder / f"{distribution}.py").write_text(code.replace("NAME", name))
+        (folder / f"{distribution}-1.0.dist-info" / "METADATA").write_text(f"Name: {distribution}\nVersion: 1.0\n")
+        (folder / f"{distribution}-1.0.dist-info" / "entry_points.txt").write_text(
+            f"[causalvae.readouts]\n{name} = {distribution}:{attribute}\n"
+        )
+        monkeypatch.delitem(sys.modules, distribution, raising=False)
+        monkeypatch.syspath_prepend(str(folder))
+        forget()
+
+    yield make
+    monkeypatch.undo()
+    forget()
+
+
+def with_readout(text: str) -> str:
+    return GOOD.replace(AREA, AREA + f"    extra: {text}\n")
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.noun)
+def test_every_shipped_kind_keeps_to_its_contract(family: Registry) -> None:
+    for name, (entry,) in family.entries.items():
+        if entry.origin == OWN:
+            kind = family.get(name)
+            assert kind.summary().endswith("."), name
+            assert get_args(kind.model_fields[FAMILIES[family]].annotation) == (name,)
+            # A type that is imported for the type checker alone fails here and not in a user's run.
+            kind.model_rebuild(force=True)
+
+
+def test_validation_imports_the_named_kinds_alone_and_no_heavy_library() -> None:
+    code = (
+        "import sys, json; from causalvae.spec import load_spec; load_spec('specs/dsprites_scale.yaml');"
+        "print(json.dumps(sorted(sys.modules)))"
+    )
+    loaded = json.loads(subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=True).stdout)
+    assert not {"torch", "pandas", "sklearn", "scipy"} & set(loaded)
+    kinds = [name.rpartition(".")[2] for name in loaded if name.startswith("causalvae.readouts.")]
+    assert kinds == ["kinds", "area", "centroid"]
+
+
+def test_a_kind_of_another_distribution_is_like_ours(install: Install) -> None:
+    install("dark_kinds", "darkness")
+    spec, faults = parse_spec(with_readout("{readout: darkness, gain: 2.0}"))
+    assert faults == () and isinstance(spec, Spec)
+    section = spec.graph.attributes["extra"]
+    assert section.model_dump() == {"readout": "darkness", "gain": 2.0}
+    assert spec.digest != parse_spec(with_readout("{readout: darkness}"))[0].digest
+    assert parse_spec(with_readout("{readout: darknes}"))[1][0].suggestion == "darkness"
+    assert "gain" in parse_spec(with_readout("{readout: darkness, gian: 2.0}"))[1][0].expected
+    assert "Darkness" in json_schema()["$defs"]
+    assert "Darkness" not in json_schema_text()
+
+    import torch
+
+    from causalvae.readouts import build_readouts
+
+    readout = build_readouts({"extra": section})["extra"]
+    assert readout(torch.zeros(3, 1, 4, 4)).tolist() == [2.0, 2.0, 2.0]
+
+
+def test_two_distributions_of_one_kind_are_both_named(install: Install) -> None:
+    install("dark_kinds", "darkness")
+    install("night_kinds", "darkness")
+    _, (fault,) = parse_spec(with_readout("{readout: darkness}"))
+    assert fault.code == "CV099" and "dark_kinds" in fault.message and "night_kinds" in fault.message
+    assert fault.source[fault.column - 1 :].startswith("darkness")
+    assert parse_spec(GOOD)[1] == ()
+
+
+def test_a_distribution_cannot_replace_a_kind_of_ours(install: Install) -> None:
+    install("area_kinds", "extent")
+    _, (fault,) = parse_spec(with_readout("{readout: extent, axis: major}"))
+    assert fault.code == "CV099" and OWN in fault.message and "area_kinds" in fault.message
+    assert parse_spec(GOOD)[1] == ()
+
+
+@pytest.mark.parametrize(
+    ("code", "attribute", "said"),
+    [
+        ("raise RuntimeError('no such library')", "Darkness", "no such library"),
+        (KIND, "Missing", "Missing"),
+        (KIND.replace('kind: ClassVar[str] = "NAME"', 'kind: ClassVar[str] = "other"'), "Darkness", "kind = 'broken'"),
+        (KIND.replace("(ReadoutSection)", ""), "Darkness", "ReadoutSection"),
+        (KIND.replace("def build", "def built"), "Darkness", "does not define build"),
+    ],
+)
+def test_a_broken_distribution_fails_the_specs_that_name_it(
+    install: Install, code: str, attribute: str, said: str
+) -> None:
+    install("broken_kinds", "broken", code, attribute)
+    _, (fault,) = parse_spec(with_readout("{readout: broken}"))
+    assert fault.code == "CV099" and "broken_kinds" in fault.message and said in fault.message and fault.expected
+    assert parse_spec(GOOD)[1] == ()
+    with pytest.warns(UserWarning, match="broken_kinds"):
+        assert "AreaReadout" in json_schema()["$defs"]
+    with pytest.raises(BrokenKind):
+        READOUTS.get("broken")
