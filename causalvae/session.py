@@ -24,7 +24,6 @@ from causalvae.models.loading import Model, load_model
 from causalvae.models.self_patch import check_sites
 from causalvae.readouts import Readout, build_readouts
 from causalvae.readouts import measure as measure_outputs
-from causalvae.spec.catalogue import known_data
 from causalvae.spec.places import locate
 from causalvae.spec.schema import FactorSection, Spec
 from causalvae.spec.whole_output import WholeOutput
@@ -181,7 +180,7 @@ def open_session(spec: Spec, folder: str | Path, on_progress: OnProgress = ignor
         folder=folder,
         model=model,
         dataset=dataset,
-        readouts=build_readouts(spec.graph.attributes, known_data(spec.data), dataset.columns),
+        readouts=build_readouts(spec.graph.attributes, spec.data.facts(), dataset.columns),
         graph=CausalGraph.from_section(spec.graph),
         check=check,
         found=found,

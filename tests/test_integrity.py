@@ -162,10 +162,10 @@ def test_broken_data_has_a_code(name: str, content: bytes, tmp_path: Path) -> No
     from pydantic import TypeAdapter
 
     from causalvae.data.dataset import open_dataset
-    from causalvae.spec.data_section import DataSection
+    from causalvae.spec.data_section import AnyData
 
     (tmp_path / name).write_bytes(content)
-    section = TypeAdapter(DataSection).validate_python({"source": name[-3:], "path": name, "factors": {}})
+    section = TypeAdapter(AnyData).validate_python({"source": name[-3:], "path": name, "factors": {}})
     with pytest.raises(CausalVAEError) as caught:
         open_dataset(section, tmp_path)
     assert caught.value.code.startswith("CV2")

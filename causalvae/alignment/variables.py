@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 
 from causalvae.engine.measurements import Measurements
-from causalvae.spec.catalogue import known_data
 from causalvae.spec.schema import Spec
 
 FloatArray = npt.NDArray[np.float64]
@@ -113,7 +112,7 @@ def gather_variables(spec: Spec, measurements: Measurements) -> dict[str, Variab
 def kind_of(spec: Spec, name: str, periods: Mapping[str, float]) -> tuple[VariableKind, float | None]:
     """Kind of a factor or attribute, and after how much it repeats where it is cyclic."""
     section = spec.graph.factors.get(name)
-    source = known_data(spec.data)
+    source = spec.data.facts()
     entry = source.factor(name) if section is not None and source is not None else None
     kind = (section and section.kind) or (entry and entry.kind)
     if kind == "categorical":

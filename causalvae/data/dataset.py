@@ -14,18 +14,12 @@ from causalvae.boundary import boundary
 from causalvae.data.conditioned import ConditionedDataset
 from causalvae.data.dsprites import SIDE, SPACE, Images, render_levels, true_geometry
 from causalvae.data.factors import FactorSpace, FloatArray, IntArray, Rows
-from causalvae.data.files.opening import open_files
+from causalvae.data.files.opening import Reopened
 from causalvae.data.grid import Grid
 from causalvae.data.official import OfficialFile
 from causalvae.data.others import Others
-from causalvae.data.scm import open_structural
-from causalvae.data.systems import open_system
 from causalvae.spec.columns import Columns
-from causalvae.spec.data_section import DataSection, DspritesData
-from causalvae.spec.perturbations import PerturbationsData
-from causalvae.spec.places import locate
-from causalvae.spec.scm_section import PendulumData, ScmData
-from causalvae.spec.system_section import IsingData, MixturesData
+from causalvae.spec.data_section import DataSection
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -253,33 +247,26 @@ def open_dataset(section: DataSection, folder: Path) -> Dataset:
     Raises
     ------
     CausalVAEError
-        CV201 or CV202; see `OfficialDspritesDataset`. CV221; see `causalvae.data.scm.open_structural`. CV222 where
-        there is no factor to condition on; see `causalvae.data.conditioned`. CV230 to CV236; see
-        `causalvae.data.files.opening.open_files`. CV237 for what none of them foresees.
+        CV201 or CV202; see `OfficialDspritesDataset`. CV221; see `causalvae.data.scm.open_scm`. CV222 where there is
+        no factor to condition on; see `causalvae.data.conditioned`. Of data in files CV230 where a file or folder is
+        absent, CV231 where it is laid out otherwise, CV232 where a library is missing, CV233 where there is no room to
+        unpack it, CV234 to CV236 for the user's own data. CV237 for what none of them foresees.
     """
     with reading(section):
-        dataset = _open_source(section, folder)
+        dataset = open_source(section, folder)
         return ConditionedDataset(dataset, section.condition) if section.condition else dataset
 
 
 def reading(section: DataSection) -> AbstractContextManager[None]:
     """Within it, whatever a library raises about the data's files becomes CV237."""
-    named = ", ".join(section.files) or section.source
+    named = ", ".join(section.files) or section.kind
     remedy = "Check the files that the data section names: they may be damaged, or of another kind than the source."
     return boundary("CV237", f"the data cannot be read from {named}", remedy, "data")
 
 
-def _open_source(section: DataSection, folder: Path) -> Dataset:
-    if isinstance(section, ScmData | PendulumData):
-        return open_structural(section)
-    if isinstance(section, PerturbationsData):
-        from causalvae.neighbours.grace.data import PerturbationDataset, shape_of
-
-        return PerturbationDataset(shape_of(section))
-    if isinstance(section, IsingData | MixturesData):
-        return open_system(section)
-    if not isinstance(section, DspritesData):
-        return open_files(section, folder)
-    if section.path is None:
-        return DspritesDataset()
-    return OfficialDspritesDataset(locate(folder, section.path))
+def open_source(section: DataSection, folder: Path) -> Dataset:
+    """The data set of a section, as its source gives it."""
+    dataset = section.open(folder)
+    if isinstance(dataset, Reopened):
+        dataset.reopened_by = (open_source, (section, folder.resolve()))
+    return dataset

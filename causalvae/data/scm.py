@@ -10,21 +10,23 @@ import numpy.typing as npt
 
 from causalvae.data.factors import FactorSpace, FloatArray, Rows
 from causalvae.data.pendulum import PendulumWorld
+from causalvae.data.scm_checks import compile_model
 from causalvae.data.shapes_world import ShapesWorld
 from causalvae.data.structural import Sampler
 from causalvae.data.table import TableWorld
 from causalvae.data.tones import TonesWorld
 from causalvae.errors import CausalVAEError
 from causalvae.spec.columns import Columns
-from causalvae.spec.scm_checks import compile_section
-from causalvae.spec.scm_section import PendulumData, ScmData
 from causalvae.spec.structural import StructuralModel
 from causalvae.spec.worlds import WORLDS, WorldVariable
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from causalvae.data.kinds.pendulum import PendulumData
+    from causalvae.data.kinds.scm import ScmData
     from causalvae.data.others import Others
+    from causalvae.spec.scm_section import VariableSection
 
 
 class World(Protocol):
@@ -139,17 +141,6 @@ class StructuralDataset:
         return found
 
 
-def open_structural(section: ScmData | PendulumData) -> StructuralDataset:
-    """The data set of a section with a structural model.
-
-    Raises
-    ------
-    CausalVAEError
-        CV221 where the model does not hang together; a spec that was validated does.
-    """
-    return open_pendulum(section) if isinstance(section, PendulumData) else open_scm(section)
-
-
 def open_scm(section: ScmData) -> StructuralDataset:
     """The data set that a spec's own structural model declares.
 
@@ -158,7 +149,7 @@ def open_scm(section: ScmData) -> StructuralDataset:
     CausalVAEError
         CV221 where the model does not hang together; a spec that was validated does.
     """
-    model = _model_of(section)
+    model = _model_of(section.variables)
     facts = {"source": "scm", "world": section.world, "origin": "drawn from the spec's structural causal model"}
     if section.world == "table":
         table = TableWorld.of(model, section.scale)
@@ -189,11 +180,11 @@ def open_pendulum(section: PendulumData) -> StructuralDataset:
         "source": "pendulum",
         "origin": "drawn by this package from CausalVAE's equations (not the original's pixels)",
     }
-    return StructuralDataset("pendulum", _model_of(section), PendulumWorld(section.side), facts=facts)
+    return StructuralDataset("pendulum", _model_of(section.variables), PendulumWorld(section.side), facts=facts)
 
 
-def _model_of(section: ScmData | PendulumData) -> StructuralModel:
-    model, findings = compile_section(section)
+def _model_of(variables: Mapping[str, VariableSection]) -> StructuralModel:
+    model, findings = compile_model(variables)
     if model is None:
         first = findings[0]
         raise CausalVAEError("CV221", f"{first.message}.", first.expected, ".".join(map(str, first.path)))

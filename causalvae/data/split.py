@@ -11,7 +11,7 @@ import numpy as np
 from causalvae.data.factors import IntArray
 from causalvae.digest import digest
 from causalvae.errors import CausalVAEError
-from causalvae.spec.draw_section import SplitSection
+from causalvae.spec.data_section import SplitSection
 
 Part = Literal["fit", "select", "test"]
 PARTS: Final[tuple[Part, ...]] = get_args(Part)

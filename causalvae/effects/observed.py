@@ -14,7 +14,6 @@ from causalvae.effects.observational import ObservedSamples
 from causalvae.engine.measurements import Measurements
 from causalvae.plan.relays import is_relayed
 from causalvae.plan.types import Arm, Treatment
-from causalvae.spec.catalogue import known_data
 from causalvae.spec.schema import Spec
 
 # Sites whose values the observed table has, and its columns of them.
@@ -136,7 +135,7 @@ def _encode(spec: Spec, name: str, values: FloatArray) -> FloatArray:
 
 def _kind_of(spec: Spec, name: str) -> tuple[str | None, float | None]:
     """A factor's kind and period, as the spec declares them or else the data source."""
-    section, source = spec.graph.factors.get(name), known_data(spec.data)
+    section, source = spec.graph.factors.get(name), spec.data.facts()
     entry = source.factor(name) if source is not None else None
     kind = (section and section.kind) or (entry and entry.kind)
     ends = (section and section.range) or (entry and (entry.low, entry.high))

@@ -14,14 +14,13 @@ from causalvae.plan.draft import Draft
 from causalvae.plan.resolve import joint_patches, label_of
 from causalvae.plan.treatments import treatment_of
 from causalvae.plan.types import OBSERVED, Cohort, Contrast, Source
-from causalvae.spec.catalogue import known_data
 from causalvae.spec.schema import InputIntervention
 
 
 def plan_alignment(draft: Draft) -> None:
     """Every factor set, where it can be, and its mapped components given another sample's values."""
     spec = draft.spec
-    source = known_data(spec.data)
+    source = spec.data.facts()
     structural = source is not None and source.structural
     undeclared = tuple(name for name in draft.space.names if name not in spec.graph.factors) if structural else ()
     seed = spec.execution.seed

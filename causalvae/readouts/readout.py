@@ -58,7 +58,7 @@ def build_readouts(
     ----------
     attributes : mapping
     data : DataEntry, optional
-        What is known of the data (`causalvae.spec.catalogue.known_data`): the names of a table's columns, and the
+        What is known of the data (`DataSection.facts`): the names of a table's columns, and the
         sampling rate of sounds.
     columns : Columns, optional
         The columns of the opened data: their readouts undo their scaling. Those of `data`, unscaled, where left out.

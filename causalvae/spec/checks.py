@@ -182,7 +182,7 @@ def _check_factors(draft: Draft) -> list[Finding]:
                 Finding(
                     "CV034",
                     path,
-                    f"the data source '{draft.data.source}' has no factor {show_text(name)}",
+                    f"the data source '{draft.data.kind}' has no factor {show_text(name)}",
                     f"Its factors are {list_choices(source.names).replace(' or ', ' and ')}.",
                     nearest(name, source.names),
                     on_key=True,

@@ -1,20 +1,17 @@
-"""What a whole data section says on its own: a structural model and its world, and factors that inputs carry along."""
+"""What a whole data section says on its own: what its source finds, and factors that inputs carry along."""
 
 from __future__ import annotations
 
-from causalvae.spec.catalogue import known_data
 from causalvae.spec.data_section import DataSection
 from causalvae.spec.diagnostics import Finding, list_choices, nearest, show_text
-from causalvae.spec.scm_checks import check_scm
-from causalvae.spec.scm_section import ScmData
 
 
 def check_data(section: DataSection | None) -> list[Finding]:
     """Findings on a data section; none where it could not be read."""
     if section is None:
         return []
-    findings = check_scm(section) if isinstance(section, ScmData) else []
-    known = known_data(section)
+    findings = section.findings()
+    known = section.facts()
     if known is None:
         return findings
     for index, name in enumerate(section.condition):

@@ -1,71 +1,107 @@
-"""The spec's data section: where samples come from. Every source has a class here, told apart by `source`."""
+"""The spec's data section: what all sources of data have in common. Each kind is a file of `causalvae.data.kinds`."""
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Final, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, ClassVar, Final
 
 from pydantic import Field
 
-from causalvae.spec.draw_section import DrawSection
-from causalvae.spec.file_section import (
-    Cars3dData,
-    CelebaData,
-    CsvData,
-    ImagesData,
-    MorphoMnistData,
-    Mpi3dData,
-    NpzData,
-    Shapes3dData,
-    SmallNorbData,
-)
-from causalvae.spec.perturbations import PerturbationsData
+from causalvae.spec.diagnostics import Finding
+from causalvae.spec.entries import DataEntry
+from causalvae.spec.markers import Tagged
 from causalvae.spec.places import PlaceKind
-from causalvae.spec.scm_section import PendulumData, ScmData
-from causalvae.spec.system_section import IsingData, MixturesData
+from causalvae.spec.registry import Kind, Registry
+from causalvae.spec.section import Name, PairCount, Section, Seed
 
-__all__ = ["DATA_SOURCES", "DataSection", "DrawSection", "DspritesData", "FileSection", "PendulumData", "ScmData"]
+if TYPE_CHECKING:
+    from causalvae.data.dataset import Dataset
 
-
-class DspritesData(DrawSection):
-    """dSprites: drawn by this package, or read from the official npz or hdf5 where `path` names it."""
-
-    PLACES: ClassVar[dict[str, PlaceKind]] = {"path": "file"}
-
-    source: Literal["dsprites"]
-    path: str | None = Field(default=None, description="The official npz or hdf5, relative to the spec file.")
+Share = Annotated[float, Field(strict=True, ge=0, le=0.45, allow_inf_nan=False)]
 
 
-FileSection = (
-    MorphoMnistData
-    | Shapes3dData
-    | Mpi3dData
-    | SmallNorbData
-    | Cars3dData
-    | CelebaData
-    | CsvData
-    | NpzData
-    | ImagesData
-)
+class SplitSection(Section):
+    """How finite data are divided, once: what is fitted or selected on some samples is tested on others."""
 
-DataSection = Annotated[
-    DspritesData | ScmData | PendulumData | PerturbationsData | IsingData | MixturesData | FileSection,
-    Field(discriminator="source"),
-]
+    fit: Share = Field(
+        default=0.3,
+        description="Share of the samples that predictors, subspaces, constants and the quantiles, means and standard "
+        "deviations of interventions are fitted on; at most 25,000 samples.",
+    )
+    select: Share = Field(
+        default=0.2,
+        description="Share of the samples that latents and components are selected on; at most 25,000 samples.",
+    )
+    seed: Seed = Field(default=0, description="Seed of the division; it does not depend on the seed of the draw.")
 
-DATA_SOURCES: Final[dict[str, type[DrawSection]]] = {
-    "dsprites": DspritesData,
-    "scm": ScmData,
-    "pendulum": PendulumData,
-    "perturbations": PerturbationsData,
-    "ising": IsingData,
-    "mixtures": MixturesData,
-    "morphomnist": MorphoMnistData,
-    "shapes3d": Shapes3dData,
-    "mpi3d": Mpi3dData,
-    "smallnorb": SmallNorbData,
-    "cars3d": Cars3dData,
-    "celeba": CelebaData,
-    "csv": CsvData,
-    "npz": NpzData,
-    "images": ImagesData,
-}
+
+class DataSection(Kind, Section):
+    """Where samples come from, how many are drawn, and what is appended to each input."""
+
+    must_define: ClassVar[tuple[str, ...]] = ("open",)
+    # Keys that name what is read, and whether it is a file or a folder.
+    PLACES: ClassVar[dict[str, PlaceKind]] = {}
+
+    samples: PairCount = Field(
+        default=512,
+        description="Samples, and pairs of each input intervention; at least 2. Finite data are drawn without "
+        "replacement and may have fewer.",
+    )
+    seed: Seed = Field(default=0, description="Seed of the draw.")
+    split: SplitSection = Field(
+        default=SplitSection(),
+        description="How finite data are divided; data without end are drawn anew for every purpose.",
+    )
+    condition: tuple[Name, ...] = Field(
+        default=(),
+        max_length=20,
+        json_schema_extra={"uniqueItems": True},
+        description=(
+            "Factors whose values are appended to each input as further channels or columns, for conditional networks: "
+            "one for each level of a categorical factor, one scaled to [0, 1] for any other."
+        ),
+    )
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The files and folders that the source reads, as the spec writes them: relative to the spec file."""
+        return tuple(self.places.values())
+
+    @property
+    def places(self) -> dict[str, str]:
+        """What is read, by key: files, or folders of them, relative to the spec file."""
+        named = {key: getattr(self, key) for key in self.PLACES}
+        return {key: value for key, value in named.items() if value is not None}
+
+    @property
+    def lacks_factors(self) -> bool:
+        """Whether the section says that the data have no factors."""
+        return False
+
+    def facts(self) -> DataEntry | None:
+        """What is known before the data are opened, without heavy libraries; None where only files can tell."""
+        return None
+
+    def findings(self) -> list[Finding]:
+        """What is wrong between keys, at paths that begin with ``data``."""
+        return []
+
+    def open(self, folder: Path) -> Dataset:
+        """The data set.
+
+        Parameters
+        ----------
+        folder : Path
+            Where relative paths start.
+
+        Raises
+        ------
+        CausalVAEError
+            Where the data cannot be read or made.
+        """
+        raise NotImplementedError
+
+
+DATA: Final = Registry(DataSection, "causalvae.data.kinds", "causalvae.data", "data source")
+DATA_TAG: Final = Tagged(DATA, "source")
+AnyData = Annotated[DataSection, DATA_TAG]

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeVar
 
-from causalvae.spec.catalogue import known_data
-from causalvae.spec.data_section import DATA_SOURCES
+from causalvae.spec.data_section import DATA_TAG
 from causalvae.spec.diagnostics import Path
 from causalvae.spec.digraph import reachable
 from causalvae.spec.entries import DataEntry
@@ -132,7 +131,7 @@ class Draft:
     @property
     def source(self) -> DataEntry | None:
         """What is known of the data source."""
-        return None if self.data is None else known_data(self.data)
+        return None if self.data is None else self.data.facts()
 
     @property
     def latent_dim(self) -> int | None:
@@ -223,7 +222,7 @@ def draft_plain(plain: Any, faulty: frozenset[Path]) -> Draft:
     attributes = None if ("graph", "attributes") in faulty else graph.get("attributes")
     return Draft(
         model=_read_model(top.get("model"), faulty),
-        data=_read_data(top.get("data"), faulty),
+        data=_read(DATA_TAG.read, top.get("data"), ("data",), faulty),
         factors=factors,
         attributes=_read_each(READOUT_TAG.read, attributes, ("graph", "attributes"), faulty),
         factor_positions=positions,
@@ -255,12 +254,6 @@ def draft_plain(plain: Any, faulty: frozenset[Path]) -> Draft:
         if top.get("disentanglement") is not None
         else None,
     )
-
-
-def _read_data(plain: Any, faulty: frozenset[Path]) -> DataSection | None:
-    source = plain.get("source") if isinstance(plain, dict) else None
-    section = DATA_SOURCES.get(source) if isinstance(source, str) else None
-    return None if section is None else _read(section.model_validate, plain, ("data",), faulty)  # type: ignore[return-value]
 
 
 def _read_model(plain: Any, faulty: frozenset[Path]) -> SourceSection | None:

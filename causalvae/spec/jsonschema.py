@@ -34,12 +34,9 @@ def json_schema(extensions: bool = True) -> dict[str, Any]:
 
     name = {"type": "string", "pattern": NAME_PATTERN, "maxLength": 100}
     names = {"type": "array", "items": name, "uniqueItems": True}
-    for section in ("GraphSection", "CsvData", "NpzData", "ImagesData"):
-        factors = parts[section]["properties"]["factors"]
-        parts[section]["properties"]["factors"] = _either(factors, names)
-
-    readout = parts["ColumnReadout"]["properties"]
-    readout["readout"] = _either(readout["readout"], _column_alone(readout["column"]))
+    for properties in [part.get("properties", {}) for part in parts.values()]:
+        if "patternProperties" in properties.get("factors", {}):
+            properties["factors"] = _either(properties["factors"], names)
 
     address = {"type": "string", "minLength": 1, "description": "A component address, such as latent[3]."}
     own = next(arm for arm in parts["VariantSection"]["properties"]["mapping"]["anyOf"] if "patternProperties" in arm)
@@ -59,12 +56,6 @@ def json_schema(extensions: bool = True) -> dict[str, Any]:
     vectors["patternProperties"] = {
         pattern: {"anyOf": [several, long_form]} for pattern, long_form in vectors["patternProperties"].items()
     }
-    variables = parts["ScmData"]["properties"]["variables"]
-    equation = {"type": ["string", "number"], "description": "An equation, such as 0.5 * size + normal(0, 0.1)."}
-    variables["patternProperties"] = {
-        pattern: {"anyOf": [equation, long_form]} for pattern, long_form in variables["patternProperties"].items()
-    }
-
     parts["Intervention"] |= _exactly_one(_LEVELS)
     parts["LatentValues"] |= _exactly_one(("quantiles", "sd", "at", "codes"))
     parts["AblationMode"] |= _exactly_one(("resample", "noise"))
@@ -89,12 +80,6 @@ def json_schema_text(extensions: bool = False) -> str:
 def _either(schema: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
     kept: dict[str, Any] = {key: schema.pop(key) for key in ("title", "description") if key in schema}
     return kept | {"anyOf": [other, schema]}
-
-
-def _column_alone(column: dict[str, Any]) -> dict[str, Any]:
-    """``{column: NAME}``."""
-    text = next(arm for arm in column["anyOf"] if arm.get("type") == "string")
-    return {"type": "object", "properties": {"column": text}, "required": ["column"], "additionalProperties": False}
 
 
 def _partial(parts: dict[str, Any], arms: list[dict[str, str]]) -> dict[str, Any]:

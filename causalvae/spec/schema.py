@@ -12,7 +12,7 @@ from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from causalvae.digest import digest
-from causalvae.spec.data_section import DataSection, DspritesData
+from causalvae.spec.data_section import AnyData, DataSection
 from causalvae.spec.disentanglement_section import DisentanglementSection
 from causalvae.spec.hypothesis_section import Bound, Expectations, Hypothesis, NullSection
 from causalvae.spec.intervention_section import (
@@ -70,7 +70,6 @@ __all__ = [
     "DataSection",
     "DiffusersModel",
     "DisentanglementSection",
-    "DspritesData",
     "EstimationSection",
     "ExecutionSection",
     "Expectations",
@@ -291,7 +290,7 @@ class VariantSection(Section):
     model: ModelSection | None = Field(
         default=None, description="Keys of the model that differ; with another `source`, the whole of it."
     )
-    data: DataSection | None = Field(
+    data: AnyData | None = Field(
         default=None, description="Keys of the data that differ; with another `source`, the whole of it."
     )
     mapping: dict[Name, MappingSection] | None = None
@@ -365,7 +364,7 @@ class Spec(Section):
         description="Where relative paths start, relative to this file; the file's own folder where left out.",
     )
     model: ModelSection
-    data: DataSection
+    data: AnyData
     graph: GraphSection
     mapping: dict[Name, MappingSection] = Field(
         default={}, description="Where nodes live in the network: an address, or {components: [...]}."

@@ -1,13 +1,11 @@
-"""The data sections of worlds with a structural causal model: declared by the spec (`scm`), or the pendulum's."""
+"""A variable of a structural causal model, as a spec declares it."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
-from causalvae.spec.draw_section import DrawSection
-from causalvae.spec.pendulum import PENDULUM_VARIABLES
 from causalvae.spec.section import Flag, Name, Number, Section
 
 Size = Annotated[int, Field(strict=True, ge=16, le=256)]
@@ -55,52 +53,3 @@ class VariableSection(Section):
     def parents_named(self) -> tuple[str, ...]:
         """`given` as a tuple."""
         return (self.given,) if isinstance(self.given, str) else self.given
-
-
-class ScmData(DrawSection):
-    """Samples of a structural causal model that the spec declares, shown as pictures, sounds or a table."""
-
-    source: Literal["scm"]
-    world: Literal["shapes", "tones", "table"] = Field(
-        description=(
-            "shapes draws a coloured shape in RGB, tones plays a tone, table gives the variables themselves as columns."
-        )
-    )
-    variables: dict[Name, VariableSection] = Field(
-        min_length=1, max_length=100, description="Variables by name: an equation, or {levels: ...}."
-    )
-    side: Size = Field(default=64, description="shapes: pixels a side.")
-    length: Annotated[int, Field(strict=True, ge=256, le=65536)] = Field(
-        default=1024, description="tones: samples of a sound."
-    )
-    rate: Annotated[float, Field(strict=True, ge=1000, le=192_000)] = Field(
-        default=8000.0, description="tones: samples a second."
-    )
-    scale: Literal["range", "standard", "none"] = Field(
-        default="range",
-        description=(
-            "table: columns scaled so that ranges become [0, 1], or to mean 0 and standard deviation 1, or as they are."
-        ),
-    )
-
-    @field_validator("variables", mode="before")
-    @classmethod
-    def _short_form(cls, value: Any) -> Any:
-        if not isinstance(value, dict):
-            return value
-        return {
-            name: {"equation": what} if isinstance(what, str | int | float) and not isinstance(what, bool) else what
-            for name, what in value.items()
-        }
-
-
-class PendulumData(DrawSection):
-    """A pendulum, a light and the shade that they cast (Yang et al. 2021, CausalVAE), drawn in RGB."""
-
-    source: Literal["pendulum"]
-    side: Literal[64, 96] = Field(default=96, description="Pixels a side.")
-
-    @property
-    def variables(self) -> dict[str, VariableSection]:
-        """Its structural model."""
-        return {name: VariableSection.model_validate(what) for name, what in PENDULUM_VARIABLES.items()}

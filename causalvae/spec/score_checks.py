@@ -5,7 +5,6 @@ from __future__ import annotations
 from causalvae.spec.diagnostics import Finding, list_choices
 from causalvae.spec.disentanglement_section import CONCERNS
 from causalvae.spec.draft import Draft
-from causalvae.spec.file_section import OwnData
 
 
 def check_scores(draft: Draft) -> list[Finding]:
@@ -37,7 +36,7 @@ def check_scores(draft: Draft) -> list[Finding]:
         if key in section.model_fields_set and not set(names) & set(section.scores)
     ]
     source = draft.source
-    if (source is not None and not source.names) or (isinstance(draft.data, OwnData) and not draft.data.factors):
+    if (source is not None and not source.names) or (draft.data is not None and draft.data.lacks_factors):
         findings.append(
             Finding(
                 "CV097",

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from causalvae.spec.data_section import DataSection
+from causalvae.spec.data_section import AnyData
 from causalvae.spec.disentanglement_section import DisentanglementSection
 from causalvae.spec.measures import MeasureName
 from causalvae.spec.section import Count, Flag, Name, Number, Section
@@ -35,7 +35,7 @@ class StudyData(Section):
     """One data set of the grid, and how networks are analysed on it."""
 
     description: str = ""
-    data: DataSection = Field(description="What networks are trained on.")
+    data: AnyData = Field(description="What networks are trained on.")
     model: TrainModel = Field(default=TrainModel(), description="The network for models that bring none of their own.")
     analysis: str = Field(
         min_length=1,

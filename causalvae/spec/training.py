@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError, PydanticKnownError
 
-from causalvae.spec.data_section import DataSection, DspritesData
+from causalvae.spec.data_section import DATA_TAG, AnyData, DataSection
 from causalvae.spec.perturbations import CausalDiscrepancyObjective
 from causalvae.spec.section import Count, Flag, Fraction, Seed
 from causalvae.spec.system_section import HalfAvaeObjective
@@ -312,7 +312,7 @@ class TrainSpec(_Section):
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     description: str = ""
     model: TrainModel = TrainModel()
-    data: DataSection = DspritesData(source="dsprites")
+    data: AnyData = Field(default_factory=lambda: DATA_TAG.read({"source": "dsprites"}))
     held_out: Fraction | None = Field(
         default=None,
         lt=1.0,

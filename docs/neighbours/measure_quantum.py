@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 
-from causalvae.data.systems import IsingDataset, open_system
+from causalvae.data.systems.ising import IsingDataset
 from causalvae.neighbours.quantum.measures import find_ceiling, find_knowledge
 from causalvae.spec import load_train_spec
 from causalvae.spec.training import TrainSpec
@@ -44,7 +44,7 @@ def main(folder: str, count: str = "5") -> None:
     """Measure each condition and seed, keeping what is done after each."""
     torch.set_num_threads(1)
     base = load_train_spec(SPEC)
-    dataset = open_system(base.data)  # type: ignore[arg-type]
+    dataset = base.data.open(Path())
     assert isinstance(dataset, IsingDataset)  # noqa: S101
     rows: list[dict[str, Any]] = []
     for name, spec in conditions(base).items():

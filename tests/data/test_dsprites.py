@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageSequence
 
-from causalvae.data import DspritesDataset
+from causalvae.data.dataset import DspritesDataset
 from causalvae.data.dsprites import render_levels, true_geometry
 
 GIF = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "dsprites.gif"

@@ -12,6 +12,7 @@ from causalvae.data.conditioned import ConditionedDataset
 from causalvae.data.dataset import DspritesDataset, FiniteDataset, as_finite
 from causalvae.data.factors import Factor, FactorSpace, IntArray
 from causalvae.data.files.labelled import GridSamples, ObservedSamples
+from causalvae.data.kinds.scm import ScmData
 from causalvae.data.pairs import Pairs, draw_pairs, draw_samples, draw_swaps
 from causalvae.data.scm import open_scm
 from causalvae.data.split import PARTS, SplitRule
@@ -19,7 +20,6 @@ from causalvae.data.systems.mixtures import MixturesDataset
 from causalvae.engine.cohorts import draw_cohort, tabulate_split
 from causalvae.errors import CausalVAEError
 from causalvae.plan.types import Cohort, Treatment
-from causalvae.spec.scm_section import ScmData
 
 SPACE = FactorSpace(
     (

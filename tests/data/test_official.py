@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from causalvae.data import Factor, FactorSpace, OfficialDspritesDataset, open_dataset
+from causalvae.data.dataset import OfficialDspritesDataset, open_dataset
 from causalvae.data.dsprites import SHAPES, render
+from causalvae.data.factors import Factor, FactorSpace
+from causalvae.data.kinds.dsprites import DspritesData
 from causalvae.errors import CausalVAEError
-from causalvae.spec.schema import DspritesData
 
 SMALL = FactorSpace(
     (

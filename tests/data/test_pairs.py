@@ -7,11 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from causalvae.data import DspritesDataset, Factor, FactorSpace, draw_pairs, draw_samples
+from causalvae.data.dataset import DspritesDataset
 from causalvae.data.dsprites import render_levels
+from causalvae.data.factors import Factor, FactorSpace
+from causalvae.data.kinds.scm import ScmData
+from causalvae.data.pairs import draw_pairs, draw_samples
 from causalvae.data.scm import open_scm
 from causalvae.errors import CausalVAEError
-from causalvae.spec.scm_section import ScmData
 
 DATASET = DspritesDataset()
 SPACE = DATASET.space

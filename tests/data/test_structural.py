@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from causalvae.data.kinds.pendulum import PendulumData
+from causalvae.data.kinds.scm import ScmData
 from causalvae.data.others import Release
 from causalvae.data.pairs import draw_pairs
 from causalvae.data.scm import open_pendulum, open_scm
@@ -17,7 +19,6 @@ from causalvae.spec.expression import DISTRIBUTIONS as LANGUAGE
 from causalvae.spec.expression import FUNCTIONS, parse_expression
 from causalvae.spec.scalar_functions import SCALAR
 from causalvae.spec.scm_compile import compile_variables
-from causalvae.spec.scm_section import PendulumData, ScmData
 from causalvae.spec.terms import evaluate
 
 VARIABLES = {

@@ -8,14 +8,15 @@ import numpy as np
 import pytest
 import torch
 
-from causalvae.data import open_dataset
+from causalvae.data.dataset import open_dataset
+from causalvae.data.kinds.dsprites import DspritesData
+from causalvae.data.kinds.pendulum import PendulumData
+from causalvae.data.kinds.scm import ScmData
 from causalvae.data.pendulum import PendulumWorld, bob_at
 from causalvae.data.scm import open_scm
 from causalvae.data.shapes_world import ShapesWorld, hsv_to_rgb
 from causalvae.data.tones import GAIN, HARMONICS, TonesWorld
 from causalvae.errors import CausalVAEError
-from causalvae.spec.catalogue import known_data
-from causalvae.spec.data_section import DspritesData, PendulumData, ScmData
 from causalvae.spec.worlds import SHAPE_KINDS, WORLDS
 
 N = 60
@@ -203,7 +204,7 @@ def test_a_table_is_scaled_by_ranges_or_to_standard_scores():
     dataset = open_scm(scm("table", variables))
     rows = dataset.draw(4000, np.random.default_rng(0))
     values, inputs = dataset.values(rows), dataset.inputs(rows).numpy()
-    assert dataset.input_shape == (3,) and known_data(scm("table", variables)).columns == ("group", "dose", "answer")
+    assert dataset.input_shape == (3,) and scm("table", variables).facts().columns == ("group", "dose", "answer")
     np.testing.assert_allclose(inputs[:, 0], values[:, 0] / 2, atol=1e-6)
     np.testing.assert_allclose(inputs[:, 1], (values[:, 1] - 2) / 4, atol=1e-6)
     assert inputs.min() >= 0 and inputs.max() <= 1
@@ -229,7 +230,7 @@ def test_a_table_is_scaled_by_ranges_or_to_standard_scores():
     ids=["shapes", "tones", "table", "pendulum"],
 )
 def test_the_catalogue_knows_what_the_data_is(section, tmp_path: Path):
-    dataset, known = open_dataset(section, tmp_path), known_data(section)
+    dataset, known = open_dataset(section, tmp_path), section.facts()
     assert known is not None and known.structural
     assert known.input_shape == dataset.input_shape
     assert known.names == dataset.space.names

@@ -17,11 +17,11 @@ from pydantic import TypeAdapter
 
 from causalvae.data.dataset import FiniteDataset, open_dataset
 from causalvae.errors import CausalVAEError
-from causalvae.spec.data_section import DataSection
+from causalvae.spec.data_section import AnyData
 
 # A file that is not read after so many seconds hangs.
 _HANGS: Final = 120
-_SECTION: Final[TypeAdapter[Any]] = TypeAdapter(DataSection)
+_SECTION: Final[TypeAdapter[Any]] = TypeAdapter(AnyData)
 
 Right = Callable[[np.ndarray, FiniteDataset], str]
 """From the inputs of all samples, and the data set, to what is wrong with them; empty where nothing is."""

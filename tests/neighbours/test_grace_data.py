@@ -8,12 +8,11 @@ import numpy as np
 import pytest
 
 from causalvae.data.dataset import open_dataset
+from causalvae.data.kinds.perturbations import PerturbationsData
 from causalvae.data.pairs import draw_pairs
 from causalvae.errors import CausalVAEError
 from causalvae.neighbours.grace.data import PerturbationDataset
 from causalvae.neighbours.grace.simulation import World, WorldShape
-from causalvae.spec.catalogue import known_data
-from causalvae.spec.perturbations import PerturbationsData
 
 SHAPE = WorldShape(programmes=4, genes_each=5, edges=5, doubles=3, damping=True, seed=3)
 
@@ -116,7 +115,7 @@ def test_what_is_known_before_a_screen_is_opened_is_what_it_has() -> None:
     section = PerturbationsData.model_validate(
         {"source": "perturbations", "programmes": 3, "genes_each": 4, "edges": 2, "guides_each": 1, "doubles": 0}
     )
-    known, opened = known_data(section), open_dataset(section, Path())
+    known, opened = section.facts(), open_dataset(section, Path())
     assert known is not None and known.structural
     assert known.names == opened.space.names == ("g1", "g2", "g3", "P1", "P2", "P3")
     assert known.input_shape == opened.input_shape == (12,) and len(known.columns) == 12

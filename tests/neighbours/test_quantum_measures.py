@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy.stats import spearmanr
 
-from causalvae.data.systems import IsingDataset
+from causalvae.data.systems.ising import IsingDataset
 from causalvae.models.vae import VAE
 from causalvae.models.variants.autoregressive import AutoregressiveDecoder
 from causalvae.neighbours.quantum.measures import find_ceiling, find_knowledge, joint_of, weighted_spearman

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
-from causalvae.data.systems import IsingDataset, MixturesDataset, open_system
+from causalvae.data.kinds.ising import IsingData
+from causalvae.data.kinds.mixtures import MixturesData
+from causalvae.data.systems.ising import IsingDataset
+from causalvae.data.systems.mixtures import MixturesDataset
 from causalvae.data.systems.spin_chain import solve_chain
 from causalvae.errors import CausalVAEError
 from causalvae.readouts import spins
-from causalvae.spec.catalogue import known_data
-from causalvae.spec.system_section import IsingData, MixturesData
 
 
 def test_they_find_the_truth_on_configurations():
@@ -19,7 +22,7 @@ def test_they_find_the_truth_on_configurations():
     rows = dataset.draw(200, np.random.default_rng(0))
     truth = dataset.truth(rows)
     for name in ("magnetisation", "order", "alignment"):
-        measure, _ = spins.SPIN_READOUTS[name]
+        measure = getattr(spins, name)
         np.testing.assert_allclose(measure(dataset.inputs(rows)).numpy(), truth[name], atol=1e-7)
 
 
@@ -62,7 +65,7 @@ def test_pictures_are_no_spins():
     ids=lambda section: section.source,
 )
 def test_what_is_known_before_opening_is_so(section):
-    dataset, entry = open_system(section), known_data(section)
+    dataset, entry = section.open(Path()), section.facts()
     assert isinstance(dataset, IsingDataset | MixturesDataset)
     assert dataset.input_shape == entry.input_shape
     for factor, known in zip(dataset.space.factors, entry.factors, strict=True):

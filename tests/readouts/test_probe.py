@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from causalvae.data import DspritesDataset
+from causalvae.data.dataset import DspritesDataset
 from causalvae.errors import CausalVAEError
 from causalvae.readouts.probe import WEIGHTS, Probe, load_probe, save_probe, shipped_probe
 from causalvae.readouts.probe_training import ProbeRecipe, blur, measure_accuracy, soften

@@ -12,7 +12,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from causalvae.data import DspritesDataset
+from causalvae.data.dataset import DspritesDataset
 from causalvae.errors import CausalVAEError
 from causalvae.readouts import build_readouts, measure, wrap
 from causalvae.spec.readout_section import READOUT_TAG

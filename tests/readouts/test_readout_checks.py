@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from causalvae.data import DspritesDataset, OfficialDspritesDataset
+from causalvae.data.dataset import DspritesDataset, OfficialDspritesDataset
 from causalvae.data.pairs import draw_samples
 from causalvae.models.burgess import burgess
 from causalvae.readouts import build_readouts, check_readouts

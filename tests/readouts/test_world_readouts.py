@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 import torch
 
+from causalvae.data.kinds.pendulum import PendulumData
+from causalvae.data.kinds.scm import ScmData
 from causalvae.data.pairs import draw_samples
 from causalvae.data.scm import open_pendulum, open_scm
 from causalvae.errors import CausalVAEError
@@ -13,9 +15,7 @@ from causalvae.readouts import build_readouts, check_readouts, measure, wrap
 from causalvae.readouts.foreground import find_foreground
 from causalvae.readouts.sound import pitch, wave_of
 from causalvae.readouts.sums import exact_sum
-from causalvae.spec.catalogue import known_data
 from causalvae.spec.readout_section import READOUT_TAG, READOUTS
-from causalvae.spec.scm_section import PendulumData, ScmData
 
 SHAPES = ScmData.model_validate(
     {
@@ -76,7 +76,7 @@ PENDULUM = {
 
 def readouts_of(sections, data, columns=None):
     sections = {name: READOUT_TAG.read(keys) for name, keys in sections.items()}
-    return build_readouts(sections, known_data(data), columns)
+    return build_readouts(sections, data.facts(), columns)
 
 
 def same(images):

@@ -10,7 +10,7 @@ import pytest
 
 from causalvae.spec import Spec, check_spec, parse_spec
 from causalvae.spec.codes import CODES
-from causalvae.spec.data_section import DATA_SOURCES
+from causalvae.spec.data_section import DATA
 from causalvae.spec.places import builtin_names
 from causalvae.spec.yaml_tree import compose
 from tests.spec.faults import EDGES, EXPECT, FAULTS, GOOD, MARK, NULL, OUTCOME, RESIZE, Fault
@@ -352,7 +352,7 @@ def test_remedies_name_weights_that_ship_and_lists_are_whole() -> None:
     assert f"builtin://{builtin_names()[0]}" in told
     _, diagnostics = parse_spec(GOOD.replace("source: dsprites", "source: dsprties"))
     (found,) = [found for found in diagnostics if found.code == "CV023"]
-    assert all(f"'{source}'" in found.expected for source in DATA_SOURCES)
+    assert all(f"'{source}'" in found.expected for source in DATA.names)
     _, (found,) = parse_spec(GOOD + "zzz: 1\n")
     assert " more" not in found.expected and "'variants'" in found.expected
 

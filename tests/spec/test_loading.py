@@ -21,11 +21,12 @@ from causalvae.spec import (
     read_spec,
     write_resolved,
 )
-from causalvae.spec.catalogue import DATA
+from causalvae.spec.data_section import DATA_TAG
 from causalvae.spec.entries import FactorEntry
 from causalvae.spec.training import BetaTCObjective
 from tests.spec.faults import GOOD
 
+DSPRITES = DATA_TAG.read({"source": "dsprites"}).facts()
 ROOT = Path(__file__).parents[2]
 TRAIN = "spec: causalvae/train-v1\nname: t\nobjective: {name: beta_tcvae, beta: 6}\nsteps: 100\n"
 
@@ -133,7 +134,7 @@ def test_the_two_kinds_of_spec_know_each_other() -> None:
 
 
 def test_the_catalogue_agrees_with_the_data() -> None:
-    entry = DATA["dsprites"]
+    entry = DSPRITES
     assert entry.names == SPACE.names
     for known, factor in zip(entry.factors, SPACE.factors, strict=True):
         assert known.kind == factor.kind
@@ -143,7 +144,7 @@ def test_the_catalogue_agrees_with_the_data() -> None:
 
 
 def test_values_name_levels() -> None:
-    scale, shape = DATA["dsprites"].factors[1], DATA["dsprites"].factors[0]
+    scale, shape = DSPRITES.factors[1], DSPRITES.factors[0]
     assert [scale.level_of(value) for value in scale.values] == list(range(6))
     assert scale.level_of(0.7) == 2
     assert scale.level_of(0.55) is None
@@ -153,7 +154,7 @@ def test_values_name_levels() -> None:
     assert shape.level_of("circle") is None
     assert shape.level_of(2.0) == 1
     assert FactorEntry("one", "ordinal", 1, 0.0, 0.0).level_of(0.0) == 0
-    assert DATA["dsprites"].factor("size") is None
+    assert DSPRITES.factor("size") is None
 
 
 @pytest.mark.parametrize(

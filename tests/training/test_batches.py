@@ -10,8 +10,8 @@ import torch
 
 from causalvae.data.dataset import open_dataset
 from causalvae.data.factors import Factor, FactorSpace, FloatArray, Rows
+from causalvae.data.kinds.dsprites import DspritesData
 from causalvae.errors import CausalVAEError
-from causalvae.spec.data_section import DspritesData
 from causalvae.training import batches
 from causalvae.training.batches import Batches, is_held_out, share_to_hold_out, size_for_estimates
 

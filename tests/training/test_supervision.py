@@ -11,9 +11,9 @@ import torch
 from pydantic import ValidationError
 
 from causalvae.data.dataset import open_dataset
+from causalvae.data.kinds.dsprites import DspritesData
 from causalvae.errors import CausalVAEError
 from causalvae.models.vae import Posterior
-from causalvae.spec.data_section import DspritesData
 from causalvae.spec.training import Supervision
 from causalvae.training.batches import is_held_out
 from causalvae.training.loop import train

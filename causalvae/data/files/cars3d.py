@@ -14,7 +14,7 @@ from causalvae.data.factors import Factor, FactorSpace, IntArray
 from causalvae.data.files.labelled import GridSamples, space_of
 from causalvae.data.files.pixels import Bytes, PictureInputs, shrink, spool
 from causalvae.data.files.refusals import absent, misshapen
-from causalvae.spec.official_factors import CARS3D
+from causalvae.data.official_factors import CARS3D
 
 _ELEVATIONS: Final = 4
 _AZIMUTHS: Final = 24

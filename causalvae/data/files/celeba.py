@@ -17,7 +17,7 @@ from causalvae.data.files.labelled import ObservedSamples, space_of
 from causalvae.data.files.picture_file import open_picture
 from causalvae.data.files.pixels import Bytes, MadePictures, PictureInputs
 from causalvae.data.files.refusals import absent, misshapen
-from causalvae.spec.official_factors import CELEBA, CELEBA_ATTRIBUTES
+from causalvae.data.official_factors import CELEBA, CELEBA_ATTRIBUTES
 
 Part = Literal["all", "train", "valid", "test"]
 

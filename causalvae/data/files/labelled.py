@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from causalvae.data.factors import Factor, FactorSpace, FloatArray, IntArray, Rows
+from causalvae.data.files.opening import Reopened
 from causalvae.data.grid import Grid
 from causalvae.data.others import Others
 from causalvae.errors import CausalVAEError
@@ -39,7 +40,7 @@ class Inputs(Protocol):
         ...
 
 
-class FileSamples:
+class FileSamples(Reopened):
     """What data sets of files share.
 
     Parameters
@@ -62,11 +63,6 @@ class FileSamples:
         self.files: Sequence[str] = ()
         self.input_shape: tuple[int, ...] = source.input_shape
         self.columns: Columns | None = source.columns
-        self.reopened_by: tuple[Callable[..., Any], tuple[Any, ...]] | None = None
-
-    def __reduce__(self) -> str | tuple[Any, ...]:
-        # In another process the files are opened anew: what is mapped from disk would be copied as a whole.
-        return super().__reduce__() if self.reopened_by is None else self.reopened_by
 
     def truth(self, rows: Rows) -> dict[str, FloatArray]:
         """Nothing: what readouts should find is in no file."""

@@ -15,7 +15,6 @@ intensity's log-odds move by 2 (t' - t), and the image is the sample's own with 
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -26,12 +25,13 @@ import numpy.typing as npt
 from causalvae.data.factors import FactorSpace, FloatArray, IntArray, Rows
 from causalvae.data.files.binary import idx_layout, map_file
 from causalvae.data.files.labelled import space_of
+from causalvae.data.files.opening import Reopened
 from causalvae.data.files.refusals import absent, misshapen
 from causalvae.data.files.strokes import brightness, restroke
+from causalvae.data.official_factors import MORPHOMNIST
 from causalvae.data.others import Others, recomputed
 from causalvae.errors import CausalVAEError
 from causalvae.spec.columns import Columns
-from causalvae.spec.official_factors import MORPHOMNIST
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -171,7 +171,7 @@ def _read_table(path: Path, n: int) -> tuple[FloatArray, FloatArray]:
     return thickness, intensity
 
 
-class MorphoMnistDataset:
+class MorphoMnistDataset(Reopened):
     """MorphoMNIST from its files, with counterfactuals by its structural model.
 
     - do(thickness) moves the outline of the sample's own strokes (`causalvae.data.files.strokes.restroke`); with
@@ -204,10 +204,6 @@ class MorphoMnistDataset:
         self._folder, self._part = folder, part
         self._rim = (size - SIDE) // 2
         self.input_shape: tuple[int, ...] = (1, size, size)
-        self.reopened_by: tuple[Callable[..., Any], tuple[Any, ...]] | None = None
-
-    def __reduce__(self) -> str | tuple[Any, ...]:
-        return super().__reduce__() if self.reopened_by is None else self.reopened_by
 
     @property
     def size(self) -> int | None:

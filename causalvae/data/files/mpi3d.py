@@ -10,7 +10,7 @@ from causalvae.data.files.binary import map_member
 from causalvae.data.files.labelled import GridSamples, space_of
 from causalvae.data.files.pixels import ArrayPictures, PictureInputs
 from causalvae.data.files.refusals import absent, misshapen
-from causalvae.spec.official_factors import mpi3d_factors
+from causalvae.data.official_factors import mpi3d_factors
 
 Variant = Literal["toy", "realistic", "real", "complex"]
 

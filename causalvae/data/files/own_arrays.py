@@ -17,10 +17,11 @@ from causalvae.data.files.own_factors import open_own, read_array, read_names
 from causalvae.data.files.refusals import absent, misshapen, no_such
 from causalvae.errors import CausalVAEError
 from causalvae.spec.columns import Columns
-from causalvae.spec.file_section import NpzData
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from causalvae.data.kinds.npz import NpzData
 
 _WHAT: Final = "an npz"
 _REMEDY: Final = "Give data.path a file that numpy.savez wrote: numbers in the inputs, one sample a row."

@@ -14,10 +14,11 @@ from causalvae.data.files.picture_file import FORMATS, PictureForm, open_picture
 from causalvae.data.files.refusals import absent, misshapen
 from causalvae.data.files.text_table import open_table
 from causalvae.spec.columns import Columns
-from causalvae.spec.file_section import ImagesData
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from causalvae.data.kinds.images import ImagesData
 
 _REMEDY: Final = f"Give data.path a folder with images: {', '.join(FORMATS)}."
 # Headers are checked before a run begins, a tenth of a millisecond each; those of further files when they are read.

@@ -17,10 +17,11 @@ from causalvae.data.files.refusals import no_such
 from causalvae.data.files.text_table import TextTable, open_table
 from causalvae.errors import CausalVAEError
 from causalvae.spec.columns import Columns
-from causalvae.spec.file_section import CsvData
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from causalvae.data.kinds.csv import CsvData
 
 
 class TableInputs:

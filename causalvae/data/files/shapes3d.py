@@ -11,7 +11,7 @@ from causalvae.data.factors import Factor, FactorSpace
 from causalvae.data.files.labelled import GridSamples, rank_levels, rows_of_grid
 from causalvae.data.files.pixels import ArrayPictures, Hdf5File, PictureInputs
 from causalvae.data.files.refusals import absent
-from causalvae.spec.official_factors import SHAPES3D
+from causalvae.data.official_factors import SHAPES3D
 
 _WHAT = "3D Shapes"
 _REMEDY = "Give data.path 3dshapes.h5 as published."

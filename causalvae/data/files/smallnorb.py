@@ -18,7 +18,7 @@ from causalvae.data.files.binary import map_file, norb_layout
 from causalvae.data.files.labelled import GridSamples, rows_of_grid, space_of
 from causalvae.data.files.pixels import Bytes, MadePictures, PictureInputs, shrink
 from causalvae.data.files.refusals import absent, misshapen
-from causalvae.spec.official_factors import smallnorb_factors
+from causalvae.data.official_factors import smallnorb_factors
 
 Part = Literal["both", "training", "testing"]
 

@@ -8,9 +8,9 @@ import numpy as np
 
 from causalvae.data.factors import Factor, FactorSpace, FloatArray, IntArray, Rows
 from causalvae.data.others import Others
+from causalvae.data.systems.names import SECTORS
 from causalvae.data.systems.spin_chain import Chain, solve_chain
 from causalvae.spec.columns import Columns
-from causalvae.spec.system_section import SECTORS
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -15,9 +15,9 @@ import numpy as np
 
 from causalvae.data.factors import Factor, FactorSpace, FloatArray, IntArray, Rows
 from causalvae.data.others import Others
+from causalvae.data.systems.names import LOUDNESSES, MICROPHONES, SOURCES
 from causalvae.errors import CausalVAEError
 from causalvae.spec.columns import Columns
-from causalvae.spec.system_section import LOUDNESSES, MICROPHONES, SOURCES
 
 if TYPE_CHECKING:
     from torch import Tensor

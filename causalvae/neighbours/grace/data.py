@@ -8,11 +8,12 @@ import numpy as np
 import numpy.typing as npt
 
 from causalvae.data.factors import Factor, FactorSpace, FloatArray, Rows
+from causalvae.data.kinds.perturbations import PerturbationsData
 from causalvae.data.others import Others, recomputed
 from causalvae.errors import CausalVAEError
 from causalvae.neighbours.grace.simulation import World, WorldShape, build_world
 from causalvae.spec.columns import Columns
-from causalvae.spec.perturbations import PROGRAMME_RANGE, PerturbationsData
+from causalvae.spec.perturbations import PROGRAMME_RANGE
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -16,13 +16,14 @@ from typing import Any
 import numpy as np
 import torch
 
+from causalvae.data.kinds.perturbations import PerturbationsData
 from causalvae.neighbours.grace.assessment import assess
 from causalvae.neighbours.grace.data import PerturbationDataset, shape_of
 from causalvae.neighbours.grace.recovery import best_relabelling, match_counts, random_graphs, relabel, score_edges
 from causalvae.neighbours.grace.screen import draw_screen
 from causalvae.neighbours.grace.training import train_grace
 from causalvae.neighbours.grace.warm_start import measure_reach
-from causalvae.spec.perturbations import CausalDiscrepancyObjective, PerturbationsData
+from causalvae.spec.perturbations import CausalDiscrepancyObjective
 from causalvae.spec.training import TrainSpec
 
 SEEDS = (0, 1, 2)

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from causalvae.data.kinds.perturbations import PerturbationsData
 from causalvae.files import make_folder
 from causalvae.models.vae import VAE
 from causalvae.neighbours.grace.data import PerturbationDataset, shape_of
@@ -15,7 +16,7 @@ from causalvae.neighbours.grace.network import causal_layer_of, grace_vae
 from causalvae.neighbours.grace.screen import draw_screen, draw_test_cells
 from causalvae.neighbours.grace.simulation import CONTROL, World
 from causalvae.neighbours.grace.state import GraceState
-from causalvae.spec.perturbations import CausalDiscrepancyObjective, PerturbationsData
+from causalvae.spec.perturbations import CausalDiscrepancyObjective
 from causalvae.spec.training import TrainSpec
 from causalvae.training.carries import measure_carries
 from causalvae.training.checkpoints import describe_data, read_checkpoint

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from causalvae.data.factors import FloatArray
-from causalvae.data.systems import MixturesDataset
+from causalvae.data.systems.mixtures import MixturesDataset
 from causalvae.models.vae import VAE
 from causalvae.neighbours.half_avae.recovery import Recovery, measure_recovery
 from causalvae.neighbours.half_avae.training import fit_half, recordings_of

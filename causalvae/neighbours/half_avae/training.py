@@ -7,13 +7,14 @@ from pathlib import Path
 
 import torch
 
-from causalvae.data.systems import MixturesDataset
+from causalvae.data.kinds.mixtures import MixturesData
+from causalvae.data.systems.mixtures import MixturesDataset
 from causalvae.errors import CausalVAEError
 from causalvae.files import make_folder
 from causalvae.models.architectures import build_described
 from causalvae.models.vae import VAE
 from causalvae.neighbours.half_avae.state import HalfState
-from causalvae.spec.system_section import HalfAvaeObjective, MixturesData
+from causalvae.spec.system_section import HalfAvaeObjective
 from causalvae.spec.training import TrainSpec
 from causalvae.training.carries import measure_carries
 from causalvae.training.checkpoints import describe_data, read_checkpoint

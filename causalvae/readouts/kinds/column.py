@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from causalvae.spec.columns import Columns
 from causalvae.spec.diagnostics import Finding, Path, list_choices, nearest, show_text
@@ -17,9 +17,18 @@ if TYPE_CHECKING:
     from causalvae.readouts.features import Readout
 
 
+def or_name_alone(schema: dict[str, Any]) -> None:
+    """Say in the JSON Schema that ``readout: {column: NAME}`` is enough."""
+    keys = schema["properties"]
+    name = next(arm for arm in keys["column"]["anyOf"] if arm.get("type") == "string")
+    short = {"type": "object", "properties": {"column": name}, "required": ["column"], "additionalProperties": False}
+    keys["readout"] = {"title": keys["readout"].pop("title"), "anyOf": [short, keys["readout"]]}
+
+
 class ColumnReadout(ReadoutSection):
     """A column of a table, or the mean of several."""
 
+    model_config = ConfigDict(json_schema_extra=or_name_alone)
     kind: ClassVar[str] = "column"
     of: ClassVar[Measured] = "table"
 

@@ -11,8 +11,8 @@ import pytest
 
 from causalvae.data.dataset import open_dataset
 from causalvae.data.files import binary
+from causalvae.data.kinds.npz import NpzData
 from causalvae.errors import CausalVAEError
-from causalvae.spec.data_section import NpzData
 
 INPUTS = np.random.default_rng(0).normal(size=(6, 4))
 

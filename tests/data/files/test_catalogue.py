@@ -6,8 +6,7 @@ import math
 
 import pytest
 
-from causalvae.spec.catalogue import known_data
-from causalvae.spec.data_section import DATA_SOURCES
+from causalvae.spec.data_section import DATA
 
 SECTIONS = [
     ({"source": "shapes3d"}, (10, 10, 10, 8, 4, 15), 480_000),
@@ -22,7 +21,7 @@ SECTIONS = [
 
 @pytest.mark.parametrize(("keys", "sizes", "images"), SECTIONS, ids=lambda value: str(value)[:40])
 def test_sizes_are_those_that_were_published(keys, sizes, images):
-    known = known_data(DATA_SOURCES[keys["source"]].model_validate({"path": "somewhere", **keys}))
+    known = DATA.get(keys["source"]).model_validate({"path": "somewhere", **keys}).facts()
     assert known is not None
     assert tuple(factor.levels for factor in known.factors) == sizes
     if images is not None:
@@ -35,7 +34,7 @@ def test_sizes_are_those_that_were_published(keys, sizes, images):
 
 
 def test_where_only_the_file_tells_the_values_any_number_may_be_one():
-    known = known_data(DATA_SOURCES["shapes3d"].model_validate({"source": "shapes3d", "path": "3dshapes.h5"}))
+    known = DATA.get("shapes3d").model_validate({"source": "shapes3d", "path": "3dshapes.h5"}).facts()
     assert known is not None
     scale, shape = known.factor("scale"), known.factor("shape")
     assert scale is not None
@@ -47,4 +46,4 @@ def test_where_only_the_file_tells_the_values_any_number_may_be_one():
 
 @pytest.mark.parametrize("source", ["csv", "npz", "images"])
 def test_of_the_users_own_data_nothing_is_known(source):
-    assert known_data(DATA_SOURCES[source].model_validate({"source": source, "path": "mine"})) is None
+    assert DATA.get(source).model_validate({"source": source, "path": "mine"}).facts() is None

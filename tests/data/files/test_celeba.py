@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 from causalvae.data.files.celeba import open_celeba
+from causalvae.data.official_factors import CELEBA_ATTRIBUTES
 from causalvae.data.pairs import draw_pairs
 from causalvae.errors import CausalVAEError
-from causalvae.spec.official_factors import CELEBA_ATTRIBUTES
 
 N = 6
 FLAGS = np.where(np.random.default_rng(0).random((N, 40)) < 0.5, -1, 1)

@@ -19,11 +19,10 @@ from causalvae.data.files.morphomnist import (
     propagate_thickness,
 )
 from causalvae.data.files.strokes import brightness, restroke
+from causalvae.data.kinds.morphomnist import MorphoMnistData
 from causalvae.data.pairs import draw_pairs
 from causalvae.errors import CausalVAEError
 from causalvae.readouts.strokes import intensity, thickness
-from causalvae.spec.catalogue import known_data
-from causalvae.spec.data_section import MorphoMnistData
 from tests.data.files.writing import idx_bytes, write_bytes
 
 
@@ -231,7 +230,7 @@ def test_files_are_found_plain_or_packed_and_opened_anew_elsewhere(tmp_path, pac
     again = pickle.loads(pickle.dumps(dataset))
     assert torch.equal(again.inputs(rows), images)
     assert dataset.size == 20
-    known = known_data(section)
+    known = section.facts()
     assert known is not None
     assert known.structural
     assert known.input_shape == dataset.input_shape

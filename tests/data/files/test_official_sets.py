@@ -16,8 +16,8 @@ from causalvae.data.files.labelled import space_of
 from causalvae.data.files.mpi3d import open_mpi3d
 from causalvae.data.files.shapes3d import open_shapes3d
 from causalvae.data.files.smallnorb import open_smallnorb
+from causalvae.data.official_factors import mpi3d_factors, smallnorb_factors
 from causalvae.errors import CausalVAEError
-from causalvae.spec.official_factors import mpi3d_factors, smallnorb_factors
 from tests.data.files.writing import norb_bytes, pictures, write_bytes
 
 h5py = pytest.importorskip("h5py")

@@ -12,9 +12,11 @@ import torch
 from PIL import Image
 
 from causalvae.data.dataset import open_dataset
+from causalvae.data.kinds.csv import CsvData
+from causalvae.data.kinds.images import ImagesData
+from causalvae.data.kinds.npz import NpzData
 from causalvae.data.pairs import draw_pairs, draw_swaps
 from causalvae.errors import CausalVAEError
-from causalvae.spec.data_section import CsvData, ImagesData, NpzData
 
 GRID = [(dose, cell) for dose, cell in product((0.5, 1.25, 4.0), ("a", "b"))]
 CSV = "\n".join(

@@ -14,8 +14,8 @@ from PIL import Image
 
 from causalvae.data.dataset import open_dataset
 from causalvae.data.files.picture_file import PictureForm, read_picture
+from causalvae.data.kinds.images import ImagesData
 from causalvae.errors import CausalVAEError
-from causalvae.spec.data_section import ImagesData
 
 GREY = PictureForm(8, colour=False)
 COLOUR = PictureForm(8)

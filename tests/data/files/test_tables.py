@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 
 from causalvae.data.dataset import open_dataset
+from causalvae.data.kinds.csv import CsvData
 from causalvae.errors import CausalVAEError
-from causalvae.spec.data_section import CsvData
 
 CASE = Path(__file__).resolve().parents[3].parent / "shared" / "cases" / "data" / "pandas_index.csv"
 

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from causalvae.spec.diagnostics import Finding, Path, list_choices, nearest
+from causalvae.spec.entries import FactorEntry
 from causalvae.spec.scm_compile import compile_variables
-from causalvae.spec.scm_section import PendulumData, ScmData, VariableSection
+from causalvae.spec.scm_section import VariableSection
 from causalvae.spec.structural import Mechanism, StructuralModel
 from causalvae.spec.worlds import WORLDS, WorldVariable, shown_by
+
+if TYPE_CHECKING:
+    from causalvae.data.kinds.scm import ScmData
 
 _PATH: Path = ("data", "variables")
 _SLACK = 1e-9
@@ -18,7 +22,7 @@ _SLACK = 1e-9
 
 def check_scm(section: ScmData) -> list[Finding]:
     """Findings on a data section: CV083 to CV085 on its equations, CV086 on what its world cannot show."""
-    model, findings = compile_section(section)
+    model, findings = compile_model(section.variables)
     if model is None:
         return list(findings)
     if section.world == "table":
@@ -32,9 +36,25 @@ def _compiled(held: _Held) -> tuple[StructuralModel | None, tuple[Finding, ...]]
     return model, tuple(findings)
 
 
-def compile_section(section: ScmData | PendulumData) -> tuple[StructuralModel | None, tuple[Finding, ...]]:
-    """The structural model of a section, or None and what is wrong with it; kept for its several callers."""
-    return _compiled(_Held(section.variables))
+def compile_model(
+    variables: Mapping[str, VariableSection],
+) -> tuple[StructuralModel | None, tuple[Finding, ...]]:
+    """The structural model of variables, or None and what is wrong with it; kept for its several callers."""
+    return _compiled(_Held(variables))
+
+
+def structural_factors(variables: Mapping[str, VariableSection]) -> tuple[FactorEntry, ...] | None:
+    """The variables as factors; None where their model does not hang together."""
+    model, _ = compile_model(variables)
+    return None if model is None else tuple(_factor(item, model.ranges[item.name]) for item in model.mechanisms)
+
+
+def _factor(mechanism: Mechanism, bounds: tuple[float, float]) -> FactorEntry:
+    if not mechanism.values:
+        return FactorEntry(mechanism.name, "continuous", 0, *bounds)
+    kind: Literal["categorical", "ordinal"] = "categorical" if mechanism.labels else "ordinal"
+    low, high = mechanism.values[0], mechanism.values[-1]
+    return FactorEntry(mechanism.name, kind, len(mechanism.values), low, high, mechanism.labels, mechanism.values)
 
 
 class _Held:

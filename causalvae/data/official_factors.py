@@ -6,17 +6,9 @@ A test holds them against the sources themselves.
 from __future__ import annotations
 
 import math
-from typing import Any, Final
+from typing import Final
 
-from causalvae.spec.entries import DataEntry, FactorEntry
-from causalvae.spec.file_section import (
-    Cars3dData,
-    CelebaData,
-    MorphoMnistData,
-    Mpi3dData,
-    Shapes3dData,
-    SmallNorbData,
-)
+from causalvae.spec.entries import FactorEntry
 
 CELEBA_ATTRIBUTES: Final = (
     *("5_o_Clock_Shadow", "Arched_Eyebrows", "Attractive", "Bags_Under_Eyes", "Bald", "Bangs", "Big_Lips", "Big_Nose"),
@@ -101,21 +93,3 @@ CELEBA: Final = tuple(
     FactorEntry(celeba_factor(attribute), "categorical", 2, -1.0, 1.0, ("no", "yes"), settable=False)
     for attribute in CELEBA_ATTRIBUTES
 )
-
-
-def official_entry(section: Any) -> DataEntry | None:
-    """What is known of an official data set in files; None for every other section."""
-    match section:
-        case MorphoMnistData(size=size):
-            return DataEntry(MORPHOMNIST, structural=True, input_shape=(1, size, size))
-        case Shapes3dData():
-            return DataEntry(SHAPES3D, input_shape=(3, 64, 64))
-        case Mpi3dData(variant=variant):
-            return DataEntry(mpi3d_factors(variant), input_shape=(3, 64, 64))
-        case SmallNorbData(part=part, size=size):
-            return DataEntry(smallnorb_factors(part), input_shape=(1, size, size))
-        case Cars3dData(size=size):
-            return DataEntry(CARS3D, input_shape=(3, size, size))
-        case CelebaData(size=size):
-            return DataEntry(CELEBA, input_shape=(3, size, size))
-    return None

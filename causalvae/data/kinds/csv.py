@@ -1,0 +1,61 @@
+"""A table of the user's own in a text file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from pydantic import Field
+
+from causalvae.spec.diagnostics import Finding, show_text
+from causalvae.spec.file_section import Column, FilePath, OwnData, Scale, TableFormat, scale_findings
+from causalvae.spec.places import PlaceKind, locate
+
+if TYPE_CHECKING:
+    from causalvae.data.dataset import Dataset
+
+
+class CsvData(OwnData, TableFormat):
+    """A table of the user's own: one sample a row, inputs and factors in columns with names."""
+
+    kind: ClassVar[str] = "csv"
+    PLACES: ClassVar[dict[str, PlaceKind]] = {"path": "file"}
+
+    source: Literal["csv"]
+    path: FilePath = Field(description="The file, relative to the spec file; a first line names the columns.")
+    inputs: tuple[Column, ...] = Field(
+        default=("*",),
+        min_length=1,
+        description="Names of columns, or patterns such as `gene_*`; columns of factors are left out of patterns.",
+    )
+    scale: Scale = Field(
+        default="found",
+        description=(
+            "found: each column's least and greatest value become 0 and 1; [LOW, HIGH]: these do, in all columns; "
+            "none: as they are."
+        ),
+    )
+
+    def findings(self) -> list[Finding]:
+        """Inputs that are factors as well, and what its format says."""
+        columns = {self.column_of(name): name for name in self.factors}
+        return [
+            *self.format_findings(),
+            *(
+                Finding(
+                    "CV088",
+                    ("data", "inputs", index),
+                    f"the column {show_text(column)} is the factor '{columns[column]}' as well",
+                    "A network that sees a factor need not find it: delete the column from one of the two.",
+                )
+                for index, column in enumerate(self.inputs)
+                if column in columns
+            ),
+            *scale_findings(self.scale),
+        ]
+
+    def open(self, folder: Path) -> Dataset:
+        """The data set."""
+        from causalvae.data.files.own_table import open_csv
+
+        return open_csv(self, locate(folder, self.path))

@@ -1,0 +1,45 @@
+"""dSprites, drawn by this package or read from the official file."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from pydantic import Field
+
+from causalvae.spec.data_section import DataSection
+from causalvae.spec.entries import DataEntry, FactorEntry
+from causalvae.spec.places import PlaceKind, locate
+
+if TYPE_CHECKING:
+    from causalvae.data.dataset import Dataset
+
+
+class DspritesData(DataSection):
+    """dSprites: drawn by this package, or read from the official npz or hdf5 where `path` names it."""
+
+    kind: ClassVar[str] = "dsprites"
+    PLACES: ClassVar[dict[str, PlaceKind]] = {"path": "file"}
+
+    source: Literal["dsprites"]
+    path: str | None = Field(default=None, description="The official npz or hdf5, relative to the spec file.")
+
+    def facts(self) -> DataEntry:
+        """What is known before the data are opened."""
+        return DataEntry(
+            (
+                FactorEntry("shape", "categorical", 3, 1.0, 3.0, ("square", "ellipse", "heart")),
+                FactorEntry("scale", "ordinal", 6, 0.5, 1.0),
+                FactorEntry("orientation", "cyclic", 40, 0.0, 2 * math.pi),
+                FactorEntry("x", "ordinal", 32, 0.0, 1.0),
+                FactorEntry("y", "ordinal", 32, 0.0, 1.0),
+            ),
+            input_shape=(1, 64, 64),
+        )
+
+    def open(self, folder: Path) -> Dataset:
+        """The data set."""
+        from causalvae.data.dataset import DspritesDataset, OfficialDspritesDataset
+
+        return DspritesDataset() if self.path is None else OfficialDspritesDataset(locate(folder, self.path))

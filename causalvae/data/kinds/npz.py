@@ -1,0 +1,54 @@
+"""Arrays of the user's own in an npz file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from pydantic import Field
+
+from causalvae.spec.diagnostics import Finding
+from causalvae.spec.file_section import Column, FilePath, OwnData, Scale, scale_findings
+from causalvae.spec.places import PlaceKind, locate
+
+if TYPE_CHECKING:
+    from causalvae.data.dataset import Dataset
+
+
+class NpzData(OwnData):
+    """Arrays of the user's own in an npz file: inputs with one sample a row, and one array a factor."""
+
+    kind: ClassVar[str] = "npz"
+    PLACES: ClassVar[dict[str, PlaceKind]] = {"path": "file"}
+
+    source: Literal["npz"]
+    path: FilePath = Field(description="The file, relative to the spec file; arrays of Python objects are not read.")
+    inputs: Column = Field(default="inputs", description="Name of the array of inputs.")
+    names: Column | None = Field(
+        default=None,
+        description="Name of the array with the names of the inputs' columns; 0, 1, 2, ... where left out.",
+    )
+    layout: Literal["auto", "as_stored", "channels_last"] = Field(
+        default="auto",
+        description=(
+            "as_stored: an input has the shape that it is stored with; channels_last: its last axis becomes its "
+            "first; auto: images of two axes get a channel, images of 1, 3 or 4 channels in the last axis are turned."
+        ),
+    )
+    scale: Scale = Field(
+        default="found",
+        description=(
+            "found: bytes are divided by 255, of other numbers the least and greatest of the array become 0 and 1; "
+            "[LOW, HIGH]: these do; none: as they are."
+        ),
+    )
+
+    def findings(self) -> list[Finding]:
+        """A scale without extent."""
+        return scale_findings(self.scale)
+
+    def open(self, folder: Path) -> Dataset:
+        """The data set."""
+        from causalvae.data.files.own_arrays import open_npz
+
+        return open_npz(self, locate(folder, self.path))
