@@ -16,11 +16,12 @@ from benchmarks.workload import SweptSite, Workload
 from causalvae.engine.runner import PlanRunner
 from causalvae.engine.shards import ShardInputs, ShardResult, shard_bounds
 from causalvae.plan.compile import compile_spec
+from causalvae.plan.owner import Owner
 from causalvae.plan.passes import PASSES
 from causalvae.plan.types import Arm, Plan, Side
 
 COHORT = "resize"
-SWEEP = "intervention:sweep"
+SWEEP = Owner.intervention("sweep")
 
 
 @dataclass(frozen=True)

@@ -44,6 +44,7 @@ from causalvae.models.card import Carries
 from causalvae.models.loading import randomise
 from causalvae.outcome import RunOutcome, load_run
 from causalvae.plan.compile import compile_spec
+from causalvae.plan.owner import Owner
 from causalvae.plan.resolve import Resolver
 from causalvae.plan.restrict import restrict
 from causalvae.plan.types import Cohort, Plan, Role
@@ -247,7 +248,7 @@ def _check_trust(spec: Spec) -> None:
 def _execute_randomised(session: Session, plan: Plan, runs: Path) -> Measurements | None:
     """The hypotheses' circuits and the latent perturbations on a randomly initialised copy of the network."""
     spec = session.spec
-    owners = (*(f"hypothesis:{hypothesis.name}" for hypothesis in spec.hypotheses), *perturbed_owners(plan))
+    owners = (*(Owner.hypothesis(hypothesis.name) for hypothesis in spec.hypotheses), *perturbed_owners(plan))
     if not spec.execution.controls or not owners:
         return None
     model = randomise(session.model, spec.execution.seed)
@@ -459,7 +460,16 @@ def train_network(
 ) -> TrainOutcome:
     """Train as a spec says, as `train`; relative paths of its data start at `base`."""
     folder, base = Path(folder), Path(base)
-    result = (spec.objective.trainer() or _train)(spec, folder, on_progress, base=base)
+    if spec.model.architecture == "grace":
+        from causalvae.neighbours.grace.training import train_grace
+
+        result = train_grace(spec, folder, on_progress)
+    elif spec.model.architecture == "encoder_free":
+        from causalvae.neighbours.half_avae.training import train_half
+
+        result = train_half(spec, folder, on_progress)
+    else:
+        result = _train(spec, folder, on_progress, base=base)
     weights = _write_weights(result, folder, spec.name)
     return TrainOutcome(result.reconstruction, result.kl, result.carries, result.seconds, weights)
 

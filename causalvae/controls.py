@@ -13,6 +13,7 @@ from causalvae.effects.outcomes import IMAGE, is_moved, use_at
 from causalvae.effects.scale import Scale
 from causalvae.engine.measurements import Measurements
 from causalvae.models.check import LoadCheck
+from causalvae.plan.owner import Owner
 from causalvae.plan.types import Role
 from causalvae.readouts.types import ReadoutCheck
 from causalvae.results import ControlCheck, LatentSummary
@@ -84,7 +85,7 @@ def control_checks(study: Study, copy: Study | None, check: LoadCheck) -> tuple[
 
 def _changes(hypothesis: Hypothesis, measured: Study, scale: Scale) -> tuple[Changes, tuple[str, str], int]:
     """Changes of the hypothesis' outcome in `measured`, in units of `scale`, the clean arms, the pairs."""
-    owner, outcome, outcomes = f"hypothesis:{hypothesis.name}", hypothesis.outcome, measured.outcomes
+    owner, outcome, outcomes = Owner.hypothesis(hypothesis.name), hypothesis.outcome, measured.outcomes
     base, counterfactual = (use_at(measured.plan, owner, role).arm for role in ("base", "counterfactual"))
     changes = changes_of(
         outcomes, base, counterfactual, outcome, scale.periods.get(outcome), scale.vectors.get(outcome)
@@ -127,13 +128,13 @@ def _random_share(hypothesis: Hypothesis, study: Study, copy: Study) -> ControlC
         "necessity": hypothesis.expect.necessity,
     }
     least = {role: bound for role, bound in claimed.items() if bound is not None and bound.at_least is not None}
-    if not least or not copy.plan.uses_of(f"hypothesis:{hypothesis.name}", "sufficiency"):
+    if not least or not copy.plan.uses_of(Owner.hypothesis(hypothesis.name), "sufficiency"):
         return None
     changes, (base, counterfactual), pairs = _changes(hypothesis, copy, study.scale)
     total = changes.total(pairs)
     shares, met = {}, []
     for role, bound in least.items():
-        arm = use_at(copy.plan, f"hypothesis:{hypothesis.name}", role).arm
+        arm = use_at(copy.plan, Owner.hypothesis(hypothesis.name), role).arm
         part = changes.between((arm,), base, pairs)[0]
         if role == "necessity":
             part = -changes.between((arm,), counterfactual, pairs)[0]

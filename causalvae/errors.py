@@ -21,20 +21,20 @@ class CausalVAEError(Exception):
         What is wrong, in one sentence.
     remedy : str
         What the user can do about it, in one sentence.
-    place : str, optional
-        Where: a spec field, a file, a component.
+    place : object, optional
+        Where: a spec field, a file, a component, who asked for a run; its text is kept.
     """
 
     exit_code = 3
 
-    def __init__(self, code: str, message: str, remedy: str, place: str | None = None) -> None:
+    def __init__(self, code: str, message: str, remedy: str, place: object = None) -> None:
         # Names in specs, files and data may contain characters that a terminal obeys or that reorder a line.
         message, remedy = visible(message), visible(remedy)
         super().__init__(message)
         self.code = code
         self.message = message
         self.remedy = remedy
-        self.place = None if place is None else visible(place)
+        self.place = None if place is None else visible(str(place))
 
     def __reduce__(self) -> tuple[Any, ...]:
         # An exception is otherwise pickled as its class and its message, and called with these alone: it could not be

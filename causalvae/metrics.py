@@ -5,6 +5,7 @@ from __future__ import annotations
 from causalvae.effects.metrics import Metrics, measure_metrics
 from causalvae.effects.study import Study
 from causalvae.oracle import measure_factors
+from causalvae.plan.owner import Owner
 from causalvae.plan.types import OUTPUT, Plan
 from causalvae.session import Session
 
@@ -12,9 +13,10 @@ from causalvae.session import Session
 _MOST_ARMS = 1024
 
 
-def perturbed_owners(plan: Plan) -> tuple[str, ...]:
+def perturbed_owners(plan: Plan) -> tuple[Owner, ...]:
     """The latent perturbations whose arms a randomly initialised copy runs too."""
-    counts = {owner: len(plan.uses_of(owner, "perturbation")) for owner in plan.compared}
+    owners = map(Owner.intervention, plan.compared)
+    counts = {owner: len(plan.uses_of(owner, "perturbation")) for owner in owners}
     return tuple(owner for owner, count in counts.items() if 0 < count <= _MOST_ARMS)
 
 

@@ -18,6 +18,8 @@ from causalvae.effects.metric_rows import MetricFacts
 from causalvae.effects.modularity import graph_modularity
 from causalvae.effects.outcomes import difference, varies
 from causalvae.effects.units import OutputChanges, classify_units
+from causalvae.plan.owner import Owner
+from causalvae.plan.targets import DataFactor
 from causalvae.readouts import measure
 from causalvae.session import Session
 from causalvae.spec.whole_output import WholeOutput
@@ -74,7 +76,14 @@ def measure_factors(session: Session, pairs: int = ORACLE_PAIRS) -> MetricFacts 
         lengths[row] = moved.norm(dim=1).numpy()
         spreads[row] = torch.special.entr(moved / moved.sum(1, keepdim=True)).sum(1).numpy()
     matrix = EffectMatrix(
-        "oracle", "", "factors", "", tuple(factors), ("unit",) * len(factors), tuple(names[k] for k in kept), squares
+        Owner("control", "oracle"),
+        "",
+        "factors",
+        "",
+        tuple(map(DataFactor, factors)),
+        ("unit",) * len(factors),
+        tuple(names[k] for k in kept),
+        squares,
     )
     estimation, graph = spec.estimation, spec.graph
     bootstrap = paired_bootstrap(

@@ -9,8 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from causalvae.alignment.types import PairCheck
 from causalvae.circuits.types import ClaimTest, Verdict
+from causalvae.effects.notes import Note
 from causalvae.effects.types import Estimate, UnitRole
+from causalvae.plan.owner import Owner
+from causalvae.plan.targets import Target
 from causalvae.report.json_report import FILE_NAME, load_results
+from causalvae.report.notes import notes_words
+from causalvae.report.verdict_words import reason
 from causalvae.report.write import FILES
 from causalvae.results import Results
 
@@ -47,8 +52,14 @@ class RunOutcome:
 
     @property
     def verdicts(self) -> pd.DataFrame:
-        """One row for each hypothesis; the columns are the plain fields of `causalvae.circuits.types.Verdict`."""
-        return as_frame(self.results.verdicts, Verdict)
+        """One row for each hypothesis; the columns are the plain fields of `causalvae.circuits.types.Verdict`.
+
+        ``reason`` says in a sentence why it came out so.
+        """
+        frame = as_frame(self.results.verdicts, Verdict)
+        place = list(frame.columns).index("status") + 1
+        frame.insert(place, "reason", [reason(each) for each in self.results.verdicts])
+        return frame
 
     @property
     def tests(self) -> pd.DataFrame:
@@ -94,7 +105,11 @@ def _flat(record: Any, prefix: str = "") -> dict[str, Any]:
     row: dict[str, Any] = {}
     for field in fields(record):
         value = getattr(record, field.name)
-        if is_dataclass(value):
+        if isinstance(value, Owner | Target):
+            row[prefix + field.name] = str(value)
+        elif isinstance(value, tuple) and value and all(isinstance(item, Note) for item in value):
+            row[prefix + field.name] = notes_words(value)
+        elif is_dataclass(value):
             row |= _flat(value, f"{prefix}{field.name}.")
         elif _is_plain(value):
             row[prefix + field.name] = value

@@ -10,6 +10,7 @@ from causalvae.alignment.types import Alignment
 from causalvae.circuits.types import Verdict
 from causalvae.disentanglement.report import ScoreReport
 from causalvae.effects.types import ArrowStrength, CrossCheck, Estimate, MetricRow, Refutation, ScreenSummary, UnitRole
+from causalvae.plan.owner import Owner
 from causalvae.readouts.types import ReadoutCheck
 from causalvae.spec.whole_output import WholeOutput
 
@@ -105,7 +106,7 @@ class GivenEstimate:
 
     Parameters
     ----------
-    owner : str
+    owner : Owner
         Whose interventions use it.
     kind : str
         Kind of the source, such as ``quantile``; ``subspace`` for learned directions.
@@ -113,7 +114,7 @@ class GivenEstimate:
         Samples, or pairs, that it is estimated on; no effect is measured on them.
     """
 
-    owner: str
+    owner: Owner
     kind: str
     samples: int
 

@@ -7,6 +7,7 @@ from causalvae.data.split import SplitRule
 from causalvae.engine.cohorts import draw_cohort
 from causalvae.engine.fitting import FITTED_KINDS, SPLIT_PAIRS, split_of
 from causalvae.engine.statistics import MOMENT_KINDS, OBSERVED_KINDS
+from causalvae.plan.owner import Owner
 from causalvae.plan.relays import with_inner
 from causalvae.plan.types import OBSERVED, Arm, Cohort, Plan
 from causalvae.results import GivenEstimate, SampleFacts, SampleUse
@@ -27,7 +28,7 @@ def find_samples(session: Session, plan: Plan) -> SampleFacts:
 def _given(dataset: Dataset, plan: Plan) -> tuple[GivenEstimate, ...]:
     arms = {arm.id: arm for arm in plan.arms}
     counts: dict[tuple[str, str, int], int] = {}
-    found: dict[tuple[str, str, str], GivenEstimate] = {}
+    found: dict[tuple[Owner, str, str], GivenEstimate] = {}
     for use in plan.uses:
         for kind, cohort, pairs in _needed(plan, arms[use.arm]):
             key = (kind, cohort.name, pairs)

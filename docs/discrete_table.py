@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from causalvae.api import compile_plan, execute, open_session, train_network
+from causalvae.plan.owner import Owner
 from causalvae.spec import load_spec, load_train_spec
 from causalvae.spec.training import TrainSpec
 
@@ -36,7 +37,7 @@ def table(folder: Path, steps: int) -> str:
     found = execute(session, plan, folder / "runs")
     measured: dict[str, tuple[float, float]] = {}
     for intervention in spec.interventions:
-        uses = plan.uses_of(f"intervention:{intervention.name}", "perturbation")
+        uses = plan.uses_of(Owner.intervention(intervention.name), "perturbation")
         squares = np.stack([found.values(use.arm, "image_sq") for use in uses])
         measured[intervention.name] = (float(np.sqrt(squares).mean()), float((squares < UNCHANGED).mean()))
     lines = [

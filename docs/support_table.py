@@ -26,6 +26,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import causalvae
 from causalvae.errors import CausalVAEError
+from causalvae.plan.owner import Owner
 from tests.data.files.test_celeba import write_celeba
 from tests.data.files.test_morphomnist import small_folder
 from tests.data.files.test_own import write_images
@@ -213,7 +214,7 @@ def run_cell(network: Network, data: Data, folder: Path) -> tuple[int, str]:
         path.write_text(text, encoding="utf-8")
         outcome = causalvae.run(path, folder / "runs")
         owners = {estimate.owner for estimate in outcome.results.estimates}
-        wanted = {f"intervention:{name}" for name in ("change", "sweep", "patch", "through")}
+        wanted = {Owner.intervention(name) for name in ("change", "sweep", "patch", "through")}
         done = 4 if wanted <= owners else 3
         if done == 4 and all(report.stat().st_size > 0 for report in outcome.reports.values()):
             done = 5

@@ -58,14 +58,14 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as runs:
         results = causalvae.analyse(session, causalvae.execute(session, plan, runs))
     shares = {
-        (estimate.owner, estimate.component): estimate.value
+        (estimate.owner.name, estimate.component.label): estimate.value
         for estimate in results.estimates
         if estimate.estimand == "mediated_share" and estimate.outcome in OUTCOMES.values()
     }
     print("share of the effect that each latent carries alone")
     print("            " + "".join(f"{factor:>8}" for factor in OUTCOMES))
     for latent in LATENTS:
-        row = [shares[f"intervention:via_{factor}", latent] for factor in OUTCOMES]
+        row = [shares[f"via_{factor}", latent] for factor in OUTCOMES]
         print(f"{latent:<12}" + "".join(f"{share:8.2f}" for share in row))
 
 

@@ -9,6 +9,7 @@ from ruamel.yaml import YAML
 
 import causalvae
 from causalvae.effects.types import Estimate
+from causalvae.plan.owner import Owner
 from causalvae.results import Results
 
 EXAMPLES = Path(__file__).parents[1] / "examples" / "by_hand"
@@ -34,7 +35,9 @@ def bent(tmp_path_factory: pytest.TempPathFactory) -> Results:
 def found(results: Results, owner: str, estimand: str, outcome: str) -> Estimate:
     """The estimate of all mediators together: the first that an owner gives."""
     return next(
-        e for e in results.estimates if (e.owner, e.estimand, e.outcome) == (f"intervention:{owner}", estimand, outcome)
+        e
+        for e in results.estimates
+        if (e.owner, e.estimand, e.outcome) == (Owner.intervention(owner), estimand, outcome)
     )
 
 
@@ -70,10 +73,10 @@ def test_regression_misses_both_routes_where_they_interact_and_is_refused_where_
     results = run_example("interacting", tmp_path, observational=True)
     checks = {(c.owner, c.estimand): c for c in results.cross_checks if c.method == "observational"}
     for estimand, by_hand in (("natural_direct_effect", 1.23), ("natural_indirect_effect", 0.96)):
-        check = checks["intervention:via_noisy", estimand]
+        check = checks[Owner.intervention("via_noisy"), estimand]
         # Place and noise average to their means within what 512 draws allow: 1.8 times 0.31 / sqrt(512) is 0.025.
         assert check.exact == pytest.approx(by_hand, abs=0.08)
         assert check.lower is not None and check.lower > check.exact + 0.2
-        refused = checks["intervention:via_certain", estimand]
+        refused = checks[Owner.intervention("via_certain"), estimand]
         assert refused.value is None and "function of the treatment" in refused.refusal
     assert found(results, "via_noisy", "interaction", "answer").value == pytest.approx(1.08, abs=1e-5)

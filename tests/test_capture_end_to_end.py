@@ -118,6 +118,8 @@ def test_the_report_says_that_hooks_are_used(tmp_path: Path, monkeypatch: pytest
     assert outcome.results.model["captured by"].startswith(SAID["careful"])
     for kind in ("markdown", "html"):
         assert SAID["careful"] in outcome.reports[kind].read_text()
-    share = [e for e in outcome.results.estimates if e.estimand == "mediated_share" and e.owner.endswith("through")]
+    share = [
+        e for e in outcome.results.estimates if e.estimand == "mediated_share" and e.owner.name.endswith("through")
+    ]
     assert share
     assert share[0].value > 0.95

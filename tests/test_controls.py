@@ -9,6 +9,7 @@ from causalvae.controls import control_checks, warn
 from causalvae.effects import open_study
 from causalvae.engine.measurements import Measurements
 from causalvae.models.check import LoadCheck
+from causalvae.plan.owner import Owner
 from causalvae.results import ControlCheck
 from causalvae.spec.whole_output import WholeOutput
 from tests.effects.synthetic import Array, Decode, Network, make_hypothesis, make_spec
@@ -73,7 +74,7 @@ def test_a_random_copy_is_measured_in_the_trained_networks_sd() -> None:
     whole, random = measured(2.0), measured(0.0, decoder=lambda z: {"area": 1e-3 * z[:, 0], "place": z[:, 1]}, seed=1)
     check = checks(whole, random)["random weights: claim"]
     base, other = (
-        random.values(random.plan.uses_of("hypothesis:claim", role)[0].arm, "area")
+        random.values(random.plan.uses_of(Owner.hypothesis("claim"), role)[0].arm, "area")
         for role in ("base", "counterfactual")
     )
     sd = whole.attribute_sd()["area"]

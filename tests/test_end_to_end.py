@@ -68,7 +68,7 @@ def test_demo_finds_what_the_shipped_model_was_built_for(tmp_path: Path) -> None
         {
             (row["estimand"], row["outcome"]): row["value"]
             for row in results["estimates"]
-            if row["owner"] == "intervention:via_scale" and row["estimator"] == estimator
+            if row["owner"]["name"] == "via_scale" and row["estimator"] == estimator
         }
         for estimator in ("exact", "dowhy")
     )

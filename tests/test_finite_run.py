@@ -12,6 +12,7 @@ from PIL import Image
 import causalvae
 from causalvae.api import RunOutcome
 from causalvae.data.split import SplitRule
+from causalvae.plan.owner import Owner
 from causalvae.report.document import build_document
 from causalvae.report.markdown_report import render_markdown
 
@@ -86,7 +87,7 @@ def test_every_n_is_a_number_of_distinct_images(outcome: RunOutcome) -> None:
     assert len(observed) == observed["base_sample"].nunique() == 45
     assert pairs["base_sample"].dtype == np.int64
     counts = {estimate.owner: estimate.n for estimate in outcome.results.estimates}
-    assert counts["intervention:via"] == 22 and counts["intervention:sweep"] == 45
+    assert counts[Owner.intervention("via")] == 22 and counts[Owner.intervention("sweep")] == 45
     facts = {use.cohort: (use.asked, use.used) for use in outcome.results.samples.cohorts}
     assert facts["swap"] == (512, 22)
     assert outcome.results.data["pairs a treatment"] == 22
@@ -110,7 +111,7 @@ def test_no_image_that_was_fitted_or_selected_on_is_tested_on(outcome: RunOutcom
 
 def test_the_report_says_what_intervals_take_as_given(outcome: RunOutcome) -> None:
     (given,) = outcome.results.samples.given
-    assert (given.owner, given.kind, given.samples) == ("intervention:sweep", "quantile", 27)
+    assert (given.owner, given.kind, given.samples) == (Owner.intervention("sweep"), "quantile", 27)
     text = " ".join(render_markdown(build_document(outcome.results)).replace("\\", "").split())
     assert "quantiles (of 27 other samples)" in text
     assert "do not include their sampling error" in text

@@ -14,6 +14,7 @@ import causalvae
 from causalvae import session
 from causalvae.effects import study
 from causalvae.engine.runner import PlanRunner
+from causalvae.plan.owner import Owner
 
 CPU = torch.device("cpu")
 
@@ -90,7 +91,9 @@ def test_findings_are_tables(outcome: causalvae.RunOutcome) -> None:
     assert len(estimates) == len(results.estimates) > 0
     row = estimates.query("estimand == 'total_effect' and outcome == 'area' and owner == 'intervention:via'")
     (exact,) = [
-        e for e in results.estimates if (e.estimand, e.outcome, e.owner) == ("total_effect", "area", "intervention:via")
+        e
+        for e in results.estimates
+        if (e.estimand, e.outcome, e.owner) == ("total_effect", "area", Owner.intervention("via"))
     ]
     assert row["value"].tolist() == [exact.value]
     assert estimates["value"].dtype == float

@@ -13,6 +13,7 @@ import causalvae
 from causalvae.cli.results_view import key_effects
 from causalvae.effects.path_terms import PATH_TERMS
 from causalvae.effects.types import Estimate
+from causalvae.plan.owner import Owner
 from causalvae.report.glossary import term_of
 from causalvae.results import Results
 from tests.effects.tiny_networks import write_tiny
@@ -49,7 +50,7 @@ def exact(results: Results, owner: str) -> dict[str, Estimate]:
     return {
         e.estimand: e
         for e in results.estimates
-        if e.owner == f"intervention:{owner}" and e.estimator == "exact" and e.outcome == "answer"
+        if e.owner == Owner.intervention(owner) and e.estimator == "exact" and e.outcome == "answer"
     }
 
 
@@ -64,7 +65,12 @@ def test_a_path_gives_its_own_effects_with_the_arithmetic_of_four_arms(outcome: 
         assert other.direction == estimate.direction
     total, sent = path["total_effect"].value, path["path_specific_effect"]
     assert sent.value != 0
-    assert (sent.component, sent.granularity, sent.source, sent.direction) == (PATH, "path", "relayed", "denoising")
+    assert (sent.component.label, sent.granularity, sent.source, sent.direction) == (
+        PATH,
+        "path",
+        "relayed",
+        "denoising",
+    )
     assert total == pytest.approx(sent.value + path["effect_around_path"].value + path["interaction"].value)
     assert path["total_path_specific_effect"].value == pytest.approx(total - path["effect_around_path"].value)
     np.testing.assert_allclose(path["interaction"].value, path["total_path_specific_effect"].value - sent.value)
@@ -77,11 +83,11 @@ def test_what_cuts_the_network_carries_all_and_what_is_not_moved_nothing(outcome
     assert cut["effect_around_path"].value == 0.0
     # The third latent is no part of this answer.
     assert aside["path_specific_effect"].value == 0.0
-    assert aside["path_specific_effect"].component == "encoder.head[2] → latent[2]"
+    assert aside["path_specific_effect"].component.label == "encoder.head[2] → latent[2]"
 
 
 def test_every_other_way_agrees_or_says_why_it_cannot(outcome: causalvae.RunOutcome) -> None:
-    checks = [check for check in outcome.results.cross_checks if check.owner == "intervention:path"]
+    checks = [check for check in outcome.results.cross_checks if check.owner == Owner.intervention("path")]
     assert {"path_specific_effect", "effect_around_path", "total_path_specific_effect"} <= {c.estimand for c in checks}
     assert not {c.estimand for c in checks} & set(PATH_TERMS)
     confirming = [check for check in checks if check.method != "observational"]
@@ -90,7 +96,7 @@ def test_every_other_way_agrees_or_says_why_it_cannot(outcome: causalvae.RunOutc
     refused = [check for check in checks if check.method == "observational"]
     assert refused
     assert all("along a path alone" in check.refusal for check in refused)
-    tried = [item for item in outcome.results.refutations if item.owner == "intervention:path"]
+    tried = [item for item in outcome.results.refutations if item.owner == Owner.intervention("path")]
     assert {item.estimand for item in tried} == {"path_specific_effect"}
 
 

@@ -57,9 +57,9 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[str, dict[
 def effects(results: dict[str, Any]) -> dict[tuple[str, str, str], dict[str, Any]]:
     """The sweep's estimates by component, estimand and outcome."""
     return {
-        (estimate["component"], estimate["estimand"], estimate["outcome"]): estimate
+        (estimate["component"]["label"], estimate["estimand"], estimate["outcome"]): estimate
         for estimate in results["estimates"]
-        if estimate["owner"] == "intervention:every_unit" and estimate["component"]
+        if estimate["owner"]["name"] == "every_unit" and estimate["component"]["label"]
     }
 
 
@@ -71,20 +71,22 @@ def test_exact_numbers_are_those_of_the_whole_sweep_bit_for_bit(runs: dict[str, 
     size = len(screen["components"])
     assert size == 256 + 10 + 32 + 32
     assert (screen["kept"], screen["checked"], screen["left_out"]) == (33, 20, size - 53)
-    run = {each["component"] for each in screen["components"] if each["selected"] != "left out"}
+    run = {each["component"]["label"] for each in screen["components"] if each["selected"] != "left out"}
     found, expected = effects(screened), effects(whole)
     assert {component for component, _, _ in found} == run
-    assert {component for component, _, _ in expected} == {each["component"] for each in screen["components"]}
+    assert {component for component, _, _ in expected} == {each["component"]["label"] for each in screen["components"]}
     for key, estimate in found.items():
         # The tables are equal to the bit; a bootstrap over other rows at a time rounds its sums otherwise.
         for name in ("value", "lower", "upper", "p_value"):
             here, there = estimate[name], expected[key][name]
             assert here == there or here == pytest.approx(there, rel=1e-9)
-        for name in ("n", "unit", "direction", "source", "granularity", "treatment", "note", "confidence", "seed"):
+        for name in ("n", "unit", "direction", "source", "granularity", "treatment", "notes", "confidence", "seed"):
             assert estimate[name] == expected[key][name]
     # What is said of the sweep as a whole says that it is not of all its components.
-    (share,) = [e for e in screened["estimates"] if e["estimand"] == "polysemantic_share" and not e["component"]]
-    assert "no fair sample" in share["note"]
+    (share,) = [
+        e for e in screened["estimates"] if e["estimand"] == "polysemantic_share" and not e["component"]["label"]
+    ]
+    assert "no fair sample" in share["notes"][-1]["text"]
     ordered = [
         frame[frame["arm"].isin(set(rows["arm"]))].sort_values(["arm", "pair"]).reset_index(drop=True)
         for frame in (rows, all_rows)
@@ -104,8 +106,8 @@ def test_the_stated_recall_covers_the_true_one(runs: dict[str, Any]) -> None:
         if each["exact"] is None:
             assert each["selected"] == "left out"
         else:
-            assert each["exact"] == pytest.approx(strength[each["component"]], rel=1e-12)
-    kept = {each["component"] for each in screen["components"] if each["selected"] == "kept"}
+            assert each["exact"] == pytest.approx(strength[each["component"]["label"]], rel=1e-12)
+    kept = {each["component"]["label"] for each in screen["components"] if each["selected"] == "kept"}
     best = set(sorted(strength, key=lambda component: -strength[component])[: screen["kept"]])
     assert screen["recall_lower"] - 1e-9 <= len(kept & best) / len(kept) <= screen["recall_upper"] + 1e-9
     assert len(kept & best) / len(kept) > 0.8
@@ -121,7 +123,7 @@ def test_reports_keep_first_order_and_exact_effects_apart(runs: dict[str, Any]) 
     (screen,) = results["screens"]
     kept = f"{screen['recall'] * 100:.0f} %"
     assert f"It kept an estimated {kept} of the 33" in " ".join(output.split())
-    left = [each["component"] for each in screen["components"] if each["exact"] is None]
+    left = [each["component"]["label"] for each in screen["components"] if each["exact"] is None]
     for name in ("report.md", "report.html"):
         text = (folder / name).read_text(encoding="utf-8")
         assert "First-order screening" in text

@@ -12,6 +12,7 @@ import torch
 import causalvae
 from causalvae.api import RunOutcome, run
 from causalvae.models.capturing import EXPORT
+from causalvae.plan.owner import Owner
 from tests.models.pythae_folders import default_state, write_folder
 
 pytestmark = pytest.mark.slow
@@ -62,8 +63,13 @@ def finished(path: Path, folder: Path) -> tuple[RunOutcome, pd.DataFrame]:
     results = outcome.results
     assert set(outcome.reports) == {"html", "markdown", "json"}
     levels = {estimate.owner for estimate in results.estimates}
-    assert {"intervention:resize", "intervention:sweep", "intervention:shift", "intervention:patch"} <= levels
-    assert "intervention:through" in levels
+    assert {
+        Owner.intervention("resize"),
+        Owner.intervention("sweep"),
+        Owner.intervention("shift"),
+        Owner.intervention("patch"),
+    } <= levels
+    assert Owner.intervention("through") in levels
     exact = {control.name: control.passed for control in results.controls}
     assert exact["self-patch"] and exact["full patch"] and exact["captured network"], results.controls
     tables = outcome.folder.parent / "tables" / results.manifest["tables digest"]
@@ -106,7 +112,11 @@ def test_an_autoencoder_of_diffusers_goes_through_a_run(tmp_path: Path) -> None:
     ):
         assert name in sites
     plan = causalvae.compile_plan(session)
-    labels = [use.component for use in plan.uses if use.owner == "intervention:sweep" and use.role == "perturbation"]
+    labels = [
+        use.component.label
+        for use in plan.uses
+        if use.owner == Owner.intervention("sweep") and use.role == "perturbation"
+    ]
     assert list(dict.fromkeys(labels)) == ["latent[0]", "latent[1]", "latent[3; 0:4, 0:4]"]
 
     # Tables hold channels by their means, and their KL summed over positions.

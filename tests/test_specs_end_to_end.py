@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 from causalvae.api import RunOutcome, run
 from causalvae.cli.app import app
 from causalvae.models.architectures import perceptron
+from causalvae.plan.owner import Owner
 from causalvae.results import Results
 
 SPEC = """\
@@ -63,7 +64,9 @@ def _numbers(results: Results) -> list[tuple[object, ...]]:
 def test_data_without_factors_reaches_a_report(first: RunOutcome) -> None:
     assert set(first.reports) == {"html", "markdown", "json"}
     assert first.results.graph.factors == ()
-    shares = [e for e in first.results.estimates if e.owner == "intervention:via" and e.estimand == "mediated_share"]
+    shares = [
+        e for e in first.results.estimates if e.owner == Owner.intervention("via") and e.estimand == "mediated_share"
+    ]
     assert {share.outcome for share in shares} == {"brightness", "all columns"}
 
 
@@ -74,7 +77,8 @@ def test_latents_are_set_to_the_numbers_that_the_spec_gives(first: RunOutcome) -
     (size,) = [
         e
         for e in first.results.estimates
-        if (e.owner, e.estimand, e.outcome, e.component) == ("intervention:sweep", "effect_size", "first", "latent[0]")
+        if (e.owner, e.estimand, e.outcome, e.component.label)
+        == (Owner.intervention("sweep"), "effect_size", "first", "latent[0]")
     ]
     moved = np.stack([value - z[:12] for value in (-1.0, 2.0)])
     assert size.value == pytest.approx(np.sqrt((moved**2).mean()) / z.std(ddof=1), rel=1e-4)

@@ -14,6 +14,7 @@ import pytest
 from ruamel.yaml import YAML
 
 import causalvae
+from causalvae.plan.owner import Owner
 
 NETWORK = """
 import torch
@@ -111,7 +112,7 @@ def test_effects_are_differences_of_the_tables_own_numbers(ran):
     found = {
         (e.estimand, e.outcome): e
         for e in run.results.estimates
-        if e.owner == "intervention:via" and e.estimator == "exact"
+        if e.owner == Owner.intervention("via") and e.estimator == "exact"
     }
     # The table lists the grid of dose and batch in the order of their levels.
     drawn = pd.concat(map(pd.read_parquet, folder.rglob("pairs*.parquet")))
@@ -131,7 +132,7 @@ def test_effects_are_differences_of_the_tables_own_numbers(ran):
     assert whole.unit == "column L2"
     assert whole.value == pytest.approx(np.linalg.norm(scaled[other] - scaled[base], axis=1).mean(), rel=1e-5)
     both = frame[["gene_1", "gene_2"]].mean(axis=1).to_numpy()
-    means = {(e.estimand, e.outcome): e.value for e in run.results.estimates if e.owner == "intervention:up"}
+    means = {(e.estimand, e.outcome): e.value for e in run.results.estimates if e.owner == Owner.intervention("up")}
     assert means["total_effect", "both"] == pytest.approx((both[other] - both[base]).mean(), rel=1e-6)
     # Units that are tiny, and numbers that are huge beside their spread, are no rounding.
     small = frame["gene_2"].to_numpy()

@@ -61,7 +61,7 @@ def test_the_report_says_what_the_page_says(printed: tuple[Path, dict[str, str]]
     effects = {
         entry["estimand"]: entry
         for entry in reversed(results["estimates"])
-        if (entry["owner"], entry["outcome"]) == ("intervention:through", "area")
+        if (entry["owner"]["name"], entry["outcome"]) == ("through", "area")
     }
     assert effects["total_effect"]["lower"] > 5
     assert effects["natural_direct_effect"]["value"] == pytest.approx(0, abs=1e-4)

@@ -13,6 +13,7 @@ from causalvae.alignment.decisions import INVENTED, KEPT, Decider, GraphTest, Li
 from causalvae.alignment.strata import Association, Strata, weigh_normal
 from causalvae.alignment.types import PairCheck
 from causalvae.effects.outcomes import Outcomes
+from causalvae.plan.owner import Owner
 from causalvae.plan.types import Plan
 from causalvae.spec.schema import Spec
 
@@ -68,7 +69,7 @@ def decide_associations(
         mapping does with what the network's association gives for the same changes of the label.
     """
     plan = outcomes.measurements.plan
-    settable = {contrast.factor for contrast in plan.contrasts if plan.uses_of(f"alignment:network:{contrast.factor}")}
+    settable = {contrast.factor for contrast in plan.contrasts if plan.uses_of(Owner("network", contrast.factor))}
     factors = [factor for factor in spec.graph.factors if factor not in settable]
     found: dict[Key, _Pair] = {}
     numbers = [name for name in spec.graph.factors if not discrete(name)] if factors else []
@@ -128,7 +129,7 @@ def _read(
     data, network, excess = parts
     if data is None or network is None or excess is None:
         return None
-    uses = {use.role: use.arm for use in plan.uses_of(f"alignment:mapping:{factor}")}
+    uses = {use.role: use.arm for use in plan.uses_of(Owner("mapping", factor))}
     if not uses:
         return _Pair(data, network, excess, None, None)
     donors = measurements.contrasts

@@ -17,6 +17,7 @@ from causalvae.alignment.support import Ellipse
 from causalvae.alignment.variables import kind_of
 from causalvae.effects.outcomes import Outcomes, difference, varies
 from causalvae.engine.measurements import Measurements, deviation
+from causalvae.plan.owner import Owner
 from causalvae.plan.types import Contrast
 from causalvae.spec.schema import Spec
 
@@ -148,7 +149,7 @@ def read_columns(spec: Spec, outcomes: Outcomes, units: Units, ellipse: Ellipse 
     spec : Spec
         Completed with what the data know of its factors.
     outcomes : Outcomes
-        Of a plan with uses ``alignment:network:FACTOR`` and ``alignment:mapping:FACTOR``, and contrasts.
+        Of a plan with uses that the network and the mapping column own, and contrasts.
     units : Units
     ellipse : Ellipse or None
         Where the data are; None where every input is taken to be like them.
@@ -157,7 +158,7 @@ def read_columns(spec: Spec, outcomes: Outcomes, units: Units, ellipse: Ellipse 
     return tuple(
         _read_factor(spec, outcomes, units, ellipse, contrast)
         for contrast in plan.contrasts
-        if plan.uses_of(f"alignment:network:{contrast.factor}")
+        if plan.uses_of(Owner("network", contrast.factor))
     )
 
 
@@ -176,9 +177,9 @@ def _read_factor(
     def column(name: str) -> FloatArray:
         return table[name].to_numpy(np.float64)
 
-    network = plan.uses_of(f"alignment:network:{factor}")
+    network = plan.uses_of(Owner("network", factor))
     before, after = (next(use.arm for use in network if use.role == role) for role in ("base", "counterfactual"))
-    mapping = plan.uses_of(f"alignment:mapping:{factor}", "perturbation")
+    mapping = plan.uses_of(Owner("mapping", factor), "perturbation")
     everywhere = np.ones(n, dtype=bool)
     inside = everywhere if ellipse is None else ellipse.holds(table, "counterfactual")
     donors = inside & ellipse.holds(table, "donor") if ellipse is not None and mapping else inside

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from causalvae.circuits.types import ClaimTest
+from causalvae.circuits.types import ClaimTest, Place
 from causalvae.effects.bootstrap import PairedBootstrap
 from causalvae.effects.claims import RatioColumns
+from causalvae.effects.notes import Note
 from causalvae.effects.significance import t_test
 from causalvae.spec.schema import Bound
 
@@ -25,38 +26,39 @@ _MOST_PAIRS = 10_000_000
 
 @dataclass(frozen=True)
 class BoundTest:
-    """A claim test, where its interval lies, and what would settle it.
+    """A claim test, and what would settle it.
 
     Parameters
     ----------
     test : ClaimTest
-    bound : Bound
-    inside, outside : bool
-        Whether the whole interval meets the bound; whether all of it breaks the bound.
     leans : {"support", "refute", "neither"}
         Which side the estimate is on; neither where the ratio is undefined or the estimate lies on the bound.
     needed : int or None
         Pairs after which the side that it leans to would be shown with probability `POWER`.
-    unit : str
-    confidence : float
-        Of the interval.
-    undefined : str
-        Why the ratio means nothing, where it does.
     """
 
     test: ClaimTest
-    bound: Bound
-    inside: bool
-    outside: bool
     leans: str
     needed: int | None
-    unit: str
-    confidence: float
-    undefined: str
+
+    @property
+    def inside(self) -> bool:
+        """Whether the whole interval meets the bound."""
+        return self.test.place == "inside"
+
+    @property
+    def outside(self) -> bool:
+        """Whether the whole interval breaks the bound."""
+        return self.test.place == "outside"
 
 
 def assess_bound(
-    columns: RatioColumns, bound: Bound, bootstrap: PairedBootstrap, alpha: float, bounds: int = 1
+    columns: RatioColumns,
+    bound: Bound,
+    bootstrap: PairedBootstrap,
+    alpha: float,
+    bounds: int = 1,
+    is_upper_implied: bool = False,
 ) -> BoundTest:
     """Test a bound on a ratio of sums over pairs.
 
@@ -72,15 +74,16 @@ def assess_bound(
         One-sided level that the hypothesis must reach, for the number of pairs needed.
     bounds : int
         Bounds of the hypothesis: refuting one of several takes a level that much smaller.
+    is_upper_implied : bool
+        Whether the claim gives no upper end of its own.
     """
     if columns.undefined:
         test = ClaimTest(
             columns.quantity, bound.at_least, bound.at_most, 0.0, None, None, 1.0, 1.0, columns.n,
-            note=f"undefined, and written as 0: {columns.undefined}",
+            notes=(Note("undefined_as_zero"), columns.undefined), unit=columns.unit, confidence=bootstrap.confidence,
+            undefined=columns.undefined, is_upper_implied=is_upper_implied,
         )  # fmt: skip
-        return BoundTest(
-            test, bound, False, False, "neither", None, columns.unit, bootstrap.confidence, columns.undefined
-        )
+        return BoundTest(test, "neither", None)
 
     ratio = bootstrap.ratio(columns.numerator[None], columns.denominator[None])
     value, lower, upper = float(ratio.value[0]), float(ratio.lower[0]), float(ratio.upper[0])
@@ -96,6 +99,7 @@ def assess_bound(
     least = -math.inf if bound.at_least is None else bound.at_least
     most = math.inf if bound.at_most is None else bound.at_most
     inside, outside = least <= lower and upper <= most, upper < least or lower > most
+    place: Place = "inside" if inside else "outside" if outside else "across"
     tail = (1 - bootstrap.confidence) / 2
     to_support = [pairs_needed(m, s, min(alpha, tail)) for m, s in zip(tested.mean, tested.sd, strict=True)]
     to_refute = [
@@ -112,9 +116,10 @@ def assess_bound(
     open_question = min(p_support, p_refute) > alpha or not (inside or outside)
     test = ClaimTest(
         columns.quantity, bound.at_least, bound.at_most, value, lower, upper, p_support, p_refute, columns.n,
-        needed=needed if open_question else None, note=columns.note,
+        needed=needed if open_question else None, notes=columns.notes, unit=columns.unit,
+        confidence=bootstrap.confidence, place=place, is_upper_implied=is_upper_implied,
     )  # fmt: skip
-    return BoundTest(test, bound, inside, outside, leans, needed, columns.unit, bootstrap.confidence, "")
+    return BoundTest(test, leans, needed)
 
 
 def pairs_needed(mean: float, sd: float, alpha: float) -> int | None:

@@ -11,6 +11,7 @@ from causalvae.effects import Study
 from causalvae.effects.bootstrap import FloatArray
 from causalvae.effects.mediation import arms_of
 from causalvae.effects.outcomes import difference, is_moved
+from causalvae.plan.owner import Owner
 from causalvae.plan.types import Arm
 from causalvae.spec.schema import Bound, Hypothesis
 
@@ -43,7 +44,7 @@ def compare_methods(study: Study, hypothesis: Hypothesis, arms: Mapping[str, Arm
     Multiverse or None
         None where the plan has no other methods, or the treatment does not change the outcome in these pairs.
     """
-    owner, outcome = f"hypothesis:{hypothesis.name}", hypothesis.outcome
+    owner, outcome = Owner.hypothesis(hypothesis.name), hypothesis.outcome
     uses = study.plan.uses_of(owner, "variant")
     if not uses:
         return None

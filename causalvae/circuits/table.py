@@ -14,6 +14,7 @@ from causalvae.effects.claims import off_target_squares
 from causalvae.effects.mediation import arms_of
 from causalvae.effects.outcomes import is_moved
 from causalvae.models.components import ComponentRef
+from causalvae.plan.owner import Owner
 from causalvae.plan.types import Arm
 from causalvae.spec.hypothesis_section import FEWEST_PAIRS
 from causalvae.spec.schema import Hypothesis
@@ -115,7 +116,7 @@ def read_table(
         None where no share is claimed, the plan runs no circuit beside the claimed one, or the treatment changes
         nothing on these pairs.
     """
-    owner, plan = f"hypothesis:{hypothesis.name}", study.plan
+    owner, plan = Owner.hypothesis(hypothesis.name), study.plan
     uses = [use for use in plan.uses_of(owner) if use.role in ("rival", "part", "single")]
     if not uses or not hypothesis.claims_a_share:
         return None

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from causalvae.effects.notes import Note, Notes
 from causalvae.models.components import ComponentRef
 from causalvae.plan.types import NoRivals, RivalKind
 
+Place = Literal["inside", "outside", "across"]
 Status = Literal["supported", "refuted", "unspecific", "inconclusive"]
 STATUSES: tuple[Status, ...] = ("supported", "refuted", "unspecific", "inconclusive")
 Measure = Literal["sufficiency", "necessity"]
@@ -35,7 +37,17 @@ class ClaimTest:
         Pairs.
     needed : int or None
         Pairs that would probably settle it, where neither p-value is small.
-    note : str
+    notes : tuple of Note
+    unit : str
+        Of the estimate and the bound.
+    confidence : float
+        Of the interval.
+    place : {"inside", "outside", "across"}
+        Whether the whole interval meets the bound, breaks it, or neither.
+    undefined : Note or None
+        Why the ratio means nothing, where it does.
+    is_upper_implied : bool
+        Whether the claim gives no upper end and `at_most` follows from the lower one.
     """
 
     name: str
@@ -48,7 +60,17 @@ class ClaimTest:
     p_refute: float
     n: int
     needed: int | None = None
-    note: str = ""
+    notes: Notes = ()
+    unit: str = "share"
+    confidence: float = 0.95
+    place: Place = "across"
+    undefined: Note | None = None
+    is_upper_implied: bool = False
+
+    @property
+    def overshoots(self) -> bool:
+        """Whether the estimate is above both its upper bound and the whole effect."""
+        return self.at_most is not None and self.value > max(self.at_most, 1.0)
 
 
 @dataclass(frozen=True)
@@ -292,8 +314,6 @@ class Verdict:
         Refuted: a bound or a claimed property is shown to be false. Supported: all of them are shown to be true.
         Unspecific: the bounds are shown to be met, but another circuit is shown to meet them and not shown to be worse.
         The first that holds, in this order; else inconclusive.
-    reason : str
-        One sentence that a reader can repeat.
     tests : tuple of ClaimTest
     p_support, p_refute, p_bounds : float
         That everything claimed is true; that something is false; that the bounds are met. Holm-adjusted across the
@@ -311,6 +331,12 @@ class Verdict:
         Units of the circuit's sites that carry a negative share alone, the strongest first.
     multiverse : Multiverse or None
         Whether the claim depends on how the circuit was patched; None where that was not asked, or no share is claimed.
+    broken : str
+        What refutes it: the name of a test, or ``minimal``; else empty.
+    obstacle : Note or None
+        What stands between an inconclusive verdict and a settled one.
+    judges_special, judges_minimal : bool
+        Whether the claim says that no other circuit of the same size does as well, and that every member is needed.
     """
 
     hypothesis: str
@@ -319,7 +345,6 @@ class Verdict:
     circuit: Circuit
     outcome: str
     status: Status
-    reason: str
     tests: tuple[ClaimTest, ...]
     p_support: float
     p_refute: float
@@ -331,6 +356,10 @@ class Verdict:
     minimality: Minimality | None = None
     cancelling: tuple[UnitShare, ...] = ()
     multiverse: Multiverse | None = None
+    broken: str = ""
+    obstacle: Note | None = None
+    judges_special: bool = False
+    judges_minimal: bool = False
 
     def __repr__(self) -> str:
         return f"Verdict({self.hypothesis!r}: {self.status})"

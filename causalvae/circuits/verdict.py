@@ -19,10 +19,10 @@ from causalvae.circuits.cancelling import find_cancelling
 from causalvae.circuits.hypothesis import BoundTest, assess_bound
 from causalvae.circuits.minimality import examine_members
 from causalvae.circuits.multiverse import compare_methods
+from causalvae.circuits.obstacle import find_obstacle
 from causalvae.circuits.rivals import compare_rivals
 from causalvae.circuits.table import CircuitTable, read_table
 from causalvae.circuits.types import Measure, Minimality, Multiverse, RelativeError, Rivals, Status, UnitShare, Verdict
-from causalvae.circuits.wording import explain
 from causalvae.effects import Study, claim_columns
 from causalvae.effects.bootstrap import PairedBootstrap, paired_bootstrap
 from causalvae.effects.claims import RatioColumns, relative_error
@@ -202,7 +202,14 @@ def weigh(
     claimed = {quantity: bound for quantity, bound in expectations.items() if bound is not None}
     alpha = hypothesis.alpha / family
     bounds = tuple(
-        assess_bound(columns[quantity], bound, _over(bootstrap, columns[quantity].n), alpha, len(claimed))
+        assess_bound(
+            columns[quantity],
+            bound,
+            _over(bootstrap, columns[quantity].n),
+            alpha,
+            len(claimed),
+            quantity == "mediated_share" and (expect.mediated_share is None or expect.mediated_share.at_most is None),
+        )
         for quantity, bound in claimed.items()
     )
     if not hypothesis.claims_a_share:
@@ -292,10 +299,6 @@ def _decide(evidence: Evidence, p_support: float, p_bounds: float, against: Sequ
         circuit=evidence.design.circuit,
         outcome=hypothesis.outcome,
         status=status,
-        reason=explain(
-            status, hypothesis, evidence.bounds, broken[0][-1] if broken else None, evidence.rivals,
-            evidence.minimality, evidence.cancelling, needed, (p_support, min(against)), evidence.pairs,
-        ),
         tests=tuple(bound.test for bound in evidence.bounds),
         p_support=p_support,
         p_refute=min(against),
@@ -307,6 +310,17 @@ def _decide(evidence: Evidence, p_support: float, p_bounds: float, against: Sequ
         minimality=evidence.minimality,
         cancelling=evidence.cancelling,
         multiverse=evidence.multiverse,
+        broken=names[broken[0][-1]] if broken else "",
+        obstacle=(
+            find_obstacle(
+                hypothesis, evidence.bounds, evidence.rivals, evidence.minimality, needed, (p_support, min(against)),
+                evidence.pairs,
+            )
+            if status == "inconclusive"
+            else None
+        ),
+        judges_special=hypothesis.judges_special,
+        judges_minimal=hypothesis.judges_minimal,
     )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from causalvae.cli.console import clean, print_table
+from causalvae.plan.owner import Owner
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -86,14 +87,14 @@ def use_table(plan: Plan) -> Table:
     from causalvae.report.tables import Table, columns
 
     pairs = {arm.id: arm.pairs for arm in plan.arms}
-    sharing: dict[str, set[tuple[str, str]]] = {}
-    groups: dict[tuple[str, str], list[str]] = {}
+    sharing: dict[str, set[tuple[Owner, str]]] = {}
+    groups: dict[tuple[Owner, str], list[str]] = {}
     for use in plan.uses:
         groups.setdefault((use.owner, use.role), []).append(use.arm)
         sharing.setdefault(use.arm, set()).add((use.owner, use.role))
     rows = tuple(
         (
-            owner,
+            str(owner),
             role,
             f"{len(set(arms)):,}",
             f"{sum(pairs[arm] for arm in set(arms)):,}",
@@ -110,7 +111,7 @@ def screen_table(plan: Plan) -> Table:
 
     rows = tuple(
         (
-            screen.owner,
+            str(screen.owner),
             screen.side,
             screen.method.replace("_", " ") + (f", {screen.steps} steps" if screen.steps > 1 else ""),
             screen.outcome,
@@ -201,7 +202,7 @@ def print_explained(console: Console, plan: Plan, explained: Explained) -> None:
     console.print()
     for screen in forecast.screens:
         console.print(
-            f"{clean(screen.owner)}, {screen.side}: of {screen.candidates:,} components, ranked by gradients, "
+            f"{clean(str(screen.owner))}, {screen.side}: of {screen.candidates:,} components, ranked by gradients, "
             f"{screen.chosen:,} are run and counted here."
         )
     cores = "core" if forecast.cores == 1 else "cores"

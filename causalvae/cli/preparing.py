@@ -42,12 +42,16 @@ def init(
 
 def schema(
     out: Annotated[Path, typer.Option(metavar="FILE", help="The file to write; - prints it.")] = STANDARD_OUTPUT,
+    results: Annotated[bool, typer.Option("--results", help="The format of results.json instead.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Write the spec language's JSON Schema, for editors."""
-    from causalvae.spec.jsonschema import json_schema_text
+    """Write the JSON Schema of specs, for editors, or of results."""
+    if results:
+        from causalvae.report.results_schema import results_schema_text as schema_text
+    else:
+        from causalvae.spec.jsonschema import json_schema_text as schema_text
 
-    text = json_schema_text()
+    text = schema_text()
     if out == STANDARD_OUTPUT:
         sys.stdout.write(text if text.endswith("\n") else text + "\n")
         return
@@ -57,9 +61,10 @@ def schema(
         return
     console = stdout()
     console.print(Text.assemble(("✓ ", "bold green"), f"wrote {clean(str(out))}"), soft_wrap=True)
-    console.print(
-        f"Name it in the first line of a spec: # yaml-language-server: $schema={clean(str(out))}", soft_wrap=True
-    )
+    if not results:
+        console.print(
+            f"Name it in the first line of a spec: # yaml-language-server: $schema={clean(str(out))}", soft_wrap=True
+        )
 
 
 def doctor(as_json: JsonOption = False) -> None:

@@ -8,6 +8,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from causalvae.cli.console import clean, print_table, style_of
+from causalvae.plan.targets import NOTHING, Target
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -51,12 +52,11 @@ def print_subspaces(console: Console, results: Results) -> None:
     from dataclasses import replace
 
     from causalvae.report.subspace_tables import learning_words, parts_table, subspace_owners
-    from causalvae.report.tables import owner_name
 
     for owner in subspace_owners(results.estimates):
         print_table(console, replace(parts_table(results.estimates, owner, with_necessity=False).filled, notes=()))
         words = clean(learning_words(results.estimates, owner))
-        line = Text.assemble((clean(owner_name(owner)), "bold"), f": {words}")
+        line = Text.assemble((clean(owner.name), "bold"), f": {words}")
         console.print(Padding(line, (0, 0, 0, 2), expand=False))
 
 
@@ -65,13 +65,12 @@ def print_metrics(console: Console, results: Results) -> None:
     from dataclasses import replace
 
     from causalvae.report.metric_tables import group_metrics, group_roles, metric_table, role_words
-    from causalvae.report.tables import owner_name
 
     for rows in group_metrics(results.metrics):
         table = metric_table(rows).filled
         print_table(console, replace(table, notes=tuple(note for note in table.notes if "not measured" in note)))
     for roles in group_roles(results.units):
-        line = Text.assemble((clean(owner_name(roles[0].owner)), "bold"), f": {clean(role_words(roles))}")
+        line = Text.assemble((clean(roles[0].owner.name), "bold"), f": {clean(role_words(roles))}")
         console.print(Padding(line, (0, 0, 0, 2), expand=False))
 
 
@@ -95,13 +94,12 @@ def print_scores(console: Console, results: Results) -> None:
 def print_screens(console: Console, results: Results) -> None:
     """Which sweeps were screened, and what that missed."""
     from causalvae.report.screen_tables import recall_words, summary_table
-    from causalvae.report.tables import owner_name
 
     if not results.screens:
         return
     print_table(console, summary_table(results.screens))
     for screen in results.screens:
-        line = Text.assemble((clean(owner_name(screen.owner)), "bold"), f": {clean(recall_words(screen))}")
+        line = Text.assemble((clean(screen.owner.name), "bold"), f": {clean(recall_words(screen))}")
         console.print(Padding(line, (0, 0, 0, 2), expand=False))
 
 
@@ -110,6 +108,7 @@ def print_verdicts(console: Console, results: Results) -> None:
     from causalvae.report.circuit_findings import circuit_findings
     from causalvae.report.glossary import status_words
     from causalvae.report.tables import verdict_table
+    from causalvae.report.verdict_words import reason
 
     if not results.verdicts:
         return
@@ -117,7 +116,7 @@ def print_verdicts(console: Console, results: Results) -> None:
     for verdict in results.verdicts:
         words = status_words(verdict.status)
         line = Text.assemble((words[:1], style_of(words)), " ", (clean(verdict.hypothesis), "bold"))
-        line.append(f": {clean(verdict.reason)}")
+        line.append(f": {clean(reason(verdict))}")
         console.print(Padding(line, (0, 0, 0, 2), expand=False))
         for finding in circuit_findings(verdict):
             if not finding.brief:
@@ -128,17 +127,17 @@ def print_verdicts(console: Console, results: Results) -> None:
 
 def key_effects(results: Results) -> list[Table]:
     """The main effects of each mediation through all its mediators; of the input manipulations where there is none."""
-    from causalvae.report.effect_tables import SENT, input_table
+    from causalvae.report.effect_tables import SENT, input_tables
     from causalvae.report.glossary import term_of
     from causalvae.report.numbers import format_interval, format_p
-    from causalvae.report.tables import Table, columns, owner_name, unit_words
+    from causalvae.report.tables import Table, columns, unit_words
 
     exact = [e for e in results.estimates if e.estimator == "exact"]
     owners = dict.fromkeys(e.owner for e in exact if e.estimand in SENT)
     tables = []
     for owner in owners:
         mine = [e for e in exact if e.owner == owner and e.estimand in KEY_EFFECTS]
-        joint = next((e.component for e in mine if e.component), "")
+        joint = next((e.component for e in mine if e.component), NOTHING)
         outcomes = dict.fromkeys(e.outcome for e in mine)
         rows = [
             (
@@ -155,7 +154,7 @@ def key_effects(results: Results) -> list[Table]:
         treatment = next((e.treatment for e in mine if e.treatment), "the treatment")
         tables.append(
             Table(
-                f"{owner_name(owner)}: effects of {treatment} through {joint}",
+                f"{owner.name}: effects of {treatment} through {joint}",
                 columns("Outcome", "Effect", "Estimate [interval]#", "Unit", "p#"),
                 tuple(rows),
                 tuple(
@@ -166,39 +165,12 @@ def key_effects(results: Results) -> list[Table]:
             )
         )
     if not tables:
-        tables = _split_inputs(input_table(results.estimates))
+        tables = input_tables(results.estimates)
     return tables
 
 
-def _split_inputs(inputs: Table) -> list[Table]:
-    """A table for each input manipulation, units beside their numbers: one for all is too wide for a terminal."""
-    from causalvae.report.numbers import ABSENT
-    from causalvae.report.tables import Table, columns, owner_name
-
-    at = {column.name: position for position, column in enumerate(inputs.columns)}
-    owners: dict[str, list[tuple[str, ...]]] = {}
-    for row in inputs.rows:
-        mean, unit = row[at["Total effect (mean)"]], row[at["Unit"]]
-        owners.setdefault(row[at["Intervention"]], []).append(
-            (
-                row[at["Outcome"]],
-                mean if mean == ABSENT or unit == ABSENT else f"{mean} {unit}",
-                row[at["Effect size (sd)"]],
-                row[at["p"]],
-            )
-        )
-    return [
-        Table(
-            f"{owner_name(owner)}: what changing the input does to the output",
-            columns("Outcome", "Total effect (mean)#", "Effect size (sd)#", "p#"),
-            tuple(rows),
-        ).filled
-        for owner, rows in owners.items()
-    ]
-
-
-def _of(estimates: list[Estimate], outcome: str, estimand: str, joint: str) -> list[Estimate]:
-    return [e for e in estimates if e.outcome == outcome and e.estimand == estimand and e.component in ("", joint)]
+def _of(estimates: list[Estimate], outcome: str, estimand: str, joint: Target) -> list[Estimate]:
+    return [e for e in estimates if e.outcome == outcome and e.estimand == estimand and e.component in (NOTHING, joint)]
 
 
 def print_agreement(console: Console, results: Results) -> None:

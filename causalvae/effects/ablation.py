@@ -6,21 +6,21 @@ import math
 from dataclasses import dataclass, replace
 
 from causalvae.effects.bootstrap import BCA, PERCENTILE, Ends
+from causalvae.effects.notes import Note, Notes
 from causalvae.effects.types import Estimate, Estimator
+from causalvae.plan.owner import Owner
+from causalvae.plan.targets import NOTHING, Target
 
-FALLBACK_NOTES = {
-    PERCENTILE: "percentile interval: its bias or acceleration is undefined on these pairs",
-    BCA: "BCa interval: in too many resamples nothing varies to studentise by",
-}
+_FALLBACKS = {PERCENTILE: Note("percentile"), BCA: Note("bca")}
 
 
 @dataclass(frozen=True)
 class Ablation:
     """Who asked, which treatment, and what was patched how; see `Estimate` for the fields."""
 
-    owner: str
+    owner: Owner
     treatment: str = ""
-    component: str = ""
+    component: Target = NOTHING
     granularity: str = ""
     source: str = ""
     seed: int | None = None
@@ -29,7 +29,7 @@ class Ablation:
     @property
     def clean(self) -> Ablation:
         """The same request with nothing patched: what a total effect belongs to."""
-        return replace(self, component="", granularity="", source="")
+        return replace(self, component=NOTHING, granularity="", source="")
 
     def estimate(
         self,
@@ -43,12 +43,12 @@ class Ablation:
         *,
         direction: str = "",
         estimator: Estimator = "exact",
-        note: str = "",
+        notes: Notes = (),
     ) -> Estimate:
         """An estimate of this ablation; an interval with an undefined end is left out."""
         ends = interval if interval is not None and math.isfinite(interval.lower + interval.upper) else None
-        if ends is not None and ends.kind in FALLBACK_NOTES and ends.lower < ends.upper:
-            note = "; ".join(filter(None, (note, FALLBACK_NOTES[ends.kind])))
+        if ends is not None and ends.kind in _FALLBACKS and ends.lower < ends.upper:
+            notes = (*notes, _FALLBACKS[ends.kind])
         return Estimate(
             estimand=estimand,
             value=float(value),
@@ -67,6 +67,6 @@ class Ablation:
             estimator=estimator,
             owner=self.owner,
             seed=self.seed,
-            note=note,
+            notes=notes,
             interval="" if ends is None else ends.kind,
         )

@@ -25,6 +25,7 @@ from causalvae.effects.strength import PatchedArm, input_estimates, perturbation
 from causalvae.effects.study import Study, reached_from, treated_factor
 from causalvae.effects.types import ArrowStrength, CrossCheck, Estimate, Refutation, ScreenSummary
 from causalvae.engine.progress import OnProgress, Progress, ignore_progress
+from causalvae.plan.owner import Owner
 from causalvae.plan.types import OUTPUT, Arm, Side, Use, values_label
 from causalvae.spec.schema import Hypothesis, Intervention, Spec
 
@@ -67,7 +68,7 @@ def estimate_effects(study: Study, on_progress: OnProgress = ignore_progress) ->
 
     report(0)
     for done, intervention in enumerate(spec.interventions, start=1):
-        owner = f"intervention:{intervention.name}"
+        owner = Owner.intervention(intervention.name)
         if intervention.input is not None:
             estimates.extend(_input(study, owner, intervention.name))
         elif intervention.latent is not None:
@@ -111,9 +112,9 @@ def few_pairs_warning(estimates: Sequence[Estimate]) -> tuple[str, ...]:
     )
 
 
-def _source_of(spec: Spec, owner: str) -> str:
+def _source_of(spec: Spec, owner: Owner) -> str:
     """The input intervention that a sweep's values come from."""
-    section = spec.intervention(owner.removeprefix("intervention:")).activation
+    section = spec.intervention(owner.name).activation
     return "" if section is None else section.source
 
 
@@ -132,7 +133,7 @@ def claim_columns(study: Study, hypothesis: Hypothesis, reached: frozenset[str])
     dict
         Quantity -> columns; without ``total_effect`` where the outcome has no standard deviation and none is claimed.
     """
-    arms = arms_of(study.plan, f"hypothesis:{hypothesis.name}")
+    arms = arms_of(study.plan, Owner.hypothesis(hypothesis.name))
     outcome, scale = hypothesis.outcome, study.scale
     effects = pair_effects(
         study.outcomes, arms, outcome, scale.periods.get(outcome), scale.vectors.get(outcome)
@@ -154,7 +155,7 @@ def claim_columns(study: Study, hypothesis: Hypothesis, reached: frozenset[str])
     return columns
 
 
-def _input(study: Study, owner: str, name: str) -> list[Estimate]:
+def _input(study: Study, owner: Owner, name: str) -> list[Estimate]:
     base, counterfactual = (use_at(study.plan, owner, role).arm for role in ("base", "counterfactual"))
     bootstrap = study.bootstrap(study.outcomes.pairs((base, counterfactual)))
     ablation = study.ablation(owner, treatment=name)
@@ -164,7 +165,7 @@ def _input(study: Study, owner: str, name: str) -> list[Estimate]:
     )  # fmt: skip
 
 
-def _latent(study: Study, owner: str, arms: Mapping[str, Arm]) -> list[Estimate]:
+def _latent(study: Study, owner: Owner, arms: Mapping[str, Arm]) -> list[Estimate]:
     uses = study.plan.uses_of(owner, "perturbation")
     if not uses:
         return []
@@ -177,7 +178,7 @@ def _latent(study: Study, owner: str, arms: Mapping[str, Arm]) -> list[Estimate]
     )
 
 
-def _activation(study: Study, owner: str, intervention: Intervention, arms: Mapping[str, Arm]) -> list[Estimate]:
+def _activation(study: Study, owner: Owner, intervention: Intervention, arms: Mapping[str, Arm]) -> list[Estimate]:
     section = intervention.activation
     uses = [use for use in study.plan.uses_of(owner, "sweep") if use.arm not in study.left_out]
     if section is None or not uses:
@@ -207,7 +208,7 @@ def _patched(use: Use, arms: Mapping[str, Arm]) -> PatchedArm:
 
 
 def _hypothesis(study: Study, hypothesis: Hypothesis) -> list[Estimate]:
-    owner = f"hypothesis:{hypothesis.name}"
+    owner = Owner.hypothesis(hypothesis.name)
     use = use_at(study.plan, owner, "sufficiency")
     ablation = study.ablation(owner, use, treatment=hypothesis.treatment, source="interchange")
     reached = reached_from(study.spec, treated_factor(study.spec, hypothesis.treatment))
@@ -224,7 +225,7 @@ def _hypothesis(study: Study, hypothesis: Hypothesis) -> list[Estimate]:
                 ablation.estimate(
                     estimand, study.scale.label(hypothesis.outcome), "of the effect", columns.n, value, ends, None,
                     direction=direction,
-                    note=columns.note,
+                    notes=columns.notes,
                 )
             )  # fmt: skip
             continue
@@ -235,7 +236,7 @@ def _hypothesis(study: Study, hypothesis: Hypothesis) -> list[Estimate]:
             named.estimate(
                 quantity, study.scale.label(hypothesis.outcome), columns.unit, columns.n, ratio.value[0],
                 ratio.ends(0), p_value,
-                direction=directions.get(quantity, ""), note=columns.note,
+                direction=directions.get(quantity, ""), notes=columns.notes,
             )
         )  # fmt: skip
     return estimates

@@ -14,6 +14,7 @@ from typing import Protocol
 import numpy as np
 
 from causalvae.effects.bootstrap import FloatArray
+from causalvae.effects.notes import Note, Notes
 from causalvae.effects.outcomes import IMAGE, ROUNDING, Outcomes, difference
 from causalvae.effects.scale import Vector
 
@@ -23,11 +24,11 @@ class Changes(Protocol):
 
     Attributes
     ----------
-    along : str
-        What a change is the component along, in words; empty where it is a plain difference.
+    along : tuple of Note
+        What a change is the component along; empty where it is a plain difference.
     """
 
-    along: str
+    along: Notes
 
     def total(self, pairs: int) -> FloatArray:
         """The total change of each of the first `pairs` pairs, shape (pairs,); never negative where `along` is set."""
@@ -78,7 +79,7 @@ def changes_of(
 class AttributeChanges:
     """Differences of an attribute."""
 
-    along = ""
+    along: Notes = ()
 
     def __init__(
         self, outcomes: Outcomes, base: str, counterfactual: str, attribute: str, period: float | None = None
@@ -109,7 +110,7 @@ class VectorChanges:
             (AttributeChanges(outcomes, base, counterfactual, name, period), divisor)
             for name, period, divisor in zip(vector.components, vector.periods, vector.divisors, strict=True)
         ]
-        self.along = vector.words
+        self.along: Notes = vector.along
         self._least = ROUNDING * (1.0 if vector.sd is None else vector.sd)
 
     def total(self, pairs: int) -> FloatArray:
@@ -147,7 +148,7 @@ class VectorChanges:
 class ImageChanges:
     """Components of a decoded output's changes along its total change; the tables hold the inner products."""
 
-    along = "component along the whole output's total change"
+    along: Notes = (Note("along_output"),)
 
     def __init__(self, outcomes: Outcomes, base: str, counterfactual: str) -> None:
         self._outcomes, self._base, self._counterfactual = outcomes, base, counterfactual

@@ -9,8 +9,9 @@ from typing import Literal
 import numpy as np
 
 from causalvae.effects.bootstrap import Ends, FloatArray, PairedBootstrap
-from causalvae.effects.mediation import MediationArms, PairEffects, dropped_note
-from causalvae.effects.outcomes import NEGLIGIBLE, Outcomes, cancel_note, difference, is_moved
+from causalvae.effects.mediation import MediationArms, PairEffects
+from causalvae.effects.notes import Note, Notes, dropped
+from causalvae.effects.outcomes import NEGLIGIBLE, Outcomes, cancelling, difference, is_moved
 from causalvae.errors import CausalVAEError
 
 Quantity = Literal["mediated_share", "necessity", "off_target", "total_effect", "pairwise_fit", "removal_fit"]
@@ -29,8 +30,8 @@ class RatioColumns:
     numerator: FloatArray
     denominator: FloatArray
     unit: str
-    note: str = ""
-    undefined: str = ""
+    notes: Notes = ()
+    undefined: Note | None = None
     is_size: bool = False
 
     @property
@@ -66,13 +67,13 @@ def share_columns(quantity: Quantity, effects: PairEffects, sd: float | None, as
                 "Choose another outcome, or more samples.",
                 f"total_effect of {effects.outcome}",
             )
-        size = "mean size of the change" if effects.along else ""
-        note = _join(size, effects.along, dropped_note(effects.dropped), cancel_note(total, as_drawn))
-        return RatioColumns(quantity, total / sd, np.ones_like(total), "sd", note, is_size=bool(size))
+        size = (Note("size"),) if effects.along else ()
+        notes = (*size, *effects.along, *dropped(effects.dropped), *cancelling(total, as_drawn))
+        return RatioColumns(quantity, total / sd, np.ones_like(total), "sd", notes, is_size=bool(size))
     part = effects.indirect if quantity == "mediated_share" else effects.total_indirect
-    undefined = "" if is_moved(total**2, sd, effects.rounding) else f"the treatment does not change {effects.outcome}"
-    note = _join(effects.along, dropped_note(effects.dropped))
-    return RatioColumns(quantity, part * total, total**2, "share", note, undefined)
+    undefined = None if is_moved(total**2, sd, effects.rounding) else Note("unchanged", (effects.outcome,))
+    notes = (*effects.along, *dropped(effects.dropped))
+    return RatioColumns(quantity, part * total, total**2, "share", notes, undefined)
 
 
 def fit_columns(
@@ -93,8 +94,8 @@ def fit_columns(
         As of `share_columns`.
     """
     total = effects.total**2
-    undefined = "" if is_moved(total, sd, effects.rounding) else f"the treatment does not change {effects.outcome}"
-    return RatioColumns(quantity, total - squares, total, "share", dropped_note(effects.dropped), undefined)
+    undefined = None if is_moved(total, sd, effects.rounding) else Note("unchanged", (effects.outcome,))
+    return RatioColumns(quantity, total - squares, total, "share", dropped(effects.dropped), undefined)
 
 
 def relative_error(columns: RatioColumns, bootstrap: PairedBootstrap) -> tuple[float, Ends]:
@@ -129,12 +130,11 @@ def off_target_columns(
     outside, everywhere = off_target_squares(outcomes, arms.sufficiency, arms.base, n, reached, sd, periods)
     finite = np.isfinite(everywhere)
     outside, everywhere = outside[finite], everywhere[finite]
-    notes = [] if finite.all() else [f"{int((~finite).sum())} pairs left out: an attribute is undefined there"]
-    if not set(sd) - reached:
-        notes.append("the declared graph lets the treatment reach every attribute")
+    left_out = () if finite.all() else (Note("dropped_attribute", (int((~finite).sum()),)),)
+    notes = (*left_out, *(() if set(sd) - reached else (Note("reaches_all"),)))
     moves = float(np.sqrt(np.mean(everywhere))) > NEGLIGIBLE if len(everywhere) else False
-    undefined = "" if moves else "the circuit changes no attribute"
-    return RatioColumns("off_target", outside, everywhere, "share", "; ".join(notes), undefined, is_size=True)
+    undefined = None if moves else Note("still_circuit")
+    return RatioColumns("off_target", outside, everywhere, "share", notes, undefined, is_size=True)
 
 
 def off_target_squares(
@@ -155,7 +155,3 @@ def off_target_squares(
         if attribute not in reached:
             outside += square
     return outside, everywhere
-
-
-def _join(*parts: str) -> str:
-    return "; ".join(part for part in parts if part)

@@ -11,18 +11,11 @@ import numpy as np
 from causalvae.effects.ablation import Ablation
 from causalvae.effects.bootstrap import FloatArray, paired_bootstrap
 from causalvae.effects.changes import Changes
-from causalvae.effects.mediation import dropped_note
+from causalvae.effects.notes import Note, Notes, dropped
 from causalvae.effects.significance import t_test
 from causalvae.effects.types import Estimate
 from causalvae.errors import CausalVAEError
 from causalvae.plan.types import Source
-
-_HELD = {
-    "mean": "their mean over the base inputs",
-    "zero": "zero",
-    "quantile": "quantile {value:g} of their values over observed samples",
-    "constant": "{value:g}",
-}
 
 
 def controlled_effects(changes: Changes, held: tuple[str, str], pairs: int) -> FloatArray:
@@ -49,8 +42,8 @@ def controlled_estimate(
     outcome: str,
     unit: str,
     resamples: int,
-    note: str = "",
-    along: str = "",
+    notes: Notes = (),
+    along: Notes = (),
     bca: bool = False,
 ) -> Estimate:
     """The mean of `effects`, shape (n,), with its interval.
@@ -66,9 +59,9 @@ def controlled_estimate(
     outcome, unit : str
     resamples : int
         Of the bootstrap.
-    note : str
+    notes : tuple of Note
         Added to the estimate's.
-    along : str
+    along : tuple of Note
         Of the changes: what the effects are components along.
     bca : bool
         Whether the interval is BCa.
@@ -85,13 +78,12 @@ def controlled_estimate(
             "CV520",
             f"With the mediators held, {outcome} is defined for {n} pairs; an effect needs two.",
             "Hold them at another value, or choose an outcome that is defined on these outputs.",
-            f"{ablation.owner}: control",
+            ablation.owner,
         )
     bootstrap = paired_bootstrap(n, resamples, ablation.confidence or 0.95, ablation.seed or 0, bca)
     mean = bootstrap.ratio(known)
-    held = f"mediators held at {_HELD[source.kind].format(value=source.value)}"
-    parts = (held, along, dropped_note(len(effects) - n), note)
+    held = Note(f"held_{source.kind}", () if source.value is None else (source.value,))
     return ablation.estimate(
         "controlled_direct_effect", outcome, unit, n, mean.value[0], mean.ends(0), float(t_test(known).p_two_sided[0]),
-        note="; ".join(part for part in parts if part),
+        notes=(held, *along, *dropped(len(effects) - n), *notes),
     )  # fmt: skip

@@ -24,6 +24,7 @@ from causalvae.effects.dowhy.network_model import (
 )
 from causalvae.effects.dowhy.refuters import refute_with_dowhy
 from causalvae.effects.mediation import MediationArms, PairEffects
+from causalvae.effects.notes import Note, Notes
 from causalvae.effects.observational import diagnose, estimate_from_samples
 from causalvae.effects.observed import gather_samples
 from causalvae.effects.outcomes import Outcomes
@@ -31,8 +32,6 @@ from causalvae.effects.scale import Vector
 from causalvae.effects.types import ArrowStrength, CrossCheck, CrossMethod, Estimate, Refutation
 from causalvae.engine.measurements import Measurements
 from causalvae.spec.schema import Spec
-
-DOWHY_NOTE = "crossed patch design, linear regression; DoWhy's interval ignores that arms share their pairs"
 
 # Of DoWhy's interventional distributions, and of the units and values for an arrow's strength.
 DRAWS = 10_000
@@ -67,7 +66,7 @@ class Case:
     ablation: Ablation
     unit: str
     period: float | None = None
-    note: str = ""
+    notes: Notes = ()
     vector: Vector | None = None
 
     @property
@@ -163,7 +162,7 @@ def _by_regression(spec: Spec, outcomes: Outcomes, case: Case, into: CrossChecks
         "natural_direct_effect": "noising",
         "total_indirect_effect": "noising",
     }
-    note = "; ".join(filter(None, (DOWHY_NOTE, case.effects.along, case.note)))
+    notes = (Note("regression"), *case.effects.along, *case.notes)
     estimates: list[Estimate] = []
     for contrast in crossed_contrasts(outcomes, case.arms, case.effects, case.period, case.vector):
         effect = estimate_with_dowhy(contrast, estimation.confidence)
@@ -171,13 +170,14 @@ def _by_regression(spec: Spec, outcomes: Outcomes, case: Case, into: CrossChecks
         estimates.append(
             named.estimate(
                 contrast.estimand, outcome, case.unit, case.effects.n, effect.value, Ends(effect.lower, effect.upper),
-                direction=directions.get(contrast.estimand, ""), estimator="dowhy", note=note,
+                direction=directions.get(contrast.estimand, ""), estimator="dowhy", notes=notes,
             )
         )  # fmt: skip
         into.checks.append(
             replace(
                 case.check("dowhy", contrast.estimand), value=effect.value, lower=effect.lower, upper=effect.upper,
-                tolerance=effect.tolerance, agrees=effect.agrees, expression=effect.expression, note=contrast.words,
+                tolerance=effect.tolerance, agrees=effect.agrees, expression=effect.expression,
+                notes=(Note(f"rows_{contrast.estimand}"),),
             )
         )  # fmt: skip
         if contrast.estimand == "natural_indirect_effect" and estimation.refute:
@@ -209,7 +209,7 @@ def _by_network_model(spec: Spec, outcomes: Outcomes, case: Case, into: CrossChe
             replace(
                 case.check("gcm", path), value=float(found.mean()), tolerance=model.rounding,
                 agrees=gap <= model.rounding,
-                note=f"largest difference of any pair {gap:.2g}",
+                notes=(Note("largest_gap", (gap,)),),
             )
         )  # fmt: skip
         sampled = sampled_effect(model, path, DRAWS, seed)
@@ -217,7 +217,7 @@ def _by_network_model(spec: Spec, outcomes: Outcomes, case: Case, into: CrossChe
             replace(
                 case.check("gcm sampled", path), value=sampled.value, tolerance=sampled.tolerance,
                 agrees=sampled.agrees,
-                note=f"{DRAWS:,} draws, standard error {sampled.error:.2g}",
+                notes=(Note("draws", (DRAWS, sampled.error)),),
             )
         )  # fmt: skip
     into.arrows.extend(_arrows(arrow_strengths(model, ARROW_RUNS, ARROW_RUNS, seed), case))
@@ -248,18 +248,18 @@ def _by_observation(
     found = diagnose(samples)
     if found.refusal:
         return [
-            replace(case.check("observational", estimand), refusal=found.refusal, note=found.words)
+            replace(case.check("observational", estimand), refusal=found.refusal, notes=(found.note,))
             for estimand in natural
         ]
     effects = estimate_from_samples(samples, gathered.change, spec.estimation.confidence)
-    note = f"{len(samples.treatment)} observed samples; {found.words}"
+    notes = (Note("observed", (len(samples.treatment),)), found.note)
     return [
         replace(
             case.check("observational", effect.estimand),
             value=effect.value,
             lower=effect.lower,
             upper=effect.upper,
-            note=note,
+            notes=notes,
         )
         for effect in effects
     ]
@@ -271,9 +271,8 @@ _WAYS = {"dowhy": "DoWhy", "gcm": "DoWhy's causal model", "gcm sampled": "DoWhy'
 def _differs(check: CrossCheck) -> str:
     name, way = check.estimand.replace("_", " "), _WAYS.get(check.method, check.method)
     value = float("nan") if check.value is None else check.value
-    beside = "" if check.method == "dowhy" else f" ({check.note})"
     return (
         f"{way} gives {value:.12g} for the {name} on {check.outcome} through {check.component} ({check.owner}), and "
-        f"the exact value is {check.exact:.12g}; they may differ by {check.tolerance:.2g}{beside}. One of the two is "
+        f"the exact value is {check.exact:.12g}; they may differ by {check.tolerance:.2g}. One of the two is "
         "wrong: trust neither, and report this as a fault of causalvae."
     )

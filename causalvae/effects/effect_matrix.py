@@ -11,6 +11,8 @@ import numpy.typing as npt
 from causalvae.effects.outcomes import Outcomes, difference
 from causalvae.effects.scale import Scale
 from causalvae.effects.strength import PatchedArm
+from causalvae.plan.owner import Owner
+from causalvae.plan.targets import Target
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -32,11 +34,11 @@ class EffectMatrix:
         What `outcomes` are.
     """
 
-    owner: str
+    owner: Owner
     treatment: str
     source: str
     direction: str
-    components: tuple[str, ...]
+    components: tuple[Target, ...]
     granularities: tuple[str, ...]
     outcomes: tuple[str, ...]
     squares: FloatArray
@@ -112,7 +114,7 @@ def markers_of(edges: Sequence[tuple[str, str]], factors: Sequence[str]) -> dict
 
 
 def latent_matrix(
-    outcomes: Outcomes, base: str, arms: Sequence[PatchedArm], owner: str, scale: Scale, attributes: Sequence[str],
+    outcomes: Outcomes, base: str, arms: Sequence[PatchedArm], owner: Owner, scale: Scale, attributes: Sequence[str],
     n: int,
 ) -> EffectMatrix:  # fmt: skip
     """Effects of latent perturbations on the attributes that vary; a latent's values are averaged within each sample.
@@ -124,13 +126,13 @@ def latent_matrix(
         Id of the clean run.
     arms : sequence of PatchedArm
         One a component and value, all of one source.
-    owner : str
+    owner : Owner
     scale : Scale
     attributes : sequence of str
     n : int
         Samples.
     """
-    groups: dict[str, list[PatchedArm]] = {}
+    groups: dict[Target, list[PatchedArm]] = {}
     for arm in arms:
         groups.setdefault(arm.component, []).append(arm)
     reported = [name for name in attributes if name in scale.sd]
@@ -148,7 +150,7 @@ def latent_matrix(
 
 
 def sweep_matrix(
-    outcomes: Outcomes, clean: str, arms: Sequence[PatchedArm], owner: str, treatment: str, direction: str,
+    outcomes: Outcomes, clean: str, arms: Sequence[PatchedArm], owner: Owner, treatment: str, direction: str,
     scale: Scale, attributes: Sequence[str], n: int,
 ) -> EffectMatrix:  # fmt: skip
     """Effects of patching each component of a sweep, against the clean run of the side that was patched.

@@ -24,10 +24,12 @@ import numpy as np
 from causalvae.effects.ablation import Ablation
 from causalvae.effects.bootstrap import BoolArray, FloatArray, PairedBootstrap
 from causalvae.effects.changes import VectorChanges, changes_of, divide_or_zero
+from causalvae.effects.notes import HARDLY_MOVED, SIZE_NOT_TESTED, UNCLEAR, Note, Notes, dropped
 from causalvae.effects.outcomes import ROUNDING, Outcomes, is_moved, use_at
 from causalvae.effects.scale import Vector
 from causalvae.effects.significance import t_test
 from causalvae.effects.types import Estimate
+from causalvae.plan.owner import Owner
 from causalvae.plan.types import Arm, Plan
 
 RATIO_FLOOR = 0.1
@@ -35,9 +37,6 @@ RATIO_FLOOR = 0.1
 _FEW_ALIKE = 10
 # Of a difference of float64 numbers, beside their size.
 _ROUNDING = 4 * float(np.finfo(np.float64).eps)
-
-HARDLY_MOVED = "the treatment hardly moves this outcome"
-OVERLAP_NOTE = "mediators overlap, so what they carry alone does not add up and no remainder is given"
 
 
 @dataclass(frozen=True)
@@ -71,8 +70,8 @@ class PairEffects:
         TE, NDE, NIE and TIE.
     dropped : int
         Pairs left out because the outcome was undefined (not finite) in one of the arms.
-    along : str
-        What the effects are components along, in words; empty where they are plain differences.
+    along : tuple of Note
+        What the effects are components along; empty where they are plain differences.
     parts : VectorParts or None
         Of a vector: the same effects component by component.
     kept : bool array, shape (n + dropped,), or None
@@ -87,7 +86,7 @@ class PairEffects:
     indirect: FloatArray
     total_indirect: FloatArray
     dropped: int = 0
-    along: str = ""
+    along: Notes = ()
     parts: VectorParts | None = None
     kept: BoolArray | None = None
     rounding: float = ROUNDING
@@ -157,8 +156,8 @@ def mediation_estimates(
     with_total: bool = True,
     sd: float | None = None,
     declared: bool = True,
-    mean_note: str = "",
-    indirect_note: str = "",
+    mean_notes: Notes = (),
+    indirect_notes: Notes = (),
 ) -> list[Estimate]:
     """Means of the five effects, and the shares of the total effect that the mediators carry.
 
@@ -198,25 +197,25 @@ def mediation_estimates(
     columns = np.stack([column for _, column, _ in named])
     means, test = bootstrap.ratio(columns), t_test(columns)
     moved = is_moved(effects.total**2, sd, effects.rounding)
-    hardly = "" if moved else HARDLY_MOVED
-    note = _note(effects)
+    hardly = () if moved else (HARDLY_MOVED,)
+    notes = _notes(effects)
     estimates = []
     for k, (estimand, _, direction) in enumerate(named):
         if estimand == "total_effect" and not with_total:
             continue
         owner = ablation.clean if estimand == "total_effect" else ablation
         p_value: float | None = float(test.p_two_sided[k])
-        extra = _join(note, mean_note)
+        extra = (*notes, *mean_notes)
         if estimand == "natural_indirect_effect":
-            extra = _join(extra, indirect_note)
+            extra += indirect_notes
         if estimand == "total_effect":
-            extra = _join(extra, hardly)
+            extra += hardly
             if effects.along:
-                p_value, extra = None, _join(extra, "mean size of the change; a size is never negative, so no test")
+                p_value, extra = None, (*extra, SIZE_NOT_TESTED)
         estimates.append(
             owner.estimate(
                 estimand, effects.outcome, unit, effects.n, means.value[k], means.ends(k), p_value,
-                direction=direction, note=extra,
+                direction=direction, notes=extra,
             )
         )  # fmt: skip
     if not moved and not declared:
@@ -225,7 +224,7 @@ def mediation_estimates(
         ("mediated_share", effects.indirect, "denoising"),
         ("necessity", effects.total_indirect, "noising"),
     ):
-        estimates.extend(_shares(name, part, effects, bootstrap, ablation, direction, hardly, mean_note))
+        estimates.extend(_shares(name, part, effects, bootstrap, ablation, direction, hardly, mean_notes))
     return estimates
 
 
@@ -235,18 +234,18 @@ def remainder_estimate(
     bootstrap: PairedBootstrap,
     ablation: Ablation,
     unit: str,
-    note: str = "",
+    notes: Notes = (),
 ) -> Estimate:
     """What the mediators carry together beyond the sum of what each carries alone: NIE(set) - sum of NIE(each).
 
-    All must be on the same pairs, and the mediators must not overlap (`overlap`); `note` is added to the estimate's.
+    All must be on the same pairs, and the mediators must not overlap (`overlap`); `notes` are added to the estimate's.
     """
     rest = (joint.indirect - np.sum([effects.indirect for effects in alone], axis=0))[None]
     mean, test = bootstrap.ratio(rest), t_test(rest)
     return ablation.estimate(
         "indirect_effect_remainder", joint.outcome, unit, joint.n, mean.value[0],
         mean.ends(0), float(test.p_two_sided[0]), direction="denoising",
-        note=_join("joint natural indirect effect less the sum of each mediator's alone", note),
+        notes=(Note("remainder"), *notes),
     )  # fmt: skip
 
 
@@ -260,17 +259,13 @@ def overlap(arms: Sequence[Arm]) -> bool:
     )
 
 
-def serial_note(arms: Sequence[Arm]) -> str:
-    """Says how to read a remainder of mediators at different sites, or nothing where they share one site."""
-    if len({patch.site for arm in arms for patch in arm.patches}) < 2:
-        return ""
-    return (
-        "the mediators lie at different sites: where one feeds another both carry the same effect, so this is not an "
-        "interaction"
-    )
+def serial(arms: Sequence[Arm]) -> Notes:
+    """How to read a remainder of mediators at different sites; nothing where they share one site."""
+    sites = {patch.site for arm in arms for patch in arm.patches}
+    return (Note("serial"),) if len(sites) > 1 else ()
 
 
-def arms_of(plan: Plan, owner: str, index: int = 0) -> MediationArms:
+def arms_of(plan: Plan, owner: Owner, index: int = 0) -> MediationArms:
     """The four arms of `owner`'s mediation at position `index` (0 is the joint set).
 
     Raises
@@ -293,34 +288,34 @@ def _shares(
     bootstrap: PairedBootstrap,
     ablation: Ablation,
     direction: str,
-    hardly: str,
-    mean_note: str,
+    hardly: Notes,
+    mean_notes: Notes,
 ) -> list[Estimate]:
-    total, n, note = effects.total, effects.n, _join(_note(effects), hardly)
+    total, n, notes = effects.total, effects.n, (*_notes(effects), *hardly)
     if not total.any():
         return []
     product, square = (part * total)[None], (total**2)[None]
     share = bootstrap.ratio(product, square)
     p_value = float(t_test(product).p_two_sided[0])
-    apart = ""
+    apart: Notes = ()
     if (share.lower[0] <= 0 <= share.upper[0]) != (p_value > 1 - bootstrap.confidence):
-        apart = "p is that of a t-test of the pairs' products with TE, and does not say what the interval says"
+        apart = (Note("apart"),)
     estimates = [
         ablation.estimate(
             name, effects.outcome, "share", n, share.value[0], share.ends(0), p_value,
-            direction=direction, note=_join(note, _few_note(total), apart),
+            direction=direction, notes=(*notes, *_few_pairs(total), *apart),
         )
     ]  # fmt: skip
     # A mean component over a mean length is no ratio of mean changes, which for a vector is made of its parts.
     if not effects.along and total.sum() != 0:
         means = bootstrap.ratio(part[None], total[None])
         unclear = float(t_test(total[None]).p_two_sided[0]) > 1 - bootstrap.confidence
-        warning = "the mean total effect is not clear of zero: do not read this ratio" if unclear else ""
+        warning = (UNCLEAR,) if unclear else ()
         estimates.append(
             ablation.estimate(
                 f"{name}_ratio_of_means", effects.outcome, "share", n, means.value[0],
                 means.ends(0), float(t_test(part[None]).p_two_sided[0]),
-                direction=direction, note=_join(note, mean_note, warning),
+                direction=direction, notes=(*notes, *mean_notes, *warning),
             )
         )  # fmt: skip
     floor = RATIO_FLOOR * float(np.sqrt(np.mean(total**2)))
@@ -329,37 +324,25 @@ def _shares(
         ratios = np.where(large, divide_or_zero(part, total), 0.0)
         mean = bootstrap.percentiles(ratios[None], large[None].astype(np.float64))
         low, median, high = np.quantile(ratios[large], (0.25, 0.5, 0.75))
-        text = (
-            f"over the {int(large.sum())} pairs with |TE| of at least {floor:.3g} "
-            f"({RATIO_FLOOR:g} of its root mean square); quartiles {low:.3g}, {median:.3g}, {high:.3g}"
-        )
+        spread = Note("ratios", (int(large.sum()), floor, RATIO_FLOOR, float(low), float(median), float(high)))
         estimates.append(
             ablation.estimate(
                 f"{name}_mean_of_ratios", effects.outcome, "share", int(large.sum()), mean.value[0],
                 mean.ends(0), float(t_test(ratios[large][None]).p_two_sided[0]),
-                direction=direction, note=_join(note, text),
+                direction=direction, notes=(*notes, spread),
             )
         )  # fmt: skip
     return estimates
 
 
-def _note(effects: PairEffects) -> str:
-    return _join(effects.along, dropped_note(effects.dropped))
+def _notes(effects: PairEffects) -> Notes:
+    return (*effects.along, *dropped(effects.dropped))
 
 
-def _few_note(total: FloatArray) -> str:
-    """Says that few pairs carry the total effect's square, by how many equal ones would weigh as much; or nothing."""
+def _few_pairs(total: FloatArray) -> Notes:
+    """That few pairs carry the total effect's square, by how many equal ones would weigh as much; or nothing."""
     square = total**2
     alike = float(square.sum() ** 2 / (square**2).sum())
     if alike >= min(_FEW_ALIKE, len(total) / 2):
-        return ""
-    return f"few pairs carry the total effect: the share rests on them as it would on {alike:.0f} of equal effects"
-
-
-def dropped_note(dropped: int) -> str:
-    """Says how many pairs were left out, or nothing."""
-    return f"{dropped} pairs left out: the outcome is undefined there" if dropped else ""
-
-
-def _join(*parts: str) -> str:
-    return "; ".join(part for part in parts if part)
+        return ()
+    return (Note("few_pairs", (alike,)),)

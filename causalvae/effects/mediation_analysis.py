@@ -9,27 +9,28 @@ from causalvae.effects.ablation import Ablation
 from causalvae.effects.controlled import controlled_effects, controlled_estimate
 from causalvae.effects.cross_checks import Case, CrossChecks, cross_check
 from causalvae.effects.mediation import (
-    OVERLAP_NOTE,
     PairEffects,
     arms_of,
     mediation_estimates,
     overlap,
     pair_effects,
     remainder_estimate,
-    serial_note,
+    serial,
 )
-from causalvae.effects.outcomes import IMAGE, cancel_note, is_moved, use_at
+from causalvae.effects.notes import OVERLAP, Notes
+from causalvae.effects.outcomes import IMAGE, cancelling, is_moved, use_at
 from causalvae.effects.study import Study, reached_from, treated_factor
 from causalvae.effects.subspaces import subspace_estimates, subspace_warnings
 from causalvae.effects.types import Estimate
 from causalvae.effects.vector_means import vector_estimates
+from causalvae.plan.owner import Owner
 from causalvae.plan.types import OUTPUT, Arm
 from causalvae.spec.schema import Intervention
 
 
 def analyse_mediation(
     study: Study,
-    owner: str,
+    owner: Owner,
     intervention: Intervention,
     arms_by_id: Mapping[str, Arm],
     checks: CrossChecks,
@@ -39,8 +40,8 @@ def analyse_mediation(
     Parameters
     ----------
     study : Study
-    owner : str
-        ``intervention:NAME``.
+    owner : Owner
+        The intervention.
     intervention : Intervention
         A mediation; of another level there is nothing to say.
     arms_by_id : mapping of str to Arm
@@ -78,12 +79,12 @@ def analyse_mediation(
             ablation = study.ablation(owner, use, treatment=section.treatment, source="interchange")
             bootstrap = study.bootstrap(effects.n)
             is_joint = use.index == 0
-            cancels = cancel_note(effects.total, as_drawn)
+            cancels = cancelling(effects.total, as_drawn)
             estimates.extend(
                 mediation_estimates(
                     effects, bootstrap, ablation, unit, with_total=is_joint, sd=sd,
-                    declared=outcome in section.outcomes, mean_note=cancels,
-                    indirect_note=OVERLAP_NOTE if is_joint and overlapping else "",
+                    declared=outcome in section.outcomes, mean_notes=cancels,
+                    indirect_notes=(OVERLAP,) if is_joint and overlapping else (),
                 )
             )  # fmt: skip
             moved = is_moved(effects.total**2, sd, effects.rounding)
@@ -98,15 +99,15 @@ def analyse_mediation(
                 estimates.extend(cross_check(study.spec, study.measurements, study.outcomes, case, descendants, checks))
         comparable = joint is not None and alone and all(effects.is_on_the_pairs_of(joint) for effects in alone)
         if joint is not None and comparable and not overlapping:
-            note = "; ".join(filter(None, (serial_note(each), cancel_note(joint.total, as_drawn))))
-            estimates.append(remainder_estimate(joint, alone, study.bootstrap(joint.n), joint_ablation, unit, note))
+            notes = (*serial(each), *cancelling(joint.total, as_drawn))
+            estimates.append(remainder_estimate(joint, alone, study.bootstrap(joint.n), joint_ablation, unit, notes))
     estimates += subspace_estimates(study, owner, section, arms_by_id)
     checks.remarks += subspace_warnings(estimates)
     return estimates
 
 
 def _controlled(
-    study: Study, owner: str, arms: Mapping[str, Arm], ablation: Ablation, outcome: str, note: str
+    study: Study, owner: Owner, arms: Mapping[str, Arm], ablation: Ablation, outcome: str, notes: Notes
 ) -> list[Estimate]:
     """The controlled direct effect, where the mediation asks for it."""
     if not study.plan.uses_of(owner, "controlled"):
@@ -119,6 +120,6 @@ def _controlled(
     return [
         controlled_estimate(
             effects, source, replace(ablation, source=source.kind), study.scale.label(outcome),
-            study.scale.unit(outcome), study.spec.estimation.bootstrap, note, changes.along, study.spec.estimation.bca,
+            study.scale.unit(outcome), study.spec.estimation.bootstrap, notes, changes.along, study.spec.estimation.bca,
         )
     ]  # fmt: skip

@@ -11,9 +11,11 @@ import numpy.typing as npt
 
 from causalvae.effects.bootstrap import Ends
 from causalvae.effects.effect_matrix import EffectMatrix
+from causalvae.effects.notes import Note
 from causalvae.effects.selectivity import specificity
 from causalvae.effects.types import MetricRow, UnitRole
 from causalvae.effects.units import entropy, polysemantic_share
+from causalvae.plan.owner import Owner
 from causalvae.spec.whole_output import WholeOutput
 
 FloatArray = npt.NDArray[np.float64]
@@ -135,7 +137,7 @@ def summarise_facts(facts: MetricFacts) -> dict[Key, Summary]:
 
 
 def metric_rows(
-    owner: str,
+    owner: Owner,
     facts: MetricFacts,
     own: Mapping[Key, Summary],
     oracle: Mapping[Key, Summary] | None,
@@ -146,18 +148,13 @@ def metric_rows(
     for (metric, unit, site), summary in own.items():
         ideal = None if oracle is None else oracle.get((metric, unit, ""))
         random = None if copy is None else copy.get((metric, unit, site))
-        notes = []
+        notes: list[Note] = []
         if metric == "modularity":
-            notes.append("oracle: by definition, factors that move nothing in common")
+            notes.append(Note("modularity_oracle"))
         elif metric != "reconstruction_error" and ideal is None:
-            why = "the data cannot set its factors" if oracle is None else "it is not defined of the data's factors"
-            notes.append(f"no oracle: {why}")
+            notes.append(Note("unsettable" if oracle is None else "undefined_of_factors"))
         if random is None:
-            notes.append(
-                "no random copy was run"
-                if copy is None
-                else "the random copy's attributes do not vary, or its latents move nothing declared"
-            )
+            notes.append(Note("no_copy" if copy is None else "still_copy"))
         rows.append(
             MetricRow(
                 metric=metric, owner=owner, source=facts.matrix.source, unit=unit, value=summary.value,
@@ -165,11 +162,13 @@ def metric_rows(
                 upper=None if summary.ends is None else summary.ends.upper,
                 median=summary.median, units=summary.units,
                 oracle=1.0 if metric == "modularity" else None if ideal is None else ideal.value,
-                random=None if random is None else random.value, note="; ".join(notes), at=site,
+                random=None if random is None else random.value, notes=tuple(notes), at=site,
             )
         )  # fmt: skip
     rows += [
-        MetricRow(metric, owner, facts.matrix.source, unit, math.nan, None, None, None, 0, note=f"not measured: {why}")
+        MetricRow(
+            metric, owner, facts.matrix.source, unit, math.nan, None, None, None, 0, notes=(Note("unmeasured", (why,)),)
+        )
         for (metric, unit, _), why in facts.lacking.items()
         if not any(known[0] == metric for known in own)
     ]

@@ -14,6 +14,7 @@ from causalvae.effects.effect_matrix import EffectMatrix, latent_matrix, markers
 from causalvae.effects.mean_metrics import mean_length_ends, mean_specificity_ends
 from causalvae.effects.metric_rows import MetricFacts, metric_rows, summarise_facts
 from causalvae.effects.modularity import activation_modularity, graph_modularity
+from causalvae.effects.notes import Note
 from causalvae.effects.outcomes import output_squares, use_at
 from causalvae.effects.screening import direction_of
 from causalvae.effects.selectivity import calibration, change_lengths, output_specificity
@@ -22,14 +23,11 @@ from causalvae.effects.study import Study
 from causalvae.effects.types import Estimate, MetricRow, UnitRole
 from causalvae.effects.units import OutputChanges, classify_units, polysemantic_share
 from causalvae.engine.response_table import OVERLAP, SPREAD, read_blocks
+from causalvae.plan.owner import Owner
+from causalvae.plan.targets import NOTHING, Target
 from causalvae.plan.types import OUTPUT, Arm, Side, Source, Use, values_label
 
 FloatArray = npt.NDArray[np.float64]
-
-SHARE_NOTE = (
-    "units that are polysemantic, of those that move what is declared; the upper end counts the undecided ones too, "
-    "so the interval is from those that surely are to those that could be"
-)
 
 
 @dataclass(frozen=True)
@@ -74,7 +72,7 @@ def measure_metrics(study: Study, copy: Study | None = None, oracle: MetricFacts
     units: list[UnitRole] = []
     rows: list[MetricRow] = []
     for intervention in study.spec.interventions:
-        owner = f"intervention:{intervention.name}"
+        owner = Owner.intervention(intervention.name)
         if intervention.latent is not None and OUTPUT in study.plan.outputs:
             found = _perturbation(study, owner)
             if found is None:
@@ -93,7 +91,7 @@ def measure_metrics(study: Study, copy: Study | None = None, oracle: MetricFacts
     return Metrics(tuple(estimates), tuple(units), tuple(rows))
 
 
-def _perturbation(study: Study, owner: str) -> _Found | None:
+def _perturbation(study: Study, owner: Owner) -> _Found | None:
     """All metrics of one latent perturbation; None where the plan has none of its arms."""
     arms = {arm.id: arm for arm in study.plan.arms}
     uses = study.plan.uses_of(owner, "perturbation")
@@ -103,7 +101,7 @@ def _perturbation(study: Study, owner: str) -> _Found | None:
     label = values_label(arms[use.arm].patches[0].source for use in uses)
     patched = [replace(_patched(use, arms), source=label) for use in uses]
     bootstrap = study.bootstrap(study.outcomes.pairs([base, *(arm.arm for arm in patched)]))
-    by_component: dict[str, list[PatchedArm]] = {}
+    by_component: dict[Target, list[PatchedArm]] = {}
     for arm in patched:
         by_component.setdefault(arm.component, []).append(arm)
     groups = list(by_component.values())
@@ -148,7 +146,7 @@ def _add_ends(facts: MetricFacts, bootstrap: PairedBootstrap) -> None:
 
 
 def _add_calibrated(
-    found: _Found, study: Study, owner: str, groups: Sequence[Sequence[PatchedArm]],
+    found: _Found, study: Study, owner: Owner, groups: Sequence[Sequence[PatchedArm]],
     sources: Sequence[Sequence[Source]], bootstrap: PairedBootstrap,
 ) -> None:  # fmt: skip
     weights = calibration(sources[0])
@@ -159,28 +157,27 @@ def _add_calibrated(
     calibrated_ends = mean_length_ends(found.facts.calibrated, bootstrap)
     found.facts.ends["causal_effect_strength_calibrated", study.scale.whole.length, ""] = calibrated_ends
     if len(weights) > 1:
-        pairs = zip(sources[0], weights, strict=True)
-        listed = ", ".join(f"{source.value:g}: {weight:.3g}" for source, weight in pairs)
-        note = f"expectation over the aggregate posterior; weights of the quantiles {listed}"
+        values = (source.value or 0.0 for source in sources[0])
+        note = Note("quantile_weights", tuple(number for pair in zip(values, weights, strict=True) for number in pair))
     else:
-        note = "expectation over the aggregate posterior, one draw a sample"
+        note = Note("one_draw")
     whole = study.scale.whole
     for k, members in enumerate(groups):
         found.estimates.append(
             _at(study, owner, members[0]).estimate(
                 "causal_effect_strength_calibrated", whole.name, whole.length, bootstrap.n, interval.value[k],
-                interval.ends(k), note=note,
+                interval.ends(k), notes=(note,),
             )
         )  # fmt: skip
 
 
-def _add_spreads(found: _Found, study: Study, owner: str, groups: Sequence[Sequence[PatchedArm]]) -> None:
+def _add_spreads(found: _Found, study: Study, owner: Owner, groups: Sequence[Sequence[PatchedArm]]) -> None:
     whole = study.scale.whole
     for _, labels, block in read_blocks(study.measurements.responses, owner, SPREAD):
         known = {label: row for (label, _), row in zip(labels, block, strict=True)}
         if whole.numbers < 2 or block.shape[1] < 2:
             return
-        found.facts.spreads = np.stack([known[members[0].component] for members in groups])
+        found.facts.spreads = np.stack([known[members[0].component.label] for members in groups])
         bootstrap = study.bootstrap(block.shape[1])
         forms = (("output_specificity", "1/nat", False), ("output_specificity_bounded", "share", True))
         for name, unit, bounded in forms:
@@ -190,15 +187,15 @@ def _add_spreads(found: _Found, study: Study, owner: str, groups: Sequence[Seque
                     found.estimates.append(
                         _at(study, owner, members[0]).estimate(
                             name, whole.name, unit, bootstrap.n, interval.value[k], interval.ends(k),
-                            note=f"median over samples {median[k]:.3g}; H over {whole.numbers} numbers of the output",
+                            notes=(Note("entropy", (float(median[k]), whole.numbers)),),
                         )
                     )  # fmt: skip
 
 
-def _add_modularity(found: _Found, study: Study, owner: str, source: str) -> None:
-    inert = {role.component for role in found.facts.roles if not role.moves_declared}
+def _add_modularity(found: _Found, study: Study, owner: Owner, source: str) -> None:
+    inert = {role.component.label for role in found.facts.roles if not role.moves_declared}
     blocks = list(read_blocks(study.measurements.responses, owner, OVERLAP))
-    if not study.plan.compared.get(owner):
+    if not study.plan.compared.get(owner.name):
         found.facts.no_modularity = "the decoder has no linear or convolution layer that changes could be compared at"
     elif not blocks and len(found.facts.lengths) > 1:
         found.facts.no_modularity = (
@@ -215,16 +212,21 @@ def _add_modularity(found: _Found, study: Study, owner: str, source: str) -> Non
             continue
         ends, value = interval.ends(0), float(interval.value[0])
         found.facts.modularity[site] = value, ends
-        note = f"1 - mean |cosine| of the changes that {len(kept)} pairs of latents cause there"
-        note += f"; {len(inert)} latents that move nothing declared are left out" if inert else ""
+        left_out = (Note("inert_left_out", (len(inert),)),) if inert else ()
         found.estimates.append(
-            Ablation(owner, "", "", "", source, study.spec.execution.seed, bootstrap.confidence).estimate(
-                "modularity", site, "share", bootstrap.n, value, ends, note=note
+            Ablation(owner, "", NOTHING, "", source, study.spec.execution.seed, bootstrap.confidence).estimate(
+                "modularity",
+                site,
+                "share",
+                bootstrap.n,
+                value,
+                ends,
+                notes=(Note("cosines", (len(kept),)), *left_out),
             )
         )
 
 
-def _add_graph(found: _Found, study: Study, owner: str, bootstrap: PairedBootstrap, source: str) -> None:
+def _add_graph(found: _Found, study: Study, owner: Owner, bootstrap: PairedBootstrap, source: str) -> None:
     graph = graph_modularity(found.facts.matrix, bootstrap, study.spec.execution.seed)
     if graph is None:
         return
@@ -232,15 +234,14 @@ def _add_graph(found: _Found, study: Study, owner: str, bootstrap: PairedBootstr
     ends = interval.ends(0)
     found.facts.graph = float(interval.value[0]), ends
     found.estimates.append(
-        Ablation(owner, "", "", "", source, study.spec.execution.seed, bootstrap.confidence).estimate(
+        Ablation(owner, "", NOTHING, "", source, study.spec.execution.seed, bootstrap.confidence).estimate(
             "graph_modularity", "attributes", "Q", bootstrap.n, interval.value[0], ends,
-            note=f"{communities} communities, held in the resamples; null: configuration model (Newman), by which "
-            "edges between two latents are possible",
+            notes=(Note("communities", (communities,)),),
         )
     )  # fmt: skip
 
 
-def _sweep(study: Study, owner: str, side: Side, kind: str) -> tuple[list[UnitRole], list[Estimate]]:
+def _sweep(study: Study, owner: Owner, side: Side, kind: str) -> tuple[list[UnitRole], list[Estimate]]:
     """The kinds of the units of one side of an activation sweep, and the share of polysemantic ones."""
     arms = {arm.id: arm for arm in study.plan.arms}
     uses = [
@@ -253,7 +254,7 @@ def _sweep(study: Study, owner: str, side: Side, kind: str) -> tuple[list[UnitRo
     clean = use_at(study.plan, owner, side).arm
     patched = [_patched(use, arms) for use in uses]
     n = study.outcomes.pairs([clean, *(arm.arm for arm in patched)])
-    section = study.spec.intervention(owner.removeprefix("intervention:")).activation
+    section = study.spec.intervention(owner.name).activation
     treatment = "" if section is None else section.source
     direction = direction_of(side, kind)
     bootstrap = study.bootstrap(n)
@@ -278,7 +279,7 @@ def _roles(
 
 
 def _share(
-    study: Study, owner: str, treatment: str, source: str, direction: str, roles: Sequence[UnitRole], n: int
+    study: Study, owner: Owner, treatment: str, source: str, direction: str, roles: Sequence[UnitRole], n: int
 ) -> list[Estimate]:
     share = polysemantic_share(roles)
     if share is None:
@@ -287,14 +288,17 @@ def _share(
     counts = {
         kind: sum(role.role == kind for role in roles) for kind in ("monosemantic", "undecided", "undeclared", "inert")
     }
-    told = ", ".join(f"{count} {kind}" for kind, count in counts.items())
-    if any(screen.owner == owner for screen in study.plan.screens):
-        told += "; of the components that the screen let through, which are no fair sample of all"
-    ablation = Ablation(owner, treatment, "", "", source, study.spec.execution.seed, study.spec.estimation.confidence)
+    screened = any(screen.owner == owner for screen in study.plan.screens)
+    ablation = Ablation(
+        owner, treatment, NOTHING, "", source, study.spec.execution.seed, study.spec.estimation.confidence
+    )
     return [
         ablation.estimate(
             "polysemantic_share", roles[0].over, "share", n, value, Ends(lower, upper), direction=direction,
-            note=f"{SHARE_NOTE}; {told}",
+            notes=(
+                Note("polysemantic_share"), Note("roles", tuple(counts.values())),
+                *((Note("screened"),) if screened else ()),
+            ),
         )
     ]  # fmt: skip
 
@@ -304,7 +308,7 @@ def _patched(use: Use, arms: Mapping[str, Arm]) -> PatchedArm:
     return PatchedArm(use.arm, use.component, use.granularity, source.label, source.value)
 
 
-def _at(study: Study, owner: str, arm: PatchedArm) -> Ablation:
+def _at(study: Study, owner: Owner, arm: PatchedArm) -> Ablation:
     return Ablation(
         owner, "", arm.component, arm.granularity, arm.source, study.spec.execution.seed,
         study.spec.estimation.confidence,

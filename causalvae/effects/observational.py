@@ -19,6 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from causalvae.effects.bootstrap import FloatArray
+from causalvae.effects.notes import Note
 
 # A regressor of which the others explain more than this is refused: what is left of it is a hundredth of its variance.
 MOST_EXPLAINED = 0.99
@@ -75,12 +76,9 @@ class Identifiability:
     refusal: str
 
     @property
-    def words(self) -> str:
-        """The numbers, for a note."""
-        return (
-            f"of the mediators' variance treatment and covariates explain up to {max(self.by_regressors):.3f}, of the "
-            f"treatment's the others {self.of_treatment:.3f}; condition number {self.condition:.3g}"
-        )
+    def note(self) -> Note:
+        """The numbers."""
+        return Note("explained", (max(self.by_regressors), self.of_treatment, self.condition))
 
 
 @dataclass(frozen=True)

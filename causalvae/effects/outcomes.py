@@ -7,8 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from causalvae.effects.notes import CANCELS, Notes
 from causalvae.engine.measurements import Measurements
 from causalvae.errors import CausalVAEError
+from causalvae.plan.owner import Owner
 from causalvae.plan.types import Plan, Role, Use
 
 FloatArray = npt.NDArray[np.float64]
@@ -19,8 +21,6 @@ IMAGE = "image"
 ROUNDING = 1e-6
 # A root mean square change below this many standard deviations is arithmetic noise of float32 outputs.
 NEGLIGIBLE = 1e-3
-
-CANCEL_NOTE = "pairs are as drawn, so opposite changes cancel in the mean"
 
 
 class Outcomes:
@@ -100,7 +100,7 @@ class Outcomes:
             ) from None
 
 
-def use_at(plan: Plan, owner: str, role: Role, index: int = 0) -> Use:
+def use_at(plan: Plan, owner: Owner, role: Role, index: int = 0) -> Use:
     """The use of `owner` with this role and position.
 
     Raises
@@ -158,12 +158,12 @@ def is_moved(squares: FloatArray, sd: float | None, rounding: float = ROUNDING) 
     return size > (rounding if sd is None else NEGLIGIBLE * sd)
 
 
-def cancel_note(total: FloatArray, as_drawn: bool) -> str:
+def cancelling(total: FloatArray, as_drawn: bool) -> Notes:
     """Says that pairs cancel in a mean, where they are as drawn and their total effects have both signs."""
     if not as_drawn or not len(total):
-        return ""
+        return ()
     least = NEGLIGIBLE * float(np.sqrt(np.mean(total**2)))
-    return CANCEL_NOTE if bool((total > least).any() and (total < -least).any()) else ""
+    return (CANCELS,) if bool((total > least).any() and (total < -least).any()) else ()
 
 
 def output_squares(outcomes: Outcomes, arms: Sequence[str], counterfactual: str | None, n: int) -> FloatArray:

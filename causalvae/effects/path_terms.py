@@ -17,7 +17,8 @@ from dataclasses import replace
 from typing import TypeVar
 
 from causalvae.effects.types import CrossCheck, Estimate, Refutation
-from causalvae.plan.paths import ARROW
+from causalvae.plan.owner import Owner
+from causalvae.plan.targets import ComponentPath, Target
 from causalvae.spec.schema import Spec
 
 PATH_EFFECT = "path_specific_effect"
@@ -38,16 +39,16 @@ RELAYED = "relayed"
 Named = TypeVar("Named", Estimate, CrossCheck, Refutation)
 
 
-def routed_owners(spec: Spec) -> frozenset[str]:
-    """The mediations that send a change along a path or edges, as ``intervention:NAME``."""
+def routed_owners(spec: Spec) -> frozenset[Owner]:
+    """The mediations that send a change along a path or edges."""
     return frozenset(
-        f"intervention:{intervention.name}"
+        Owner.intervention(intervention.name)
         for intervention in spec.interventions
         if intervention.mediation is not None and intervention.mediation.mediators is None
     )
 
 
-def in_path_terms(items: Iterable[Named], owners: frozenset[str]) -> list[Named]:
+def in_path_terms(items: Iterable[Named], owners: frozenset[Owner]) -> list[Named]:
     """The same results, those of `owners` under the names of path effects."""
     return [
         replace(item, estimand=PATH_TERMS.get(item.estimand, item.estimand)) if item.owner in owners else item
@@ -55,11 +56,15 @@ def in_path_terms(items: Iterable[Named], owners: frozenset[str]) -> list[Named]
     ]
 
 
-def with_relayed_source(estimates: Iterable[Estimate], owners: frozenset[str]) -> list[Estimate]:
+def with_relayed_source(estimates: Iterable[Estimate], owners: frozenset[Owner]) -> list[Estimate]:
     """The same estimates; those of `owners` whose last stage takes a relayed value say so."""
     return [
         replace(estimate, source=RELAYED)
-        if estimate.owner in owners and estimate.source and ARROW in estimate.component
+        if estimate.owner in owners and estimate.source and _has_inner_edge(estimate.component)
         else estimate
         for estimate in estimates
     ]
+
+
+def _has_inner_edge(component: Target) -> bool:
+    return isinstance(component, ComponentPath) and bool(component.inner)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from causalvae.effects.notes import Note, Notes, notes_of
 from causalvae.effects.outcomes import IMAGE
 from causalvae.spec.schema import VectorSection
 from causalvae.spec.whole_output import WholeOutput
@@ -49,12 +50,10 @@ class Vector:
         return any(period is not None for period in self.periods)
 
     @property
-    def words(self) -> str:
-        """What an effect on it is, for an estimate's note."""
-        how = {"sd": ", each in its standard deviations", MIXED: ", whose units differ"}
-        scaled = how.get(self.unit, "")
-        left = f"; {' and '.join(self.fixed)} left out: no variation over the observed samples" if self.fixed else ""
-        return f"component along the total change of ({', '.join(self.components)}){scaled}{left}"
+    def along(self) -> Notes:
+        """What an effect on it is."""
+        code = {"sd": "along_sd", MIXED: "along_mixed"}.get(self.unit, "along")
+        return notes_of(Note(code, self.components), Note("still", self.fixed) if self.fixed else None)
 
 
 @dataclass(frozen=True)

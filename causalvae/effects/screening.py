@@ -63,7 +63,7 @@ def summarise_screen(
     confidence : float
         Of both intervals.
     """
-    mine = scores[(scores["owner"] == screen.owner) & (scores["side"] == screen.side)]
+    mine = scores[(scores["owner"] == str(screen.owner)) & (scores["side"] == screen.side)]
     uses = plan.candidates(screen)
     absent = left_out(plan, scores)
     ids = [str(arm) for arm in mine["arm"] if arm not in absent]

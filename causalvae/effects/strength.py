@@ -17,17 +17,15 @@ import numpy as np
 
 from causalvae.effects.ablation import Ablation
 from causalvae.effects.bootstrap import Ends, FloatArray, Interval, PairedBootstrap
-from causalvae.effects.mediation import dropped_note
-from causalvae.effects.outcomes import Outcomes, cancel_note, difference, output_squares
+from causalvae.effects.notes import CONTRAST, MEAN_CHANGE, Note, dropped
+from causalvae.effects.outcomes import Outcomes, cancelling, difference, output_squares
 from causalvae.effects.scale import Scale
 from causalvae.effects.significance import t_test
 from causalvae.effects.smooth import EffectEntropy, smooth_intervals
 from causalvae.effects.types import Estimate
+from causalvae.plan.targets import Target
 
 SPECIFICITY_EPSILON = 1e-6
-
-MEAN_CHANGE = "p: of a zero mean change"
-CONTRAST = "p: of no mean change from the lowest to the highest value"
 
 
 @dataclass(frozen=True)
@@ -35,7 +33,7 @@ class PatchedArm:
     """One patched arm, with what an estimate says of it."""
 
     arm: str
-    component: str
+    component: Target
     granularity: str
     source: str
     value: float | None = None
@@ -73,14 +71,14 @@ def input_estimates(
         test = t_test(change)
         if test.n[0] < 2:
             continue
-        missing = dropped_note(n - int(test.n[0]))
-        note = cancel_note(change[np.isfinite(change)], as_drawn)
+        missing = dropped(n - int(test.n[0]))
+        cancels = cancelling(change[np.isfinite(change)], as_drawn)
         mean = bootstrap.ratio(*_counted(change))
         p_value, used = float(test.p_two_sided[0]), int(test.n[0])
         estimates.append(
             ablation.estimate(
                 "total_effect", attribute, scale.unit(attribute), used, mean.value[0], mean.ends(0), p_value,
-                note="; ".join(filter(None, (missing, note))),
+                notes=(*missing, *cancels),
             )
         )  # fmt: skip
         if attribute in scale.sd:
@@ -88,7 +86,7 @@ def input_estimates(
             estimates.append(
                 ablation.estimate(
                     "effect_size", attribute, "sd", used, size.value[0], size.ends(0), p_value,
-                    note="; ".join(filter(None, (MEAN_CHANGE, missing, note))),
+                    notes=(MEAN_CHANGE, *missing, *cancels),
                 )
             )  # fmt: skip
     length = np.sqrt(outcomes.values(counterfactual, "image_sq", n))[None]
@@ -147,11 +145,11 @@ def sweep_estimates(
         for attribute, (size, p_values, counts) in sizes.items():
             if counts[k] < 2:
                 continue
-            missing = dropped_note(n - counts[k])
+            missing = dropped(n - counts[k])
             estimates.append(
                 here.estimate(
                     "effect_size", attribute, "sd", counts[k], size.value[k], size.ends(k), p_values[k],
-                    direction=direction, note=f"{MEAN_CHANGE}; {missing}" if missing else MEAN_CHANGE,
+                    direction=direction, notes=(MEAN_CHANGE, *missing),
                 )
             )  # fmt: skip
         estimates.append(
@@ -189,7 +187,7 @@ def perturbation_estimates(
         where the data has only one attribute).
     """
     n = bootstrap.n
-    groups: dict[tuple[str, str, str], list[PatchedArm]] = {}
+    groups: dict[tuple[Target, str, str], list[PatchedArm]] = {}
     for arm in arms:
         groups.setdefault((arm.component, arm.granularity, arm.source), []).append(arm)
     for key, members in groups.items():
@@ -218,25 +216,25 @@ def perturbation_estimates(
     for k, key in enumerate(keys):
         here = _at(ablation, *key)
         values = [arm.value for arm in groups[key] if arm.value is not None]
-        over = f"mean over values {', '.join(f'{value:g}' for value in values)}" if len(values) > 1 else ""
+        over = (Note("over_values", tuple(values)),) if len(values) > 1 else ()
         each = 1 / np.sqrt(scale.whole.numbers)
         for unit, factor in ((scale.whole.length, 1.0), (scale.whole.rms, each)):
             ends = strength.ends(k)
             estimates.append(
                 here.estimate(
                     "causal_effect_strength", scale.whole.name, unit, n, strength.value[k] * factor,
-                    Ends(ends.lower * factor, ends.upper * factor, ends.kind), note=over,
+                    Ends(ends.lower * factor, ends.upper * factor, ends.kind), notes=over,
                 )
             )  # fmt: skip
         for a, attribute in enumerate(reported):
             if tests[a].n[k] < 2:
                 continue
             meaning = CONTRAST if len(rows[k]) > 1 else MEAN_CHANGE
-            missing = dropped_note(n - int(tests[a].n[k]))
+            missing = dropped(n - int(tests[a].n[k]))
             estimates.append(
                 here.estimate(
                     "effect_size", attribute, "sd", int(tests[a].n[k]), sizes[a].value[k], sizes[a].ends(k),
-                    tests[a].p_two_sided[k], note="; ".join(filter(None, (meaning, over, missing))),
+                    tests[a].p_two_sided[k], notes=(meaning, *over, *missing),
                 )
             )  # fmt: skip
         if specific is not None:
@@ -265,10 +263,10 @@ def _specificity_of(entropy: Interval, attributes: int, bounded: bool) -> Interv
 def _specificity_estimates(
     here: Ablation, specific: tuple[Interval, ...], k: int, n: int, attributes: int
 ) -> list[Estimate]:
-    notes = (f"1 / (H + {SPECIFICITY_EPSILON:g}), H in nats over {attributes} attributes", "1 - H / log K, in [0, 1]")
+    notes = (Note("specificity", (SPECIFICITY_EPSILON, attributes)), Note("specificity_bounded"))
     named = zip(("specificity", "specificity_bounded"), ("1/nat", "share"), specific, notes, strict=True)
     return [
-        here.estimate(estimand, "attributes", unit, n, form.value[k], form.ends(k), note=note)
+        here.estimate(estimand, "attributes", unit, n, form.value[k], form.ends(k), notes=(note,))
         for estimand, unit, form, note in named
         if np.isfinite(form.value[k])
     ]
@@ -282,7 +280,7 @@ def _counted(values: FloatArray) -> tuple[FloatArray, FloatArray | None]:
     return np.where(finite, values, 0.0), finite.astype(np.float64)
 
 
-def _at(ablation: Ablation, component: str, granularity: str, source: str) -> Ablation:
+def _at(ablation: Ablation, component: Target, granularity: str, source: str) -> Ablation:
     return Ablation(
         ablation.owner, ablation.treatment, component, granularity, source, ablation.seed, ablation.confidence
     )

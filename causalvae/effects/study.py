@@ -15,6 +15,8 @@ from causalvae.effects.scale import Scale, measure_vector
 from causalvae.effects.screening import left_out
 from causalvae.engine.measurements import Measurements
 from causalvae.errors import CausalVAEError
+from causalvae.plan.owner import Owner
+from causalvae.plan.targets import NOTHING
 from causalvae.plan.types import Plan, Use
 from causalvae.spec.schema import Spec
 from causalvae.spec.whole_output import WholeOutput
@@ -69,10 +71,10 @@ class Study:
             n, estimation.bootstrap, estimation.confidence, self.spec.execution.seed, estimation.bca
         )
 
-    def ablation(self, owner: str, use: Use | None = None, *, treatment: str = "", source: str = "") -> Ablation:
+    def ablation(self, owner: Owner, use: Use | None = None, *, treatment: str = "", source: str = "") -> Ablation:
         """An ablation that `owner` asked for, of a use's component if given."""
         return Ablation(
-            owner, treatment, use.component if use else "", use.granularity if use else "", source,
+            owner, treatment, use.component if use else NOTHING, use.granularity if use else "", source,
             self.spec.execution.seed, self.spec.estimation.confidence,
         )  # fmt: skip
 

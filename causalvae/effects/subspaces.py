@@ -19,13 +19,15 @@ import numpy as np
 
 from causalvae.effects.ablation import Ablation
 from causalvae.effects.bootstrap import Ends, FloatArray
-from causalvae.effects.mediation import HARDLY_MOVED, dropped_note
+from causalvae.effects.notes import HARDLY_MOVED, Note, Notes, dropped
 from causalvae.effects.outcomes import IMAGE, difference, use_at
 from causalvae.effects.study import Study
 from causalvae.effects.types import Estimate
 from causalvae.errors import CausalVAEError
 from causalvae.plan.learned import LearnedPart
+from causalvae.plan.owner import Owner
 from causalvae.plan.subspaces import SUBSPACE
+from causalvae.plan.targets import NOTHING
 from causalvae.plan.types import Arm, Use
 from causalvae.spec.schema import MediationIntervention
 
@@ -49,15 +51,15 @@ class _Interchanged:
 
 
 def subspace_estimates(
-    study: Study, owner: str, section: MediationIntervention, arms: Mapping[str, Arm]
+    study: Study, owner: Owner, section: MediationIntervention, arms: Mapping[str, Arm]
 ) -> list[Estimate]:
     """How directions were learned and what interchanges through them do; none where the mediation learns none.
 
     Parameters
     ----------
     study : Study
-    owner : str
-        ``intervention:NAME``.
+    owner : Owner
+        The intervention.
     section : MediationIntervention
     arms : mapping of str to Arm
         Of the plan, by their ids.
@@ -70,29 +72,29 @@ def subspace_estimates(
     if section.subspace is None:
         return []
     learned = _learned_row(study, owner, arms)
-    own = "" if learned.donors else "no factor is set, so each pair is its own donor and more subspaces than one do"
+    own = () if learned.donors else (Note("own_donors"),)
     parts = []
     for use in sorted(study.plan.uses_of(owner, "variant"), key=lambda use: use.index):
         source = arms[use.arm].patches[0].source.label
         parts.append(_Interchanged(use, study.ablation(owner, use, treatment=section.treatment, source=source)))
     first = parts[0].ablation
-    search = f"from {learned.start}, where it was {learned.first_loss:.3g}; {learned.pairs} pairs of their own"
+    search = Note("search", (str(learned.start), float(learned.first_loss), int(learned.pairs)))
     estimates = [
         first.estimate(
             LEARNING_LOSS, study.scale.label(learned.objective), "share", int(learned.pairs), learned.loss,
-            direction="denoising", note=_join(search, own),
+            direction="denoising", notes=(search, *own),
         )
     ]  # fmt: skip
     estimates += [_held_out(study, owner, part, learned.objective, own) for part in parts]
     for outcome in section.outcomes:
         estimates += _accuracies(study, owner, parts, outcome, section.subspace.tolerance, own)
     units = len(learned.units)
-    chance = f"of random directions {learned.null_space_dim / units:.3g} on average" if learned.null_space_dim else ""
+    chance = (Note("chance", (learned.null_space_dim / units,)),) if learned.null_space_dim else ()
     described = replace(first, source="")
     estimates.append(
         described.estimate(
             NULL_SPACE, study.scale.whole.name, "share", int(learned.pairs), learned.null_space_share,
-            note=_join(learned.null_space_how, chance),
+            notes=(Note("null_space", (str(learned.null_space_how),)), *chance),
         )
     )  # fmt: skip
     return estimates
@@ -112,15 +114,15 @@ def subspace_warnings(estimates: list[Estimate]) -> list[str]:
     if dormant is not None:
         found.append(
             f"{dormant.value:.0%} of {dormant.component} ({dormant.owner}) lies where nothing downstream reads "
-            f"({dormant.note}): the patch may work through what is dormant otherwise, so that an effect does not show "
-            f"that these directions carry {dormant.treatment} on the network's own inputs."
+            f"({dormant.notes[0].values[0]}): the patch may work through what is dormant otherwise, so that an effect "
+            f"does not show that these directions carry {dormant.treatment} on the network's own inputs."
         )
     parts = list(dict.fromkeys(e.component for e in mine if e.estimand == "natural_indirect_effect"))
-    others = parts[_OTHERS] if len(parts) > _OTHERS else ""
+    others = parts[_OTHERS] if len(parts) > _OTHERS else NOTHING
     elsewhere = [
         f"{e.value:.0%} of the effect on {e.outcome} [{e.lower:.0%}, {e.upper:.0%}]"
         for e in mine
-        if e.estimand == "mediated_share" and e.component == others and HARDLY_MOVED not in e.note
+        if e.estimand == "mediated_share" and e.component == others and HARDLY_MOVED not in e.notes
         if e.lower is not None and e.lower > _ELSEWHERE
     ]
     if elsewhere:
@@ -139,7 +141,7 @@ def subspace_warnings(estimates: list[Estimate]) -> list[str]:
     return found
 
 
-def _learned_row(study: Study, owner: str, arms: Mapping[str, Arm]) -> Any:
+def _learned_row(study: Study, owner: Owner, arms: Mapping[str, Arm]) -> Any:
     """What was learned for a mediation: a row of `Measurements.subspaces`."""
     arm = arms[use_at(study.plan, owner, "sufficiency").arm]
     wanted = LearnedPart(arm.cohort, arm.patches[0]).id
@@ -154,7 +156,7 @@ def _learned_row(study: Study, owner: str, arms: Mapping[str, Arm]) -> Any:
     )
 
 
-def _held_out(study: Study, owner: str, part: _Interchanged, objective: str, note: str) -> Estimate:
+def _held_out(study: Study, owner: Owner, part: _Interchanged, objective: str, notes: Notes) -> Estimate:
     """The unexplained share over the cohort's pairs."""
     outcomes = study.outcomes
     base, counterfactual = (use_at(study.plan, owner, role).arm for role in ("base", "counterfactual"))
@@ -174,12 +176,12 @@ def _held_out(study: Study, owner: str, part: _Interchanged, objective: str, not
     ratio = study.bootstrap(count).ratio(left[known][None], whole[known][None])
     return part.ablation.estimate(
         HELD_OUT_LOSS, study.scale.label(objective), "share", count, ratio.value[0], ratio.ends(0),
-        direction="denoising", note=_join(dropped_note(n - count), note),
+        direction="denoising", notes=(*dropped(n - count), *notes),
     )  # fmt: skip
 
 
 def _accuracies(
-    study: Study, owner: str, parts: list[_Interchanged], outcome: str, tolerance: float, note: str
+    study: Study, owner: Owner, parts: list[_Interchanged], outcome: str, tolerance: float, notes: Notes
 ) -> list[Estimate]:
     """The share of pairs whose outcome is right under interchanges; none of an outcome that has no standard deviation.
 
@@ -191,17 +193,17 @@ def _accuracies(
         return []
     base, counterfactual = (use_at(study.plan, owner, role).arm for role in ("base", "counterfactual"))
     unpatched, _ = _right(study, base, counterfactual, names, tolerance)
-    within = f"within {tolerance:g} sd of Y(x')" + ("" if vector is None else ", every component")
-    without = f"{float(unpatched.mean()):.3g} without any patch" if len(unpatched) else ""
+    within = Note("within" if vector is None else "within_every", (tolerance,))
+    without = (Note("unpatched", (float(unpatched.mean()),)),) if len(unpatched) else ()
     estimates = []
     for part in parts:
-        right, dropped = _right(study, part.use.arm, counterfactual, names, tolerance)
+        right, left_out = _right(study, part.use.arm, counterfactual, names, tolerance)
         study.bootstrap(len(right))
         interval = exact_interval(int(right.sum()), len(right), study.spec.estimation.confidence)
         estimates.append(
             part.ablation.estimate(
                 ACCURACY, outcome, "share", len(right), float(right.mean()), interval, direction="denoising",
-                note=_join(within, without, dropped_note(dropped), note),
+                notes=(within, *without, *dropped(left_out), *notes),
             )
         )  # fmt: skip
     return estimates
@@ -239,7 +241,3 @@ def exact_interval(hits: int, n: int, confidence: float) -> Ends:
     lower = float(beta.ppf(tail, hits, n - hits + 1)) if hits else 0.0
     upper = float(beta.ppf(1 - tail, hits + 1, n - hits)) if hits < n else 1.0
     return Ends(lower, upper)
-
-
-def _join(*parts: str) -> str:
-    return "; ".join(part for part in parts if part)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
+
+from causalvae.effects.notes import Notes
+from causalvae.plan.owner import Owner
+from causalvae.plan.targets import NOTHING, Target
 
 Estimator = Literal["exact", "dowhy"]
 Selected = Literal["kept", "checked", "left out"]
@@ -29,21 +33,22 @@ class Estimate:
         Interval at `confidence`.
     confidence : float or None
     p_value : float or None
-        Two-sided, of no effect, unless `note` says otherwise.
+        Two-sided, of no effect, unless `notes` say otherwise.
     n : int
         Pairs (the resampling unit).
     outcome : str
         Attribute, or ``image``.
     treatment : str
         The input intervention, or empty.
-    component, granularity, source, direction : str
+    component : Target
+    granularity, source, direction : str
         The ablation tuple; empty where nothing was patched.
     estimator : {"exact", "dowhy"}
-    owner : str
+    owner : Owner
         The intervention or hypothesis that asked for it.
     seed : int or None
         Of the bootstrap.
-    note : str
+    notes : tuple of Note
     interval : str
         How the interval was made from the paired bootstrap: ``bootstrap-t`` (studentised), ``BCa`` (bias-corrected and
         accelerated, where resamples lack a spread of their own), ``BCa (asked)`` (where the spec asks for it),
@@ -56,19 +61,19 @@ class Estimate:
     unit: str
     n: int
     outcome: str
+    owner: Owner = field(kw_only=True)
     lower: float | None = None
     upper: float | None = None
     confidence: float | None = None
     p_value: float | None = None
     treatment: str = ""
-    component: str = ""
+    component: Target = NOTHING
     granularity: str = ""
     source: str = ""
     direction: str = ""
     estimator: Estimator = "exact"
-    owner: str = ""
     seed: int | None = None
-    note: str = ""
+    notes: Notes = ()
     interval: str = ""
 
 
@@ -80,7 +85,8 @@ class Refutation:
     ----------
     refuter : str
         placebo, random_common_cause, subset or bootstrap.
-    estimand, outcome, owner : str
+    estimand, outcome : str
+    owner : Owner
         The effect it was run on.
     original, refuted : float
         The effect before, and its mean under the refuter's simulations.
@@ -94,7 +100,7 @@ class Refutation:
     refuter: str
     estimand: str
     outcome: str
-    owner: str
+    owner: Owner
     original: float
     refuted: float
     p_value: float
@@ -111,7 +117,9 @@ class CrossCheck:
     method : {"dowhy", "gcm", "gcm sampled", "observational"}
         DoWhy's regression on the crossed patch design; its graphical causal model, pair by pair and by sampling; two
         regressions on observed samples, without patching.
-    owner, outcome, unit, component, estimand : str
+    owner : Owner
+    outcome, unit, estimand : str
+    component : Target
         The effect, as in the exact estimate.
     exact : float
     value : float or None
@@ -124,16 +132,16 @@ class CrossCheck:
         Whether it lies that near, of every pair where pairs are compared; None where there is no tolerance.
     expression : str
         The estimand as DoWhy identifies and prints it.
-    note : str
+    notes : tuple of Note
     refusal : str
         Why there is no value.
     """
 
     method: CrossMethod
-    owner: str
+    owner: Owner
     outcome: str
     unit: str
-    component: str
+    component: Target
     estimand: str
     exact: float
     value: float | None = None
@@ -142,7 +150,7 @@ class CrossCheck:
     tolerance: float | None = None
     agrees: bool | None = None
     expression: str = ""
-    note: str = ""
+    notes: Notes = ()
     refusal: str = ""
 
 
@@ -152,7 +160,9 @@ class ArrowStrength:
 
     Parameters
     ----------
-    owner, outcome, component : str
+    owner : Owner
+    outcome : str
+    component : Target
         The mediation, its attribute, and the mediators.
     parent : {"treatment", "mediators"}
         Where the arrow to the outcome starts.
@@ -166,9 +176,9 @@ class ArrowStrength:
         Whether the sampled one is as near the exact one as sampling allows.
     """
 
-    owner: str
+    owner: Owner
     outcome: str
-    component: str
+    component: Target
     parent: str
     strength: float
     error: float
@@ -183,7 +193,8 @@ class ScreenedComponent:
 
     Parameters
     ----------
-    component, granularity : str
+    component : Target
+    granularity : str
     attribution : float
         Mean over pairs of the size of its first-order effect; NaN where that is defined for no pair.
     selected : {"kept", "checked", "left out"}
@@ -192,7 +203,7 @@ class ScreenedComponent:
         Mean over pairs of the size of its exact effect; None where it was not run.
     """
 
-    component: str
+    component: Target
     granularity: str
     attribution: float
     selected: Selected
@@ -205,7 +216,8 @@ class ScreenSummary:
 
     Parameters
     ----------
-    owner, treatment, direction, source : str
+    owner : Owner
+    treatment, direction, source : str
         The sweep's, as in its estimates.
     outcome, unit : str
         What components were ranked by their effect on, and the unit of attributions and exact effects.
@@ -229,7 +241,7 @@ class ScreenSummary:
         In the sweep's order.
     """
 
-    owner: str
+    owner: Owner
     treatment: str
     direction: str
     source: str
@@ -258,7 +270,9 @@ class UnitRole:
 
     Parameters
     ----------
-    owner, treatment, source, direction, component, granularity : str
+    owner : Owner
+    treatment, source, direction, granularity : str
+    component : Target
         As in the estimates of its effects.
     role : {"polysemantic", "monosemantic", "undecided", "undeclared", "inert"}
         ``undeclared``: it moves the output, and no outcome of the declared graph; ``inert``: it moves nothing.
@@ -285,11 +299,11 @@ class UnitRole:
         Its root mean square in standard deviations of the output.
     """
 
-    owner: str
+    owner: Owner
     treatment: str
     source: str
     direction: str
-    component: str
+    component: Target
     granularity: str
     role: Role
     breadth: float
@@ -319,7 +333,8 @@ class MetricRow:
     ----------
     metric : str
         The estimand.
-    owner, source : str
+    owner : Owner
+    source : str
         The intervention that it is of, and the source of its values.
     unit : str
     value : float
@@ -334,14 +349,14 @@ class MetricRow:
         The same for the data's own factors, changed one at a time in the true input.
     random : float or None
         The same for the network with weights drawn anew.
-    note : str
+    notes : tuple of Note
         What is left out, and why.
     at : str
         The layer, where the metric is of one.
     """
 
     metric: str
-    owner: str
+    owner: Owner
     source: str
     unit: str
     value: float
@@ -351,5 +366,5 @@ class MetricRow:
     units: int
     oracle: float | None = None
     random: float | None = None
-    note: str = ""
+    notes: Notes = ()
     at: str = ""

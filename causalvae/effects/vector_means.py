@@ -12,13 +12,12 @@ import numpy as np
 
 from causalvae.effects.ablation import Ablation
 from causalvae.effects.bootstrap import FloatArray, Interval, PairedBootstrap
-from causalvae.effects.mediation import PairEffects, dropped_note
-from causalvae.effects.outcomes import cancel_note
+from causalvae.effects.mediation import PairEffects
+from causalvae.effects.notes import UNCLEAR, Note, dropped
+from causalvae.effects.outcomes import cancelling
 from causalvae.effects.significance import mean_vector_test, t_test
 from causalvae.effects.smooth import smooth_intervals
 from causalvae.effects.types import Estimate
-
-UNCLEAR = "the mean total effect is not clear of zero: do not read this ratio"
 
 
 def vector_estimates(
@@ -49,21 +48,20 @@ def vector_estimates(
     parts = effects.parts
     if parts is None:
         return []
-    left = dropped_note(effects.dropped)
+    left = dropped(effects.dropped)
     away = np.sqrt(np.maximum((parts.indirect**2).sum(axis=0) - effects.indirect**2, 0.0))[None]
     mean = bootstrap.ratio(away)
-    text = "mean size of the part across the total change; a size is never negative, so no test"
     estimates = [
         ablation.estimate(
             "indirect_effect_turned_away", effects.outcome, unit, effects.n, mean.value[0], mean.ends(0),
-            direction="denoising", note=_join(text, left),
+            direction="denoising", notes=(Note("across"), *left),
         )
     ]  # fmt: skip
     if not with_shares or not parts.total.mean(axis=1).any():
         return estimates
     unclear = mean_vector_test(parts.total) > 1 - bootstrap.confidence
-    cancels = next(filter(None, (cancel_note(part, as_drawn) for part in parts.total)), "")
-    note = _join("of the mean change, component by component", left, cancels, UNCLEAR if unclear else "")
+    cancels = next(filter(None, (cancelling(part, as_drawn) for part in parts.total)), ())
+    notes = (Note("by_component"), *left, *cancels, *((UNCLEAR,) if unclear else ()))
     for name, part, direction in (
         ("mediated_share_ratio_of_means", parts.indirect, "denoising"),
         ("necessity_ratio_of_means", parts.total_indirect, "noising"),
@@ -72,7 +70,7 @@ def vector_estimates(
         estimates.append(
             ablation.estimate(
                 name, effects.outcome, "share", effects.n, share.value[0], share.ends(0),
-                _p_value(part, parts.total), direction=direction, note=note,
+                _p_value(part, parts.total), direction=direction, notes=notes,
             )
         )  # fmt: skip
     return estimates
@@ -119,7 +117,3 @@ def _p_value(part: FloatArray, total: FloatArray) -> float:
     mean_part, mean_total = part.mean(axis=1), total.mean(axis=1)
     influence = mean_total @ part + mean_part @ total - float(mean_part @ mean_total)
     return float(t_test(influence[None]).p_two_sided[0])
-
-
-def _join(*parts: str) -> str:
-    return "; ".join(part for part in parts if part)

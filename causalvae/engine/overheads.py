@@ -16,6 +16,7 @@ from causalvae.engine.subspaces.interchanges import ROWS
 from causalvae.engine.trial import Work, facts_of
 from causalvae.plan.cost import arm_cost
 from causalvae.plan.learned import learned_parts
+from causalvae.plan.owner import Owner
 from causalvae.plan.relays import with_inner
 from causalvae.plan.screens import needed_elsewhere, restrict_arms, thin_out
 from causalvae.plan.types import OBSERVED, Arm, Patch, Plan, Screen, Side, Source
@@ -43,7 +44,7 @@ class ScreenForecast:
         Of the ranking.
     """
 
-    owner: str
+    owner: Owner
     cohort: str
     side: Side
     candidates: int

@@ -8,13 +8,15 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from causalvae.plan.owner import Owner
+
 SPREAD = "output entropy"
 OVERLAP = "overlap"
 COLUMNS = ("owner", "quantity", "site", "first", "second", "pair", "value")
 
 
 def make_frame(
-    owner: str, quantity: str, site: str, labels: Sequence[tuple[str, str]], values: npt.NDArray[np.float64]
+    owner: Owner, quantity: str, site: str, labels: Sequence[tuple[str, str]], values: npt.NDArray[np.float64]
 ) -> pd.DataFrame:
     """Rows of (first, second) labels by pair; values, (labels, pairs, values), are averaged over the last axis."""
     known = np.isfinite(values)
@@ -23,7 +25,7 @@ def make_frame(
     pairs = values.shape[1]
     return pd.DataFrame(
         {
-            "owner": owner,
+            "owner": str(owner),
             "quantity": quantity,
             "site": site,
             "first": np.repeat(np.array([a for a, _ in labels], dtype=object), pairs),
@@ -35,12 +37,12 @@ def make_frame(
 
 
 def read_blocks(
-    responses: pd.DataFrame, owner: str, quantity: str
+    responses: pd.DataFrame, owner: Owner, quantity: str
 ) -> Iterator[tuple[str, list[tuple[str, str]], npt.NDArray[np.float64]]]:
     """Of each site: its name, the labels of the rows, and their values, (labels, pairs)."""
     if responses.empty:
         return
-    mine = responses[(responses["owner"] == owner) & (responses["quantity"] == quantity)]
+    mine = responses[(responses["owner"] == str(owner)) & (responses["quantity"] == quantity)]
     for site, part in mine.groupby("site", sort=False):
         pairs = int(part["pair"].max()) + 1
         heads = part.iloc[::pairs]

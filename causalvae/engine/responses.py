@@ -30,6 +30,7 @@ from causalvae.engine.tables import read_table
 from causalvae.engine.values import Statistics
 from causalvae.models.operators import OperatorGraph
 from causalvae.models.program import Program
+from causalvae.plan.owner import Owner
 from causalvae.plan.types import OBSERVED, OUTPUT, Arm, Plan
 
 RESPONSE_PAIRS = 64
@@ -44,7 +45,7 @@ class Perturbed:
 
     Parameters
     ----------
-    owner : str
+    owner : Owner
     components : tuple of str
     arms : tuple of tuple of Arm
         One entry a value: the arm of each component that is set to it.
@@ -54,7 +55,7 @@ class Perturbed:
         Samples that are run.
     """
 
-    owner: str
+    owner: Owner
     components: tuple[str, ...]
     arms: tuple[tuple[Arm, ...], ...]
     sites: tuple[str, ...]
@@ -67,10 +68,11 @@ def find_perturbed(plan: Plan) -> tuple[Perturbed, ...]:
         return ()
     arms = {arm.id: arm for arm in plan.arms}
     found = []
-    for owner, sites in plan.compared.items():
+    for name, sites in plan.compared.items():
+        owner = Owner.intervention(name)
         groups: dict[str, list[Arm]] = {}
         for use in plan.uses_of(owner, "perturbation"):
-            groups.setdefault(use.component, []).append(arms[use.arm])
+            groups.setdefault(use.component.label, []).append(arms[use.arm])
         if not groups:
             continue
         values = tuple(zip(*groups.values(), strict=True))
@@ -96,7 +98,7 @@ def measure_responses(plan: Plan, runner: PlanRunner, folder: Path) -> pd.DataFr
     if not perturbed:
         return pd.DataFrame({name: [] for name in COLUMNS})
     asked = [
-        (item.owner, item.components, [[arm.id for arm in arms] for arms in item.arms], item.sites, item.pairs)
+        (str(item.owner), item.components, [[arm.id for arm in arms] for arms in item.arms], item.sites, item.pairs)
         for item in perturbed
     ]
     path = folder / f"responses.{digest(asked)[:16]}.parquet"

@@ -31,6 +31,7 @@ from causalvae.engine.workers import run_tasks
 from causalvae.files import write_json
 from causalvae.models.loading import Model
 from causalvae.models.program import Program
+from causalvae.plan.owner import Owner
 from causalvae.plan.screens import needed_elsewhere, restrict_arms
 from causalvae.plan.types import Arm, Plan, Screen
 
@@ -100,10 +101,10 @@ def screen_components(
         frames.append(
             pd.DataFrame(
                 {
-                    "owner": screen.owner,
+                    "owner": str(screen.owner),
                     "side": screen.side,
                     "arm": [use.arm for use in uses],
-                    "component": [use.component for use in uses],
+                    "component": [use.component.label for use in uses],
                     "granularity": [use.granularity for use in uses],
                     "attribution": scores,
                     "selected": choose(scores, screen),
@@ -145,7 +146,7 @@ def choose(scores: FloatArray, screen: Screen) -> npt.NDArray[np.object_]:
     chosen[order[: screen.kept]] = KEPT
     rest = np.flatnonzero(chosen == LEFT_OUT)
     # Each screen of a plan draws its own sample.
-    rng = np.random.default_rng([screen.seed, int(digest([screen.owner, screen.side]), 16)])
+    rng = np.random.default_rng([screen.seed, int(digest([str(screen.owner), screen.side]), 16)])
     chosen[rng.choice(rest, size=screen.checked, replace=False)] = CHECKED
     return chosen
 
@@ -184,7 +185,7 @@ def _pairs_of(arm: Arm, runner: PlanRunner) -> int:
     return min(arm.pairs, runner.cohorts[arm.cohort].cohort.samples)
 
 
-def screen_label(owner: str) -> str:
+def screen_label(owner: Owner) -> str:
     """What the ranking of a sweep is called among groups of arms."""
     return f"first-order screen of {owner}"
 

@@ -11,7 +11,9 @@ from dataclasses import replace
 from causalvae.data.others import Others, Release
 from causalvae.errors import NoPairsError
 from causalvae.plan.draft import Draft
-from causalvae.plan.resolve import joint_patches, label_of
+from causalvae.plan.owner import Owner
+from causalvae.plan.resolve import joint_patches
+from causalvae.plan.targets import set_of
 from causalvae.plan.treatments import treatment_of
 from causalvae.plan.types import OBSERVED, Cohort, Contrast, Source
 from causalvae.spec.schema import InputIntervention
@@ -30,15 +32,15 @@ def plan_alignment(draft: Draft) -> None:
         if set_in is not None:
             cohort = set_in
             pairs = min(spec.alignment.pairs, draft.cohorts[cohort].samples)
-            draft.use(f"alignment:network:{factor}", "base", cohort, "base", (), pairs=pairs)
-            draft.use(f"alignment:network:{factor}", "counterfactual", cohort, "counterfactual", (), pairs=pairs)
+            draft.use(Owner("network", factor), "base", cohort, "base", (), pairs=pairs)
+            draft.use(Owner("network", factor), "counterfactual", cohort, "counterfactual", (), pairs=pairs)
             donors = Source("randomised", seed=seed, given=factor)
         else:
             cohort, pairs = OBSERVED, min(spec.alignment.pairs, draft.cohorts[OBSERVED].samples)
             donors = Source("resample", seed=seed)
         mapped = factor in spec.mapping and pairs > 1
         if mapped:
-            owner = f"alignment:mapping:{factor}"
+            owner = Owner("mapping", factor)
             found = draft.resolver.find(f"${factor}", f"mapping.{factor}")
             draft.use(owner, "base", cohort, "base", (), pairs=pairs)
             draft.use(
@@ -48,7 +50,7 @@ def plan_alignment(draft: Draft) -> None:
                 "base",
                 joint_patches(found, donors, owner),
                 pairs=pairs,
-                component=label_of(found),
+                component=set_of(found),
                 granularity="set",
             )
         if settable or mapped:

@@ -9,8 +9,10 @@ from causalvae.models.components import Component
 from causalvae.plan.draft import INTERCHANGE, Draft
 from causalvae.plan.members import MOST_SUBSETS_OF, members_of, parts_of, patches_of, singles_of
 from causalvae.plan.multiverse import variant_pairs, ways_of_patching
-from causalvae.plan.resolve import in_network_order, joint_patches, label_of
+from causalvae.plan.owner import Owner
+from causalvae.plan.resolve import in_network_order, joint_patches
 from causalvae.plan.rivals import draw_rivals
+from causalvae.plan.targets import set_of
 from causalvae.plan.types import ClaimDesign, Patch, Role, Side
 from causalvae.spec.hypothesis_section import fewest_random
 from causalvae.spec.schema import Hypothesis
@@ -18,7 +20,7 @@ from causalvae.spec.schema import Hypothesis
 
 def plan_claim(draft: Draft, hypothesis: Hypothesis) -> None:
     """The arms that test a hypothesis."""
-    owner = f"hypothesis:{hypothesis.name}"
+    owner = Owner.hypothesis(hypothesis.name)
     cohort = draft.cohort(hypothesis.treatment)
     draft.clean_pair(owner, cohort)
     found = draft.resolver.find(hypothesis.circuit, owner)
@@ -38,7 +40,7 @@ def plan_claim(draft: Draft, hypothesis: Hypothesis) -> None:
         _rivals(draft, hypothesis, owner, whole)
 
 
-def _rivals(draft: Draft, hypothesis: Hypothesis, owner: str, whole: tuple[Patch, ...]) -> None:
+def _rivals(draft: Draft, hypothesis: Hypothesis, owner: Owner, whole: tuple[Patch, ...]) -> None:
     """The circuits that the claimed one is compared with, and each unit of its sites alone."""
     sizes = [draft.components.site(patch.site).units for patch in whole]
     # The seed depends on the circuit's place, not on the spec, so that the same random circuits serve every
@@ -61,7 +63,7 @@ def _rivals(draft: Draft, hypothesis: Hypothesis, owner: str, whole: tuple[Patch
 
 
 def _compare(
-    draft: Draft, hypothesis: Hypothesis, owner: str, role: Role, patches: tuple[Patch, ...], index: int
+    draft: Draft, hypothesis: Hypothesis, owner: Owner, role: Role, patches: tuple[Patch, ...], index: int
 ) -> None:
     """A circuit beside the claimed one: on the side of each share that is claimed."""
     claimed: tuple[tuple[Side, object], ...] = (
@@ -76,7 +78,7 @@ def _compare(
             )  # fmt: skip
 
 
-def _variants(draft: Draft, hypothesis: Hypothesis, owner: str, cohort: str, found: tuple[Component, ...]) -> None:
+def _variants(draft: Draft, hypothesis: Hypothesis, owner: Owner, cohort: str, found: tuple[Component, ...]) -> None:
     """Other methods of patching the same circuit, on fewer pairs."""
     pairs = variant_pairs(draft.cohorts[cohort].samples)
     if not pairs or not hypothesis.multiverse or not hypothesis.claims_a_share:
@@ -91,7 +93,7 @@ def _variants(draft: Draft, hypothesis: Hypothesis, owner: str, cohort: str, fou
             side,
             joint_patches(found, source, owner),
             pairs=pairs,
-            component=label_of(found),
+            component=set_of(found),
             granularity="set",
             index=index,
         )

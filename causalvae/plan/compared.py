@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from causalvae.errors import CausalVAEError
 from causalvae.models.components import ComponentMap
+from causalvae.plan.owner import Owner
 from causalvae.plan.resolve import Resolver
 from causalvae.spec.schema import LatentIntervention
 
@@ -11,7 +12,7 @@ _LAYERS = ("Linear", "Conv1d", "Conv2d", "ConvTranspose1d", "ConvTranspose2d")
 _BY_DEFAULT = 2
 
 
-def compared_sites(section: LatentIntervention, resolver: Resolver, owner: str) -> tuple[str, ...]:
+def compared_sites(section: LatentIntervention, resolver: Resolver, owner: Owner) -> tuple[str, ...]:
     """Names of the sites: those that the spec names, or the decoder's first two linear or convolution layers.
 
     Raises

@@ -12,6 +12,7 @@ from causalvae.plan.alignment import plan_alignment
 from causalvae.plan.claims import plan_claim
 from causalvae.plan.draft import Draft, Supply, as_asked
 from causalvae.plan.mediations import plan_mediation
+from causalvae.plan.owner import OBSERVED_CONTROL, Owner
 from causalvae.plan.passes import optimise
 from causalvae.plan.passes.pack import CPU_ROWS
 from causalvae.plan.perturbations import plan_perturbation
@@ -101,9 +102,9 @@ def _fill_draft(
     draft = Draft(spec, components, space, supply, units)
     observed = max(spec.data.samples, spec.alignment.samples)
     draft.add_cohort(Cohort(OBSERVED, observed, spec.data.seed))
-    draft.use("control:observed", "base", OBSERVED, "base", ())
+    draft.use(OBSERVED_CONTROL, "base", OBSERVED, "base", ())
     for intervention in spec.interventions:
-        owner = f"intervention:{intervention.name}"
+        owner = Owner.intervention(intervention.name)
         if intervention.input is not None:
             draft.clean_pair(owner, draft.cohort(intervention.name))
         elif intervention.latent is not None:

@@ -6,13 +6,14 @@ from typing import Literal
 
 from causalvae.errors import CausalVAEError
 from causalvae.models.components import Component
+from causalvae.plan.owner import Owner
 from causalvae.plan.resolve import joint_patches
 from causalvae.plan.types import Patch, Source
 from causalvae.spec.schema import HeldValue
 
 
 def held_patches(
-    found: tuple[Component, ...], control: Literal["mean", "zero"] | HeldValue | None, owner: str
+    found: tuple[Component, ...], control: Literal["mean", "zero"] | HeldValue | None, owner: Owner
 ) -> tuple[Patch, ...]:
     """Patches that hold all of `found` at one value; none where nothing is held.
 

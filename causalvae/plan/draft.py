@@ -9,7 +9,9 @@ from causalvae.data.factors import FactorSpace
 from causalvae.errors import CausalVAEError
 from causalvae.models.components import Component, ComponentMap
 from causalvae.plan.active import FindActive
-from causalvae.plan.resolve import Resolver, in_network_order, joint_patches, label_of
+from causalvae.plan.owner import Owner
+from causalvae.plan.resolve import Resolver, in_network_order, joint_patches
+from causalvae.plan.targets import NOTHING, Target, set_of
 from causalvae.plan.treatments import treatment_of
 from causalvae.plan.types import (
     OBSERVED,
@@ -85,14 +87,14 @@ class Draft:
 
     def use(
         self,
-        owner: str,
+        owner: Owner,
         role: Role,
         cohort: str,
         side: Side,
         patches: tuple[Patch, ...],
         *,
         pairs: int | None = None,
-        component: str = "",
+        component: Target = NOTHING,
         granularity: str = "",
         index: int = 0,
     ) -> None:
@@ -103,7 +105,7 @@ class Draft:
         self.arms.append(arm)
         self.uses.append(Use(owner, role, arm.id, component, granularity, index))
 
-    def clean_pair(self, owner: str, cohort: str) -> None:
+    def clean_pair(self, owner: Owner, cohort: str) -> None:
         """The runs of both sides without patches."""
         self.use(owner, "base", cohort, "base", ())
         self.use(owner, "counterfactual", cohort, "counterfactual", ())
@@ -144,7 +146,7 @@ class Draft:
         return section
 
     def both_directions(
-        self, owner: str, cohort: str, found: tuple[Component, ...], granularity: str, pairs: int | None, index: int
+        self, owner: Owner, cohort: str, found: tuple[Component, ...], granularity: str, pairs: int | None, index: int
     ) -> None:
         """The components patched from the other side, on each side."""
         patches = joint_patches(found, INTERCHANGE, owner)
@@ -157,7 +159,7 @@ class Draft:
                 side,
                 patches,
                 pairs=pairs,
-                component=label_of(found),
+                component=set_of(found),
                 granularity=granularity,
                 index=index,
             )

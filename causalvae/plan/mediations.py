@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from causalvae.plan.controlled import held_patches
 from causalvae.plan.draft import Draft
-from causalvae.plan.paths import route_label, route_patches
-from causalvae.plan.resolve import label_of
+from causalvae.plan.owner import Owner
+from causalvae.plan.paths import route_patches, target_of_route
 from causalvae.plan.subspaces import plan_subspaces
+from causalvae.plan.targets import set_of
 from causalvae.plan.types import Role, Side
 from causalvae.spec.route import Route, route_of
 from causalvae.spec.schema import MediationIntervention
 
 
-def plan_mediation(draft: Draft, owner: str, section: MediationIntervention) -> None:
+def plan_mediation(draft: Draft, owner: Owner, section: MediationIntervention) -> None:
     """The mediators together, held where the section says so, and each alone where they are several; or the route."""
     cohort = draft.cohort(section.treatment)
     draft.use(owner, "base", cohort, "base", (), pairs=section.pairs)
@@ -36,7 +37,7 @@ def plan_mediation(draft: Draft, owner: str, section: MediationIntervention) -> 
             side,
             held,
             pairs=section.pairs,
-            component=label_of(together),
+            component=set_of(together),
             granularity="set",
             index=index,
         )
@@ -45,10 +46,10 @@ def plan_mediation(draft: Draft, owner: str, section: MediationIntervention) -> 
             draft.both_directions(owner, cohort, draft.resolver.find(mediator, owner), "set", section.pairs, index)
 
 
-def _plan_route(draft: Draft, owner: str, section: MediationIntervention, cohort: str, route: Route) -> None:
+def _plan_route(draft: Draft, owner: Owner, section: MediationIntervention, cohort: str, route: Route) -> None:
     """The other input's change sent along the route, on each side."""
     patches = route_patches(route, draft.resolver, owner)
-    label = route_label(route, draft.resolver, owner)
+    target = target_of_route(route, draft.resolver, owner)
     directions: tuple[tuple[Role, Side], ...] = (("sufficiency", "base"), ("necessity", "counterfactual"))
     for role, side in directions:
-        draft.use(owner, role, cohort, side, patches, pairs=section.pairs, component=label, granularity="path")
+        draft.use(owner, role, cohort, side, patches, pairs=section.pairs, component=target, granularity="path")

@@ -10,23 +10,24 @@ from __future__ import annotations
 
 from causalvae.errors import CausalVAEError
 from causalvae.models.components import Component, ComponentMap, Site
+from causalvae.plan.owner import Owner
 from causalvae.plan.resolve import Resolver, in_network_order, joint_patches, label_of
+from causalvae.plan.targets import ComponentPath, chain_edges, set_of
 from causalvae.plan.types import Patch, Source
 from causalvae.spec.route import INPUT, OUTPUT, Route
 
-ARROW = " → "
 _FROM_INPUT = Source("interchange")
 _CLEAN = Source("relayed")
 
 
-def route_patches(route: Route, resolver: Resolver, owner: str) -> tuple[Patch, ...]:
+def route_patches(route: Route, resolver: Resolver, owner: Owner) -> tuple[Patch, ...]:
     """The patches of a run in which a change arrives along the edges of `route` alone.
 
     Parameters
     ----------
     route : Route
     resolver : Resolver
-    owner : str
+    owner : Owner
         Of the mediation, for messages.
 
     Raises
@@ -38,17 +39,16 @@ def route_patches(route: Route, resolver: Resolver, owner: str) -> tuple[Patch, 
     return _Router(route, resolver, owner).patches
 
 
-def route_label(route: Route, resolver: Resolver, owner: str) -> str:
-    """A route as a reader would write it: its stages with arrows between; of a graph, all edges between components."""
-    found = {name: resolver.find(references, owner) for name, references in route.nodes.items()}
-    labels = {name: label_of(stage) if len(stage) == 1 else f"({label_of(stage)})" for name, stage in found.items()}
-    inner = [(parent, child) for parent, child in route.edges if parent != INPUT and child != OUTPUT]
-    chain = [child for child in _chain(route) if child != OUTPUT]
-    if len(chain) == len(labels):
-        return ARROW.join(labels[name] for name in chain)
-    joined = {name for edge in inner for name in edge}
-    parts = [f"{labels[parent]}{ARROW}{labels[child]}" for parent, child in inner]
-    return "; ".join([*parts, *(label for name, label in labels.items() if name not in joined)])
+def target_of_route(route: Route, resolver: Resolver, owner: Owner) -> ComponentPath:
+    """The components of a route, and the edges between them; the stages of a chain in its order."""
+    chain = _chain(route)
+    is_chain = len(chain) == len(route.nodes)
+    names = chain if is_chain else list(route.nodes)
+    stages = tuple(set_of(resolver.find(route.nodes[name], owner)) for name in names)
+    places: dict[str, int | None] = {name: place for place, name in enumerate(names)}
+    places |= {INPUT: None, OUTPUT: None}
+    edges = tuple((places[start], places[end]) for start, end in route.edges)
+    return ComponentPath(stages, chain_edges(len(names)) if is_chain else edges)
 
 
 def _chain(route: Route) -> list[str]:
@@ -60,12 +60,13 @@ def _chain(route: Route) -> list[str]:
     node = INPUT
     while len(following.get(node, ())) == 1:
         (node,) = following[node]
-        chain.append(node)
+        if node != OUTPUT:
+            chain.append(node)
     return chain
 
 
 class _Router:
-    def __init__(self, route: Route, resolver: Resolver, owner: str) -> None:
+    def __init__(self, route: Route, resolver: Resolver, owner: Owner) -> None:
         self._route = route
         self._components = resolver.components
         self._owner = owner

@@ -7,15 +7,17 @@ from causalvae.models.components import Component
 from causalvae.plan.ablations import code_components, code_source
 from causalvae.plan.compared import compared_sites
 from causalvae.plan.draft import Draft
+from causalvae.plan.owner import Owner
 from causalvae.plan.resolve import patch_of, single_components
+from causalvae.plan.targets import set_of
 from causalvae.plan.types import OBSERVED, Source
 from causalvae.spec.schema import LatentIntervention, LatentValues
 
 
-def plan_perturbation(draft: Draft, owner: str, section: LatentIntervention) -> None:
+def plan_perturbation(draft: Draft, owner: Owner, section: LatentIntervention) -> None:
     """An arm for each latent and value, on the observed cohort."""
     pairs = section.pairs or draft.spec.data.samples
-    draft.compared[owner] = compared_sites(section, draft.resolver, owner)
+    draft.compared[owner.name] = compared_sites(section, draft.resolver, owner)
     draft.use(owner, "base", OBSERVED, "base", (), pairs=pairs)
     found = draft.resolver.find(section.components, owner)
     if isinstance(section.values, LatentValues) and section.values.codes is not None:
@@ -32,7 +34,7 @@ def plan_perturbation(draft: Draft, owner: str, section: LatentIntervention) -> 
                 "base",
                 (patch_of(part, source),),
                 pairs=pairs,
-                component=part.label,
+                component=set_of([part]),
                 granularity="unit",
                 index=index,
             )

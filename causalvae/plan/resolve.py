@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from causalvae.errors import CausalVAEError
 from causalvae.models.components import Component, ComponentMap
+from causalvae.plan.owner import Owner
 from causalvae.plan.types import Patch, Source
 from causalvae.spec.schema import Spec
 
@@ -24,7 +25,7 @@ class Resolver:
     spec: Spec
     components: ComponentMap
 
-    def find(self, references: str | Iterable[str], place: str) -> tuple[Component, ...]:
+    def find(self, references: str | Iterable[str], place: str | Owner) -> tuple[Component, ...]:
         """The components behind addresses and ``$FACTOR`` references, in the order written.
 
         Raises
@@ -65,7 +66,7 @@ def patch_of(component: Component, source: Source) -> Patch:
     return Patch(component.site.name, component.units, source, component.window)
 
 
-def joint_patches(found: tuple[Component, ...], source: Source, place: str) -> tuple[Patch, ...]:
+def joint_patches(found: tuple[Component, ...], source: Source, place: str | Owner) -> tuple[Patch, ...]:
     """Patches of several components at once, one a site, in network order.
 
     Raises

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from causalvae.plan.owner import OBSERVED_CONTROL, Owner
 from causalvae.plan.types import OBSERVED, Arm, Plan, Role
 
 
-def restrict(plan: Plan, owners: tuple[str, ...], roles: tuple[Role, ...], pairs: int) -> Plan:
+def restrict(plan: Plan, owners: tuple[Owner, ...], roles: tuple[Role, ...], pairs: int) -> Plan:
     """The part of a plan that serves `owners` in `roles`, on the first `pairs` pairs, without traversals.
 
     The observed cohort stays, and its clean run where ``base`` is among the roles: it gives the attributes their scale.
     """
-    owners = (*owners, "control:observed")
+    owners = (*owners, OBSERVED_CONTROL)
     renamed: dict[str, Arm] = {}
     wanted = {use.arm for use in plan.uses if use.owner in owners and use.role in roles}
     for arm in plan.arms:

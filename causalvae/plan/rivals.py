@@ -16,6 +16,7 @@ from math import comb, prod
 import numpy as np
 
 from causalvae.errors import CausalVAEError
+from causalvae.plan.owner import Owner
 from causalvae.plan.types import NoRivals, Patch, RivalKind
 from causalvae.spec.hypothesis_section import MOST_RANDOM, MOST_SETS, NullSection
 
@@ -30,7 +31,7 @@ def draw_rivals(
     fewest: int,
     active: Callable[[Patch], tuple[int, ...]] | None,
     seed: int,
-    place: str,
+    place: str | Owner,
 ) -> tuple[RivalKind, NoRivals, tuple[Circuit, ...]]:
     """The circuits that `patches` is compared with; a site that it takes whole stays whole in all of them.
 
@@ -48,7 +49,7 @@ def draw_rivals(
         Gives the active units of a patch's site; None takes all units. Asked only where not every set can be run.
     seed : int
         Of random circuits.
-    place : str
+    place : str or Owner
         Whose circuit it is, for the error.
 
     Returns

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
+from causalvae.plan.owner import Owner
 from causalvae.plan.types import Plan, Screen, Side
 from causalvae.spec.schema import ActivationIntervention
 
 _STEPS = 8
 
 
-def make_screen(owner: str, side: Side, section: ActivationIntervention, candidates: int, seed: int) -> Screen:
+def make_screen(owner: Owner, side: Side, section: ActivationIntervention, candidates: int, seed: int) -> Screen:
     """The screen of one side of a sweep over `candidates` components.
 
     Raises

@@ -7,7 +7,9 @@ from dataclasses import replace
 from causalvae.errors import CausalVAEError
 from causalvae.models.components import Component
 from causalvae.plan.draft import INTERCHANGE, Draft
+from causalvae.plan.owner import Owner
 from causalvae.plan.resolve import joint_patches, label_of
+from causalvae.plan.targets import SubspacePart, set_of
 from causalvae.plan.types import Learning, Patch, Role, Side, Source, Subspace
 from causalvae.spec.intervention_section import MediationIntervention, SubspaceSection
 
@@ -15,7 +17,7 @@ SUBSPACE = "subspace"
 
 
 def plan_subspaces(
-    draft: Draft, owner: str, section: MediationIntervention, cohort: str, found: tuple[Component, ...]
+    draft: Draft, owner: Owner, section: MediationIntervention, cohort: str, found: tuple[Component, ...]
 ) -> None:
     """The arms of a mediation through a learned subspace.
 
@@ -45,49 +47,40 @@ def plan_subspaces(
     treatment = draft.cohorts[cohort].treatment
     factor = None if treatment is None else treatment.factor
     learned = _learning(draft, subspace, factor)
-    whole, directions = label_of(found), Subspace(subspace.dim, learned.seed, learned)
+    whole, directions = set_of(found), Subspace(subspace.dim, learned.seed, learned)
     parts = (
-        (f"{whole}: {count_directions(subspace.dim, 'learned')}", directions),
-        (f"{whole}: all", None),
-        (f"{whole}: {_others(units - subspace.dim)}", replace(directions, complement=True)),
-        (f"{whole}: {count_directions(subspace.dim, 'random')}", Subspace(subspace.dim, learned.seed)),
+        (SubspacePart(whole, "learned", subspace.dim), directions),
+        (SubspacePart(whole, "all", units), None),
+        (SubspacePart(whole, "other", units - subspace.dim), replace(directions, complement=True)),
+        (SubspacePart(whole, "random", subspace.dim), Subspace(subspace.dim, learned.seed)),
     )
     ways: tuple[tuple[Role, Side], ...] = (("sufficiency", "base"), ("necessity", "counterfactual"))
-    for index, (label, through) in enumerate(parts):
+    for index, (target, through) in enumerate(parts):
         for role, side in ways:
-            _use(draft, owner, role, cohort, side, replace(patch, subspace=through), section, label, index)
+            _use(draft, owner, role, cohort, side, replace(patch, subspace=through), section, target, index)
     donor = INTERCHANGE if factor is None else Source("interchange", seed=learned.seed, given=factor)
-    for index, (label, through) in enumerate((parts[0], parts[1], parts[3])):
+    for index, (target, through) in enumerate((parts[0], parts[1], parts[3])):
         swapped = replace(patch, source=donor, subspace=through)
-        _use(draft, owner, "variant", cohort, "base", swapped, section, label, index)
-
-
-def count_directions(dim: int, what: str) -> str:
-    """So many directions of a kind: ``1 learned direction``."""
-    return f"{dim} {what} direction{'s' if dim > 1 else ''}"
-
-
-def _others(count: int) -> str:
-    return f"the other {count} directions" if count > 1 else "the other direction"
+        _use(draft, owner, "variant", cohort, "base", swapped, section, target, index)
 
 
 def _use(
     draft: Draft,
-    owner: str,
+    owner: Owner,
     role: Role,
     cohort: str,
     side: Side,
     patch: Patch,
     section: MediationIntervention,
-    label: str,
+    target: SubspacePart,
     index: int,
 ) -> None:
     draft.use(
-        owner, role, cohort, side, (patch,), pairs=section.pairs, component=label, granularity=SUBSPACE, index=index
+        owner, role, cohort, side, (patch,), pairs=section.pairs, component=target, granularity=SUBSPACE, index=index
     )  # fmt: skip
 
 
-def _part(found: tuple[Component, ...], owner: str) -> Patch:
+def _part(found: tuple[Component, ...], owner: Owner) -> Patch:
     patches = joint_patches(found, INTERCHANGE, owner)
     if len(patches) > 1:
         raise CausalVAEError(

@@ -5,25 +5,27 @@ from __future__ import annotations
 from causalvae.errors import CausalVAEError
 from causalvae.plan.ablations import source_of, told_apart
 from causalvae.plan.draft import Draft
-from causalvae.plan.resolve import joint_patches, label_of, patch_of, single_components
+from causalvae.plan.owner import Owner
+from causalvae.plan.resolve import joint_patches, patch_of, single_components
 from causalvae.plan.screens import make_screen
+from causalvae.plan.targets import set_of
 from causalvae.plan.types import Side, Source
 from causalvae.spec.schema import ActivationIntervention
 
 
-def plan_sweep(draft: Draft, owner: str, section: ActivationIntervention) -> None:
+def plan_sweep(draft: Draft, owner: Owner, section: ActivationIntervention) -> None:
     """An arm for each component and direction, and the screens among them."""
     cohort = draft.cohort(section.source)
     draft.clean_pair(owner, cohort)
     found = draft.resolver.find(section.components, owner)
     source = _ablation(draft, owner, section)
     if section.by == "set":
-        sets = [(label_of(found), joint_patches(found, source, owner))]
+        sets = [(set_of(found), joint_patches(found, source, owner))]
     else:
         parts = [part for component in found for part in single_components(component, section.by)]
-        sets = [(part.label, (patch_of(part, source),)) for part in parts]
+        sets = [(set_of([part]), (patch_of(part, source),)) for part in parts]
     if source.kind == "optimal":
-        sets = [(label, told_apart(patches)) for label, patches in sets]
+        sets = [(target, told_apart(patches)) for target, patches in sets]
     sides: dict[str, tuple[Side, ...]] = {
         "denoising": ("base",),
         "noising": ("counterfactual",),
@@ -34,7 +36,7 @@ def plan_sweep(draft: Draft, owner: str, section: ActivationIntervention) -> Non
         draft.screens += [make_screen(owner, side, section, len(sets), draft.spec.execution.seed) for side in chosen]
     index = 0
     for side in sides[section.direction]:
-        for label, patches in sets:
+        for target, patches in sets:
             draft.use(
                 owner,
                 "sweep",
@@ -42,14 +44,14 @@ def plan_sweep(draft: Draft, owner: str, section: ActivationIntervention) -> Non
                 side,
                 patches,
                 pairs=section.pairs,
-                component=label,
+                component=target,
                 granularity=section.by,
                 index=index,
             )
             index += 1
 
 
-def _ablation(draft: Draft, owner: str, section: ActivationIntervention) -> Source:
+def _ablation(draft: Draft, owner: Owner, section: ActivationIntervention) -> Source:
     """Where the values of a sweep come from."""
     if section.given is not None and section.given not in draft.space.names:
         raise CausalVAEError(

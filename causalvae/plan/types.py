@@ -16,6 +16,8 @@ from causalvae.data.others import Others
 from causalvae.data.split import SplitRule
 from causalvae.digest import digest
 from causalvae.models.components import ComponentRef
+from causalvae.plan.owner import Owner
+from causalvae.plan.targets import NOTHING, Target
 
 Side = Literal["base", "counterfactual"]
 ScreenMethod = Literal["attribution", "integrated_gradients"]
@@ -278,8 +280,8 @@ class Use:
 
     Parameters
     ----------
-    owner : str
-        ``intervention:NAME``, ``hypothesis:NAME``, ``alignment:FACTOR`` or ``control:NAME``.
+    owner : Owner
+        Who asked for it.
     role : str
         ``base`` Y(x); ``counterfactual`` Y(x'); ``sufficiency`` Y(x; c <- c(x')); ``necessity`` Y(x'; c <- c(x));
         ``controlled`` Y(x; c <- m) at index 0 and Y(x'; c <- m) at index 1, m one value for both;
@@ -289,18 +291,18 @@ class Use:
         another way, on fewer pairs, or a mediator and its subspaces patched from donors.
     arm : str
         The arm's id.
-    component : str
-        The patched component as a reader would write it; empty for clean runs.
+    component : Target
+        What is patched; `NOTHING` for clean runs.
     granularity : str
         unit, channel, layer, set or subspace; empty for clean runs.
     index : int
         Position among the owner's uses of the same role.
     """
 
-    owner: str
+    owner: Owner
     role: Role
     arm: str
-    component: str = ""
+    component: Target = NOTHING
     granularity: str = ""
     index: int = 0
 
@@ -382,8 +384,8 @@ class Screen:
 
     Parameters
     ----------
-    owner : str
-        The sweep's, ``intervention:NAME``; the candidates are its ``sweep`` uses on `side`.
+    owner : Owner
+        The sweep's; the candidates are its ``sweep`` uses on `side`.
     side : str
     outcome : str
         What components are ranked by their effect on: an attribute, or ``image``.
@@ -398,7 +400,7 @@ class Screen:
         Of that draw, and of the directions that the image is projected on.
     """
 
-    owner: str
+    owner: Owner
     side: Side
     outcome: str
     method: ScreenMethod
@@ -460,7 +462,7 @@ class Plan:
     captured_by : str
         What captured the network, and why nothing better did; no part of the digest.
     compared : dict
-        Owner of a latent perturbation -> the sites at which its activation changes are compared.
+        Name of a latent perturbation -> the sites at which its activation changes are compared.
     split : SplitRule or None
         How finite data are divided into samples to fit, to select and to test on; None takes all for everything.
     contrasts : tuple of Contrast
@@ -519,7 +521,7 @@ class Plan:
         how many rows are run at once. Plans of specs that differ in claims, bounds or statistics share their tables.
         """
         arms = tuple({arm.id: arm for arm in self.arms}.values())
-        screened = [(use.owner, use.role, use.arm, use.index) for use in self.uses] if self.screens else []
+        screened = [(str(use.owner), use.role, use.arm, use.index) for use in self.uses] if self.screens else []
         return digest(
             {
                 "model": self.model_digest,
@@ -545,7 +547,7 @@ class Plan:
                 return cohort
         raise KeyError(name)
 
-    def uses_of(self, owner: str, role: Role | None = None) -> tuple[Use, ...]:
+    def uses_of(self, owner: Owner, role: Role | None = None) -> tuple[Use, ...]:
         """The uses of `owner`, of one role if given, in order."""
         return tuple(use for use in self.uses if use.owner == owner and role in (None, use.role))
 

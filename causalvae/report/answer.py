@@ -8,10 +8,12 @@ from collections.abc import Sequence
 from causalvae.alignment.types import Alignment
 from causalvae.circuits.types import STATUSES, Verdict
 from causalvae.effects.types import Estimate, UnitRole
+from causalvae.plan.owner import Owner
+from causalvae.plan.targets import Target
 from causalvae.report.alignment_words import headline_words
 from causalvae.report.effect_grids import EFFECT
 from causalvae.report.numbers import format_count, format_number
-from causalvae.report.tables import owner_name, unit_words
+from causalvae.report.tables import unit_words
 from causalvae.spec.schema import Spec
 
 # More than this many units or effects are counted, not listed.
@@ -89,17 +91,17 @@ def _carried(estimates: Sequence[Estimate]) -> list[str]:
 def _units(units: Sequence[UnitRole]) -> list[str]:
     """What the perturbed latents move; swept components are counted."""
     sentences = []
-    groups: dict[tuple[str, str], list[UnitRole]] = {}
+    groups: dict[tuple[Owner, str], list[UnitRole]] = {}
     for unit in units:
         groups.setdefault((unit.owner, unit.direction), []).append(unit)
     for members in groups.values():
         single: dict[str, list[str]] = {}
         for unit in members:
             if unit.role == "monosemantic":
-                single.setdefault(unit.on, []).append(unit.component)
-        several = [unit.component for unit in members if unit.role == "polysemantic"]
-        undecided = [unit.component for unit in members if unit.role == "undecided"]
-        other = [unit.component for unit in members if unit.role == "undeclared"]
+                single.setdefault(unit.on, []).append(unit.component.label)
+        several = [unit.component.label for unit in members if unit.role == "polysemantic"]
+        undecided = [unit.component.label for unit in members if unit.role == "undecided"]
+        other = [unit.component.label for unit in members if unit.role == "undeclared"]
         inert = sum(unit.role == "inert" for unit in members)
         parts = [f"{_some(names)} {_move(names)} {on} alone" for on, names in single.items()]
         if several:
@@ -116,7 +118,7 @@ def _units(units: Sequence[UnitRole]) -> list[str]:
 
 def _strengths(estimates: Sequence[Estimate]) -> list[str]:
     """The perturbed units that move the output most, where too little is declared to tell what they carry."""
-    groups: dict[tuple[str, str, str], dict[str, Estimate]] = {}
+    groups: dict[tuple[Owner, str, str], dict[Target, Estimate]] = {}
     for estimate in estimates:
         if estimate.estimand == "causal_effect_strength":
             key = estimate.owner, estimate.direction, estimate.outcome
@@ -126,12 +128,12 @@ def _strengths(estimates: Sequence[Estimate]) -> list[str]:
         ranked = sorted(held.values(), key=lambda estimate: -estimate.value)
         first, total = ranked[0], format_count(len(ranked))
         if not first.value > 0:
-            sentences.append(f"{owner_name(owner)}: none of {total} units moves {outcome}.")
+            sentences.append(f"{owner.name}: none of {total} units moves {outcome}.")
             continue
         near = [estimate for estimate in ranked if estimate.value >= _NEAR * first.value]
         told = near[:_MOST]
         names = [f"{e.component} (by {format_number(e.value)} {unit_words(e.unit)})" for e in told]
-        text = f"{owner_name(owner)}: {_listed(names)} {_move(names)} {outcome}"
+        text = f"{owner.name}: {_listed(names)} {_move(names)} {outcome}"
         if len(near) > _MOST:
             text += f" most, of {total} units"
         elif len(ranked) > len(near):

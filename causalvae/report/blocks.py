@@ -116,6 +116,7 @@ class VerdictCard:
 
     verdict: Verdict
     words: str
+    reason: str
     circuit: str
     outcome: str
     tests: tuple[TestView, ...]

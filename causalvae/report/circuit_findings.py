@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from causalvae.circuits.types import CircuitScore, Minimality, Multiverse, Rivals, Verdict
-from causalvae.circuits.wording import name_circuit, tell_cancelling, tell_minimality, tell_rivals
 from causalvae.report.charts import draw_rivals
 from causalvae.report.numbers import ABSENT, format_count, format_fixed, format_interval, format_p, p_words
 from causalvae.report.tables import Table, columns
+from causalvae.report.verdict_words import name_circuit, tell_cancelling, tell_minimality, tell_rivals
 
 _NOT_JUDGED = "reported, no part of the claim"
 

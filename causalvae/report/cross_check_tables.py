@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from causalvae.effects.types import ArrowStrength, CrossCheck, CrossMethod
 from causalvae.report.blocks import Block, Folded, Heading
 from causalvae.report.glossary import term_of
+from causalvae.report.notes import notes_words
 from causalvae.report.numbers import ABSENT, format_interval, format_number, percent
-from causalvae.report.tables import Table, columns, owner_name, unit_words
+from causalvae.report.tables import Table, columns, unit_words
 
 _WAYS: dict[CrossMethod, str] = {
     "dowhy": "DoWhy, crossed patch design",
@@ -69,7 +70,7 @@ def agreement_table(checks: Sequence[CrossCheck]) -> Table:
                 ABSENT if check.value is None else format_number(check.value - check.exact, 2),
                 format_number(check.tolerance, 2),
                 _result(check),
-                check.refusal or ("" if check.method == "dowhy" else check.note),
+                check.refusal or ("" if check.method == "dowhy" else notes_words(check.notes)),
             )
             for check in checks
         ),
@@ -79,7 +80,9 @@ def agreement_table(checks: Sequence[CrossCheck]) -> Table:
 def estimand_table(checks: Sequence[CrossCheck]) -> Table:
     """The estimands as DoWhy identifies them, each once."""
     rows = dict.fromkeys(
-        (term_of(check.estimand).short, check.note, check.expression) for check in checks if check.expression
+        (term_of(check.estimand).short, notes_words(check.notes), check.expression)
+        for check in checks
+        if check.expression
     )
     return Table("Estimands as DoWhy identifies them", columns("Effect", "Contrast", "Estimand"), tuple(rows))
 
@@ -91,8 +94,8 @@ def arrow_table(arrows: Sequence[ArrowStrength]) -> Table:
         columns("Arrow", "Mediators", "Strength#", "Standard error#", "Exact#", "Share of both#", "Result"),
         tuple(
             (
-                f"{arrow.parent} → {arrow.outcome} ({owner_name(arrow.owner)})",
-                arrow.component,
+                f"{arrow.parent} → {arrow.outcome} ({arrow.owner.name})",
+                arrow.component.label,
                 format_number(arrow.strength),
                 format_number(arrow.error, 2),
                 format_number(arrow.exact),
@@ -123,7 +126,7 @@ def observational_table(checks: Sequence[CrossCheck]) -> Table:
                 ABSENT
                 if check.value is None or check.exact == 0
                 else percent(abs(check.value - check.exact) / abs(check.exact)),
-                "; ".join(filter(None, (check.refusal, check.note))),
+                "; ".join(filter(None, (check.refusal, notes_words(check.notes)))),
             )
             for check in checks
         ),
@@ -131,7 +134,7 @@ def observational_table(checks: Sequence[CrossCheck]) -> Table:
 
 
 def _effect(check: CrossCheck) -> str:
-    return f"{term_of(check.estimand).short} on {check.outcome} ({owner_name(check.owner)})"
+    return f"{term_of(check.estimand).short} on {check.outcome} ({check.owner.name})"
 
 
 def _result(check: CrossCheck) -> str:

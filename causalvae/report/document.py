@@ -49,6 +49,7 @@ from causalvae.report.metric_tables import (
     role_table,
     role_words,
 )
+from causalvae.report.notes import notes_words
 from causalvae.report.numbers import (
     ABSENT,
     format_bound,
@@ -61,7 +62,7 @@ from causalvae.report.sample_tables import sample_section
 from causalvae.report.score_tables import score_section, score_terms
 from causalvae.report.screen_tables import compared_table, first_order_table, screen_words, strongest_left_out
 from causalvae.report.subspace_tables import subspace_terms
-from causalvae.report.tables import owner_name
+from causalvae.report.verdict_words import reason
 from causalvae.results import Results, TraversalStrip
 
 _FEW_ROWS = 24
@@ -104,7 +105,7 @@ def _card(verdict: Verdict, outcome: str) -> VerdictCard:
             p_refute=format_p(test.p_refute),
             pairs=format_count(test.n),
             needed=format_count(test.needed) if test.needed else "",
-            note=test.note,
+            note=notes_words(test.notes),
             drawing=draw_interval(test),
         )
         for test in verdict.tests
@@ -112,6 +113,7 @@ def _card(verdict: Verdict, outcome: str) -> VerdictCard:
     return VerdictCard(
         verdict=verdict,
         words=status_words(verdict.status),
+        reason=reason(verdict),
         circuit=", ".join(part.label for part in verdict.circuit) or ABSENT,
         outcome=outcome,
         tests=tests,
@@ -222,7 +224,7 @@ def _sweep_section(results: Results) -> Section | None:
         text = _DIRECTIONS.get(grid.direction, "")
         if grid.source and grid.source != "interchange":
             text += f" The value is taken by {grid.source}."
-        blocks.append(Heading(f"{owner_name(grid.owner)}: patching under {grid.treatment}{direction}", text.strip()))
+        blocks.append(Heading(f"{grid.owner.name}: patching under {grid.treatment}{direction}", text.strip()))
         blocks += _grid_blocks(grid)
     return Section(
         "effects",
@@ -272,7 +274,7 @@ def _screen_section(results: Results) -> Section | None:
     blocks: list[Block] = []
     for screen in results.screens:
         direction = f", {screen.direction}" if screen.direction else ""
-        blocks.append(Heading(f"{owner_name(screen.owner)}{direction}", screen_words(screen)))
+        blocks.append(Heading(f"{screen.owner.name}{direction}", screen_words(screen)))
         compared, left = compared_table(screen), first_order_table(screen)
         blocks.append(Folded(f"{compared.caption} ({len(compared.rows)})", compared))
         if left.rows:
@@ -296,7 +298,7 @@ def _perturbation_section(results: Results) -> Section | None:
     blocks: list[Block] = []
     for grid in grids:
         how = f" (values: {grid.source})" if grid.source else ""
-        blocks += [Heading(f"{owner_name(grid.owner)}{how}"), *_grid_blocks(grid)]
+        blocks += [Heading(f"{grid.owner.name}{how}"), *_grid_blocks(grid)]
     return Section(
         "perturbations",
         "Latent perturbations",

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from causalvae.effects.types import Estimate
+from causalvae.plan.owner import Owner
+from causalvae.plan.targets import ComponentSet, Target
 from causalvae.report.numbers import is_absent
 
 EFFECT = "effect_size"
@@ -19,7 +20,6 @@ BESIDE = (
     "output_specificity",
     "output_specificity_bounded",
 )
-_SELECTED = re.compile(r"^(?P<site>[^\[]+)\[(?P<unit>\d+)\]$")
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class Grid:
         The largest finite effect size: the end of the colour scale.
     """
 
-    owner: str
+    owner: Owner
     treatment: str
     direction: str
     source: str
@@ -95,7 +95,7 @@ def in_grid(estimate: Estimate) -> bool:
 
 def build_grids(estimates: Iterable[Estimate]) -> list[Grid]:
     """Group the effect sizes of patched components by intervention, direction and source of the value."""
-    groups: dict[tuple[str, str, str, str], list[Estimate]] = {}
+    groups: dict[tuple[Owner, str, str, str], list[Estimate]] = {}
     for estimate in estimates:
         if in_grid(estimate):
             key = (estimate.owner, estimate.treatment, estimate.direction, estimate.source)
@@ -110,11 +110,11 @@ def strongest_rows(grid: Grid, most: int) -> list[Row]:
     return sorted(grid.rows, key=lambda row: row.strongest, reverse=True)[:most]
 
 
-def _grid(key: tuple[str, str, str, str], estimates: list[Estimate]) -> Grid:
+def _grid(key: tuple[Owner, str, str, str], estimates: list[Estimate]) -> Grid:
     attributes = tuple(dict.fromkeys(estimate.outcome for estimate in estimates if estimate.estimand == EFFECT))
-    effects: dict[str, dict[str, Estimate]] = {}
-    beside: dict[str, dict[tuple[str, str], Estimate]] = {}
-    sites: dict[str, list[str]] = {}
+    effects: dict[Target, dict[str, Estimate]] = {}
+    beside: dict[Target, dict[tuple[str, str], Estimate]] = {}
+    sites: dict[str, list[Target]] = {}
     for estimate in estimates:
         component = estimate.component
         if component not in effects:
@@ -126,21 +126,22 @@ def _grid(key: tuple[str, str, str, str], estimates: list[Estimate]) -> Grid:
             beside[component][estimate.estimand, estimate.unit] = estimate
     blocks = []
     for site, components in sites.items():
-        indexed = all(_SELECTED.match(component) for component in components)
+        units = [_unit(component) for component in components]
+        indexed = None not in units
         rows = tuple(
-            Row(component, _unit(component) if indexed else component, effects[component], beside[component])
-            for component in components
+            Row(component.label, str(unit) if indexed else component.label, effects[component], beside[component])
+            for component, unit in zip(components, units, strict=True)
         )
         blocks.append(Block(site, rows, indexed))
     finite = [row.strongest for block in blocks for row in block.rows if math.isfinite(row.strongest)]
     return Grid(*key, attributes, tuple(blocks), max(finite, default=0.0))
 
 
-def _site(component: str) -> str:
-    match = _SELECTED.match(component)
-    return match["site"] if match else component.partition("[")[0]
+def _site(component: Target) -> str:
+    return " + ".join(component.sites) if isinstance(component, ComponentSet) else component.label
 
 
-def _unit(component: str) -> str:
-    match = _SELECTED.match(component)
-    return match["unit"] if match else component
+def _unit(component: Target) -> int | None:
+    """The position of a single unit of a site."""
+    unit = component.unit if isinstance(component, ComponentSet) else None
+    return None if unit is None else unit[1]

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
+from causalvae.effects.notes import Note
 from causalvae.effects.types import Estimate
+from causalvae.plan.owner import Owner
+from causalvae.plan.targets import NOTHING
 from causalvae.report.effect_grids import EFFECT, Grid, in_grid, strongest_rows
 from causalvae.report.glossary import term_of
 from causalvae.report.metric_tables import WHOLE
+from causalvae.report.notes import note_words, notes_words
 from causalvae.report.numbers import ABSENT, format_count, format_interval, format_number, format_p
 from causalvae.report.subspace_tables import in_subspace_table
-from causalvae.report.tables import Column, Table, columns, owner_name, unit_words
+from causalvae.report.tables import Column, Table, columns, unit_words
 from causalvae.results import GraphSummary
 
 MEDIATION = (
@@ -65,12 +70,12 @@ def in_mediation(estimate: Estimate, estimates: Sequence[Estimate]) -> bool:
     )
 
 
-def _mediation_table(owner: str, outcome: str, estimates: Sequence[Estimate]) -> Table:
+def _mediation_table(owner: Owner, outcome: str, estimates: Sequence[Estimate]) -> Table:
     exact = [estimate for estimate in estimates if estimate.estimator == "exact"]
     other = {(e.estimand, e.component): e for e in estimates if e.estimator != "exact"}
     components = list(dict.fromkeys(e.component for e in exact if e.component))
     rows = []
-    for component in ["", *components]:
+    for component in (NOTHING, *components):
         for estimand in MEDIATION:
             for e in exact:
                 if e.component != component or e.estimand != estimand:
@@ -80,7 +85,7 @@ def _mediation_table(owner: str, outcome: str, estimates: Sequence[Estimate]) ->
                 gap = None if cross is None else cross.value - e.value
                 rows.append(
                     (
-                        component or "all routes",
+                        component.label or "all routes",
                         term_of(estimand).short,
                         format_interval(e.value, e.lower, e.upper),
                         unit_words(e.unit),
@@ -91,9 +96,9 @@ def _mediation_table(owner: str, outcome: str, estimates: Sequence[Estimate]) ->
                     )
                 )
     treatment = next((e.treatment for e in exact if e.treatment), "")
-    through = components[0] if components else "no component"
+    through = components[0].label if components else "no component"
     return Table(
-        f"{owner_name(owner)}: the effect of {treatment or 'the treatment'} on {outcome} through {through}",
+        f"{owner.name}: the effect of {treatment or 'the treatment'} on {outcome} through {through}",
         columns("Through", "Effect", "Estimate [interval]#", "Unit", "p#", "Pairs#", "DoWhy#", "Difference#"),
         tuple(rows),
         _notes(exact),
@@ -102,14 +107,14 @@ def _mediation_table(owner: str, outcome: str, estimates: Sequence[Estimate]) ->
 
 def _notes(estimates: Sequence[Estimate]) -> tuple[str, ...]:
     """The estimates' notes, each with the effects that it is of; what `_SHARED` effects or more have is said once."""
-    having: dict[str, dict[str, None]] = {}
+    having: dict[Note, dict[str, None]] = {}
     for e in estimates:
-        for part in e.note.split("; ") if e.note else ():
-            having.setdefault(part, {})[term_of(e.estimand).short] = None
-    shared = {part for part, names in having.items() if len(names) >= _SHARED}
-    lines = dict.fromkeys(f"{', '.join(having[part])}: {part}" for part in having if part in shared)
+        for note in e.notes:
+            having.setdefault(note, {})[term_of(e.estimand).short] = None
+    shared = {note for note, names in having.items() if len(names) >= _SHARED}
+    lines = dict.fromkeys(f"{', '.join(having[note])}: {note_words(note)}" for note in having if note in shared)
     for e in estimates:
-        rest = "; ".join(part for part in e.note.split("; ") if part not in shared)
+        rest = notes_words(note for note in e.notes if note not in shared)
         if rest:
             lines[f"{term_of(e.estimand).short}: {rest}"] = None
     return tuple(lines)
@@ -171,35 +176,73 @@ def _grid_cell(estimate: Estimate | None) -> str:
 
 def input_table(estimates: Sequence[Estimate]) -> Table:
     """What each input manipulation does to each attribute: mean change, size and p-value."""
-    chosen = [e for e in estimates if is_input_effect(e, estimates)]
-    sizes = {(e.owner, e.outcome): e for e in chosen if e.estimand == EFFECT}
-    means = {(e.owner, e.outcome): e for e in chosen if e.estimand == "total_effect"}
-    rows = []
-    for key, either in {(e.owner, e.outcome): e for e in reversed(chosen)}.items():
-        mean, size = means.get(key), sizes.get(key)
-        rows.append(
-            (
-                owner_name(key[0]),
-                key[1],
-                _grid_cell(mean),
-                ABSENT if mean is None else unit_words(mean.unit),
-                _grid_cell(size),
-                format_p(either.p_value),
-                format_count(either.n),
-            )
-        )
     return Table(
         "What changing the input does to the output",
         columns("Intervention", "Outcome", "Total effect (mean)#", "Unit", "Effect size (sd)#", "p#", "Pairs#"),
-        tuple(reversed(rows)),
+        tuple(
+            (
+                effect.owner.name,
+                effect.outcome,
+                _grid_cell(effect.mean),
+                ABSENT if effect.mean is None else unit_words(effect.mean.unit),
+                _grid_cell(effect.size),
+                format_p(effect.first.p_value),
+                format_count(effect.first.n),
+            )
+            for effect in input_effects(estimates)
+        ),
     )
+
+
+def input_tables(estimates: Sequence[Estimate]) -> list[Table]:
+    """The same, a table for each intervention, units beside their numbers: one for all is too wide for a terminal."""
+    groups: dict[Owner, list[InputEffect]] = {}
+    for effect in input_effects(estimates):
+        groups.setdefault(effect.owner, []).append(effect)
+    return [
+        Table(
+            f"{owner.name}: what changing the input does to the output",
+            columns("Outcome", "Total effect (mean)#", "Effect size (sd)#", "p#"),
+            tuple(
+                (effect.outcome, _with_unit(effect.mean), _grid_cell(effect.size), format_p(effect.first.p_value))
+                for effect in effects
+            ),
+        ).filled
+        for owner, effects in groups.items()
+    ]
+
+
+def _with_unit(estimate: Estimate | None) -> str:
+    cell = _grid_cell(estimate)
+    unit = ABSENT if estimate is None else unit_words(estimate.unit)
+    return cell if ABSENT in (cell, unit) else f"{cell} {unit}"
+
+
+@dataclass(frozen=True)
+class InputEffect:
+    """What an input manipulation does to one outcome: the mean change and its size, of which one may be missing."""
+
+    owner: Owner
+    outcome: str
+    mean: Estimate | None
+    size: Estimate | None
+    first: Estimate
+
+
+def input_effects(estimates: Sequence[Estimate]) -> list[InputEffect]:
+    """The effects of every input manipulation, in the order of the last estimate of each."""
+    chosen = [e for e in estimates if is_input_effect(e, estimates)]
+    sizes = {(e.owner, e.outcome): e for e in chosen if e.estimand == EFFECT}
+    means = {(e.owner, e.outcome): e for e in chosen if e.estimand == "total_effect"}
+    firsts = {(e.owner, e.outcome): e for e in reversed(chosen)}
+    return [InputEffect(*key, means.get(key), sizes.get(key), first) for key, first in reversed(list(firsts.items()))]
 
 
 def is_input_effect(estimate: Estimate, estimates: Sequence[Estimate]) -> bool:
     """Whether an estimate is an input manipulation's: nothing patched, and asked for by no mediation or hypothesis."""
     return (
         not estimate.component
-        and estimate.owner.startswith("intervention:")
+        and estimate.owner.kind == "intervention"
         and estimate.estimator == "exact"
         and estimate.estimand in ("total_effect", EFFECT)
         and not in_mediation(estimate, estimates)
@@ -222,10 +265,10 @@ def other_estimates(estimates: Sequence[Estimate]) -> Table:
         columns("Asked by", "Quantity", "Outcome", "Component", "Estimate [interval]#", "Unit", "p#", "Pairs#", "By"),
         tuple(
             (
-                owner_name(e.owner),
+                e.owner.name,
                 term_of(e.estimand).short,
                 e.outcome,
-                e.component or ABSENT,
+                e.component.label or ABSENT,
                 format_interval(e.value, e.lower, e.upper),
                 unit_words(e.unit),
                 format_p(e.p_value),

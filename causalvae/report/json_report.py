@@ -15,17 +15,22 @@ from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from causalvae.boundary import boundary
+from causalvae.circuits.types import Verdict
+from causalvae.effects.notes import Note
 from causalvae.errors import CausalVAEError
 from causalvae.files import DamagedFileError, json_text, read_json
+from causalvae.plan.targets import ComponentPath, ComponentSet, DataFactor, SubspacePart
+from causalvae.report.notes import note_words
+from causalvae.report.verdict_words import reason
 from causalvae.results import Results
 
-SCHEMA = "causalvae/results-v1"
+SCHEMA = "causalvae/results-v2"
 FILE_NAME = "results.json"
 
 
 def to_json_dict(results: Results) -> dict[str, Any]:
     """Results as plain values that strict JSON can hold, led by the schema's version."""
-    return {"schema": SCHEMA, **plain_values(results.to_dict())}
+    return {"schema": SCHEMA, **plain_values(results)}
 
 
 def render_json(results: Results) -> str:
@@ -87,7 +92,13 @@ _REMEDY = "Run the spec again with this version of causalvae."
 
 
 def plain_values(value: Any) -> Any:
-    """Nested mappings, sequences and numbers as what strict JSON can hold; a number that is not finite as None."""
+    """Nested records, mappings, sequences and numbers as what strict JSON can hold; a number not finite as None.
+
+    What a patch is of has its label beside it, a note its words, a verdict its reason; reading passes these over.
+    """
+    if is_dataclass(value) and not isinstance(value, type):
+        content = {field.name: plain_values(getattr(value, field.name)) for field in fields(value)}
+        return content | _words(value)
     if isinstance(value, Mapping):
         return {str(key): plain_values(item) for key, item in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):
@@ -103,6 +114,18 @@ def plain_values(value: Any) -> Any:
     return str(value)
 
 
+def _words(value: Any) -> dict[str, str]:
+    """What a reader is told of a record, for those that do not read it with this package."""
+    match value:
+        case Note():
+            return {"text": note_words(value)}
+        case Verdict():
+            return {"reason": reason(value)}
+        case ComponentSet() | ComponentPath() | SubspacePart() | DataFactor():
+            return {"label": value.label}
+    return {}
+
+
 @cache
 def _hints(kind: type) -> dict[str, Any]:
     return get_type_hints(kind)
@@ -114,9 +137,9 @@ def _build(kind: Any, value: Any) -> Any:
     if kind is Any:
         return value
     if origin in (Union, types.UnionType):
-        if value is None:
-            return None
-        return _build(next(argument for argument in arguments if argument is not type(None)), value)
+        if value is None or any(type(value) is argument for argument in arguments):
+            return value
+        return _build(_member([argument for argument in arguments if argument is not type(None)], value), value)
     if origin is Literal:
         if value not in arguments:
             raise ValueError(f"{value!r} is none of {arguments}")
@@ -136,6 +159,17 @@ def _build(kind: Any, value: Any) -> Any:
     if not isinstance(value, kind):
         raise TypeError(f"{kind.__name__} was expected, not {type(value).__name__}")
     return value
+
+
+def _member(kinds: list[Any], value: Any) -> Any:
+    """The type among `kinds` that a value is of: of several dataclasses, the one whose `kind` it names."""
+    if len(kinds) == 1:
+        return kinds[0]
+    named = value.get("kind") if isinstance(value, Mapping) else None
+    for kind in kinds:
+        if named in get_args(_hints(kind)["kind"]):
+            return kind
+    raise ValueError(f"{named!r} is the kind of none of {', '.join(kind.__name__ for kind in kinds)}")
 
 
 def _build_dataclass(kind: type, value: Any) -> Any:

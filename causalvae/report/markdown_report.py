@@ -9,7 +9,7 @@ from causalvae.report import effect_tables, tables
 from causalvae.report.blocks import Document, Folded, GraphText, Heading, Page, Prose, Section, Strips
 from causalvae.report.effect_grids import build_grids
 from causalvae.report.graph_svg import DrawnEdge, declared_edges, recovered_edges
-from causalvae.report.tables import Table, owner_name
+from causalvae.report.tables import Table
 from causalvae.results import Results
 from causalvae.text import visible
 
@@ -49,7 +49,7 @@ def render_markdown(document: Document) -> str:
             lines += [f"### {escape_markdown(verdict.hypothesis)}: {card.words}", ""]
             if verdict.claim:
                 lines += [escape_markdown(verdict.claim), ""]
-            lines += [f"**{escape_markdown(verdict.reason)}**", ""]
+            lines += [f"**{escape_markdown(card.reason)}**", ""]
             lines += [
                 f"Treatment {escape_markdown(verdict.treatment)}; circuit {escape_markdown(card.circuit)}; outcome "
                 f"{escape_markdown(card.outcome)}; Holm-adjusted p for {_text(card.p_support)}, against "
@@ -149,7 +149,7 @@ def _grids(results: Results) -> list[str]:
     for grid in build_grids(results.estimates):
         if not grid.treatment or not grid.attributes:
             continue
-        lines += [f"### {escape_markdown(owner_name(grid.owner))}, {grid.direction or 'all components'}", ""]
+        lines += [f"### {escape_markdown(grid.owner.name)}, {grid.direction or 'all components'}", ""]
         if len(grid.rows) <= _MOST_ROWS:
             lines += _table(effect_tables.grid_table(grid))
         else:

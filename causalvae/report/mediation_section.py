@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from causalvae.plan.owner import Owner
 from causalvae.report import effect_tables, tables
 from causalvae.report.blocks import Block, Folded, Heading, Section
 from causalvae.report.cross_check_tables import cross_check_blocks
@@ -37,7 +38,7 @@ def mediation_section(results: Results) -> Section | None:
     )
 
 
-def _subspace_blocks(results: Results, owner: str) -> list[Block]:
+def _subspace_blocks(results: Results, owner: Owner) -> list[Block]:
     """A mediation through learned directions: its parts side by side, and all effects of each folded away."""
     mine = [estimate for estimate in results.estimates if estimate.owner == owner]
     effects = [table.filled for table in effect_tables.mediation_tables(mine, results.graph)]

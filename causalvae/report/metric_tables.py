@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from causalvae.effects.notes import Note
 from causalvae.effects.types import MetricRow, Role, UnitRole
+from causalvae.plan.owner import Owner
 from causalvae.report.glossary import term_of
+from causalvae.report.notes import note_words
 from causalvae.report.numbers import ABSENT, format_count, format_interval, format_number, format_p
-from causalvae.report.tables import Table, columns, owner_name, unit_words
+from causalvae.report.tables import Table, columns, unit_words
 
 ROLES: dict[Role, str] = {
     "polysemantic": "polysemantic",
@@ -25,10 +28,10 @@ WHOLE = ("modularity", "graph_modularity", "polysemantic_share")
 
 def metric_table(rows: Sequence[MetricRow]) -> Table:
     """The metrics of one latent perturbation beside their baselines."""
-    owner = owner_name(rows[0].owner) if rows else ""
-    notes: dict[str, list[str]] = {}
+    owner = rows[0].owner.name if rows else ""
+    notes: dict[Note, list[str]] = {}
     for row in rows:
-        for note in filter(None, row.note.split("; ")):
+        for note in row.notes:
             notes.setdefault(note, []).append(_label(row))
     return Table(
         f"{owner}: metrics of the latents, beside the data's own factors and a network with random weights",
@@ -45,7 +48,7 @@ def metric_table(rows: Sequence[MetricRow]) -> Table:
             )
             for row in rows
         ),
-        tuple(f"{', '.join(dict.fromkeys(labels))}: {note}" for note, labels in notes.items()),
+        tuple(f"{', '.join(dict.fromkeys(labels))}: {note_words(note)}" for note, labels in notes.items()),
     )
 
 
@@ -93,7 +96,7 @@ def role_table(roles: Sequence[UnitRole]) -> Table:
         ),
         tuple(
             (
-                role.component,
+                role.component.label,
                 ROLES[role.role],
                 format_interval(role.breadth, role.lower, role.upper) if role.moves_declared else ABSENT,
                 role.on if role.moves_declared else ABSENT,
@@ -112,12 +115,12 @@ def role_table(roles: Sequence[UnitRole]) -> Table:
 def role_heading(role: UnitRole) -> str:
     """Which units a table of kinds is of."""
     how = ", ".join(filter(None, (role.direction, role.source)))
-    return f"Units of {owner_name(role.owner)}{f' ({how})' if how else ''}"
+    return f"Units of {role.owner.name}{f' ({how})' if how else ''}"
 
 
 def group_roles(units: Sequence[UnitRole]) -> list[list[UnitRole]]:
     """Units by intervention and direction, in order."""
-    groups: dict[tuple[str, str], list[UnitRole]] = {}
+    groups: dict[tuple[Owner, str], list[UnitRole]] = {}
     for unit in units:
         groups.setdefault((unit.owner, unit.direction), []).append(unit)
     return list(groups.values())
@@ -125,7 +128,7 @@ def group_roles(units: Sequence[UnitRole]) -> list[list[UnitRole]]:
 
 def group_metrics(rows: Sequence[MetricRow]) -> list[list[MetricRow]]:
     """Metrics by intervention, in order."""
-    groups: dict[str, list[MetricRow]] = {}
+    groups: dict[Owner, list[MetricRow]] = {}
     for row in rows:
         groups.setdefault(row.owner, []).append(row)
     return list(groups.values())

@@ -62,7 +62,7 @@ def compared_table(screen: ScreenSummary) -> Table:
         columns("Component", "Run because", f"Exact{_unit(screen)}#", f"First-order{_unit(screen)}#"),
         tuple(
             (
-                component.component,
+                component.component.label,
                 {"kept": "ranked among the best", "checked": "drawn at random"}.get(
                     component.selected, "asked for elsewhere"
                 ),
@@ -84,7 +84,7 @@ def first_order_table(screen: ScreenSummary, most: int = _MOST) -> Table:
     return Table(
         f"{which} on {screen.outcome} of components that were not run exactly",
         columns("Component", f"First-order{_unit(screen)}#"),
-        tuple((component.component, format_number(component.attribution)) for component in shown),
+        tuple((component.component.label, format_number(component.attribution)) for component in shown),
         _cut(len(ordered)) if most == _MOST else (),
     )
 
@@ -101,7 +101,7 @@ def summary_table(screens: Sequence[ScreenSummary]) -> Table:
         columns("Sweep", "Direction", "Outcome", "Ranked#", "Best#", "Random#", "Recall [interval]#"),
         tuple(
             (
-                screen.owner.partition(":")[2],
+                screen.owner.name,
                 screen.direction,
                 screen.outcome,
                 format_count(len(screen.components)),

@@ -8,9 +8,12 @@ from collections.abc import Sequence
 from typing import Final
 
 from causalvae.effects.types import Estimate
+from causalvae.plan.owner import Owner
+from causalvae.plan.targets import SubspacePart, Target
 from causalvae.report.glossary import Term
+from causalvae.report.notes import notes_words
 from causalvae.report.numbers import ABSENT, format_count, format_interval, format_number
-from causalvae.report.tables import Table, columns, owner_name
+from causalvae.report.tables import Table, columns
 from causalvae.results import Results
 
 SUBSPACE: Final = "subspace"
@@ -63,18 +66,18 @@ def in_subspace_table(estimate: Estimate) -> bool:
     return estimate.estimand in TERMS
 
 
-def subspace_owners(estimates: Sequence[Estimate]) -> list[str]:
+def subspace_owners(estimates: Sequence[Estimate]) -> list[Owner]:
     """The mediations through learned subspaces, in order."""
     return list(dict.fromkeys(e.owner for e in estimates if e.estimand == LEARNING_LOSS))
 
 
-def parts_table(estimates: Sequence[Estimate], owner: str, with_necessity: bool = True) -> Table:
+def parts_table(estimates: Sequence[Estimate], owner: Owner, with_necessity: bool = True) -> Table:
     """What each part carries: the learned directions, the whole, the other directions, random ones.
 
     Parameters
     ----------
     estimates : sequence of Estimate
-    owner : str
+    owner : Owner
     with_necessity : bool
         Whether there is room for what is lost without each part.
     """
@@ -87,11 +90,13 @@ def parts_table(estimates: Sequence[Estimate], owner: str, with_necessity: bool 
         for outcome in dict.fromkeys(e.outcome for e in mine if e.estimand in shown)
         for part in parts
     ]
-    notes = dict.fromkeys(f"right interchanges: {e.note}" for e in mine if e.estimand == ACCURACY and e.note)
+    notes = dict.fromkeys(
+        f"right interchanges: {notes_words(e.notes)}" for e in mine if e.estimand == ACCURACY and e.notes
+    )
     treatment = next((e.treatment for e in mine if e.treatment), "the treatment")
-    site = parts[0].partition(": ")[0] if parts else ""
+    site = next((part.whole.label for part in parts if isinstance(part, SubspacePart)), "")
     return Table(
-        f"{owner_name(owner)}: what directions of {site} carry of {treatment}",
+        f"{owner.name}: what directions of {site} carry of {treatment}",
         columns(
             "Through",
             "Outcome",
@@ -104,21 +109,27 @@ def parts_table(estimates: Sequence[Estimate], owner: str, with_necessity: bool 
     )
 
 
-def learning_table(estimates: Sequence[Estimate], owner: str) -> Table:
+def learning_table(estimates: Sequence[Estimate], owner: Owner) -> Table:
     """How directions were learned, how they do on fresh pairs, and how much of them is dormant."""
     mine = [e for e in estimates if e.owner == owner and e.estimand in (LEARNING_LOSS, HELD_OUT_LOSS, NULL_SPACE)]
     objective = next((e.outcome for e in mine if e.estimand == LEARNING_LOSS), "")
     return Table(
-        f"{owner_name(owner)}: how directions were learned, by {_objective(objective)}",
+        f"{owner.name}: how directions were learned, by {_objective(objective)}",
         columns("Quantity", "Through", "Share [interval]#", "Pairs#", "How"),
         tuple(
-            (TERMS[e.estimand].short, part_words(e.component), _cell(e), format_count(e.n), e.note or ABSENT)
+            (
+                TERMS[e.estimand].short,
+                part_words(e.component),
+                _cell(e),
+                format_count(e.n),
+                notes_words(e.notes) or ABSENT,
+            )
             for e in mine
         ),
     )
 
 
-def learning_words(estimates: Sequence[Estimate], owner: str) -> str:
+def learning_words(estimates: Sequence[Estimate], owner: Owner) -> str:
     """The same in a sentence or two, for a terminal."""
     mine = [e for e in estimates if e.owner == owner]
     learned = next((e for e in mine if e.estimand == LEARNING_LOSS), None)
@@ -131,7 +142,7 @@ def learning_words(estimates: Sequence[Estimate], owner: str) -> str:
         f"{format_number(learned.value)} of the effect's square unexplained there, {_cell(fresh[0])} on "
         f"{format_count(fresh[0].n)} fresh pairs ({others})."
     )
-    right = next((e.note for e in mine if e.estimand == ACCURACY), "")
+    right = next((notes_words(e.notes) for e in mine if e.estimand == ACCURACY), "")
     text += f" Right: {right}." if right else ""
     dormant = next((e for e in mine if e.estimand == NULL_SPACE), None)
     if dormant is None:
@@ -139,9 +150,9 @@ def learning_words(estimates: Sequence[Estimate], owner: str) -> str:
     return f"{text} Share of the directions that nothing downstream reads: {format_number(dormant.value, 2)}."
 
 
-def part_words(component: str) -> str:
+def part_words(component: Target) -> str:
     """A part without the site that it is of, which the caption names."""
-    return component.partition(": ")[2] or component
+    return component.part_label if isinstance(component, SubspacePart) else component.label
 
 
 def _objective(outcome: str) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from causalvae.circuits.types import ClaimTest, Verdict
 from causalvae.report.glossary import passed_words, status_words, term_of
+from causalvae.report.notes import notes_words
 from causalvae.report.numbers import (
     ABSENT,
     flatten_facts,
@@ -69,11 +70,6 @@ def columns(*names: str) -> tuple[Column, ...]:
     return tuple(Column(name.removesuffix("#"), name.endswith("#")) for name in names)
 
 
-def owner_name(owner: str) -> str:
-    """The intervention's or hypothesis's own name, without its kind."""
-    return owner.partition(":")[2] or owner
-
-
 def unit_words(unit: str) -> str:
     """A unit as a reader would say it."""
     return {"sd": "sd", "": ABSENT}.get(unit, unit)
@@ -115,13 +111,8 @@ def test_table(tests: Sequence[ClaimTest]) -> Table:
             )
             for test in tests
         ),
-        tuple(f"{term_of(test.name).short}: {test.note}" for test in tests if test.note),
+        tuple(f"{term_of(test.name).short}: {notes_words(test.notes)}" for test in tests if test.notes),
     )
-
-
-def bound_words(bound: str) -> str:
-    """A bound with typographic signs."""
-    return bound.replace(">=", "≥").replace("<=", "≤")
 
 
 def refutation_table(results: Results) -> Table:
@@ -131,7 +122,7 @@ def refutation_table(results: Results) -> Table:
         columns("Effect", "Outcome", "Refuter", "Before#", "Under refuter#", "p#", "Result", "Rule"),
         tuple(
             (
-                f"{term_of(r.estimand).short} ({owner_name(r.owner)})",
+                f"{term_of(r.estimand).short} ({r.owner.name})",
                 r.outcome,
                 r.refuter.replace("_", " "),
                 format_number(r.original),
@@ -179,7 +170,7 @@ def control_table(results: Results) -> Table:
                 control.name,
                 control.description,
                 format_number(control.value),
-                bound_words(control.limit),
+                control.limit,
                 passed_words(control.passed),
             )
             for control in results.controls

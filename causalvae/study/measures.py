@@ -11,6 +11,7 @@ from causalvae.disentanglement.report import ScoreReport
 from causalvae.disentanglement.score_names import ScoreName
 from causalvae.effects.types import Estimate, MetricRow
 from causalvae.models.card import active_latents
+from causalvae.plan.owner import Owner
 from causalvae.results import NetworkFit, Results
 from causalvae.spec.measures import MeasureName
 from causalvae.study.types import Measure
@@ -104,11 +105,7 @@ def _mean_of_rows(rows: Iterable[MetricRow], metric: str, unit: str, name: Measu
 
 def _mean_over_latents(estimates: Iterable[Estimate], estimand: str, unit: str, name: MeasureName) -> Measure:
     """The mean of an estimand over the latents that were perturbed, and over the values that each was set to."""
-    found = [
-        e
-        for e in estimates
-        if e.estimand == estimand and e.unit == unit and not e.treatment and e.component.startswith("latent")
-    ]
+    found = [e for e in estimates if e.estimand == estimand and e.unit == unit and not e.treatment and e.component]
     values = [e.value for e in found if math.isfinite(e.value)]
     components = {e.component for e in found}
     return Measure(name, sum(values) / len(values) if values else None, unit, n=len(components) or None)
@@ -116,9 +113,9 @@ def _mean_over_latents(estimates: Iterable[Estimate], estimand: str, unit: str, 
 
 def _mean_share(estimates: Iterable[Estimate], whole: str) -> Measure:
     """The mean over mediations and their attributes of what all mediators together carry."""
-    found: dict[tuple[str, str], float] = {}
+    found: dict[tuple[Owner, str], float] = {}
     for e in estimates:
-        named = e.owner.startswith("intervention:") and e.outcome != whole
+        named = e.owner.kind == "intervention" and e.outcome != whole
         if e.estimand == "mediated_share" and e.estimator == "exact" and named and math.isfinite(e.value):
             found.setdefault((e.owner, e.outcome), e.value)
     return Measure(

@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from causalvae.circuits.types import ClaimTest, Verdict
 from causalvae.effects.types import Estimate
+from causalvae.plan.owner import Owner
 from causalvae.report.blocks import Block, Figure, FigureRow, Folded, Heading, Link, Page, Prose, Section
 from causalvae.report.effect_tables import MEDIATION, SENT
 from causalvae.report.forest import ForestRow, draw_forest
@@ -17,7 +18,7 @@ from causalvae.report.measure_labels import MEASURE_LABELS
 from causalvae.report.numbers import ABSENT, format_bound, format_fixed, format_interval, format_p
 from causalvae.report.scatter import Point, draw_key_mark, draw_scatter
 from causalvae.report.score_glossary import score_term
-from causalvae.report.tables import Table, columns, facts_table, owner_name, unit_words
+from causalvae.report.tables import Table, columns, facts_table, unit_words
 from causalvae.results import Results
 from causalvae.spec.measures import MeasureName
 from causalvae.study.correlation import least_p
@@ -366,7 +367,7 @@ def _effects(study: StudyResults) -> Section | None:
     return Section("mediation", "Mediation", lead, tuple(blocks))
 
 
-def _mediated(study: StudyResults) -> list[tuple[str, str]]:
+def _mediated(study: StudyResults) -> list[tuple[Owner, str]]:
     """(owner, outcome) of every mediation of any side."""
     return list(
         dict.fromkeys(
@@ -378,13 +379,13 @@ def _mediated(study: StudyResults) -> list[tuple[str, str]]:
     )
 
 
-def _effect_title(held: Sequence[tuple[_Side, dict[str, Estimate]]], owner: str, outcome: str) -> str:
+def _effect_title(held: Sequence[tuple[_Side, dict[str, Estimate]]], owner: Owner, outcome: str) -> str:
     treatment = next((e.treatment for _, effects in held for e in effects.values()), "")
     words = next((side.results.graph.outcome_words(outcome) for side, effects in held if effects), outcome)
-    return f"{owner_name(owner)}: {treatment or 'the treatment'} on {words}"
+    return f"{owner.name}: {treatment or 'the treatment'} on {words}"
 
 
-def _mediation(side: _Side, owner: str, outcome: str) -> dict[str, Estimate]:
+def _mediation(side: _Side, owner: Owner, outcome: str) -> dict[str, Estimate]:
     """Estimand -> the exact estimate through all mediators together."""
     found: dict[str, Estimate] = {}
     for e in side.results.estimates:
@@ -400,7 +401,7 @@ def _effect_table(caption: str, held: Sequence[tuple[_Side, dict[str, Estimate]]
     rows = tuple(
         (
             side.name,
-            next((e.component for e in effects.values() if e.component), ABSENT),
+            next((e.component.label for e in effects.values() if e.component), ABSENT),
             *(_shown(effects.get(name)) for name in kept),
         )
         for side, effects in held

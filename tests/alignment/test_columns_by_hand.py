@@ -19,6 +19,7 @@ from causalvae.data.others import Release
 from causalvae.data.pairs import draw_pairs
 from causalvae.engine.measurements import Measurements
 from causalvae.engine.values import derangement
+from causalvae.plan.owner import Owner
 from causalvae.report.alignment_words import headline_sentences
 from causalvae.spec import parse_spec
 from causalvae.spec.schema import Spec
@@ -178,8 +179,8 @@ def test_network_and_mapping_columns_equal_forward_hooks(measured: tuple, factor
     base, counterfactual = run(pairs.base), run(pairs.counterfactual)
     run(donors)
     patched = run(pairs.base, means[-1])
-    network = plan.uses_of(f"alignment:network:{factor}")
-    (mapping,) = plan.uses_of(f"alignment:mapping:{factor}", "perturbation")
+    network = plan.uses_of(Owner("network", factor))
+    (mapping,) = plan.uses_of(Owner("mapping", factor), "perturbation")
     expected = {network[0].arm: base, network[1].arm: counterfactual, mapping.arm: patched}
     for arm, outputs in expected.items():
         for column, name in enumerate(("ya", "yb", "yc")):

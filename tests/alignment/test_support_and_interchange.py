@@ -9,6 +9,7 @@ from scipy.stats import binomtest
 from causalvae.alignment.assess import assess
 from causalvae.alignment.support import fit_ellipse
 from causalvae.effects.outcomes import Outcomes
+from causalvae.plan.owner import Owner
 from tests.alignment.worlds import WORLDS, edges_of, identity, linear_world, run_world
 
 
@@ -50,8 +51,8 @@ def test_interchange_accuracy_is_counted_pair_by_pair() -> None:
         rows = run.measurements.contrasts
         rows = rows[rows["factor"] == factor].sort_values("pair")
         inside = ellipse.holds(rows, "counterfactual") & ellipse.holds(rows, "donor")
-        (counterfactual,) = run.plan.uses_of(f"alignment:network:{factor}", "counterfactual")
-        (patched,) = run.plan.uses_of(f"alignment:mapping:{factor}", "perturbation")
+        (counterfactual,) = run.plan.uses_of(Owner("network", factor), "counterfactual")
+        (patched,) = run.plan.uses_of(Owner("mapping", factor), "perturbation")
         hits = reached = near = n = 0
         for pair in np.flatnonzero(inside):
             wanted = {name: run.measurements.values(counterfactual.arm, f"y{name}")[pair] for name in names}

@@ -15,6 +15,7 @@ import pandas as pd
 
 from causalvae.engine.measurements import Measurements
 from causalvae.graph import CausalGraph
+from causalvae.plan.owner import Owner
 from causalvae.plan.types import Arm, Cohort, Contrast, Patch, Plan, Source, Treatment, Use
 from causalvae.spec.schema import Spec
 
@@ -159,7 +160,7 @@ def run_world(
                 chosen = np.roll(np.arange(samples), 1)
                 patched = encode(observed)
                 patched[:, latents] = patched[chosen][:, latents]
-                owner = f"alignment:mapping:{name}"
+                owner = Owner("mapping", name)
                 add(owner, "base", Arm("observed", "base", (), samples), on_output)
                 patch = Patch("latent", latents, donors)
                 add(owner, "perturbation", Arm("observed", "base", (patch,), samples), decode(patched, noise))
@@ -196,13 +197,13 @@ def run_world(
             Contrast(cohort, name, pairs, tuple(n for n in names if n != name), (), source if latents else None)
         )
         clean = decode(encode(base), own)
-        owner = f"alignment:network:{name}"
+        owner = Owner("network", name)
         add(owner, "base", Arm(cohort, "base", (), pairs), clean)
         add(owner, "counterfactual", Arm(cohort, "counterfactual", (), pairs), decode(encode(counterfactual), own))
         if latents:
             patched = encode(base)
             patched[:, latents] = encode(donor)[:, latents]
-            owner = f"alignment:mapping:{name}"
+            owner = Owner("mapping", name)
             add(owner, "base", Arm(cohort, "base", (), pairs), clean)
             patch = Patch("latent", latents, source)
             add(owner, "perturbation", Arm(cohort, "base", (patch,), pairs), decode(patched, own))

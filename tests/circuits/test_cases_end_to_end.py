@@ -10,6 +10,7 @@ import pytest
 
 import causalvae
 from causalvae.circuits import Verdict
+from causalvae.report.verdict_words import reason
 from causalvae.session import open_session
 from tests.circuits.case_networks import case_spec, hooked, pairs_of, run_case
 
@@ -31,7 +32,7 @@ def test_a_padded_circuit_is_sufficient_and_told_not_to_be_minimal(tmp_path: Pat
     ]
     (padded, minimal, right), _ = run_case(tmp_path, "single", claims)
     assert [verdict.status for verdict in (padded, minimal, right)] == ["unspecific", "refuted", "supported"]
-    assert padded.p_bounds < 0.05 and "so the circuit is sufficient" in padded.reason
+    assert padded.p_bounds < 0.05 and "so the circuit is sufficient" in reason(padded)
     for verdict in (padded, minimal):
         assert verdict.minimality is not None
         assert [member.label for member in verdict.minimality.of("useless")] == latents(1, 2, 3, 4)
@@ -44,7 +45,7 @@ def test_a_circuit_that_another_cancels_is_refuted(tmp_path: Path) -> None:
         carriers=2,
     )  # fmt: skip
     assert (alone.status, pair.status) == ("refuted", "supported")
-    assert "something else cancels it: latent[1] (alone -1900%)" in alone.reason
+    assert "something else cancels it: latent[1] (alone -1900%)" in reason(alone)
     assert alone.errors[0].value == pytest.approx(19, rel=1e-3)
 
 

@@ -17,6 +17,7 @@ from causalvae.circuits.table import CircuitTable, MeasuredCircuits
 from causalvae.effects.bootstrap import PairedBootstrap
 from causalvae.models.components import ComponentRef
 from causalvae.plan.types import ClaimDesign, RivalKind
+from causalvae.report.verdict_words import reason
 from causalvae.spec.schema import Hypothesis
 from tests.effects.synthetic import Array, Decode, Network, make_hypothesis, make_spec
 
@@ -143,10 +144,10 @@ def test_the_useless_members_of_a_padded_circuit_are_named() -> None:
     assert [member.label for member in found.of("needed")] == ["latent[0]"]
     assert found.smallest == ((ComponentRef("latent", (0,)),),)
     assert found.without_useless == pytest.approx(0)
-    assert "a part of it does as well: latent[0]" in verdict.reason
+    assert "a part of it does as well: latent[0]" in reason(verdict)
     asked, _ = judged(lambda z: {"area": z[:, 0]}, z, z_cf, (0, 1, 2, 3, 4), expect={**BOTH, "minimal": True})
     assert asked.status == "refuted"
-    assert asked.reason.startswith("The circuit is claimed to be minimal, and 4 of its 5 members are not needed")
+    assert reason(asked).startswith("The circuit is claimed to be minimal, and 4 of its 5 members are not needed")
 
 
 def test_a_redundant_pair_can_lose_either_member_and_not_both() -> None:

@@ -9,6 +9,8 @@ from scipy import stats
 from causalvae.circuits.hypothesis import assess_bound, pairs_needed
 from causalvae.effects.bootstrap import PairedBootstrap
 from causalvae.effects.claims import RatioColumns
+from causalvae.effects.notes import Note
+from causalvae.report.notes import notes_words
 from causalvae.spec.schema import Bound
 
 
@@ -78,9 +80,9 @@ def test_pairs_needed_by_hand() -> None:
 
 
 def test_an_undefined_ratio_decides_nothing() -> None:
-    nothing = RatioColumns("mediated_share", np.zeros(9), np.zeros(9), "share", undefined="the treatment does nothing")
+    nothing = RatioColumns("mediated_share", np.zeros(9), np.zeros(9), "share", undefined=Note("unchanged", ("area",)))
     result = assess_bound(nothing, Bound(at_least=0.7), PairedBootstrap(9), 0.05)
     assert (result.test.p_support, result.test.p_refute) == (1.0, 1.0)
     assert not result.inside and not result.outside
     assert (result.test.value, result.test.lower, result.test.upper) == (0.0, None, None)
-    assert "the treatment does nothing" in result.test.note
+    assert "the treatment does not change area" in notes_words(result.test.notes)

@@ -13,6 +13,7 @@ from causalvae.circuits import Verdict, judge
 from causalvae.data.dsprites import SPACE
 from causalvae.plan.compile import compile_spec
 from causalvae.plan.multiverse import variant_pairs
+from causalvae.plan.owner import Owner
 from causalvae.plan.types import Patch, Source
 from causalvae.report.circuit_findings import methods_words
 from causalvae.spec.schema import Spec
@@ -50,7 +51,7 @@ def judged(decode: Decode, **fields: Any) -> tuple[Verdict, dict[str, Array]]:
         latents[:, 0] = value
         source = Source(kind, seed=0, given="scale" if kind == "interchange" else None)  # type: ignore[arg-type]
         arm = network.run(side, latents, (Patch("latent", (0,), source),))
-        network.use("hypothesis:claim", "variant", arm, "latent[0]", "set", index)
+        network.use(Owner.hypothesis("claim"), "variant", arm, "latent[0]", "set", index)
         runs[f"{kind} {side}"] = latents
     (verdict,) = judge(network.study(), Declared())
     return verdict, runs
@@ -140,20 +141,20 @@ def compiled(samples: int, **hypothesis: Any) -> Any:
 @pytest.mark.parametrize("samples", [64, 200, 512, 3000])
 def test_the_ways_take_at_most_a_quarter_more_rows(samples: int) -> None:
     plan, plain = compiled(samples), compiled(samples, multiverse=False)
-    uses = plan.uses_of("hypothesis:one", "variant")
+    uses = plan.uses_of(Owner.hypothesis("one"), "variant")
     arms = {arm.id: arm for arm in plan.arms}
     sides = [arms[use.arm].side for use in uses]
     assert sides == ["base", "counterfactual"] * 2
     assert [arms[use.arm].patches[0].source.label for use in uses] == ["interchange given scale"] * 2 + ["resample"] * 2
     clean = ("base", "counterfactual", "sufficiency", "necessity")
-    own = sum(arms[use.arm].pairs for use in plan.uses_of("hypothesis:one") if use.role in clean)
+    own = sum(arms[use.arm].pairs for use in plan.uses_of(Owner.hypothesis("one")) if use.role in clean)
     # Each way's rows, and three clean runs of donors.
     more = sum(arms[use.arm].pairs for use in uses) + 3 * variant_pairs(samples)
     assert 0 < more <= 0.25 * own
-    assert not plain.uses_of("hypothesis:one", "variant")
+    assert not plain.uses_of(Owner.hypothesis("one"), "variant")
 
 
 def test_no_further_ways_for_few_pairs_or_where_no_share_is_claimed() -> None:
-    assert not compiled(40).uses_of("hypothesis:one", "variant")
+    assert not compiled(40).uses_of(Owner.hypothesis("one"), "variant")
     claimed = compiled(512, expect={"off_target": {"at_most": 0.2}})
-    assert not claimed.uses_of("hypothesis:one", "variant")
+    assert not claimed.uses_of(Owner.hypothesis("one"), "variant")

@@ -13,7 +13,10 @@ from causalvae.controls import control_checks
 from causalvae.effects import estimate_effects, open_study
 from causalvae.engine.measurements import Measurements
 from causalvae.models.check import LoadCheck
+from causalvae.plan.owner import Owner
 from causalvae.plan.types import Patch, Plan, Source
+from causalvae.report.notes import notes_words
+from causalvae.report.verdict_words import reason
 from causalvae.spec.schema import Spec, VectorSection
 from causalvae.spec.whole_output import WholeOutput
 from tests.effects.synthetic import Array, Network, make_hypothesis, make_spec
@@ -63,14 +66,14 @@ def measured(
     z = rng.normal(size=(N, LATENTS))
     z_cf = z + rng.normal(step, 0.4, size=z.shape) * np.where(np.arange(LATENTS) == 0, 1, 0.2)
     network = Network(spec, decode, z, z_cf, image=image, observed=rng.normal(size=(400, LATENTS)))
-    network.clean("intervention:resize")
+    network.clean(Owner.intervention("resize"))
     network.hypothesis("claim", units)
     donor = rng.permutation(N)[:M]
     for index, (side, own, other) in enumerate((("base", z, z), ("counterfactual", z_cf, z))):
         latents = own[:M].copy()
         latents[:, list(units)] = other[donor][:, list(units)]
         arm = network.run(side, latents, (Patch("latent", units, Source("resample", seed=0)),))
-        network.use("hypothesis:claim", "variant", arm, "latent[0]", "set", index)
+        network.use(Owner.hypothesis("claim"), "variant", arm, "latent[0]", "set", index)
     plan, found = network.finish()
     clean = {
         "base": z, "cf": z_cf, "held base": z[:M].copy(), "held cf": z_cf[:M].copy(), "observed": network.observed
@@ -105,10 +108,10 @@ def test_a_planted_circuit_of_two_attributes_is_supported() -> None:
     total, part = changes(z, z_cf, sd), changes(z, alone, sd)
     tests = {test.name: test for test in verdict.tests}
     assert tests["mediated_share"].value == pytest.approx((part * total).sum() / (total**2).sum(), abs=1e-12)
-    assert "(area, place), each in its standard deviations" in tests["mediated_share"].note
+    assert "(area, place), each in its standard deviations" in notes_words(tests["mediated_share"].notes)
     size = np.linalg.norm(total, axis=1).mean()
     assert tests["total_effect"].value == pytest.approx(size, abs=1e-12)
-    assert "moves both by" in verdict.reason
+    assert "moves both by" in reason(verdict)
 
 
 def test_components_out_of_reach_are_off_target() -> None:
@@ -185,12 +188,14 @@ def test_a_treatment_that_moves_nothing_leaves_nothing_to_share() -> None:
     network.hypothesis("claim", (0,))
     (verdict,) = judge(network.study(), Declared())
     assert verdict.status == "inconclusive"
-    assert verdict.reason.startswith("The treatment does not change both")
+    assert reason(verdict).startswith("The treatment does not change both")
 
 
 def test_estimates_and_controls_of_such_a_claim() -> None:
     spec, _, found, _ = measured("both")
-    mine = [e for e in estimate_effects(open_study(spec, found, WHOLE)).estimates if e.owner == "hypothesis:claim"]
+    mine = [
+        e for e in estimate_effects(open_study(spec, found, WHOLE)).estimates if e.owner == Owner.hypothesis("claim")
+    ]
     estimates = {e.estimand: e for e in mine}
     assert estimates["total_effect"].p_value is None and estimates["total_effect"].unit == "sd"
     assert estimates["mediated_share"].p_value is not None

@@ -10,9 +10,11 @@ import pytest
 
 from causalvae.circuits import ClaimTest, Minimality, Rivals, Verdict, holm, judge
 from causalvae.circuits.hypothesis import BoundTest
+from causalvae.circuits.types import Place
 from causalvae.circuits.verdict import Evidence, _refute, decide
-from causalvae.circuits.wording import _number, _range
+from causalvae.plan.owner import Owner
 from causalvae.plan.types import ClaimDesign
+from causalvae.report.verdict_words import _number, _range, reason
 from causalvae.spec.schema import Bound, Hypothesis
 from tests.effects.synthetic import Array, Decode, Network, make_hypothesis, make_spec
 
@@ -63,10 +65,10 @@ def test_a_planted_circuit_is_supported() -> None:
     assert verdict.p_support == max(verdict.rivals.p_value or 0, *(test.p_support for test in verdict.tests))
     assert verdict.needed is None
     assert verdict.claim == "Size runs through latent 0."
-    assert verdict.reason.startswith("The circuit carries 9")
-    assert "(95% interval 9" in verdict.reason
-    assert "the claim asked for at least 70%" in verdict.reason
-    assert "0 of 5 other circuits of its size do as well; the best of them is latent[2]" in verdict.reason
+    assert reason(verdict).startswith("The circuit carries 9")
+    assert "(95% interval 9" in reason(verdict)
+    assert "the claim asked for at least 70%" in reason(verdict)
+    assert "0 of 5 other circuits of its size do as well; the best of them is latent[2]" in reason(verdict)
 
 
 def test_a_planted_wrong_circuit_is_refuted() -> None:
@@ -74,7 +76,7 @@ def test_a_planted_wrong_circuit_is_refuted() -> None:
     assert verdict.status == "refuted"
     assert verdict.p_refute < 1e-6
     # Area does not depend on latent 1 at all, and what latent 1 does is off target; either breaks the claim.
-    assert verdict.reason[0].isupper() and "the claim asked for at least 70%" in verdict.reason
+    assert reason(verdict)[0].isupper() and "the claim asked for at least 70%" in reason(verdict)
 
 
 def test_a_rival_that_does_as_well_makes_a_claim_unspecific() -> None:
@@ -96,9 +98,9 @@ def test_a_rival_that_does_as_well_makes_a_claim_unspecific() -> None:
     assert verdict.p_bounds < 0.05 < verdict.p_support
     assert (
         "so the circuit is sufficient, but it is not the only one; 1 of 5 other circuits of its size does as well"
-        in (verdict.reason)
+        in (reason(verdict))
     )
-    assert "such as latent[1]" in verdict.reason
+    assert "such as latent[1]" in reason(verdict)
 
 
 def test_a_rival_that_is_near_but_does_not_meet_the_claim_leaves_it_open() -> None:
@@ -116,7 +118,7 @@ def test_a_rival_that_is_near_but_does_not_meet_the_claim_leaves_it_open() -> No
     (verdict,) = judge(network.study(), Declared())
     assert verdict.status == "inconclusive"
     assert verdict.rivals is not None and verdict.rivals.as_well == 1 and not verdict.rivals.meets
-    assert "so it is not shown to be the only such circuit (p = 1)" in verdict.reason
+    assert "so it is not shown to be the only such circuit (p = 1)" in reason(verdict)
 
 
 def test_a_partial_claim_reports_rivals_and_does_not_judge_them() -> None:
@@ -186,7 +188,7 @@ def test_a_circuit_that_others_cancel_is_refuted_and_they_are_named() -> None:
     alone, together = judge(network.study(), Declared())
     assert (alone.status, together.status) == ("refuted", "supported")
     assert "it carries more than the whole effect, so something else cancels it: latent[1] (alone -1900%)" in (
-        alone.reason
+        reason(alone)
     )
     (unit,) = alone.cancelling
     assert (unit.unit.label, unit.in_circuit) == ("latent[1]", False)
@@ -225,7 +227,7 @@ def test_too_few_pairs_are_counted() -> None:
     )  # fmt: skip
     assert verdict.status == "inconclusive"
     assert verdict.needed is not None and verdict.needed > 26
-    assert f"about {verdict.needed} pairs would probably settle it, 26 were run" in verdict.reason
+    assert f"about {verdict.needed} pairs would probably settle it, 26 were run" in reason(verdict)
 
 
 def test_fewer_than_24_pairs_decide_nothing() -> None:
@@ -233,7 +235,7 @@ def test_fewer_than_24_pairs_decide_nothing() -> None:
         make_hypothesis(), make_hypothesis("wrong", ["latent[1]"]), circuits={"wrong": (1,)}, n=23
     )
     assert (right.status, wrong.status) == ("inconclusive", "inconclusive")
-    assert "23 pairs are too few to judge a claim by, 24 are needed" in right.reason
+    assert "23 pairs are too few to judge a claim by, 24 are needed" in reason(right)
     assert [v.status for v in judge_claims(make_hypothesis(), n=24)] == ["supported"]
 
 
@@ -243,7 +245,7 @@ def test_a_treatment_without_effect_is_not_judged() -> None:
 
     (verdict,) = judge_claims(make_hypothesis(), decode=still)
     assert verdict.status == "inconclusive"
-    assert "does not change area" in verdict.reason
+    assert "does not change area" in reason(verdict)
     assert verdict.rivals is not None and verdict.rivals.p_value == 1.0 and verdict.rivals.own is None
     assert verdict.errors == ()
 
@@ -260,7 +262,7 @@ def test_a_comparison_that_cannot_be_made_bars_support() -> None:
     (verdict,) = judge(network.study(), Declared())
     assert verdict.tests[0].p_support < 1e-6
     assert (verdict.status, verdict.p_support, verdict.needed) == ("inconclusive", 1.0, None)
-    assert "could not be compared with other circuits: the treatment changes nothing on these pairs" in verdict.reason
+    assert "could not be compared with other circuits: the treatment changes nothing on these pairs" in reason(verdict)
 
 
 def test_an_undefined_rival_counts_against_the_circuit_and_removes_no_pair() -> None:
@@ -274,7 +276,7 @@ def test_an_undefined_rival_counts_against_the_circuit_and_removes_no_pair() -> 
         network.hypothesis("claim", (0,))
         study = network.study()
         measurements = study.measurements
-        for use in study.plan.uses_of("hypothesis:claim", "rival")[:undefined]:
+        for use in study.plan.uses_of(Owner.hypothesis("claim"), "rival")[:undefined]:
             rows = (measurements.outcomes["arm"] == use.arm) & (measurements.outcomes["pair"] < 30)
             measurements.outcomes.loc[rows, "area"] = np.nan
         (verdict,) = judge(study, Declared())
@@ -298,8 +300,8 @@ def test_a_treatment_without_effect_refutes_a_claim_of_one() -> None:
     network.hypothesis("claim", (0,))
     (verdict,) = judge(network.study(), Declared())
     assert verdict.status == "refuted"
-    assert verdict.reason.startswith("The treatment moves area by 0.00 sd on average")
-    assert "so there is no effect to share out" in verdict.reason
+    assert reason(verdict).startswith("The treatment moves area by 0.00 sd on average")
+    assert "so there is no effect to share out" in reason(verdict)
 
 
 def test_necessity_and_total_effect_are_tested_and_rivals_are_listed() -> None:
@@ -308,14 +310,14 @@ def test_necessity_and_total_effect_are_tested_and_rivals_are_listed() -> None:
     assert verdict.status == "supported"
     assert [test.name for test in verdict.tests] == ["necessity", "total_effect"]
     assert verdict.rivals is not None and not verdict.rivals.judged and verdict.rivals.count == LATENTS - 1
-    assert "other circuits" not in verdict.reason
-    assert "olding the circuit still removes 9" in verdict.reason
-    assert "the claim asked for 0.50 to 3.00 sd" in verdict.reason
+    assert "other circuits" not in reason(verdict)
+    assert "olding the circuit still removes 9" in reason(verdict)
+    assert "the claim asked for 0.50 to 3.00 sd" in reason(verdict)
 
 
 def bound_test(p_refute: float, outside: bool, *, n: int = 60, needed: int | None = None) -> BoundTest:
-    test = ClaimTest("necessity", 0.7, None, 0.5, 0.4, 0.6, 1.0, p_refute, n)
-    return BoundTest(test, Bound(at_least=0.7), False, outside, "refute", needed, "share", 0.95, "")
+    place: Place = "outside" if outside else "across"
+    return BoundTest(ClaimTest("necessity", 0.7, None, 0.5, 0.4, 0.6, 1.0, p_refute, n, place=place), "refute", needed)
 
 
 def evidence(*families: tuple[BoundTest, ...]) -> list[Evidence]:
@@ -353,8 +355,8 @@ def test_refuting_by_bound_agrees_with_holm_over_hypotheses() -> None:
 
 
 def shown(p_support: float, p_refute: float = 1.0) -> BoundTest:
-    test = ClaimTest("mediated_share", 0.7, 1.3, 0.9, 0.8, 1.0, p_support, p_refute, 60)
-    return BoundTest(test, Bound(at_least=0.7, at_most=1.3), True, False, "support", None, "share", 0.95, "")
+    test = ClaimTest("mediated_share", 0.7, 1.3, 0.9, 0.8, 1.0, p_support, p_refute, 60, place="inside")
+    return BoundTest(test, "support", None)
 
 
 def test_the_statuses_have_a_precedence() -> None:
@@ -391,12 +393,12 @@ def test_two_families_are_corrected_apart() -> None:
 def test_an_estimate_clearly_outside_on_few_pairs_says_so() -> None:
     (verdict,) = decided((bound_test(0.07, outside=True, n=25),))
     assert verdict.status == "inconclusive"
-    assert (
-        "clearly outside its bound, but on 25 pairs the evidence against the claim is short (p = 0.07" in verdict.reason
+    assert "clearly outside its bound, but on 25 pairs the evidence against the claim is short (p = 0.07" in reason(
+        verdict
     )
-    assert "too near" not in verdict.reason
+    assert "too near" not in reason(verdict)
     (counted,) = decided((bound_test(0.07, outside=True, n=25, needed=38),))
-    assert counted.reason.endswith("about 38 pairs would probably settle it, 25 were run.")
+    assert reason(counted).endswith("about 38 pairs would probably settle it, 25 were run.")
 
 
 def test_no_number_is_minus_zero() -> None:
@@ -434,7 +436,7 @@ def test_a_claim_that_a_circuit_carries_little_is_supported() -> None:
 def test_a_spec_without_hypotheses_has_no_verdicts() -> None:
     spec = make_spec()
     network = Network(spec, carried_by_first, np.zeros((3, LATENTS)), np.ones((3, LATENTS)))
-    network.clean("intervention:resize")
+    network.clean(Owner.intervention("resize"))
     assert judge(network.study(), Declared()) == ()
 
 

@@ -15,6 +15,7 @@ from causalvae.engine.forecast import Forecast, GroupForecast
 from causalvae.engine.overheads import ScreenForecast
 from causalvae.engine.shards import CLEAN_RUNS, OVERHEADS
 from causalvae.engine.trial import Work
+from causalvae.plan.owner import Owner
 from causalvae.results import CostRow
 from tests.cli.test_cli_inspecting import make_plan
 
@@ -44,7 +45,7 @@ def make_forecast(groups: int = 20, timed: bool = True) -> Forecast:
         for number, site in enumerate(SITES[:groups])
     )
     passes = {name: sum((group.work[name] for group in found), Work()) for name in PASSES}
-    screen = ScreenForecast("intervention:sweep", "resize", "base", 1770, 32 * groups, work(100))
+    screen = ScreenForecast(Owner.intervention("sweep"), "resize", "base", 1770, 32 * groups, work(100))
     return Forecast(passes, found, work(500), 2, 3.5e8, 16, (screen,), 1.25, 64, 128)
 
 

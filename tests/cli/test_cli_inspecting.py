@@ -10,7 +10,9 @@ from types import SimpleNamespace
 import pytest
 
 import causalvae
+from causalvae.plan.owner import Owner
 from causalvae.plan.types import Arm, Cohort, PassRecord, Patch, Plan, Source, Treatment, Use
+from tests.targets import target
 
 HEAVY = ("torch", "pandas", "numpy", "dowhy", "pgmpy", "scipy", "sklearn", "networkx", "jinja2")
 
@@ -112,10 +114,10 @@ def make_plan() -> Plan:
     base, counterfactual = Arm("resize", "base", (), 64), Arm("resize", "counterfactual", (), 64)
     patched = Arm("resize", "base", (Patch("latent", (3,), Source("interchange")),), 64)
     uses = (
-        Use("intervention:resize", "base", base.id),
-        Use("intervention:resize", "counterfactual", counterfactual.id),
-        Use("hypothesis:h", "base", base.id),
-        Use("hypothesis:h", "sufficiency", patched.id, "latent[3]", "unit"),
+        Use(Owner.intervention("resize"), "base", base.id),
+        Use(Owner.intervention("resize"), "counterfactual", counterfactual.id),
+        Use(Owner.hypothesis("h"), "base", base.id),
+        Use(Owner.hypothesis("h"), "sufficiency", patched.id, target("latent[3]"), "unit"),
     )
     passes = (PassRecord("share", 256, 192, 256.0, 192.0, "equal arms are run once"),)
     return Plan("demo", "a" * 16, "b" * 16, cohorts, (base, counterfactual, patched), uses, ("area",), passes=passes)
@@ -127,7 +129,12 @@ def test_plan_reads_like_explain(invoke, starter: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(causalvae, "compile_plan", lambda session, on_progress: plan, raising=False)
     done = invoke("plan", starter)
     assert done.exit_code == 0
-    for words in ("3 arms, 192 rows", "do(scale = another level), rising; others hold", "hypothesis:h", "256 → 192"):
+    for words in (
+        "3 arms, 192 rows",
+        "do(scale = another level), rising; others hold",
+        "hypothesis:h",
+        "256 → 192",
+    ):
         assert words in done.stdout
     assert "\x1b" not in done.stdout
     assert max(map(len, done.stdout.splitlines())) <= 80

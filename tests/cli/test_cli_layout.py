@@ -16,6 +16,7 @@ from causalvae.cli.layout import break_lines, choose_widths, list_row, split_col
 from causalvae.cli.plan_view import print_plan
 from causalvae.cli.results_view import key_effects, print_results
 from causalvae.effects.types import Estimate
+from causalvae.plan.owner import Owner
 from causalvae.plan.types import Arm, Cohort, PassRecord, Plan, Treatment, Use
 from causalvae.report.tables import Table, columns, verdict_table
 from causalvae.results import Results
@@ -42,7 +43,7 @@ def with_inputs(owners: tuple[str, ...], outcomes: tuple[str, ...]) -> Results:
     estimates = [
         Estimate(
             estimand, value, unit, 1024, outcome, value * 0.9, value * 1.1, 0.95, 1e-4, owner,
-            owner=f"intervention:{owner}",
+            owner=Owner.intervention(owner),
         )
         for owner in owners
         for outcome in outcomes
@@ -145,7 +146,10 @@ def test_a_word_beside_the_headings_or_below_them_or_broken() -> None:
 def test_a_plan_with_long_names_fits_eighty_columns() -> None:
     cohorts = (Cohort(LONG, 64, 7, Treatment(LONG, OTHER, None, "propagate", "increase")),)
     arm = Arm(LONG, "base", (), 64)
-    uses = (Use(f"intervention:{LONG}", "counterfactual", arm.id), Use(f"hypothesis:{WHOLE}", "sufficiency", arm.id))
+    uses = (
+        Use(Owner.intervention(LONG), "counterfactual", arm.id),
+        Use(Owner.hypothesis(WHOLE), "sufficiency", arm.id),
+    )
     passes = (PassRecord("share", 123_456, 123_000, 2.5e7, 1.25e7, "equal arms are run once, and shared"),)
     plan = Plan("demo", "a" * 16, "b" * 16, cohorts, (arm,), uses, (WHOLE, OTHER), passes=passes)
     console = Console(file=io.StringIO(), width=80, color_system=None)

@@ -10,6 +10,7 @@ import pytest
 import causalvae
 from causalvae.cli.app import app
 from causalvae.errors import CausalVAEError
+from causalvae.plan.owner import Owner
 from causalvae.spec import load_spec, parse_spec
 from causalvae.spec.measures import MeasureName
 from causalvae.study.page import key_tables
@@ -105,7 +106,7 @@ def test_two_networks_side_by_side(tmp_path: Path) -> None:
         (share,) = [
             e.value
             for e in alone.results.estimates
-            if e.estimand == "mediated_share" and e.outcome == "area" and e.owner == "intervention:via"
+            if e.estimand == "mediated_share" and e.outcome == "area" and e.owner == Owner.intervention("via")
         ]
         claim, fit = (test for verdict in side.results.verdicts for test in verdict.tests)
         assert fit.name == "pairwise_fit"

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
 from causalvae.alignment.types import Alignment, GraphCount, Headline, LinkCount, Support
 from causalvae.disentanglement import ScoreReport, ScoreRow
 from causalvae.effects.types import Estimate, MetricRow
+from causalvae.plan.owner import Owner
 from causalvae.report.measure_labels import MEASURE_LABELS
 from causalvae.results import GraphSummary, NetworkFit, Results
 from causalvae.spec.measures import MeasureName
@@ -16,6 +18,10 @@ from causalvae.study.measures import measures_of
 from causalvae.study.page import build_study, too_few_words
 from causalvae.study.summary import summarise_comparison
 from causalvae.study.types import StudyResults, StudyRun
+from tests.targets import target
+
+SWEEP = Owner.intervention("sweep")
+estimate_of = partial(Estimate, owner=Owner.intervention("move"))
 
 
 def results(
@@ -39,7 +45,7 @@ def summarise(
 
 
 def whole(estimand: str, value: float, outcome: str, treatment: str = "") -> Estimate:
-    return Estimate(estimand, value, "share", 64, outcome, value - 0.1, value + 0.1, 0.95, treatment=treatment)
+    return estimate_of(estimand, value, "share", 64, outcome, value - 0.1, value + 0.1, 0.95, treatment=treatment)
 
 
 def test_modularity_is_averaged_over_layers_and_a_share_keeps_its_interval() -> None:
@@ -58,14 +64,14 @@ def test_a_run_without_perturbed_latents_has_neither() -> None:
     assert found[MeasureName.MODULARITY] == found[MeasureName.POLYSEMANTIC_SHARE] == (None, None, None)
 
 
-def row(metric: str, value: float, unit: str, owner: str = "intervention:sweep") -> MetricRow:
+def row(metric: str, value: float, unit: str, owner: Owner = SWEEP) -> MetricRow:
     return MetricRow(metric, owner, "quantile", unit, value, None, None, None, 3)
 
 
 def test_strength_and_specificity_are_those_of_the_reports_metrics() -> None:
     found = summarise(
         *(
-            Estimate("specificity_bounded", value, "share", 8, "attributes", component=f"latent[{k}]")
+            estimate_of("specificity_bounded", value, "share", 8, "attributes", component=target(f"latent[{k}]"))
             for k, value in enumerate((0.9, 0.1))
         ),
         metrics=(

@@ -16,6 +16,7 @@ import numpy.typing as npt
 import causalvae
 from causalvae.effects.mediation import PairEffects, arms_of, pair_effects
 from causalvae.effects.outcomes import Outcomes
+from causalvae.plan.owner import Owner
 from tests.effects.simulated import Ratio, Simulated, columns_of
 from tests.effects.tiny_networks import write_tiny
 
@@ -50,7 +51,7 @@ def run_network(folder: Path, kind: str, pairs: int = PAIRS) -> EngineRun:
         session = causalvae.open(path)
         plan = causalvae.compile_plan(session)
         measurements = causalvae.execute(session, plan, folder / f"{kind} runs")
-    effects = pair_effects(Outcomes(measurements), arms_of(plan, "intervention:via"), "answer")
+    effects = pair_effects(Outcomes(measurements), arms_of(plan, Owner.intervention("via")), "answer")
     return EngineRun(effects, population_values(kind))
 
 

@@ -15,11 +15,13 @@ from causalvae.effects.study import Study, open_study
 from causalvae.engine.measurements import OUTPUT_GAP, Measurements
 from causalvae.models.components import ComponentRef
 from causalvae.plan.members import MOST_SUBSETS_OF, parts_of, patches_of
+from causalvae.plan.owner import Owner
 from causalvae.plan.rivals import draw_rivals
 from causalvae.plan.types import Arm, ClaimDesign, Cohort, Patch, Plan, Source, Treatment, Use
 from causalvae.spec.hypothesis_section import fewest_random
 from causalvae.spec.schema import Spec
 from causalvae.spec.whole_output import WholeOutput
+from tests.targets import target
 
 Array = npt.NDArray[np.float64]
 Decode = Callable[[Array], Mapping[str, Array]]
@@ -159,7 +161,7 @@ class Network:
         return arm
 
     def use(self, owner: str, role: str, arm: Arm, component: str = "", granularity: str = "", index: int = 0) -> None:
-        self.uses.append(Use(owner, role, arm.id, component, granularity, index))  # type: ignore[arg-type]
+        self.uses.append(Use(owner, role, arm.id, target(component), granularity, index))  # type: ignore[arg-type]
 
     def clean(self, owner: str) -> None:
         self.use(owner, "base", self.run("base", self.z))
@@ -186,7 +188,7 @@ class Network:
 
         The circuits that it is compared with are those that the planner chooses, all latents being active.
         """
-        owner = f"hypothesis:{name}"
+        owner = Owner.hypothesis(name)
         claim = next(hypothesis for hypothesis in self.spec.hypotheses if hypothesis.name == name)
         circuit = tuple(ComponentRef("latent", (unit,)) for unit in units)
         self.claims[name] = ClaimDesign(circuit)

@@ -11,13 +11,16 @@ import pytest
 
 from causalvae.effects import EffectsResult, estimate_effects
 from causalvae.effects.analysis import few_pairs_warning
-from causalvae.effects.mediation import overlap, serial_note
+from causalvae.effects.mediation import overlap, serial
+from causalvae.effects.notes import Note
 from causalvae.effects.outcomes import varies
 from causalvae.effects.study import open_study, reached_from
 from causalvae.effects.types import Estimate
 from causalvae.engine.progress import Progress
 from causalvae.errors import CausalVAEError
+from causalvae.plan.owner import Owner
 from causalvae.plan.types import Arm, Patch, Source
+from causalvae.report.notes import notes_words
 from causalvae.spec.whole_output import WholeOutput
 from tests.effects.synthetic import Array, Decode, Network, make_hypothesis, make_spec
 
@@ -52,17 +55,19 @@ def run(
     rng = np.random.default_rng(3)
     z = rng.normal(size=(40, 4))
     network = Network(spec, decode, z, z + rng.normal(step, 0.2, size=z.shape), contrast=contrast)
-    network.clean("intervention:resize")
-    network.use("intervention:shift", "base", network.run("base", z))
+    network.clean(Owner.intervention("resize"))
+    network.use(Owner.intervention("shift"), "base", network.run("base", z))
     for index, value in enumerate((-2.0, 2.0)):
         moved = z.copy()
         moved[:, 0] = value
         arm = network.run("base", moved, (Patch("latent", (0,), Source("quantile", value)),))
-        network.use("intervention:shift", "perturbation", arm, "latent[0]", "unit", index)
-    network.clean("intervention:sweep")
+        network.use(Owner.intervention("shift"), "perturbation", arm, "latent[0]", "unit", index)
+    network.clean(Owner.intervention("sweep"))
     for index, (side, unit) in enumerate((s, u) for s in ("base", "counterfactual") for u in range(4)):
-        network.use("intervention:sweep", "sweep", network.patched(side, (unit,)), f"latent[{unit}]", "unit", index)
-    network.mediation("intervention:via", (0, 1), (0,), (1,))
+        network.use(
+            Owner.intervention("sweep"), "sweep", network.patched(side, (unit,)), f"latent[{unit}]", "unit", index
+        )
+    network.mediation(Owner.intervention("via"), (0, 1), (0,), (1,))
     network.hypothesis("claim", (0,))
     _, measurements = network.finish(shuffle=True)
     calls: list[Progress] = []
@@ -79,29 +84,31 @@ def only(result: EffectsResult, **fields: str) -> list[Estimate]:
 def test_every_level_is_estimated() -> None:
     result, network = run()
     step = network.z_cf - network.z
-    (total,) = only(result, owner="intervention:resize", estimand="total_effect", outcome="area")
+    (total,) = only(result, owner=Owner.intervention("resize"), estimand="total_effect", outcome="area")
     assert total.value == pytest.approx((step @ WEIGHTS).mean())
     assert (total.unit, total.treatment) == ("pixels", "resize")
 
-    (size,) = only(result, owner="intervention:shift", estimand="effect_size", outcome="area")
+    (size,) = only(result, owner=Owner.intervention("shift"), estimand="effect_size", outcome="area")
     sd = np.std(network.z @ WEIGHTS, ddof=1)
     moved = np.stack([value - network.z[:, 0] for value in (-2.0, 2.0)])
     assert size.value == pytest.approx(np.sqrt(np.mean((2 * moved) ** 2)) / sd)
     assert size.source == "quantiles -2, 2"
 
     for direction in ("denoising", "noising"):
-        sizes = only(result, owner="intervention:sweep", estimand="effect_size", outcome="area", direction=direction)
-        assert [e.component for e in sizes] == [f"latent[{k}]" for k in range(4)]
+        sizes = only(
+            result, owner=Owner.intervention("sweep"), estimand="effect_size", outcome="area", direction=direction
+        )
+        assert [e.component.label for e in sizes] == [f"latent[{k}]" for k in range(4)]
         expected = np.sqrt(np.mean((step * WEIGHTS) ** 2, axis=0)) / sd
         np.testing.assert_allclose([e.value for e in sizes], expected, atol=1e-12)
 
-    shares = only(result, owner="intervention:via", estimand="mediated_share", outcome="area")
-    assert [e.component for e in shares] == ["latent[0] + latent[1]", "latent[0]", "latent[1]"]
+    shares = only(result, owner=Owner.intervention("via"), estimand="mediated_share", outcome="area")
+    assert [e.component.label for e in shares] == ["latent[0] + latent[1]", "latent[0]", "latent[1]"]
     assert shares[0].value == pytest.approx(shares[1].value + shares[2].value)
-    assert len(only(result, owner="intervention:via", estimand="total_effect", outcome="area")) == 1
+    assert len(only(result, owner=Owner.intervention("via"), estimand="total_effect", outcome="area")) == 1
     (rest,) = only(result, estimand="indirect_effect_remainder", outcome="area")
     assert rest.value == pytest.approx(0, abs=1e-12)
-    assert only(result, owner="intervention:via", estimand="mediated_share", outcome="image")
+    assert only(result, owner=Owner.intervention("via"), estimand="mediated_share", outcome="image")
 
 
 def test_intervals_over_few_pairs_are_told_of() -> None:
@@ -118,7 +125,7 @@ def test_hypotheses_get_their_quantities() -> None:
     step = network.z_cf - network.z
     total, part = step @ WEIGHTS, 2 * step[:, 0]
     sd = {name: np.std(decode(network.z)[name], ddof=1) for name in ("area", "place")}
-    found = {e.estimand: e for e in only(result, owner="hypothesis:claim")}
+    found = {e.estimand: e for e in only(result, owner=Owner.hypothesis("claim"))}
     assert found["mediated_share"].value == pytest.approx((part * total).sum() / (total**2).sum())
     assert found["necessity"].value == pytest.approx(found["mediated_share"].value)
     assert found["total_effect"].value == pytest.approx(total.mean() / sd["area"])
@@ -130,7 +137,7 @@ def test_hypotheses_get_their_quantities() -> None:
 def test_an_attribute_that_does_not_vary_has_no_effect_in_its_sd() -> None:
     result, _ = run()
     assert not only(result, estimand="effect_size", outcome="flat")
-    (total,) = only(result, owner="intervention:resize", estimand="total_effect", outcome="flat")
+    (total,) = only(result, owner=Owner.intervention("resize"), estimand="total_effect", outcome="flat")
     assert total.value == 0
 
 
@@ -141,7 +148,7 @@ def test_rounding_is_no_variation(level: float) -> None:
     z = rng.normal(size=(40, 2))
     rounding = 1e-7 * max(1.0, level)
     network = Network(spec, lambda z: {"area": z[:, 0], "place": level + rounding * z[:, 1]}, z, z + 1)
-    network.clean("intervention:resize")
+    network.clean(Owner.intervention("resize"))
     network.hypothesis("claim", (0, 1))
     study = open_study(spec, network.finish()[1], WholeOutput.of((1, 1, 2)))
     assert set(study.scale.sd) == {"area"}
@@ -164,7 +171,12 @@ def test_what_varies() -> None:
 def test_dowhy_stands_beside_the_exact_values() -> None:
     result, _ = run(dowhy=True, refute=["placebo"], simulations=5)
     pairs = [
-        (only(result, owner="intervention:via", outcome="area", estimand=e.estimand, component=e.component)[0], e)
+        (
+            only(result, owner=Owner.intervention("via"), outcome="area", estimand=e.estimand, component=e.component)[
+                0
+            ],
+            e,
+        )
         for e in only(result, estimator="dowhy")
     ]
     assert len(pairs) == 4
@@ -178,9 +190,13 @@ def test_dowhy_stands_beside_the_exact_values() -> None:
 
 def test_pairs_as_drawn_are_said_to_cancel_where_they_do() -> None:
     both = run("as_drawn", step=0.0)[0]
-    (total,) = only(both, owner="intervention:resize", estimand="total_effect", outcome="area")
-    assert "cancel" in total.note
-    means = {e.estimand for e in only(both, owner="intervention:via", outcome="area") if "cancel" in e.note}
+    (total,) = only(both, owner=Owner.intervention("resize"), estimand="total_effect", outcome="area")
+    assert "cancel" in notes_words(total.notes)
+    means = {
+        e.estimand
+        for e in only(both, owner=Owner.intervention("via"), outcome="area")
+        if "cancel" in notes_words(e.notes)
+    }
     assert {
         "total_effect",
         "natural_direct_effect",
@@ -190,26 +206,26 @@ def test_pairs_as_drawn_are_said_to_cancel_where_they_do() -> None:
         "indirect_effect_remainder",
     } <= means
     assert "mediated_share" not in means
-    (claimed,) = only(both, owner="hypothesis:claim", estimand="total_effect")
-    assert "cancel" in claimed.note
+    (claimed,) = only(both, owner=Owner.hypothesis("claim"), estimand="total_effect")
+    assert "cancel" in notes_words(claimed.notes)
     # A size has no sign, an attribute that stands still has none, and nothing cancels where all pairs agree or are
     # ordered.
-    (size,) = only(both, owner="intervention:resize", estimand="total_effect", outcome="image")
-    (flat,) = only(both, owner="intervention:resize", estimand="total_effect", outcome="flat")
-    assert size.note == flat.note == ""
+    (size,) = only(both, owner=Owner.intervention("resize"), estimand="total_effect", outcome="image")
+    (flat,) = only(both, owner=Owner.intervention("resize"), estimand="total_effect", outcome="flat")
+    assert size.notes == flat.notes == ()
     for same in (run("as_drawn")[0], run("increase", step=0.0)[0]):
-        assert not [e for e in same.estimates if "cancel" in e.note]
+        assert not [e for e in same.estimates if "cancel" in notes_words(e.notes)]
 
 
 @pytest.mark.parametrize("mode", ["mean", "resample", "zero"])
 def test_an_ablation_is_named_by_the_run_that_it_is_made_in(mode: str) -> None:
     ablated, interchanged = run(mode=mode)[0], run()[0]
     for side, direction in (("base", "denoising"), ("counterfactual", "noising")):
-        here = only(ablated, owner="intervention:sweep", direction=side)
-        there = only(interchanged, owner="intervention:sweep", direction=direction)
+        here = only(ablated, owner=Owner.intervention("sweep"), direction=side)
+        there = only(interchanged, owner=Owner.intervention("sweep"), direction=direction)
         # The arms are the same here, so that the numbers are: only the name differs.
         assert [e.value for e in here] == [e.value for e in there] and here
-    assert not [e for e in only(ablated, owner="intervention:sweep") if e.direction in ("denoising", "noising")]
+    assert not [e for e in only(ablated, owner=Owner.intervention("sweep")) if e.direction in ("denoising", "noising")]
 
 
 def mediate(*sets: tuple[int, ...], decoder: Decode = decode, outcome: str = "area") -> list[Estimate]:
@@ -219,20 +235,22 @@ def mediate(*sets: tuple[int, ...], decoder: Decode = decode, outcome: str = "ar
     rng = np.random.default_rng(1)
     z = rng.normal(size=(40, 4))
     network = Network(spec, decoder, z, z + rng.normal(1, 0.2, size=z.shape))
-    network.clean("intervention:resize")
-    network.mediation("intervention:via", *sets)
+    network.clean(Owner.intervention("resize"))
+    network.mediation(Owner.intervention("via"), *sets)
     _, measurements = network.finish()
-    return only(estimate_effects(open_study(spec, measurements, WholeOutput.of((1, 1, 4)))), owner="intervention:via")
+    return only(
+        estimate_effects(open_study(spec, measurements, WholeOutput.of((1, 1, 4)))), owner=Owner.intervention("via")
+    )
 
 
 @pytest.mark.parametrize("sets", [((3,), (3,), (3,)), ((1, 2, 3), (1, 2, 3), (2,))])
 def test_overlapping_mediators_have_no_remainder(sets: tuple[tuple[int, ...], ...]) -> None:
     found = mediate(*sets)
     assert not [e for e in found if e.estimand == "indirect_effect_remainder"]
-    noted = [(e.outcome, e.component) for e in found if "overlap" in e.note]
+    noted = [(e.outcome, e.component.label) for e in found if "overlap" in notes_words(e.notes)]
     joint = " + ".join(f"latent[{unit}]" for unit in sets[0])
     assert noted[0] == ("area", joint) and len(noted) == 2
-    assert not [e for e in mediate((0, 1), (0,), (1,)) if "overlap" in e.note]
+    assert not [e for e in mediate((0, 1), (0,), (1,)) if "overlap" in notes_words(e.notes)]
 
 
 def test_patches_that_meet() -> None:
@@ -244,8 +262,8 @@ def test_patches_that_meet() -> None:
     assert not overlap([arm("a", None, ((0, 2),)), arm("a", None, ((2, 4),))])
     assert overlap([arm("a", None, ((0, 3), (0, 1))), arm("a", None, ((2, 4), (0, 1)))])
     assert overlap([arm("a", None, ((0, 3),)), arm("a", None)])
-    assert "different sites" in serial_note([arm("a", None), arm("b", None)])
-    assert serial_note([arm("a", (0,)), arm("a", (1,))]) == ""
+    assert serial([arm("a", None), arm("b", None)]) == (Note("serial"),)
+    assert serial([arm("a", (0,)), arm("a", (1,))]) == ()
 
 
 def test_shares_of_an_effect_that_is_hardly_there_say_so() -> None:
@@ -255,17 +273,17 @@ def test_shares_of_an_effect_that_is_hardly_there_say_so() -> None:
 
     found = mediate((0, 1), (0,), (1,), decoder=steady)
     shares = [e for e in found if e.outcome == "area" and e.unit == "share"]
-    assert shares and all("the treatment hardly moves this outcome" in e.note for e in shares)
+    assert shares and all("the treatment hardly moves this outcome" in notes_words(e.notes) for e in shares)
     (total,) = [e for e in found if e.outcome == "area" and e.estimand == "total_effect"]
-    assert "hardly moves" in total.note
-    assert not [e for e in found if e.outcome == "image" and "hardly" in e.note]
-    assert not [e for e in mediate((0, 1), (0,), (1,)) if "hardly" in e.note]
+    assert "hardly moves" in notes_words(total.notes)
+    assert not [e for e in found if e.outcome == "image" and "hardly" in notes_words(e.notes)]
+    assert not [e for e in mediate((0, 1), (0,), (1,)) if "hardly" in notes_words(e.notes)]
 
 
 def test_a_single_pair_is_refused() -> None:
     spec = make_spec()
     network = Network(spec, lambda z: {"area": z[:, 0], "place": z[:, 1]}, np.ones((1, 2)), np.zeros((1, 2)))
-    network.clean("intervention:resize")
+    network.clean(Owner.intervention("resize"))
     _, measurements = network.finish()
     with pytest.raises(CausalVAEError, match="CV503"):
         estimate_effects(open_study(spec, measurements, WholeOutput.of((1, 1, 4))))
@@ -275,7 +293,7 @@ def test_a_total_effect_without_a_unit_is_refused() -> None:
     claim = make_hypothesis(expect={"total_effect": {"at_least": 0.5}})
     spec = make_spec(attributes=("area",), hypotheses=(claim,))
     network = Network(spec, lambda z: {"area": np.ones(len(z))}, np.ones((5, 2)), np.zeros((5, 2)))
-    network.clean("intervention:resize")
+    network.clean(Owner.intervention("resize"))
     network.hypothesis("claim", (0,))
     with pytest.raises(CausalVAEError, match="CV504"):
         estimate_effects(open_study(spec, network.finish()[1], WholeOutput.of((1, 1, 2))))

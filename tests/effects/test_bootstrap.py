@@ -11,6 +11,9 @@ from scipy import stats
 from causalvae.effects import bootstrap
 from causalvae.effects.ablation import Ablation
 from causalvae.effects.bootstrap import Ends, PairedBootstrap, paired_bootstrap
+from causalvae.effects.notes import MEAN_CHANGE
+from causalvae.plan.owner import Owner
+from causalvae.report.notes import notes_words
 from tests.effects.synthetic import expanded_tail, naive_studentised
 
 
@@ -172,13 +175,13 @@ def test_percentile_where_bias_or_acceleration_is_undefined() -> None:
 
 
 def test_an_estimate_says_which_interval_it_has() -> None:
-    ablation = Ablation("intervention:a", seed=0, confidence=0.95)
+    ablation = Ablation(Owner.intervention("a"), seed=0, confidence=0.95)
     ends = PairedBootstrap(20, 200).ratio(np.random.default_rng(0).gamma(1.0, size=(1, 20))).ends(0)
-    estimate = ablation.estimate("effect_size", "area", "sd", 20, 1.0, ends, note="first")
-    assert (estimate.interval, estimate.note) == ("bootstrap-t", "first")
-    fallen = ablation.estimate("effect_size", "area", "sd", 20, 1.0, Ends(0.5, 1.5, "percentile"), note="first")
+    estimate = ablation.estimate("effect_size", "area", "sd", 20, 1.0, ends, notes=(MEAN_CHANGE,))
+    assert (estimate.interval, estimate.notes) == ("bootstrap-t", (MEAN_CHANGE,))
+    fallen = ablation.estimate("effect_size", "area", "sd", 20, 1.0, Ends(0.5, 1.5, "percentile"), notes=(MEAN_CHANGE,))
     assert fallen.interval == "percentile"
-    assert fallen.note.startswith("first; percentile interval")
+    assert notes_words(fallen.notes).startswith("p: of a zero mean change; percentile interval")
     assert ablation.estimate("effect_size", "area", "sd", 20, 1.0, Ends(np.nan, 1.0, "BCa")).interval == ""
 
 

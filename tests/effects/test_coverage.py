@@ -12,6 +12,7 @@ from causalvae.effects.ablation import Ablation
 from causalvae.effects.bootstrap import PairedBootstrap
 from causalvae.effects.mediation import mediation_estimates
 from causalvae.effects.strength import effect_sizes
+from causalvae.plan.owner import Owner
 from tests.effects.coverage import LEAST, MOST, REPORTED, Coverage, designs, intervals_by_method, simulate_coverage
 from tests.effects.engine_pairs import CONSTANT, KINDS, EngineRun, population_values, run_network
 from tests.effects.simulated import MEANS, RATIOS, SD, columns_of, draw_effects, exact_values, simulate_mediation
@@ -45,7 +46,7 @@ def test_the_simulated_intervals_are_those_of_estimates() -> None:
     effects = draw_effects("skewed", (2, 40), np.random.default_rng(4))
     one = type(effects)("area", effects.total[1], effects.direct[1], effects.indirect[1], effects.total_indirect[1])
     bootstrap = PairedBootstrap(40, 300, 0.95, 8)
-    estimates = mediation_estimates(one, bootstrap, Ablation("o", confidence=0.95), "pixels", sd=SD)
+    estimates = mediation_estimates(one, bootstrap, Ablation(Owner.intervention("o"), confidence=0.95), "pixels", sd=SD)
     found = {e.estimand: (e.lower, e.upper) for e in estimates}
     found["effect_size"] = effect_sizes(one.indirect[None] ** 2, SD, bootstrap).ends(0)[:2]
     assert set(found) >= {*MEANS, "mediated_share", "mediated_share_mean_of_ratios"}

@@ -14,10 +14,13 @@ from causalvae.effects.dowhy.network_model import PATHS, NetworkModel, arrow_str
 from causalvae.effects.mediation import arms_of, pair_effects
 from causalvae.effects.outcomes import Outcomes
 from causalvae.effects.types import CrossCheck
+from causalvae.plan.owner import Owner
+from causalvae.plan.targets import NOTHING
 from tests.effects.synthetic import Array, Network, make_spec
 from tests.effects.tiny_networks import run_tiny
+from tests.targets import target
 
-OWNER = "intervention:via"
+OWNER = Owner.intervention("via")
 NATURAL = ("natural_direct_effect", "natural_indirect_effect")
 LATENT = {"linear": ("latent[1]",), "interacting": ("latent[1]",), "bent": ("latent[1]",)}
 
@@ -37,11 +40,11 @@ def test_the_engines_effects_are_confirmed(
     exact = {e.estimand: e.value for e in result.estimates if e.owner == OWNER and e.estimator == "exact"}
     assert exact.keys() >= PATHS.keys()
     by_way = {way: {c.estimand: c for c in result.checks if c.method == way} for way in ("dowhy", "gcm", "gcm sampled")}
-    component = " + ".join(mediators)
+    component = target(" + ".join(mediators))
     answers = {
         (use.role, use.component): measurements.values(use.arm, "answer") for use in measurements.plan.uses_of(OWNER)
     }
-    base, counterfactual = answers["base", ""], answers["counterfactual", ""]
+    base, counterfactual = answers["base", NOTHING], answers["counterfactual", NOTHING]
     truth = {
         "total_effect": counterfactual - base,
         "natural_direct_effect": answers["necessity", component] - base,
@@ -134,7 +137,7 @@ def synthetic_case(period: float | None = None, shift: float = 0.0) -> CrossChec
     effects = pair_effects(outcomes, arms, "area", period)
     effects = replace(effects, indirect=effects.indirect + shift)
     checks = CrossChecks()
-    case = Case(effects, arms, Ablation(OWNER, component="latent[0]"), "pixels", period)
+    case = Case(effects, arms, Ablation(OWNER, component=target("latent[0]")), "pixels", period)
     cross_check(spec, measurements, outcomes, case, frozenset(), checks)
     return checks
 

@@ -18,9 +18,10 @@ from causalvae.effects.dowhy import (
 from causalvae.effects.mediation import PairEffects, arms_of, pair_effects
 from causalvae.effects.outcomes import Outcomes
 from causalvae.errors import CausalVAEError
+from causalvae.plan.owner import Owner
 from tests.effects.synthetic import Array, Decode, Network, make_spec
 
-OWNER = "intervention:via"
+OWNER = Owner.intervention("via")
 ALL = ("placebo", "random_common_cause", "subset", "bootstrap")
 
 

@@ -13,9 +13,12 @@ from causalvae.effects.mediation import PairEffects, arms_of, mediation_estimate
 from causalvae.effects.outcomes import IMAGE, Outcomes, difference
 from causalvae.effects.types import Estimate
 from causalvae.errors import CausalVAEError
+from causalvae.plan.owner import Owner
+from causalvae.report.notes import notes_words
 from tests.effects.synthetic import Array, Decode, Network, make_spec
+from tests.targets import target
 
-OWNER = "intervention:via"
+OWNER = Owner.intervention("via")
 
 
 def latents(n: int = 50, seed: int = 0) -> tuple[Array, Array]:
@@ -121,7 +124,7 @@ def test_period_wraps_differences() -> None:
 
 def test_estimates_say_what_they_are() -> None:
     effects = effects_of(lambda z: {"area": 3 * z[:, 0] * z[:, 1] + z[:, 2]}, (1,))
-    ablation = Ablation(OWNER, "resize", "latent[1]", "set", "interchange", seed=4, confidence=0.9)
+    ablation = Ablation(OWNER, "resize", target("latent[1]"), "set", "interchange", seed=4, confidence=0.9)
     boot = PairedBootstrap(effects.n, 300, 0.9, 4)
     estimates = named(mediation_estimates(effects, boot, ablation, "pixels"))
     te, nie, tie = effects.total, effects.indirect, effects.total_indirect
@@ -133,13 +136,13 @@ def test_estimates_say_what_they_are() -> None:
     ratios = estimates["mediated_share_mean_of_ratios"]
     assert ratios.value == pytest.approx((nie[large] / te[large]).mean())
     assert ratios.n == large.sum()
-    assert "quartiles" in ratios.note
+    assert "quartiles" in notes_words(ratios.notes)
     indirect = estimates["natural_indirect_effect"]
-    assert (indirect.unit, indirect.component, indirect.direction, indirect.source) == (
+    assert (indirect.unit, indirect.component.label, indirect.direction, indirect.source) == (
         "pixels", "latent[1]", "denoising", "interchange",
     )  # fmt: skip
     assert (indirect.seed, indirect.confidence, indirect.treatment) == (4, 0.9, "resize")
-    assert estimates["total_effect"].component == ""
+    assert not estimates["total_effect"].component
     assert indirect.lower is not None and indirect.lower < indirect.value < (indirect.upper or -np.inf)
 
 
@@ -156,11 +159,11 @@ def test_an_outcome_that_nobody_asked_for_and_nothing_moves_has_no_shares() -> N
     boot = PairedBootstrap(effects.n)
     asked = named(mediation_estimates(effects, boot, Ablation(OWNER), "", sd=1.0))
     unasked = named(mediation_estimates(effects, boot, Ablation(OWNER), "", sd=1.0, declared=False))
-    assert "hardly moves" in asked["mediated_share"].note
+    assert "hardly moves" in notes_words(asked["mediated_share"].notes)
     assert set(asked) - set(unasked) == {estimand for estimand, e in asked.items() if e.unit == "share"}
-    assert "hardly moves" in unasked["total_effect"].note
+    assert "hardly moves" in notes_words(unasked["total_effect"].notes)
     moved = named(mediation_estimates(effects, boot, Ablation(OWNER), "", sd=1e-4, declared=False))
-    assert "mediated_share" in moved and "hardly" not in moved["total_effect"].note
+    assert "mediated_share" in moved and "hardly" not in notes_words(moved["total_effect"].notes)
 
 
 def test_pairs_where_the_outcome_is_undefined_are_left_out_and_counted() -> None:
@@ -168,7 +171,7 @@ def test_pairs_where_the_outcome_is_undefined_are_left_out_and_counted() -> None
     assert effects.dropped > 0
     assert effects.n + effects.dropped == 50
     estimates = named(mediation_estimates(effects, PairedBootstrap(effects.n), Ablation(OWNER), ""))
-    assert f"{effects.dropped} pairs left out" in estimates["total_effect"].note
+    assert f"{effects.dropped} pairs left out" in notes_words(estimates["total_effect"].notes)
 
 
 def test_remainder_is_what_only_the_set_carries() -> None:
@@ -188,7 +191,7 @@ def test_missing_arms_and_rows_are_named() -> None:
     network.mediation(OWNER, (0,))
     plan, measurements = network.finish()
     with pytest.raises(CausalVAEError, match="CV502"):
-        arms_of(plan, "intervention:other")
+        arms_of(plan, Owner.intervention("other"))
     with pytest.raises(CausalVAEError, match="CV502"):
         arms_of(plan, OWNER, 3)
     object.__setattr__(measurements, "outcomes", measurements.outcomes.drop(index=7))
@@ -206,4 +209,4 @@ def test_a_share_that_rests_on_few_pairs_says_so() -> None:
     for effects, expected in ((even, False), (uneven, True)):
         shares = mediation_estimates(effects, PairedBootstrap(64, 200), Ablation(OWNER), "pixels")
         (share,) = (e for e in shares if e.estimand == "mediated_share")
-        assert ("as it would on 3 of equal effects" in share.note) == expected
+        assert ("as it would on 3 of equal effects" in notes_words(share.notes)) == expected

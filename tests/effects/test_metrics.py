@@ -17,13 +17,16 @@ from causalvae.effects.metrics import Metrics, measure_metrics
 from causalvae.effects.study import Study, open_study
 from causalvae.effects.units import classify_units
 from causalvae.engine.response_table import OVERLAP, SPREAD, make_frame
+from causalvae.plan.owner import Owner
 from causalvae.plan.types import Patch, Source
 from causalvae.report.metric_tables import metric_table, role_table, role_words
+from causalvae.report.notes import notes_words
 from causalvae.report.numbers import ABSENT
 from causalvae.spec.whole_output import WholeOutput
 from tests.effects.synthetic import Array, Network, make_spec
+from tests.targets import target
 
-OWNER = "intervention:perturb"
+OWNER = Owner.intervention("perturb")
 N, PIXELS = 60, 16
 COLUMNS = np.random.default_rng(1).normal(size=(3, PIXELS)) * np.array([[1.0], [2.0], [0.0]])
 LEVELS = (0.1, 0.9)
@@ -71,7 +74,7 @@ def row(found: Metrics, metric: str, unit: str) -> Any:
 
 
 def test_each_latent_is_what_it_is(found: Metrics) -> None:
-    assert [(unit.component, unit.role) for unit in found.units] == [
+    assert [(unit.component.label, unit.role) for unit in found.units] == [
         ("latent[0]", "monosemantic"),
         ("latent[1]", "monosemantic"),
         ("latent[2]", "inert"),
@@ -87,7 +90,7 @@ def test_estimates_of_the_whole_leave_inert_latents_out(found: Metrics) -> None:
     assert whole["graph_modularity"].value == pytest.approx(0.5, abs=1e-3)
     share = whole["polysemantic_share"]
     assert (share.value, share.lower, share.upper) == (0.0, 0.0, 0.0)
-    assert "2 monosemantic, 0 undecided, 0 undeclared, 1 inert" in share.note
+    assert "2 monosemantic, 0 undecided, 0 undeclared, 1 inert" in notes_words(share.notes)
 
 
 def test_strength_is_raw_by_pixel_and_calibrated(found: Metrics) -> None:
@@ -100,7 +103,7 @@ def test_strength_is_raw_by_pixel_and_calibrated(found: Metrics) -> None:
     assert (raw.value, raw.median, raw.units) == (pytest.approx(np.mean(lengths)), pytest.approx(lengths[0]), 3)
     assert row(found, "causal_effect_strength", "pixel RMS").value == pytest.approx(np.mean(lengths) / 4)
     # Two symmetric quantiles weigh the same, so that the calibrated value is the plain mean.
-    calibrated = {e.component: e for e in found.estimates if e.estimand == "causal_effect_strength_calibrated"}
+    calibrated = {e.component.label: e for e in found.estimates if e.estimand == "causal_effect_strength_calibrated"}
     assert [calibrated[f"latent[{k}]"].value for k in range(3)] == pytest.approx(lengths)
 
 
@@ -108,7 +111,7 @@ def test_specificity_is_of_latents_with_an_effect(found: Metrics) -> None:
     assert row(found, "specificity_bounded", "share").value == pytest.approx(1.0)
     pixels = row(found, "output_specificity_bounded", "share")
     assert (pixels.value, pixels.units) == (pytest.approx(0.5), 2)
-    each = {e.component: e.value for e in found.estimates if e.estimand == "output_specificity_bounded"}
+    each = {e.component.label: e.value for e in found.estimates if e.estimand == "output_specificity_bounded"}
     assert each == pytest.approx({"latent[0]": 1.0, "latent[1]": 0.0, "latent[2]": 1 - 1 / np.log(PIXELS)})
 
 
@@ -118,15 +121,17 @@ def test_a_baseline_that_cannot_be_had_is_left_out_with_a_word(found: Metrics) -
         if item.metric == "modularity":
             assert item.oracle == 1.0
         else:
-            assert item.oracle is None and "no oracle" in item.note
+            assert item.oracle is None and "no oracle" in notes_words(item.notes)
     study = run()
     alone = measure_metrics(study)
-    assert all(item.random is None and "no random copy" in item.note for item in alone.rows)
+    assert all(item.random is None and "no random copy" in notes_words(item.notes) for item in alone.rows)
 
 
 def test_an_oracle_stands_beside_what_it_bounds(found: Metrics) -> None:
     squares = np.repeat(np.eye(3)[:, :, None], 20, axis=2)
-    matrix = EffectMatrix("oracle", "", "", "", ("a", "b", "c"), ("unit",) * 3, ("r", "s", "t"), squares)
+    matrix = EffectMatrix(
+        Owner("control", "oracle"), "", "", "", ("a", "b", "c"), ("unit",) * 3, ("r", "s", "t"), squares
+    )
     roles = classify_units(matrix, PairedBootstrap(20, 50), 0.1)
     facts = MetricFacts(matrix, tuple(roles), np.ones((3, 20)), WholeOutput.of((1, 1, PIXELS)), graph=(2 / 3, None))
     summary = summarise_facts(facts)
@@ -135,12 +140,12 @@ def test_an_oracle_stands_beside_what_it_bounds(found: Metrics) -> None:
     rows = metric_rows(OWNER, facts, summary, summary, None)
     assert all(item.oracle == pytest.approx(item.value) for item in rows if item.metric != "modularity")
     (lacking,) = [item for item in rows if item.metric == "modularity"]
-    assert np.isnan(lacking.value) and "not measured: fewer than two latents" in lacking.note
+    assert np.isnan(lacking.value) and "not measured: fewer than two latents" in notes_words(lacking.notes)
 
 
 @pytest.mark.parametrize(
     ("compared", "why"),
-    [({OWNER: ("decoder.lin1",)}, "run with hooks"), ({OWNER: ()}, "no linear or convolution layer")],
+    [({OWNER.name: ("decoder.lin1",)}, "run with hooks"), ({OWNER.name: ()}, "no linear or convolution layer")],
 )
 def test_a_modularity_that_is_not_there_says_why(compared: dict[str, tuple[str, ...]], why: str) -> None:
     study = run()
@@ -148,7 +153,7 @@ def test_a_modularity_that_is_not_there_says_why(compared: dict[str, tuple[str, 
     bare = replace(measurements, responses=measurements.responses[measurements.responses["quantity"] != OVERLAP])
     rows = measure_metrics(open_study(study.spec, replace(bare, plan=plan), study.scale.whole)).rows
     (lacking,) = [item for item in rows if item.metric == "modularity"]
-    assert np.isnan(lacking.value) and why in lacking.note
+    assert np.isnan(lacking.value) and why in notes_words(lacking.notes)
     table = metric_table(rows)
     assert any(why in note for note in table.notes)
     assert [cells[2] for cells in table.rows if cells[0] == "modularity"] == [ABSENT]
@@ -156,7 +161,7 @@ def test_a_modularity_that_is_not_there_says_why(compared: dict[str, tuple[str, 
 
 def test_what_inert_latents_cannot_have_says_so() -> None:
     squares = np.full((3, 2, 20), 1e-6)
-    matrix = EffectMatrix("oracle", "", "", "", ("a", "b", "c"), ("unit",) * 3, ("r", "s"), squares)
+    matrix = EffectMatrix(Owner("control", "oracle"), "", "", "", ("a", "b", "c"), ("unit",) * 3, ("r", "s"), squares)
     facts = MetricFacts(
         matrix,
         tuple(classify_units(matrix, PairedBootstrap(20, 50), 0.1)),
@@ -165,7 +170,7 @@ def test_what_inert_latents_cannot_have_says_so() -> None:
     )
     rows = {item.metric: item for item in metric_rows(OWNER, facts, summarise_facts(facts), None, None)}
     for metric in ("specificity_bounded", "polysemantic_share"):
-        assert np.isnan(rows[metric].value) and "no latent has an effect" in rows[metric].note
+        assert np.isnan(rows[metric].value) and "no latent has an effect" in notes_words(rows[metric].notes)
 
 
 def test_attributes_serve_where_the_graph_tells_no_factors() -> None:
@@ -182,5 +187,5 @@ def test_tables_say_what_a_reader_needs(found: Metrics) -> None:
     assert any("no oracle" in note for note in table.notes)
     kinds = role_table(found.units)
     assert [cells[1] for cells in kinds.rows] == ["monosemantic", "monosemantic", "inert"]
-    many = [replace(found.units[2], component=f"u[{k}]") for k in range(40)]
+    many = [replace(found.units[2], component=target(f"u[{k}]")) for k in range(40)]
     assert role_table([*found.units, *many]).notes == ("41 inert units are not listed.",)

@@ -11,6 +11,7 @@ from scipy import stats
 from causalvae.effects.mediation import arms_of
 from causalvae.effects.observational import ObservedSamples, diagnose, estimate_from_samples
 from causalvae.effects.observed import gather_samples
+from causalvae.plan.owner import Owner
 from causalvae.plan.types import Patch, Source, Treatment
 from tests.effects.synthetic import Array, Network, make_spec
 
@@ -110,16 +111,16 @@ def refusal_of(treatment: Treatment, site: str = "latent", period: float | None 
         return {"area": latents.sum(axis=1)}
 
     network = Network(make_spec(attributes=("area",)), decode, z, z + 1)
-    network.clean("intervention:via")
-    network.use("intervention:via", "necessity", network.patched("counterfactual", (0,)), "m", "set")
+    network.clean(Owner.intervention("via"))
+    network.use(Owner.intervention("via"), "necessity", network.patched("counterfactual", (0,)), "m", "set")
     patch = (Patch(site, (0,), Source("interchange")),)
-    network.use("intervention:via", "sufficiency", network.run("base", z, patch), "m", "set")
+    network.use(Owner.intervention("via"), "sufficiency", network.run("base", z, patch), "m", "set")
     network.cohorts = (replace(network.cohorts[0], treatment=treatment),)
     plan, measurements = network.finish()
     for column, values in {"latent:0": z[:, 0], "factor:scale": z[:, 1], "factor:x": z[:, 0]}.items():
         measurements.observations[column] = values
     gathered = gather_samples(
-        network.spec, measurements, arms_of(plan, "intervention:via"), "area", frozenset(), period
+        network.spec, measurements, arms_of(plan, Owner.intervention("via")), "area", frozenset(), period
     )
     assert gathered.samples is None
     return gathered.refusal

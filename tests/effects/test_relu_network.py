@@ -29,13 +29,16 @@ from causalvae.engine.fitting import split_of
 from causalvae.engine.measurements import Measurements
 from causalvae.models.loading import assemble
 from causalvae.models.vae import VAE
+from causalvae.plan.owner import Owner
 from causalvae.plan.types import OBSERVED, Arm, Cohort, Patch, Plan, Source, Treatment, Use
+from causalvae.report.notes import notes_words
 from causalvae.spec.schema import Spec
 from causalvae.spec.whole_output import WholeOutput
 from tests.effects.synthetic import make_spec
+from tests.targets import target
 
 PAIRS = 24
-OWNER = "intervention:via"
+OWNER = Owner.intervention("via")
 
 # (a, a') -> TE, NDE, NIE, TIE with z0 as mediator. From 1 to 2, for the sum: z goes from (1, 0) to (2, 1), so
 # Y = relu(-1) + relu(1) = 1 and Y' = relu(1) + relu(1) = 2; with z0 alone moved relu(0) + relu(2) = 2; with z0 alone
@@ -113,12 +116,12 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Run:
             clean = Arm(treated.name, side, (), PAIRS)  # type: ignore[arg-type]
             patched = Arm(treated.name, side, (patch,), PAIRS)  # type: ignore[arg-type]
             arms += [clean, patched]
-            uses += [Use(owner, side, clean.id) for owner in (OWNER, "intervention:resize")]  # type: ignore[arg-type]
-            uses.append(Use(OWNER, role, patched.id, "mediator", "set", 0))  # type: ignore[arg-type]
+            uses += [Use(owner, side, clean.id) for owner in (OWNER, Owner.intervention("resize"))]  # type: ignore[arg-type]
+            uses.append(Use(OWNER, role, patched.id, target("mediator"), "set", 0))  # type: ignore[arg-type]
         for index, side in enumerate(("base", "counterfactual") if held is not None else ()):
             arm = Arm(treated.name, side, (held,), PAIRS)  # type: ignore[arg-type]
             arms.append(arm)
-            uses.append(Use(OWNER, "controlled", arm.id, "mediator", "set", index))
+            uses.append(Use(OWNER, "controlled", arm.id, target("mediator"), "set", index))
         cohorts = (Cohort(OBSERVED, 30, 3), treated)
         arms.append(Arm(OBSERVED, "base", (), 30))
         plan = Plan("relu", "s", "relu", cohorts, tuple(arms), tuple(uses), ("both", "sum"), shard_pairs=10)
@@ -200,8 +203,8 @@ def test_the_controlled_direct_effect_depends_on_the_value_held(value: float, st
         np.testing.assert_array_equal(effects, by_hand)
         (estimate,) = [e for e in estimates if (e.estimand, e.outcome) == ("controlled_direct_effect", outcome)]
         assert estimate.value == pytest.approx(np.mean(by_hand), abs=1e-12)
-        assert estimate.note.startswith(f"mediators held at {value:g}")
-        assert (estimate.source, estimate.component) == ("constant", "mediator")
+        assert notes_words(estimate.notes).startswith(f"mediators held at {value:g}")
+        assert (estimate.source, estimate.component.label) == ("constant", "mediator")
 
 
 def test_a_controlled_effect_on_the_image_lies_along_its_total_change(study: Run) -> None:
@@ -247,4 +250,4 @@ def test_a_declared_contrast_has_a_sign(start: int, level: int, study: Run) -> N
     np.testing.assert_array_equal(effects.total, 2 if forth else -2)
     np.testing.assert_array_equal(effects.indirect, 2 if forth else -2)
     estimates = estimate_effects(open_study(spec, found, WholeOutput.of((1, 1, 2)))).estimates
-    assert not [e for e in estimates if "as drawn" in e.note]
+    assert not [e for e in estimates if "as drawn" in notes_words(e.notes)]

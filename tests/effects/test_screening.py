@@ -16,9 +16,11 @@ from causalvae.effects.screening import exact_sizes, left_out, summarise_screen
 from causalvae.effects.types import ScreenSummary
 from causalvae.engine.measurements import Measurements
 from causalvae.models.loading import assemble
+from causalvae.plan.owner import Owner
 from causalvae.plan.types import Arm, Cohort, Patch, Plan, Screen, ScreenMethod, Side, Source, Use
 from causalvae.spec.whole_output import WholeOutput
 from tests.engine.test_screening import Sweep, saturated, units_of
+from tests.targets import target
 
 LEVEL = 0.95
 
@@ -131,11 +133,12 @@ CLEAN: dict[Side, Arm] = {"base": Arm("c", "base", (), 4), "counterfactual": Arm
 
 def noising(outcome: str) -> tuple[Plan, Measurements]:
     """A sweep of three components in the counterfactual run, the last of which was left out."""
-    uses = [Use("intervention:s", side, arm.id) for side, arm in CLEAN.items()]
+    uses = [Use(Owner.intervention("s"), side, arm.id) for side, arm in CLEAN.items()]
     uses += [
-        Use("intervention:s", "sweep", arm.id, f"latent[{unit}]", "channel", unit) for unit, arm in enumerate(ARMS)
+        Use(Owner.intervention("s"), "sweep", arm.id, target(f"latent[{unit}]"), "channel", unit)
+        for unit, arm in enumerate(ARMS)
     ]
-    screen = Screen("intervention:s", "counterfactual", outcome, "attribution", 1, 1, 1, 0)
+    screen = Screen(Owner.intervention("s"), "counterfactual", outcome, "attribution", 1, 1, 1, 0)
     plan = Plan(
         "p", "s", "m", (Cohort("c", 4, 0),), (*CLEAN.values(), *ARMS), tuple(uses), ("angle",), screens=(screen,)
     )
@@ -151,7 +154,8 @@ def noising(outcome: str) -> tuple[Plan, Measurements]:
                       "image_sq": float(np.dot(y, y)), "image_dot": float(np.dot(y, [3.0, 4.0]))})
         for arm, y in images.items()
     ]  # fmt: skip
-    scores = pd.DataFrame({"owner": "intervention:s", "side": "counterfactual", "arm": [arm.id for arm in ARMS],
+    scores = pd.DataFrame({"owner": str(Owner.intervention("s")), "side": "counterfactual",
+                           "arm": [arm.id for arm in ARMS],
                            "component": "c", "granularity": "channel", "attribution": [3.0, 1.0, 0.5],
                            "selected": ["kept", "checked", "left out"]})  # fmt: skip
     return plan, Measurements(
@@ -173,12 +177,12 @@ def test_what_was_left_out_has_no_exact_effect() -> None:
     assert left_out(plan, found.screens) == {ARMS[2].id}
     scale = Scale({}, {}, {}, WholeOutput.of((1, 1, 2)), output_sd=1.0)
     told = summarise_screen(plan.screens[0], plan, found.screens, Outcomes(found), scale, "resize", LEVEL)
-    assert [(each.component, each.selected, each.attribution, each.exact) for each in told.components] == [
+    assert [(each.component.label, each.selected, each.attribution, each.exact) for each in told.components] == [
         ("latent[0]", "kept", 3.0, 4.0),
         ("latent[1]", "checked", 1.0, 0.0),
         ("latent[2]", "left out", 0.5, None),
     ]
     assert (told.direction, told.unit, told.kept, told.checked, told.left_out) == ("noising", "pixel L2", 1, 1, 1)
     # Someone else asks for the arm: it is run, and its effect is told.
-    asked = Plan(**{**plan.__dict__, "uses": (*plan.uses, Use("hypothesis:h", "sufficiency", ARMS[2].id))})
+    asked = Plan(**{**plan.__dict__, "uses": (*plan.uses, Use(Owner.hypothesis("h"), "sufficiency", ARMS[2].id))})
     assert left_out(asked, found.screens) == frozenset()

@@ -17,6 +17,7 @@ from causalvae.effects.selectivity import (
 from causalvae.effects.strength import PatchedArm
 from causalvae.plan.types import Patch, Source
 from tests.effects.synthetic import Array, Network, make_spec
+from tests.targets import target
 
 DECODER = np.random.default_rng(4).normal(size=(3, 12))
 
@@ -31,7 +32,7 @@ def lengths_of(z: Array, latent: int, sources: list[Source], values: list[Array]
         moved = z.copy()
         moved[:, latent] = value
         arm = network.run("base", moved, (Patch("latent", (latent,), source),))
-        arms.append(PatchedArm(arm.id, f"latent[{latent}]", "unit", source.kind, source.value))
+        arms.append(PatchedArm(arm.id, target(f"latent[{latent}]"), "unit", source.kind, source.value))
     _, measurements = network.finish()
     weights = calibration(sources)
     return change_lengths(Outcomes(measurements), [arms], len(z), weights)[0], weights

@@ -16,10 +16,14 @@ from causalvae.effects.strength import (
     sweep_estimates,
 )
 from causalvae.effects.types import Estimate
+from causalvae.plan.owner import Owner
 from causalvae.plan.types import Arm, Patch, Source
+from causalvae.report.notes import notes_words
 from causalvae.spec.whole_output import WholeOutput
 from tests.effects.synthetic import Array, Network, make_spec, naive_by_weights, naive_studentised
+from tests.targets import target
 
+OWNER = Owner.intervention("o")
 UNITS = 7
 SCALE = Scale({"area": 2.0, "place": 0.5}, {}, {"area": "pixels"}, whole=WholeOutput.of((1, 1, 16)), output_sd=1.0)
 
@@ -40,10 +44,10 @@ def make_network(n: int = 30) -> Network:
 
 def sweep(network: Network, side: str) -> tuple[Outcomes, tuple[str, str], list[PatchedArm]]:
     arms = [network.patched(side, (unit,)) for unit in range(UNITS)]
-    network.clean("intervention:sweep")
+    network.clean(Owner.intervention("sweep"))
     _, measurements = network.finish(shuffle=True)
     clean = tuple(use.arm for use in network.uses)
-    patched = [PatchedArm(arm.id, f"latent[{k}]", "unit", "interchange") for k, arm in enumerate(arms)]
+    patched = [PatchedArm(arm.id, target(f"latent[{k}]"), "unit", "interchange") for k, arm in enumerate(arms)]
     return Outcomes(measurements), (clean[0], clean[1]), patched
 
 
@@ -59,11 +63,11 @@ def test_sweep_equals_a_loop(side: str, direction: str) -> None:
         patched,
         direction,
         boot,
-        Ablation("intervention:sweep"),
+        Ablation(Owner.intervention("sweep")),
         SCALE,
         ("area", "place"),
     )
-    found = {(estimate.component, estimate.outcome): estimate for estimate in estimates}
+    found = {(estimate.component.label, estimate.outcome): estimate for estimate in estimates}
     assert len(estimates) == UNITS * 3
     for unit in range(UNITS):
         own, other = (network.z, network.z_cf) if side == "base" else (network.z_cf, network.z)
@@ -92,16 +96,16 @@ def test_sweep_equals_a_loop(side: str, direction: str) -> None:
 def test_a_sweep_of_thousands_is_one_block() -> None:
     network = make_network(16)
     arms = [network.patched("base", (unit,)) for unit in range(UNITS)]
-    network.clean("intervention:sweep")
+    network.clean(Owner.intervention("sweep"))
     _, measurements = network.finish()
-    patched = [PatchedArm(arms[k % UNITS].id, f"c[{k}]", "unit", "interchange") for k in range(1500)]
+    patched = [PatchedArm(arms[k % UNITS].id, target(f"c[{k}]"), "unit", "interchange") for k in range(1500)]
     base, counterfactual = (use.arm for use in network.uses)
     estimates = sweep_estimates(
-        Outcomes(measurements), base, counterfactual, patched, "denoising", PairedBootstrap(16, 50), Ablation("o"),
+        Outcomes(measurements), base, counterfactual, patched, "denoising", PairedBootstrap(16, 50), Ablation(OWNER),
         SCALE, ("area",),
     )  # fmt: skip
     assert len(estimates) == 3000
-    by_unit = {estimate.component: estimate for estimate in estimates if estimate.outcome == "area"}
+    by_unit = {estimate.component.label: estimate for estimate in estimates if estimate.outcome == "area"}
     # The same arm gives the same numbers whichever chunk of the bootstrap it falls in.
     assert by_unit["c[3]"].lower == pytest.approx(by_unit[f"c[{3 + 200 * UNITS}]"].lower, rel=1e-12)
 
@@ -118,13 +122,13 @@ def perturb(network: Network, unit: int, values: tuple[float, ...]) -> list[Arm]
 def perturbations(network: Network, values: tuple[float, ...] = (-1.0, 1.0)) -> list[Estimate]:
     base = network.run("base", network.z)
     patched = [
-        PatchedArm(arm.id, f"latent[{unit}]", "unit", "quantile", value)
+        PatchedArm(arm.id, target(f"latent[{unit}]"), "unit", "quantile", value)
         for unit in range(UNITS)
         for arm, value in zip(perturb(network, unit, values), values, strict=True)
     ]
     _, measurements = network.finish(shuffle=True)
     return perturbation_estimates(
-        Outcomes(measurements), base.id, patched, PairedBootstrap(len(network.z), 200), Ablation("o"), SCALE,
+        Outcomes(measurements), base.id, patched, PairedBootstrap(len(network.z), 200), Ablation(OWNER), SCALE,
         ("area", "place"),
     )  # fmt: skip
 
@@ -133,7 +137,7 @@ def pick(estimates: list[Estimate], estimand: str, component: str, outcome: str,
     (found,) = [
         estimate
         for estimate in estimates
-        if (estimate.estimand, estimate.component, estimate.outcome) == (estimand, component, outcome)
+        if (estimate.estimand, estimate.component.label, estimate.outcome) == (estimand, component, outcome)
         and unit in (None, estimate.unit)
     ]
     return found
@@ -159,7 +163,7 @@ def test_perturbation_equals_a_loop() -> None:
         area = pick(estimates, "effect_size", component, "area")
         assert area.value == pytest.approx(np.sqrt(np.mean(squares)) / 2)
         assert area.p_value is not None and area.p_value < 1e-6
-        assert "-1, 1" in area.note
+        assert "-1, 1" in notes_words(area.notes)
 
 
 def test_specificity_in_closed_form() -> None:
@@ -203,7 +207,7 @@ def test_an_inert_latent_has_no_specificity() -> None:
     network.decode = lambda z: {"area": z[:, 0], "place": z[:, 1]}
     estimates = perturbations(network)
     assert pick(estimates, "effect_size", "latent[6]", "area").value == 0
-    assert not [e for e in estimates if e.estimand.startswith("specificity") and e.component == "latent[6]"]
+    assert not [e for e in estimates if e.estimand.startswith("specificity") and e.component.label == "latent[6]"]
 
 
 def test_input_estimates() -> None:
@@ -213,7 +217,13 @@ def test_input_estimates() -> None:
     _, measurements = network.finish()
     base, counterfactual = (use.arm for use in network.uses)
     estimates = input_estimates(
-        Outcomes(measurements), base, counterfactual, PairedBootstrap(30, 100), Ablation("o"), SCALE, ("area", "place")
+        Outcomes(measurements),
+        base,
+        counterfactual,
+        PairedBootstrap(30, 100),
+        Ablation(OWNER),
+        SCALE,
+        ("area", "place"),
     )
     step = (network.z_cf - network.z)[:, 0]
     assert pick(estimates, "total_effect", "", "area").value == pytest.approx(step.mean())
@@ -223,6 +233,6 @@ def test_input_estimates() -> None:
     place = pick(estimates, "total_effect", "", "place")
     assert place.n == known.sum() < 30
     assert place.value == pytest.approx((network.z_cf - network.z)[known, 1].mean())
-    assert f"{30 - known.sum()} pairs left out" in place.note
+    assert f"{30 - known.sum()} pairs left out" in notes_words(place.notes)
     length = np.linalg.norm(image(network.z_cf) - image(network.z), axis=1)
     assert pick(estimates, "total_effect", "", IMAGE).value == pytest.approx(length.mean())

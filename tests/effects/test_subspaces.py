@@ -29,7 +29,9 @@ from causalvae.errors import CausalVAEError
 from causalvae.models.loading import Model, assemble
 from causalvae.models.vae import VAE
 from causalvae.plan.compile import compile_spec
+from causalvae.plan.owner import Owner
 from causalvae.plan.types import Plan
+from causalvae.report.notes import notes_words
 from causalvae.spec.schema import Spec
 from causalvae.spec.whole_output import WholeOutput
 from tests.effects.synthetic import make_spec
@@ -109,7 +111,7 @@ def run(
 
 def pick(found: EffectsResult, estimand: str, part: str, outcome: str) -> Estimate:
     wanted = (estimand, PARTS.get(part, part), outcome)
-    (estimate,) = [e for e in found.estimates if (e.estimand, e.component, e.outcome) == wanted]
+    (estimate,) = [e for e in found.estimates if (e.estimand, e.component.label, e.outcome) == wanted]
     return estimate
 
 
@@ -135,7 +137,7 @@ def test_all_of_the_effect_goes_through_the_planted_direction_and_none_through_t
         assert pick(found, "natural_direct_effect", part, "area").value == pytest.approx((1 - share) * rise, abs=5e-3)
     assert pick(found, "natural_indirect_effect", "learned", "place").value == pytest.approx(0.0, abs=2e-3)
     assert not [e for e in found.estimates if e.estimand == "indirect_effect_remainder"]
-    assert {e.granularity for e in found.estimates if e.component in PARTS.values()} == {"subspace"}
+    assert {e.granularity for e in found.estimates if e.component.label in PARTS.values()} == {"subspace"}
     assert all("fewer than 50 pairs" in warning for warning in found.warnings)
 
 
@@ -177,7 +179,9 @@ def test_losses_and_accuracies_are_those_of_a_loop_over_fresh_pairs_and_their_do
     assert pick(found, "interchange_accuracy", "whole", "place").value < 0.7
     assert pick(found, "learning_loss", "learned", "image").value < 1e-4
     null = pick(found, "null_space_share", "learned", "image")
-    assert null.value == pytest.approx(0.0, abs=1e-3) and "exact, from the weights of decoder" in null.note
+    assert null.value == pytest.approx(0.0, abs=1e-3) and "exact, from the weights of decoder" in notes_words(
+        null.notes
+    )
 
 
 def test_a_dormant_direction_is_warned_of_though_its_effects_are_right(tmp_path: Path) -> None:
@@ -235,12 +239,12 @@ def test_of_swapped_samples_it_is_said_that_pairs_are_their_own_donors(tmp_path:
     model = network(ROTATION[:, :3], ROTATION[:, :3].T)
     *_, found = run(model, tmp_path, {"learned_on": 16, "steps": 2}, treatment=InputIntervention(set="swap"))
     for estimand, outcome in (("learning_loss", "image"), ("held_out_loss", "image"), ("interchange_accuracy", "area")):
-        assert "each pair is its own donor" in pick(found, estimand, "learned", outcome).note
+        assert "each pair is its own donor" in notes_words(pick(found, estimand, "learned", outcome).notes)
 
 
 def test_observed_samples_say_nothing_of_directions(planted: tuple[Spec, Plan, Measurements, EffectsResult]) -> None:
     spec, plan, measured, _ = planted
-    arms = arms_of(plan, "intervention:via")
+    arms = arms_of(plan, Owner.intervention("via"))
     gathered = gather_samples(spec, measured, arms, "area", frozenset({"area"}))
     assert gathered.samples is None and "directions" in gathered.refusal
 

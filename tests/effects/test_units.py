@@ -10,6 +10,7 @@ from causalvae.effects.bootstrap import PairedBootstrap
 from causalvae.effects.effect_matrix import EffectMatrix, markers_of
 from causalvae.effects.modularity import activation_modularity, find_communities, graph_modularity, newman_modularity
 from causalvae.effects.units import OutputChanges, classify_units, inert_p, polysemantic_share
+from causalvae.plan.owner import Owner
 
 FACTORS = ("scale", "x", "y", "angle")
 
@@ -20,7 +21,14 @@ def make_matrix(sizes: np.ndarray, n: int = 200, spread: float = 0.1, seed: int 
     draws = np.abs(sizes[:, :, None] * (1 + spread * rng.standard_normal((*sizes.shape, n))))
     names = tuple(f"latent[{k}]" for k in range(len(sizes)))
     return EffectMatrix(
-        "intervention:perturb", "", "quantile", "", names, ("unit",) * len(names), FACTORS[: sizes.shape[1]], draws**2
+        Owner.intervention("perturb"),
+        "",
+        "quantile",
+        "",
+        names,
+        ("unit",) * len(names),
+        FACTORS[: sizes.shape[1]],
+        draws**2,
     )
 
 

@@ -14,10 +14,12 @@ from causalvae.effects.scale import MIXED, Vector, measure_vector
 from causalvae.effects.significance import mean_vector_test, t_test
 from causalvae.effects.types import Estimate
 from causalvae.effects.vector_means import vector_estimates
+from causalvae.plan.owner import Owner
+from causalvae.report.notes import notes_words
 from causalvae.spec.schema import VectorSection
 from tests.effects.synthetic import Array, Decode, Network, make_spec
 
-OWNER = "intervention:via"
+OWNER = Owner.intervention("via")
 NAMES = ("first", "second")
 
 
@@ -121,7 +123,7 @@ def test_a_naive_loop_gives_the_same() -> None:
     also = named(vector_estimates(effects, PairedBootstrap(effects.n), Ablation(OWNER), "sd"))
     turned = also["indirect_effect_turned_away"]
     assert turned.value == pytest.approx(np.mean(away), abs=1e-12)
-    assert turned.p_value is None and f"{dropped} pairs left out" in turned.note
+    assert turned.p_value is None and f"{dropped} pairs left out" in notes_words(turned.notes)
 
 
 def _four(z: Array, z_cf: Array, units: tuple[int, ...]) -> dict[str, Array]:
@@ -242,13 +244,13 @@ def test_divisors_are_standard_deviations_unless_raw() -> None:
     assert (plain.divisors, plain.unit, plain.on_circle) == ((1.0, 1.0), "pixels", False)
     assert plain.sd == pytest.approx(np.sqrt((4 + 0.25) / 2))
     mixed = measure_vector(VectorSection(components=("first", "turn"), scale="raw"), sd, {}, units)
-    assert mixed.unit == MIXED and "units differ" in mixed.words
+    assert mixed.unit == MIXED and "units differ" in notes_words(mixed.along)
 
 
 def test_components_that_do_not_vary_are_left_out_and_named() -> None:
     some = measure_vector(SECTION, {"first": 2.0}, {}, {})
     assert (some.components, some.fixed) == (("first",), ("second", "turn"))
-    assert "second and turn left out" in some.words
+    assert "second and turn left out" in notes_words(some.along)
     none = measure_vector(SECTION, {}, {}, {})
     assert none.components == SECTION.components and none.sd is None and not none.fixed
 
@@ -311,7 +313,7 @@ def test_an_unclear_mean_change_is_said() -> None:
     for mean, unclear in ((0.0, True), (3.0, False)):
         effects = _made(rng.normal(mean, 1.0, size=(2, 30)), rng.normal(size=(2, 30)))
         found = named(vector_estimates(effects, PairedBootstrap(30, 50), Ablation(OWNER), ""))
-        assert ("do not read" in found["mediated_share_ratio_of_means"].note) == unclear
+        assert ("do not read" in notes_words(found["mediated_share_ratio_of_means"].notes)) == unclear
 
 
 def test_many_arms_at_once_are_each_alone() -> None:

@@ -15,10 +15,13 @@ from causalvae.effects.dowhy import crossed_contrasts, estimate_with_dowhy
 from causalvae.effects.mediation import arms_of, pair_effects
 from causalvae.effects.outcomes import Outcomes
 from causalvae.effects.scale import Vector
+from causalvae.plan.owner import Owner
+from causalvae.report.notes import notes_words
 from tests.effects.synthetic import Array, Network, make_spec
 from tests.effects.tiny_networks import write_tiny
+from tests.targets import target
 
-OWNER = "intervention:via"
+OWNER = Owner.intervention("via")
 NAMES = ("first", "second")
 Decode = Callable[[Array], dict[str, Array]]
 
@@ -47,7 +50,7 @@ def case_of(decode: Decode, units: tuple[int, ...], periods: tuple[float | None,
     vector = Vector(NAMES, (3.0, 0.5), periods, "sd", 1.0)
     outcomes, arms = Outcomes(measurements), arms_of(plan, OWNER)
     effects = pair_effects(outcomes, arms, "both", None, vector)
-    return Case(effects, arms, Ablation(OWNER, component="latent[0]"), "sd", vector=vector), network
+    return Case(effects, arms, Ablation(OWNER, component=target("latent[0]")), "sd", vector=vector), network
 
 
 @pytest.mark.parametrize(
@@ -77,7 +80,7 @@ def test_other_ways_agree_or_say_why_they_do_not_apply(period: float | None) -> 
     measurements = network.finish()[1]
     estimates = cross_check(network.spec, measurements, Outcomes(measurements), case, frozenset(), checks)
     assert {(e.outcome, e.estimator, e.unit) for e in estimates} == {("both", "dowhy", "sd")}
-    assert all("(first, second)" in e.note for e in estimates)
+    assert all("(first, second)" in notes_words(e.notes) for e in estimates)
     for check in checks.checks:
         if check.method == "observational":
             assert "a direction of its own" in check.refusal
@@ -146,7 +149,7 @@ def test_a_declared_contrast_of_labels_on_every_kind_of_outcome(
     found = {
         (e["estimand"], e["outcome"]): e
         for e in results["estimates"]
-        if e["owner"] == "intervention:via" and e["estimator"] == "exact"
+        if e["owner"]["name"] == "via" and e["estimator"] == "exact"
     }
     together = 3.2 / (3.2**2 + 0.4**2)
     for outcome, share in (("answer", 1 / 3.2), ("both", together), ("all columns", together)):

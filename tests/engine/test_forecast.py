@@ -18,6 +18,7 @@ from causalvae.engine.runner import PlanRunner
 from causalvae.models.components import ComponentMap, OperationCost, Site
 from causalvae.models.loading import Model
 from causalvae.plan.cost import arm_cost, plan_cost
+from causalvae.plan.owner import Owner
 from causalvae.plan.passes import optimise
 from causalvae.plan.types import OBSERVED, Arm, Cohort, Patch, Plan, Source, Treatment, Use
 from tests.engine.conftest import Blobs
@@ -40,7 +41,9 @@ def sweep(model: Model) -> Plan:
         model_digest="small",
         cohorts=(Cohort(OBSERVED, 10, 3), RESIZE),
         arms=(*arms, arms[-1]),
-        uses=tuple(Use("intervention:sweep", "sweep", arm.id, index=i) for i, arm in enumerate([*arms, arms[-1]])),
+        uses=tuple(
+            Use(Owner.intervention("sweep"), "sweep", arm.id, index=i) for i, arm in enumerate([*arms, arms[-1]])
+        ),
         attributes=("area", "random", "contrast"),
         options={"rerun": "full", "skip_dead_rows": False, "low_rank": False, "windows": False},
     )

@@ -23,13 +23,14 @@ from causalvae.models.loading import Model
 from causalvae.models.network import OUTPUTS
 from causalvae.models.operators import OperatorGraph, evaluate
 from causalvae.plan.cost import plan_cost
+from causalvae.plan.owner import Owner
 from causalvae.plan.passes import optimise
 from causalvae.plan.types import Arm, Patch, Plan, Screen, Source
 from tests.engine.conftest import LATENTS, SIDE, Blobs
 from tests.engine.test_forecast import PAIRS, sweep
 
 Measure = Callable[[Tensor], Tensor]
-OWNER = "intervention:sweep"
+OWNER = Owner.intervention("sweep")
 
 
 def foretell(plan: Plan, model: Model, measure: Measure, pairs: int = PAIRS) -> Forecast:

@@ -21,6 +21,7 @@ from causalvae.models.hook_capture import capture_by_hooks
 from causalvae.models.hooked_sites import find_hooked_sites
 from causalvae.models.loading import Model
 from causalvae.plan.cost import inner_cost, plan_cost
+from causalvae.plan.owner import Owner
 from causalvae.plan.passes import optimise
 from causalvae.plan.relays import inner_runs
 from causalvae.plan.types import OBSERVED, Arm, Cohort, Patch, Plan, Source, Treatment, Use
@@ -195,7 +196,7 @@ def test_an_inner_run_is_made_once_and_counted(mean_model: Model, measure: Measu
     """Two paths with a common beginning, each asked for twice: three inner runs a side."""
     first, second = (along(("encoder.conv2", (3,)), ("encoder.lin1", (4,)), ("latent", (unit,))) for unit in (0, 1))
     arms = [arm for patches in (first, second) for arm in both(patches)]
-    uses = tuple(Use("intervention:a", "sweep", arm.id, index=index) for index, arm in enumerate([*arms, *arms]))
+    uses = tuple(Use(Owner.intervention("a"), "sweep", arm.id, index=index) for index, arm in enumerate([*arms, *arms]))
     plan = replace(make_plan(PATHS), arms=(*both(()), *arms, *arms), uses=uses)
     plan = optimise(replace(plan, options={"rerun": "full", "skip_dead_rows": False}), mean_model.components)
     # conv2 to lin1, and from there to the latent, of which both arms read a unit: two a side.

@@ -18,11 +18,13 @@ from causalvae.engine.response_table import OVERLAP, SPREAD, read_blocks
 from causalvae.engine.responses import find_perturbed
 from causalvae.models.loading import Model, assemble
 from causalvae.models.vae import VAE
+from causalvae.plan.owner import Owner
 from causalvae.plan.types import OBSERVED, Arm, Cohort, Patch, Plan, Source, Use
 from tests.engine.conftest import Blobs, small_vae
 from tests.engine.test_engine_linear import INPUTS, LATENTS, Vectors, linear, measure
+from tests.targets import target
 
-OWNER = "intervention:perturb"
+OWNER = Owner.intervention("perturb")
 RNG = np.random.default_rng(3)
 HIDDEN = RNG.normal(size=(7, LATENTS))
 APART = np.zeros((7, LATENTS))
@@ -36,11 +38,19 @@ def make_plan(latents: int, sources: Sequence[Source], samples: int, sites: tupl
         for source in sources:
             arm = Arm(OBSERVED, "base", (Patch("latent", (latent,), source),), samples)
             arms.append(arm)
-            uses.append(Use(OWNER, "perturbation", arm.id, f"latent[{latent}]", "unit", len(uses)))
+            uses.append(Use(OWNER, "perturbation", arm.id, target(f"latent[{latent}]"), "unit", len(uses)))
     cohorts = (Cohort(OBSERVED, samples, 2),)
     options = {"rerun": "suffix", "skip_dead_rows": True, "low_rank": True, "windows": True}
     return Plan(
-        "p", "s", "m", cohorts, tuple(arms), tuple(uses), ("first", "second"), options=options, compared={OWNER: sites}
+        "p",
+        "s",
+        "m",
+        cohorts,
+        tuple(arms),
+        tuple(uses),
+        ("first", "second"),
+        options=options,
+        compared={OWNER.name: sites},
     )
 
 
@@ -162,7 +172,7 @@ def test_responses_are_kept_beside_the_tables(model: Model, tmp_path: Path) -> N
     assert path.stat().st_mtime_ns == written
     assert first.equals(again.astype(first.dtypes.to_dict()))
     # Other layers are another table of the same outcomes.
-    other = replace(plan, compared={OWNER: ("decoder.convT1",)})
+    other = replace(plan, compared={OWNER.name: ("decoder.convT1",)})
     assert other.tables_digest == plan.tables_digest
     assert list(overlaps(execute_plan(other, model, Blobs(), blob_measure, tmp_path, "cpu"))) == ["decoder.convT1"]
 

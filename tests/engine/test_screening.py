@@ -24,8 +24,11 @@ from causalvae.engine.progress import Progress
 from causalvae.engine.screening import choose, read_scores
 from causalvae.engine.values import selection
 from causalvae.errors import CausalVAEError
+from causalvae.models.components import ComponentRef
 from causalvae.models.loading import Model, assemble
 from causalvae.models.vae import VAE
+from causalvae.plan.owner import OBSERVED_CONTROL, Owner
+from causalvae.plan.targets import ComponentSet
 from causalvae.plan.types import OBSERVED, Arm, Cohort, Patch, Plan, Screen, ScreenMethod, Side, Source, Treatment, Use
 from causalvae.readouts import build_readouts
 from causalvae.readouts import measure as read
@@ -59,7 +62,7 @@ pytestmark = pytest.mark.usefixtures("same_samples")
 
 COHORT = Cohort("do-a", PAIRS, 2, Treatment("do-a", "a", None, "hold", "increase"))
 WATCHED = Cohort(OBSERVED, 30, 2)
-OWNER = "intervention:sweep"
+OWNER = Owner.intervention("sweep")
 SIDES: tuple[Side, ...] = ("base", "counterfactual")
 
 
@@ -92,8 +95,9 @@ class Sweep:
         clean = [Arm(self.cohort.name, each, (), self.cohort.samples) for each in SIDES]
         arms = [Arm(self.cohort.name, side, (patch,), self.cohort.samples) for patch in units]
         uses = [Use(OWNER, arm.side, arm.id) for arm in clean]
-        uses.append(Use("control:observed", "base", watched.id))
-        uses += [Use(OWNER, "sweep", arm.id, f"{arm.patches[0].site}{arm.patches[0].units}", "channel", index)
+        uses.append(Use(OBSERVED_CONTROL, "base", watched.id))
+        parts = [ComponentSet((ComponentRef(arm.patches[0].site, arm.patches[0].units),)) for arm in arms]
+        uses += [Use(OWNER, "sweep", arm.id, parts[index], "channel", index)
                  for index, arm in enumerate(arms)]  # fmt: skip
         screen = Screen(OWNER, side, outcome, method, steps, len(units) if kept is None else kept, checked, seed)
         return Plan(
@@ -354,7 +358,7 @@ def test_what_is_run_exactly_is_what_would_be_run_without_a_screen_bit_for_bit(b
     assert whole.screens.empty
     table = screened.screens
     assert table["selected"].value_counts().to_dict() == {"kept": 7, "checked": 9, "left out": len(CHANNELS) - 16}
-    assert table["component"].tolist() == [use.component for use in screened.plan.uses_of(OWNER, "sweep")]
+    assert table["component"].tolist() == [use.component.label for use in screened.plan.uses_of(OWNER, "sweep")]
     chosen = table.loc[table["selected"] != "left out", "arm"].tolist()
     clean = [arm.id for arm in screened.plan.arms if not arm.patches]
     assert set(screened.outcomes["arm"].unique()) == {*chosen, *clean}
@@ -440,7 +444,7 @@ def test_what_others_ask_for_is_run_though_the_screen_leaves_it_out(blob_sweep: 
     plan = blob_sweep.plan(CHANNELS, "area", kept=1)
     weakest = CHANNELS[int(np.argmin(blob_sweep.run(plan).screens["attribution"]))]
     arm = Arm(RESIZE.name, "base", (weakest,), RESIZE.samples)
-    found = blob_sweep.run(replace(plan, uses=(*plan.uses, Use("intervention:via", "sufficiency", arm.id))))
+    found = blob_sweep.run(replace(plan, uses=(*plan.uses, Use(Owner.intervention("via"), "sufficiency", arm.id))))
     assert (found.screens.set_index("arm").loc[arm.id, "selected"], len(found.arm(arm.id))) == ("left out", 21)
 
 

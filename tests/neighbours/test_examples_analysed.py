@@ -11,6 +11,7 @@ import torch
 from causalvae.api import compile_plan, execute, load_spec, open_session
 from causalvae.data.dataset import open_dataset
 from causalvae.data.pairs import draw_pairs, draw_samples
+from causalvae.plan.owner import Owner
 from causalvae.readouts.spins import order
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -55,7 +56,7 @@ def test_the_field_reaches_the_order_on_two_paths(tmp_path):
     vae, pairs = session.model.vae, pairs_of(session, "field")
     x, other = (session.dataset.inputs(rows) for rows in (pairs.base, pairs.counterfactual))
     z, z_other = vae.encode(x).mean, vae.encode(other).mean
-    owner = "intervention:order_through_the_latent"
+    owner = Owner.intervention("order_through_the_latent")
     for role, latent, read in (
         ("base", z, x),
         ("counterfactual", z_other, other),
@@ -73,7 +74,7 @@ def test_a_louder_source_is_another_row_of_the_table(tmp_path):
     z, z_other = (vae.encode(session.dataset.inputs(rows)).mean for rows in (pairs.base, pairs.counterfactual))
     patched = z.clone()
     patched[:, 2] = z_other[:, 2]
-    owner = "intervention:square_through_its_latent"
+    owner = Owner.intervention("square_through_its_latent")
     for role, latent in (("base", z), ("counterfactual", z_other), ("sufficiency", patched)):
         found = values(plan, measurements, owner, role, "right")
         np.testing.assert_allclose(found, vae.decode(latent)[:, 1].numpy(), atol=1e-5, err_msg=role)

@@ -12,6 +12,7 @@ import causalvae
 from causalvae.data.others import Release
 from causalvae.data.pairs import draw_samples
 from causalvae.neighbours.grace.network import causal_layer_of
+from causalvae.plan.owner import Owner
 from causalvae.plan.types import Plan
 from causalvae.session import Session
 from causalvae.spec.training import TrainSpec
@@ -86,7 +87,7 @@ def test_the_engine_sets_noise_node_and_latent(folder: Path) -> None:
     x = session.dataset.inputs(draw_samples(session.dataset, 12, session.spec.data.seed))
     seen = {}
     for name in ("noise", "node", "middle", "told"):
-        arms = [use.arm for use in plan.uses if use.owner == f"intervention:{name}" and use.role == "perturbation"]
+        arms = [use.arm for use in plan.uses if use.owner == Owner.intervention(name) and use.role == "perturbation"]
         y = _expected(session, x, name).double()
         found = measured.arm(arms[0])
         assert found["genes"].to_numpy() == pytest.approx(y[:, 4:8].mean(1).numpy(), abs=1e-6)

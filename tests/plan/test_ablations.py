@@ -10,6 +10,7 @@ import pytest
 from causalvae.data.dsprites import SPACE
 from causalvae.errors import CausalVAEError
 from causalvae.plan.compile import compile_spec
+from causalvae.plan.owner import Owner
 from causalvae.plan.types import Plan, Source
 from causalvae.spec.schema import Spec
 from tests.plan.small_network import COMPONENTS, DOCUMENT
@@ -25,7 +26,7 @@ def compiled(mode: Any, **fields: Any) -> Plan:
 
 def sources(plan: Plan) -> list[Source]:
     arms = {arm.id: arm for arm in plan.arms}
-    return [arms[use.arm].patches[0].source for use in plan.uses_of("intervention:sweep", "sweep")]
+    return [arms[use.arm].patches[0].source for use in plan.uses_of(Owner.intervention("sweep"), "sweep")]
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import pytest
 from causalvae.errors import CausalVAEError
 from causalvae.models.components import ComponentMap, Site
 from causalvae.plan.compared import compared_sites, first_layers
+from causalvae.plan.owner import Owner
 from causalvae.plan.resolve import Resolver
 from causalvae.spec.schema import LatentIntervention
 from tests.effects.synthetic import make_spec
@@ -33,7 +34,7 @@ MAP = ComponentMap(
 
 def compared(**fields: object) -> tuple[str, ...]:
     section = LatentIntervention.model_validate({"components": "latent", **fields})
-    return compared_sites(section, Resolver(make_spec(), MAP), "intervention:perturb")
+    return compared_sites(section, Resolver(make_spec(), MAP), Owner.intervention("perturb"))
 
 
 def test_the_decoders_first_two_layers_are_taken_by_default() -> None:

@@ -14,9 +14,12 @@ from causalvae.data.dsprites import SPACE
 from causalvae.digest import digest
 from causalvae.errors import CausalVAEError
 from causalvae.plan.compile import compile_spec
+from causalvae.plan.owner import Owner
+from causalvae.plan.targets import NOTHING
 from causalvae.plan.types import Arm, Patch, Plan, Source, Use
 from causalvae.spec.schema import Spec
 from tests.plan.small_network import COMPONENTS, DOCUMENT, make_spec
+from tests.targets import target
 
 
 def compiled(spec: Spec | None = None, passes: tuple[str, ...] | None = None) -> Plan:
@@ -56,35 +59,38 @@ def test_cohorts_and_treatments(plan: Plan) -> None:
     assert (square.factor, square.level, square.contrast) == ("shape", 0, "as_drawn")
 
 
-@pytest.mark.parametrize("owner", ["intervention:resize", "intervention:square", "intervention:layers"])
-def test_input_interventions_have_both_clean_sides(plan: Plan, owner: str) -> None:
+@pytest.mark.parametrize(
+    "owner", [Owner.intervention("resize"), Owner.intervention("square"), Owner.intervention("layers")]
+)
+def test_input_interventions_have_both_clean_sides(plan: Plan, owner: Owner) -> None:
     (base, base_arm), (other, other_arm) = only(plan, owner, "base"), only(plan, owner, "counterfactual")
     assert (base_arm.side, other_arm.side) == ("base", "counterfactual")
     assert base_arm.patches == other_arm.patches == ()
     assert base_arm.pairs == 40
-    assert base.component == other.component == base.granularity == ""
+    assert base.component == other.component == NOTHING
+    assert base.granularity == ""
 
 
 def test_latent_perturbations_have_one_use_a_component_and_value(plan: Plan) -> None:
-    _, base = only(plan, "intervention:sweep", "base")
+    _, base = only(plan, Owner.intervention("sweep"), "base")
     assert (base.cohort, base.side, base.patches, base.pairs) == ("observed", "base", (), 30)
-    found = uses(plan, "intervention:sweep", "perturbation")
-    assert [use.component for use, _ in found] == ["latent[1]"] * 3 + ["latent[4]"] * 3
+    found = uses(plan, Owner.intervention("sweep"), "perturbation")
+    assert [use.component.label for use, _ in found] == ["latent[1]"] * 3 + ["latent[4]"] * 3
     assert [use.index for use, _ in found] == list(range(6))
     assert {use.granularity for use, _ in found} == {"unit"}
     assert [arm.patches for _, arm in found] == [
         (Patch("latent", (unit,), Source("quantile", value)),) for unit in (1, 4) for value in (0.1, 0.5, 0.9)
     ]
     assert {arm.pairs for _, arm in found} == {30}
-    nudged = uses(plan, "intervention:nudge", "perturbation")
+    nudged = uses(plan, Owner.intervention("nudge"), "perturbation")
     assert [arm.patches[0].source for _, arm in nudged] == [Source("sd", -1.0), Source("sd", 1.0)]
     assert {arm.pairs for _, arm in nudged} == {40}
 
 
 def test_sweeps_go_both_ways_and_one_component_at_a_time(plan: Plan) -> None:
-    found = uses(plan, "intervention:channels", "sweep")
+    found = uses(plan, Owner.intervention("channels"), "sweep")
     names = [f"encoder.conv1[{channel}]" for channel in (2, 3, 4)]
-    assert [(arm.side, use.component) for use, arm in found] == [
+    assert [(arm.side, use.component.label) for use, arm in found] == [
         (side, name) for side in ("base", "counterfactual") for name in names
     ]
     assert [use.index for use, _ in found] == list(range(6))
@@ -94,8 +100,8 @@ def test_sweeps_go_both_ways_and_one_component_at_a_time(plan: Plan) -> None:
 
 
 def test_layers_take_all_units_of_each_leaf(plan: Plan) -> None:
-    found = uses(plan, "intervention:layers", "sweep")
-    assert [(use.component, arm.patches[0].units, arm.side) for use, arm in found] == [
+    found = uses(plan, Owner.intervention("layers"), "sweep")
+    assert [(use.component.label, arm.patches[0].units, arm.side) for use, arm in found] == [
         ("encoder.conv1", None, "base"),
         ("encoder.lin1", None, "base"),
     ]
@@ -103,19 +109,19 @@ def test_layers_take_all_units_of_each_leaf(plan: Plan) -> None:
 
 
 def test_a_set_is_one_arm_with_one_patch_a_site_in_network_order(plan: Plan) -> None:
-    use, arm = only(plan, "intervention:together", "sweep")
+    use, arm = only(plan, Owner.intervention("together"), "sweep")
     source = Source("resample", seed=0)
     assert arm.side == "counterfactual"
     assert arm.patches == (Patch("latent", (0, 2), source), Patch("decoder.lin1", (3,), source))
-    assert use.component == "latent[0] + decoder.lin1[3] + latent[2]"
+    assert use.component.label == "latent[0] + decoder.lin1[3] + latent[2]"
     assert use.granularity == "set"
 
 
 def test_mediation_has_the_joint_set_and_each_mediator_alone(plan: Plan) -> None:
-    owner = "intervention:via"
+    owner = Owner.intervention("via")
     for role, side in (("sufficiency", "base"), ("necessity", "counterfactual")):
         found = uses(plan, owner, role)
-        assert [(use.index, use.component) for use, _ in found] == [
+        assert [(use.index, use.component.label) for use, _ in found] == [
             (0, "latent[3] + latent[0]"),
             (1, "latent[3]"),
             (2, "latent[0]"),
@@ -123,7 +129,7 @@ def test_mediation_has_the_joint_set_and_each_mediator_alone(plan: Plan) -> None
         assert {use.granularity for use, _ in found} == {"set"}
         assert [arm.patches[0].units for _, arm in found] == [(0, 3), (3,), (0,)]
         assert {arm.side for _, arm in found} == {side}
-    assert [use.index for use, _ in uses(plan, "intervention:via_one", "sufficiency")] == [0]
+    assert [use.index for use, _ in uses(plan, Owner.intervention("via_one"), "sufficiency")] == [0]
 
 
 @pytest.mark.parametrize(
@@ -138,8 +144,8 @@ def test_mediation_has_the_joint_set_and_each_mediator_alone(plan: Plan) -> None
 )
 def test_mediators_are_held_at_one_value_on_both_sides(control: object, source: Source) -> None:
     section = {"treatment": "resize", "mediators": ["$scale", "latent[0]"], "outcomes": ["area"], "control": control}
-    found = uses(compiled(make_spec(**with_intervention(mediation=section))), "intervention:extra", "controlled")
-    assert [(use.index, use.component, arm.side) for use, arm in found] == [
+    found = uses(compiled(make_spec(**with_intervention(mediation=section))), Owner.intervention("extra"), "controlled")
+    assert [(use.index, use.component.label, arm.side) for use, arm in found] == [
         (0, "latent[3] + latent[0]", "base"),
         (1, "latent[3] + latent[0]", "counterfactual"),
     ]
@@ -147,11 +153,11 @@ def test_mediators_are_held_at_one_value_on_both_sides(control: object, source: 
 
 
 def test_a_mediation_holds_nothing_unless_asked(plan: Plan) -> None:
-    assert not uses(plan, "intervention:via", "controlled")
+    assert not uses(plan, Owner.intervention("via"), "controlled")
 
 
 def test_hypotheses_have_their_rivals(plan: Plan) -> None:
-    owner = "hypothesis:one"
+    owner = Owner.hypothesis("one")
     roles = {"base", "counterfactual", "sufficiency", "necessity", "rival", "single"}
     assert {use.role for use in plan.uses_of(owner)} == roles
     rivals = uses(plan, owner, "rival")
@@ -165,14 +171,14 @@ def test_alignment_sets_every_factor_and_gives_mapped_components_a_randomised_do
     cohorts = {"shape": "do(shape)", "scale": "resize", "x": "do(x)"}
     for factor, cohort in cohorts.items():
         for role in ("base", "counterfactual"):
-            assert only(plan, f"alignment:network:{factor}", role)[1].cohort == cohort
-    assert not plan.uses_of("alignment:mapping:shape")
-    _, base = only(plan, "alignment:mapping:x", "base")
-    use, arm = only(plan, "alignment:mapping:x", "perturbation")
+            assert only(plan, Owner("network", factor), role)[1].cohort == cohort
+    assert not plan.uses_of(Owner("mapping", "shape"))
+    _, base = only(plan, Owner("mapping", "x"), "base")
+    use, arm = only(plan, Owner("mapping", "x"), "perturbation")
     assert (base.cohort, base.pairs, arm.pairs) == ("do(x)", 40, 40)
     donors = Source("randomised", seed=0, given="x")
     assert arm.patches == (Patch("latent", (1, 4), donors),)
-    assert (use.component, use.granularity) == ("latent[1] + latent[4]", "set")
+    assert (use.component.label, use.granularity) == ("latent[1] + latent[4]", "set")
     assert {contrast.factor: contrast.donors for contrast in plan.contrasts} == {
         "shape": None,
         "scale": Source("randomised", seed=0, given="scale"),
@@ -185,7 +191,7 @@ def test_alignment_sets_every_factor_and_gives_mapped_components_a_randomised_do
 def test_alignment_takes_nothing_from_the_declared_edges(plan: Plan, edges: list[str]) -> None:
     declared = [*DOCUMENT["graph"]["edges"], *edges]
     other = compiled(make_spec(graph={**DOCUMENT["graph"], "edges": declared}))
-    mine, theirs = ({use.arm for use in p.uses if use.owner.startswith("alignment:")} for p in (plan, other))
+    mine, theirs = ({use.arm for use in p.uses if use.owner.kind in ("network", "mapping")} for p in (plan, other))
     assert mine == theirs
 
 
@@ -193,7 +199,7 @@ def test_an_interventions_name_cannot_take_an_alignment_cohort() -> None:
     """An intervention called do-x that does something else is not what do(x) is measured on."""
     other = {"name": "do-x", "input": {"factor": "scale", "set": {"to": 1.0}}}
     plan = compiled(make_spec(interventions=[*DOCUMENT["interventions"], other]))
-    treatment = plan.cohort(only(plan, "alignment:network:x", "base")[1].cohort).treatment
+    treatment = plan.cohort(only(plan, Owner("network", "x"), "base")[1].cohort).treatment
     assert treatment is not None
     assert treatment.factor == "x"
 
@@ -215,8 +221,8 @@ def test_uses_point_at_arms_and_arms_are_distinct(plan: Plan) -> None:
 def test_claims_of_no_share_are_compared_with_nothing() -> None:
     one = {**DOCUMENT["hypotheses"][0], "expect": {"off_target": {"at_most": 0.2}}}
     plan = compiled(make_spec(hypotheses=[one]))
-    assert not plan.uses_of(f"hypothesis:{one['name']}", "rival")
-    assert plan.uses_of(f"hypothesis:{one['name']}", "sufficiency")
+    assert not plan.uses_of(Owner.hypothesis(one["name"]), "rival")
+    assert plan.uses_of(Owner.hypothesis(one["name"]), "sufficiency")
 
 
 def test_equal_arms_are_shared(plan: Plan) -> None:
@@ -224,8 +230,10 @@ def test_equal_arms_are_shared(plan: Plan) -> None:
         return [use.arm for use in plan.uses_of(owner) if use.role in roles]
 
     everything = ("base", "counterfactual", "sufficiency", "necessity", "rival")
-    assert ids("hypothesis:one", *everything) == ids("hypothesis:same", *everything)
-    assert ids("hypothesis:one", "sufficiency", "necessity") == ids("intervention:via_one", "sufficiency", "necessity")
+    assert ids(Owner.hypothesis("one"), *everything) == ids(Owner.hypothesis("same"), *everything)
+    assert ids(Owner.hypothesis("one"), "sufficiency", "necessity") == ids(
+        Owner.intervention("via_one"), "sufficiency", "necessity"
+    )
     unshared = compiled(passes=())
     assert len(unshared.arms) == len(unshared.uses) == len(plan.uses)
     assert len(plan.arms) < len(unshared.arms)
@@ -359,7 +367,7 @@ def test_tables_are_those_of_distinct_arms_in_their_order(plan: Plan) -> None:
     assert replace(plan, arms=plan.arms[::-1]).tables_digest != plan.tables_digest
     assert replace(plan, arms=plan.arms[1:]).tables_digest != plan.tables_digest
     assert compiled(passes=("share",)).tables_digest != plan.tables_digest
-    labelled = tuple(replace(use, component="other") for use in plan.uses)
+    labelled = tuple(replace(use, component=target("other")) for use in plan.uses)
     assert replace(plan, uses=labelled, shard_pairs=16, name="other").tables_digest == plan.tables_digest
 
 
@@ -372,9 +380,9 @@ def test_a_digest_changes_with_the_model(plan: Plan) -> None:
 def test_another_seed_draws_other_circuits_and_donors(plan: Plan) -> None:
     channels = {**HYPOTHESIS, "circuit": ["decoder.lin1[0, 3, 5]"], "null": {"circuits": "random", "samples": 20}}
     mine, other = (compiled(make_spec(hypotheses=[channels], execution={"seed": seed})) for seed in (0, 1))
-    drawn = [{arm.id for _, arm in uses(p, f"hypothesis:{HYPOTHESIS['name']}", "rival")} for p in (mine, other)]
+    drawn = [{arm.id for _, arm in uses(p, Owner.hypothesis(HYPOTHESIS["name"]), "rival")} for p in (mine, other)]
     assert len(drawn[0]) == 20 and drawn[0] != drawn[1]
-    (_, arm) = only(other, "alignment:mapping:x", "perturbation")
+    (_, arm) = only(other, Owner("mapping", "x"), "perturbation")
     assert arm.patches[0].source.seed == 1
 
 
@@ -476,14 +484,14 @@ def test_wrong_names_suggest_right_ones() -> None:
 def test_units_of_an_image_are_single_positions() -> None:
     section = {"components": "encoder.conv1[1, 2; 0:2, 1:3]", "by": "unit", "from": "resize"}
     plan = compiled(make_spec(**with_intervention(activation=section)))
-    found = uses(plan, "intervention:extra", "sweep")
-    assert [use.component for use, _ in found][:3] == [
+    found = uses(plan, Owner.intervention("extra"), "sweep")
+    assert [use.component.label for use, _ in found][:3] == [
         "encoder.conv1[1; 0:1, 1:2]",
         "encoder.conv1[1; 0:1, 2:3]",
         "encoder.conv1[1; 1:2, 1:2]",
     ]
     assert len(found) == 2 * 2 * 2
-    labels = [use.component for use, _ in found]
+    labels = [use.component.label for use, _ in found]
     assert [COMPONENTS.resolve(label)[0].label for label in labels] == labels
 
 

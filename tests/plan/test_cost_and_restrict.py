@@ -9,6 +9,7 @@ import pytest
 from causalvae.data.dsprites import SPACE
 from causalvae.plan.compile import compile_spec
 from causalvae.plan.cost import arm_cost, forwards, rows
+from causalvae.plan.owner import OBSERVED_CONTROL, Owner
 from causalvae.plan.restrict import restrict
 from causalvae.plan.types import Arm, Cohort, Patch, Plan, Source, Use
 from tests.plan.small_network import COMPONENTS, make_spec
@@ -41,11 +42,11 @@ def test_costs_are_what_a_hand_counts() -> None:
 
 def test_restrict_keeps_what_its_owners_need() -> None:
     plan = compile_spec(make_spec(), COMPONENTS, SPACE)
-    owner = "hypothesis:one"
+    owner = Owner.hypothesis("one")
     part = restrict(plan, (owner,), ("base", "counterfactual", "sufficiency"), 12)
     kept = [(use.owner, use.role) for use in part.uses]
     assert kept == [
-        ("control:observed", "base"),
+        (OBSERVED_CONTROL, "base"),
         (owner, "base"),
         (owner, "counterfactual"),
         (owner, "sufficiency"),
@@ -65,7 +66,7 @@ def test_restrict_keeps_what_its_owners_need() -> None:
 
 def test_restrict_merges_arms_that_differ_in_pairs_alone() -> None:
     plan = compile_spec(make_spec(), COMPONENTS, SPACE)
-    owners = ("hypothesis:one", "intervention:via", "intervention:channels")
+    owners = (Owner.hypothesis("one"), Owner.intervention("via"), Owner.intervention("channels"))
     part = restrict(plan, owners, ("base", "counterfactual", "sufficiency", "sweep"), 9)
     ids = [arm.id for arm in part.arms]
     assert len(set(ids)) == len(ids)
@@ -75,12 +76,12 @@ def test_restrict_merges_arms_that_differ_in_pairs_alone() -> None:
 
 def test_restrict_to_roles_leaves_other_roles_of_a_shared_arm_out() -> None:
     arm = Arm("c", "base", (Patch("latent", (1,), INTERCHANGE),), 20)
-    both = (Use("intervention:i", "sufficiency", arm.id), Use("intervention:i", "sweep", arm.id))
-    part = restrict(replace(small_plan(arm), uses=both), ("intervention:i",), ("sweep",), 5)
+    both = (Use(Owner.intervention("i"), "sufficiency", arm.id), Use(Owner.intervention("i"), "sweep", arm.id))
+    part = restrict(replace(small_plan(arm), uses=both), (Owner.intervention("i"),), ("sweep",), 5)
     assert [use.role for use in part.uses] == ["sweep"]
 
 
 def test_restrict_beyond_the_plan_keeps_its_sizes() -> None:
     plan = compile_spec(make_spec(), COMPONENTS, SPACE)
-    part = restrict(plan, ("hypothesis:one",), ("base", "rival"), 10_000)
+    part = restrict(plan, (Owner.hypothesis("one"),), ("base", "rival"), 10_000)
     assert {arm.pairs for arm in part.arms} == {24, 40, 60}

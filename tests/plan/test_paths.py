@@ -10,12 +10,13 @@ from causalvae.data.dsprites import SPACE
 from causalvae.errors import CausalVAEError
 from causalvae.models.components import ComponentMap, OperationCost, Site
 from causalvae.plan.compile import compile_spec
+from causalvae.plan.owner import Owner
 from causalvae.plan.relays import inner_runs
 from causalvae.plan.types import Arm, Patch, Plan, Source, Use
 from tests.plan.small_network import COMPONENTS, make_spec
 
 SWAP, CLEAN = Source("interchange"), Source("relayed")
-OWNER = "intervention:sent"
+OWNER = Owner.intervention("sent")
 
 
 def compiled(components: ComponentMap = COMPONENTS, **section: Any) -> Plan:
@@ -42,7 +43,11 @@ def test_each_stage_reads_a_run_in_which_the_one_before_is_patched() -> None:
     for role, side in (("sufficiency", "base"), ("necessity", "counterfactual")):
         use, arm = found[role]
         assert arm == Arm("resize", side, (Patch("decoder.lin1", None, relayed(latent)),), 12)  # type: ignore[arg-type]
-        assert (use.component, use.granularity, use.index) == ("encoder.conv1[2] → latent[3] → decoder.lin1", "path", 0)
+        assert (use.component.label, use.granularity, use.index) == (
+            "encoder.conv1[2] → latent[3] → decoder.lin1",
+            "path",
+            0,
+        )
     # The shorter inner run first: the longer one reads it.
     runs = inner_runs([found["sufficiency"][1]])
     assert [(run.sites, run.depth, run.arm.patches) for run in runs] == [
@@ -65,7 +70,7 @@ def test_a_stage_may_be_a_set() -> None:
     lin1 = relayed(Patch("encoder.lin1", None, SWAP))
     stage = (Patch("latent", (0, 4), lin1), Patch("decoder.lin1", (2,), lin1))
     assert arm.patches == (Patch("decoder.convT1", None, relayed(*stage)),)
-    assert use.component == "encoder.lin1 → (decoder.lin1[2] + latent[0] + latent[4]) → decoder.convT1"
+    assert use.component.label == "encoder.lin1 → (decoder.lin1[2] + latent[0] + latent[4]) → decoder.convT1"
     (first, last) = inner_runs([arm])
     assert set(first.sites) == {"latent", "decoder.lin1"}
     assert last.sites == ("decoder.convT1",)
@@ -84,7 +89,9 @@ def test_edges_part_and_meet_and_hold_what_lies_between() -> None:
     unit = Patch("encoder.lin1", (0,), SWAP)
     hidden = relayed(Patch("latent", (2,), relayed(unit)))
     assert arm.patches == (Patch("latent", (1,), relayed(unit)), Patch("decoder.lin1", (5,), hidden))
-    assert use.component == ("encoder.lin1[0] → latent[1]; encoder.lin1[0] → latent[2]; latent[2] → decoder.lin1[5]")
+    assert use.component.label == (
+        "encoder.lin1[0] → latent[1]; encoder.lin1[0] → latent[2]; latent[2] → decoder.lin1[5]"
+    )
     # Around a component that is named elsewhere: there it keeps its clean value, as no edge leads into it.
     edges = ["input -> encoder.lin1[0]", "encoder.lin1[0] -> output", "input -> latent[1]", "latent[1] -> decoder.lin1"]
     _, arm = sent(compiled(edges=[*edges, "decoder.lin1 -> output"]))["sufficiency"]
@@ -125,7 +132,7 @@ def test_what_sends_no_change_is_refused(code: str, said: str, section: dict[str
     assert caught.value.code == code
     assert said in caught.value.message
     assert caught.value.remedy
-    assert code == "CV301" or caught.value.place == OWNER
+    assert code == "CV301" or caught.value.place == str(OWNER)
 
 
 def branched() -> ComponentMap:

@@ -16,6 +16,7 @@ from causalvae.errors import CausalVAEError
 from causalvae.models.components import ComponentRef
 from causalvae.plan.compile import compile_spec
 from causalvae.plan.members import MOST_MEMBERS, members_of, parts_of, patches_of
+from causalvae.plan.owner import Owner
 from causalvae.plan.rivals import count_up_to, draw_rivals
 from causalvae.plan.types import Patch, Plan, Source
 from causalvae.spec.hypothesis_section import MOST_RANDOM, NullSection, fewest_random
@@ -40,7 +41,7 @@ def draw(
     seed: int = 3,
 ) -> tuple[str, str, list[tuple[tuple[str, Units | None], ...]]]:
     null = NullSection.model_validate({"circuits": circuits, "samples": samples})
-    kind, why, found = draw_rivals(tuple(patches), sizes, null, fewest, active, seed, "hypothesis:h")
+    kind, why, found = draw_rivals(tuple(patches), sizes, null, fewest, active, seed, Owner.hypothesis("h"))
     return kind, why, [tuple((patch.site, patch.units) for patch in circuit) for circuit in found]
 
 
@@ -171,7 +172,7 @@ def sides(plan: Plan, role: str) -> list[tuple[str, Units | None]]:
     arms = {arm.id: arm for arm in plan.arms}
     return [
         (arms[use.arm].side, arms[use.arm].patches[0].units)
-        for use in plan.uses_of("hypothesis:one", role)  # type: ignore[arg-type]
+        for use in plan.uses_of(Owner.hypothesis("one"), role)  # type: ignore[arg-type]
     ]
 
 

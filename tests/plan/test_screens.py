@@ -8,6 +8,7 @@ import pytest
 
 from causalvae.data.dsprites import SPACE
 from causalvae.plan.compile import compile_spec
+from causalvae.plan.owner import Owner
 from causalvae.plan.restrict import restrict
 from causalvae.plan.screens import needed_elsewhere, thin_out
 from causalvae.plan.types import Plan, Screen
@@ -24,7 +25,7 @@ def screened(screen: dict[str, Any] | None, *more: dict[str, Any], **keys: Any) 
 
 def test_defaults_and_counts() -> None:
     plan = screened({"check": 10})
-    assert plan.screens == (Screen("intervention:all", "base", "image", "attribution", 1, 4, 10, 0),)
+    assert plan.screens == (Screen(Owner.intervention("all"), "base", "image", "attribution", 1, 4, 10, 0),)
     assert len(plan.candidates(plan.screens[0])) == 40
     (screen,) = screened({}).screens
     assert (screen.kept, screen.checked) == (4, 36)
@@ -56,19 +57,19 @@ def test_an_arm_that_another_asks_for_is_run_in_any_case() -> None:
     plan = screened({"check": 1}, via)
     candidates = plan.candidates(plan.screens[0])
     shared = needed_elsewhere(plan) & {use.arm for use in candidates}
-    assert [use.component for use in candidates if use.arm in shared] == ["decoder.lin1[3]"]
+    assert [use.component.label for use in candidates if use.arm in shared] == ["decoder.lin1[3]"]
 
 
 def test_a_thinned_plan_has_as_many_arms_as_are_run() -> None:
     plan = screened({"check": 6})
     thin = thin_out(plan)
-    assert len(thin.uses_of("intervention:all", "sweep")) == 10
+    assert len(thin.uses_of(Owner.intervention("all"), "sweep")) == 10
     assert not thin.screens
     assert {arm.id for arm in plan.arms if not arm.patches} == {arm.id for arm in thin.arms if not arm.patches}
 
 
 def test_restricting_drops_the_screens_of_what_is_cut_away() -> None:
     plan = screened({})
-    assert restrict(plan, ("intervention:resize",), ("base", "counterfactual"), 8).screens == ()
-    kept = restrict(plan, ("intervention:all",), ("base", "counterfactual", "sweep"), 8)
+    assert restrict(plan, (Owner.intervention("resize"),), ("base", "counterfactual"), 8).screens == ()
+    kept = restrict(plan, (Owner.intervention("all"),), ("base", "counterfactual", "sweep"), 8)
     assert len(kept.candidates(kept.screens[0])) == 40

@@ -11,11 +11,12 @@ from causalvae.data.dsprites import SPACE
 from causalvae.errors import CausalVAEError
 from causalvae.plan.compile import compile_spec
 from causalvae.plan.learned import learned_parts
+from causalvae.plan.owner import Owner
 from causalvae.plan.types import Arm, Learning, Plan, Source, Subspace, Use
 from causalvae.spec.schema import Spec
 from tests.plan.small_network import COMPONENTS, DOCUMENT
 
-OWNER = "intervention:size"
+OWNER = Owner.intervention("size")
 
 
 def compiled(subspace: dict[str, Any], mediators: tuple[str, ...] = ("latent",), swap: bool = False) -> Plan:
@@ -45,14 +46,14 @@ def test_the_learned_directions_stand_beside_the_whole_their_complement_and_rand
     through = [Subspace(2, 11, learned), None, Subspace(2, 11, learned, complement=True), Subspace(2, 11)]
     for role, side in (("sufficiency", "base"), ("necessity", "counterfactual")):
         found = arms_of(plan, role)
-        assert [(use.index, use.component, use.granularity) for use, _ in found] == [
+        assert [(use.index, use.component.label, use.granularity) for use, _ in found] == [
             (index, label, "subspace") for index, label in enumerate(labels)
         ]
         assert [arm.side for _, arm in found] == [side] * 4
         assert [arm.patches[0].subspace for _, arm in found] == through
         assert {arm.patches[0].source for _, arm in found} == {Source("interchange")}
     donors = arms_of(plan, "variant")
-    assert [use.component for use, _ in donors] == [labels[0], labels[1], labels[3]]
+    assert [use.component.label for use, _ in donors] == [labels[0], labels[1], labels[3]]
     assert {arm.patches[0].source for _, arm in donors} == {Source("interchange", seed=11, given="scale")}
     # All of them go through the same directions, which are learned once.
     (part,) = learned_parts(plan)

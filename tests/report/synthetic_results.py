@@ -37,11 +37,16 @@ from causalvae.circuits.types import (
     Verdict,
 )
 from causalvae.disentanglement import ScoreReport, ScoreRow
+from causalvae.effects.notes import Note, Notes
 from causalvae.effects.types import Estimate, Refutation, ScreenedComponent, ScreenSummary, Selected
 from causalvae.models.components import ComponentRef
+from causalvae.plan.owner import Owner
+from causalvae.plan.targets import ComponentSet
 from causalvae.readouts.types import ReadoutCheck
 from causalvae.results import ControlCheck, GraphSummary, LatentSummary, Results, TraversalStrip
+from tests.targets import target as target_of
 
+PATCHED = Owner.intervention("patch_everything")
 HOSTILE = "<script>alert(1)</script>"
 HIDDEN = "\u202e\u2066\u200b\u200f\x1b\x07\x85"
 BREAKOUT = "\"'><img src=x onerror=alert(2)> | `code` **bold** [link](http://evil.example/x) $x$ \x07\nnew line"
@@ -205,10 +210,11 @@ def _verdicts(rng: random.Random, bad: str) -> tuple[Verdict, ...]:
             "scale-through-one-latent" + bad,
             "Size reaches the output's area through the latent mapped to scale, and touches little else." + bad,
             "resize", latents(3), "area", "supported",
-            "The mediated share is 0.92, above 0.7, and the off-target effect 0.06, below 0.2." + bad,
             (
                 ClaimTest("mediated_share", 0.7, 1.3, 0.9183, 0.9012, 0.9401, 1e-12, 1.0, 512),
-                ClaimTest("off_target", None, 0.2, 0.061, 0.048, 0.077, 0.0004, 0.9996, 512, None, "3 attr" + bad),
+                ClaimTest(
+                    "off_target", None, 0.2, 0.061, 0.048, 0.077, 0.0004, 0.9996, 512, None, remark("3 attr" + bad)
+                ),
             ),
             0.002, 1.0, 0.05,
             errors=(RelativeError("sufficiency", 0.08, 0.06, 0.1, 0.95, 512),),
@@ -218,7 +224,6 @@ def _verdicts(rng: random.Random, bad: str) -> tuple[Verdict, ...]:
         Verdict(
             "scale-through-x", "Size reaches the area through the latent that carries x.",
             "resize", latents(5), "area", "refuted",
-            "The mediated share is 0.004, below the claimed 0.7.",
             (
                 ClaimTest("mediated_share", 0.7, None, 0.0041, -0.012, 0.0205, 1.0, 1e-9, 512),
                 ClaimTest("total_effect", 0.5, 1.5, 1.02, 0.95, 1.09, 0.001, 1.0, 512),
@@ -229,27 +234,30 @@ def _verdicts(rng: random.Random, bad: str) -> tuple[Verdict, ...]:
         ),
         Verdict(
             "shape-needs-two", "", "reshape", latents(2, 7), "is_heart", "inconclusive",
-            "The interval of necessity holds the bound 0.5.",
             (
-                ClaimTest("necessity", 0.5, None, 0.53, 0.43, 0.63, 0.21, 0.79, 128, 1420, "few pairs"),
+                ClaimTest("necessity", 0.5, None, 0.53, 0.43, 0.63, 0.21, 0.79, 128, 1420, remark("few pairs")),
                 ClaimTest("mediated_share", 0.5, None, math.nan, None, None, 1.0, 1.0, 0),
             ),
             0.42, 0.79, 0.05, needed=1420, minimality=members,
         ),
         Verdict(
             "nothing-tested" + bad, "A claim without tests.", "resize", (), "area", "unspecific",
-            "There was nothing to test.", (), 1.0, 1.0, 0.05, rivals=Rivals("none", "whole_site"),
+            (), 1.0, 1.0, 0.05, rivals=Rivals("none", "whole_site"),
         ),
     )  # fmt: skip
 
 
+def remark(text: str) -> Notes:
+    return (Note("null_space", (text,)),)
+
+
 def _mediation(bad: str) -> tuple[Estimate, ...]:
-    owner = "intervention:via_scale"
+    owner = Owner.intervention("via_scale")
 
     def make(name: str, outcome: str, unit: str, value: float, half: float, p: float | None, through: str) -> Estimate:
         return Estimate(
-            name, value, unit, 512, outcome, value - half, value + half, 0.95, p, "resize", through,
-            "set" if through else "", "interchange" if through else "", "", "exact", owner, 5,
+            name, value, unit, 512, outcome, value - half, value + half, 0.95, p, "resize", target_of(through),
+            "set" if through else "", "interchange" if through else "", "", seed=5, owner=owner,
         )  # fmt: skip
 
     rows = []
@@ -273,8 +281,8 @@ def _mediation(bad: str) -> tuple[Estimate, ...]:
         ):
             rows.append(
                 Estimate(
-                    name, value, unit, 512, outcome, treatment="resize", component=through, estimator="dowhy",
-                    owner=owner,
+                    name, value, unit, 512, outcome, treatment="resize", component=target_of(through),
+                    estimator="dowhy", owner=owner,
                 )
             )  # fmt: skip
     return tuple(rows)
@@ -284,7 +292,7 @@ def _inputs(bad: str) -> tuple[Estimate, ...]:
     rows = []
     for name, target in (("resize", "area"), ("move", "centroid_x" + bad)):
         for outcome in (target, "centroid_y"):
-            owner = f"intervention:{name}"
+            owner = Owner.intervention(name)
             size = 1.02 if outcome == target else 0.013
             for estimand, unit, scale in (("total_effect", "pixels", 90), ("effect_size", "sd", 1)):
                 value = size * scale
@@ -309,19 +317,19 @@ def _sweep(rng: random.Random, bad: str) -> tuple[Estimate, ...]:
                     rows.append(
                         Estimate(
                             "effect_size", value, "sd", 96, attribute, value * 0.8, value * 1.2, 0.95, 0.01, "resize",
-                            component, "channel", "interchange", direction, "exact", "intervention:patch_everything", 3,
+                            target_of(component), "channel", "interchange", direction, seed=3, owner=PATCHED,
                         )
                     )  # fmt: skip
                 rows.append(
                     Estimate(
                         "causal_effect_strength", 3.2 * rng.random(), "pixel L2", 96, "image", 0.1, 3.3, 0.95, None,
-                        "resize", component, "channel", "interchange", direction, owner="intervention:patch_everything",
+                        "resize", target_of(component), "channel", "interchange", direction, owner=PATCHED,
                     )
                 )  # fmt: skip
     rows.append(
         Estimate(
-            "effect_size", math.nan, "sd", 0, "area", treatment="resize", component="encoder.fc2" + bad,
-            granularity="layer", source="interchange", direction="denoising", owner="intervention:patch_everything",
+            "effect_size", math.nan, "sd", 0, "area", treatment="resize", component=target_of("encoder.fc2" + bad),
+            granularity="layer", source="interchange", direction="denoising", owner=PATCHED,
         )
     )  # fmt: skip
     return tuple(rows)
@@ -329,15 +337,15 @@ def _sweep(rng: random.Random, bad: str) -> tuple[Estimate, ...]:
 
 def _perturbation(rng: random.Random, bad: str) -> tuple[Estimate, ...]:
     rows = []
-    owner = "intervention:sweep_latents" + bad
+    owner = Owner.intervention("sweep_latents" + bad)
     for latent in range(10):
         component = f"latent[{latent}]"
         for position, attribute in enumerate(ATTRIBUTES):
             value = 1.1 if (latent, position) in {(3, 0), (3, 3), (5, 1), (0, 2)} else abs(rng.gauss(0, 0.08))
             rows.append(
                 Estimate(
-                    "effect_size", value, "sd", 512, attribute, value * 0.9, value * 1.1, 0.95, 0.2, "", component,
-                    "unit", "quantile", owner=owner,
+                    "effect_size", value, "sd", 512, attribute, value * 0.9, value * 1.1, 0.95, 0.2, "",
+                    target_of(component), "unit", "quantile", owner=owner,
                 )
             )  # fmt: skip
         for name, unit, value in (
@@ -349,7 +357,7 @@ def _perturbation(rng: random.Random, bad: str) -> tuple[Estimate, ...]:
             rows.append(
                 Estimate(
                     name, value + latent / 100, unit, 512, "image", value * 0.9, value * 1.1, 0.95, None, "",
-                    component, "unit", "quantile", owner=owner,
+                    target_of(component), "unit", "quantile", owner=owner,
                 )
             )  # fmt: skip
     return tuple(rows)
@@ -358,25 +366,26 @@ def _perturbation(rng: random.Random, bad: str) -> tuple[Estimate, ...]:
 def _claims(bad: str) -> tuple[Estimate, ...]:
     return (
         Estimate(
-            "mediated_share", 0.9183, "share", 512, "area", 0.9012, 0.9401, 0.95, None, "resize", "latent[3]", "set",
-            "interchange", "denoising", owner="hypothesis:scale-through-one-latent", note="x" + bad,
+            "mediated_share", 0.9183, "share", 512, "area", 0.9012, 0.9401, 0.95, None, "resize",
+            target_of("latent[3]"), "set", "interchange", "denoising",
+            owner=Owner.hypothesis("scale-through-one-latent"), notes=remark("x" + bad),
         ),
-        Estimate("a_new_estimand" + bad, -4.2e-7, "", 12, "area" + bad, owner="hypothesis:z"),
+        Estimate("a_new_estimand" + bad, -4.2e-7, "", 12, "area" + bad, owner=Owner.hypothesis("z")),
     )  # fmt: skip
 
 
 def _refutations(bad: str) -> tuple[Refutation, ...]:
     return (
         Refutation(
-            "placebo", "natural_indirect_effect", "area", "intervention:via_scale", 121.2, -0.41, 0.46, True,
+            "placebo", "natural_indirect_effect", "area", Owner.intervention("via_scale"), 121.2, -0.41, 0.46, True,
             "The arm labels are permuted; the effect should vanish. Passes when p > 0.05." + bad,
         ),
         Refutation(
-            "random_common_cause", "natural_indirect_effect", "area", "intervention:via_scale", 121.2, 121.2, 0.94,
-            True, "A random common cause is added; the effect should stay. Passes when p > 0.05.",
+            "random_common_cause", "natural_indirect_effect", "area", Owner.intervention("via_scale"), 121.2, 121.2,
+            0.94, True, "A random common cause is added; the effect should stay. Passes when p > 0.05.",
         ),
         Refutation(
-            "subset", "natural_direct_effect", "area", "intervention:via_scale", 9.2, 15.0, 0.012, False,
+            "subset", "natural_direct_effect", "area", Owner.intervention("via_scale"), 9.2, 15.0, 0.012, False,
             "The effect on a random 80 % of the rows should stay. Passes when p > 0.05.",
         ),
     )  # fmt: skip
@@ -447,7 +456,7 @@ def _screens(rng: random.Random, bad: str) -> tuple[ScreenSummary, ...]:
     chosen: tuple[Selected, ...] = ("kept", "left out", "left out", "checked")
     components = tuple(
         ScreenedComponent(
-            f"encoder.conv1[{unit}]{bad}",
+            ComponentSet((ComponentRef(f"encoder.conv1{bad}", (unit,)),)),
             "channel",
             math.nan if unit == 7 else rng.expovariate(2.0),
             chosen[unit % 4],
@@ -456,11 +465,11 @@ def _screens(rng: random.Random, bad: str) -> tuple[ScreenSummary, ...]:
         for unit in range(48)
     )
     first = ScreenSummary(
-        f"intervention:sweep{bad}", f"resize{bad}", "denoising", "interchange", f"area{bad}", "pixels",
+        Owner.intervention(f"sweep{bad}"), f"resize{bad}", "denoising", "interchange", f"area{bad}", "pixels",
         "attribution", 1, 64, 12, 12, 24, 0.9167, 0.5833, 1.0, 0.81, 0.45, 0.94, 0.95, 0, components,
     )  # fmt: skip
     second = ScreenSummary(
-        f"intervention:other{bad}", f"resize{bad}", "noising", "interchange", "image", "pixel L2",
+        Owner.intervention(f"other{bad}"), f"resize{bad}", "noising", "interchange", "image", "pixel L2",
         "integrated_gradients", 8, 64, 1, 0, 3, math.nan, 0.0, 1.0, math.nan, None, None, 0.95, 0, components[:4],
     )  # fmt: skip
     return first, second

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from causalvae.effects.types import Estimate, Role, UnitRole
+from causalvae.plan.owner import Owner
 from causalvae.report.answer import answer_words
+from tests.targets import target
+
+estimate_of = partial(Estimate, owner=Owner.intervention("move"))
 
 
 def unit(component: str, role: Role, on: str = "x") -> UnitRole:
     return UnitRole(
-        "intervention:sweep", "", "quantile", "", component, "unit", role, 1.0, 0.9, 1.1, 0.95, 1.0, on, 0.0, "factors",
-        3, 100, 3.2, 0.3,
+        Owner.intervention("sweep"), "", "quantile", "", target(component), "unit", role, 1.0, 0.9, 1.1, 0.95, 1.0, on,
+        0.0, "factors", 3, 100, 3.2, 0.3,
     )  # fmt: skip
 
 
 def share(component: str, value: float, outcome: str = "y") -> Estimate:
-    return Estimate("mediated_share", value, "share", 100, outcome, treatment="move", component=component)
+    return estimate_of("mediated_share", value, "share", 100, outcome, treatment="move", component=target(component))
 
 
 def test_units_and_mediators_are_named() -> None:
@@ -28,13 +34,13 @@ def test_units_and_mediators_are_named() -> None:
 
 
 def test_total_effects_answer_where_nothing_carries_them() -> None:
-    effect = Estimate("total_effect", 12.5, "pixels", 100, "cx", treatment="move")
+    effect = estimate_of("total_effect", 12.5, "pixels", 100, "cx", treatment="move")
     assert answer_words((), None, [effect], (), declared=False) == "move moves cx by 12.5 pixels."
 
 
 def test_changes_in_both_directions_are_told_by_their_size_and_none_as_none() -> None:
     def effect(estimand: str, outcome: str, value: float, lower: float, upper: float, unit: str = "pixels") -> Estimate:
-        return Estimate(estimand, value, unit, 100, outcome, lower, upper, 0.95, treatment="swap")
+        return estimate_of(estimand, value, unit, 100, outcome, lower, upper, 0.95, treatment="swap")
 
     effects = [effect("total_effect", "cx", -0.002, -0.1, 0.1), effect("effect_size", "cx", 1.46, 1.3, 1.6, "sd")]
     effects += [effect("total_effect", "cy", 2.5, 2.0, 3.0), effect("effect_size", "cy", 0.5, 0.4, 0.6, "sd")]
@@ -48,8 +54,14 @@ def test_changes_in_both_directions_are_told_by_their_size_and_none_as_none() ->
 
 def test_perturbed_units_answer_where_too_little_is_declared_to_name_what_they_carry() -> None:
     def strength(component: str, value: float, unit: str = "pixel L2") -> Estimate:
-        return Estimate(
-            "causal_effect_strength", value, unit, 64, "image", component=component, owner="intervention:sweep"
+        return estimate_of(
+            "causal_effect_strength",
+            value,
+            unit,
+            64,
+            "image",
+            component=target(component),
+            owner=Owner.intervention("sweep"),
         )
 
     found = [strength("latent[0]", 0.1), strength("latent[0]", 0.001, "pixel RMS"), strength("latent[1]", 6.0)]

@@ -10,6 +10,7 @@ import pytest
 from causalvae.circuits.types import CircuitScore, ClaimTest, Rivals
 from causalvae.effects.types import Estimate
 from causalvae.models.components import ComponentRef
+from causalvae.plan.owner import Owner
 from causalvae.report.charts import count_bins, draw_interval, draw_rivals, nice_ticks
 from causalvae.report.effect_grids import build_grids, strongest_rows
 from causalvae.report.graph_layout import lay_out
@@ -18,6 +19,7 @@ from causalvae.report.heatmap import STEPS, palette_css, shade
 from causalvae.report.numbers import format_bound
 from causalvae.report.svg import element, shorten
 from tests.report.synthetic_results import build_results
+from tests.targets import target
 
 
 @pytest.mark.parametrize(
@@ -169,7 +171,9 @@ def test_text_on_a_shade_can_be_read() -> None:
 
 
 def grid_estimate(component: str, value: float, outcome: str = "area", **more: str) -> Estimate:
-    return Estimate("effect_size", value, "sd", 8, outcome, component=component, owner="intervention:s", **more)
+    return Estimate(
+        "effect_size", value, "sd", 8, outcome, component=target(component), owner=Owner.intervention("s"), **more
+    )
 
 
 def test_components_are_grouped_by_site_in_the_order_they_came() -> None:

@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from causalvae.plan.owner import Owner
 from causalvae.report.document import build_document
 from causalvae.report.html_report import render_html
 from causalvae.results import GraphSummary, Results
@@ -166,7 +167,7 @@ def test_every_drawing_is_valid_xml(name: str, request: pytest.FixtureRequest) -
 
 def test_every_unit_of_a_sweep_has_a_cell(plain: Results, page: Page) -> None:
     tooltips = " ".join(page.words)
-    swept = {e.component for e in plain.estimates if e.owner == "intervention:patch_everything"}
+    swept = {e.component.label for e in plain.estimates if e.owner == Owner.intervention("patch_everything")}
     assert len(swept) > 300
     missing = [component for component in swept if component not in tooltips]
     assert missing == []

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from causalvae.plan.owner import Owner
 from causalvae.report.markdown_report import escape_markdown
 from causalvae.results import Results
 
@@ -26,7 +27,7 @@ def test_tables_have_as_many_cells_as_columns(hostile_files: dict[str, Path]) ->
 
 def test_every_component_stands_in_the_text(plain: Results, plain_files: dict[str, Path]) -> None:
     text = plain_files["markdown"].read_text(encoding="utf-8")
-    for component in {e.component for e in plain.estimates if e.owner == "intervention:patch_everything"}:
+    for component in {e.component.label for e in plain.estimates if e.owner == Owner.intervention("patch_everything")}:
         assert f"| {component} |" in text
 
 

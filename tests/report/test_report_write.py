@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from causalvae.effects.notes import Note
 from causalvae.errors import CausalVAEError
 from causalvae.files import write_file
+from causalvae.plan.owner import Owner
 from causalvae.report import write_report
 from causalvae.report.effect_tables import mediation_tables, other_estimates
 from causalvae.results import Results
@@ -71,9 +73,11 @@ def test_no_estimate_is_lost(plain: Results) -> None:
 
 def test_what_many_effects_share_is_said_once(plain: Results) -> None:
     names = ("total_effect", "natural_direct_effect", "natural_indirect_effect", "interaction")
-    mine = {e.estimand: e for e in plain.estimates if e.owner == "intervention:via_scale" and e.estimator == "exact"}
-    noted = [replace(mine[name], note="along the change", outcome="both") for name in names]
-    noted[-1] = replace(noted[-1], note="along the change; odd")
+    mine = {
+        e.estimand: e for e in plain.estimates if e.owner == Owner.intervention("via_scale") and e.estimator == "exact"
+    }
+    noted = [replace(mine[name], notes=(Note("null_space", ("along the change",)),), outcome="both") for name in names]
+    noted[-1] = replace(noted[-1], notes=(*noted[-1].notes, Note("null_space", ("odd",))))
     graph = replace(plain.graph, vectors={"both": ("area", "centroid_x")})
     (table,) = mediation_tables(noted, graph)
     assert "on both (area, centroid_x) through" in table.caption

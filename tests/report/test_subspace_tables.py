@@ -5,23 +5,28 @@ from __future__ import annotations
 from dataclasses import replace
 
 from causalvae.cli.results_view import print_subspaces
+from causalvae.effects.notes import Note
 from causalvae.effects.types import Estimate
+from causalvae.plan.owner import Owner
+from causalvae.plan.targets import SubspacePart
 from causalvae.report.document import build_document
 from causalvae.report.effect_tables import other_estimates
 from causalvae.report.numbers import ABSENT
 from causalvae.report.subspace_tables import TERMS, learning_table, learning_words, parts_table, subspace_owners
-from tests.report.synthetic_results import build_results
+from tests.report.synthetic_results import build_results, remark
+from tests.targets import target
 
-OWNER = "intervention:size"
+OWNER = Owner.intervention("size")
+WHOLE = target("latent")
 PARTS = (
-    "latent: 1 learned direction",
-    "latent: all",
-    "latent: the other 9 directions",
-    "latent: 1 random direction",
+    SubspacePart(WHOLE, "learned", 1),
+    SubspacePart(WHOLE, "all", 10),
+    SubspacePart(WHOLE, "other", 9),
+    SubspacePart(WHOLE, "random", 1),
 )
 
 
-def estimate(estimand: str, part: str, value: float, outcome: str = "area", **fields: object) -> Estimate:
+def estimate(estimand: str, part: SubspacePart, value: float, outcome: str = "area", **fields: object) -> Estimate:
     given = {
         "estimand": estimand, "value": value, "unit": "share", "n": 128, "outcome": outcome, "treatment": "resize",
         "component": part, "granularity": "subspace", "owner": OWNER, **fields,
@@ -37,14 +42,28 @@ ESTIMATES = (
     ),
     *(estimate("necessity", part, 0.7) for part in PARTS),
     *(
-        estimate("interchange_accuracy", part, share, lower=0.0, upper=1.0, note="within 0.1 sd of Y(x')")
+        estimate("interchange_accuracy", part, share, lower=0.0, upper=1.0, notes=(Note("within", (0.1,)),))
         for part, share in zip((PARTS[0], PARTS[1], PARTS[3]), (0.9, 0.5, 0.25), strict=True)
     ),
-    estimate("learning_loss", PARTS[0], 0.05, "image", n=256, note="from random directions 1, where it was 0.9"),
+    estimate(
+        "learning_loss",
+        PARTS[0],
+        0.05,
+        "image",
+        n=256,
+        notes=remark("from random directions 1, where it was 0.9"),
+    ),
     estimate("held_out_loss", PARTS[0], 0.07, "image", lower=0.06, upper=0.08),
     estimate("held_out_loss", PARTS[1], 3.5, "image"),
     estimate("held_out_loss", PARTS[3], 1.25, "image"),
-    estimate("null_space_share", PARTS[0], 0.4, "image", n=256, note="exact, from the weights of decoder.lin1"),
+    estimate(
+        "null_space_share",
+        PARTS[0],
+        0.4,
+        "image",
+        n=256,
+        notes=remark("exact, from the weights of decoder.lin1"),
+    ),
 )
 
 
@@ -53,7 +72,12 @@ def test_each_part_is_a_row_with_what_it_carries() -> None:
     table = parts_table(ESTIMATES, OWNER)
     assert table.caption == "size: what directions of latent carry of resize"
     assert [column.name for column in table.columns][2:] == ["Mediated share", "Necessity", "Right interchanges"]
-    assert [row[0] for row in table.rows] == [part.partition(": ")[2] for part in PARTS]
+    assert [row[0] for row in table.rows] == [
+        "1 learned direction",
+        "all",
+        "the other 9 directions",
+        "1 random direction",
+    ]
     assert table.rows[0][2].startswith("0.80 [0.75") and table.rows[0][4].startswith("0.9")
     # Nothing is interchanged through the other directions.
     assert table.rows[2][4] == ABSENT
@@ -70,7 +94,7 @@ def test_how_directions_were_learned_is_told_in_a_table_and_in_words() -> None:
     assert table.rows[-1][-1] == "exact, from the weights of decoder.lin1"
     words = learning_words(ESTIMATES, OWNER)
     assert "by the image on 256 pairs" in words and "all 3.5" in words and "nothing downstream reads: 0.40" in words
-    assert learning_words(ESTIMATES, "intervention:other") == ""
+    assert learning_words(ESTIMATES, Owner.intervention("other")) == ""
 
 
 def test_a_report_has_the_tables_once_and_explains_their_terms() -> None:

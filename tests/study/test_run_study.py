@@ -9,6 +9,7 @@ import pytest
 
 import causalvae
 from causalvae.api import run_spec
+from causalvae.plan.owner import Owner
 from causalvae.spec import load_spec
 from causalvae.spec.loader import load_study_spec
 from causalvae.spec.measures import MeasureName
@@ -73,7 +74,7 @@ def test_a_study_from_text_to_report(tmp_path: Path) -> None:
     shares = [
         e.value
         for e in alone.estimates
-        if e.estimand == "mediated_share" and e.outcome == "level" and e.owner == "intervention:via"
+        if e.estimand == "mediated_share" and e.outcome == "level" and e.owner == Owner.intervention("via")
     ]
     assert cells[0].value(MeasureName.MEDIATED_SHARE) == pytest.approx(shares[0])
     for name in ("reconstruction", "kl", "causal_effect_strength", "dci_disentanglement", "mig"):

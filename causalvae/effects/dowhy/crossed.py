@@ -34,14 +34,6 @@ TOLERANCE = 1e-9
 # Treatment and mediators, each 0.0 (the base input's) or 1.0 (the counterfactual one's).
 Cell = tuple[float, float]
 
-# In DoWhy's expressions Y is the attribute, T the input (1 is the counterfactual), A the patched mediators' side.
-_WORDS = {
-    "total_effect": "contrast of T (which input), in the rows where the mediators are the input's own",
-    "natural_direct_effect": "contrast of T (which input), in the rows where the mediators are the base input's",
-    "natural_indirect_effect": "contrast of A (whose mediators are patched in), in the rows of the base input",
-    "total_indirect_effect": "contrast of A (whose mediators are patched in), in the rows of the counterfactual input",
-}
-
 
 @dataclass(frozen=True)
 class Contrast:
@@ -63,11 +55,6 @@ class Contrast:
     treatment: str
     rows: pd.DataFrame
     exact: float
-
-    @property
-    def words(self) -> str:
-        """Which rows are compared; A and T are the names in DoWhy's expression."""
-        return _WORDS[self.estimand]
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from causalvae.effects.dowhy.crossed import TOLERANCE, DoWhyEffect
 from causalvae.effects.dowhy.quiet import quietly, random_state
 from causalvae.effects.types import Refutation
 from causalvae.errors import CausalVAEError
+from causalvae.plan.owner import Owner
 
 LEVEL = 0.05
 
@@ -35,7 +36,7 @@ RULES = {
 
 
 def refute_with_dowhy(
-    effect: DoWhyEffect, refuters: Sequence[str], simulations: int, seed: int, outcome: str, owner: str
+    effect: DoWhyEffect, refuters: Sequence[str], simulations: int, seed: int, outcome: str, owner: Owner
 ) -> tuple[Refutation, ...]:
     """Run DoWhy's refuters on one effect.
 
@@ -59,7 +60,7 @@ def refute_with_dowhy(
     return tuple(_refute(effect, name, simulations, seed, outcome, owner) for name in refuters)
 
 
-def _refute(effect: DoWhyEffect, name: str, simulations: int, seed: int, outcome: str, owner: str) -> Refutation:
+def _refute(effect: DoWhyEffect, name: str, simulations: int, seed: int, outcome: str, owner: Owner) -> Refutation:
     treatment = effect.contrast.treatment
     data = effect.contrast.rows[[treatment, "Y"]]
     shared: dict[str, Any] = {

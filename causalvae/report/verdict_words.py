@@ -2,72 +2,46 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
-from causalvae.circuits.hypothesis import BoundTest
-from causalvae.circuits.types import Circuit, CircuitScore, Minimality, Rivals, Status, UnitShare
+from causalvae.circuits.types import Circuit, CircuitScore, ClaimTest, Minimality, Rivals, UnitShare, Verdict
 from causalvae.models.components import ComponentRef
-from causalvae.spec.hypothesis_section import FEWEST_PAIRS
-from causalvae.spec.schema import Hypothesis
+from causalvae.report.notes import note_words
 
 _MOST_NAMED = 8
 
 
-def explain(
-    status: Status,
-    hypothesis: Hypothesis,
-    bounds: Sequence[BoundTest],
-    broken: int | None,
-    rivals: Rivals | None,
-    minimality: Minimality | None,
-    cancelling: Sequence[UnitShare],
-    needed: int | None,
-    p_values: tuple[float, float],
-    pairs: int,
-) -> str:
-    """Why a hypothesis got its verdict, with the numbers.
-
-    Parameters
-    ----------
-    status : str
-    hypothesis : Hypothesis
-    bounds : sequence of BoundTest
-    broken : int or None
-        The place of the bound that refutes the hypothesis, which is told first; beyond them, that of minimality.
-    rivals : Rivals or None
-    minimality : Minimality or None
-    cancelling : sequence of UnitShare
-    needed : int or None
-        Pairs that would probably settle an inconclusive verdict.
-    p_values : (float, float)
-        For and against everything that is claimed, adjusted across the spec's hypotheses.
-    pairs : int
-        Pairs of the bound that has the fewest.
-    """
-    first = None if broken is None or broken >= len(bounds) else bounds[broken]
+def reason(verdict: Verdict) -> str:
+    """Why a hypothesis got its verdict, with the numbers, in a sentence that a reader can repeat."""
+    tests = verdict.tests
+    first = next((test for test in tests if test.name == verdict.broken), None)
     # The fit is told where it says more than the share does: that only the fit is not within its bound.
-    plain = all(bound.inside for bound in bounds if bound.test.name != "pairwise_fit")
-    told = [bound for bound in bounds if bound.test.name != "pairwise_fit" or (plain and not bound.inside)]
-    told = ([first] if first is not None else []) + [bound for bound in told if bound is not first]
-    parts = [_tell_bound(bound, hypothesis) for bound in told if not bound.undefined]
-    if first is not None and first.test.name == "mediated_share" and _overshoots(first):
-        parts.insert(1, tell_overshoot(cancelling))
-    if broken is not None and first is None and minimality is not None:
+    plain = all(test.place == "inside" for test in tests if test.name != "pairwise_fit")
+    told = [test for test in tests if test.name != "pairwise_fit" or (plain and test.place != "inside")]
+    told = ([first] if first is not None else []) + [test for test in told if test is not first]
+    parts = [
+        _tell_bound(test, verdict.outcome) for test in told if test.undefined is None and math.isfinite(test.value)
+    ]
+    if first is not None and first.name == "mediated_share" and first.overshoots:
+        parts.insert(1, tell_overshoot(verdict.cancelling))
+    minimality, rivals = verdict.minimality, verdict.rivals
+    if verdict.broken == "minimal" and minimality is not None:
         parts.insert(0, f"the circuit is claimed to be minimal, and {tell_minimality(minimality)}")
-    elif hypothesis.judges_minimal and minimality is not None:
+    elif verdict.judges_minimal and minimality is not None:
         parts.append(tell_minimality(minimality))
-    if rivals is not None and hypothesis.judges_special and status != "refuted":
-        if status == "unspecific":
+    if rivals is not None and verdict.judges_special and verdict.status != "refuted":
+        if verdict.status == "unspecific":
             parts.append("so the circuit is sufficient, but it is not the only one")
-        if not any(bound.undefined for bound in bounds):
+        if not any(test.undefined for test in tests):
             parts.append(tell_rivals(rivals))
-    missing = list(dict.fromkeys(bound.undefined for bound in bounds if bound.undefined))
-    without = [f"{why}, so there is no effect to share out" for why in missing]
-    parts = parts + without if status == "refuted" else without + parts
-    if status == "inconclusive":
-        parts.append(_tell_obstacle(hypothesis, bounds, rivals, minimality, needed, p_values, pairs))
+    missing = dict.fromkeys(test.undefined for test in tests if test.undefined is not None)
+    without = [f"{note_words(why)}, so there is no effect to share out" for why in missing]
+    parts = parts + without if verdict.status == "refuted" else without + parts
+    if verdict.obstacle is not None:
+        parts.append(note_words(verdict.obstacle))
     sentence = "; ".join(part for part in parts if part)
-    return f"{sentence[0].upper()}{sentence[1:]}."
+    return f"{sentence[:1].upper()}{sentence[1:]}." if sentence else ""
 
 
 def tell_rivals(rivals: Rivals) -> str:
@@ -174,27 +148,18 @@ def _comes_near(rival: CircuitScore, rivals: Rivals) -> bool:
     )
 
 
-def _overshoots(bound: BoundTest) -> bool:
-    return bound.bound.at_most is not None and bound.test.value > max(bound.bound.at_most, 1.0)
-
-
-def _tell_bound(bound: BoundTest, hypothesis: Hypothesis) -> str:
-    test, outcome = bound.test, hypothesis.outcome
-    value = _number(test.value, bound.unit)
+def _tell_bound(test: ClaimTest, outcome: str) -> str:
+    value = _number(test.value, test.unit)
     between = ""
     if test.lower is not None and test.upper is not None:
-        between = f" ({100 * bound.confidence:g}% interval {_range(test.lower, test.upper, bound.unit)})"
-    asked = _asked(bound)
-    share = hypothesis.expect.mediated_share
-    if test.name == "mediated_share" and share is not None and share.at_most is None and not _overshoots(bound):
-        # The upper end is implied, and not what is at stake here.
-        asked = f"the claim asked for at least {_number(share.at_least or 0.0, bound.unit)}"
-    if test.name == "mediated_share":
-        return f"the circuit carries {value} of the effect{between}, {asked}"
+        between = f" ({100 * test.confidence:g}% interval {_range(test.lower, test.upper, test.unit)})"
     if test.name == "pairwise_fit":
         return f"pair by pair it accounts for {value} of the effect's square{between}, and such a share needs " + (
-            f"at least {_number(bound.bound.at_least or 0.0, bound.unit)}"
+            f"at least {_number(test.at_least or 0.0, test.unit)}"
         )
+    asked = _asked(test)
+    if test.name == "mediated_share":
+        return f"the circuit carries {value} of the effect{between}, {asked}"
     if test.name == "necessity":
         return f"holding the circuit still removes {value} of the effect{between}, {asked}"
     if test.name == "off_target":
@@ -202,60 +167,16 @@ def _tell_bound(bound: BoundTest, hypothesis: Hypothesis) -> str:
     return f"the treatment moves {outcome} by {value} on average{between}, {asked}"
 
 
-def _asked(bound: BoundTest) -> str:
-    least, most = bound.bound.at_least, bound.bound.at_most
+def _asked(test: ClaimTest) -> str:
+    least, most = test.at_least, test.at_most
+    # An upper end that is implied is told where it is at stake.
+    if test.is_upper_implied and not test.overshoots:
+        least, most = least or 0.0, None
     if least is not None and most is not None:
-        return f"the claim asked for {_range(least, most, bound.unit)}"
+        return f"the claim asked for {_range(least, most, test.unit)}"
     if least is not None:
-        return f"the claim asked for at least {_number(least, bound.unit)}"
-    return f"at most {_number(most or 0.0, bound.unit)} was allowed"
-
-
-def _tell_obstacle(
-    hypothesis: Hypothesis,
-    bounds: Sequence[BoundTest],
-    rivals: Rivals | None,
-    minimality: Minimality | None,
-    needed: int | None,
-    p_values: tuple[float, float],
-    pairs: int,
-) -> str:
-    """What stands between an inconclusive verdict and a settled one."""
-    p_support, p_refute = p_values
-    if pairs < FEWEST_PAIRS:
-        return f"{pairs} pairs are too few to judge a claim by, {FEWEST_PAIRS} are needed"
-    if any(bound.undefined for bound in bounds):
-        return "a treatment or circuit that moves something is needed before the claim can be judged"
-    run = bounds[0].test.n
-    more = "" if needed is None else f"about {needed} pairs would probably settle it, {run} were run"
-    if any(bound.outside for bound in bounds):
-        short = (
-            f"an estimate lies clearly outside its bound, but on {run} pairs the evidence against the claim is short"
-        )
-        return "; ".join(filter(None, (f"{short} (p = {p_refute:.2g}, alpha = {hypothesis.alpha:g})", more)))
-    if more:
-        return more
-    if not all(bound.inside for bound in bounds):
-        if any(bound.needed is not None for bound in bounds):
-            return f"it falls just short: somewhat more pairs than the {run} that were run would probably settle it"
-        return "the estimate lies too near the bound for any reasonable number of pairs to settle it"
-    if max(bound.test.p_support for bound in bounds) > hypothesis.alpha:
-        short = f"all estimates lie within their bounds, but on {run} pairs the evidence for the claim is short"
-        return f"{short} (p = {p_support:.2g}, alpha = {hypothesis.alpha:g})"
-    crowd = rivals is not None and rivals.judged and (rivals.p_value or 0.0) > hypothesis.alpha
-    if crowd and rivals is not None:
-        return f"so it is not shown to be the only such circuit (p = {rivals.p_value:.2g})" + _more_pairs(rivals, run)
-    if hypothesis.judges_minimal and minimality is not None and minimality.p_minimal > hypothesis.alpha:
-        return f"so it is not shown to be minimal (p = {minimality.p_minimal:.2g})"
-    return f"corrected for the spec's hypotheses the evidence for the claim is short (p = {p_support:.2g}, alpha = " + (
-        f"{hypothesis.alpha:g})"
-    )
-
-
-def _more_pairs(rivals: Rivals, run: int) -> str:
-    if 0 < rivals.pairs < run:
-        return f"; circuits were compared on {rivals.pairs} of the {run} pairs, as null.pairs says"
-    return ""
+        return f"the claim asked for at least {_number(least, test.unit)}"
+    return f"at most {_number(most or 0.0, test.unit)} was allowed"
 
 
 def _number(value: float, unit: str) -> str:

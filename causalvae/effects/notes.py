@@ -1,0 +1,53 @@
+"""What a reader should know of a number, as a code and its values; `causalvae.report.notes` has the words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+NoteValue: TypeAlias = str | int | float
+
+
+@dataclass(frozen=True)
+class Note:
+    """A remark on one number.
+
+    Parameters
+    ----------
+    code : str
+        Which remark.
+    values : tuple of str, int and float
+        What it says in numbers and names.
+    """
+
+    code: str
+    values: tuple[NoteValue, ...] = ()
+
+
+Notes: TypeAlias = tuple[Note, ...]
+
+
+def notes_of(*parts: Note | Iterable[Note] | None) -> Notes:
+    """Notes in order, without what is None."""
+    found: list[Note] = []
+    for part in parts:
+        if isinstance(part, Note):
+            found.append(part)
+        elif part is not None:
+            found += part
+    return tuple(found)
+
+
+HARDLY_MOVED = Note("hardly_moved")
+OVERLAP = Note("overlap")
+CANCELS = Note("cancels")
+UNCLEAR = Note("unclear_mean")
+SIZE_NOT_TESTED = Note("size_not_tested")
+MEAN_CHANGE = Note("mean_change")
+CONTRAST = Note("contrast")
+
+
+def dropped(count: int) -> Notes:
+    """How many pairs were left out since the outcome is undefined there; nothing where none was."""
+    return (Note("dropped", (count,)),) if count else ()

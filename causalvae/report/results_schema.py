@@ -1,0 +1,55 @@
+"""The format of ``results.json`` as a JSON Schema (draft 2020-12), made from the types of the results.
+
+``causalvae schema --results --out specs/results.schema.json`` writes it anew.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+from typing import Any, Final, get_args
+
+from pydantic import TypeAdapter
+
+from causalvae.circuits.types import Verdict
+from causalvae.effects.notes import Note
+from causalvae.plan.targets import Target
+from causalvae.report.json_report import SCHEMA
+from causalvae.results import Results
+from causalvae.spec.jsonschema import DIALECT
+
+_WORDS: Final[dict[str, tuple[type, ...]]] = {"text": (Note,), "reason": (Verdict,), "label": get_args(Target)}
+
+
+def results_schema() -> dict[str, Any]:
+    """The schema of the content of ``results.json``.
+
+    Objects may have further keys: readers pass over what they do not know.
+    """
+    schema = TypeAdapter(Results).json_schema(mode="serialization")
+    _describe(schema)
+    for key, kinds in _WORDS.items():
+        for kind in kinds:
+            schema["$defs"][kind.__name__]["properties"][key] = {"type": "string"}
+    schema["properties"] = {"schema": {"const": SCHEMA}, **schema["properties"]}
+    schema["required"] = ["schema", *schema["required"]]
+    return {"$schema": DIALECT, "title": "Results of causalvae", **schema}
+
+
+def results_schema_text() -> str:
+    """The schema as indented JSON text."""
+    return json.dumps(results_schema(), indent=1, ensure_ascii=False) + "\n"
+
+
+def _describe(value: Any) -> None:
+    """Keep the first line of docstrings, and allow null for numbers: one that is not finite is written so."""
+    if isinstance(value, dict):
+        if value.get("type") == "number":
+            value["type"] = ["number", "null"]
+        if isinstance(value.get("description"), str):
+            value["description"] = inspect.cleandoc(value["description"]).partition("\n")[0]
+        for inner in value.values():
+            _describe(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            _describe(inner)
