@@ -1,4 +1,4 @@
-"""Prints the README's table of shipped networks from the weights' own metadata."""
+"""Prints the tables of shipped networks, of docs/models.md and of the README, from the weights' own metadata."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from typing import Any
 
 from safetensors import safe_open
 
-from causalvae.models.card import read_card
+from causalvae.models.card import NAMED_SHARE, Carries, read_card
 from causalvae.spec.training import Supervision
 
+# What share of a factor's effect names one latent alone, and how many are named where several share it.
+_ALONE, _FEW = 0.8, 3
 BUILTIN = Path(str(resources.files("causalvae.models") / "builtin"))
 
 
@@ -40,6 +42,31 @@ def table(folder: Path = BUILTIN) -> str:
     return "\n".join(rows)
 
 
+def brief_table(folder: Path = BUILTIN) -> str:
+    """The README's table: what each network is, in few words."""
+    rows = ["| weights | data | reconstruction (nats) | active latents | what they carry |", "|---|---|---|---|---|"]
+    for path in sorted(folder.glob("*.safetensors")):
+        with safe_open(str(path), framework="numpy") as file:
+            metadata = file.metadata()
+        card = read_card(metadata, path.name)
+        data = _data(json.loads(metadata["training_spec"])["data"])
+        nats = float(metadata["reconstruction_nats"])
+        carried = "; ".join(_brief(each) for each in card.carries) or "not recorded"
+        rows.append(f"| `builtin://{path.stem}` | {data} | {nats:.1f} | {len(card.active)} | {carried} |")
+    return "\n".join(rows)
+
+
+def _brief(carries: Carries) -> str:
+    """The latent that carries most of a factor, or how many share it."""
+    if not carries.shares:
+        return f"{carries.factor}: nothing"
+    named = [latent for latent, share in enumerate(carries.shares) if share >= NAMED_SHARE]
+    best = max(range(len(carries.shares)), key=carries.shares.__getitem__)
+    if carries.shares[best] >= _ALONE:
+        return f"{carries.factor}: z{best}"
+    return f"{carries.factor}: " + (", ".join(f"z{latent}" for latent in named) if len(named) <= _FEW else "spread")
+
+
 def _supervision(spec: dict[str, Any]) -> str:
     """Which latents were told factors in training, if any were."""
     told = spec.get("supervision")
@@ -52,4 +79,4 @@ def _data(section: dict[str, str]) -> str:
 
 
 if __name__ == "__main__":
-    print(table())  # noqa: T201
+    print(table(), brief_table(), sep="\n\n")  # noqa: T201
