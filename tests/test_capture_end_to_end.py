@@ -23,7 +23,6 @@ import torch
 from causalvae.models.burgess import burgess
 
 
-@torch.fx.wrap
 def leave_torch(x):
     return torch.from_numpy(x.detach().numpy().copy())
 
@@ -68,7 +67,7 @@ alignment: {samples: 32, pairs: 32}
 """
 SAID = {
     "plain": "torch.export",
-    "leaving": "torch.fx (the network cannot be captured",
+    "leaving": "forward hooks: every intervention pays a whole forward pass (the network cannot be captured",
     "careful": "forward hooks: every intervention pays a whole forward pass (the network cannot be captured",
 }
 

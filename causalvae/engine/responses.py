@@ -142,7 +142,7 @@ def _with_sites(graph: Program, item: Perturbed, runner: PlanRunner) -> tuple[Pr
     nodes = {site: node for site, node in nodes.items() if node in graph.by_name}
     outputs = {**graph.outputs, **nodes}
     return OperatorGraph(
-        graph.operations, graph.inputs, outputs, graph.parameters, graph.origins, graph.how
+        graph.operations, graph.inputs, outputs, graph.parameters, graph.origins
     ), tuple(nodes)  # fmt: skip
 
 

@@ -8,7 +8,7 @@ are made functional by the export's decomposition, so a kept value is never over
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from math import prod
 from typing import Any
 
@@ -17,7 +17,7 @@ from torch import Tensor, fx, nn
 
 from causalvae.errors import CausalVAEError, first_line
 from causalvae.models.operators import Operation, OperatorGraph, Value, tensors_of
-from causalvae.models.quiet import quiet, unchecked_distributions
+from causalvae.models.quiet import quiet, unchecked_distributions, unfused_attention
 
 # Rows at which a network that branches on their number is compared.
 _MANY = 96
@@ -47,10 +47,11 @@ def capture(
     """
     network.eval()
     check_example(example)
-    program = _export(network, example)
-    graph = _read(program, network, outputs)
-    for given in filter(None, (example, others)):
-        check_agreement(graph, network, given)
+    with unfused_attention():
+        program = _export(network, example)
+        graph = _read(program, network, outputs)
+        for given in filter(None, (example, others)):
+            _check_agreement(graph, network, given)
     return graph
 
 
@@ -129,7 +130,7 @@ def _read(program: torch.export.ExportedProgram, network: nn.Module, outputs: tu
     parameters: dict[str, Tensor] = {}
     inputs: list[str] = []
     operations: list[Operation] = []
-    calls = _Calls()
+    calls = _Calls(frozenset(name for name, _ in network.named_modules(remove_duplicate=False)))
     batched: set[str] = set()
     sizes: set[str] = set()
     for node in program.graph.nodes:
@@ -218,17 +219,24 @@ def _size_of(value: Any) -> Callable[[int], int] | None:
 
 
 class _Calls:
-    """Numbers the calls of each module: a module that is used again gets another key from the export."""
+    """Numbers the calls of each module: a module that is used again gets another key from the export.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    modules : set of str
+        Paths of the modules; the export also names code of its own, of decompositions.
+    """
+
+    def __init__(self, modules: Set[str]) -> None:
+        self._modules = modules
         self._keys: dict[str, list[str]] = {}
 
     def of(self, node: fx.Node) -> tuple[tuple[str, int, str], ...]:
         found = []
         for key, (path, kind) in (node.meta.get("nn_module_stack") or {}).items():
-            if not path:
-                continue
             clean = path.split("@")[0]
+            if not clean or clean not in self._modules:
+                continue
             keys = self._keys.setdefault(clean, [])
             if key not in keys:
                 keys.append(key)
@@ -262,7 +270,7 @@ def _row_shape(node: Any) -> list[int]:
     return axes
 
 
-def check_agreement(graph: OperatorGraph, network: nn.Module, example: tuple[Tensor, ...]) -> None:
+def _check_agreement(graph: OperatorGraph, network: nn.Module, example: tuple[Tensor, ...]) -> None:
     """Refuse a graph that does not give the network's own values bit for bit, or mixes the rows of a batch.
 
     Raises

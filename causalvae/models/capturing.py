@@ -9,7 +9,6 @@ from torch import Tensor, nn
 from causalvae.errors import CausalVAEError
 from causalvae.models.capture import capture
 from causalvae.models.components import ComponentMap
-from causalvae.models.fx_capture import capture_by_fx
 from causalvae.models.hook_capture import capture_by_hooks
 from causalvae.models.hooked import HookedNetwork
 from causalvae.models.hooked_sites import find_hooked_sites
@@ -18,7 +17,6 @@ from causalvae.models.program import Program
 from causalvae.models.sites import find_sites
 
 EXPORT = "torch.export"
-FX = "torch.fx"
 HOOKS = "forward hooks: every intervention pays a whole forward pass"
 
 
@@ -40,7 +38,7 @@ class Captured:
 def capture_network(
     network: nn.Module, example: tuple[Tensor, ...], outputs: tuple[str, ...], others: tuple[Tensor, ...] = ()
 ) -> Captured:
-    """Capture `network` in evaluation mode, by `torch.export`, else by `torch.fx`, else by forward hooks.
+    """Capture `network` in evaluation mode, by `torch.export`, else by forward hooks.
 
     Parameters
     ----------
@@ -58,16 +56,11 @@ def capture_network(
     CausalVAEError
         CV110 where the network cannot be run exactly by any means.
     """
-    refusals: list[str] = []
-    for attempt, said in ((capture, EXPORT), (capture_by_fx, FX)):
-        try:
-            program = attempt(network, example, outputs, others)
-        except CausalVAEError as refused:
-            refusals.append(refused.message.rstrip("."))
-        else:
-            return Captured(program, f"{said} ({refusals[0]})" if refusals else said)
-    # Why it could not be exported says more than why a less able tracer failed too.
-    return Captured(capture_by_hooks(network, example, outputs, others), f"{HOOKS} ({refusals[0]})")
+    try:
+        return Captured(capture(network, example, outputs, others), EXPORT)
+    except CausalVAEError as refused:
+        reason = refused.message.rstrip(".")
+    return Captured(capture_by_hooks(network, example, outputs, others), f"{HOOKS} ({reason})")
 
 
 def find_components(program: Program, latent_dim: int, model_digest: str) -> ComponentMap:

@@ -89,9 +89,9 @@ class OperatorGraph:
         Node name -> tensor.
     origins : dict
         Node name of a parameter or buffer -> its dotted name in the network; constants have none.
-    how : {"export", "fx"}
-        What captured it.
     """
+
+    how: How = "export"
 
     def __init__(
         self,
@@ -100,9 +100,7 @@ class OperatorGraph:
         outputs: Mapping[str, str],
         parameters: Mapping[str, Tensor],
         origins: Mapping[str, str],
-        how: How = "export",
     ) -> None:
-        self.how: How = how
         self.operations = tuple(operations)
         self.inputs = inputs
         self.outputs = dict(outputs)
@@ -201,7 +199,7 @@ class OperatorGraph:
 
     def rewritten(self, operations: Iterable[Operation], parameters: Mapping[str, Tensor]) -> OperatorGraph:
         """The same inputs and outputs over other operations and parameters."""
-        return OperatorGraph(operations, self.inputs, self.outputs, parameters, self.origins, self.how)
+        return OperatorGraph(operations, self.inputs, self.outputs, parameters, self.origins)
 
     def reads(self, patched: Iterable[str], requested: Iterable[str]) -> set[str]:
         """The batched nodes whose clean values a re-run from `patched` needs: what it patches and what it reads."""
@@ -215,7 +213,7 @@ class OperatorGraph:
         """The same graph over other parameters, given by node name."""
         if state.keys() != self.parameters.keys():
             raise KeyError("parameter names differ")
-        return OperatorGraph(self.operations, self.inputs, self.outputs, state, self.origins, self.how)
+        return OperatorGraph(self.operations, self.inputs, self.outputs, state, self.origins)
 
     def with_weights_of(self, network: nn.Module) -> OperatorGraph:
         """The same graph over the parameters and buffers of another network of the same make."""

@@ -8,7 +8,7 @@ from typing import Any, Literal, Protocol
 import torch
 from torch import Tensor, nn
 
-How = Literal["export", "fx", "hooks"]
+How = Literal["export", "hooks"]
 
 
 class Program(Protocol):

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, TextIO
 
+import torch
 from torch.distributions import Distribution
 
 _lock = threading.Lock()
@@ -41,6 +42,20 @@ def unchecked_distributions() -> Iterator[None]:
             _users -= 1
             if not _users:
                 Distribution.__init__ = _checked  # type: ignore[method-assign]
+
+
+@contextmanager
+def unfused_attention() -> Iterator[None]:
+    """Run torch's attention and transformer layers operation by operation inside the block.
+
+    In evaluation mode they otherwise take a fused kernel that no export can hold, and whose values differ by rounding.
+    """
+    before = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(before)
 
 
 @contextmanager

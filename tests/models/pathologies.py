@@ -8,7 +8,7 @@ from math import prod
 
 import numpy as np
 import torch
-from torch import Tensor, fx, nn
+from torch import Tensor, nn
 
 from causalvae.models.components import ComponentMap
 from causalvae.models.vae import VAE
@@ -187,7 +187,6 @@ class Raises(nn.Module):
         return self.head(torch.sin(hidden))
 
 
-@fx.wrap
 def smooth_by_numpy(x: Tensor) -> Tensor:
     """A function that leaves torch, so that no exporter can look inside."""
     return torch.from_numpy(np.arctan(x.detach().numpy()))
@@ -215,7 +214,7 @@ class Pathology:
     """A network's maker, what can capture it, and where hooks meet those sites that are no module's output."""
 
     make: Callable[[], nn.Module]
-    captures: tuple[str, ...] = ("export", "fx", "hooks")
+    captures: tuple[str, ...] = ("export", "hooks")
     after: dict[str, Tap] = field(default_factory=dict)
     absent: tuple[str, ...] = ()
     shape: tuple[int, ...] = (WIDTH,)
@@ -237,10 +236,10 @@ PATHOLOGIES: dict[str, Pathology] = {
         fixtures.TupleReturning, after={"encoder.first": Tap("encoder.heads", "in")}, absent=("encoder.heads",)
     ),
     "batch norm": Pathology(BatchNormed, after={"encoder.norm": Tap("encoder.conv2", "in")}, shape=IMAGE),
-    "views images": Pathology(ViewsImages, ("export", "hooks"), shape=IMAGE),
-    "keeps values": Pathology(KeepsValues, ("export", "hooks")),
+    "views images": Pathology(ViewsImages, shape=IMAGE),
+    "keeps values": Pathology(KeepsValues),
     "writes on its input": Pathology(WritesOnInput, after={"encoder.first": Tap("encoder.head", "in")}),
-    "leaves torch": Pathology(LeavesTorch, ("fx", "hooks"), {"encoder.first": Tap("encoder.second", "in")}),
+    "leaves torch": Pathology(LeavesTorch, ("hooks",), {"encoder.first": Tap("encoder.second", "in")}),
     "control flow by row": Pathology(
         RowwiseBranch, ("hooks",), {"encoder.first": Tap("encoder.second", "in")}, ("encoder.left", "encoder.right")
     ),

@@ -307,3 +307,43 @@ def test_a_branch_on_the_number_of_rows_is_followed_where_it_changes_nothing() -
         torch.manual_seed(0)
         capture(BranchesOnRows(False), (torch.rand(3, 4),), ("output",))
     assert caught.value.code == "CV110"
+
+
+class Sequential(nn.Module):
+    """A layer of torch's over steps that a sequence has, between two linear ones."""
+
+    def __init__(self, middle: nn.Module) -> None:
+        super().__init__()
+        self.first = nn.Linear(4, 6)
+        self.middle = middle
+        self.last = nn.Linear(6, 3)
+
+    def forward(self, x: Tensor) -> tuple[Tensor]:
+        steps = self.first(x).unsqueeze(1) * torch.arange(1.0, 6.0).unsqueeze(-1)
+        if isinstance(self.middle, nn.MultiheadAttention):
+            return (self.last(self.middle(steps, steps, steps)[0].sum(1)),)
+        found = self.middle(steps)
+        return (self.last((found[0] if isinstance(found, tuple) else found)[:, -1]),)
+
+
+LAYERS = {
+    "lstm": lambda: nn.LSTM(6, 6, num_layers=2, batch_first=True),
+    "gru": lambda: nn.GRU(6, 6, batch_first=True),
+    "attention": lambda: nn.MultiheadAttention(6, 2, batch_first=True),
+    "transformer": lambda: nn.TransformerEncoder(nn.TransformerEncoderLayer(6, 2, 12, batch_first=True), 2),
+}
+
+
+@pytest.mark.parametrize("kind", LAYERS)
+def test_layers_over_steps_are_captured_operation_by_operation(kind: str) -> None:
+    torch.manual_seed(0)
+    network, other = (Sequential(LAYERS[kind]()).eval().requires_grad_(False) for _ in range(2))
+    graph = capture(network, (torch.randn(3, 4),), ("y",))
+    x = torch.randn(7, 4)
+    for known, own in ((graph, network), (graph.with_weights_of(other), other)):
+        with torch.inference_mode():
+            # Attention's fused kernel, which the network takes by itself, rounds otherwise.
+            torch.testing.assert_close(known.run(x)[graph.outputs["y"]], own(x)[0], rtol=1e-5, atol=1e-6)
+    paths = {path for operation in graph.operations for path, _, _ in operation.calls}
+    assert "middle" in paths and paths <= dict(network.named_modules()).keys()
+    assert torch.backends.mha.get_fastpath_enabled()

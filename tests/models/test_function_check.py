@@ -16,7 +16,6 @@ from causalvae.errors import CausalVAEError
 from causalvae.models.batch_rows import ROWS, check_rows
 from causalvae.models.capture import capture
 from causalvae.models.check import check_model
-from causalvae.models.fx_capture import capture_by_fx
 from causalvae.models.hook_capture import capture_by_hooks
 from causalvae.models.latent_shape import fit_latent
 from causalvae.models.loading import Model, assemble
@@ -30,7 +29,7 @@ LATENTS, STEPS, FEATURES = 2, 3, 4
 WIDTH = STEPS * FEATURES
 X = torch.rand((40, WIDTH), generator=torch.Generator().manual_seed(7))
 NOISE = torch.randn((40, LATENTS), generator=torch.Generator().manual_seed(8))
-ROUTES = {"export": capture, "fx": capture_by_fx, "hooks": capture_by_hooks}
+ROUTES = {"export": capture, "hooks": capture_by_hooks}
 
 
 class Between(nn.Module):

@@ -18,7 +18,6 @@ from causalvae.engine.shards import ShardInputs
 from causalvae.errors import CausalVAEError
 from causalvae.models.capturing import find_components
 from causalvae.models.components import Site
-from causalvae.models.fx_capture import capture_by_fx
 from causalvae.models.hook_capture import capture_by_hooks
 from causalvae.models.hooked import HookedNetwork
 from causalvae.models.latent_shape import fit_latent
@@ -324,19 +323,6 @@ def test_a_declared_codebook_is_the_latent_layer() -> None:
     x = samples(IMAGE, 5)
     with torch.no_grad():
         assert torch.equal(vae.pass_on(vae.encode(x).mean), tutorial.run(network, x)[2])
-
-
-@pytest.mark.parametrize("name", ["vectors", "shared block", "plain list", "condition"])
-def test_symbolic_tracing_finds_the_same_sites_and_values(name: str) -> None:
-    model = model_of(name)
-    x = samples(TUTORIALS[name].shape, 12)
-    noise = torch.zeros(12, LATENTS)
-    graph = capture_by_fx(model.network, (x[:4], noise[:4]), model.network.outputs, (x[4:], noise[4:]))
-    found = find_components(graph, LATENTS, name)
-    assert {site.name: site.shape for site in found.sites} == {s.name: s.shape for s in model.components.sites}
-    ours, theirs = model.graph.run(x, noise), graph.run(x, noise)
-    for site in found.sites:
-        torch.testing.assert_close(theirs[site.node], ours[model.components.site(site.name).node])
 
 
 def test_a_compiled_network_is_read_as_it_was_before() -> None:

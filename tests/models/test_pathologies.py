@@ -16,7 +16,6 @@ from causalvae.engine.workers import run_tasks
 from causalvae.errors import CausalVAEError
 from causalvae.models.capture import capture
 from causalvae.models.capturing import capture_network, find_components
-from causalvae.models.fx_capture import capture_by_fx
 from causalvae.models.hook_capture import capture_by_hooks
 from causalvae.models.hooked import HookedNetwork
 from causalvae.models.loading import Model, assemble
@@ -27,7 +26,7 @@ from tests.models.hook_loop import Tap, read, run_with
 from tests.models.pathologies import PATHOLOGIES, make_pathology, taps_of
 from tests.models.test_hooked import run_arms
 
-CAPTURES = {"export": capture, "fx": capture_by_fx, "hooks": capture_by_hooks}
+CAPTURES = {"export": capture, "hooks": capture_by_hooks}
 CASES = [
     (name, how, sample)
     for name, pathology in PATHOLOGIES.items()
@@ -68,7 +67,7 @@ def test_the_best_means_that_there_is_captures_a_network(name: str) -> None:
     pathology = PATHOLOGIES[name]
     captured = capture_network(AnalysedNetwork(make_pathology(name), True), inputs_of(name, 3), OUTPUTS)
     assert captured.program.how == next(how for how in pathology.captures if how in CAPTURES)
-    words = {"export": "torch.export", "fx": "torch.fx (", "hooks": "forward hooks: every intervention pays a whole"}
+    words = {"export": "torch.export", "hooks": "forward hooks: every intervention pays a whole"}
     assert captured.said.startswith(words[captured.program.how])
     sites = {site.name for site in find_components(captured.program, LATENTS, name).sites}
     assert not sites & set(pathology.absent)
