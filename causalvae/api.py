@@ -17,11 +17,7 @@ from causalvae.controls import control_checks, summarise_latents, warn
 from causalvae.costs import (
     Explained,
     explain_costs,
-    keep_prediction,
-    kept_prediction,
     measured_rows,
-    predicted_rows,
-    side_by_side,
 )
 from causalvae.data.pairs import draw_samples
 from causalvae.digest import digest
@@ -173,7 +169,7 @@ def _supply(session: Session, cohort: Cohort) -> int:
 
 
 @coded
-def forecast(session: Session, plan: Plan, each_pass: bool = True) -> Forecast:
+def forecast(session: Session, plan: Plan) -> Forecast:
     """What running a plan will cost on this machine: a few rows of every kind are run and timed.
 
     Of a screened sweep those arms are counted that a few pairs choose, and the screen's own gradients.
@@ -183,13 +179,11 @@ def forecast(session: Session, plan: Plan, each_pass: bool = True) -> Forecast:
     session : Session
     plan : Plan
         Compiled from `session`.
-    each_pass : bool
-        Tell it for the plan after every pass; else only for the plan as it will be run.
     """
     device = choose_device(session.spec.execution.device)
     runner = PlanRunner(plan, session.model, session.dataset, session.measure, device)
     with single_threaded_kernels() as cores:
-        return _forecast(plan, runner, cores, each_pass=each_pass)
+        return _forecast(plan, runner, cores)
 
 
 @coded
@@ -376,14 +370,12 @@ def run_spec(
     plan = compile_plan(session, on_progress=on_progress)
     runs = Path(out) / spec.name
     resolved = _claim_folder(session, Path(out))
-    with one_step(on_progress, "forecasting the cost"):
-        predicted = _predict(session, plan, _tables(runs, plan))
     measurements = execute(session, plan, runs, on_progress)
     with one_step(on_progress, "random copy"):
         randomised = _execute_randomised(session, plan, runs)
     scores = find_scores(session, runs / "scores", on_progress)
     results = analyse(session, measurements, randomised, scores, on_progress)
-    results = _with_costs(results, predicted, measured_rows(_tables(runs, plan)), time.perf_counter() - began)
+    results = _with_costs(results, measured_rows(_tables(runs, plan)), time.perf_counter() - began)
     # The JSON is always there, so that any report can be rendered again.
     with one_step(on_progress, "report"):
         reports = write_report(results, resolved.parent, tuple(dict.fromkeys((*spec.report.formats, "json"))))
@@ -404,29 +396,14 @@ def _claim_folder(session: Session, out: Path) -> Path:
     return folder / "spec.yaml"
 
 
-def _with_costs(
-    results: Results, predicted: tuple[CostRow, ...], measured: tuple[CostRow, ...], seconds: float
-) -> Results:
-    """The same results with what the run was expected to cost, and what it cost."""
-    costs = side_by_side(predicted, measured)
+def _with_costs(results: Results, measured: tuple[CostRow, ...], seconds: float) -> Results:
+    """The same results with what the run cost."""
     execution = {
         **results.execution,
-        "seconds of one core, predicted": round(sum(row.predicted_seconds or 0.0 for row in costs), 1),
-        "seconds of one core, measured": round(sum(row.seconds or 0.0 for row in costs), 1),
+        "seconds of one core": round(sum(row.seconds or 0.0 for row in measured), 1),
         "seconds in all": round(seconds, 1),
     }
-    return replace(results, execution=execution, costs=costs)
-
-
-def _predict(session: Session, plan: Plan, tables: Path) -> tuple[CostRow, ...]:
-    """The forecast of a run, made when it is first started and kept beside its tables for when it goes on."""
-    kept = kept_prediction(tables)
-    if kept is not None:
-        return kept
-    rows = predicted_rows(forecast(session, plan, each_pass=False))
-    make_folder(tables, below=tables.parents[2])
-    keep_prediction(rows, tables)
-    return rows
+    return replace(results, execution=execution, costs=measured)
 
 
 @coded

@@ -10,10 +10,9 @@ from typing import Any
 from causalvae.engine.forecast import Forecast
 from causalvae.engine.screening import screen_label
 from causalvae.engine.shards import CLEAN_RUNS, OVERHEADS
-from causalvae.files import DamagedFileError, discard, read_json, write_json
+from causalvae.files import read_json
 from causalvae.results import CostRow
 
-_FILE = "forecast.json"
 # What belongs to no cohort comes last, in this order.
 _COMMON = ("", CLEAN_RUNS, OVERHEADS)
 
@@ -130,25 +129,8 @@ def _common(label: str) -> _Key:
     return "all", "both", label
 
 
-def keep_prediction(rows: Iterable[CostRow], tables: Path) -> None:
-    """Write predicted rows beside a run's tables."""
-    write_json({"rows": [asdict(row) for row in rows]}, tables / _FILE)
-
-
-def kept_prediction(tables: Path) -> tuple[CostRow, ...] | None:
-    """The predicted rows of a run; None where none were kept."""
-    path = tables / _FILE
-    if not path.exists():
-        return None
-    try:
-        return tuple(CostRow(**row) for row in read_json(path)["rows"])
-    except DamagedFileError:
-        discard(path, "the forecast is made again")
-        return None
-
-
 def measured_rows(tables: Path) -> tuple[CostRow, ...]:
-    """What the finished shards of a run cost, summed over shards; none where nothing has been run.
+    """What the finished shards of a run cost, summed over shards, the most expensive first.
 
     Parameters
     ----------
@@ -161,7 +143,7 @@ def measured_rows(tables: Path) -> tuple[CostRow, ...]:
         for cost in read_json(path)["costs"]:
             key = _common(cost["sites"]) if cost["sites"] in _COMMON else (cohort, cost["side"], cost["sites"])
             found[key] = _joined(found.get(key), key, cost)
-    return tuple(found.values())
+    return _ordered(found.values())
 
 
 def _joined(row: CostRow | None, key: _Key, cost: dict[str, Any]) -> CostRow:

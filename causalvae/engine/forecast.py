@@ -152,9 +152,7 @@ def _levels(plan: Plan) -> tuple[_Level, ...]:
 
 
 @torch.inference_mode()
-def forecast(
-    plan: Plan, runner: PlanRunner, cores: int, sample_pairs: int = SAMPLE_PAIRS, each_pass: bool = True
-) -> Forecast:
+def forecast(plan: Plan, runner: PlanRunner, cores: int, sample_pairs: int = SAMPLE_PAIRS) -> Forecast:
     """Run a few rows of every kind, single-threaded, and scale.
 
     Parameters
@@ -166,8 +164,6 @@ def forecast(
         Cores of the machine; the run uses no more than it has shards.
     sample_pairs : int
         Pairs of each cohort on which live rows are counted.
-    each_pass : bool
-        Time the plan as it is after every pass; else only as it will be run.
     """
     if runner.device.type == "cpu":
         # Until a value of this size was freed once, memory goes back to the system after each operation, which made
@@ -175,8 +171,6 @@ def forecast(
         torch.empty(_SETTLING_BYTES, dtype=torch.uint8)
     runners = cores if runner.device.type == "cpu" else max(1, torch.cuda.device_count())
     levels = _levels(plan)
-    if not each_pass:
-        levels = (levels[0], levels[-1]) if levels[1:] else levels
     allowance = Allowance(_ALLOWANCE + _ALLOWANCE_EACH * max(0, len(levels) - 2))
     trial = _open_trial(_first_patched(plan), plan, runner, sample_pairs)
     whole = trial.whole_pass(plan.batch_rows, allowance)

@@ -201,7 +201,7 @@ def facts_table(caption: str, facts: dict[str, object]) -> Table:
 
 
 def cost_table(rows: Sequence[CostRow], most: int = 12) -> Table:
-    """What a run cost, predicted and measured: the `most` expensive groups of arms, the rest, and what is no arm."""
+    """What a run cost: the `most` expensive groups of arms, the rest, and what is no arm."""
     groups, others = [row for row in rows if row.is_group], [row for row in rows if not row.is_group]
     body = [_cost_cells(cost_label(row), (row,)) for row in groups[:most]]
     if groups[most:]:
@@ -210,7 +210,7 @@ def cost_table(rows: Sequence[CostRow], most: int = 12) -> Table:
     body.append(_cost_cells("all", rows))
     return Table(
         "Cost by what is patched (seconds of one core)",
-        columns("Patched", "Arms#", "Rows#", "Live, predicted#", "Live#", "Seconds, predicted#", "Seconds#"),
+        columns("Patched", "Arms#", "Rows#", "Live#", "GFLOP#", "Seconds#"),
         tuple(body),
     ).filled
 
@@ -227,9 +227,8 @@ def _cost_cells(label: str, rows: Sequence[CostRow]) -> tuple[str, ...]:
         label,
         format_count(arms) if arms else ABSENT,
         format_count(count) if count else ABSENT,
-        _cost(_total(row.predicted_live for row in rows)) if count else ABSENT,
         _cost(_total(row.live for row in rows)) if count else ABSENT,
-        _cost(_total(row.predicted_seconds for row in rows), 1),
+        _cost(_total(None if row.flops is None else row.flops / 1e9 for row in rows), 1) if count else ABSENT,
         _cost(_total(row.seconds for row in rows), 1),
     )
 
