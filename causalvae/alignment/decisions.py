@@ -16,10 +16,10 @@ import numpy.typing as npt
 
 from causalvae.alignment.change_tests import weigh_absence, weigh_presence, weigh_share
 from causalvae.alignment.columns import Columns, FactorColumns
-from causalvae.alignment.multiplicity import adjust
 from causalvae.alignment.types import Basis, Effect, GraphStatus, LevelEffect, Link, LinkStatus, PairCheck, PairStatus
 from causalvae.effects.bootstrap import paired_bootstrap
 from causalvae.spec.schema import Spec
+from causalvae.statistics.multiplicity import adjust
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]

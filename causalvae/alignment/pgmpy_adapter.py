@@ -24,10 +24,10 @@ from typing import Any
 import numpy as np
 
 from causalvae.alignment.conditional import Conditioner, Regression, TooFewSamplesError, measure_covariance
-from causalvae.alignment.multiplicity import Correction, adjust
 from causalvae.alignment.types import IndependenceCheck
 from causalvae.alignment.variables import Variable, encode
 from causalvae.graph import Independence
+from causalvae.statistics.multiplicity import Correction, adjust
 
 TEST_NAME = "generalised covariance measure, leave-one-out kernel regression"
 

@@ -30,6 +30,7 @@ from causalvae.effects.study import treated_factor
 from causalvae.plan.types import Arm, ClaimDesign
 from causalvae.spec.hypothesis_section import FEWEST_PAIRS, most_resamples
 from causalvae.spec.schema import Bound, Hypothesis
+from causalvae.statistics.multiplicity import adjust
 
 # Resamples for each hypothesis over its level: the least p-value is then a tenth of what Holm's correction asks for.
 _RESAMPLES = 10
@@ -140,17 +141,6 @@ def _called(evidence: Evidence, outcome: str) -> Evidence:
     return replace(evidence, hypothesis=hypothesis.model_copy(update={"outcome": outcome}))
 
 
-def holm(p_values: Sequence[float]) -> tuple[float, ...]:
-    """Holm's step-down adjusted p-values, in the order given (Holm 1979)."""
-    count = len(p_values)
-    adjusted = [1.0] * count
-    running = 0.0
-    for rank, position in enumerate(sorted(range(count), key=p_values.__getitem__)):
-        running = max(running, (count - rank) * p_values[position])
-        adjusted[position] = min(1.0, running)
-    return tuple(adjusted)
-
-
 def _examine(study: Study, hypothesis: Hypothesis, graph: DeclaredGraph, arms: dict[str, Arm]) -> Evidence:
     factor = treated_factor(study.spec, hypothesis.treatment)
     reached = frozenset(study.spec.graph.attributes if factor is None else graph.descendants(factor))
@@ -247,8 +237,8 @@ def _over(bootstrap: PairedBootstrap, n: int, resamples: int | None = None) -> P
 
 def decide(found: Sequence[Evidence]) -> tuple[Verdict, ...]:
     """The verdicts on all hypotheses of a spec, from the evidence on each."""
-    support = holm([evidence.p_support for evidence in found])
-    bounds = holm([evidence.p_bounds for evidence in found])
+    support = adjust([evidence.p_support for evidence in found], "holm").tolist()
+    bounds = adjust([evidence.p_bounds for evidence in found], "holm").tolist()
     return tuple(
         _decide(evidence, support[position], bounds[position], _refute(found, position))
         for position, evidence in enumerate(found)
@@ -267,7 +257,7 @@ def _refute(found: Sequence[Evidence], position: int) -> tuple[float, ...]:
     for p_value in against:
         p_values = list(others)
         p_values[position] = min(1.0, len(against) * p_value)
-        adjusted.append(holm(p_values)[position])
+        adjusted.append(float(adjust(p_values, "holm")[position]))
     return tuple(adjusted)
 
 

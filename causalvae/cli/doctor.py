@@ -15,7 +15,6 @@ REQUIRED = (
     "pyarrow",
     "scipy",
     "scikit-learn",
-    "statsmodels",
     "networkx",
     "dowhy",
     "pgmpy",

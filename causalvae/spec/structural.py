@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
 
+from causalvae.spec.digraph import reachable
 from causalvae.spec.scalar_functions import SCALAR
 from causalvae.spec.terms import Functions, Lookup, Noise, Term, evaluate, walk
 
@@ -111,11 +112,8 @@ class StructuralModel:
 
     def descendants(self, name: str) -> tuple[str, ...]:
         """What `name` makes, directly or not, in causal order."""
-        found = {name}
-        for other in self.order:
-            if found.intersection(self.by_name[other].parents):
-                found.add(other)
-        return tuple(other for other in self.order if other in found and other != name)
+        found = reachable(name, self.edges)
+        return tuple(other for other in self.order if other in found)
 
     @property
     def trials(self) -> dict[str, list[float]]:

@@ -8,7 +8,7 @@ import networkx as nx
 import numpy as np
 import pytest
 
-from causalvae.circuits import ClaimTest, Minimality, Rivals, Verdict, holm, judge
+from causalvae.circuits import ClaimTest, Minimality, Rivals, Verdict, judge
 from causalvae.circuits.hypothesis import BoundTest
 from causalvae.circuits.types import Place
 from causalvae.circuits.verdict import Evidence, _refute, decide
@@ -16,6 +16,7 @@ from causalvae.plan.owner import Owner
 from causalvae.plan.types import ClaimDesign
 from causalvae.report.verdict_words import _number, _range, reason
 from causalvae.spec.schema import Bound, Hypothesis
+from causalvae.statistics.multiplicity import adjust
 from tests.effects.synthetic import Array, Decode, Network, make_hypothesis, make_spec
 
 LATENTS = 6
@@ -348,7 +349,7 @@ def test_refuting_by_bound_agrees_with_holm_over_hypotheses() -> None:
     rng = np.random.default_rng(0)
     for _ in range(50):
         families = [tuple(bound_test(float(p), True) for p in rng.random(3) ** 6) for _ in range(4)]
-        plain = holm([min(1.0, 3 * min(b.test.p_refute for b in bounds)) for bounds in families])
+        plain = adjust([min(1.0, 3 * min(b.test.p_refute for b in bounds)) for bounds in families], "holm")
         found = evidence(*families)
         assert [min(_refute(found, k)) for k in range(4)] == pytest.approx(plain)
         assert [v.status == "refuted" for v in decided(*families)] == [p <= 0.05 for p in plain]
@@ -407,13 +408,6 @@ def test_no_number_is_minus_zero() -> None:
     assert _range(-1e-5, 0.5, "sd") == "0.00 to 0.50 sd"
     assert _number(-1e-5, "sd") == "0.00 sd"
     assert _range(0.7, 0.9, "share") == "70 to 90%"
-
-
-def test_holm_by_hand() -> None:
-    assert holm([0.01, 0.04, 0.03]) == pytest.approx((0.03, 0.06, 0.06))
-    assert holm([0.5, 0.9]) == (1.0, 1.0)
-    assert holm([0.2]) == (0.2,)
-    assert holm([]) == ()
 
 
 def test_eleven_true_claims_are_all_supported() -> None:
