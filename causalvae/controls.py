@@ -125,7 +125,7 @@ def _random_share(hypothesis: Hypothesis, study: Study, copy: Study) -> ControlC
     """
     claimed: dict[Role, Bound | None] = {
         "sufficiency": hypothesis.share_bound,
-        "necessity": hypothesis.expect.necessity,
+        "necessity": hypothesis.expect.bound("necessity"),
     }
     least = {role: bound for role, bound in claimed.items() if bound is not None and bound.at_least is not None}
     if not least or not copy.plan.uses_of(Owner.hypothesis(hypothesis.name), "sufficiency"):

@@ -94,7 +94,7 @@ def compare_methods(study: Study, hypothesis: Hypothesis, arms: Mapping[str, Arm
 
 
 def _claimed(hypothesis: Hypothesis) -> dict[str, Bound]:
-    bounds = {"mediated_share": hypothesis.share_bound, "necessity": hypothesis.expect.necessity}
+    bounds = {"mediated_share": hypothesis.share_bound, "necessity": hypothesis.expect.bound("necessity")}
     return {quantity: bound for quantity, bound in bounds.items() if bound is not None}
 
 

@@ -105,10 +105,11 @@ def meets_bounds(table: CircuitTable, row: int, hypothesis: Hypothesis, alpha: f
         margins += _margins(columns.products[row], table.total, hypothesis.share_bound)
         margins += _margins(table.total - columns.squares[row], table.total, hypothesis.fit_bound)
     if "necessity" in table.measures:
-        margins += _margins(table.measures["necessity"].products[row], table.total, hypothesis.expect.necessity)
+        lost = table.measures["necessity"].products[row]
+        margins += _margins(lost, table.total, hypothesis.expect.bound("necessity"))
     if table.off_target is not None:
         outside, everywhere = table.off_target
-        margins += _margins(outside[row], everywhere[row], hypothesis.expect.off_target)
+        margins += _margins(outside[row], everywhere[row], hypothesis.expect.bound("off_target"))
     stacked = np.stack(margins)
     return bool(np.isfinite(stacked).all() and t_test(stacked).p_greater.max() <= alpha)
 

@@ -169,8 +169,8 @@ def read_table(
 def claimed_measures(hypothesis: Hypothesis) -> tuple[Measure, ...]:
     """The measures on which a hypothesis bounds the share of its circuit."""
     bounds: dict[Measure, object] = {
-        "sufficiency": hypothesis.expect.mediated_share,
-        "necessity": hypothesis.expect.necessity,
+        "sufficiency": hypothesis.expect.bound("mediated_share"),
+        "necessity": hypothesis.expect.bound("necessity"),
     }
     return tuple(measure for measure, bound in bounds.items() if bound is not None)
 
@@ -196,7 +196,7 @@ def _off_target(
     reached: frozenset[str],
 ) -> tuple[FloatArray, FloatArray] | None:
     """Squared effects off target and everywhere of the circuits that were run alone."""
-    if hypothesis.expect.off_target is None:
+    if hypothesis.expect.bound("off_target") is None:
         return None
     outside, everywhere = np.full(shape, np.nan), np.full(shape, np.nan)
     for row, arm in ids.items():

@@ -29,7 +29,7 @@ from causalvae.effects.claims import RatioColumns, relative_error
 from causalvae.effects.study import treated_factor
 from causalvae.plan.types import Arm, ClaimDesign
 from causalvae.spec.hypothesis_section import FEWEST_PAIRS, most_resamples
-from causalvae.spec.schema import Bound, Hypothesis
+from causalvae.spec.schema import Hypothesis
 from causalvae.statistics.multiplicity import adjust
 
 # Resamples for each hypothesis over its level: the least p-value is then a tenth of what Holm's correction asks for.
@@ -181,15 +181,10 @@ def weigh(
         Hypotheses of the spec.
     multiverse : Multiverse, optional
     """
-    expect = hypothesis.expect
-    expectations: dict[str, Bound | None] = {
-        "mediated_share": hypothesis.share_bound,
-        "pairwise_fit": hypothesis.fit_bound,
-        "necessity": expect.necessity,
-        "off_target": expect.off_target,
-        "total_effect": expect.total_effect,
-    }
-    claimed = {quantity: bound for quantity, bound in expectations.items() if bound is not None}
+    implied = {"mediated_share": hypothesis.share_bound, "pairwise_fit": hypothesis.fit_bound}
+    claimed = {quantity: bound for quantity, bound in implied.items() if bound is not None}
+    claimed |= {quantity: bound for quantity, bound in hypothesis.expect.bounds.items() if quantity not in implied}
+    share = hypothesis.expect.bound("mediated_share")
     alpha = hypothesis.alpha / family
     bounds = tuple(
         assess_bound(
@@ -198,7 +193,7 @@ def weigh(
             _over(bootstrap, columns[quantity].n),
             alpha,
             len(claimed),
-            quantity == "mediated_share" and (expect.mediated_share is None or expect.mediated_share.at_most is None),
+            quantity == "mediated_share" and (share is None or share.at_most is None),
         )
         for quantity, bound in claimed.items()
     )

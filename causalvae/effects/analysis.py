@@ -6,14 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from causalvae.effects.bootstrap import FEW_PAIRS
-from causalvae.effects.claims import (
-    QUANTITIES,
-    RatioColumns,
-    fit_columns,
-    off_target_columns,
-    relative_error,
-    share_columns,
-)
+from causalvae.effects.claims import ClaimData, RatioColumns, fit_columns, relative_error
 from causalvae.effects.cross_checks import CrossChecks
 from causalvae.effects.mediation import arms_of, pair_effects
 from causalvae.effects.mediation_analysis import analyse_mediation
@@ -27,6 +20,7 @@ from causalvae.effects.types import ArrowStrength, CrossCheck, Estimate, Refutat
 from causalvae.engine.progress import OnProgress, Progress, ignore_progress
 from causalvae.plan.owner import Owner
 from causalvae.plan.types import OUTPUT, Arm, Side, Use, values_label
+from causalvae.spec.quantity import QUANTITIES
 from causalvae.spec.schema import Hypothesis, Intervention, Spec
 
 
@@ -140,12 +134,17 @@ def claim_columns(study: Study, hypothesis: Hypothesis, reached: frozenset[str])
     )  # fmt: skip
     study.bootstrap(effects.n)
     sd = scale.sd_of(outcome)
+    bounds = hypothesis.expect.bounds
+    data = ClaimData(
+        study.outcomes, arms, effects, sd, scale.sd, scale.periods, reached, study.as_drawn(hypothesis.treatment),
+        frozenset(bounds),
+    )  # fmt: skip
     columns: dict[str, RatioColumns] = {}
-    for quantity in QUANTITIES:
-        if quantity == "off_target":
-            columns[quantity] = off_target_columns(study.outcomes, arms, reached, scale.sd, scale.periods)
-        elif quantity != "total_effect" or sd is not None or hypothesis.expect.total_effect is not None:
-            columns[quantity] = share_columns(quantity, effects, sd, study.as_drawn(hypothesis.treatment))
+    # Results do not depend on what is installed: of others' quantities those that are claimed are computed.
+    for name in dict.fromkeys((*QUANTITIES.own, *bounds)):
+        found = QUANTITIES.get(name).columns(data)
+        if found is not None:
+            columns[name] = found
     if hypothesis.claims_a_share and effects.kept is not None:
         changes = study.changes(arms.base, arms.counterfactual, outcome)
         left = changes.squares((arms.sufficiency,), len(effects.kept))[0][0]
@@ -212,7 +211,6 @@ def _hypothesis(study: Study, hypothesis: Hypothesis) -> list[Estimate]:
     use = use_at(study.plan, owner, "sufficiency")
     ablation = study.ablation(owner, use, treatment=hypothesis.treatment, source="interchange")
     reached = reached_from(study.spec, treated_factor(study.spec, hypothesis.treatment))
-    directions = {"mediated_share": "denoising", "off_target": "denoising", "necessity": "noising"}
     errors = {"pairwise_fit": ("relative_error", "denoising"), "removal_fit": ("relative_error_removed", "noising")}
     estimates = []
     for quantity, columns in claim_columns(study, hypothesis, reached).items():
@@ -231,12 +229,13 @@ def _hypothesis(study: Study, hypothesis: Hypothesis) -> list[Estimate]:
             continue
         ratio = study.bootstrap(columns.n).ratio(columns.numerator[None], columns.denominator[None])
         p_value = None if columns.is_size else float(t_test(columns.numerator[None]).p_two_sided[0])
-        named = ablation.clean if quantity == "total_effect" else ablation
+        kind = QUANTITIES.get(quantity)
+        named = ablation if kind.of_circuit else ablation.clean
         estimates.append(
             named.estimate(
                 quantity, study.scale.label(hypothesis.outcome), columns.unit, columns.n, ratio.value[0],
                 ratio.ends(0), p_value,
-                direction=directions.get(quantity, ""), notes=columns.notes,
+                direction=kind.direction, notes=columns.notes,
             )
         )  # fmt: skip
     return estimates

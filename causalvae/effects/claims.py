@@ -14,9 +14,6 @@ from causalvae.effects.notes import Note, Notes, dropped
 from causalvae.effects.outcomes import NEGLIGIBLE, Outcomes, cancelling, difference, is_moved
 from causalvae.errors import CausalVAEError
 
-Quantity = Literal["mediated_share", "necessity", "off_target", "total_effect", "pairwise_fit", "removal_fit"]
-QUANTITIES: tuple[Quantity, ...] = ("mediated_share", "necessity", "off_target", "total_effect")
-
 
 @dataclass(frozen=True)
 class RatioColumns:
@@ -26,7 +23,7 @@ class RatioColumns:
     whether it is zero makes no sense.
     """
 
-    quantity: Quantity
+    quantity: str
     numerator: FloatArray
     denominator: FloatArray
     unit: str
@@ -40,40 +37,80 @@ class RatioColumns:
         return len(self.numerator)
 
 
-def share_columns(quantity: Quantity, effects: PairEffects, sd: float | None, as_drawn: bool = False) -> RatioColumns:
-    """Columns of ``mediated_share``, ``necessity`` or ``total_effect`` for one outcome.
+@dataclass(frozen=True)
+class ClaimData:
+    """What quantities are computed from.
+
+    Parameters
+    ----------
+    outcomes : Outcomes
+    arms : MediationArms
+        Of the claimed circuit.
+    effects : PairEffects
+        On the claim's outcome.
+    sd : float or None
+        The outcome's standard deviation over the observed reconstructions; None where it has none.
+    sds, periods : mapping
+        Attribute -> standard deviation, of the attributes that vary; attribute -> period.
+    reached : frozenset of str
+        Descendants of the treatment's factor in the declared graph.
+    as_drawn : bool
+        Whether the pairs are in the order of drawing, so that a mean may cancel.
+    claimed : frozenset of str
+        The quantities that the claim bounds.
+    """
+
+    outcomes: Outcomes
+    arms: MediationArms
+    effects: PairEffects
+    sd: float | None
+    sds: Mapping[str, float]
+    periods: Mapping[str, float]
+    reached: frozenset[str]
+    as_drawn: bool
+    claimed: frozenset[str]
+
+
+def share_columns(quantity: str, effects: PairEffects, part: FloatArray, sd: float | None) -> RatioColumns:
+    """Columns of the share of the total effect that `part` of it is, such as the indirect effect.
 
     Parameters
     ----------
     quantity : str
     effects : PairEffects
+    part : float array, shape (n,)
     sd : float or None
         The outcome's standard deviation over the observed reconstructions; None for the image.
-    as_drawn : bool
-        Whether the pairs are in the order of drawing, so that a mean may cancel.
+    """
+    total = effects.total
+    undefined = None if is_moved(total**2, sd, effects.rounding) else Note("unchanged", (effects.outcome,))
+    return RatioColumns(
+        quantity, part * total, total**2, "share", (*effects.along, *dropped(effects.dropped)), undefined
+    )
+
+
+def total_effect_columns(data: ClaimData) -> RatioColumns | None:
+    """Columns of ``total_effect``; None where the outcome does not vary and no total effect is claimed.
 
     Raises
     ------
     CausalVAEError
-        CV504 where a total effect is asked for and the outcome has no standard deviation to measure it in.
+        CV504 where one is claimed of such an outcome.
     """
-    total = effects.total
-    if quantity == "total_effect":
-        if sd is None:
-            raise CausalVAEError(
-                "CV504",
-                f"{effects.outcome} does not vary over the observed samples, so it has no standard "
-                "deviation to measure a total effect in.",
-                "Choose another outcome, or more samples.",
-                f"total_effect of {effects.outcome}",
-            )
-        size = (Note("size"),) if effects.along else ()
-        notes = (*size, *effects.along, *dropped(effects.dropped), *cancelling(total, as_drawn))
-        return RatioColumns(quantity, total / sd, np.ones_like(total), "sd", notes, is_size=bool(size))
-    part = effects.indirect if quantity == "mediated_share" else effects.total_indirect
-    undefined = None if is_moved(total**2, sd, effects.rounding) else Note("unchanged", (effects.outcome,))
-    notes = (*effects.along, *dropped(effects.dropped))
-    return RatioColumns(quantity, part * total, total**2, "share", notes, undefined)
+    effects, total = data.effects, data.effects.total
+    if data.sd is None:
+        if "total_effect" not in data.claimed:
+            return None
+        raise CausalVAEError(
+            "CV504",
+            f"{effects.outcome} does not vary over the observed samples, so it has no standard "
+            "deviation to measure a total effect in.",
+            "Choose another outcome, or more samples.",
+            f"total_effect of {effects.outcome}",
+        )
+    size = (Note("size"),) if effects.along else ()
+    notes = (*size, *effects.along, *dropped(effects.dropped), *cancelling(total, data.as_drawn))
+    return RatioColumns("total_effect", total / data.sd, np.ones_like(total), "sd", notes, is_size=bool(size))
 
 
 def fit_columns(

@@ -50,12 +50,12 @@ def _rivals(draft: Draft, hypothesis: Hypothesis, owner: Owner, whole: tuple[Pat
     active = None if draft.units is None else partial(draft.units, cohort)
     fewest = fewest_random(draft.spec.hypotheses, hypothesis.alpha) if hypothesis.judges_special else 1
     kind, why_none, circuits = draw_rivals(whole, sizes, hypothesis.null, fewest, active, seed, owner)
-    if kind == "random" and hypothesis.expect.mediated_share is None:
+    if kind == "random" and hypothesis.expect.bound("mediated_share") is None:
         # Several circuits can be necessary at once: random ones decide nothing, and are too many to list.
         kind, why_none, circuits = "none", "not_asked", ()
     for index, rival in enumerate(circuits):
         _compare(draft, hypothesis, owner, "rival", rival, index)
-    alone = singles_of(whole, sizes) if hypothesis.expect.mediated_share is not None else ()
+    alone = singles_of(whole, sizes) if hypothesis.expect.bound("mediated_share") is not None else ()
     for index, single in enumerate(alone):
         draft.use(owner, "single", cohort.name, "base", (single,), pairs=hypothesis.null.pairs, index=index)
     known = draft.claims[hypothesis.name]
@@ -67,8 +67,8 @@ def _compare(
 ) -> None:
     """A circuit beside the claimed one: on the side of each share that is claimed."""
     claimed: tuple[tuple[Side, object], ...] = (
-        ("base", hypothesis.expect.mediated_share),
-        ("counterfactual", hypothesis.expect.necessity),
+        ("base", hypothesis.expect.bound("mediated_share")),
+        ("counterfactual", hypothesis.expect.bound("necessity")),
     )
     for side, bound in claimed:
         if bound is not None:

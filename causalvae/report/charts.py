@@ -10,6 +10,7 @@ from markupsafe import Markup
 from causalvae.circuits.types import ClaimTest, Rivals
 from causalvae.report.numbers import format_bound, format_interval, format_number, is_absent
 from causalvae.report.svg import drawing, element
+from causalvae.spec.quantity import QUANTITIES
 
 _BINS = 24
 
@@ -24,9 +25,10 @@ def draw_interval(test: ClaimTest, width: float = 300) -> Markup | None:
     lowest, highest = test.at_least, test.at_most
     lower = test.value if test.lower is None or math.isnan(test.lower) else test.lower
     upper = test.value if test.upper is None or math.isnan(test.upper) else test.upper
-    anchors = [number for number in (test.value, lower, upper, lowest, highest, 0.0) if number is not None]
-    if test.name in ("mediated_share", "pairwise_fit", "necessity", "off_target"):
-        anchors.append(1.0)
+    quantity = QUANTITIES.find(test.name)
+    # The fit, which no claim names, is a share.
+    limits = quantity.limits if quantity is not None else (0.0, 1.0) if test.unit == "share" else (0.0,)
+    anchors = [number for number in (test.value, lower, upper, lowest, highest, *limits) if number is not None]
     ticks, start, stop = frame(min(anchors), max(anchors))
     left, right, line = 10.0, width - 10.0, 17.0
 

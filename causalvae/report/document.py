@@ -64,6 +64,7 @@ from causalvae.report.screen_tables import compared_table, first_order_table, sc
 from causalvae.report.subspace_tables import subspace_terms
 from causalvae.report.verdict_words import reason
 from causalvae.results import Results, TraversalStrip
+from causalvae.spec.quantity import QUANTITIES
 
 _FEW_ROWS = 24
 
@@ -416,7 +417,11 @@ def _used_terms(results: Results) -> tuple[Term, ...]:
     if any(verdict.minimality is not None for verdict in results.verdicts):
         used.add("minimal")
     terms = [glossary.VERDICT, glossary.SUPPORT] if results.verdicts else []
+    quantities = [kind for name in QUANTITIES.names if name in used and (kind := QUANTITIES.find(name)) is not None]
+    # Effects before the shares that are made of them.
+    terms += [glossary.term_of(kind.kind) for kind in quantities if not kind.of_circuit]
     terms += [term for name, term in glossary.TERMS.items() if name in used]
+    terms += [glossary.term_of(kind.kind) for kind in quantities if kind.of_circuit]
     terms.append(interval_term(results.estimates))
     if any(estimate.estimator == "dowhy" for estimate in results.estimates):
         terms.append(glossary.DOWHY)

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from causalvae.spec.quantity import QUANTITIES
+
 
 @dataclass(frozen=True)
 class Term:
@@ -28,12 +30,6 @@ class Term:
 
 
 TERMS: dict[str, Term] = {
-    "total_effect": Term(
-        "Total effect (TE)",
-        "total effect",
-        "TE = mean of Y(x′) − Y(x); as an expectation of a hypothesis, divided by sd(Y)",
-        "What changing the factor in the input does to the attribute of the decoded output, by every route.",
-    ),
     "natural_direct_effect": Term(
         "Natural direct effect (NDE)",
         "direct effect",
@@ -66,18 +62,6 @@ TERMS: dict[str, Term] = {
         "interaction = TE − NDE − NIE = TIE − NIE",
         "The part that neither route carries alone. Zero where the two routes simply add.",
     ),
-    "mediated_share": Term(
-        "Mediated share (sufficiency)",
-        "mediated share",
-        "Σᵢ NIEᵢ·TEᵢ / Σᵢ TEᵢ², over pairs i",
-        "The share of the total effect that the components reproduce alone. 1 means all of it; it can leave [0, 1].",
-    ),
-    "necessity": Term(
-        "Necessity",
-        "necessity",
-        "Σᵢ TIEᵢ·TEᵢ / Σᵢ TEᵢ², over pairs i",
-        "The share of the total effect that is lost when only these components are held. 1 means all of it.",
-    ),
     "path_specific_effect": Term(
         "Path-specific effect",
         "path-specific effect",
@@ -108,13 +92,6 @@ TERMS: dict[str, Term] = {
         "necessity of the path",
         "Σᵢ TPSEᵢ·TEᵢ / Σᵢ TEᵢ², over pairs i, TPSE the total path-specific effect",
         "The share of the total effect that is lost when the path alone is cut. 1 means all of it.",
-    ),
-    "off_target": Term(
-        "Off-target effect",
-        "off-target effect",
-        "Σ over B outside reach of Σᵢ(NIE_B,i / sd(B))², divided by the same sum over all attributes B",
-        "The share of what the components move that falls on attributes which the factor should not reach by the "
-        "declared graph. 0 means a clean circuit; in [0, 1].",
     ),
     "effect_size": Term(
         "Effect size",
@@ -389,10 +366,13 @@ SCREEN_RECALL = Term(
 
 
 def term_of(estimand: str) -> Term:
-    """The term of an estimand; one that is not known here is called by its own name."""
+    """The term of an estimand or a quantity; one that is not known here is called by its own name."""
     known = TERMS.get(estimand)
     if known is not None:
         return known
+    quantity = QUANTITIES.find(estimand)
+    if quantity is not None:
+        return Term(quantity.title, quantity.short, quantity.formula, quantity.meaning)
     words = estimand.replace("_", " ")
     return Term(words.capitalize(), words, "", "")
 

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 
 from causalvae.circuits.types import Circuit, CircuitScore, ClaimTest, Minimality, Rivals, UnitShare, Verdict
 from causalvae.models.components import ComponentRef
+from causalvae.report.glossary import term_of
 from causalvae.report.notes import note_words
+from causalvae.spec.quantity import QUANTITIES
 
 _MOST_NAMED = 8
 
@@ -158,13 +160,11 @@ def _tell_bound(test: ClaimTest, outcome: str) -> str:
             f"at least {_number(test.at_least or 0.0, test.unit)}"
         )
     asked = _asked(test)
-    if test.name == "mediated_share":
-        return f"the circuit carries {value} of the effect{between}, {asked}"
-    if test.name == "necessity":
-        return f"holding the circuit still removes {value} of the effect{between}, {asked}"
-    if test.name == "off_target":
-        return f"{value} of its effect falls off target{between}, {asked}"
-    return f"the treatment moves {outcome} by {value} on average{between}, {asked}"
+    quantity = QUANTITIES.find(test.name)
+    if quantity is None:
+        # Of a distribution that is not installed here.
+        return f"{term_of(test.name).short} is {value}{between}, {asked}"
+    return quantity.sentence(value, between, asked, outcome)
 
 
 def _asked(test: ClaimTest) -> str:

@@ -16,7 +16,8 @@ from causalvae.spec.hypothesis_section import (
     fewest_random,
     most_resamples,
 )
-from causalvae.spec.schema import Bound, Hypothesis
+from causalvae.spec.quantity import QUANTITIES
+from causalvae.spec.schema import Hypothesis
 
 _SEVERAL = 2
 _LATENT_SITES = ("latent", *(f"latent.{part}" for part in LATENT_PARTS))
@@ -29,8 +30,8 @@ def check_claims(draft: Draft) -> list[Finding]:
     for named in claims:
         section, path = named.section, ("hypotheses", named.index)
         if isinstance(section, Hypothesis):
-            findings += _check_share(section.expect.mediated_share, (*path, "expect", "mediated_share"))
-            findings += _check_share(section.expect.necessity, (*path, "expect", "necessity"))
+            for name, bound in section.expect.bounds.items():
+                findings += QUANTITIES.get(name).findings(draft, section, bound, (*path, "expect", name))
             findings += _check_size(draft, section, path)
     if claims and draft.data is not None and draft.data.samples < FEWEST_PAIRS:
         findings.append(
@@ -43,21 +44,6 @@ def check_claims(draft: Draft) -> list[Finding]:
             )
         )
     return findings
-
-
-def _check_share(bound: Bound | None, path: Path) -> list[Finding]:
-    """A share of at least t means something for t in (0, 1); beyond, only where at_most says how much is too much."""
-    if bound is None or bound.at_least is None or bound.at_most is not None or 0 < bound.at_least < 1:
-        return []
-    what = "nothing" if bound.at_least <= 0 else "more than the effect, which others cancel"
-    return [
-        Finding(
-            "CV072" if bound.at_least <= 0 else "CV075",
-            (*path, "at_least"),
-            f"without an at_most, 'at_least: {bound.at_least:.6g}' is met by circuits that carry {what}",
-            "Write a number between 0 and 1, such as 0.7, or add `at_most`.",
-        )
-    ]
 
 
 def _check_size(draft: Draft, section: Hypothesis, path: Path) -> list[Finding]:
@@ -107,7 +93,7 @@ def _check_resamples(draft: Draft, section: Hypothesis, path: Path) -> list[Find
         return []
     pairs = section.null.pairs if draft.data is None else min(section.null.pairs, draft.data.samples)
     # Where two shares are claimed, the smaller of two p-values counts twice.
-    shares = sum(bound is not None for bound in (section.expect.mediated_share, section.expect.necessity))
+    shares = len(section.expect.bounds.keys() & {"mediated_share", "necessity"})
     drawn = most_resamples(pairs)
     if shares * fewest_random(draft.hypotheses or (), section.alpha) <= drawn:
         return []

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, create_model, model_serializer, model_validator
 from pydantic_core import PydanticCustomError
 
+from causalvae.spec.quantity import QUANTITIES
 from causalvae.spec.section import ComponentRef, Flag, Level, Name, NullPairCount, Number, RandomCount, Section
 
 # A claim needs this many pairs: fewer leave a test of a share neither its level nor its power.
@@ -43,34 +44,59 @@ class Bound(Section):
         return self
 
 
-class Expectations(Section):
-    """What a hypothesis predicts.
+class _Expectations(Section):
+    """What a hypothesis predicts: bounds on quantities, and properties of the circuit.
 
-    mediated_share: <NIE, TE> / <TE, TE> over pairs; what the circuit alone carries (sufficiency).
-    necessity: <TIE, TE> / <TE, TE> over pairs; what is lost when the circuit alone is held.
-    off_target: share of the circuit's squared standardised effect that falls on attributes that the treatment's factor
-    does not reach in the declared graph; in [0, 1].
-    total_effect: mean total effect in standard deviations of the outcome.
     special: no other circuit of the same size does as well. True by default where mediated_share has an at_least of 0.5
     or more and no at_most below 1.
     minimal: every member of the circuit is needed. Reported in any case; part of the claim only where it is true.
     """
 
-    mediated_share: Bound | None = None
-    necessity: Bound | None = None
-    off_target: Bound | None = None
-    total_effect: Bound | None = None
     special: Flag | None = None
     minimal: Flag | None = None
 
+    @property
+    def bounds(self) -> dict[str, Bound]:
+        """The bounds that are given, by quantity."""
+        found = {name: getattr(self, name) for name in QUANTITIES.names}
+        return {name: bound for name, bound in found.items() if bound is not None}
+
+    def bound(self, quantity: str) -> Bound | None:
+        """The bound on a quantity; None where none is given."""
+        return self.bounds.get(quantity)
+
     @model_validator(mode="after")
-    def _some(self) -> Expectations:
-        for key, needed in (("special", (self.mediated_share,)), ("minimal", (self.mediated_share, self.necessity))):
-            if getattr(self, key) and all(value is None for value in needed):
+    def _some(self) -> _Expectations:
+        bounds = self.bounds
+        for key, needed in (("special", _SHARES[:1]), ("minimal", _SHARES)):
+            if getattr(self, key) and bounds.keys().isdisjoint(needed):
                 raise PydanticCustomError("unsupported_property", "{key} needs a share", {"key": key})
-        if all(value is None for value in (self.mediated_share, self.necessity, self.off_target, self.total_effect)):
+        if not bounds:
             raise PydanticCustomError("no_expectation", "give at least one expectation")
         return self
+
+    @model_serializer(mode="wrap")
+    def _without_foreign(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # What is installed must not change a spec's digest.
+        given: dict[str, Any] = dump(self)
+        return {key: value for key, value in given.items() if value is not None or key not in _LATER}
+
+
+_SHARES: Final = ("mediated_share", "necessity")
+# Quantities that specs were stored without.
+_LATER: Final = frozenset(QUANTITIES.names) - {"mediated_share", "necessity", "off_target", "total_effect"}
+
+if TYPE_CHECKING:
+    Expectations = _Expectations
+else:
+    # A field for each quantity, by name alone: a kind is imported where a spec names it.
+    Expectations = create_model(
+        "Expectations",
+        __base__=_Expectations,
+        __module__=__name__,
+        __doc__=_Expectations.__doc__,
+        **dict.fromkeys(QUANTITIES.names, (Bound | None, None)),
+    )
 
 
 class NullSection(Section):
@@ -109,12 +135,12 @@ class Hypothesis(Section):
     @property
     def claims_a_share(self) -> bool:
         """Whether it bounds what the circuit carries, by one of its two measures."""
-        return self.expect.mediated_share is not None or self.expect.necessity is not None
+        return self.expect.bound("mediated_share") is not None or self.expect.bound("necessity") is not None
 
     @property
     def claims_to_carry(self) -> bool:
         """Whether it claims that the circuit carries at least some share, by one of its two measures."""
-        bounds = (self.expect.mediated_share, self.expect.necessity)
+        bounds = (self.expect.bound("mediated_share"), self.expect.bound("necessity"))
         return any(bound is not None and bound.at_least is not None for bound in bounds)
 
     @property
@@ -125,7 +151,7 @@ class Hypothesis(Section):
     @property
     def judges_special(self) -> bool:
         """Whether the verdict asks that no other circuit of the same size does as well."""
-        share = self.expect.mediated_share
+        share = self.expect.bound("mediated_share")
         if not self.compares or share is None:
             return False
         if self.expect.special is not None:
@@ -145,7 +171,7 @@ class Hypothesis(Section):
         With t = at_least in (0, 1) the upper end is 1 + min(1 - t, 0.3): a circuit that carries more than the whole
         effect, which others cancel, does not carry the effect.
         """
-        share = self.expect.mediated_share
+        share = self.expect.bound("mediated_share")
         if share is None or share.at_most is not None or share.at_least is None:
             return share
         return Bound(

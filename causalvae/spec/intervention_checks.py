@@ -9,7 +9,7 @@ from causalvae.spec.diagnostics import Finding, Path, list_choices, nearest, sho
 from causalvae.spec.draft import Draft, Named
 from causalvae.spec.entries import FactorEntry
 from causalvae.spec.intervention_section import ReleaseSection
-from causalvae.spec.outcome_checks import check_outcome, check_size, is_known, is_reached
+from causalvae.spec.outcome_checks import check_outcome, is_known, is_reached
 from causalvae.spec.route_checks import check_route
 from causalvae.spec.schema import Bound, Hypothesis, InputIntervention, Intervention, MediationIntervention, SetTo
 from causalvae.spec.screen_checks import check_screen
@@ -71,8 +71,6 @@ def check_hypotheses(draft: Draft) -> list[Finding]:
             continue
         findings += _check_treatment(draft, section.treatment, (*path, "treatment"))
         findings += check_outcome(draft, section.outcome, (*path, "outcome"))
-        findings += _check_expectations(draft, section, path)
-        findings += check_size(draft, section, path)
         factor = _treated_factor(draft, section.treatment)
         if (
             draft.edges_sound
@@ -421,12 +419,10 @@ def _reached(draft: Draft, factor: str) -> str:
     return list_choices(found, "and") if found else "no attribute"
 
 
-def _check_expectations(draft: Draft, section: Hypothesis, path: Path) -> list[Finding]:
-    bound = section.expect.off_target
-    if bound is None:
-        return []
-    where: Path = (*path, "expect", "off_target")
-    findings = []
+def check_off_target(draft: Draft, section: Hypothesis, bound: Bound, where: Path) -> list[Finding]:
+    """Findings on a bound of the off-target effect: one that cannot be met or be false, or that bounds nothing."""
+    findings: list[Finding] = []
+    path = where[:-2]
     if (bound.at_least is not None and bound.at_least > 1) or (bound.at_most is not None and bound.at_most < 0):
         key = "at_least" if bound.at_least is not None and bound.at_least > 1 else "at_most"
         findings.append(

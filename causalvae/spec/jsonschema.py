@@ -11,12 +11,12 @@ import sys
 from contextlib import nullcontext
 from typing import Any, Final
 
+from causalvae.spec.quantity import QUANTITIES
 from causalvae.spec.registry import only_own_kinds
 from causalvae.spec.schema import NAME_PATTERN, Spec
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 _LEVELS: Final = ("input", "latent", "activation", "mediation")
-_QUANTITIES: Final = ("mediated_share", "necessity", "off_target", "total_effect")
 
 
 def json_schema(extensions: bool = True) -> dict[str, Any]:
@@ -29,6 +29,7 @@ def json_schema(extensions: bool = True) -> dict[str, Any]:
     """
     with nullcontext() if extensions else only_own_kinds():
         schema = Spec.model_json_schema(by_alias=True, mode="validation")
+        quantities = QUANTITIES.usable()
     parts = schema["$defs"]
     _close(schema)
 
@@ -64,7 +65,11 @@ def json_schema(extensions: bool = True) -> dict[str, Any]:
     mediation |= _exactly_one(("mediators", "path", "edges"))
     mediation["dependentSchemas"] = {key: _if_given(key, "mediators") for key in ("control", "subspace")}
     parts["Bound"]["anyOf"] = [_given(key) for key in ("at_least", "at_most")]
-    parts["Expectations"]["anyOf"] = [_given(key) for key in _QUANTITIES]
+    expected = parts["Expectations"]
+    bounds = {kind.kind: expected["properties"][kind.kind] | {"description": kind.summary()} for kind in quantities}
+    properties = {key: expected["properties"][key] for key in ("special", "minimal")}
+    expected["properties"] = bounds | properties
+    expected["anyOf"] = [_given(key) for key in bounds]
     parts["Expectations"]["allOf"] = [
         _if_claimed("special", ("mediated_share",)),
         _if_claimed("minimal", ("mediated_share", "necessity")),

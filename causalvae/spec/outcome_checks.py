@@ -140,13 +140,12 @@ def is_reached(draft: Draft, factor: str, outcome: str) -> bool:
     return not draft.reach(factor).isdisjoint(names)
 
 
-def check_size(draft: Draft, section: Hypothesis, path: Path) -> list[Finding]:
+def check_size(draft: Draft, section: Hypothesis, bound: Bound, where: Path) -> list[Finding]:
     """Findings on a bound of the total effect on an outcome of several numbers, which is the size of a change."""
-    bound, outcome = section.expect.total_effect, section.outcome
+    outcome, said = section.outcome, (*where[:-2], "outcome")
     vector = (draft.vectors or {}).get(outcome)
-    if bound is None or (outcome != IMAGE and vector is None):
+    if outcome != IMAGE and vector is None:
         return []
-    where: Path = (*path, "expect", "total_effect")
     if outcome == IMAGE:
         return [
             Finding(
@@ -154,10 +153,10 @@ def check_size(draft: Draft, section: Hypothesis, path: Path) -> list[Finding]:
                 where,
                 "a total effect is bounded in standard deviations of the outcome, and an image has none",
                 "Delete this expectation, or name an attribute or a vector as the outcome.",
-                related=((*path, "outcome"),),
+                related=(said,),
             )
         ]
-    return _check_sign(outcome, bound, where, (*path, "outcome"))
+    return _check_sign(outcome, bound, where, said)
 
 
 def _check_sign(outcome: str, bound: Bound, where: Path, said: Path) -> list[Finding]:

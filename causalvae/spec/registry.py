@@ -125,6 +125,11 @@ class Registry(Generic[K]):
         """All names. Imports no kind."""
         return tuple(self.entries)
 
+    @property
+    def own(self) -> tuple[str, ...]:
+        """The names of this package's kinds. Imports no kind."""
+        return tuple(name for name, entries in self.entries.items() if entries[0].origin == OWN)
+
     def get(self, name: str) -> type[K]:
         """The class of a kind, imported on first use.
 

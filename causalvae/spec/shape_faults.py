@@ -12,6 +12,7 @@ from pydantic_core import ErrorDetails
 from causalvae.spec.diagnostics import Finding, Path, field_of, list_choices, nearest, show_text
 from causalvae.spec.model_walk import fitting_tags, keys_at, models_at, tags_at
 from causalvae.spec.places import BUILTIN, builtin_names
+from causalvae.spec.quantity import QUANTITIES
 from causalvae.spec.readout_checks import foreign_key, lacking_key
 from causalvae.spec.readout_section import ReadoutSection
 
@@ -342,8 +343,7 @@ def _empty_expectation(item: _Located, field: str) -> Finding:
         "CV029",
         item.path,
         f"'{field}' expects nothing",
-        "Give one or more of mediated_share, necessity, off_target and total_effect, such as "
-        "`mediated_share: {at_least: 0.7}`.",
+        f"Give one or more of {list_choices(QUANTITIES.names, 'and')}, such as `mediated_share: {{at_least: 0.7}}`.",
     )
 
 

@@ -155,9 +155,9 @@ def judge_case(case: Case, n: int, seed: int, name: str = "claim") -> Evidence:
     effects = np.stack([patched(units, z, z_cf) for units in rows])
     remaining = np.stack([patched(units, z_cf, z) for units in rows])
     measures: dict[Measure, MeasuredCircuits] = {}
-    if claim.expect.mediated_share is not None:
+    if claim.expect.bound("mediated_share") is not None:
         measures["sufficiency"] = MeasuredCircuits((total - effects) ** 2, effects * total)
-    if claim.expect.necessity is not None:
+    if claim.expect.bound("necessity") is not None:
         measures["necessity"] = MeasuredCircuits(remaining**2, (total - remaining) * total)
     parts = tuple(k for k, units in enumerate(rows) if k and set(units) < set(own))
     table = CircuitTable(

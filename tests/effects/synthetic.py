@@ -201,7 +201,10 @@ class Network:
         self.mediation(owner, units)
         sides = [
             side
-            for side, bound in (("base", claim.expect.mediated_share), ("counterfactual", claim.expect.necessity))
+            for side, bound in (
+                ("base", claim.expect.bound("mediated_share")),
+                ("counterfactual", claim.expect.bound("necessity")),
+            )
             if bound is not None
         ]
         whole = (Patch("latent", tuple(sorted(units)), Source("interchange")),)

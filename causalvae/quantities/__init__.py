@@ -1,0 +1,1 @@
+"""The quantities that a hypothesis may bound, one file each; see `causalvae.spec.quantity`."""

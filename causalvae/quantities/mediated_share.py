@@ -1,0 +1,45 @@
+"""What a circuit alone carries of the effect."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from causalvae.quantities._shares import check_share
+from causalvae.spec.diagnostics import Finding, Path
+from causalvae.spec.quantity import Quantity
+
+if TYPE_CHECKING:
+    from causalvae.effects.claims import ClaimData, RatioColumns
+    from causalvae.spec.draft import Draft
+    from causalvae.spec.hypothesis_section import Bound, Hypothesis
+
+
+class MediatedShare(Quantity):
+    """<NIE, TE> / <TE, TE> over pairs: what the circuit alone carries (sufficiency)."""
+
+    kind: ClassVar[str] = "mediated_share"
+    title: ClassVar[str] = "Mediated share (sufficiency)"
+    short: ClassVar[str] = "mediated share"
+    formula: ClassVar[str] = "Σᵢ NIEᵢ·TEᵢ / Σᵢ TEᵢ², over pairs i"
+    meaning: ClassVar[str] = (
+        "The share of the total effect that the components reproduce alone. 1 means all of it; it can leave [0, 1]."
+    )
+    direction: ClassVar[str] = "denoising"
+    limits: ClassVar[tuple[float, ...]] = (0.0, 1.0)
+
+    @classmethod
+    def findings(cls, draft: Draft, hypothesis: Hypothesis, bound: Bound, path: Path) -> list[Finding]:
+        """What is wrong with a bound on it."""
+        return check_share(bound, path)
+
+    @staticmethod
+    def columns(data: ClaimData) -> RatioColumns:
+        """NIE TE and TE² of every pair."""
+        from causalvae.effects.claims import share_columns
+
+        return share_columns("mediated_share", data.effects, data.effects.indirect, data.sd)
+
+    @staticmethod
+    def sentence(value: str, interval: str, asked: str, outcome: str) -> str:
+        """What a verdict says."""
+        return f"the circuit carries {value} of the effect{interval}, {asked}"

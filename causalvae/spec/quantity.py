@@ -1,0 +1,92 @@
+"""What a hypothesis may bound. Each kind is a file of `causalvae.quantities`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Final
+
+from causalvae.spec.diagnostics import Finding, Path
+from causalvae.spec.registry import Kind, Registry
+
+if TYPE_CHECKING:
+    from causalvae.effects.claims import ClaimData, RatioColumns
+    from causalvae.spec.draft import Draft
+    from causalvae.spec.hypothesis_section import Bound, Hypothesis
+
+
+class Quantity(Kind):
+    """A ratio of sums over pairs: what it is called, how it is computed, and how a verdict says it.
+
+    Attributes
+    ----------
+    title, short : str
+        Its name in full, and in a table.
+    symbol : str
+        As formulas write it.
+    formula : str
+        How it is computed; x is the base input, x' the counterfactual one, c the patched components, Y the outcome.
+    meaning : str
+        What it says, in words.
+    unit : str
+        ``share``, ``sd`` (standard deviations of the outcome), or another.
+    direction : {"", "denoising", "noising"}
+        Of the patch that it is measured with.
+    limits : tuple of float
+        Values that a drawing of it always shows.
+    of_circuit : bool
+        Whether it is of the patched circuit; else of the treatment alone.
+    """
+
+    must_define: ClassVar[tuple[str, ...]] = ("title", "short", "formula", "meaning", "columns", "sentence")
+
+    title: ClassVar[str] = ""
+    short: ClassVar[str] = ""
+    symbol: ClassVar[str] = ""
+    formula: ClassVar[str] = ""
+    meaning: ClassVar[str] = ""
+    unit: ClassVar[str] = "share"
+    direction: ClassVar[str] = ""
+    limits: ClassVar[tuple[float, ...]] = (0.0,)
+    of_circuit: ClassVar[bool] = True
+
+    @classmethod
+    def findings(cls, draft: Draft, hypothesis: Hypothesis, bound: Bound, path: Path) -> list[Finding]:
+        """What is wrong with a bound on it.
+
+        Parameters
+        ----------
+        draft : Draft
+        hypothesis : Hypothesis
+        bound : Bound
+        path : tuple
+            Of the bound in the spec.
+        """
+        return []
+
+    # Static methods, as a kind's own must be: `must_define` compares what the base class and the kind define.
+    @staticmethod
+    def columns(data: ClaimData) -> RatioColumns | None:
+        """The numerator and denominator of every pair; None where the quantity is not defined and not claimed.
+
+        Raises
+        ------
+        CausalVAEError
+            Where it is claimed and not defined.
+        """
+        raise NotImplementedError
+
+    @staticmethod
+    def sentence(value: str, interval: str, asked: str, outcome: str) -> str:
+        """What a verdict says, without a full stop.
+
+        Parameters
+        ----------
+        value, interval : str
+            The estimate; its interval in brackets, after a space, or empty.
+        asked : str
+            What the claim asked for.
+        outcome : str
+        """
+        raise NotImplementedError
+
+
+QUANTITIES: Final = Registry(Quantity, "causalvae.quantities", "causalvae.quantities", "quantity")
