@@ -437,16 +437,7 @@ def train_network(
 ) -> TrainOutcome:
     """Train as a spec says, as `train`; relative paths of its data start at `base`."""
     folder, base = Path(folder), Path(base)
-    if spec.model.architecture == "grace":
-        from causalvae.neighbours.grace.training import train_grace
-
-        result = train_grace(spec, folder, on_progress)
-    elif spec.model.architecture == "encoder_free":
-        from causalvae.neighbours.half_avae.training import train_half
-
-        result = train_half(spec, folder, on_progress)
-    else:
-        result = _train(spec, folder, on_progress, base=base)
+    result = (spec.objective.trainer() or _train)(spec, folder, on_progress, base=base)
     weights = _write_weights(result, folder, spec.name)
     return TrainOutcome(result.reconstruction, result.kl, result.carries, result.seconds, weights)
 

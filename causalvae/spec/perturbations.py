@@ -1,44 +1,14 @@
-"""Simulated perturbation screens: the data section, and the objective that learns from their cells."""
+"""What the data and the objective of simulated perturbation screens share."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field
-
-from causalvae.spec.section import Section
 
 # What programmes are taken to range over: they have a standard deviation of about 1, guides shift them by about 2.
 PROGRAMME_RANGE = (-6.0, 6.0)
 
 Small = Annotated[int, Field(strict=True, ge=1, le=50)]
 Several = Annotated[int, Field(strict=True, ge=0, le=200)]
-Cells = Annotated[int, Field(strict=True, ge=50, le=1_000_000)]
-Weight = Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)]
 Positive = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]
-
-
-class CausalDiscrepancyObjective(Section):
-    """Zhang et al. 2023: an ELBO on control cells + alpha MMD of perturbed cells + sparsity of the causal layer.
-
-    The network's control cells, moved by a learned soft intervention, are held against the cells of each guide.
-    """
-
-    name: Literal["causal_discrepancy"]
-    alpha: Weight = Field(default=2000.0, description="Weight of the maximum mean discrepancy.")
-    beta: Weight = Field(default=1.0, description="Weight of the KL.")
-    sparsity: Weight = Field(default=0.1, description="Weight of the sum of the causal layer's absolute weights.")
-    warm_up: Annotated[float, Field(strict=True, ge=0, le=1)] = Field(
-        default=0.3, description="Share of the steps over which beta and sparsity rise from 0."
-    )
-    temperature: Positive = Field(
-        default=8.0, description="Of the softmax that chooses each guide's target, at the end; it begins at 1."
-    )
-    targets: Literal["reach", "random"] = Field(
-        default="reach",
-        description="Where the targets start: guides grouped by the genes that they move and ordered by how many these "
-        "are, or anywhere.",
-    )
-    control_cells: Cells = Field(default=4000, description="Control cells of the screen.")
-    guide_cells: Cells = Field(default=500, description="Cells of each guide.")
-    guides_at_once: Small = Field(default=6, description="Guides of each step.")

@@ -36,3 +36,9 @@ class Section(BaseModel):
 
     # Building every section's validator on its own would double the time that importing the language takes.
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, defer_build=True)
+
+
+class StrictSection(BaseModel):
+    """A part of a training spec: as in the specs of analyses the text "512" is no number, and numbers are finite."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True, strict=True, allow_inf_nan=False)

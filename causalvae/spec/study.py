@@ -9,8 +9,9 @@ from pydantic import Field
 from causalvae.spec.data_section import AnyData
 from causalvae.spec.disentanglement_section import DisentanglementSection
 from causalvae.spec.measures import MeasureName
+from causalvae.spec.objective_section import AnyObjective
 from causalvae.spec.section import Count, Flag, Name, Number, Section
-from causalvae.spec.training import Objective, Optimiser, TrainModel, TrainSpec
+from causalvae.spec.training import Optimiser, TrainModel, TrainSpec
 
 SeedList = Annotated[
     tuple[Annotated[int, Field(strict=True, ge=0, lt=2**31)], ...], Field(min_length=1, max_length=100)
@@ -21,7 +22,7 @@ class StudyModel(Section):
     """One kind of network of the grid."""
 
     description: str = ""
-    objective: Objective
+    objective: AnyObjective
     model: TrainModel | None = Field(default=None, description="The network; that of the data where left out.")
     steps: Count | None = Field(default=None, description="Training steps; the study's where left out.")
     apart: Flag = Field(

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from causalvae.models.vae import VAE
-from causalvae.training.objectives import gaussian_kl, reconstruction_nll
+from causalvae.training.losses import gaussian_kl, reconstruction_nll
 
 _ROWS = 256
 

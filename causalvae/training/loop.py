@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -78,6 +78,21 @@ class TrainResult:
     carries: tuple[Carries, ...]
     seconds: float
     metadata: dict[str, str]
+
+
+class Trainer(Protocol):
+    """Trains as `train` does."""
+
+    def __call__(
+        self,
+        spec: TrainSpec,
+        folder: Path,
+        on_progress: Callable[[TrainProgress], None] = ...,
+        stop_after: int | None = None,
+        base: Path = ...,
+    ) -> TrainResult:
+        """The trained network."""
+        ...
 
 
 def train(

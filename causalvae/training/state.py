@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 
 from causalvae.models.vae import VAE, Posterior
-from causalvae.spec.training import FactorObjective, TrainSpec
+from causalvae.spec.objective_section import PenaltySection
+from causalvae.spec.training import TrainSpec
 from causalvae.training.discriminator import Discriminator, discriminator_loss, permute_dimensions
-from causalvae.training.objectives import Terms, learn_codebook, objective_terms, reconstruction_nll
+from causalvae.training.losses import Given, Terms, objective_terms, reconstruction_nll
 from causalvae.training.supervision import label_nll, tie
 
 # Adam moves a parameter by about its learning rate a step, and log sigma has further to go than a weight: from 0 to
@@ -42,10 +43,13 @@ class TrainState:
         self.optimiser = torch.optim.Adam(_parameter_groups(vae), lr=spec.optimiser.lr, fused=True)
         self._discriminator: Discriminator | None = None
         self._its_optimiser: torch.optim.Optimizer | None = None
-        objective = spec.objective
-        if isinstance(objective, FactorObjective):
-            self._discriminator = Discriminator(vae.latent_dim, objective.width, objective.layers).to(self._device)
-            self._its_optimiser = torch.optim.Adam(self._discriminator.parameters(), lr=objective.lr, betas=(0.5, 0.9))
+        if not isinstance(spec.objective, PenaltySection):
+            raise TypeError("the objective has a trainer of its own")
+        self._objective = spec.objective
+        beside = self._objective.discriminator(vae.latent_dim)
+        if beside is not None:
+            self._discriminator = beside[0].to(self._device)
+            self._its_optimiser = torch.optim.Adam(self._discriminator.parameters(), lr=beside[1], betas=(0.5, 0.9))
 
     def step(self, x: Tensor, step: int, lr: float, labels: Tensor | None = None) -> dict[str, float]:
         """Take one step on a batch; its noise is a function of (seed, step) alone.
@@ -81,11 +85,11 @@ class TrainState:
         prior = torch.randn(z.shape, generator=source).to(self._device)
         latent = self.vae.pass_on(z)
         reconstruction = reconstruction_nll(self.vae, self.vae.decode_raw(latent, x), x)
-        objective = self._spec.objective
-        terms = objective_terms(objective, reconstruction, posterior, z, step, self._dataset_size, prior, latent=latent)
+        given = Given(posterior, z, step, self._dataset_size, prior, latent=latent)
+        terms = objective_terms(self._objective, reconstruction, given)
         self._supervise(terms, z, labels)
         self._descend(terms["loss"])
-        return terms | learn_codebook(self.vae, objective, z, source)
+        return terms | self._objective.after_step(self.vae, z, source)
 
     def _take_with_discriminator(
         self, discriminator: Discriminator, x: Tensor, step: int, source: torch.Generator, labels: Tensor | None
@@ -94,13 +98,9 @@ class TrainState:
         posterior = self.vae.encode(x[:half])
         z = _sample(posterior, source)
         terms = objective_terms(
-            self._spec.objective,
+            self._objective,
             reconstruction_nll(self.vae, self.vae.decode_raw(self.vae.pass_on(z), x[:half]), x[:half]),
-            posterior,
-            z,
-            step,
-            self._dataset_size,
-            joint_logits=discriminator(z),
+            Given(posterior, z, step, self._dataset_size, joint_logits=discriminator(z)),
         )
         self._supervise(terms, z, None if labels is None else labels[:half])
         with torch.no_grad():

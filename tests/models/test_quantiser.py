@@ -8,8 +8,8 @@ from torch import Tensor
 
 from causalvae.models.vae import Posterior
 from causalvae.models.variants.quantiser import Quantiser
-from causalvae.spec.training import QuantisedObjective
-from causalvae.training.objectives import commitment, objective_terms
+from causalvae.training.losses import Given, commitment, objective_terms
+from causalvae.training.objectives.vq_vae import QuantisedObjective
 
 
 def two_codes() -> Quantiser:
@@ -98,7 +98,7 @@ def test_the_loss_is_the_reconstruction_and_the_commitment() -> None:
     assert float(commitment(z, quantised).detach()) == pytest.approx(1.125)
     objective = QuantisedObjective(name="vq_vae", commitment=0.5)
     point = Posterior(z, torch.full_like(z, -torch.inf), is_point=True)
-    terms = objective_terms(objective, torch.tensor(3.0), point, z, 0, 10, latent=quantised)
+    terms = objective_terms(objective, torch.tensor(3.0), Given(point, z, 0, 10, latent=quantised))
     assert terms.keys() == {"reconstruction", "commitment", "loss"}, "a point has no KL"
     assert float(terms["loss"].detach()) == pytest.approx(3.0 + 0.5 * 1.125)
     terms["loss"].backward()

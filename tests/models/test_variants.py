@@ -24,7 +24,7 @@ from causalvae.models.vae import VAE
 from causalvae.models.variants.conditional import Condition
 from causalvae.models.variants.quantiser import Quantiser
 from causalvae.plan.types import Arm, Patch, Source
-from causalvae.training.objectives import gaussian_kl, reconstruction_nll
+from causalvae.training.losses import gaussian_kl, reconstruction_nll
 
 ROWS = 17
 CASES: dict[str, Callable[[], VAE]] = {

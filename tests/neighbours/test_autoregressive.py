@@ -14,7 +14,7 @@ from causalvae.models.vae import Posterior
 from causalvae.models.variants.autoregressive import autoregressive
 from causalvae.spec.training import TrainSpec
 from causalvae.training.loop import train
-from causalvae.training.objectives import objective_terms, total_correlation
+from causalvae.training.losses import Given, objective_terms, total_correlation
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ def test_the_parts_of_the_kl_have_their_weights(vae):
     z = posterior.sample(torch.randn(16, 2))
     reconstruction = torch.tensor(3.0)
     information, correlation, dimension_wise = total_correlation(posterior, z, 1000)
-    terms = objective_terms(spec_of().objective, reconstruction, posterior, z, 0, 1000)
+    terms = objective_terms(spec_of().objective, reconstruction, Given(posterior, z, 0, 1000))
     expected = 3.0 + 0.3 * information + 2.0 * correlation + 0.6 * dimension_wise
     assert terms["loss"].item() == pytest.approx(expected.item(), rel=1e-6)
 

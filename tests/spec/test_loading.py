@@ -23,7 +23,7 @@ from causalvae.spec import (
 )
 from causalvae.spec.data_section import DATA_TAG
 from causalvae.spec.entries import FactorEntry
-from causalvae.spec.training import BetaTCObjective
+from causalvae.training.objectives.beta_tcvae import BetaTCObjective
 from tests.spec.faults import GOOD
 
 DSPRITES = DATA_TAG.read({"source": "dsprites"}).facts()

@@ -14,15 +14,17 @@ import pytest
 from causalvae.spec import Spec, parse_spec, registry
 from causalvae.spec.data_section import DATA
 from causalvae.spec.jsonschema import json_schema, json_schema_text
+from causalvae.spec.objective_section import OBJECTIVES
 from causalvae.spec.readout_section import READOUTS
 from causalvae.spec.registry import OWN, BrokenKind, Registry
 from tests.spec.faults import AREA, GOOD
 
 ROOT = Path(__file__).parents[2]
-FAMILIES = {READOUTS: "readout", DATA: "source"}
+FAMILIES = {READOUTS: "readout", DATA: "source", OBJECTIVES: "name"}
 KIND = """
 from typing import ClassVar, Literal
 from pydantic import Field
+from causalvae.spec.objective_section import OBJECTIVES
 from causalvae.spec.readout_section import ReadoutSection
 
 class Darkness(ReadoutSection):

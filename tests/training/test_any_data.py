@@ -26,7 +26,7 @@ from causalvae.training.device import choose_device
 from causalvae.training.evaluation import evaluate
 from causalvae.training.log import read_log
 from causalvae.training.loop import TrainResult, train
-from causalvae.training.objectives import gaussian_nll, reconstruction_nll
+from causalvae.training.losses import gaussian_nll, reconstruction_nll
 from tests.training.worlds import TABLE, table_spec
 
 HEAD = "spec: causalvae/train-v1\nname: t\nobjective: {name: vae}\nsteps: 10\n"

@@ -9,17 +9,15 @@ import torch
 from torch import Tensor
 
 from causalvae.models.vae import Posterior
-from causalvae.spec.training import (
-    AnnealedCapacityObjective,
-    AnnealedTCObjective,
-    BetaObjective,
-    BetaTCObjective,
-    Objective,
-    StandardObjective,
-)
-from causalvae.training.objectives import bernoulli_nll, gaussian_kl, objective_terms, ramp, total_correlation
+from causalvae.spec.objective_section import PenaltySection
+from causalvae.training.losses import Given, bernoulli_nll, gaussian_kl, objective_terms, ramp, total_correlation
+from causalvae.training.objectives.annealed_capacity import AnnealedCapacityObjective
+from causalvae.training.objectives.annealed_tcvae import AnnealedTCObjective
+from causalvae.training.objectives.beta_tcvae import BetaTCObjective
+from causalvae.training.objectives.beta_vae import BetaObjective
+from causalvae.training.objectives.vae import StandardObjective
 
-OBJECTIVES: list[Objective] = [
+OBJECTIVES: list[PenaltySection] = [
     StandardObjective(name="vae"),
     BetaObjective(name="beta_vae", beta=4.0),
     AnnealedCapacityObjective(name="annealed_capacity", gamma=10.0, capacity=5.0, anneal_steps=100),
@@ -42,9 +40,9 @@ def drawn(
     return Posterior(mean, logvar), z, logits, x
 
 
-def terms_of(objective: Objective, step: int) -> dict[str, float]:
+def terms_of(objective: PenaltySection, step: int) -> dict[str, float]:
     posterior, z, logits, x = drawn()
-    terms = objective_terms(objective, bernoulli_nll(logits, x), posterior, z, step, SIZE)
+    terms = objective_terms(objective, bernoulli_nll(logits, x), Given(posterior, z, step, SIZE))
     return {name: float(value) for name, value in terms.items()}
 
 
@@ -150,20 +148,20 @@ def test_beta_one_is_the_standard_objective() -> None:
     assert terms_of(BetaObjective(name="beta_vae", beta=1.0), 0)["loss"] == terms_of(OBJECTIVES[0], 0)["loss"]
     posterior, z, logits, x = drawn()
     sampled = objective_terms(
-        BetaTCObjective(name="beta_tcvae", beta=1.0), bernoulli_nll(logits, x), posterior, z, 0, SIZE
+        BetaTCObjective(name="beta_tcvae", beta=1.0), bernoulli_nll(logits, x), Given(posterior, z, 0, SIZE)
     )
     split = sum(total_correlation(posterior, z, SIZE))
     torch.testing.assert_close(sampled["loss"], sampled["reconstruction"] + split)
 
 
 @pytest.mark.parametrize("objective", OBJECTIVES, ids=lambda objective: objective.name)
-def test_gradients_reach_everything_and_match_differences(objective: Objective) -> None:
+def test_gradients_reach_everything_and_match_differences(objective: PenaltySection) -> None:
     posterior, _, logits, x = drawn(4, 2)
     noise = torch.randn(4, 2, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
 
     def loss(mean: Tensor, logvar: Tensor, given: Tensor) -> Tensor:
         z = mean + (0.5 * logvar).exp() * noise
-        return objective_terms(objective, bernoulli_nll(given, x), Posterior(mean, logvar), z, 50, SIZE)["loss"]
+        return objective_terms(objective, bernoulli_nll(given, x), Given(Posterior(mean, logvar), z, 50, SIZE))["loss"]
 
     leaves = [value.clone().requires_grad_(True) for value in (posterior.mean, posterior.logvar, logits)]
     gradients = torch.autograd.grad(loss(*leaves), leaves)
@@ -177,7 +175,7 @@ def test_ramps() -> None:
 
 
 @pytest.mark.parametrize("objective", OBJECTIVES, ids=lambda objective: objective.name)
-def test_a_warm_up_raises_the_whole_penalty_from_zero(objective: Objective) -> None:
+def test_a_warm_up_raises_the_whole_penalty_from_zero(objective: PenaltySection) -> None:
     warmed = objective.model_copy(update={"warm_up": 40})
     for step, share in ((0, 0.0), (10, 0.25), (40, 1.0), (500, 1.0)):
         full, found = terms_of(objective, step), terms_of(warmed, step)

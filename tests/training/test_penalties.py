@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from causalvae.models.vae import Posterior
-from causalvae.spec.training import DIPObjective, FactorObjective, InfoObjective, Objective
+from causalvae.spec.objective_section import PenaltySection
 from causalvae.training import loop
 from causalvae.training.discriminator import (
     Discriminator,
@@ -20,7 +20,11 @@ from causalvae.training.discriminator import (
     total_correlation_of,
 )
 from causalvae.training.loop import train
-from causalvae.training.objectives import bernoulli_nll, objective_terms
+from causalvae.training.losses import Given, bernoulli_nll, objective_terms
+from causalvae.training.objectives.dip_vae_i import DIPIObjective
+from causalvae.training.objectives.dip_vae_ii import DIPIIObjective
+from causalvae.training.objectives.factor_vae import FactorObjective
+from causalvae.training.objectives.info_vae import InfoObjective
 from causalvae.training.penalties import (
     aggregate_covariance,
     disentangled_prior,
@@ -78,14 +82,14 @@ def test_losses_are_made_of_their_terms() -> None:
     prior = torch.randn(z.shape, generator=torch.Generator().manual_seed(5), dtype=torch.float64)
     joint = torch.randn(len(z), 2, generator=torch.Generator().manual_seed(6), dtype=torch.float64)
 
-    def terms(objective: Objective) -> dict[str, float]:
-        found = objective_terms(objective, bernoulli_nll(logits, x), posterior, z, 0, SIZE, prior, joint)
+    def terms(objective: PenaltySection) -> dict[str, float]:
+        found = objective_terms(objective, bernoulli_nll(logits, x), Given(posterior, z, 0, SIZE, prior, joint))
         return {name: float(value) for name, value in found.items()}
 
-    first = terms(DIPObjective(name="dip_vae_i", off_diagonal=5.0))
+    first = terms(DIPIObjective(name="dip_vae_i", off_diagonal=5.0))
     distance = float(disentangled_prior(mean_covariance(posterior), 5.0, 50.0))
     assert first["loss"] == pytest.approx(first["reconstruction"] + first["kl"] + distance)
-    second = terms(DIPObjective(name="dip_vae_ii", off_diagonal=5.0))
+    second = terms(DIPIIObjective(name="dip_vae_ii", off_diagonal=5.0))
     distance = float(disentangled_prior(aggregate_covariance(posterior), 5.0, 5.0))
     assert second["loss"] == pytest.approx(second["reconstruction"] + second["kl"] + distance)
     mmd = float(maximum_mean_discrepancy(z, prior, math.sqrt(3)))

@@ -12,8 +12,8 @@ from causalvae.neighbours.grace.discrepancy import multi_kernel_mmd, squared_dis
 from causalvae.neighbours.grace.network import causal_layer_of
 from causalvae.neighbours.grace.screen import Screen
 from causalvae.neighbours.grace.warm_start import measure_reach
-from causalvae.spec.perturbations import CausalDiscrepancyObjective
-from causalvae.training.objectives import gaussian_kl, reconstruction_nll
+from causalvae.training.losses import gaussian_kl, reconstruction_nll
+from causalvae.training.objectives.causal_discrepancy import CausalDiscrepancyObjective
 from causalvae.training.state import seed_of
 
 _STARTING_LOG_SIGMA = -2.0

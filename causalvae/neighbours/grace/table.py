@@ -23,8 +23,8 @@ from causalvae.neighbours.grace.recovery import best_relabelling, match_counts, 
 from causalvae.neighbours.grace.screen import draw_screen
 from causalvae.neighbours.grace.training import train_grace
 from causalvae.neighbours.grace.warm_start import measure_reach
-from causalvae.spec.perturbations import CausalDiscrepancyObjective
 from causalvae.spec.training import TrainSpec
+from causalvae.training.objectives.causal_discrepancy import CausalDiscrepancyObjective
 
 SEEDS = (0, 1, 2)
 _CHANCE_GRAPHS = 200

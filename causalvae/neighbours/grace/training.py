@@ -16,13 +16,13 @@ from causalvae.neighbours.grace.network import causal_layer_of, grace_vae
 from causalvae.neighbours.grace.screen import draw_screen, draw_test_cells
 from causalvae.neighbours.grace.simulation import CONTROL, World
 from causalvae.neighbours.grace.state import GraceState
-from causalvae.spec.perturbations import CausalDiscrepancyObjective
 from causalvae.spec.training import TrainSpec
 from causalvae.training.carries import measure_carries
 from causalvae.training.checkpoints import describe_data, read_checkpoint
 from causalvae.training.evaluation import evaluate
 from causalvae.training.loop import PAIRS, TrainProgress, TrainResult, take_steps
 from causalvae.training.metadata import describe_weights
+from causalvae.training.objectives.causal_discrepancy import CausalDiscrepancyObjective
 
 _TEST_CELLS = 2048
 
@@ -32,6 +32,7 @@ def train_grace(
     folder: Path,
     on_progress: Callable[[TrainProgress], None] = lambda progress: None,
     stop_after: int | None = None,
+    base: Path = Path(),
 ) -> TrainResult:
     """Train on a screen as `spec` says, resuming from `folder` where it holds a checkpoint of the same spec.
 
@@ -47,6 +48,8 @@ def train_grace(
         Called after every step.
     stop_after : int, optional
         Stop after this step as if the process had been killed there.
+    base : Path, optional
+        Not used: the data lie in no files.
 
     Raises
     ------

@@ -12,9 +12,9 @@ from causalvae.data.systems.mixtures import MixturesDataset
 from causalvae.models.vae import VAE
 from causalvae.models.variants.encoder_free import LatentTable
 from causalvae.neighbours.half_avae.prior import OscillatorPrior
-from causalvae.spec.system_section import HalfAvaeObjective
 from causalvae.training.discriminator import Discriminator, discriminator_loss, total_correlation_of
-from causalvae.training.objectives import reconstruction_nll
+from causalvae.training.losses import reconstruction_nll
+from causalvae.training.objectives.half_avae import HalfAvaeObjective
 from causalvae.training.state import seed_of
 
 _LAYERS = 2

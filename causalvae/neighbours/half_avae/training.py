@@ -14,7 +14,6 @@ from causalvae.files import make_folder
 from causalvae.models.architectures import build_described
 from causalvae.models.vae import VAE
 from causalvae.neighbours.half_avae.state import HalfState
-from causalvae.spec.system_section import HalfAvaeObjective
 from causalvae.spec.training import TrainSpec
 from causalvae.training.carries import measure_carries
 from causalvae.training.checkpoints import describe_data, read_checkpoint
@@ -22,6 +21,7 @@ from causalvae.training.evaluation import evaluate
 from causalvae.training.log import Row
 from causalvae.training.loop import PAIRS, TrainProgress, TrainResult, learning_rate, take_steps
 from causalvae.training.metadata import describe_weights
+from causalvae.training.objectives.half_avae import HalfAvaeObjective
 from causalvae.training.state import seed_of
 
 # A trial is judged by its mean loss over its last steps.
@@ -33,6 +33,7 @@ def train_half(
     folder: Path,
     on_progress: Callable[[TrainProgress], None] = lambda progress: None,
     stop_after: int | None = None,
+    base: Path = Path(),
 ) -> TrainResult:
     """Train on all samples of the recordings as `spec` says, resuming from `folder` where it holds a checkpoint of it.
 
@@ -46,6 +47,8 @@ def train_half(
         Called after every step.
     stop_after : int, optional
         Stop after this step as if the process had been killed there.
+    base : Path, optional
+        Not used: the data lie in no files.
 
     Raises
     ------

@@ -1,0 +1,79 @@
+"""A training spec's objective: what all have in common. Each kind is a file of `causalvae.training.objectives`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, ClassVar, Final
+
+from pydantic import Field
+
+from causalvae.spec.markers import Tagged
+from causalvae.spec.registry import Kind, Registry
+from causalvae.spec.section import StrictSection
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from causalvae.models.vae import VAE
+    from causalvae.training.discriminator import Discriminator
+    from causalvae.training.loop import Trainer
+    from causalvae.training.losses import Given, Terms
+
+
+class ObjectiveSection(Kind, StrictSection):
+    """What training minimises.
+
+    Attributes
+    ----------
+    architecture : str or None
+        The one architecture that it trains; None for all that no objective has for itself.
+    data : str or None
+        The one source of data that it learns from; None for all.
+    data_advice : str
+        What to write where the spec names other data.
+    least_batch : int
+        The smallest batch that its estimates can be made on.
+    takes_labels, takes_pairs : bool
+        Whether its latents can be told factors, and from pairs of samples.
+    """
+
+    architecture: ClassVar[str | None] = None
+    data: ClassVar[str | None] = None
+    data_advice: ClassVar[str] = ""
+    least_batch: ClassVar[int] = 1
+    takes_labels: ClassVar[bool] = True
+    takes_pairs: ClassVar[bool] = True
+
+    def trainer(self) -> Trainer | None:
+        """What trains by it in place of `causalvae.training.loop.train`; None for an objective that is a penalty."""
+        return None
+
+
+class PenaltySection(ObjectiveSection):
+    """A penalty beside the reconstruction, which can rise from zero."""
+
+    must_define: ClassVar[tuple[str, ...]] = ("penalty",)
+
+    warm_up: int = Field(
+        default=0,
+        ge=0,
+        description="Steps over which the whole penalty rises linearly from zero to its weight. A penalty that is at "
+        "its full weight from the first step can keep weak factors, such as a sprite's shape, out for good.",
+    )
+
+    def penalty(self, given: Given, terms: Terms) -> Tensor:
+        """The penalty at its full weight, a scalar in nats; adds to `terms` what the log is to hold of it."""
+        raise NotImplementedError
+
+    def discriminator(self, latent_dim: int) -> tuple[Discriminator, float] | None:
+        """A discriminator that is trained beside the network, and its learning rate; None where there is none."""
+        return None
+
+    def after_step(self, vae: VAE, z: Tensor, source: torch.Generator) -> Terms:
+        """What is learned without gradients after a step on latents `z`, and what the log is to hold of it."""
+        return {}
+
+
+OBJECTIVES: Final = Registry(ObjectiveSection, "causalvae.training.objectives", "causalvae.objectives", "objective")
+OBJECTIVE_TAG: Final = Tagged(OBJECTIVES, "name")
+AnyObjective = Annotated[ObjectiveSection, OBJECTIVE_TAG]

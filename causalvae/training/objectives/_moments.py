@@ -1,0 +1,53 @@
+"""What the two DIP-VAEs share: the distance of a covariance to the identity."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from pydantic import Field, PositiveFloat
+
+from causalvae.spec.objective_section import PenaltySection
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from causalvae.models.vae import Posterior
+    from causalvae.training.losses import Given, Terms
+
+
+class DIPObjective(PenaltySection):
+    """Kumar et al. 2018: reconstruction + KL + distance of a covariance to the identity.
+
+    Attributes
+    ----------
+    ratio : float
+        Weight of the diagonal over that of the rest, where it is left out.
+    """
+
+    least_batch: ClassVar[int] = 2
+    ratio: ClassVar[float]
+
+    name: str
+    off_diagonal: PositiveFloat = 10.0
+    diagonal: PositiveFloat | None = Field(
+        default=None, description="Ten times off_diagonal for dip_vae_i, as much for dip_vae_ii, where left out."
+    )
+
+    @property
+    def on_diagonal(self) -> float:
+        """The weight of the diagonal."""
+        return self.off_diagonal * self.ratio if self.diagonal is None else self.diagonal
+
+    def covariance(self, posterior: Posterior) -> Tensor:
+        """The covariance that is held against the identity: (latent_dim, latent_dim)."""
+        raise NotImplementedError
+
+    def penalty(self, given: Given, terms: Terms) -> Tensor:
+        """The penalty at its full weight."""
+        from causalvae.training.losses import log_kl
+        from causalvae.training.penalties import disentangled_prior
+
+        kl = log_kl(given, terms)
+        distance = disentangled_prior(self.covariance(given.posterior), self.off_diagonal, self.on_diagonal)
+        terms["moment_distance"] = distance
+        return kl + distance
