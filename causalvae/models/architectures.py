@@ -1,11 +1,11 @@
-"""The networks that a training spec can name, each built from a shape and a number of latents."""
+"""Networks of common layers, and the network that a training spec describes."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import pairwise
 from math import prod
-from typing import Any
+from typing import Any, TypedDict
 
 import torch
 from torch import Tensor, nn
@@ -14,16 +14,11 @@ from causalvae.errors import CausalVAEError
 from causalvae.models.burgess import SIDES, burgess
 from causalvae.models.perceptron import Perceptron
 from causalvae.models.vae import VAE, Likelihood, OutputActivation, Sigma
-from causalvae.models.variants.autoregressive import autoregressive
-from causalvae.models.variants.conditional import conditional
-from causalvae.models.variants.encoder_free import encoder_free
-from causalvae.models.variants.ladder import ladder
-from causalvae.models.variants.quantised import vector_quantised
+from causalvae.spec.architecture_section import ARCHITECTURES, DEFAULT_ARCHITECTURE
+from causalvae.spec.registry import BrokenKind
 
 _RESIDUAL_SMALLEST = 4
 _AUDIO_STRIDE = 4
-CODES = 64
-LEVELS = 3
 
 
 class ResidualBlock(nn.Module):
@@ -191,67 +186,51 @@ def audio(
     )
 
 
+class Common(TypedDict):
+    """What every architecture is built from."""
+
+    latent_dim: int
+    likelihood: Likelihood
+    sigma: Sigma
+
+
+def common(described: Mapping[str, Any]) -> Common:
+    """What every architecture is built from, of a model section that is kept beside weights."""
+    sigma = described.get("sigma")
+    return {
+        "latent_dim": int(described.get("latent_dim", 10)),
+        "likelihood": described.get("likelihood", "bernoulli"),
+        "sigma": 1.0 if sigma is None else sigma,
+    }
+
+
+def square_burgess(
+    input_shape: tuple[int, ...], latent_dim: int, likelihood: Likelihood = "bernoulli", sigma: Sigma = 1.0
+) -> VAE:
+    """The network of Burgess et al. for pictures of any number of channels.
+
+    Raises
+    ------
+    CausalVAEError
+        CV115 for other shapes.
+    """
+    if len(input_shape) != 3 or input_shape[1] != input_shape[2] or input_shape[1] not in SIDES:
+        raise _wrong_shape("burgess", input_shape, " or ".join(f"(channels, {side}, {side})" for side in SIDES))
+    vae = burgess(latent_dim, input_shape[0], side=input_shape[1])
+    return _vae(vae.encoder, vae.decoder, input_shape, latent_dim, likelihood, sigma)
+
+
 def build(
     architecture: str,
     input_shape: tuple[int, ...],
     latent_dim: int,
     likelihood: Likelihood = "bernoulli",
     sigma: Sigma = 1.0,
-    *,
-    codes: int | None = None,
-    condition: int | None = None,
-    levels: int | None = None,
-    samples: int | None = None,
+    **keys: Any,
 ) -> VAE:
-    """The named network with fresh weights.
-
-    Parameters
-    ----------
-    architecture : str
-        ``burgess``, ``mlp``, ``residual``, ``audio``, ``vq``, ``conditional``, ``ladder``, ``autoregressive`` or
-        ``encoder_free``.
-    input_shape : tuple of int
-        Without the batch axis.
-    latent_dim : int
-    likelihood : {"bernoulli", "gaussian"}
-        Also decides the output's activation: a sigmoid for probabilities, none for means.
-    sigma : float or "learned"
-        Standard deviation of a Gaussian likelihood; see `VAE`.
-    codes : int, optional
-        Entries of the codebook of a ``vq``.
-    condition : int, optional
-        How many of the last channels (columns) of the inputs of a ``conditional`` are the condition.
-    levels : int, optional
-        Groups of latents of a ``ladder``.
-    samples : int, optional
-        How many samples an ``encoder_free`` keeps latents of.
-
-    Raises
-    ------
-    CausalVAEError
-        CV115 where the architecture does not take inputs of that shape; CV123 and CV124 of a condition and a ladder;
-        CV135 and CV136 of an autoregressive and an encoder-free network.
-    """
-    if architecture == "autoregressive":
-        return autoregressive(input_shape, latent_dim, likelihood=likelihood)
-    if architecture == "encoder_free":
-        return encoder_free(input_shape, latent_dim, samples, sigma)
-    if architecture == "vq":
-        return vector_quantised(input_shape, latent_dim, codes or CODES, likelihood=likelihood, sigma=sigma)
-    if architecture == "conditional":
-        return conditional(input_shape, latent_dim, condition or 0, likelihood=likelihood, sigma=sigma)
-    if architecture == "ladder":
-        return ladder(input_shape, latent_dim, levels or LEVELS, likelihood=likelihood, sigma=sigma)
-    if architecture == "mlp":
-        return perceptron(input_shape, latent_dim, likelihood=likelihood, sigma=sigma)
-    if architecture == "residual":
-        return residual(input_shape, latent_dim, likelihood=likelihood, sigma=sigma)
-    if architecture == "audio":
-        return audio(input_shape, latent_dim, likelihood=likelihood, sigma=sigma)
-    if len(input_shape) != 3 or input_shape[1] != input_shape[2] or input_shape[1] not in SIDES:
-        raise _wrong_shape("burgess", input_shape, " or ".join(f"(channels, {side}, {side})" for side in SIDES))
-    vae = burgess(latent_dim, input_shape[0], side=input_shape[1])
-    return _vae(vae.encoder, vae.decoder, input_shape, latent_dim, likelihood, sigma)
+    """The named network with fresh weights; `keys` are the architecture's own, as `build_described` has them."""
+    described = {"latent_dim": latent_dim, "likelihood": likelihood, "sigma": sigma, **keys}
+    return build_described({"architecture": architecture, **described}, input_shape)
 
 
 def build_described(described: Mapping[str, Any], input_shape: tuple[int, ...]) -> VAE:
@@ -263,20 +242,22 @@ def build_described(described: Mapping[str, Any], input_shape: tuple[int, ...]) 
         The section as plain values, as it is kept beside weights; what older ones lack has its default.
     input_shape : tuple of int
         Without the batch axis.
-    """
-    if described.get("architecture") == "grace":
-        from causalvae.neighbours.grace.network import build_grace
 
-        return build_grace(described, input_shape)
-    sigma = described.get("sigma")
-    return build(
-        described.get("architecture", "burgess"),
-        input_shape,
-        int(described.get("latent_dim", 10)),
-        described.get("likelihood", "bernoulli"),
-        1.0 if sigma is None else sigma,
-        **{key: described.get(key) for key in ("codes", "condition", "levels", "samples")},
-    )
+    Raises
+    ------
+    CausalVAEError
+        CV115 where the architecture does not take inputs of that shape; CV144 where nothing installed defines it; what
+        the architecture raises of its own keys.
+    """
+    name = described.get("architecture", DEFAULT_ARCHITECTURE)
+    try:
+        kind = ARCHITECTURES.get(name)
+    except (KeyError, BrokenKind) as error:
+        said = str(error) if isinstance(error, BrokenKind) else f"nothing installed defines the architecture {name}"
+        raise CausalVAEError(
+            "CV144", f"{said}.", "Install the distribution that defines it.", "model.architecture"
+        ) from error
+    return kind.build(described, input_shape)
 
 
 def _vae(

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from causalvae.digest import digest
 from causalvae.errors import CausalVAEError
-from causalvae.models.architectures import audio, build, perceptron, residual
+from causalvae.models.architectures import build
 from causalvae.models.burgess import SIDES
 from causalvae.models.opened import Opened, read_config
 from causalvae.models.own_network import read_own
@@ -19,17 +19,11 @@ from causalvae.models.probe_inputs import stand_in_inputs
 from causalvae.models.python_source import make_network
 from causalvae.models.vae import VAE, Likelihood
 from causalvae.models.weights import Weights, load_into, read_weights, without_prefix
+from causalvae.spec.architecture_section import ARCHITECTURES, DEFAULT_ARCHITECTURE
 from causalvae.spec.places import locate
 from causalvae.spec.schema import CheckpointModel, PosteriorSection
 
 _SPECS = "specs.json"
-# Where a named architecture's weights show the number of latents: a bias with a mean and a log-variance for each.
-_HEADS = {
-    "burgess": "encoder.mu_logvar_gen.bias",
-    "mlp": "encoder.head.bias",
-    "residual": "encoder.head.bias",
-    "audio": "encoder.head.bias",
-}
 
 
 def open_checkpoint(
@@ -78,8 +72,7 @@ def open_checkpoint(
 
 def _named(section: CheckpointModel, weights: Weights, input_shape: tuple[int, ...]) -> VAE:
     """The named architecture, of the sizes that the spec gives or that show in the weights."""
-    name = section.name or "burgess"
-    prefix = section.prefix or ""
+    kind, prefix = ARCHITECTURES.get(section.name or DEFAULT_ARCHITECTURE), section.prefix or ""
 
     def rows(ending: str) -> int | None:
         """Length of the first axis of the tensor called `ending`, whatever its name begins with."""
@@ -88,30 +81,20 @@ def _named(section: CheckpointModel, weights: Weights, input_shape: tuple[int, .
 
     latents = section.latent_dim
     if latents is None:
-        found = rows(_HEADS[name])
+        found = rows(kind.head)
         latents = None if found is None else found // 2
     if latents is None:
-        raise _unknown_size("latent_dim", _HEADS[name], weights)
-    likelihood: Likelihood = "gaussian" if name == "audio" else "bernoulli"
-    if section.output is not None:
-        likelihood = section.output.likelihood
-    if name == "mlp":
-        hidden = section.hidden
-        if hidden is None:
-            widths: list[int] = []
-            while (width := rows(f"encoder.lin{len(widths) + 1}.weight")) is not None:
-                widths.append(width)
-            if not widths:
-                raise _unknown_size("hidden", "encoder.lin1.weight", weights)
-            hidden = tuple(widths)
-        return perceptron(input_shape, latents, hidden, likelihood)
-    if name in ("residual", "audio"):
-        make = residual if name == "residual" else audio
-        width = section.width or rows("encoder.downs.0.weight")
-        if width is None:
-            raise _unknown_size("width", "encoder.downs.0.weight", weights)
-        return make(input_shape, latents, width, likelihood)
-    return build(name, input_shape, latents, likelihood)
+        raise _unknown_size("latent_dim", kind.head, weights)
+    likelihood = kind.usual_likelihood if section.output is None else section.output.likelihood
+    described: dict[str, Any] = {"latent_dim": latents, "likelihood": likelihood}
+    for key in kind.sizes:
+        described[key] = getattr(section, key)
+    for key, (value, tensor) in kind.found_sizes(rows).items():
+        if described[key] is None:
+            described[key] = value
+        if described[key] is None:
+            raise _unknown_size(key, tensor, weights)
+    return kind.build(described, input_shape)
 
 
 def _shape(state: Mapping[str, Tensor], ending: str) -> tuple[int, ...] | None:

@@ -30,6 +30,7 @@ from causalvae.models.program import Program
 from causalvae.models.sources import open_source
 from causalvae.models.vae import VAE, Part
 from causalvae.models.weights import Weights, load_into, read_weights, trained_as
+from causalvae.spec.architecture_section import DEFAULT_ARCHITECTURE
 from causalvae.spec.schema import ModelSection, SourceSection, ZooModel
 from causalvae.spec.training import Supervision
 
@@ -111,7 +112,7 @@ def load_model(
     facts: dict[str, Any] = {"source": section.source, "network": section.name, "weights": section.weights}
     facts |= _declared(section)
     vae = _trained_network(section, weights, trained)
-    facts["network"] = trained.get("model", {}).get("architecture", section.name or "burgess")
+    facts["network"] = trained.get("model", {}).get("architecture", section.name or DEFAULT_ARCHITECTURE)
     load_into(vae, weights)
     if trained:
         facts["objective"] = ", ".join(f"{key} {value}" for key, value in trained["objective"].items())
@@ -144,7 +145,7 @@ def _declared(section: SourceSection) -> dict[str, str]:
 def _trained_network(section: ZooModel, weights: Weights, trained: dict[str, Any]) -> VAE:
     """The network that weights of `causalvae train` belong to, before they are read into it."""
     model = trained.get("model", {})
-    architecture = model.get("architecture", section.name or "burgess")
+    architecture = model.get("architecture", section.name or DEFAULT_ARCHITECTURE)
     if section.name is not None and section.name != architecture:
         raise CausalVAEError(
             "CV116",

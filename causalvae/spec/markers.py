@@ -6,14 +6,14 @@ imported; the JSON Schema imports all of them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from pydantic import BaseModel, GetCoreSchemaHandler, GetJsonSchemaHandler, SerializerFunctionWrapHandler, TypeAdapter
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, PydanticKnownError, core_schema
 
-from causalvae.spec.registry import BrokenKind, Registry
+from causalvae.spec.registry import BrokenKind, K, Registry
 
 
 class Tagged:
@@ -75,6 +75,45 @@ class Tagged:
             self.read,
             serialization=core_schema.wrap_serializer_function_ser_schema(write, schema=core_schema.any_schema()),
             metadata={"pydantic_js_functions": [self._describe]},
+        )
+
+
+class Named:
+    """``name: burgess``: the value is the name of a kind.
+
+    Parameters
+    ----------
+    registry : Registry
+    suits : callable, optional
+        Which kinds may be named; all where left out.
+    """
+
+    def __init__(self, registry: Registry[K], suits: Callable[[type[K]], bool] | None = None) -> None:
+        self.registry, self.suits = registry, suits
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """The names that may be written. Imports all kinds where only some suit."""
+        if self.suits is None:
+            return self.registry.names
+        return tuple(kind.kind for kind in self.registry.usable() if self.suits(kind))
+
+    def read(self, value: Any) -> Any:
+        """The name, with errors that pydantic places."""
+        known = isinstance(value, str) and value in self.registry.entries
+        if known and self.suits is not None:
+            kind = self.registry.find(value)
+            known = kind is not None and self.suits(kind)
+        if not known:
+            raise PydanticKnownError("literal_error", {"expected": ", ".join(f"'{name}'" for name in self.choices)})
+        return value
+
+    def _describe(self, _schema: CoreSchema, _handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return {"enum": list(self.choices), "type": "string"}
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(
+            self.read, metadata={"pydantic_js_functions": [self._describe]}
         )
 
 

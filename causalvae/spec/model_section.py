@@ -7,13 +7,13 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from causalvae.spec.architecture_section import ARCHITECTURES, DEFAULT_ARCHITECTURE
+from causalvae.spec.markers import Named
 from causalvae.spec.places import PlaceKind
 from causalvae.spec.section import Count, Flag, ModestCount, Number, Section
 
 Factory = Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$", max_length=500)]
-# What a checkpoint's `name` may be; each key of the second line is of the architectures beside it alone.
-ARCHITECTURES = ("burgess", "mlp", "residual", "audio")
-_SIZES = {"hidden": ("mlp",), "width": ("residual", "audio")}
+_SIZES = ("hidden", "width")
 _OF_A_FACTORY = ("arguments", "encoder", "decoder", "between")
 _ENCODER = "the method or module that encodes, a dotted path; encode or encoder where left out."
 _DECODER = "the method or module that decodes, a dotted path; decode or decoder where left out."
@@ -115,7 +115,7 @@ class ZooModel(SourceSection):
     """A network and weights that this package ships."""
 
     source: Literal["zoo"]
-    name: Literal["burgess", "mlp", "residual", "audio", "vq", "conditional", "ladder"] | None = Field(
+    name: Annotated[str, Named(ARCHITECTURES)] | None = Field(
         default=None, description="The architecture; the one that the weights were trained as where left out."
     )
     weights: str = Field(
@@ -126,7 +126,7 @@ class ZooModel(SourceSection):
     @property
     def label(self) -> str:
         """What the network is called in reports."""
-        return self.name or "burgess"
+        return self.name or DEFAULT_ARCHITECTURE
 
     @property
     def has_vector(self) -> bool:
@@ -145,7 +145,7 @@ class CheckpointModel(SourceSection):
         description="A safetensors file, a .pt or .ckpt that can be read without running code, or a folder of "
         "disentangling-vae with specs.json and model.pt.",
     )
-    name: Literal["burgess", "mlp", "residual", "audio"] | None = Field(
+    name: Annotated[str, Named(ARCHITECTURES, lambda kind: bool(kind.head))] | None = Field(
         default=None, description="The architecture; burgess where neither it nor a factory is given."
     )
     factory: Factory | None = Field(
@@ -186,9 +186,10 @@ class CheckpointModel(SourceSection):
     def _one_network(self) -> CheckpointModel:
         if self.name is not None and self.factory is not None:
             raise PydanticCustomError("two_networks", "give either name or factory", {"given": "both"})
-        architecture = None if self.factory else self.name or "burgess"
-        for key, owners in _SIZES.items():
-            if getattr(self, key) is not None and architecture not in owners:
+        own = () if self.factory else ARCHITECTURES.get(self.name or DEFAULT_ARCHITECTURE).sizes
+        for key in _SIZES:
+            if getattr(self, key) is not None and key not in own:
+                owners = [kind.kind for kind in ARCHITECTURES.usable() if key in kind.sizes]
                 raise _foreign(key, " or ".join(f"`name: {owner}`" for owner in owners))
         for key in _OF_A_FACTORY:
             if self.factory is None and getattr(self, key) != type(self).model_fields[key].default:
@@ -200,7 +201,7 @@ class CheckpointModel(SourceSection):
     @property
     def label(self) -> str:
         """What the network is called in reports."""
-        return self.factory or self.name or "burgess"
+        return self.factory or self.name or DEFAULT_ARCHITECTURE
 
     @property
     def declared_latents(self) -> int | None:

@@ -90,6 +90,24 @@ def fitting_tags(
 
 def models_at(root: type[BaseModel], plain: Any, loc: Iterable[str | int]) -> list[type[BaseModel]]:
     """The models that the value at `loc` may be of."""
+    arms, value = _arms_at(root, plain, loc)
+    return [arm for arm in _resolve(arms, value) if _is_model(arm)]
+
+
+def owners_of(root: type[BaseModel], plain: Any, loc: Iterable[str | int], key: str) -> list[str]:
+    """Where the value at `loc` is of a kind: what to write for those of its family that have a key."""
+    arms, _ = _arms_at(root, plain, loc)
+    markers = [arm for arm in arms if isinstance(arm, Tagged)]
+    return [
+        f"{marker.tag}: {kind.kind}"
+        for marker in markers
+        for kind in marker.registry.usable()
+        if key in _names_of(kind)
+    ]
+
+
+def _arms_at(root: type[BaseModel], plain: Any, loc: Iterable[str | int]) -> tuple[list[Any], Any]:
+    """The arms at `loc`, markers among them, and the value there."""
     arms: list[Any] = [root]
     for part in loc:
         is_place = (isinstance(plain, dict) and part in plain) or (
@@ -97,7 +115,7 @@ def models_at(root: type[BaseModel], plain: Any, loc: Iterable[str | int]) -> li
         )
         arms = _step(_resolve(arms, plain), part)
         plain = plain[part] if is_place else plain
-    return [arm for arm in _resolve(arms, plain) if _is_model(arm)]
+    return arms, plain
 
 
 def _fits(model: type[BaseModel], keys: set[str]) -> bool:

@@ -69,7 +69,7 @@ class BrokenKind(Exception):  # noqa: N818 - it says what is broken
 
 @contextmanager
 def only_own_kinds() -> Iterator[None]:
-    """Within it, `Registry.usable` leaves out the kinds of other distributions."""
+    """Within it, registries list no kinds of other distributions."""
     token = _ONLY_OWN.set(True)
     try:
         yield
@@ -123,7 +123,7 @@ class Registry(Generic[K]):
     @property
     def names(self) -> tuple[str, ...]:
         """All names. Imports no kind."""
-        return tuple(self.entries)
+        return tuple(name for name, found in self.entries.items() if found[0].origin == OWN or not _ONLY_OWN.get())
 
     @property
     def own(self) -> tuple[str, ...]:
@@ -154,9 +154,7 @@ class Registry(Generic[K]):
     def usable(self) -> list[type[K]]:
         """All classes, with a warning for each broken one. Imports all kinds: for the JSON Schema, docs and advice."""
         kinds = []
-        for name, entries in self.entries.items():
-            if _ONLY_OWN.get() and entries[0].origin != OWN:
-                continue
+        for name in self.names:
             try:
                 kinds.append(self.get(name))
             except BrokenKind as error:

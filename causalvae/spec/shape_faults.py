@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
 from causalvae.spec.diagnostics import Finding, Path, field_of, list_choices, nearest, show_text
-from causalvae.spec.model_walk import fitting_tags, keys_at, models_at, tags_at
+from causalvae.spec.model_walk import fitting_tags, keys_at, models_at, owners_of, tags_at
 from causalvae.spec.places import BUILTIN, builtin_names
 from causalvae.spec.quantity import QUANTITIES
 from causalvae.spec.readout_checks import foreign_key, lacking_key
@@ -170,7 +170,8 @@ def _explain(item: _Located, root: type[BaseModel], plain: Any) -> Finding:
     if kind in ("extra_forbidden", "missing", "literal_error") and (found := _of_readout(item, root, plain)):
         return found
     if kind == "extra_forbidden":
-        return _unknown_key(path, keys_at(root, plain, item.error["loc"][:-1]))
+        loc = item.error["loc"][:-1]
+        return _key_of_another(path, keys_at(root, plain, loc), owners_of(root, plain, loc, str(path[-1])))
     if kind == "missing":
         return _missing((*path, item.error["loc"][-1]))
     if kind == "union_tag_not_found":
@@ -224,6 +225,15 @@ def _explain(item: _Located, root: type[BaseModel], plain: Any) -> Finding:
         _type_advice(item),
         on_key=item.on_key,
     )
+
+
+def _key_of_another(path: Path, known: Sequence[str], owners: Sequence[str]) -> Finding:
+    """A key that other kinds of the section have; an unknown key where none has it, or a similar key is known."""
+    if not owners or nearest(str(path[-1]), known):
+        return _unknown_key(path, known)
+    said = f"'{field_of(path[:-1])}' has no use for the key {show_text(str(path[-1]))}"
+    write = " or ".join(f"`{owner}`" for owner in owners[:3])
+    return Finding("CV020", path, said, f"Write {write}, or delete the key.", on_key=True)
 
 
 def _unknown_key(path: Path, known: Sequence[str], meant: str = "") -> Finding:

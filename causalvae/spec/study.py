@@ -6,12 +6,13 @@ from typing import Annotated
 
 from pydantic import Field
 
+from causalvae.spec.architecture_section import ARCHITECTURE_TAG, AnyArchitecture
 from causalvae.spec.data_section import AnyData
 from causalvae.spec.disentanglement_section import DisentanglementSection
 from causalvae.spec.measures import MeasureName
 from causalvae.spec.objective_section import AnyObjective
 from causalvae.spec.section import Count, Flag, Name, Number, Section
-from causalvae.spec.training import Optimiser, TrainModel, TrainSpec
+from causalvae.spec.training import Optimiser, TrainSpec
 
 SeedList = Annotated[
     tuple[Annotated[int, Field(strict=True, ge=0, lt=2**31)], ...], Field(min_length=1, max_length=100)
@@ -23,7 +24,7 @@ class StudyModel(Section):
 
     description: str = ""
     objective: AnyObjective
-    model: TrainModel | None = Field(default=None, description="The network; that of the data where left out.")
+    model: AnyArchitecture | None = Field(default=None, description="The network; that of the data where left out.")
     steps: Count | None = Field(default=None, description="Training steps; the study's where left out.")
     apart: Flag = Field(
         default=False,
@@ -37,7 +38,10 @@ class StudyData(Section):
 
     description: str = ""
     data: AnyData = Field(description="What networks are trained on.")
-    model: TrainModel = Field(default=TrainModel(), description="The network for models that bring none of their own.")
+    model: AnyArchitecture = Field(
+        default_factory=lambda: ARCHITECTURE_TAG.read({}),
+        description="The network for models that bring none of their own.",
+    )
     analysis: str = Field(
         min_length=1,
         description="A run spec, relative to this file, that is run with each network in place of its own.",

@@ -7,86 +7,13 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, PositiveFloat, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError, PydanticKnownError
 
+from causalvae.spec.architecture_section import ARCHITECTURE_TAG, AnyArchitecture
 from causalvae.spec.data_section import DATA_TAG, AnyData, DataSection
 from causalvae.spec.objective_section import OBJECTIVES, AnyObjective, ObjectiveSection
 from causalvae.spec.section import Count, Flag, Fraction, Seed, StrictSection
 
-_Width = Annotated[float, Field(strict=True, gt=0.0, allow_inf_nan=False)]
 # Keys of a data section that say what an analysis draws.
 _OF_ANALYSES = ("samples", "seed", "split")
-
-
-# Keys of the model that only one architecture reads.
-_OWNERS = {"codes": "vq", "condition": "conditional", "levels": "ladder", "mechanism": "grace", "graph": "grace"}
-
-
-# Architectures whose training draws their initial weights in a way of its own.
-_OWN_WEIGHTS = ("grace", "encoder_free")
-
-
-class TrainModel(StrictSection):
-    """The network to train."""
-
-    architecture: Literal[
-        "burgess", "mlp", "residual", "audio", "vq", "conditional", "ladder", "grace", "autoregressive", "encoder_free"
-    ] = "burgess"
-    latent_dim: Count = 10
-    init: Literal["pytorch", "kaiming"] = Field(
-        default="pytorch",
-        description="Initial weights: pytorch, each layer's own; kaiming, normal with variance 2 / fan_in (He et al. "
-        "2015), with which deep networks without normalisation learn much sooner.",
-    )
-    likelihood: Literal["bernoulli", "gaussian"] = Field(
-        default="bernoulli",
-        description="bernoulli: the output is a probability (a sigmoid); gaussian: it is a mean, with no activation.",
-    )
-    sigma: Literal["learned"] | _Width | None = Field(
-        default=None,
-        description="Standard deviation of a gaussian likelihood in the data's units, one for all numbers of an input; "
-        "1 where left out.",
-    )
-    codes: Count | None = Field(default=None, description="vq: entries of the codebook; 64 where left out.")
-    condition: Count | None = Field(
-        default=None, description="conditional: how many of the input's last channels (columns) are the condition."
-    )
-    levels: Count | None = Field(
-        default=None, description="ladder: groups of latents, latent.g1 nearest to the input; 3 where left out."
-    )
-
-    mechanism: Literal["linear", "relu", "tanh"] | None = Field(
-        default=None, description="grace: what a latent passes on to its children; relu where left out."
-    )
-    graph: Literal["known", "shuffled", "none"] | None = Field(
-        default=None,
-        description="grace: the gene network that the encoder passes messages along: the data's where left out, the "
-        "data's with its genes permuted, or none.",
-    )
-
-    @field_validator("init")
-    @classmethod
-    def _drawn_by_the_loop(cls, value: str, info: ValidationInfo) -> str:
-        if value != "pytorch" and info.data.get("architecture") in _OWN_WEIGHTS:
-            raise PydanticCustomError(
-                "unused_key", "This architecture starts from initial weights of its own: delete the key."
-            )
-        return value
-
-    @field_validator("codes", "condition", "levels", "mechanism", "graph")
-    @classmethod
-    def _of_its_architecture(cls, value: int | str | None, info: ValidationInfo) -> int | str | None:
-        owner = _OWNERS[str(info.field_name)]
-        if value is not None and info.data.get("architecture") not in (owner, None):
-            raise PydanticCustomError(
-                "unused_key", "Write `architecture: {owner}`, or delete the key.", {"owner": owner}
-            )
-        return value
-
-    @field_validator("sigma")
-    @classmethod
-    def _gaussian_only(cls, value: float | str | None, info: ValidationInfo) -> float | str | None:
-        if value is not None and info.data.get("likelihood") == "bernoulli":
-            raise PydanticCustomError("unused_key", "Write `likelihood: gaussian`, or delete the key.")
-        return value
 
 
 class Supervision(StrictSection):
@@ -149,7 +76,7 @@ class TrainSpec(StrictSection):
     spec: Literal["causalvae/train-v1"]
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     description: str = ""
-    model: TrainModel = TrainModel()
+    model: AnyArchitecture = Field(default_factory=lambda: ARCHITECTURE_TAG.read({}))
     data: AnyData = Field(default_factory=lambda: DATA_TAG.read({"source": "dsprites"}))
     held_out: Fraction | None = Field(
         default=None,
@@ -172,17 +99,15 @@ class TrainSpec(StrictSection):
     @classmethod
     def _of_the_architecture(cls, value: ObjectiveSection, info: ValidationInfo) -> ObjectiveSection:
         model = info.data.get("model")
-        if model is None or model.architecture == value.architecture:
-            return value
-        owners = {kind.architecture: kind.kind for kind in OBJECTIVES.usable() if kind.architecture is not None}
-        if value.architecture is not None or model.architecture in owners:
+        if model is not None and value.architecture != (model.kind if model.has_objective else None):
+            owners = {kind.architecture: kind.kind for kind in OBJECTIVES.usable() if kind.architecture is not None}
             trained = ", ".join(f"{architecture} by {objective}" for architecture, objective in owners.items())
             raise PydanticCustomError(
                 "apart",
                 "the objective is {objective} and the architecture {architecture}",
                 {
                     "objective": value.kind,
-                    "architecture": model.architecture,
+                    "architecture": model.kind,
                     "advice": f"Architectures with an objective of their own: {trained}. All others are trained by the "
                     "others.",
                     "at": "name",
@@ -268,7 +193,8 @@ class TrainSpec(StrictSection):
     @property
     def record(self) -> dict[str, Any]:
         """The spec as plain values, to be kept with what it made: validating it gives an equal spec."""
-        return self.model_dump(mode="json", exclude={"data": set(_OF_ANALYSES)})
+        values = self.model_dump(mode="json", exclude={"data": set(_OF_ANALYSES)})
+        return values | {"model": self.model.record}
 
     @property
     def identity(self) -> dict[str, Any]:

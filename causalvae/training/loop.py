@@ -283,8 +283,5 @@ def _held_out_terms(found: Evaluation) -> Row:
 
 
 def _described(spec: TrainSpec, dataset: Dataset) -> dict[str, Any]:
-    """The model section, with the width of the condition that the data appends where it does not say it."""
-    described: dict[str, Any] = spec.record["model"]
-    if described.get("architecture") == "conditional" and described.get("condition") is None:
-        described = {**described, "condition": getattr(dataset, "width", None)}
-    return described
+    """The model section, with what the data tell of it."""
+    return {**spec.model.record, **spec.model.told(dataset)}

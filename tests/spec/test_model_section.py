@@ -63,7 +63,7 @@ def test_what_lies_where_is_told_by_the_section() -> None:
         ("source: checkpoint, weights: w, name: mlp, factory: 'a:b', latent_dim: 3", "CV028", "'name' or 'factory'"),
         ("source: checkpoint, weights: w, factory: 'a:b'", "CV021", "lacks the key 'latent_dim'"),
         ("source: checkpoint, weights: w, hidden: [3]", "CV020", "'hidden' without `name: mlp`"),
-        ("source: checkpoint, weights: w, name: mlp, width: 8", "CV020", "'width' without `name: residual`"),
+        ("source: checkpoint, weights: w, name: mlp, width: 8", "CV020", "'width' without `name: audio` or `name: residual`"),
         ("source: checkpoint, weights: w, encoder: enc", "CV020", "'encoder' without `factory`"),
         ("source: checkpoint, weights: w, name: resnet", "CV023", "resnet"),
         ("source: checkpoint, weights: w, factory: 'a b'", "CV025", "a b"),

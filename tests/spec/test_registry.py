@@ -12,6 +12,7 @@ from typing import get_args
 import pytest
 
 from causalvae.spec import Spec, parse_spec, registry
+from causalvae.spec.architecture_section import ARCHITECTURES
 from causalvae.spec.data_section import DATA
 from causalvae.spec.jsonschema import json_schema, json_schema_text
 from causalvae.spec.objective_section import OBJECTIVES
@@ -20,7 +21,7 @@ from causalvae.spec.registry import OWN, BrokenKind, Registry
 from tests.spec.faults import AREA, GOOD
 
 ROOT = Path(__file__).parents[2]
-FAMILIES = {READOUTS: "readout", DATA: "source", OBJECTIVES: "name"}
+FAMILIES = {READOUTS: "readout", DATA: "source", OBJECTIVES: "name", ARCHITECTURES: "architecture"}
 KIND = """
 from typing import ClassVar, Literal
 from pydantic import Field

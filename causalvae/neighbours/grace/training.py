@@ -10,6 +10,7 @@ import torch
 
 from causalvae.data.kinds.perturbations import PerturbationsData
 from causalvae.files import make_folder
+from causalvae.models.networks.grace import GraceNetwork
 from causalvae.models.vae import VAE
 from causalvae.neighbours.grace.data import PerturbationDataset, shape_of
 from causalvae.neighbours.grace.network import causal_layer_of, grace_vae
@@ -83,15 +84,21 @@ def train_grace(
 
 def fresh_network(spec: TrainSpec, world: World) -> VAE:
     """The network that `spec` names, with weights drawn from torch's own generator."""
-    genes = world.shape.genes
+    model, genes = _model(spec), world.shape.genes
     network = torch.from_numpy(world.network).to(torch.float32)
-    if spec.model.graph == "none":
+    if model.graph == "none":
         network = torch.zeros_like(network)
-    elif spec.model.graph == "shuffled":
+    elif model.graph == "shuffled":
         order = torch.randperm(genes, generator=torch.Generator().manual_seed(spec.seed))
         network = network[order][:, order]
     directions = torch.from_numpy(world.shifts).sign()
-    return grace_vae(network, spec.model.latent_dim, directions, spec.model.mechanism or "relu")
+    return grace_vae(network, model.latent_dim, directions, model.mechanism or "relu")
+
+
+def _model(spec: TrainSpec) -> GraceNetwork:
+    if not isinstance(spec.model, GraceNetwork):
+        raise TypeError("the spec trains another network")
+    return spec.model
 
 
 def _record(spec: TrainSpec, vae: VAE) -> dict[str, Any]:
@@ -99,5 +106,5 @@ def _record(spec: TrainSpec, vae: VAE) -> dict[str, Any]:
     record = spec.record
     # Which network the weights belong to is read from here, and the number of guides is the data's to tell.
     guides = causal_layer_of(vae).guides
-    record["model"] = {**record["model"], "mechanism": spec.model.mechanism or "relu", "guides": guides}
+    record["model"] = {**record["model"], "mechanism": _model(spec).mechanism or "relu", "guides": guides}
     return record

@@ -138,7 +138,7 @@ def _objective(spec: TrainSpec) -> HalfAvaeObjective:
 
 def _described(spec: TrainSpec, dataset: MixturesDataset) -> dict[str, object]:
     """The model section, and how many samples there are, which the data tells."""
-    return {**spec.record["model"], "samples": dataset.size}
+    return {**spec.model.record, "samples": dataset.size}
 
 
 def _result(spec: TrainSpec, vae: VAE, dataset: MixturesDataset, seconds: float, last: Row | None) -> TrainResult:

@@ -1,0 +1,1 @@
+"""The networks that a training spec can name, one file each."""

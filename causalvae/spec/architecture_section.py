@@ -1,0 +1,136 @@
+"""A training spec's network: what all have in common. Each kind is a file of `causalvae.models.networks`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal
+
+from pydantic import Field, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
+
+from causalvae.spec.markers import Tagged
+from causalvae.spec.registry import Kind, Registry
+from causalvae.spec.section import Count, StrictSection
+
+if TYPE_CHECKING:
+    from causalvae.models.vae import VAE
+
+DEFAULT_ARCHITECTURE: Final = "burgess"
+# Keys that every architecture had when the first weights were made, null where it has no use for them. Records still
+# have them, so that what was trained before is known again.
+ONCE_SHARED: Final = ("codes", "condition", "levels", "mechanism", "graph")
+_Width = Annotated[float, Field(strict=True, gt=0.0, allow_inf_nan=False)]
+Rows = Callable[[str], int | None]
+
+
+class ArchitectureSection(Kind, StrictSection):
+    """The network to train.
+
+    Attributes
+    ----------
+    has_objective : bool
+        Whether it is trained by the objective that names it and by no other.
+    draws_weights : bool
+        Whether its training draws initial weights in a way of its own, so that `init` is of no use.
+    head : str
+        Of weights from elsewhere, the tensor with a mean and a log-variance for each latent; empty where such weights
+        cannot be read.
+    sizes : tuple of str
+        Of weights from elsewhere, the keys of `source: checkpoint` that say what the head does not.
+    usual_likelihood : {"bernoulli", "gaussian"}
+        Of weights from elsewhere, where the spec says nothing.
+    """
+
+    must_define: ClassVar[tuple[str, ...]] = ("build",)
+    has_objective: ClassVar[bool] = False
+    draws_weights: ClassVar[bool] = False
+    head: ClassVar[str] = ""
+    sizes: ClassVar[tuple[str, ...]] = ()
+    usual_likelihood: ClassVar[Literal["bernoulli", "gaussian"]] = "bernoulli"
+
+    architecture: str
+    latent_dim: Count = 10
+    init: Literal["pytorch", "kaiming"] = Field(
+        default="pytorch",
+        description="Initial weights: pytorch, each layer's own; kaiming, normal with variance 2 / fan_in (He et al. "
+        "2015), with which deep networks without normalisation learn much sooner.",
+    )
+    likelihood: Literal["bernoulli", "gaussian"] = Field(
+        default="bernoulli",
+        description="bernoulli: the output is a probability (a sigmoid); gaussian: it is a mean, with no activation.",
+    )
+    sigma: Literal["learned"] | _Width | None = Field(
+        default=None,
+        description="Standard deviation of a gaussian likelihood in the data's units, one for all numbers of an input; "
+        "1 where left out.",
+    )
+
+    @field_validator("init")
+    @classmethod
+    def _drawn_by_the_loop(cls, value: str) -> str:
+        if value != "pytorch" and cls.draws_weights:
+            raise PydanticCustomError(
+                "unused_key", "This architecture starts from initial weights of its own: delete the key."
+            )
+        return value
+
+    @field_validator("sigma")
+    @classmethod
+    def _gaussian_only(cls, value: float | str | None, info: ValidationInfo) -> float | str | None:
+        if value is not None and info.data.get("likelihood") == "bernoulli":
+            raise PydanticCustomError("unused_key", "Write `likelihood: gaussian`, or delete the key.")
+        return value
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """The section as plain values, as it is kept beside weights."""
+        values = self.model_dump(mode="json")
+        shared = tuple(ArchitectureSection.model_fields)
+        return {key: values.get(key) for key in (*shared, *ONCE_SHARED)} | values
+
+    def told(self, dataset: Any) -> dict[str, Any]:
+        """What the data say that the spec leaves out, for `build`."""
+        return {}
+
+    @classmethod
+    def build(cls, described: Mapping[str, Any], input_shape: tuple[int, ...]) -> VAE:
+        """The network with fresh weights.
+
+        Parameters
+        ----------
+        described : mapping
+            The section as it is kept beside weights, with what the data told; what older ones lack has its default.
+        input_shape : tuple of int
+            Without the batch axis.
+
+        Raises
+        ------
+        CausalVAEError
+            CV115 where the architecture does not take such inputs.
+        """
+        raise NotImplementedError
+
+    @classmethod
+    def found_sizes(cls, rows: Rows) -> dict[str, tuple[Any, str]]:
+        """Of weights from elsewhere, the value of each of `sizes` and the tensor that tells it; None where it does not.
+
+        Parameters
+        ----------
+        rows : callable
+            Gives the length of the first axis of the tensor of a name, or None.
+        """
+        return {}
+
+
+class _ArchitectureTag(Tagged):
+    def long_form(self, value: Mapping[str, Any]) -> Mapping[str, Any]:
+        """An architecture that is left out, and a record's keys of other architectures."""
+        whole = {"architecture": DEFAULT_ARCHITECTURE, **value}
+        return {key: what for key, what in whole.items() if what is not None or key not in ONCE_SHARED}
+
+
+ARCHITECTURES: Final = Registry(
+    ArchitectureSection, "causalvae.models.networks", "causalvae.architectures", "architecture"
+)
+ARCHITECTURE_TAG: Final = _ArchitectureTag(ARCHITECTURES, "architecture")
+AnyArchitecture = Annotated[ArchitectureSection, ARCHITECTURE_TAG]
