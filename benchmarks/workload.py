@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from pydantic import TypeAdapter
 from torch import Tensor
 
 from causalvae.data.dataset import Dataset, DspritesDataset
@@ -19,8 +18,9 @@ from causalvae.data.pairs import draw_pairs
 from causalvae.models.loading import Model, assemble, load_model
 from causalvae.models.vae import VAE
 from causalvae.readouts import build_readouts, measure
+from causalvae.spec.model_section import MODEL_TAG
 from causalvae.spec.readout_section import READOUT_TAG
-from causalvae.spec.schema import ModelSection, Spec
+from causalvae.spec.schema import Spec
 
 PRETRAINED = Path(__file__).resolve().parents[2] / "shared" / "pretrained"
 SEED = 7
@@ -168,7 +168,7 @@ def is_here(name: str) -> bool:
 def burgess_workload(name: str, pairs: int = 64) -> Workload:
     """The full sweep of one of the shipped or published networks."""
     began = time.process_time()
-    section: Any = TypeAdapter(ModelSection).validate_python(section_of(name))
+    section: Any = MODEL_TAG.read(section_of(name))
     model = load_model(section, Path())
     seconds = time.process_time() - began
     return make_workload(name, model, burgess_sites(model.vae), DspritesDataset(), pairs, seconds)

@@ -22,10 +22,10 @@ from torch import Tensor
 from causalvae.data.dataset import Dataset, open_dataset
 from causalvae.data.pairs import draw_samples
 from causalvae.models.card import NAMED_SHARE, Card, read_card
+from causalvae.models.kinds.zoo import ZooModel
 from causalvae.models.loading import load_model
 from causalvae.models.vae import VAE
 from causalvae.models.weights import read_weights, trained_as
-from causalvae.spec.schema import ZooModel
 from causalvae.spec.training import TrainSpec
 from causalvae.training.carries import measure_carries
 

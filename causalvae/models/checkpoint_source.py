@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
@@ -20,8 +20,11 @@ from causalvae.models.python_source import make_network
 from causalvae.models.vae import VAE, Likelihood
 from causalvae.models.weights import Weights, load_into, read_weights, without_prefix
 from causalvae.spec.architecture_section import ARCHITECTURES, DEFAULT_ARCHITECTURE
+from causalvae.spec.model_section import PosteriorSection
 from causalvae.spec.places import locate
-from causalvae.spec.schema import CheckpointModel, PosteriorSection
+
+if TYPE_CHECKING:
+    from causalvae.models.kinds.checkpoint import CheckpointModel
 
 _SPECS = "specs.json"
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -20,7 +20,9 @@ from causalvae.models.pythae_source import make_quantiser
 from causalvae.models.vae import VAE
 from causalvae.models.weights import Weights
 from causalvae.spec.places import locate
-from causalvae.spec.schema import DiffusersModel
+
+if TYPE_CHECKING:
+    from causalvae.models.kinds.diffusers import DiffusersModel
 
 _CONFIG = "config.json"
 _WEIGHTS = "diffusion_pytorch_model"

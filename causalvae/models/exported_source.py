@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
@@ -20,8 +20,10 @@ from causalvae.models.opened import Opened
 from causalvae.models.vae import VAE
 from causalvae.models.weights import Weights
 from causalvae.spec.places import locate
-from causalvae.spec.schema import ExportedModel
 from causalvae.trust import refuse_code
+
+if TYPE_CHECKING:
+    from causalvae.models.kinds.exported import ExportedModel
 
 _HOW = (
     'torch.export.save(torch.export.export(module.eval(), (example,), dynamic_shapes=({0: torch.export.Dim("batch")},))'

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, get_args
@@ -12,10 +11,7 @@ import torch
 from torch import Tensor
 
 from causalvae.digest import digest
-from causalvae.errors import CausalVAEError
-from causalvae.models.architectures import build_described
 from causalvae.models.capturing import capture_network, find_components
-from causalvae.models.card import ACTIVE_NATS, read_card
 from causalvae.models.check import check_shape
 from causalvae.models.compiled import original_of
 from causalvae.models.components import ComponentMap
@@ -29,10 +25,7 @@ from causalvae.models.probe_inputs import PROBES, probe_arguments, stand_in_inpu
 from causalvae.models.program import Program
 from causalvae.models.sources import open_source
 from causalvae.models.vae import VAE, Part
-from causalvae.models.weights import Weights, load_into, read_weights, trained_as
-from causalvae.spec.architecture_section import DEFAULT_ARCHITECTURE
-from causalvae.spec.schema import ModelSection, SourceSection, ZooModel
-from causalvae.spec.training import Supervision
+from causalvae.spec.model_section import ModelSection
 
 
 @dataclass(frozen=True)
@@ -95,66 +88,18 @@ def load_model(
     condition : int
         How many of their last channels (columns) are a condition.
     """
-    if not isinstance(section, ZooModel):
-        opened = open_source(section, folder, input_shape, inputs, condition)
-        declared = section.model_dump(mode="json", exclude={*section.PLACES, "untrained", "out_of_distribution"})
-        told = {
-            "source": section.source,
-            "network": section.label,
-            **section.places,
-            **opened.facts,
-            **_declared(section),
-        }
-        model = assemble(opened.vae, section.latent == "sample", digest([opened.identity, declared]), told, inputs)
-        return replace(model, unused=opened.unused)
-    weights = read_weights(section.weights, folder)
-    trained = trained_as(weights)
-    facts: dict[str, Any] = {"source": section.source, "network": section.name, "weights": section.weights}
-    facts |= _declared(section)
-    vae = _trained_network(section, weights, trained)
-    facts["network"] = trained.get("model", {}).get("architecture", section.name or DEFAULT_ARCHITECTURE)
-    load_into(vae, weights)
-    if trained:
-        facts["objective"] = ", ".join(f"{key} {value}" for key, value in trained["objective"].items())
-        if trained.get("supervision"):
-            facts["supervision"] = Supervision.model_validate(trained["supervision"]).in_words()
-        minutes = int(weights.metadata["seconds"]) / 60
-        facts["training"] = f"{trained['steps']} steps of {trained['batch_size']} images in {minutes:.0f} min"
-    card = read_card(weights.metadata, weights.place)
-    if card.kl:
-        active = ", ".join(map(str, card.active)) or "none"
-        facts["active latents"] = f"{active} (KL above {ACTIVE_NATS:g} nats)"
-    if card.carries:
-        facts["what latents carry"] = card.in_words()
-    read_as: list[Any] = [section.source, section.name, vae.layout, vae.activation, section.latent]
-    if vae.likelihood == "gaussian":
-        # What reconstructions cost rests on it, and a sigma that is given is not among the weights.
-        read_as.append(vae.sigma)
-    return assemble(vae, section.latent == "sample", digest([weights.digest, read_as]), facts, inputs)
-
-
-def _declared(section: SourceSection) -> dict[str, str]:
-    """What a report says of a network that need not reconstruct the data."""
-    said = {
-        "the data": "of another kind than the training data, as declared" if section.out_of_distribution else "",
-        "the weights": "not meant to reconstruct, as declared" if section.untrained else "",
+    opened = open_source(section, folder, input_shape, inputs, condition)
+    told = {
+        "source": section.kind,
+        "network": section.label,
+        **section.places,
+        **opened.facts,
+        **section.declared,
     }
-    return {name: words for name, words in said.items() if words}
-
-
-def _trained_network(section: ZooModel, weights: Weights, trained: dict[str, Any]) -> VAE:
-    """The network that weights of `causalvae train` belong to, before they are read into it."""
-    model = trained.get("model", {})
-    architecture = model.get("architecture", section.name or DEFAULT_ARCHITECTURE)
-    if section.name is not None and section.name != architecture:
-        raise CausalVAEError(
-            "CV116",
-            f"the weights were trained as {architecture}, the spec names {section.name}.",
-            "Leave model.name out.",
-            "model.name",
-        )
-    shape = json.loads(weights.metadata.get("input_shape", "[1, 64, 64]"))
-    return build_described({**model, "architecture": architecture}, tuple(shape))
+    keys = section.model_dump(mode="json", exclude={*section.PLACES, "untrained", "out_of_distribution"})
+    model_digest = opened.digest or digest([opened.identity, keys])
+    model = assemble(opened.vae, section.latent == "sample", model_digest, told, inputs)
+    return replace(model, unused=opened.unused)
 
 
 def assemble(

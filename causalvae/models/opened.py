@@ -25,12 +25,15 @@ class Opened:
         What a report says of it.
     unused : tuple of str
         Names of the parameters that neither part uses.
+    digest : str
+        Content hash of the network as it is read; of its identity and the section's keys where empty.
     """
 
     vae: VAE
     identity: str
     facts: Mapping[str, Any] = field(default_factory=dict)
     unused: tuple[str, ...] = ()
+    digest: str = ""
 
 
 def read_config(path: Path, where: str, code: str, wanted: str) -> dict[str, Any]:

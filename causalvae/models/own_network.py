@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -22,7 +22,11 @@ from causalvae.models.touched import unused_parameters, watch_reads
 from causalvae.models.unregistered import as_tree, find_unregistered
 from causalvae.models.vae import VAE, PosteriorLayout, PosteriorSecond, deviation_of
 from causalvae.models.weights import Weights
-from causalvae.spec.schema import CheckpointModel, OutputSection, PosteriorSection, PythonModel
+from causalvae.spec.model_section import OutputSection, PosteriorSection
+
+if TYPE_CHECKING:
+    from causalvae.models.kinds.checkpoint import CheckpointModel
+    from causalvae.models.kinds.python import PythonModel
 
 _ROWS = 4
 _MOST_NAMES = 8

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from itertools import count, takewhile
 from math import prod
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -20,8 +20,10 @@ from causalvae.models.vae import VAE, Likelihood
 from causalvae.models.variants.quantiser import Quantiser
 from causalvae.models.weights import Weights, load_into, read_weights
 from causalvae.spec.places import locate
-from causalvae.spec.schema import PythaeModel
 from causalvae.trust import refuse_code
+
+if TYPE_CHECKING:
+    from causalvae.models.kinds.pythae import PythaeModel
 
 _FOLDER = "a folder that pythae's model.save or trainer wrote"
 _CONFIG = "model_config.json"

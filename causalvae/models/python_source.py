@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 
@@ -17,8 +17,10 @@ from causalvae.errors import CausalVAEError, first_line
 from causalvae.models.opened import Opened
 from causalvae.models.own_network import read_own
 from causalvae.models.weights import load_into, read_weights, without_prefix
-from causalvae.spec.schema import PythonModel
 from causalvae.trust import refuse_code
+
+if TYPE_CHECKING:
+    from causalvae.models.kinds.python import PythonModel
 
 
 def open_python_model(section: PythonModel, folder: Path, inputs: Tensor, condition: int = 0) -> Opened:

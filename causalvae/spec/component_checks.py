@@ -10,7 +10,7 @@ from causalvae.spec.catalogue import LATENT_PARTS
 from causalvae.spec.diagnostics import Finding, Path, list_choices, nearest, show_text
 from causalvae.spec.draft import Draft
 from causalvae.spec.route import references
-from causalvae.spec.schema import Hypothesis, Intervention, ZooModel
+from causalvae.spec.schema import Hypothesis, Intervention
 
 # What is before a latent layer, and groups of latents, where a network has such.
 _PART_OF_SOME = re.compile(r"(exogenous|g\d+)$")
@@ -143,7 +143,7 @@ def _may_be_part(draft: Draft, parts: list[str]) -> bool:
     """Whether a latent may have such a part, as far as shows without the model; shipped ones have the usual parts."""
     if len(parts) != 1 or parts[0] in LATENT_PARTS:
         return len(parts) == 1
-    shipped = isinstance(draft.model, ZooModel) and draft.model.weights.startswith("builtin://")
+    shipped = draft.model is not None and draft.model.has_usual_parts
     return not shipped and _PART_OF_SOME.match(parts[0]) is not None
 
 

@@ -12,8 +12,7 @@ from causalvae.spec.data_section import DATA_TAG
 from causalvae.spec.diagnostics import Path
 from causalvae.spec.digraph import reachable
 from causalvae.spec.entries import DataEntry
-from causalvae.spec.model_section import SOURCES
-from causalvae.spec.places import builtin_latents
+from causalvae.spec.model_section import MODEL_TAG
 from causalvae.spec.readout_section import READOUT_TAG
 from causalvae.spec.schema import (
     EDGE_PATTERN,
@@ -25,12 +24,11 @@ from causalvae.spec.schema import (
     Hypothesis,
     Intervention,
     MappingSection,
+    ModelSection,
     ReadoutSection,
     Section,
-    SourceSection,
     Spec,
     VectorSection,
-    ZooModel,
     long_vectors,
 )
 
@@ -80,7 +78,7 @@ class Draft:
 
     Parameters
     ----------
-    model : SourceSection or None
+    model : ModelSection or None
     data : DataSection or None
     factors, attributes : dict or None
         By name; the value is None where its section could not be read, the whole is None where the names are not known.
@@ -105,7 +103,7 @@ class Draft:
     disentanglement : DisentanglementSection or None
     """
 
-    model: SourceSection | None
+    model: ModelSection | None
     data: DataSection | None
     factors: Mapping[str, FactorSection | None] | None
     attributes: Mapping[str, ReadoutSection | None] | None
@@ -136,8 +134,6 @@ class Draft:
     @property
     def latent_dim(self) -> int | None:
         """Number of latents, where it is known before the model is loaded."""
-        if isinstance(self.model, ZooModel):
-            return builtin_latents(self.model.weights)
         return None if self.model is None else self.model.declared_latents
 
     @cached_property
@@ -221,7 +217,7 @@ def draft_plain(plain: Any, faulty: frozenset[Path]) -> Draft:
     mapping = top.get("mapping", {})
     attributes = None if ("graph", "attributes") in faulty else graph.get("attributes")
     return Draft(
-        model=_read_model(top.get("model"), faulty),
+        model=_read(MODEL_TAG.read, top.get("model"), ("model",), faulty),
         data=_read(DATA_TAG.read, top.get("data"), ("data",), faulty),
         factors=factors,
         attributes=_read_each(READOUT_TAG.read, attributes, ("graph", "attributes"), faulty),
@@ -254,12 +250,6 @@ def draft_plain(plain: Any, faulty: frozenset[Path]) -> Draft:
         if top.get("disentanglement") is not None
         else None,
     )
-
-
-def _read_model(plain: Any, faulty: frozenset[Path]) -> SourceSection | None:
-    source = plain.get("source") if isinstance(plain, dict) else None
-    section = SOURCES.get(source) if isinstance(source, str) else None
-    return None if section is None else _read(section.model_validate, plain, ("model",), faulty)
 
 
 def _read_factors(

@@ -8,7 +8,7 @@ from causalvae.spec.data_section import DataSection
 from causalvae.spec.diagnostics import Finding
 from causalvae.spec.diagnostics import Path as SpecPath
 from causalvae.spec.draft import Draft
-from causalvae.spec.model_section import CheckpointModel, PythonModel, SourceSection
+from causalvae.spec.model_section import ModelSection
 from causalvae.spec.places import check_builtin, check_module, check_place
 from causalvae.spec.schema import Intervention
 
@@ -19,7 +19,7 @@ def check_files(draft: Draft) -> list[Finding]:
 
 
 def check_reads(
-    folder: Path, model: SourceSection | None, data: DataSection | None, prefix: SpecPath = ()
+    folder: Path, model: ModelSection | None, data: DataSection | None, prefix: SpecPath = ()
 ) -> list[Finding]:
     """Findings on files, folders and modules that sections name: CV018 where one is missing or cannot be read.
 
@@ -32,17 +32,17 @@ def check_reads(
         Path of the sections' parent in the spec.
     """
     findings = []
-    sections: tuple[tuple[str, SourceSection | DataSection | None], ...] = (("model", model), ("data", data))
+    sections: tuple[tuple[str, ModelSection | DataSection | None], ...] = (("model", model), ("data", data))
     for key, section in sections:
         if section is not None:
             for name, where in section.places.items():
                 findings += check_place(folder, where, section.PLACES[name], (*prefix, key, name))
-    if isinstance(model, PythonModel | CheckpointModel) and model.factory is not None:
-        findings += check_module(folder, model.factory, (*prefix, "model", "factory"))
+    for name, where in ({} if model is None else model.modules).items():
+        findings += check_module(folder, where, (*prefix, "model", name))
     return findings
 
 
-def _check_shipped(model: SourceSection | None) -> list[Finding]:
+def _check_shipped(model: ModelSection | None) -> list[Finding]:
     return [
         finding
         for key, where in ({} if model is None else model.places).items()

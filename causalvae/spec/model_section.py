@@ -1,23 +1,26 @@
-"""The spec's model section: which network, and how what it gives is to be read."""
+"""The spec's model section: what all sources of networks share. Each kind is a file of `causalvae.models.kinds`."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Literal
 
-from pydantic import Field, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import Field
 
-from causalvae.spec.architecture_section import ARCHITECTURES, DEFAULT_ARCHITECTURE
-from causalvae.spec.markers import Named
+from causalvae.spec.markers import Tagged
 from causalvae.spec.places import PlaceKind
-from causalvae.spec.section import Count, Flag, ModestCount, Number, Section
+from causalvae.spec.registry import Kind, Registry
+from causalvae.spec.section import Flag, Section
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from causalvae.models.opened import Opened
 
 Factory = Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$", max_length=500)]
-_SIZES = ("hidden", "width")
-_OF_A_FACTORY = ("arguments", "encoder", "decoder", "between")
-_ENCODER = "the method or module that encodes, a dotted path; encode or encoder where left out."
-_DECODER = "the method or module that decodes, a dotted path; decode or decoder where left out."
-_BETWEEN = (
+ENCODER = "the method or module that encodes, a dotted path; encode or encoder where left out."
+DECODER = "the method or module that decodes, a dotted path; decode or decoder where left out."
+BETWEEN = (
     "methods or modules between the two, in order, such as a codebook; as the network's forward() shows where left out."
 )
 
@@ -58,9 +61,17 @@ class OutputSection(Section):
     likelihood: Literal["bernoulli", "gaussian"] = "bernoulli"
 
 
-class SourceSection(Section):
-    """What every source of a network has in common."""
+class ModelSection(Kind, Section):
+    """Where a network comes from, and how what it gives is to be read.
 
+    Attributes
+    ----------
+    has_known_shapes : bool
+        Whether the source tells the shape of the latent; otherwise it is found by running the network.
+    """
+
+    must_define: ClassVar[tuple[str, ...]] = ("label", "open")
+    has_known_shapes: ClassVar[bool] = False
     # Keys that say where a network lies: what lies there is hashed, so a moved file is the same network.
     PLACES: ClassVar[dict[str, PlaceKind]] = {"weights": "file"}
 
@@ -100,6 +111,25 @@ class SourceSection(Section):
         return False
 
     @property
+    def has_usual_parts(self) -> bool:
+        """Whether the latent is known to have the usual parts and no other."""
+        return False
+
+    @property
+    def modules(self) -> dict[str, str]:
+        """What is imported, ``module:function`` by key; runs only where code is allowed."""
+        return {}
+
+    @property
+    def declared(self) -> dict[str, str]:
+        """What a report says of a network that need not reconstruct the data."""
+        said = {
+            "the data": "of another kind than the training data, as declared" if self.out_of_distribution else "",
+            "the weights": "not meant to reconstruct, as declared" if self.untrained else "",
+        }
+        return {name: words for name, words in said.items() if words}
+
+    @property
     def places(self) -> dict[str, str]:
         """What is read, by key: files, or folders of them, relative to the spec file."""
         named = {key: getattr(self, key) for key in self.PLACES}
@@ -110,233 +140,26 @@ class SourceSection(Section):
         """The same without the keys."""
         return tuple(self.places.values())
 
+    def open(self, folder: Path, inputs: Tensor, condition: int) -> Opened:
+        """The network in memory.
 
-class ZooModel(SourceSection):
-    """A network and weights that this package ships."""
+        Parameters
+        ----------
+        folder : Path
+            Where relative paths start.
+        inputs : Tensor, shape (n, *input_shape)
+            Samples of the data.
+        condition : int
+            How many of their last channels (columns) are a condition.
 
-    source: Literal["zoo"]
-    name: Annotated[str, Named(ARCHITECTURES)] | None = Field(
-        default=None, description="The architecture; the one that the weights were trained as where left out."
-    )
-    weights: str = Field(
-        min_length=1,
-        description="builtin://NAME for shipped weights, or a path of a safetensors file that `causalvae train` wrote.",
-    )
-
-    @property
-    def label(self) -> str:
-        """What the network is called in reports."""
-        return self.name or DEFAULT_ARCHITECTURE
-
-    @property
-    def has_vector(self) -> bool:
-        """Whether the latent is known to be a vector before the network is loaded."""
-        return self.weights.startswith("builtin://")
+        Raises
+        ------
+        CausalVAEError
+            Where the network cannot be read or made, or is not what the section declares.
+        """
+        raise NotImplementedError
 
 
-class CheckpointModel(SourceSection):
-    """The user's own weights, of an architecture that this package has, or of a network that a function makes."""
-
-    PLACES: ClassVar[dict[str, PlaceKind]] = {"weights": "file or folder"}
-
-    source: Literal["checkpoint"]
-    weights: str = Field(
-        min_length=1,
-        description="A safetensors file, a .pt or .ckpt that can be read without running code, or a folder of "
-        "disentangling-vae with specs.json and model.pt.",
-    )
-    name: Annotated[str, Named(ARCHITECTURES, lambda kind: bool(kind.head))] | None = Field(
-        default=None, description="The architecture; burgess where neither it nor a factory is given."
-    )
-    factory: Factory | None = Field(
-        default=None, description="module:function that gives the network; runs only where code is allowed."
-    )
-    arguments: dict[str, Any] = Field(default={}, description="factory: its keyword arguments.")
-    encoder: str | None = Field(default=None, description=f"factory: {_ENCODER}")
-    decoder: str | None = Field(default=None, description=f"factory: {_DECODER}")
-    between: tuple[str, ...] | None = Field(default=None, description=f"factory: {_BETWEEN}")
-    latent_dim: Count | None = Field(
-        default=None, description="Number of latents; read off the weights of a named architecture where left out."
-    )
-    hidden: tuple[ModestCount, ...] | None = Field(
-        default=None, min_length=1, description="mlp: widths of the encoder's hidden layers; read off the weights too."
-    )
-    width: ModestCount | None = Field(
-        default=None, description="residual, audio: channels of the first level; read off the weights too."
-    )
-    key: str | None = Field(
-        default=None, description="Which entry of the file holds the weights, where it holds several."
-    )
-    prefix: str | None = Field(
-        default=None,
-        description="What the names of the weights begin with, to be left out, such as `model.`; found where left out.",
-    )
-    ignore: tuple[str, ...] = Field(
-        default=(), description="What names begin with that are not read, such as `critic.`."
-    )
-    posterior: PosteriorSection | None = Field(
-        default=None, description="chunk and logvar where left out; interleaved for a disentangling-vae folder."
-    )
-    output: OutputSection | None = Field(default=None, description="The architecture's own where left out.")
-    input_range: tuple[Number, Number] = Field(
-        default=(0.0, 1.0), description="What the network's inputs range over; data ranges over [0, 1]."
-    )
-
-    @model_validator(mode="after")
-    def _one_network(self) -> CheckpointModel:
-        if self.name is not None and self.factory is not None:
-            raise PydanticCustomError("two_networks", "give either name or factory", {"given": "both"})
-        own = () if self.factory else ARCHITECTURES.get(self.name or DEFAULT_ARCHITECTURE).sizes
-        for key in _SIZES:
-            if getattr(self, key) is not None and key not in own:
-                owners = [kind.kind for kind in ARCHITECTURES.usable() if key in kind.sizes]
-                raise _foreign(key, " or ".join(f"`name: {owner}`" for owner in owners))
-        for key in _OF_A_FACTORY:
-            if self.factory is None and getattr(self, key) != type(self).model_fields[key].default:
-                raise _foreign(key, "`factory`")
-        if self.factory is not None and self.latent_dim is None:
-            raise PydanticCustomError("lacks_latents", "a factory's network needs latent_dim")
-        return self
-
-    @property
-    def label(self) -> str:
-        """What the network is called in reports."""
-        return self.factory or self.name or DEFAULT_ARCHITECTURE
-
-    @property
-    def declared_latents(self) -> int | None:
-        """Number of latents, where the spec says it."""
-        return self.latent_dim
-
-    @property
-    def has_vector(self) -> bool:
-        """Whether the latent is known to be a vector before the network is loaded."""
-        return self.factory is None
-
-
-def _foreign(key: str, owner: str) -> PydanticCustomError:
-    return PydanticCustomError("foreign_key", "a key of another network", {"key": key, "owner": owner})
-
-
-class PythonModel(SourceSection):
-    """The user's own network, made by a function of theirs; runs only where code is allowed (--allow-code)."""
-
-    source: Literal["python"]
-    factory: Factory = Field(
-        description="module:function that gives the network; modules beside the spec file are found as well.",
-    )
-    arguments: dict[str, Any] = Field(default={}, description="Keyword arguments of the function.")
-    weights: str | None = Field(
-        default=None, description="A safetensors file, or a .pt or .ckpt to read into what the function gives."
-    )
-    key: str | None = Field(
-        default=None, description="Which entry of the file holds the weights, where it holds several."
-    )
-    prefix: str | None = Field(
-        default=None, description="What the names of the weights begin with, to be left out; found where left out."
-    )
-    ignore: tuple[str, ...] = Field(
-        default=(), description="What names begin with that are not read, such as `critic.`."
-    )
-    encoder: str | None = Field(default=None, description=_ENCODER[0].upper() + _ENCODER[1:])
-    decoder: str | None = Field(default=None, description=_DECODER[0].upper() + _DECODER[1:])
-    between: tuple[str, ...] | None = Field(default=None, description=_BETWEEN[0].upper() + _BETWEEN[1:])
-    latent_dim: Count = Field(description="Number of latents; of a latent map, its channels.")
-    posterior: PosteriorSection = PosteriorSection()
-    output: OutputSection = OutputSection()
-    input_range: tuple[Number, Number] = Field(
-        default=(0.0, 1.0), description="What the network's inputs range over; data ranges over [0, 1]."
-    )
-
-    @property
-    def label(self) -> str:
-        """What the network is called in reports."""
-        return self.factory
-
-    @property
-    def declared_latents(self) -> int | None:
-        """Number of latents."""
-        return self.latent_dim
-
-
-class PythaeModel(SourceSection):
-    """A folder that pythae saved: model_config.json, model.pt and, for networks of the user's own, pickled modules."""
-
-    PLACES: ClassVar[dict[str, PlaceKind]] = {"path": "folder"}
-
-    source: Literal["pythae"]
-    path: str = Field(min_length=1, description="The folder, relative to the spec file.")
-    input_range: tuple[Number, Number] = Field(
-        default=(0.0, 1.0), description="What the network's inputs range over; data ranges over [0, 1]."
-    )
-
-    @property
-    def label(self) -> str:
-        """What the network is called in reports."""
-        return "pythae"
-
-    @property
-    def has_vector(self) -> bool:
-        """Whether the latent is known to be a vector before the network is loaded."""
-        return True
-
-
-class DiffusersModel(SourceSection):
-    """A folder that diffusers saved: config.json and weights of an AutoencoderKL, a VQModel or an AutoencoderTiny."""
-
-    PLACES: ClassVar[dict[str, PlaceKind]] = {"path": "folder"}
-
-    source: Literal["diffusers"]
-    path: str = Field(
-        min_length=1,
-        description="The autoencoder's folder or that of a pipeline with vae/ in it, relative to the spec.",
-    )
-    input_range: tuple[Number, Number] = Field(
-        default=(-1.0, 1.0), description="What the network's inputs range over; data ranges over [0, 1]."
-    )
-
-    @property
-    def label(self) -> str:
-        """What the network is called in reports."""
-        return "diffusers"
-
-
-class ExportedModel(SourceSection):
-    """An encoder and a decoder that torch.export saved; opening such files can run code (--allow-code)."""
-
-    PLACES: ClassVar[dict[str, PlaceKind]] = {"encoder": "file", "decoder": "file"}
-
-    source: Literal["exported"]
-    encoder: str = Field(min_length=1, description="A .pt2 file, from inputs to posterior parameters.")
-    decoder: str = Field(min_length=1, description="A .pt2 file, from latents to outputs.")
-    latent_dim: Count = Field(description="Number of latents; of a latent map, its channels.")
-    posterior: PosteriorSection = PosteriorSection()
-    output: OutputSection = OutputSection()
-    input_range: tuple[Number, Number] = Field(
-        default=(0.0, 1.0), description="What the network's inputs range over; data ranges over [0, 1]."
-    )
-
-    @property
-    def label(self) -> str:
-        """What the network is called in reports."""
-        return "exported programs"
-
-    @property
-    def declared_latents(self) -> int | None:
-        """Number of latents."""
-        return self.latent_dim
-
-
-ModelSection = Annotated[
-    ZooModel | CheckpointModel | PythonModel | PythaeModel | DiffusersModel | ExportedModel,
-    Field(discriminator="source"),
-]
-
-SOURCES: dict[str, type[SourceSection]] = {
-    "zoo": ZooModel,
-    "checkpoint": CheckpointModel,
-    "python": PythonModel,
-    "pythae": PythaeModel,
-    "diffusers": DiffusersModel,
-    "exported": ExportedModel,
-}
+MODELS: Final = Registry(ModelSection, "causalvae.models.kinds", "causalvae.models", "model source")
+MODEL_TAG: Final = Tagged(MODELS, "source")
+AnyModel = Annotated[ModelSection, MODEL_TAG]

@@ -28,18 +28,7 @@ from causalvae.spec.intervention_section import (
     SetTo,
     SharedDonors,
 )
-from causalvae.spec.model_section import (
-    CheckpointModel,
-    DiffusersModel,
-    ExportedModel,
-    ModelSection,
-    OutputSection,
-    PosteriorSection,
-    PythaeModel,
-    PythonModel,
-    SourceSection,
-    ZooModel,
-)
+from causalvae.spec.model_section import AnyModel, ModelSection, OutputSection, PosteriorSection
 from causalvae.spec.readout_section import AnyReadout, ReadoutSection
 from causalvae.spec.section import (
     EDGE_PATTERN,
@@ -65,15 +54,12 @@ __all__ = [
     "ActivationIntervention",
     "AlignmentSection",
     "Bound",
-    "CheckpointModel",
     "Count",
     "DataSection",
-    "DiffusersModel",
     "DisentanglementSection",
     "EstimationSection",
     "ExecutionSection",
     "Expectations",
-    "ExportedModel",
     "FactorSection",
     "GraphSection",
     "HeldValue",
@@ -89,19 +75,15 @@ __all__ = [
     "NullSection",
     "OutputSection",
     "PosteriorSection",
-    "PythaeModel",
-    "PythonModel",
     "ReadoutSection",
     "ReportSection",
     "ScreenSection",
     "Section",
     "SetTo",
     "SharedDonors",
-    "SourceSection",
     "Spec",
     "VariantSection",
     "VectorSection",
-    "ZooModel",
 ]
 
 
@@ -287,7 +269,7 @@ class VariantSection(Section):
     """What one side of a comparison has of its own."""
 
     description: str = ""
-    model: ModelSection | None = Field(
+    model: AnyModel | None = Field(
         default=None, description="Keys of the model that differ; with another `source`, the whole of it."
     )
     data: AnyData | None = Field(
@@ -363,7 +345,7 @@ class Spec(Section):
         min_length=1,
         description="Where relative paths start, relative to this file; the file's own folder where left out.",
     )
-    model: ModelSection
+    model: AnyModel
     data: AnyData
     graph: GraphSection
     mapping: dict[Name, MappingSection] = Field(

@@ -17,11 +17,11 @@ from causalvae.digest import digest
 from causalvae.engine.progress import OnProgress, Progress, ignore_progress
 from causalvae.errors import CausalVAEError
 from causalvae.files import DamagedFileError, discard, make_folder, read_json, remove_stale, write_json
+from causalvae.models.kinds.zoo import ZooModel
 from causalvae.models.weights import read_weights
 from causalvae.spec.disentanglement_section import DisentanglementSection
 from causalvae.spec.loader import load_spec, load_study_spec, open_spec
 from causalvae.spec.measures import MeasureName
-from causalvae.spec.model_section import ZooModel
 from causalvae.spec.places import base_folder, locate
 from causalvae.spec.schema import Spec
 from causalvae.spec.study import StudySpec

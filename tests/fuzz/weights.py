@@ -22,8 +22,8 @@ import torch
 from safetensors.torch import save
 
 from causalvae.errors import CausalVAEError
+from causalvae.models.kinds.checkpoint import CheckpointModel
 from causalvae.models.sources import open_source
-from causalvae.spec.model_section import CheckpointModel
 from tests.fuzz.damage import DAMAGES
 from tests.fuzz.small_run import small_vae
 

@@ -13,8 +13,8 @@ from causalvae.engine.rerun import Shortcuts
 from causalvae.engine.shards import ShardInputs
 from causalvae.errors import CausalVAEError
 from causalvae.models.architectures import build
+from causalvae.models.kinds.zoo import ZooModel
 from causalvae.models.loading import assemble, load_model
-from causalvae.spec.schema import ZooModel
 from tests.training.test_loop import make_spec
 
 CASES = {

@@ -14,12 +14,13 @@ from causalvae.data.dsprites import SPACE, render_levels
 from causalvae.errors import CausalVAEError
 from causalvae.models.burgess import burgess
 from causalvae.models.check import check_model
+from causalvae.models.kinds.checkpoint import CheckpointModel
 from causalvae.models.likelihood import negative_log_likelihood
 from causalvae.models.loading import load_model
 from causalvae.models.subpixel import SubpixelConvTranspose2d, use_subpixel
 from causalvae.models.vae import VAE, PosteriorLayout
 from causalvae.models.weights import load_into, read_weights
-from causalvae.spec.schema import CheckpointModel, PosteriorSection
+from causalvae.spec.schema import PosteriorSection
 
 PRETRAINED = Path(__file__).parents[3] / "shared" / "pretrained"
 needs_pretrained = pytest.mark.skipif(not PRETRAINED.is_dir(), reason="the pretrained networks are not at hand")

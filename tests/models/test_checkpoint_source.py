@@ -17,10 +17,10 @@ from causalvae.errors import CausalVAEError
 from causalvae.models.architectures import audio, perceptron, residual
 from causalvae.models.burgess import burgess
 from causalvae.models.checkpoint_source import open_checkpoint
+from causalvae.models.kinds.checkpoint import CheckpointModel
 from causalvae.models.sources import open_source
 from causalvae.models.vae import VAE
 from causalvae.models.weights import Weights, without_prefix
-from causalvae.spec.schema import CheckpointModel
 from causalvae.trust import allow_code
 
 PRETRAINED = Path(__file__).parents[3] / "shared" / "pretrained"

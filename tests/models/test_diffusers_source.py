@@ -12,9 +12,9 @@ import torch
 
 from causalvae.errors import CausalVAEError
 from causalvae.models import diffusers_source
+from causalvae.models.kinds.diffusers import DiffusersModel
 from causalvae.models.opened import Opened
 from causalvae.models.sources import open_source
-from causalvae.spec.schema import DiffusersModel
 
 diffusers = pytest.importorskip("diffusers", reason="diffusers is not installed")
 

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from causalvae.errors import CausalVAEError
+from causalvae.models.kinds.exported import ExportedModel
 from causalvae.models.loading import load_model
 from causalvae.models.sources import open_source
-from causalvae.spec.schema import ExportedModel
 from causalvae.trust import allow_code
 
 SHAPE = (1, 6, 6)

@@ -17,13 +17,13 @@ from causalvae.models.batch_rows import ROWS, check_rows
 from causalvae.models.capture import capture
 from causalvae.models.check import check_model
 from causalvae.models.hook_capture import capture_by_hooks
+from causalvae.models.kinds.python import PythonModel
 from causalvae.models.latent_shape import fit_latent
 from causalvae.models.loading import Model, assemble
 from causalvae.models.network import AnalysedNetwork
 from causalvae.models.own_network import read_own
 from causalvae.models.self_patch import check_sites
 from causalvae.models.vae import VAE
-from causalvae.spec.schema import PythonModel
 
 LATENTS, STEPS, FEATURES = 2, 3, 4
 WIDTH = STEPS * FEATURES

@@ -20,6 +20,8 @@ from causalvae.models.capturing import find_components
 from causalvae.models.components import Site
 from causalvae.models.hook_capture import capture_by_hooks
 from causalvae.models.hooked import HookedNetwork
+from causalvae.models.kinds.checkpoint import CheckpointModel
+from causalvae.models.kinds.python import PythonModel
 from causalvae.models.latent_shape import fit_latent
 from causalvae.models.loading import Model, assemble, load_model, randomise
 from causalvae.models.network import AnalysedNetwork
@@ -27,7 +29,6 @@ from causalvae.models.own_network import OwnNetwork, read_own
 from causalvae.models.python_source import make_network
 from causalvae.models.vae import deviation_of
 from causalvae.plan.types import Patch, Source
-from causalvae.spec.schema import CheckpointModel, PythonModel
 from causalvae.trust import allow_code
 from tests.models.test_variants import by_engine, put
 from tests.models.tutorial_networks import (

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from causalvae.errors import CausalVAEError
+from causalvae.models.kinds.pythae import PythaeModel
 from causalvae.models.opened import Opened
 from causalvae.models.sources import open_source
-from causalvae.spec.schema import PythaeModel
 from causalvae.trust import allow_code
 from tests.models.pythae_folders import decoded, default_state, linear, reference, write_folder
 

@@ -14,9 +14,9 @@ from safetensors.torch import save_file
 
 from causalvae.errors import CausalVAEError
 from causalvae.models.burgess import burgess
+from causalvae.models.kinds.python import PythonModel
 from causalvae.models.loading import load_model
 from causalvae.models.weights import read_weights
-from causalvae.spec.schema import PythonModel
 from causalvae.trust import allow_code, code_is_allowed
 
 SHAPE = (1, 6, 6)

@@ -12,11 +12,11 @@ import torch
 from causalvae.data.dataset import open_dataset
 from causalvae.data.pairs import draw_samples
 from causalvae.models.check import check_model
+from causalvae.models.kinds.zoo import ZooModel
 from causalvae.models.loading import load_model
 from causalvae.models.weights import read_weights
 from causalvae.spec import load_train_spec
 from causalvae.spec.places import builtin_names
-from causalvae.spec.schema import ZooModel
 from causalvae.spec.training import TrainSpec
 
 TRAINING = Path(__file__).parents[2] / "specs" / "train"

@@ -15,9 +15,11 @@ from torch import nn
 
 from causalvae.errors import CausalVAEError
 from causalvae.models.burgess import burgess
+from causalvae.models.kinds.checkpoint import CheckpointModel
+from causalvae.models.kinds.zoo import ZooModel
 from causalvae.models.loading import load_model
 from causalvae.models.weights import Weights, load_into, read_weights, trained_as
-from causalvae.spec.schema import CheckpointModel, PosteriorSection, ZooModel
+from causalvae.spec.schema import PosteriorSection
 
 
 class Small(nn.Module):

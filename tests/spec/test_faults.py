@@ -329,7 +329,7 @@ def test_a_factor_that_is_misspelt_where_it_is_declared_is_one_error() -> None:
     ("old", "new", "said"),
     [
         # What is left out shows from the keys beside it, or all that fit are named.
-        ("  source: zoo\n", "", "Add `source: NAME`, where NAME is 'zoo' or 'checkpoint'."),
+        ("  source: zoo\n", "", "Add `source: NAME`, where NAME is 'checkpoint' or 'zoo'."),
         ("  source: zoo\n  weights: builtin://dsprites-disentangled\n  name: burgess\n",
          "  factory: a:b\n  latent_dim: 2\n", "Add `source: python`."),
         ("  source: zoo\n", "  source: checkpoint\n  factory: a:b\n  hidden: [3]\n", None),

@@ -6,10 +6,11 @@ import jsonschema
 import pytest
 from ruamel.yaml import YAML
 
+from causalvae.models.kinds.checkpoint import CheckpointModel
 from causalvae.spec.jsonschema import json_schema
 from causalvae.spec.loader import parse_spec
-from causalvae.spec.model_section import SOURCES
-from causalvae.spec.schema import CheckpointModel, Spec
+from causalvae.spec.model_section import MODELS
+from causalvae.spec.schema import Spec
 
 TEXT = """
 spec: causalvae/v1
@@ -42,7 +43,7 @@ def test_every_source_is_read_and_fits_the_json_schema(name: str) -> None:
     assert spec is not None, found
     assert found == []
     jsonschema.validate(YAML(typ="safe").load(TEXT % (GOOD[name], "latent[3]")), json_schema())
-    assert isinstance(spec.model, SOURCES[spec.model.source])
+    assert isinstance(spec.model, MODELS.get(spec.model.kind))
     assert spec.model.label
 
 
@@ -63,7 +64,11 @@ def test_what_lies_where_is_told_by_the_section() -> None:
         ("source: checkpoint, weights: w, name: mlp, factory: 'a:b', latent_dim: 3", "CV028", "'name' or 'factory'"),
         ("source: checkpoint, weights: w, factory: 'a:b'", "CV021", "lacks the key 'latent_dim'"),
         ("source: checkpoint, weights: w, hidden: [3]", "CV020", "'hidden' without `name: mlp`"),
-        ("source: checkpoint, weights: w, name: mlp, width: 8", "CV020", "'width' without `name: audio` or `name: residual`"),
+        (
+            "source: checkpoint, weights: w, name: mlp, width: 8",
+            "CV020",
+            "without `name: audio` or `name: residual`",
+        ),
         ("source: checkpoint, weights: w, encoder: enc", "CV020", "'encoder' without `factory`"),
         ("source: checkpoint, weights: w, name: resnet", "CV023", "resnet"),
         ("source: checkpoint, weights: w, factory: 'a b'", "CV025", "a b"),

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from causalvae.models.kinds.zoo import ZooModel
 from causalvae.models.loading import load_model
 from causalvae.spec import Diagnostic, Spec, load_spec, open_spec, parse_spec, read_any_spec, read_spec, write_resolved
-from causalvae.spec.model_section import ZooModel
 from causalvae.spec.places import builtin_latents, builtin_names, check_place
 
 ROOT = Path(__file__).parents[2]

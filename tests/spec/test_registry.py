@@ -15,16 +15,18 @@ from causalvae.spec import Spec, parse_spec, registry
 from causalvae.spec.architecture_section import ARCHITECTURES
 from causalvae.spec.data_section import DATA
 from causalvae.spec.jsonschema import json_schema, json_schema_text
+from causalvae.spec.model_section import MODELS
 from causalvae.spec.objective_section import OBJECTIVES
 from causalvae.spec.readout_section import READOUTS
 from causalvae.spec.registry import OWN, BrokenKind, Registry
 from tests.spec.faults import AREA, GOOD
 
 ROOT = Path(__file__).parents[2]
-FAMILIES = {READOUTS: "readout", DATA: "source", OBJECTIVES: "name", ARCHITECTURES: "architecture"}
+FAMILIES = {READOUTS: "readout", DATA: "source", OBJECTIVES: "name", ARCHITECTURES: "architecture", MODELS: "source"}
 KIND = """
 from typing import ClassVar, Literal
 from pydantic import Field
+from causalvae.spec.model_section import MODELS
 from causalvae.spec.objective_section import OBJECTIVES
 from causalvae.spec.readout_section import ReadoutSection
 
@@ -93,7 +95,7 @@ def test_validation_imports_the_named_kinds_alone_and_no_heavy_library() -> None
     loaded = json.loads(subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=True).stdout)
     assert not {"torch", "pandas", "sklearn", "scipy"} & set(loaded)
     kinds = [name.partition(".kinds.")[2] for name in loaded if ".kinds." in name]
-    assert kinds == ["dsprites", "area", "centroid"]
+    assert kinds == ["dsprites", "zoo", "area", "centroid"]
 
 
 def test_a_kind_of_another_distribution_is_like_ours(install: Install) -> None:

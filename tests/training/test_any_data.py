@@ -16,11 +16,11 @@ from causalvae.data.dataset import open_dataset
 from causalvae.errors import CausalVAEError
 from causalvae.models.architectures import build
 from causalvae.models.check import check_model
+from causalvae.models.kinds.zoo import ZooModel
 from causalvae.models.likelihood import negative_log_likelihood
 from causalvae.models.loading import Model, load_model
 from causalvae.models.vae import LEAST_LOG_SIGMA
 from causalvae.spec import parse_train_spec
-from causalvae.spec.schema import ZooModel
 from causalvae.spec.training import TrainSpec
 from causalvae.training.device import choose_device
 from causalvae.training.evaluation import evaluate

@@ -21,10 +21,10 @@ from causalvae.data.kinds.dsprites import DspritesData
 from causalvae.errors import CausalVAEError
 from causalvae.models.architectures import build_described
 from causalvae.models.card import Card, Carries, active_latents, read_card, write_card
+from causalvae.models.kinds.zoo import ZooModel
 from causalvae.models.loading import load_model
 from causalvae.models.vae import VAE
 from causalvae.models.weights import read_weights
-from causalvae.spec.schema import ZooModel
 from causalvae.training.batches import is_held_out
 from causalvae.training.carries import measure_carries, measure_pairs
 from causalvae.training.loop import train

@@ -11,10 +11,10 @@ import torch
 
 import causalvae
 from causalvae.data.dataset import open_dataset
+from causalvae.models.kinds.zoo import ZooModel
 from causalvae.models.loading import load_model
 from causalvae.spec.diagnostics import SpecError
 from causalvae.spec.loader import load_train_spec
-from causalvae.spec.schema import ZooModel
 from causalvae.spec.training import TrainSpec
 from causalvae.training import loop
 from causalvae.training.loop import train

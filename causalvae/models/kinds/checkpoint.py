@@ -1,0 +1,127 @@
+"""The user's own weights, of a named architecture or of a network that a function makes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from causalvae.spec.architecture_section import ARCHITECTURES, DEFAULT_ARCHITECTURE
+from causalvae.spec.markers import Named
+from causalvae.spec.model_section import (
+    BETWEEN,
+    DECODER,
+    ENCODER,
+    Factory,
+    ModelSection,
+    OutputSection,
+    PosteriorSection,
+)
+from causalvae.spec.places import PlaceKind
+from causalvae.spec.section import Count, ModestCount, Number
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from causalvae.models.opened import Opened
+
+_SIZES = ("hidden", "width")
+_OF_A_FACTORY = ("arguments", "encoder", "decoder", "between")
+
+
+class CheckpointModel(ModelSection):
+    """The user's own weights, of an architecture that this package has, or of a network that a function makes."""
+
+    kind: ClassVar[str] = "checkpoint"
+    PLACES: ClassVar[dict[str, PlaceKind]] = {"weights": "file or folder"}
+
+    source: Literal["checkpoint"]
+    weights: str = Field(
+        min_length=1,
+        description="A safetensors file, a .pt or .ckpt that can be read without running code, or a folder of "
+        "disentangling-vae with specs.json and model.pt.",
+    )
+    name: Annotated[str, Named(ARCHITECTURES, lambda kind: bool(kind.head))] | None = Field(
+        default=None, description="The architecture; burgess where neither it nor a factory is given."
+    )
+    factory: Factory | None = Field(
+        default=None, description="module:function that gives the network; runs only where code is allowed."
+    )
+    arguments: dict[str, Any] = Field(default={}, description="factory: its keyword arguments.")
+    encoder: str | None = Field(default=None, description=f"factory: {ENCODER}")
+    decoder: str | None = Field(default=None, description=f"factory: {DECODER}")
+    between: tuple[str, ...] | None = Field(default=None, description=f"factory: {BETWEEN}")
+    latent_dim: Count | None = Field(
+        default=None, description="Number of latents; read off the weights of a named architecture where left out."
+    )
+    hidden: tuple[ModestCount, ...] | None = Field(
+        default=None, min_length=1, description="mlp: widths of the encoder's hidden layers; read off the weights too."
+    )
+    width: ModestCount | None = Field(
+        default=None, description="residual, audio: channels of the first level; read off the weights too."
+    )
+    key: str | None = Field(
+        default=None, description="Which entry of the file holds the weights, where it holds several."
+    )
+    prefix: str | None = Field(
+        default=None,
+        description="What the names of the weights begin with, to be left out, such as `model.`; found where left out.",
+    )
+    ignore: tuple[str, ...] = Field(
+        default=(), description="What names begin with that are not read, such as `critic.`."
+    )
+    posterior: PosteriorSection | None = Field(
+        default=None, description="chunk and logvar where left out; interleaved for a disentangling-vae folder."
+    )
+    output: OutputSection | None = Field(default=None, description="The architecture's own where left out.")
+    input_range: tuple[Number, Number] = Field(
+        default=(0.0, 1.0), description="What the network's inputs range over; data ranges over [0, 1]."
+    )
+
+    @model_validator(mode="after")
+    def _one_network(self) -> CheckpointModel:
+        if self.name is not None and self.factory is not None:
+            raise PydanticCustomError("two_networks", "give either name or factory", {"given": "both"})
+        own = () if self.factory else ARCHITECTURES.get(self.name or DEFAULT_ARCHITECTURE).sizes
+        for key in _SIZES:
+            if getattr(self, key) is not None and key not in own:
+                owners = [kind.kind for kind in ARCHITECTURES.usable() if key in kind.sizes]
+                raise _foreign(key, " or ".join(f"`name: {owner}`" for owner in owners))
+        for key in _OF_A_FACTORY:
+            if self.factory is None and getattr(self, key) != type(self).model_fields[key].default:
+                raise _foreign(key, "`factory`")
+        if self.factory is not None and self.latent_dim is None:
+            raise PydanticCustomError("lacks_latents", "a factory's network needs latent_dim")
+        return self
+
+    @property
+    def label(self) -> str:
+        """What the network is called in reports."""
+        return self.factory or self.name or DEFAULT_ARCHITECTURE
+
+    @property
+    def declared_latents(self) -> int | None:
+        """Number of latents, where the spec says it."""
+        return self.latent_dim
+
+    @property
+    def has_vector(self) -> bool:
+        """Whether the latent is known to be a vector before the network is loaded."""
+        return self.factory is None
+
+    @property
+    def modules(self) -> dict[str, str]:
+        """What is imported, by key."""
+        return {} if self.factory is None else {"factory": self.factory}
+
+    def open(self, folder: Path, inputs: Tensor, condition: int) -> Opened:
+        """The network in memory."""
+        from causalvae.models.checkpoint_source import open_checkpoint
+
+        return open_checkpoint(self, folder, tuple(inputs.shape[1:]), inputs, condition)
+
+
+def _foreign(key: str, owner: str) -> PydanticCustomError:
+    return PydanticCustomError("foreign_key", "a key of another network", {"key": key, "owner": owner})

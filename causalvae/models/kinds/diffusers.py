@@ -1,0 +1,44 @@
+"""Folders that diffusers saved."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from pydantic import Field
+
+from causalvae.spec.model_section import ModelSection
+from causalvae.spec.places import PlaceKind
+from causalvae.spec.section import Number
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from causalvae.models.opened import Opened
+
+
+class DiffusersModel(ModelSection):
+    """A folder that diffusers saved: config.json and weights of an AutoencoderKL, a VQModel or an AutoencoderTiny."""
+
+    kind: ClassVar[str] = "diffusers"
+    PLACES: ClassVar[dict[str, PlaceKind]] = {"path": "folder"}
+
+    source: Literal["diffusers"]
+    path: str = Field(
+        min_length=1,
+        description="The autoencoder's folder or that of a pipeline with vae/ in it, relative to the spec.",
+    )
+    input_range: tuple[Number, Number] = Field(
+        default=(-1.0, 1.0), description="What the network's inputs range over; data ranges over [0, 1]."
+    )
+
+    @property
+    def label(self) -> str:
+        """What the network is called in reports."""
+        return "diffusers"
+
+    def open(self, folder: Path, inputs: Tensor, condition: int) -> Opened:
+        """The network in memory."""
+        from causalvae.models.diffusers_source import open_diffusers
+
+        return open_diffusers(self, folder, tuple(inputs.shape[1:]))

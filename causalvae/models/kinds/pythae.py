@@ -1,0 +1,46 @@
+"""Folders that pythae saved."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from pydantic import Field
+
+from causalvae.spec.model_section import ModelSection
+from causalvae.spec.places import PlaceKind
+from causalvae.spec.section import Number
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from causalvae.models.opened import Opened
+
+
+class PythaeModel(ModelSection):
+    """A folder that pythae saved: model_config.json, model.pt and, for networks of the user's own, pickled modules."""
+
+    kind: ClassVar[str] = "pythae"
+    PLACES: ClassVar[dict[str, PlaceKind]] = {"path": "folder"}
+
+    source: Literal["pythae"]
+    path: str = Field(min_length=1, description="The folder, relative to the spec file.")
+    input_range: tuple[Number, Number] = Field(
+        default=(0.0, 1.0), description="What the network's inputs range over; data ranges over [0, 1]."
+    )
+
+    @property
+    def label(self) -> str:
+        """What the network is called in reports."""
+        return "pythae"
+
+    @property
+    def has_vector(self) -> bool:
+        """Whether the latent is known to be a vector before the network is loaded."""
+        return True
+
+    def open(self, folder: Path, inputs: Tensor, condition: int) -> Opened:
+        """The network in memory."""
+        from causalvae.models.pythae_source import open_pythae
+
+        return open_pythae(self, folder, tuple(inputs.shape[1:]))

@@ -1,0 +1,78 @@
+"""The user's own network, made by a function of theirs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from causalvae.spec.model_section import (
+    BETWEEN,
+    DECODER,
+    ENCODER,
+    Factory,
+    ModelSection,
+    OutputSection,
+    PosteriorSection,
+)
+from causalvae.spec.section import Count, Number
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from causalvae.models.opened import Opened
+
+
+class PythonModel(ModelSection):
+    """The user's own network, made by a function of theirs; runs only where code is allowed (--allow-code)."""
+
+    kind: ClassVar[str] = "python"
+
+    source: Literal["python"]
+    factory: Factory = Field(
+        description="module:function that gives the network; modules beside the spec file are found as well.",
+    )
+    arguments: dict[str, Any] = Field(default={}, description="Keyword arguments of the function.")
+    weights: str | None = Field(
+        default=None, description="A safetensors file, or a .pt or .ckpt to read into what the function gives."
+    )
+    key: str | None = Field(
+        default=None, description="Which entry of the file holds the weights, where it holds several."
+    )
+    prefix: str | None = Field(
+        default=None, description="What the names of the weights begin with, to be left out; found where left out."
+    )
+    ignore: tuple[str, ...] = Field(
+        default=(), description="What names begin with that are not read, such as `critic.`."
+    )
+    encoder: str | None = Field(default=None, description=ENCODER[0].upper() + ENCODER[1:])
+    decoder: str | None = Field(default=None, description=DECODER[0].upper() + DECODER[1:])
+    between: tuple[str, ...] | None = Field(default=None, description=BETWEEN[0].upper() + BETWEEN[1:])
+    latent_dim: Count = Field(description="Number of latents; of a latent map, its channels.")
+    posterior: PosteriorSection = PosteriorSection()
+    output: OutputSection = OutputSection()
+    input_range: tuple[Number, Number] = Field(
+        default=(0.0, 1.0), description="What the network's inputs range over; data ranges over [0, 1]."
+    )
+
+    @property
+    def label(self) -> str:
+        """What the network is called in reports."""
+        return self.factory
+
+    @property
+    def declared_latents(self) -> int | None:
+        """Number of latents."""
+        return self.latent_dim
+
+    @property
+    def modules(self) -> dict[str, str]:
+        """What is imported, by key."""
+        return {"factory": self.factory}
+
+    def open(self, folder: Path, inputs: Tensor, condition: int) -> Opened:
+        """The network in memory."""
+        from causalvae.models.python_source import open_python_model
+
+        return open_python_model(self, folder, inputs, condition)
