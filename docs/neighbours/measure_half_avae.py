@@ -13,8 +13,8 @@ from pathlib import Path
 
 import torch
 
-from causalvae.neighbours.half_avae.study import Trial, as_record, compare_forms
 from causalvae.spec import load_train_spec
+from causalvae_neighbours.half_avae.study import Trial, as_record, compare_forms
 
 HERE = Path(__file__).parent
 SPEC = HERE.parent.parent / "examples" / "half_avae" / "train.yaml"

@@ -16,11 +16,11 @@ from typing import Any
 
 import torch
 
-from causalvae.data.systems.ising import IsingDataset
-from causalvae.neighbours.quantum.measures import find_ceiling, find_knowledge
 from causalvae.spec import load_train_spec
 from causalvae.spec.training import TrainSpec
 from causalvae.training.loop import train
+from causalvae_neighbours.quantum.ising import IsingDataset
+from causalvae_neighbours.quantum.measures import find_ceiling, find_knowledge
 
 HERE = Path(__file__).parent
 SPEC = HERE.parent.parent / "examples" / "quantum" / "train.yaml"

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from causalvae.neighbours.half_avae.study import paired_difference
+from causalvae_neighbours.half_avae.study import paired_difference
 
 HERE = Path(__file__).parent
 PAGE = HERE.parent / "neighbours.md"

@@ -16,10 +16,10 @@ from causalvae.data.kinds.scm import ScmData
 from causalvae.data.pairs import Pairs, draw_pairs, draw_samples, draw_swaps
 from causalvae.data.scm import open_scm
 from causalvae.data.split import PARTS, SplitRule
-from causalvae.data.systems.mixtures import MixturesDataset
 from causalvae.engine.cohorts import draw_cohort, tabulate_split
 from causalvae.errors import CausalVAEError
 from causalvae.plan.types import Cohort, Treatment
+from causalvae_neighbours.half_avae.mixtures import MixturesDataset
 
 SPACE = FactorSpace(
     (

@@ -11,10 +11,10 @@ import torch
 from causalvae.errors import CausalVAEError
 from causalvae.models.architectures import build_described
 from causalvae.models.vae import Posterior
-from causalvae.models.variants.autoregressive import autoregressive
 from causalvae.spec.training import TrainSpec
 from causalvae.training.loop import train
 from causalvae.training.losses import Given, objective_terms, total_correlation
+from causalvae_neighbours.quantum.autoregressive import autoregressive
 
 
 @pytest.fixture

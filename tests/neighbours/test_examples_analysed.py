@@ -12,7 +12,7 @@ from causalvae.api import compile_plan, execute, load_spec, open_session
 from causalvae.data.dataset import open_dataset
 from causalvae.data.pairs import draw_pairs, draw_samples
 from causalvae.plan.owner import Owner
-from causalvae.readouts.spins import order
+from causalvae_neighbours.quantum.spins import order
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 

@@ -11,11 +11,11 @@ from torch import Tensor
 import causalvae
 from causalvae.data.others import Release
 from causalvae.data.pairs import draw_samples
-from causalvae.neighbours.grace.network import causal_layer_of
 from causalvae.plan.owner import Owner
 from causalvae.plan.types import Plan
 from causalvae.session import Session
 from causalvae.spec.training import TrainSpec
+from causalvae_neighbours.grace.network import causal_layer_of
 
 SCREEN = "{source: perturbations, programmes: 3, genes_each: 4, edges: 2, guides_each: 1, doubles: 0, world: 1"
 SPEC = f"""
@@ -42,7 +42,7 @@ execution: {{device: cpu}}
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from safetensors.torch import save_file
 
-    from causalvae.neighbours.grace.training import train_grace
+    from causalvae_neighbours.grace.training import train_grace
 
     place = tmp_path_factory.mktemp("grace")
     spec = TrainSpec.model_validate(

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from causalvae.models.loading import Model, assemble
 from causalvae.models.operators import evaluate
-from causalvae.neighbours.grace.causal_layer import CausalLayer, PerturbationEncoder
-from causalvae.neighbours.grace.network import causal_layer_of, grace_vae
+from causalvae_neighbours.grace.causal_layer import CausalLayer, PerturbationEncoder
+from causalvae_neighbours.grace.network import causal_layer_of, grace_vae
 
 F = {"linear": lambda z: z, "relu": lambda z: max(z, 0.0), "tanh": math.tanh}
 

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from causalvae.data.dataset import open_dataset
-from causalvae.data.kinds.perturbations import PerturbationsData
 from causalvae.data.pairs import draw_pairs
 from causalvae.errors import CausalVAEError
-from causalvae.neighbours.grace.data import PerturbationDataset
-from causalvae.neighbours.grace.simulation import World, WorldShape
+from causalvae_neighbours.data.perturbations import PerturbationsData
+from causalvae_neighbours.grace.data import PerturbationDataset
+from causalvae_neighbours.grace.simulation import World, WorldShape
 
 SHAPE = WorldShape(programmes=4, genes_each=5, edges=5, doubles=3, damping=True, seed=3)
 

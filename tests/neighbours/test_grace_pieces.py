@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from causalvae.errors import CausalVAEError
-from causalvae.neighbours.grace.discrepancy import multi_kernel_mmd
-from causalvae.neighbours.grace.graph_convolution import GraphConvolution, GraphEncoder, normalise_adjacency
-from causalvae.neighbours.grace.network import grace_vae
-from causalvae.neighbours.grace.recovery import (
+from causalvae_neighbours.grace.discrepancy import multi_kernel_mmd
+from causalvae_neighbours.grace.graph_convolution import GraphConvolution, GraphEncoder, normalise_adjacency
+from causalvae_neighbours.grace.network import grace_vae
+from causalvae_neighbours.grace.recovery import (
     best_relabelling,
     match_latents,
     random_graphs,
@@ -20,8 +20,8 @@ from causalvae.neighbours.grace.recovery import (
     score_edges,
     standardise,
 )
-from causalvae.neighbours.grace.simulation import WorldShape, build_world, draw_cells
-from causalvae.neighbours.grace.warm_start import measure_reach
+from causalvae_neighbours.grace.simulation import WorldShape, build_world, draw_cells
+from causalvae_neighbours.grace.warm_start import measure_reach
 
 # A path of three genes, 0 - 1 - 2.
 PATH = torch.tensor([[0.0, 1.0, 0.0], [1.0, 0.0, 1.0], [0.0, 1.0, 0.0]])

@@ -13,12 +13,12 @@ from pydantic import ValidationError
 from causalvae.api import train
 from causalvae.models.kinds.zoo import ZooModel
 from causalvae.models.loading import load_model
-from causalvae.neighbours.grace.assessment import Assessment, assess
-from causalvae.neighbours.grace.data import PerturbationDataset, shape_of
-from causalvae.neighbours.grace.network import causal_layer_of
-from causalvae.neighbours.grace.table import put_in_place, write_tables
-from causalvae.neighbours.grace.training import fresh_network, train_grace
 from causalvae.spec.training import TrainSpec
+from causalvae_neighbours.grace.assessment import Assessment, assess
+from causalvae_neighbours.grace.data import PerturbationDataset, shape_of
+from causalvae_neighbours.grace.network import causal_layer_of
+from causalvae_neighbours.grace.table import put_in_place, write_tables
+from causalvae_neighbours.grace.training import fresh_network, train_grace
 
 TINY: dict[str, Any] = {
     "spec": "causalvae/train-v1",

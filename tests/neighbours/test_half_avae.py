@@ -9,14 +9,14 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from causalvae.data.systems.mixtures import NOISE, MixturesDataset
 from causalvae.errors import CausalVAEError
-from causalvae.models.variants.encoder_free import encoder_free
-from causalvae.neighbours.half_avae.prior import OscillatorPrior
-from causalvae.neighbours.half_avae.recovery import measure_recovery
-from causalvae.neighbours.half_avae.study import paired_difference, recover
-from causalvae.neighbours.half_avae.training import choose_start, fit_half, recordings_of, start_state, train_half
 from causalvae.spec.training import TrainSpec
+from causalvae_neighbours.half_avae.encoder_free import encoder_free
+from causalvae_neighbours.half_avae.mixtures import NOISE, MixturesDataset
+from causalvae_neighbours.half_avae.prior import OscillatorPrior
+from causalvae_neighbours.half_avae.recovery import measure_recovery
+from causalvae_neighbours.half_avae.study import paired_difference, recover
+from causalvae_neighbours.half_avae.training import choose_start, fit_half, recordings_of, start_state, train_half
 
 
 def small(steps=12, length=32, adversary=1.0, lr=0.02, **changes):

@@ -7,8 +7,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from causalvae.data.systems.ising import IsingDataset, measure_spins
-from causalvae.data.systems.spin_chain import configurations, solve_chain, solve_ground_state
+from causalvae_neighbours.quantum.ising import IsingDataset, measure_spins
+from causalvae_neighbours.quantum.spin_chain import configurations, solve_chain, solve_ground_state
 
 
 def dense_ground_state(spins: int, field: float) -> tuple[float, np.ndarray]:

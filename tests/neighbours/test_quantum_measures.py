@@ -7,10 +7,10 @@ import pytest
 import torch
 from scipy.stats import spearmanr
 
-from causalvae.data.systems.ising import IsingDataset
 from causalvae.models.vae import VAE
-from causalvae.models.variants.autoregressive import AutoregressiveDecoder
-from causalvae.neighbours.quantum.measures import find_ceiling, find_knowledge, joint_of, weighted_spearman
+from causalvae_neighbours.quantum.autoregressive import AutoregressiveDecoder
+from causalvae_neighbours.quantum.ising import IsingDataset
+from causalvae_neighbours.quantum.measures import find_ceiling, find_knowledge, joint_of, weighted_spearman
 
 
 class Reader(torch.nn.Module):

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import torch
 
-from causalvae.data.kinds.ising import IsingData
-from causalvae.data.kinds.mixtures import MixturesData
-from causalvae.data.systems.ising import IsingDataset
-from causalvae.data.systems.mixtures import MixturesDataset
-from causalvae.data.systems.spin_chain import solve_chain
 from causalvae.errors import CausalVAEError
-from causalvae.readouts import spins
+from causalvae_neighbours.data.ising import IsingData
+from causalvae_neighbours.data.mixtures import MixturesData
+from causalvae_neighbours.half_avae.mixtures import MixturesDataset
+from causalvae_neighbours.quantum import spins
+from causalvae_neighbours.quantum.ising import IsingDataset
+from causalvae_neighbours.quantum.spin_chain import solve_chain
 
 
 def test_they_find_the_truth_on_configurations():

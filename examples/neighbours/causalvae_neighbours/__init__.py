@@ -1,0 +1,1 @@
+"""Neighbouring systems as kinds of causalvae: the Half-AVAE, a VAE of quantum measurements, and GraCE-VAE."""

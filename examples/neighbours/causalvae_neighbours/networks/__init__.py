@@ -1,0 +1,1 @@
+"""Networks that a training spec can name, one file each."""

@@ -1,0 +1,3 @@
+"""Names of levels, for modules that must not make the data."""
+
+SECTORS = ("up", "down")

@@ -1,0 +1,1 @@
+"""Ways of measuring an attribute, one file each."""

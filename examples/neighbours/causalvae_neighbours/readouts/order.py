@@ -1,0 +1,28 @@
+"""The size of the mean spin of rows of spins."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from causalvae.spec.columns import Columns
+from causalvae.spec.entries import DataEntry
+from causalvae.spec.readout_section import Measured, ReadoutSection
+
+if TYPE_CHECKING:
+    from causalvae.readouts.features import Readout
+
+
+class OrderReadout(ReadoutSection):
+    """The size of the mean spin of rows of spins."""
+
+    kind: ClassVar[str] = "order"
+    of: ClassVar[Measured] = "table"
+
+    readout: Literal["order"]
+
+    def build(self, attribute: str, data: DataEntry | None, columns: Columns | None) -> Readout:
+        """What measures outputs."""
+        from causalvae.readouts.output import OutputReadout
+        from causalvae_neighbours.quantum.spins import order
+
+        return OutputReadout(attribute, self.readout, "mean spin", None, lambda features: order(features.images))
