@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from torch import Tensor
@@ -13,6 +14,7 @@ from causalvae.readouts.foreground import Foreground, colour_of, find_foreground
 from causalvae.readouts.geometry import Moments, moments_of
 from causalvae.readouts.probe import Probe
 from causalvae.readouts.sound import wave_of
+from causalvae.readouts.types import ReadoutCheck, Seen
 from causalvae.spec.readout_section import PartSection
 
 
@@ -139,6 +141,10 @@ class Readout(ABC):
     period : float or None
         After how much the attribute means the same again. Differences of a periodic attribute must be wrapped; see
         `causalvae.readouts.types.wrap`.
+    least_r2 : float
+        R^2 against the truth that is enough to trust the readout.
+    judge : callable, optional
+        Holds it against the truth of drawn sprites, where that takes more than one R^2.
 
     Attributes
     ----------
@@ -160,6 +166,8 @@ class Readout(ABC):
     name: str
     unit: str
     period: float | None
+    least_r2: float = field(default=0.98, kw_only=True)
+    judge: Callable[[Seen], ReadoutCheck] | None = field(default=None, kw_only=True, repr=False, compare=False)
 
     @property
     def affine(self) -> tuple[float, float]:

@@ -14,6 +14,7 @@ from causalvae.errors import CausalVAEError
 from causalvae.readouts.features import Features, Part, Readout
 from causalvae.readouts.geometry import Moments
 from causalvae.readouts.sums import exact_sum
+from causalvae.readouts.types import ReadoutCheck, Seen
 from causalvae.spec.columns import Columns
 from causalvae.spec.entries import DataEntry
 from causalvae.spec.readout_section import PartSection, RateSection
@@ -91,12 +92,22 @@ class ColumnOutput(Readout):
 
 
 def moment_readout(
-    attribute: str, section: PartSection, name: str, unit: str, formula: Callable[[Moments], Tensor]
+    attribute: str,
+    section: PartSection,
+    name: str,
+    unit: str,
+    formula: Callable[[Moments], Tensor],
+    judge: Callable[[Seen], ReadoutCheck],
 ) -> OutputReadout:
-    """An attribute that follows from the moments of the light."""
+    """An attribute that follows from the moments of the light; `judge` holds it against the truth of sprites."""
     part = Part.of(section)
     return OutputReadout(
-        attribute, name + part.label, unit, section.period, lambda features: formula(features.moments(part))
+        attribute,
+        name + part.label,
+        unit,
+        section.period,
+        lambda features: formula(features.moments(part)),
+        judge=judge,
     )
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,44 @@ class ReadoutCheck:
     n: int
     passed: bool
     note: str = ""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a readout found on samples whose truth is known.
+
+    Parameters
+    ----------
+    attribute, readout : str
+    truth : mapping
+        What readouts should find, by their names, each (n,); nan where undefined.
+    groups : mapping
+        Which samples show which shape: name -> (n,) bool.
+    found, rebuilt : float array, shape (n,)
+        On real inputs, and on the network's reconstructions of them.
+    """
+
+    attribute: str
+    readout: str
+    truth: Mapping[str, FloatArray]
+    groups: Mapping[str, npt.NDArray[np.bool_]]
+    found: FloatArray
+    rebuilt: FloatArray
+
+    @property
+    def own_truth(self) -> FloatArray:
+        """What this readout should find."""
+        return self.truth[self.readout]
+
+
+def r_squared(truth: FloatArray, found: FloatArray) -> float:
+    """1 - (sum of squared errors) / (sum of squares about the mean), with nothing fitted."""
+    return 1.0 - float(((found - truth) ** 2).sum() / ((truth - truth.mean()) ** 2).sum())
+
+
+def rms(error: FloatArray) -> float:
+    """Root mean square."""
+    return float(np.sqrt((error**2).mean()))
 
 
 def wrap(difference: npt.NDArray[np.float64], period: float | None) -> npt.NDArray[np.float64]:

@@ -30,11 +30,17 @@ class ReadoutSection(Kind, Section):
         What it is measured on: pictures of one channel or in RGB, pictures in RGB, sounds, tables, or anything.
     period : float or None
         After how much the attribute means the same again.
+    short_key : str
+        The key that ``readout: {NAME: VALUE}`` gives the value of; empty where there is no such short form.
+    least_r2 : float
+        R^2 against the truth that is enough to trust the readout.
     """
 
     must_define: ClassVar[tuple[str, ...]] = ("build",)
     of: ClassVar[Measured] = "output"
     period: ClassVar[float | None] = None
+    short_key: ClassVar[str] = ""
+    least_r2: ClassVar[float] = 0.98
 
     readout: str
 
@@ -125,9 +131,13 @@ class _ReadoutTag(Tagged):
     def long_form(self, value: Mapping[str, Any]) -> Mapping[str, Any]:
         """``readout: {column: NAME}`` says ``readout: column, column: NAME``."""
         short = value.get("readout")
-        if isinstance(short, dict) and set(short) == {"column"} and "column" not in value:
-            return {**value, "readout": "column", "column": short["column"]}
-        return value
+        if not isinstance(short, dict) or len(short) != 1:
+            return value
+        [(name, given)] = short.items()
+        kind = READOUTS.find(name)
+        if kind is None or not kind.short_key or kind.short_key in value:
+            return value
+        return {**value, "readout": name, kind.short_key: given}
 
 
 READOUTS: Final = Registry(ReadoutSection, "causalvae.readouts.kinds", "causalvae.readouts", "readout")

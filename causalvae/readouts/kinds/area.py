@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Final, Literal
 
 from causalvae.spec.columns import Columns
 from causalvae.spec.entries import DataEntry
@@ -10,6 +10,9 @@ from causalvae.spec.readout_section import Measured, PartSection
 
 if TYPE_CHECKING:
     from causalvae.readouts.features import Readout
+    from causalvae.readouts.types import ReadoutCheck, Seen
+
+LEAST_R2: Final = 0.99
 
 
 class AreaReadout(PartSection):
@@ -25,4 +28,24 @@ class AreaReadout(PartSection):
         from causalvae.readouts.geometry import area
         from causalvae.readouts.output import moment_readout
 
-        return moment_readout(attribute, self, self.readout, "pixels", area)
+        return moment_readout(attribute, self, self.readout, "pixels", area, self.judge)
+
+    def judge(self, seen: Seen) -> ReadoutCheck:
+        """Against scale^2 times the shape's area: R^2 of at least 0.99 for every shape on its own."""
+        from causalvae.readouts.types import ReadoutCheck, r_squared
+
+        truth = seen.own_truth
+        inputs = {label: r_squared(truth[chosen], seen.found[chosen]) for label, chosen in seen.groups.items()}
+        outputs = {label: r_squared(truth[chosen], seen.rebuilt[chosen]) for label, chosen in seen.groups.items()}
+        listed = ", ".join(f"{label} {inputs[label]:.4f} and {outputs[label]:.4f}" for label in seen.groups)
+        return ReadoutCheck(
+            attribute=seen.attribute,
+            readout=seen.readout,
+            against="scale^2 times the shape's area, in pixels",
+            metric="R^2, worst shape",
+            on_inputs=min(inputs.values()),
+            on_reconstructions=min(outputs.values()),
+            n=len(truth),
+            passed=min(inputs.values()) >= LEAST_R2,
+            note=f"On inputs and on reconstructions: {listed}.",
+        )

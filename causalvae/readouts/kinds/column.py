@@ -31,6 +31,7 @@ class ColumnReadout(ReadoutSection):
     model_config = ConfigDict(json_schema_extra=or_name_alone)
     kind: ClassVar[str] = "column"
     of: ClassVar[Measured] = "table"
+    short_key: ClassVar[str] = "column"
 
     readout: Literal["column"]
     column: str | None = Field(

@@ -17,6 +17,8 @@ class ThicknessReadout(ReadoutSection):
 
     kind: ClassVar[str] = "thickness"
     of: ClassVar[Measured] = "picture"
+    # The labels of MorphoMNIST are themselves a measurement.
+    least_r2: ClassVar[float] = 0.85
 
     readout: Literal["thickness"]
 
@@ -25,4 +27,6 @@ class ThicknessReadout(ReadoutSection):
         from causalvae.readouts.output import OutputReadout
         from causalvae.readouts.strokes import thickness
 
-        return OutputReadout(attribute, self.readout, "pixels", None, lambda features: thickness(features.images))
+        return OutputReadout(
+            attribute, self.readout, "pixels", None, lambda features: thickness(features.images), least_r2=self.least_r2
+        )
