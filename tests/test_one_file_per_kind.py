@@ -8,15 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from causalvae.spec.architecture_section import ARCHITECTURES
-from causalvae.spec.data_section import DATA
-from causalvae.spec.model_section import MODELS
-from causalvae.spec.objective_section import OBJECTIVES
-from causalvae.spec.readout_section import READOUTS
+from causalvae.spec.families import FAMILIES
 from causalvae.spec.registry import OWN, Registry
 
 PACKAGE = Path(__file__).parents[1] / "causalvae"
-FAMILIES: tuple[Registry, ...] = (READOUTS, DATA, OBJECTIVES, ARCHITECTURES, MODELS)
 _TESTS = ("startswith", "endswith", "removeprefix", "removesuffix", "get")
 
 # Where the same word is something else, or data say under a readout's name what it should find.

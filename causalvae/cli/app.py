@@ -52,6 +52,7 @@ app.command()(comparing.compare)
 app.command()(comparing.study)
 app.command()(running.train)
 app.command()(preparing.schema)
+app.command()(preparing.kinds)
 app.command()(preparing.doctor)
 
 

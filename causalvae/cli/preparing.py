@@ -1,4 +1,4 @@
-"""Commands that help a user start: init, schema, doctor."""
+"""Commands that help a user start: init, schema, kinds, doctor."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from causalvae.cli.console import clean, print_json, stdout
+from causalvae.cli.console import clean, print_json, print_table, stdout
 from causalvae.cli.inspecting import JsonOption
 from causalvae.errors import CausalVAEError
 from causalvae.files import write_file, write_once
@@ -47,11 +47,13 @@ def schema(
 ) -> None:
     """Write the JSON Schema of specs, for editors, or of results."""
     if results:
-        from causalvae.report.results_schema import results_schema_text as schema_text
-    else:
-        from causalvae.spec.jsonschema import json_schema_text as schema_text
+        from causalvae.report.results_schema import results_schema_text
 
-    text = schema_text()
+        text = results_schema_text()
+    else:
+        from causalvae.spec.jsonschema import json_schema_text
+
+        text = json_schema_text(extensions=True)
     if out == STANDARD_OUTPUT:
         sys.stdout.write(text if text.endswith("\n") else text + "\n")
         return
@@ -65,6 +67,25 @@ def schema(
         console.print(
             f"Name it in the first line of a spec: # yaml-language-server: $schema={clean(str(out))}", soft_wrap=True
         )
+
+
+def kinds(as_json: JsonOption = False) -> None:
+    """List what specs can name: data, models, readouts, objectives."""
+    from causalvae.spec.families import FAMILIES
+
+    found = [
+        (family.noun, kind.kind, kind.summary(), family.entries[kind.kind][0].origin)
+        for family in FAMILIES
+        for kind in family.usable()
+    ]
+    if as_json:
+        keys = ("family", "name", "summary", "distribution")
+        print_json({"kinds": [dict(zip(keys, row, strict=True)) for row in found]})
+        return
+    from causalvae.report.tables import Table, columns
+
+    heads = columns("Family", "Name", "What it is", "Distribution")
+    print_table(stdout(), Table(f"{len(found)} kinds", heads, tuple(found)))
 
 
 def doctor(as_json: JsonOption = False) -> None:

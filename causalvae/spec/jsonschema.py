@@ -1,7 +1,7 @@
 """The spec language as a JSON Schema (draft 2020-12), for completion and checks in editors.
 
 ``python -m causalvae.spec.jsonschema > specs/causalvae.schema.json`` writes it anew, with the kinds of this package;
-``--extensions`` adds those of other distributions.
+``causalvae schema`` adds those of other distributions.
 """
 
 from __future__ import annotations
@@ -130,4 +130,4 @@ def _close(value: Any) -> None:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(json_schema_text("--extensions" in sys.argv))
+    sys.stdout.write(json_schema_text())

@@ -57,6 +57,16 @@ def test_the_schema_accepts_the_starter_and_refuses_a_typing_error(invoke, tmp_p
         jsonschema.validate(plain, schema)
 
 
+def test_kinds_are_listed_with_their_distributions(invoke) -> None:
+    listed = json.loads(invoke("kinds", "--json").stdout)["kinds"]
+    named = {(row["family"], row["name"]): row for row in listed}
+    assert named["readout", "area"]["distribution"] == "causalvae"
+    assert named["data source", "ising"]["distribution"] == "causalvae-neighbours"
+    assert all(row["summary"] for row in listed)
+    shown = invoke("kinds").stdout
+    assert "annealed_capacity" in shown and "causalvae-neighbours" in shown
+
+
 def test_doctor_names_what_is_missing(invoke, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "_weights", lambda: ["builtin://one"])
     done = invoke("doctor")
@@ -77,6 +87,6 @@ def test_version_and_help(invoke) -> None:
     assert invoke("--version").stdout.startswith("causalvae ")
     done = invoke("--help")
     assert done.exit_code == 0
-    for command in ("init", "validate", "components", "plan", "run", "report", "train", "schema", "doctor"):
+    for command in ("init", "validate", "components", "plan", "run", "report", "train", "schema", "kinds", "doctor"):
         assert command in done.stdout
     assert "..." not in done.stdout.split("Commands:")[1], "every command's help fits its line"
