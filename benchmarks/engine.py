@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -53,7 +53,7 @@ def pass_sets(workload: Workload) -> tuple[PassSet, ...]:
 
 
 def _switches(plan: Plan) -> dict[str, Any]:
-    return {**plan.options, "batch_rows": plan.batch_rows, "shard_pairs": plan.shard_pairs}
+    return {**asdict(plan.options), "batch_rows": plan.batch_rows, "shard_pairs": plan.shard_pairs}
 
 
 def _compile(workload: Workload, passes: tuple[str, ...]) -> Plan:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from rich.text import Text
@@ -43,9 +44,8 @@ def print_plan(console: Console, plan: Plan) -> None:
         print_table(console, inner)
     if plan.passes:
         print_table(console, pass_table(plan))
-    if plan.options:
-        console.print()
-        console.print("Options: " + ", ".join(f"{clean(name)} = {value}" for name, value in plan.options.items()))
+    console.print()
+    console.print("Options: " + ", ".join(f"{name} = {value}" for name, value in asdict(plan.options).items()))
 
 
 def _print_capture(console: Console, plan: Plan) -> None:

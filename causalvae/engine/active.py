@@ -76,7 +76,7 @@ class ActiveUnits:
         )  # fmt: skip
         runner = PlanRunner(plan, self._model, self._dataset, self._measure, self._device).on_part("select")
         pairs = runner.cohorts[cohort.name].cohort.samples
-        with matrix_precision(str(plan.options.get("precision", "float32"))):
+        with matrix_precision(plan.options.precision):
             found = runner.run(runner.shard(cohort.name, 0, pairs), list(plan.arms), {}, ignore_rows).outcomes
         names = [*plan.attributes, *IMAGE_COLUMNS]
         values = found[names].to_numpy(np.float64).reshape(len(plan.arms), pairs, len(names))

@@ -23,7 +23,7 @@ def effort(arm: Arm, plan: Plan, components: ComponentMap) -> float:
     """
     if not arm.patches:
         return 0.0
-    outer = arm_cost(arm, components, _rerun(plan), OUTPUT in plan.outputs)
+    outer = arm_cost(arm, components, plan.options.rerun, OUTPUT in plan.outputs)
     return outer + _inner_effort(arm, plan, components)
 
 
@@ -32,16 +32,12 @@ def mean_effort(arms: Sequence[Arm], rows: Sequence[int], plan: Plan, components
     relayed = [(arm, count) for arm, count in zip(arms, rows, strict=True) if is_relayed(arm.patches)]
     if not arms[0].patches or not relayed:
         return effort(arms[0], plan, components)
-    outer = arm_cost(arms[0], components, _rerun(plan), OUTPUT in plan.outputs)
+    outer = arm_cost(arms[0], components, plan.options.rerun, OUTPUT in plan.outputs)
     return outer + sum(count * _inner_effort(arm, plan, components) for arm, count in relayed) / sum(rows)
 
 
 def _inner_effort(arm: Arm, plan: Plan, components: ComponentMap) -> float:
-    return sum(inner_cost(run, components, _rerun(plan)) for run in inner_runs([arm]))
-
-
-def _rerun(plan: Plan) -> str:
-    return str(plan.options.get("rerun", "suffix"))
+    return sum(inner_cost(run, components, plan.options.rerun) for run in inner_runs([arm]))
 
 
 class Extents:

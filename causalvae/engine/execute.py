@@ -88,7 +88,7 @@ def execute_plan(
         device or from other data: they must not be mixed with new ones. CV434 to CV436 where a subspace cannot be
         learned.
     """
-    precision = str(plan.options.get("precision", "float32"))
+    precision = plan.options.precision
     with single_threaded_kernels() as cores, matrix_precision(precision):
         chosen = open_backend("local") if backend is None else backend
         return _execute(plan, model, dataset, measure, folder, device, on_progress, chosen, cores)

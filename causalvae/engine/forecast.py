@@ -232,7 +232,7 @@ def _running_bytes(plan: Plan, runner: PlanRunner) -> float:
 
 
 def _itemsize(plan: Plan) -> int:
-    return dtype_of(str(plan.options.get("precision", "float32"))).itemsize
+    return dtype_of(plan.options.precision).itemsize
 
 
 def _passes(plan: Plan, groups: Sequence[GroupForecast], levels: Sequence[_Level]) -> dict[str, Work]:

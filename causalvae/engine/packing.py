@@ -27,10 +27,10 @@ def pack_for(plan: Plan, model: Model, device: torch.device, workers: int) -> Pl
     A plan that was not packed keeps its sizes, and so does a number of rows that its spec gives. Neither changes what
     is measured.
     """
-    if not plan.options.get("pack", False):
+    if not plan.options.pack:
         return plan
     budget = (plan.memory or _SHARE_OF_FREE * free_memory(device)) / workers
-    bytes_each = dtype_of(str(plan.options.get("precision", "float32"))).itemsize
+    bytes_each = dtype_of(plan.options.precision).itemsize
     outputs = prod(model.graph.shape(model.graph.outputs["output"]))
     wanted = plan.batch_rows if not plan.auto_rows else GPU_ROWS if device.type == "cuda" else CPU_ROWS
     packing = fit(

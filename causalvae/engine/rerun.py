@@ -26,7 +26,7 @@ from causalvae.models.components import ComponentMap
 from causalvae.models.hooked import HookedNetwork, unmet
 from causalvae.models.operators import ACTIVATIONS, Operation, OperatorGraph
 from causalvae.models.program import Program
-from causalvae.plan.types import OUTPUT, Arm, Patch, Side, Source
+from causalvae.plan.types import OUTPUT, Arm, Options, Patch, Side, Source
 
 
 @dataclass(frozen=True)
@@ -51,15 +51,11 @@ class Shortcuts:
     windows: bool = True
 
     @classmethod
-    def of(cls, options: Mapping[str, object]) -> Shortcuts:
+    def of(cls, options: Options) -> Shortcuts:
         """The shortcuts that a plan's options ask for."""
-        suffix = options.get("rerun", "suffix") == "suffix"
-        return cls(
-            suffix=suffix,
-            dead_rows=bool(options.get("skip_dead_rows", False)),
-            low_rank=suffix and bool(options.get("low_rank", False)),
-            windows=suffix and bool(options.get("low_rank", False)) and bool(options.get("windows", False)),
-        )
+        suffix = options.rerun == "suffix"
+        low_rank = suffix and options.low_rank
+        return cls(suffix, options.skip_dead_rows, low_rank, low_rank and options.windows)
 
 
 @dataclass(frozen=True)

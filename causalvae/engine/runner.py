@@ -166,7 +166,7 @@ class PlanRunner:
         self._dataset = dataset
         self.measure = measure
         self.device = device
-        self._dtype = dtype_of(str(plan.options.get("precision", "float32")))
+        self._dtype = dtype_of(plan.options.precision)
         self.graph: Program = lower(model.graph.to(device, self._dtype))
         self._fitting = plan.batch_rows
         self._chosen: dict[tuple[str, DonorKey], Donors] = {}

@@ -17,7 +17,7 @@ from causalvae.plan.passes import optimise
 from causalvae.plan.passes.pack import CPU_ROWS
 from causalvae.plan.perturbations import plan_perturbation
 from causalvae.plan.sweeps import plan_sweep
-from causalvae.plan.types import OBSERVED, Cohort, Plan, Traversal
+from causalvae.plan.types import OBSERVED, Cohort, Options, Plan, Traversal
 from causalvae.spec.schema import Spec
 
 _STRIP = (0.02, 0.14, 0.26, 0.38, 0.5, 0.62, 0.74, 0.86, 0.98)
@@ -83,15 +83,7 @@ def compile_spec(
         measures=_measures(spec),
         captured_by=components.captured_by,
         seed=spec.execution.seed,
-        options={
-            "rerun": "full",
-            "skip_dead_rows": False,
-            "low_rank": False,
-            "windows": False,
-            "stop": False,
-            "pack": False,
-            "precision": spec.execution.precision,
-        },
+        options=Options(precision=spec.execution.precision),
     )
     return optimise(plan, components) if passes is None else optimise(plan, components, passes)
 

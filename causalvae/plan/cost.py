@@ -102,7 +102,7 @@ def asked_inner_runs(plan: Plan) -> list[InnerRun]:
 
 def plan_cost(plan: Plan, components: ComponentMap) -> Cost:
     """The cost of all arms and of their inner runs, dead rows counted as run and every operation counted in full."""
-    rerun, to_output = str(plan.options.get("rerun", "full")), OUTPUT in plan.outputs
+    rerun, to_output = plan.options.rerun, OUTPUT in plan.outputs
     kinds: dict[tuple[str, ...], tuple[Arm, int]] = {}
     for arm in plan.arms:
         sites = tuple(patch.site for patch in arm.patches)

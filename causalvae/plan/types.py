@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
-from typing import Any, Literal
+from typing import Literal
 
 from causalvae.data.others import Others
 from causalvae.data.split import SplitRule
@@ -427,6 +427,37 @@ class PassRecord:
 
 
 @dataclass(frozen=True)
+class Options:
+    """How the engine runs a plan: what passes let it leave out, and the precision that the spec asks for.
+
+    Parameters
+    ----------
+    rerun : {"full", "suffix"}
+        Whether an arm re-runs the whole network or what lies downstream of its patches.
+    skip_dead_rows : bool
+        Leave out rows whose patched value equals the clean one.
+    low_rank : bool
+        Let a patch of a few units enter the next linear operation as a difference of these units.
+    windows : bool
+        Compute only the part of an image-shaped value that a patch can reach.
+    stop : bool
+        Compute nothing after the last value that an attribute is measured on.
+    pack : bool
+        Let the engine choose batch and shard sizes by the memory that it finds.
+    precision : {"float32", "tf32", "bf16"}
+        Of the network.
+    """
+
+    rerun: Literal["full", "suffix"] = "full"
+    skip_dead_rows: bool = False
+    low_rank: bool = False
+    windows: bool = False
+    stop: bool = False
+    pack: bool = False
+    precision: Literal["float32", "tf32", "bf16"] = "float32"
+
+
+@dataclass(frozen=True)
 class Plan:
     """A compiled spec: everything that the engine needs besides the model and the data.
 
@@ -452,9 +483,7 @@ class Plan:
         Whether the engine may choose how many rows are run at once; else it obeys `batch_rows`.
     memory : int or None
         Bytes that a run may hold; None leaves it to the engine.
-    options : dict
-        Switches that passes set and the engine obeys: ``rerun`` (``suffix`` or ``full``), ``skip_dead_rows``,
-        ``low_rank``, ``windows``, ``stop``, ``pack``; and ``precision``, which the spec sets.
+    options : Options
     passes : tuple of PassRecord
         What each pass did, in order.
     measures : str
@@ -482,7 +511,7 @@ class Plan:
     shard_pairs: int = 64
     batch_rows: int = 64
     seed: int = 0
-    options: dict[str, Any] = field(default_factory=dict)
+    options: Options = Options()
     passes: tuple[PassRecord, ...] = ()
     latent_attributes: dict[str, int] = field(default_factory=dict)
     screens: tuple[Screen, ...] = ()
@@ -501,7 +530,7 @@ class Plan:
     @property
     def outputs(self) -> tuple[str, ...]:
         """What the network must be run for: the latent where an attribute is one, the output unless runs stop there."""
-        on_output = len(self.latent_attributes) < len(self.attributes) or not self.options.get("stop", False)
+        on_output = len(self.latent_attributes) < len(self.attributes) or not self.options.stop
         return (*((LATENT,) if self.latent_attributes else ()), *((OUTPUT,) if on_output else ()))
 
     @cached_property
@@ -536,7 +565,7 @@ class Plan:
                 "screened": screened,
                 "contrasts": [asdict(contrast) for contrast in self.contrasts],
                 "seed": self.seed,
-                "options": {name: value for name, value in self.options.items() if name != "pack"},
+                "options": {name: value for name, value in asdict(self.options).items() if name != "pack"},
             }
         )
 

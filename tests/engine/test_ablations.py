@@ -24,7 +24,7 @@ from causalvae.errors import CausalVAEError
 from causalvae.models.loading import Model, assemble
 from causalvae.models.vae import VAE
 from causalvae.plan.ablations import told_apart
-from causalvae.plan.types import OBSERVED, Arm, Cohort, Patch, Plan, Side, Source, Treatment
+from causalvae.plan.types import OBSERVED, Arm, Cohort, Options, Patch, Plan, Side, Source, Treatment
 from tests.engine.conftest import Blobs
 from tests.engine.hook_oracle import SMALL_TAPS, HookOracle
 from tests.engine.test_engine_linear import (
@@ -100,7 +100,7 @@ def arms_of(*circuits: tuple[Patch, ...]) -> tuple[Arm, ...]:
 
 
 def plan_of(arms: tuple[Arm, ...], names: tuple[str, ...] = ("area", "linear", "ratio"), **changes: object) -> Plan:
-    options = {"rerun": "suffix", "skip_dead_rows": True, "low_rank": True, "windows": True}
+    options = Options(rerun="suffix", skip_dead_rows=True, low_rank=True, windows=True)
     plan = Plan(
         "ablations", "s", "small", (WATCHED, SCALED), arms, (), names, shard_pairs=7, batch_rows=16, options=options
     )

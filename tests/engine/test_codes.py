@@ -21,7 +21,7 @@ from causalvae.models.architectures import build
 from causalvae.models.loading import Model, assemble
 from causalvae.models.variants.quantiser import Quantiser
 from causalvae.plan.ablations import code_components
-from causalvae.plan.types import OBSERVED, Arm, Cohort, Patch, Plan, Source
+from causalvae.plan.types import OBSERVED, Arm, Cohort, Options, Patch, Plan, Source
 from causalvae.spec.schema import Spec
 from tests.plan.small_network import DOCUMENT
 
@@ -98,7 +98,7 @@ def test_exchanged_codes_are_those_of_the_codebook(model: Model, tmp_path: Path)
     cases = [(source, window) for source in sources for window in ((), WINDOW)]
     arms = [Arm(OBSERVED, "base", (Patch(SITE, None, source, window),), SAMPLES) for source, window in cases]
     clean = Arm(OBSERVED, "base", (), SAMPLES)
-    options = {"rerun": "suffix", "skip_dead_rows": True, "low_rank": True, "windows": True}
+    options = Options(rerun="suffix", skip_dead_rows=True, low_rank=True, windows=True)
     cohorts = (Cohort(OBSERVED, SAMPLES, 4),)
     plan = Plan(
         "codes", "s", "vq", cohorts, (clean, *arms), (), ("sum",), shard_pairs=7, batch_rows=16, options=options

@@ -18,7 +18,7 @@ from causalvae.engine.execute import execute_plan
 from causalvae.engine.measurements import Measurements
 from causalvae.models.loading import Model, assemble
 from causalvae.models.vae import VAE
-from causalvae.plan.types import OBSERVED, Arm, Cohort, Patch, Plan, Source, Subspace, Treatment
+from causalvae.plan.types import OBSERVED, Arm, Cohort, Options, Patch, Plan, Source, Subspace, Treatment
 
 INPUTS, HIDDEN, LATENTS, PAIRS = 6, 5, 3, 11
 RNG = np.random.default_rng(20)
@@ -82,7 +82,7 @@ def run(model: Model, tmp_path_factory: pytest.TempPathFactory) -> Callable[...,
         sides = ("base",) if cohort.treatment is None else ("base", "counterfactual")
         arms = tuple(Arm(cohort.name, side, patches, cohort.samples) for patches in ((), *circuits) for side in sides)
         cohorts = tuple({item.name: item for item in (WATCHED, cohort)}.values())
-        options = {"rerun": "suffix", "skip_dead_rows": True}
+        options = Options(rerun="suffix", skip_dead_rows=True)
         plan = Plan("linear", "s", "linear", cohorts, arms, (), ("first", "second"), shard_pairs=4, options=options)
         return execute_plan(plan, model, Vectors(), measure, tmp_path_factory.mktemp("linear"), "cpu")
 

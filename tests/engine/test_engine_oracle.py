@@ -13,7 +13,7 @@ from torch import Tensor
 from causalvae.engine.execute import execute_plan
 from causalvae.engine.measurements import Measurements
 from causalvae.models.loading import Model
-from causalvae.plan.types import OBSERVED, Arm, Cohort, Patch, Plan, Source, Subspace, Treatment
+from causalvae.plan.types import OBSERVED, Arm, Cohort, Options, Patch, Plan, Source, Subspace, Treatment
 from tests.engine.conftest import Blobs
 from tests.engine.hook_oracle import SMALL_TAPS, HookOracle
 
@@ -108,7 +108,7 @@ def make_plan(arms: dict[str, tuple[Arm, ...]], shard_pairs: int = 5, batch_rows
         shard_pairs=shard_pairs,
         batch_rows=batch_rows,
         seed=4,
-        options={"rerun": "suffix", "skip_dead_rows": True, "low_rank": True, "windows": True, **options},
+        options=replace(Options(rerun="suffix", skip_dead_rows=True, low_rank=True, windows=True), **options),
     )
 
 

@@ -19,7 +19,7 @@ from causalvae.engine.tables import read_table
 from causalvae.errors import CausalVAEError
 from causalvae.files import read_json, write_json
 from causalvae.models.loading import Model
-from causalvae.plan.types import OBSERVED, Arm, Cohort, Patch, Plan, Source, Traversal, Treatment
+from causalvae.plan.types import OBSERVED, Arm, Cohort, Options, Patch, Plan, Source, Traversal, Treatment
 from tests.engine.conftest import Blobs
 
 Measure = Callable[[Tensor], Tensor]
@@ -50,7 +50,7 @@ PLAN = Plan(
     attributes=("area", "weighted", "contrast"),
     traversals=(Traversal(1, "latent[1]", (0.1, 0.9), 0),),
     shard_pairs=4,
-    options={"rerun": "suffix", "skip_dead_rows": True},
+    options=Options(rerun="suffix", skip_dead_rows=True),
 )
 
 

@@ -20,7 +20,7 @@ from causalvae.models.loading import Model
 from causalvae.plan.cost import arm_cost, plan_cost
 from causalvae.plan.owner import Owner
 from causalvae.plan.passes import optimise
-from causalvae.plan.types import OBSERVED, Arm, Cohort, Patch, Plan, Source, Treatment, Use
+from causalvae.plan.types import OBSERVED, Arm, Cohort, Options, Patch, Plan, Source, Treatment, Use
 from tests.engine.conftest import Blobs
 
 PAIRS = 20
@@ -45,7 +45,7 @@ def sweep(model: Model) -> Plan:
             Use(Owner.intervention("sweep"), "sweep", arm.id, index=i) for i, arm in enumerate([*arms, arms[-1]])
         ),
         attributes=("area", "random", "contrast"),
-        options={"rerun": "full", "skip_dead_rows": False, "low_rank": False, "windows": False},
+        options=Options(rerun="full", skip_dead_rows=False, low_rank=False, windows=False),
     )
     return optimise(plan, model.components)
 
@@ -132,7 +132,7 @@ def test_parallel_branches_are_both_counted() -> None:
     both = Arm("c", "base", (Patch("left", None, swap), Patch("right", None, swap)), 5)
     assert arm_cost(both, components, "suffix") == pytest.approx((4 + 3 + 2) / 10)
     assert arm_cost(both, components, "full") == 1.0
-    plan = Plan("p", "s", "m", (Cohort("c", 5, 0),), (both,), (), ("area",), options={"rerun": "suffix"})
+    plan = Plan("p", "s", "m", (Cohort("c", 5, 0),), (both,), (), ("area",), options=Options(rerun="suffix"))
     cost = plan_cost(plan, components)
     assert (cost.rows, cost.forwards, cost.flops, cost.bytes) == (5, pytest.approx(4.5), 45, 15)
 

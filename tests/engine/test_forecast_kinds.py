@@ -25,7 +25,7 @@ from causalvae.models.operators import OperatorGraph, evaluate
 from causalvae.plan.cost import plan_cost
 from causalvae.plan.owner import Owner
 from causalvae.plan.passes import optimise
-from causalvae.plan.types import Arm, Patch, Plan, Screen, Source
+from causalvae.plan.types import Arm, Options, Patch, Plan, Screen, Source
 from tests.engine.conftest import LATENTS, SIDE, Blobs
 from tests.engine.test_forecast import PAIRS, sweep
 
@@ -39,7 +39,7 @@ def foretell(plan: Plan, model: Model, measure: Measure, pairs: int = PAIRS) -> 
 
 def raw(plan: Plan) -> Plan:
     """The plan as it was before any pass."""
-    options = {"rerun": "full", "skip_dead_rows": False, "low_rank": False, "windows": False}
+    options = Options(rerun="full", skip_dead_rows=False, low_rank=False, windows=False)
     return replace(plan, options=options, passes=())
 
 
@@ -117,7 +117,7 @@ def test_what_is_too_dear_to_time_is_told_by_its_flops(
 
 
 def test_a_run_that_did_not_end_is_told_as_such(mean_model: Model, measure: Measure, tmp_path: Path) -> None:
-    plan = replace(raw(sweep(mean_model)), shard_pairs=8, options={**sweep(mean_model).options, "pack": False})
+    plan = replace(raw(sweep(mean_model)), shard_pairs=8, options=replace(sweep(mean_model).options, pack=False))
     found = foretell(plan, mean_model, measure)
     assert explain_costs(found, tmp_path, tmp_path).seconds is None
     execute_plan(plan, mean_model, Blobs(), measure, tmp_path, "cpu")

@@ -23,7 +23,7 @@ from causalvae.engine.packing import pack_for, settle_shards
 from causalvae.errors import CausalVAEError
 from causalvae.models import operators
 from causalvae.models.loading import Model
-from causalvae.plan.types import OBSERVED, Arm, Cohort, Patch, Plan, Source, Treatment
+from causalvae.plan.types import OBSERVED, Arm, Cohort, Options, Patch, Plan, Source, Treatment
 from tests.engine.conftest import SIDE, Blobs
 
 PAIRS = 80
@@ -51,7 +51,7 @@ PLAN = Plan(
     ),
     uses=(),
     attributes=("area", "weighted"),
-    options={"rerun": "suffix", "skip_dead_rows": True, "low_rank": True, "windows": True, "pack": True},
+    options=Options(rerun="suffix", skip_dead_rows=True, low_rank=True, windows=True, pack=True),
     auto_rows=True,
 )
 CPU = torch.device("cpu")
@@ -127,7 +127,7 @@ def test_activations_stay_within_the_declared_budget(budget: int, sample_model: 
         return mode.peak
 
     within = peak("within", memory=budget)
-    beyond = peak("beyond", options={**PLAN.options, "pack": False}, shard_pairs=PAIRS, batch_rows=1024)
+    beyond = peak("beyond", options=replace(PLAN.options, pack=False), shard_pairs=PAIRS, batch_rows=1024)
     assert within <= budget < beyond
 
 
@@ -212,13 +212,13 @@ def test_a_gpu_is_filled_and_workers_share(sample_model: Model, monkeypatch: pyt
     assert pack_for(replace(PLAN, memory=10**6), sample_model, torch.device("cuda"), 1).batch_rows < 1024
     given = replace(PLAN, auto_rows=False, batch_rows=500)
     assert pack_for(given, sample_model, CPU, 8).batch_rows == 500
-    unpacked = replace(PLAN, options={**PLAN.options, "pack": False}, shard_pairs=33)
+    unpacked = replace(PLAN, options=replace(PLAN.options, pack=False), shard_pairs=33)
     assert pack_for(unpacked, sample_model, CPU, 1) == unpacked
 
 
 def test_half_the_bytes_a_number_let_more_rows_in(sample_model: Model) -> None:
     single = pack_for(replace(PLAN, memory=1_000_000), sample_model, CPU, 1)
-    half = replace(PLAN, memory=1_000_000, options={**PLAN.options, "precision": "bf16"})
+    half = replace(PLAN, memory=1_000_000, options=replace(PLAN.options, precision="bf16"))
     assert pack_for(half, sample_model, CPU, 1).batch_rows > single.batch_rows
 
 

@@ -16,7 +16,7 @@ from causalvae.engine.execute import execute_plan
 from causalvae.engine.measurements import Measurements
 from causalvae.models.loading import Model, assemble
 from causalvae.models.vae import VAE
-from causalvae.plan.types import Arm, Patch, Plan, Source
+from causalvae.plan.types import Arm, Options, Patch, Plan, Source
 from tests.engine.test_engine_linear import (
     COHORT,
     DECODER,
@@ -80,7 +80,7 @@ def effects(tmp_path: Path) -> Runs:
     def run(model: Model, *circuits: tuple[Patch, ...]) -> Callable[[tuple[Patch, ...]], np.ndarray]:
         clean = Arm("do-a", "base", (), PAIRS), Arm("do-a", "counterfactual", (), PAIRS)
         arms = [Arm("do-a", "base", patches, PAIRS) for patches in circuits]
-        options = {"rerun": "suffix", "skip_dead_rows": True}
+        options = Options(rerun="suffix", skip_dead_rows=True)
         plan = Plan(
             "linear", "s", "linear", (WATCHED, COHORT), (*clean, *arms), (), ("first", "second"),
             shard_pairs=4, options=options,
@@ -168,7 +168,7 @@ def test_the_other_side_is_the_same_the_other_way_round(plain: Model, tmp_path: 
     sides = ("base", "counterfactual")
     arms = [Arm("do-a", side, patches, PAIRS) for patches in ((), *chains(plain)) for side in sides]  # type: ignore[arg-type]
     plan = Plan("linear", "s", "linear", (WATCHED, COHORT), tuple(arms), (), ("first", "second"), shard_pairs=64)
-    found = execute_plan(replace(plan, options={"rerun": "full"}), plain, Vectors(), measure, tmp_path, "cpu")
+    found = execute_plan(replace(plan, options=Options(rerun="full")), plain, Vectors(), measure, tmp_path, "cpu")
     base, counterfactual = outcomes(found, arms[0]), outcomes(found, arms[1])
     for patches in chains(plain):
         gained = outcomes(found, Arm("do-a", "base", patches, PAIRS)) - base

@@ -44,7 +44,7 @@ def test_bf16_is_close_and_its_controls_hold(
     mean_model: Model, measure: Callable[[Tensor], Tensor], tmp_path: Path
 ) -> None:
     plan = sweep(mean_model)
-    coarse = replace(plan, options={**plan.options, "precision": "bf16"})
+    coarse = replace(plan, options=replace(plan.options, precision="bf16"))
     assert coarse.digest != plan.digest
     fine = execute_plan(plan, mean_model, Blobs(), measure, tmp_path / "fine", "cpu")
     found = execute_plan(coarse, mean_model, Blobs(), measure, tmp_path / "coarse", "cpu")

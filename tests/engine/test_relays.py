@@ -24,7 +24,7 @@ from causalvae.plan.cost import inner_cost, plan_cost
 from causalvae.plan.owner import Owner
 from causalvae.plan.passes import optimise
 from causalvae.plan.relays import inner_runs
-from causalvae.plan.types import OBSERVED, Arm, Cohort, Patch, Plan, Source, Treatment, Use
+from causalvae.plan.types import OBSERVED, Arm, Cohort, Options, Patch, Plan, Source, Treatment, Use
 from tests.engine.conftest import LATENTS, SIDE, Blobs
 from tests.engine.hook_oracle import SMALL_TAPS, HookOracle
 
@@ -87,7 +87,7 @@ def make_plan(
     return Plan(
         "relays", "s", "small", (WATCHED, RESIZE), tuple(arms), (), ("area", "random", "contrast"),
         shard_pairs=shard_pairs, batch_rows=batch_rows, seed=4,
-        options={"rerun": "suffix", "skip_dead_rows": True, "low_rank": True, "windows": True, **options},
+        options=replace(Options(rerun="suffix", skip_dead_rows=True, low_rank=True, windows=True), **options),
     )  # fmt: skip
 
 
@@ -198,7 +198,7 @@ def test_an_inner_run_is_made_once_and_counted(mean_model: Model, measure: Measu
     arms = [arm for patches in (first, second) for arm in both(patches)]
     uses = tuple(Use(Owner.intervention("a"), "sweep", arm.id, index=index) for index, arm in enumerate([*arms, *arms]))
     plan = replace(make_plan(PATHS), arms=(*both(()), *arms, *arms), uses=uses)
-    plan = optimise(replace(plan, options={"rerun": "full", "skip_dead_rows": False}), mean_model.components)
+    plan = optimise(replace(plan, options=Options(rerun="full", skip_dead_rows=False)), mean_model.components)
     # conv2 to lin1, and from there to the latent, of which both arms read a unit: two a side.
     runs = inner_runs(arms)
     assert sorted(run.label for run in runs) == 2 * ["encoder.conv2 to encoder.lin1"] + 2 * [

@@ -19,7 +19,7 @@ from causalvae.engine.responses import find_perturbed
 from causalvae.models.loading import Model, assemble
 from causalvae.models.vae import VAE
 from causalvae.plan.owner import Owner
-from causalvae.plan.types import OBSERVED, Arm, Cohort, Patch, Plan, Source, Use
+from causalvae.plan.types import OBSERVED, Arm, Cohort, Options, Patch, Plan, Source, Use
 from tests.engine.conftest import Blobs, small_vae
 from tests.engine.test_engine_linear import INPUTS, LATENTS, Vectors, linear, measure
 from tests.targets import target
@@ -40,7 +40,7 @@ def make_plan(latents: int, sources: Sequence[Source], samples: int, sites: tupl
             arms.append(arm)
             uses.append(Use(OWNER, "perturbation", arm.id, target(f"latent[{latent}]"), "unit", len(uses)))
     cohorts = (Cohort(OBSERVED, samples, 2),)
-    options = {"rerun": "suffix", "skip_dead_rows": True, "low_rank": True, "windows": True}
+    options = Options(rerun="suffix", skip_dead_rows=True, low_rank=True, windows=True)
     return Plan(
         "p",
         "s",
@@ -183,4 +183,4 @@ def test_few_samples_are_run_where_latents_are_many() -> None:
     assert found.pairs == 64 and len(found.arms) == 1 and len(found.arms[0]) == 4
     many = make_plan(400, (Source("zero"),), 500, ("decoder.lin1",))
     assert find_perturbed(many)[0].pairs == 2_000_000 // (400 * 399 // 2)
-    assert find_perturbed(replace(plan, latent_attributes={"first": 0, "second": 1}, options={"stop": True})) == ()
+    assert find_perturbed(replace(plan, latent_attributes={"first": 0, "second": 1}, options=Options(stop=True))) == ()

@@ -29,7 +29,20 @@ from causalvae.models.loading import Model, assemble
 from causalvae.models.vae import VAE
 from causalvae.plan.owner import OBSERVED_CONTROL, Owner
 from causalvae.plan.targets import ComponentSet
-from causalvae.plan.types import OBSERVED, Arm, Cohort, Patch, Plan, Screen, ScreenMethod, Side, Source, Treatment, Use
+from causalvae.plan.types import (
+    OBSERVED,
+    Arm,
+    Cohort,
+    Options,
+    Patch,
+    Plan,
+    Screen,
+    ScreenMethod,
+    Side,
+    Source,
+    Treatment,
+    Use,
+)
 from causalvae.readouts import build_readouts
 from causalvae.readouts import measure as read
 from causalvae.spec.readout_section import READOUT_TAG
@@ -102,7 +115,7 @@ class Sweep:
         screen = Screen(OWNER, side, outcome, method, steps, len(units) if kept is None else kept, checked, seed)
         return Plan(
             "screened", "s", "m", (WATCHED, self.cohort), (watched, *clean, *arms), tuple(uses), self.attributes,
-            shard_pairs=4, options={"rerun": "suffix", "skip_dead_rows": True, **options},
+            shard_pairs=4, options=replace(Options(rerun="suffix", skip_dead_rows=True), **options),
             screens=(screen,) if screened else (),
         )  # fmt: skip
 

@@ -18,7 +18,7 @@ from causalvae.engine.runner import PlanRunner
 from causalvae.engine.values import donor_key
 from causalvae.models.burgess import burgess
 from causalvae.models.loading import Model, assemble
-from causalvae.plan.types import OBSERVED, Arm, Cohort, Patch, Plan, Side, Source, Treatment
+from causalvae.plan.types import OBSERVED, Arm, Cohort, Options, Patch, Plan, Side, Source, Treatment
 from tests.engine.conftest import SIDE, Blobs
 
 Measure = Callable[[Tensor], Tensor]
@@ -59,7 +59,7 @@ PLAN = Plan(
     ),
     uses=(),
     attributes=("area", "weighted"),
-    options={"rerun": "suffix", "skip_dead_rows": True, "low_rank": True, "windows": True},
+    options=Options(rerun="suffix", skip_dead_rows=True, low_rank=True, windows=True),
 )
 
 

@@ -38,6 +38,7 @@ from causalvae.plan.types import (
     Arm,
     Cohort,
     Learning,
+    Options,
     Patch,
     Plan,
     Side,
@@ -113,7 +114,7 @@ def patches(dim: int = 1, learned: Learning | None = None, site: str = "latent")
 
 def plan_of(circuits: Sequence[tuple[Patch, ...]], **changes: Any) -> Plan:
     arms = tuple(Arm("do-a", side, circuit, PAIRS) for circuit in ((), *circuits) for side in SIDES)
-    options = {"rerun": "suffix", "skip_dead_rows": True, "low_rank": True, "windows": True}
+    options = Options(rerun="suffix", skip_dead_rows=True, low_rank=True, windows=True)
     settings = {"shard_pairs": 10, "batch_rows": 32, "options": options}
     return Plan("n", "s", "n", (WATCHED, TREATED), arms, (), ("first", "second"), **{**settings, **changes})
 
@@ -331,7 +332,7 @@ BLOBS_PLAN = Plan(
     ("area", "linear", "ratio"),
     shard_pairs=7,
     batch_rows=16,
-    options={"rerun": "suffix", "skip_dead_rows": True, "low_rank": True, "windows": True},
+    options=Options(rerun="suffix", skip_dead_rows=True, low_rank=True, windows=True),
 )
 
 

@@ -16,7 +16,7 @@ from causalvae.errors import CausalVAEError
 from causalvae.plan.compile import compile_spec
 from causalvae.plan.owner import Owner
 from causalvae.plan.targets import NOTHING
-from causalvae.plan.types import Arm, Patch, Plan, Source, Use
+from causalvae.plan.types import Arm, Options, Patch, Plan, Source, Use
 from causalvae.spec.schema import Spec
 from tests.plan.small_network import COMPONENTS, DOCUMENT, make_spec
 from tests.targets import target
@@ -242,24 +242,12 @@ def test_equal_arms_are_shared(plan: Plan) -> None:
 
 def test_passes_change_options_and_arms_but_no_meaning() -> None:
     before, after = compiled(passes=()), compiled()
-    assert before.options == {
-        "rerun": "full",
-        "skip_dead_rows": False,
-        "low_rank": False,
-        "windows": False,
-        "stop": False,
-        "pack": False,
-        "precision": "float32",
-    }
-    assert after.options == {
-        "rerun": "suffix",
-        "skip_dead_rows": True,
-        "low_rank": True,
-        "windows": True,
-        "stop": True,
-        "pack": True,
-        "precision": "float32",
-    }
+    assert before.options == Options(
+        rerun="full", skip_dead_rows=False, low_rank=False, windows=False, stop=False, pack=False, precision="float32"
+    )
+    assert after.options == Options(
+        rerun="suffix", skip_dead_rows=True, low_rank=True, windows=True, stop=True, pack=True, precision="float32"
+    )
     assert (after.uses, after.cohorts, after.traversals) == (before.uses, before.cohorts, before.traversals)
     names = ["share", "suffix", "stop", "dead_rows", "low_rank", "windows", "pack"]
     assert [record.name for record in after.passes] == names

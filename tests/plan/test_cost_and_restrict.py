@@ -11,7 +11,7 @@ from causalvae.plan.compile import compile_spec
 from causalvae.plan.cost import arm_cost, forwards, rows
 from causalvae.plan.owner import OBSERVED_CONTROL, Owner
 from causalvae.plan.restrict import restrict
-from causalvae.plan.types import Arm, Cohort, Patch, Plan, Source, Use
+from causalvae.plan.types import Arm, Cohort, Options, Patch, Plan, Source, Use
 from tests.plan.small_network import COMPONENTS, make_spec
 
 INTERCHANGE = Source("interchange")
@@ -19,7 +19,7 @@ INTERCHANGE = Source("interchange")
 
 def small_plan(*arms: Arm, rerun: str = "suffix") -> Plan:
     cohorts = (Cohort("observed", 50, 0), Cohort("c", 40, 0))
-    return Plan("p", "s", "m", cohorts, arms, (), ("area",), options={"rerun": rerun})
+    return Plan("p", "s", "m", cohorts, arms, (), ("area",), options=Options(rerun=rerun))
 
 
 def test_costs_are_what_a_hand_counts() -> None:

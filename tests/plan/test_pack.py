@@ -12,7 +12,7 @@ from causalvae.data.dsprites import SPACE
 from causalvae.models.components import OperationCost
 from causalvae.plan.compile import compile_spec
 from causalvae.plan.passes.pack import CPU_ROWS, FEWEST_ROWS, Packing, fit, kept_bytes, pack_rows
-from causalvae.plan.types import Arm, Cohort, Patch, Plan, Source
+from causalvae.plan.types import Arm, Cohort, Options, Patch, Plan, Source
 from tests.plan.small_network import COMPONENTS, make_spec
 
 MEGABYTE = 1e6
@@ -69,9 +69,11 @@ def test_what_is_kept_is_the_union_over_arms_and_sides() -> None:
     first, second = Patch("encoder.lin1", None, swap), Patch("latent", (1,), swap)
     draw = Patch("latent", (0,), Source("resample", seed=4))
 
-    def kept(*arms: Arm, **options: object) -> float:
+    def kept(*arms: Arm, low_rank: bool = False) -> float:
         cohorts = (Cohort("a", 9, 1), Cohort("b", 9, 1))
-        return kept_bytes(Plan("p", "s", "m", cohorts, arms, (), ("area",), options=options), components)
+        return kept_bytes(
+            Plan("p", "s", "m", cohorts, arms, (), ("area",), options=Options(low_rank=low_rank)), components
+        )
 
     assert kept(Arm("a", "base", (first,), 9)) == 10
     assert kept(Arm("a", "base", (first, second), 9)) == 10 + 1000

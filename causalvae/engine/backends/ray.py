@@ -212,7 +212,7 @@ def _run_shard(key: str, package: list[Any], shard: ShardFiles) -> ShardTables:
     """Run one shard in a worker process."""
     torch.set_num_threads(1)
     opened = _open(key, package[0])
-    precision = str(opened.runner.plan.options.get("precision", "float32"))
+    precision = opened.runner.plan.options.precision
     with torch.inference_mode(), matrix_precision(precision):
         return opened.runner.tables(shard, opened.arms[shard.cohort], opened.statistics[shard.cohort], ignore_rows)
 

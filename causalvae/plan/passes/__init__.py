@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from causalvae.models.components import ComponentMap
-from causalvae.plan.passes.dead_rows import skip_dead_rows
-from causalvae.plan.passes.low_rank import enter_low_rank
 from causalvae.plan.passes.pack import pack_rows
 from causalvae.plan.passes.share import share_arms
-from causalvae.plan.passes.stop import stop_at_outcomes
-from causalvae.plan.passes.suffix import rerun_suffixes
-from causalvae.plan.passes.windows import compute_windows
+from causalvae.plan.passes.shortcuts import (
+    compute_windows,
+    enter_low_rank,
+    rerun_suffixes,
+    skip_dead_rows,
+    stop_at_outcomes,
+)
 from causalvae.plan.types import Plan
 
 PlanPass = Callable[[Plan, ComponentMap], Plan]

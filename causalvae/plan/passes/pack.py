@@ -79,7 +79,7 @@ def _kept_of(plan: Plan, components: ComponentMap, cohort: str) -> float:
         for patch in arm.patches:
             site = components.site(patch.site)
             sides[arm.side] |= site.reads
-            if len(arm.patches) == 1 and plan.options.get("low_rank"):
+            if len(arm.patches) == 1 and plan.options.low_rank:
                 sides[arm.side] |= site.downstream
             if (patch.source.has_donors or patch.source.upstream) and (patch.site, patch.source) not in apart:
                 apart.add((patch.site, patch.source))
@@ -95,7 +95,7 @@ def pack_rows(plan: Plan, components: ComponentMap) -> Plan:
     packing = fit(kept_bytes(plan, components), row_bytes(components, outputs), budget, plan.batch_rows)
     after = replace(
         plan,
-        options={**plan.options, "pack": True},
+        options=replace(plan.options, pack=True),
         shard_pairs=packing.shard_pairs,
         batch_rows=packing.batch_rows if plan.auto_rows else plan.batch_rows,
     )
