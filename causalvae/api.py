@@ -33,7 +33,15 @@ from causalvae.engine.measurements import Measurements
 from causalvae.engine.progress import OnProgress, ignore_progress, one_step
 from causalvae.engine.runner import PlanRunner
 from causalvae.engine.workers import single_threaded_kernels
-from causalvae.facts import data_facts, execution_facts, graph_summary, model_facts, provenance, traversal_strips
+from causalvae.facts import (
+    data_draw,
+    data_facts,
+    execution_facts,
+    graph_summary,
+    model_facts,
+    provenance,
+    traversal_strips,
+)
 from causalvae.files import UNSEALED, make_folder, remove_stale, seal, write_file, write_json
 from causalvae.metrics import find_metrics, perturbed_owners
 from causalvae.models.card import Carries
@@ -311,6 +319,7 @@ def analyse(
         model=model_facts(session),
         fit=NetworkFit(session.check.reconstruction, session.check.kl),
         data=data_facts(session, samples),
+        draw=data_draw(session),
         samples=samples,
         execution=execution_facts(measurements),
         manifest=provenance(session, plan),

@@ -7,10 +7,11 @@ import platform
 from importlib.metadata import version
 from typing import Any
 
+from causalvae.digest import digest
 from causalvae.engine.measurements import Measurements
 from causalvae.finding import FoundLatents
 from causalvae.plan.types import Plan
-from causalvae.results import GraphSummary, SampleFacts, TraversalStrip
+from causalvae.results import DataDraw, GraphSummary, SampleFacts, TraversalStrip
 from causalvae.samples import split_facts
 from causalvae.session import Session
 from causalvae.spec.schema import Spec
@@ -54,6 +55,13 @@ def model_facts(session: Session) -> dict[str, Any]:
 def _found_words(found: FoundLatents) -> str:
     listed = " and ".join(f"latent[{i}] ({found.shares[i]:.0%} of the movement)" for i in found.latents)
     return f"{listed}, on {found.pairs} pairs that are used for nothing else"
+
+
+def data_draw(session: Session) -> DataDraw:
+    """Which data a session draws."""
+    known = session.dataset.describe()
+    content = digest([[str(key), str(value)] for key, value in sorted(known.items())])
+    return DataDraw(session.spec.data.kind, content, session.spec.data.seed)
 
 
 def data_facts(session: Session, samples: SampleFacts) -> dict[str, Any]:

@@ -82,6 +82,24 @@ class NetworkFit:
 
 
 @dataclass(frozen=True)
+class DataDraw:
+    """Which data were drawn.
+
+    Parameters
+    ----------
+    source : str
+        Kind of the data source.
+    digest : str
+        Of all that is known of the data set but how much was drawn, and with which seed.
+    seed : int
+    """
+
+    source: str
+    digest: str
+    seed: int
+
+
+@dataclass(frozen=True)
 class SampleUse:
     """How many distinct samples a cohort has.
 
@@ -214,6 +232,8 @@ class Results:
         How many distinct samples there are, and what intervals take as given.
     fit : NetworkFit or None
         How well the network works; None where that was not measured.
+    draw : DataDraw or None
+        Which data were drawn; None where that is not known.
     whole : WholeOutput
         What the whole output is called as an outcome, and in which units; an image where left out.
     """
@@ -246,6 +266,7 @@ class Results:
     whole: WholeOutput = WholeOutput.of((1, 1, 1))  # noqa: RUF009
     samples: SampleFacts = SampleFacts()
     fit: NetworkFit | None = None
+    draw: DataDraw | None = None
 
     def __repr__(self) -> str:
         counts = Counter(verdict.status for verdict in self.verdicts)

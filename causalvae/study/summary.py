@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import product
@@ -159,27 +160,21 @@ def interval_over_seeds(values: Sequence[float], confidence: float = 0.95) -> tu
 
 
 def _name_data(results: Sequence[Results]) -> list[str]:
-    """A name for the data of each run: the source, numbered where several data sets have one source.
-
-    Data sets differ in anything that is known of them but how much was drawn, and with which seed.
-    """
+    """A name for the data of each run: the source, numbered where several data sets have one source."""
     names: dict[str, str] = {}
-    sources: dict[str, int] = {}
+    sources: Counter[str] = Counter()
     found = []
     for each in results:
-        facts = {key: value for key, value in each.data.items() if key not in ("seed", "pairs a treatment")}
-        key = digest([[str(key), str(value)] for key, value in sorted(facts.items())])
-        if key not in names:
-            source = str(facts.get("source", "data"))
-            sources[source] = sources.get(source, 0) + 1
-            names[key] = source if sources[source] == 1 else f"{source} {sources[source]}"
-        found.append(names[key])
+        source, content = ("data", "") if each.draw is None else (each.draw.source, each.draw.digest)
+        if content not in names:
+            sources[source] += 1
+            names[content] = source if sources[source] == 1 else f"{source} {sources[source]}"
+        found.append(names[content])
     return found
 
 
 def _warn(runs: Sequence[tuple[StudyRun, Results]]) -> Iterable[str]:
-    draws = {(str(results.data.get("source")), results.data.get("seed")) for _, results in runs}
-    if len(draws) > 1:
+    if len({results.draw for _, results in runs}) > 1:
         yield "The sides were run on different data or draws: their differences are not the networks' alone."
     for run, results in runs:
         for warning in results.warnings:

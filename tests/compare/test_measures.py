@@ -12,7 +12,7 @@ from causalvae.disentanglement import ScoreReport, ScoreRow
 from causalvae.effects.types import Estimate, MetricRow
 from causalvae.plan.owner import Owner
 from causalvae.report.measure_labels import MEASURE_LABELS
-from causalvae.results import GraphSummary, NetworkFit, Results
+from causalvae.results import DataDraw, GraphSummary, NetworkFit, Results
 from causalvae.spec.measures import MeasureName
 from causalvae.study.measures import measures_of
 from causalvae.study.page import build_study, too_few_words
@@ -28,12 +28,12 @@ def results(
     *estimates: Estimate,
     metrics: tuple[MetricRow, ...] = (),
     scores: ScoreReport | None = None,
-    data: dict[str, object] | None = None,
+    draw: DataDraw | None = None,
 ) -> Results:
     graph = GraphSummary((), (), (), {})
     return Results(
-        "run", "", "", "", (), estimates, (), None, graph, (), (), (), (), {}, data or {}, {}, {},
-        metrics=metrics, scores=scores,
+        "run", "", "", "", (), estimates, (), None, graph, (), (), (), (), {}, {}, {}, {},
+        metrics=metrics, scores=scores, draw=draw,
     )  # fmt: skip
 
 
@@ -100,11 +100,14 @@ def test_every_measure_has_a_label_of_its_own() -> None:
 
 def test_data_sets_of_one_source_are_told_apart() -> None:
     runs = sides([(1, 2)], "csv") + sides([(1, 2)], "scm")
-    other = replace(results(), data={"source": "csv", "seed": 1, "path": "other.csv"})
+    other = replace(results(), draw=DataDraw("csv", "other", 1))
     runs.append(StudyRun("third", "", measures_of(other), results=other))
-    again = replace(results(), data={"source": "csv", "seed": 9})
+    again = replace(results(), draw=DataDraw("csv", "csv", 9))
     runs.append(StudyRun("fourth", "", measures_of(again), results=again))
-    assert [run.data for run in compare(runs).runs] == ["csv", "scm", "csv 2", "csv"]
+    found = compare(runs)
+    assert [run.data for run in found.runs] == ["csv", "scm", "csv 2", "csv"]
+    assert any("different data or draws" in warning for warning in found.warnings)
+    assert not compare(sides([(1, 2), (2, 3)])).warnings
 
 
 def test_classical_scores_are_named_apart_from_metrics_of_interventions() -> None:
@@ -133,7 +136,7 @@ def sides(pairs: list[tuple[float, float]], source: str = "dsprites") -> list[St
             results(
                 metrics=(row("causal_effect_strength", strength, "pixel L2"),),
                 scores=ScoreReport((ScoreRow("DCI disentanglement", score),)),
-                data={"source": source, "seed": 1},
+                draw=DataDraw(source, source, 1),
             )
         ]
     ]
