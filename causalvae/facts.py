@@ -14,6 +14,7 @@ from causalvae.plan.types import Plan
 from causalvae.results import DataDraw, GraphSummary, SampleFacts, TraversalStrip
 from causalvae.samples import split_facts
 from causalvae.session import Session
+from causalvae.spec.families import distributions_of
 from causalvae.spec.schema import Spec
 
 _LIBRARIES = (
@@ -109,6 +110,7 @@ def provenance(session: Session, plan: Plan) -> dict[str, Any]:
         "python": platform.python_version(),
         "platform": f"{platform.system()} {platform.machine()}",
         **{library: version(library) for library in _LIBRARIES},
+        **distributions_of(session.declared),
     }
 
 

@@ -70,7 +70,7 @@ def schema(
 
 
 def kinds(as_json: JsonOption = False) -> None:
-    """List what specs can name: data, models, readouts, objectives."""
+    """List what specs can name, such as data sources and readouts."""
     from causalvae.spec.families import FAMILIES
 
     found = [

@@ -1,14 +1,29 @@
-"""All families of kinds that a spec can name."""
+"""All families of kinds that a spec can name, and the distributions that define those of one spec."""
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from typing import Any, Final
 
 from causalvae.spec.architecture_section import ARCHITECTURES
 from causalvae.spec.data_section import DATA
 from causalvae.spec.model_section import MODELS
 from causalvae.spec.objective_section import OBJECTIVES
+from causalvae.spec.quantity import QUANTITIES
 from causalvae.spec.readout_section import READOUTS
-from causalvae.spec.registry import Registry
+from causalvae.spec.registry import OWN, Registry
+from causalvae.spec.schema import Spec
 
-FAMILIES: Final[tuple[Registry[Any], ...]] = (DATA, MODELS, READOUTS, ARCHITECTURES, OBJECTIVES)
+FAMILIES: Final[tuple[Registry[Any], ...]] = (DATA, MODELS, READOUTS, QUANTITIES, ARCHITECTURES, OBJECTIVES)
+
+
+def distributions_of(spec: Spec) -> dict[str, str]:
+    """Version of each other distribution whose kinds a spec names, by its name: numbers may depend on it."""
+    named: list[tuple[Registry[Any], str]] = [
+        (DATA, spec.data.kind),
+        (MODELS, spec.model.kind),
+        *((READOUTS, section.kind) for section in spec.graph.attributes.values()),
+        *((QUANTITIES, name) for hypothesis in spec.hypotheses for name in hypothesis.expect.bounds),
+    ]
+    origins = {family.entries[name][0].origin for family, name in named}
+    return {origin: version(origin) for origin in sorted(origins - {OWN})}

@@ -19,6 +19,7 @@ from importlib.metadata import entry_points
 from typing import Any, ClassVar, Final, Generic, TypeVar
 
 OWN: Final = "causalvae"
+_IN_USE: Final[set[str]] = set()
 _ONLY_OWN: ContextVar[bool] = ContextVar("causalvae_only_own_kinds", default=False)
 
 
@@ -75,6 +76,11 @@ def only_own_kinds() -> Iterator[None]:
         yield
     finally:
         _ONLY_OWN.reset(token)
+
+
+def distributions_in_use() -> tuple[str, ...]:
+    """Other distributions whose kinds this process has imported: another process that continues its work needs them."""
+    return tuple(sorted(_IN_USE - {OWN}))
 
 
 @cache
@@ -142,6 +148,7 @@ class Registry(Generic[K]):
         """
         if name not in self._loaded:
             self._loaded[name] = self._load(name, self.entries[name])
+            _IN_USE.add(self.entries[name][0].origin)
         return self._loaded[name]
 
     def find(self, name: object) -> type[K] | None:

@@ -7,7 +7,6 @@ import importlib
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -148,12 +147,7 @@ def test_what_a_worker_raises_is_raised_here(sample_model: Model, tmp_path: Path
 def test_a_worker_of_another_version_is_refused(
     sample_model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    packed = backend._pack
-
-    def pack(work: object) -> object:
-        return replace(packed(work), versions={"causalvae": "0.0", "torch": torch.__version__})  # type: ignore[arg-type]
-
-    monkeypatch.setattr(backend, "_pack", pack)
+    monkeypatch.setattr(backend, "find_versions", lambda names: {"causalvae": "0.0", "torch": torch.__version__})
     with pytest.raises(CausalVAEError) as caught:
         run(sample_model, read, tmp_path)
     assert caught.value.code == "CV422"

@@ -14,6 +14,7 @@ import pytest
 from causalvae.spec import Spec, parse_spec, registry
 from causalvae.spec.architecture_section import ARCHITECTURES
 from causalvae.spec.data_section import DATA
+from causalvae.spec.families import distributions_of
 from causalvae.spec.jsonschema import json_schema, json_schema_text
 from causalvae.spec.model_section import MODELS
 from causalvae.spec.objective_section import OBJECTIVES
@@ -116,6 +117,9 @@ def test_a_kind_of_another_distribution_is_like_ours(install: Install) -> None:
     assert "gain" in parse_spec(with_readout("{readout: darkness, gian: 2.0}"))[1][0].expected
     assert "Darkness" in json_schema()["$defs"]
     assert "Darkness" not in json_schema_text()
+
+    assert distributions_of(spec) == {"dark_kinds": "1.0"}
+    assert "dark_kinds" in registry.distributions_in_use()
 
     import torch
 

@@ -12,10 +12,10 @@ import logging
 import os
 import socket
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from importlib.metadata import packages_distributions, version
+from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -35,6 +35,7 @@ from causalvae.models.loading import assemble
 from causalvae.models.operators import tensors_of
 from causalvae.models.vae import VAE
 from causalvae.plan.types import Arm, Plan
+from causalvae.spec.registry import distributions_in_use
 
 # How often a shard is tried again after its worker died.
 RETRIES = 3
@@ -61,7 +62,6 @@ class _Package:
     measure: Measure
     statistics: Mapping[str, Mapping[str, Statistics]]
     device: str
-    versions: Mapping[str, str]
 
 
 class RayBackend:
@@ -101,7 +101,7 @@ def _run_shards(work: Work) -> None:
     ray = _import_ray()
     with _sent_by_value(ray, work.runner.model.vae):
         package = ray.put(_pack(work))
-    key = uuid4().hex
+    key, versions = uuid4().hex, find_versions(distributions_in_use())
     on_gpu = work.runner.device.type == "cuda"
     task = ray.remote(num_cpus=1, num_gpus=1 if on_gpu else 0, max_retries=RETRIES)(_run_shard)
     waiting = iter(work.shards)
@@ -111,7 +111,7 @@ def _run_shards(work: Work) -> None:
     def submit() -> None:
         for shard in waiting:
             # In a list the package stays a reference, so that a worker fetches it once and not for each shard.
-            under_way[task.remote(key, [package], shard)] = shard
+            under_way[task.remote(key, versions, [package], shard)] = shard
             if len(under_way) >= slots:
                 return
 
@@ -164,7 +164,6 @@ def _pack(work: Work) -> _Package:
             cohort: {name: facts.to(cpu) for name, facts in sites.items()} for cohort, sites in work.statistics.items()
         },
         device=runner.device.type,
-        versions=_versions(),
     )
 
 
@@ -191,8 +190,31 @@ def _sent_by_value(ray: Any, network: nn.Module) -> Iterator[None]:
             ray.cloudpickle.unregister_pickle_by_value(module)
 
 
-def _versions() -> dict[str, str]:
-    return {"causalvae": version("causalvae"), "torch": torch.__version__}
+def find_versions(extensions: Iterable[str]) -> dict[str, str]:
+    """Versions of what numbers depend on, by distribution; ``none`` of an extension that is not installed."""
+    found = {"causalvae": version("causalvae"), "torch": torch.__version__}
+    for name in extensions:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "none"
+    return found
+
+
+def check_versions(theirs: Mapping[str, str]) -> None:
+    """Refuse to go on, with CV422, where this process has other versions than the one that sends it work.
+
+    Before the work is unpickled: its kinds are imported by name, and an extension that is missing would be an
+    ImportError.
+    """
+    own = find_versions(theirs.keys() - {"causalvae", "torch"})
+    if own != theirs:
+        raise CausalVAEError(
+            "CV422",
+            f"a worker has {_list(own)}, this process {_list(theirs)}: numbers could differ.",
+            "Install the same versions on every node of the cluster.",
+            "execution.address",
+        )
 
 
 @dataclass(frozen=True)
@@ -208,8 +230,9 @@ class _Opened:
 _opened: list[_Opened] = []
 
 
-def _run_shard(key: str, package: list[Any], shard: ShardFiles) -> ShardTables:
+def _run_shard(key: str, versions: Mapping[str, str], package: list[Any], shard: ShardFiles) -> ShardTables:
     """Run one shard in a worker process."""
+    check_versions(versions)
     torch.set_num_threads(1)
     opened = _open(key, package[0])
     precision = opened.runner.plan.options.precision
@@ -222,14 +245,6 @@ def _open(key: str, reference: Any) -> _Opened:
         if opened.key == key:
             return opened
     package: _Package = _import_ray().get(reference)
-    own = _versions()
-    if own != package.versions:
-        raise CausalVAEError(
-            "CV422",
-            f"a worker has {_list(own)}, this process {_list(package.versions)}: numbers could differ.",
-            "Install the same versions on every node of the cluster.",
-            "execution.address",
-        )
     device = torch.device(package.device)
     model = assemble(package.vae, package.samples_latent, package.model_digest, {}, package.probes)
     with torch.inference_mode():
