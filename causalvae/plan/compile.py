@@ -142,5 +142,5 @@ def _traversals(draft: Draft) -> tuple[Traversal, ...]:
 def _measures(spec: Spec) -> str:
     """Content hash of the data, apart from how much of it is drawn, and of the attributes' readouts."""
     data = spec.data.model_dump(mode="json", exclude={"samples", "seed", "split"})
-    attributes = {name: section.model_dump(mode="json") for name, section in spec.graph.attributes.items()}
+    attributes = {name: section.record for name, section in spec.graph.attributes.items()}
     return digest([data, attributes])

@@ -17,6 +17,8 @@ from causalvae.spec.section import Fraction, Section
 if TYPE_CHECKING:
     from causalvae.readouts.features import Readout
 
+# Keys that every attribute had when the first digests were made, null where a readout has no use for them.
+_ONCE_SHARED: Final = ("axis", "target", "label", "index", "column", "channel", "rows", "columns", "rate")
 Measured = Literal["picture", "colour", "sound", "table", "output"]
 Rate = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]
 
@@ -43,6 +45,11 @@ class ReadoutSection(Kind, Section):
     least_r2: ClassVar[float] = 0.98
 
     readout: str
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """The section as digests have it, so that runs and tables that are stored are found again."""
+        return dict.fromkeys(_ONCE_SHARED) | self.model_dump(mode="json")
 
     @property
     def latent_index(self) -> int | None:

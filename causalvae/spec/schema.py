@@ -6,7 +6,7 @@ node, a cycle, a treatment that reaches no outcome) is checked in `causalvae.spe
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
@@ -85,12 +85,6 @@ __all__ = [
     "VariantSection",
     "VectorSection",
 ]
-
-
-# Attributes had all of these keys when the first digests were made, null where a readout has no use for them.
-_DIGESTED_KEYS: Final = dict.fromkeys(
-    ("axis", "target", "label", "index", "column", "channel", "rows", "columns", "rate")
-)
 
 
 class FactorSection(Section):
@@ -392,8 +386,7 @@ class Spec(Section):
             del content["estimation"]["interval"]
         if self.alignment.pairs == AlignmentSection().pairs:
             del content["alignment"]["pairs"]
-        attributes = content["graph"]["attributes"]
-        content["graph"]["attributes"] = {name: _DIGESTED_KEYS | keys for name, keys in attributes.items()}
+        content["graph"]["attributes"] = {name: section.record for name, section in self.graph.attributes.items()}
         return digest(content)
 
     def variant(self, name: str) -> Spec:

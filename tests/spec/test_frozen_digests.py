@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 
 from causalvae.digest import digest
+from causalvae.spec.architecture_section import ARCHITECTURE_TAG
 from causalvae.spec.loader import load_spec, load_study_spec, load_train_spec
+from causalvae.spec.readout_section import READOUT_TAG
 from causalvae.spec.schema import Spec
 from causalvae.spec.training import TrainSpec
 
@@ -45,6 +47,21 @@ def test_all_specs_are_frozen() -> None:
 @pytest.mark.parametrize("name", SPECS)
 def test_a_digest_does_not_change(name: str) -> None:
     assert digest_of(name) == json.loads(FROZEN.read_text(encoding="utf-8"))[name]
+
+
+def test_attributes_are_recorded_with_the_keys_that_they_had() -> None:
+    """Tables that are stored are found by a digest of the attributes, among other things."""
+    section = READOUT_TAG.read({"readout": "centroid", "axis": "x", "rows": [0.5, 1.0]})
+    keys = {"axis": "x", "target": None, "label": None, "index": None, "column": None, "channel": None}
+    assert section.record == {"readout": "centroid", **keys, "rows": [0.5, 1.0], "columns": None, "rate": None}
+
+
+def test_models_are_recorded_with_the_keys_that_they_had() -> None:
+    keys = {"codes": None, "condition": None, "levels": 2, "mechanism": None, "graph": None}
+    shared = {"latent_dim": 4, "init": "pytorch", "likelihood": "bernoulli", "sigma": None}
+    section = ARCHITECTURE_TAG.read({"architecture": "ladder", "latent_dim": 4, "levels": 2})
+    assert section.record == {"architecture": "ladder", **shared, **keys}
+    assert ARCHITECTURE_TAG.read(section.record) == section
 
 
 if __name__ == "__main__":
