@@ -91,11 +91,6 @@ def checksum_of(data: bytes) -> str:
     return data[start : start + _DIGITS].decode()
 
 
-def has_seal(data: bytes) -> bool:
-    """Whether `data` carries a checksum, right or wrong."""
-    return _MARK in data
-
-
 def discard(path: Path, consequence: str) -> None:
     """Delete a damaged file and tell the user what follows from it."""
     # Validating a spec reads no damaged file, and is done before this is loaded.

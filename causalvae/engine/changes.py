@@ -6,16 +6,12 @@ Image-shaped values, (channels, height, width), change inside windows; vectors c
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 Window = tuple[tuple[int, int], ...]
-
-# Name of a node -> its clean value for the shard's rows.
-CleanValue = Callable[[str], Tensor]
 
 
 @dataclass(frozen=True)

@@ -64,8 +64,6 @@ from causalvae.files import UNSEALED, seal, write_file
 from causalvae.plan.types import Plan
 from causalvae.readouts.types import wrap
 
-TABLES = ("pairs", "outcomes", "observations")
-
 # Observation column: squared distance of a sample's output to another sample's.
 OUTPUT_GAP = "output_gap_sq"
 

@@ -90,23 +90,30 @@ def _what(draft: Draft, name: str) -> str:
     return "no attribute"
 
 
+def check_image(
+    draft: Draft, path: Path, example: str, purpose: str = "", code: str = "CV080", related: tuple[Path, ...] = ()
+) -> list[Finding]:
+    """A finding where the image is named as an outcome and every attribute is a latent, so that none is decoded."""
+    if not draft.decodes_no_image:
+        return []
+    return [
+        Finding(
+            code,
+            path,
+            f"every attribute is a latent, so runs stop there and decode no image{purpose}",
+            f"Name an attribute, such as {example}.",
+            related=(("graph", "attributes"), *related),
+        )
+    ]
+
+
 def check_outcome(draft: Draft, name: str, path: Path) -> list[Finding]:
     """Findings on the name of an outcome: an attribute, a vector, or ``image``."""
     attributes, vectors = draft.attributes, draft.vectors
     if attributes is None or vectors is None or name in attributes or name in vectors:
         return []
     if name == IMAGE:
-        if not draft.decodes_no_image:
-            return []
-        return [
-            Finding(
-                "CV080",
-                path,
-                "every attribute is a latent, so runs stop there and decode no image",
-                f"Name an attribute, such as {next(iter(attributes))}.",
-                related=(("graph", "attributes"),),
-            )
-        ]
+        return check_image(draft, path, next(iter(attributes), ""))
     known = (*attributes, *vectors, IMAGE)
     reason = "a factor, not an attribute" if name in (draft.factors or ()) else "no attribute"
     declared = f"The attributes are {list_choices(attributes).replace(' or ', ' and ')}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from causalvae.spec.diagnostics import Finding, Path, list_choices, nearest, show_text
 from causalvae.spec.draft import Draft
+from causalvae.spec.outcome_checks import check_image
 from causalvae.spec.schema import ActivationIntervention
 
 IMAGE = "image"
@@ -54,17 +55,8 @@ def _check_outcome(draft: Draft, name: str, where: Path) -> list[Finding]:
     if attributes is None:
         return []
     if name == IMAGE:
-        if not draft.decodes_no_image:
-            return []
-        return [
-            Finding(
-                "CV080",
-                where,
-                "every attribute is a latent, so runs stop there and decode no image to rank components by",
-                f"Name an attribute, such as `outcome: {next(iter(attributes))}`.",
-                related=(("graph", "attributes"), (*where, "outcome")),
-            )
-        ]
+        example = f"`outcome: {next(iter(attributes), '')}`"
+        return check_image(draft, where, example, " to rank components by", related=((*where, "outcome"),))
     if name in attributes:
         return []
     reason = "a factor, not an attribute" if name in (draft.factors or ()) else "no attribute"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from causalvae.spec.diagnostics import Finding, Path, list_choices, nearest, show_text
 from causalvae.spec.draft import Draft
-from causalvae.spec.outcome_checks import IMAGE
+from causalvae.spec.outcome_checks import IMAGE, check_image
 from causalvae.spec.schema import MediationIntervention
 
 
@@ -32,17 +32,7 @@ def _check_objective(draft: Draft, name: str, path: Path) -> list[Finding]:
     if attributes is None or name in attributes:
         return []
     if name == IMAGE:
-        if not draft.decodes_no_image:
-            return []
-        return [
-            Finding(
-                "CV093",
-                path,
-                "every attribute is a latent, so runs stop there and decode no image to learn by",
-                f"Name an attribute, such as `objective: {next(iter(attributes))}`.",
-                related=(("graph", "attributes"),),
-            )
-        ]
+        return check_image(draft, path, f"`objective: {next(iter(attributes), '')}`", " to learn by", "CV093")
     kinds = ((draft.factors, "a factor, not an attribute"), (draft.vectors, "a vector, and learning is by one number"))
     reason = next((words for known, words in kinds if name in (known or ())), "no attribute")
     return [
