@@ -9,11 +9,11 @@ from typing import Any
 
 from safetensors import safe_open
 
-from causalvae.models.card import NAMED_SHARE, Carries, read_card
+from causalvae.models.card import Carries, read_card
 from causalvae.spec.training import Supervision
 
-# What share of a factor's effect names one latent alone, and how many are named where several share it.
-_ALONE, _FEW = 0.8, 3
+# What share of a factor's effect is most of it, and by how many latents it may be carried to be named.
+_MOST, _FEW = 0.6, 3
 BUILTIN = Path(str(resources.files("causalvae.models") / "builtin"))
 
 
@@ -57,14 +57,14 @@ def brief_table(folder: Path = BUILTIN) -> str:
 
 
 def _brief(carries: Carries) -> str:
-    """The latent that carries most of a factor, or how many share it."""
+    """The fewest latents that carry most of a factor's effect."""
     if not carries.shares:
         return f"{carries.factor}: nothing"
-    named = [latent for latent, share in enumerate(carries.shares) if share >= NAMED_SHARE]
-    best = max(range(len(carries.shares)), key=carries.shares.__getitem__)
-    if carries.shares[best] >= _ALONE:
-        return f"{carries.factor}: z{best}"
-    return f"{carries.factor}: " + (", ".join(f"z{latent}" for latent in named) if len(named) <= _FEW else "spread")
+    order = sorted(range(len(carries.shares)), key=lambda latent: -carries.shares[latent])
+    for count in range(1, _FEW + 1):
+        if sum(carries.shares[latent] for latent in order[:count]) >= _MOST:
+            return f"{carries.factor}: {', '.join(f'z{latent}' for latent in order[:count])}"
+    return f"{carries.factor}: spread"
 
 
 def _supervision(spec: dict[str, Any]) -> str:
