@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from causalvae.engine.forecast import Forecast
 from causalvae.engine.screening import screen_label
@@ -17,6 +17,27 @@ from causalvae.results import CostRow
 _COMMON = ("", CLEAN_RUNS, OVERHEADS)
 
 _Key = tuple[str, str, str]
+_Row = TypeVar("_Row", bound=CostRow)
+
+
+@dataclass(frozen=True)
+class ForecastRow(CostRow):
+    """What a group of arms costs, as predicted before the run and as measured.
+
+    Parameters
+    ----------
+    predicted_live, predicted_seconds : float or None
+        As `live` and `seconds`.
+    predicted_error : float or None
+        Standard error of `predicted_live`, which was counted on a few pairs.
+    predicted_rows : int or None
+        Rows that were expected: where a screen chooses arms, others than `rows`.
+    """
+
+    predicted_live: float | None = None
+    predicted_seconds: float | None = None
+    predicted_error: float | None = None
+    predicted_rows: int | None = None
 
 
 @dataclass(frozen=True)
@@ -26,7 +47,7 @@ class Explained:
     Parameters
     ----------
     forecast : Forecast
-    costs : tuple of CostRow
+    costs : tuple of ForecastRow
         Predicted, and measured where the plan has been run.
     seconds : float or None
         What was measured, of one core; None where nothing has been run.
@@ -37,13 +58,13 @@ class Explained:
     """
 
     forecast: Forecast
-    costs: tuple[CostRow, ...]
+    costs: tuple[ForecastRow, ...]
     seconds: float | None
     folder: Path
     finished: bool = False
 
     @property
-    def groups(self) -> tuple[CostRow, ...]:
+    def groups(self) -> tuple[ForecastRow, ...]:
         """The rows of `costs` that are arms."""
         return tuple(row for row in self.costs if row.is_group)
 
@@ -92,11 +113,11 @@ def explain_costs(forecast: Forecast, run_folder: Path, tables: Path) -> Explain
     )
 
 
-def predicted_rows(forecast: Forecast) -> tuple[CostRow, ...]:
+def predicted_rows(forecast: Forecast) -> tuple[ForecastRow, ...]:
     """A forecast as rows of the table, the most expensive first; what belongs to no cohort last."""
     final = list(forecast.passes)[-1]
     rows = [
-        CostRow(
+        ForecastRow(
             group.cohort,
             group.side,
             " + ".join(group.sites),
@@ -119,10 +140,12 @@ def predicted_rows(forecast: Forecast) -> tuple[CostRow, ...]:
     return _ordered(rows)
 
 
-def _predicted(key: _Key, rows: float, seconds: float) -> CostRow:
+def _predicted(key: _Key, rows: float, seconds: float) -> ForecastRow:
     cohort, side, sites = key
     count = round(rows)
-    return CostRow(cohort, side, sites, 0, count, predicted_live=rows, predicted_seconds=seconds, predicted_rows=count)
+    return ForecastRow(
+        cohort, side, sites, 0, count, predicted_live=rows, predicted_seconds=seconds, predicted_rows=count
+    )
 
 
 def _common(label: str) -> _Key:
@@ -168,20 +191,21 @@ def _sum(known: float | None, more: float | None) -> float | None:
 
 
 def side_by_side(
-    predicted: Iterable[CostRow], measured: Iterable[CostRow], finished: bool = True
-) -> tuple[CostRow, ...]:
+    predicted: Iterable[ForecastRow], measured: Iterable[CostRow], finished: bool = True
+) -> tuple[ForecastRow, ...]:
     """Predicted and measured of the same groups in one row; the most expensive first, what is no group last.
 
     Parameters
     ----------
-    predicted, measured : iterable of CostRow
+    predicted : iterable of ForecastRow
+    measured : iterable of CostRow
     finished : bool
         Whether all was measured; else arms and rows stay those that were predicted.
     """
     rows = {(row.cohort, row.side, row.sites): row for row in predicted}
     for row in measured:
         key = (row.cohort, row.side, row.sites)
-        known = rows.get(key, row)
+        known = rows.get(key) or ForecastRow(**asdict(row))
         rows[key] = replace(
             known,
             arms=row.arms if finished else known.arms,
@@ -194,11 +218,13 @@ def side_by_side(
     return _ordered(rows.values())
 
 
-def _ordered(rows: Iterable[CostRow]) -> tuple[CostRow, ...]:
+def _ordered(rows: Iterable[_Row]) -> tuple[_Row, ...]:
     return tuple(
         sorted(rows, key=lambda row: (_COMMON.index(row.sites) if row.sites in _COMMON else 0, -_seconds(row)))
     )
 
 
 def _seconds(row: CostRow) -> float:
-    return row.seconds if row.seconds is not None else row.predicted_seconds or 0.0
+    if row.seconds is None and isinstance(row, ForecastRow):
+        return row.predicted_seconds or 0.0
+    return row.seconds or 0.0

@@ -153,7 +153,7 @@ class SampleFacts:
 
 @dataclass(frozen=True)
 class CostRow:
-    """What a group of arms that re-run the same operations costs: as predicted before the run, and as measured.
+    """What a group of arms that re-run the same operations costs.
 
     Parameters
     ----------
@@ -162,14 +162,10 @@ class CostRow:
         Patched sites, joined by ``+``; ``clean runs`` for the runs without patches.
     arms, rows : int
         Arms, and their (input, intervention) rows.
-    live, predicted_live : float or None
-        Rows that were run, the others being equal to the clean run.
-    seconds, predicted_seconds : float or None
+    live : int or None
+        Rows that were run, the others being equal to the clean run; None where nothing was measured.
+    seconds : float or None
         Of one core.
-    predicted_rows : int or None
-        Rows that were expected: where a screen chooses arms, others than `rows`.
-    predicted_error : float or None
-        Standard error of `predicted_live`, which was counted on a few pairs.
     flops, bytes : float or None
         What was computed, and activations read and written for it in float32.
     """
@@ -181,12 +177,8 @@ class CostRow:
     rows: int
     live: int | None = None
     seconds: float | None = None
-    predicted_live: float | None = None
-    predicted_seconds: float | None = None
-    predicted_error: float | None = None
     flops: float | None = None
     bytes: float | None = None
-    predicted_rows: int | None = None
 
     @property
     def is_group(self) -> bool:

@@ -14,11 +14,10 @@ from causalvae.plan.owner import Owner
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from causalvae.costs import Explained
+    from causalvae.costs import Explained, ForecastRow
     from causalvae.engine.trial import Work
     from causalvae.plan.types import Cohort, Plan
     from causalvae.report.tables import Table
-    from causalvae.results import CostRow
 
 
 def print_plan(console: Console, plan: Plan) -> None:
@@ -273,7 +272,7 @@ def explained_cost_table(explained: Explained, most: int = 16) -> Table:
     ).filled
 
 
-def _cost_cells(label: str, rows: Sequence[CostRow]) -> tuple[str, ...]:
+def _cost_cells(label: str, rows: Sequence[ForecastRow]) -> tuple[str, ...]:
     """One row of the table for one group or several."""
     from causalvae.report.numbers import ABSENT
 
