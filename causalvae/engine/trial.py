@@ -30,6 +30,7 @@ from causalvae.engine.statistics import (
 from causalvae.engine.subspaces.learning import standing_statistics
 from causalvae.engine.suffix import Ledger
 from causalvae.engine.values import MIN_ROWS, Statistics
+from causalvae.plan.cost import Cost
 from causalvae.plan.relays import with_inner
 from causalvae.plan.types import OUTPUT, Arm
 
@@ -39,17 +40,10 @@ _REPETITIONS = 3
 
 
 @dataclass(frozen=True)
-class Work:
-    """What rows cost: forwards in whole passes of one row, FLOPs, bytes of activations, seconds of one core."""
+class Work(Cost):
+    """What rows cost, with the seconds of one core that they take."""
 
-    rows: float = 0.0
-    forwards: float = 0.0
-    flops: float = 0.0
-    bytes: float = 0.0
     seconds: float = 0.0
-
-    def __add__(self, other: Work) -> Work:
-        return Work(*(getattr(self, name) + getattr(other, name) for name in _FIELDS))
 
     def scaled(self, rows: float) -> Work:
         """The same kind of work for another number of rows."""
@@ -57,10 +51,7 @@ class Work:
 
     def times(self, share: float, rows: float) -> Work:
         """A share of this work, spread over `rows` rows."""
-        return Work(rows, *(getattr(self, name) * share for name in _FIELDS[1:]))
-
-
-_FIELDS = ("rows", "forwards", "flops", "bytes", "seconds")
+        return Work(rows, self.forwards * share, self.flops * share, self.bytes * share, self.seconds * share)
 
 
 @dataclass

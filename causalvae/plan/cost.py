@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Self
 
 from causalvae.models.components import ComponentMap
 from causalvae.plan.relays import InnerRun, inner_runs, is_relayed
@@ -29,13 +30,8 @@ class Cost:
     flops: float = 0.0
     bytes: float = 0.0
 
-    def __add__(self, other: Cost) -> Cost:
-        return Cost(
-            self.rows + other.rows,
-            self.forwards + other.forwards,
-            self.flops + other.flops,
-            self.bytes + other.bytes,
-        )
+    def __add__(self, other: Self) -> Self:
+        return type(self)(*(getattr(self, each.name) + getattr(other, each.name) for each in fields(self)))
 
 
 def rows(plan: Plan) -> int:
