@@ -106,6 +106,16 @@ def test_validation_imports_the_named_kinds_alone_and_no_heavy_library(spec: str
     assert [name for name in found if name != "readouts.kinds.centroid"] == kinds
 
 
+def test_no_kind_imports_a_heavy_library() -> None:
+    code = (
+        "import sys; from causalvae.spec.families import FAMILIES; print(sum(len(f.usable()) for f in FAMILIES));"
+        "print(sorted({'torch', 'numpy', 'pandas', 'sklearn', 'scipy', 'networkx', 'dowhy'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=True, text=True)
+    count, heavy = done.stdout.splitlines()
+    assert int(count) > 50 and heavy == "[]"
+
+
 def test_a_kind_of_another_distribution_is_like_ours(install: Install) -> None:
     install("dark_kinds", "darkness")
     spec, faults = parse_spec(with_readout("{readout: darkness, gain: 2.0}"))
