@@ -24,7 +24,7 @@ from causalvae.digest import digest
 from causalvae.disentanglement.report import ScoreReport
 from causalvae.effects import estimate_effects, open_study
 from causalvae.engine.active import ActiveUnits
-from causalvae.engine.backends.backend import open_backend
+from causalvae.engine.backends.opening import open_backend
 from causalvae.engine.cohorts import draw_cohort
 from causalvae.engine.execute import choose_device, execute_plan
 from causalvae.engine.forecast import Forecast

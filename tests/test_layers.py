@@ -1,9 +1,12 @@
-"""Every module of the package is in the layers contract, so that no import escapes it."""
+"""Every module of the package is in the layers contract, so that no import escapes it, and none import each other."""
 
 from __future__ import annotations
 
 import tomllib
 from pathlib import Path
+
+import grimp
+import networkx as nx
 
 ROOT = Path(__file__).parents[1]
 
@@ -16,3 +19,11 @@ def test_every_module_is_in_one_layer() -> None:
     named = [name.strip() for layer in contract["layers"] for name in layer.split("|")]
     modules = [path.stem for path in (ROOT / "causalvae").iterdir() if path.suffix == ".py" or path.is_dir()]
     assert sorted(named) == sorted(name for name in modules if name not in ("__init__", "__pycache__"))
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    graph = grimp.build_graph("causalvae", exclude_type_checking_imports=True)
+    imports = nx.DiGraph(
+        (module, imported) for module in graph.modules for imported in graph.find_modules_directly_imported_by(module)
+    )
+    assert [sorted(circle) for circle in nx.strongly_connected_components(imports) if len(circle) > 1] == []

@@ -12,7 +12,8 @@ import torch
 
 from causalvae.data.dataset import Dataset
 from causalvae.digest import digest
-from causalvae.engine.backends.backend import Backend, Work, open_backend
+from causalvae.engine.backends.backend import Backend, Work
+from causalvae.engine.backends.opening import open_backend
 from causalvae.engine.clock import busy_seconds
 from causalvae.engine.cohorts import tabulate_split
 from causalvae.engine.contrasts import measure_contrasts

@@ -11,8 +11,9 @@ import pandas as pd
 import pytest
 import torch
 
-from causalvae.engine.backends.backend import Work, open_backend
+from causalvae.engine.backends.backend import Work
 from causalvae.engine.backends.local import LocalBackend
+from causalvae.engine.backends.opening import open_backend
 from causalvae.engine.runner import ShardFiles, ShardTables
 from causalvae.engine.values import Statistics
 from causalvae.errors import CausalVAEError

@@ -16,7 +16,7 @@ from torch import Tensor
 ray = pytest.importorskip("ray", reason="needs causalvae[ray]")
 
 from causalvae.engine.backends import ray as backend  # noqa: E402
-from causalvae.engine.backends.backend import open_backend  # noqa: E402
+from causalvae.engine.backends.opening import open_backend  # noqa: E402
 from causalvae.engine.execute import execute_plan  # noqa: E402
 from causalvae.engine.measurements import Measurements  # noqa: E402
 from causalvae.engine.progress import Progress  # noqa: E402

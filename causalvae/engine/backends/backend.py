@@ -1,17 +1,15 @@
-"""What all backends share: the work that is given to them, and who they are."""
+"""What all backends share: the work that is given to them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
 from causalvae.engine.effort import Extents, OnRows
 from causalvae.engine.runner import PlanRunner, ShardFiles, ShardTables
 from causalvae.engine.values import Statistics
 from causalvae.plan.types import Arm
-
-BackendName = Literal["local", "ray"]
 
 
 @dataclass(frozen=True)
@@ -52,26 +50,3 @@ class Backend(Protocol):
 
     def run(self, work: Work) -> None:
         """Run every shard and deliver its tables; an exception of any is raised, and the rest are then given up."""
-
-
-def open_backend(name: BackendName, address: str | None = None) -> Backend:
-    """The backend that a spec's ``execution.backend`` names.
-
-    Parameters
-    ----------
-    name : {"local", "ray"}
-    address : str, optional
-        Of a Ray cluster that is running already.
-
-    Raises
-    ------
-    CausalVAEError
-        CV407 where Ray is asked for and is not installed.
-    """
-    if name == "ray":
-        from causalvae.engine.backends.ray import RayBackend
-
-        return RayBackend(address)
-    from causalvae.engine.backends.local import LocalBackend
-
-    return LocalBackend()
