@@ -22,7 +22,7 @@ from causalvae.costs import (
 from causalvae.data.pairs import draw_samples
 from causalvae.digest import digest
 from causalvae.disentanglement.report import ScoreReport
-from causalvae.effects import estimate_effects, open_study
+from causalvae.effects import estimate_effects, open_context
 from causalvae.engine.active import ActiveUnits
 from causalvae.engine.backends.opening import open_backend
 from causalvae.engine.cohorts import draw_cohort
@@ -287,17 +287,17 @@ def analyse(
         Called with the progress of each stage.
     """
     spec, plan = session.spec, measurements.plan
-    study = open_study(spec, measurements, session.whole, session.units)
-    copy = None if randomised is None else open_study(spec, randomised, session.whole, session.units)
-    effects = estimate_effects(study, on_progress)
+    context = open_context(spec, measurements, session.whole, session.units)
+    copy = None if randomised is None else open_context(spec, randomised, session.whole, session.units)
+    effects = estimate_effects(context, on_progress)
     with one_step(on_progress, "metrics of the latents"):
-        metrics = find_metrics(session, study, copy)
+        metrics = find_metrics(session, context, copy)
     with one_step(on_progress, "verdicts"):
-        verdicts = judge(study, session.graph)
-    alignment = assess(session.completed_spec, study.outcomes, session.graph, session.labels, on_progress)
+        verdicts = judge(context, session.graph)
+    alignment = assess(session.completed_spec, context.outcomes, session.graph, session.labels, on_progress)
     with one_step(on_progress, "checking the readouts"):
         readouts = _check_readouts(session)
-    controls = control_checks(study, copy, session.check)
+    controls = control_checks(context, copy, session.check)
     latents = summarise_latents(measurements, Resolver(spec, session.model.components).mapped_latents())
     samples = find_samples(session, plan)
     estimates = (*effects.estimates, *metrics.estimates)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from causalvae.effects import Study
+from causalvae.effects import EffectContext
 from causalvae.effects.changes import Changes, changes_of
 from causalvae.effects.outcomes import IMAGE, is_moved, use_at
 from causalvae.effects.scale import Scale
@@ -26,19 +26,19 @@ _ACTIVE_KL = 0.05
 _MOST_NAMES = 8
 
 
-def control_checks(study: Study, copy: Study | None, check: LoadCheck) -> tuple[ControlCheck, ...]:
+def control_checks(context: EffectContext, copy: EffectContext | None, check: LoadCheck) -> tuple[ControlCheck, ...]:
     """The engine's exact controls, then the statistical ones.
 
     Parameters
     ----------
-    study : Study
+    context : EffectContext
         Of the run.
-    copy : Study or None
+    copy : EffectContext or None
         Of the hypotheses' treatments on a randomly initialised copy of the network.
     check : LoadCheck
         Of the network.
     """
-    spec = study.spec
+    spec = context.spec
     found = [
         ControlCheck(
             "reconstruction",
@@ -49,7 +49,7 @@ def control_checks(study: Study, copy: Study | None, check: LoadCheck) -> tuple[
             check.reconstruction < check.mean_image,
         )
     ]
-    exact: Mapping[str, Any] = study.measurements.manifest.get("controls", {})
+    exact: Mapping[str, Any] = context.measurements.manifest.get("controls", {})
     if exact:
         found += [
             ControlCheck(
@@ -77,13 +77,13 @@ def control_checks(study: Study, copy: Study | None, check: LoadCheck) -> tuple[
             )
             found.insert(2, full)
     if copy is not None:
-        found += [_random_copy(hypothesis, study, copy) for hypothesis in spec.hypotheses]
-        shares = [_random_share(hypothesis, study, copy) for hypothesis in spec.hypotheses]
+        found += [_random_copy(hypothesis, context, copy) for hypothesis in spec.hypotheses]
+        shares = [_random_share(hypothesis, context, copy) for hypothesis in spec.hypotheses]
         found += [check for check in shares if check is not None]
     return tuple(found)
 
 
-def _changes(hypothesis: Hypothesis, measured: Study, scale: Scale) -> tuple[Changes, tuple[str, str], int]:
+def _changes(hypothesis: Hypothesis, measured: EffectContext, scale: Scale) -> tuple[Changes, tuple[str, str], int]:
     """Changes of the hypothesis' outcome in `measured`, in units of `scale`, the clean arms, the pairs."""
     owner, outcome, outcomes = Owner.hypothesis(hypothesis.name), hypothesis.outcome, measured.outcomes
     base, counterfactual = (use_at(measured.plan, owner, role).arm for role in ("base", "counterfactual"))
@@ -93,32 +93,32 @@ def _changes(hypothesis: Hypothesis, measured: Study, scale: Scale) -> tuple[Cha
     return changes, (base, counterfactual), outcomes.pairs((base, counterfactual))
 
 
-def _total_effects(hypothesis: Hypothesis, measured: Study, scale: Scale) -> np.ndarray:
+def _total_effects(hypothesis: Hypothesis, measured: EffectContext, scale: Scale) -> np.ndarray:
     """Total effects of the pairs in which the outcome is defined on both sides; sizes where it has several numbers."""
     changes, _, pairs = _changes(hypothesis, measured, scale)
     effects = changes.total(pairs)
     return effects[np.isfinite(effects)]
 
 
-def _random_copy(hypothesis: Hypothesis, study: Study, copy: Study) -> ControlCheck:
-    effects = _total_effects(hypothesis, copy, study.scale)
-    unit, short, long = study.scale.sd_of(hypothesis.outcome), "sd", "standard deviations"
+def _random_copy(hypothesis: Hypothesis, context: EffectContext, copy: EffectContext) -> ControlCheck:
+    effects = _total_effects(hypothesis, copy, context.scale)
+    unit, short, long = context.scale.sd_of(hypothesis.outcome), "sd", "standard deviations"
     if hypothesis.outcome == IMAGE:
-        own = _total_effects(hypothesis, study, study.scale)
+        own = _total_effects(hypothesis, context, context.scale)
         unit, short, long = float(np.sqrt(np.mean(own**2))) if len(own) else None, "of the effect", "effect"
     # A random copy whose outputs leave the outcome undefined shows no effect on it either.
     size = float(np.sqrt(np.mean(effects**2))) / unit if len(effects) and unit else 0.0
     return ControlCheck(
         f"random weights: {hypothesis.name}",
-        f"Effect of {hypothesis.treatment} on {study.scale.label(hypothesis.outcome)} in a randomly initialised copy, "
-        f"in the trained network's {long}: what the pipeline finds where nothing was learned.",
+        f"Effect of {hypothesis.treatment} on {context.scale.label(hypothesis.outcome)} in a randomly initialised "
+        f"copy, in the trained network's {long}: what the pipeline finds where nothing was learned.",
         size,
         f"below {_RANDOM_LIMIT} {short}",
         size < _RANDOM_LIMIT,
     )
 
 
-def _random_share(hypothesis: Hypothesis, study: Study, copy: Study) -> ControlCheck | None:
+def _random_share(hypothesis: Hypothesis, context: EffectContext, copy: EffectContext) -> ControlCheck | None:
     """Whether a randomly initialised copy meets the claim: then the claim does not show what was learned.
 
     None where no share of at least so much is claimed, or where the treatment does not move the copy's outcome.
@@ -130,7 +130,7 @@ def _random_share(hypothesis: Hypothesis, study: Study, copy: Study) -> ControlC
     least = {role: bound for role, bound in claimed.items() if bound is not None and bound.at_least is not None}
     if not least or not copy.plan.uses_of(Owner.hypothesis(hypothesis.name), "sufficiency"):
         return None
-    changes, (base, counterfactual), pairs = _changes(hypothesis, copy, study.scale)
+    changes, (base, counterfactual), pairs = _changes(hypothesis, copy, context.scale)
     total = changes.total(pairs)
     shares, met = {}, []
     for role, bound in least.items():
@@ -140,7 +140,9 @@ def _random_share(hypothesis: Hypothesis, study: Study, copy: Study) -> ControlC
             part = -changes.between((arm,), counterfactual, pairs)[0]
         known = np.isfinite(total) & np.isfinite(part)
         squares = total[known] ** 2
-        if not is_moved(squares, study.scale.sd_of(hypothesis.outcome), study.outcomes.rounding(hypothesis.outcome)):
+        if not is_moved(
+            squares, context.scale.sd_of(hypothesis.outcome), context.outcomes.rounding(hypothesis.outcome)
+        ):
             return None
         share = float((part * total)[known].sum() / squares.sum())
         shares[role] = share

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from causalvae.effects.context import EffectContext
 from causalvae.effects.metrics import Metrics, measure_metrics
-from causalvae.effects.study import Study
 from causalvae.oracle import measure_factors
 from causalvae.plan.owner import Owner
 from causalvae.plan.types import OUTPUT, Plan
@@ -20,17 +20,17 @@ def perturbed_owners(plan: Plan) -> tuple[Owner, ...]:
     return tuple(owner for owner, count in counts.items() if 0 < count <= _MOST_ARMS)
 
 
-def find_metrics(session: Session, study: Study, copy: Study | None) -> Metrics:
+def find_metrics(session: Session, context: EffectContext, copy: EffectContext | None) -> Metrics:
     """Every named metric of a run beside its baselines.
 
     Parameters
     ----------
     session : Session
-    study : Study
+    context : EffectContext
         Of the run.
-    copy : Study or None
+    copy : EffectContext or None
         Of a copy with weights drawn anew; it may lack the perturbations.
     """
-    plan = study.plan
+    plan = context.plan
     oracle = measure_factors(session) if plan.compared and OUTPUT in plan.outputs else None
-    return measure_metrics(study, copy, oracle)
+    return measure_metrics(context, copy, oracle)

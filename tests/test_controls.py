@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from causalvae.controls import control_checks, warn
-from causalvae.effects import open_study
+from causalvae.effects import open_context
 from causalvae.engine.measurements import Measurements
 from causalvae.models.check import LoadCheck
 from causalvae.plan.owner import Owner
@@ -32,9 +32,9 @@ def measured(step: float, *, decoder: Decode = decode, n: int = 60, seed: int = 
 
 
 def checks(measurements: Measurements, randomised: Measurements | None = None) -> dict[str, ControlCheck]:
-    study, copy = (None if each is None else open_study(SPEC, each, WHOLE) for each in (measurements, randomised))
-    assert study is not None
-    return {check.name: check for check in control_checks(study, copy, CHECK)}
+    context, copy = (None if each is None else open_context(SPEC, each, WHOLE) for each in (measurements, randomised))
+    assert context is not None
+    return {check.name: check for check in control_checks(context, copy, CHECK)}
 
 
 def test_undefined_effects_are_left_out() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from causalvae.circuits.types import Multiverse, Variant
-from causalvae.effects import Study
+from causalvae.effects import EffectContext
 from causalvae.effects.bootstrap import FloatArray
 from causalvae.effects.mediation import arms_of
 from causalvae.effects.outcomes import difference, is_moved
@@ -19,7 +19,7 @@ from causalvae.spec.schema import Bound, Hypothesis
 _DIRECTIONS = {"mediated_share": "denoising", "necessity": "noising"}
 
 
-def compare_methods(study: Study, hypothesis: Hypothesis, arms: Mapping[str, Arm]) -> Multiverse | None:
+def compare_methods(context: EffectContext, hypothesis: Hypothesis, arms: Mapping[str, Arm]) -> Multiverse | None:
     """Estimate the claimed share by every other method of patching, on the pairs that all of them cover.
 
     With TE = Y(x') - Y(x), the share by a method is sum(part TE) / sum(TE^2) over pairs, where part is
@@ -34,7 +34,7 @@ def compare_methods(study: Study, hypothesis: Hypothesis, arms: Mapping[str, Arm
 
     Parameters
     ----------
-    study : Study
+    context : EffectContext
     hypothesis : Hypothesis
     arms : mapping
         Arms of the plan by id.
@@ -45,14 +45,14 @@ def compare_methods(study: Study, hypothesis: Hypothesis, arms: Mapping[str, Arm
         None where the plan has no other methods, or the treatment does not change the outcome in these pairs.
     """
     owner, outcome = Owner.hypothesis(hypothesis.name), hypothesis.outcome
-    uses = study.plan.uses_of(owner, "variant")
+    uses = context.plan.uses_of(owner, "variant")
     if not uses:
         return None
-    period, sd = study.scale.periods.get(outcome), study.scale.sd_of(outcome)
-    n = study.outcomes.pairs([use.arm for use in uses])
-    four = arms_of(study.plan, owner)
+    period, sd = context.scale.periods.get(outcome), context.scale.sd_of(outcome)
+    n = context.outcomes.pairs([use.arm for use in uses])
+    four = arms_of(context.plan, owner)
     base, counterfactual = four.base, four.counterfactual
-    changes = study.changes(base, counterfactual, outcome)
+    changes = context.changes(base, counterfactual, outcome)
 
     def change(start: str, end: str) -> FloatArray:
         return np.asarray(changes.between((end,), start, n)[0])
@@ -76,11 +76,11 @@ def compare_methods(study: Study, hypothesis: Hypothesis, arms: Mapping[str, Arm
         parts["resample", "both"] = difference(total, change(held["base"], held["counterfactual"]), period)
     known = np.isfinite(np.stack([total, *parts.values()])).all(axis=0)
     total = total[known]
-    if len(total) < 2 or not is_moved(total**2, sd, study.outcomes.rounding(outcome)):
+    if len(total) < 2 or not is_moved(total**2, sd, context.outcomes.rounding(outcome)):
         return None
     bounds = _claimed(hypothesis)
     own = {("interchange", _DIRECTIONS[quantity]) for quantity in bounds}
-    bootstrap = study.bootstrap(len(total))
+    bootstrap = context.bootstrap(len(total))
     variants = []
     for (label, direction), part in parts.items():
         if (label, direction) in own:
@@ -90,7 +90,7 @@ def compare_methods(study: Study, hypothesis: Hypothesis, arms: Mapping[str, Arm
         sound = np.isfinite(lower) and np.isfinite(upper)
         holds = _meets(value, bounds[_held_against(direction, bounds)])
         variants.append(Variant(label, direction, value, lower if sound else None, upper if sound else None, holds))
-    return Multiverse(len(total), study.spec.estimation.confidence, tuple(variants))
+    return Multiverse(len(total), context.spec.estimation.confidence, tuple(variants))
 
 
 def _claimed(hypothesis: Hypothesis) -> dict[str, Bound]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from causalvae.circuits.types import Circuit, Measure
-from causalvae.effects import Study
+from causalvae.effects import EffectContext
 from causalvae.effects.bootstrap import BoolArray, FloatArray
 from causalvae.effects.claims import off_target_squares
 from causalvae.effects.mediation import arms_of
@@ -97,13 +97,13 @@ def units_of(circuit: Circuit) -> frozenset[tuple[str, int | None]]:
 
 
 def read_table(
-    study: Study, hypothesis: Hypothesis, arms: Mapping[str, Arm], reached: frozenset[str]
+    context: EffectContext, hypothesis: Hypothesis, arms: Mapping[str, Arm], reached: frozenset[str]
 ) -> CircuitTable | None:
     """The circuits of a hypothesis, from a run's tables.
 
     Parameters
     ----------
-    study : Study
+    context : EffectContext
     hypothesis : Hypothesis
     arms : mapping
         Arms of the plan by id.
@@ -116,7 +116,7 @@ def read_table(
         None where no share is claimed, the plan runs no circuit beside the claimed one, or the treatment changes
         nothing on these pairs.
     """
-    owner, plan = Owner.hypothesis(hypothesis.name), study.plan
+    owner, plan = Owner.hypothesis(hypothesis.name), context.plan
     uses = [use for use in plan.uses_of(owner) if use.role in ("rival", "part", "single")]
     if not uses or not hypothesis.claims_a_share:
         return None
@@ -129,9 +129,9 @@ def read_table(
         measure: Measure = "sufficiency" if arms[use.arm].side == "base" else "necessity"
         found[measure][row] = found[measure].get(row, use.arm)
         roles[use.role][row] = None
-    covered = study.outcomes.pairs([clean.base, clean.counterfactual, *(use.arm for use in uses)])
+    covered = context.outcomes.pairs([clean.base, clean.counterfactual, *(use.arm for use in uses)])
     pairs = min(covered, hypothesis.null.pairs)
-    changes = study.changes(clean.base, clean.counterfactual, hypothesis.outcome)
+    changes = context.changes(clean.base, clean.counterfactual, hypothesis.outcome)
     total = changes.total(pairs)
     measures: dict[Measure, MeasuredCircuits] = {}
     for measure in claimed_measures(hypothesis):
@@ -149,7 +149,7 @@ def read_table(
     for columns in measures.values():
         known &= np.isfinite(columns.squares[0]) & np.isfinite(columns.products[0])
     squared = total[known] ** 2
-    if not is_moved(squared, study.scale.sd_of(hypothesis.outcome), study.outcomes.rounding(hypothesis.outcome)):
+    if not is_moved(squared, context.scale.sd_of(hypothesis.outcome), context.outcomes.rounding(hypothesis.outcome)):
         return None
     return CircuitTable(
         circuits=tuple(rows),
@@ -162,7 +162,9 @@ def read_table(
         parts=tuple(roles["part"]),
         singles=tuple(roles["single"]),
         pairs=pairs,
-        off_target=_off_target(study, hypothesis, clean.base, found["sufficiency"], (len(rows), pairs), known, reached),
+        off_target=_off_target(
+            context, hypothesis, clean.base, found["sufficiency"], (len(rows), pairs), known, reached
+        ),
     )
 
 
@@ -187,7 +189,7 @@ def _placed(values: FloatArray, rows: list[int], total: int) -> FloatArray:
 
 
 def _off_target(
-    study: Study,
+    context: EffectContext,
     hypothesis: Hypothesis,
     base: str,
     ids: Mapping[int, str],
@@ -201,6 +203,6 @@ def _off_target(
     outside, everywhere = np.full(shape, np.nan), np.full(shape, np.nan)
     for row, arm in ids.items():
         outside[row], everywhere[row] = off_target_squares(
-            study.outcomes, arm, base, shape[1], reached, study.scale.sd, study.scale.periods
+            context.outcomes, arm, base, shape[1], reached, context.scale.sd, context.scale.periods
         )
     return outside[:, known], everywhere[:, known]

@@ -23,10 +23,10 @@ from causalvae.circuits.obstacle import find_obstacle
 from causalvae.circuits.rivals import compare_rivals
 from causalvae.circuits.table import CircuitTable, read_table
 from causalvae.circuits.types import Measure, Minimality, Multiverse, RelativeError, Rivals, Status, UnitShare, Verdict
-from causalvae.effects import Study, claim_columns
+from causalvae.effects import EffectContext, claim_columns
 from causalvae.effects.bootstrap import PairedBootstrap, paired_bootstrap
 from causalvae.effects.claims import RatioColumns, relative_error
-from causalvae.effects.study import treated_factor
+from causalvae.effects.context import treated_factor
 from causalvae.plan.types import Arm, ClaimDesign
 from causalvae.spec.hypothesis_section import FEWEST_PAIRS, most_resamples
 from causalvae.spec.schema import Hypothesis
@@ -103,12 +103,12 @@ class Evidence:
         return min(1.0, len(self.against) * min(self.against))
 
 
-def judge(study: Study, graph: DeclaredGraph) -> tuple[Verdict, ...]:
+def judge(context: EffectContext, graph: DeclaredGraph) -> tuple[Verdict, ...]:
     """Judge every hypothesis of a spec.
 
     Parameters
     ----------
-    study : Study
+    context : EffectContext
     graph : DeclaredGraph
         The declared graph: `descendants` of the treatment's factor are on target.
 
@@ -123,13 +123,13 @@ def judge(study: Study, graph: DeclaredGraph) -> tuple[Verdict, ...]:
         CV501 where measurements are missing, CV502 where the plan lacks an arm, CV503 with fewer than two pairs, CV504
         where a total effect is claimed of an outcome that does not vary.
     """
-    hypotheses = study.spec.hypotheses
+    hypotheses = context.spec.hypotheses
     if not hypotheses:
         return ()
-    arms = {arm.id: arm for arm in study.plan.arms}
+    arms = {arm.id: arm for arm in context.plan.arms}
     return decide(
         [
-            _called(_examine(study, hypothesis, graph, arms), study.scale.label(hypothesis.outcome))
+            _called(_examine(context, hypothesis, graph, arms), context.scale.label(hypothesis.outcome))
             for hypothesis in hypotheses
         ]
     )
@@ -141,18 +141,18 @@ def _called(evidence: Evidence, outcome: str) -> Evidence:
     return replace(evidence, hypothesis=hypothesis.model_copy(update={"outcome": outcome}))
 
 
-def _examine(study: Study, hypothesis: Hypothesis, graph: DeclaredGraph, arms: dict[str, Arm]) -> Evidence:
-    factor = treated_factor(study.spec, hypothesis.treatment)
-    reached = frozenset(study.spec.graph.attributes if factor is None else graph.descendants(factor))
-    columns = claim_columns(study, hypothesis, reached)
+def _examine(context: EffectContext, hypothesis: Hypothesis, graph: DeclaredGraph, arms: dict[str, Arm]) -> Evidence:
+    factor = treated_factor(context.spec, hypothesis.treatment)
+    reached = frozenset(context.spec.graph.attributes if factor is None else graph.descendants(factor))
+    columns = claim_columns(context, hypothesis, reached)
     return weigh(
         hypothesis,
-        study.plan.claims[hypothesis.name],
+        context.plan.claims[hypothesis.name],
         columns,
-        read_table(study, hypothesis, arms, reached),
-        study.bootstrap(next(iter(columns.values())).n),
-        len(study.spec.hypotheses),
-        compare_methods(study, hypothesis, arms),
+        read_table(context, hypothesis, arms, reached),
+        context.bootstrap(next(iter(columns.values())).n),
+        len(context.spec.hypotheses),
+        compare_methods(context, hypothesis, arms),
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from causalvae.effects.bootstrap import FEW_PAIRS
 from causalvae.effects.claims import ClaimData, RatioColumns, fit_columns, relative_error
+from causalvae.effects.context import EffectContext, reached_from, treated_factor
 from causalvae.effects.cross_checks import CrossChecks
 from causalvae.effects.mediation import arms_of, pair_effects
 from causalvae.effects.mediation_analysis import analyse_mediation
@@ -15,7 +16,6 @@ from causalvae.effects.path_terms import in_path_terms, routed_owners, with_rela
 from causalvae.effects.screening import direction_of, summarise_screen
 from causalvae.effects.significance import t_test
 from causalvae.effects.strength import PatchedArm, input_estimates, perturbation_estimates, sweep_estimates
-from causalvae.effects.study import Study, reached_from, treated_factor
 from causalvae.effects.types import ArrowStrength, CrossCheck, Estimate, Refutation, ScreenSummary
 from causalvae.engine.progress import OnProgress, Progress, ignore_progress
 from causalvae.plan.owner import Owner
@@ -36,12 +36,12 @@ class EffectsResult:
     warnings: tuple[str, ...] = ()
 
 
-def estimate_effects(study: Study, on_progress: OnProgress = ignore_progress) -> EffectsResult:
+def estimate_effects(context: EffectContext, on_progress: OnProgress = ignore_progress) -> EffectsResult:
     """Estimate every effect that the spec asks for.
 
     Parameters
     ----------
-    study : Study
+    context : EffectContext
     on_progress : callable, optional
         Called after each intervention and hypothesis.
 
@@ -51,7 +51,7 @@ def estimate_effects(study: Study, on_progress: OnProgress = ignore_progress) ->
         CV501 where measurements are missing, CV502 where the plan lacks an arm, CV503 with fewer than two pairs, CV504
         where an effect has no unit.
     """
-    spec, plan, whole = study.spec, study.plan, study.scale.whole
+    spec, plan, whole = context.spec, context.plan, context.scale.whole
     arms = {arm.id: arm for arm in plan.arms}
     estimates: list[Estimate] = []
     checks = CrossChecks()
@@ -64,16 +64,16 @@ def estimate_effects(study: Study, on_progress: OnProgress = ignore_progress) ->
     for done, intervention in enumerate(spec.interventions, start=1):
         owner = Owner.intervention(intervention.name)
         if intervention.input is not None:
-            estimates.extend(_input(study, owner, intervention.name))
+            estimates.extend(_input(context, owner, intervention.name))
         elif intervention.latent is not None:
-            estimates.extend(_latent(study, owner, arms))
+            estimates.extend(_latent(context, owner, arms))
         elif intervention.activation is not None:
-            estimates.extend(_activation(study, owner, intervention, arms))
+            estimates.extend(_activation(context, owner, intervention, arms))
         else:
-            estimates.extend(analyse_mediation(study, owner, intervention, arms, checks))
+            estimates.extend(analyse_mediation(context, owner, intervention, arms, checks))
         report(done)
     for done, hypothesis in enumerate(spec.hypotheses, start=len(spec.interventions) + 1):
-        estimates.extend(_hypothesis(study, hypothesis))
+        estimates.extend(_hypothesis(context, hypothesis))
         report(done)
     if OUTPUT not in plan.outputs:
         # Runs that stop at the latent have no output to speak of.
@@ -83,7 +83,7 @@ def estimate_effects(study: Study, on_progress: OnProgress = ignore_progress) ->
     checks.checks, checks.refutations = in_path_terms(checks.checks, routed), in_path_terms(checks.refutations, routed)
     screens = tuple(
         summarise_screen(
-            screen, plan, study.measurements.screens, study.outcomes, study.scale,
+            screen, plan, context.measurements.screens, context.outcomes, context.scale,
             _source_of(spec, screen.owner), spec.estimation.confidence,
         )
         for screen in plan.screens
@@ -112,12 +112,12 @@ def _source_of(spec: Spec, owner: Owner) -> str:
     return "" if section is None else section.source
 
 
-def claim_columns(study: Study, hypothesis: Hypothesis, reached: frozenset[str]) -> dict[str, RatioColumns]:
+def claim_columns(context: EffectContext, hypothesis: Hypothesis, reached: frozenset[str]) -> dict[str, RatioColumns]:
     """Per-pair columns of every quantity that a hypothesis may bound.
 
     Parameters
     ----------
-    study : Study
+    context : EffectContext
     hypothesis : Hypothesis
     reached : frozenset of str
         Descendants of the treatment's factor in the declared graph.
@@ -127,16 +127,16 @@ def claim_columns(study: Study, hypothesis: Hypothesis, reached: frozenset[str])
     dict
         Quantity -> columns; without ``total_effect`` where the outcome has no standard deviation and none is claimed.
     """
-    arms = arms_of(study.plan, Owner.hypothesis(hypothesis.name))
-    outcome, scale = hypothesis.outcome, study.scale
+    arms = arms_of(context.plan, Owner.hypothesis(hypothesis.name))
+    outcome, scale = hypothesis.outcome, context.scale
     effects = pair_effects(
-        study.outcomes, arms, outcome, scale.periods.get(outcome), scale.vectors.get(outcome)
+        context.outcomes, arms, outcome, scale.periods.get(outcome), scale.vectors.get(outcome)
     )  # fmt: skip
-    study.bootstrap(effects.n)
+    context.bootstrap(effects.n)
     sd = scale.sd_of(outcome)
     bounds = hypothesis.expect.bounds
     data = ClaimData(
-        study.outcomes, arms, effects, sd, scale.sd, scale.periods, reached, study.as_drawn(hypothesis.treatment),
+        context.outcomes, arms, effects, sd, scale.sd, scale.periods, reached, context.as_drawn(hypothesis.treatment),
         frozenset(bounds),
     )  # fmt: skip
     columns: dict[str, RatioColumns] = {}
@@ -146,7 +146,7 @@ def claim_columns(study: Study, hypothesis: Hypothesis, reached: frozenset[str])
         if found is not None:
             columns[name] = found
     if hypothesis.claims_a_share and effects.kept is not None:
-        changes = study.changes(arms.base, arms.counterfactual, outcome)
+        changes = context.changes(arms.base, arms.counterfactual, outcome)
         left = changes.squares((arms.sufficiency,), len(effects.kept))[0][0]
         remaining = changes.squares((arms.necessity,), len(effects.kept))[1][0]
         columns["pairwise_fit"] = fit_columns("pairwise_fit", effects, left[effects.kept], sd)
@@ -154,36 +154,38 @@ def claim_columns(study: Study, hypothesis: Hypothesis, reached: frozenset[str])
     return columns
 
 
-def _input(study: Study, owner: Owner, name: str) -> list[Estimate]:
-    base, counterfactual = (use_at(study.plan, owner, role).arm for role in ("base", "counterfactual"))
-    bootstrap = study.bootstrap(study.outcomes.pairs((base, counterfactual)))
-    ablation = study.ablation(owner, treatment=name)
+def _input(context: EffectContext, owner: Owner, name: str) -> list[Estimate]:
+    base, counterfactual = (use_at(context.plan, owner, role).arm for role in ("base", "counterfactual"))
+    bootstrap = context.bootstrap(context.outcomes.pairs((base, counterfactual)))
+    ablation = context.ablation(owner, treatment=name)
     return input_estimates(
-        study.outcomes, base, counterfactual, bootstrap, ablation, study.scale, study.plan.attributes,
-        study.as_drawn(name),
+        context.outcomes, base, counterfactual, bootstrap, ablation, context.scale, context.plan.attributes,
+        context.as_drawn(name),
     )  # fmt: skip
 
 
-def _latent(study: Study, owner: Owner, arms: Mapping[str, Arm]) -> list[Estimate]:
-    uses = study.plan.uses_of(owner, "perturbation")
+def _latent(context: EffectContext, owner: Owner, arms: Mapping[str, Arm]) -> list[Estimate]:
+    uses = context.plan.uses_of(owner, "perturbation")
     if not uses:
         return []
-    base = use_at(study.plan, owner, "base").arm
+    base = use_at(context.plan, owner, "base").arm
     label = values_label(arms[use.arm].patches[0].source for use in uses)
     patched = [replace(_patched(use, arms), source=label) for use in uses]
-    bootstrap = study.bootstrap(study.outcomes.pairs([base, *(arm.arm for arm in patched)]))
+    bootstrap = context.bootstrap(context.outcomes.pairs([base, *(arm.arm for arm in patched)]))
     return perturbation_estimates(
-        study.outcomes, base, patched, bootstrap, study.ablation(owner), study.scale, study.plan.attributes
+        context.outcomes, base, patched, bootstrap, context.ablation(owner), context.scale, context.plan.attributes
     )
 
 
-def _activation(study: Study, owner: Owner, intervention: Intervention, arms: Mapping[str, Arm]) -> list[Estimate]:
+def _activation(
+    context: EffectContext, owner: Owner, intervention: Intervention, arms: Mapping[str, Arm]
+) -> list[Estimate]:
     section = intervention.activation
-    uses = [use for use in study.plan.uses_of(owner, "sweep") if use.arm not in study.left_out]
+    uses = [use for use in context.plan.uses_of(owner, "sweep") if use.arm not in context.left_out]
     if section is None or not uses:
         return []
-    base, counterfactual = (use_at(study.plan, owner, role).arm for role in ("base", "counterfactual"))
-    ablation = study.ablation(owner, treatment=section.source)
+    base, counterfactual = (use_at(context.plan, owner, role).arm for role in ("base", "counterfactual"))
+    ablation = context.ablation(owner, treatment=section.source)
     estimates = []
     sides: tuple[Side, ...] = ("base", "counterfactual")
     for side in sides:
@@ -191,11 +193,11 @@ def _activation(study: Study, owner: Owner, intervention: Intervention, arms: Ma
         patched = [_patched(use, arms) for use in uses if arms[use.arm].side == side]
         if not patched:
             continue
-        bootstrap = study.bootstrap(study.outcomes.pairs([base, counterfactual, *(arm.arm for arm in patched)]))
+        bootstrap = context.bootstrap(context.outcomes.pairs([base, counterfactual, *(arm.arm for arm in patched)]))
         estimates.extend(
             sweep_estimates(
-                study.outcomes, base, counterfactual, patched, direction, bootstrap, ablation, study.scale,
-                study.plan.attributes,
+                context.outcomes, base, counterfactual, patched, direction, bootstrap, ablation, context.scale,
+                context.plan.attributes,
             )
         )  # fmt: skip
     return estimates
@@ -206,34 +208,34 @@ def _patched(use: Use, arms: Mapping[str, Arm]) -> PatchedArm:
     return PatchedArm(use.arm, use.component, use.granularity, source.label, source.value)
 
 
-def _hypothesis(study: Study, hypothesis: Hypothesis) -> list[Estimate]:
+def _hypothesis(context: EffectContext, hypothesis: Hypothesis) -> list[Estimate]:
     owner = Owner.hypothesis(hypothesis.name)
-    use = use_at(study.plan, owner, "sufficiency")
-    ablation = study.ablation(owner, use, treatment=hypothesis.treatment, source="interchange")
-    reached = reached_from(study.spec, treated_factor(study.spec, hypothesis.treatment))
+    use = use_at(context.plan, owner, "sufficiency")
+    ablation = context.ablation(owner, use, treatment=hypothesis.treatment, source="interchange")
+    reached = reached_from(context.spec, treated_factor(context.spec, hypothesis.treatment))
     errors = {"pairwise_fit": ("relative_error", "denoising"), "removal_fit": ("relative_error_removed", "noising")}
     estimates = []
-    for quantity, columns in claim_columns(study, hypothesis, reached).items():
+    for quantity, columns in claim_columns(context, hypothesis, reached).items():
         if columns.undefined:
             continue
         if quantity in errors:
             estimand, direction = errors[quantity]
-            value, ends = relative_error(columns, study.bootstrap(columns.n))
+            value, ends = relative_error(columns, context.bootstrap(columns.n))
             estimates.append(
                 ablation.estimate(
-                    estimand, study.scale.label(hypothesis.outcome), "of the effect", columns.n, value, ends, None,
+                    estimand, context.scale.label(hypothesis.outcome), "of the effect", columns.n, value, ends, None,
                     direction=direction,
                     notes=columns.notes,
                 )
             )  # fmt: skip
             continue
-        ratio = study.bootstrap(columns.n).ratio(columns.numerator[None], columns.denominator[None])
+        ratio = context.bootstrap(columns.n).ratio(columns.numerator[None], columns.denominator[None])
         p_value = None if columns.is_size else float(t_test(columns.numerator[None]).p_two_sided[0])
         kind = QUANTITIES.get(quantity)
         named = ablation if kind.of_circuit else ablation.clean
         estimates.append(
             named.estimate(
-                quantity, study.scale.label(hypothesis.outcome), columns.unit, columns.n, ratio.value[0],
+                quantity, context.scale.label(hypothesis.outcome), columns.unit, columns.n, ratio.value[0],
                 ratio.ends(0), p_value,
                 direction=kind.direction, notes=columns.notes,
             )

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from causalvae.effects.ablation import Ablation
+from causalvae.effects.context import EffectContext, reached_from, treated_factor
 from causalvae.effects.controlled import controlled_effects, controlled_estimate
 from causalvae.effects.cross_checks import Case, CrossChecks, cross_check
 from causalvae.effects.mediation import (
@@ -19,7 +20,6 @@ from causalvae.effects.mediation import (
 )
 from causalvae.effects.notes import OVERLAP, Notes
 from causalvae.effects.outcomes import IMAGE, cancelling, is_moved, use_at
-from causalvae.effects.study import Study, reached_from, treated_factor
 from causalvae.effects.subspaces import subspace_estimates, subspace_warnings
 from causalvae.effects.types import Estimate
 from causalvae.effects.vector_means import vector_estimates
@@ -29,7 +29,7 @@ from causalvae.spec.schema import Intervention
 
 
 def analyse_mediation(
-    study: Study,
+    context: EffectContext,
     owner: Owner,
     intervention: Intervention,
     arms_by_id: Mapping[str, Arm],
@@ -39,7 +39,7 @@ def analyse_mediation(
 
     Parameters
     ----------
-    study : Study
+    context : EffectContext
     owner : Owner
         The intervention.
     intervention : Intervention
@@ -59,25 +59,25 @@ def analyse_mediation(
     if section is None:
         return []
     estimates: list[Estimate] = []
-    descendants = reached_from(study.spec, treated_factor(study.spec, section.treatment))
-    uses = sorted(study.plan.uses_of(owner, "sufficiency"), key=lambda use: use.index)
+    descendants = reached_from(context.spec, treated_factor(context.spec, section.treatment))
+    uses = sorted(context.plan.uses_of(owner, "sufficiency"), key=lambda use: use.index)
     # The parts of a mediation through learned directions are no mediators beside each other.
     each = [arms_by_id[use.arm] for use in uses if use.index > 0 and section.subspace is None]
-    overlapping, as_drawn = overlap(each), study.as_drawn(section.treatment)
-    with_image = OUTPUT in study.plan.outputs and IMAGE not in section.outcomes
+    overlapping, as_drawn = overlap(each), context.as_drawn(section.treatment)
+    with_image = OUTPUT in context.plan.outputs and IMAGE not in section.outcomes
     outcomes = [*section.outcomes, *((IMAGE,) if with_image else ())]
     for outcome in outcomes:
-        unit, period, sd = study.scale.unit(outcome), study.scale.periods.get(outcome), study.scale.sd_of(outcome)
-        vector = study.scale.vectors.get(outcome)
+        unit, period, sd = context.scale.unit(outcome), context.scale.periods.get(outcome), context.scale.sd_of(outcome)
+        vector = context.scale.vectors.get(outcome)
         alone: list[PairEffects] = []
         joint: PairEffects | None = None
         for use in uses:
-            arms = arms_of(study.plan, owner, use.index)
+            arms = arms_of(context.plan, owner, use.index)
             effects = replace(
-                pair_effects(study.outcomes, arms, outcome, period, vector), outcome=study.scale.label(outcome)
+                pair_effects(context.outcomes, arms, outcome, period, vector), outcome=context.scale.label(outcome)
             )
-            ablation = study.ablation(owner, use, treatment=section.treatment, source="interchange")
-            bootstrap = study.bootstrap(effects.n)
+            ablation = context.ablation(owner, use, treatment=section.treatment, source="interchange")
+            bootstrap = context.bootstrap(effects.n)
             is_joint = use.index == 0
             cancels = cancelling(effects.total, as_drawn)
             estimates.extend(
@@ -93,33 +93,36 @@ def analyse_mediation(
                 alone += [effects] if section.subspace is None else []
                 continue
             joint, joint_ablation = effects, ablation
-            estimates.extend(_controlled(study, owner, arms_by_id, ablation, outcome, cancels))
+            estimates.extend(_controlled(context, owner, arms_by_id, ablation, outcome, cancels))
             if outcome != IMAGE:
                 case = Case(effects, arms, ablation, unit, period, cancels, vector)
-                estimates.extend(cross_check(study.spec, study.measurements, study.outcomes, case, descendants, checks))
+                estimates.extend(
+                    cross_check(context.spec, context.measurements, context.outcomes, case, descendants, checks)
+                )
         comparable = joint is not None and alone and all(effects.is_on_the_pairs_of(joint) for effects in alone)
         if joint is not None and comparable and not overlapping:
             notes = (*serial(each), *cancelling(joint.total, as_drawn))
-            estimates.append(remainder_estimate(joint, alone, study.bootstrap(joint.n), joint_ablation, unit, notes))
-    estimates += subspace_estimates(study, owner, section, arms_by_id)
+            estimates.append(remainder_estimate(joint, alone, context.bootstrap(joint.n), joint_ablation, unit, notes))
+    estimates += subspace_estimates(context, owner, section, arms_by_id)
     checks.remarks += subspace_warnings(estimates)
     return estimates
 
 
 def _controlled(
-    study: Study, owner: Owner, arms: Mapping[str, Arm], ablation: Ablation, outcome: str, notes: Notes
+    context: EffectContext, owner: Owner, arms: Mapping[str, Arm], ablation: Ablation, outcome: str, notes: Notes
 ) -> list[Estimate]:
     """The controlled direct effect, where the mediation asks for it."""
-    if not study.plan.uses_of(owner, "controlled"):
+    if not context.plan.uses_of(owner, "controlled"):
         return []
-    held = use_at(study.plan, owner, "controlled", 0).arm, use_at(study.plan, owner, "controlled", 1).arm
-    base, counterfactual = (use_at(study.plan, owner, role).arm for role in ("base", "counterfactual"))
-    changes = study.changes(base, counterfactual, outcome)
-    effects = controlled_effects(changes, held, study.outcomes.pairs((*held, base, counterfactual)))
+    held = use_at(context.plan, owner, "controlled", 0).arm, use_at(context.plan, owner, "controlled", 1).arm
+    base, counterfactual = (use_at(context.plan, owner, role).arm for role in ("base", "counterfactual"))
+    changes = context.changes(base, counterfactual, outcome)
+    effects = controlled_effects(changes, held, context.outcomes.pairs((*held, base, counterfactual)))
     source = arms[held[0]].patches[0].source
     return [
         controlled_estimate(
-            effects, source, replace(ablation, source=source.kind), study.scale.label(outcome),
-            study.scale.unit(outcome), study.spec.estimation.bootstrap, notes, changes.along, study.spec.estimation.bca,
+            effects, source, replace(ablation, source=source.kind), context.scale.label(outcome),
+            context.scale.unit(outcome), context.spec.estimation.bootstrap, notes, changes.along,
+            context.spec.estimation.bca,
         )
     ]  # fmt: skip

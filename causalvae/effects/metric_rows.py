@@ -65,7 +65,7 @@ class MetricFacts:
 
     @property
     def lacking(self) -> dict[Key, str]:
-        """The study's metrics that are not there, and why."""
+        """The metrics that are not there, and why."""
         found: dict[Key, str] = {}
         inert = bool(self.roles) and not any(role.moves_declared for role in self.roles)
         still = "no latent has an effect above the tolerance on what is declared"

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from causalvae.effects.ablation import Ablation
 from causalvae.effects.bootstrap import Ends, PairedBootstrap
+from causalvae.effects.context import EffectContext
 from causalvae.effects.effect_matrix import EffectMatrix, latent_matrix, markers_of, sweep_matrix
 from causalvae.effects.mean_metrics import mean_length_ends, mean_specificity_ends
 from causalvae.effects.metric_rows import MetricFacts, metric_rows, summarise_facts
@@ -19,7 +20,6 @@ from causalvae.effects.outcomes import output_squares, use_at
 from causalvae.effects.screening import direction_of
 from causalvae.effects.selectivity import calibration, change_lengths, output_specificity
 from causalvae.effects.strength import PatchedArm
-from causalvae.effects.study import Study
 from causalvae.effects.types import Estimate, MetricRow, UnitRole
 from causalvae.effects.units import OutputChanges, classify_units, polysemantic_share
 from causalvae.engine.response_table import OVERLAP, SPREAD, read_blocks
@@ -57,13 +57,15 @@ class _Found:
     units: list[UnitRole] = field(default_factory=list)
 
 
-def measure_metrics(study: Study, copy: Study | None = None, oracle: MetricFacts | None = None) -> Metrics:
+def measure_metrics(
+    context: EffectContext, copy: EffectContext | None = None, oracle: MetricFacts | None = None
+) -> Metrics:
     """The metrics of every latent perturbation and activation sweep of a run.
 
     Parameters
     ----------
-    study : Study
-    copy : Study, optional
+    context : EffectContext
+    copy : EffectContext, optional
         The same perturbations on a copy of the network with weights drawn anew.
     oracle : MetricFacts, optional
         The same facts of the data's own factors, changed one at a time in the true input.
@@ -71,10 +73,10 @@ def measure_metrics(study: Study, copy: Study | None = None, oracle: MetricFacts
     estimates: list[Estimate] = []
     units: list[UnitRole] = []
     rows: list[MetricRow] = []
-    for intervention in study.spec.interventions:
+    for intervention in context.spec.interventions:
         owner = Owner.intervention(intervention.name)
-        if intervention.latent is not None and OUTPUT in study.plan.outputs:
-            found = _perturbation(study, owner)
+        if intervention.latent is not None and OUTPUT in context.plan.outputs:
+            found = _perturbation(context, owner)
             if found is None:
                 continue
             other = None if copy is None else _perturbation(copy, owner)
@@ -85,50 +87,50 @@ def measure_metrics(study: Study, copy: Study | None = None, oracle: MetricFacts
             units += found.units
         elif intervention.activation is not None:
             for side in ("base", "counterfactual"):
-                roles, share = _sweep(study, owner, side, intervention.activation.kind)
+                roles, share = _sweep(context, owner, side, intervention.activation.kind)
                 units += roles
                 estimates += share
     return Metrics(tuple(estimates), tuple(units), tuple(rows))
 
 
-def _perturbation(study: Study, owner: Owner) -> _Found | None:
+def _perturbation(context: EffectContext, owner: Owner) -> _Found | None:
     """All metrics of one latent perturbation; None where the plan has none of its arms."""
-    arms = {arm.id: arm for arm in study.plan.arms}
-    uses = study.plan.uses_of(owner, "perturbation")
+    arms = {arm.id: arm for arm in context.plan.arms}
+    uses = context.plan.uses_of(owner, "perturbation")
     if not uses:
         return None
-    base = use_at(study.plan, owner, "base").arm
+    base = use_at(context.plan, owner, "base").arm
     label = values_label(arms[use.arm].patches[0].source for use in uses)
     patched = [replace(_patched(use, arms), source=label) for use in uses]
-    bootstrap = study.bootstrap(study.outcomes.pairs([base, *(arm.arm for arm in patched)]))
+    bootstrap = context.bootstrap(context.outcomes.pairs([base, *(arm.arm for arm in patched)]))
     by_component: dict[Target, list[PatchedArm]] = {}
     for arm in patched:
         by_component.setdefault(arm.component, []).append(arm)
     groups = list(by_component.values())
     sources = [[arms[arm.arm].patches[0].source for arm in members] for members in groups]
     matrix = latent_matrix(
-        study.outcomes, base, patched, owner, study.scale, study.plan.attributes, bootstrap.n
+        context.outcomes, base, patched, owner, context.scale, context.plan.attributes, bootstrap.n
     )  # fmt: skip
-    lengths = change_lengths(study.outcomes, groups, bootstrap.n)
-    roles = _roles(study, matrix, bootstrap, lengths**2)
+    lengths = change_lengths(context.outcomes, groups, bootstrap.n)
+    roles = _roles(context, matrix, bootstrap, lengths**2)
     found = _Found(
         MetricFacts(
             matrix=matrix,
             roles=tuple(roles),
             lengths=lengths,
-            whole=study.scale.whole,
-            reconstruction=float(study.measurements.observations["reconstruction"].mean())
-            if "reconstruction" in study.measurements.observations
+            whole=context.scale.whole,
+            reconstruction=float(context.measurements.observations["reconstruction"].mean())
+            if "reconstruction" in context.measurements.observations
             else None,
         ),
         units=roles,
     )
     _add_ends(found.facts, bootstrap)
-    _add_calibrated(found, study, owner, groups, sources, bootstrap)
-    _add_spreads(found, study, owner, groups)
-    _add_modularity(found, study, owner, patched[0].source)
-    _add_graph(found, study, owner, bootstrap, patched[0].source)
-    found.estimates += _share(study, owner, "", patched[0].source, "", roles, bootstrap.n)
+    _add_calibrated(found, context, owner, groups, sources, bootstrap)
+    _add_spreads(found, context, owner, groups)
+    _add_modularity(found, context, owner, patched[0].source)
+    _add_graph(found, context, owner, bootstrap, patched[0].source)
+    found.estimates += _share(context, owner, "", patched[0].source, "", roles, bootstrap.n)
     return found
 
 
@@ -146,56 +148,56 @@ def _add_ends(facts: MetricFacts, bootstrap: PairedBootstrap) -> None:
 
 
 def _add_calibrated(
-    found: _Found, study: Study, owner: Owner, groups: Sequence[Sequence[PatchedArm]],
+    found: _Found, context: EffectContext, owner: Owner, groups: Sequence[Sequence[PatchedArm]],
     sources: Sequence[Sequence[Source]], bootstrap: PairedBootstrap,
 ) -> None:  # fmt: skip
     weights = calibration(sources[0])
     if weights is None:
         return
-    found.facts.calibrated = change_lengths(study.outcomes, groups, bootstrap.n, weights)
+    found.facts.calibrated = change_lengths(context.outcomes, groups, bootstrap.n, weights)
     interval = bootstrap.ratio(found.facts.calibrated)
     calibrated_ends = mean_length_ends(found.facts.calibrated, bootstrap)
-    found.facts.ends["causal_effect_strength_calibrated", study.scale.whole.length, ""] = calibrated_ends
+    found.facts.ends["causal_effect_strength_calibrated", context.scale.whole.length, ""] = calibrated_ends
     if len(weights) > 1:
         values = (source.value or 0.0 for source in sources[0])
         note = Note("quantile_weights", tuple(number for pair in zip(values, weights, strict=True) for number in pair))
     else:
         note = Note("one_draw")
-    whole = study.scale.whole
+    whole = context.scale.whole
     for k, members in enumerate(groups):
         found.estimates.append(
-            _at(study, owner, members[0]).estimate(
+            _at(context, owner, members[0]).estimate(
                 "causal_effect_strength_calibrated", whole.name, whole.length, bootstrap.n, interval.value[k],
                 interval.ends(k), notes=(note,),
             )
         )  # fmt: skip
 
 
-def _add_spreads(found: _Found, study: Study, owner: Owner, groups: Sequence[Sequence[PatchedArm]]) -> None:
-    whole = study.scale.whole
-    for _, labels, block in read_blocks(study.measurements.responses, owner, SPREAD):
+def _add_spreads(found: _Found, context: EffectContext, owner: Owner, groups: Sequence[Sequence[PatchedArm]]) -> None:
+    whole = context.scale.whole
+    for _, labels, block in read_blocks(context.measurements.responses, owner, SPREAD):
         known = {label: row for (label, _), row in zip(labels, block, strict=True)}
         if whole.numbers < 2 or block.shape[1] < 2:
             return
         found.facts.spreads = np.stack([known[members[0].component.label] for members in groups])
-        bootstrap = study.bootstrap(block.shape[1])
+        bootstrap = context.bootstrap(block.shape[1])
         forms = (("output_specificity", "1/nat", False), ("output_specificity_bounded", "share", True))
         for name, unit, bounded in forms:
             interval, median = output_specificity(found.facts.spreads, whole.numbers, bootstrap, bounded=bounded)
             for k, members in enumerate(groups):
                 if np.isfinite(interval.value[k]):
                     found.estimates.append(
-                        _at(study, owner, members[0]).estimate(
+                        _at(context, owner, members[0]).estimate(
                             name, whole.name, unit, bootstrap.n, interval.value[k], interval.ends(k),
                             notes=(Note("entropy", (float(median[k]), whole.numbers)),),
                         )
                     )  # fmt: skip
 
 
-def _add_modularity(found: _Found, study: Study, owner: Owner, source: str) -> None:
+def _add_modularity(found: _Found, context: EffectContext, owner: Owner, source: str) -> None:
     inert = {role.component.label for role in found.facts.roles if not role.moves_declared}
-    blocks = list(read_blocks(study.measurements.responses, owner, OVERLAP))
-    if not study.plan.compared.get(owner.name):
+    blocks = list(read_blocks(context.measurements.responses, owner, OVERLAP))
+    if not context.plan.compared.get(owner.name):
         found.facts.no_modularity = "the decoder has no linear or convolution layer that changes could be compared at"
     elif not blocks and len(found.facts.lengths) > 1:
         found.facts.no_modularity = (
@@ -206,7 +208,7 @@ def _add_modularity(found: _Found, study: Study, owner: Owner, source: str) -> N
         kept = [k for k, pair in enumerate(labels) if inert.isdisjoint(pair)]
         if not kept or block.shape[1] < 2:
             continue
-        bootstrap = study.bootstrap(block.shape[1])
+        bootstrap = context.bootstrap(block.shape[1])
         interval = activation_modularity(block[kept], bootstrap)
         if interval is None:
             continue
@@ -214,7 +216,7 @@ def _add_modularity(found: _Found, study: Study, owner: Owner, source: str) -> N
         found.facts.modularity[site] = value, ends
         left_out = (Note("inert_left_out", (len(inert),)),) if inert else ()
         found.estimates.append(
-            Ablation(owner, "", NOTHING, "", source, study.spec.execution.seed, bootstrap.confidence).estimate(
+            Ablation(owner, "", NOTHING, "", source, context.spec.execution.seed, bootstrap.confidence).estimate(
                 "modularity",
                 site,
                 "share",
@@ -226,60 +228,60 @@ def _add_modularity(found: _Found, study: Study, owner: Owner, source: str) -> N
         )
 
 
-def _add_graph(found: _Found, study: Study, owner: Owner, bootstrap: PairedBootstrap, source: str) -> None:
-    graph = graph_modularity(found.facts.matrix, bootstrap, study.spec.execution.seed)
+def _add_graph(found: _Found, context: EffectContext, owner: Owner, bootstrap: PairedBootstrap, source: str) -> None:
+    graph = graph_modularity(found.facts.matrix, bootstrap, context.spec.execution.seed)
     if graph is None:
         return
     interval, communities = graph
     ends = interval.ends(0)
     found.facts.graph = float(interval.value[0]), ends
     found.estimates.append(
-        Ablation(owner, "", NOTHING, "", source, study.spec.execution.seed, bootstrap.confidence).estimate(
+        Ablation(owner, "", NOTHING, "", source, context.spec.execution.seed, bootstrap.confidence).estimate(
             "graph_modularity", "attributes", "Q", bootstrap.n, interval.value[0], ends,
             notes=(Note("communities", (communities,)),),
         )
     )  # fmt: skip
 
 
-def _sweep(study: Study, owner: Owner, side: Side, kind: str) -> tuple[list[UnitRole], list[Estimate]]:
+def _sweep(context: EffectContext, owner: Owner, side: Side, kind: str) -> tuple[list[UnitRole], list[Estimate]]:
     """The kinds of the units of one side of an activation sweep, and the share of polysemantic ones."""
-    arms = {arm.id: arm for arm in study.plan.arms}
+    arms = {arm.id: arm for arm in context.plan.arms}
     uses = [
         use
-        for use in study.plan.uses_of(owner, "sweep")
-        if use.arm not in study.left_out and arms[use.arm].side == side
+        for use in context.plan.uses_of(owner, "sweep")
+        if use.arm not in context.left_out and arms[use.arm].side == side
     ]
     if not uses:
         return [], []
-    clean = use_at(study.plan, owner, side).arm
+    clean = use_at(context.plan, owner, side).arm
     patched = [_patched(use, arms) for use in uses]
-    n = study.outcomes.pairs([clean, *(arm.arm for arm in patched)])
-    section = study.spec.intervention(owner.name).activation
+    n = context.outcomes.pairs([clean, *(arm.arm for arm in patched)])
+    section = context.spec.intervention(owner.name).activation
     treatment = "" if section is None else section.source
     direction = direction_of(side, kind)
-    bootstrap = study.bootstrap(n)
+    bootstrap = context.bootstrap(n)
     matrix = sweep_matrix(
-        study.outcomes, clean, patched, owner, treatment, direction, study.scale, study.plan.attributes, n
+        context.outcomes, clean, patched, owner, treatment, direction, context.scale, context.plan.attributes, n
     )  # fmt: skip
     squares = None
-    if OUTPUT in study.plan.outputs:
+    if OUTPUT in context.plan.outputs:
         start = clean if side == "counterfactual" else None
-        squares = output_squares(study.outcomes, [arm.arm for arm in patched], start, n)
-    roles = _roles(study, matrix, bootstrap, squares)
-    return roles, _share(study, owner, treatment, patched[0].source, direction, roles, n)
+        squares = output_squares(context.outcomes, [arm.arm for arm in patched], start, n)
+    roles = _roles(context, matrix, bootstrap, squares)
+    return roles, _share(context, owner, treatment, patched[0].source, direction, roles, n)
 
 
 def _roles(
-    study: Study, matrix: EffectMatrix, bootstrap: PairedBootstrap, squares: FloatArray | None
+    context: EffectContext, matrix: EffectMatrix, bootstrap: PairedBootstrap, squares: FloatArray | None
 ) -> list[UnitRole]:
-    graph = study.spec.graph
+    graph = context.spec.graph
     gathered = matrix.over_factors(markers_of(graph.edge_pairs, tuple(graph.factors)))
-    output = None if squares is None else OutputChanges(squares, study.scale.output_sd)
-    return classify_units(gathered, bootstrap, study.spec.alignment.tolerance, study.spec.alignment.alpha, output)
+    output = None if squares is None else OutputChanges(squares, context.scale.output_sd)
+    return classify_units(gathered, bootstrap, context.spec.alignment.tolerance, context.spec.alignment.alpha, output)
 
 
 def _share(
-    study: Study, owner: Owner, treatment: str, source: str, direction: str, roles: Sequence[UnitRole], n: int
+    context: EffectContext, owner: Owner, treatment: str, source: str, direction: str, roles: Sequence[UnitRole], n: int
 ) -> list[Estimate]:
     share = polysemantic_share(roles)
     if share is None:
@@ -288,9 +290,9 @@ def _share(
     counts = {
         kind: sum(role.role == kind for role in roles) for kind in ("monosemantic", "undecided", "undeclared", "inert")
     }
-    screened = any(screen.owner == owner for screen in study.plan.screens)
+    screened = any(screen.owner == owner for screen in context.plan.screens)
     ablation = Ablation(
-        owner, treatment, NOTHING, "", source, study.spec.execution.seed, study.spec.estimation.confidence
+        owner, treatment, NOTHING, "", source, context.spec.execution.seed, context.spec.estimation.confidence
     )
     return [
         ablation.estimate(
@@ -308,8 +310,8 @@ def _patched(use: Use, arms: Mapping[str, Arm]) -> PatchedArm:
     return PatchedArm(use.arm, use.component, use.granularity, source.label, source.value)
 
 
-def _at(study: Study, owner: Owner, arm: PatchedArm) -> Ablation:
+def _at(context: EffectContext, owner: Owner, arm: PatchedArm) -> Ablation:
     return Ablation(
-        owner, "", arm.component, arm.granularity, arm.source, study.spec.execution.seed,
-        study.spec.estimation.confidence,
+        owner, "", arm.component, arm.granularity, arm.source, context.spec.execution.seed,
+        context.spec.estimation.confidence,
     )  # fmt: skip

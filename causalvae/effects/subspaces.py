@@ -19,9 +19,9 @@ import numpy as np
 
 from causalvae.effects.ablation import Ablation
 from causalvae.effects.bootstrap import Ends, FloatArray
+from causalvae.effects.context import EffectContext
 from causalvae.effects.notes import HARDLY_MOVED, Note, Notes, dropped
 from causalvae.effects.outcomes import IMAGE, difference, use_at
-from causalvae.effects.study import Study
 from causalvae.effects.types import Estimate
 from causalvae.errors import CausalVAEError
 from causalvae.plan.learned import LearnedPart
@@ -51,13 +51,13 @@ class _Interchanged:
 
 
 def subspace_estimates(
-    study: Study, owner: Owner, section: MediationIntervention, arms: Mapping[str, Arm]
+    context: EffectContext, owner: Owner, section: MediationIntervention, arms: Mapping[str, Arm]
 ) -> list[Estimate]:
     """How directions were learned and what interchanges through them do; none where the mediation learns none.
 
     Parameters
     ----------
-    study : Study
+    context : EffectContext
     owner : Owner
         The intervention.
     section : MediationIntervention
@@ -71,29 +71,29 @@ def subspace_estimates(
     """
     if section.subspace is None:
         return []
-    learned = _learned_row(study, owner, arms)
+    learned = _learned_row(context, owner, arms)
     own = () if learned.donors else (Note("own_donors"),)
     parts = []
-    for use in sorted(study.plan.uses_of(owner, "variant"), key=lambda use: use.index):
+    for use in sorted(context.plan.uses_of(owner, "variant"), key=lambda use: use.index):
         source = arms[use.arm].patches[0].source.label
-        parts.append(_Interchanged(use, study.ablation(owner, use, treatment=section.treatment, source=source)))
+        parts.append(_Interchanged(use, context.ablation(owner, use, treatment=section.treatment, source=source)))
     first = parts[0].ablation
     search = Note("search", (str(learned.start), float(learned.first_loss), int(learned.pairs)))
     estimates = [
         first.estimate(
-            LEARNING_LOSS, study.scale.label(learned.objective), "share", int(learned.pairs), learned.loss,
+            LEARNING_LOSS, context.scale.label(learned.objective), "share", int(learned.pairs), learned.loss,
             direction="denoising", notes=(search, *own),
         )
     ]  # fmt: skip
-    estimates += [_held_out(study, owner, part, learned.objective, own) for part in parts]
+    estimates += [_held_out(context, owner, part, learned.objective, own) for part in parts]
     for outcome in section.outcomes:
-        estimates += _accuracies(study, owner, parts, outcome, section.subspace.tolerance, own)
+        estimates += _accuracies(context, owner, parts, outcome, section.subspace.tolerance, own)
     units = len(learned.units)
     chance = (Note("chance", (learned.null_space_dim / units,)),) if learned.null_space_dim else ()
     described = replace(first, source="")
     estimates.append(
         described.estimate(
-            NULL_SPACE, study.scale.whole.name, "share", int(learned.pairs), learned.null_space_share,
+            NULL_SPACE, context.scale.whole.name, "share", int(learned.pairs), learned.null_space_share,
             notes=(Note("null_space", (str(learned.null_space_how),)), *chance),
         )
     )  # fmt: skip
@@ -141,11 +141,11 @@ def subspace_warnings(estimates: list[Estimate]) -> list[str]:
     return found
 
 
-def _learned_row(study: Study, owner: Owner, arms: Mapping[str, Arm]) -> Any:
+def _learned_row(context: EffectContext, owner: Owner, arms: Mapping[str, Arm]) -> Any:
     """What was learned for a mediation: a row of `Measurements.subspaces`."""
-    arm = arms[use_at(study.plan, owner, "sufficiency").arm]
+    arm = arms[use_at(context.plan, owner, "sufficiency").arm]
     wanted = LearnedPart(arm.cohort, arm.patches[0]).id
-    for row in study.measurements.subspaces.itertuples():
+    for row in context.measurements.subspaces.itertuples():
         if row.id == wanted:
             return row
     raise CausalVAEError(
@@ -156,10 +156,10 @@ def _learned_row(study: Study, owner: Owner, arms: Mapping[str, Arm]) -> Any:
     )
 
 
-def _held_out(study: Study, owner: Owner, part: _Interchanged, objective: str, notes: Notes) -> Estimate:
+def _held_out(context: EffectContext, owner: Owner, part: _Interchanged, objective: str, notes: Notes) -> Estimate:
     """The unexplained share over the cohort's pairs."""
-    outcomes = study.outcomes
-    base, counterfactual = (use_at(study.plan, owner, role).arm for role in ("base", "counterfactual"))
+    outcomes = context.outcomes
+    base, counterfactual = (use_at(context.plan, owner, role).arm for role in ("base", "counterfactual"))
     n = outcomes.pairs((base, counterfactual, part.use.arm))
     if objective == IMAGE:
         total = outcomes.values(counterfactual, "image_sq", n)
@@ -167,39 +167,39 @@ def _held_out(study: Study, owner: Owner, part: _Interchanged, objective: str, n
         away = outcomes.values(part.use.arm, "image_sq", n) - 2 * outcomes.values(part.use.arm, "image_dot", n) + total
         left, whole = np.maximum(away, 0.0), total
     else:
-        period = study.scale.periods.get(objective)
+        period = context.scale.periods.get(objective)
         target = outcomes.values(counterfactual, objective, n)
         left = difference(outcomes.values(part.use.arm, objective, n), target, period) ** 2
         whole = difference(target, outcomes.values(base, objective, n), period) ** 2
     known = np.isfinite(left) & np.isfinite(whole)
     count = int(known.sum())
-    ratio = study.bootstrap(count).ratio(left[known][None], whole[known][None])
+    ratio = context.bootstrap(count).ratio(left[known][None], whole[known][None])
     return part.ablation.estimate(
-        HELD_OUT_LOSS, study.scale.label(objective), "share", count, ratio.value[0], ratio.ends(0),
+        HELD_OUT_LOSS, context.scale.label(objective), "share", count, ratio.value[0], ratio.ends(0),
         direction="denoising", notes=(*dropped(n - count), *notes),
     )  # fmt: skip
 
 
 def _accuracies(
-    study: Study, owner: Owner, parts: list[_Interchanged], outcome: str, tolerance: float, notes: Notes
+    context: EffectContext, owner: Owner, parts: list[_Interchanged], outcome: str, tolerance: float, notes: Notes
 ) -> list[Estimate]:
     """The share of pairs whose outcome is right under interchanges; none of an outcome that has no standard deviation.
 
     A vector is right where each of its components is.
     """
-    vector = study.scale.vectors.get(outcome)
+    vector = context.scale.vectors.get(outcome)
     names = (outcome,) if vector is None else vector.components
-    if not all(name in study.scale.sd for name in names):
+    if not all(name in context.scale.sd for name in names):
         return []
-    base, counterfactual = (use_at(study.plan, owner, role).arm for role in ("base", "counterfactual"))
-    unpatched, _ = _right(study, base, counterfactual, names, tolerance)
+    base, counterfactual = (use_at(context.plan, owner, role).arm for role in ("base", "counterfactual"))
+    unpatched, _ = _right(context, base, counterfactual, names, tolerance)
     within = Note("within" if vector is None else "within_every", (tolerance,))
     without = (Note("unpatched", (float(unpatched.mean()),)),) if len(unpatched) else ()
     estimates = []
     for part in parts:
-        right, left_out = _right(study, part.use.arm, counterfactual, names, tolerance)
-        study.bootstrap(len(right))
-        interval = exact_interval(int(right.sum()), len(right), study.spec.estimation.confidence)
+        right, left_out = _right(context, part.use.arm, counterfactual, names, tolerance)
+        context.bootstrap(len(right))
+        interval = exact_interval(int(right.sum()), len(right), context.spec.estimation.confidence)
         estimates.append(
             part.ablation.estimate(
                 ACCURACY, outcome, "share", len(right), float(right.mean()), interval, direction="denoising",
@@ -210,21 +210,21 @@ def _accuracies(
 
 
 def _right(
-    study: Study, arm: str, counterfactual: str, names: tuple[str, ...], tolerance: float
+    context: EffectContext, arm: str, counterfactual: str, names: tuple[str, ...], tolerance: float
 ) -> tuple[FloatArray, int]:
     """Of each pair 1.0 where every attribute is as near its counterfactual value as may be, and how many are undefined.
 
     Pairs in which one is undefined are left out.
     """
-    n = study.outcomes.pairs((arm, counterfactual))
+    n = context.outcomes.pairs((arm, counterfactual))
     away = np.stack(
         [
             difference(
-                study.outcomes.values(arm, name, n),
-                study.outcomes.values(counterfactual, name, n),
-                study.scale.periods.get(name),
+                context.outcomes.values(arm, name, n),
+                context.outcomes.values(counterfactual, name, n),
+                context.scale.periods.get(name),
             )
-            / study.scale.sd[name]
+            / context.scale.sd[name]
             for name in names
         ]
     )

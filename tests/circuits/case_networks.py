@@ -11,7 +11,7 @@ from torch import Tensor
 import causalvae
 from causalvae.circuits import Verdict, judge
 from causalvae.data.dataset import Dataset
-from causalvae.effects import open_study
+from causalvae.effects import open_context
 from causalvae.engine.cohorts import draw_cohort
 from causalvae.models.vae import VAE
 from causalvae.plan.types import Plan
@@ -108,7 +108,7 @@ def run_case(folder: Path, kind: str, claims: list[dict[str, Any]], **network: A
         session = causalvae.open_session(spec, folder)
         plan = causalvae.compile_plan(session)
         measurements = causalvae.execute(session, plan, folder / "runs")
-    return judge(open_study(session.spec, measurements, session.whole), session.graph), plan
+    return judge(open_context(session.spec, measurements, session.whole), session.graph), plan
 
 
 def pairs_of(plan: Plan, dataset: Dataset) -> dict[str, Tensor]:

@@ -38,7 +38,7 @@ def judged(
     spec = make_spec(attributes=("area",), edges=("scale -> area",), hypotheses=[claim], bootstrap=300)
     network = Network(spec, decode, z, z_cf)
     network.hypothesis("claim", units)
-    (verdict,) = judge(network.study(), Declared())
+    (verdict,) = judge(network.context(), Declared())
     return verdict, {"z": z, "z_cf": z_cf}
 
 
@@ -246,7 +246,7 @@ def test_the_bootstrap_is_as_fine_as_the_family_needs() -> None:
     network = Network(spec, lambda z: {"area": z[:, 0]}, z, z_cf)
     for name in names:
         network.hypothesis(name, (0,))
-    verdicts = judge(network.study(), Declared())
+    verdicts = judge(network.context(), Declared())
     assert {verdict.rivals and verdict.rivals.p_value for verdict in verdicts} == {1 / 7001}
     assert {verdict.status for verdict in verdicts} == {"supported"}
 

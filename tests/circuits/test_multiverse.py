@@ -53,7 +53,7 @@ def judged(decode: Decode, **fields: Any) -> tuple[Verdict, dict[str, Array]]:
         arm = network.run(side, latents, (Patch("latent", (0,), source),))
         network.use(Owner.hypothesis("claim"), "variant", arm, "latent[0]", "set", index)
         runs[f"{kind} {side}"] = latents
-    (verdict,) = judge(network.study(), Declared())
+    (verdict,) = judge(network.context(), Declared())
     return verdict, runs
 
 

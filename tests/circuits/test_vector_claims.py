@@ -10,7 +10,7 @@ import pytest
 
 from causalvae.circuits import Verdict, judge
 from causalvae.controls import control_checks
-from causalvae.effects import estimate_effects, open_study
+from causalvae.effects import estimate_effects, open_context
 from causalvae.engine.measurements import Measurements
 from causalvae.models.check import LoadCheck
 from causalvae.plan.owner import Owner
@@ -85,7 +85,7 @@ def measured(
 
 def judged(outcome: str, both: bool = True, **fields: Any) -> Verdict:
     spec, _, found, _ = measured(outcome, **fields)
-    (verdict,) = judge(open_study(spec, found, WHOLE), Declared(both))
+    (verdict,) = judge(open_context(spec, found, WHOLE), Declared(both))
     return verdict
 
 
@@ -186,7 +186,7 @@ def test_a_treatment_that_moves_nothing_leaves_nothing_to_share() -> None:
     z = np.random.default_rng(0).normal(size=(N, LATENTS))
     network = Network(spec, decode, z, z.copy(), observed=z)
     network.hypothesis("claim", (0,))
-    (verdict,) = judge(network.study(), Declared())
+    (verdict,) = judge(network.context(), Declared())
     assert verdict.status == "inconclusive"
     assert reason(verdict).startswith("The treatment does not change both")
 
@@ -194,17 +194,17 @@ def test_a_treatment_that_moves_nothing_leaves_nothing_to_share() -> None:
 def test_estimates_and_controls_of_such_a_claim() -> None:
     spec, _, found, _ = measured("both")
     mine = [
-        e for e in estimate_effects(open_study(spec, found, WHOLE)).estimates if e.owner == Owner.hypothesis("claim")
+        e for e in estimate_effects(open_context(spec, found, WHOLE)).estimates if e.owner == Owner.hypothesis("claim")
     ]
     estimates = {e.estimand: e for e in mine}
     assert estimates["total_effect"].p_value is None and estimates["total_effect"].unit == "sd"
     assert estimates["mediated_share"].p_value is not None
     for outcome, unit in (("both", "sd"), ("image", "of the effect")):
         expect = {"mediated_share": {"at_least": 0.5}}
-        study, copy = (
-            open_study(spec, found, WHOLE)
+        context, copy = (
+            open_context(spec, found, WHOLE)
             for spec, _, found, _ in (measured(outcome, expect=expect, step=step) for step in (1.0, 0.0))
         )
-        checks = {check.name: check for check in control_checks(study, copy, CHECK)}
+        checks = {check.name: check for check in control_checks(context, copy, CHECK)}
         random = checks["random weights: claim"]
         assert random.limit == f"below 0.05 {unit}" and random.value > 0.05 and not random.passed

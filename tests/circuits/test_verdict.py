@@ -50,7 +50,7 @@ def judge_claims(
     network = Network(spec, decode, z, z_cf, observed=rng.normal(size=(400, LATENTS)))
     for claim in claims:
         network.hypothesis(claim["name"], (circuits or {}).get(claim["name"], (0,)))
-    return judge(network.study(), Declared())
+    return judge(network.context(), Declared())
 
 
 def test_a_planted_circuit_is_supported() -> None:
@@ -93,7 +93,7 @@ def test_a_rival_that_does_as_well_makes_a_claim_unspecific() -> None:
     z_cf[:, :2] = 0.6 + 0.4 * rng.random((80, 1))
     network = Network(spec, either, z, z_cf)
     network.hypothesis("claim", (0,))
-    (verdict,) = judge(network.study(), Declared())
+    (verdict,) = judge(network.context(), Declared())
     assert verdict.status == "unspecific"
     assert verdict.rivals is not None and verdict.rivals.meets and verdict.rivals.as_well == 1
     assert verdict.p_bounds < 0.05 < verdict.p_support
@@ -116,7 +116,7 @@ def test_a_rival_that_is_near_but_does_not_meet_the_claim_leaves_it_open() -> No
     z_cf = z + rng.normal(1, 0.3, size=(80, 1)) * (np.arange(LATENTS) < 2)
     network = Network(spec, halves, z, z_cf)
     network.hypothesis("claim", (0,))
-    (verdict,) = judge(network.study(), Declared())
+    (verdict,) = judge(network.context(), Declared())
     assert verdict.status == "inconclusive"
     assert verdict.rivals is not None and verdict.rivals.as_well == 1 and not verdict.rivals.meets
     assert "so it is not shown to be the only such circuit (p = 1)" in reason(verdict)
@@ -186,7 +186,7 @@ def test_a_circuit_that_others_cancel_is_refuted_and_they_are_named() -> None:
     network = Network(spec, cancelled, z, z_cf)
     network.hypothesis("claim", (0,))
     network.hypothesis("both", (0, 1))
-    alone, together = judge(network.study(), Declared())
+    alone, together = judge(network.context(), Declared())
     assert (alone.status, together.status) == ("refuted", "supported")
     assert "it carries more than the whole effect, so something else cancels it: latent[1] (alone -1900%)" in (
         reason(alone)
@@ -211,7 +211,7 @@ def test_a_share_that_holds_on_average_alone_is_refuted() -> None:
     z_cf[:, 1] = z[:, 1] + np.where(z[:, 3] > 0, 1.0, 0.5)
     network = Network(spec, doubled, z, z_cf)
     network.hypothesis("claim", (0,))
-    (verdict,) = judge(network.study(), Declared())
+    (verdict,) = judge(network.context(), Declared())
     tests = {test.name: test for test in verdict.tests}
     assert tests["mediated_share"].value > 0.7
     assert tests["pairwise_fit"].value < 0.49 and tests["pairwise_fit"].p_refute < 0.01
@@ -260,7 +260,7 @@ def test_a_comparison_that_cannot_be_made_bars_support() -> None:
     z_cf[40:, 0] += 1
     network = Network(spec, carried_by_first, z, z_cf)
     network.hypothesis("claim", (0,))
-    (verdict,) = judge(network.study(), Declared())
+    (verdict,) = judge(network.context(), Declared())
     assert verdict.tests[0].p_support < 1e-6
     assert (verdict.status, verdict.p_support, verdict.needed) == ("inconclusive", 1.0, None)
     assert "could not be compared with other circuits: the treatment changes nothing on these pairs" in reason(verdict)
@@ -275,12 +275,12 @@ def test_an_undefined_rival_counts_against_the_circuit_and_removes_no_pair() -> 
     def judge_with(undefined: int) -> Verdict:
         network = Network(spec, carried_by_first, z, z_cf)
         network.hypothesis("claim", (0,))
-        study = network.study()
-        measurements = study.measurements
-        for use in study.plan.uses_of(Owner.hypothesis("claim"), "rival")[:undefined]:
+        context = network.context()
+        measurements = context.measurements
+        for use in context.plan.uses_of(Owner.hypothesis("claim"), "rival")[:undefined]:
             rows = (measurements.outcomes["arm"] == use.arm) & (measurements.outcomes["pair"] < 30)
             measurements.outcomes.loc[rows, "area"] = np.nan
-        (verdict,) = judge(study, Declared())
+        (verdict,) = judge(context, Declared())
         return verdict
 
     whole, broken = judge_with(0).rivals, judge_with(3)
@@ -299,7 +299,7 @@ def test_a_treatment_without_effect_refutes_a_claim_of_one() -> None:
     z_cf[:, 1] += 1
     network = Network(spec, carried_by_first, z, z_cf)
     network.hypothesis("claim", (0,))
-    (verdict,) = judge(network.study(), Declared())
+    (verdict,) = judge(network.context(), Declared())
     assert verdict.status == "refuted"
     assert reason(verdict).startswith("The treatment moves area by 0.00 sd on average")
     assert "so there is no effect to share out" in reason(verdict)
@@ -431,7 +431,7 @@ def test_a_spec_without_hypotheses_has_no_verdicts() -> None:
     spec = make_spec()
     network = Network(spec, carried_by_first, np.zeros((3, LATENTS)), np.ones((3, LATENTS)))
     network.clean(Owner.intervention("resize"))
-    assert judge(network.study(), Declared()) == ()
+    assert judge(network.context(), Declared()) == ()
 
 
 def test_the_image_can_be_an_outcome() -> None:
@@ -442,7 +442,7 @@ def test_the_image_can_be_an_outcome() -> None:
     z_cf = z + rng.normal(1, 0.3, z.shape) * np.where(np.arange(LATENTS) == 0, 1, 0.3)
     network = Network(spec, carried_by_first, z, z_cf, image=lambda z: z * np.array([3.0, 0.1, 0.1, 0.1, 0.1, 0.1]))
     network.hypothesis("claim", (0,))
-    (verdict,) = judge(network.study(), Declared())
+    (verdict,) = judge(network.context(), Declared())
     assert verdict.status == "supported"
     assert verdict.outcome == "image"
     # All of the change that the circuit leaves out counts, not the part along the total change alone.

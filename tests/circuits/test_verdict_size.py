@@ -172,7 +172,7 @@ def test_size_on_the_bound(expect: str, bound: str) -> None:
             name: np.array([-1.0, 1.0]) * value / np.sqrt(2) for name, value in zip(("area", "place"), sd, strict=True)
         }
         network.hypothesis("claim", tuple(range(len(truth_circuit))), moved=circuit)
-        (verdict,) = judge(network.study(), Declared())
+        (verdict,) = judge(network.context(), Declared())
         counts[verdict.status] += 1
     allowed = most_allowed(runs, 0.05)
     assert counts["supported"] / runs <= allowed, counts

@@ -11,7 +11,7 @@ import pandas as pd
 from scipy.stats import norm
 from scipy.stats import t as student_t
 
-from causalvae.effects.study import Study, open_study
+from causalvae.effects.context import EffectContext, open_context
 from causalvae.engine.measurements import OUTPUT_GAP, Measurements
 from causalvae.models.components import ComponentRef
 from causalvae.plan.members import MOST_SUBSETS_OF, parts_of, patches_of
@@ -247,6 +247,6 @@ class Network:
         observations[OUTPUT_GAP] = 2.0
         return plan, Measurements(plan, pd.DataFrame(), outcomes, observations)
 
-    def study(self) -> Study:
+    def context(self) -> EffectContext:
         """The finished measurements, indexed; the output is an image of one number."""
-        return open_study(self.spec, self.finish()[1], WholeOutput.of((1, 1, 1)))
+        return open_context(self.spec, self.finish()[1], WholeOutput.of((1, 1, 1)))

@@ -11,10 +11,10 @@ import pytest
 
 from causalvae.effects import EffectsResult, estimate_effects
 from causalvae.effects.analysis import few_pairs_warning
+from causalvae.effects.context import open_context, reached_from
 from causalvae.effects.mediation import overlap, serial
 from causalvae.effects.notes import Note
 from causalvae.effects.outcomes import varies
-from causalvae.effects.study import open_study, reached_from
 from causalvae.effects.types import Estimate
 from causalvae.engine.progress import Progress
 from causalvae.errors import CausalVAEError
@@ -71,8 +71,8 @@ def run(
     network.hypothesis("claim", (0,))
     _, measurements = network.finish(shuffle=True)
     calls: list[Progress] = []
-    study = open_study(spec, measurements, WholeOutput.of((1, 1, 4)), {"area": "pixels"})
-    result = estimate_effects(study, calls.append)
+    context = open_context(spec, measurements, WholeOutput.of((1, 1, 4)), {"area": "pixels"})
+    result = estimate_effects(context, calls.append)
     assert calls == [Progress("estimate effects", done, 5, "analyses") for done in range(6)]
     return result, network
 
@@ -150,9 +150,9 @@ def test_rounding_is_no_variation(level: float) -> None:
     network = Network(spec, lambda z: {"area": z[:, 0], "place": level + rounding * z[:, 1]}, z, z + 1)
     network.clean(Owner.intervention("resize"))
     network.hypothesis("claim", (0, 1))
-    study = open_study(spec, network.finish()[1], WholeOutput.of((1, 1, 2)))
-    assert set(study.scale.sd) == {"area"}
-    result = estimate_effects(study)
+    context = open_context(spec, network.finish()[1], WholeOutput.of((1, 1, 2)))
+    assert set(context.scale.sd) == {"area"}
+    result = estimate_effects(context)
     assert not only(result, estimand="effect_size", outcome="place")
     # Rounding of an attribute that stands still is nothing that falls off target.
     (off,) = only(result, estimand="off_target")
@@ -239,7 +239,7 @@ def mediate(*sets: tuple[int, ...], decoder: Decode = decode, outcome: str = "ar
     network.mediation(Owner.intervention("via"), *sets)
     _, measurements = network.finish()
     return only(
-        estimate_effects(open_study(spec, measurements, WholeOutput.of((1, 1, 4)))), owner=Owner.intervention("via")
+        estimate_effects(open_context(spec, measurements, WholeOutput.of((1, 1, 4)))), owner=Owner.intervention("via")
     )
 
 
@@ -286,7 +286,7 @@ def test_a_single_pair_is_refused() -> None:
     network.clean(Owner.intervention("resize"))
     _, measurements = network.finish()
     with pytest.raises(CausalVAEError, match="CV503"):
-        estimate_effects(open_study(spec, measurements, WholeOutput.of((1, 1, 4))))
+        estimate_effects(open_context(spec, measurements, WholeOutput.of((1, 1, 4))))
 
 
 def test_a_total_effect_without_a_unit_is_refused() -> None:
@@ -296,7 +296,7 @@ def test_a_total_effect_without_a_unit_is_refused() -> None:
     network.clean(Owner.intervention("resize"))
     network.hypothesis("claim", (0,))
     with pytest.raises(CausalVAEError, match="CV504"):
-        estimate_effects(open_study(spec, network.finish()[1], WholeOutput.of((1, 1, 2))))
+        estimate_effects(open_context(spec, network.finish()[1], WholeOutput.of((1, 1, 2))))
 
 
 def test_reach_follows_edges() -> None:

@@ -11,10 +11,10 @@ import pandas as pd
 import pytest
 
 from causalvae.effects.bootstrap import PairedBootstrap
+from causalvae.effects.context import EffectContext, open_context
 from causalvae.effects.effect_matrix import EffectMatrix
 from causalvae.effects.metric_rows import MetricFacts, metric_rows, summarise_facts
 from causalvae.effects.metrics import Metrics, measure_metrics
-from causalvae.effects.study import Study, open_study
 from causalvae.effects.units import classify_units
 from causalvae.engine.response_table import OVERLAP, SPREAD, make_frame
 from causalvae.plan.owner import Owner
@@ -33,7 +33,7 @@ LEVELS = (0.1, 0.9)
 PERTURB = {"name": "perturb", "latent": {"components": "latent", "values": {"quantiles": list(LEVELS)}}}
 
 
-def run(edges: Sequence[str] = ("scale -> area", "x -> place")) -> Study:
+def run(edges: Sequence[str] = ("scale -> area", "x -> place")) -> EffectContext:
     z = np.random.default_rng(0).normal(size=(N, 3))
 
     def decode(latents: Array) -> dict[str, Array]:
@@ -60,13 +60,13 @@ def run(edges: Sequence[str] = ("scale -> area", "x -> place")) -> Study:
         ]
     )
     measured = replace(measurements, responses=responses)
-    return open_study(spec, measured, WholeOutput.of((1, 1, PIXELS)))
+    return open_context(spec, measured, WholeOutput.of((1, 1, PIXELS)))
 
 
 @pytest.fixture(scope="module")
 def found() -> Metrics:
-    study = run()
-    return measure_metrics(study, study)
+    context = run()
+    return measure_metrics(context, context)
 
 
 def row(found: Metrics, metric: str, unit: str) -> Any:
@@ -122,8 +122,8 @@ def test_a_baseline_that_cannot_be_had_is_left_out_with_a_word(found: Metrics) -
             assert item.oracle == 1.0
         else:
             assert item.oracle is None and "no oracle" in notes_words(item.notes)
-    study = run()
-    alone = measure_metrics(study)
+    context = run()
+    alone = measure_metrics(context)
     assert all(item.random is None and "no random copy" in notes_words(item.notes) for item in alone.rows)
 
 
@@ -148,10 +148,10 @@ def test_an_oracle_stands_beside_what_it_bounds(found: Metrics) -> None:
     [({OWNER.name: ("decoder.lin1",)}, "run with hooks"), ({OWNER.name: ()}, "no linear or convolution layer")],
 )
 def test_a_modularity_that_is_not_there_says_why(compared: dict[str, tuple[str, ...]], why: str) -> None:
-    study = run()
-    measurements, plan = study.measurements, replace(study.plan, compared=compared)
+    context = run()
+    measurements, plan = context.measurements, replace(context.plan, compared=compared)
     bare = replace(measurements, responses=measurements.responses[measurements.responses["quantity"] != OVERLAP])
-    rows = measure_metrics(open_study(study.spec, replace(bare, plan=plan), study.scale.whole)).rows
+    rows = measure_metrics(open_context(context.spec, replace(bare, plan=plan), context.scale.whole)).rows
     (lacking,) = [item for item in rows if item.metric == "modularity"]
     assert np.isnan(lacking.value) and why in notes_words(lacking.notes)
     table = metric_table(rows)
@@ -174,8 +174,8 @@ def test_what_inert_latents_cannot_have_says_so() -> None:
 
 
 def test_attributes_serve_where_the_graph_tells_no_factors() -> None:
-    study = run(edges=("scale -> area", "scale -> place"))
-    units = measure_metrics(study).units
+    context = run(edges=("scale -> area", "scale -> place"))
+    units = measure_metrics(context).units
     assert {unit.over for unit in units} == {"attributes"}
     assert "attributes, because the declared graph does not tell" in role_words(units)
 

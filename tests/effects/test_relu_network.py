@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from causalvae.data.dataset import Grid
 from causalvae.data.factors import Factor, FactorSpace, IntArray
 from causalvae.data.pairs import draw_pairs
-from causalvae.effects import estimate_effects, open_study
+from causalvae.effects import estimate_effects, open_context
 from causalvae.effects.changes import changes_of
 from causalvae.effects.controlled import controlled_effects
 from causalvae.effects.mediation import arms_of, pair_effects
@@ -92,7 +92,7 @@ Run = Callable[..., tuple[Spec, Plan, Measurements]]
 
 
 @pytest.fixture(scope="module")
-def study(tmp_path_factory: pytest.TempPathFactory) -> Run:
+def context(tmp_path_factory: pytest.TempPathFactory) -> Run:
     encoder = nn.Sequential(
         layer([[1.0, 0.0], [1.0, 0.0]], [0.0, -1.0]),
         nn.ReLU(),
@@ -138,8 +138,8 @@ def steps() -> list[tuple[int, int]]:
 
 
 @pytest.mark.parametrize("outcome", ["both", "sum"])
-def test_pair_effects_equal_those_worked_out_by_hand(outcome: str, study: Run) -> None:
-    _, plan, found = study(Patch("latent", (0,), Source("interchange")))
+def test_pair_effects_equal_those_worked_out_by_hand(outcome: str, context: Run) -> None:
+    _, plan, found = context(Patch("latent", (0,), Source("interchange")))
     assert set(steps()) == set(BY_HAND[outcome]), "all steps must occur"
     effects = pair_effects(Outcomes(found), arms_of(plan, OWNER), outcome)
     expected = np.array([BY_HAND[outcome][step] for step in steps()], dtype=np.float64).T
@@ -155,10 +155,10 @@ def value_of(estimates: tuple[Estimate, ...], estimand: str, outcome: str) -> fl
 
 
 def test_estimates_are_the_means_of_the_hand_made_table(
-    study: Run,
+    context: Run,
 ) -> None:
-    spec, _, found = study(Patch("latent", (0,), Source("interchange")))
-    estimates = estimate_effects(open_study(spec, found, WholeOutput.of((1, 1, 2)))).estimates
+    spec, _, found = context(Patch("latent", (0,), Source("interchange")))
+    estimates = estimate_effects(open_context(spec, found, WholeOutput.of((1, 1, 2)))).estimates
     for outcome, table in BY_HAND.items():
         total, direct, indirect, held = np.array([table[step] for step in steps()], dtype=np.float64).T
         for estimand, column in (
@@ -178,10 +178,10 @@ def test_estimates_are_the_means_of_the_hand_made_table(
 
 
 def test_a_hidden_unit_carries_what_it_alone_computes(
-    study: Run,
+    context: Run,
 ) -> None:
     """g0 after its ReLU is "both"; of the sum it carries just that, without interaction: the last layer is linear."""
-    _, plan, found = study(Patch("decoder.1", (0,), Source("interchange")))
+    _, plan, found = context(Patch("decoder.1", (0,), Source("interchange")))
     both, total = (pair_effects(Outcomes(found), arms_of(plan, OWNER), name) for name in ("both", "sum"))
     np.testing.assert_array_equal(both.indirect, both.total)
     np.testing.assert_array_equal(both.direct, 0)
@@ -190,12 +190,12 @@ def test_a_hidden_unit_carries_what_it_alone_computes(
 
 
 @pytest.mark.parametrize("value", [1.0, 2.0])
-def test_the_controlled_direct_effect_depends_on_the_value_held(value: float, study: Run) -> None:
+def test_the_controlled_direct_effect_depends_on_the_value_held(value: float, context: Run) -> None:
     held = Patch("latent", (0,), Source("constant", value))
-    spec, plan, found = study(Patch("latent", (0,), Source("interchange")), held)
+    spec, plan, found = context(Patch("latent", (0,), Source("interchange")), held)
     arms = {use.index: use.arm for use in plan.uses_of(OWNER, "controlled")}
     clean = [plan.uses_of(OWNER, role)[0].arm for role in ("base", "counterfactual")]
-    estimates = estimate_effects(open_study(spec, found, WholeOutput.of((1, 1, 2)))).estimates
+    estimates = estimate_effects(open_context(spec, found, WholeOutput.of((1, 1, 2)))).estimates
     for outcome in ("both", "sum"):
         by_hand = [HELD[outcome, value][step] for step in steps()]
         changes = changes_of(Outcomes(found), clean[0], clean[1], outcome)
@@ -207,12 +207,12 @@ def test_the_controlled_direct_effect_depends_on_the_value_held(value: float, st
         assert (estimate.source, estimate.component.label) == ("constant", "mediator")
 
 
-def test_a_controlled_effect_on_the_image_lies_along_its_total_change(study: Run) -> None:
+def test_a_controlled_effect_on_the_image_lies_along_its_total_change(context: Run) -> None:
     held = Patch("latent", (0,), Source("constant", 1.0))
-    spec, _, found = study(Patch("latent", (0,), Source("interchange")), held)
+    spec, _, found = context(Patch("latent", (0,), Source("interchange")), held)
     (estimate,) = [
         e
-        for e in estimate_effects(open_study(spec, found, WholeOutput.of((1, 1, 2)))).estimates
+        for e in estimate_effects(open_context(spec, found, WholeOutput.of((1, 1, 2)))).estimates
         if (e.estimand, e.outcome) == ("controlled_direct_effect", "image")
     ]
     expected = []
@@ -223,10 +223,10 @@ def test_a_controlled_effect_on_the_image_lies_along_its_total_change(study: Run
     assert estimate.value == pytest.approx(np.mean(expected), rel=1e-6)
 
 
-def test_quantiles_and_means_are_one_value_for_both_sides(study: Run) -> None:
+def test_quantiles_and_means_are_one_value_for_both_sides(context: Run) -> None:
     """z0 at its largest observed value, 2, and at its mean over other bases, below 1 1/2: g0 needs z0 + z1 > 2."""
-    top = study(Patch("latent", (0,), Source("interchange")), Patch("latent", (0,), Source("quantile", 1.0)))
-    mean = study(Patch("latent", (0,), Source("interchange")), Patch("latent", (0,), Source("mean")))
+    top = context(Patch("latent", (0,), Source("interchange")), Patch("latent", (0,), Source("quantile", 1.0)))
+    mean = context(Patch("latent", (0,), Source("interchange")), Patch("latent", (0,), Source("mean")))
     fitted = split_of(top[1].cohorts[1], 0, PAIRS)
     others = draw_pairs(Pair(), factor="scale", samples=PAIRS, seed=fitted.seed, contrast="increase")
     for (_, plan, found), value in ((top, 2.0), (mean, others.base[:, 0].mean())):
@@ -240,14 +240,14 @@ def test_quantiles_and_means_are_one_value_for_both_sides(study: Run) -> None:
 
 
 @pytest.mark.parametrize(("start", "level"), [(0, 2), (2, 0)])
-def test_a_declared_contrast_has_a_sign(start: int, level: int, study: Run) -> None:
+def test_a_declared_contrast_has_a_sign(start: int, level: int, context: Run) -> None:
     treatment = Treatment("resize", "scale", level, "hold", "as_drawn", start_level=start)
     patch = Patch("latent", (0,), Source("interchange"))
-    spec, plan, found = study(patch, treated=Cohort("do", PAIRS, 3, treatment))
+    spec, plan, found = context(patch, treated=Cohort("do", PAIRS, 3, treatment))
     effects = pair_effects(Outcomes(found), arms_of(plan, OWNER), "sum")
     # From 0 to 2 by hand as in the table; from 2 to 0 the way back, along which z0 alone leaves relu(0 - 1) = 0.
     forth = (start, level) == (0, 2)
     np.testing.assert_array_equal(effects.total, 2 if forth else -2)
     np.testing.assert_array_equal(effects.indirect, 2 if forth else -2)
-    estimates = estimate_effects(open_study(spec, found, WholeOutput.of((1, 1, 2)))).estimates
+    estimates = estimate_effects(open_context(spec, found, WholeOutput.of((1, 1, 2)))).estimates
     assert not [e for e in estimates if "as drawn" in notes_words(e.notes)]

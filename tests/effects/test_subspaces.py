@@ -15,7 +15,7 @@ from torch import Tensor
 from causalvae.data.factors import Factor, FactorSpace, IntArray
 from causalvae.data.grid import Grid
 from causalvae.data.pairs import draw_pairs
-from causalvae.effects import estimate_effects, open_study
+from causalvae.effects import estimate_effects, open_context
 from causalvae.effects.analysis import EffectsResult
 from causalvae.effects.mediation import arms_of
 from causalvae.effects.observed import gather_samples
@@ -106,7 +106,7 @@ def run(
     data = data or Numbers()
     plan = compile_spec(spec, model.components, data.space)
     found = execute_plan(plan, model, data, measure, folder, "cpu")
-    return spec, plan, found, estimate_effects(open_study(spec, found, WholeOutput.of((1, 1, 3))))
+    return spec, plan, found, estimate_effects(open_context(spec, found, WholeOutput.of((1, 1, 3))))
 
 
 def pick(found: EffectsResult, estimand: str, part: str, outcome: str) -> Estimate:
@@ -255,7 +255,7 @@ def test_tables_without_what_was_learned_are_refused(
     spec, plan, measured, _ = planted
     bare = Measurements(plan, measured.pairs, measured.outcomes, measured.observations)
     with pytest.raises(CausalVAEError, match="CV521"):
-        estimate_effects(open_study(spec, bare, WholeOutput.of((1, 1, 3))))
+        estimate_effects(open_context(spec, bare, WholeOutput.of((1, 1, 3))))
 
 
 @pytest.mark.parametrize(("hits", "n"), [(0, 20), (20, 20), (7, 20)])

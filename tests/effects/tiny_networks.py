@@ -9,7 +9,7 @@ from typing import Any
 from ruamel.yaml import YAML
 
 import causalvae
-from causalvae.effects import EffectsResult, estimate_effects, open_study
+from causalvae.effects import EffectsResult, estimate_effects, open_context
 from causalvae.engine.measurements import Measurements
 from causalvae.spec.whole_output import WholeOutput
 
@@ -119,4 +119,4 @@ def run_tiny(folder: Path, kind: str, mediators: Sequence[str], **sections: Any)
         session = causalvae.open_session(spec, folder)
         plan = causalvae.compile_plan(session)
         measurements = causalvae.execute(session, plan, folder / "runs")
-    return estimate_effects(open_study(spec, measurements, WholeOutput.of((1, 1, 2)))), measurements
+    return estimate_effects(open_context(spec, measurements, WholeOutput.of((1, 1, 2)))), measurements

@@ -23,7 +23,7 @@ from causalvae.spec.whole_output import WholeOutput
 
 
 @dataclass(frozen=True)
-class Study:
+class EffectContext:
     """What the estimation of every effect of a run needs, indexed once.
 
     Parameters
@@ -93,9 +93,9 @@ class Study:
         return False
 
 
-def open_study(
+def open_context(
     spec: Spec, measurements: Measurements, whole: WholeOutput, units: Mapping[str, str] | None = None
-) -> Study:
+) -> EffectContext:
     """Index the tables and find the scale of each attribute; attributes that do not vary have none.
 
     Parameters
@@ -122,7 +122,7 @@ def open_study(
     }
     units = {**(units or {}), **dict.fromkeys(plan.latent_attributes, "units of the latent")}
     vectors = {name: measure_vector(section, sd, periods, units) for name, section in spec.graph.vectors.items()}
-    return Study(
+    return EffectContext(
         spec,
         Outcomes(measurements),
         Scale(sd, periods, units, whole, measurements.output_sd(), vectors),
