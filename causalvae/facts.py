@@ -9,7 +9,7 @@ from typing import Any
 
 from causalvae.digest import digest
 from causalvae.engine.measurements import Measurements
-from causalvae.finding import FoundLatents
+from causalvae.latent_search import FoundLatents
 from causalvae.plan.types import Plan
 from causalvae.results import DataDraw, GraphSummary, SampleFacts, TraversalStrip
 from causalvae.samples import split_facts

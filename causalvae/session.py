@@ -16,8 +16,8 @@ from causalvae.data.pairs import draw_samples
 from causalvae.data.split import SplitRule
 from causalvae.engine.outcomes import Measure
 from causalvae.engine.progress import OnProgress, ignore_progress, one_step
-from causalvae.finding import FoundLatents, find_latents, place_found
 from causalvae.graph import CausalGraph
+from causalvae.latent_search import FoundLatents, find_latents, place_found
 from causalvae.models.check import LoadCheck, check_model
 from causalvae.models.components import Site
 from causalvae.models.loading import Model, load_model

@@ -1,8 +1,8 @@
 """Seeded, vectorised paired bootstrap: honest intervals of ratios of sums over pairs.
 
 Every statistic of this package is a ratio of two sums over pairs, a mean (the second sum is the number of pairs) or a
-smooth function of some (`causalvae.effects.smooth`). So one matrix of resampling counts, times columns of per-pair
-values and of their products, gives all replicates of all statistics with the standard error of each at once.
+smooth function of some (`causalvae.effects.smooth_intervals`). So one matrix of resampling counts, times columns of
+per-pair values and of their products, gives all replicates of all statistics with the standard error of each at once.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from causalvae.effects.bootstrap import Ends, PairedBootstrap
-from causalvae.effects.smooth import EffectEntropy, smooth_intervals
+from causalvae.effects.smooth_intervals import EffectEntropy, smooth_intervals
 
 FloatArray = npt.NDArray[np.float64]
 

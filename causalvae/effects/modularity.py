@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from causalvae.effects.bootstrap import Interval, PairedBootstrap
 from causalvae.effects.effect_matrix import EffectMatrix
-from causalvae.effects.smooth import OneMinusMean, smooth_intervals
+from causalvae.effects.smooth_intervals import OneMinusMean, smooth_intervals
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]

@@ -21,7 +21,7 @@ from causalvae.effects.notes import CONTRAST, MEAN_CHANGE, Note, dropped
 from causalvae.effects.outcomes import Outcomes, cancelling, difference, output_squares
 from causalvae.effects.scale import Scale
 from causalvae.effects.significance import t_test
-from causalvae.effects.smooth import EffectEntropy, smooth_intervals
+from causalvae.effects.smooth_intervals import EffectEntropy, smooth_intervals
 from causalvae.effects.types import Estimate
 from causalvae.plan.targets import Target
 

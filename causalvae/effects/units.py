@@ -20,7 +20,7 @@ import numpy.typing as npt
 from causalvae.effects.bootstrap import PairedBootstrap
 from causalvae.effects.effect_matrix import EffectMatrix
 from causalvae.effects.significance import t_test
-from causalvae.effects.smooth import EffectBreadth, smooth_intervals
+from causalvae.effects.smooth_intervals import EffectBreadth, smooth_intervals
 from causalvae.effects.types import Role, UnitRole
 
 FloatArray = npt.NDArray[np.float64]

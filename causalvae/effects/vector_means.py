@@ -16,7 +16,7 @@ from causalvae.effects.mediation import PairEffects
 from causalvae.effects.notes import UNCLEAR, Note, dropped
 from causalvae.effects.outcomes import cancelling
 from causalvae.effects.significance import mean_vector_test, t_test
-from causalvae.effects.smooth import smooth_intervals
+from causalvae.effects.smooth_intervals import smooth_intervals
 from causalvae.effects.types import Estimate
 
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from causalvae.engine.keep import needed_values
 from causalvae.engine.memory import BatchSize
+from causalvae.engine.needed_values import needed_values
 from causalvae.engine.rerun import Group, Shortcuts
 from causalvae.engine.shards import ShardInputs, run_clean
 from causalvae.engine.values import CleanRuns, padding

@@ -12,8 +12,8 @@ from torch import Tensor
 from causalvae.digest import digest
 from causalvae.engine.changes import Change, Whole, gather
 from causalvae.engine.gradients import gradients_through
-from causalvae.engine.keep import needed_values
 from causalvae.engine.memory import BatchSize
+from causalvae.engine.needed_values import needed_values
 from causalvae.engine.rerun import Shortcuts
 from causalvae.engine.shards import ShardInputs, run_clean, run_rows
 from causalvae.engine.suffix import Suffix

@@ -9,7 +9,7 @@ from math import prod
 import numpy as np
 import torch
 
-from causalvae.engine.keep import needed_values
+from causalvae.engine.needed_values import needed_values
 from causalvae.engine.overheads import ScreenForecast, foresee_overheads, foresee_screens
 from causalvae.engine.packing import pack_for
 from causalvae.engine.precision import dtype_of

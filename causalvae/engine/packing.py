@@ -8,8 +8,8 @@ from pathlib import Path
 
 import torch
 
-from causalvae.engine.keep import needed_values
 from causalvae.engine.memory import free_memory
+from causalvae.engine.needed_values import needed_values
 from causalvae.engine.precision import dtype_of
 from causalvae.engine.rerun import Shortcuts
 from causalvae.files import json_text, read_json, write_once

@@ -19,9 +19,9 @@ import torch
 from torch import Tensor
 
 from causalvae.digest import digest
-from causalvae.engine.keep import needed_values
 from causalvae.engine.measurements import write_table
 from causalvae.engine.memory import BatchSize
+from causalvae.engine.needed_values import needed_values
 from causalvae.engine.rerun import Group, Shortcuts, group_arms
 from causalvae.engine.response_table import COLUMNS, OVERLAP, SPREAD, make_frame
 from causalvae.engine.runner import PlanRunner

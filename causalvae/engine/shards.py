@@ -14,8 +14,8 @@ from torch import Tensor
 
 from causalvae.engine.clock import busy_seconds
 from causalvae.engine.effort import Finished, OnRows, effort, ignore_rows, mean_effort
-from causalvae.engine.keep import Keep, needed_values
 from causalvae.engine.memory import BatchSize
+from causalvae.engine.needed_values import Keep, needed_values
 from causalvae.engine.outcomes import Measure, OutcomeMeter, outcome_frame
 from causalvae.engine.relays import InnerCost, relay
 from causalvae.engine.rerun import Group, Shortcuts, group_arms

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from causalvae.engine.clock import busy_seconds
 from causalvae.engine.fitting import FITTED_KINDS, fit_sources
-from causalvae.engine.keep import needed_values
 from causalvae.engine.memory import BatchSize
+from causalvae.engine.needed_values import needed_values
 from causalvae.engine.outcomes import OutcomeMeter
 from causalvae.engine.relays import relay
 from causalvae.engine.rerun import Group, Shortcuts

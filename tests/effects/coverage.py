@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from causalvae.effects.bootstrap import FloatArray, Interval, PairedBootstrap, join_intervals
 from causalvae.effects.modularity import EffectModularity
-from causalvae.effects.smooth import smooth_intervals
+from causalvae.effects.smooth_intervals import smooth_intervals
 from tests.effects.engine_pairs import KINDS, EngineRun, run_network, simulate_engine
 from tests.effects.simulated import (
     Ratio,

@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from causalvae.effects.mediation import RATIO_FLOOR, PairEffects
 from causalvae.effects.modularity import EffectModularity
-from causalvae.effects.smooth import EffectBreadth, EffectEntropy, OneMinusMean, SmoothFunction
+from causalvae.effects.smooth_intervals import EffectBreadth, EffectEntropy, OneMinusMean, SmoothFunction
 
 FloatArray = npt.NDArray[np.float64]
 Steps = Literal["levels", "skewed"]

@@ -7,7 +7,7 @@ import pytest
 
 from causalvae.effects.bootstrap import PairedBootstrap
 from causalvae.effects.mean_metrics import MeanEntropy, mean_length_ends, mean_specificity_ends
-from causalvae.effects.smooth import EffectEntropy, smooth_intervals
+from causalvae.effects.smooth_intervals import EffectEntropy, smooth_intervals
 
 RNG = np.random.default_rng(3)
 

@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from causalvae.engine.keep import Keep, needed_values
 from causalvae.engine.lowering import lower
 from causalvae.engine.memory import BatchSize
+from causalvae.engine.needed_values import Keep, needed_values
 from causalvae.engine.rerun import Group, Shortcuts
 from causalvae.engine.shards import ShardInputs, run_clean
 from causalvae.engine.values import CleanRuns, donor_key

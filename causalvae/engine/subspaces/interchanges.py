@@ -18,8 +18,8 @@ from torch import Tensor
 
 from causalvae.engine.attribution import IMAGE
 from causalvae.engine.changes import Change, Whole, gather
-from causalvae.engine.keep import needed_values
 from causalvae.engine.memory import BatchSize
+from causalvae.engine.needed_values import needed_values
 from causalvae.engine.outcomes import Measure, OutcomeMeter
 from causalvae.engine.rerun import Shortcuts
 from causalvae.engine.shards import ShardInputs, run_clean

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from causalvae.data.factors import Factor, FactorSpace, Rows
 from causalvae.data.grid import Grid
 from causalvae.errors import CausalVAEError
-from causalvae.finding import find_latents, place_found
+from causalvae.latent_search import find_latents, place_found
 from causalvae.models.loading import Model, assemble
 from causalvae.models.vae import VAE
 from causalvae.spec import parse_spec

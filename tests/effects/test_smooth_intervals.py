@@ -5,10 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from causalvae.effects import smooth
+from causalvae.effects import smooth_intervals as smooth
 from causalvae.effects.bootstrap import PairedBootstrap
 from causalvae.effects.modularity import EffectModularity
-from causalvae.effects.smooth import EffectBreadth, EffectEntropy, OneMinusMean, SmoothFunction, smooth_intervals
+from causalvae.effects.smooth_intervals import (
+    EffectBreadth,
+    EffectEntropy,
+    OneMinusMean,
+    SmoothFunction,
+    smooth_intervals,
+)
 from causalvae.effects.vector_means import ShareOfMean
 from tests.effects.synthetic import Array, naive_by_weights
 
