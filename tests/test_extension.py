@@ -15,6 +15,14 @@ import pytest
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "tests" / "extension"
 KINDS = ("flashes", "moments", "peak", "agreeing_pairs")
+BARE = """
+from typing import ClassVar, Literal
+from causalvae.spec.objective_section import {base}
+
+class Bare({base}):
+    kind: ClassVar[str] = "capped_vae"
+    name: Literal["capped_vae"]
+"""
 
 
 def causalvae(installed: Path, *arguments: object) -> str:
@@ -80,3 +88,26 @@ def test_its_kinds_reach_the_reports(installed: Path, tmp_path: Path) -> None:
         text = (path.parent / name).read_text(encoding="utf-8")
         assert "Agreeing pairs" in text and "moments of a flash" in text
         assert "100% of the pairs agree on peak" in text
+
+
+@pytest.mark.slow
+def test_its_objective_trains(installed: Path, tmp_path: Path) -> None:
+    printed = causalvae(installed, "train", SOURCE / "train.yaml", "--out", tmp_path)
+    assert "kl" in printed.lower() and list(tmp_path.rglob("capped.safetensors"))
+
+
+@pytest.mark.parametrize(("base", "lacks"), [("PenaltySection", "penalty"), ("ObjectiveSection", "trainer")])
+def test_an_objective_that_defines_too_little_is_refused(
+    installed: Path, tmp_path: Path, base: str, lacks: str
+) -> None:
+    broken = shutil.copytree(installed, tmp_path / "broken")
+    (broken / "causalvae_flashes" / "capped_vae.py").write_text(BARE.format(base=base).replace("Bare", "CappedVae"))
+    paths = os.pathsep.join([str(broken), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
+    done = subprocess.run(
+        [sys.executable, "-m", "causalvae", "validate", SOURCE / "train.yaml"], cwd=tmp_path, capture_output=True,
+        text=True, env={**os.environ, "PYTHONPATH": paths}, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "CV099" in done.stdout + done.stderr and f"does not define {lacks}" in " ".join(
+        (done.stdout + done.stderr).split()
+    )

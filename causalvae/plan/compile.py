@@ -18,6 +18,7 @@ from causalvae.plan.passes.pack import CPU_ROWS
 from causalvae.plan.perturbations import plan_perturbation
 from causalvae.plan.sweeps import plan_sweep
 from causalvae.plan.types import OBSERVED, Cohort, Options, Plan, Traversal
+from causalvae.spec.families import measuring_distributions
 from causalvae.spec.schema import Spec
 
 _STRIP = (0.02, 0.14, 0.26, 0.38, 0.5, 0.62, 0.74, 0.86, 0.98)
@@ -140,7 +141,11 @@ def _traversals(draft: Draft) -> tuple[Traversal, ...]:
 
 
 def _measures(spec: Spec) -> str:
-    """Content hash of the data, apart from how much of it is drawn, and of the attributes' readouts."""
+    """Content hash of the data, apart from how much of it is drawn, and of the attributes' readouts.
+
+    Kinds of other distributions count with their version: another version may measure otherwise.
+    """
     data = spec.data.model_dump(mode="json", exclude={"samples", "seed", "split"})
     attributes = {name: section.record for name, section in spec.graph.attributes.items()}
-    return digest([data, attributes])
+    versions = measuring_distributions(spec)
+    return digest([data, attributes, versions] if versions else [data, attributes])

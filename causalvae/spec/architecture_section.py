@@ -24,7 +24,7 @@ Rows = Callable[[str], int | None]
 
 
 class ArchitectureSection(Kind, StrictSection):
-    """The network to train.
+    """The network to train. A kind defines `build`; its field ``architecture: Literal["KIND"]`` selects it.
 
     Attributes
     ----------

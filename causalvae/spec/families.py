@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from importlib.metadata import version
 from typing import Any, Final
 
@@ -19,11 +20,20 @@ FAMILIES: Final[tuple[Registry[Any], ...]] = (DATA, MODELS, READOUTS, QUANTITIES
 
 def distributions_of(spec: Spec) -> dict[str, str]:
     """Version of each other distribution whose kinds a spec names, by its name: numbers may depend on it."""
-    named: list[tuple[Registry[Any], str]] = [
-        (DATA, spec.data.kind),
-        (MODELS, spec.model.kind),
-        *((READOUTS, section.kind) for section in spec.graph.attributes.values()),
-        *((QUANTITIES, name) for hypothesis in spec.hypotheses for name in hypothesis.expect.bounds),
-    ]
+    named = [*_measuring(spec), (MODELS, spec.model.kind)]
+    named += [(QUANTITIES, name) for hypothesis in spec.hypotheses for name in hypothesis.expect.bounds]
+    return _versions(named)
+
+
+def measuring_distributions(spec: Spec) -> dict[str, str]:
+    """The same of the data and readouts alone, on which measured tables depend beside the network."""
+    return _versions(_measuring(spec))
+
+
+def _measuring(spec: Spec) -> list[tuple[Registry[Any], str]]:
+    return [(DATA, spec.data.kind), *((READOUTS, section.kind) for section in spec.graph.attributes.values())]
+
+
+def _versions(named: Iterable[tuple[Registry[Any], str]]) -> dict[str, str]:
     origins = {family.entries[name][0].origin for family, name in named}
     return {origin: version(origin) for origin in sorted(origins - {OWN})}

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 class ObjectiveSection(Kind, StrictSection):
     """What training minimises.
 
+    An objective that adds a penalty to the reconstruction derives from `PenaltySection` and defines `penalty`. One that
+    trains in another way derives from this class and defines `trainer`. Its field ``name: Literal["KIND"]`` selects it.
+
     Attributes
     ----------
     architecture : str or None
@@ -37,6 +40,7 @@ class ObjectiveSection(Kind, StrictSection):
         Whether its latents can be told factors, and from pairs of samples.
     """
 
+    must_define: ClassVar[tuple[str, ...]] = ("trainer",)
     architecture: ClassVar[str | None] = None
     data: ClassVar[str | None] = None
     data_advice: ClassVar[str] = ""
@@ -50,7 +54,7 @@ class ObjectiveSection(Kind, StrictSection):
 
 
 class PenaltySection(ObjectiveSection):
-    """A penalty beside the reconstruction, which can rise from zero."""
+    """A penalty beside the reconstruction, which can rise from zero; a kind defines `penalty`."""
 
     must_define: ClassVar[tuple[str, ...]] = ("penalty",)
 

@@ -187,7 +187,10 @@ class Registry(Generic[K]):
         if len(kinds) != 1:
             wanted = f"{entry.module} must define one {self.base.__name__} with kind = '{name}'"
             raise BrokenKind(f"{what} of {entry.origin} cannot be used: {wanted}")
-        missing = [key for key in self.base.must_define if getattr(kinds[0], key) is getattr(self.base, key)]
+        # The nearest base class says what is left to the kind: of a penalty other methods than of other objectives.
+        bases: Iterator[type[Kind]] = (base for base in kinds[0].__mro__[1:] if issubclass(base, Kind))
+        asking = next(base for base in bases if "must_define" in vars(base))
+        missing = [key for key in asking.must_define if getattr(kinds[0], key) is getattr(asking, key)]
         if missing:
             raise BrokenKind(f"{what} of {entry.origin} cannot be used: it does not define {', '.join(missing)}")
         return kinds[0]

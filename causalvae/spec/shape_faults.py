@@ -328,7 +328,12 @@ def wrong_kind(said: Any, wanted: str) -> Finding:
     """A finding on a file that is read as one kind of spec and says that it is another."""
     advice = _COMMANDS.get(said) if isinstance(said, str) else None
     message = f"this is read as '{wanted}', and the file says {_describe(said)}"
-    return Finding("CV016", ("spec",), message, advice or f"Write `spec: {wanted}`.")
+    return Finding(
+        "CV016",
+        ("spec",),
+        message,
+        f"{advice} Otherwise write `spec: {wanted}`." if advice else f"Write `spec: {wanted}`.",
+    )
 
 
 def _wrong_count(path: Path, given: str, choices: Sequence[str]) -> Finding:
