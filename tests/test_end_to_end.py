@@ -111,9 +111,13 @@ def test_the_same_spec_runs_on_other_peoples_weights(tmp_path: Path) -> None:
         "weights": str(PRETRAINED / "btcvae_dsprites" / "model.pt"),
         "posterior": {"layout": "interleaved"},
     }
-    # Fewer samples than the demo, for time; everything else but the model section is the demo's.
-    data = {"source": "dsprites", "samples": 32, "seed": 7}
-    spec = write_spec(tmp_path / "spec.yaml", SPECS / "dsprites_scale.yaml", model=model, data=data)
+    # Fewer samples and resamples than the demo, for time; everything else but the model section is the demo's.
+    fewer = {
+        "data": {"source": "dsprites", "samples": 32, "seed": 7},
+        "estimation": {"bootstrap": 200, "dowhy": False},
+        "alignment": {"pairs": 64, "samples": 64},
+    }
+    spec = write_spec(tmp_path / "spec.yaml", SPECS / "dsprites_scale.yaml", model=model, **fewer)
     done = causalvae("run", spec, "--out", tmp_path / "runs", "--json")
     assert done.returncode == 0, done.stderr
     results = json.loads(done.stdout)
@@ -121,7 +125,7 @@ def test_the_same_spec_runs_on_other_peoples_weights(tmp_path: Path) -> None:
     assert results
 
     model["posterior"] = {"layout": "chunk"}
-    wrong = write_spec(tmp_path / "wrong.yaml", SPECS / "dsprites_scale.yaml", model=model, data=data)
+    wrong = write_spec(tmp_path / "wrong.yaml", SPECS / "dsprites_scale.yaml", model=model, **fewer)
     refused = causalvae("run", wrong, "--out", tmp_path / "runs")
     assert refused.returncode == 3
     assert "CV107" in refused.stderr
