@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from safetensors import safe_open
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "tests" / "extension"
@@ -93,7 +94,22 @@ def test_its_kinds_reach_the_reports(installed: Path, tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_its_objective_trains(installed: Path, tmp_path: Path) -> None:
     printed = causalvae(installed, "train", SOURCE / "train.yaml", "--out", tmp_path)
-    assert "kl" in printed.lower() and list(tmp_path.rglob("capped.safetensors"))
+    (weights,) = tmp_path.rglob("capped.safetensors")
+    assert "KL" in printed
+    with safe_open(str(weights), framework="numpy") as file:
+        assert json.loads(file.metadata()["distributions"]) == {"causalvae-flashes": "1.0"}
+    # Another version may train otherwise, so its checkpoints are not taken.
+    newer = shutil.copytree(installed, tmp_path / "newer")
+    (path,) = newer.glob("*.dist-info/METADATA")
+    path.write_text(path.read_text(encoding="utf-8").replace("Version: 1.0", "Version: 1.1"), encoding="utf-8")
+    paths = os.pathsep.join([str(newer), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
+    again = subprocess.run(
+        [sys.executable, "-m", "causalvae", "train", SOURCE / "train.yaml", "--out", tmp_path], cwd=tmp_path,
+        capture_output=True, text=True, env={**os.environ, "PYTHONPATH": paths}, check=False,
+    )  # fmt: skip
+    told = " ".join((again.stdout + again.stderr).split())
+    assert again.returncode == 3
+    assert "CV403" in told and "causalvae-flashes 1.0, and causalvae-flashes 1.1 is installed" in told
 
 
 @pytest.mark.parametrize(("base", "lacks"), [("PenaltySection", "penalty"), ("ObjectiveSection", "trainer")])

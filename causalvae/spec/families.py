@@ -14,6 +14,7 @@ from causalvae.spec.quantity import QUANTITIES
 from causalvae.spec.readout_section import READOUTS
 from causalvae.spec.registry import OWN, Registry
 from causalvae.spec.schema import Spec
+from causalvae.spec.training import TrainSpec
 
 FAMILIES: Final[tuple[Registry[Any], ...]] = (DATA, MODELS, READOUTS, QUANTITIES, ARCHITECTURES, OBJECTIVES)
 
@@ -28,6 +29,11 @@ def distributions_of(spec: Spec) -> dict[str, str]:
 def measuring_distributions(spec: Spec) -> dict[str, str]:
     """The same of the data and readouts alone, on which measured tables depend beside the network."""
     return _versions(_measuring(spec))
+
+
+def training_distributions(spec: TrainSpec) -> dict[str, str]:
+    """The same of a training spec, on which its weights depend."""
+    return _versions([(DATA, spec.data.kind), (ARCHITECTURES, spec.model.kind), (OBJECTIVES, spec.objective.kind)])
 
 
 def _measuring(spec: Spec) -> list[tuple[Registry[Any], str]]:

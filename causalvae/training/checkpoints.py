@@ -15,6 +15,7 @@ from causalvae.data.dataset import Dataset
 from causalvae.data.identity import digest_files
 from causalvae.errors import CausalVAEError
 from causalvae.files import DamagedFileError, append_seal, read_sealed, write_file
+from causalvae.spec.families import training_distributions
 from causalvae.spec.places import locate
 from causalvae.spec.training import TrainSpec
 from causalvae.training.log import Row
@@ -75,6 +76,7 @@ def write_checkpoint(folder: Path, spec: TrainSpec, data: dict[str, Any], checkp
     content = {
         "spec": json.dumps(spec.record, sort_keys=True),
         "data": data,
+        "distributions": training_distributions(spec),
         "step": checkpoint.step,
         "seconds": checkpoint.seconds,
         "rows": list(checkpoint.rows),
@@ -91,8 +93,9 @@ def read_checkpoint(folder: Path, spec: TrainSpec, data: dict[str, Any]) -> Chec
     Raises
     ------
     CausalVAEError
-        CV405 where it is damaged, CV403 where it belongs to a spec that makes other weights, CV425 where it was made on
-        other data: of another shape, size or content.
+        CV405 where it is damaged, CV403 where it belongs to a spec that makes other weights or was made with another
+        version of a distribution whose kinds the spec names, CV425 where it was made on other data: of another shape,
+        size or content.
     """
     path = folder / CHECKPOINT
     remedy = "Delete it to start anew, or name another --out folder."
@@ -106,6 +109,7 @@ def read_checkpoint(folder: Path, spec: TrainSpec, data: dict[str, Any]) -> Chec
         held: dict[str, Any] = torch.load(io.BytesIO(packed), map_location="cpu", weights_only=True)
         theirs = json.loads(held["spec"])
         facts = held["data"]
+        made_with: dict[str, str] = held.get("distributions", {})
         rows = tuple(dict(row) for row in held["rows"])
         found = Checkpoint(int(held["step"]), float(held["seconds"]), rows, held["state"])
     if not _makes_the_same(theirs, spec):
@@ -113,6 +117,15 @@ def read_checkpoint(folder: Path, spec: TrainSpec, data: dict[str, Any]) -> Chec
             "CV403",
             f"{path} belongs to another training spec.",
             "Name another --out folder, or delete this one to start anew.",
+            str(path),
+        )
+    versions = training_distributions(spec)
+    if made_with != versions:
+        then, now = (", ".join(f"{name} {number}" for name, number in each.items()) for each in (made_with, versions))
+        raise CausalVAEError(
+            "CV403",
+            f"{path} was made with {then or 'no known version of an extension'}, and {now or 'none'} is installed.",
+            "Install that version, name another --out folder, or delete this one to start anew.",
             str(path),
         )
     if facts != data:

@@ -24,6 +24,7 @@ from causalvae.models.architectures import build_described
 from causalvae.models.card import Carries
 from causalvae.models.subpixel import channels_last, use_subpixel
 from causalvae.models.vae import VAE
+from causalvae.spec.families import training_distributions
 from causalvae.spec.training import TrainSpec
 from causalvae.training.batches import Batches, share_to_hold_out, size_for_estimates
 from causalvae.training.carries import measure_carries
@@ -177,6 +178,7 @@ def train(
         seconds=seconds,
         last=last,
         device=device.type,
+        distributions=training_distributions(spec),
     )
     return TrainResult(vae, found.reconstruction, found.kl, carries, seconds, metadata)
 

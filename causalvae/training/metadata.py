@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -22,6 +23,7 @@ def describe_weights(
     seconds: float,
     last: Row | None,
     device: str = "cpu",
+    distributions: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
     """Metadata of weights, as text under each name.
 
@@ -42,6 +44,8 @@ def describe_weights(
         The log's last row: the terms of the loss.
     device : str
         What it was trained on.
+    distributions : mapping, optional
+        Version of each other distribution whose kinds the training spec names.
     """
     metadata = {
         "format": "causalvae/weights-v1",
@@ -55,6 +59,8 @@ def describe_weights(
         "device": device,
         **write_card(Card(found.kl, carries)),
     }
+    if distributions:
+        metadata["distributions"] = json.dumps(dict(distributions))
     if vae.likelihood == "gaussian":
         metadata["sigma"] = f"{float(vae.log_sigma.detach().exp()):.6g}"
     return metadata

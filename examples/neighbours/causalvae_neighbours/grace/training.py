@@ -10,6 +10,7 @@ import torch
 
 from causalvae.files import make_folder
 from causalvae.models.vae import VAE
+from causalvae.spec.families import training_distributions
 from causalvae.spec.training import TrainSpec
 from causalvae.training.carries import measure_carries
 from causalvae.training.checkpoints import describe_data, read_checkpoint
@@ -78,7 +79,9 @@ def train_grace(
     found = evaluate(vae, torch.from_numpy(cells.expression).to(torch.float32))
     carries = measure_carries(vae, dataset, pairs=PAIRS, seed=spec.seed)
     images = f"{found.samples} control cells that training did not see"
-    metadata = describe_weights(_record(spec, vae), vae, found, carries, images, seconds, last)
+    metadata = describe_weights(
+        _record(spec, vae), vae, found, carries, images, seconds, last, distributions=training_distributions(spec)
+    )
     return TrainResult(vae, found.reconstruction, found.kl, carries, seconds, metadata)
 
 

@@ -11,6 +11,7 @@ from causalvae.errors import CausalVAEError
 from causalvae.files import make_folder
 from causalvae.models.architectures import build_described
 from causalvae.models.vae import VAE
+from causalvae.spec.families import training_distributions
 from causalvae.spec.training import TrainSpec
 from causalvae.training.carries import measure_carries
 from causalvae.training.checkpoints import describe_data, read_checkpoint
@@ -146,5 +147,7 @@ def _result(spec: TrainSpec, vae: VAE, dataset: MixturesDataset, seconds: float,
     carries = measure_carries(vae, dataset, pairs=PAIRS, seed=spec.seed)
     record = {**spec.record, "model": _described(spec, dataset)}
     images = f"{found.samples} samples, all of those that were trained on"
-    metadata = describe_weights(record, vae, found, carries, images, seconds, last)
+    metadata = describe_weights(
+        record, vae, found, carries, images, seconds, last, distributions=training_distributions(spec)
+    )
     return TrainResult(vae, found.reconstruction, found.kl, carries, seconds, metadata)
