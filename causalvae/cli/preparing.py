@@ -83,9 +83,16 @@ def kinds(as_json: JsonOption = False) -> None:
         print_json({"kinds": [dict(zip(keys, row, strict=True)) for row in found]})
         return
     from causalvae.report.tables import Table, columns
+    from causalvae.spec.registry import OWN
 
-    heads = columns("Family", "Name", "What it is", "Distribution")
-    print_table(stdout(), Table(f"{len(found)} kinds", heads, tuple(found)))
+    for family in FAMILIES:
+        rows = tuple(
+            (name, summary if origin == OWN else f"{summary} ({origin})")
+            for noun, name, summary, origin in found
+            if noun == family.noun
+        )
+        title = f"Kinds of {family.noun}: {len(rows)}"
+        print_table(stdout(), Table(title, columns("Name", "What it is"), rows))
 
 
 def doctor(as_json: JsonOption = False) -> None:
