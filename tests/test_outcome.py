@@ -12,7 +12,7 @@ import torch
 
 import causalvae
 from causalvae import session
-from causalvae.effects import study
+from causalvae.effects import context
 from causalvae.engine.runner import PlanRunner
 from causalvae.plan.owner import Owner
 
@@ -62,7 +62,7 @@ def counted(tmp_path_factory: pytest.TempPathFactory) -> tuple[causalvae.RunOutc
         patched.setattr(module, name, call)
 
     with pytest.MonkeyPatch.context() as patched:
-        for module, name in ((session, "open_dataset"), (session, "load_model"), (study, "Outcomes")):
+        for module, name in ((session, "open_dataset"), (session, "load_model"), (context, "Outcomes")):
             count(module, name, patched)
         return causalvae.run(str(folder / "spec.yaml"), out=str(folder / "runs")), calls
 
