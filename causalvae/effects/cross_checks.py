@@ -265,14 +265,20 @@ def _by_observation(
     ]
 
 
+# What a warning adds of the method's tolerance, by the code of the check's note.
+_BESIDE = {
+    "largest_gap": " (largest difference of any pair {0:.2g})",
+    "draws": " ({0:,} draws, standard error {1:.2g})",
+}
 _WAYS = {"dowhy": "DoWhy", "gcm": "DoWhy's causal model", "gcm sampled": "DoWhy's causal model, sampled,"}
 
 
 def _differs(check: CrossCheck) -> str:
     name, way = check.estimand.replace("_", " "), _WAYS.get(check.method, check.method)
     value = float("nan") if check.value is None else check.value
+    beside = "".join(_BESIDE.get(note.code, "").format(*note.values) for note in check.notes)
     return (
         f"{way} gives {value:.12g} for the {name} on {check.outcome} through {check.component} ({check.owner}), and "
-        f"the exact value is {check.exact:.12g}; they may differ by {check.tolerance:.2g}. One of the two is "
+        f"the exact value is {check.exact:.12g}; they may differ by {check.tolerance:.2g}{beside}. One of the two is "
         "wrong: trust neither, and report this as a fault of causalvae."
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -26,18 +25,6 @@ class Note:
 
 
 Notes: TypeAlias = tuple[Note, ...]
-
-
-def notes_of(*parts: Note | Iterable[Note] | None) -> Notes:
-    """Notes in order, without what is None."""
-    found: list[Note] = []
-    for part in parts:
-        if isinstance(part, Note):
-            found.append(part)
-        elif part is not None:
-            found += part
-    return tuple(found)
-
 
 HARDLY_MOVED = Note("hardly_moved")
 OVERLAP = Note("overlap")

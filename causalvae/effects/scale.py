@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from causalvae.effects.notes import Note, Notes, notes_of
+from causalvae.effects.notes import Note, Notes
 from causalvae.effects.outcomes import IMAGE
 from causalvae.spec.schema import VectorSection
 from causalvae.spec.whole_output import WholeOutput
@@ -53,7 +53,8 @@ class Vector:
     def along(self) -> Notes:
         """What an effect on it is."""
         code = {"sd": "along_sd", MIXED: "along_mixed"}.get(self.unit, "along")
-        return notes_of(Note(code, self.components), Note("still", self.fixed) if self.fixed else None)
+        still = (Note("still", self.fixed),) if self.fixed else ()
+        return (Note(code, self.components), *still)
 
 
 @dataclass(frozen=True)

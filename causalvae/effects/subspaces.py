@@ -112,9 +112,11 @@ def subspace_warnings(estimates: list[Estimate]) -> list[str]:
     mine = [estimate for estimate in estimates if estimate.granularity == SUBSPACE]
     dormant = next((e for e in mine if e.estimand == NULL_SPACE and e.value > _DORMANT), None)
     if dormant is not None:
+        how, *chance = (note.values[0] for note in dormant.notes)
+        beside = f"{how}; of random directions {chance[0]:.3g} on average" if chance else how
         found.append(
             f"{dormant.value:.0%} of {dormant.component} ({dormant.owner}) lies where nothing downstream reads "
-            f"({dormant.notes[0].values[0]}): the patch may work through what is dormant otherwise, so that an effect "
+            f"({beside}): the patch may work through what is dormant otherwise, so that an effect "
             f"does not show that these directions carry {dormant.treatment} on the network's own inputs."
         )
     parts = list(dict.fromkeys(e.component for e in mine if e.estimand == "natural_indirect_effect"))

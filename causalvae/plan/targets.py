@@ -51,12 +51,12 @@ class ComponentSet(_Labelled):
         return tuple(dict.fromkeys(component.site for component in self.components))
 
     @property
-    def unit(self) -> tuple[str, int] | None:
-        """The site and the position of what is one unit of one site, without a window; else None."""
+    def unit(self) -> int | None:
+        """The position of what is one unit of one site, without a window; else None."""
         if len(self.components) == 1:
             (component,) = self.components
             if component.units is not None and len(component.units) == 1 and not component.window:
-                return component.site, component.units[0]
+                return component.units[0]
         return None
 
 

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from causalvae.quantities._shares import check_share
-from causalvae.spec.diagnostics import Finding, Path
-from causalvae.spec.quantity import Quantity
+from causalvae.quantities._shares import Share
 
 if TYPE_CHECKING:
     from causalvae.effects.claims import ClaimData, RatioColumns
-    from causalvae.spec.draft import Draft
-    from causalvae.spec.hypothesis_section import Bound, Hypothesis
 
 
-class MediatedShare(Quantity):
+class MediatedShare(Share):
     """<NIE, TE> / <TE, TE> over pairs: what the circuit alone carries (sufficiency)."""
 
     kind: ClassVar[str] = "mediated_share"
@@ -25,12 +21,6 @@ class MediatedShare(Quantity):
         "The share of the total effect that the components reproduce alone. 1 means all of it; it can leave [0, 1]."
     )
     direction: ClassVar[str] = "denoising"
-    limits: ClassVar[tuple[float, ...]] = (0.0, 1.0)
-
-    @classmethod
-    def findings(cls, draft: Draft, hypothesis: Hypothesis, bound: Bound, path: Path) -> list[Finding]:
-        """What is wrong with a bound on it."""
-        return check_share(bound, path)
 
     @staticmethod
     def columns(data: ClaimData) -> RatioColumns:

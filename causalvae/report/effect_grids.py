@@ -143,5 +143,4 @@ def _site(component: Target) -> str:
 
 def _unit(component: Target) -> int | None:
     """The position of a single unit of a site."""
-    unit = component.unit if isinstance(component, ComponentSet) else None
-    return None if unit is None else unit[1]
+    return component.unit if isinstance(component, ComponentSet) else None

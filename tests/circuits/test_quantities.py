@@ -14,31 +14,7 @@ from causalvae.spec.quantity import QUANTITIES
 from tests.effects.synthetic import make_hypothesis, make_spec
 
 ROOT = Path(__file__).parents[2]
-KIND = '''
-from typing import ClassVar
-import numpy as np
-from causalvae.spec.quantity import Quantity
-
-class AgreeingPairs(Quantity):
-    """Share of pairs in which the circuit alone moves the outcome the way the treatment does."""
-    kind: ClassVar[str] = "agreeing_pairs"
-    title: ClassVar[str] = "Agreeing pairs"
-    short: ClassVar[str] = "agreeing pairs"
-    formula: ClassVar[str] = "share of pairs i with NIE_i TE_i > 0"
-    meaning: ClassVar[str] = "How often the direction is right."
-    direction: ClassVar[str] = "denoising"
-    limits: ClassVar[tuple[float, ...]] = (0.0, 1.0)
-
-    @staticmethod
-    def columns(data):
-        from causalvae.effects.claims import RatioColumns
-        agrees = (data.effects.indirect * data.effects.total > 0).astype(float)
-        return RatioColumns("agreeing_pairs", agrees, np.ones_like(agrees), "share")
-
-    @staticmethod
-    def sentence(value, interval, asked, outcome):
-        return f"{value} of the pairs agree on {outcome}{interval}, {asked}"
-'''
+KIND = ROOT / "tests/extension/causalvae_flashes/agreeing_pairs.py"
 SCRIPT = """
 import json
 from causalvae.effects.analysis import estimate_effects
@@ -76,7 +52,7 @@ def test_every_quantity_of_ours_keeps_to_the_contract() -> None:
 def test_a_quantity_of_another_distribution_is_bounded_judged_and_told(tmp_path: Path) -> None:
     folder = tmp_path / "agreeing-1.0.dist-info"
     folder.mkdir()
-    (tmp_path / "agreeing.py").write_text(KIND)
+    (tmp_path / "agreeing.py").write_text(KIND.read_text())
     (folder / "METADATA").write_text("Name: agreeing\nVersion: 1.0\n")
     (folder / "entry_points.txt").write_text("[causalvae.quantities]\nagreeing_pairs = agreeing:AgreeingPairs\n")
     paths = os.pathsep.join([str(tmp_path), str(ROOT), os.environ.get("PYTHONPATH", "")])

@@ -152,6 +152,8 @@ def test_a_value_that_is_not_confirmed_is_warned_of() -> None:
     }
     assert len(checks.warnings) == 2
     assert all("natural indirect effect on area through latent[0]" in warning for warning in checks.warnings)
+    by_regression, by_model = checks.warnings
+    assert "(largest" not in by_regression and "(largest difference of any pair 1e-06). One" in by_model
 
 
 def test_values_on_a_circle_have_no_causal_model() -> None:
