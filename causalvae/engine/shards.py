@@ -20,10 +20,11 @@ from causalvae.engine.outcomes import Measure, OutcomeMeter, outcome_frame
 from causalvae.engine.relays import InnerCost, relay
 from causalvae.engine.rerun import Group, Shortcuts, group_arms
 from causalvae.engine.suffix import Ledger
-from causalvae.engine.values import CleanRuns, DonorKey, Statistics, padding
+from causalvae.engine.values import CleanRuns, Statistics, padding
 from causalvae.models.components import ComponentMap
 from causalvae.models.program import Program
 from causalvae.plan.types import Arm, Plan, Side
+from causalvae.spec.value_source import DonorKey
 
 
 @dataclass(frozen=True)

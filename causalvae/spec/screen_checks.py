@@ -26,13 +26,13 @@ def check_screen(draft: Draft, section: ActivationIntervention, path: Path) -> l
                 related=((*path, "by"),),
             )
         )
-    if screen.method == "integrated_gradients" and section.kind not in ("interchange", "resample"):
+    if screen.method == "integrated_gradients" and not section.kind.from_input:
         findings.append(
             Finding(
                 "CV079",
                 (*where, "method"),
-                f"integrated gradients follow the line to the input that gives the values, and 'mode: {section.kind}' "
-                "takes them from no input",
+                f"integrated gradients follow the line to the input that gives the values, and "
+                f"'mode: {section.mode.name}' takes them from no input",
                 "Write `method: attribution`, or `mode: interchange`.",
                 related=((*path, "mode"),),
             )

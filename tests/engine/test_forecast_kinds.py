@@ -25,7 +25,8 @@ from causalvae.models.operators import OperatorGraph, evaluate
 from causalvae.plan.cost import plan_cost
 from causalvae.plan.owner import Owner
 from causalvae.plan.passes import optimise
-from causalvae.plan.types import Arm, Options, Patch, Plan, Screen, Source
+from causalvae.plan.types import Arm, Options, Patch, Plan, Screen
+from causalvae.spec.value_source import make_source
 from tests.engine.conftest import LATENTS, SIDE, Blobs
 from tests.engine.test_forecast import PAIRS, sweep
 
@@ -167,7 +168,7 @@ def poisoned_by(model: Model, node: str) -> set[str]:
 def test_pass_records_are_what_a_count_by_running_gives(mean_model: Model) -> None:
     """Rows and FLOPs before and after sharing and prefix reuse, the re-run found by poisoning each patched value."""
     single = raw(sweep(mean_model))
-    swap = Source("interchange")
+    swap = make_source("interchange")
     branches = ("latent.mean", "encoder.conv2")
     pair = Arm("resize", "base", tuple(Patch(name, None, swap) for name in branches), 9)
     plan = replace(single, arms=(*single.arms, pair, single.arms[-1]))
