@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from importlib.metadata import version
 from typing import Any, Final
 
+from causalvae.spec.analysis import ANALYSES
 from causalvae.spec.architecture_section import ARCHITECTURES
 from causalvae.spec.data_section import DATA
 from causalvae.spec.model_section import MODELS
@@ -18,7 +19,7 @@ from causalvae.spec.training import TrainSpec
 from causalvae.spec.value_source import VALUES
 
 FAMILIES: Final[tuple[Registry[Any], ...]] = (
-    DATA, MODELS, READOUTS, VALUES, QUANTITIES, ARCHITECTURES, OBJECTIVES,
+    DATA, MODELS, READOUTS, VALUES, QUANTITIES, ANALYSES, ARCHITECTURES, OBJECTIVES,
 )  # fmt: skip
 
 
@@ -26,7 +27,13 @@ def distributions_of(spec: Spec) -> dict[str, str]:
     """Version of each other distribution whose kinds a spec names, by its name: numbers may depend on it."""
     named = [*_measuring(spec), (MODELS, spec.model.kind)]
     named += [(QUANTITIES, name) for hypothesis in spec.hypotheses for name in hypothesis.expect.bounds]
+    named += [(ANALYSES, name) for name in spec.analyses]
     return _versions(named)
+
+
+def analysis_distribution(name: str) -> dict[str, str]:
+    """The same of one analysis, on which what it measured depends beside the spec."""
+    return _versions([(ANALYSES, name)])
 
 
 def measuring_distributions(spec: Spec) -> dict[str, str]:
