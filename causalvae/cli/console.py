@@ -35,14 +35,13 @@ def print_json(value: Any) -> None:
     sys.stdout.write(escape_json(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)) + "\n")
 
 
-def print_table(console: Console, table: Table, title: bool = True) -> None:
+def print_table(console: Console, table: Table) -> None:
     """Print a report's table, its caption above it."""
     from rich.padding import Padding
     from rich.text import Text
 
-    if title:
-        console.print()
-        console.print(clean(table.caption), style="bold")
+    console.print()
+    console.print(clean(table.caption), style="bold")
     for place, part in enumerate(_laid_out(table, console.width)):
         if place:
             console.print()

@@ -56,14 +56,11 @@ class Watched:
         What the decoding part was given at its first call after that.
     between : tuple of Event
         Calls outside both parts, in order, before the decoding part's.
-    encoder_input : Tensor
-        What the encoding part was given.
     """
 
     encoded: Any
     latent: Tensor
     between: tuple[Event, ...]
-    encoder_input: Tensor
 
 
 class ConstantNoise(TorchDispatchMode):
@@ -150,7 +147,7 @@ def _told(events: Sequence[Event], encode: str, decode: str) -> Watched | None:
         for event in events[start + 1 : end]
         if not event.inside & {encode, decode} and event.path not in (encode, decode)
     )
-    return Watched(events[start].returned, events[end].given[0], between, events[start].given[0])
+    return Watched(events[start].returned, events[end].given[0], between)
 
 
 @contextmanager

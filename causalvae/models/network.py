@@ -8,9 +8,6 @@ from torch import Tensor, nn
 from causalvae.errors import CausalVAEError
 from causalvae.models.vae import VAE
 
-# What an ordinary VAE's `AnalysedNetwork` returns.
-OUTPUTS = ("mean", "logvar", "latent", "output")
-
 
 class Mark(nn.Module):
     """Gives its input back: a place where a forward hook meets a value that no module computes.
