@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from causalvae.errors import CausalVAEError
 from causalvae.models.burgess import SIDES, burgess
 from causalvae.models.perceptron import Perceptron
-from causalvae.models.vae import VAE, Likelihood, OutputActivation, Sigma
+from causalvae.models.vae import VAE, Likelihood, Sigma
+from causalvae.models.variants.convolutions import activation_of
 from causalvae.spec.architecture_section import ARCHITECTURES, DEFAULT_ARCHITECTURE
 from causalvae.spec.registry import BrokenKind
 
@@ -268,7 +269,7 @@ def _vae(
     likelihood: Likelihood,
     sigma: Sigma,
 ) -> VAE:
-    activation: OutputActivation = "sigmoid" if likelihood == "bernoulli" else "none"
+    activation = activation_of(likelihood)
     return VAE(encoder, decoder, latent_dim, input_shape, activation=activation, likelihood=likelihood, sigma=sigma)
 
 

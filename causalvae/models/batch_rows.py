@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
 from causalvae.errors import CausalVAEError, first_line
-from causalvae.models.purity import Values, cloned
+from causalvae.models.purity import Values, cloned, not_a_function
 
 # Rows that are run together, each of them also alone.
 ROWS = 8
@@ -74,12 +74,12 @@ def check_rows(network: nn.Module, given: Values, names: Sequence[str], many: Va
     found = [value[order.argsort()] for value in network(*cloned(moved))]
     differs = _differing(clean, found, torch.ones(rows, dtype=torch.bool), _SINGLE)
     if differs is not None:
-        raise _refusal(f"an input's {names[differs]} depends on the place of the input in its batch.", _REMEDY)
+        raise not_a_function(f"an input's {names[differs]} depends on the place of the input in its batch.", _REMEDY)
     for row in range(rows):
         try:
             alone = network(*cloned(tuple(value[row : row + 1] for value in given)))
         except Exception as error:
-            raise _refusal(
+            raise not_a_function(
                 f"the network takes no batch of one input: {first_line(error)}.", "Let it take a batch of any size."
             ) from error
         _check_size(clean, alone, slice(row, row + 1), slice(0, 1), names)
@@ -97,7 +97,9 @@ def _check_size(
         if found[theirs].shape != value[own].shape or not torch.allclose(
             found[theirs], value[own], rtol=1e-3, atol=slack, equal_nan=True
         ):
-            raise _refusal(f"an input's {name} depends on the other inputs of its batch, or on their number.", _REMEDY)
+            raise not_a_function(
+                f"an input's {name} depends on the other inputs of its batch, or on their number.", _REMEDY
+            )
 
 
 def _is_no_rounding(network: nn.Module, given: Values, changed: Values, fixed: Tensor) -> bool:
@@ -150,7 +152,7 @@ def _returned(network: nn.Module, given: Values, names: Sequence[str]) -> list[T
     for name, value in zip(names, found, strict=True):
         if not isinstance(value, Tensor) or value.ndim == 0 or len(value) != rows:
             shape = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
-            raise _refusal(
+            raise not_a_function(
                 f"for {rows} inputs the network gives {shape} as {name}, which has not one row an input.",
                 "Keep the batch on the first axis; recurrent and attention layers need batch_first=True.",
             )
@@ -176,10 +178,6 @@ def _largest(value: Tensor) -> float:
     return float(finite.abs().max()) if finite.numel() else 0.0
 
 
-def _refusal(message: str, remedy: str) -> CausalVAEError:
-    return CausalVAEError("CV110", message, remedy, "model")
-
-
 @dataclass(frozen=True)
 class _Step:
     """A module's call: whether rows that should stay the same differed in what it was given, and in what it gave."""
@@ -200,8 +198,8 @@ def _mixed(network: nn.Module, given: Values, changed: Values, fixed: Tensor, wh
             path = clean.path if inside else clean.path.rpartition(".")[0]
             where = f", in {path} ({type(network.get_submodule(path)).__name__})" if path else ""
             remedy = _remedy(path, clean.module) if inside else _REMEDY
-            return _refusal(f"{what} depends on the other inputs of its batch{where}.", remedy)
-    return _refusal(f"{what} depends on the other inputs of its batch.", _REMEDY)
+            return not_a_function(f"{what} depends on the other inputs of its batch{where}.", remedy)
+    return not_a_function(f"{what} depends on the other inputs of its batch.", _REMEDY)
 
 
 def _differ(clean: list[Tensor], other: list[Tensor], fixed: Tensor) -> bool:

@@ -26,18 +26,7 @@ _MANY = 96
 def capture(
     network: nn.Module, example: tuple[Tensor, ...], outputs: tuple[str, ...], others: tuple[Tensor, ...] = ()
 ) -> OperatorGraph:
-    """Capture `network` in evaluation mode.
-
-    Parameters
-    ----------
-    network : nn.Module
-        Returns a tuple of tensors.
-    example : tuple of Tensor
-        Arguments with a batch of at least two rows.
-    outputs : tuple of str
-        A name for each value that the network returns.
-    others : tuple of Tensor
-        Further arguments, over which the graph must give the network's values as well.
+    """Capture `network` in evaluation mode with `torch.export`; see `capture_network` for the parameters.
 
     Raises
     ------

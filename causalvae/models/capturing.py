@@ -13,7 +13,6 @@ from causalvae.models.hook_capture import capture_by_hooks
 from causalvae.models.hooked import HookedNetwork
 from causalvae.models.hooked_sites import find_hooked_sites
 from causalvae.models.operators import OperatorGraph
-from causalvae.models.program import Program
 from causalvae.models.sites import find_sites
 
 EXPORT = "torch.export"
@@ -63,10 +62,8 @@ def capture_network(
     return Captured(capture_by_hooks(network, example, outputs, others), f"{HOOKS} ({reason})")
 
 
-def find_components(program: Program, latent_dim: int, model_digest: str) -> ComponentMap:
+def find_components(program: OperatorGraph | HookedNetwork, latent_dim: int, model_digest: str) -> ComponentMap:
     """The addressable components of a captured `AnalysedNetwork`."""
     if isinstance(program, HookedNetwork):
         return find_hooked_sites(program, latent_dim, model_digest)
-    if isinstance(program, OperatorGraph):
-        return find_sites(program, latent_dim, model_digest)
-    raise TypeError(type(program).__name__)
+    return find_sites(program, latent_dim, model_digest)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from causalvae.digest import digest
 from causalvae.errors import CausalVAEError
-from causalvae.models.architectures import build
+from causalvae.models.architectures import square_burgess
 from causalvae.models.burgess import SIDES
 from causalvae.models.opened import Opened, read_config
 from causalvae.models.own_network import read_own
@@ -66,7 +66,7 @@ def open_checkpoint(
         fitted = without_prefix(weights, network.state_dict(), section.prefix, section.ignore)
         load_into(network, fitted)
         read = read_own(network, section, stand_in_inputs(input_shape) if inputs is None else inputs, condition)
-        return Opened(read.vae, digest([read.digest, source]), {**fitted.facts, **read.facts}, read.unused)
+        return replace(read, identity=digest([read.identity, source]), facts={**fitted.facts, **read.facts})
     vae = _named(section, weights, input_shape)
     fitted = without_prefix(weights, vae.state_dict(), section.prefix, section.ignore)
     load_into(vae, fitted)
@@ -145,7 +145,7 @@ def _open_disentangling(section: CheckpointModel, place: Path) -> Opened:
         wanted = f"one of {' or '.join(f'{side} x {side}' for side in SIDES)} images"
         raise _refuse_folder(section, f"img_size is {list(shape)}", wanted)
     likelihood: Likelihood = "bernoulli" if specs.get("rec_dist", "bernoulli") == "bernoulli" else "gaussian"
-    vae: VAE = build("burgess", shape, latents, likelihood)
+    vae = square_burgess(shape, latents, likelihood)
     # Its decoder ends in a sigmoid whatever the likelihood.
     vae.activation = "sigmoid"
     weights = read_weights("model.pt", place, section.key)

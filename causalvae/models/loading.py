@@ -16,13 +16,13 @@ from causalvae.models.check import check_shape
 from causalvae.models.compiled import original_of
 from causalvae.models.components import ComponentMap
 from causalvae.models.function_check import check_function
-from causalvae.models.fused import avoid_fused_attention
 from causalvae.models.hooked import HookedNetwork
 from causalvae.models.layout import allow_any_layout, lay_out
 from causalvae.models.network import AnalysedNetwork
 from causalvae.models.operators import OperatorGraph
 from causalvae.models.probe_inputs import PROBES, probe_arguments, stand_in_inputs
 from causalvae.models.program import Program
+from causalvae.models.quiet import avoid_fused_attention
 from causalvae.models.sources import open_source
 from causalvae.models.vae import VAE, Part
 from causalvae.spec.model_section import ModelSection

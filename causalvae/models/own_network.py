@@ -15,6 +15,7 @@ from causalvae.errors import CausalVAEError, first_line
 from causalvae.models.compiled import original_of
 from causalvae.models.forward_watch import ConstantNoise, Watched, chain_to, same, watch_forward
 from causalvae.models.network_part import DECODES, ENCODES, Branch, Condition, Link, NetworkPart, find_path, target_of
+from causalvae.models.opened import Opened
 from causalvae.models.purity import leaving_no_trace
 from causalvae.models.quiet import quiet
 from causalvae.models.returned import Leaf, Steps, describe, leaves_of, take
@@ -38,31 +39,8 @@ _CONDITIONS = ("y", "c", "cond", "condition", "label", "labels", "class_label", 
 _SECONDS: tuple[PosteriorSecond, ...] = ("logvar", "std", "log_std", "var")
 
 
-@dataclass(frozen=True)
-class OwnNetwork:
-    """A user's network, read.
-
-    Parameters
-    ----------
-    vae : VAE
-    digest : str
-        Content hash of the parameters and buffers.
-    facts : dict
-        How it was read.
-    unused : tuple of str
-        Parameters that neither part uses.
-    """
-
-    vae: VAE
-    digest: str
-    facts: dict[str, str]
-    unused: tuple[str, ...]
-
-
 @torch.no_grad()
-def read_own(
-    network: nn.Module, section: PythonModel | CheckpointModel, inputs: Tensor, condition: int = 0
-) -> OwnNetwork:
+def read_own(network: nn.Module, section: PythonModel | CheckpointModel, inputs: Tensor, condition: int = 0) -> Opened:
     """Find the parts of a user's network, and what they return.
 
     Parameters
@@ -75,6 +53,11 @@ def read_own(
     condition : int
         How many of their last channels (columns) are a condition.
 
+    Returns
+    -------
+    Opened
+        Its `identity` is the content hash of the parameters and buffers, its `facts` say how the network was read.
+
     Raises
     ------
     CausalVAEError
@@ -83,20 +66,15 @@ def read_own(
         gives.
     """
     # What the network keeps of a first pass must not come from here (see `check_purity`).
-    with leaving_no_trace(network):
-        return _read_own(network, section, inputs, condition)
-
-
-def _read_own(network: nn.Module, section: PythonModel | CheckpointModel, inputs: Tensor, condition: int) -> OwnNetwork:
-    with quiet():
+    with leaving_no_trace(network), quiet():
         original = original_of(network)
         read = _read(original, section, inputs, condition)
-    if original is not network:
-        read.facts["compiled"] = "by torch.compile; the network before it was captured"
-    return read
+    if original is network:
+        return read
+    return replace(read, facts={**read.facts, "compiled": "by torch.compile; the network before it was captured"})
 
 
-def _read(network: nn.Module, section: PythonModel | CheckpointModel, inputs: Tensor, condition: int) -> OwnNetwork:
+def _read(network: nn.Module, section: PythonModel | CheckpointModel, inputs: Tensor, condition: int) -> Opened:
     mode = network.training
     network.eval()
     low, high = section.input_range
@@ -118,7 +96,7 @@ def _read(network: nn.Module, section: PythonModel | CheckpointModel, inputs: Te
     state = {name: value.detach().cpu() for name, value in network.state_dict().items()}
     if vae.beside is not None:
         state |= {f"beside.{name}": value.detach().cpu() for name, value in vae.beside.state_dict().items()}
-    return OwnNetwork(found.train(mode), Weights(state, {}, "").digest, reader.facts, unused)
+    return Opened(found.train(mode), Weights(state, {}, "").digest, reader.facts, unused)
 
 
 def _run(vae: VAE, scaled: Tensor) -> object:

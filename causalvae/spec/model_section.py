@@ -10,7 +10,7 @@ from pydantic import Field
 from causalvae.spec.markers import Tagged
 from causalvae.spec.places import PlaceKind
 from causalvae.spec.registry import Kind, Registry
-from causalvae.spec.section import Flag, Section
+from causalvae.spec.section import Flag, Number, Section
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -23,7 +23,9 @@ DECODER = "the method or module that decodes, a dotted path; decode or decoder w
 BETWEEN = (
     "methods or modules between the two, in order, such as a codebook; as the network's forward() shows where left out."
 )
-
+InputRange = Annotated[
+    tuple[Number, Number], Field(description="What the network's inputs range over; data ranges over [0, 1].")
+]
 
 _Second = Literal["logvar", "var", "std", "log_std"]
 
