@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterable
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -33,6 +35,14 @@ def stderr() -> Console:
 def print_json(value: Any) -> None:
     """Write `value` to stdout as one strict JSON object."""
     sys.stdout.write(escape_json(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)) + "\n")
+
+
+def print_paths(console: Console, paths: Iterable[tuple[str, Path]]) -> None:
+    """Print names and their paths; these are not wrapped, so that a reader can copy them."""
+    from rich.text import Text
+
+    for name, path in paths:
+        console.print(Text.assemble((f"{name:<9}", "bold"), clean(str(path))), soft_wrap=True)
 
 
 def print_table(console: Console, table: Table) -> None:
