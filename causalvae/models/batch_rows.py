@@ -1,7 +1,7 @@
 """Checks that each row of a batch is computed from that row alone.
 
-An intervention changes one sample at a time, and the engine packs samples into batches as it likes. Both are only
-meaningful if a sample's values do not depend on the other samples of its batch.
+An intervention changes one sample at a time, and the engine chooses the batches. Both require that the values of a
+sample do not depend on the other samples in its batch.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from torch.utils._pytree import tree_leaves
 from causalvae.errors import CausalVAEError, first_line
 from causalvae.models.purity import Values, cloned, not_a_function
 
-# Rows that are run together, each of them also alone.
+# Rows that are run as one batch and one by one.
 ROWS = 8
 # Between batches of one size the same kernels run and a row that is its own has the same bits, unless kernels gather
 # rows (as a mixture of experts does). In double precision that rounding is below the first tolerance; the second is for
@@ -33,11 +33,11 @@ _REMEDY = (
 
 @torch.no_grad()
 def check_rows(network: nn.Module, given: Values, names: Sequence[str], many: Values | None = None) -> None:
-    """Refuse a network in which one row of a batch depends on another, on its place, or on the number of rows.
+    """Raise CV110 if a row's values depend on other rows of its batch, on its position, or on the batch size.
 
     Some rows of a batch are replaced (by other rows, by the largest and smallest values of each input, by standard
-    normal ones) and the others must stay the same; every pair of rows is told apart at least once. Then the rows are
-    run in another order, each alone, and as the first rows of a larger batch.
+    normal ones) and the others must stay the same; for every pair of rows, each is replaced at least once while the
+    other stays. Then the rows are run in another order, one by one, and as the first rows of a larger batch.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ def check_rows(network: nn.Module, given: Values, names: Sequence[str], many: Va
         except Exception:
             if changed.of_the_data:
                 raise
-            # Values that the data never has need not be taken.
+            # The network may reject values that never occur in the data.
             continue
         differs = _differing(clean, found, fixed, 0.0)
         if differs is not None and _is_no_rounding(network, given, changed.values, fixed):
@@ -90,9 +90,9 @@ def check_rows(network: nn.Module, given: Values, names: Sequence[str], many: Va
 def _check_size(
     clean: Sequence[Tensor], other: Sequence[Tensor], own: slice, theirs: slice, names: Sequence[str]
 ) -> None:
-    """Hold rows of one batch against the same rows of a batch of another size."""
+    """Compare rows of one batch with the same rows of a batch of another size."""
     for name, value, found in zip(names, clean, other, strict=True):
-        # A batch of another size may take another kernel, so this is held to rounding and not to the bit.
+        # Another batch size may select another kernel, so equality is required only up to rounding.
         slack = 1e-4 * _largest(value) + 1e-6
         if found[theirs].shape != value[own].shape or not torch.allclose(
             found[theirs], value[own], rtol=1e-3, atol=slack, equal_nan=True
@@ -103,7 +103,7 @@ def _check_size(
 
 
 def _is_no_rounding(network: nn.Module, given: Values, changed: Values, fixed: Tensor) -> bool:
-    """Whether rows that differ in some bits do so by more than rounding."""
+    """Whether rows differ by more than rounding."""
     try:
         exact = copy.deepcopy(network).double()
         clean, other = (exact(*(value.double() for value in values)) for values in (given, changed))
@@ -180,7 +180,7 @@ def _largest(value: Tensor) -> float:
 
 @dataclass(frozen=True)
 class _Step:
-    """A module's call: whether rows that should stay the same differed in what it was given, and in what it gave."""
+    """A call of a module: the tensors it received and the tensors it returned."""
 
     path: str
     module: nn.Module
@@ -189,7 +189,7 @@ class _Step:
 
 
 def _mixed(network: nn.Module, given: Values, changed: Values, fixed: Tensor, what: str) -> CausalVAEError:
-    """The refusal, with the first module whose rows mix although those that it was given do not."""
+    """The error, naming the first module that mixes rows although its inputs are not mixed."""
     for clean, other in zip(_steps(network, given), _steps(network, changed), strict=False):
         if clean.path != other.path:
             break
@@ -221,7 +221,7 @@ def _remedy(path: str, module: nn.Module) -> str:
 
 
 def _steps(network: nn.Module, given: Values) -> list[_Step]:
-    """The modules' calls of one pass, in the order in which they end: an inner one before those around it."""
+    """The calls of modules in one pass, in the order in which they return (inner modules first)."""
     steps: list[_Step] = []
     stack: list[list[Tensor]] = []
 

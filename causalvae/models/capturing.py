@@ -1,4 +1,4 @@
-"""Captures a network the best way that it admits: as an operator graph where that is possible, else by hooks."""
+"""Captures a network as an operator graph if `torch.export` can export it, else by forward hooks."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Captured:
     ----------
     program : OperatorGraph or HookedNetwork
     said : str
-        What captured it, and why nothing better did.
+        The method of capture, and why `torch.export` failed if hooks are used.
     """
 
     program: OperatorGraph | HookedNetwork
@@ -48,12 +48,12 @@ def capture_network(
     outputs : tuple of str
         A name for each value that the network returns.
     others : tuple of Tensor
-        Further arguments, over which what is captured must give the network's values as well; may be empty.
+        Further arguments on which the captured program must reproduce the network; may be empty.
 
     Raises
     ------
     CausalVAEError
-        CV110 where the network cannot be run exactly by any means.
+        CV110 where neither method reproduces the network.
     """
     try:
         return Captured(capture(network, example, outputs, others), EXPORT)

@@ -1,4 +1,4 @@
-"""Makes a `HookedNetwork` of a network, where it can be run exactly that way."""
+"""Builds a `HookedNetwork` from a network and checks that it reproduces the network."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def capture_by_hooks(
     Raises
     ------
     CausalVAEError
-        CV110 where a pass cannot be repeated, changes the network, or gives a row a value that depends on other rows;
-        CV111 where a function of a module is compiled, in which hooks do not fire.
+        CV110 if a pass cannot be repeated, changes the network, or computes a row from other rows; CV111 if a function
+        of a module is compiled, since hooks do not fire in it.
     """
     network.eval()
     compiled = compiled_functions(network)
@@ -78,12 +78,12 @@ def capture_by_hooks(
 
 
 def _alone(values: Sequence[Tensor]) -> list[tuple[Tensor, ...]]:
-    """Every row as a batch of its own."""
+    """Each row as a batch of one."""
     return [tuple(value[row : row + 1] for value in values) for row in range(len(values[0]))]
 
 
 def _meet(network: nn.Module, probes: Sequence[tuple[Tensor, ...]]) -> tuple[Call, ...]:
-    """The calls that every probe meets, in order of computation."""
+    """The calls that occur in every probe, in order of computation."""
     found: list[dict[str, Call]] = []
     for given in probes:
         probe = Probe(len(given[0]))
@@ -100,7 +100,7 @@ def _meet(network: nn.Module, probes: Sequence[tuple[Tensor, ...]]) -> tuple[Cal
 
 
 def _unused(network: nn.Module, example: tuple[Tensor, ...]) -> list[int]:
-    """Positions of arguments that change nothing."""
+    """Positions of arguments that do not influence the outputs."""
     expected = network(*cloned(example))
     unused = []
     for position, value in enumerate(example):
@@ -111,7 +111,7 @@ def _unused(network: nn.Module, example: tuple[Tensor, ...]) -> list[int]:
 
 
 def _is_copied_faithfully(network: nn.Module, example: tuple[Tensor, ...], calls: tuple[Call, ...]) -> bool:
-    """Whether a copy of the modules gives the same values by calling its own modules, and not the original's."""
+    """Whether a copy of the modules gives the same values and calls its own modules, not the original's."""
     copied = copy_or_none(network)
     if copied is None:
         return False
