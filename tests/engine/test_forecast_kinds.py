@@ -20,7 +20,6 @@ from causalvae.engine.shards import CLEAN_RUNS
 from causalvae.models.hook_capture import capture_by_hooks
 from causalvae.models.hooked_sites import find_hooked_sites
 from causalvae.models.loading import Model
-from causalvae.models.network import OUTPUTS
 from causalvae.models.operators import OperatorGraph, evaluate
 from causalvae.plan.cost import plan_cost
 from causalvae.plan.owner import Owner
@@ -76,7 +75,7 @@ def test_of_a_screened_sweep_only_the_chosen_are_counted(mean_model: Model, meas
 
 def test_a_network_run_by_hooks_pays_whole_passes(mean_model: Model, measure: Measure, tmp_path: Path) -> None:
     inputs = (torch.rand(3, 1, SIDE, SIDE), torch.randn(3, LATENTS))
-    network = capture_by_hooks(mean_model.network, inputs, OUTPUTS)
+    network = capture_by_hooks(mean_model.network, inputs, mean_model.network.outputs)
     model = replace(mean_model, graph=network, components=find_hooked_sites(network, LATENTS, "small"))
     plan = optimise(raw(sweep(mean_model)), model.components)
     found = foretell(plan, model, measure)

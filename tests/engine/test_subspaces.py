@@ -30,7 +30,6 @@ from causalvae.errors import CausalVAEError
 from causalvae.models.hook_capture import capture_by_hooks
 from causalvae.models.hooked_sites import find_hooked_sites
 from causalvae.models.loading import Model, assemble
-from causalvae.models.network import OUTPUTS
 from causalvae.models.vae import VAE
 from causalvae.plan.learned import learned_parts
 from causalvae.plan.types import (
@@ -369,7 +368,8 @@ def bases_of(found: Measurements) -> dict[tuple[str, tuple[int, ...] | None], np
 
 
 def by_hooks(model: Model) -> Model:
-    program = capture_by_hooks(model.network, (torch.rand(3, 1, SIDE, SIDE), torch.randn(3, LATENTS)), OUTPUTS)
+    example = (torch.rand(3, 1, SIDE, SIDE), torch.randn(3, LATENTS))
+    program = capture_by_hooks(model.network, example, model.network.outputs)
     return replace(model, graph=program, components=find_hooked_sites(program, LATENTS, "small"))
 
 

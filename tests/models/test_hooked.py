@@ -20,10 +20,9 @@ from causalvae.models.hook_capture import capture_by_hooks
 from causalvae.models.hooked import HookedNetwork
 from causalvae.models.hooked_sites import find_hooked_sites
 from causalvae.models.loading import Model
-from causalvae.models.network import OUTPUTS
 from causalvae.plan.types import Arm, Patch
 from causalvae.spec.value_source import make_source
-from tests.models.fixtures import FIXTURES, LATENTS
+from tests.models.fixtures import FIXTURES, LATENTS, OUTPUTS
 from tests.models.test_capture import NAMES, assembled, hook_values, inputs_of
 
 ROWS = MIN_ROWS

@@ -25,7 +25,8 @@ from causalvae.models.kinds.python import PythonModel
 from causalvae.models.latent_shape import fit_latent
 from causalvae.models.loading import Model, assemble, load_model, randomise
 from causalvae.models.network import AnalysedNetwork
-from causalvae.models.own_network import OwnNetwork, read_own
+from causalvae.models.opened import Opened
+from causalvae.models.own_network import read_own
 from causalvae.models.python_source import make_network
 from causalvae.models.vae import deviation_of
 from causalvae.plan.types import Patch
@@ -73,7 +74,7 @@ def section(**keys: Any) -> PythonModel:
     return PythonModel.model_validate({"source": "python", "factory": "a:b", "latent_dim": LATENTS, **keys})
 
 
-def read(network: nn.Module, tutorial: Tutorial, **keys: Any) -> OwnNetwork:
+def read(network: nn.Module, tutorial: Tutorial, **keys: Any) -> Opened:
     x = samples(tutorial.shape, 12)
     found = read_own(
         network,

@@ -19,10 +19,10 @@ from causalvae.models.capturing import capture_network, find_components
 from causalvae.models.hook_capture import capture_by_hooks
 from causalvae.models.hooked import HookedNetwork
 from causalvae.models.loading import Model, assemble
-from causalvae.models.network import OUTPUTS, AnalysedNetwork
+from causalvae.models.network import AnalysedNetwork
 from causalvae.plan.types import Patch
 from causalvae.spec.value_source import make_source
-from tests.models.fixtures import LATENTS
+from tests.models.fixtures import LATENTS, OUTPUTS
 from tests.models.hook_loop import Tap, read, run_with
 from tests.models.pathologies import PATHOLOGIES, make_pathology, taps_of
 from tests.models.test_hooked import run_arms
