@@ -1,4 +1,4 @@
-"""A small distribution, written from docs/extending.md, adds kinds of four families, which work like ours."""
+"""A small distribution, written from docs/extending.md, adds kinds of six families, which work like ours."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from safetensors import safe_open
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "tests" / "extension"
-KINDS = ("flashes", "moments", "peak", "agreeing_pairs")
+KINDS = ("flashes", "moments", "peak", "median", "agreeing_pairs")
 BARE = """
 from typing import ClassVar, Literal
 from causalvae.spec.objective_section import {base}
@@ -89,6 +89,12 @@ def test_its_kinds_reach_the_reports(installed: Path, tmp_path: Path) -> None:
         text = (path.parent / name).read_text(encoding="utf-8")
         assert "Agreeing pairs" in text and "moments of a flash" in text
         assert "100% of the pairs agree on peak" in text
+        assert "medians (of " in text and "mediators held at their median over observed samples" in text
+    assert {each["owner"]["name"] for each in results["estimates"] if each["source"] == "median"} >= {
+        "knockout",
+        "middle",
+    }
+    assert results["manifest"]["causalvae-flashes"] == "1.0"
 
 
 @pytest.mark.slow

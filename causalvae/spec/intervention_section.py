@@ -193,7 +193,8 @@ class ActivationIntervention(Section):
     by: Literal["unit", "channel", "layer", "set"] = Field(default="channel", description="What is patched at a time.")
     source: Name = Field(alias="from", description="The input intervention whose counterfactual gives the values.")
     mode: Annotated[Choice, Short(VALUES, lambda kind: "mode" in kind.keys)] = Field(
-        default=Choice("interchange"),
+        default="interchange",
+        validate_default=True,
         description=(
             "Where the patched value comes from: the other side of the pair; the mean; another pair; zero; its own "
             "value with noise of one standard deviation; its own value plus the mean difference of the sides; the "

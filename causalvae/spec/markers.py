@@ -167,8 +167,7 @@ class Short(Named):
     def _describe(self, _schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         properties: dict[str, JsonSchemaValue] = {}
         for name, settings in self.with_settings.items():
-            section = isinstance(settings, type) and issubclass(settings, BaseModel)
-            written = handler(_with_reference(settings) if section else TypeAdapter(settings).core_schema)
+            written = handler(TypeAdapter(settings).core_schema)
             properties[name] = {**written, "description": self.registry.get(name).summary()}
         one = {"minProperties": 1, "maxProperties": 1, "additionalProperties": False}
         names = super()._describe(_schema, handler)
