@@ -307,7 +307,9 @@ class MediationIntervention(Section):
     @property
     def held(self) -> Choice | None:
         """What mediators are held at; None where they are not."""
-        return self.control.choice if isinstance(self.control, HeldValue) else self.control and Choice(self.control)
+        if isinstance(self.control, HeldValue):
+            return self.control.choice
+        return None if self.control is None else Choice(self.control)
 
     @model_validator(mode="after")
     def _exactly_one(self) -> MediationIntervention:

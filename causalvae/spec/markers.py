@@ -158,7 +158,7 @@ class Short(Named):
         ((name, given),) = value.items()
         settings = self.registry.get(name).settings if self.knows(name) else None
         if settings is None:
-            fault = InitErrorDetails(type="extra_forbidden", loc=(name,), input=given)
+            fault = InitErrorDetails(type="extra_forbidden", loc=(str(name),), input=given)
             raise ValidationError.from_exception_data(self.registry.noun, [fault])
         # As a mapping, so that a fault has the name in its place.
         adapter: TypeAdapter[dict[str, Any]] = TypeAdapter(dict[str, settings])  # type: ignore[valid-type]
