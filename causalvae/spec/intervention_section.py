@@ -193,7 +193,8 @@ class ActivationIntervention(Section):
     by: Literal["unit", "channel", "layer", "set"] = Field(default="channel", description="What is patched at a time.")
     source: Name = Field(alias="from", description="The input intervention whose counterfactual gives the values.")
     mode: Annotated[Choice, Short(VALUES, lambda kind: "mode" in kind.keys)] = Field(
-        default=Choice("interchange"),
+        default="interchange",
+        validate_default=True,
         description=(
             "Where the patched value comes from: the other side of the pair; the mean; another pair; zero; its own "
             "value with noise of one standard deviation; its own value plus the mean difference of the sides; the "
@@ -306,7 +307,9 @@ class MediationIntervention(Section):
     @property
     def held(self) -> Choice | None:
         """What mediators are held at; None where they are not."""
-        return self.control.choice if isinstance(self.control, HeldValue) else self.control and Choice(self.control)
+        if isinstance(self.control, HeldValue):
+            return self.control.choice
+        return None if self.control is None else Choice(self.control)
 
     @model_validator(mode="after")
     def _exactly_one(self) -> MediationIntervention:
