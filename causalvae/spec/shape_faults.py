@@ -147,7 +147,7 @@ def explain_shape(errors: Sequence[ErrorDetails], root: type[BaseModel], plain: 
 
 
 def explain_levels(plain: Any, known: Iterable[Finding]) -> list[Finding]:
-    """Findings that pydantic does not report: too many levels if there is another error, and `source` instead of `from`."""
+    """Findings that pydantic does not report: too many levels beside other errors, and `source` instead of `from`."""
     findings = []
     reported = {(finding.code, finding.path) for finding in known}
     interventions = plain.get("interventions") if isinstance(plain, dict) else None
@@ -228,7 +228,7 @@ def _explain(item: _Located, root: type[BaseModel], plain: Any) -> Finding:
 
 
 def _key_of_another(path: Path, known: Sequence[str], owners: Sequence[str]) -> Finding:
-    """The finding on a key of other kinds of the section, or on an unknown key if none has it or a known key is similar."""
+    """The finding on a key of other kinds of the section; that on an unknown key if none has it, or one is similar."""
     if not owners or nearest(str(path[-1]), known):
         return _unknown_key(path, known)
     said = f"'{field_of(path[:-1])}' has no use for the key {show_text(str(path[-1]))}"

@@ -87,5 +87,5 @@ class StudySpec(Section):
 
     @property
     def cells(self) -> tuple[tuple[str, str, int], ...]:
-        """(data, model, seed) of each network; seeds vary slowest, so that a stopped study has completed whole grids."""
+        """(data, model, seed) of each network; seeds vary slowest, so that a stopped study has whole grids."""
         return tuple((data, model, seed) for seed in self.seeds for data in self.data for model in self.models)

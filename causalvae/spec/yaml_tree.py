@@ -147,7 +147,7 @@ def decode(data: bytes) -> tuple[str, TextFault | None]:
 
 
 def normalise(text: str) -> str:
-    """Text with line ends ``\\n`` and without a byte-order mark."""
+    """Text with Unix line ends and without a byte-order mark."""
     return text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
 
 
