@@ -1,4 +1,4 @@
-"""A training spec's objective: what all have in common. Each kind is a file of `causalvae.training.objectives`."""
+"""Base class of the objective section of training specs; each kind is a module of `causalvae.training.objectives`."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class ObjectiveSection(Kind, StrictSection):
     takes_pairs: ClassVar[bool] = True
 
     def trainer(self) -> Trainer | None:
-        """What trains by it in place of `causalvae.training.loop.train`; None for an objective that is a penalty."""
+        """The trainer used instead of `causalvae.training.loop.train`; None for an objective that is a penalty."""
         return None
 
 
@@ -66,15 +66,15 @@ class PenaltySection(ObjectiveSection):
     )
 
     def penalty(self, given: Given, terms: Terms) -> Tensor:
-        """The penalty at its full weight, a scalar in nats; adds to `terms` what the log is to hold of it."""
+        """The penalty at its full weight, a scalar in nats; adds numbers for the log to `terms`."""
         raise NotImplementedError
 
     def discriminator(self, latent_dim: int) -> tuple[Discriminator, float] | None:
-        """A discriminator that is trained beside the network, and its learning rate; None where there is none."""
+        """A discriminator trained with the network, and its learning rate; None if there is none."""
         return None
 
     def after_step(self, vae: VAE, z: Tensor, source: torch.Generator) -> Terms:
-        """What is learned without gradients after a step on latents `z`, and what the log is to hold of it."""
+        """Updates without gradients after a step with latents `z`, (batch, latents); returns numbers for the log."""
         return {}
 
 

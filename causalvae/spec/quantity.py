@@ -1,4 +1,4 @@
-"""What a hypothesis may bound. Each kind is a file of `causalvae.quantities`."""
+"""Base class of the quantities that a hypothesis may bound; each kind is a module of `causalvae.quantities`."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Quantity(Kind):
 
     @classmethod
     def findings(cls, draft: Draft, hypothesis: Hypothesis, bound: Bound, path: Path) -> list[Finding]:
-        """What is wrong with a bound on it.
+        """Findings on a bound on the quantity.
 
         Parameters
         ----------
@@ -58,32 +58,32 @@ class Quantity(Kind):
         hypothesis : Hypothesis
         bound : Bound
         path : tuple
-            Of the bound in the spec.
+            Path of the bound in the spec.
         """
         return []
 
-    # Static methods, as a kind's own must be: `must_define` compares what the base class and the kind define.
+    # Static methods, as in each kind: `must_define` compares the definitions of base class and kind.
     @staticmethod
     def columns(data: ClaimData) -> RatioColumns | None:
-        """The numerator and denominator of every pair; None where the quantity is not defined and not claimed.
+        """The numerator and denominator of each pair; None if the quantity is neither defined nor claimed.
 
         Raises
         ------
         CausalVAEError
-            Where it is claimed and not defined.
+            If it is claimed and not defined.
         """
         raise NotImplementedError
 
     @staticmethod
     def sentence(value: str, interval: str, asked: str, outcome: str) -> str:
-        """What a verdict says, without a full stop.
+        """The sentence of a verdict, without a full stop.
 
         Parameters
         ----------
         value, interval : str
-            The estimate; its interval in brackets, after a space, or empty.
+            The estimate, and its interval in brackets after a space, or empty.
         asked : str
-            What the claim asked for.
+            What the claim requires.
         outcome : str
         """
         raise NotImplementedError
