@@ -115,6 +115,33 @@ class Named:
         )
 
 
+class Fixed(Tagged):
+    """``scores: {samples: 500}``: a field that is the section of one kind, whose name is not written.
+
+    Parameters
+    ----------
+    registry : Registry
+        Kinds that are sections.
+    name : str
+        The kind.
+    """
+
+    def __init__(self, registry: Registry[Any], name: str) -> None:
+        super().__init__(registry, "")
+        self.name = name
+
+    def read(self, value: Any) -> Any:
+        """The section from plain values, with errors that pydantic places."""
+        return _read_kind(self.registry, self.name, value)
+
+    def models_of(self, value: Any) -> list[type[BaseModel]]:
+        """The model of the kind."""
+        return [self.registry.get(self.name)]
+
+    def _describe(self, _schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return handler(_with_reference(self.registry.get(self.name)))
+
+
 @dataclass(frozen=True)
 class Choice:
     """A kind as a spec names it: its name, and what stands behind it, None where nothing does."""
@@ -224,12 +251,7 @@ class Keyed:
 
     def read(self, name: str, value: Any) -> Any:
         """The section of a kind from plain values, with errors that pydantic places."""
-        if isinstance(value, self.registry.base):
-            return value
-        model: type[BaseModel] = _import(self.registry, name, {})
-        if not isinstance(value, Mapping):
-            raise PydanticKnownError("dict_type")
-        return model.model_validate(dict(value))
+        return _read_kind(self.registry, name, value)
 
     def _read_kept(self, value: Any) -> Any:
         if isinstance(value, self.registry.base):
@@ -243,6 +265,16 @@ class Keyed:
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return _by_own_class(self._read_kept, self._describe)
+
+
+def _read_kind(registry: Registry[Any], name: str, value: Any) -> Any:
+    """The section of the kind called `name` from plain values."""
+    if isinstance(value, registry.base):
+        return value
+    model: type[BaseModel] = _import(registry, name, {})
+    if not isinstance(value, Mapping):
+        raise PydanticKnownError("dict_type")
+    return model.model_validate(dict(value))
 
 
 def _by_own_class(

@@ -114,7 +114,7 @@ def _models(arms: list[Any], value: Any) -> list[type[BaseModel]]:
 def owners_of(root: type[BaseModel], plain: Any, loc: Iterable[str | int], key: str) -> list[str]:
     """The kinds with a key, as ``TAG: KIND``, if the value at `loc` is of a family of kinds."""
     arms, _ = _arms_at(root, plain, loc)
-    markers = [arm for arm in arms if isinstance(arm, Tagged)]
+    markers = [arm for arm in arms if isinstance(arm, Tagged) and arm.tag]
     return [
         f"{marker.tag}: {kind.kind}"
         for marker in markers
