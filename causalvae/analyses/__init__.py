@@ -1,0 +1,1 @@
+"""Analyses: what a run may ask of a network beside its effects and claims."""
