@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal
 
+from causalvae.analyses.discovery.section import CandidateKind
 from causalvae.models.components import Component, ComponentMap, ComponentRef, Site
 from causalvae.plan.owner import Owner
 from causalvae.plan.resolve import Resolver
 
-CandidateKind = Literal["latents", "channels", "units"]
 
 
 def find_candidates(kind: CandidateKind, sites: Iterable[str], resolver: Resolver, owner: Owner) -> tuple[ComponentRef, ...]:

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property, partial
-from typing import Literal
 
 import numpy as np
 import torch
 
 from causalvae.analyses.discovery.circuit_effects import BoolArray, CircuitEffects, FloatArray
+from causalvae.analyses.discovery.section import HeldAt
 from causalvae.effects.outcomes import difference
 from causalvae.engine.memory import BatchSize
 from causalvae.engine.needed_values import needed_values
@@ -26,10 +26,10 @@ from causalvae.engine.shards import ShardInputs, run_clean
 from causalvae.engine.values import CleanRuns, Statistics
 from causalvae.engine.workers import run_tasks
 from causalvae.models.components import ComponentRef
+from causalvae.plan.resolve import in_network_order
 from causalvae.plan.types import Arm, Patch, Side, Source
 
 IMAGE = "image"
-HeldAt = Literal["interchange", "mean", "resample"]
 INTERCHANGE = Source("interchange")
 _SIDES: tuple[Side, Side] = ("base", "counterfactual")
 # Rows that one task of a worker runs.
@@ -150,6 +150,16 @@ class NetworkRuns:
     def arm(self, parts: Sequence[ComponentRef], side: Side, source: Source) -> Arm:
         """An arm in which `parts` take their values from `source`."""
         return Arm(self._cohort, side, self._patches(parts, source), self.pairs)
+
+    def mixed_arm(self, parts: Sequence[tuple[ComponentRef, Source]]) -> Arm:
+        """An arm of the base run in which each part takes its value from a source of its own."""
+        sources = dict.fromkeys(source for _, source in parts)
+        patches = [
+            patch
+            for source in sources
+            for patch in self._patches([part for part, own in parts if own == source], source)
+        ]
+        return Arm(self._cohort, "base", in_network_order(tuple(patches), self.runner.model.components), self.pairs)
 
     def _patches(self, parts: Sequence[ComponentRef], source: Source) -> tuple[Patch, ...]:
         """One patch a site and window, in network order."""

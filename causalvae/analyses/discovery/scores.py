@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal, get_args
+from typing import Final, Literal
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ import torch
 from causalvae.analyses.discovery.circuit_effects import FloatArray, IntArray
 from causalvae.analyses.discovery.network_runs import INTERCHANGE, NetworkRuns
 from causalvae.analyses.discovery.relevance import with_relevance
+from causalvae.analyses.discovery.section import SCORES, ScoreName
 from causalvae.engine.attribution import Attribution
 from causalvae.engine.screening import mean_over_pairs
 from causalvae.models.operators import OperatorGraph
@@ -19,8 +20,6 @@ from causalvae.models.program import Program
 from causalvae.plan.owner import Owner
 from causalvae.plan.types import Screen, ScreenMethod
 
-ScoreName = Literal["single", "removal", "attribution", "integrated_gradients", "relp"]
-SCORES: Final[tuple[ScoreName, ...]] = get_args(ScoreName)
 GRADIENTS: Final = ("attribution", "integrated_gradients", "relp")
 # Points of the line that integrated gradients are averaged along.
 _STEPS: Final = 5
