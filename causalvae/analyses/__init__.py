@@ -1,1 +1,1 @@
-"""Analyses: what a run may ask of a network beside its effects and claims."""
+"""Analyses that a spec can ask for, one folder each."""
