@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 
@@ -14,6 +14,7 @@ from causalvae.analyses.discovery.candidates import find_candidates
 from causalvae.analyses.discovery.circuit_effects import (
     BoolArray,
     CircuitEffects,
+    Evaluate,
     FloatArray,
     IntArray,
     Remembered,
@@ -49,6 +50,8 @@ from causalvae.session import Session
 # Among more candidates a search takes so long that fewer halves are searched, and by the best score alone.
 _MANY = 32
 _HALVES, _FEW_HALVES = 50, 10
+# Pairs that all scores are searched on then.
+_ROUGH = 64
 # Members whose pairs and edges are measured; of more, the strongest.
 _MOST_WIRED = 12
 
@@ -138,37 +141,43 @@ class _Search:
                     raise _unmoved(section)
             scores = score_candidates(searching, section.scores)
         with one_step(self.on_progress, f"{section.name}: searching"):
-            found = search(remembered, means(scores), target)
+            rough = np.sort(np.random.default_rng(self.session.spec.execution.seed).permutation(searching.pairs)[:_ROUGH])
+            found = search(remembered, means(scores), target, searching.on(rough) if self._is_large else None)
         circuit = found[0].members
         order = rank(means(scores)[found[0].score])
         with one_step(self.on_progress, f"{section.name}: equivalent circuits"):
             equivalents = find_equivalents(remembered, circuit, order, target)
         with one_step(self.on_progress, f"{section.name}: halves of the pairs"):
-            stability = self._stability(remembered, scores, found[0], searching.pairs, target)
+            on = searching.on if self._is_large else remembered.on
+            stability = self._stability(on, scores, found[0], searching.pairs, target)
         with one_step(self.on_progress, f"{section.name}: other pairs"):
             return self._report(
                 searching, testing, found, circuit, order, equivalents.circuits,
                 (equivalents.how, equivalents.largest), stability, began,
             )  # fmt: skip
 
+    @property
+    def _is_large(self) -> bool:
+        return len(self._candidates) > _MANY
+
     def _halves(self) -> int:
         if self.section.halves is not None:
             return self.section.halves
-        return _HALVES if len(self._candidates) <= _MANY else _FEW_HALVES
+        return _FEW_HALVES if self._is_large else _HALVES
 
     def _stability(
-        self, remembered: Remembered, scores: Sequence[PairScores], best: FoundCircuit, pairs: int, target: Target
+        self, on: Callable[[IntArray], Evaluate], scores: Sequence[PairScores], best: FoundCircuit, pairs: int, target: Target
     ) -> FloatArray | None:
         halves = self._halves()
         if not halves:
             return None
         own = [score for score in scores if score.name == best.score]
-        used = scores if len(self._candidates) <= _MANY else own
+        used = own if self._is_large else scores
 
         def over(half: IntArray) -> Mapping[str, FloatArray]:
             return means(used, half)
 
-        return find_stability(remembered, over, target, pairs, halves, self.session.spec.execution.seed)[0]
+        return find_stability(on, over, target, pairs, halves, self.session.spec.execution.seed)[0]
 
     def _report(
         self,
@@ -188,10 +197,11 @@ class _Search:
         tested = testing(np.stack([circuit, np.zeros_like(circuit)]))
         others = [other for other in minimal if not (other == circuit).all()]
         beside = testing(np.stack(others)) if others else None
-        chosen = self._wired(circuit, order)
+        alike = [other for other in others if other.sum() == circuit.sum()]
+        chosen = self._wired(circuit, alike, order)
         effects = measure_members(testing, circuit, chosen)
         motifs = find_motifs(effects, section.target, bootstrap)
-        verdict, hypothesis = judge_circuit(testing, circuit, section, self.session.spec, tested.of([0]), bootstrap)
+        verdict = judge_circuit(testing, circuit, section, self.session.spec, tested.of([0]), bootstrap)
         places = {site: place for place, site in enumerate(dict.fromkeys(ref.site for ref in candidates))}
         return Discovery(
             name=section.name,
@@ -225,14 +235,16 @@ class _Search:
                 _edges(motifs), [places[candidates[place].site] for place in chosen], self.session.spec.execution.seed
             ),
             verdict=verdict,
-            hypothesis=hypothesis,
             rows=searching.rows + testing.rows,
             seconds=time.perf_counter() - began,
         )
 
-    def _wired(self, circuit: BoolArray, order: IntArray) -> IntArray:
-        """The members whose pairs and edges are measured: the best of the order, in network order."""
-        return np.sort(np.array([place for place in order if circuit[place]][:_MOST_WIRED], dtype=np.int64))
+    def _wired(self, circuit: BoolArray, alike: Sequence[BoolArray], order: IntArray) -> IntArray:
+        """The members whose pairs and edges are measured, in network order: of the circuit, then of those as small."""
+        beside = np.any(alike, axis=0) if alike else np.zeros_like(circuit)
+        first = [place for place in order if circuit[place]]
+        chosen = [*first, *(place for place in order if beside[place] and not circuit[place])]
+        return np.sort(np.array(chosen[:_MOST_WIRED], dtype=np.int64))
 
 
 def _plan_of(session: Session, cohort: Cohort, outcome: str) -> Plan:

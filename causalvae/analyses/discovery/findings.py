@@ -11,7 +11,6 @@ from causalvae.analyses.discovery.section import CandidateKind, HeldAt, ScoreNam
 from causalvae.analyses.discovery.stability import STABLE_FROM
 from causalvae.circuits.types import Circuit, Verdict
 from causalvae.models.components import ComponentRef
-from causalvae.spec.schema import Hypothesis
 
 
 @dataclass(frozen=True)
@@ -119,8 +118,6 @@ class Discovery:
         What the members of motifs stand for: those of the circuit, the strongest where they are many.
     modules : Modules or None
     verdict : Verdict
-    hypothesis : Hypothesis
-        What was tested, as a spec writes it.
     rows : int
         Runs of one pair each.
     seconds : float
@@ -151,7 +148,6 @@ class Discovery:
     motif_members: Circuit
     modules: Modules | None
     verdict: Verdict
-    hypothesis: Hypothesis
     rows: int
     seconds: float
 

@@ -12,8 +12,9 @@ from functools import cached_property, partial
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from causalvae.analyses.discovery.circuit_effects import BoolArray, CircuitEffects, FloatArray
+from causalvae.analyses.discovery.circuit_effects import BoolArray, CircuitEffects, Evaluate, FloatArray, IntArray
 from causalvae.analyses.discovery.section import HeldAt
 from causalvae.effects.outcomes import difference
 from causalvae.engine.memory import BatchSize
@@ -175,13 +176,22 @@ class NetworkRuns:
         )
 
     @torch.inference_mode()
-    def __call__(self, circuits: BoolArray) -> CircuitEffects:
-        """The effects of circuits, shape (circuits, candidates): everything outside them held."""
+    def __call__(self, circuits: BoolArray, only: Tensor | None = None) -> CircuitEffects:
+        """The effects of circuits, shape (circuits, candidates): everything outside them held.
+
+        Pairs beside those of `only`, a bool tensor of shape (pairs,), are not run, and mean nothing.
+        """
         arms = [
             self.arm([self.candidates[place] for place in np.flatnonzero(~circuit)], "counterfactual", self._source)
             for circuit in circuits
         ]
-        return self.effects(arms)
+        return self.effects(arms, only)
+
+    def on(self, pairs: IntArray) -> Evaluate:
+        """The effects of circuits on some of the pairs, which alone are run."""
+        only = torch.zeros(self.pairs, dtype=torch.bool, device=self.runner.device)
+        only[torch.from_numpy(pairs)] = True
+        return lambda circuits: self(circuits, only).on(pairs)
 
     @torch.inference_mode()
     def patched(self, sets: BoolArray) -> CircuitEffects:
@@ -194,7 +204,7 @@ class NetworkRuns:
         )
 
     @torch.inference_mode()
-    def effects(self, arms: Sequence[Arm]) -> CircuitEffects:
+    def effects(self, arms: Sequence[Arm], only: Tensor | None = None) -> CircuitEffects:
         """The effects of arms, each over all pairs: what they change against the base run."""
         if any(patch.source.kind == "relayed" for arm in arms for patch in arm.patches):
             # Relayed values come from runs that read other clean values than circuits do.
@@ -203,7 +213,7 @@ class NetworkRuns:
         if not arms:
             nothing = np.zeros((0, self.pairs))
             return CircuitEffects(nothing, nothing, self._total)
-        return self._read(self._run(arms))
+        return self._read(self._run(arms, only))
 
     @property
     def _total(self) -> FloatArray:
@@ -223,7 +233,7 @@ class NetworkRuns:
         done = np.where(np.isfinite(done) & known, done, 0.0)
         return CircuitEffects(done * total, done**2, total**2)
 
-    def _run(self, arms: Sequence[Arm]) -> FloatArray:
+    def _run(self, arms: Sequence[Arm], only: Tensor | None) -> FloatArray:
         """Outcomes of arms: (arms, pairs, columns)."""
         values = np.stack([self._outcomes[arm.side] for arm in arms])
         tasks = []
@@ -232,16 +242,18 @@ class NetworkRuns:
                 continue
             step = max(1, _TASK_ROWS // self.pairs)
             tasks += [
-                partial(self._fill, values, arms, positions[first : first + step])
+                partial(self._fill, values, arms, positions[first : first + step], only)
                 for first in range(0, len(positions), step)
             ]
         # Made here, for a property that is made once must not be made by two threads.
         _ = self._clean, self._statistics, self._meter
         run_tasks(tasks, self._workers)
-        self.rows += len(arms) * self.pairs
+        self.rows += len(arms) * (self.pairs if only is None else int(only.sum()))
         return values
 
-    def _fill(self, values: FloatArray, arms: Sequence[Arm], positions: Sequence[int]) -> None:
+    def _fill(
+        self, values: FloatArray, arms: Sequence[Arm], positions: Sequence[int], only: Tensor | None
+    ) -> None:
         """Write the outcomes of arms that patch the same sites into `values`."""
         runner = self.runner
         chosen = [arms[position] for position in positions]
@@ -254,7 +266,8 @@ class NetworkRuns:
             runner.plan.outputs,
         )  # fmt: skip
         owners = np.asarray(positions)
-        for batch in group.batches(group.live(), size):
+        live = group.live()
+        for batch in group.batches(live if only is None else live & only, size):
             measured = self._meter(batch.values, batch.pairs)
             values[owners[batch.arms.cpu().numpy()], batch.pairs.cpu().numpy()] = measured
 

@@ -24,8 +24,10 @@ BEAM = 16
 _ALL = 32
 # A candidate alone counts as progress from this gain of |1 - f| on.
 _GAIN = 0.01
-# Members that are taken away one at a time; beyond them, in blocks.
-_SINGLY = 48
+# Members of which the best to take away is looked for each time; of more, several go at once.
+_SINGLY = 24
+# Scores whose circuits are pruned on all pairs, of those that were searched on fewer.
+_REFINED = 2
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,9 @@ def rank(score: FloatArray) -> IntArray:
     return np.argsort(-np.nan_to_num(np.abs(score), nan=-1.0), kind="stable")
 
 
-def search(evaluate: Evaluate, scores: Mapping[str, FloatArray], target: Target) -> tuple[FoundCircuit, ...]:
+def search(
+    evaluate: Evaluate, scores: Mapping[str, FloatArray], target: Target, rough: Evaluate | None = None
+) -> tuple[FoundCircuit, ...]:
     """A circuit from each score, the smallest first; of those alike in size, the one with the least D.
 
     Parameters
@@ -90,24 +94,35 @@ def search(evaluate: Evaluate, scores: Mapping[str, FloatArray], target: Target)
     scores : mapping
         Name -> a score of each candidate, shape (candidates,); only the order of their sizes counts.
     target : Target
+    rough : callable, optional
+        The same on fewer pairs. With it every score is searched on these, and the two smallest circuits are completed
+        and pruned on all pairs.
     """
+    orders = {name: rank(score) for name, score in scores.items()}
+    if rough is None:
+        begun = {name: grow(evaluate, order, target) for name, order in orders.items()}
+    else:
+        begun = {
+            name: _shrink_blocks(rough, grow(rough, order, target), order, target) for name, order in orders.items()
+        }
+        smallest = sorted(begun, key=lambda name: int(begun[name].sum()))[:_REFINED]
+        begun = {name: grow(evaluate, orders[name], target, begun[name]) for name in smallest}
     found = []
-    for name, score in scores.items():
-        order = rank(score)
-        members = shrink(evaluate, grow(evaluate, order, target), order, target)
+    for name, members in begun.items():
+        members = shrink(evaluate, members, orders[name], target, blocks=rough is None)
         effects = evaluate(one(members))
         found.append(FoundCircuit(name, members, float(effects.share[0]), float(effects.error[0])))
     return tuple(sorted(found, key=lambda circuit: (circuit.size, circuit.error)))
 
 
-def grow(evaluate: Evaluate, order: IntArray, target: Target) -> BoolArray:
+def grow(evaluate: Evaluate, order: IntArray, target: Target, start: BoolArray | None = None) -> BoolArray:
     """Add candidates until the circuit lies within the band.
 
     Each step tries the best of the order alone, and blocks of the first 2, 4, 8, ... of it, which find what works only
     together. It takes the one candidate that brings f nearest to 1, where one brings it nearer; else the smallest block
     within the band, or the block that brings f nearest.
     """
-    members = np.zeros(len(order), dtype=bool)
+    members = np.zeros(len(order), dtype=bool) if start is None else start
     effects = evaluate(one(members))
     while not target.admits(effects)[0] and not members.all():
         left = order[~members[order]]
@@ -142,13 +157,16 @@ def _choose(found: CircuitEffects, now: CircuitEffects, alone: int, target: Targ
     return alone + int(distance[alone:].argmin())
 
 
-def shrink(evaluate: Evaluate, members: BoolArray, order: IntArray, target: Target) -> BoolArray:
-    """Take members away while the circuit stays within the band: in blocks from the end of the order, then singly.
+def shrink(
+    evaluate: Evaluate, members: BoolArray, order: IntArray, target: Target, blocks: bool = True
+) -> BoolArray:
+    """Take members away while the circuit stays within the band, until none of them can go alone.
 
-    Of single members that can go, the one goes without which D is least. No member of what is left can go alone.
+    Of a few members the one goes first without which D is least. Of many, blocks from the end of the order go first
+    unless `blocks` is false, then each that can still go, by the D without it alone.
     """
     members = members.copy()
-    if members.sum() > _SINGLY:
+    if blocks and members.sum() > _SINGLY:
         members = _shrink_blocks(evaluate, members, order, target)
     while members.any():
         present = np.flatnonzero(members)
@@ -158,7 +176,15 @@ def shrink(evaluate: Evaluate, members: BoolArray, order: IntArray, target: Targ
         within = target.admits(found)
         if not within.any():
             break
-        members = trials[int(np.where(within, found.error, np.inf).argmin())]
+        ways = [int(row) for row in np.argsort(found.error, kind="stable") if within[row]]
+        members = trials[ways[0]]
+        if len(present) <= _SINGLY:
+            continue
+        for row in ways[1:]:
+            fewer = members.copy()
+            fewer[present[row]] = False
+            if target.admits(evaluate(one(fewer)))[0]:
+                members = fewer
     return members
 
 

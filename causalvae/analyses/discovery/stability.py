@@ -11,14 +11,14 @@ from typing import Final
 
 import numpy as np
 
-from causalvae.analyses.discovery.circuit_effects import BoolArray, FloatArray, IntArray, Remembered
+from causalvae.analyses.discovery.circuit_effects import BoolArray, Evaluate, FloatArray, IntArray
 from causalvae.analyses.discovery.search import Target, search
 
 STABLE_FROM: Final = 0.9
 
 
 def find_stability(
-    evaluate: Remembered,
+    on: Callable[[IntArray], Evaluate],
     scores: Callable[[IntArray], Mapping[str, FloatArray]],
     target: Target,
     pairs: int,
@@ -29,7 +29,8 @@ def find_stability(
 
     Parameters
     ----------
-    evaluate : Remembered
+    on : callable
+        From positions of pairs to an `Evaluate` on these.
     scores : callable
         From positions of pairs to the scores that these give, as `search` takes them.
     target : Target
@@ -49,5 +50,5 @@ def find_stability(
     found = []
     for _ in range(halves):
         half = np.sort(rng.choice(pairs, pairs // 2, replace=False))
-        found.append(search(evaluate.on(half), scores(half), target)[0].members)
+        found.append(search(on(half), scores(half), target)[0].members)
     return np.asarray(np.mean(found, axis=0)), tuple(found)

@@ -54,7 +54,7 @@ def judge_circuit(
     spec: Spec,
     own: CircuitEffects,
     bootstrap: PairedBootstrap,
-) -> tuple[Verdict, Hypothesis]:
+) -> Verdict:
     """Test a circuit on the pairs of `runs`, run as the search ran it, against its rivals.
 
     Parameters
@@ -127,7 +127,7 @@ def judge_circuit(
     }
     design = ClaimDesign(refs, refs if len(refs) > 1 else (), False, kind, why_none, spec.execution.seed)
     (verdict,) = decide([weigh(hypothesis, design, columns, table, bootstrap, 1)])
-    return verdict, hypothesis
+    return verdict
 
 
 def _active(runs: NetworkRuns) -> BoolArray:

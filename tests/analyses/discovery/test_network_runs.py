@@ -125,6 +125,8 @@ def test_circuits_are_those_of_a_hook_loop(
     np.testing.assert_allclose(found.along, expected * loop.total, rtol=1e-4, atol=2e-5 * scale**2)
     np.testing.assert_allclose(found.square, expected**2, rtol=1e-4, atol=2e-5 * scale**2)
     assert found.share[0] == pytest.approx(1.0)
+    some = np.array([1, 4, 7])
+    np.testing.assert_allclose(runs.on(some)(circuits).along, found.along[:, some], rtol=1e-4, atol=2e-5 * scale**2)
     # All latents are held: nothing passes.
     assert abs(found.share[1]) < 1e-6
 

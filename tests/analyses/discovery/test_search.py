@@ -42,6 +42,19 @@ def test_among_many_candidates_too(name: str) -> None:
     assert remembered.runs < 300
 
 
+@pytest.mark.parametrize("name", SMALLEST)
+def test_a_rough_search_on_fewer_pairs_is_refined(name: str) -> None:
+    outcome, carriers, smallest = SMALLEST[name]
+    function = Function(outcome, 300, carriers)
+
+    def rough(circuits):  # type: ignore[no-untyped-def]
+        return function(circuits).on(np.arange(40))
+
+    found = search(Remembered(function, 300), function.scores(), Target(0.8), rough)
+    assert set(np.flatnonzero(found[0].members)) in smallest
+    assert len(found) == 2
+
+
 def test_all_minimal_circuits_are_listed() -> None:
     function = Function(functions.either, 8, 2)
     found = find_equivalents(function, one_hot(8, 0), np.arange(8), Target(0.8))
@@ -135,7 +148,7 @@ def stability_of(function: Function) -> np.ndarray:
     def scores(pairs: np.ndarray) -> dict[str, np.ndarray]:
         return {"single": everything.on(pairs).share}
 
-    return find_stability(remembered, scores, Target(0.8), 192, 20, seed=0)[0]
+    return find_stability(remembered.on, scores, Target(0.8), 192, 20, seed=0)[0]
 
 
 def one_hot(candidates: int, member: int) -> np.ndarray:
