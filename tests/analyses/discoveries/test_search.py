@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from causalvae.analyses.discovery.circuit_effects import CircuitEffects, Remembered, one
-from causalvae.analyses.discovery.equivalents import find_equivalents
-from causalvae.analyses.discovery.search import Target, grow, rank, search, shrink
-from causalvae.analyses.discovery.stability import STABLE_FROM, find_stability
-from tests.analyses.discovery import functions
-from tests.analyses.discovery.functions import Function
+from causalvae.analyses.discoveries.circuit_effects import CircuitEffects, Remembered, one
+from causalvae.analyses.discoveries.equivalents import find_equivalents
+from causalvae.analyses.discoveries.search import Target, grow, rank, search, shrink
+from causalvae.analyses.discoveries.stability import STABLE_FROM, find_stability
+from tests.analyses.discoveries import functions
+from tests.analyses.discoveries.functions import Function
 
 SMALLEST = {
     "carrier": (functions.carrier, 1, [{0}]),

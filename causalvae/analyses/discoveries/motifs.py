@@ -19,7 +19,7 @@ from typing import Final, Literal
 
 import numpy as np
 
-from causalvae.analyses.discovery.circuit_effects import CircuitEffects, FloatArray
+from causalvae.analyses.discoveries.circuit_effects import CircuitEffects, FloatArray
 from causalvae.circuits.minimality import loss_margin
 from causalvae.effects.bootstrap import Interval, PairedBootstrap
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from causalvae.analyses.discovery.circuit_effects import BoolArray, CircuitEffects, FloatArray
-from causalvae.analyses.discovery.motifs import MemberEffects, couples_of
+from causalvae.analyses.discoveries.circuit_effects import BoolArray, CircuitEffects, FloatArray
+from causalvae.analyses.discoveries.motifs import MemberEffects, couples_of
 
 Outcome = Callable[[FloatArray], FloatArray]
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from causalvae.analyses.discovery.circuit_effects import BoolArray, IntArray, one
-from causalvae.analyses.discovery.motifs import OUTCOME, MemberEffects, couples_of
-from causalvae.analyses.discovery.network_runs import INTERCHANGE, NetworkRuns
+from causalvae.analyses.discoveries.circuit_effects import BoolArray, IntArray, one
+from causalvae.analyses.discoveries.motifs import OUTCOME, MemberEffects, couples_of
+from causalvae.analyses.discoveries.network_runs import INTERCHANGE, NetworkRuns
 from causalvae.models.components import ComponentMap, ComponentRef
 from causalvae.plan.types import Arm, Source
 

@@ -10,10 +10,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from causalvae.analyses.discovery.candidates import find_candidates
-from causalvae.analyses.discovery.network_runs import NetworkRuns
-from causalvae.analyses.discovery.scores import SCORES, score_candidates
-from causalvae.analyses.discovery.search import Target, search
+from causalvae.analyses.discoveries.candidates import find_candidates
+from causalvae.analyses.discoveries.network_runs import NetworkRuns
+from causalvae.analyses.discoveries.scores import SCORES, score_candidates
+from causalvae.analyses.discoveries.search import Target, search
 from causalvae.engine.runner import PlanRunner
 from causalvae.models.components import ComponentRef
 from causalvae.models.loading import Model
@@ -203,7 +203,7 @@ def test_scores_of_a_network_without_curvature_are_its_exact_effects(
 
 
 def test_relevance_takes_the_slope_from_zero(mean_model: Model) -> None:
-    from causalvae.analyses.discovery.relevance import with_relevance
+    from causalvae.analyses.discoveries.relevance import with_relevance
     from causalvae.models.operators import OperatorGraph
 
     graph = mean_model.graph

@@ -15,7 +15,7 @@ from typing import Final
 
 import numpy as np
 
-from causalvae.analyses.discovery.circuit_effects import Evaluate, IntArray
+from causalvae.analyses.discoveries.circuit_effects import Evaluate, IntArray
 from causalvae.effects.bootstrap import PairedBootstrap
 
 FRACTIONS: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)

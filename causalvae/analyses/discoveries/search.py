@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from causalvae.analyses.discovery.circuit_effects import BoolArray, CircuitEffects, Evaluate, FloatArray, IntArray, one
+from causalvae.analyses.discoveries.circuit_effects import BoolArray, CircuitEffects, Evaluate, FloatArray, IntArray, one
 
 # What the search asks for beyond the share that is tested: the other pairs give less than those that it chose on.
 SLACK = 0.05

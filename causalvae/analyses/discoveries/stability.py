@@ -11,8 +11,8 @@ from typing import Final
 
 import numpy as np
 
-from causalvae.analyses.discovery.circuit_effects import BoolArray, Evaluate, FloatArray, IntArray
-from causalvae.analyses.discovery.search import Target, search
+from causalvae.analyses.discoveries.circuit_effects import BoolArray, Evaluate, FloatArray, IntArray
+from causalvae.analyses.discoveries.search import Target, search
 
 STABLE_FROM: Final = 0.9
 

@@ -8,8 +8,8 @@ from typing import Final, Literal
 
 import numpy as np
 
-from causalvae.analyses.discovery.circuit_effects import BoolArray, Evaluate, IntArray
-from causalvae.analyses.discovery.search import Target
+from causalvae.analyses.discoveries.circuit_effects import BoolArray, Evaluate, IntArray
+from causalvae.analyses.discoveries.search import Target
 
 # Of at most so many candidates all sets are run, smallest first.
 MOST_CANDIDATES: Final = 12
@@ -18,8 +18,9 @@ _LARGER: Final = 2
 # Sets that are run at most, and at once.
 MOST_SETS: Final = 2048
 _BATCH = 256
-# Candidates that are put in a member's place, the best first.
-_SWAPS = 24
+# Candidates that are put in a member's place, the best first, and exchanges in all.
+_SWAPS: Final = 24
+_MOST_SWAPS: Final = 240
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,9 @@ class Equivalents:
         return sum(int(circuit.sum()) == size for circuit in self.circuits)
 
 
-def find_equivalents(evaluate: Evaluate, circuit: BoolArray, order: IntArray, target: Target) -> Equivalents:
+def find_equivalents(
+    evaluate: Evaluate, circuit: BoolArray, order: IntArray, target: Target, rough: Evaluate | None = None
+) -> Equivalents:
     """Minimal circuits beside `circuit`.
 
     Parameters
@@ -59,10 +62,12 @@ def find_equivalents(evaluate: Evaluate, circuit: BoolArray, order: IntArray, ta
     order : int array, shape (candidates,)
         Candidates, the best first.
     target : Target
+    rough : callable, optional
+        The same on fewer pairs: what does not do on these is not run on all.
     """
     if len(circuit) <= MOST_CANDIDATES:
         return _try_all(evaluate, len(circuit), int(circuit.sum()) + _LARGER, target)
-    return _try_swaps(evaluate, circuit, order, target)
+    return _try_swaps(evaluate, circuit, order, target, rough or evaluate)
 
 
 def _try_all(evaluate: Evaluate, candidates: int, most: int, target: Target) -> Equivalents:
@@ -85,10 +90,13 @@ def _try_all(evaluate: Evaluate, candidates: int, most: int, target: Target) -> 
     return Equivalents(tuple(minimal), "all", largest, runs)
 
 
-def _try_swaps(evaluate: Evaluate, circuit: BoolArray, order: IntArray, target: Target) -> Equivalents:
+def _try_swaps(
+    evaluate: Evaluate, circuit: BoolArray, order: IntArray, target: Target, rough: Evaluate
+) -> Equivalents:
     """The circuit, and each one in which a candidate takes a member's place."""
     members = np.flatnonzero(circuit)
-    others = [int(candidate) for candidate in order if not circuit[candidate]][:_SWAPS]
+    most = min(_SWAPS, max(2, _MOST_SWAPS // max(1, len(members))))
+    others = [int(candidate) for candidate in order if not circuit[candidate]][:most]
     swaps = []
     for member in members:
         for other in others:
@@ -98,7 +106,8 @@ def _try_swaps(evaluate: Evaluate, circuit: BoolArray, order: IntArray, target: 
     found = [circuit]
     for first in range(0, len(swaps), _BATCH):
         tried = np.stack(swaps[first : first + _BATCH])
-        found += list(tried[target.admits(evaluate(tried))])
+        tried = tried[target.admits(rough(tried))]
+        found += list(tried[target.admits(evaluate(tried))] if len(tried) else tried)
     return Equivalents(tuple(found), "swaps", 0, len(swaps))
 
 

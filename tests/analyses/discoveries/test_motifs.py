@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from causalvae.analyses.discovery.circuit_effects import CircuitEffects
-from causalvae.analyses.discovery.motifs import OUTCOME, MemberEffects, Motifs, couples_of, find_motifs
+from causalvae.analyses.discoveries.circuit_effects import CircuitEffects
+from causalvae.analyses.discoveries.motifs import OUTCOME, MemberEffects, Motifs, couples_of, find_motifs
 from causalvae.effects.bootstrap import paired_bootstrap
-from tests.analyses.discovery import functions
-from tests.analyses.discovery.functions import Function
+from tests.analyses.discoveries import functions
+from tests.analyses.discoveries.functions import Function
 
 BOOTSTRAP = paired_bootstrap(192, 300, 0.95, 0)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from causalvae.analyses.discovery.section import CandidateKind
+from causalvae.analyses.discoveries.section import CandidateKind
 from causalvae.models.components import Component, ComponentMap, ComponentRef, Site
 from causalvae.plan.owner import Owner
 from causalvae.plan.resolve import Resolver

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from causalvae.analyses.discovery.communities import find_modules
-from causalvae.analyses.discovery.curve import FRACTIONS, damage_faithfulness, measure_curve
-from causalvae.analyses.discovery.search import rank
+from causalvae.analyses.discoveries.communities import find_modules
+from causalvae.analyses.discoveries.curve import FRACTIONS, damage_faithfulness, measure_curve
+from causalvae.analyses.discoveries.search import rank
 from causalvae.effects.bootstrap import paired_bootstrap
-from tests.analyses.discovery import functions
-from tests.analyses.discovery.functions import Function
+from tests.analyses.discoveries import functions
+from tests.analyses.discoveries.functions import Function
 
 
 def test_curve_of_a_spread_outcome() -> None:

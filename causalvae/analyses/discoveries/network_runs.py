@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from causalvae.analyses.discovery.circuit_effects import BoolArray, CircuitEffects, Evaluate, FloatArray, IntArray
-from causalvae.analyses.discovery.section import HeldAt
+from causalvae.analyses.discoveries.circuit_effects import BoolArray, CircuitEffects, Evaluate, FloatArray, IntArray
+from causalvae.analyses.discoveries.section import IMAGE, HeldAt
 from causalvae.effects.outcomes import difference
 from causalvae.engine.memory import BatchSize
 from causalvae.engine.needed_values import needed_values
@@ -30,7 +30,6 @@ from causalvae.models.components import ComponentRef
 from causalvae.plan.resolve import in_network_order
 from causalvae.plan.types import Arm, Patch, Side, Source
 
-IMAGE = "image"
 INTERCHANGE = Source("interchange")
 _SIDES: tuple[Side, Side] = ("base", "counterfactual")
 # Rows that one task of a worker runs.
@@ -189,19 +188,27 @@ class NetworkRuns:
 
     def on(self, pairs: IntArray) -> Evaluate:
         """The effects of circuits on some of the pairs, which alone are run."""
-        only = torch.zeros(self.pairs, dtype=torch.bool, device=self.runner.device)
-        only[torch.from_numpy(pairs)] = True
+        only = self._mask(pairs)
         return lambda circuits: self(circuits, only).on(pairs)
 
+    def patched_on(self, pairs: IntArray) -> Evaluate:
+        """The same of sets of candidates that take their other value in the base run."""
+        only = self._mask(pairs)
+        return lambda sets: self.patched(sets, only).on(pairs)
+
+    def _mask(self, pairs: IntArray) -> Tensor:
+        only = torch.zeros(self.pairs, dtype=torch.bool, device=self.runner.device)
+        only[torch.from_numpy(pairs)] = True
+        return only
+
     @torch.inference_mode()
-    def patched(self, sets: BoolArray) -> CircuitEffects:
+    def patched(self, sets: BoolArray, only: Tensor | None = None) -> CircuitEffects:
         """The effects of sets of candidates, (sets, candidates), that take their other value in the base run."""
-        return self.effects(
-            [
-                self.arm([self.candidates[place] for place in np.flatnonzero(chosen)], "base", INTERCHANGE)
-                for chosen in sets
-            ]
-        )
+        arms = [
+            self.arm([self.candidates[place] for place in np.flatnonzero(chosen)], "base", INTERCHANGE)
+            for chosen in sets
+        ]
+        return self.effects(arms, only)
 
     @torch.inference_mode()
     def effects(self, arms: Sequence[Arm], only: Tensor | None = None) -> CircuitEffects:

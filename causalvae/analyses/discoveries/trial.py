@@ -7,9 +7,9 @@ from typing import Final
 
 import numpy as np
 
-from causalvae.analyses.discovery.circuit_effects import BoolArray, CircuitEffects
-from causalvae.analyses.discovery.network_runs import NetworkRuns
-from causalvae.analyses.discovery.section import DiscoverySection
+from causalvae.analyses.discoveries.circuit_effects import BoolArray, CircuitEffects
+from causalvae.analyses.discoveries.network_runs import NetworkRuns
+from causalvae.analyses.discoveries.section import SoughtCircuit
 from causalvae.circuits.table import CircuitTable, MeasuredCircuits
 from causalvae.circuits.types import Circuit, Verdict
 from causalvae.circuits.verdict import decide, weigh
@@ -24,17 +24,19 @@ from causalvae.spec.schema import Hypothesis, Spec
 
 # A change of this part of the total effect is rounding.
 _ROUNDING: Final = 1e-8
+# Pairs on which it is told which candidates do anything.
+_ACTIVE_PAIRS: Final = 24
 
 
-def hypothesis_of(section: DiscoverySection, circuit: Circuit) -> Hypothesis:
+def hypothesis_of(sought: SoughtCircuit, circuit: Circuit) -> Hypothesis:
     """What a found circuit claims, as a spec writes it."""
     return Hypothesis.model_validate(
         {
-            "name": section.name,
-            "treatment": section.treatment,
+            "name": sought.name,
+            "treatment": sought.treatment,
             "circuit": [part.label for part in join_units(circuit)],
-            "outcome": section.outcome,
-            "expect": {"mediated_share": {"at_least": section.target}},
+            "outcome": sought.outcome,
+            "expect": {"mediated_share": {"at_least": sought.target}},
         }
     )
 
@@ -50,7 +52,7 @@ def join_units(circuit: Sequence[ComponentRef]) -> Circuit:
 def judge_circuit(
     runs: NetworkRuns,
     circuit: BoolArray,
-    section: DiscoverySection,
+    sought: SoughtCircuit,
     spec: Spec,
     own: CircuitEffects,
     bootstrap: PairedBootstrap,
@@ -62,7 +64,7 @@ def judge_circuit(
     runs : NetworkRuns
         On pairs that the circuit was not found on.
     circuit : bool array, shape (candidates,)
-    section : DiscoverySection
+    sought : SoughtCircuit
     spec : Spec
     own : CircuitEffects
         Of the circuit.
@@ -77,7 +79,7 @@ def judge_circuit(
     if not refs:
         # Nothing is claimed of no component: the effect flows past all candidates.
         refs = runs.candidates[:1]
-    hypothesis = hypothesis_of(section, refs)
+    hypothesis = hypothesis_of(sought, refs)
     whole = tuple(
         Patch(part.site, part.units, Source("interchange"), part.window) for part in join_units(refs)
     )  # fmt: skip
@@ -110,7 +112,8 @@ def judge_circuit(
             part[member] = False
             parts.append(part)
     rows = [circuit, *sets, *parts]
-    effects, without = runs(np.stack(rows)), runs(~circuit[None])
+    compared = np.arange(min(runs.pairs, hypothesis.null.pairs))
+    effects, without = runs.on(compared)(np.stack(rows)), runs(~circuit[None])
     circuits = tuple(tuple(runs.candidates[k] for k in np.flatnonzero(row)) for row in rows)
     table = CircuitTable(
         circuits=circuits,
@@ -118,7 +121,7 @@ def judge_circuit(
         measures={"sufficiency": MeasuredCircuits(effects.lost, effects.along)},
         rivals=tuple(range(1, 1 + len(sets))),
         parts=tuple(range(1 + len(sets), len(rows))),
-        pairs=runs.pairs,
+        pairs=len(compared),
     )
     columns = {
         "mediated_share": RatioColumns("mediated_share", own.along[0], own.total, "share"),
@@ -133,10 +136,10 @@ def judge_circuit(
 def _active(runs: NetworkRuns) -> BoolArray:
     """Which candidates change the outcome when they alone take their other value, in either run."""
     singly = np.eye(len(runs.candidates), dtype=bool)
-    least = _ROUNDING * runs(singly[:1]).total.mean()
-    added = runs.patched(singly).square.mean(axis=1)
-    removed = runs(~singly).lost.mean(axis=1)
-    return np.asarray((added > least) | (removed > least))
+    few = np.arange(min(runs.pairs, _ACTIVE_PAIRS))
+    added, removed = runs.patched_on(few)(singly), runs.on(few)(~singly)
+    least = _ROUNDING * added.total.mean()
+    return np.asarray((added.square.mean(axis=1) > least) | (removed.lost.mean(axis=1) > least))
 
 
 def _indicator(

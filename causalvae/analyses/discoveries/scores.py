@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
 import torch
 
-from causalvae.analyses.discovery.circuit_effects import FloatArray, IntArray
-from causalvae.analyses.discovery.network_runs import INTERCHANGE, NetworkRuns
-from causalvae.analyses.discovery.relevance import with_relevance
-from causalvae.analyses.discovery.section import SCORES, ScoreName
+from causalvae.analyses.discoveries.circuit_effects import FloatArray, IntArray
+from causalvae.analyses.discoveries.network_runs import INTERCHANGE, NetworkRuns
+from causalvae.analyses.discoveries.relevance import with_relevance
+from causalvae.analyses.discoveries.section import ScoreName
 from causalvae.engine.attribution import Attribution
 from causalvae.engine.screening import mean_over_pairs
 from causalvae.models.operators import OperatorGraph
@@ -20,7 +20,7 @@ from causalvae.models.program import Program
 from causalvae.plan.owner import Owner
 from causalvae.plan.types import Screen, ScreenMethod
 
-GRADIENTS: Final = ("attribution", "integrated_gradients", "relp")
+EXACT: Final = ("single", "removal")
 # Points of the line that integrated gradients are averaged along.
 _STEPS: Final = 5
 
@@ -52,22 +52,37 @@ def means(scores: Sequence[PairScores], pairs: IntArray | None = None) -> Mappin
     return {score.name: score.over(pairs) for score in scores}
 
 
-def score_candidates(runs: NetworkRuns, names: Sequence[ScoreName]) -> tuple[PairScores, ...]:
-    """Score every candidate on all pairs of `runs`; without ``relp`` where the network has no operator graph."""
+def score_candidates(
+    runs: NetworkRuns, names: Sequence[ScoreName], pairs: IntArray | None = None
+) -> tuple[PairScores, ...]:
+    """Score every candidate; without ``relp`` where the network has no operator graph.
+
+    Parameters
+    ----------
+    runs : NetworkRuns
+    names : sequence of str
+    pairs : int array, optional
+        The pairs to take exact effects on, all where omitted; on others they are NaN. First-order effects cost so
+        little that they are of all pairs.
+    """
     singly = np.eye(len(runs.candidates), dtype=bool)
+    chosen = np.arange(runs.pairs) if pairs is None else pairs
     found = []
     for name in names:
-        if name == "single":
-            found.append(PairScores(name, runs.patched(singly).along))
-        elif name == "removal":
-            effects = runs(~singly)
-            found.append(PairScores(name, effects.total - effects.along))
+        if name in EXACT:
+            values = np.full((len(singly), runs.pairs), np.nan)
+            if name == "single":
+                values[:, chosen] = runs.patched_on(chosen)(singly).along
+            else:
+                effects = runs.on(chosen)(~singly)
+                values[:, chosen] = effects.total - effects.along
+            found.append(PairScores(name, values))
         elif name != "relp" or isinstance(runs.runner.model.graph, OperatorGraph):
             found.append(PairScores(name, _first_order(runs, name)))
     return tuple(found)
 
 
-def _first_order(runs: NetworkRuns, name: Literal["attribution", "integrated_gradients", "relp"]) -> FloatArray:
+def _first_order(runs: NetworkRuns, name: ScoreName) -> FloatArray:
     runner = runs.runner
     with torch.inference_mode(False):
         graph: Program = runner.model.graph.to(runner.device)

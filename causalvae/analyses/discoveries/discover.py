@@ -10,8 +10,8 @@ from functools import cached_property, partial
 import numpy as np
 import torch
 
-from causalvae.analyses.discovery.candidates import find_candidates
-from causalvae.analyses.discovery.circuit_effects import (
+from causalvae.analyses.discoveries.candidates import find_candidates
+from causalvae.analyses.discoveries.circuit_effects import (
     BoolArray,
     CircuitEffects,
     Evaluate,
@@ -20,18 +20,18 @@ from causalvae.analyses.discovery.circuit_effects import (
     Remembered,
     one,
 )
-from causalvae.analyses.discovery.communities import find_modules
-from causalvae.analyses.discovery.curve import measure_curve
-from causalvae.analyses.discovery.equivalents import find_equivalents
-from causalvae.analyses.discovery.findings import Discovery, Equivalent, Member, SearchResult, SiteCount
-from causalvae.analyses.discovery.motifs import OUTCOME, Measured, Motifs, find_motifs
-from causalvae.analyses.discovery.network_runs import IMAGE, NetworkRuns
-from causalvae.analyses.discovery.scores import PairScores, means, score_candidates
-from causalvae.analyses.discovery.search import FoundCircuit, Target, rank, search
-from causalvae.analyses.discovery.section import DiscoverySection
-from causalvae.analyses.discovery.stability import find_stability
-from causalvae.analyses.discovery.trial import judge_circuit
-from causalvae.analyses.discovery.wiring import measure_members
+from causalvae.analyses.discoveries.communities import find_modules
+from causalvae.analyses.discoveries.curve import measure_curve
+from causalvae.analyses.discoveries.equivalents import find_equivalents
+from causalvae.analyses.discoveries.findings import Discovery, Equivalent, Member, SearchResult, SiteCount
+from causalvae.analyses.discoveries.motifs import OUTCOME, Measured, Motifs, find_motifs
+from causalvae.analyses.discoveries.network_runs import NetworkRuns
+from causalvae.analyses.discoveries.scores import EXACT, PairScores, means, score_candidates
+from causalvae.analyses.discoveries.search import FoundCircuit, Target, rank, search
+from causalvae.analyses.discoveries.section import IMAGE, Discoveries, SoughtCircuit
+from causalvae.analyses.discoveries.stability import find_stability
+from causalvae.analyses.discoveries.trial import judge_circuit
+from causalvae.analyses.discoveries.wiring import measure_members
 from causalvae.effects.bootstrap import Interval, PairedBootstrap, paired_bootstrap
 from causalvae.engine.execute import choose_device
 from causalvae.engine.precision import matrix_precision
@@ -47,7 +47,8 @@ from causalvae.plan.types import Cohort, Plan
 from causalvae.readouts import measure as measure_outputs
 from causalvae.session import Session
 
-# Among more candidates a search takes so long that fewer halves are searched, and by the best score alone.
+# Among more candidates a search takes so long that fewer halves are searched, in the order of one score that costs
+# little.
 _MANY = 32
 _HALVES, _FEW_HALVES = 50, 10
 # Pairs that all scores are searched on then.
@@ -56,13 +57,17 @@ _ROUGH = 64
 _MOST_WIRED = 12
 
 
-def discover(session: Session, section: DiscoverySection, on_progress: OnProgress = ignore_progress) -> Discovery:
+def discover(
+    session: Session, sought: SoughtCircuit, settings: Discoveries, on_progress: OnProgress = ignore_progress
+) -> Discovery:
     """Find the smallest circuit that carries a treatment's effect on an outcome, and test it on other pairs.
 
     Parameters
     ----------
     session : Session
-    section : DiscoverySection
+    sought : SoughtCircuit
+    settings : Discoveries
+        For pairs, scores and what candidates are held at.
     on_progress : callable
         Called with the progress of each stage.
 
@@ -74,20 +79,21 @@ def discover(session: Session, section: DiscoverySection, on_progress: OnProgres
     """
     device = choose_device(session.spec.execution.device)
     with single_threaded_kernels() as cores, matrix_precision(session.spec.execution.precision):
-        return _Search(session, section, device, cores if device.type == "cpu" else 1, on_progress).run()
+        return _Search(session, sought, settings, device, cores if device.type == "cpu" else 1, on_progress).run()
 
 
 @dataclass(frozen=True)
 class _Search:
     session: Session
-    section: DiscoverySection
+    sought: SoughtCircuit
+    settings: Discoveries
     device: torch.device
     workers: int
     on_progress: OnProgress
 
     @cached_property
     def _owner(self) -> Owner:
-        return Owner("control", self.section.name)
+        return Owner("control", self.sought.name)
 
     @cached_property
     def _draft(self) -> Draft:
@@ -95,32 +101,36 @@ class _Search:
 
     @cached_property
     def _candidates(self) -> tuple[ComponentRef, ...]:
-        found = find_candidates(self.section.candidates, self.section.sites, self._draft.resolver, self._owner)
+        found = find_candidates(self.sought.candidates, self.sought.sites, self._draft.resolver, self._owner)
         if not found:
             raise CausalVAEError(
                 "CV540",
-                f"{self.section.name}: the network has no {self.section.candidates} there.",
+                f"{self.sought.name}: the network has no {self.sought.candidates} there.",
                 "Name other `sites`, or write `candidates: units`; `causalvae components SPEC` lists what there is.",
-                f"discoveries.{self.section.name}",
+                f"discoveries.{self.sought.name}",
             )
         return found
 
     def _runs(self, part: str) -> NetworkRuns:
-        session, section = self.session, self.section
-        plan = _plan_of(session, self._cohort, section.outcome)
+        session, sought = self.session, self.sought
+        plan = _plan_of(session, self._cohort, sought.outcome)
         readouts = session.readouts
-        if section.outcome != IMAGE:
+        if sought.outcome != IMAGE:
             readouts = {name: readouts[name] for name in plan.attributes if name in readouts}
         runner = PlanRunner(plan, session.model, session.dataset, partial(measure_outputs, readouts), self.device)
         return NetworkRuns(
             runner.on_part("select") if part == "select" else runner, self._cohort.name, self._candidates,
-            section.outcome, section.hold, session.periods.get(section.outcome), self.workers,
+            sought.outcome, self.settings.hold, session.periods.get(sought.outcome), self.workers,
         )  # fmt: skip
 
     @cached_property
     def _cohort(self) -> Cohort:
-        name = self._draft.cohort(self.section.treatment)
-        return replace(self._draft.cohorts[name], samples=self.section.pairs)
+        name = self._draft.cohort(self.sought.treatment)
+        return replace(self._draft.cohorts[name], samples=self.settings.pairs)
+
+    @cached_property
+    def _searching(self) -> NetworkRuns:
+        return self._runs("select")
 
     def _bootstrap(self, pairs: int) -> PairedBootstrap:
         estimation = self.session.spec.estimation
@@ -131,26 +141,28 @@ class _Search:
     def run(self) -> Discovery:
         """Everything, in order."""
         began = time.perf_counter()
-        section, target = self.section, Target(self.section.target)
-        searching, testing = self._runs("select"), self._runs("test")
+        sought, target = self.sought, Target(self.sought.target)
+        searching, testing = self._searching, self._runs("test")
         remembered = Remembered(searching, len(self._candidates))
         everything = np.ones((1, len(self._candidates)), dtype=bool)
-        with one_step(self.on_progress, f"{section.name}: scoring {len(self._candidates)} candidates"):
+        with one_step(self.on_progress, f"{sought.name}: scoring {len(self._candidates)} candidates"):
             for runs in (searching, testing):
                 if not runs(everything).total.sum() > 0:
-                    raise _unmoved(section)
-            scores = score_candidates(searching, section.scores)
-        with one_step(self.on_progress, f"{section.name}: searching"):
-            rough = np.sort(np.random.default_rng(self.session.spec.execution.seed).permutation(searching.pairs)[:_ROUGH])
-            found = search(remembered, means(scores), target, searching.on(rough) if self._is_large else None)
+                    raise _unmoved(sought)
+            rng = np.random.default_rng(self.session.spec.execution.seed)
+            some = np.sort(rng.permutation(searching.pairs)[:_ROUGH]) if self._is_large else None
+            rough = None if some is None else searching.on(some)
+            scores = score_candidates(searching, self.settings.scores, some)
+        with one_step(self.on_progress, f"{sought.name}: searching"):
+            found = search(remembered, means(scores), target, rough)
         circuit = found[0].members
         order = rank(means(scores)[found[0].score])
-        with one_step(self.on_progress, f"{section.name}: equivalent circuits"):
-            equivalents = find_equivalents(remembered, circuit, order, target)
-        with one_step(self.on_progress, f"{section.name}: halves of the pairs"):
+        with one_step(self.on_progress, f"{sought.name}: equivalent circuits"):
+            equivalents = find_equivalents(remembered, circuit, order, target, rough)
+        with one_step(self.on_progress, f"{sought.name}: halves of the pairs"):
             on = searching.on if self._is_large else remembered.on
             stability = self._stability(on, scores, found[0], searching.pairs, target)
-        with one_step(self.on_progress, f"{section.name}: other pairs"):
+        with one_step(self.on_progress, f"{sought.name}: other pairs"):
             return self._report(
                 searching, testing, found, circuit, order, equivalents.circuits,
                 (equivalents.how, equivalents.largest), stability, began,
@@ -161,8 +173,8 @@ class _Search:
         return len(self._candidates) > _MANY
 
     def _halves(self) -> int:
-        if self.section.halves is not None:
-            return self.section.halves
+        if self.settings.halves is not None:
+            return self.settings.halves
         return _FEW_HALVES if self._is_large else _HALVES
 
     def _stability(
@@ -171,8 +183,12 @@ class _Search:
         halves = self._halves()
         if not halves:
             return None
-        own = [score for score in scores if score.name == best.score]
-        used = own if self._is_large else scores
+        used = list(scores)
+        if self._is_large:
+            own = [score for score in scores if score.name not in EXACT] or list(scores)
+            used = [next((score for score in own if score.name == best.score), own[-1])]
+            if used[0].name in EXACT:
+                used = list(score_candidates(self._searching, [used[0].name]))
 
         def over(half: IntArray) -> Mapping[str, FloatArray]:
             return means(used, half)
@@ -191,7 +207,7 @@ class _Search:
         stability: FloatArray | None,
         began: float,
     ) -> Discovery:
-        section, candidates = self.section, self._candidates
+        sought, candidates = self.sought, self._candidates
         bootstrap = self._bootstrap(testing.pairs)
         best = found[0].score
         tested = testing(np.stack([circuit, np.zeros_like(circuit)]))
@@ -200,17 +216,17 @@ class _Search:
         alike = [other for other in others if other.sum() == circuit.sum()]
         chosen = self._wired(circuit, alike, order)
         effects = measure_members(testing, circuit, chosen)
-        motifs = find_motifs(effects, section.target, bootstrap)
-        verdict = judge_circuit(testing, circuit, section, self.session.spec, tested.of([0]), bootstrap)
+        motifs = find_motifs(effects, sought.target, bootstrap)
+        verdict = judge_circuit(testing, circuit, sought, self.session.spec, tested.of([0]), bootstrap)
         places = {site: place for place, site in enumerate(dict.fromkeys(ref.site for ref in candidates))}
         return Discovery(
-            name=section.name,
-            treatment=section.treatment,
-            outcome=section.outcome,
-            candidates=section.candidates,
+            name=sought.name,
+            treatment=sought.treatment,
+            outcome=sought.outcome,
+            candidates=sought.candidates,
             sites=_count(candidates, circuit),
-            hold=section.hold,
-            target=section.target,
+            hold=self.settings.hold,
+            target=sought.target,
             pairs_searched=searching.pairs,
             pairs_tested=testing.pairs,
             members=_members(candidates, circuit, stability),
@@ -273,12 +289,12 @@ def _plan_of(session: Session, cohort: Cohort, outcome: str) -> Plan:
     )
 
 
-def _unmoved(section: DiscoverySection) -> CausalVAEError:
+def _unmoved(sought: SoughtCircuit) -> CausalVAEError:
     return CausalVAEError(
         "CV541",
-        f"{section.treatment} does not change {section.outcome}, so nothing carries its effect.",
+        f"{sought.treatment} does not change {sought.outcome}, so nothing carries its effect.",
         "Choose another outcome or treatment.",
-        f"discoveries.{section.name}",
+        f"discoveries.circuits.{sought.name}",
     )
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from causalvae.analyses.discovery.communities import Modules
-from causalvae.analyses.discovery.curve import Curve
-from causalvae.analyses.discovery.motifs import Measured, Motifs
-from causalvae.analyses.discovery.section import CandidateKind, HeldAt, ScoreName
-from causalvae.analyses.discovery.stability import STABLE_FROM
+from causalvae.analyses.discoveries.communities import Modules
+from causalvae.analyses.discoveries.curve import Curve
+from causalvae.analyses.discoveries.motifs import Measured, Motifs
+from causalvae.analyses.discoveries.section import CandidateKind, HeldAt, ScoreName
+from causalvae.analyses.discoveries.stability import STABLE_FROM
 from causalvae.circuits.types import Circuit, Verdict
 from causalvae.models.components import ComponentRef
 
@@ -165,3 +165,10 @@ class Discovery:
     def is_one_site(self) -> bool:
         """Whether all candidates are of one site: a hypothesis then measures what the search did."""
         return len(self.sites) == 1
+
+
+@dataclass(frozen=True)
+class Discovered:
+    """What a spec's `discoveries` found, in its order."""
+
+    circuits: tuple[Discovery, ...]

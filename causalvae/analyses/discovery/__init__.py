@@ -1,1 +1,0 @@
-"""Discovery: the smallest circuit that carries a treatment's effect on an outcome, found and tested on other pairs."""
