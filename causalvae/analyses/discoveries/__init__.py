@@ -1,4 +1,4 @@
-"""Discoveries: the smallest circuit that carries a treatment's effect on an outcome, found and tested on other pairs."""
+"""Discoveries: the smallest circuits that carry effects, found on some pairs and tested on others."""
 
 from causalvae.analyses.discoveries.section import Discoveries
 

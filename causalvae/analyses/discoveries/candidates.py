@@ -10,8 +10,9 @@ from causalvae.plan.owner import Owner
 from causalvae.plan.resolve import Resolver
 
 
-
-def find_candidates(kind: CandidateKind, sites: Iterable[str], resolver: Resolver, owner: Owner) -> tuple[ComponentRef, ...]:
+def find_candidates(
+    kind: CandidateKind, sites: Iterable[str], resolver: Resolver, owner: Owner
+) -> tuple[ComponentRef, ...]:
     """The candidates, in network order.
 
     Parameters

@@ -37,7 +37,7 @@ class CircuitEffects:
 
     @property
     def share(self) -> FloatArray:
-        """f = sum <NIE, TE> / sum ||TE||^2, shape (circuits,); NaN where nothing changes."""
+        """F = sum <NIE, TE> / sum ||TE||^2, shape (circuits,); NaN where nothing changes."""
         return _ratio(self.along.sum(axis=1), self.total.sum())
 
     @property

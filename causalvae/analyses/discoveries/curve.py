@@ -1,6 +1,7 @@
 """The faithfulness curve: what the best k of the candidates carry, for k from a thousandth to all of them.
 
-f at each k, and three numbers for the whole curve (Mueller et al. 2025, "MIB", arXiv 2504.13151; NDF: arXiv 2509.24808):
+f at each k, and three numbers for the whole curve (Mueller et al. 2025, "MIB", arXiv 2504.13151; NDF: arXiv
+2509.24808):
 
     CMD = sum 1/2 dk (|1 - f_1| + |1 - f_2|),   CPR = sum 1/2 dk (f_1 + f_2)
 

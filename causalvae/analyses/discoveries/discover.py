@@ -178,7 +178,12 @@ class _Search:
         return _FEW_HALVES if self._is_large else _HALVES
 
     def _stability(
-        self, on: Callable[[IntArray], Evaluate], scores: Sequence[PairScores], best: FoundCircuit, pairs: int, target: Target
+        self,
+        on: Callable[[IntArray], Evaluate],
+        scores: Sequence[PairScores],
+        best: FoundCircuit,
+        pairs: int,
+        target: Target,
     ) -> FloatArray | None:
         halves = self._halves()
         if not halves:
@@ -299,12 +304,12 @@ def _unmoved(sought: SoughtCircuit) -> CausalVAEError:
 
 
 def _count(candidates: Sequence[ComponentRef], circuit: BoolArray) -> tuple[SiteCount, ...]:
-    counts: dict[str, list[int]] = {}
+    inside: dict[str, int] = {}
+    units: dict[str, list[int]] = {}
     for candidate, is_in in zip(candidates, circuit, strict=True):
-        known = counts.setdefault(candidate.site, [0, 0])
-        known[0] += bool(is_in)
-        known[1] += 1
-    return tuple(SiteCount(site, *pair) for site, pair in counts.items())
+        inside[candidate.site] = inside.get(candidate.site, 0) + bool(is_in)
+        units.setdefault(candidate.site, []).extend(candidate.units or ())
+    return tuple(SiteCount(site, count, tuple(units[site])) for site, count in inside.items())
 
 
 def _members(

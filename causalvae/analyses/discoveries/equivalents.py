@@ -90,9 +90,7 @@ def _try_all(evaluate: Evaluate, candidates: int, most: int, target: Target) -> 
     return Equivalents(tuple(minimal), "all", largest, runs)
 
 
-def _try_swaps(
-    evaluate: Evaluate, circuit: BoolArray, order: IntArray, target: Target, rough: Evaluate
-) -> Equivalents:
+def _try_swaps(evaluate: Evaluate, circuit: BoolArray, order: IntArray, target: Target, rough: Evaluate) -> Equivalents:
     """The circuit, and each one in which a candidate takes a member's place."""
     members = np.flatnonzero(circuit)
     most = min(_SWAPS, max(2, _MOST_SWAPS // max(1, len(members))))

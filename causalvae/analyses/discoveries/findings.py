@@ -74,11 +74,24 @@ class Equivalent:
 
 @dataclass(frozen=True)
 class SiteCount:
-    """How many of a site's candidates are in the circuit, and how many there are."""
+    """How many of a site's candidates are in the circuit.
+
+    Parameters
+    ----------
+    site : str
+    members : int
+    units : tuple of int
+        The unit of each candidate; more than once where windows tell candidates apart.
+    """
 
     site: str
     members: int
-    candidates: int
+    units: tuple[int, ...]
+
+    @property
+    def candidates(self) -> int:
+        """Candidates."""
+        return len(self.units)
 
 
 @dataclass(frozen=True)

@@ -173,8 +173,7 @@ def find_motifs(effects: MemberEffects, share: float, bootstrap: PairedBootstrap
     )  # fmt: skip
     interaction, sent = shares(joint), shares(effects.sent.along)
     edges = tuple(
-        EdgeEffect(*arrow, _measured(sent, row), _clears(sent, row, margin))
-        for row, arrow in enumerate(effects.arrows)
+        EdgeEffect(*arrow, _measured(sent, row), _clears(sent, row, margin)) for row, arrow in enumerate(effects.arrows)
     )
     reached = _reached({arrow for arrow in effects.arrows if arrow[1] != OUTCOME})
     found: list[Motif] = []

@@ -258,9 +258,7 @@ class NetworkRuns:
         self.rows += len(arms) * (self.pairs if only is None else int(only.sum()))
         return values
 
-    def _fill(
-        self, values: FloatArray, arms: Sequence[Arm], positions: Sequence[int], only: Tensor | None
-    ) -> None:
+    def _fill(self, values: FloatArray, arms: Sequence[Arm], positions: Sequence[int], only: Tensor | None) -> None:
         """Write the outcomes of arms that patch the same sites into `values`."""
         runner = self.runner
         chosen = [arms[position] for position in positions]
@@ -281,4 +279,3 @@ class NetworkRuns:
 
 # Of many patches at once: telling which rows they leave as they are costs more than to run them.
 _JOINT = Shortcuts(suffix=True, dead_rows=False, low_rank=False, windows=False)
-

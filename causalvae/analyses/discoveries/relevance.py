@@ -1,9 +1,9 @@
 """RelP: attribution with the coefficients of layer-wise relevance propagation in place of gradients.
 
-Relevance patching (Rezaei Jafari et al. 2025, arXiv 2508.21258) propagates from the outcome to a component as a gradient
-does, but with rules that keep what is propagated: a linear map passes on its weights; an activation function a passes on
-its slope from zero, (a(x) - a(0)) / x, and not its slope at x; and each factor of a product takes a half. For networks of
-linear maps and ReLUs this is the gradient.
+Relevance patching (Rezaei Jafari et al. 2025, arXiv 2508.21258) propagates from the outcome to a component as a
+gradient does, but with rules that keep what is propagated: a linear map passes on its weights; an activation function a
+passes on its slope from zero, (a(x) - a(0)) / x, and not its slope at x; and each factor of a product takes a half. For
+networks of linear maps and ReLUs this is the gradient.
 """
 
 from __future__ import annotations

@@ -95,4 +95,3 @@ def _first_order(runs: NetworkRuns, name: ScoreName) -> FloatArray:
     )  # fmt: skip
     arms = [runs.arm([candidate], "base", INTERCHANGE) for candidate in runs.candidates]
     return Attribution(screen, arms, runner, graph, {}).of(runs.inputs)
-

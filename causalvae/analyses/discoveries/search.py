@@ -1,7 +1,7 @@
 """The search for the smallest circuit that carries an effect: forward from nothing, then backward within the band.
 
-Forward from nothing and not backward from everything: with an inhibitor among the candidates, taking candidates away one
-by one ends in a circuit that is no smallest one in half of the cases.
+Forward from nothing and not backward from everything: with an inhibitor among the candidates, taking candidates away
+one by one ends in a circuit that is no smallest one in half of the cases.
 """
 
 from __future__ import annotations
@@ -11,7 +11,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from causalvae.analyses.discoveries.circuit_effects import BoolArray, CircuitEffects, Evaluate, FloatArray, IntArray, one
+from causalvae.analyses.discoveries.circuit_effects import (
+    BoolArray,
+    CircuitEffects,
+    Evaluate,
+    FloatArray,
+    IntArray,
+    one,
+)
 
 # What the search asks for beyond the share that is tested: the other pairs give less than those that it chose on.
 SLACK = 0.05
@@ -157,9 +164,7 @@ def _choose(found: CircuitEffects, now: CircuitEffects, alone: int, target: Targ
     return alone + int(distance[alone:].argmin())
 
 
-def shrink(
-    evaluate: Evaluate, members: BoolArray, order: IntArray, target: Target, blocks: bool = True
-) -> BoolArray:
+def shrink(evaluate: Evaluate, members: BoolArray, order: IntArray, target: Target, blocks: bool = True) -> BoolArray:
     """Take members away while the circuit stays within the band, until none of them can go alone.
 
     Of a few members the one goes first without which D is least. Of many, blocks from the end of the order go first

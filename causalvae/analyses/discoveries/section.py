@@ -78,7 +78,11 @@ class Discoveries(Analysis):
         found: list[Finding] = []
         inputs = None
         if draft.interventions is not None and all(named.section is not None for named in draft.interventions):
-            inputs = [named.name or "" for named in draft.interventions if isinstance(named.section, Intervention) and named.section.input is not None]
+            inputs = [
+                named.name or ""
+                for named in draft.interventions
+                if isinstance(named.section, Intervention) and named.section.input is not None
+            ]
         attributes = None if draft.attributes is None else tuple(draft.attributes)
         names: dict[str, int] = {}
         for place, sought in enumerate(self.circuits):
@@ -87,7 +91,8 @@ class Discoveries(Analysis):
                 first = (*path, "circuits", names[sought.name], "name")
                 found.append(
                     Finding(
-                        "CV060", (*at, "name"), f"two circuits are called {sought.name!r}", "Give each a name of its own.",
+                        "CV060", (*at, "name"), f"two circuits are called {sought.name!r}",
+                        "Give each a name of its own.",
                         related=(first,),
                     )
                 )  # fmt: skip

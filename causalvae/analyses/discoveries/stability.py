@@ -1,7 +1,7 @@
 """How often each candidate is found on half of the pairs.
 
-Halves and not the pairs without a few: leaving out 5 to 10 % calls an arbitrary one of 15 exchangeable candidates stable
-in 29 to 68 % of runs, halves in 1 % (cf. Meinshausen & Buehlmann 2010, "Stability selection", JRSS B 72).
+Halves and not the pairs without a few: leaving out 5 to 10 % calls an arbitrary one of 15 exchangeable candidates
+stable in 29 to 68 % of runs, halves in 1 % (cf. Meinshausen & Buehlmann 2010, "Stability selection", JRSS B 72).
 """
 
 from __future__ import annotations

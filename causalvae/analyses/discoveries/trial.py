@@ -96,9 +96,7 @@ def judge_circuit(
     )
 
     def moved(patch: Patch) -> tuple[int, ...]:
-        return tuple(
-            position for position, unit in enumerate(by_site[patch.site]) if active[places[patch.site, unit]]
-        )
+        return tuple(position for position, unit in enumerate(by_site[patch.site]) if active[places[patch.site, unit]])
 
     kind, why_none, rivals = draw_rivals(
         numbered, sizes, hypothesis.null, fewest_random((hypothesis,), hypothesis.alpha), moved,

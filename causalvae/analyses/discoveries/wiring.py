@@ -66,4 +66,3 @@ def _arrows(runs: NetworkRuns, members: Sequence[ComponentRef]) -> tuple[tuple[t
 
 def _leads(components: ComponentMap, start: ComponentRef, end: ComponentRef) -> bool:
     return start.site != end.site and components.leads_to(components.site(start.site), components.site(end.site))
-

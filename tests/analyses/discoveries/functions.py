@@ -15,8 +15,8 @@ Outcome = Callable[[FloatArray], FloatArray]
 class Function:
     """An outcome of candidates' values, (n, candidates) -> (n,), on pairs of normal values.
 
-    The first candidates rise from 0 to 1 together, as latents that all follow one factor do; the others take independent
-    normal values on both sides.
+    The first candidates rise from 0 to 1 together, as latents that all follow one factor do; the others take
+    independent normal values on both sides.
     """
 
     def __init__(self, outcome: Outcome, candidates: int, carriers: int, n: int = 192, seed: int = 0) -> None:
@@ -90,8 +90,3 @@ def inhibitor(z: FloatArray) -> FloatArray:
 
 def cancelling(z: FloatArray) -> FloatArray:
     return z[:, 0] + 2 * z[:, 1] - 2 * z[:, 2]
-
-
-def twice_or_nothing(z: FloatArray) -> FloatArray:
-    """Candidate 0 does twice the effect where candidate 3 is positive and nothing elsewhere; candidate 1 does it all."""
-    return np.where(z[:, 3] > 0, 2 * z[:, 0], 0.0) + np.where(z[:, 3] > 0, -z[:, 1], z[:, 1])

@@ -58,7 +58,9 @@ def wired(shares: dict[tuple[int, int], float], members: int) -> MemberEffects:
 
 
 def test_a_chain_is_no_redundant_pair() -> None:
-    found = find_motifs(wired({(0, 1): 0.9, (0, 2): 0.0, (1, 2): 0.9, (0, -1): 0, (1, -1): 0, (2, -1): 0.9}, 3), 0.8, BOOTSTRAP)
+    found = find_motifs(
+        wired({(0, 1): 0.9, (0, 2): 0.0, (1, 2): 0.9, (0, -1): 0, (1, -1): 0, (2, -1): 0.9}, 3), 0.8, BOOTSTRAP
+    )
     assert kinds(found) == {("chain", (0, 1, 2, OUTCOME))}
 
 
