@@ -32,6 +32,7 @@ from causalvae.analyses.discoveries.section import IMAGE, Discoveries, SoughtCir
 from causalvae.analyses.discoveries.stability import find_stability
 from causalvae.analyses.discoveries.trial import judge_circuit
 from causalvae.analyses.discoveries.wiring import measure_members
+from causalvae.data.split import Part
 from causalvae.effects.bootstrap import Interval, PairedBootstrap, paired_bootstrap
 from causalvae.engine.execute import choose_device
 from causalvae.engine.precision import matrix_precision
@@ -79,11 +80,24 @@ def discover(
     """
     device = choose_device(session.spec.execution.device)
     with single_threaded_kernels() as cores, matrix_precision(session.spec.execution.precision):
-        return _Search(session, sought, settings, device, cores if device.type == "cpu" else 1, on_progress).run()
+        return open_search(session, sought, settings, cores if device.type == "cpu" else 1, on_progress).run()
+
+
+def open_search(
+    session: Session,
+    sought: SoughtCircuit,
+    settings: Discoveries,
+    workers: int = 1,
+    on_progress: OnProgress = ignore_progress,
+) -> Search:
+    """A search that is ready to run; parameters as of `discover`, and the threads to use."""
+    return Search(session, sought, settings, choose_device(session.spec.execution.device), workers, on_progress)
 
 
 @dataclass(frozen=True)
-class _Search:
+class Search:
+    """One circuit's search; see `open_search`."""
+
     session: Session
     sought: SoughtCircuit
     settings: Discoveries
@@ -111,7 +125,8 @@ class _Search:
             )
         return found
 
-    def _runs(self, part: str) -> NetworkRuns:
+    def runs(self, part: Part) -> NetworkRuns:
+        """Circuits on the pairs of a part of the data: ``select`` to search on, ``test`` to test on."""
         session, sought = self.session, self.sought
         plan = _plan_of(session, self._cohort, sought.outcome)
         readouts = session.readouts
@@ -130,7 +145,7 @@ class _Search:
 
     @cached_property
     def _searching(self) -> NetworkRuns:
-        return self._runs("select")
+        return self.runs("select")
 
     def _bootstrap(self, pairs: int) -> PairedBootstrap:
         estimation = self.session.spec.estimation
@@ -142,7 +157,7 @@ class _Search:
         """Everything, in order."""
         began = time.perf_counter()
         sought, target = self.sought, Target(self.sought.target)
-        searching, testing = self._searching, self._runs("test")
+        searching, testing = self._searching, self.runs("test")
         remembered = Remembered(searching, len(self._candidates))
         everything = np.ones((1, len(self._candidates)), dtype=bool)
         with one_step(self.on_progress, f"{sought.name}: scoring {len(self._candidates)} candidates"):
@@ -173,8 +188,8 @@ class _Search:
         return len(self._candidates) > _MANY
 
     def _halves(self) -> int:
-        if self.settings.halves is not None:
-            return self.settings.halves
+        if self.sought.halves is not None:
+            return self.sought.halves
         return _FEW_HALVES if self._is_large else _HALVES
 
     def _stability(

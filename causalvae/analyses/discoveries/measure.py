@@ -9,6 +9,7 @@ from pydantic import TypeAdapter
 from causalvae.analyses.discoveries.discover import discover
 from causalvae.analyses.discoveries.findings import Discovered, Discovery
 from causalvae.analyses.discoveries.section import Discoveries
+from causalvae.digest import digest
 from causalvae.engine.progress import OnProgress
 from causalvae.files import read_json, write_json
 from causalvae.session import Session
@@ -22,13 +23,15 @@ def find_circuits(session: Session, settings: Discoveries, folder: Path, on_prog
     session : Session
     settings : Discoveries
     folder : Path
-        Takes ``NAME.json`` for each circuit.
+        Takes ``NAME.DIGEST.json`` for each circuit, by what is sought and the treatment.
     on_progress : callable
     """
     written = TypeAdapter(Discovery)
     found = []
     for sought in settings.circuits:
-        file = folder / f"{sought.name}.json"
+        treatment = session.spec.intervention(sought.treatment).model_dump(mode="json")
+        key = digest([sought.model_dump(mode="json"), treatment])
+        file = folder / f"{sought.name}.{key}.json"
         if file.exists():
             found.append(written.validate_python(read_json(file)))
             continue

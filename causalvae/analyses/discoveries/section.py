@@ -48,6 +48,11 @@ class SoughtCircuit(Section):
         default=(), description="Where candidates are taken from, instead of the latent or the hidden layers."
     )
     target: Level = Field(default=0.8, description="The share of the effect that the circuit is tested against.")
+    halves: _Halves | None = Field(
+        default=None,
+        description="Random halves of the pairs on which the search is repeated, for the stability of each member; 50 "
+        "by default, and 10 among more than 32 candidates.",
+    )
 
 
 class Discoveries(Analysis):
@@ -67,12 +72,6 @@ class Discoveries(Analysis):
         description="What candidates outside a circuit are held at: their value in the pair's base run, their mean "
         "over base runs, or their value in the base run of another pair.",
     )
-    halves: _Halves | None = Field(
-        default=None,
-        description="Random halves of the pairs on which the search is repeated, for the stability of each member; 50 "
-        "by default, and 10 among more than 32 candidates.",
-    )
-
     def findings(self, draft: Draft, path: Path) -> list[Finding]:
         """Names given twice, treatments that are no input intervention, outcomes that are no attribute."""
         found: list[Finding] = []
@@ -114,7 +113,7 @@ class Discoveries(Analysis):
         return found
 
     def measured_by(self, session: Session, plan: Plan) -> list[Any]:
-        """The network, the data, the treatments and what is searched for; neither claims nor other interventions."""
+        """The network, the data and how searches go; each circuit is kept in a file of its own."""
         spec = session.spec
         names = {sought.treatment for sought in self.circuits}
         treatments = {name: spec.intervention(name).model_dump(mode="json") for name in sorted(names)}
