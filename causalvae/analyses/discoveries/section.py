@@ -115,11 +115,9 @@ class Discoveries(Analysis):
     def measured_by(self, session: Session, plan: Plan) -> list[Any]:
         """The network, the data and how searches go; each circuit is kept in a file of its own."""
         spec = session.spec
-        names = {sought.treatment for sought in self.circuits}
-        treatments = {name: spec.intervention(name).model_dump(mode="json") for name in sorted(names)}
-        settings = self.model_dump(mode="json")
+        settings = self.model_dump(mode="json", exclude={"circuits"})
         return [
-            plan.model_digest, plan.measures, spec.data.seed, spec.data.split.model_dump(mode="json"), treatments,
+            plan.model_digest, plan.measures, spec.data.seed, spec.data.split.model_dump(mode="json"),
             spec.estimation.model_dump(mode="json"), spec.execution.seed, settings,
         ]  # fmt: skip
 
