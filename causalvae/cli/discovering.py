@@ -79,7 +79,7 @@ def discover(
         with causalvae.allow_code(allow_code):
             loaded, folder = open_spec(spec)
             if treatment:
-                sought = {
+                sought: dict[str, object] = {
                     "name": f"{treatment}-{outcome}",
                     "treatment": treatment,
                     "outcome": outcome,
@@ -94,9 +94,12 @@ def discover(
 
         print_json(plain_values(found))
         return
-    from causalvae.cli.results_view import print_analyses
+    from causalvae.cli.results_view import print_view
+    from causalvae.report.analysis_view import views_of
 
-    print_analyses(stdout(), {_KEY: found})
+    console = stdout()
+    for view in views_of({_KEY: found}):
+        print_view(console, view)
 
 
 def _asking(spec: Spec, sought: dict[str, object], scores: list[str]) -> Spec:

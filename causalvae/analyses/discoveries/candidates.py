@@ -54,7 +54,8 @@ def _is_hidden(site: Site, components: ComponentMap, kind: CandidateKind) -> boo
         return False
     if not site.downstream and components.operations:
         return False
-    last = max((other for other in components.sites if other.is_leaf), key=lambda other: len(other.before))
-    head = [other for other in components.sites if other.is_leaf and other.stage == "encoder"]
-    ends = {last.node, *(head[-1:] and [head[-1].node])}
-    return site.node not in ends and (kind == "units" or len(site.shape) > 1)
+    # What the latent, or the output, is read from is that value itself and no layer before it.
+    leaves = [other for other in components.sites if other.is_leaf]
+    last = max(leaves, key=lambda other: len(other.before))
+    head = [other.node for other in leaves if other.stage == "encoder"][-1:]
+    return site.node not in (last.node, *head) and (kind == "units" or len(site.shape) > 1)

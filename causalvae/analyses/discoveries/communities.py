@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import networkx as nx
 import numpy as np
@@ -75,10 +75,10 @@ def find_modules(edges: Sequence[Edge], layers: Sequence[int], seed: int) -> Mod
 
 
 def _communities(edges: Sequence[Edge]) -> tuple[tuple[tuple[int, ...], ...], float]:
-    graph = nx.Graph()
+    graph: Any = nx.Graph()
     for source, target, weight in edges:
         graph.add_edge(source, target, weight=weight)
-    found = nx.community.greedy_modularity_communities(graph, weight="weight")
+    found = [set(group) for group in nx.community.greedy_modularity_communities(graph, weight="weight")]
     return tuple(tuple(sorted(group)) for group in found), float(nx.community.modularity(graph, found))
 
 

@@ -28,7 +28,7 @@ from causalvae.analyses.discoveries.motifs import OUTCOME, Measured, Motifs, fin
 from causalvae.analyses.discoveries.network_runs import NetworkRuns
 from causalvae.analyses.discoveries.scores import EXACT, PairScores, means, score_candidates
 from causalvae.analyses.discoveries.search import FoundCircuit, Target, rank, search
-from causalvae.analyses.discoveries.section import IMAGE, Discoveries, SoughtCircuit
+from causalvae.analyses.discoveries.section import IMAGE, Discoveries, ScoreName, SoughtCircuit
 from causalvae.analyses.discoveries.stability import find_stability
 from causalvae.analyses.discoveries.trial import judge_circuit
 from causalvae.analyses.discoveries.wiring import measure_members
@@ -210,7 +210,7 @@ class Search:
             if used[0].name in EXACT:
                 used = list(score_candidates(self._searching, [used[0].name]))
 
-        def over(half: IntArray) -> Mapping[str, FloatArray]:
+        def over(half: IntArray) -> Mapping[ScoreName, FloatArray]:
             return means(used, half)
 
         return find_stability(on, over, target, pairs, halves, self.session.spec.execution.seed)[0]
@@ -331,17 +331,17 @@ def _members(
     candidates: Sequence[ComponentRef], circuit: BoolArray, stability: FloatArray | None
 ) -> tuple[Member, ...]:
     found = [None] * len(candidates) if stability is None else [float(share) for share in stability]
-    inside = [Member(candidates[k], True, found[k]) for k in np.flatnonzero(circuit)]
+    inside = [Member(candidates[k], True, found[k]) for k in np.flatnonzero(circuit).tolist()]
     outside = [
         Member(candidates[k], False, found[k])
-        for k in np.argsort([-(share or 0.0) for share in found], kind="stable")
+        for k in np.argsort([-(share or 0.0) for share in found], kind="stable").tolist()
         if found[k] and not circuit[k]
     ]
     return (*inside, *outside)
 
 
 def _refs(candidates: Sequence[ComponentRef], circuit: BoolArray) -> tuple[ComponentRef, ...]:
-    return tuple(candidates[place] for place in np.flatnonzero(circuit))
+    return tuple(candidates[place] for place in np.flatnonzero(circuit).tolist())
 
 
 def _edges(motifs: Motifs) -> list[tuple[int, int, float]]:

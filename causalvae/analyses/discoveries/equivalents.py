@@ -99,7 +99,7 @@ def _try_swaps(evaluate: Evaluate, circuit: BoolArray, order: IntArray, target: 
     for member in members:
         for other in others:
             swapped = circuit.copy()
-            swapped[[member, other]] = False, True
+            swapped[member], swapped[other] = False, True
             swaps.append(swapped)
     found = [circuit]
     for first in range(0, len(swaps), _BATCH):

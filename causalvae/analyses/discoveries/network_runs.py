@@ -224,7 +224,7 @@ class NetworkRuns:
 
     @property
     def _total(self) -> FloatArray:
-        return self._read(self._outcomes["counterfactual"][None]).square[0]
+        return np.asarray(self._read(self._outcomes["counterfactual"][None]).square[0])
 
     def _read(self, outcomes: FloatArray) -> CircuitEffects:
         """From outcomes, (arms, pairs, columns), to effects."""

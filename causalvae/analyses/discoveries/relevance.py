@@ -47,7 +47,8 @@ def _secant(function: Callable[..., Any]) -> Callable[..., Tensor]:
             near = function(step, *args, **kwargs)
             slope = (near - start) / step
         # Adds nothing to the value, and the slope to the derivative.
-        return value + slope * (x - x.detach())
+        changed: Tensor = value + slope * (x - x.detach())
+        return changed
 
     return apply
 

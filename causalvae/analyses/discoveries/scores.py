@@ -47,7 +47,7 @@ class PairScores:
         return mean_over_pairs(self.values if pairs is None else self.values[:, pairs])
 
 
-def means(scores: Sequence[PairScores], pairs: IntArray | None = None) -> Mapping[str, FloatArray]:
+def means(scores: Sequence[PairScores], pairs: IntArray | None = None) -> Mapping[ScoreName, FloatArray]:
     """Name -> mean over some pairs, as a search takes them."""
     return {score.name: score.over(pairs) for score in scores}
 

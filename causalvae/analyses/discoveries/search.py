@@ -19,6 +19,7 @@ from causalvae.analyses.discoveries.circuit_effects import (
     IntArray,
     one,
 )
+from causalvae.analyses.discoveries.section import ScoreName
 
 # What the search asks for beyond the share that is tested: the other pairs give less than those that it chose on.
 SLACK = 0.05
@@ -74,7 +75,7 @@ class FoundCircuit:
         f and D on the pairs that it was found on.
     """
 
-    score: str
+    score: ScoreName
     members: BoolArray
     share: float
     error: float
@@ -91,7 +92,7 @@ def rank(score: FloatArray) -> IntArray:
 
 
 def search(
-    evaluate: Evaluate, scores: Mapping[str, FloatArray], target: Target, rough: Evaluate | None = None
+    evaluate: Evaluate, scores: Mapping[ScoreName, FloatArray], target: Target, rough: Evaluate | None = None
 ) -> tuple[FoundCircuit, ...]:
     """A circuit from each score, the smallest first; of those alike in size, the one with the least D.
 

@@ -72,6 +72,7 @@ class Discoveries(Analysis):
         description="What candidates outside a circuit are held at: their value in the pair's base run, their mean "
         "over base runs, or their value in the base run of another pair.",
     )
+
     def findings(self, draft: Draft, path: Path) -> list[Finding]:
         """Names given twice, treatments that are no input intervention, outcomes that are no attribute."""
         found: list[Finding] = []

@@ -13,13 +13,14 @@ import numpy as np
 
 from causalvae.analyses.discoveries.circuit_effects import BoolArray, Evaluate, FloatArray, IntArray
 from causalvae.analyses.discoveries.search import Target, search
+from causalvae.analyses.discoveries.section import ScoreName
 
 STABLE_FROM: Final = 0.9
 
 
 def find_stability(
     on: Callable[[IntArray], Evaluate],
-    scores: Callable[[IntArray], Mapping[str, FloatArray]],
+    scores: Callable[[IntArray], Mapping[ScoreName, FloatArray]],
     target: Target,
     pairs: int,
     halves: int,

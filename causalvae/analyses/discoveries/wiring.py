@@ -32,8 +32,7 @@ def measure_members(runs: NetworkRuns, circuit: BoolArray, chosen: IntArray) -> 
     patched = runs.patched(sets)
     without = np.repeat(circuit[None], len(chosen), axis=0)
     without[np.arange(len(chosen)), chosen] = False
-    members = [runs.candidates[place] for place in chosen]
-    arrows, arms = _arrows(runs, members)
+    arrows, arms = _arrows(runs, [runs.candidates[place] for place in chosen])
     return MemberEffects(
         singles=patched.of(list(range(len(chosen)))),
         couples=couples,

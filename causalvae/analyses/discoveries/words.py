@@ -43,8 +43,9 @@ def headline(found: Discovery) -> str:
     size = len(found.circuit)
     share = format_interval(found.share.value, found.share.lower, found.share.upper)
     named = f" ({name_circuit(join_units(found.circuit))})" if 0 < size <= _PER_LINE else ""
+    verb = "carries" if size == 1 else "carry"
     return (
-        f"{candidate_words(found, size)} of {total:,}{named} {'carries' if size == 1 else 'carry'} {share} of the effect of {found.treatment} on "
+        f"{candidate_words(found, size)} of {total:,}{named} {verb} {share} of the effect of {found.treatment} on "
         f"{found.outcome}."
     )
 
@@ -95,7 +96,8 @@ def stable_words(found: Discovery) -> str:
     stable = sum(member.is_stable for member in members)
     others = sum(member.is_stable for member in found.members if not member.in_circuit)
     more = f", and {others} that are not in it" if others else ""
-    return f"{stable} of {len(members)} members {'is' if len(members) == 1 else 'are'} stable: found on 90 % of {found.halves} halves of the pairs{more}."
+    verb = "member is" if len(members) == 1 else "members are"
+    return f"{stable} of {len(members)} {verb} stable: found on 90 % of {found.halves} halves of the pairs{more}."
 
 
 def motif_words(found: Discovery, motif: Motif) -> str:
