@@ -47,7 +47,8 @@ def _claims(rows: Sequence[Row]) -> list[str]:
         "## True circuits and near misses",
         "",
         "Each is claimed to carry at least 70 % of the effect, as no other circuit of its size does, and to be minimal "
-        f"(both members of the network `or`: to be necessary as well), from {_numbers(row.pairs for row in rows)} pairs.",
+        "(both members of the network `or`: to be necessary as well), from "
+        f"{_numbers(row.pairs for row in rows)} pairs.",
         "",
         "| claim | supported [95 % interval] | " + " | ".join(STATUSES[1:]) + " |",
         "|---|---|" + "---:|" * len(STATUSES[1:]),
@@ -77,8 +78,8 @@ def _families(rows: Sequence[Row]) -> list[str]:
     text = [
         "## Family-wise error",
         "",
-        f"{CLAIMS} claims of one spec, each exactly on its bound, with {_numbers(row.pairs for row in rows)} pairs each; "
-        "the level is 0.05.",
+        f"{CLAIMS} claims of one spec, each exactly on its bound, with {_numbers(row.pairs for row in rows)} pairs "
+        "each; the level is 0.05.",
         "",
         "| error | runs [95 % interval] |",
         "|---|---|",
@@ -93,7 +94,8 @@ def _idle(rows: Sequence[Row]) -> list[str]:
     text = [
         "## Latents that nothing reads",
         "",
-        "How many verdicts, on true circuits and near misses, differ from those on the same network without such latents.",
+        "How many verdicts, on true circuits and near misses, differ from those on the same network without such "
+        "latents.",
         "",
         "| latents | verdicts that differ |",
         "|---|---|",
