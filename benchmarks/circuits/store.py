@@ -27,6 +27,8 @@ class Row:
         A verdict, or another answer.
     units : tuple of str
         The circuit that was claimed, or found.
+    value : float, optional
+        A number that was found.
     """
 
     part: str
@@ -37,6 +39,7 @@ class Row:
     claim: str
     found: str
     units: tuple[str, ...] = ()
+    value: float | None = None
 
     @property
     def key(self) -> Key:
