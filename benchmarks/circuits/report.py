@@ -118,8 +118,8 @@ def _discovery(rows: Sequence[Row]) -> list[str]:
     text = [
         "## Circuits found",
         "",
-        "Candidates are all latents, 4 dead and 2 loud unread ones among them. AUROC: how well a score ranks members of "
-        "the true circuits before the others, averaged over draws. Exact: the search by this score alone ends with one "
+        "Candidates are all latents, 4 dead and 2 loud unread ones among them. AUROC: how well a score ranks members "
+        "of the true circuits before the others, averaged over draws. Exact: the search by this score alone ends with one "
         f"of the smallest circuits, from {_numbers(row.pairs for row in rows)} pairs.",
         "",
         "| score | AUROC, mean and least | exact [95 % interval] |",
@@ -128,7 +128,13 @@ def _discovery(rows: Sequence[Row]) -> list[str]:
     for method in methods:
         of = [row for row in rows if row.claim == method]
         text.append(f"| {method} | {', '.join(_auroc(of))} | {rate_words(_exact(of), len(of))} |")
-    text += ["", "Mean AUROC and exact circuits, by network:", "", "| network | " + " | ".join(methods) + " |", "|---|" + "---:|" * len(methods)]
+    text += [
+        "",
+        "Mean AUROC and exact circuits, by network:",
+        "",
+        "| network | " + " | ".join(methods) + " |",
+        "|---|" + "---:|" * len(methods),
+    ]
     for network in dict.fromkeys(row.network for row in rows):
         cells = []
         for method in methods:
