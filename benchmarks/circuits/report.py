@@ -119,8 +119,8 @@ def _discovery(rows: Sequence[Row]) -> list[str]:
         "## Circuits found",
         "",
         "Candidates are all latents, 4 dead and 2 loud unread ones among them. AUROC: how well a score ranks members "
-        "of the true circuits before the others, averaged over draws. Exact: the search by this score alone ends with one "
-        f"of the smallest circuits, from {_numbers(row.pairs for row in rows)} pairs.",
+        "of the true circuits before the others, averaged over draws. Exact: the search by this score alone ends with "
+        f"one of the smallest circuits, from {_numbers(row.pairs for row in rows)} pairs.",
         "",
         "| score | AUROC, mean and least | exact [95 % interval] |",
         "|---|---|---|",
