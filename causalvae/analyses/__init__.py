@@ -1,0 +1,1 @@
+"""Questions that a spec can ask of a network: one folder each."""

@@ -1,0 +1,1 @@
+"""Is a mapping a sound generator of counterfactuals?"""
