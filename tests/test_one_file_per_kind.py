@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from causalvae.spec.analysis import ANALYSES
 from causalvae.spec.families import FAMILIES
 from causalvae.spec.quantity import QUANTITIES
 from causalvae.spec.registry import OWN, Registry
 
-# Quantities share their names with what arms are for, such as necessity.
-COUNTED = tuple(family for family in FAMILIES if family is not QUANTITIES)
+# Quantities share their names with what arms are for, such as necessity; an analysis is a folder.
+COUNTED = tuple(family for family in FAMILIES if family not in (QUANTITIES, ANALYSES))
 PACKAGE = Path(__file__).parents[1] / "causalvae"
 _TESTS = ("startswith", "endswith", "removeprefix", "removesuffix", "get")
 

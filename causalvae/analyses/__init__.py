@@ -1,1 +1,1 @@
-"""Questions that a spec can ask of a network: one folder each."""
+"""Analyses that a spec can ask for, one folder each."""

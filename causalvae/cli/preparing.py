@@ -49,7 +49,7 @@ def schema(
     if results:
         from causalvae.report.results_schema import results_schema_text
 
-        text = results_schema_text()
+        text = results_schema_text(extensions=True)
     else:
         from causalvae.spec.jsonschema import json_schema_text
 

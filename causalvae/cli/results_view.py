@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from rich.padding import Padding
 from rich.text import Text
@@ -43,6 +44,7 @@ def print_results(console: Console, results: Results) -> None:
     print_subspaces(console, results)
     print_metrics(console, results)
     print_scores(console, results)
+    print_analyses(console, results.analyses)
     print_screens(console, results)
     print_agreement(console, results)
 
@@ -89,6 +91,18 @@ def print_scores(console: Console, results: Results) -> None:
         print_table(console, replace(score_table(scores).filled, notes=()))
         line = Text(clean(score_words(scores)))
     console.print(Padding(line, (0, 0, 0, 2), expand=False))
+
+
+def print_analyses(console: Console, analyses: Mapping[str, Any]) -> None:
+    """What the analyses of a spec found, given by name."""
+    from causalvae.report.analysis_view import views_of
+
+    for view in views_of(analyses):
+        for part in view.terminal:
+            if isinstance(part, str):
+                console.print(Padding(Text(clean(part)), (0, 0, 0, 2), expand=False))
+            else:
+                print_table(console, part)
 
 
 def print_screens(console: Console, results: Results) -> None:

@@ -271,6 +271,7 @@ Role = Literal[
     "part",
     "single",
     "variant",
+    "treated",
 ]
 
 
@@ -288,7 +289,8 @@ class Use:
         ``perturbation`` a level-2 arm; ``sweep`` one component of a level-3 intervention; ``rival`` another circuit of
         the hypothesised one's size, ``part`` the hypothesised one without some of its members, ``single`` one unit of
         its sites, each patched from the other side on the arm's side; ``variant`` the hypothesised circuit patched in
-        another way, on fewer pairs, or a mediator and its subspaces patched from donors.
+        another way, on fewer pairs, or a mediator and its subspaces patched from donors; ``treated`` a run of an
+        analysis with patches of its own.
     arm : str
         The arm's id.
     component : Target
@@ -498,6 +500,8 @@ class Plan:
         What is read of the data themselves.
     claims : dict
         Name of a hypothesis -> what its circuit is compared with.
+    asked : dict
+        Name of a cohort -> samples or pairs that are asked for; finite data may have fewer. No part of the digest.
     """
 
     name: str
@@ -523,6 +527,7 @@ class Plan:
     split: SplitRule | None = None
     contrasts: tuple[Contrast, ...] = ()
     claims: dict[str, ClaimDesign] = field(default_factory=dict)
+    asked: dict[str, int] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         return f"Plan({self.name!r}: {len(self.cohorts)} cohorts, {len(self.arms):,} arms)"
@@ -535,9 +540,9 @@ class Plan:
 
     @cached_property
     def digest(self) -> str:
-        """Content hash of all but the pass records and what captured the network."""
+        """Content hash of all but the pass records, what captured the network, and samples that are not there."""
         content = asdict(self)
-        del content["passes"], content["captured_by"]
+        del content["passes"], content["captured_by"], content["asked"]
         if not self.compared:
             del content["compared"]
         return digest(content)

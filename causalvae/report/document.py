@@ -18,6 +18,7 @@ from causalvae.report.alignment_tables import (
     support_words,
 )
 from causalvae.report.alignment_words import headline_sentences
+from causalvae.report.analysis_view import AnalysisView, views_of
 from causalvae.report.blocks import (
     Block,
     Document,
@@ -74,6 +75,7 @@ _MOST_PAIRS = 24
 
 def build_document(results: Results) -> Document:
     """Lay out everything that `results` holds; parts that it lacks are left out."""
+    views = views_of(results.analyses)
     makers = (
         _graph_section,
         _traversal_section,
@@ -82,6 +84,8 @@ def build_document(results: Results) -> Document:
         _perturbation_section,
         _metric_section,
         score_section,
+    )
+    further = (
         mediation_section,
         _alignment_section,
         _trust_section,
@@ -89,11 +93,13 @@ def build_document(results: Results) -> Document:
         sample_section,
         _provenance_section,
     )
-    sections = tuple(section for maker in makers if (section := maker(results)) is not None)
+    before, after = ([maker(results) for maker in some] for some in (makers, further))
+    made = (*before, *(section for view in views for section in view.sections), *after)
+    sections = tuple(section for section in made if section is not None)
     counts = Counter(verdict.status for verdict in results.verdicts)
     tally = tuple((status, f"{SYMBOLS[status]} {counts[status]} {status}") for status in STATUSES if counts[status])
     cards = tuple(_card(verdict, results.graph.outcome_words(verdict.outcome)) for verdict in results.verdicts)
-    return Document(results, tally, cards, sections, _used_terms(results))
+    return Document(results, tally, cards, sections, _used_terms(results, views))
 
 
 def _card(verdict: Verdict, outcome: str) -> VerdictCard:
@@ -407,7 +413,7 @@ def _provenance_section(results: Results) -> Section | None:
     return Section("provenance", "Provenance", "What was run, with which versions, digests and seeds.", tuple(blocks))
 
 
-def _used_terms(results: Results) -> tuple[Term, ...]:
+def _used_terms(results: Results, views: tuple[AnalysisView, ...]) -> tuple[Term, ...]:
     """The terms that this report uses, in the glossary's order."""
     used = {estimate.estimand for estimate in results.estimates}
     used |= {test.name for verdict in results.verdicts for test in verdict.tests}
@@ -437,6 +443,7 @@ def _used_terms(results: Results) -> tuple[Term, ...]:
         terms.append(glossary.KL)
     terms += subspace_terms(results)
     terms += score_terms(results)
+    terms += [term for view in views for term in view.terms]
     if results.screens:
         terms += [glossary.FIRST_ORDER, glossary.SCREEN_RECALL]
     return tuple(terms)

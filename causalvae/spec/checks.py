@@ -59,6 +59,12 @@ def check_draft(
         *check_refuters(draft),
         *_check_execution(draft),
         *check_scores(draft),
+        *(
+            finding
+            for name, section in draft.analyses.items()
+            if section is not None
+            for finding in section.findings(draft, (name,))
+        ),
         *([] if folder is None else check_reads(folder, draft.model, draft.data)),
     ]
     holding = {path[:depth] for path in faulty for depth in range(len(path) + 1)}

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
+from functools import cached_property, partial
 from typing import Any, TypeVar
 
+from causalvae.spec.analysis import ANALYSES, ANALYSIS_KEYS, Analysis
 from causalvae.spec.data_section import DATA_TAG
 from causalvae.spec.diagnostics import Path
 from causalvae.spec.digraph import reachable
@@ -101,6 +102,8 @@ class Draft:
     estimation : EstimationSection or None
     execution : ExecutionSection or None
     disentanglement : DisentanglementSection or None
+    analyses : dict
+        By name; the value is None where its section could not be read.
     """
 
     model: ModelSection | None
@@ -119,6 +122,7 @@ class Draft:
     estimation: EstimationSection | None = None
     execution: ExecutionSection | None = None
     disentanglement: DisentanglementSection | None = None
+    analyses: Mapping[str, Analysis | None] = field(default_factory=dict)
 
     @property
     def decodes_no_image(self) -> bool:
@@ -180,6 +184,7 @@ def draft_spec(spec: Spec, plain: Mapping[str, Any] | None = None) -> Draft:
         estimation=spec.estimation,
         execution=spec.execution,
         disentanglement=spec.disentanglement,
+        analyses=spec.analyses,
     )
 
 
@@ -249,6 +254,11 @@ def draft_plain(plain: Any, faulty: frozenset[Path]) -> Draft:
         )
         if top.get("disentanglement") is not None
         else None,
+        analyses={
+            name: _read(partial(ANALYSIS_KEYS.read, name), top[name], (name,), faulty)
+            for name in sorted(top.keys() & ANALYSES.entries.keys() - Spec.model_fields.keys())
+            if top[name] is not None
+        },
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from importlib.metadata import version
 from typing import Any, Final
 
+from causalvae.spec.analysis import ANALYSES
 from causalvae.spec.architecture_section import ARCHITECTURES
 from causalvae.spec.data_section import DATA
 from causalvae.spec.model_section import MODELS
@@ -16,14 +17,20 @@ from causalvae.spec.registry import OWN, Registry
 from causalvae.spec.schema import Spec
 from causalvae.spec.training import TrainSpec
 
-FAMILIES: Final[tuple[Registry[Any], ...]] = (DATA, MODELS, READOUTS, QUANTITIES, ARCHITECTURES, OBJECTIVES)
+FAMILIES: Final[tuple[Registry[Any], ...]] = (DATA, MODELS, READOUTS, QUANTITIES, ANALYSES, ARCHITECTURES, OBJECTIVES)
 
 
 def distributions_of(spec: Spec) -> dict[str, str]:
     """Version of each other distribution whose kinds a spec names, by its name: numbers may depend on it."""
     named = [*_measuring(spec), (MODELS, spec.model.kind)]
     named += [(QUANTITIES, name) for hypothesis in spec.hypotheses for name in hypothesis.expect.bounds]
+    named += [(ANALYSES, name) for name in spec.analyses]
     return _versions(named)
+
+
+def analysis_distribution(name: str) -> dict[str, str]:
+    """The same of one analysis, on which what it measured depends beside the spec."""
+    return _versions([(ANALYSES, name)])
 
 
 def measuring_distributions(spec: Spec) -> dict[str, str]:

@@ -31,12 +31,12 @@ def check_interventions(draft: Draft) -> list[Finding]:
         for index, name in dict.fromkeys((named.index, named.name) for named in draft.interventions)
         if name in RESERVED_INTERVENTIONS
     ]
-    if not draft.interventions and draft.hypotheses == ():
+    if not draft.interventions and draft.hypotheses == () and not draft.analyses:
         findings.append(
             Finding(
                 "CV074",
                 ("interventions",),
-                "the spec has no interventions and no hypotheses",
+                "the spec has no interventions, no hypotheses and no analyses",
                 "The run would only hold the declared graph against the network; add an intervention, such as "
                 f"`- {{name: change, input: {{{_some_treatment(draft)}}}}}`.",
                 severity="warning",

@@ -32,6 +32,10 @@ def json_schema(extensions: bool = True) -> dict[str, Any]:
         quantities = QUANTITIES.usable()
     parts = schema["$defs"]
     _close(schema)
+    empty = {"type": "null"}
+    analyses = schema["additionalProperties"]["properties"]
+    schema["properties"] |= {name: {"anyOf": [section, empty]} for name, section in analyses.items()}
+    schema["additionalProperties"] = False
 
     name = {"type": "string", "pattern": NAME_PATTERN, "maxLength": 100}
     names = {"type": "array", "items": name, "uniqueItems": True}

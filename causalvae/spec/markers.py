@@ -6,7 +6,8 @@ imported; the JSON Schema imports all of them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel, GetCoreSchemaHandler, GetJsonSchemaHandler, SerializerFunctionWrapHandler, TypeAdapter
@@ -66,16 +67,7 @@ class Tagged:
         return handler(core_schema.tagged_union_schema(kinds, self.tag))
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        def write(value: Any, dump: SerializerFunctionWrapHandler) -> Any:
-            return dump(value)
-
-        # `any_schema` dumps a value by its own class. A schema made from the base class would drop the keys of the
-        # kind without a warning, and the digest of a spec would not depend on them.
-        return core_schema.no_info_plain_validator_function(
-            self.read,
-            serialization=core_schema.wrap_serializer_function_ser_schema(write, schema=core_schema.any_schema()),
-            metadata={"pydantic_js_functions": [self._describe]},
-        )
+        return _by_own_class(self.read, self._describe)
 
 
 class Named:
@@ -115,6 +107,88 @@ class Named:
         return core_schema.no_info_plain_validator_function(
             self.read, metadata={"pydantic_js_functions": [self._describe]}
         )
+
+
+@dataclass(frozen=True)
+class _Written:
+    """What is written under a key that names a kind."""
+
+    name: str
+    value: Any
+
+
+class Keyed:
+    """``symmetry: {latents: [0]}``: keys of a mapping, beside those of its own, name kinds.
+
+    It annotates the values of ``__pydantic_extra__``. Pydantic shows those without their keys, so a validator of the
+    whole mapping has to call `keep_names` before.
+
+    Parameters
+    ----------
+    registry : Registry
+        Kinds that are sections.
+    """
+
+    def __init__(self, registry: Registry[Any]) -> None:
+        self.registry = registry
+
+    def keep_names(self, plain: Mapping[str, Any], own: Container[str]) -> dict[str, Any]:
+        """What is written, with values that belong to a kind bound to its name; those left empty are left out.
+
+        Parameters
+        ----------
+        plain : mapping
+        own : container of str
+            Keys of the mapping that name no kind.
+        """
+        named = {key for key in plain if key in self.registry.entries and key not in own}
+        return {
+            key: _Written(key, value) if key in named else value
+            for key, value in plain.items()
+            if value is not None or key not in named
+        }
+
+    def read(self, name: str, value: Any) -> Any:
+        """The section of a kind from plain values, with errors that pydantic places."""
+        if isinstance(value, self.registry.base):
+            return value
+        try:
+            model: type[BaseModel] = self.registry.get(name)
+        except BrokenKind as error:
+            raise PydanticCustomError("broken_kind", "{reason}", {"reason": str(error)}) from error
+        if not isinstance(value, Mapping):
+            raise PydanticKnownError("dict_type")
+        return model.model_validate(dict(value))
+
+    def _read_kept(self, value: Any) -> Any:
+        if isinstance(value, self.registry.base):
+            return value
+        if not isinstance(value, _Written):
+            raise PydanticKnownError("extra_forbidden")
+        return self.read(value.name, value.value)
+
+    def _describe(self, _schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return {"properties": {kind.kind: handler(_with_reference(kind)) for kind in self.registry.usable()}}
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return _by_own_class(self._read_kept, self._describe)
+
+
+def _by_own_class(
+    read: Callable[[Any], Any], describe: Callable[[CoreSchema, GetJsonSchemaHandler], JsonSchemaValue]
+) -> CoreSchema:
+    """The schema of a value of some kind, which is written by its own class."""
+
+    def write(value: Any, dump: SerializerFunctionWrapHandler) -> Any:
+        return dump(value)
+
+    # `any_schema` dumps a value by its own class. A schema made from the base class would drop the keys of the kind
+    # without a warning, and the digest of a spec would not depend on them.
+    return core_schema.no_info_plain_validator_function(
+        read,
+        serialization=core_schema.wrap_serializer_function_ser_schema(write, schema=core_schema.any_schema()),
+        metadata={"pydantic_js_functions": [describe]},
+    )
 
 
 def _with_reference(kind: type[BaseModel]) -> CoreSchema:

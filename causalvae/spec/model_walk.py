@@ -9,7 +9,12 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from causalvae.spec.markers import Tagged
+from causalvae.spec.markers import Keyed, Tagged
+
+
+def _keyed(model: type[BaseModel]) -> Keyed | None:
+    """What names kinds by keys beside the model's own; None where none do."""
+    return getattr(model, "KEYED", None)
 
 
 def _arms(annotation: Any) -> list[Any]:
@@ -40,7 +45,9 @@ def _names_of(model: type[BaseModel]) -> list[str]:
     # A section's own keys say what it is; those that it shares with others come after them.
     own = vars(model).get("__annotations__", {})
     ordered = sorted(model.model_fields.items(), key=lambda field: field[0] not in own)
-    return [info.alias or name for name, info in ordered]
+    found = [info.alias or name for name, info in ordered]
+    keyed = _keyed(model)
+    return found if keyed is None else list(dict.fromkeys((*found, *keyed.registry.names)))
 
 
 def _literals_of(model: type[BaseModel]) -> list[str]:
@@ -59,6 +66,9 @@ def _step(arms: list[Any], part: str | int) -> list[Any]:
             for name, info in arm.model_fields.items():
                 if part == (info.alias or name):
                     found += _field_arms(info)
+            keyed = _keyed(arm)
+            if keyed is not None and not found and (kind := keyed.registry.find(part)) is not None:
+                found.append(kind)
         elif get_origin(arm) is dict and isinstance(part, str):
             found += _arms(get_args(arm)[1])
         elif get_origin(arm) is tuple and isinstance(part, int):

@@ -6,12 +6,13 @@ node, a cycle, a treatment that reaches no outcome) is checked in `causalvae.spe
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from causalvae.digest import digest
+from causalvae.spec.analysis import ANALYSIS_KEYS, Analysis
 from causalvae.spec.data_section import AnyData, DataSection
 from causalvae.spec.disentanglement_section import DisentanglementSection
 from causalvae.spec.hypothesis_section import Bound, Expectations, Hypothesis, NullSection
@@ -28,6 +29,7 @@ from causalvae.spec.intervention_section import (
     SetTo,
     SharedDonors,
 )
+from causalvae.spec.markers import Keyed
 from causalvae.spec.model_section import AnyModel, ModelSection, OutputSection, PosteriorSection
 from causalvae.spec.readout_section import AnyReadout, ReadoutSection
 from causalvae.spec.section import (
@@ -327,7 +329,11 @@ def _long_mapping(value: Any) -> Any:
 
 
 class Spec(Section):
-    """A whole spec."""
+    """A whole spec; keys beside the ones here name analyses."""
+
+    model_config = ConfigDict(extra="allow")
+    KEYED: ClassVar[Keyed] = ANALYSIS_KEYS
+    __pydantic_extra__: dict[str, Annotated[Analysis, ANALYSIS_KEYS]] = Field(init=False)
 
     spec: Literal["causalvae/v1"] = Field(description="The language's version.")
     name: str = Field(
@@ -362,12 +368,17 @@ class Spec(Section):
     @model_validator(mode="before")
     @classmethod
     def _whole_variants(cls, value: Any) -> Any:
-        return merge_variants(value) if isinstance(value, dict) else value
+        return ANALYSIS_KEYS.keep_names(merge_variants(value), cls.model_fields) if isinstance(value, dict) else value
 
     @field_validator("mapping", mode="before")
     @classmethod
     def _short_form(cls, value: Any) -> Any:
         return _long_mapping(value)
+
+    @property
+    def analyses(self) -> dict[str, Analysis]:
+        """The analyses that it asks for, by name in alphabetical order."""
+        return dict(sorted(self.__pydantic_extra__.items()))
 
     def __repr__(self) -> str:
         return (
@@ -378,6 +389,11 @@ class Spec(Section):
     @property
     def digest(self) -> str:
         """Content hash of the resolved spec, apart from what it is compared with."""
+        return digest(self.content)
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """The resolved spec as plain values, apart from what it is compared with."""
         content = self.model_dump(mode="json", by_alias=True, exclude={"variants", "base"})
         # A spec that says nothing of these is the spec that it was before they could be said.
         if self.disentanglement is None:
@@ -387,7 +403,7 @@ class Spec(Section):
         if self.alignment.pairs == AlignmentSection().pairs:
             del content["alignment"]["pairs"]
         content["graph"]["attributes"] = {name: section.record for name, section in self.graph.attributes.items()}
-        return digest(content)
+        return content
 
     def variant(self, name: str) -> Spec:
         """The spec of one side of the comparison: its sections in place of this spec's; `KeyError` where there is none.

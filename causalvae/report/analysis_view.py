@@ -1,0 +1,51 @@
+"""What the analyses of a run show of their results, in every format."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from causalvae.report.blocks import Section
+from causalvae.report.glossary import Term
+from causalvae.report.tables import Table
+from causalvae.results import UnreadResult
+from causalvae.spec.analysis import ANALYSES
+
+
+@dataclass(frozen=True)
+class AnalysisView:
+    """How the result of an analysis is shown.
+
+    Parameters
+    ----------
+    sections : tuple of Section
+        Of the HTML and Markdown reports.
+    answer : str
+        A sentence for the answer at the top of the report; empty where there is none.
+    terminal : tuple of (Table or str)
+        What a terminal prints: tables, and lines of text.
+    warnings : tuple of str
+        What a reader must know before trusting the numbers.
+    terms : tuple of Term
+        What the report's glossary explains.
+    """
+
+    sections: tuple[Section, ...] = ()
+    answer: str = ""
+    terminal: tuple[Table | str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    terms: tuple[Term, ...] = ()
+
+
+def views_of(analyses: Mapping[str, Any]) -> tuple[AnalysisView, ...]:
+    """The views of results, given by the names of their analyses."""
+    return tuple(
+        _unread(name, result) if isinstance(result, UnreadResult) else ANALYSES.get(name).view(result)
+        for name, result in analyses.items()
+    )
+
+
+def _unread(name: str, result: UnreadResult) -> AnalysisView:
+    words = f"The result of this analysis is in results.json and cannot be shown: {result.why}."
+    return AnalysisView((Section(name, name, words, ()),), terminal=(f"{name}: {words}",))
