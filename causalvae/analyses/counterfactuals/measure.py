@@ -19,8 +19,8 @@ from torch import Tensor
 
 from causalvae.alignment.support import Ellipse, fit_ellipse
 from causalvae.alignment.variables import kind_of
-from causalvae.analyses.counterfactual.generator import Generator
-from causalvae.analyses.counterfactual.section import CounterfactualSection
+from causalvae.analyses.counterfactuals.generator import Generator
+from causalvae.analyses.counterfactuals.section import CounterfactualsAnalysis
 from causalvae.data.factors import FloatArray, Rows
 from causalvae.data.others import Others, Release
 from causalvae.data.pairs import draw_samples
@@ -33,7 +33,6 @@ from causalvae.engine.progress import OnProgress, Progress, ignore_progress
 from causalvae.engine.tables import read_table
 from causalvae.engine.values import DonorKey
 from causalvae.errors import NoPairsError
-from causalvae.files import make_folder
 from causalvae.plan.resolve import Resolver, joint_patches
 from causalvae.plan.types import Cohort, Patch, Side, Source, Treatment
 from causalvae.session import Session
@@ -63,8 +62,9 @@ class CounterfactualTables:
         ``point``: ``input`` x, ``data`` the data's counterfactual, ``output`` f(x, A := a), ``back`` A set and set
         back `cycles` times, ``repeated`` x reconstructed `cycles` times; of two factors ``output`` is f_B(f_A(x)) and
         ``swapped`` f_A(f_B(x)). ``sample`` (int). ``inside``: whether the counterfactual input and the donor lie where
-        the data are. ``pixels``: mean squared difference of the output's numbers from x; of ``output`` from the data's
-        counterfactual, of ``swapped`` from ``output``. Then a column for each attribute, ``attribute:NAME``.
+        the data are. ``value``: the factor's, of ``input`` and ``data`` alone. ``pixels``: mean squared difference of
+        the output's numbers from x; of ``output`` from the data's counterfactual, of ``swapped`` from ``output``. Then
+        a column for each attribute, ``attribute:NAME``.
     pictures : DataFrame
         ``factor``, ``point``, ``cycles``, ``sample``, ``png`` (bytes) of a few samples; empty where outputs are no
         pictures.
@@ -76,14 +76,14 @@ class CounterfactualTables:
 
 
 def measure_counterfactuals(
-    session: Session, section: CounterfactualSection, folder: Path, on_progress: OnProgress = ignore_progress
+    session: Session, section: CounterfactualsAnalysis, folder: Path, on_progress: OnProgress = ignore_progress
 ) -> CounterfactualTables:
     """The tables of a session's mapping, read from `folder` where it has them.
 
     Parameters
     ----------
     session : Session
-    section : CounterfactualSection
+    section : CounterfactualsAnalysis
     folder : Path
         Takes a Parquet file for each table; belongs to these settings, data and weights alone.
     on_progress : callable
@@ -91,7 +91,6 @@ def measure_counterfactuals(
     paths = {name: folder / f"{name}.parquet" for name in _TABLES}
     if not all(path.exists() for path in paths.values()):
         found = _Run(session, section, on_progress).measure()
-        make_folder(folder, below=folder)
         for name, path in paths.items():
             write_table(getattr(found, name), path)
     return CounterfactualTables(**{name: read_table(path) for name, path in paths.items()})
@@ -126,7 +125,7 @@ class _Setting:
 @dataclass
 class _Run:
     session: Session
-    section: CounterfactualSection
+    section: CounterfactualsAnalysis
     on_progress: OnProgress
     _values: list[dict[str, Any]] = field(default_factory=list)
     _pictures: list[dict[str, Any]] = field(default_factory=list)
@@ -239,8 +238,9 @@ class _Run:
         donated = self._donate(setting, batch, setting.forth)
         output = self._generator.intervene(x, self._noise(batch), setting.patches, donated)
         inside = self._inside(setting, batch, ellipse)
-        self._record("input", setting, batch, x, x, inside)
-        self._record("data", setting, batch, data, x, inside)
+        self._record("input", setting, batch, x, x, inside, values=self._values_of(setting, setting.base[batch]))
+        values = self._values_of(setting, setting.counterfactual[batch])
+        self._record("data", setting, batch, data, x, inside, values=values)
         self._record("output", setting, batch, output, data, inside)
 
     def _there_and_back(self, setting: _Setting, batch: slice, ellipse: Ellipse | None) -> None:
@@ -282,10 +282,16 @@ class _Run:
         reference: Tensor,
         inside: BoolArray,
         cycles: int = 0,
+        values: FloatArray | float = np.nan,
     ) -> None:
         distance = self._distance(value, reference)
-        self._note(point, batch, self._attributes(value), distance, setting.factor, cycles=cycles, inside=inside)
+        attributes = self._attributes(value)
+        self._note(point, batch, attributes, distance, setting.factor, cycles=cycles, inside=inside, values=values)
         self._show(point, batch, value, setting.factor, cycles)
+
+    def _values_of(self, setting: _Setting, rows: Rows) -> FloatArray:
+        dataset = self.session.dataset
+        return dataset.values(rows)[:, dataset.space.position(setting.factor)]
 
     def _inside(self, setting: _Setting, batch: slice, ellipse: Ellipse | None) -> BoolArray:
         """Which samples' counterfactual inputs and donors lie where the data are."""
@@ -333,11 +339,12 @@ class _Run:
         other: str = "",
         cycles: int = 0,
         inside: BoolArray | bool = True,
+        values: FloatArray | float = np.nan,
     ) -> None:
         samples = np.arange(batch.start, batch.stop)
         self._values.append(
             {"factor": factor, "other": other, "point": point, "cycles": cycles, "sample": samples, "inside": inside}
-            | {"pixels": pixels}
+            | {"value": values, "pixels": pixels}
             | {f"attribute:{name}": column for name, column in attributes.items()}
         )
 

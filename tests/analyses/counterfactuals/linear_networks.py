@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 from causalvae.data.dataset import open_dataset
 from causalvae.graph import CausalGraph
 from causalvae.models.check import check_model
-from causalvae.models.loading import assemble
+from causalvae.models.loading import Model, assemble
 from causalvae.models.vae import VAE
 from causalvae.readouts import build_readouts
 from causalvae.session import Session
@@ -61,14 +62,30 @@ def partial() -> VAE:
     return linear(code, decoding)
 
 
+NETWORKS: Mapping[str, Callable[[], VAE]] = {
+    "identity": lambda: linear(eye()),
+    "lossy": lossy,
+    "partial": partial,
+    "rotated by 30 degrees": lambda: rotated(0.5),
+    "rotated by 90 degrees": lambda: rotated(1.0),
+}
+
+
+@cache
+def load(name: str) -> Model:
+    """A network, captured once for all tests."""
+    inputs = torch.from_numpy(np.random.default_rng(0).random((8, len(NAMES)), dtype=np.float32))
+    return assemble(NETWORKS[name](), samples_latent=False, model_digest=name, facts={}, inputs=inputs)
+
+
 def open_linear(
-    vae: VAE,
+    network: str,
     mapping: Mapping[str, Sequence[int | str]] = OWN,
     variables: Mapping[str, Any] | None = None,
     edges: Sequence[str] = (),
     **spec: Any,
 ) -> Session:
-    """A session of a network in memory; attribute ya is the first column of the output, and so on."""
+    """A session of one of `NETWORKS`; attribute ya is the first column of the output, and so on."""
     declared = Spec.model_validate(
         {
             "spec": "causalvae/v1",
@@ -94,9 +111,7 @@ def open_linear(
             **spec,
         }
     )
-    dataset = open_dataset(declared.data, Path())
-    inputs = dataset.inputs(dataset.draw(32, np.random.default_rng(0)))
-    model = assemble(vae, samples_latent=False, model_digest="linear", facts={}, inputs=inputs)
+    dataset, model = open_dataset(declared.data, Path()), load(network)
     return Session(
         declared=declared,
         spec=declared,
@@ -105,6 +120,6 @@ def open_linear(
         dataset=dataset,
         readouts=build_readouts(declared.graph.attributes, declared.data.facts(), dataset.columns),
         graph=CausalGraph.from_section(declared.graph),
-        check=check_model(model.vae, inputs, False),
+        check=check_model(model.vae, model.probes, False),
         found={},
     )

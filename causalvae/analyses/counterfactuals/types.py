@@ -135,6 +135,10 @@ class Example:
     ----------
     factor : str
     sample : int
+    before, after : float
+        The factor's value in the input and in the counterfactual.
+    levels : tuple of str
+        Names of these levels; empty where they have none.
     points : tuple of str
         ``input``, ``data``, ``output``, ``back``.
     cycles : tuple of int
@@ -147,6 +151,9 @@ class Example:
 
     factor: str
     sample: int
+    before: float
+    after: float
+    levels: tuple[str, ...]
     points: tuple[str, ...]
     cycles: tuple[int, ...]
     attributes: tuple[dict[str, float | None], ...]
@@ -170,6 +177,10 @@ class Counterfactuals:
         Standard deviations over the data that a sound counterfactual may be off.
     confidence : float
     seed : int
+    repeated : int
+        Samples that composition, reversibility and commutativity are measured on; fewer where there are fewer.
+    unit : str
+        Of the root mean square difference of the output's numbers, such as ``pixel RMS``.
     """
 
     factors: tuple[FactorSoundness, ...]
@@ -180,6 +191,8 @@ class Counterfactuals:
     bound: float
     confidence: float
     seed: int
+    repeated: int
+    unit: str
 
     @property
     def worst(self) -> FactorSoundness | None:

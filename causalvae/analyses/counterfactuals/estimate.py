@@ -18,9 +18,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from causalvae.alignment.assess import direct_relations
-from causalvae.analyses.counterfactual.measure import EXAMPLES, CounterfactualTables
-from causalvae.analyses.counterfactual.section import CounterfactualSection
-from causalvae.analyses.counterfactual.types import (
+from causalvae.analyses.counterfactuals.measure import EXAMPLES, REPEATED, CounterfactualTables
+from causalvae.analyses.counterfactuals.section import CounterfactualsAnalysis
+from causalvae.analyses.counterfactuals.types import (
     Commutativity,
     Counterfactuals,
     Distance,
@@ -122,14 +122,14 @@ class Estimator:
 
 
 def estimate_counterfactuals(
-    session: Session, section: CounterfactualSection, tables: CounterfactualTables
+    session: Session, section: CounterfactualsAnalysis, tables: CounterfactualTables
 ) -> Counterfactuals:
     """What the tables of `measure_counterfactuals` say.
 
     Parameters
     ----------
     session : Session
-    section : CounterfactualSection
+    section : CounterfactualsAnalysis
     tables : CounterfactualTables
         Of the same session and section.
     """
@@ -169,10 +169,12 @@ def estimate_counterfactuals(
         untested=tuple(untested),
         composition=tuple(Repetition(cycles, repeated[cycles]) for cycles in shown),
         commutativity=tuple(sorted(pairs, key=lambda pair: -_size(pair.distances))),
-        examples=_examples([found.factor for found in factors], points, tables.pictures, list(session.readouts)),
+        examples=_examples(session, [found.factor for found in factors], points, tables.pictures),
         bound=section.at_most,
         confidence=estimation.confidence,
         seed=section.seed,
+        repeated=REPEATED,
+        unit=session.whole.rms,
     )
 
 
@@ -247,7 +249,7 @@ def _judge(
 
 
 def _examples(
-    factors: list[str], points: Mapping[_Key, pd.DataFrame], pictures: pd.DataFrame, attributes: list[str]
+    session: Session, factors: list[str], points: Mapping[_Key, pd.DataFrame], pictures: pd.DataFrame
 ) -> tuple[Example, ...]:
     """The first samples of each factor, at each point in turn."""
     names = ("factor", "point", "cycles", "sample")
@@ -256,16 +258,24 @@ def _examples(
     found = []
     for factor in factors:
         listed = [(point, cycles) for (name, other, point, cycles) in points if (name, other) == (factor, "")]
+        known = session.labels.get(factor, {})
         for sample in range(EXAMPLES):
-            rows = [points[factor, "", point, cycles].iloc[sample] for point, cycles in listed]
+            rows = {key: points[factor, "", *key].iloc[sample] for key in listed}
+            before, after = (float(rows[point, 0]["value"]) for point in ("input", "data"))
+            attributes = [
+                {name: _defined(row[f"attribute:{name}"]) for name in session.readouts} for row in rows.values()
+            ]
             found.append(
                 Example(
-                    factor,
-                    sample,
-                    tuple(point for point, _ in listed),
-                    tuple(cycles for _, cycles in listed),
-                    tuple({name: _defined(row[f"attribute:{name}"]) for name in attributes} for row in rows),
-                    tuple(png[factor, point, cycles, sample] for point, cycles in listed) if png else (),
+                    factor=factor,
+                    sample=sample,
+                    before=before,
+                    after=after,
+                    levels=tuple(known[value] for value in (before, after)) if known else (),
+                    points=tuple(point for point, _ in listed),
+                    cycles=tuple(cycles for _, cycles in listed),
+                    attributes=tuple(attributes),
+                    images=tuple(png[factor, point, cycles, sample] for point, cycles in listed) if png else (),
                 )
             )
     return tuple(found)

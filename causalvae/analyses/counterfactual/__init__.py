@@ -1,1 +1,0 @@
-"""Is a mapping a sound generator of counterfactuals?"""
