@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from causalvae.alignment.assess import assess
-from causalvae.asked_analyses import estimate_analyses, measure_analyses
+from causalvae.asked_analyses import estimate_analyses, measure_analyses, place_results
 from causalvae.boundary import coded
 from causalvae.circuits import judge
 from causalvae.controls import control_checks, summarise_latents, warn
@@ -23,7 +23,6 @@ from causalvae.costs import (
 )
 from causalvae.data.pairs import draw_samples
 from causalvae.digest import digest
-from causalvae.disentanglement.report import ScoreReport
 from causalvae.effects import estimate_effects, open_context
 from causalvae.engine.active import ActiveUnits
 from causalvae.engine.backends.opening import open_backend
@@ -63,7 +62,6 @@ from causalvae.report.answer import answer_words, question_words
 from causalvae.report.sample_tables import short_words
 from causalvae.results import CostRow, NetworkFit, Results
 from causalvae.samples import find_samples
-from causalvae.scoring import find_scores
 from causalvae.session import Session, open_session
 from causalvae.spec import load_spec, load_train_spec, open_spec, write_resolved
 from causalvae.spec.schema import Spec
@@ -280,7 +278,6 @@ def analyse(
     session: Session,
     measurements: Measurements,
     randomised: Measurements | None = None,
-    scores: ScoreReport | None = None,
     on_progress: OnProgress = ignore_progress,
     measured: Mapping[str, Any] | None = None,
 ) -> Results:
@@ -293,8 +290,6 @@ def analyse(
         The answer to a plan that was compiled from `session`.
     randomised : Measurements, optional
         Of the hypotheses' treatments and the latent perturbations on a randomly initialised copy.
-    scores : ScoreReport, optional
-        Classical scores of the network, which no measurement of the plan gives.
     on_progress : callable
         Called with the progress of each stage.
     measured : mapping, optional
@@ -358,8 +353,7 @@ def analyse(
         metrics=metrics.rows,
         cross_checks=effects.checks,
         arrows=effects.arrows,
-        scores=scores,
-        analyses=analyses,
+        **place_results(analyses),
     )
 
 
@@ -466,9 +460,8 @@ def run_spec(
     measurements = execute(session, plan, runs, on_progress)
     with one_step(on_progress, "random copy"):
         randomised = _execute_randomised(session, plan, runs)
-    scores = find_scores(session, runs / "scores", on_progress)
     measured = measure(session, measurements, runs, on_progress)
-    results = analyse(session, measurements, randomised, scores, on_progress, measured)
+    results = analyse(session, measurements, randomised, on_progress, measured)
     results = _with_costs(results, measured_rows(_tables(runs, plan)), time.perf_counter() - began)
     # The JSON is always there, so that any report can be rendered again.
     with one_step(on_progress, "report"):

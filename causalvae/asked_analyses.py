@@ -13,7 +13,7 @@ from causalvae.engine.progress import OnProgress, ignore_progress, one_step
 from causalvae.files import make_folder
 from causalvae.plan.types import Plan
 from causalvae.session import Session
-from causalvae.spec.analysis import Analysis
+from causalvae.spec.analysis import ANALYSES, Analysis
 from causalvae.spec.families import analysis_distribution
 
 
@@ -75,6 +75,13 @@ def estimate_analyses(
             with one_step(on_progress, f"analysis {name}"):
                 results[name] = analysis.estimate(session, context, measured.get(name))
     return results
+
+
+def place_results(results: Mapping[str, Any]) -> dict[str, Any]:
+    """Results of analyses, given by name, as the fields of `causalvae.results.Results` that hold them."""
+    fields = {name: ANALYSES.get(name).result_field for name in results}
+    own = {field: results[name] for name, field in fields.items() if field}
+    return {**own, "analyses": {name: results[name] for name, field in fields.items() if not field}}
 
 
 def _measures(analysis: Analysis) -> bool:

@@ -33,8 +33,8 @@ ELSEWHERE = {
     "thickness": {"data/files/morphomnist.py"},
     "pendulum": {"data/pendulum.py"},
     # Scores of disentanglement that are named after objectives.
-    "beta_vae": {"disentanglement/scores.py", "spec/disentanglement_section.py"},
-    "factor_vae": {"disentanglement/scores.py", "disentanglement/scoring.py", "spec/disentanglement_section.py"},
+    "beta_vae": {"disentanglement/scores.py", "analyses/disentanglement/section.py"},
+    "factor_vae": {"disentanglement/scores.py", "disentanglement/scoring.py", "analyses/disentanglement/section.py"},
     # A format of weights that holds this one network.
     "burgess": {"models/checkpoint_source.py"},
     # Distributions that doctor lists, keys of facts, formats of files.
@@ -94,6 +94,11 @@ def test_each_kind_occurs_in_one_module(family: Registry, occurrences: dict[str,
     for name in set(own) - COMMON:
         module = family.entries[name][0].module.removeprefix("causalvae.").replace(".", "/") + ".py"
         assert occurrences[name] == {module} | ELSEWHERE.get(name, set()), name
+
+
+@pytest.mark.parametrize("name", ANALYSES.own)
+def test_an_analysis_occurs_in_its_folder(name: str, occurrences: dict[str, set[str]]) -> None:
+    assert {path.rpartition("/")[0] for path in occurrences[name]} == {f"analyses/{name}"}
 
 
 def test_kinds_of_other_distributions_occur_in_none(occurrences: dict[str, set[str]]) -> None:

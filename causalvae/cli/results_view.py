@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.padding import Padding
 from rich.text import Text
@@ -15,6 +14,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from causalvae.effects.types import Estimate
+    from causalvae.report.analysis_view import AnalysisView
     from causalvae.report.tables import Table
     from causalvae.results import Results
 
@@ -43,8 +43,7 @@ def print_results(console: Console, results: Results) -> None:
         print_table(console, table)
     print_subspaces(console, results)
     print_metrics(console, results)
-    print_scores(console, results)
-    print_analyses(console, results.analyses)
+    print_analyses(console, results)
     print_screens(console, results)
     print_agreement(console, results)
 
@@ -76,33 +75,21 @@ def print_metrics(console: Console, results: Results) -> None:
         console.print(Padding(line, (0, 0, 0, 2), expand=False))
 
 
-def print_scores(console: Console, results: Results) -> None:
-    """The classical scores beside their baselines, or why there are none."""
-    from dataclasses import replace
+def print_analyses(console: Console, results: Results) -> None:
+    """What the analyses that a spec names found."""
+    from causalvae.report.analysis_view import views_in
 
-    from causalvae.report.score_tables import score_table, score_words
-
-    scores = results.scores
-    if scores is None:
-        return
-    if scores.absent:
-        line = Text.assemble(("Classical disentanglement", "bold"), f": no scores. {clean(scores.absent)}")
-    else:
-        print_table(console, replace(score_table(scores).filled, notes=()))
-        line = Text(clean(score_words(scores)))
-    console.print(Padding(line, (0, 0, 0, 2), expand=False))
+    for view in views_in(results):
+        print_view(console, view)
 
 
-def print_analyses(console: Console, analyses: Mapping[str, Any]) -> None:
-    """What the analyses of a spec found, given by name."""
-    from causalvae.report.analysis_view import views_of
-
-    for view in views_of(analyses):
-        for part in view.terminal:
-            if isinstance(part, str):
-                console.print(Padding(Text(clean(part)), (0, 0, 0, 2), expand=False))
-            else:
-                print_table(console, part)
+def print_view(console: Console, view: AnalysisView) -> None:
+    """What one analysis found."""
+    for part in view.terminal:
+        if isinstance(part, str):
+            console.print(Padding(Text(clean(part)), (0, 0, 0, 2), expand=False))
+        else:
+            print_table(console, part)
 
 
 def print_screens(console: Console, results: Results) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from causalvae.report.blocks import Section
 from causalvae.report.glossary import Term
 from causalvae.report.tables import Table
-from causalvae.results import UnreadResult
+from causalvae.results import Results, UnreadResult
 from causalvae.spec.analysis import ANALYSES
 
 
@@ -44,6 +44,14 @@ def views_of(analyses: Mapping[str, Any]) -> tuple[AnalysisView, ...]:
         _unread(name, result) if isinstance(result, UnreadResult) else ANALYSES.get(name).view(result)
         for name, result in analyses.items()
     )
+
+
+def views_in(results: Results) -> tuple[AnalysisView, ...]:
+    """The views of all analyses of a run, in the order of their names."""
+    fields = {name: ANALYSES.get(name).result_field for name in ANALYSES.own}
+    held = {name: getattr(results, field) for name, field in fields.items() if field}
+    found = {name: result for name, result in held.items() if result is not None}
+    return views_of(dict(sorted({**found, **results.analyses}.items())))
 
 
 def _unread(name: str, result: UnreadResult) -> AnalysisView:

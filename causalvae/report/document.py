@@ -18,7 +18,7 @@ from causalvae.report.alignment_tables import (
     support_words,
 )
 from causalvae.report.alignment_words import headline_sentences
-from causalvae.report.analysis_view import AnalysisView, views_of
+from causalvae.report.analysis_view import AnalysisView, views_in
 from causalvae.report.blocks import (
     Block,
     Document,
@@ -60,7 +60,6 @@ from causalvae.report.numbers import (
     quantile_label,
 )
 from causalvae.report.sample_tables import sample_section
-from causalvae.report.score_tables import score_section, score_terms
 from causalvae.report.screen_tables import compared_table, first_order_table, screen_words, strongest_left_out
 from causalvae.report.subspace_tables import subspace_terms
 from causalvae.report.verdict_words import reason
@@ -75,7 +74,7 @@ _MOST_PAIRS = 24
 
 def build_document(results: Results) -> Document:
     """Lay out everything that `results` holds; parts that it lacks are left out."""
-    views = views_of(results.analyses)
+    views = views_in(results)
     makers = (
         _graph_section,
         _traversal_section,
@@ -83,7 +82,6 @@ def build_document(results: Results) -> Document:
         _screen_section,
         _perturbation_section,
         _metric_section,
-        score_section,
     )
     further = (
         mediation_section,
@@ -442,7 +440,6 @@ def _used_terms(results: Results, views: tuple[AnalysisView, ...]) -> tuple[Term
     if results.latents:
         terms.append(glossary.KL)
     terms += subspace_terms(results)
-    terms += score_terms(results)
     terms += [term for view in views for term in view.terms]
     if results.screens:
         terms += [glossary.FIRST_ORDER, glossary.SCREEN_RECALL]

@@ -37,7 +37,11 @@ def results_schema(extensions: bool = False) -> dict[str, Any]:
     schema = TypeAdapter(Results).json_schema(mode="serialization")
     with nullcontext() if extensions else only_own_kinds():
         analyses = ANALYSES.usable()
-    found = {kind.kind: TypeAdapter(kind.result_type()).json_schema(mode="serialization") for kind in analyses}
+    found = {
+        kind.kind: TypeAdapter(kind.result_type()).json_schema(mode="serialization")
+        for kind in analyses
+        if not kind.result_field
+    }
     for result in found.values():
         schema["$defs"] |= result.pop("$defs", {})
     schema["properties"]["analyses"]["properties"] = found

@@ -29,13 +29,20 @@ class Analysis(Kind, Section):
     advance, and `measure` where it needs others, such as searches that choose each run by the last. These methods
     import what they need: validating a spec imports the section alone.
 
+    Attributes
+    ----------
+    result_field : str
+        The field of `causalvae.results.Results` that holds the result, for one that had a field of its own before there
+        were analyses; empty for all others, whose results are in `Results.analyses`.
+
     Examples
     --------
     >>> from causalvae.spec.analysis import ANALYSES
-    >>> ANALYSES.noun
-    'analysis'
+    >>> ANALYSES.get("disentanglement").kind
+    'disentanglement'
     """
 
+    result_field: ClassVar[str] = ""
     must_define: ClassVar[tuple[str, ...]] = ("result_type", "estimate", "view")
 
     def findings(self, draft: Draft, path: Path) -> list[Finding]:

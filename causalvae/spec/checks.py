@@ -18,7 +18,6 @@ from causalvae.spec.intervention_checks import check_hypotheses, check_intervent
 from causalvae.spec.outcome_checks import check_vectors
 from causalvae.spec.readout_checks import check_readouts
 from causalvae.spec.schema import FactorSection, Spec
-from causalvae.spec.score_checks import check_scores
 
 
 def check_spec(spec: Spec) -> tuple[Finding, ...]:
@@ -58,7 +57,6 @@ def check_draft(
         *check_claims(draft),
         *check_refuters(draft),
         *_check_execution(draft),
-        *check_scores(draft),
         *(
             finding
             for name, section in draft.analyses.items()

@@ -18,7 +18,6 @@ from causalvae.spec.readout_section import READOUT_TAG
 from causalvae.spec.schema import (
     EDGE_PATTERN,
     DataSection,
-    DisentanglementSection,
     EstimationSection,
     ExecutionSection,
     FactorSection,
@@ -101,7 +100,6 @@ class Draft:
         Those that are given as a list of their components.
     estimation : EstimationSection or None
     execution : ExecutionSection or None
-    disentanglement : DisentanglementSection or None
     analyses : dict
         By name; the value is None where its section could not be read.
     """
@@ -121,7 +119,6 @@ class Draft:
     listed_vectors: frozenset[str]
     estimation: EstimationSection | None = None
     execution: ExecutionSection | None = None
-    disentanglement: DisentanglementSection | None = None
     analyses: Mapping[str, Analysis | None] = field(default_factory=dict)
 
     @property
@@ -183,7 +180,6 @@ def draft_spec(spec: Spec, plain: Mapping[str, Any] | None = None) -> Draft:
         listed_vectors=_listed(graph),
         estimation=spec.estimation,
         execution=spec.execution,
-        disentanglement=spec.disentanglement,
         analyses=spec.analyses,
     )
 
@@ -249,11 +245,6 @@ def draft_plain(plain: Any, faulty: frozenset[Path]) -> Draft:
         listed_vectors=listed,
         estimation=_read(EstimationSection.model_validate, top.get("estimation", {}), ("estimation",), faulty),
         execution=_read(ExecutionSection.model_validate, top.get("execution", {}), ("execution",), faulty),
-        disentanglement=_read(
-            DisentanglementSection.model_validate, top["disentanglement"], ("disentanglement",), faulty
-        )
-        if top.get("disentanglement") is not None
-        else None,
         analyses={
             name: _read(partial(ANALYSIS_KEYS.read, name), top[name], (name,), faulty)
             for name in sorted(top.keys() & ANALYSES.entries.keys() - Spec.model_fields.keys())

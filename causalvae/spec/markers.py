@@ -109,6 +109,33 @@ class Named:
         )
 
 
+class Fixed(Tagged):
+    """``scores: {samples: 500}``: a field that is the section of one kind, whose name is not written.
+
+    Parameters
+    ----------
+    registry : Registry
+        Kinds that are sections.
+    name : str
+        The kind.
+    """
+
+    def __init__(self, registry: Registry[Any], name: str) -> None:
+        super().__init__(registry, "")
+        self.name = name
+
+    def read(self, value: Any) -> Any:
+        """The section from plain values, with errors that pydantic places."""
+        return _read_kind(self.registry, self.name, value)
+
+    def models_of(self, value: Any) -> list[type[BaseModel]]:
+        """The model of the kind."""
+        return [self.registry.get(self.name)]
+
+    def _describe(self, _schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return handler(_with_reference(self.registry.get(self.name)))
+
+
 @dataclass(frozen=True)
 class _Written:
     """What is written under a key that names a kind."""
@@ -150,15 +177,7 @@ class Keyed:
 
     def read(self, name: str, value: Any) -> Any:
         """The section of a kind from plain values, with errors that pydantic places."""
-        if isinstance(value, self.registry.base):
-            return value
-        try:
-            model: type[BaseModel] = self.registry.get(name)
-        except BrokenKind as error:
-            raise PydanticCustomError("broken_kind", "{reason}", {"reason": str(error)}) from error
-        if not isinstance(value, Mapping):
-            raise PydanticKnownError("dict_type")
-        return model.model_validate(dict(value))
+        return _read_kind(self.registry, name, value)
 
     def _read_kept(self, value: Any) -> Any:
         if isinstance(value, self.registry.base):
@@ -172,6 +191,19 @@ class Keyed:
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return _by_own_class(self._read_kept, self._describe)
+
+
+def _read_kind(registry: Registry[Any], name: str, value: Any) -> Any:
+    """The section of the kind called `name` from plain values."""
+    if isinstance(value, registry.base):
+        return value
+    try:
+        model: type[BaseModel] = registry.get(name)
+    except BrokenKind as error:
+        raise PydanticCustomError("broken_kind", "{reason}", {"reason": str(error)}) from error
+    if not isinstance(value, Mapping):
+        raise PydanticKnownError("dict_type")
+    return model.model_validate(dict(value))
 
 
 def _by_own_class(

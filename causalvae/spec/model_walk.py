@@ -107,7 +107,7 @@ def models_at(root: type[BaseModel], plain: Any, loc: Iterable[str | int]) -> li
 def owners_of(root: type[BaseModel], plain: Any, loc: Iterable[str | int], key: str) -> list[str]:
     """Where the value at `loc` is of a kind: what to write for those of its family that have a key."""
     arms, _ = _arms_at(root, plain, loc)
-    markers = [arm for arm in arms if isinstance(arm, Tagged)]
+    markers = [arm for arm in arms if isinstance(arm, Tagged) and arm.tag]
     return [
         f"{marker.tag}: {kind.kind}"
         for marker in markers

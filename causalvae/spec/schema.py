@@ -14,7 +14,6 @@ from pydantic_core import PydanticCustomError
 from causalvae.digest import digest
 from causalvae.spec.analysis import ANALYSIS_KEYS, Analysis
 from causalvae.spec.data_section import AnyData, DataSection
-from causalvae.spec.disentanglement_section import DisentanglementSection
 from causalvae.spec.hypothesis_section import Bound, Expectations, Hypothesis, NullSection
 from causalvae.spec.intervention_section import (
     AblationMode,
@@ -58,7 +57,6 @@ __all__ = [
     "Bound",
     "Count",
     "DataSection",
-    "DisentanglementSection",
     "EstimationSection",
     "ExecutionSection",
     "Expectations",
@@ -355,9 +353,6 @@ class Spec(Section):
     hypotheses: tuple[Hypothesis, ...] = ()
     estimation: EstimationSection = EstimationSection()
     alignment: AlignmentSection = AlignmentSection()
-    disentanglement: DisentanglementSection | None = Field(
-        default=None, description="Classical disentanglement scores of the network on the data; none where left out."
-    )
     execution: ExecutionSection = ExecutionSection()
     report: ReportSection = ReportSection()
     variants: dict[Name, VariantSection] = Field(
@@ -396,8 +391,6 @@ class Spec(Section):
         """The resolved spec as plain values, apart from what it is compared with."""
         content = self.model_dump(mode="json", by_alias=True, exclude={"variants", "base"})
         # A spec that says nothing of these is the spec that it was before they could be said.
-        if self.disentanglement is None:
-            del content["disentanglement"]
         if not self.estimation.bca:
             del content["estimation"]["interval"]
         if self.alignment.pairs == AlignmentSection().pairs:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import Field
 
+from causalvae.spec.analysis import ANALYSES, Analysis
 from causalvae.spec.architecture_section import ARCHITECTURE_TAG, AnyArchitecture
 from causalvae.spec.data_section import AnyData
-from causalvae.spec.disentanglement_section import DisentanglementSection
+from causalvae.spec.markers import Fixed
 from causalvae.spec.measures import MeasureName
 from causalvae.spec.objective_section import AnyObjective
 from causalvae.spec.section import Count, Flag, Name, Number, Section
@@ -17,6 +18,9 @@ from causalvae.spec.training import Optimiser, TrainSpec
 SeedList = Annotated[
     tuple[Annotated[int, Field(strict=True, ge=0, lt=2**31)], ...], Field(min_length=1, max_length=100)
 ]
+
+
+SCORES: Final = Fixed(ANALYSES, "disentanglement")
 
 
 class StudyModel(Section):
@@ -60,8 +64,8 @@ class StudySpec(Section):
     steps: Count = 5000
     batch_size: Count = 64
     optimiser: Optimiser = Optimiser()
-    scores: DisentanglementSection = Field(
-        default=DisentanglementSection(),
+    scores: Annotated[Analysis, SCORES] = Field(
+        default_factory=lambda: SCORES.read({}),
         description="How each network is scored, where the analysis of its data does not say so itself.",
     )
     published: dict[Name, dict[MeasureName, Number]] = Field(

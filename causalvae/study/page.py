@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 
 from markupsafe import Markup
 
+from causalvae.analyses.disentanglement.glossary import score_term
 from causalvae.circuits.types import ClaimTest, Verdict
 from causalvae.effects.types import Estimate
 from causalvae.plan.owner import Owner
@@ -17,7 +18,6 @@ from causalvae.report.glossary import Term, status_words, term_of
 from causalvae.report.measure_labels import MEASURE_LABELS
 from causalvae.report.numbers import ABSENT, format_bound, format_fixed, format_interval, format_p
 from causalvae.report.scatter import Point, draw_key_mark, draw_scatter
-from causalvae.report.score_glossary import score_term
 from causalvae.report.tables import Table, columns, facts_table, unit_words
 from causalvae.results import Results
 from causalvae.spec.measures import MeasureName

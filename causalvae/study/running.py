@@ -19,7 +19,7 @@ from causalvae.errors import CausalVAEError
 from causalvae.files import DamagedFileError, discard, make_folder, read_json, remove_stale, write_json
 from causalvae.models.kinds.zoo import ZooModel
 from causalvae.models.weights import read_weights
-from causalvae.spec.disentanglement_section import DisentanglementSection
+from causalvae.spec.analysis import Analysis
 from causalvae.spec.loader import load_spec, load_study_spec, open_spec
 from causalvae.spec.measures import MeasureName
 from causalvae.spec.places import base_folder, locate
@@ -240,13 +240,12 @@ def _analyse(
     return StudyRun(name, data, measures, page, model=model, seed=seed)
 
 
-def analysis_spec(base: Spec, weights: Path, name: str, scores: DisentanglementSection | None = None) -> Spec:
+def analysis_spec(base: Spec, weights: Path, name: str, scores: Analysis | None = None) -> Spec:
     """An analysis with a trained network in place of its own, and with `scores` where it has no such section."""
     # A network that learned little belongs to a study as much as one that learned all: its report warns of it.
     model = ZooModel(source="zoo", weights=str(weights), untrained=True)
-    return base.model_copy(
-        update={"name": name, "model": model, "variants": {}, "disentanglement": base.disentanglement or scores}
-    )
+    scoring = {} if scores is None or scores.kind in base.analyses else {scores.kind: scores}
+    return base.model_copy(update={"name": name, "model": model, "variants": {}, **scoring})
 
 
 def _read(kept: Path, key: str) -> tuple[tuple[Measure, ...], str] | None:
