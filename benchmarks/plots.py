@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from html import escape
 
 from benchmarks.floor import Floor
@@ -82,6 +83,43 @@ def draw_curves(curves: Sequence[Curve]) -> str:
         parts.append(_text(left + width + 14, top + 14 + 20 * position, label, colour=colour))
     parts.append(_text(left, top + height + 36, "size and CPU time against the smallest case; dashed: linear"))
     return _svg(880, top + height + 50, parts)
+
+
+@dataclass(frozen=True)
+class Rate:
+    """A rate of one group, with the ends of its interval; groups are drawn one below the other."""
+
+    group: str
+    label: str
+    value: float
+    lower: float
+    upper: float
+
+
+def draw_rates(rates: Sequence[Rate]) -> str:
+    """Rates as points with intervals, from 0 to 1; a colour for each label."""
+    labels = list(dict.fromkeys(rate.label for rate in rates))
+    colours = {label: _LINES[position % len(_LINES)] for position, label in enumerate(labels)}
+    parts: list[str] = []
+    width, top = _WIDTH - _LABEL - 20, 30.0
+    for position, label in enumerate(labels):
+        parts.append(_text(_LABEL + 130 * position, 14, label, colour=colours[label]))
+    for group in dict.fromkeys(rate.group for rate in rates):
+        parts.append(_text(_LABEL - 10, top + 4, group, anchor="end"))
+        for rate in rates:
+            if rate.group == group:
+                low, high, at = (_LABEL + width * share for share in (rate.lower, rate.upper, rate.value))
+                colour = colours[rate.label]
+                parts.append(
+                    f'<line x1="{low:.1f}" x2="{high:.1f}" y1="{top:.1f}" y2="{top:.1f}" stroke="{colour}" '
+                    'stroke-width="2"/>'
+                )
+                parts.append(f'<circle cx="{at:.1f}" cy="{top:.1f}" r="4" fill="{colour}"/>')
+        top += 22
+    parts += [
+        _text(_LABEL + width * tenth / 10, top + 8, f"{10 * tenth} %", anchor="middle") for tenth in range(0, 11, 2)
+    ]
+    return _svg(_WIDTH, top + 20, parts)
 
 
 def _text(x: float, y: float, text: str, anchor: str = "start", colour: str = "#222", weight: str = "normal") -> str:

@@ -42,6 +42,8 @@ ELSEWHERE = {
     "pythae": {"cli/doctor.py"},
     "python": {"cli/doctor.py", "facts.py"},
     "checkpoint": {"models/torch_file.py"},
+    # A fact about networks of torch.compile.
+    "compiled": {"models/loading.py", "models/own_network.py"},
     "csv": {"study/write.py"},
 }
 # Words of the whole package: a latent, a mean, images.

@@ -1,0 +1,1 @@
+"""Verdicts, and circuits found, on networks whose circuits are known."""
