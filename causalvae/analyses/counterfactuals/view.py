@@ -87,7 +87,8 @@ def view_counterfactuals(result: Counterfactuals) -> AnalysisView:
         blocks += [Heading("Commutativity"), _commutativity_table(result)]
     terms = _TERMS if result.commutativity else _TERMS[:-1]
     section = Section("counterfactuals", "Counterfactuals", _LEAD, tuple(blocks))
-    return AnalysisView((section,), answer, (effectiveness, *filter(None, (untested,))), terms=terms)
+    terminal = (_terminal_table(result), *filter(None, (untested,)))
+    return AnalysisView((section,), answer, terminal, terms=terms)
 
 
 _EXAMPLES = (
@@ -154,6 +155,22 @@ def _effectiveness_table(result: Counterfactuals) -> Table:
             f"{result.unit} is shown and not judged.",
         ),
     ).filled
+
+
+def _terminal_table(result: Counterfactuals) -> Table:
+    """The same in fewer columns."""
+    rows: list[tuple[str, ...]] = []
+    for found in result.factors:
+        names = (found.factor, _STATUS[found.status])
+        for kind, listed in (("own", found.own), ("other", found.others)):
+            if listed:
+                rows.append((*names, f"{kind}: {listed[0].attribute}", _interval(listed[0])))
+                names = ("", "")
+    return Table(
+        f"Counterfactuals: differences from the data's (sd), sound up to {result.bound:g}",
+        columns("Factor", "Status", "Worst attribute", "Difference#"),
+        tuple(rows),
+    )
 
 
 def _attribute_table(result: Counterfactuals) -> Table:

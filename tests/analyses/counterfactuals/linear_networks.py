@@ -62,10 +62,18 @@ def partial() -> VAE:
     return linear(code, decoding)
 
 
+def mixed() -> VAE:
+    """All latents and outputs mix all factors: nothing commutes, and nothing comes back."""
+    draw = np.random.default_rng(3)
+    code, decoding = (torch.from_numpy(0.5 * draw.standard_normal(shape)).float() for shape in ((6, 4), (4, 6)))
+    return linear(code, decoding, torch.full((4,), 0.2))
+
+
 NETWORKS: Mapping[str, Callable[[], VAE]] = {
     "identity": lambda: linear(eye()),
     "lossy": lossy,
     "partial": partial,
+    "mixed": mixed,
     "rotated by 30 degrees": lambda: rotated(0.5),
     "rotated by 90 degrees": lambda: rotated(1.0),
 }
