@@ -14,19 +14,19 @@ from causalvae.errors import CausalVAEError
 
 
 def absent(path: Path, what: str, remedy: str) -> CausalVAEError:
-    """CV230: there is no file or folder at `path`, which was to be `what`."""
+    """The error CV230: `path`, expected to be `what`, does not exist."""
     return CausalVAEError("CV230", f"There is no {path.name} ({what}).", remedy, str(path))
 
 
 def misshapen(path: Path, what: str, expected: str, found: str, remedy: str) -> CausalVAEError:
-    """CV231: the file or folder at `path` is not laid out as `what` is."""
+    """The error CV231: `path` does not have the layout of `what`."""
     return CausalVAEError(
         "CV231", f"This is not laid out as {what}: expected {expected}; found {found}.", remedy, str(path)
     )
 
 
 def no_such(name: str, known: Sequence[str], field: str, path: Path) -> CausalVAEError:
-    """CV234: the spec's `field` names a column or an array that the file at `path` lacks."""
+    """The error CV234: `field` in the spec names a column or array that the file at `path` lacks."""
     close = get_close_matches(name, known, 3)
     shown = ", ".join(close or known[:8]) + ("" if close or len(known) <= 8 else ", ...")
     return CausalVAEError(
@@ -47,12 +47,12 @@ def require_space(wanted: int, what: str, remedy: str) -> None:
 
 
 def import_extra(module: str, extra: str, path: Path) -> Any:
-    """A library that only some data needs.
+    """Import an optional library.
 
     Raises
     ------
     CausalVAEError
-        CV232 where it is not installed.
+        CV232 if it is not installed.
     """
     try:
         return import_module(module)
