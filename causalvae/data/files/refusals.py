@@ -1,4 +1,4 @@
-"""What is said of files that are absent, laid out otherwise, or need a library that is not there."""
+"""Errors of files that are missing, have a wrong layout, or need a library that is not installed."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def no_such(name: str, known: Sequence[str], field: str, path: Path) -> CausalVA
 
 
 def require_space(wanted: int, what: str, remedy: str) -> None:
-    """CV233 where the folder of temporary files has fewer than `wanted` bytes free for `what`."""
+    """Raise CV233 if the folder of temporary files has less than `wanted` bytes free for `what`."""
     free = shutil.disk_usage(tempfile.gettempdir()).free
     if wanted > free:
         raise CausalVAEError(
