@@ -40,8 +40,6 @@ SIDE: Final = 28
 DARKEST: Final = 64.0
 SPAN: Final = 191.0
 _SLOPE: Final = 2.0
-_OFFSET: Final = -5.0
-_NOISE: Final = 0.5
 _REMEDY = (
     "Give data.path the folder with train- or t10k-images-idx3-ubyte, -labels-idx1-ubyte (each may be gzipped) and "
     "-morpho.csv."
@@ -52,11 +50,6 @@ SPACE: Final = space_of(MORPHOMNIST)
 # Columns of rows: number of the image, thickness, intensity, and whether the intensity was set, so that it no longer
 # depends on the thickness.
 _IMAGE, _THICKNESS, _INTENSITY, _IS_SET = range(4)
-
-
-def intensity_of(thickness: FloatArray, noise: FloatArray) -> FloatArray:
-    """The structural equation of intensity, in grey levels; arguments are broadcast."""
-    return np.asarray(DARKEST + SPAN / (1 + np.exp(-(_NOISE * noise + _SLOPE * thickness + _OFFSET))))
 
 
 def propagate_thickness(thickness: FloatArray, intensity: FloatArray, new: FloatArray) -> FloatArray:
