@@ -29,16 +29,15 @@ class ArchitectureSection(Kind, StrictSection):
     Attributes
     ----------
     has_objective : bool
-        Whether it is trained by the objective that names it and by no other.
+        Whether it has its own objective and is trained by no other.
     draws_weights : bool
-        Whether its training draws initial weights in a way of its own, so that `init` is of no use.
+        Whether its trainer initialises weights itself, so that `init` is not used.
     head : str
-        Of weights from elsewhere, the tensor with a mean and a log-variance for each latent; empty where such weights
-        cannot be read.
+        For weights from elsewhere, the tensor with mean and log-variance of each latent; empty if they cannot be read.
     sizes : tuple of str
-        Of weights from elsewhere, the keys of `source: checkpoint` that say what the head does not.
+        For weights from elsewhere, the keys of `source: checkpoint` that are needed in addition.
     usual_likelihood : {"bernoulli", "gaussian"}
-        Of weights from elsewhere, where the spec says nothing.
+        For weights from elsewhere, the default likelihood.
     """
 
     must_define: ClassVar[tuple[str, ...]] = ("build",)

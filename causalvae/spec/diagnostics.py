@@ -204,9 +204,9 @@ def nearest(name: str, choices: Iterable[str]) -> str:
 
 
 @contextmanager
-def few_comparisons(most: int = 100_000) -> Iterator[None]:
-    """Limit the names that `nearest` compares within the context, for specs with thousands of faults."""
-    token = _COMPARISONS.set([most])
+def few_comparisons() -> Iterator[None]:
+    """Limit `nearest` to 100,000 comparisons of names within the context, for specs with thousands of faults."""
+    token = _COMPARISONS.set([100_000])
     try:
         yield
     finally:

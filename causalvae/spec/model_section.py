@@ -64,12 +64,12 @@ class OutputSection(Section):
 
 
 class ModelSection(Kind, Placed, Section):
-    """Where a network comes from, and how what it gives is to be read.
+    """Source of a network, and how its outputs are read.
 
     Attributes
     ----------
     has_known_shapes : bool
-        Whether the source tells the shape of the latent; otherwise it is found by running the network.
+        Whether the shape of the latent is known from the source; else it is found by running the network.
     """
 
     must_define: ClassVar[tuple[str, ...]] = ("label", "open")

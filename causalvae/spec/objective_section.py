@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class ObjectiveSection(Kind, StrictSection):
-    """What training minimises.
+    """Base class of objectives.
 
     An objective that adds a penalty to the reconstruction derives from `PenaltySection` and defines `penalty`. One that
     trains in another way derives from this class and defines `trainer`. Its field ``name: Literal["KIND"]`` selects it.
@@ -29,15 +29,15 @@ class ObjectiveSection(Kind, StrictSection):
     Attributes
     ----------
     architecture : str or None
-        The one architecture that it trains; None for all that no objective has for itself.
+        The only architecture that it trains; None for all without their own objective.
     data : str or None
-        The one source of data that it learns from; None for all.
+        The only source of data that it accepts; None for all.
     data_advice : str
-        What to write where the spec names other data.
+        Advice if the spec has other data.
     least_batch : int
-        The smallest batch that its estimates can be made on.
+        The minimum batch size of its estimates.
     takes_labels, takes_pairs : bool
-        Whether its latents can be told factors, and from pairs of samples.
+        Whether it supports supervision, and supervision by pairs.
     """
 
     must_define: ClassVar[tuple[str, ...]] = ("trainer",)
@@ -54,7 +54,7 @@ class ObjectiveSection(Kind, StrictSection):
 
 
 class PenaltySection(ObjectiveSection):
-    """A penalty beside the reconstruction, which can rise from zero; a kind defines `penalty`."""
+    """Reconstruction plus a penalty with optional warm-up; a kind defines `penalty`."""
 
     must_define: ClassVar[tuple[str, ...]] = ("penalty",)
 

@@ -83,7 +83,7 @@ def _check_components(draft: Draft, name: str, section: VectorSection, path: Pat
 
 
 def what_is(draft: Draft, name: str) -> str:
-    """What a name is that should be an attribute."""
+    """What a name is, if it is not an attribute."""
     if name in (draft.factors or ()):
         return "a factor, not an attribute"
     if name in (draft.vectors or ()):

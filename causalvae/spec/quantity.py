@@ -14,26 +14,26 @@ if TYPE_CHECKING:
 
 
 class Quantity(Kind):
-    """A ratio of sums over pairs: what it is called, how it is computed, and how a verdict says it.
+    """A ratio of sums over pairs.
 
     Attributes
     ----------
     title, short : str
-        Its name in full, and in a table.
+        Full name, and name in tables.
     symbol : str
-        As formulas write it.
+        Symbol in formulas.
     formula : str
-        How it is computed; x is the base input, x' the counterfactual one, c the patched components, Y the outcome.
+        Formula, with x the base input, x' the counterfactual one, c the patched components, Y the outcome.
     meaning : str
-        What it says, in words.
+        Explanation in words.
     unit : str
         ``share``, ``sd`` (standard deviations of the outcome), or another.
     direction : {"", "denoising", "noising"}
-        Of the patch that it is measured with.
+        Direction of the patch.
     limits : tuple of float
-        Values that a drawing of it always shows.
+        Values always shown in figures.
     of_circuit : bool
-        Whether it is of the patched circuit; else of the treatment alone.
+        Whether it depends on the patched circuit, or only on the treatment.
     """
 
     must_define: ClassVar[tuple[str, ...]] = ("title", "short", "formula", "meaning", "columns", "sentence")

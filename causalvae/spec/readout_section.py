@@ -24,18 +24,18 @@ Rate = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]
 
 
 class ReadoutSection(Kind, Section):
-    """How an attribute is measured: on the decoded output, or on the latent that the decoder receives.
+    """The measurement of an attribute on the decoded output, or on the latent that the decoder receives.
 
     Attributes
     ----------
     of : {"picture", "colour", "sound", "table", "output"}
-        What it is measured on: pictures of one channel or in RGB, pictures in RGB, sounds, tables, or anything.
+        Kind of data: pictures with one channel or RGB, RGB pictures, sounds, tables, or any.
     period : float or None
-        After how much the attribute means the same again.
+        Period of a cyclic attribute.
     short_key : str
-        The key that ``readout: {NAME: VALUE}`` gives the value of; empty where there is no such short form.
+        The key of VALUE in the short form ``readout: {NAME: VALUE}``; empty if there is none.
     least_r2 : float
-        R^2 against the truth that is enough to trust the readout.
+        Minimum R^2 with the truth to trust the readout.
     """
 
     must_define: ClassVar[tuple[str, ...]] = ("build",)

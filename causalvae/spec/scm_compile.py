@@ -72,7 +72,7 @@ def compile_variables(
     if findings or len(mechanisms) < len(variables):
         return None, findings
     model = StructuralModel(tuple(mechanisms), _causes_first(mechanisms))
-    return (None, faults) if (faults := _check_trials(model, variables, path)) else (model, [])
+    return (None, faults) if (faults := _check_trials(model, path)) else (model, [])
 
 
 def _check_name(name: str, path: Path) -> list[Finding]:
@@ -313,7 +313,7 @@ def _tell_cycle(cycle: tuple[str, ...], variables: Mapping[str, Any], path: Path
     )
 
 
-def _check_trials(model: StructuralModel, variables: Mapping[str, Any], path: Path) -> list[Finding]:
+def _check_trials(model: StructuralModel, path: Path) -> list[Finding]:
     """A finding if an equation gives NaN or infinity in some trial, or numbers out of range of float32."""
     for name in model.order:
         mechanism = model.by_name[name]

@@ -58,8 +58,8 @@ def correlate_ranks(
     return RankCorrelation(tuple(blocks), left, right, value, lower, upper, p_value, n)
 
 
-def rank_interval(value: float, networks: int, blocks: int = 1, confidence: float = 0.95) -> tuple[float, float]:
-    """Interval of a rank correlation (see `correlate_ranks`); [-1, 1] without a degree of freedom."""
+def rank_interval(value: float, networks: int, blocks: int = 1) -> tuple[float, float]:
+    """95 % interval of a rank correlation (see `correlate_ranks`); [-1, 1] without a degree of freedom."""
     from scipy.special import stdtrit
 
     freedom = networks - blocks - 2
@@ -67,7 +67,7 @@ def rank_interval(value: float, networks: int, blocks: int = 1, confidence: floa
         return -1.0, 1.0
     most = 1 - 6 / (networks * (networks**2 - 1))
     held = min(max(value, -most), most)
-    reach = float(stdtrit(freedom, (1 + confidence) / 2)) * math.sqrt((1 + held * held / 2) / freedom)
+    reach = float(stdtrit(freedom, 0.975)) * math.sqrt((1 + held * held / 2) / freedom)
     lower, upper = math.tanh(math.atanh(held) - reach), math.tanh(math.atanh(held) + reach)
     return (-1.0 if value < -most else lower), (1.0 if value > most else upper)
 

@@ -32,7 +32,7 @@ FEWEST_COMPARED: Final = 5
 FEWEST_STUDIED: Final = 4
 
 
-def summarise_comparison(name: str, description: str, runs: Sequence[StudyRun], seed: int = 0) -> StudyResults:
+def summarise_comparison(name: str, description: str, runs: Sequence[StudyRun]) -> StudyResults:
     """Summarise the runs of a comparison.
 
     Parameters
@@ -40,12 +40,10 @@ def summarise_comparison(name: str, description: str, runs: Sequence[StudyRun], 
     name, description : str
     runs : sequence of StudyRun
         Runs with results; the names of the data sets are set here.
-    seed : int
-        Seed of the permutations.
     """
     found = [(run, run.results) for run in runs if run.results is not None]
     named = [replace(run, data=data) for run, data in zip(runs, _name_data([each for _, each in found]), strict=True)]
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     correlations, most = [], 0
     for left, right in product(COMPARED, AGAINST):
         blocks = pair_measures(named, left, right)
@@ -66,7 +64,7 @@ def summarise_comparison(name: str, description: str, runs: Sequence[StudyRun], 
     )
 
 
-def summarise_study(study: StudySpec, runs: Sequence[StudyRun], seed: int = 0) -> StudyResults:
+def summarise_study(study: StudySpec, runs: Sequence[StudyRun]) -> StudyResults:
     """Summarise the runs of a study: groups over seeds, and correlations of causal with classical measures.
 
     Notes
@@ -78,7 +76,7 @@ def summarise_study(study: StudySpec, runs: Sequence[StudyRun], seed: int = 0) -
     """
     apart = tuple(name for name, kind in study.models.items() if kind.apart)
     ranked = [run for run in runs if run.model not in apart]
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     correlations = [
         found for left, right in product(STUDIED, AGAINST) for found in correlate_measures(ranked, left, right, rng)
     ]
@@ -148,13 +146,13 @@ def _group(data: str, model: str, runs: Sequence[StudyRun]) -> Group:
     )
 
 
-def interval_over_seeds(values: Sequence[float], confidence: float = 0.95) -> tuple[float, float]:
-    """The t interval of the mean of at least two values."""
+def interval_over_seeds(values: Sequence[float]) -> tuple[float, float]:
+    """The 95 % t interval of the mean of at least two values."""
     from scipy.special import stdtrit
 
     n = len(values)
     mean = float(np.mean(values))
-    reach = float(stdtrit(n - 1, (1 + confidence) / 2)) * float(np.std(values, ddof=1)) / np.sqrt(n)
+    reach = float(stdtrit(n - 1, 0.975)) * float(np.std(values, ddof=1)) / np.sqrt(n)
     return mean - reach, mean + reach
 
 

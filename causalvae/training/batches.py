@@ -98,7 +98,7 @@ class Batches:
         count = 0
         for _ in range(_TRIES):
             rows = self._dataset.draw(n, rng)
-            rows = rows[is_held_out(rows, self.held_out) == aside]
+            rows = rows[is_chosen(rows, self.held_out) == aside]
             kept.append(rows)
             count += len(rows)
             if count >= n:
@@ -113,11 +113,6 @@ class Batches:
             "Choose another share, or `held_out: 0` to train on all.",
             "held_out",
         )
-
-
-def is_held_out(rows: Rows, share: float) -> npt.NDArray[np.bool_]:
-    """Mask of the held-out samples, bool, (n,); see `is_chosen`."""
-    return is_chosen(rows, share)
 
 
 def is_chosen(rows: Rows, share: float, salt: int = 0) -> npt.NDArray[np.bool_]:

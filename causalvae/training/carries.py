@@ -14,7 +14,7 @@ from causalvae.data.pairs import draw_pairs
 from causalvae.errors import CausalVAEError
 from causalvae.models.card import Carries
 from causalvae.models.vae import VAE
-from causalvae.training.batches import is_held_out
+from causalvae.training.batches import is_chosen
 
 _ROWS = 64
 # Maximum number of pairs drawn from data without end to find held-out ones.
@@ -59,7 +59,7 @@ def measure_carries(
     finite = as_finite(dataset)
     if held_out and finite is not None:
         numbers = np.arange(finite.size or 0)
-        within = numbers[is_held_out(finite.rows_at(numbers), held_out)]
+        within = numbers[is_chosen(finite.rows_at(numbers), held_out)]
     was_training = vae.training
     vae.eval()
     found = []
@@ -125,7 +125,7 @@ def _draw(
         found = draw_pairs(dataset, factor=factor, samples=drawn, seed=seed, within=within)
         base, counterfactual = found.base, found.counterfactual
         if endless:
-            new = is_held_out(base, held_out)
+            new = is_chosen(base, held_out)
             base, counterfactual = base[new], counterfactual[new]
         if len(base):
             return dataset.inputs(base[:pairs]), dataset.inputs(counterfactual[:pairs])

@@ -12,7 +12,7 @@ _LEAST_COUNT = 1e-12
 
 
 class Assignment(nn.Module):
-    """One-hot assignment of the nearest code at every position: one channel per code, 1 where the code is taken.
+    """One-hot assignment of the nearest code at every position: one channel per code, 1 if the code is taken.
 
     The assignment can be read and patched like any other value: `code[17]` is the map of code 17.
 

@@ -21,7 +21,7 @@ class DIPObjective(PenaltySection):
     Attributes
     ----------
     ratio : float
-        Weight of the diagonal over that of the rest, where it is left out.
+        Weight of the diagonal relative to that of the rest, if `diagonal` is omitted.
     """
 
     least_batch: ClassVar[int] = 2
