@@ -12,7 +12,7 @@ from pydantic import ConfigDict, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from causalvae.digest import digest
-from causalvae.spec.analysis import ANALYSIS_KEYS, Analysis
+from causalvae.spec.analysis import ANALYSES, ANALYSIS_KEYS, Analysis
 from causalvae.spec.data_section import AnyData, DataSection
 from causalvae.spec.hypothesis_section import Bound, Expectations, Hypothesis, NullSection
 from causalvae.spec.intervention_section import (
@@ -418,3 +418,6 @@ class Spec(Section):
             if intervention.name == name:
                 return intervention
         raise KeyError(name)
+
+
+ANALYSES.taken = frozenset(Spec.model_fields)
