@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterable
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -35,14 +37,21 @@ def print_json(value: Any) -> None:
     sys.stdout.write(escape_json(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)) + "\n")
 
 
-def print_table(console: Console, table: Table, title: bool = True) -> None:
+def print_paths(console: Console, paths: Iterable[tuple[str, Path]]) -> None:
+    """Print names and their paths; these are not wrapped, so that a reader can copy them."""
+    from rich.text import Text
+
+    for name, path in paths:
+        console.print(Text.assemble((f"{name:<9}", "bold"), clean(str(path))), soft_wrap=True)
+
+
+def print_table(console: Console, table: Table) -> None:
     """Print a report's table, its caption above it."""
     from rich.padding import Padding
     from rich.text import Text
 
-    if title:
-        console.print()
-        console.print(clean(table.caption), style="bold")
+    console.print()
+    console.print(clean(table.caption), style="bold")
     for place, part in enumerate(_laid_out(table, console.width)):
         if place:
             console.print()

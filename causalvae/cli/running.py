@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.text import Text
 from typer.core import TyperCommand
 
-from causalvae.cli.console import clean, print_json, stdout
+from causalvae.cli.console import clean, print_json, print_paths, stdout
 from causalvae.cli.inspecting import CodeOption, JsonOption, SpecArgument
 
 REFUTED = 1
@@ -92,9 +91,7 @@ def run(
         else:
             print_results(console, outcome.results)
         console.print()
-        for name, path in outcome.reports.items():
-            # Paths are not wrapped: a reader copies them.
-            console.print(Text.assemble((f"{name:<9}", "bold"), clean(str(path))), soft_wrap=True)
+        print_paths(console, outcome.reports.items())
     raise typer.Exit(REFUTED if failed else 0)
 
 
@@ -117,9 +114,7 @@ def report(
     if as_json:
         print_json({"reports": {name: str(path) for name, path in written.items()}})
         return
-    console = stdout()
-    for name, path in written.items():
-        console.print(Text.assemble((f"{name:<9}", "bold"), clean(str(path))), soft_wrap=True)
+    print_paths(stdout(), written.items())
 
 
 def train(
@@ -168,5 +163,4 @@ def train(
     for each in outcome.carries:
         console.print(f"  {clean(each.in_words())}")
     console.print(f"trained for {format_seconds(outcome.seconds)}")
-    for name, path in (("log", outcome.weights.parent / _LOG), ("weights", outcome.weights)):
-        console.print(Text.assemble((f"{name:<9}", "bold"), clean(str(path))), soft_wrap=True)
+    print_paths(console, (("log", outcome.weights.parent / _LOG), ("weights", outcome.weights)))

@@ -55,7 +55,6 @@ class ConditionedDataset:
                 "data.condition",
             )
         self.condition = condition
-        self.target_shape = dataset.input_shape
         channels, *others = dataset.input_shape
         self.width = sum(_width(dataset.space[name]) for name in condition)
         self.input_shape = (channels + self.width, *others)

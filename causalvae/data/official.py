@@ -13,6 +13,8 @@ import numpy.typing as npt
 
 from causalvae.data.dsprites import SIDE
 from causalvae.data.factors import FactorSpace, IntArray
+from causalvae.data.files.binary import MalformedError, npy_layout
+from causalvae.data.files.labelled import rows_of_grid
 from causalvae.data.files.pixels import Hdf5File
 from causalvae.errors import CausalVAEError
 
@@ -106,14 +108,12 @@ class OfficialFile:
     def _expect_header(self, file: IO[bytes], member: str, shape: tuple[int, ...], dtype: str) -> None:
         expected = f"{member} of shape {shape} and type {dtype}"
         try:
-            version = np.lib.format.read_magic(file)
-            reader = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-            found_shape, fortran_order, found_dtype = reader(file)
-        except ValueError as error:
-            raise self._refusal(expected, str(error)) from error
-        if found_shape != shape or found_dtype != np.dtype(dtype) or fortran_order:
-            order = " in Fortran order" if fortran_order else ""
-            raise self._refusal(expected, f"shape {found_shape} and type {found_dtype}{order}")
+            layout = npy_layout(file)
+        except MalformedError as error:
+            raise self._refusal(expected, error.found) from error
+        if layout.shape != shape or layout.dtype != np.dtype(dtype) or layout.order == "F":
+            order = " in Fortran order" if layout.order == "F" else ""
+            raise self._refusal(expected, f"shape {layout.shape} and type {layout.dtype}{order}")
 
     def _read_labels(self, file: IO[bytes], member: str, shape: tuple[int, int], dtype: str) -> _Labels:
         self._expect_header(file, member, shape, dtype)
@@ -129,12 +129,7 @@ class OfficialFile:
             raise self._refusal(f"{size} more bytes of {member}", f"{len(data)}")
         return data
 
-    def _rows_of(
-        self,
-        space: FactorSpace,
-        classes: _Labels,
-        values: _Labels,
-    ) -> IntArray:
+    def _rows_of(self, space: FactorSpace, classes: _Labels, values: _Labels) -> IntArray:
         levels = classes[:, _COLUMNS_BEFORE_SPACE:].astype(np.int64)
         outside = (levels < 0) | (levels >= np.asarray(space.sizes))
         if outside.any():
@@ -143,11 +138,9 @@ class OfficialFile:
                 f"classes of {space.names[column]} below {space.sizes[column]}",
                 f"{levels[row, column]} in row {row}",
             )
-        index = space.index_of(levels)
-        row_of = np.full(len(space), -1, dtype=np.int64)
-        row_of[index] = np.arange(len(index))
-        absent = int((row_of < 0).sum())
-        if absent:
+        row_of = rows_of_grid(space.sizes, levels)
+        if row_of is None:
+            absent = len(space) - len(np.unique(space.index_of(levels)))
             raise self._refusal("every combination of the factors once", f"{absent} of {len(space)} missing")
         off = np.abs(values[:, _COLUMNS_BEFORE_SPACE:].astype(np.float64) - space.values_of(levels)) > 1e-6
         if off.any():

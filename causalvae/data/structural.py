@@ -8,6 +8,7 @@ of the variable that is set is replaced by the value, and the mechanisms of its 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import reduce
 from typing import Any, Final
 
 import numpy as np
@@ -56,12 +57,7 @@ def _look_up(table: Lookup, parents: Sequence[FloatArray], noise: FloatArray) ->
 
 
 def _fold(function: Callable[[Any, Any], Any]) -> Callable[..., Any]:
-    def folded(first: Any, *others: Any) -> Any:
-        for other in others:
-            first = function(first, other)
-        return first
-
-    return folded
+    return lambda *values: reduce(function, values)
 
 
 # As `causalvae.spec.scalar_functions.SCALAR`, on arrays.

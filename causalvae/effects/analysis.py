@@ -19,9 +19,10 @@ from causalvae.effects.strength import PatchedArm, input_estimates, perturbation
 from causalvae.effects.types import ArrowStrength, CrossCheck, Estimate, Refutation, ScreenSummary
 from causalvae.engine.progress import OnProgress, Progress, ignore_progress
 from causalvae.plan.owner import Owner
-from causalvae.plan.types import OUTPUT, Arm, Side, Use, values_label
+from causalvae.plan.types import OUTPUT, Arm, Side, Use
 from causalvae.spec.quantity import QUANTITIES
 from causalvae.spec.schema import Hypothesis, Intervention, Spec
+from causalvae.spec.value_source import values_label
 
 
 @dataclass(frozen=True)

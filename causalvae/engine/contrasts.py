@@ -18,7 +18,6 @@ from causalvae.engine.progress import OnProgress, Progress, ignore_progress
 from causalvae.engine.runner import PlanRunner
 from causalvae.engine.shards import shard_bounds
 from causalvae.engine.tables import read_table
-from causalvae.engine.values import donor_key
 from causalvae.plan.types import OUTPUT, Contrast
 
 _ROWS = 64
@@ -69,8 +68,9 @@ def _measure(contrast: Contrast, runner: PlanRunner) -> pd.DataFrame:
         to = dataset.values(rows["counterfactual"])[:, names.index(contrast.factor)]
         moved = dataset.intervene(rows["base"], contrast.factor, to, others)
         frame[f"released:{name}"] = dataset.values(moved)[:, names.index(name)]
-    if contrast.donors is not None:
-        donors = dataset.values(runner.donors(contrast.cohort, donor_key(contrast.donors, "base")).rows[:pairs])
+    key = None if contrast.donors is None else contrast.donors.donor_key("base")
+    if key is not None:
+        donors = dataset.values(runner.donors(contrast.cohort, key).rows[:pairs])
         for name in names:
             frame[f"donor:factor:{name}"] = donors[:, names.index(name)]
     return pd.DataFrame(frame)

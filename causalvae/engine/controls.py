@@ -13,7 +13,8 @@ from causalvae.engine.shards import ShardInputs, run_clean
 from causalvae.engine.values import CleanRuns, padding
 from causalvae.models.components import ComponentMap
 from causalvae.models.program import Program
-from causalvae.plan.types import OUTPUT, Arm, Patch, Source
+from causalvae.plan.types import OUTPUT, Arm, Patch
+from causalvae.spec.value_source import make_source
 
 _FEW_ROWS = 5
 
@@ -67,7 +68,7 @@ def check_engine(
         Whether the latent is the only way from the input to the output.
     """
     shortcuts = replace(shortcuts, dead_rows=False)
-    swap = Source("interchange")
+    swap = make_source("interchange")
     sizes = (inputs.rows, min(_FEW_ROWS, inputs.rows))
     patches = [Patch(site, units, swap) for site in (*sites, "latent") for units in (None, (0,))]
     every = [Arm(inputs.cohort, "base", (patch,), inputs.rows) for patch in patches]

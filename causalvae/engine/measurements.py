@@ -48,7 +48,8 @@ subspaces
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from copy import copy
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -131,7 +132,11 @@ class Measurements:
 
     def with_periods(self, periods: Mapping[str, float], affines: Mapping[str, tuple[float, float]]) -> Self:
         """The same measurements, some attributes on a circle, some in units of their own."""
-        return replace(self, periods=periods, affines=affines)
+        same = copy(self)
+        for name, value in (("periods", periods), ("affines", affines)):
+            # The class is frozen.
+            object.__setattr__(same, name, value)
+        return same
 
     def attribute_sd(self) -> dict[str, float]:
         """Standard deviation of each attribute over the observed cohort's reconstructions: the unit of effect sizes.
@@ -214,25 +219,6 @@ class StoredMeasurements(Measurements):
     def open_table(self) -> FileTable:
         """The outcomes, to be read arm by arm."""
         return self._files
-
-    def with_periods(
-        self, periods: Mapping[str, float], affines: Mapping[str, tuple[float, float]]
-    ) -> StoredMeasurements:
-        """The same measurements, some attributes on a circle, some in units of their own."""
-        return StoredMeasurements(
-            self.plan,
-            self.pairs,
-            self._files,
-            self.observations,
-            self.manifest,
-            self.images,
-            periods,
-            self.screens,
-            self.responses,
-            self.subspaces,
-            self.contrasts,
-            affines,
-        )
 
 
 def write_table(frame: pd.DataFrame, path: Path) -> None:

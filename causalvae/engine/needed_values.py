@@ -9,12 +9,12 @@ from math import prod
 from causalvae.engine.relays import ends_of
 from causalvae.engine.rerun import Shortcuts, group_arms
 from causalvae.engine.suffix import Suffix
-from causalvae.engine.values import DonorKey, donor_key
 from causalvae.models.components import ComponentMap
 from causalvae.models.operators import OperatorGraph
 from causalvae.models.program import Program
 from causalvae.plan.relays import group_inner, inner_runs
 from causalvae.plan.types import Arm, Side
+from causalvae.spec.value_source import DonorKey
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Keep:
     sides : mapping
         Side -> nodes.
     donors : mapping
-        `donor_key` of a ``resample`` source -> nodes that are patched from it.
+        `donor_key` of a source -> nodes that are patched from it.
     relayed : tuple of str
         For each value that a relayed source reads the node that it is of.
     """
@@ -80,8 +80,9 @@ def needed_values(
         sides["counterfactual"].update(nodes)
         for arm in group:
             for node, patch in zip(nodes, arm.patches, strict=True):
-                if patch.source.has_donors:
-                    donors.setdefault(donor_key(patch.source, arm.side), set()).add(node)
+                key = patch.source.donor_key(arm.side)
+                if key is not None:
+                    donors.setdefault(key, set()).add(node)
         if isinstance(graph, OperatorGraph):
             sides[group[0].side].update(_reads(graph, nodes, group, shortcuts, ends))
     return Keep(

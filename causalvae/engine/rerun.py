@@ -15,18 +15,19 @@ from causalvae.engine.memory import BatchSize
 from causalvae.engine.suffix import Ledger, Suffix
 from causalvae.engine.values import (
     CleanRuns,
+    SiteRuns,
     Statistics,
     apply_patch,
     live_rows,
     padded_rows,
     selection,
-    source_value,
 )
 from causalvae.models.components import ComponentMap
 from causalvae.models.hooked import HookedNetwork, unmet
 from causalvae.models.operators import ACTIVATIONS, Operation, OperatorGraph
 from causalvae.models.program import Program
-from causalvae.plan.types import OUTPUT, Arm, Options, Patch, Side, Source
+from causalvae.plan.types import OUTPUT, Arm, Options, Patch, Side
+from causalvae.spec.value_source import ValueSource
 
 
 @dataclass(frozen=True)
@@ -127,7 +128,7 @@ class Group:
         self._shortcuts = shortcuts
         self._ends = {name: graph.outputs[name] for name in requested} if ends is None else dict(ends)
         self._side: Side = arms[0].side
-        self._sources: dict[tuple[str, Source], Tensor] = {}
+        self._sources: dict[tuple[str, ValueSource], Tensor] = {}
 
     @cached_property
     def _nodes(self) -> list[str]:
@@ -172,9 +173,8 @@ class Group:
         key = (patch.site, patch.source)
         if key not in self._sources:
             node = self._components.site(patch.site).node
-            self._sources[key] = source_value(
-                patch.source, node, self._side, self._clean, self._statistics.get(patch.site, Statistics()), patch.site
-            )
+            facts = self._statistics.get(patch.site, Statistics())
+            self._sources[key] = patch.source.compute(SiteRuns(patch.site, node, self._side, self._clean, facts))
         return self._sources[key]
 
     def live(self) -> Tensor:

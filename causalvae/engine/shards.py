@@ -20,10 +20,11 @@ from causalvae.engine.outcomes import Measure, OutcomeMeter, outcome_frame
 from causalvae.engine.relays import InnerCost, relay
 from causalvae.engine.rerun import Group, Shortcuts, group_arms
 from causalvae.engine.suffix import Ledger
-from causalvae.engine.values import CleanRuns, DonorKey, Statistics, padding
+from causalvae.engine.values import CleanRuns, Statistics, padding
 from causalvae.models.components import ComponentMap
 from causalvae.models.program import Program
 from causalvae.plan.types import Arm, Plan, Side
+from causalvae.spec.value_source import DonorKey
 
 
 @dataclass(frozen=True)
@@ -231,31 +232,22 @@ def run_shard(
     alive: dict[int, npt.NDArray[np.bool_]] = {}
     for members in group_arms([arms[position] for position in present]):
         positions = [present[member] for member in members]
+        together = [arms[position] for position in positions]
+        counts = [covered[position] for position in positions]
+        total = sum(counts)
         for position in positions:
             side = arms[position].side
             values[position] = clean_outcomes[side][: covered[position]].copy()
             alive[position] = np.zeros(covered[position], dtype=bool)
-        if not arms[positions[0]].patches:
-            rows_done = sum(covered[position] for position in positions)
-            on_rows(rows_done, rows_done * effort(arms[positions[0]], plan, components))
+        first = together[0]
+        if not first.patches:
+            on_rows(total, total * effort(first, plan, components))
             continue
         began, ledger = busy_seconds(device), Ledger()
-        group = Group(
-            graph,
-            components,
-            [arms[position] for position in positions],
-            clean,
-            statistics,
-            [covered[position] for position in positions],
-            shortcuts,
-            plan.outputs,
-        )
+        group = Group(graph, components, together, clean, statistics, counts, shortcuts, plan.outputs)
         live = group.live()
-        total, rows_run = sum(covered[position] for position in positions), int(live.sum())
-        each = mean_effort(
-            [arms[position] for position in positions], [covered[position] for position in positions], plan, components
-        )
-        finish = Finished(total, rows_run, each, on_rows)
+        rows_run = int(live.sum())
+        finish = Finished(total, rows_run, mean_effort(together, counts, plan, components), on_rows)
         for batch in group.batches(live, size, ledger):
             measured = meter(batch.values, batch.pairs)
             owners, rows = batch.arms.cpu().numpy(), batch.pairs.cpu().numpy()
@@ -264,7 +256,6 @@ def run_shard(
                 values[positions[member]][rows[mine]] = measured[mine]
                 alive[positions[member]][rows[mine]] = True
             finish(len(rows))
-        first = arms[positions[0]]
         sites = " + ".join(patch.site for patch in first.patches)
         seconds = busy_seconds(device) - began
         costs.append(GroupCost(first.side, sites, len(positions), total, rows_run, seconds, ledger.flops, ledger.bytes))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -12,19 +12,53 @@ from causalvae.engine.shards import ShardInputs, run_rows
 from causalvae.engine.values import Statistics
 from causalvae.models.components import ComponentMap
 from causalvae.models.program import Program
-from causalvae.plan.types import Arm
+from causalvae.plan.types import OBSERVED, Arm
+from causalvae.spec.value_source import Need
 
-OBSERVED_KINDS = ("quantile", "sd")
-MOMENT_KINDS = ("noise", "code_frequency")
+Gather = Callable[[Program, ComponentMap, Sequence[str], Iterable[ShardInputs], int], dict[str, Statistics]]
+
 MEAN_BLOCK = 16
 # Rows of the runs that gather statistics.
 CHUNK_PAIRS = 64
 
 
-def sites_needing(arms: Iterable[Arm], kinds: Sequence[str]) -> tuple[str, ...]:
-    """Names of the sites that any of `arms` patches from a source of one of `kinds`, in order of appearance."""
-    names = (patch.site for arm in arms for patch in arm.patches if patch.source.kind in kinds)
+def sites_needing(arms: Iterable[Arm], need: Need) -> tuple[str, ...]:
+    """Names of the sites that any of `arms` patches from a source with this need, in order of appearance."""
+    names = (patch.site for arm in arms for patch in arm.patches if need in patch.source.needs)
     return tuple(dict.fromkeys(names))
+
+
+def gather_needed(
+    graph: Program,
+    components: ComponentMap,
+    arms: Sequence[Arm],
+    shards_of: Callable[[str], Iterable[ShardInputs]],
+    cohort: str,
+    batch_rows: int = CHUNK_PAIRS,
+) -> dict[str, Statistics]:
+    """What the sources of `arms` need to know of their sites.
+
+    Parameters
+    ----------
+    graph : Program
+    components : ComponentMap
+    arms : sequence of Arm
+    shards_of : callable
+        The inputs of a cohort, shard by shard.
+    cohort : str
+        That of the arms; it gives means. Other needs are met from the observed cohort.
+    batch_rows : int
+        As for `gather_means`.
+    """
+    found = []
+    gathered: tuple[tuple[Need, Gather, str], ...] = (
+        ("moments", gather_moments, OBSERVED), ("mean", gather_means, cohort), ("values", gather_observed, OBSERVED),
+    )  # fmt: skip
+    for need, gather, whose in gathered:
+        sites = sites_needing(arms, need)
+        if sites:
+            found.append(gather(graph, components, sites, shards_of(whose), batch_rows))
+    return merge(*found)
 
 
 def gather_means(

@@ -23,7 +23,6 @@ from causalvae.boundary import boundary
 from causalvae.errors import CausalVAEError
 from causalvae.files import DamagedFileError, read_sealed
 
-FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
 # Where the tables of a run lie in its folder.

@@ -107,14 +107,14 @@ def check_purity(network: nn.Module, given: Values, names: Sequence[str]) -> Non
     changed = [name for name, tensor in tensors_of(network).items() if not equal(tensor, before[name])]
     if changed:
         more = f" and {len(changed) - _MOST_NAMES} more" if len(changed) > _MOST_NAMES else ""
-        raise _refusal(f"forward() changes {', '.join(changed[:_MOST_NAMES])}{more}.", _STATE)
+        raise not_a_function(f"forward() changes {', '.join(changed[:_MOST_NAMES])}{more}.", _STATE)
     if overwritten:
-        raise _refusal(
+        raise not_a_function(
             f"a later pass writes on the {overwritten[0]} that an earlier one returned.",
             "Return new tensors, not views of one that the network keeps.",
         )
     if not all(map(equal, kept, again)):
-        raise _refusal(
+        raise not_a_function(
             "two passes over the same inputs differ in evaluation mode.",
             "Draw noise outside the network, and keep no counts or values of earlier passes in it; dropout must obey "
             "model.eval().",
@@ -122,7 +122,7 @@ def check_purity(network: nn.Module, given: Values, names: Sequence[str]) -> Non
     if unused is not None:
         unused(*cloned(other))
         if not all(map(equal, kept, unused(*cloned(given)))):
-            raise _refusal(
+            raise not_a_function(
                 "what the network gives for an input depends on the inputs that it was given before.",
                 "Keep no values of earlier passes in it: a cache may hold only what does not depend on inputs.",
             )
@@ -167,5 +167,6 @@ def _watched(part: nn.Module, values: Values) -> tuple[Tensor, bool]:
     return returned, written
 
 
-def _refusal(message: str, remedy: str) -> CausalVAEError:
+def not_a_function(message: str, remedy: str) -> CausalVAEError:
+    """The error for a network that is not a function of each input alone."""
     return CausalVAEError("CV110", message, remedy, "model")

@@ -7,6 +7,7 @@ import inspect
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,7 +51,7 @@ def open_python_model(section: PythonModel, folder: Path, inputs: Tensor, condit
         load_into(network, weights)
         facts |= weights.facts
     read = read_own(network, section, inputs, condition)
-    return Opened(read.vae, digest([read.digest, source]), {**facts, **read.facts}, read.unused)
+    return replace(read, identity=digest([read.identity, source]), facts={**facts, **read.facts})
 
 
 def make_network(where: str, arguments: dict[str, Any], folder: Path) -> tuple[nn.Module, str]:

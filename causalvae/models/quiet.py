@@ -11,11 +11,13 @@ from contextlib import contextmanager
 from typing import Any, TextIO
 
 import torch
+from torch import nn
 from torch.distributions import Distribution
 
 _lock = threading.Lock()
 _users = 0
 _checked = Distribution.__init__
+_FUSED = (nn.MultiheadAttention, nn.TransformerEncoderLayer, nn.TransformerEncoder)
 
 
 def _unchecked(this: Distribution, *args: Any, **kwargs: Any) -> None:
@@ -56,6 +58,18 @@ def unfused_attention() -> Iterator[None]:
         yield
     finally:
         torch.backends.mha.set_fastpath_enabled(before)
+
+
+def avoid_fused_attention(network: nn.Module) -> None:
+    """Switch torch's fused attention off for this process, if the network has modules that would use it.
+
+    In evaluation mode `nn.TransformerEncoderLayer` calls one fused kernel instead of its modules, unless these have
+    hooks. Hooks and captures would then miss the modules, and a pass with hooks would round differently from one
+    without. The switch (`torch.backends.mha`) is not restored, since several threads run the network until the process
+    ends.
+    """
+    if any(isinstance(module, _FUSED) for module in network.modules()):
+        torch.backends.mha.set_fastpath_enabled(False)
 
 
 @contextmanager

@@ -22,6 +22,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from causalvae.errors import CausalVAEError
+from causalvae.readouts.sums import safe_root
 
 _FINEST_BITS = 28
 _EXACT_BITS = 52
@@ -177,25 +178,19 @@ def _angle(sine: Tensor, cosine: Tensor) -> Tensor:
 def _spread(moments: Moments) -> tuple[Tensor, Tensor]:
     """Mean of the two eigenvalues of the second central moments, and half their difference."""
     half_difference = (moments.xx - moments.yy) / 2
-    return (moments.xx + moments.yy) / 2, _root(half_difference**2 + moments.xy**2)
+    return (moments.xx + moments.yy) / 2, safe_root(half_difference**2 + moments.xy**2)
 
 
 def extent_major(moments: Moments) -> Tensor:
     """Standard deviation of the light along its major axis, in pixels; 0 for an empty image: shape (n,)."""
     mean, half_gap = _spread(moments)
-    return _root(mean + half_gap)
+    return safe_root(mean + half_gap)
 
 
 def extent_minor(moments: Moments) -> Tensor:
     """Standard deviation of the light across its major axis, in pixels; 0 for an empty image: shape (n,)."""
     mean, half_gap = _spread(moments)
-    return _root(mean - half_gap)
-
-
-def _root(value: Tensor) -> Tensor:
-    """Square root with gradient 0, instead of infinity, at 0 and below."""
-    positive = value > 0
-    return torch.where(positive, torch.sqrt(torch.where(positive, value, 1.0)), 0.0)
+    return safe_root(mean - half_gap)
 
 
 def pixel_distance(first: Tensor, second: Tensor) -> Tensor:
@@ -207,7 +202,7 @@ def pixel_distance(first: Tensor, second: Tensor) -> Tensor:
         Two batches of equal shape.
     """
     difference = (first.to(torch.float64) - second.to(torch.float64)).flatten(1)
-    return _root((difference * difference).sum(dim=1))
+    return safe_root((difference * difference).sum(dim=1))
 
 
 def pixel_rms(first: Tensor, second: Tensor) -> Tensor:

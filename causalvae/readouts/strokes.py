@@ -21,11 +21,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from causalvae.errors import CausalVAEError
+from causalvae.readouts.sums import exact_sum, safe_root
 
 GREY_LEVELS = 255
 _LOW, _HIGH = 0.25, 0.75
-# Multiples of 2^-28 below 1 add up without rounding to 2^24 pixels, so no order of adding changes a bit.
-_BITS = 28
 
 
 def intensity(images: Tensor) -> Tensor:
@@ -76,8 +75,8 @@ def thickness(images: Tensor) -> Tensor:
     upper, lower = stretched[:, :-1], stretched[:, 1:]
     across = ((upper[..., 1:] - upper[..., :-1]) + (lower[..., 1:] - lower[..., :-1])) / 2
     down = ((lower[..., :-1] - upper[..., :-1]) + (lower[..., 1:] - upper[..., 1:])) / 2
-    outline = _sum(_root(across * across + down * down))
-    return torch.where(lit, 2 * _sum(stretched) / torch.where(lit, outline, 1.0), 0.0)
+    outline = exact_sum(safe_root(across * across + down * down))
+    return torch.where(lit, 2 * exact_sum(stretched) / torch.where(lit, outline, 1.0), 0.0)
 
 
 def _light_of(images: Tensor) -> Tensor:
@@ -96,16 +95,3 @@ def _brightness(pixels: Tensor) -> Tensor:
     count = (ordered >= ordered[:, :1] / 2).sum(dim=1, keepdim=True)
     middle = torch.cat([(count - 1) // 2, count // 2], dim=1)
     return ordered.gather(1, middle).mean(dim=1)
-
-
-def _sum(values: Tensor) -> Tensor:
-    if not (torch.is_grad_enabled() and values.requires_grad):
-        magnet = 1.5 * 2.0 ** (52 - _BITS)
-        values = (values + magnet) - magnet
-    return values.flatten(1).sum(dim=1)
-
-
-def _root(squares: Tensor) -> Tensor:
-    """Square root whose gradient at 0 is 0, not infinite."""
-    positive = squares > 0
-    return torch.where(positive, torch.sqrt(torch.where(positive, squares, 1.0)), 0.0)

@@ -227,7 +227,7 @@ def _sweep_section(results: Results) -> Section | None:
     for grid in grids:
         direction = f", {grid.direction}" if grid.direction else ""
         text = _DIRECTIONS.get(grid.direction, "")
-        if grid.source and grid.source != "interchange":
+        if grid.source and grid.direction in ("base", "counterfactual"):
             text += f" The value is taken by {grid.source}."
         blocks.append(Heading(f"{grid.owner.name}: patching under {grid.treatment}{direction}", text.strip()))
         blocks += _grid_blocks(grid)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from causalvae.effects.notes import Note
+from causalvae.spec.value_source import VALUES
 
 # Code -> words, in which {0} is the first value; or a function of the values.
 WORDS: Final[dict[str, str | Callable[..., str]]] = {
@@ -33,10 +34,7 @@ WORDS: Final[dict[str, str | Callable[..., str]]] = {
         "the mediators lie at different sites: where one feeds another both carry the same effect, so this is not an "
         "interaction"
     ),
-    "held_mean": "mediators held at their mean over the base inputs",
-    "held_zero": "mediators held at zero",
-    "held_quantile": "mediators held at quantile {0:g} of their values over observed samples",
-    "held_constant": "mediators held at {0:g}",
+    "held": lambda kind, *number: VALUES.get(kind).held.format(*number),
     "percentile": "percentile interval: its bias or acceleration is undefined on these pairs",
     "bca": "BCa interval: in too many resamples nothing varies to studentise by",
     "specificity": "1 / (H + {0:g}), H in nats over {1} attributes",

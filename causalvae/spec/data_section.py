@@ -10,7 +10,7 @@ from pydantic import Field
 from causalvae.spec.diagnostics import Finding
 from causalvae.spec.entries import DataEntry
 from causalvae.spec.markers import Tagged
-from causalvae.spec.places import PlaceKind
+from causalvae.spec.places import Placed
 from causalvae.spec.registry import Kind, Registry
 from causalvae.spec.section import Name, PairCount, Section, Seed
 
@@ -35,12 +35,10 @@ class SplitSection(Section):
     seed: Seed = Field(default=0, description="Seed of the division; it does not depend on the seed of the draw.")
 
 
-class DataSection(Kind, Section):
+class DataSection(Kind, Placed, Section):
     """Where samples come from, how many are drawn, and what is appended to each input."""
 
     must_define: ClassVar[tuple[str, ...]] = ("open",)
-    # Keys that name what is read, and whether it is a file or a folder.
-    PLACES: ClassVar[dict[str, PlaceKind]] = {}
 
     samples: PairCount = Field(
         default=512,
@@ -61,17 +59,6 @@ class DataSection(Kind, Section):
             "one for each level of a categorical factor, one scaled to [0, 1] for any other."
         ),
     )
-
-    @property
-    def files(self) -> tuple[str, ...]:
-        """The files and folders that the source reads, as the spec writes them: relative to the spec file."""
-        return tuple(self.places.values())
-
-    @property
-    def places(self) -> dict[str, str]:
-        """What is read, by key: files, or folders of them, relative to the spec file."""
-        named = {key: getattr(self, key) for key in self.PLACES}
-        return {key: value for key, value in named.items() if value is not None}
 
     @property
     def lacks_factors(self) -> bool:

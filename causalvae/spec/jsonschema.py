@@ -63,7 +63,6 @@ def json_schema(extensions: bool = True) -> dict[str, Any]:
     }
     parts["Intervention"] |= _exactly_one(_LEVELS)
     parts["LatentValues"] |= _exactly_one(("quantiles", "sd", "at", "codes"))
-    parts["AblationMode"] |= _exactly_one(("resample", "noise"))
     parts["HeldValue"] |= _exactly_one(("quantile", "value"))
     mediation = parts["MediationIntervention"]
     mediation |= _exactly_one(("mediators", "path", "edges"))

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Literal
 from pydantic import Field
 
 from causalvae.spec.markers import Tagged
-from causalvae.spec.places import PlaceKind
+from causalvae.spec.places import Placed, PlaceKind
 from causalvae.spec.registry import Kind, Registry
-from causalvae.spec.section import Flag, Section
+from causalvae.spec.section import Flag, Number, Section
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -23,7 +23,9 @@ DECODER = "the method or module that decodes, a dotted path; decode or decoder w
 BETWEEN = (
     "methods or modules between the two, in order, such as a codebook; as the network's forward() shows where left out."
 )
-
+InputRange = Annotated[
+    tuple[Number, Number], Field(description="What the network's inputs range over; data ranges over [0, 1].")
+]
 
 _Second = Literal["logvar", "var", "std", "log_std"]
 
@@ -61,7 +63,7 @@ class OutputSection(Section):
     likelihood: Literal["bernoulli", "gaussian"] = "bernoulli"
 
 
-class ModelSection(Kind, Section):
+class ModelSection(Kind, Placed, Section):
     """Where a network comes from, and how what it gives is to be read.
 
     Attributes
@@ -128,17 +130,6 @@ class ModelSection(Kind, Section):
             "the weights": "not meant to reconstruct, as declared" if self.untrained else "",
         }
         return {name: words for name, words in said.items() if words}
-
-    @property
-    def places(self) -> dict[str, str]:
-        """What is read, by key: files, or folders of them, relative to the spec file."""
-        named = {key: getattr(self, key) for key in self.PLACES}
-        return {key: value for key, value in named.items() if value is not None}
-
-    @property
-    def files(self) -> tuple[str, ...]:
-        """The same without the keys."""
-        return tuple(self.places.values())
 
     def open(self, folder: Path, inputs: Tensor, condition: int) -> Opened:
         """The network in memory.

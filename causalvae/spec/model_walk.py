@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from causalvae.spec.markers import Keyed, Tagged
+from causalvae.spec.markers import Keyed, Short, Tagged
 
 
 def _keyed(model: type[BaseModel]) -> Keyed | None:
@@ -22,14 +22,14 @@ def _arms(annotation: Any) -> list[Any]:
     origin = get_origin(annotation)
     if origin is Annotated:
         inner, *notes = get_args(annotation)
-        return [note for note in notes if isinstance(note, Tagged)] or _arms(inner)
+        return [note for note in notes if isinstance(note, Tagged | Short)] or _arms(inner)
     if origin in (Union, types.UnionType):
         return [arm for member in get_args(annotation) for arm in _arms(member)]
     return [annotation]
 
 
 def _field_arms(info: FieldInfo) -> list[Any]:
-    return [note for note in info.metadata if isinstance(note, Tagged)] or _arms(info.annotation)
+    return [note for note in info.metadata if isinstance(note, Tagged | Short)] or _arms(info.annotation)
 
 
 def _resolve(arms: list[Any], value: Any) -> list[Any]:
@@ -69,6 +69,8 @@ def _step(arms: list[Any], part: str | int) -> list[Any]:
             keyed = _keyed(arm)
             if keyed is not None and not found and (kind := keyed.registry.find(part)) is not None:
                 found.append(kind)
+        elif isinstance(arm, Short) and part in arm.with_settings:
+            found += _arms(arm.with_settings[part])
         elif get_origin(arm) is dict and isinstance(part, str):
             found += _arms(get_args(arm)[1])
         elif get_origin(arm) is tuple and isinstance(part, int):
@@ -82,7 +84,9 @@ def _step(arms: list[Any], part: str | int) -> list[Any]:
 
 def keys_at(root: type[BaseModel], plain: Any, loc: Iterable[str | int]) -> list[str]:
     """The keys that a mapping at `loc`, as pydantic's errors give it, may have; `plain` is what was validated."""
-    return list(dict.fromkeys(name for arm in models_at(root, plain, loc) for name in _names_of(arm)))
+    arms, value = _arms_at(root, plain, loc)
+    named = [name for arm in arms if isinstance(arm, Short) for name in arm.with_settings]
+    return list(dict.fromkeys([*named, *(name for arm in _models(arms, value) for name in _names_of(arm))]))
 
 
 def tags_at(root: type[BaseModel], plain: Any, loc: Iterable[str | int], key: str) -> list[str]:
@@ -100,7 +104,10 @@ def fitting_tags(
 
 def models_at(root: type[BaseModel], plain: Any, loc: Iterable[str | int]) -> list[type[BaseModel]]:
     """The models that the value at `loc` may be of."""
-    arms, value = _arms_at(root, plain, loc)
+    return _models(*_arms_at(root, plain, loc))
+
+
+def _models(arms: list[Any], value: Any) -> list[type[BaseModel]]:
     return [arm for arm in _resolve(arms, value) if _is_model(arm)]
 
 

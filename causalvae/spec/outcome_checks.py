@@ -74,15 +74,16 @@ def _check_components(draft: Draft, name: str, section: VectorSection, path: Pat
                 Finding(
                     "CV095",
                     (*path, index),
-                    f"the component {show_text(component)} of '{name}' is {_what(draft, component)}",
-                    f"The attributes are {list_choices(attributes).replace(' or ', ' and ')}.",
+                    f"the component {show_text(component)} of '{name}' is {what_is(draft, component)}",
+                    f"The attributes are {list_choices(attributes, 'and')}.",
                     nearest(component, attributes),
                 )
             )
     return findings
 
 
-def _what(draft: Draft, name: str) -> str:
+def what_is(draft: Draft, name: str) -> str:
+    """What a name is that should be an attribute."""
     if name in (draft.factors or ()):
         return "a factor, not an attribute"
     if name in (draft.vectors or ()):
@@ -115,14 +116,13 @@ def check_outcome(draft: Draft, name: str, path: Path) -> list[Finding]:
     if name == IMAGE:
         return check_image(draft, path, next(iter(attributes), ""))
     known = (*attributes, *vectors, IMAGE)
-    reason = "a factor, not an attribute" if name in (draft.factors or ()) else "no attribute"
-    declared = f"The attributes are {list_choices(attributes).replace(' or ', ' and ')}"
-    also = f"; the vectors are {list_choices(vectors).replace(' or ', ' and ')}" if vectors else ""
+    declared = f"The attributes are {list_choices(attributes, 'and')}"
+    also = f"; the vectors are {list_choices(vectors, 'and')}" if vectors else ""
     return [
         Finding(
             "CV070",
             path,
-            f"the outcome {show_text(name)} is {reason}",
+            f"the outcome {show_text(name)} is {what_is(draft, name)}",
             f"{declared}{also}; 'image' is the whole output.",
             nearest(name, known),
         )

@@ -14,7 +14,7 @@ from functools import cache
 from importlib import resources
 from importlib.machinery import PathFinder
 from pathlib import Path
-from typing import Final, Literal
+from typing import ClassVar, Final, Literal
 
 from causalvae.spec.diagnostics import Finding, list_choices, nearest, show_text
 from causalvae.spec.diagnostics import Path as SpecPath
@@ -22,6 +22,24 @@ from causalvae.spec.diagnostics import Path as SpecPath
 PlaceKind = Literal["file", "folder", "file or folder"]
 
 BUILTIN: Final = "builtin://"
+
+
+class Placed:
+    """A section that names files or folders; a kind lists its keys in `PLACES`."""
+
+    # Key that names what is read -> whether it is a file or a folder.
+    PLACES: ClassVar[dict[str, PlaceKind]] = {}
+
+    @property
+    def places(self) -> dict[str, str]:
+        """The paths by key, as the spec writes them; keys without a value are omitted."""
+        named = {key: getattr(self, key) for key in self.PLACES}
+        return {key: value for key, value in named.items() if value is not None}
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The paths without their keys."""
+        return tuple(self.places.values())
 
 
 def locate(folder: Path, where: str) -> Path:

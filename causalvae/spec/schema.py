@@ -6,17 +6,16 @@ node, a cycle, a treatment that reaches no outcome) is checked in `causalvae.spe
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from causalvae.digest import digest
-from causalvae.spec.analysis import ANALYSIS_KEYS, Analysis
+from causalvae.spec.analysis import ANALYSES, ANALYSIS_KEYS, Analysis
 from causalvae.spec.data_section import AnyData, DataSection
 from causalvae.spec.hypothesis_section import Bound, Expectations, Hypothesis, NullSection
 from causalvae.spec.intervention_section import (
-    AblationMode,
     ActivationIntervention,
     HeldValue,
     InputIntervention,
@@ -26,7 +25,6 @@ from causalvae.spec.intervention_section import (
     MediationIntervention,
     ScreenSection,
     SetTo,
-    SharedDonors,
 )
 from causalvae.spec.markers import Keyed
 from causalvae.spec.model_section import AnyModel, ModelSection, OutputSection, PosteriorSection
@@ -51,7 +49,6 @@ from causalvae.spec.section import (
 __all__ = [
     "EDGE_PATTERN",
     "NAME_PATTERN",
-    "AblationMode",
     "ActivationIntervention",
     "AlignmentSection",
     "Bound",
@@ -80,11 +77,13 @@ __all__ = [
     "ScreenSection",
     "Section",
     "SetTo",
-    "SharedDonors",
     "Spec",
     "VariantSection",
     "VectorSection",
 ]
+
+# The keys of a mode that specs were stored with, given or not.
+_STORED_MODES: Final = ("noise", "resample")
 
 
 class FactorSection(Section):
@@ -395,6 +394,9 @@ class Spec(Section):
             del content["estimation"]["interval"]
         if self.alignment.pairs == AlignmentSection().pairs:
             del content["alignment"]["pairs"]
+        for part in filter(None, (item["activation"] for item in content["interventions"])):
+            if isinstance(part["mode"], dict):
+                part["mode"] = dict.fromkeys(_STORED_MODES) | part["mode"]
         content["graph"]["attributes"] = {name: section.record for name, section in self.graph.attributes.items()}
         return content
 
@@ -416,3 +418,6 @@ class Spec(Section):
             if intervention.name == name:
                 return intervention
         raise KeyError(name)
+
+
+ANALYSES.taken = frozenset(Spec.model_fields)

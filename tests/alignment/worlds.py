@@ -16,8 +16,9 @@ import pandas as pd
 from causalvae.engine.measurements import Measurements
 from causalvae.graph import CausalGraph
 from causalvae.plan.owner import Owner
-from causalvae.plan.types import Arm, Cohort, Contrast, Patch, Plan, Source, Treatment, Use
+from causalvae.plan.types import Arm, Cohort, Contrast, Patch, Plan, Treatment, Use
 from causalvae.spec.schema import Spec
+from causalvae.spec.value_source import make_source
 
 Factors = dict[str, np.ndarray]
 Read = Callable[[Mapping[str, np.ndarray], np.ndarray], np.ndarray]
@@ -156,7 +157,7 @@ def run_world(
         latents = tuple(network.mapping.get(name, ()))
         if not settable:
             if latents:
-                donors = Source("resample", seed=seed)
+                donors = make_source("resample", seed=seed)
                 chosen = np.roll(np.arange(samples), 1)
                 patched = encode(observed)
                 patched[:, latents] = patched[chosen][:, latents]
@@ -192,7 +193,7 @@ def run_world(
         tables.append(pd.DataFrame(table))
         cohort = f"do({name})"
         cohorts.append(Cohort(cohort, pairs, seed, Treatment(cohort, name, None, "hold", "as_drawn")))
-        source = Source("randomised", seed=seed, given=name)
+        source = make_source("randomised", seed=seed, given=name)
         contrasts.append(
             Contrast(cohort, name, pairs, tuple(n for n in names if n != name), (), source if latents else None)
         )

@@ -261,6 +261,8 @@ def test_an_analysis_cannot_take_the_name_of_a_section(install: Install) -> None
     install("counting_kinds", "alignment", ANALYSIS, "Counting", "analyses")
     spec, faults = parse_spec(GOOD)
     assert faults == () and isinstance(spec, Spec) and spec.analyses == {} and spec.alignment.alpha == 0.05
+    with pytest.warns(UserWarning, match=r"'alignment' of counting_kinds cannot be used: every spec has a key"):
+        assert "Counting" not in json.dumps(json_schema())
 
 
 def test_results_are_read_where_their_analysis_is_missing(install: Install) -> None:

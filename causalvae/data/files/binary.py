@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import math
-import shutil
 import struct
 import tempfile
 import zipfile
@@ -18,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from causalvae.boundary import is_of_system
-from causalvae.data.files.refusals import misshapen
+from causalvae.data.files.refusals import misshapen, require_space
 from causalvae.errors import CausalVAEError, first_line
 
 # IDX type codes (yann.lecun.com/exdb/mnist): the third byte of a file; data is big-endian.
@@ -202,14 +201,8 @@ def _map(path: Path | IO[bytes], layout: Layout, size: int) -> npt.NDArray[Any]:
 def _unpack(stream: IO[bytes] | gzip.GzipFile, layout_of: Callable[[Any], Layout]) -> npt.NDArray[Any]:
     layout = layout_of(stream)
     wanted = layout.end - layout.offset
-    free = shutil.disk_usage(tempfile.gettempdir()).free
-    if wanted > free:
-        raise CausalVAEError(
-            "CV233",
-            f"Unpacked, this file takes {wanted / 1e9:.1f} GB; {free / 1e9:.1f} GB are free.",
-            "Set TMPDIR to a folder with more room, or store the arrays uncompressed (numpy.savez).",
-            tempfile.gettempdir(),
-        )
+    remedy = "Set TMPDIR to a folder with more room, or store the arrays uncompressed (numpy.savez)."
+    require_space(wanted, "this file", remedy)
     # The map holds the file open, and a file without a name is gone when the map is.
     with tempfile.TemporaryFile(prefix="causalvae-") as file:
         while file.tell() < wanted and (chunk := stream.read(min(_CHUNK, wanted - file.tell()))):

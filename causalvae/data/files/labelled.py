@@ -68,7 +68,8 @@ class FileSamples(Reopened):
         """Nothing: what readouts should find is in no file."""
         return {}
 
-    def _files_at(self, numbers: IntArray) -> tuple[str, ...]:
+    def files_of(self, numbers: IntArray) -> tuple[str, ...]:
+        """The file of each sample; empty where samples have no files of their own."""
         return tuple(self.files[number] for number in numbers.tolist()) if self.files else ()
 
     def _described(self, size: int) -> dict[str, Any]:
@@ -82,18 +83,15 @@ class FileSamples(Reopened):
         }
 
 
-class GridSamples(Grid, FileSamples):
+class GridSamples(FileSamples, Grid):
     """Samples of which there is one for every combination of the factors' levels: do(factor) looks another one up.
 
     Rows are levels, int arrays of shape (n, n_factors).
 
     Parameters
     ----------
-    name : str
-    space : FactorSpace
-    source : Inputs
-    facts : mapping
-        For a report.
+    name, space, source, facts
+        As for `FileSamples`.
     row_of : int array, shape (len(space),), optional
         For each grid point, in the space's order, the number of its sample; the same number where left out.
     """
@@ -122,10 +120,6 @@ class GridSamples(Grid, FileSamples):
         index = self.space.index_of(rows)
         return index if self._row_of is None else self._row_of[index]
 
-    def files_of(self, numbers: IntArray) -> tuple[str, ...]:
-        """The file of each sample; empty where samples have no files of their own."""
-        return self._files_at(numbers)
-
     def describe(self) -> dict[str, Any]:
         """Facts for a report."""
         return self._described(len(self.space))
@@ -138,11 +132,8 @@ class ObservedSamples(FileSamples):
 
     Parameters
     ----------
-    name : str
-    space : FactorSpace
-    source : Inputs
-    facts : mapping
-        For a report.
+    name, space, source, facts
+        As for `FileSamples`.
     values : number array, shape (samples, n_factors)
         Of all samples.
     """
@@ -169,10 +160,6 @@ class ObservedSamples(FileSamples):
     def numbers_of(self, rows: Rows) -> IntArray:
         """Numbers of samples: int array, shape (n,)."""
         return np.asarray(rows[:, 0])
-
-    def files_of(self, numbers: IntArray) -> tuple[str, ...]:
-        """The file of each sample; empty where samples have no files of their own."""
-        return self._files_at(numbers)
 
     def values(self, rows: Rows) -> FloatArray:
         """Physical values of the factors: float array, shape (n, n_factors)."""

@@ -59,24 +59,6 @@ def intensity_of(thickness: FloatArray, noise: FloatArray) -> FloatArray:
     return np.asarray(DARKEST + SPAN / (1 + np.exp(-(_NOISE * noise + _SLOPE * thickness + _OFFSET))))
 
 
-def expected_intensity(thickness: FloatArray, points: int = 64) -> FloatArray:
-    """E[intensity | do(thickness)] in grey levels: the structural equation integrated over its noise.
-
-    Parameters
-    ----------
-    thickness : float array, shape (n,)
-    points : int
-        Of the Gauss-Hermite rule: the sum over roots x of weight(x) f(sqrt(2) x) / sqrt(pi).
-
-    Returns
-    -------
-    float array, shape (n,)
-    """
-    roots, weights = np.polynomial.hermite.hermgauss(points)
-    values = intensity_of(np.asarray(thickness)[:, None], np.sqrt(2) * roots[None, :])
-    return np.asarray(values @ weights / np.sqrt(np.pi))
-
-
 def propagate_thickness(thickness: FloatArray, intensity: FloatArray, new: FloatArray) -> FloatArray:
     """The intensity that a sample would have under another thickness, its own noise kept; all of shape (n,)."""
     share = (intensity - DARKEST) / SPAN

@@ -30,7 +30,6 @@ _MISSING: Final = frozenset(
     | {"NULL", "NaN", "None", "n/a", "nan", "null"}
 )
 _NUMBER: Final = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?|[+-]?(inf|Inf|infinity|Infinity)", re.ASCII)
-_INFINITE: Final = re.compile(r"[+-]?inf(inity)?", re.IGNORECASE)
 _LEADING_ZERO: Final = re.compile(r"[+-]?0\d.*")
 
 # Whole numbers of more different values than this count as continuous, unless they are declared to be levels.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -13,7 +12,7 @@ import numpy.typing as npt
 
 from causalvae.boundary import is_of_system
 from causalvae.data.factors import IntArray
-from causalvae.data.files.refusals import import_extra, misshapen
+from causalvae.data.files.refusals import import_extra, misshapen, require_space
 from causalvae.errors import CausalVAEError
 from causalvae.spec.columns import Columns
 
@@ -135,14 +134,7 @@ def spool(shape: tuple[int, ...], slabs: Iterable[Bytes]) -> Bytes:
     CausalVAEError
         CV233 where there is no room for it.
     """
-    wanted, free = int(np.prod(shape)), shutil.disk_usage(tempfile.gettempdir()).free
-    if wanted > free:
-        raise CausalVAEError(
-            "CV233",
-            f"Unpacked, this data takes {wanted / 1e9:.1f} GB; {free / 1e9:.1f} GB are free.",
-            "Set TMPDIR to a folder with more room.",
-            tempfile.gettempdir(),
-        )
+    require_space(int(np.prod(shape)), "this data", "Set TMPDIR to a folder with more room.")
     # The map holds the file open, and a file without a name is gone when the map is.
     with tempfile.TemporaryFile(prefix="causalvae-") as file:
         for slab in slabs:

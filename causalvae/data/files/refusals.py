@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from collections.abc import Sequence
 from difflib import get_close_matches
 from importlib import import_module
@@ -30,6 +32,18 @@ def no_such(name: str, known: Sequence[str], field: str, path: Path) -> CausalVA
     return CausalVAEError(
         "CV234", f"{path.name} holds no {name!r}, which {field} names.", f"It holds {shown}.", str(path)
     )
+
+
+def require_space(wanted: int, what: str, remedy: str) -> None:
+    """CV233 where the folder of temporary files has fewer than `wanted` bytes free for `what`."""
+    free = shutil.disk_usage(tempfile.gettempdir()).free
+    if wanted > free:
+        raise CausalVAEError(
+            "CV233",
+            f"Unpacked, {what} takes {wanted / 1e9:.1f} GB; {free / 1e9:.1f} GB are free.",
+            remedy,
+            tempfile.gettempdir(),
+        )
 
 
 def import_extra(module: str, extra: str, path: Path) -> Any:

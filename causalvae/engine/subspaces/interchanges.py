@@ -24,30 +24,31 @@ from causalvae.engine.outcomes import Measure, OutcomeMeter
 from causalvae.engine.rerun import Shortcuts
 from causalvae.engine.shards import ShardInputs, run_clean
 from causalvae.engine.suffix import Suffix
-from causalvae.engine.values import DonorKey, donor_key, selection, through_subspace
+from causalvae.engine.values import selection, through_subspace
 from causalvae.errors import CausalVAEError
 from causalvae.models.components import ComponentMap
 from causalvae.models.hooked import HookedNetwork
 from causalvae.models.operators import OperatorGraph
 from causalvae.models.program import Program
-from causalvae.plan.types import OUTPUT, Arm, Learning, Patch, Plan, Source
+from causalvae.plan.types import OUTPUT, Arm, Learning, Patch, Plan
+from causalvae.spec.value_source import DonorKey, ValueSource, make_source
 
 # Rows that are run at once, whatever the plan's batches, so that what is learned does not depend on these.
 ROWS = 64
 _PLAIN = Shortcuts(suffix=True, dead_rows=False, low_rank=False, windows=False)
 
 
-def donor_source(learned: Learning) -> Source:
+def donor_source(learned: Learning) -> ValueSource:
     """Where the values of an interchange to learn on come from."""
     if learned.given is None:
-        return Source("interchange")
-    return Source("interchange", seed=learned.seed, given=learned.given)
+        return make_source("interchange")
+    return make_source("interchange", seed=learned.seed, given=learned.given)
 
 
 def donor_keys(learned: Learning) -> tuple[DonorKey, ...]:
     """The donors that the pairs to learn on need; none where pairs are their own."""
-    source = donor_source(learned)
-    return (donor_key(source, "base"),) if source.has_donors else ()
+    key = donor_source(learned).donor_key("base")
+    return () if key is None else (key,)
 
 
 def named(learned: Learning) -> str:

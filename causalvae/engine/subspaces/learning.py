@@ -73,9 +73,10 @@ def learn_subspaces(
     if not parts:
         return pd.DataFrame()
     if path.exists():
-        return read_subspaces(path)
+        return read_table(path)
     runner = PlanRunner(plan, model, dataset, measure, device)
-    steps = sum(_searches(part.patch) * _learning(part.patch).steps for part in parts)
+    searches = [_learning(part.patch) for part in parts]
+    steps = sum((1 + learned.restarts) * learned.steps for learned in searches)
     count = Counter("learning directions", "steps", steps, steps, on_progress)
     count.skip(0, 0)
     # Of all threads that search; a GPU is kept busy by whichever it is.
@@ -129,15 +130,6 @@ def _learning(patch: Patch) -> Learning:
 
 def _dim(patch: Patch) -> int:
     return 0 if patch.subspace is None else patch.subspace.dim
-
-
-def _searches(patch: Patch) -> int:
-    return 1 + _learning(patch).restarts
-
-
-def read_subspaces(path: Path) -> pd.DataFrame:
-    """The table that `learn_subspaces` wrote; raises `CausalVAEError` CV406 where it cannot be read."""
-    return read_table(path)
 
 
 def learned_statistics(plan: Plan, cohort: str, table: pd.DataFrame) -> dict[str, Statistics]:

@@ -15,12 +15,13 @@ from causalvae.spec.model_section import (
     DECODER,
     ENCODER,
     Factory,
+    InputRange,
     ModelSection,
     OutputSection,
     PosteriorSection,
 )
 from causalvae.spec.places import PlaceKind
-from causalvae.spec.section import Count, ModestCount, Number
+from causalvae.spec.section import Count, ModestCount
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -76,9 +77,7 @@ class CheckpointModel(ModelSection):
         default=None, description="chunk and logvar where left out; interleaved for a disentangling-vae folder."
     )
     output: OutputSection | None = Field(default=None, description="The architecture's own where left out.")
-    input_range: tuple[Number, Number] = Field(
-        default=(0.0, 1.0), description="What the network's inputs range over; data ranges over [0, 1]."
-    )
+    input_range: InputRange = (0.0, 1.0)
 
     @model_validator(mode="after")
     def _one_network(self) -> CheckpointModel:

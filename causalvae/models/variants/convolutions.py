@@ -23,12 +23,11 @@ class Downs(nn.Module):
         super().__init__()
         for number, (before, after) in enumerate(pairwise(channels), start=1):
             self.add_module(f"conv{number}", nn.Conv2d(before, after, 4, stride=2, padding=1))
-        self._depth = len(channels) - 1
 
     def forward(self, x: Tensor) -> Tensor:
         """A map whose sides are those of `x`, halved by each layer."""
-        for number in range(1, self._depth + 1):
-            x = torch.relu(self.get_submodule(f"conv{number}")(x))
+        for layer in self.children():
+            x = torch.relu(layer(x))
         return x
 
 
@@ -45,12 +44,11 @@ class Ups(nn.Module):
         super().__init__()
         for number, (before, after) in enumerate(pairwise(channels), start=1):
             self.add_module(f"convT{number}", nn.ConvTranspose2d(before, after, 4, stride=2, padding=1))
-        self._depth = len(channels) - 1
 
     def forward(self, x: Tensor) -> Tensor:
         """A map whose sides are those of `x`, doubled by each layer."""
-        for number in range(1, self._depth + 1):
-            x = self.get_submodule(f"convT{number}")(torch.relu(x))
+        for layer in self.children():
+            x = layer(torch.relu(x))
         return x
 
 

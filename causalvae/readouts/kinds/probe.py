@@ -49,7 +49,7 @@ class ProbeReadout(ReadoutSection):
                 "CV041",
                 (*path, "label"),
                 f"'{target.name}' has no level {show_text(self.label)}",
-                f"Its levels are {list_choices(target.labels).replace(' or ', ' and ')}.",
+                f"Its levels are {list_choices(target.labels, 'and')}.",
                 nearest(self.label, target.labels),
                 related=((*path, "target"),),
             )
