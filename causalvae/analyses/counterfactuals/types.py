@@ -194,6 +194,10 @@ class Counterfactuals:
     repeated: int
     unit: str
 
+    def reconstruction(self, attribute: str) -> Distance | None:
+        """What one reconstruction of an input leaves of an attribute: the network's part in every difference."""
+        return next((found for found in self.composition[0].distances.attributes if found.attribute == attribute), None)
+
     @property
     def worst(self) -> FactorSoundness | None:
         """The factor with the largest error; an unsound one before all others. None where none was tested."""

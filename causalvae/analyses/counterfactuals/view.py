@@ -87,8 +87,8 @@ def view_counterfactuals(result: Counterfactuals) -> AnalysisView:
         blocks += [Heading("Commutativity"), _commutativity_table(result)]
     terms = _TERMS if result.commutativity else _TERMS[:-1]
     section = Section("counterfactuals", "Counterfactuals", _LEAD, tuple(blocks))
-    terminal = (_terminal_table(result), *filter(None, (untested,)))
-    return AnalysisView((section,), answer, terminal, terms=terms)
+    lines = (untested,) if untested else ()
+    return AnalysisView((section,), answer, (_terminal_table(result), *lines), terms=terms)
 
 
 _EXAMPLES = (
@@ -102,9 +102,11 @@ def _answer(result: Counterfactuals) -> str:
     if worst is None:
         return f"Counterfactuals by the mapping were not tested: {_listed(result)}."
     off = worst.worst
+    alone = result.reconstruction(off.attribute)
+    beside = "" if alone is None else f"; {format_number(alone.value, 2)} by the reconstruction alone"
     found = (
         f"setting {worst.factor} leaves {off.attribute} {format_number(off.value, 2)} sd from the data's "
-        f"counterfactual (at most {result.bound:g})"
+        f"counterfactual (at most {result.bound:g}{beside})"
     )
     sound = sum(factor.status == "sound" for factor in result.factors)
     match result.status:
@@ -175,14 +177,21 @@ def _terminal_table(result: Counterfactuals) -> Table:
 
 def _attribute_table(result: Counterfactuals) -> Table:
     rows = [
-        (found.factor, distance.attribute, kind, _interval(distance), format_count(distance.n))
+        (
+            found.factor,
+            distance.attribute,
+            kind,
+            _interval(distance),
+            ABSENT if (alone := result.reconstruction(distance.attribute)) is None else _interval(alone),
+            format_count(distance.n),
+        )
         for found in result.factors
         for kind, listed in (("own", found.own), ("other", found.others))
         for distance in listed
     ]
     return Table(
         "Effectiveness, attribute by attribute (sd)",
-        columns("Factor", "Attribute", "Kind", "Difference [interval]#", "Samples#"),
+        columns("Factor", "Attribute", "Kind", "Difference [interval]#", "Reconstruction alone#", "Samples#"),
         tuple(rows),
     )
 

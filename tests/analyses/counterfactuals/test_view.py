@@ -83,7 +83,8 @@ UNSOUND = soundness("y", "unsound", 0.1, 0.71)
 )
 def test_the_answer_names_the_worst_factor(factors: tuple[FactorSoundness, ...], words: str) -> None:
     view = view_counterfactuals(found(*factors))
-    assert words in view.answer and "(at most 0.25)" in view.answer
+    assert words in view.answer and "(at most 0.25" in view.answer
+    assert ("0.050 by the reconstruction alone" in view.answer) == ("area" in view.answer)
     (section,) = view.sections
     table = next(block for block in section.blocks if isinstance(block, Table))
     assert [row[0] for row in table.rows] == [factor.factor for factor in factors]
