@@ -15,6 +15,8 @@ STATUSES: tuple[Status, ...] = ("supported", "refuted", "unspecific", "inconclus
 Measure = Literal["sufficiency", "necessity"]
 Needed = Literal["needed", "useless", "undecided"]
 Circuit = tuple[ComponentRef, ...]
+# From this share of failing pairs on, what a circuit carries is said to be so on average.
+_COMMON = 0.25
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,8 @@ class ClaimTest:
         Why the ratio means nothing, where it does.
     is_upper_implied : bool
         Whether the claim gives no upper end and `at_most` follows from the lower one.
+    is_one_sided : bool
+        Whether each end of the interval is a limit that holds at `confidence` alone.
     """
 
     name: str
@@ -66,6 +70,7 @@ class ClaimTest:
     place: Place = "across"
     undefined: Note | None = None
     is_upper_implied: bool = False
+    is_one_sided: bool = False
 
     @property
     def overshoots(self) -> bool:
@@ -95,6 +100,66 @@ class RelativeError:
     upper: float
     confidence: float
     n: int
+
+
+@dataclass(frozen=True)
+class FailingPair:
+    """A pair in which a circuit alone does not bring the effect.
+
+    Parameters
+    ----------
+    pair : int
+        Its place among the treatment's pairs, from 0.
+    total, indirect : float
+        TE and NIE, in the outcome's own unit; of several numbers their components along the total change.
+    distance : float
+        |TE - NIE|, of several numbers ||TE - NIE||.
+    """
+
+    pair: int
+    total: float
+    indirect: float
+    distance: float
+
+
+@dataclass(frozen=True)
+class Failing:
+    """In how many pairs |TE - NIE| is larger than `missed` times max(|TE|, `floor`).
+
+    Parameters
+    ----------
+    share : float
+        t, the claimed share.
+    missed : float
+        1 - t / 2.
+    floor : float
+        A quarter of the root mean square of TE.
+    count, n : int
+        Pairs that fail, and all pairs.
+    upper : float
+        One-sided Clopper-Pearson limit of the share of pairs that fail.
+    confidence : float
+        Of that limit.
+    unit : str
+        Of TE.
+    worst : tuple of FailingPair
+        Those that fail by most, the worst first.
+    """
+
+    share: float
+    missed: float
+    floor: float
+    count: int
+    n: int
+    upper: float
+    confidence: float
+    unit: str
+    worst: tuple[FailingPair, ...] = ()
+
+    @property
+    def is_common(self) -> bool:
+        """Whether so many pairs fail that what the circuit carries is true on average alone."""
+        return self.count >= _COMMON * self.n
 
 
 @dataclass(frozen=True)
@@ -335,6 +400,8 @@ class Verdict:
         What refutes it: the name of a test, or ``minimal``; else empty.
     obstacle : Note or None
         What stands between an inconclusive verdict and a settled one.
+    failing : Failing or None
+        The pairs in which the circuit fails; None where it is not claimed to carry a share.
     judges_special, judges_minimal : bool
         Whether the claim says that no other circuit of the same size does as well, and that every member is needed.
     """
@@ -358,6 +425,7 @@ class Verdict:
     multiverse: Multiverse | None = None
     broken: str = ""
     obstacle: Note | None = None
+    failing: Failing | None = None
     judges_special: bool = False
     judges_minimal: bool = False
 

@@ -16,13 +16,24 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from causalvae.circuits.cancelling import find_cancelling
+from causalvae.circuits.failing import find_failing
 from causalvae.circuits.hypothesis import BoundTest, assess_bound
 from causalvae.circuits.minimality import examine_members
 from causalvae.circuits.multiverse import compare_methods
 from causalvae.circuits.obstacle import find_obstacle
 from causalvae.circuits.rivals import compare_rivals
 from causalvae.circuits.table import CircuitTable, read_table
-from causalvae.circuits.types import Measure, Minimality, Multiverse, RelativeError, Rivals, Status, UnitShare, Verdict
+from causalvae.circuits.types import (
+    Failing,
+    Measure,
+    Minimality,
+    Multiverse,
+    RelativeError,
+    Rivals,
+    Status,
+    UnitShare,
+    Verdict,
+)
 from causalvae.effects import EffectContext, claim_columns
 from causalvae.effects.bootstrap import PairedBootstrap, paired_bootstrap
 from causalvae.effects.claims import RatioColumns, relative_error
@@ -58,6 +69,7 @@ class Evidence:
     minimality : Minimality or None
     cancelling : tuple of UnitShare
     multiverse : Multiverse or None
+    failing : Failing or None
     """
 
     hypothesis: Hypothesis
@@ -68,6 +80,7 @@ class Evidence:
     minimality: Minimality | None = None
     cancelling: tuple[UnitShare, ...] = ()
     multiverse: Multiverse | None = None
+    failing: Failing | None = None
 
     @property
     def pairs(self) -> int:
@@ -145,7 +158,7 @@ def _examine(context: EffectContext, hypothesis: Hypothesis, graph: DeclaredGrap
     factor = treated_factor(context.spec, hypothesis.treatment)
     reached = frozenset(context.spec.graph.attributes if factor is None else graph.descendants(factor))
     columns = claim_columns(context, hypothesis, reached)
-    return weigh(
+    evidence = weigh(
         hypothesis,
         context.plan.claims[hypothesis.name],
         columns,
@@ -154,6 +167,7 @@ def _examine(context: EffectContext, hypothesis: Hypothesis, graph: DeclaredGrap
         len(context.spec.hypotheses),
         compare_methods(context, hypothesis, arms),
     )
+    return replace(evidence, failing=find_failing(context, hypothesis))
 
 
 def weigh(
@@ -295,6 +309,7 @@ def _decide(evidence: Evidence, p_support: float, p_bounds: float, against: Sequ
         minimality=evidence.minimality,
         cancelling=evidence.cancelling,
         multiverse=evidence.multiverse,
+        failing=evidence.failing,
         broken=names[broken[0][-1]] if broken else "",
         obstacle=(
             find_obstacle(

@@ -6,11 +6,19 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from causalvae.circuits.types import CircuitScore, Minimality, Multiverse, Rivals, Verdict
+from causalvae.circuits.types import CircuitScore, Failing, Minimality, Multiverse, Rivals, Verdict
 from causalvae.report.charts import draw_rivals
-from causalvae.report.numbers import ABSENT, format_count, format_fixed, format_interval, format_p, p_words
+from causalvae.report.numbers import (
+    ABSENT,
+    format_count,
+    format_fixed,
+    format_interval,
+    format_number,
+    format_p,
+    p_words,
+)
 from causalvae.report.tables import Table, columns
-from causalvae.report.verdict_words import name_circuit, tell_cancelling, tell_minimality, tell_rivals
+from causalvae.report.verdict_words import name_circuit, tell_cancelling, tell_failing, tell_minimality, tell_rivals
 
 _NOT_JUDGED = "reported, no part of the claim"
 
@@ -40,6 +48,7 @@ def circuit_findings(verdict: Verdict) -> tuple[Finding, ...]:
     """Everything that was found about a verdict's circuit, whether the claim asked for it or not."""
     found = [
         _errors(verdict),
+        _failing(verdict.failing, any(test.name == "failing" for test in verdict.tests)),
         _rivals(verdict.rivals),
         _members(verdict.minimality),
         _against(verdict),
@@ -74,6 +83,40 @@ def _errors(verdict: Verdict) -> Finding | None:
         "Relative error", f"{_sentence(brief)} {_sentence(meaning)[:-1]} ({format_count(verdict.errors[0].n)} pairs).",
         f"{brief}.",
     )  # fmt: skip
+
+
+def _failing(failing: Failing | None, judged: bool) -> Finding | None:
+    if failing is None:
+        return None
+    words = _sentence(tell_failing(failing))
+    rule = (
+        f"A pair fails if the circuit alone misses more than {_share(failing.missed)} of max(|TE|, "
+        f"{format_number(failing.floor)}), the claimed share being {_share(failing.share)} and "
+        f"{format_number(failing.floor)} a quarter of the root mean square of TE."
+    )
+    return Finding(
+        f"Failing pairs{'' if judged else f' ({_NOT_JUDGED})'}", f"{words} {rule}", "" if judged else words,
+        failing_table(failing),
+    )  # fmt: skip
+
+
+def failing_table(failing: Failing) -> Table | None:
+    """The pairs in which a circuit fails by most."""
+    if not failing.worst:
+        return None
+    return Table(
+        f"The worst failing pairs ({failing.unit})",
+        columns("Pair#", "TE#", "NIE#", "|TE - NIE|#"),
+        tuple(
+            (str(pair.pair), *(format_number(value) for value in (pair.total, pair.indirect, pair.distance)))
+            for pair in failing.worst
+        ),
+        ("Pairs are counted from 0, in the order of the treatment's pairs.",),
+    )
+
+
+def _share(value: float) -> str:
+    return f"{100 * value:.3g}%"
 
 
 def _rivals(rivals: Rivals | None) -> Finding | None:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from causalvae.circuits.types import Circuit, CircuitScore, ClaimTest, Minimality, Rivals, UnitShare, Verdict
+from causalvae.circuits.types import Circuit, CircuitScore, ClaimTest, Failing, Minimality, Rivals, UnitShare, Verdict
 from causalvae.models.components import ComponentRef
 from causalvae.report.glossary import term_of
 from causalvae.report.notes import note_words
 from causalvae.spec.quantity import QUANTITIES
 
 _MOST_NAMED = 8
+# Tests of what the circuit carries over all pairs.
+_MEANS = frozenset({"mediated_share", "equivalent"})
 
 
 def reason(verdict: Verdict) -> str:
@@ -22,9 +24,7 @@ def reason(verdict: Verdict) -> str:
     plain = all(test.place == "inside" for test in tests if test.name != "pairwise_fit")
     told = [test for test in tests if test.name != "pairwise_fit" or (plain and test.place != "inside")]
     told = ([first] if first is not None else []) + [test for test in told if test is not first]
-    parts = [
-        _tell_bound(test, verdict.outcome) for test in told if test.undefined is None and math.isfinite(test.value)
-    ]
+    parts = [tell_test(test, verdict) for test in told if test.undefined is None and math.isfinite(test.value)]
     if first is not None and first.name == "mediated_share" and first.overshoots:
         parts.insert(1, tell_overshoot(verdict.cancelling))
     minimality, rivals = verdict.minimality, verdict.rivals
@@ -150,10 +150,33 @@ def _comes_near(rival: CircuitScore, rivals: Rivals) -> bool:
     )
 
 
+def tell_test(test: ClaimTest, verdict: Verdict) -> str:
+    """What a test found, and what was asked; "on average" where that is not so in many pairs."""
+    words, failing = _tell_bound(test, verdict.outcome), verdict.failing
+    if test.name not in _MEANS or failing is None or not failing.is_common:
+        return words
+    return f"on average {words}; it fails in {_percent(failing.count / failing.n)}% of the pairs"
+
+
+def tell_failing(failing: Failing) -> str:
+    """In how many pairs a circuit fails."""
+    return (
+        f"{failing.count} of {failing.n} pairs fail ({_percent(failing.count / failing.n)}%, at most "
+        f"{_percent(failing.upper)}% at {100 * failing.confidence:g}% confidence)"
+    )
+
+
 def _tell_bound(test: ClaimTest, outcome: str) -> str:
     value = _number(test.value, test.unit)
     between = ""
-    if test.lower is not None and test.upper is not None:
+    if test.is_one_sided and test.upper is not None:
+        at = f"at {100 * test.confidence:g}% confidence"
+        # Of the two limits the one that the claim is about, or breaks.
+        if test.place == "outside" and test.lower is not None:
+            between = f" (at least {_number(test.lower, test.unit)} {at})"
+        else:
+            between = f" (at most {_number(test.upper, test.unit)} {at})"
+    elif test.lower is not None and test.upper is not None:
         between = f" ({100 * test.confidence:g}% interval {_range(test.lower, test.upper, test.unit)})"
     if test.name == "pairwise_fit":
         return f"pair by pair it accounts for {value} of the effect's square{between}, and such a share needs " + (

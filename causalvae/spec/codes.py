@@ -61,6 +61,7 @@ CODES: Final[dict[str, str]] = {
     "CV066": "factor that cannot increase",
     "CV067": "intervention with a reserved name",
     "CV068": "too few pairs to judge a claim",
+    "CV069": "too few pairs to show a rate of failures",
     "CV070": "outcome is no attribute",
     "CV071": "treatment does not reach the outcome",
     "CV072": "expectation that cannot be false",

@@ -27,6 +27,8 @@ _SPECIAL_FROM = 0.5
 _OVERSHOOT = 0.3
 # Of the claimed share, what the fit pair by pair must reach.
 _FIT = 0.7
+# The share that pairs are held against where no share of at least so much is claimed.
+_PAIR_SHARE = 0.7
 
 
 class Bound(Section):
@@ -179,6 +181,21 @@ class Hypothesis(Section):
         )
 
     @property
+    def pair_share(self) -> float:
+        """The share that each pair is held against where pairs that fail are counted: the claimed one, at most 1."""
+        share = self.expect.bound("mediated_share")
+        if share is None or share.at_least is None or share.at_least <= 0:
+            return _PAIR_SHARE
+        return min(share.at_least, 1.0)
+
+    @property
+    def counts_failing(self) -> bool:
+        """Whether pairs that fail are reported: where a share of at least so much, or their number, is claimed."""
+        share = self.expect.bound("mediated_share")
+        claims_a_share = share is not None and share.at_least is not None and share.at_least > 0
+        return claims_a_share or self.expect.bound("failing") is not None
+
+    @property
     def fit_bound(self) -> Bound | None:
         """The bound on the pairwise fit A = 1 - D^2 that a sufficiency claim implies: A of at least 0.7 at_least.
 
@@ -200,6 +217,19 @@ def fewest_random(hypotheses: Sequence[object], alpha: float) -> int:
     levels such as 0.05 in binary.
     """
     return max(1, math.ceil(len(hypotheses) / alpha * (1 - 1e-9)) - 1)
+
+
+def pairs_without_failure(rate: float, alpha: float, family: int = 1) -> int:
+    """Pairs without a failure that show a rate of at most `rate`: ln(alpha / family) / ln(1 - rate), rounded up.
+
+    With `family` hypotheses Holm's correction tests the smallest p-value at alpha / family.
+
+    Examples
+    --------
+    >>> pairs_without_failure(0.1, 0.05), pairs_without_failure(0.05, 0.05), pairs_without_failure(0.05, 0.05, 10)
+    (29, 59, 104)
+    """
+    return max(1, math.ceil(math.log(alpha / family) / math.log1p(-rate) * (1 - 1e-9)))
 
 
 def most_resamples(pairs: int) -> int:
