@@ -293,7 +293,7 @@ def analyse(
     with one_step(on_progress, "metrics of the latents"):
         metrics = find_metrics(session, context, copy)
     with one_step(on_progress, "verdicts"):
-        verdicts = judge(context, session.graph)
+        verdicts = judge(context, session.graph, session.found)
     alignment = assess(session.completed_spec, context.outcomes, session.graph, session.labels, on_progress)
     with one_step(on_progress, "checking the readouts"):
         readouts = _check_readouts(session)

@@ -8,6 +8,7 @@ from typing import Literal
 from causalvae.effects.notes import Note, Notes
 from causalvae.models.components import ComponentRef
 from causalvae.plan.types import NoRivals, RivalKind
+from causalvae.selection import FoundLatents
 
 Place = Literal["inside", "outside", "across"]
 Status = Literal["supported", "refuted", "unspecific", "inconclusive"]
@@ -402,6 +403,8 @@ class Verdict:
         What stands between an inconclusive verdict and a settled one.
     failing : Failing or None
         The pairs in which the circuit fails; None where it is not claimed to carry a share.
+    selections : tuple of FoundLatents
+        How the circuit's latents were chosen, where the spec leaves that to the run.
     judges_special, judges_minimal : bool
         Whether the claim says that no other circuit of the same size does as well, and that every member is needed.
     """
@@ -426,6 +429,7 @@ class Verdict:
     broken: str = ""
     obstacle: Note | None = None
     failing: Failing | None = None
+    selections: tuple[FoundLatents, ...] = ()
     judges_special: bool = False
     judges_minimal: bool = False
 

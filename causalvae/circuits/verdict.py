@@ -39,6 +39,7 @@ from causalvae.effects.bootstrap import PairedBootstrap, paired_bootstrap
 from causalvae.effects.claims import RatioColumns, relative_error
 from causalvae.effects.context import treated_factor
 from causalvae.plan.types import Arm, ClaimDesign
+from causalvae.selection import FoundLatents
 from causalvae.spec.hypothesis_section import FEWEST_PAIRS, most_resamples
 from causalvae.spec.schema import Hypothesis
 from causalvae.statistics.multiplicity import adjust
@@ -116,7 +117,9 @@ class Evidence:
         return min(1.0, len(self.against) * min(self.against))
 
 
-def judge(context: EffectContext, graph: DeclaredGraph) -> tuple[Verdict, ...]:
+def judge(
+    context: EffectContext, graph: DeclaredGraph, found: Mapping[str, FoundLatents] | None = None
+) -> tuple[Verdict, ...]:
     """Judge every hypothesis of a spec.
 
     Parameters
@@ -124,6 +127,8 @@ def judge(context: EffectContext, graph: DeclaredGraph) -> tuple[Verdict, ...]:
     context : EffectContext
     graph : DeclaredGraph
         The declared graph: `descendants` of the treatment's factor are on target.
+    found : mapping, optional
+        Factor -> how its latents were chosen, where the spec left that to the run.
 
     Returns
     -------
@@ -140,11 +145,16 @@ def judge(context: EffectContext, graph: DeclaredGraph) -> tuple[Verdict, ...]:
     if not hypotheses:
         return ()
     arms = {arm.id: arm for arm in context.plan.arms}
-    return decide(
+    verdicts = decide(
         [
             _called(_examine(context, hypothesis, graph, arms), context.scale.label(hypothesis.outcome))
             for hypothesis in hypotheses
         ]
+    )
+    chosen = found or {}
+    return tuple(
+        replace(verdict, selections=tuple(chosen[name] for name in dict.fromkeys(hypothesis.mapped) if name in chosen))
+        for verdict, hypothesis in zip(verdicts, hypotheses, strict=True)
     )
 
 

@@ -17,8 +17,10 @@ from causalvae.report.numbers import (
     format_p,
     p_words,
 )
+from causalvae.report.selection_words import selection_words
 from causalvae.report.tables import Table, columns
 from causalvae.report.verdict_words import name_circuit, tell_cancelling, tell_failing, tell_minimality, tell_rivals
+from causalvae.selection import FoundLatents
 
 _NOT_JUDGED = "reported, no part of the claim"
 
@@ -53,6 +55,7 @@ def circuit_findings(verdict: Verdict) -> tuple[Finding, ...]:
         _members(verdict.minimality),
         _against(verdict),
         _methods(verdict.multiverse),
+        *map(_selection, verdict.selections),
     ]
     return tuple(finding for finding in found if finding is not None)
 
@@ -194,6 +197,11 @@ def _against(verdict: Verdict) -> Finding | None:
         return None
     words = _sentence(tell_cancelling(verdict.cancelling))
     return Finding("Working against the effect", words, words)
+
+
+def _selection(found: FoundLatents) -> Finding:
+    words = selection_words(found)
+    return Finding("Choice of the latents", words, words)
 
 
 def _methods(found: Multiverse | None) -> Finding | None:

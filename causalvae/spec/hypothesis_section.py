@@ -135,6 +135,11 @@ class Hypothesis(Section):
     )
 
     @property
+    def mapped(self) -> tuple[str, ...]:
+        """The nodes that its circuit names by the mapping, as `$NAME`."""
+        return tuple(text[1:] for text in self.circuit if text.startswith("$"))
+
+    @property
     def claims_a_share(self) -> bool:
         """Whether it bounds what the circuit carries, by one of its two measures."""
         return self.expect.bound("mediated_share") is not None or self.expect.bound("necessity") is not None

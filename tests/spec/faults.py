@@ -215,6 +215,8 @@ FAULTS = (
     Fault("CV052", CIRCUIT, '    circuit: [«"latent.logvar[8:11]"]\n'),
     Fault("CV052", CIRCUIT, '    circuit: [«"latent[:, 2:4]"]\n'),
     Fault("CV090", "  scale: latent[3]\n", "  scale: latent[3]\n  area: {find: «1}\n"),
+    Fault("CV023", "  scale: latent[3]\n", "  scale: {find: {count: 2, by: «size}}\n"),
+    Fault("CV024", "  scale: latent[3]\n", "  scale: {find: {count: «0}}\n"),
     Fault("CV053", "  scale: latent[3]\n", "  scale: latent[3]\n  «sacle: latent[4]\n"),
     Fault("CV054", CIRCUIT, '    circuit: [«"latent.men[3]"]\n'),
     Fault("CV060", "  - name: sweep_scale\n", "  - name: «resize\n"),
