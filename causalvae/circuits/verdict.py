@@ -205,7 +205,11 @@ def weigh(
         Hypotheses of the spec.
     multiverse : Multiverse, optional
     """
-    implied = {"mediated_share": hypothesis.share_bound, "pairwise_fit": hypothesis.fit_bound}
+    implied = {
+        "mediated_share": hypothesis.share_bound,
+        "pairwise_fit": hypothesis.fit_bound,
+        "equivalent": hypothesis.equivalence_bound,
+    }
     claimed = {quantity: bound for quantity, bound in implied.items() if bound is not None}
     claimed |= {quantity: bound for quantity, bound in hypothesis.expect.bounds.items() if quantity not in implied}
     share = hypothesis.expect.bound("mediated_share")

@@ -9,6 +9,7 @@ from causalvae.circuits.types import Circuit, CircuitScore, ClaimTest, Failing, 
 from causalvae.models.components import ComponentRef
 from causalvae.report.glossary import term_of
 from causalvae.report.notes import note_words
+from causalvae.report.numbers import format_number
 from causalvae.spec.quantity import QUANTITIES
 
 _MOST_NAMED = 8
@@ -203,7 +204,7 @@ def _asked(test: ClaimTest) -> str:
 
 
 def _number(value: float, unit: str) -> str:
-    return f"{_percent(value)}%" if unit == "share" else f"{_fixed(value, 2)} {unit}"
+    return f"{_percent(value)}%" if unit == "share" else f"{_plain(value, unit)} {unit}"
 
 
 def _range(lower: float, upper: float, unit: str) -> str:
@@ -212,7 +213,12 @@ def _range(lower: float, upper: float, unit: str) -> str:
         if low == high:
             low, high = _fixed(100 * lower, 1), _fixed(100 * upper, 1)
         return f"{low} to {high}%"
-    return f"{_fixed(lower, 2)} to {_fixed(upper, 2)} {unit}"
+    return f"{_plain(lower, unit)} to {_plain(upper, unit)} {unit}"
+
+
+def _plain(value: float, unit: str) -> str:
+    """A number; of an outcome's own unit, whose size nobody knows, three digits."""
+    return _fixed(value, 2) if unit == "sd" else format_number(value)
 
 
 def _percent(value: float) -> str:

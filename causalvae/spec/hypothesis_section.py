@@ -186,6 +186,14 @@ class Hypothesis(Section):
         )
 
     @property
+    def equivalence_bound(self) -> Bound | None:
+        """The bound on the difference from the full model: within the claimed margin on both sides of zero."""
+        margin = self.expect.bound("equivalent")
+        if margin is None or margin.at_most is None:
+            return None
+        return Bound(at_least=-margin.at_most, at_most=margin.at_most)
+
+    @property
     def pair_share(self) -> float:
         """The share that each pair is held against where pairs that fail are counted: the claimed one, at most 1."""
         share = self.expect.bound("mediated_share")
@@ -198,7 +206,7 @@ class Hypothesis(Section):
         """Whether pairs that fail are reported: where a share of at least so much, or their number, is claimed."""
         share = self.expect.bound("mediated_share")
         claims_a_share = share is not None and share.at_least is not None and share.at_least > 0
-        return claims_a_share or self.expect.bound("failing") is not None
+        return claims_a_share or any(self.expect.bound(name) is not None for name in ("failing", "equivalent"))
 
     @property
     def fit_bound(self) -> Bound | None:

@@ -121,11 +121,11 @@ def test_an_unread_latent_is_chosen_by_movement_and_not_by_effect(decoys: Model)
 
 def test_effects_are_measured_on_the_attributes_that_the_factor_reaches(decoys: Model) -> None:
     spec = _spec("{y: {find: 1}}")
-    graph = spec.graph.model_copy(update={"edges": ("y -> second",)})
-    readouts = column_readouts(first=0, second=1)
+    graph = spec.graph.model_copy(update={"edges": ("y -> area",)})
+    readouts = column_readouts(other=0, area=1)
     found = find_latents(spec.model_copy(update={"graph": graph}), decoys, Columns(), readouts)["y"]
     # y moves the second output through latents 1 (by -1) and 2 (by 0.5): shares 2 and -1. On both outputs latent 0 too.
-    assert found.outcomes == ("second",) and found.latents == (1,)
+    assert found.outcomes == ("area",) and found.latents == (1,)
     assert found.shares == pytest.approx((0, 2, -1, 0), abs=1e-5)
     whole = find_latents(spec, decoys, Columns(), readouts)["y"]
     assert whole.outcomes == () and whole.latents == (0,) and whole.shares[:3] == pytest.approx((0.8, 0.4, -0.2))

@@ -297,6 +297,8 @@ FAULTS = (
     Fault("CV072", EXPECT, "      failing: {at_most: «1}\n"),
     Fault("CV072", EXPECT, "      failing: {at_least: «0.1}\n"),
     Fault("CV075", EXPECT, "      failing: {at_most: «0}\n"),
+    Fault("CV075", EXPECT, "      equivalent: {at_most: «0}\n"),
+    Fault("CV029", EXPECT, "      equivalent: {at_least: «0.1}\n"),
     Fault("CV075", EXPECT, "      necessity: {at_most: «-.inf}\n"),
     Fault("CV076", CIRCUIT, "    circuit: «[latent]\n"),
     Fault("CV076", CIRCUIT, "    circuit: «[latent.mean, latent.logvar]\n"),
