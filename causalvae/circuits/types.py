@@ -300,6 +300,98 @@ class Minimality:
 
 
 @dataclass(frozen=True)
+class ShapleyValue:
+    """What one unit adds to the share of the effect, averaged over all orders in which units are added.
+
+    Parameters
+    ----------
+    unit : ComponentRef
+    value, lower, upper : float
+    in_circuit : bool
+    """
+
+    unit: ComponentRef
+    value: float
+    lower: float
+    upper: float
+    in_circuit: bool
+
+
+@dataclass(frozen=True)
+class Certified:
+    """A circuit that is shown to meet the claim's bounds while no proper part of it does.
+
+    Parameters
+    ----------
+    circuit : tuple of ComponentRef
+    share, error : float
+        Of the effect, and its relative error.
+    overlap : float
+        Units that it shares with the claimed circuit, over units of either (IoU).
+    """
+
+    circuit: Circuit
+    share: float
+    error: float
+    overlap: float
+
+    def holds(self, unit: ComponentRef) -> bool:
+        """Whether a single unit is in it."""
+        return any(
+            part.site == unit.site and (part.units is None or set(unit.units or ()) <= set(part.units))
+            for part in self.circuit
+        )
+
+
+@dataclass(frozen=True)
+class Subsets:
+    """Every set of the units of the circuit's sites, tested as a circuit, with one confidence for all of them.
+
+    Parameters
+    ----------
+    judged : bool
+        Whether the verdict asks that the claimed circuit is the only minimal one.
+    units : int
+        Units of the sites.
+    count, meeting, undecided : int
+        Sets; those that are shown to meet the claim's bounds; those neither shown to meet them nor to break one.
+    certified : tuple of Certified
+        The circuits that meet the bounds and of which every proper part is shown to break one, the smallest first.
+    possible : int
+        Undecided sets that hold no certified circuit: each may be, or may hold, another. 0 where the list is complete.
+    nearest : CircuitScore or None
+        Of the undecided sets that hold no certified circuit, of all sets where there is none, the one whose share lies
+        nearest to the bound.
+    mean_overlap : float or None
+        Mean IoU over pairs of certified circuits; None where there are fewer than two.
+    shapley : tuple of ShapleyValue
+        Of each unit, the largest first; of the mediated share.
+    p_unique, p_not_unique : float
+        That the claimed circuit is the only minimal one; that another circuit, which does not hold it, meets the
+        bounds. Both by the largest deviation over all sets.
+    alpha, confidence : float
+        Level over all sets together; of the intervals of Shapley values.
+    pairs : int
+    """
+
+    judged: bool
+    units: int
+    count: int
+    meeting: int
+    undecided: int
+    certified: tuple[Certified, ...]
+    possible: int
+    nearest: CircuitScore | None
+    mean_overlap: float | None
+    shapley: tuple[ShapleyValue, ...]
+    p_unique: float
+    p_not_unique: float
+    alpha: float
+    confidence: float
+    pairs: int
+
+
+@dataclass(frozen=True)
 class UnitShare:
     """The share of the effect that one unit carries alone.
 
@@ -398,15 +490,18 @@ class Verdict:
     multiverse : Multiverse or None
         Whether the claim depends on how the circuit was patched; None where that was not asked, or no share is claimed.
     broken : str
-        What refutes it: the name of a test, or ``minimal``; else empty.
+        What refutes it: the name of a test, ``minimal`` or ``unique``; else empty.
     obstacle : Note or None
         What stands between an inconclusive verdict and a settled one.
     failing : Failing or None
         The pairs in which the circuit fails; None where it is not claimed to carry a share.
+    subsets : Subsets or None
+        All sets of the units of its sites; None where they were not run.
     selections : tuple of FoundLatents
         How the circuit's latents were chosen, where the spec leaves that to the run.
-    judges_special, judges_minimal : bool
-        Whether the claim says that no other circuit of the same size does as well, and that every member is needed.
+    judges_special, judges_minimal, judges_unique : bool
+        Whether the claim says that no other circuit of the same size does as well, that every member is needed, and
+        that no other circuit at its sites is sufficient.
     """
 
     hypothesis: str
@@ -430,8 +525,10 @@ class Verdict:
     obstacle: Note | None = None
     failing: Failing | None = None
     selections: tuple[FoundLatents, ...] = ()
+    subsets: Subsets | None = None
     judges_special: bool = False
     judges_minimal: bool = False
+    judges_unique: bool = False
 
     def __repr__(self) -> str:
         return f"Verdict({self.hypothesis!r}: {self.status})"

@@ -22,6 +22,7 @@ from causalvae.circuits.minimality import examine_members
 from causalvae.circuits.multiverse import compare_methods
 from causalvae.circuits.obstacle import find_obstacle
 from causalvae.circuits.rivals import compare_rivals
+from causalvae.circuits.subsets import examine_subsets
 from causalvae.circuits.table import CircuitTable, read_table
 from causalvae.circuits.types import (
     Failing,
@@ -31,6 +32,7 @@ from causalvae.circuits.types import (
     RelativeError,
     Rivals,
     Status,
+    Subsets,
     UnitShare,
     Verdict,
 )
@@ -71,6 +73,7 @@ class Evidence:
     cancelling : tuple of UnitShare
     multiverse : Multiverse or None
     failing : Failing or None
+    subsets : Subsets or None
     """
 
     hypothesis: Hypothesis
@@ -82,6 +85,7 @@ class Evidence:
     cancelling: tuple[UnitShare, ...] = ()
     multiverse: Multiverse | None = None
     failing: Failing | None = None
+    subsets: Subsets | None = None
 
     @property
     def pairs(self) -> int:
@@ -101,15 +105,24 @@ class Evidence:
             properties.append(self.rivals.p_value)
         if self.hypothesis.judges_minimal and len(self.design.members) > 1:
             properties.append(1.0 if self.minimality is None else self.minimality.p_minimal)
+        if self.hypothesis.judges_unique:
+            properties.append(1.0 if self.subsets is None else self.subsets.p_unique)
         return max([self.p_bounds, *properties])
 
     @property
-    def against(self) -> tuple[float, ...]:
-        """p-values against each bound and, last, against a claim of minimality."""
-        p_values = [bound.test.p_refute for bound in self.bounds]
+    def claims(self) -> tuple[tuple[str, float, bool], ...]:
+        """Each bound and then each claimed property: its name, the p-value against it, whether its interval agrees."""
+        found = [(bound.test.name, bound.test.p_refute, bound.outside) for bound in self.bounds]
         if self.minimality is not None and self.minimality.judged:
-            p_values.append(self.minimality.p_not_minimal)
-        return tuple(p_values)
+            found.append(("minimal", self.minimality.p_not_minimal, True))
+        if self.subsets is not None and self.subsets.judged:
+            found.append(("unique", self.subsets.p_not_unique, True))
+        return tuple(found)
+
+    @property
+    def against(self) -> tuple[float, ...]:
+        """The p-values against each bound and each claimed property."""
+        return tuple(p_value for _, p_value, _ in self.claims)
 
     @property
     def p_refute(self) -> float:
@@ -176,6 +189,7 @@ def _examine(context: EffectContext, hypothesis: Hypothesis, graph: DeclaredGrap
         context.bootstrap(next(iter(columns.values())).n),
         len(context.spec.hypotheses),
         compare_methods(context, hypothesis, arms),
+        read_table(context, hypothesis, arms, reached, ("subset",)),
     )
     return replace(evidence, failing=find_failing(context, hypothesis))
 
@@ -188,6 +202,7 @@ def weigh(
     bootstrap: PairedBootstrap,
     family: int,
     multiverse: Multiverse | None = None,
+    sets: CircuitTable | None = None,
 ) -> Evidence:
     """Test everything about one hypothesis.
 
@@ -204,6 +219,8 @@ def weigh(
     family : int
         Hypotheses of the spec.
     multiverse : Multiverse, optional
+    sets : CircuitTable, optional
+        The sets of units or of members that are run beside it, on pairs of their own number.
     """
     implied = {
         "mediated_share": hypothesis.share_bound,
@@ -241,15 +258,22 @@ def weigh(
         least = math.ceil(max(_RESAMPLES, steps) * family / hypothesis.alpha)
         wanted = min(least, most_resamples(len(table.total)))
         compared = _over(bootstrap, len(table.total), max(bootstrap.resamples, wanted))
+    over_sets = None
+    if sets is not None:
+        # Whether a claim to be unique is refuted is one of its claims.
+        least = math.ceil(_RESAMPLES * (len(claimed) + 1) * family / hypothesis.alpha)
+        wanted = min(least, most_resamples(len(sets.total)))
+        over_sets = _over(bootstrap, len(sets.total), max(bootstrap.resamples, wanted))
     return Evidence(
         hypothesis,
         design,
         bounds,
         tuple(errors),
         compare_rivals(table, hypothesis, design, compared),
-        examine_members(table, hypothesis, design, compared),
+        examine_members(table, hypothesis, design, compared, sets),
         find_cancelling(table, compared),
         multiverse,
+        subsets=examine_subsets(sets, hypothesis, design, over_sets, alpha),
     )
 
 
@@ -286,12 +310,11 @@ def _refute(found: Sequence[Evidence], position: int) -> tuple[float, ...]:
 
 def _decide(evidence: Evidence, p_support: float, p_bounds: float, against: Sequence[float]) -> Verdict:
     hypothesis, alpha = evidence.hypothesis, evidence.hypothesis.alpha
-    outside = [bound.outside for bound in evidence.bounds] + [True] * (len(against) - len(evidence.bounds))
+    names = [name for name, _, _ in evidence.claims]
     # A poor fit is told only where nothing else is broken: a share out of bounds says why.
-    names = [bound.test.name for bound in evidence.bounds] + ["minimal"] * (len(against) - len(evidence.bounds))
     broken = sorted(
-        (names[place] == "pairwise_fit", p, place)
-        for place, (shown, p) in enumerate(zip(outside, against, strict=True))
+        (name == "pairwise_fit", p, place)
+        for place, ((name, _, shown), p) in enumerate(zip(evidence.claims, against, strict=True))
         if p <= alpha and shown
     )
     inside = all(bound.inside for bound in evidence.bounds)
@@ -328,13 +351,15 @@ def _decide(evidence: Evidence, p_support: float, p_bounds: float, against: Sequ
         obstacle=(
             find_obstacle(
                 hypothesis, evidence.bounds, evidence.rivals, evidence.minimality, needed, (p_support, min(against)),
-                evidence.pairs,
+                evidence.pairs, evidence.subsets,
             )
             if status == "inconclusive"
             else None
         ),
         judges_special=hypothesis.judges_special,
         judges_minimal=hypothesis.judges_minimal,
+        judges_unique=hypothesis.judges_unique,
+        subsets=evidence.subsets,
     )  # fmt: skip
 
 

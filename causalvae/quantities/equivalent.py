@@ -36,7 +36,7 @@ class Equivalent(Quantity):
         if bound.at_least is not None:
             return [
                 Finding(
-                    "CV029",
+                    "CV075",
                     (*path, "at_least"),
                     "a margin of equivalence lies around zero and has no lower end of its own",
                     "Write the margin alone, such as `equivalent: {at_most: 5}`.",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from causalvae.circuits.types import CircuitScore, Failing, Minimality, Multiverse, Rivals, Verdict
+from causalvae.circuits.types import CircuitScore, Failing, Minimality, Multiverse, Rivals, Subsets, Verdict
 from causalvae.report.charts import draw_rivals
 from causalvae.report.numbers import (
     ABSENT,
@@ -19,7 +19,14 @@ from causalvae.report.numbers import (
 )
 from causalvae.report.selection_words import selection_words
 from causalvae.report.tables import Table, columns
-from causalvae.report.verdict_words import name_circuit, tell_cancelling, tell_failing, tell_minimality, tell_rivals
+from causalvae.report.verdict_words import (
+    name_circuit,
+    tell_cancelling,
+    tell_failing,
+    tell_minimality,
+    tell_rivals,
+    tell_subsets,
+)
 from causalvae.selection import FoundLatents
 
 _NOT_JUDGED = "reported, no part of the claim"
@@ -53,6 +60,7 @@ def circuit_findings(verdict: Verdict) -> tuple[Finding, ...]:
         _failing(verdict.failing, any(test.name == "failing" for test in verdict.tests)),
         _rivals(verdict.rivals),
         _members(verdict.minimality),
+        _subsets(verdict.subsets),
         _against(verdict),
         _methods(verdict.multiverse),
         *map(_selection, verdict.selections),
@@ -188,6 +196,47 @@ def member_table(minimality: Minimality) -> Table:
                 format_p(loss.p_useless),
             )
             for loss in minimality.members
+        ),
+    )
+
+
+def _subsets(subsets: Subsets | None) -> Finding | None:
+    if subsets is None:
+        return None
+    words = _sentence(tell_subsets(subsets))
+    text = (
+        f"{words} A set is certified if it is shown to meet the claim's bounds and every part of it is shown not to, "
+    )
+    text += f"at level {subsets.alpha:.2g} for all sets together ({format_count(subsets.pairs)} pairs"
+    text += ")." if not subsets.possible else "; a complete list takes about 384)."
+    if subsets.mean_overlap is not None:
+        text += f" Mean overlap of the certified circuits (IoU): {format_fixed(subsets.mean_overlap, 2)}."
+    return Finding(
+        f"All sets of {subsets.units} units{'' if subsets.judged else f' ({_NOT_JUDGED})'}", text,
+        "" if subsets.judged else words, shapley_table(subsets),
+    )  # fmt: skip
+
+
+def shapley_table(subsets: Subsets) -> Table | None:
+    """What each unit adds to the share of the effect, and in which certified circuits it is."""
+    if not subsets.shapley:
+        return None
+    return Table(
+        "Shapley values of the mediated share",
+        columns("Unit", "Shapley value [interval]#", "In the claimed circuit", "Certified circuits with it#"),
+        tuple(
+            (
+                value.unit.label,
+                format_interval(value.value, value.lower, value.upper),
+                "yes" if value.in_circuit else "no",
+                format_count(sum(known.holds(value.unit) for known in subsets.certified)),
+            )
+            for value in subsets.shapley
+        ),
+        tuple(
+            f"{name_circuit(known.circuit)}: share {format_fixed(known.share, 2)}, relative error "
+            f"{format_fixed(known.error, 2)}, overlap with the claimed circuit (IoU) {format_fixed(known.overlap, 2)}."
+            for known in subsets.certified
         ),
     )
 

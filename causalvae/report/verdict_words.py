@@ -5,7 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from causalvae.circuits.types import Circuit, CircuitScore, ClaimTest, Failing, Minimality, Rivals, UnitShare, Verdict
+from causalvae.circuits.types import (
+    Circuit,
+    CircuitScore,
+    ClaimTest,
+    Failing,
+    Minimality,
+    Rivals,
+    Subsets,
+    UnitShare,
+    Verdict,
+)
 from causalvae.models.components import ComponentRef
 from causalvae.report.glossary import term_of
 from causalvae.report.notes import note_words
@@ -33,6 +43,10 @@ def reason(verdict: Verdict) -> str:
         parts.insert(0, f"the circuit is claimed to be minimal, and {tell_minimality(minimality)}")
     elif verdict.judges_minimal and minimality is not None:
         parts.append(tell_minimality(minimality))
+    if verdict.broken == "unique" and verdict.subsets is not None:
+        parts.insert(0, f"the circuit is claimed to be the only one, and {tell_subsets(verdict.subsets)}")
+    elif verdict.judges_unique and verdict.subsets is not None:
+        parts.append(tell_subsets(verdict.subsets))
     if rivals is not None and verdict.judges_special and verdict.status != "refuted":
         if verdict.status == "unspecific":
             parts.append("so the circuit is sufficient, but it is not the only one")
@@ -83,18 +97,34 @@ def tell_minimality(minimality: Minimality) -> str:
     if not useless and not undecided:
         return f"each of its {total} members is needed"
     parts = []
-    if useless:
+    if useless and minimality.without_useless is not None and minimality.without_useless > minimality.margin:
+        parts.append(f"removable one at a time: {_list(useless)}; not together")
+    elif useless:
         verb = "is" if len(useless) == 1 else "are"
         parts.append(f"{len(useless)} of its {total} members {verb} not needed: {_list(useless)}")
     if undecided:
         parts.append(f"not decided for {_list(undecided)}")
-    if minimality.without_useless is not None:
-        if minimality.without_useless > minimality.margin:
-            parts.append("each of these can be taken away alone, but not all of them together")
-        if minimality.smallest:
-            inside = " or ".join(name_circuit(circuit) for circuit in minimality.smallest[:_MOST_NAMED])
-            parts.append(f"the smallest circuit in it that does as well is {inside}")
+    if minimality.smallest and useless:
+        inside = ", ".join(f"{{{name_circuit(circuit)}}}" for circuit in minimality.smallest[:_MOST_NAMED])
+        more = len(minimality.smallest) - _MOST_NAMED
+        parts.append(f"minimal circuits inside it: {inside}{f' and {more} more' if more > 0 else ''}")
     return "; ".join(parts)
+
+
+def tell_subsets(subsets: Subsets) -> str:
+    """Which circuits all sets of the sites' units hold, and whether the list is complete."""
+    found = len(subsets.certified)
+    named = ", ".join(f"{{{name_circuit(known.circuit)}}}" for known in subsets.certified[:_MOST_NAMED])
+    more = f" and {found - _MOST_NAMED} more" if found > _MOST_NAMED else ""
+    words = f"of {subsets.count} sets of units {found} {'is' if found == 1 else 'are'} certified as minimal circuits"
+    words += f": {named}{more}" if found else ""
+    if not subsets.possible:
+        return f"{words} (the list is complete)"
+    words += f" (certified {found}, possible {subsets.possible}"
+    nearest = subsets.nearest
+    if nearest is not None and nearest.share is not None:
+        words += f"; nearest to the bound: {name_circuit(nearest.circuit)} with {_percent(nearest.share)}%"
+    return f"{words})"
 
 
 def tell_cancelling(cancelling: Sequence[UnitShare]) -> str:

@@ -11,6 +11,7 @@ from causalvae.spec.diagnostics import Finding, Path, list_choices
 from causalvae.spec.draft import Draft
 from causalvae.spec.hypothesis_section import (
     FEWEST_PAIRS,
+    MOST_ENUMERATED,
     MOST_RANDOM,
     MOST_SETS,
     fewest_random,
@@ -34,6 +35,7 @@ def check_claims(draft: Draft) -> list[Finding]:
             for name, bound in section.expect.bounds.items():
                 findings += QUANTITIES.get(name).findings(draft, section, bound, (*path, "expect", name))
             findings += _check_size(draft, section, path)
+            findings += _check_subsets(draft, section, path)
     if claims and draft.data is not None and draft.data.samples < FEWEST_PAIRS:
         findings.append(
             Finding(
@@ -82,6 +84,33 @@ def check_failing(draft: Draft, section: Hypothesis, bound: Bound, path: Path) -
             f"{section.alpha:.6g}{corrected}, and {draft.data.samples:,} are drawn",
             f"Write `samples: {needed}` or more (more still where some pairs fail), or a larger at_most.",
             related=(("data", "samples"),),
+        )
+    ]
+
+
+def _check_subsets(draft: Draft, section: Hypothesis, path: Path) -> list[Finding]:
+    """More sets of latents than are run, or no bound that says when a set is sufficient."""
+    if not section.asks_for_subsets:
+        return []
+    place = (*path, "expect", "unique") if section.judges_unique else (*path, "subsets")
+    if not section.claims_sufficient:
+        return [
+            Finding(
+                "CV075",
+                place,
+                "sets of units are told apart by a share of at least t, t between 0 and 1, and none is claimed",
+                "Write `mediated_share: {at_least: 0.7}`.",
+            )
+        ]
+    units = len(_latents(draft, section)) * (draft.latent_dim or 0)
+    if units <= MOST_ENUMERATED:
+        return []
+    return [
+        Finding(
+            "CV055",
+            place,
+            f"the sites of the circuit have {units} units, and every set of at most {MOST_ENUMERATED} can be run",
+            "Leave out `unique` and `subsets`, or name a circuit at a smaller site.",
         )
     ]
 
