@@ -300,6 +300,34 @@ class Minimality:
 
 
 @dataclass(frozen=True)
+class Manifold:
+    """Where a circuit's patched activations lie among clean ones, at one of its sites.
+
+    Parameters
+    ----------
+    site : str
+    outside, n : int
+        Pairs whose patched activation has a larger Mahalanobis distance than `within` of held-out clean ones, of n.
+    unpatched : float
+        The share outside of the clean activations that the patch takes its values from.
+    dimension, samples : int
+        Numbers of the site's value; clean samples.
+    within : float
+    is_off : bool
+        Whether more than 5 % of the pairs, and more than without a patch, are shown to be outside.
+    """
+
+    site: str
+    outside: int
+    n: int
+    unpatched: float
+    dimension: int
+    samples: int
+    within: float
+    is_off: bool
+
+
+@dataclass(frozen=True)
 class ShapleyValue:
     """What one unit adds to the share of the effect, averaged over all orders in which units are added.
 
@@ -497,6 +525,8 @@ class Verdict:
         The pairs in which the circuit fails; None where it is not claimed to carry a share.
     subsets : Subsets or None
         All sets of the units of its sites; None where they were not run.
+    manifolds : tuple of Manifold
+        Where patched activations lie, for each site that is small enough to tell.
     selections : tuple of FoundLatents
         How the circuit's latents were chosen, where the spec leaves that to the run.
     judges_special, judges_minimal, judges_unique : bool
@@ -526,6 +556,7 @@ class Verdict:
     failing: Failing | None = None
     selections: tuple[FoundLatents, ...] = ()
     subsets: Subsets | None = None
+    manifolds: tuple[Manifold, ...] = ()
     judges_special: bool = False
     judges_minimal: bool = False
     judges_unique: bool = False

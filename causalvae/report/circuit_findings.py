@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from causalvae.circuits.types import CircuitScore, Failing, Minimality, Multiverse, Rivals, Subsets, Verdict
+from causalvae.circuits.types import CircuitScore, Failing, Manifold, Minimality, Multiverse, Rivals, Subsets, Verdict
 from causalvae.report.charts import draw_rivals
 from causalvae.report.numbers import (
     ABSENT,
@@ -62,6 +62,7 @@ def circuit_findings(verdict: Verdict) -> tuple[Finding, ...]:
         _members(verdict.minimality),
         _subsets(verdict.subsets),
         _against(verdict),
+        *map(_manifold, verdict.manifolds),
         _methods(verdict.multiverse),
         *map(_selection, verdict.selections),
     ]
@@ -251,6 +252,18 @@ def _against(verdict: Verdict) -> Finding | None:
 def _selection(found: FoundLatents) -> Finding:
     words = selection_words(found)
     return Finding("Choice of the latents", words, words)
+
+
+def _manifold(found: Manifold) -> Finding:
+    words = (
+        f"{found.outside} of {found.n} patched activations at {found.site} lie outside those of clean inputs "
+        f"({_share(found.unpatched)} without a patch)"
+    )
+    rule = (
+        f"Outside is a Mahalanobis distance above that of {_share(found.within)} of held-out clean activations "
+        f"({found.dimension} numbers, {found.samples} clean samples)."
+    )
+    return Finding("On the manifold", f"{_sentence(words)} {rule}", _sentence(words) if found.is_off else "")
 
 
 def _methods(found: Multiverse | None) -> Finding | None:
