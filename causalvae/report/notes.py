@@ -115,6 +115,10 @@ WORDS: Final[dict[str, str | Callable[..., str]]] = {
         + ("" if pairs is None else f"; circuits were compared on {pairs} of the {run} pairs, as null.pairs says")
     ),
     "not_minimal": "so it is not shown to be minimal (p = {0:.2g})",
+    "not_unique": (
+        "so it is not shown to be the only minimal circuit (p = {0:.2g}); sets were run on {1} pairs, and a complete "
+        "list takes about 384"
+    ),
     "corrected": (
         "corrected for the spec's hypotheses the evidence for the claim is short (p = {0:.2g}, alpha = {1:g})"
     ),
