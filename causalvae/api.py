@@ -20,6 +20,7 @@ from causalvae.costs import (
     measured_rows,
 )
 from causalvae.data.pairs import draw_samples
+from causalvae.data_draws import draw_table
 from causalvae.digest import digest
 from causalvae.disentanglement.report import ScoreReport
 from causalvae.effects import estimate_effects, open_context
@@ -294,7 +295,14 @@ def analyse(
         metrics = find_metrics(session, context, copy)
     with one_step(on_progress, "verdicts"):
         verdicts = judge(context, session.graph)
-    alignment = assess(session.completed_spec, context.outcomes, session.graph, session.labels, on_progress)
+    alignment = assess(
+        session.completed_spec,
+        context.outcomes,
+        session.graph,
+        session.labels,
+        partial(draw_table, session, plan),
+        on_progress,
+    )
     with one_step(on_progress, "checking the readouts"):
         readouts = _check_readouts(session)
     controls = control_checks(context, copy, session.check)

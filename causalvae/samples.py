@@ -17,7 +17,7 @@ from causalvae.session import Session
 def find_samples(session: Session, plan: Plan) -> SampleFacts:
     """How many distinct samples support each cohort of a plan, and which fitted values its effects take as given."""
     data = session.spec.data
-    asked = {OBSERVED: max(data.samples, session.spec.alignment.samples)}
+    asked = {OBSERVED: max(data.samples, session.spec.alignment.outputs)}
     uses = tuple(
         SampleUse(cohort.name, asked.get(cohort.name, data.samples), cohort.samples, cohort.treatment is not None)
         for cohort in plan.cohorts

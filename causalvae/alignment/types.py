@@ -9,6 +9,9 @@ GraphStatus = Literal["present", "absent", "missing", "undeclared", "reversed", 
 LinkStatus = Literal["kept", "none", "lost", "added", "undecided", "untested"]
 PairStatus = Literal["supported", "absent", "missing", "spurious", "undecided", "untested"]
 Basis = Literal["intervention", "association", "network"]
+Edge = tuple[str, str]
+TestedOn = Literal["data", "network"]
+IndependenceResult = Literal["independent", "dependent", "undecided"]
 
 
 @dataclass(frozen=True)
@@ -122,6 +125,15 @@ class PairCheck:
     network: Link | None
     mapping: Link | None
     status: PairStatus
+
+    @property
+    def found(self) -> bool | None:
+        """Whether there is an effect, whatever is declared; None where that was not shown."""
+        if self.graph in ("undecided", "untested"):
+            return None
+        if self.graph == "reversed":
+            return not self.declared
+        return self.graph in ("present", "undeclared")
 
 
 @dataclass(frozen=True)
@@ -255,6 +267,20 @@ class IndependenceCheck:
         Whether `p_adjusted` is at most the level.
     effect : float
         Largest correlation, without its sign, that is left between the two once the given ones are accounted for.
+    of : {"data", "network"}
+        Whether attributes were measured on inputs, or on the network's outputs.
+    result : {"independent", "dependent", "undecided"}
+        ``dependent``: rejected. ``independent``: not rejected, and `size` is shown to be below the tolerance.
+        ``undecided``: neither, since there are too few samples.
+    size : float or None
+        Root mean square change of one of the two, in its standard deviations, under a redraw of the other, if all that
+        is left between them were causal; None where it cannot be measured.
+    lower, upper : float
+        Its interval.
+    p_small : float
+        p-value against a size of at least the tolerance.
+    n, needed : int
+        Samples, and how many would show an independence with a power of 0.9.
     """
 
     left: str
@@ -265,6 +291,66 @@ class IndependenceCheck:
     p_adjusted: float
     rejected: bool
     effect: float = 0.0
+    of: TestedOn = "network"
+    result: IndependenceResult = "undecided"
+    size: float | None = None
+    lower: float = 0.0
+    upper: float = 0.0
+    p_small: float = 1.0
+    n: int = 0
+    needed: int = 0
+
+
+@dataclass(frozen=True)
+class IndependenceFamily:
+    """All implied independencies of the data, or of the network's outputs.
+
+    Parameters
+    ----------
+    of : {"data", "network"}
+    samples : int
+        Distinct samples that they were tested on.
+    fisher_c, fisher_p : float or None
+        Fisher's C over those that could be tested; None where there are none.
+    """
+
+    of: TestedOn
+    samples: int
+    fisher_c: float | None
+    fisher_p: float | None
+
+
+@dataclass(frozen=True)
+class LearnedStructure:
+    """The edges between factors as observation alone gives them, and as interventions correct them.
+
+    Parameters
+    ----------
+    directed, undirected : tuple of (str, str)
+        The equivalence class that the PC algorithm learns; an edge without a direction may have either.
+    distance : int
+        Structural Hamming distance to the declared graph's equivalence class.
+    alpha : float
+        Level of each test.
+    samples : int
+    overridden : tuple of (str, str)
+        Pairs whose learned edge an intervention contradicts.
+    final_directed, final_undirected : tuple of (str, str)
+        With interventions in place of what they contradict.
+    identification : tuple of (str, float)
+        Adjustment identification distances of the declared graph, from 0 to 1: to the final graph where interventions
+        decide every pair, else of the equivalence classes. Empty where gadjid is not installed.
+    """
+
+    directed: tuple[Edge, ...]
+    undirected: tuple[Edge, ...]
+    distance: int
+    alpha: float
+    samples: int
+    overridden: tuple[Edge, ...]
+    final_directed: tuple[Edge, ...]
+    final_undirected: tuple[Edge, ...]
+    identification: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -281,14 +367,18 @@ class Alignment:
     reconstructions : tuple of Reconstruction
     support : Support
     independencies : tuple of IndependenceCheck
+        Those of the data, then those of the network's outputs with an attribute among them.
     fisher_c, fisher_p : float or None
-        Fisher's C over the implied independencies; None where there are none.
+        Fisher's C over the implied independencies of the network; None where there are none.
     test, correction, alpha
         Which conditional-independence test, multiplicity correction and level.
     tolerance : float
         Effects below this many standard deviations count as none in the data.
     samples : int
-        Distinct samples that the independencies were tested on.
+        Distinct samples that the network's independencies were tested on.
+    families : tuple of IndependenceFamily
+    learned : LearnedStructure or None
+        None where there are too few or too many factors.
     seconds : float
     notes : tuple of str
     """
@@ -308,3 +398,5 @@ class Alignment:
     samples: int
     seconds: float
     notes: tuple[str, ...] = ()
+    families: tuple[IndependenceFamily, ...] = ()
+    learned: LearnedStructure | None = None

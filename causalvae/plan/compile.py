@@ -93,7 +93,7 @@ def _fill_draft(
     spec: Spec, components: ComponentMap, space: FactorSpace, supply: Supply, units: FindActive | None
 ) -> Draft:
     draft = Draft(spec, components, space, supply, units)
-    observed = max(spec.data.samples, spec.alignment.samples)
+    observed = max(spec.data.samples, spec.alignment.outputs)
     draft.add_cohort(Cohort(OBSERVED, observed, spec.data.seed))
     draft.use(OBSERVED_CONTROL, "base", OBSERVED, "base", ())
     for intervention in spec.interventions:

@@ -1,4 +1,4 @@
-"""Tables of the alignment: every pair in three columns, interchange accuracies, implied independencies."""
+"""Tables of the alignment: every pair in three columns, interchange accuracies."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from causalvae.alignment.types import Alignment, Effect, Link, PairCheck, Share
 from causalvae.report.alignment_words import pair_words, size_words
 from causalvae.report.glossary import status_words
-from causalvae.report.numbers import ABSENT, format_count, format_interval, format_number, format_p, percent
+from causalvae.report.numbers import ABSENT, format_count, format_interval, percent
 from causalvae.report.tables import Table, columns
 
 _GRAPH = {
@@ -148,42 +148,6 @@ def interchange_table(alignment: Alignment) -> Table:
 
 def _share_words(share: Share) -> str:
     return format_interval(share.value, share.lower, share.upper)
-
-
-def independence_table(alignment: Alignment) -> Table:
-    """The conditional independencies that the declared graph implies."""
-    return Table(
-        "Implied independencies",
-        columns("Independence", "Statistic#", "p#", "p corrected#", "Result"),
-        tuple(
-            (
-                f"{check.left} ⊥ {check.right}" + (f" | {', '.join(check.given)}" if check.given else ""),
-                format_number(check.statistic),
-                format_p(check.p_value),
-                format_p(check.p_adjusted),
-                "✗ rejected" if check.rejected else "✓ not rejected",
-            )
-            for check in alignment.independencies
-        ),
-    )
-
-
-def independence_words(alignment: Alignment) -> str:
-    """How many implied independencies are rejected, and Fisher's C over all."""
-    rejected = sum(check.rejected for check in alignment.independencies)
-    words = (
-        f"{len(alignment.independencies) - rejected} of {len(alignment.independencies)} implied independencies are not "
-        f"rejected ({alignment.test}, {alignment.correction}, alpha {alignment.alpha:g}, "
-        f"{format_count(alignment.samples)} distinct samples)."
-    )
-    if alignment.fisher_c is not None:
-        words += f" Fisher's C = {format_number(alignment.fisher_c)}, p {_p(alignment.fisher_p)}."
-    return words
-
-
-def _p(value: float | None) -> str:
-    text = format_p(value)
-    return text if text.startswith("<") else f"= {text}"
 
 
 def support_words(alignment: Alignment) -> str:

@@ -87,6 +87,10 @@ __all__ = [
 ]
 
 
+# Outputs of a network that independencies are tested on where a spec does not say.
+_OUTPUTS = 1000
+
+
 class FactorSection(Section):
     """What a spec says of a factor; what it leaves out is taken from the data."""
 
@@ -211,8 +215,17 @@ class AlignmentSection(Section):
         gt=0,
         description="Effects below this many standard deviations of the attribute count as none.",
     )
-    samples: ModestCount = Field(default=1000, description="Samples that the implied independencies are tested on.")
+    samples: Literal["auto"] | ModestCount = Field(
+        default="auto",
+        description="Samples that the implied independencies are tested on; auto: 1,000 outputs of the network, and of "
+        "the data at least 4,000, as many as show an independence where there are as many.",
+    )
     pairs: PairCount = Field(default=512, description="Pairs for each factor that is set; at least 2.")
+
+    @property
+    def outputs(self) -> int:
+        """Samples whose outputs the implied independencies are tested on."""
+        return _OUTPUTS if self.samples == "auto" else self.samples
 
 
 class ExecutionSection(Section):
@@ -386,6 +399,10 @@ class Spec(Section):
             del content["estimation"]["interval"]
         if self.alignment.pairs == AlignmentSection().pairs:
             del content["alignment"]["pairs"]
+        if self.alignment.samples == "auto":
+            content["alignment"]["samples"] = _OUTPUTS
+        elif self.alignment.samples == _OUTPUTS:
+            content["alignment"]["fixed"] = True
         content["graph"]["attributes"] = {name: section.record for name, section in self.graph.attributes.items()}
         return digest(content)
 

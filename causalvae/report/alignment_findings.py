@@ -1,0 +1,36 @@
+"""What else the alignment found, a sentence each: what a reader may pass over who looks for the verdict alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from causalvae.alignment.types import Alignment, Edge, LearnedStructure
+from causalvae.report.numbers import format_count
+
+
+def finding_sentences(alignment: Alignment) -> tuple[str, ...]:
+    """All of them, in the order of a report."""
+    return (*_learned(alignment.learned),)
+
+
+def _learned(learned: LearnedStructure | None) -> tuple[str, ...]:
+    if learned is None:
+        return ()
+    found = _edges(learned.directed, learned.undirected)
+    words = (
+        f"A second opinion from observation alone (PC, alpha {learned.alpha:g}, {format_count(learned.samples)} "
+        f"samples): {found}; structural Hamming distance to the declared equivalence class {learned.distance}."
+    )
+    if learned.overridden:
+        pairs = ", ".join(f"{a} and {b}" for a, b in learned.overridden)
+        final = _edges(learned.final_directed, learned.final_undirected)
+        words += f" Interventions override it for {pairs}, which gives {final}."
+    if learned.identification:
+        shares = ", ".join(f"{name} {share:.2f}" for name, share in learned.identification)
+        words += f" Adjustment identification distance of the declared graph: {shares}."
+    return (words,)
+
+
+def _edges(directed: Iterable[Edge], undirected: Iterable[Edge]) -> str:
+    listed = [f"{parent} → {child}" for parent, child in directed] + [f"{a} - {b}" for a, b in undirected]
+    return ", ".join(listed) or "no edge between factors"
