@@ -10,7 +10,8 @@ import numpy as np
 from causalvae.alignment.associations import decide_associations
 from causalvae.alignment.columns import Units, read_columns
 from causalvae.alignment.decisions import Decider, decide
-from causalvae.alignment.implied import Draw, assess_independencies
+from causalvae.alignment.hidden_causes import find_hidden_causes
+from causalvae.alignment.implied import Draw, assess_independencies, rule_of
 from causalvae.alignment.independencies import TEST_NAME
 from causalvae.alignment.interchange import measure_interchange, worst
 from causalvae.alignment.learned import learn_structure
@@ -115,6 +116,7 @@ def assess(
         notes=(*dict.fromkeys(units.notes), *implied.notes),
         families=implied.families,
         learned=learn_structure(graph, implied.data, checks),
+        hidden=find_hidden_causes(graph, implied.data, checks, rule_of(spec)),
     )
 
 

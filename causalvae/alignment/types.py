@@ -354,6 +354,30 @@ class LearnedStructure:
 
 
 @dataclass(frozen=True)
+class HiddenCause:
+    """Two nodes that depend on one another given their causes, and neither of which moves the other.
+
+    Parameters
+    ----------
+    left, right : str
+    given : tuple of str
+        Their causes.
+    p_value : float
+        Corrected, of the test of independence.
+    size, lower, upper : float
+        As of `IndependenceCheck`.
+    """
+
+    left: str
+    right: str
+    given: tuple[str, ...]
+    p_value: float
+    size: float
+    lower: float
+    upper: float
+
+
+@dataclass(frozen=True)
 class Alignment:
     """Agreement of declared graph, data, network and mapping.
 
@@ -379,6 +403,7 @@ class Alignment:
     families : tuple of IndependenceFamily
     learned : LearnedStructure or None
         None where there are too few or too many factors.
+    hidden : tuple of HiddenCause
     seconds : float
     notes : tuple of str
     """
@@ -400,3 +425,4 @@ class Alignment:
     notes: tuple[str, ...] = ()
     families: tuple[IndependenceFamily, ...] = ()
     learned: LearnedStructure | None = None
+    hidden: tuple[HiddenCause, ...] = ()

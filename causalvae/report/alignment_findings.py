@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from causalvae.alignment.types import Alignment, Edge, LearnedStructure
-from causalvae.report.numbers import format_count
+from causalvae.alignment.types import Alignment, Edge, HiddenCause, LearnedStructure
+from causalvae.report.numbers import format_count, format_interval
 
 
 def finding_sentences(alignment: Alignment) -> tuple[str, ...]:
     """All of them, in the order of a report."""
-    return (*_learned(alignment.learned),)
+    return (*map(_hidden, alignment.hidden), *_learned(alignment.learned))
+
+
+def _hidden(cause: HiddenCause) -> str:
+    given = f" given {', '.join(cause.given)}" if cause.given else ""
+    return (
+        f"Hidden common cause of {cause.left} and {cause.right}: they depend on one another{given} "
+        f"({format_interval(cause.size, cause.lower, cause.upper)} sd), and setting either does not move the other. "
+        "Something that is not declared makes both, or the samples were chosen by both."
+    )
 
 
 def _learned(learned: LearnedStructure | None) -> tuple[str, ...]:
