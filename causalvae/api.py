@@ -44,6 +44,7 @@ from causalvae.facts import (
     traversal_strips,
 )
 from causalvae.files import UNSEALED, make_folder, remove_stale, seal, write_file, write_json
+from causalvae.interchange_runs import compare_interchange
 from causalvae.metrics import find_metrics, perturbed_owners
 from causalvae.models.card import Carries
 from causalvae.models.loading import randomise
@@ -303,10 +304,12 @@ def analyse(
         partial(draw_table, session, plan),
         on_progress,
     )
+    latents = summarise_latents(measurements, Resolver(spec, session.model.components).mapped_latents())
+    with one_step(on_progress, "comparing interchanges"):
+        alignment = compare_interchange(session, context.outcomes, alignment, latents)
     with one_step(on_progress, "checking the readouts"):
         readouts = _check_readouts(session)
     controls = control_checks(context, copy, session.check)
-    latents = summarise_latents(measurements, Resolver(spec, session.model.components).mapped_latents())
     samples = find_samples(session, plan)
     estimates = (*effects.estimates, *metrics.estimates)
     return Results(

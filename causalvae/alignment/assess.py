@@ -15,7 +15,7 @@ from causalvae.alignment.implied import Draw, assess_independencies, rule_of
 from causalvae.alignment.independencies import TEST_NAME
 from causalvae.alignment.interchange import measure_interchange, worst
 from causalvae.alignment.learned import learn_structure
-from causalvae.alignment.support import fit_ellipse
+from causalvae.alignment.support import Ellipse, fit_ellipse
 from causalvae.alignment.types import (
     Alignment,
     GraphCount,
@@ -70,7 +70,7 @@ def assess(
     """
     started = time.perf_counter()
     measurements, labels = outcomes.measurements, labels or {}
-    plan, periods = measurements.plan, measurements.periods
+    plan = measurements.plan
 
     def report(stage: str, unit: str, done: int, total: int) -> None:
         on_progress(Progress(stage, done, total, unit))
@@ -78,9 +78,7 @@ def assess(
     units = Units(spec, measurements)
     declared = direct_relations(graph)
     decider = Decider(spec, declared)
-    numbers = [name for name in graph.factors if kind_of(spec, name, periods)[0] == "numeric"]
-    observed = [name for name in numbers if f"factor:{name}" in measurements.observations]
-    ellipse, correlation = fit_ellipse(measurements.observations, observed)
+    ellipse, correlation = ellipse_of(spec, measurements)
     report("pairs", "pairs", 0, 1)
     columns = read_columns(spec, outcomes, units, ellipse)
     checks = decide(decider, columns, declared, lambda name, level: labels.get(name, {}).get(level, f"{level:g}"))
@@ -118,6 +116,13 @@ def assess(
         learned=learn_structure(graph, implied.data, checks),
         hidden=find_hidden_causes(graph, implied.data, checks, rule_of(spec)),
     )
+
+
+def ellipse_of(spec: Spec, measurements: Measurements) -> tuple[Ellipse | None, float]:
+    """Where the data are; see `fit_ellipse`."""
+    numbers = [name for name in spec.graph.factors if kind_of(spec, name, measurements.periods)[0] == "numeric"]
+    observed = [name for name in numbers if f"factor:{name}" in measurements.observations]
+    return fit_ellipse(measurements.observations, observed)
 
 
 def direct_relations(graph: CausalGraph) -> frozenset[tuple[str, str]]:

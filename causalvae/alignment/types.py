@@ -163,12 +163,22 @@ class Interchange:
     ceiling : Share
         How often the network's output for the counterfactual input comes within that of the input itself: what
         `against_data` can be at most.
+    nothing : Share or None
+        How often the output is right without a swap, since the counterfactual is close to the base.
+    random : Share or None
+        Accuracy of as many latents drawn at random; None where controls are off.
+    untrained : Share or None
+        Accuracy of the mapping in a network with random weights, which has little to get wrong where it shows no
+        change.
     """
 
     factor: str
     accuracy: Share
     against_data: Share
     ceiling: Share
+    nothing: Share | None = None
+    random: Share | None = None
+    untrained: Share | None = None
 
 
 @dataclass(frozen=True)
@@ -378,6 +388,27 @@ class HiddenCause:
 
 
 @dataclass(frozen=True)
+class Repair:
+    """The latents that would carry a factor best, for one whose interchange accuracy is not shown to be good.
+
+    Parameters
+    ----------
+    factor : str
+    latents : tuple of str
+        At most three, chosen on one half of the pairs.
+    accuracy : Share
+        On the other half.
+    as_mapped : bool
+        Whether the factor is mapped to just these.
+    """
+
+    factor: str
+    latents: tuple[str, ...]
+    accuracy: Share
+    as_mapped: bool
+
+
+@dataclass(frozen=True)
 class Alignment:
     """Agreement of declared graph, data, network and mapping.
 
@@ -404,6 +435,7 @@ class Alignment:
     learned : LearnedStructure or None
         None where there are too few or too many factors.
     hidden : tuple of HiddenCause
+    repairs : tuple of Repair
     seconds : float
     notes : tuple of str
     """
@@ -426,3 +458,4 @@ class Alignment:
     families: tuple[IndependenceFamily, ...] = ()
     learned: LearnedStructure | None = None
     hidden: tuple[HiddenCause, ...] = ()
+    repairs: tuple[Repair, ...] = ()

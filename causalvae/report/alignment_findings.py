@@ -4,13 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from causalvae.alignment.types import Alignment, Edge, HiddenCause, LearnedStructure
+from causalvae.alignment.interchange import GOOD
+from causalvae.alignment.types import Alignment, Edge, HiddenCause, LearnedStructure, Repair
 from causalvae.report.numbers import format_count, format_interval
 
 
 def finding_sentences(alignment: Alignment) -> tuple[str, ...]:
     """All of them, in the order of a report."""
-    return (*map(_hidden, alignment.hidden), *_learned(alignment.learned))
+    return (*map(_repair, alignment.repairs), *map(_hidden, alignment.hidden), *_learned(alignment.learned))
+
+
+def _repair(repair: Repair) -> str:
+    accuracy, latents = repair.accuracy, ", ".join(repair.latents)
+    told = format_interval(accuracy.value, accuracy.lower, accuracy.upper)
+    chosen = f"chosen on half of the pairs, interchange {told} on the other half"
+    if accuracy.lower >= GOOD:
+        return f"{repair.factor}: this mapping works: {latents} ({chosen})."
+    if accuracy.upper < GOOD:
+        return (
+            f"{repair.factor}: no mapping works: entangled. The best of at most three latents is {latents} ({chosen})."
+        )
+    return f"{repair.factor}: no mapping is shown to work. The best of at most three latents is {latents} ({chosen})."
 
 
 def _hidden(cause: HiddenCause) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from causalvae.alignment.types import Alignment, Effect, Link, PairCheck, Share
+from causalvae.alignment.interchange import GOOD
+from causalvae.alignment.types import Alignment, Effect, Interchange, Link, PairCheck, Share
 from causalvae.report.alignment_words import pair_words, size_words
 from causalvae.report.glossary import status_words
 from causalvae.report.numbers import ABSENT, format_count, format_interval, percent
@@ -126,13 +127,27 @@ def interchange_table(alignment: Alignment) -> Table:
     ordered = sorted(alignment.interchanges, key=lambda found: found.accuracy.value)
     return Table(
         "Interchange accuracy of the mapping",
-        columns("Factor", "Accuracy [interval]#", "Against the data#", "Its ceiling#", "Pairs#"),
+        columns(
+            "Factor",
+            "Accuracy [interval]#",
+            "Result",
+            "No swap#",
+            "Random latents#",
+            "Untrained#",
+            "Against the data#",
+            "Its ceiling#",
+            "Pairs#",
+        ),
         tuple(
             (
                 found.factor,
                 _share_words(found.accuracy),
-                _share_words(found.against_data),
-                _share_words(found.ceiling),
+                "✓ right"
+                if found.accuracy.lower >= GOOD
+                else "✗ wrong"
+                if found.accuracy.upper < GOOD
+                else "? undecided",
+                *(ABSENT if share is None else f"{share.value:.2f}" for share in _beside(found)),
                 format_count(found.accuracy.n),
             )
             for found in ordered
@@ -141,9 +156,14 @@ def interchange_table(alignment: Alignment) -> Table:
             "The mapped components take their values from another sample in which the factor has its counterfactual "
             "value. Right: every attribute is within 0.25 sd of the network's output for the counterfactual input. "
             "Against the data: of the counterfactual input itself, which the network reaches as often as the ceiling "
-            "says.",
+            "says. No swap, random latents, a network with random weights: the same accuracy of what should be worse. "
+            "A network that shows no change has nothing to get wrong.",
         ),
     )
+
+
+def _beside(found: Interchange) -> tuple[Share | None, ...]:
+    return found.nothing, found.random, found.untrained, found.against_data, found.ceiling
 
 
 def _share_words(share: Share) -> str:
