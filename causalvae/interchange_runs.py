@@ -29,10 +29,11 @@ from causalvae.session import Session
 
 # Fewer pairs to test on tell nothing.
 _FEWEST = 24
-_CHOSEN_ON = 192
-_COMPARED_ON = 64
+_CHOSEN_ON = 96
+_TESTED_ON = 192
+_COMPARED_ON = 48
 _MOST_LATENTS = 16
-_LEAST_KL = 0.01
+_LEAST_KL = 0.05
 
 
 def compare_interchange(
@@ -62,8 +63,9 @@ def compare_interchange(
         random = None
         if controls:
             rng = np.random.default_rng([spec.execution.seed, number])
-            size = min(len(runs.mapped_latents) or 1, len(active))
-            random = runs.accuracy(tuple(sorted(rng.choice(active, size, replace=False).tolist())))
+            others = [latent for latent in active if latent not in runs.mapped_latents] or active
+            size = min(len(runs.mapped_latents) or 1, len(others))
+            random = runs.accuracy(tuple(sorted(rng.choice(others, size, replace=False).tolist())))
         interchanges.append(
             replace(interchange, random=random, untrained=None if untrained is None else runs.untrained(untrained))
         )
@@ -91,6 +93,9 @@ class _FactorRuns:
         self._session, self._outcomes, self._units, self._columns = session, outcomes, units, columns
         self._owner = Owner("mapping", columns.factor)
         self._contrast: Contrast = next(item for item in plan.contrasts if item.factor == columns.factor)
+        if self._contrast.donors is None:
+            raise ValueError(f"{columns.factor} is not mapped")
+        self._donors = self._contrast.donors
         self._resolver = Resolver(session.spec, session.model.components)
         self._known = judged_pairs(columns)
         self._confidence = session.spec.estimation.confidence
@@ -102,7 +107,7 @@ class _FactorRuns:
     def _open(self, model: Model) -> UnstoredArms:
         session, plan = self._session, self._outcomes.measurements.plan
         device = choose_device(session.spec.execution.device)
-        return UnstoredArms(plan, model, session.dataset, session.measure, device, self._contrast.cohort)
+        return UnstoredArms(plan, model, session.dataset, session.measure, device, self._contrast.cohort, self._donors)
 
     def accuracy(self, subset: Subset) -> Share | None:
         """Interchange accuracy of other latents on the first pairs; None where too few can be judged."""
@@ -119,18 +124,21 @@ class _FactorRuns:
         return self._share(right_pairs(columns, self._units, base, mapped, slice(0, stop)), 0, stop)
 
     def repair(self, latents: Sequence[int]) -> Repair | None:
-        """The best subset of at most three latents, chosen on the first half of the pairs and tested on the other."""
+        """The best subset of at most three latents, chosen on pairs of the first half and tested on pairs of the other.
+
+        None where there are too few pairs.
+        """
         pairs = self._contrast.pairs
         half = pairs // 2
-        stop = min(half, _CHOSEN_ON)
-        if min(self._known[:stop].sum(), self._known[half:].sum()) < _FEWEST:
+        stop, last = min(half, _CHOSEN_ON), min(pairs, half + _TESTED_ON)
+        if min(self._known[:stop].sum(), self._known[half:last].sum()) < _FEWEST:
             return None
 
         def accuracies(subsets: Sequence[Subset]) -> list[float]:
             return [float(right[self._known[:stop]].mean()) for right in self._right(subsets, 0, stop)]
 
         chosen = choose_subset(latents, accuracies)
-        accuracy = self._share(self._right([chosen], half, pairs)[0], half, pairs)
+        accuracy = self._share(self._right([chosen], half, last)[0], half, last)
         if accuracy is None:
             return None
         labels = tuple(f"latent[{latent}]" for latent in chosen)
@@ -150,9 +158,7 @@ class _FactorRuns:
         return self._joined(self._resolver.find(f"${self._columns.factor}", str(self._owner)))
 
     def _joined(self, parts: tuple[Component, ...]) -> tuple[Patch, ...]:
-        if self._contrast.donors is None:
-            raise ValueError(f"{self._columns.factor} has no donors")
-        return joint_patches(parts, self._contrast.donors, self._owner)
+        return joint_patches(parts, self._donors, self._owner)
 
     def _share(self, right: npt.NDArray[np.bool_], first: int, stop: int) -> Share | None:
         known = self._known[first:stop]

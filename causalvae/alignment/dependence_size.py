@@ -16,7 +16,7 @@ import numpy as np
 
 from causalvae.alignment.conditional import Conditioner
 from causalvae.alignment.strata import Association, weigh_normal
-from causalvae.alignment.variables import HARMONICS, FloatArray, Variable, encode
+from causalvae.alignment.variables import Variable, as_numbers
 
 POWER: Final = 0.9
 LEVEL: Final = 0.05
@@ -59,9 +59,10 @@ def measure_size(
     """
     from scipy.special import ndtri
 
-    cause, outcome = _numbers(x), _numbers(y, whole=True)
-    outcome = outcome / np.sqrt(outcome.var(axis=0).sum())
-    left, right = given.regress(cause).residuals, given.regress(outcome).residuals
+    cause, left, right = as_numbers(x), given.remainder(x).numbers, given.remainder(y).numbers
+    if x.kind == "categorical":
+        # The last level is where all other indicators are zero.
+        cause, left = cause[:, :-1], left[:, :-1]
     gram = left.T @ left
     count = left.shape[1] * right.shape[1]
     if count > _MOST_COEFFICIENTS or np.linalg.matrix_rank(gram, hermitian=True) < len(gram):
@@ -73,7 +74,7 @@ def measure_size(
     covariance = spread @ (scores.T @ scores) @ spread.T
     weights = np.kron(2 * np.atleast_2d(np.cov(cause, rowvar=False, bias=True)), np.eye(right.shape[1]))
     found = Association(np.zeros(0), slopes.ravel(), covariance, weights, len(left))
-    kept = float(right.var(axis=0).sum()) * float(cause.var(axis=0).sum()) / float(left.var(axis=0).sum())
+    kept = float(right.var(axis=0).sum() * cause.var(axis=0).sum() / left.var(axis=0).sum())
     needed = 2 * _noncentrality(count) / right.shape[1] * kept / bound**2
     if count == 1:
         value = float(np.sqrt(weights[0, 0]) * abs(slopes[0, 0]))
@@ -82,16 +83,6 @@ def measure_size(
         return DependenceSize(value, max(value - reach, 0.0), value + reach, small, int(needed) + 1)
     value, lower, upper = found.interval(confidence)
     return DependenceSize(value, lower, upper, found.weigh(bound)[1], int(needed) + 1)
-
-
-def _numbers(variable: Variable, whole: bool = False) -> FloatArray:
-    """A variable as numbers whose differences are changes of it: itself, indicators of levels, or cosine and sine."""
-    if variable.kind == "numeric":
-        return variable.values[:, None]
-    if variable.kind == "cyclic":
-        return encode(variable)[:, [0, HARMONICS]]
-    levels = np.unique(variable.values)
-    return np.asarray(variable.values[:, None] == (levels if whole else levels[:-1])[None, :], dtype=np.float64)
 
 
 def _noncentrality(freedom: int) -> float:

@@ -25,7 +25,7 @@ Draw = Callable[[int], pd.DataFrame]
 fewer, and the first rows of a longer table are the shorter one."""
 
 FEWEST = 4000
-MOST = 20_000
+MOST = 10_000
 
 
 @dataclass(frozen=True)

@@ -14,13 +14,12 @@ import numpy as np
 from causalvae.alignment.conditional import (
     Conditioner,
     CovarianceTest,
-    Regression,
     TooFewSamplesError,
     measure_covariance,
 )
 from causalvae.alignment.dependence_size import DependenceSize, measure_size
 from causalvae.alignment.types import IndependenceCheck, IndependenceResult, TestedOn
-from causalvae.alignment.variables import Variable, encode
+from causalvae.alignment.variables import Variable
 from causalvae.graph import CausalGraph, Independence
 from causalvae.statistics.multiplicity import Correction, adjust
 
@@ -43,7 +42,6 @@ class IndependenceTester:
         self.samples = len(next(iter(variables.values())).values) if variables else 0
         self._seed = seed
         self._conditioners: dict[tuple[str, ...], Conditioner] = {}
-        self._regressions: dict[tuple[str, tuple[str, ...]], Regression] = {}
 
     def untestable(self, left: str, right: str, given: Iterable[str]) -> str | None:
         """Why a test of `left` and `right` given `given` would mean nothing; None where it means something."""
@@ -58,8 +56,9 @@ class IndependenceTester:
 
     def covariance(self, left: str, right: str, given: Iterable[str]) -> CovarianceTest:
         """The test; raises `TooFewSamplesError`."""
-        given = tuple(given)
-        return measure_covariance(self._regress(left, given), self._regress(right, given))
+        found = self._condition(given)
+        parts = [found.remainder(self.variables[name]).functions for name in (left, right)]
+        return measure_covariance(*parts)
 
     def size(self, x: str, y: str, given: Iterable[str], bound: float, confidence: float) -> DependenceSize | None:
         """How far `y` depends on `x`; see `measure_size`."""
@@ -71,12 +70,6 @@ class IndependenceTester:
             held = tuple(self.variables[name] for name in key)
             self._conditioners[key] = Conditioner(held, self.samples, self._seed)
         return self._conditioners[key]
-
-    def _regress(self, name: str, given: Iterable[str]) -> Regression:
-        key = (name, tuple(sorted(given)))
-        if key not in self._regressions:
-            self._regressions[key] = self._condition(given).regress(encode(self.variables[name]))
-        return self._regressions[key]
 
 
 @dataclass(frozen=True)

@@ -166,7 +166,7 @@ class Interchange:
     nothing : Share or None
         How often the output is right without a swap, since the counterfactual is close to the base.
     random : Share or None
-        Accuracy of as many latents drawn at random; None where controls are off.
+        Accuracy of as many of the other latents, drawn at random; None where controls are off.
     untrained : Share or None
         Accuracy of the mapping in a network with random weights, which has little to get wrong where it shows no
         change.
@@ -395,9 +395,9 @@ class Repair:
     ----------
     factor : str
     latents : tuple of str
-        At most three, chosen on one half of the pairs.
+        At most three, chosen on pairs of the first half.
     accuracy : Share
-        On the other half.
+        On pairs of the other half.
     as_mapped : bool
         Whether the factor is mapped to just these.
     """

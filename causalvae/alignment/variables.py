@@ -75,6 +75,20 @@ def encode(variable: Variable) -> FloatArray:
     return np.stack([u, 1.5 * u**2 - 0.5], axis=1)
 
 
+def as_numbers(variable: Variable) -> FloatArray:
+    """A variable as numbers whose differences are changes of it, shape (n, numbers).
+
+    Itself, or an indicator of each level, or cosine and sine; divided so that an unrelated redraw changes it by
+    sqrt(2) in root mean square. It must vary.
+    """
+    found = variable.values[:, None]
+    if variable.kind == "cyclic":
+        found = encode(variable)[:, [0, HARMONICS]]
+    elif variable.kind == "categorical":
+        found = np.asarray(variable.values[:, None] == np.unique(variable.values)[None, :], dtype=np.float64)
+    return np.asarray(found / np.sqrt(found.var(axis=0).sum()))
+
+
 def _midranks(values: FloatArray) -> FloatArray:
     _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
     below = np.cumsum(counts) - counts

@@ -17,7 +17,7 @@ def finding_sentences(alignment: Alignment) -> tuple[str, ...]:
 def _repair(repair: Repair) -> str:
     accuracy, latents = repair.accuracy, ", ".join(repair.latents)
     told = format_interval(accuracy.value, accuracy.lower, accuracy.upper)
-    chosen = f"chosen on half of the pairs, interchange {told} on the other half"
+    chosen = f"interchange {told} on {format_count(accuracy.n)} pairs that did not choose it"
     if accuracy.lower >= GOOD:
         return f"{repair.factor}: this mapping works: {latents} ({chosen})."
     if accuracy.upper < GOOD:

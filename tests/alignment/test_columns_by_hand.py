@@ -199,7 +199,15 @@ def test_arms_that_are_not_stored_equal_those_that_are(measured: tuple) -> None:
     for factor in "ab":
         (mapping,) = plan.uses_of(Owner("mapping", factor), "perturbation")
         arm = next(arm for arm in plan.arms if arm.id == mapping.arm)
-        runner = UnstoredArms(plan, session.model, session.dataset, session.measure, torch.device("cpu"), arm.cohort)
+        runner = UnstoredArms(
+            plan,
+            session.model,
+            session.dataset,
+            session.measure,
+            torch.device("cpu"),
+            arm.cohort,
+            arm.patches[0].source,
+        )
         counterfactual = plan.uses_of(Owner("network", factor))[1].arm
         found = runner.run([("base", arm.patches), ("counterfactual", ())], 10, PAIRS)
         for column, name in enumerate(plan.attributes):
