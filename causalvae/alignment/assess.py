@@ -15,6 +15,7 @@ from causalvae.alignment.implied import Draw, assess_independencies, rule_of
 from causalvae.alignment.independencies import TEST_NAME
 from causalvae.alignment.interchange import measure_interchange, worst
 from causalvae.alignment.learned import learn_structure
+from causalvae.alignment.relabelled import compare_relabelled
 from causalvae.alignment.support import Ellipse, fit_ellipse
 from causalvae.alignment.types import (
     Alignment,
@@ -114,6 +115,7 @@ def assess(
         notes=(*dict.fromkeys(units.notes), *implied.notes),
         families=implied.families,
         learned=learn_structure(graph, implied.data, checks),
+        relabelling=compare_relabelled(spec, graph, implied.data),
         hidden=find_hidden_causes(graph, implied.data, checks, rule_of(spec)),
     )
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from causalvae.effects.dowhy.relabelling import Relabelling
+
 GraphStatus = Literal["present", "absent", "missing", "undeclared", "reversed", "undecided", "untested"]
 LinkStatus = Literal["kept", "none", "lost", "added", "undecided", "untested"]
 PairStatus = Literal["supported", "absent", "missing", "spurious", "undecided", "untested"]
@@ -436,6 +438,8 @@ class Alignment:
         None where there are too few or too many factors.
     hidden : tuple of HiddenCause
     repairs : tuple of Repair
+    relabelling : Relabelling or None
+        The graph against relabellings of it, by DoWhy; None where that was not run.
     seconds : float
     notes : tuple of str
     """
@@ -459,3 +463,4 @@ class Alignment:
     learned: LearnedStructure | None = None
     hidden: tuple[HiddenCause, ...] = ()
     repairs: tuple[Repair, ...] = ()
+    relabelling: Relabelling | None = None

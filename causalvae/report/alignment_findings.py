@@ -6,12 +6,20 @@ from collections.abc import Iterable
 
 from causalvae.alignment.interchange import GOOD
 from causalvae.alignment.types import Alignment, Edge, HiddenCause, LearnedStructure, Repair
-from causalvae.report.numbers import format_count, format_interval
+from causalvae.effects.dowhy.relabelling import Relabelling
+from causalvae.report.numbers import format_count, format_interval, format_p
+
+_LEVEL = 0.05
 
 
 def finding_sentences(alignment: Alignment) -> tuple[str, ...]:
     """All of them, in the order of a report."""
-    return (*map(_repair, alignment.repairs), *map(_hidden, alignment.hidden), *_learned(alignment.learned))
+    return (
+        *map(_repair, alignment.repairs),
+        *map(_hidden, alignment.hidden),
+        *_relabelled(alignment.relabelling),
+        *_learned(alignment.learned),
+    )
 
 
 def _repair(repair: Repair) -> str:
@@ -34,6 +42,18 @@ def _hidden(cause: HiddenCause) -> str:
         f"({format_interval(cause.size, cause.lower, cause.upper)} sd), and setting either does not move the other. "
         "Something that is not declared makes both, or the samples were chosen by both."
     )
+
+
+def _relabelled(found: Relabelling | None) -> tuple[str, ...]:
+    if found is None:
+        return ()
+    told = (
+        f"{found.violations} of {found.tests} local Markov conditions are rejected, and at most this share in "
+        f"{found.as_good} of {found.permutations} relabellings (DoWhy, p {format_p(found.p_value)})"
+    )
+    if found.p_value <= _LEVEL:
+        return (f"The graph is better than a relabelling of itself: {told}. This says nothing of any one edge.",)
+    return (f"The graph is not shown to be better than a relabelling of itself: {told}.",)
 
 
 def _learned(learned: LearnedStructure | None) -> tuple[str, ...]:

@@ -36,6 +36,7 @@ from causalvae.spec.section import (
     ComponentRef,
     Count,
     Flag,
+    Index,
     Level,
     MemorySize,
     ModestCount,
@@ -221,6 +222,11 @@ class AlignmentSection(Section):
         "the data at least 4,000, as many as show an independence where there are as many.",
     )
     pairs: PairCount = Field(default=512, description="Pairs for each factor that is set; at least 2.")
+    relabellings: Literal["auto"] | Index = Field(
+        default="auto",
+        description="Random relabellings that the graph's independencies are held against by DoWhy, 0 for none; auto: "
+        "200 of graphs with at most six nodes, unless estimation.dowhy is off.",
+    )
 
     @property
     def outputs(self) -> int:
@@ -403,6 +409,8 @@ class Spec(Section):
             content["alignment"]["samples"] = _OUTPUTS
         elif self.alignment.samples == _OUTPUTS:
             content["alignment"]["fixed"] = True
+        if self.alignment.relabellings == "auto":
+            del content["alignment"]["relabellings"]
         content["graph"]["attributes"] = {name: section.record for name, section in self.graph.attributes.items()}
         return digest(content)
 
