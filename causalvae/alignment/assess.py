@@ -16,6 +16,7 @@ from causalvae.alignment.independencies import TEST_NAME
 from causalvae.alignment.interchange import measure_interchange, worst
 from causalvae.alignment.learned import learn_structure
 from causalvae.alignment.relabelled import compare_relabelled
+from causalvae.alignment.rivals import judge_rivals
 from causalvae.alignment.support import Ellipse, fit_ellipse
 from causalvae.alignment.types import (
     Alignment,
@@ -115,6 +116,7 @@ def assess(
         notes=(*dict.fromkeys(units.notes), *implied.notes),
         families=implied.families,
         learned=learn_structure(graph, implied.data, checks),
+        graphs=judge_rivals(graph, spec.alignment.rival_pairs, direct_relations, checks, implied.data, rule_of(spec)),
         relabelling=compare_relabelled(spec, graph, implied.data),
         hidden=find_hidden_causes(graph, implied.data, checks, rule_of(spec)),
     )

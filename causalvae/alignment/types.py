@@ -225,6 +225,39 @@ class GraphCount:
 
 
 @dataclass(frozen=True)
+class JudgedGraph:
+    """The declared graph or a rival, held against the same data.
+
+    Parameters
+    ----------
+    name : str
+        Empty for the declared graph.
+    count : GraphCount
+    wrong : tuple of (str, str)
+        Pairs for which the graph claims another effect than interventions show.
+    violated, implied : int
+        Implied independencies of the data that are rejected, and all that could be tested.
+    same_class : tuple of str
+        Graphs with the same independencies, which no observation tells from this one.
+    same_effects : tuple of str
+        Graphs that no intervention of this run tells from this one.
+    """
+
+    name: str
+    count: GraphCount
+    wrong: tuple[Edge, ...]
+    violated: int
+    implied: int
+    same_class: tuple[str, ...]
+    same_effects: tuple[str, ...]
+
+    @property
+    def undistinguished(self) -> tuple[str, ...]:
+        """Graphs that neither observation nor this run's interventions tell from this one."""
+        return tuple(name for name in self.same_class if name in self.same_effects)
+
+
+@dataclass(frozen=True)
 class LinkCount:
     """One kind of comparison of a column with the one before it."""
 
@@ -438,6 +471,8 @@ class Alignment:
         None where there are too few or too many factors.
     hidden : tuple of HiddenCause
     repairs : tuple of Repair
+    graphs : tuple of JudgedGraph
+        The declared graph and its rivals; empty where the spec names none.
     relabelling : Relabelling or None
         The graph against relabellings of it, by DoWhy; None where that was not run.
     seconds : float
@@ -464,3 +499,4 @@ class Alignment:
     hidden: tuple[HiddenCause, ...] = ()
     repairs: tuple[Repair, ...] = ()
     relabelling: Relabelling | None = None
+    graphs: tuple[JudgedGraph, ...] = ()

@@ -162,6 +162,44 @@ def interchange_table(alignment: Alignment) -> Table:
     )
 
 
+def graph_table(alignment: Alignment) -> Table:
+    """The declared graph and its rivals, held against the same data."""
+    return Table(
+        "Graphs on the same run",
+        columns(
+            "Graph",
+            "Pairs as claimed#",
+            "Wrong#",
+            "Undecided#",
+            "Independencies violated#",
+            "Wrong pairs",
+            "Same independencies as",
+            "Not told apart from",
+        ),
+        tuple(
+            (
+                _graph_name(graph.name),
+                f"{graph.count.as_declared} of {graph.count.total}",
+                format_count(graph.count.wrong),
+                format_count(graph.count.undecided),
+                f"{graph.violated} of {graph.implied}",
+                ", ".join(f"{source} → {target}" for source, target in graph.wrong) or ABSENT,
+                ", ".join(map(_graph_name, graph.same_class)) or ABSENT,
+                ", ".join(map(_graph_name, graph.undistinguished)) or ABSENT,
+            )
+            for graph in alignment.graphs
+        ),
+        (
+            "Graphs with the same independencies are told apart by interventions alone; those that are not told apart "
+            "differ in no pair that this run decides.",
+        ),
+    )
+
+
+def _graph_name(name: str) -> str:
+    return name or "declared"
+
+
 def _beside(found: Interchange) -> tuple[Share | None, ...]:
     return found.nothing, found.random, found.untrained, found.against_data, found.ceiling
 

@@ -12,6 +12,7 @@ from causalvae.circuits.types import STATUSES, Verdict
 from causalvae.report import effect_tables, glossary, tables
 from causalvae.report.alignment_findings import finding_sentences
 from causalvae.report.alignment_tables import (
+    graph_table,
     interchange_table,
     pair_table,
     support_words,
@@ -345,6 +346,8 @@ def _alignment_section(results: Results) -> Section | None:
         table = independence_table(alignment)
         blocks += map(Prose, independence_words(alignment))
         blocks.append(Folded(f"{table.caption} ({len(table.rows)})", table) if len(table.rows) > 12 else table)
+    if alignment.graphs:
+        blocks.append(graph_table(alignment))
     blocks += map(Prose, (*finding_sentences(alignment), *alignment.notes))
     return Section(
         "alignment",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, TypeVar
 
@@ -98,6 +98,8 @@ class Draft:
         As `factors`.
     listed_vectors : frozenset of str
         Those that are given as a list of their components.
+    rivals : dict
+        Name of a rival graph -> those of its edges that could be read.
     estimation : EstimationSection or None
     execution : ExecutionSection or None
     disentanglement : DisentanglementSection or None
@@ -116,6 +118,7 @@ class Draft:
     hypotheses: tuple[Named, ...] | None
     vectors: Mapping[str, VectorSection | None] | None
     listed_vectors: frozenset[str]
+    rivals: Mapping[str, tuple[Edge, ...]] = field(default_factory=dict)
     estimation: EstimationSection | None = None
     execution: ExecutionSection | None = None
     disentanglement: DisentanglementSection | None = None
@@ -177,6 +180,10 @@ def draft_spec(spec: Spec, plain: Mapping[str, Any] | None = None) -> Draft:
         hypotheses=tuple(Named(index, item.name, item) for index, item in enumerate(spec.hypotheses)),
         vectors=spec.graph.vectors,
         listed_vectors=_listed(graph),
+        rivals={
+            name: tuple(Edge(index, *pair) for index, pair in enumerate(pairs))
+            for name, pairs in spec.alignment.rival_pairs.items()
+        },
         estimation=spec.estimation,
         execution=spec.execution,
         disentanglement=spec.disentanglement,
@@ -197,7 +204,7 @@ def draft_plain(plain: Any, faulty: frozenset[Path]) -> Draft:
     graph = top.get("graph")
     graph = graph if isinstance(graph, dict) else {}
     factors, positions, repeated = _read_factors(graph, faulty)
-    edges, edges_known = _read_edges(graph)
+    edges, edges_known = _read_edges(graph.get("edges", []))
     listed = _listed(graph)
 
     def named(key: str, read: Callable[[Any], Intervention | Hypothesis]) -> tuple[Named, ...] | None:
@@ -242,6 +249,7 @@ def draft_plain(plain: Any, faulty: frozenset[Path]) -> Draft:
             _as_long(faulty, listed),
         ),
         listed_vectors=listed,
+        rivals=_read_rivals(top.get("alignment")),
         estimation=_read(EstimationSection.model_validate, top.get("estimation", {}), ("estimation",), faulty),
         execution=_read(ExecutionSection.model_validate, top.get("execution", {}), ("execution",), faulty),
         disentanglement=_read(
@@ -293,8 +301,12 @@ def _number(names: Any) -> tuple[dict[str, int], tuple[int, ...]]:
     return positions, tuple(repeated)
 
 
-def _read_edges(graph: dict[str, Any]) -> tuple[tuple[Edge, ...], bool]:
-    listed = graph.get("edges", [])
+def _read_rivals(alignment: Any) -> dict[str, tuple[Edge, ...]]:
+    rivals = alignment.get("rivals") if isinstance(alignment, dict) else None
+    return {name: _read_edges(listed)[0] for name, listed in rivals.items()} if isinstance(rivals, dict) else {}
+
+
+def _read_edges(listed: Any) -> tuple[tuple[Edge, ...], bool]:
     if not isinstance(listed, list):
         return (), False
     edges = []
