@@ -17,7 +17,8 @@ from causalvae.engine.runner import PlanRunner
 from causalvae.engine.shards import ShardInputs
 from causalvae.engine.workers import single_threaded_kernels
 from causalvae.models.loading import Model
-from causalvae.plan.types import Arm, Patch, Plan, Side, Source
+from causalvae.plan.types import Arm, Patch, Plan, Side
+from causalvae.spec.value_source import ValueSource
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -32,7 +33,7 @@ class UnstoredArms:
     model, dataset, measure, device
         As of `PlanRunner`.
     cohort : str
-    donors : Source
+    donors : ValueSource
         Where every patched value comes from: the same component in a run of another sample.
     """
 
@@ -44,7 +45,7 @@ class UnstoredArms:
         measure: Measure,
         device: torch.device,
         cohort: str,
-        donors: Source,
+        donors: ValueSource,
     ) -> None:
         self._cohort = plan.cohort(cohort)
         # Donors are looked for where an arm takes its values from them.
