@@ -45,6 +45,7 @@ from causalvae.facts import (
     traversal_strips,
 )
 from causalvae.files import UNSEALED, make_folder, remove_stale, seal, write_file, write_json
+from causalvae.manifolds import manifold_warnings, place_manifolds
 from causalvae.metrics import find_metrics, perturbed_owners
 from causalvae.models.card import Carries
 from causalvae.models.loading import randomise
@@ -303,7 +304,7 @@ def analyse(
     with one_step(on_progress, "metrics of the latents"):
         metrics = find_metrics(session, context, copy)
     with one_step(on_progress, "verdicts"):
-        verdicts = judge(context, session.graph)
+        verdicts = place_manifolds(session, plan, judge(context, session.graph, session.found))
     alignment = assess(session.completed_spec, context.outcomes, session.graph, session.labels, on_progress)
     with one_step(on_progress, "checking the readouts"):
         readouts = _check_readouts(session)
@@ -348,6 +349,7 @@ def analyse(
             *effects.warnings,
             *(warning for view in views for warning in view.warnings),
             *left_out_words(spec.analyses, analyses),
+            *manifold_warnings(verdicts),
             *short_words(samples),
         ),
         screens=effects.screens,

@@ -1,4 +1,4 @@
-"""The commands that set runs beside each other."""
+"""Commands that compare networks: compare, study."""
 
 from __future__ import annotations
 

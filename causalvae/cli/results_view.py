@@ -31,7 +31,7 @@ KEY_EFFECTS = (
 
 
 def print_results(console: Console, results: Results) -> None:
-    """Print what a reader wants first: the answer, warnings, verdicts, key effects, agreement."""
+    """Print the answer, warnings, verdicts, key effects and agreement."""
     console.print()
     console.print(Text(clean(results.name), style="bold"))
     console.print(clean(results.question))
@@ -49,7 +49,7 @@ def print_results(console: Console, results: Results) -> None:
 
 
 def print_subspaces(console: Console, results: Results) -> None:
-    """What learned directions carry beside the other parts, and how they were learned."""
+    """Print effects of learned directions and of the other parts, and how they were learned."""
     from dataclasses import replace
 
     from causalvae.report.subspace_tables import learning_words, parts_table, subspace_owners
@@ -62,7 +62,7 @@ def print_subspaces(console: Console, results: Results) -> None:
 
 
 def print_metrics(console: Console, results: Results) -> None:
-    """The metrics of latent perturbations beside their baselines, and how many units are of each kind."""
+    """Print metrics of latent perturbations with baselines, and numbers of units of each kind."""
     from dataclasses import replace
 
     from causalvae.report.metric_tables import group_metrics, group_roles, metric_table, role_words
@@ -93,7 +93,7 @@ def print_view(console: Console, view: AnalysisView) -> None:
 
 
 def print_screens(console: Console, results: Results) -> None:
-    """Which sweeps were screened, and what that missed."""
+    """Print the screened sweeps and their recall."""
     from causalvae.report.screen_tables import recall_words, summary_table
 
     if not results.screens:
@@ -127,7 +127,7 @@ def print_verdicts(console: Console, results: Results) -> None:
 
 
 def key_effects(results: Results) -> list[Table]:
-    """The main effects of each mediation through all its mediators; of the input manipulations where there is none."""
+    """The main effects of each mediation through all mediators; those of input manipulations if there is none."""
     from causalvae.report.effect_tables import SENT, input_tables
     from causalvae.report.glossary import term_of
     from causalvae.report.numbers import format_interval, format_p

@@ -1,4 +1,4 @@
-"""Commands that do the work: run, report, train."""
+"""The commands run, report and train."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from causalvae.cli.inspecting import CodeOption, JsonOption, SpecArgument
 
 REFUTED = 1
 _STRICT = "--strict"
-# Verdicts that say that a claim does not hold as it is stated.
+# Verdicts of claims that do not hold as stated.
 _FALSE = ("refuted", "unspecific")
-# As `causalvae.training.log` names it; importing that would load torch before anything is shown.
+# The name in `causalvae.training.log`, which is not imported since it loads torch.
 _LOG = "log.csv"
 
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress; only verdicts and paths.")]
@@ -31,10 +31,10 @@ class Strictness(StrEnum):
 
 
 class RunCommand(TyperCommand):
-    """A command whose ``--strict`` may stand without a value: it never takes the word after it for one."""
+    """A command whose ``--strict`` may be given without a value."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Give a bare ``--strict`` its value."""
+        """Add the default value to ``--strict``."""
         return super().parse_args(ctx, [f"{_STRICT}={Strictness.REFUTED}" if arg == _STRICT else arg for arg in args])
 
 

@@ -32,20 +32,19 @@ class OfficialFile:
     Parameters
     ----------
     path : Path
-        The npz or hdf5 file, told by its first bytes.
+        The npz or hdf5 file, distinguished by its first bytes.
     space : FactorSpace
-        The grid that it must hold, every point once.
+        The grid of the file, which must contain each point once.
 
     Attributes
     ----------
     row_of : int array, shape (len(space),)
-        For each grid point the file's row that shows it.
+        Row of the file for each grid point.
 
     Raises
     ------
     CausalVAEError
-        CV201 where there is no such file, CV202 where its layout differs, CV232 where it is HDF5 and h5py is not
-        installed.
+        CV201 if there is no such file, CV202 if its layout differs, CV232 if it is HDF5 and h5py is not installed.
     """
 
     def __init__(self, path: Path, space: FactorSpace) -> None:
@@ -65,7 +64,7 @@ class OfficialFile:
         self.row_of = self._rows_of(space, classes, values)
 
     def _npz_labels(self, n: int, width: int) -> tuple[_Labels, _Labels]:
-        """Classes and values, (n, width) each."""
+        """Classes and values, each (n, width)."""
         path = self.path
         try:
             with zipfile.ZipFile(path) as archive:
@@ -84,7 +83,7 @@ class OfficialFile:
         return classes, values
 
     def _hdf5_labels(self, file: Hdf5File, n: int, width: int) -> tuple[_Labels, _Labels]:
-        """Classes and values, (n, width) each."""
+        """Classes and values, each (n, width)."""
         self._expect_hdf5(file, "imgs", (n, SIDE, SIDE), ("uint8",))
         self._expect_hdf5(file, "latents/classes", (n, width), ("int64", "int32"))
         self._expect_hdf5(file, "latents/values", (n, width), ("float64",))
@@ -119,7 +118,7 @@ class OfficialFile:
         self._expect_header(file, member, shape, dtype)
         count = shape[0] * shape[1]
         raw = self._read_exactly(file, count * 8, member)
-        # The archive verifies its checksum at the end.
+        # The checksum is verified at the end of the archive.
         file.read(1)
         return np.frombuffer(raw, dtype=dtype).reshape(shape)
 
@@ -152,12 +151,12 @@ class OfficialFile:
         return row_of
 
     def read_packed(self) -> npt.NDArray[np.uint8]:
-        """All images in file order, eight pixels a byte: uint8 array, shape (n, 512).
+        """All images in the order of the file, eight pixels per byte, uint8, (n, 512).
 
         Raises
         ------
         CausalVAEError
-            CV202 where the images are cut short or are not zeros and ones.
+            CV202 if the images are incomplete or not zeros and ones.
         """
         n, pixels = len(self.row_of), SIDE * SIDE
         packed = np.empty((n, pixels // 8), dtype=np.uint8)
@@ -180,7 +179,7 @@ class OfficialFile:
                     count = min(_CHUNK, n - start)
                     raw = self._read_exactly(file, count * pixels, "imgs")
                     yield np.frombuffer(raw, dtype=np.uint8).reshape(count, SIDE, SIDE)
-                # The archive verifies its checksum at the end.
+                # The checksum is verified at the end of the archive.
                 file.read(1)
         except (zipfile.BadZipFile, zlib.error, EOFError) as error:
             raise self._refusal("a readable npz", str(error)) from error
@@ -188,7 +187,7 @@ class OfficialFile:
 
 def _opened_hdf5(path: Path) -> Hdf5File | None:
     with path.open("rb") as file:
-        # The signature of HDF5; a user block before it, which may move it, is not what is published.
+        # The signature of HDF5; published files have no user block before it.
         if file.read(8) != b"\x89HDF\r\n\x1a\n":
             return None
     return Hdf5File(path, "the official dSprites", "Give data.path the npz or the hdf5 as published.")

@@ -244,7 +244,9 @@ def _add_graph(found: _Found, context: EffectContext, owner: Owner, bootstrap: P
     )  # fmt: skip
 
 
-def _sweep(context: EffectContext, owner: Owner, side: Side, kind: str) -> tuple[list[UnitRole], list[Estimate]]:
+def _sweep(
+    context: EffectContext, owner: Owner, side: Side, kind: type[ValueSource]
+) -> tuple[list[UnitRole], list[Estimate]]:
     """The kinds of the units of one side of an activation sweep, and the share of polysemantic ones."""
     arms = {arm.id: arm for arm in context.plan.arms}
     uses = [

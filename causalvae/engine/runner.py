@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import io
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
@@ -27,6 +26,7 @@ from causalvae.engine.fitting import SPLIT_PAIRS, fit_sources, fitted_arms, spli
 from causalvae.engine.lowering import lower
 from causalvae.engine.measurements import OUTPUT_GAP, write_table
 from causalvae.engine.outcomes import Measure, OutcomeMeter
+from causalvae.engine.pictures import to_png
 from causalvae.engine.precision import dtype_of
 from causalvae.engine.rerun import Shortcuts
 from causalvae.engine.shards import (
@@ -414,7 +414,7 @@ class PlanRunner:
                 values = own[:, traversal.latent] + (values - channel_means(own)[:, traversal.latent])[:, None, None]
             z[:, traversal.latent] = values
             for step, image in enumerate(decoder.decode(z, x)):
-                rows.append({"strip": strip, "step": step, "png": _png(image)})
+                rows.append({"strip": strip, "step": step, "png": to_png(image)})
         return pd.DataFrame(rows)
 
     def _whole_latent(self, sample: int) -> tuple[Tensor, Tensor]:
@@ -446,17 +446,6 @@ class PlanRunner:
 
 def _others(cohort: Cohort) -> Others:
     return "hold" if cohort.treatment is None else cohort.treatment.others
-
-
-def _png(image: Tensor) -> bytes:
-    """An image, (channels, height, width) in [0, 1], as PNG."""
-    from PIL import Image
-
-    pixels = (image.clamp(0, 1) * 255).round().byte().cpu().numpy()
-    picture = Image.fromarray(pixels[0] if len(pixels) == 1 else np.moveaxis(pixels, 0, -1))
-    buffer = io.BytesIO()
-    picture.save(buffer, format="PNG", optimize=True)
-    return buffer.getvalue()
 
 
 def _gaps(output: Tensor, first: int) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Gathers what sources need to know of a site over a whole cohort."""
+"""Statistics of sites over a whole cohort, for sources that need them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from causalvae.spec.value_source import Need
 Gather = Callable[[Program, ComponentMap, Sequence[str], Iterable[ShardInputs], int], dict[str, Statistics]]
 
 MEAN_BLOCK = 16
-# Rows of the runs that gather statistics.
+# Number of rows of the runs that gather statistics.
 CHUNK_PAIRS = 64
 
 
@@ -70,8 +70,8 @@ def gather_means(
 ) -> dict[str, Statistics]:
     """The mean of each site over the base side, accumulated in float64.
 
-    Sums are taken over blocks of `MEAN_BLOCK` rows, so that the mean does not depend on how many rows, a multiple of
-    these, `shards` have. At most `batch_rows` are run at once, fewer where memory does not suffice.
+    Sums are taken over blocks of `MEAN_BLOCK` rows, so that the mean does not depend on the number of rows of `shards`
+    if it is a multiple. At most `batch_rows` are run together, fewer if memory runs out.
     """
     totals = {name: _Totals() for name in sites}
     for name, value in _values(graph, components, sites, shards, batch_rows):
@@ -107,8 +107,7 @@ def gather_moments(
 ) -> dict[str, Statistics]:
     """Mean and standard deviation of each site over the observed cohort, accumulated in float64.
 
-    Values are taken relative to the first row's, so that squares of large values do not cancel; sums are taken over
-    blocks, as in `gather_means`.
+    Values are taken relative to the first row to avoid cancellation; sums are taken over blocks, as in `gather_means`.
     """
     origins: dict[str, Tensor] = {}
     totals = {name: _Totals() for name in sites}
@@ -137,13 +136,13 @@ class _Totals:
         self.sums: tuple[Tensor, ...] = ()
 
     def blocks(self, value: Tensor) -> tuple[Tensor, ...]:
-        """The rows of `value`, which count from now on, as blocks in float64."""
+        """Count the rows of `value` and return them as blocks in float64."""
         self.rows += len(value)
         self.dtype = value.dtype
         return tuple(value.double().split(MEAN_BLOCK))
 
     def add(self, *parts: Tensor) -> None:
-        """Add the rows of each part to the sum at its place."""
+        """Add the rows of each part to its sum."""
         sums = tuple(part.sum(0, keepdim=True) for part in parts)
         self.sums = tuple(old + new for old, new in zip(self.sums, sums, strict=True)) if self.sums else sums
 
@@ -151,7 +150,7 @@ class _Totals:
 def _values(
     graph: Program, components: ComponentMap, sites: Sequence[str], shards: Iterable[ShardInputs], batch_rows: int
 ) -> Iterator[tuple[str, Tensor]]:
-    """Each site's name and its value over the base side of a shard, (rows, ...), shard by shard."""
+    """Name and value of each site over the base side, (rows, ...), for each shard."""
     size = BatchSize(batch_rows)
     nodes = [components.site(name).node for name in sites]
     for shard in shards:
@@ -160,7 +159,7 @@ def _values(
 
 
 def merge(*gathered: Mapping[str, Statistics]) -> dict[str, Statistics]:
-    """One entry a site, with whatever any of `gathered` knows."""
+    """Merge statistics by site."""
     found: dict[str, Statistics] = {}
     for facts in gathered:
         for name, known in facts.items():

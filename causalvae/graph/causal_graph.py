@@ -46,16 +46,16 @@ class CausalGraph:
     Parameters
     ----------
     factors : tuple of str
-        What makes the image.
+        Causes of the image.
     attributes : tuple of str
-        What is measured on the decoded output.
+        Measured on the decoded output.
     edges : tuple of (parent, child)
-        Repeated edges are dropped.
+        Duplicate edges are dropped.
 
     Raises
     ------
     CausalVAEError
-        CV032 where the edges have a cycle, CV030 where one names an unknown node, CV031 where a node is declared twice.
+        CV032 if the edges have a cycle, CV030 if one names an unknown node, CV031 if a node is declared twice.
 
     Examples
     --------
@@ -98,7 +98,7 @@ class CausalGraph:
 
     @classmethod
     def from_section(cls, section: GraphSection) -> CausalGraph:
-        """The graph that a spec declares."""
+        """The graph of a spec."""
         return cls(tuple(section.factors), tuple(section.attributes), section.edge_pairs)
 
     @property
@@ -108,7 +108,7 @@ class CausalGraph:
 
     @cached_property
     def networkx(self) -> nx.DiGraph[str]:
-        """The graph as a networkx graph; every node says in ``role`` whether it is a factor or an attribute."""
+        """The graph as a networkx graph; the node attribute ``role`` is ``factor`` or ``attribute``."""
         import networkx as nx
 
         graph: nx.DiGraph[str] = nx.DiGraph()
@@ -125,25 +125,24 @@ class CausalGraph:
         return self._ordered(parent for parent, child in self.edges if child == self._known(node))
 
     def ancestors(self, node: str) -> tuple[str, ...]:
-        """The nodes from which a directed path leads to `node`, itself not among them, in node order."""
+        """The ancestors of `node`, without itself, in node order; raises `KeyError` for an unknown node."""
         return self._ordered(reachable(self._known(node), ((child, parent) for parent, child in self.edges)))
 
     def descendants(self, node: str) -> tuple[str, ...]:
-        """The nodes to which a directed path leads from `node`, itself not among them, in node order."""
+        """The descendants of `node`, without itself, in node order; raises `KeyError` for an unknown node."""
         return self._ordered(reachable(self._known(node), self.edges))
 
     def implied_independencies(self) -> tuple[Independence, ...]:
-        """A basis of the conditional independencies that the graph implies: one for each pair of non-adjacent nodes.
+        """A basis of the implied conditional independencies: one for each pair of non-adjacent nodes.
 
-        Given its parents, each node is independent of its other predecessors in a topological order (the ordered
-        local Markov property, Verma & Pearl 1988; pair by pair this is Shipley's 2000 basis set). All other implied
-        independencies follow from these, and in Shipley's set the tests' p-values are independent under the graph,
-        which is what Fisher's C needs.
+        Given its parents, each node is independent of its other predecessors in a topological order (the ordered local
+        Markov property, Verma & Pearl 1988); for pairs this is the basis set of Shipley 2000. All other implied
+        independencies follow, and p-values of tests of the basis set are independent, as required for Fisher's C.
 
         Returns
         -------
         tuple of Independence
-            `given` holds the parents of both nodes of a pair (Shipley's form), in node order.
+            `given` contains the parents of both nodes of a pair, in node order.
         """
         adjacent = {frozenset(edge) for edge in self.edges}
         found = []

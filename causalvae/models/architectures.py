@@ -247,7 +247,7 @@ def build_described(described: Mapping[str, Any], input_shape: tuple[int, ...]) 
     Raises
     ------
     CausalVAEError
-        CV115 where the architecture does not take inputs of that shape; CV144 where no installed package defines it;
+        CV115 if the architecture does not take inputs of that shape; CV144 if no installed package defines it;
         and the errors of the architecture's own keys.
     """
     name = described.get("architecture", DEFAULT_ARCHITECTURE)

@@ -31,7 +31,7 @@ def capture(
     Raises
     ------
     CausalVAEError
-        CV110 where the network cannot be captured, or where what was captured does not give the network's own values
+        CV110 if the network cannot be captured, or if the captured graph does not give the network's values
         bit for bit.
     """
     network.eval()

@@ -29,11 +29,11 @@ class Carries:
     factor : str
         The pairs differ in this factor alone.
     pairs : int
-        Number of pairs; 0 where the data has none.
+        Number of pairs; 0 if the data has none.
     explained : float or None
-        sum <dY, dX> / sum ||dX||²: 1 where the reconstruction changes as the data does. None where dX is zero.
+        sum <dY, dX> / sum ||dX||²: 1 if the reconstruction changes as the data does. None if dX is zero.
     shares : tuple of float or None
-        For every latent sum <dY_i, dY> / sum ||dY||². They sum to 1 where the decoder is linear. None where dY is zero.
+        For every latent sum <dY_i, dY> / sum ||dY||². They sum to 1 if the decoder is linear. None if dY is zero.
     """
 
     factor: str
@@ -115,12 +115,12 @@ def read_card(metadata: Mapping[str, str], place: str) -> Card:
     metadata : mapping
         `causalvae.models.weights.Weights.metadata`.
     place : str
-        Where the weights were read from, for the error.
+        Path of the weights, for errors.
 
     Raises
     ------
     CausalVAEError
-        CV102 where an entry cannot be read.
+        CV102 if an entry cannot be read.
     """
     try:
         return Card(

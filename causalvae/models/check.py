@@ -63,7 +63,7 @@ def check_model(vae: VAE, x: Tensor, must_reconstruct: bool = True) -> LoadCheck
     Raises
     ------
     CausalVAEError
-        CV104 where the shapes do not fit; CV105 where two passes differ; CV106 where values are not finite; CV107 where
+        CV104 if the shapes do not fit; CV105 if two passes differ; CV106 if values are not finite; CV107 where
         reconstructions are worse than the mean image's, or the declared activation does not fit the outputs.
     """
     vae.eval()
@@ -153,7 +153,7 @@ def _misread(vae: VAE, x: Tensor, code: str, message: str) -> CausalVAEError:
 
 
 def _check_finite(vae: VAE) -> None:
-    """Raise CV106 where a parameter is not finite or a buffer is NaN.
+    """Raise CV106 if a parameter is not finite or a buffer is NaN.
 
     A bounded activation can hide an infinite weight. Infinity in a buffer can be valid: attention masks contain it.
     """

@@ -46,7 +46,7 @@ def open_checkpoint(
     input_shape : tuple of int
         Of the data, without the batch axis.
     inputs : Tensor, shape (n, *input_shape), optional
-        Samples of the data; see `stand_in_inputs` where left out.
+        Samples of the data; see `stand_in_inputs` if left out.
     condition : int
         Number of the last channels (columns) that hold a condition.
 
@@ -54,7 +54,7 @@ def open_checkpoint(
     ------
     CausalVAEError
         CV101 to CV103 and CV125 to CV127 for the weights, CV128 for sizes that neither the spec nor the weights give
-        and for disentangling-vae folders that cannot be read; CV115 where the architecture does not take such inputs;
+        and for disentangling-vae folders that cannot be read; CV115 if the architecture does not take such inputs;
         CV117 to CV119, CV130 and CV140 to CV142 for a factory's network.
     """
     place = locate(folder, section.weights)

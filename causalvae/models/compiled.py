@@ -50,7 +50,7 @@ def original_of(network: nn.Module) -> nn.Module:
     Raises
     ------
     CausalVAEError
-        CV111 where it cannot be copied.
+        CV111 if it cannot be copied.
     """
     if _wraps(network):
         return original_of(network.get_submodule("_orig_mod"))

@@ -150,7 +150,7 @@ class HookedNetwork:
         Raises
         ------
         CausalVAEError
-            CV112 where the pass does not compute a node of `keep`.
+            CV112 if the pass does not compute a node of `keep`.
         """
         everything = {*self._by_node, *self.inputs}
         wanted = everything if keep is None else set(keep) & everything
@@ -174,7 +174,7 @@ class HookedNetwork:
         Raises
         ------
         CausalVAEError
-            CV112 where the pass does not compute an edited or requested node.
+            CV112 if the pass does not compute an edited or requested node.
         """
         wanted = self.outputs if nodes is None else dict(nodes)
         keep = set(wanted.values()) - set(self.outputs.values())

@@ -44,7 +44,7 @@ class Operation:
     calls : tuple of (str, int, str)
         Enclosing modules, outermost first: path, number of the call, class name.
     shape : tuple of int
-        Without the batch axis; empty where the value is not aligned.
+        Without the batch axis; empty if the value is not aligned.
     flops : float
         Two per multiply-add, per row.
     """
@@ -113,7 +113,7 @@ class OperatorGraph:
                 self.users[name].append(operation.name)
 
     def shape(self, name: str) -> tuple[int, ...]:
-        """Shape of a node's value without the batch axis; empty where it is not aligned."""
+        """Shape of a node's value without the batch axis; empty if it is not aligned."""
         return self.by_name[name].shape
 
     def aligned(self, name: str) -> bool:

@@ -30,7 +30,7 @@ class Program(Protocol):
         """Run a full forward pass; returns the values of the nodes `keep` (all if omitted) and of the outputs."""
 
     def shape(self, name: str) -> tuple[int, ...]:
-        """Shape of a node's value without the batch axis; empty where it is not aligned."""
+        """Shape of a node's value without the batch axis; empty if it is not aligned."""
 
     def aligned(self, name: str) -> bool:
         """Whether row i of a node's value belongs to input i."""

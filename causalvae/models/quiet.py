@@ -1,4 +1,4 @@
-"""Runs a network without the checks and messages of torch that are not about its numbers."""
+"""Context managers that turn off checks, fused kernels and messages of torch while a network runs."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ def _unchecked(this: Distribution, *args: Any, **kwargs: Any) -> None:
 
 @contextmanager
 def unchecked_distributions() -> Iterator[None]:
-    """Make distributions inside the block without checks of their arguments.
+    """Disable the argument checks of distributions inside the block.
 
-    The checks decide by values whether to raise, which no tracer can follow, and a patched value may violate them. They
-    change no number. Threads may use this beside each other.
+    The checks branch on values, which tracers cannot follow, and patched values may violate them. They do not change
+    results. Safe to use from several threads.
     """
     global _users
     with _lock:
@@ -48,9 +48,10 @@ def unchecked_distributions() -> Iterator[None]:
 
 @contextmanager
 def unfused_attention() -> Iterator[None]:
-    """Run torch's attention and transformer layers operation by operation inside the block.
+    """Disable torch's fused attention kernels inside the block.
 
-    In evaluation mode they otherwise take a fused kernel that no export can hold, and whose values differ by rounding.
+    In evaluation mode attention and transformer layers otherwise call a fused kernel, which cannot be exported and
+    whose values differ by rounding.
     """
     before = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
@@ -74,9 +75,9 @@ def avoid_fused_attention(network: nn.Module) -> None:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keep warnings and log records, and what this thread prints to stderr, from the terminal.
+    """Suppress warnings, log records and the output of this thread to stderr.
 
-    A tracer that fails prints the code that it generated; the error that it raises says what is wrong.
+    A tracer that fails prints the code that it generated; its exception contains the reason.
     """
     stderr, level = sys.stderr, logging.root.manager.disable
     try:
@@ -91,7 +92,7 @@ def quiet() -> Iterator[None]:
 
 
 class _Others:
-    """A stream that drops what the thread that made it writes, and passes on what others do."""
+    """A stream that discards output of the thread that created it and forwards that of other threads."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream

@@ -183,6 +183,7 @@ Role = Literal[
     "rival",
     "part",
     "single",
+    "subset",
     "variant",
     "treated",
 ]
@@ -201,9 +202,9 @@ class Use:
         ``controlled`` Y(x; c <- m) at index 0 and Y(x'; c <- m) at index 1, m one value for both;
         ``perturbation`` a level-2 arm; ``sweep`` one component of a level-3 intervention; ``rival`` another circuit of
         the hypothesised one's size, ``part`` the hypothesised one without some of its members, ``single`` one unit of
-        its sites, each patched from the other side on the arm's side; ``variant`` the hypothesised circuit patched in
-        another way, on fewer pairs, or a mediator and its subspaces patched from donors; ``treated`` a run of an
-        analysis with patches of its own.
+        its sites, ``subset`` any set of units or members, each patched from the other side on the arm's side;
+        ``variant`` the hypothesised circuit patched in another way, on fewer pairs, or a mediator and its subspaces
+        patched from donors; ``treated`` a run of an analysis with patches of its own.
     arm : str
         The arm's id.
     component : Target
@@ -223,6 +224,7 @@ class Use:
 
 
 RivalKind = Literal["every", "same_size", "random", "none"]
+Enumerated = Literal["", "sites", "members"]
 NoRivals = Literal["", "not_asked", "whole_site", "no_other"]
 
 
@@ -246,6 +248,9 @@ class ClaimDesign:
         its sites does anything.
     seed : int
         Of random circuits.
+    enumerated : {"", "sites", "members"}
+        Whose every set is run as ``subset``: all units of the circuit's sites, or its members where these are more than
+        ``part`` uses cover.
     """
 
     circuit: tuple[ComponentRef, ...]
@@ -254,6 +259,7 @@ class ClaimDesign:
     rivals: RivalKind = "none"
     why_none: NoRivals = "not_asked"
     seed: int = 0
+    enumerated: Enumerated = ""
 
 
 @dataclass(frozen=True)

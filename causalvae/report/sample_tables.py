@@ -60,4 +60,5 @@ def given_words(given: tuple[GivenEstimate, ...]) -> Iterable[str]:
 
 def _words(kind: str) -> str:
     source = VALUES.find(kind)
-    return "learned directions" if source is None else source.estimates
+    known = "learned directions" if kind == "subspace" else kind
+    return known if source is None else source.estimates or known

@@ -1,4 +1,4 @@
-"""What only the whole spec can say: faults between fields, all of them at once, before anything is loaded."""
+"""Checks across the fields of a spec, before anything is loaded."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ from causalvae.spec.schema import FactorSection, Spec
 
 
 def check_spec(spec: Spec) -> tuple[Finding, ...]:
-    """Findings of a spec that was made in Python rather than read from a file."""
+    """Findings on a spec that was made in Python rather than read from a file."""
     return check_draft(draft_spec(spec))
 
 
 def check_draft(
     draft: Draft, faulty: frozenset[Path] = frozenset(), folder: FilePath | None = None
 ) -> tuple[Finding, ...]:
-    """Findings of a draft.
+    """Findings on a draft.
 
     Parameters
     ----------
     draft : Draft
     faulty : frozenset of paths
-        Values that are already known to be at fault: what rests on them is not reported again.
+        Paths of values already known to be at fault; findings that depend on them are left out.
     folder : path, optional
-        Where relative paths start: files, folders and modules that the draft names are looked for as well.
+        Where relative paths start. If given, the existence of files, folders and modules is checked as well.
     """
     factors = _check_factors(draft)
-    # What was meant by a factor that the data lacks is declared as well: its other mentions are no faults.
+    # A suggested factor counts as declared, so that other references to it are not reported.
     meant = {finding.suggestion: None for finding in factors if finding.code == "CV034" and finding.suggestion}
     if draft.factors is not None and meant:
         draft = replace(draft, factors={**meant, **draft.factors})
@@ -70,7 +70,7 @@ def check_draft(
 
 
 def _rests_on(finding: Finding, faulty: frozenset[Path], holding: set[Path]) -> bool:
-    """Whether a finding rests on a faulty value, `holding` being the faulty paths and all that leads to them."""
+    """Whether a finding depends on a faulty value; `holding` contains the faulty paths and all their prefixes."""
     if any(path in holding for path in finding.related):
         return True
     return not finding.on_key and any(finding.path[:depth] in faulty for depth in range(len(finding.path) + 1))

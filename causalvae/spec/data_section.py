@@ -1,4 +1,4 @@
-"""The spec's data section: what all sources of data have in common. Each kind is a file of `causalvae.data.kinds`."""
+"""Base class of the data section of specs; each kind is a module of `causalvae.data.kinds`."""
 
 from __future__ import annotations
 
@@ -62,19 +62,19 @@ class DataSection(Kind, Placed, Section):
 
     @property
     def lacks_factors(self) -> bool:
-        """Whether the section says that the data have no factors."""
+        """Whether the section declares no factors."""
         return False
 
     def facts(self) -> DataEntry | None:
-        """What is known before the data are opened, without heavy libraries; None where only files can tell."""
+        """Properties known before the data are opened, without heavy libraries; None if files must be read."""
         return None
 
     def findings(self) -> list[Finding]:
-        """What is wrong between keys, at paths that begin with ``data``."""
+        """Findings on combinations of keys, at paths that begin with ``data``."""
         return []
 
     def open(self, folder: Path) -> Dataset:
-        """The data set.
+        """Open the data set.
 
         Parameters
         ----------
@@ -84,7 +84,7 @@ class DataSection(Kind, Placed, Section):
         Raises
         ------
         CausalVAEError
-            Where the data cannot be read or made.
+            If the data cannot be read or generated.
         """
         raise NotImplementedError
 

@@ -146,8 +146,9 @@ class LatentIntervention(Section):
     """Level 2: set latents to values."""
 
     components: ComponentRef | tuple[ComponentRef, ...]
-    values: LatentValues | Annotated[str, Named(VALUES, lambda kind: "values" in kind.keys)] = LatentValues(
-        quantiles=(0.05, 0.25, 0.75, 0.95)
+    # From left to right, so that no kind is imported where none is named.
+    values: LatentValues | Annotated[str, Named(VALUES, lambda kind: "values" in kind.keys)] = Field(
+        default=LatentValues(quantiles=(0.05, 0.25, 0.75, 0.95)), union_mode="left_to_right"
     )
     pairs: PairCount | None = Field(default=None, description="Use only this many samples; at least 2.")
     layers: tuple[ComponentRef, ...] | None = Field(
@@ -193,7 +194,8 @@ class ActivationIntervention(Section):
     by: Literal["unit", "channel", "layer", "set"] = Field(default="channel", description="What is patched at a time.")
     source: Name = Field(alias="from", description="The input intervention whose counterfactual gives the values.")
     mode: Annotated[Choice, Short(VALUES, lambda kind: "mode" in kind.keys)] = Field(
-        default=Choice("interchange"),
+        default="interchange",
+        validate_default=True,
         description=(
             "Where the patched value comes from: the other side of the pair; the mean; another pair; zero; its own "
             "value with noise of one standard deviation; its own value plus the mean difference of the sides; the "
@@ -287,8 +289,9 @@ class MediationIntervention(Section):
     outcomes: tuple[Name, ...] = Field(
         min_length=1, description="Attributes, vectors of them as declared in `graph.vectors`, or image."
     )
-    control: Annotated[str, Named(VALUES, lambda kind: "control" in kind.keys)] | HeldValue | None = Field(
+    control: HeldValue | Annotated[str, Named(VALUES, lambda kind: "control" in kind.keys)] | None = Field(
         default=None,
+        union_mode="left_to_right",
         description=(
             "Give the controlled direct effect too, with the mediators held at this value for both inputs: mean, their "
             "mean over the base inputs; zero; {quantile: Q} of their values over observed samples; {value: V}."
@@ -306,7 +309,9 @@ class MediationIntervention(Section):
     @property
     def held(self) -> Choice | None:
         """What mediators are held at; None where they are not."""
-        return self.control.choice if isinstance(self.control, HeldValue) else self.control and Choice(self.control)
+        if isinstance(self.control, HeldValue):
+            return self.control.choice
+        return None if self.control is None else Choice(self.control)
 
     @model_validator(mode="after")
     def _exactly_one(self) -> MediationIntervention:

@@ -176,7 +176,7 @@ class Short(Named):
         ((name, given),) = value.items()
         settings = self.registry.get(name).settings if self.knows(name) else None
         if settings is None:
-            fault = InitErrorDetails(type="extra_forbidden", loc=(name,), input=given)
+            fault = InitErrorDetails(type="extra_forbidden", loc=(str(name),), input=given)
             raise ValidationError.from_exception_data(self.registry.noun, [fault])
         # As a mapping, so that a fault has the name in its place.
         adapter: TypeAdapter[dict[str, Any]] = TypeAdapter(dict[str, settings])  # type: ignore[valid-type]
@@ -185,8 +185,7 @@ class Short(Named):
     def _describe(self, _schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         properties: dict[str, JsonSchemaValue] = {}
         for name, settings in self.with_settings.items():
-            section = isinstance(settings, type) and issubclass(settings, BaseModel)
-            written = handler(_with_reference(settings) if section else TypeAdapter(settings).core_schema)
+            written = handler(TypeAdapter(settings).core_schema)
             properties[name] = {**written, "description": self.registry.get(name).summary()}
         one = {"minProperties": 1, "maxProperties": 1, "additionalProperties": False}
         names = super()._describe(_schema, handler)

@@ -58,6 +58,7 @@ __all__ = [
     "ExecutionSection",
     "Expectations",
     "FactorSection",
+    "FindSection",
     "GraphSection",
     "HeldValue",
     "Hypothesis",
@@ -147,17 +148,34 @@ class GraphSection(Section):
         return tuple((parent.strip(), child.strip()) for parent, child in pairs)
 
 
+class FindSection(Section):
+    """How the latents of a factor are found."""
+
+    count: ModestCount = Field(default=1, description="So many latents.")
+    by: Literal["effect", "movement"] = Field(
+        default="effect",
+        description="effect: those that carry most of the factor's effect on its attributes, or on the whole output "
+        "where it has none; movement: those that the encoder moves most, whether anything reads them or not.",
+    )
+
+
 class MappingSection(Section):
     """Where a node of the graph lives in the network: as declared, or as found on samples that are used for no test."""
 
     components: tuple[ComponentRef, ...] | None = Field(default=None, min_length=1, description="Component addresses.")
-    find: ModestCount | None = Field(
+    find: ModestCount | FindSection | None = Field(
         default=None,
         description=(
-            "In place of components: take so many latents, those that move most when the factor is set. They are "
-            "found on samples of their own, so that tests on the run's pairs stay honest."
+            "In place of components: take so many latents, those that carry most of the factor's effect. They are "
+            "found on samples of their own, so that tests on the run's pairs stay honest. A number is short for "
+            "{count: NUMBER, by: effect}."
         ),
     )
+
+    @property
+    def search(self) -> FindSection | None:
+        """`find` in its long form; None where components are given."""
+        return FindSection(count=self.find) if isinstance(self.find, int) else self.find
 
     @model_validator(mode="after")
     def _exactly_one(self) -> MappingSection:

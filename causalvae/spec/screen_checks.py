@@ -1,4 +1,4 @@
-"""Faults of a sweep's first-order screening."""
+"""Checks of the first-order screening of a sweep."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from causalvae.spec.schema import ActivationIntervention
 
 
 def check_screen(draft: Draft, section: ActivationIntervention, path: Path) -> list[Finding]:
-    """Findings on the `screen` of an activation intervention at `path`, where it has one."""
+    """Findings on the `screen` of an activation intervention at `path`, if any."""
     screen, where = section.screen, (*path, "screen")
     if screen is None:
         return []

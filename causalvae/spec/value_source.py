@@ -74,7 +74,7 @@ class ValueSource(Kind):
     needs : tuple of str
         What must be gathered of a site: ``mean``, ``values``, ``moments``.
     estimates : str
-        What of it is estimated from other samples, in words; empty where nothing is.
+        What of it is estimated from other samples, in words; empty where nothing is, or where the kind's name says it.
     is_fitted : bool
         Whether `fit` is called, on pairs of their own.
     is_searched : bool
@@ -93,7 +93,7 @@ class ValueSource(Kind):
 
     keys: ClassVar[tuple[Key, ...]] = ()
     settings: ClassVar[Any] = None
-    held: ClassVar[str] = ""
+    held: ClassVar[str] = "mediators held at one value"
     draws: ClassVar[bool] = False
     needs: ClassVar[tuple[Need, ...]] = ()
     estimates: ClassVar[str] = ""
@@ -104,8 +104,10 @@ class ValueSource(Kind):
     per_unit: ClassVar[bool] = False
     is_drawn: ClassVar[bool] = False
 
-    # A field, so that `asdict` and with it the identity of an arm has it; each kind sets it as a class attribute.
-    kind: str = field(default="", init=False, repr=False)  # type: ignore[misc]
+    if not TYPE_CHECKING:
+        # A field at run time, so that `asdict` and with it the identity of an arm has it. A kind sets it by plain
+        # assignment: an annotation with ClassVar in a class that is decorated anew would take the field away.
+        kind: str = field(default="", init=False, repr=False)
     value: float | None = None
     seed: int | None = None
     given: str | None = None

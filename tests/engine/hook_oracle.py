@@ -177,6 +177,8 @@ class HookOracle:
         if source.kind == "quantile":
             value = np.quantile(seen, source.value, axis=0)
             return torch.from_numpy(np.broadcast_to(value, own.shape).copy()).float()
+        if source.kind == "median":
+            return torch.from_numpy(np.broadcast_to(np.median(seen, axis=0), own.shape).copy()).float()
         assert source.kind == "sd"
         return (own.double() + source.value * torch.from_numpy(seen.std(axis=0, ddof=1))).float()
 

@@ -21,7 +21,8 @@ SWAP = Cohort("swap", 60, 3, Treatment("swap", None, None, "hold", "as_drawn"))
 RESIZE = Cohort("resize", 25, 3, Treatment("resize", "scale", None, "hold", "increase"))
 PLAN = Plan(
     "finite", "s", "m", (Cohort(OBSERVED, 140, 3), SWAP, RESIZE),
-    (Arm("resize", "base", (Patch("latent", (1,), make_source("mean")),), 25),), (), ("area", "linear", "ratio"), split=RULE,
+    (Arm("resize", "base", (Patch("latent", (1,), make_source("mean")),), 25),), (),
+    ("area", "linear", "ratio"), split=RULE,
 )  # fmt: skip
 
 

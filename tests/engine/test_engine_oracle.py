@@ -17,6 +17,7 @@ from causalvae.plan.types import OBSERVED, Arm, Cohort, Options, Patch, Plan, Su
 from causalvae.spec.value_source import ValueSource, make_source
 from tests.engine.conftest import Blobs
 from tests.engine.hook_oracle import SMALL_TAPS, HookOracle
+from tests.extension.causalvae_flashes.median import Median
 
 PAIRS = 12
 COLUMNS = ("area", "random", "contrast", "image_sq", "image_dot")
@@ -63,6 +64,7 @@ ARMS: dict[str, tuple[Arm, ...]] = {
     "zero": on_pairs(patch("decoder.convT1", (0, 2, 5), make_source("zero"))),
     "zero latent": on_pairs(patch("latent", (2,), make_source("zero"))),
     "quantile": on_pairs(patch("latent", (2,), make_source("quantile", 0.2))),
+    "a kind of another distribution": on_pairs(patch("latent", (1, 2), Median())),
     "sd": on_pairs(patch("latent", (2, 3), make_source("sd", -1.5))),
     "constant": on_pairs(patch("encoder.lin1@pre", (5, 6, 19), make_source("constant", 2.5))),
     "latent subspace": on_pairs(patch("latent", subspace=Subspace(2, 11))),

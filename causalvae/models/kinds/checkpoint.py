@@ -97,12 +97,12 @@ class CheckpointModel(ModelSection):
 
     @property
     def label(self) -> str:
-        """What the network is called in reports."""
+        """Name of the network in reports."""
         return self.factory or self.name or DEFAULT_ARCHITECTURE
 
     @property
     def declared_latents(self) -> int | None:
-        """Number of latents, where the spec says it."""
+        """Number of latents, if the spec gives it."""
         return self.latent_dim
 
     @property
@@ -112,7 +112,7 @@ class CheckpointModel(ModelSection):
 
     @property
     def modules(self) -> dict[str, str]:
-        """What is imported, by key."""
+        """Functions to import, by key."""
         return {} if self.factory is None else {"factory": self.factory}
 
     def open(self, folder: Path, inputs: Tensor, condition: int) -> Opened:

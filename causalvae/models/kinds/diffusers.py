@@ -31,7 +31,7 @@ class DiffusersModel(ModelSection):
 
     @property
     def label(self) -> str:
-        """What the network is called in reports."""
+        """Name of the network in reports."""
         return "diffusers"
 
     def open(self, folder: Path, inputs: Tensor, condition: int) -> Opened:

@@ -33,7 +33,7 @@ class ExportedModel(ModelSection):
 
     @property
     def label(self) -> str:
-        """What the network is called in reports."""
+        """Name of the network in reports."""
         return "exported programs"
 
     @property

@@ -28,7 +28,7 @@ class PythaeModel(ModelSection):
 
     @property
     def label(self) -> str:
-        """What the network is called in reports."""
+        """Name of the network in reports."""
         return "pythae"
 
     @property

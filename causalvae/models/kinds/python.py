@@ -57,7 +57,7 @@ class PythonModel(ModelSection):
 
     @property
     def label(self) -> str:
-        """What the network is called in reports."""
+        """Name of the network in reports."""
         return self.factory
 
     @property
@@ -67,7 +67,7 @@ class PythonModel(ModelSection):
 
     @property
     def modules(self) -> dict[str, str]:
-        """What is imported, by key."""
+        """Functions to import, by key."""
         return {"factory": self.factory}
 
     def open(self, folder: Path, inputs: Tensor, condition: int) -> Opened:

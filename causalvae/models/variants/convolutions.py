@@ -1,4 +1,4 @@
-"""Convolutions that halve and double images: what the variants for images are made of."""
+"""Convolutions that halve and double the sides of images, used by the variants for images."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Downs(nn.Module):
     Parameters
     ----------
     channels : tuple of int
-        Of what comes in, then of what each layer gives.
+        Channels of the input, then of each layer's output.
     """
 
     def __init__(self, channels: tuple[int, ...]) -> None:
@@ -37,7 +37,7 @@ class Ups(nn.Module):
     Parameters
     ----------
     channels : tuple of int
-        Of what comes in, then of what each layer gives.
+        Channels of the input, then of each layer's output.
     """
 
     def __init__(self, channels: tuple[int, ...]) -> None:
@@ -53,7 +53,7 @@ class Ups(nn.Module):
 
 
 def count_halvings(shape: tuple[int, ...], most: int, smallest: int) -> int:
-    """How often an image's sides can be halved and stay `smallest` or more; at most `most`, 0 for what is no image."""
+    """How often an image can be halved with sides of at least `smallest`; at most `most`, 0 for other shapes."""
     if len(shape) != 3:
         return 0
     sides, count = list(shape[1:]), 0
@@ -64,10 +64,10 @@ def count_halvings(shape: tuple[int, ...], most: int, smallest: int) -> int:
 
 
 def halved(shape: tuple[int, ...], times: int) -> tuple[int, ...]:
-    """The sides of an image of shape (channels, height, width) after so many halvings."""
+    """The sides of an image of shape (channels, height, width) after `times` halvings."""
     return tuple(side // 2**times for side in shape[1:])
 
 
 def activation_of(likelihood: Likelihood) -> OutputActivation:
-    """A sigmoid for probabilities, none for means."""
+    """The output activation for a likelihood: sigmoid for Bernoulli, none for Gaussian."""
     return "sigmoid" if likelihood == "bernoulli" else "none"

@@ -12,13 +12,17 @@ from scipy import integrate, stats
 
 from causalvae.data.dataset import open_dataset
 from causalvae.data.files.labelled import space_of
-from causalvae.data.files.morphomnist import MorphoMnistDataset, intensity_of, propagate_thickness
+from causalvae.data.files.morphomnist import MorphoMnistDataset, propagate_thickness
 from causalvae.data.files.strokes import brightness, restroke
 from causalvae.data.kinds.morphomnist import MorphoMnistData
 from causalvae.data.pairs import draw_pairs
 from causalvae.errors import CausalVAEError
 from causalvae.readouts.strokes import intensity, thickness
 from tests.data.files.writing import idx_bytes, write_bytes
+
+
+def intensity_of(thick: np.ndarray, noise: np.ndarray) -> np.ndarray:
+    return 64 + 191 / (1 + np.exp(-(0.5 * noise + 2 * thick - 5)))
 
 
 def structural_samples(n: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
