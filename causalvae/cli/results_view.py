@@ -176,7 +176,9 @@ def _of(estimates: list[Estimate], outcome: str, estimand: str, joint: Target) -
 
 def print_agreement(console: Console, results: Results) -> None:
     """How graph, data, network and mapping agree, pair by pair; the answer has it in a sentence."""
-    from causalvae.report.alignment_tables import compact_table, support_words
+    from causalvae.report.alignment_findings import finding_sentences
+    from causalvae.report.alignment_tables import compact_table, graph_table, support_words
+    from causalvae.report.independence_tables import independence_words
 
     alignment = results.alignment
     if alignment is None:
@@ -184,5 +186,9 @@ def print_agreement(console: Console, results: Results) -> None:
     table = compact_table(alignment)
     if table.rows:
         print_table(console, table)
-    if words := support_words(alignment):
+    if alignment.graphs:
+        print_table(console, graph_table(alignment))
+    for words in filter(
+        None, (support_words(alignment), *independence_words(alignment), *finding_sentences(alignment))
+    ):
         console.print(Padding(Text(words), (0, 0, 0, 2), expand=False))

@@ -11,7 +11,7 @@ from causalvae.spec.component_checks import check_components
 from causalvae.spec.data_checks import check_data
 from causalvae.spec.diagnostics import Finding, Path, list_choices, nearest, show_text
 from causalvae.spec.digraph import find_cycles
-from causalvae.spec.draft import Draft, draft_spec
+from causalvae.spec.draft import Draft, Edge, draft_spec
 from causalvae.spec.entries import DataEntry
 from causalvae.spec.file_checks import check_files, check_reads
 from causalvae.spec.intervention_checks import check_hypotheses, check_interventions, check_refuters
@@ -47,7 +47,7 @@ def check_draft(
         *check_data(draft.data),
         *check_files(draft),
         *_check_nodes(draft),
-        *_check_edges(draft),
+        *_check_graphs(draft),
         *factors,
         *check_vectors(draft),
         *check_readouts(draft.attributes or {}, draft.source),
@@ -112,14 +112,21 @@ def _check_nodes(draft: Draft) -> list[Finding]:
     return findings
 
 
-def _check_edges(draft: Draft) -> list[Finding]:
+def _check_graphs(draft: Draft) -> list[Finding]:
+    """The declared graph and its rivals."""
+    graphs: dict[Path, tuple[Edge, ...]] = {("graph", "edges"): draft.edges}
+    graphs |= {("alignment", "rivals", name): edges for name, edges in draft.rivals.items()}
+    return [finding for place, edges in graphs.items() for finding in _check_edges(draft, place, edges)]
+
+
+def _check_edges(draft: Draft, place: Path, edges: tuple[Edge, ...]) -> list[Finding]:
     if draft.factors is None or draft.attributes is None:
         return []
     findings = []
     nodes = tuple(dict.fromkeys((*draft.factors, *draft.attributes)))
     first: dict[tuple[str, str], int] = {}
-    for edge in draft.edges:
-        path: Path = ("graph", "edges", edge.index)
+    for edge in edges:
+        path: Path = (*place, edge.index)
         findings += [
             Finding(
                 "CV030",
@@ -154,12 +161,12 @@ def _check_edges(draft: Draft) -> list[Finding]:
                 )
             )
         first.setdefault((edge.parent, edge.child), edge.index)
-    for cycle in find_cycles(draft.pairs):
+    for cycle in find_cycles([(edge.parent, edge.child) for edge in edges]):
         index = first[(cycle[-2], cycle[-1])]
         findings.append(
             Finding(
                 "CV032",
-                ("graph", "edges", index),
+                (*place, index),
                 f"the graph has a cycle: {_show_cycle(cycle)}",
                 "Delete or turn round one of these edges; a causal graph has no cycles.",
             )

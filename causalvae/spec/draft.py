@@ -98,6 +98,8 @@ class Draft:
         As `factors`.
     listed_vectors : frozenset of str
         Vectors given as a list of components.
+    rivals : dict
+        Name of a rival graph -> those of its edges that could be read.
     estimation : EstimationSection or None
     execution : ExecutionSection or None
     analyses : dict
@@ -117,6 +119,7 @@ class Draft:
     hypotheses: tuple[Named, ...] | None
     vectors: Mapping[str, VectorSection | None] | None
     listed_vectors: frozenset[str]
+    rivals: Mapping[str, tuple[Edge, ...]] = field(default_factory=dict)
     estimation: EstimationSection | None = None
     execution: ExecutionSection | None = None
     analyses: Mapping[str, Analysis | None] = field(default_factory=dict)
@@ -178,6 +181,10 @@ def draft_spec(spec: Spec, plain: Mapping[str, Any] | None = None) -> Draft:
         hypotheses=tuple(Named(index, item.name, item) for index, item in enumerate(spec.hypotheses)),
         vectors=spec.graph.vectors,
         listed_vectors=_listed(graph),
+        rivals={
+            name: tuple(Edge(index, *pair) for index, pair in enumerate(pairs))
+            for name, pairs in spec.alignment.rival_pairs.items()
+        },
         estimation=spec.estimation,
         execution=spec.execution,
         analyses=spec.analyses,
@@ -198,7 +205,7 @@ def draft_plain(plain: Any, faulty: frozenset[Path]) -> Draft:
     graph = top.get("graph")
     graph = graph if isinstance(graph, dict) else {}
     factors, positions, repeated = _read_factors(graph, faulty)
-    edges, edges_known = _read_edges(graph)
+    edges, edges_known = _read_edges(graph.get("edges", []))
     listed = _listed(graph)
 
     def named(key: str, read: Callable[[Any], Intervention | Hypothesis]) -> tuple[Named, ...] | None:
@@ -243,6 +250,7 @@ def draft_plain(plain: Any, faulty: frozenset[Path]) -> Draft:
             _as_long(faulty, listed),
         ),
         listed_vectors=listed,
+        rivals=_read_rivals(top.get("alignment")),
         estimation=_read(EstimationSection.model_validate, top.get("estimation", {}), ("estimation",), faulty),
         execution=_read(ExecutionSection.model_validate, top.get("execution", {}), ("execution",), faulty),
         analyses={
@@ -294,8 +302,12 @@ def _number(names: Any) -> tuple[dict[str, int], tuple[int, ...]]:
     return positions, tuple(repeated)
 
 
-def _read_edges(graph: dict[str, Any]) -> tuple[tuple[Edge, ...], bool]:
-    listed = graph.get("edges", [])
+def _read_rivals(alignment: Any) -> dict[str, tuple[Edge, ...]]:
+    rivals = alignment.get("rivals") if isinstance(alignment, dict) else None
+    return {name: _read_edges(listed)[0] for name, listed in rivals.items()} if isinstance(rivals, dict) else {}
+
+
+def _read_edges(listed: Any) -> tuple[tuple[Edge, ...], bool]:
     if not isinstance(listed, list):
         return (), False
     edges = []

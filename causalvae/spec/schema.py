@@ -35,6 +35,7 @@ from causalvae.spec.section import (
     ComponentRef,
     Count,
     Flag,
+    Index,
     Level,
     MemorySize,
     ModestCount,
@@ -87,6 +88,19 @@ __all__ = [
 _STORED_MODES: Final = ("noise", "resample")
 
 
+# Outputs of a network that independencies are tested on where a spec does not say.
+_OUTPUTS = 1000
+
+
+EdgeText = Annotated[str, Field(pattern=EDGE_PATTERN)]
+
+
+def split_edges(edges: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    """Edges as (parent, child) names."""
+    pairs = (edge.split("->") for edge in edges)
+    return tuple((parent.strip(), child.strip()) for parent, child in pairs)
+
+
 class FactorSection(Section):
     """What a spec says of a factor; what it leaves out is taken from the data."""
 
@@ -118,9 +132,7 @@ class GraphSection(Section):
     attributes: dict[Name, AnyReadout] = Field(
         min_length=1, description="What is measured on the decoded output or the latent, by name."
     )
-    edges: tuple[Annotated[str, Field(pattern=EDGE_PATTERN)], ...] = Field(
-        default=(), description="Cause -> effect, such as `scale -> area`."
-    )
+    edges: tuple[EdgeText, ...] = Field(default=(), description="Cause -> effect, such as `scale -> area`.")
     vectors: dict[Name, VectorSection] = Field(
         default={},
         description="Attributes that are one outcome together, by name, such as `position: [centroid_x, centroid_y]`.",
@@ -144,8 +156,7 @@ class GraphSection(Section):
     @property
     def edge_pairs(self) -> tuple[tuple[str, str], ...]:
         """The edges as (parent, child) names."""
-        pairs = (edge.split("->") for edge in self.edges)
-        return tuple((parent.strip(), child.strip()) for parent, child in pairs)
+        return split_edges(self.edges)
 
 
 class FindSection(Section):
@@ -228,8 +239,32 @@ class AlignmentSection(Section):
         gt=0,
         description="Effects below this many standard deviations of the attribute count as none.",
     )
-    samples: ModestCount = Field(default=1000, description="Samples that the implied independencies are tested on.")
+    samples: Literal["auto"] | ModestCount = Field(
+        default="auto",
+        description="Samples that the implied independencies are tested on; auto: 1,000 outputs of the network, and of "
+        "the data at least 4,000, as many as show an independence where there are as many.",
+    )
     pairs: PairCount = Field(default=512, description="Pairs for each factor that is set; at least 2.")
+    relabellings: Literal["auto"] | Index = Field(
+        default="auto",
+        description="Random relabellings that the graph's independencies are held against by DoWhy, 0 for none; auto: "
+        "200 of graphs with at most six nodes, unless estimation.dowhy is off.",
+    )
+
+    rivals: dict[Name, tuple[EdgeText, ...]] = Field(
+        default={},
+        description="Other graphs of the same nodes, by name, each with all of its edges: judged on the same run.",
+    )
+
+    @property
+    def rival_pairs(self) -> dict[str, tuple[tuple[str, str], ...]]:
+        """Name of a rival -> its edges as (parent, child) names."""
+        return {name: split_edges(edges) for name, edges in self.rivals.items()}
+
+    @property
+    def outputs(self) -> int:
+        """Samples whose outputs the implied independencies are tested on."""
+        return _OUTPUTS if self.samples == "auto" else self.samples
 
 
 class ExecutionSection(Section):
@@ -415,6 +450,14 @@ class Spec(Section):
         for part in filter(None, (item["activation"] for item in content["interventions"])):
             if isinstance(part["mode"], dict):
                 part["mode"] = dict.fromkeys(_STORED_MODES) | part["mode"]
+        if self.alignment.samples == "auto":
+            content["alignment"]["samples"] = _OUTPUTS
+        elif self.alignment.samples == _OUTPUTS:
+            content["alignment"]["fixed"] = True
+        if not self.alignment.rivals:
+            del content["alignment"]["rivals"]
+        if self.alignment.relabellings == "auto":
+            del content["alignment"]["relabellings"]
         content["graph"]["attributes"] = {name: section.record for name, section in self.graph.attributes.items()}
         return content
 

@@ -7,12 +7,14 @@ latents to factors, whose attributes are read in the same way.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from causalvae.alignment.independencies import IndependenceTester
+from causalvae.alignment.variables import Variable, gather_variables
 from causalvae.engine.measurements import Measurements
 from causalvae.graph import CausalGraph
 from causalvae.plan.owner import Owner
@@ -226,6 +228,18 @@ def run_world(
         contrasts=pd.concat(tables, ignore_index=True) if tables else pd.DataFrame({"factor": [], "pair": []}),
     )
     return Run(spec, plan, measurements, CausalGraph.from_section(spec.graph))
+
+
+def variables_of(run: Run, prefix: str = "attribute", **given: Any) -> dict[str, Variable]:
+    """Factors and attributes of a run's observed samples."""
+    columns = {name: f"{prefix}:{name}" for name in run.graph.attributes}
+    measured = replace(run.measurements, **given)
+    return gather_variables(run.spec, measured.observations, columns, measured.periods)
+
+
+def open_tester(run: Run, prefix: str = "attribute") -> IndependenceTester:
+    """Tests of independence on a run's observed samples."""
+    return IndependenceTester(variables_of(run, prefix))
 
 
 def _normal(noise: np.ndarray) -> np.ndarray:

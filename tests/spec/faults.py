@@ -57,6 +57,7 @@ ACTIVATION = (
     '    activation: {components: ["encoder.**", "decoder.**"], by: channel, from: resize, mode: interchange}\n'
 )
 ESTIMATION = "estimation: {bootstrap: 1000, refute: [placebo, random_common_cause, subset]}\n"
+ALIGNMENT = "alignment: {alpha: 0.05, correction: holm}\n"
 REST = GOOD[GOOD.index("interventions:") :]
 
 LATENTS = (
@@ -182,9 +183,11 @@ FAULTS = (
     Fault("CV029", "      mediated_share: {at_least: 0.7}\n" + EXPECT, "      «{}\n"),
     Fault("CV030", EDGES, EDGES + "    - «scael -> area\n"),
     Fault("CV030", EDGES, EDGES + "    - scale -> «aera\n"),
+    Fault("CV030", ALIGNMENT, ALIGNMENT[:-2] + ", rivals: {other: [scale -> area, «scael -> area]}}\n"),
     Fault("CV031", AREA, AREA + "    «y: {readout: area}\n"),
     Fault("CV032", EDGES, EDGES + "    - scale -> x\n    - x -> y\n    - «y -> scale\n"),
     Fault("CV032", EDGES, EDGES + "    - «x -> x\n"),
+    Fault("CV032", ALIGNMENT, ALIGNMENT[:-2] + ", rivals: {other: [scale -> x, «x -> scale]}}\n"),
     Fault("CV033", EDGES, EDGES + "    - «centroid_x -> scale\n"),
     Fault("CV034", FACTORS, "  factors: [shape, scale, orientation, x, y, «size]\n"),
     Fault("CV034", FACTORS, "  factors: {shape: {}, scale: {}, orientation: {}, x: {}, y: {}, «size: {}}\n"),

@@ -16,9 +16,10 @@ from causalvae.engine.shards import run_rows
 from causalvae.engine.values import CleanRuns
 from causalvae.models.loading import Model
 from causalvae.models.program import Program
-from causalvae.plan.types import OUTPUT, Arm, Patch, Source
+from causalvae.plan.types import OUTPUT, Arm, Patch
+from causalvae.spec.value_source import make_source
 
-_INTERCHANGE = Source("interchange")
+_INTERCHANGE = make_source("interchange")
 # All values that are interchanged differ, so there is nothing to leave out.
 _PLAIN = Shortcuts(dead_rows=False, low_rank=False, windows=False)
 

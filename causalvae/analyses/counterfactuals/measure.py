@@ -34,8 +34,9 @@ from causalvae.engine.tables import read_table
 from causalvae.engine.values import DonorKey
 from causalvae.errors import NoPairsError
 from causalvae.plan.resolve import Resolver, joint_patches
-from causalvae.plan.types import Cohort, Patch, Side, Source, Treatment
+from causalvae.plan.types import Cohort, Patch, Side, Treatment
 from causalvae.session import Session
+from causalvae.spec.value_source import make_source
 
 BoolArray = npt.NDArray[np.bool_]
 Point = Literal["input", "data", "output", "back", "repeated", "swapped"]
@@ -177,7 +178,7 @@ class _Run:
             return None
         resolver = Resolver(spec, session.model.components)
         found = resolver.find(f"${factor}", f"mapping.{factor}")
-        patches = joint_patches(found, Source("interchange"), f"mapping.{factor}")
+        patches = joint_patches(found, make_source("interchange"), f"mapping.{factor}")
         others = held_others(session)
         treatment = Treatment(f"do({factor})", factor, None, others, "as_drawn")
         try:
