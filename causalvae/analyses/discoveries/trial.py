@@ -16,7 +16,6 @@ from causalvae.circuits.types import Circuit, Verdict
 from causalvae.circuits.verdict import decide, weigh
 from causalvae.effects.bootstrap import PairedBootstrap
 from causalvae.effects.claims import RatioColumns
-from causalvae.models.components import ComponentRef
 from causalvae.plan.owner import Owner
 from causalvae.plan.rivals import draw_rivals
 from causalvae.plan.types import ClaimDesign, Patch
