@@ -31,12 +31,11 @@ from causalvae.engine.measurements import write_table
 from causalvae.engine.pictures import to_png
 from causalvae.engine.progress import OnProgress, Progress, ignore_progress
 from causalvae.engine.tables import read_table
-from causalvae.engine.values import DonorKey
 from causalvae.errors import NoPairsError
 from causalvae.plan.resolve import Resolver, joint_patches
 from causalvae.plan.types import Cohort, Patch, Side, Treatment
 from causalvae.session import Session
-from causalvae.spec.value_source import make_source
+from causalvae.spec.value_source import DonorKey, make_source
 
 BoolArray = npt.NDArray[np.bool_]
 Point = Literal["input", "data", "output", "back", "repeated", "swapped"]
