@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 
 import pytest
 from rich.console import Console
+from ruamel.yaml import YAML
 
 from causalvae.analyses.discoveries import Discoveries
 from causalvae.analyses.discoveries.drawing import draw_circuit, draw_curve
@@ -35,7 +36,9 @@ def test_the_headline_names_the_circuit_and_its_share_on_other_pairs(found: Disc
 
 def test_motifs_are_told_with_their_members(found: Discovery) -> None:
     told = [motif_words(found, motif) for motif in found.motifs.found]
-    assert told[0].startswith("redundant pair: latent[0] or latent[1], each alone is enough (interaction −0.97")
+    assert told[0].startswith(
+        "redundant pair: latent[0] or latent[1], each alone is enough (interaction \N{MINUS SIGN}0.97"
+    )
     assert told[1].startswith("convergence: latent[0], latent[1] → y (weakest edge 0.97")
 
 
@@ -59,12 +62,13 @@ def test_the_report_has_drawings_tables_and_terms(found: Discovery) -> None:
     kinds = {type(block) for block in section.blocks}
     assert kinds == {Heading, Figure, FigureRow, Prose, Table, Folded}
     assert view.answer == headline(found)
+    (written,) = [block.text for block in section.blocks if isinstance(block, Prose) and "- {" in block.text]
+    (entry,) = YAML(typ="safe", pure=True).load(written[written.index("- {") :])
+    assert entry["outcome"] == "y"
     assert {term.short for term in view.terms} >= {"f", "D", "CMD", "CPR", "NDF"}
 
 
 def test_the_terminal_keeps_to_80_columns_and_its_hypothesis_can_be_pasted(found: Discovery) -> None:
-    from ruamel.yaml import YAML
-
     console = Console(width=80, record=True, force_terminal=False, file=None, quiet=False)
     with console.capture() as captured:
         print_view(console, view_discoveries(Discovered((found,))))
