@@ -22,6 +22,7 @@ from causalvae.costs import (
     measured_rows,
 )
 from causalvae.data.pairs import draw_samples
+from causalvae.data_draws import draw_table
 from causalvae.digest import digest
 from causalvae.effects import estimate_effects, open_context
 from causalvae.engine.active import ActiveUnits
@@ -45,6 +46,8 @@ from causalvae.facts import (
     traversal_strips,
 )
 from causalvae.files import UNSEALED, make_folder, remove_stale, seal, write_file, write_json
+from causalvae.interchange_runs import compare_interchange
+from causalvae.manifolds import manifold_warnings, place_manifolds
 from causalvae.metrics import find_metrics, perturbed_owners
 from causalvae.models.card import Carries
 from causalvae.models.loading import randomise
@@ -302,14 +305,23 @@ def analyse(
     with one_step(on_progress, "metrics of the latents"):
         metrics = find_metrics(session, context, copy)
     with one_step(on_progress, "verdicts"):
-        verdicts = judge(context, session.graph)
-    alignment = assess(session.completed_spec, context.outcomes, session.graph, session.labels, on_progress)
+        verdicts = place_manifolds(session, plan, judge(context, session.graph, session.found))
+    alignment = assess(
+        session.completed_spec,
+        context.outcomes,
+        session.graph,
+        session.labels,
+        partial(draw_table, session, plan),
+        on_progress,
+    )
+    latents = summarise_latents(measurements, Resolver(spec, session.model.components).mapped_latents())
+    with one_step(on_progress, "comparing interchanges"):
+        alignment = compare_interchange(session, context.outcomes, alignment, latents)
     with one_step(on_progress, "checking the readouts"):
         readouts = _check_readouts(session)
     analyses = estimate_analyses(session, context, measured or {}, on_progress)
     views = views_of(analyses)
     controls = control_checks(context, copy, session.check)
-    latents = summarise_latents(measurements, Resolver(spec, session.model.components).mapped_latents())
     samples = find_samples(session, plan)
     estimates = (*effects.estimates, *metrics.estimates)
     return Results(
@@ -346,6 +358,7 @@ def analyse(
             *warn(controls, readouts, latents, session.unused_parameters),
             *effects.warnings,
             *(warning for view in views for warning in view.warnings),
+            *manifold_warnings(verdicts),
             *short_words(samples),
         ),
         screens=effects.screens,

@@ -15,7 +15,7 @@ from safetensors import safe_open
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "tests" / "extension"
-KINDS = ("flashes", "moments", "peak", "agreeing_pairs", "symmetry")
+KINDS = ("flashes", "moments", "peak", "median", "agreeing_pairs", "symmetry")
 BARE = """
 from typing import ClassVar, Literal
 from causalvae.spec.objective_section import {base}
@@ -126,6 +126,12 @@ def test_its_kinds_reach_the_reports(installed: Path, tmp_path: Path) -> None:
         assert "Agreeing pairs" in text and "moments of a flash" in text
         assert "100% of the pairs agree on peak" in text
         assert "Flipped latents" in text and "Change by a flip" in text and sentence in text
+        assert "medians (of " in text and "mediators held at their median over observed samples" in text
+    assert {each["owner"]["name"] for each in results["estimates"] if each["source"] == "median"} >= {
+        "knockout",
+        "middle",
+    }
+    assert results["manifest"]["causalvae-flashes"] == "1.0"
 
 
 def test_its_analysis_is_computed_and_kept(installed: Path, tmp_path: Path) -> None:

@@ -35,6 +35,14 @@ ELSEWHERE = {
     # Scores of disentanglement that are named after objectives.
     "beta_vae": {"disentanglement/scores.py", "analyses/disentanglement/section.py"},
     "factor_vae": {"disentanglement/scores.py", "disentanglement/scoring.py", "analyses/disentanglement/section.py"},
+    # What a factor of the input is set to; a unit.
+    "resample": {
+        "plan/alignment.py",
+        "plan/treatments.py",
+        "spec/intervention_checks.py",
+        "spec/intervention_section.py",
+    },
+    "sd": {"effects/scale.py", "report/tables.py", "spec/schema.py"},
     # A format of weights that holds this one network.
     "burgess": {"models/checkpoint_source.py"},
     # Distributions that doctor lists, keys of facts, formats of files.
@@ -63,8 +71,9 @@ def decided_by(tree: ast.AST) -> Iterator[str]:
             parts = [node.slice]
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in _TESTS:
             parts = list(node.args)
-        elif isinstance(node, ast.AnnAssign) and getattr(node.target, "id", "") == "kind" and node.value is not None:
-            parts = [node.value]
+        elif isinstance(node, ast.AnnAssign | ast.Assign) and node.value is not None:
+            target = node.target if isinstance(node, ast.AnnAssign) else node.targets[0]
+            parts = [node.value] if getattr(target, "id", "") == "kind" else []
         else:
             continue
         for part in parts:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
-from benchmarks.circuits import claims, families, idle
+from benchmarks.circuits import claims, discovery, families, idle
 from benchmarks.circuits.report import write_report
 from benchmarks.circuits.store import Job, Key, Store
 
@@ -17,6 +17,7 @@ PARTS: Final[dict[str, Callable[[int, int], Iterator[Job]]]] = {
     "claims": claims.jobs,
     "families": families.jobs,
     "idle": idle.jobs,
+    "discovery": discovery.jobs,
 }
 
 

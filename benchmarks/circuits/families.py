@@ -19,12 +19,12 @@ CLAIMS = 10
 SUPPORTED, REFUTED = "any supported", "any refuted"
 # In half of the pairs latent 0 carries the effect, in the others latent 1: shares differ from pair to pair.
 NETWORK = Network("context")
-_DRAWS = 2_000_000
+_DRAWS = 500_000
 
 
 @cache
 def share_of_latent_0() -> float:
-    """The share of the effect that latent 0 carries in the population, to about 0.0003: from 2,000,000 draws."""
+    """The share of the effect that latent 0 carries in the population, to about 0.0005: from 500,000 draws."""
     spec = NETWORK.spec(24, 0)
     vae = NETWORK.open(spec).model.vae
     rng = np.random.default_rng(0)

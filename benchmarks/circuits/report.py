@@ -19,12 +19,13 @@ from causalvae.files import write_file
 def write_report(rows: Sequence[Row], folder: Path) -> list[Path]:
     """Write ``circuits.md`` and ``circuits.svg``; gives their paths."""
     folder.mkdir(parents=True, exist_ok=True)
-    parts = {name: [row for row in rows if row.part == name] for name in ("claims", "families", "idle")}
+    parts = {name: [row for row in rows if row.part == name] for name in ("claims", "families", "idle", "discovery")}
     text = ["# Verdicts on networks whose circuits are known", ""]
     told: list[tuple[Callable[[Sequence[Row]], list[str]], str]] = [
         (_claims, "claims"),
         (_families, "families"),
         (_idle, "idle"),
+        (_discovery, "discovery"),
     ]
     for tell, name in told:
         text += tell(parts[name]) if parts[name] else []
@@ -47,7 +48,8 @@ def _claims(rows: Sequence[Row]) -> list[str]:
         "## True circuits and near misses",
         "",
         "Each is claimed to carry at least 70 % of the effect, as no other circuit of its size does, and to be minimal "
-        f"(both members of the network `or`: to be necessary as well), from {_numbers(row.pairs for row in rows)} pairs.",
+        "(both members of the network `or`: to be necessary as well), from "
+        f"{_numbers(row.pairs for row in rows)} pairs.",
         "",
         "| claim | supported [95 % interval] | " + " | ".join(STATUSES[1:]) + " |",
         "|---|---|" + "---:|" * len(STATUSES[1:]),
@@ -77,8 +79,8 @@ def _families(rows: Sequence[Row]) -> list[str]:
     text = [
         "## Family-wise error",
         "",
-        f"{CLAIMS} claims of one spec, each exactly on its bound, with {_numbers(row.pairs for row in rows)} pairs each; "
-        "the level is 0.05.",
+        f"{CLAIMS} claims of one spec, each exactly on its bound, with {_numbers(row.pairs for row in rows)} pairs "
+        "each; the level is 0.05.",
         "",
         "| error | runs [95 % interval] |",
         "|---|---|",
@@ -93,7 +95,8 @@ def _idle(rows: Sequence[Row]) -> list[str]:
     text = [
         "## Latents that nothing reads",
         "",
-        "How many verdicts, on true circuits and near misses, differ from those on the same network without such latents.",
+        "How many verdicts, on true circuits and near misses, differ from those on the same network without such "
+        "latents.",
         "",
         "| latents | verdicts that differ |",
         "|---|---|",
@@ -108,6 +111,48 @@ def _idle(rows: Sequence[Row]) -> list[str]:
 
 def _place(row: Row) -> tuple[str, str, int, int]:
     return row.network, row.claim, row.seed, row.pairs
+
+
+def _discovery(rows: Sequence[Row]) -> list[str]:
+    methods = list(dict.fromkeys(row.claim for row in rows))
+    text = [
+        "## Circuits found",
+        "",
+        "Candidates are all latents, 4 dead and 2 loud unread ones among them. AUROC: how well a score ranks members "
+        "of the true circuits before the others, averaged over draws. Exact: the search by this score alone ends with "
+        f"one of the smallest circuits, from {_numbers(row.pairs for row in rows)} pairs.",
+        "",
+        "| score | AUROC, mean and least | exact [95 % interval] |",
+        "|---|---|---|",
+    ]
+    for method in methods:
+        of = [row for row in rows if row.claim == method]
+        text.append(f"| {method} | {', '.join(_auroc(of))} | {rate_words(_exact(of), len(of))} |")
+    text += [
+        "",
+        "Mean AUROC and exact circuits, by network:",
+        "",
+        "| network | " + " | ".join(methods) + " |",
+        "|---|" + "---:|" * len(methods),
+    ]
+    for network in dict.fromkeys(row.network for row in rows):
+        cells = []
+        for method in methods:
+            of = [row for row in rows if (row.network, row.claim) == (network, method)]
+            ranked = f"{_auroc(of)[0]}, " if of[0].value is not None else ""
+            cells.append(f"{ranked}{_exact(of)} of {len(of)}")
+        text.append(f"| {network} | " + " | ".join(cells) + " |")
+    return [*text, ""]
+
+
+def _exact(rows: Sequence[Row]) -> int:
+    return sum(row.found == "exact" for row in rows)
+
+
+def _auroc(rows: Sequence[Row]) -> tuple[str, ...]:
+    """Mean and least."""
+    values = [row.value for row in rows if row.value is not None]
+    return (f"{sum(values) / len(values):.3f}", f"{min(values):.3f}") if values else ("-",)
 
 
 def _rates(rows: Sequence[Row]) -> list[Rate]:

@@ -99,6 +99,16 @@ def score(table: CircuitTable, row: int, p_value: float | None) -> CircuitScore:
 
 def meets_bounds(table: CircuitTable, row: int, hypothesis: Hypothesis, alpha: float) -> bool:
     """Whether a circuit is shown to meet every bound that the claim sets on a circuit, each at level `alpha`."""
+    margins = bound_margins(table, row, hypothesis)
+    if table.off_target is not None:
+        outside, everywhere = table.off_target
+        margins += _margins(outside[row], everywhere[row], hypothesis.expect.bound("off_target"))
+    stacked = np.stack(margins)
+    return bool(np.isfinite(stacked).all() and t_test(stacked).p_greater.max() <= alpha)
+
+
+def bound_margins(table: CircuitTable, row: int, hypothesis: Hypothesis) -> list[FloatArray]:
+    """For each bound on the shares of a circuit, pairwise values whose mean is positive where it is met."""
     margins: list[FloatArray] = []
     if "sufficiency" in table.measures:
         columns = table.measures["sufficiency"]
@@ -107,11 +117,7 @@ def meets_bounds(table: CircuitTable, row: int, hypothesis: Hypothesis, alpha: f
     if "necessity" in table.measures:
         lost = table.measures["necessity"].products[row]
         margins += _margins(lost, table.total, hypothesis.expect.bound("necessity"))
-    if table.off_target is not None:
-        outside, everywhere = table.off_target
-        margins += _margins(outside[row], everywhere[row], hypothesis.expect.bound("off_target"))
-    stacked = np.stack(margins)
-    return bool(np.isfinite(stacked).all() and t_test(stacked).p_greater.max() <= alpha)
+    return margins
 
 
 def _margins(numerator: FloatArray, denominator: FloatArray, bound: Bound | None) -> list[FloatArray]:

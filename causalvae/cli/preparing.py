@@ -125,7 +125,7 @@ def doctor(as_json: JsonOption = False) -> None:
 
 
 def _write_new(path: Path, text: str, force: bool) -> None:
-    """Write a file; one that exists is kept unless `force`."""
+    """Write a file; an existing one is an error unless `force`."""
     try:
         if force:
             write_file(path, text)

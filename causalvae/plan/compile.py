@@ -95,7 +95,7 @@ def compile_spec(
 
 def _fill_draft(draft: Draft, only: str) -> Draft:
     spec = draft.spec
-    observed = max(spec.data.samples, spec.alignment.samples)
+    observed = max(spec.data.samples, spec.alignment.outputs)
     draft.add_cohort(Cohort(OBSERVED, observed, spec.data.seed))
     draft.use(OBSERVED_CONTROL, "base", OBSERVED, "base", ())
     if only:

@@ -23,12 +23,12 @@ from causalvae.plan.types import (
     Role,
     Screen,
     Side,
-    Source,
     Use,
 )
 from causalvae.spec.schema import InputIntervention, Spec
+from causalvae.spec.value_source import make_source
 
-INTERCHANGE = Source("interchange")
+INTERCHANGE = make_source("interchange")
 # From a cohort to how many samples or pairs the data have for it.
 Supply = Callable[[Cohort], int]
 

@@ -10,9 +10,9 @@ from markupsafe import Markup
 
 from causalvae.circuits.types import STATUSES, Verdict
 from causalvae.report import effect_tables, glossary, tables
+from causalvae.report.alignment_findings import finding_sentences
 from causalvae.report.alignment_tables import (
-    independence_table,
-    independence_words,
+    graph_table,
     interchange_table,
     pair_table,
     support_words,
@@ -40,6 +40,7 @@ from causalvae.report.effect_grids import Grid, build_grids
 from causalvae.report.glossary import SYMBOLS, Term, status_words, term_of
 from causalvae.report.graph_svg import declared_edges, draw_graph, draw_key, recovered_edges, shared_layout
 from causalvae.report.heatmap import draw_block, draw_legend, draw_rows
+from causalvae.report.independence_tables import independence_table, independence_words
 from causalvae.report.interval_words import interval_term
 from causalvae.report.mediation_section import mediation_section
 from causalvae.report.metric_tables import (
@@ -227,7 +228,7 @@ def _sweep_section(results: Results) -> Section | None:
     for grid in grids:
         direction = f", {grid.direction}" if grid.direction else ""
         text = _DIRECTIONS.get(grid.direction, "")
-        if grid.source and grid.source != "interchange":
+        if grid.source and grid.direction in ("base", "counterfactual"):
             text += f" The value is taken by {grid.source}."
         blocks.append(Heading(f"{grid.owner.name}: patching under {grid.treatment}{direction}", text.strip()))
         blocks += _grid_blocks(grid)
@@ -347,9 +348,11 @@ def _alignment_section(results: Results) -> Section | None:
         blocks.append(Prose(words))
     if alignment.independencies:
         table = independence_table(alignment)
-        blocks.append(Prose(independence_words(alignment)))
+        blocks += map(Prose, independence_words(alignment))
         blocks.append(Folded(f"{table.caption} ({len(table.rows)})", table) if len(table.rows) > 12 else table)
-    blocks += [Prose(note) for note in alignment.notes]
+    if alignment.graphs:
+        blocks.append(graph_table(alignment))
+    blocks += map(Prose, (*finding_sentences(alignment), *alignment.notes))
     return Section(
         "alignment",
         "Agreement of graph, data, network and mapping",

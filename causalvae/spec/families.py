@@ -16,8 +16,11 @@ from causalvae.spec.readout_section import READOUTS
 from causalvae.spec.registry import OWN, Registry
 from causalvae.spec.schema import Spec
 from causalvae.spec.training import TrainSpec
+from causalvae.spec.value_source import VALUES
 
-FAMILIES: Final[tuple[Registry[Any], ...]] = (DATA, MODELS, READOUTS, QUANTITIES, ANALYSES, ARCHITECTURES, OBJECTIVES)
+FAMILIES: Final[tuple[Registry[Any], ...]] = (
+    DATA, MODELS, READOUTS, VALUES, QUANTITIES, ANALYSES, ARCHITECTURES, OBJECTIVES,
+)  # fmt: skip
 
 
 def distributions_of(spec: Spec) -> dict[str, str]:
@@ -34,7 +37,7 @@ def analysis_distribution(name: str) -> dict[str, str]:
 
 
 def measuring_distributions(spec: Spec) -> dict[str, str]:
-    """The same of the data and readouts alone, on which measured tables depend beside the network."""
+    """The same of the data, readouts and patched values alone, on which measured tables depend beside the network."""
     return _versions(_measuring(spec))
 
 
@@ -44,7 +47,9 @@ def training_distributions(spec: TrainSpec) -> dict[str, str]:
 
 
 def _measuring(spec: Spec) -> list[tuple[Registry[Any], str]]:
-    return [(DATA, spec.data.kind), *((READOUTS, section.kind) for section in spec.graph.attributes.values())]
+    readouts = [(READOUTS, section.kind) for section in spec.graph.attributes.values()]
+    values = [(VALUES, choice.name) for intervention in spec.interventions for choice in intervention.choices]
+    return [(DATA, spec.data.kind), *readouts, *values]
 
 
 def _versions(named: Iterable[tuple[Registry[Any], str]]) -> dict[str, str]:

@@ -10,9 +10,16 @@ from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import BaseModel, GetCoreSchemaHandler, GetJsonSchemaHandler, SerializerFunctionWrapHandler, TypeAdapter
+from pydantic import (
+    BaseModel,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    SerializerFunctionWrapHandler,
+    TypeAdapter,
+    ValidationError,
+)
 from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema, PydanticCustomError, PydanticKnownError, core_schema
+from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, PydanticKnownError, core_schema
 
 from causalvae.spec.registry import BrokenKind, K, Registry
 
@@ -50,10 +57,7 @@ class Tagged:
             raise PydanticKnownError(
                 "union_tag_invalid", {"discriminator": key, "tag": str(name), "expected_tags": known}
             )
-        try:
-            model: type[BaseModel] = self.registry.get(name)
-        except BrokenKind as error:
-            raise PydanticCustomError("broken_kind", "{reason}", {"reason": str(error), "at": self.tag}) from error
+        model: type[BaseModel] = _import(self.registry, name, {"at": self.tag})
         return model.model_validate(dict(written))
 
     def models_of(self, value: Any) -> list[type[BaseModel]]:
@@ -92,13 +96,15 @@ class Named:
 
     def read(self, value: Any) -> Any:
         """The name, with errors that pydantic places."""
-        known = isinstance(value, str) and value in self.registry.entries
-        if known and self.suits is not None:
-            kind = self.registry.find(value)
-            known = kind is not None and self.suits(kind)
-        if not known:
+        if not self.knows(value):
             raise PydanticKnownError("literal_error", {"expected": ", ".join(f"'{name}'" for name in self.choices)})
         return value
+
+    def knows(self, name: Any) -> bool:
+        """Whether a kind of this name may be named. Imports it where only some suit."""
+        if not isinstance(name, str) or name not in self.registry.entries:
+            return False
+        return self.suits is None or self.suits(_import(self.registry, name, {}))
 
     def _describe(self, _schema: CoreSchema, _handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         return {"enum": list(self.choices), "type": "string"}
@@ -134,6 +140,74 @@ class Fixed(Tagged):
 
     def _describe(self, _schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         return handler(_with_reference(self.registry.get(self.name)))
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A kind as a spec names it: its name, and what stands behind it, None where nothing does."""
+
+    name: str
+    settings: Any = None
+
+
+class Short(Named):
+    """``mode: mean`` or ``mode: {noise: 0.5}``: the name of a kind, alone or with settings behind it.
+
+    A kind's `settings` is what may stand behind its name, in pydantic's terms. Read as a `Choice`.
+    """
+
+    registry: Registry[Any]
+
+    @property
+    def with_settings(self) -> dict[str, Any]:
+        """What may stand behind the names that may have settings. Imports all kinds."""
+        found = {name: self.registry.get(name).settings for name in self.choices}
+        return {name: settings for name, settings in found.items() if settings is not None}
+
+    def read(self, value: Any) -> Any:
+        """The choice, with errors that pydantic places."""
+        if isinstance(value, Choice):
+            return value
+        if not isinstance(value, Mapping):
+            return Choice(super().read(value))
+        if len(value) != 1:
+            known = {"given": " and ".join(map(str, value)) or "none", "choices": ", ".join(self.with_settings)}
+            raise PydanticCustomError("one_of", "give exactly one of {choices}", known)
+        ((name, given),) = value.items()
+        settings = self.registry.get(name).settings if self.knows(name) else None
+        if settings is None:
+            fault = InitErrorDetails(type="extra_forbidden", loc=(str(name),), input=given)
+            raise ValidationError.from_exception_data(self.registry.noun, [fault])
+        # As a mapping, so that a fault has the name in its place.
+        adapter: TypeAdapter[dict[str, Any]] = TypeAdapter(dict[str, settings])  # type: ignore[valid-type]
+        return Choice(name, adapter.validate_python({name: given})[name])
+
+    def _describe(self, _schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        properties: dict[str, JsonSchemaValue] = {}
+        for name, settings in self.with_settings.items():
+            written = handler(TypeAdapter(settings).core_schema)
+            properties[name] = {**written, "description": self.registry.get(name).summary()}
+        one = {"minProperties": 1, "maxProperties": 1, "additionalProperties": False}
+        names = super()._describe(_schema, handler)
+        return {"anyOf": [names, {"type": "object", "properties": properties, **one}]}
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        def write(value: Choice, dump: SerializerFunctionWrapHandler) -> Any:
+            return dump(value.name if value.settings is None else {value.name: value.settings})
+
+        return core_schema.no_info_plain_validator_function(
+            self.read,
+            serialization=core_schema.wrap_serializer_function_ser_schema(write, schema=core_schema.any_schema()),
+            metadata={"pydantic_js_functions": [self._describe]},
+        )
+
+
+def _import(registry: Registry[Any], name: str, place: Mapping[str, str]) -> Any:
+    """The class of a kind; where it is broken, an error that pydantic places."""
+    try:
+        return registry.get(name)
+    except BrokenKind as error:
+        raise PydanticCustomError("broken_kind", "{reason}", {"reason": str(error), **place}) from error
 
 
 @dataclass(frozen=True)
@@ -197,10 +271,7 @@ def _read_kind(registry: Registry[Any], name: str, value: Any) -> Any:
     """The section of the kind called `name` from plain values."""
     if isinstance(value, registry.base):
         return value
-    try:
-        model: type[BaseModel] = registry.get(name)
-    except BrokenKind as error:
-        raise PydanticCustomError("broken_kind", "{reason}", {"reason": str(error)}) from error
+    model: type[BaseModel] = _import(registry, name, {})
     if not isinstance(value, Mapping):
         raise PydanticKnownError("dict_type")
     return model.model_validate(dict(value))

@@ -1,4 +1,4 @@
-"""The study spec: networks x data sets x seeds, trained, analysed alike and set beside each other."""
+"""The study spec: networks x data sets x seeds, trained, analysed and compared."""
 
 from __future__ import annotations
 
@@ -91,5 +91,5 @@ class StudySpec(Section):
 
     @property
     def cells(self) -> tuple[tuple[str, str, int], ...]:
-        """(data, model, seed) of every network, seeds slowest: a study that is stopped has whole rounds of the grid."""
+        """(data, model, seed) of each network; seeds vary slowest, so that a stopped study has whole grids."""
         return tuple((data, model, seed) for seed in self.seeds for data in self.data for model in self.models)

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from causalvae.data.scm import open_scm
 from causalvae.data.kinds.scm import ScmData
+from causalvae.data.scm import open_scm
 from causalvae.models.kinds.compiled import CodeName
 from causalvae.models.planted import CODES, WORLDS, code_truth
 from tests.models.compiled_cases import interchanged, make, network

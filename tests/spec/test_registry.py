@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import get_args
 
@@ -19,13 +19,14 @@ from causalvae.spec import Spec, parse_spec, registry
 from causalvae.spec.analysis import ANALYSES
 from causalvae.spec.architecture_section import ARCHITECTURES
 from causalvae.spec.data_section import DATA
-from causalvae.spec.families import distributions_of
+from causalvae.spec.families import distributions_of, measuring_distributions
 from causalvae.spec.jsonschema import json_schema, json_schema_text
 from causalvae.spec.loader import write_resolved
 from causalvae.spec.model_section import MODELS
 from causalvae.spec.objective_section import OBJECTIVES
 from causalvae.spec.readout_section import READOUTS
 from causalvae.spec.registry import OWN, BrokenKind, Registry
+from causalvae.spec.value_source import VALUES
 from tests.report.synthetic_results import build_results
 from tests.spec.faults import AREA, GOOD
 
@@ -76,6 +77,27 @@ class Counting(Analysis):
         raise AssertionError
 """
 
+SHIFT = """
+from dataclasses import dataclass
+from causalvae.spec.value_source import ValueSource
+
+@dataclass(frozen=True)
+class Shift(ValueSource):
+    '''Its own value and a shift.'''
+    kind = "NAME"
+    keys = ("mode",)
+    settings = float
+    estimates = "shifts"
+    times: float = 1.0
+
+    @classmethod
+    def written(cls, settings, seed):
+        return cls(1.0 if settings is None else settings, times=3.0)
+
+    def compute(self, runs):
+        return runs.own + self.times * self.number
+"""
+
 Install = Callable[..., None]
 
 
@@ -85,7 +107,7 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install
 
     def forget() -> None:
         registry._installed.cache_clear()
-        for family in (*FAMILIES, ANALYSES):
+        for family in (*FAMILIES, ANALYSES, VALUES):
             vars(family).pop("entries", None)
             family._loaded.clear()
 
@@ -261,6 +283,8 @@ def test_an_analysis_cannot_take_the_name_of_a_section(install: Install) -> None
     install("counting_kinds", "alignment", ANALYSIS, "Counting", "analyses")
     spec, faults = parse_spec(GOOD)
     assert faults == () and isinstance(spec, Spec) and spec.analyses == {} and spec.alignment.alpha == 0.05
+    with pytest.warns(UserWarning, match=r"'alignment' of counting_kinds cannot be used: every spec has a key"):
+        assert "Counting" not in json.dumps(json_schema())
 
 
 def test_results_are_read_where_their_analysis_is_missing(install: Install) -> None:
@@ -275,3 +299,38 @@ def test_results_are_read_where_their_analysis_is_missing(install: Install) -> N
     assert to_json_dict(results)["analyses"] == other["analyses"]
     views = views_of(results.analyses)
     assert "another form" in views[0].sections[0].lead and "no installed distribution" in str(views[1].terminal)
+
+
+def test_a_value_source_of_another_distribution_is_like_ours(install: Install) -> None:
+    from tests.plan.test_ablations import compiled, sources
+
+    install("shifting", "shift", SHIFT, "Shift", "values")
+
+    def with_mode(mode: str) -> str:
+        return GOOD.replace("mode: interchange", f"mode: {mode}")
+
+    plain, set_to = (parse_spec(with_mode(mode)) for mode in ("shift", "{shift: 0.5}"))
+    assert plain[1] == set_to[1] == () and isinstance(set_to[0], Spec)
+    assert plain[0].digest != set_to[0].digest
+    assert distributions_of(set_to[0]) == measuring_distributions(set_to[0]) == {"shifting": "1.0"}
+    assert measuring_distributions(parse_spec(GOOD)[0]) == {}
+    assert parse_spec(with_mode("shfit"))[1][0].suggestion == "shift"
+    assert parse_spec(with_mode("{shfit: 1}"))[1][0].suggestion == "shift"
+    assert [found.code for found in parse_spec(with_mode("{shift: far}"))[1]] == ["CV022"]
+    assert "shift" in json.dumps(json_schema()) and "shift" not in json_schema_text().split()
+
+    plans = {mode: compiled(mode) for mode in ("mean", "shift")}
+    (found,) = set(sources(plans["shift"]))
+    assert found == VALUES.get("shift").written(None, 0)
+    # All fields of a source, its kind and the version of its distribution tell tables apart.
+    assert asdict(found) == {
+        "kind": "shift", "value": 1.0, "seed": None, "given": None, "joint": None, "upstream": (), "times": 3.0,
+    }  # fmt: skip
+    assert plans["mean"].measures != plans["shift"].measures
+
+
+def test_a_value_source_that_computes_nothing_is_refused(install: Install) -> None:
+    install("idle", "idle", SHIFT.replace("compute", "computes"), "Shift", "values")
+    _, found = parse_spec(GOOD.replace("mode: interchange", "mode: idle"))
+    assert [fault.code for fault in found] == ["CV099"]
+    assert "does not define compute" in found[0].message

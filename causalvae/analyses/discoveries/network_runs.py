@@ -28,9 +28,12 @@ from causalvae.engine.values import CleanRuns, Statistics
 from causalvae.engine.workers import run_tasks
 from causalvae.models.components import ComponentRef
 from causalvae.plan.resolve import in_network_order
-from causalvae.plan.types import Arm, Patch, Side, Source
+from causalvae.plan.types import Arm, Patch, Side
+from causalvae.spec.markers import Choice
+from causalvae.spec.value_source import ValueSource, make_source, source_of
+from causalvae.values.relayed import Relayed
 
-INTERCHANGE = Source("interchange")
+INTERCHANGE = make_source("interchange")
 _SIDES: tuple[Side, Side] = ("base", "counterfactual")
 # Rows that one task of a worker runs.
 _TASK_ROWS = 2048
@@ -76,7 +79,7 @@ class NetworkRuns:
         self._cohort = cohort
         self.candidates = tuple(candidates)
         self.outcome = outcome
-        self._source = Source(held_at, seed=runner.plan.seed) if held_at == "resample" else Source(held_at)
+        self._source = source_of(Choice(held_at), runner.plan.seed)
         self._period = period
         self._workers = workers
         self._relayed: tuple[Arm, ...] = ()
@@ -147,11 +150,11 @@ class NetworkRuns:
             for side, values in self._clean.sides.items()
         }
 
-    def arm(self, parts: Sequence[ComponentRef], side: Side, source: Source) -> Arm:
+    def arm(self, parts: Sequence[ComponentRef], side: Side, source: ValueSource) -> Arm:
         """An arm in which `parts` take their values from `source`."""
         return Arm(self._cohort, side, self._patches(parts, source), self.pairs)
 
-    def mixed_arm(self, parts: Sequence[tuple[ComponentRef, Source]]) -> Arm:
+    def mixed_arm(self, parts: Sequence[tuple[ComponentRef, ValueSource]]) -> Arm:
         """An arm of the base run in which each part takes its value from a source of its own."""
         sources = dict.fromkeys(source for _, source in parts)
         patches = [
@@ -161,7 +164,7 @@ class NetworkRuns:
         ]
         return Arm(self._cohort, "base", in_network_order(tuple(patches), self.runner.model.components), self.pairs)
 
-    def _patches(self, parts: Sequence[ComponentRef], source: Source) -> tuple[Patch, ...]:
+    def _patches(self, parts: Sequence[ComponentRef], source: ValueSource) -> tuple[Patch, ...]:
         """One patch a site and window, in network order."""
         units: dict[tuple[str, tuple[tuple[int, int], ...]], set[int] | None] = {}
         for part in parts:
@@ -213,7 +216,7 @@ class NetworkRuns:
     @torch.inference_mode()
     def effects(self, arms: Sequence[Arm], only: Tensor | None = None) -> CircuitEffects:
         """The effects of arms, each over all pairs: what they change against the base run."""
-        if any(patch.source.kind == "relayed" for arm in arms for patch in arm.patches):
+        if any(isinstance(patch.source, Relayed) for arm in arms for patch in arm.patches):
             # Relayed values come from runs that read other clean values than circuits do.
             self._relayed = tuple(arms)
             self.__dict__.pop("_clean", None)

@@ -18,9 +18,10 @@ from causalvae.effects.claims import RatioColumns
 from causalvae.models.components import ComponentRef
 from causalvae.plan.owner import Owner
 from causalvae.plan.rivals import draw_rivals
-from causalvae.plan.types import ClaimDesign, Patch, Source
+from causalvae.plan.types import ClaimDesign, Patch
 from causalvae.spec.hypothesis_section import fewest_random
 from causalvae.spec.schema import Hypothesis, Spec
+from causalvae.spec.value_source import make_source
 
 # A change of this part of the total effect is rounding.
 _ROUNDING: Final = 1e-8
@@ -81,7 +82,7 @@ def judge_circuit(
         refs = runs.candidates[:1]
     hypothesis = hypothesis_of(sought, refs)
     whole = tuple(
-        Patch(part.site, part.units, Source("interchange"), part.window) for part in join_units(refs)
+        Patch(part.site, part.units, make_source("interchange"), part.window) for part in join_units(refs)
     )  # fmt: skip
     places = {(ref.site, unit): k for k, ref in enumerate(runs.candidates) for unit in ref.units or ()}
     sizes = [sum(ref.site == patch.site for ref in runs.candidates) for patch in whole]

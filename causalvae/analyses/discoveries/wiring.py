@@ -10,9 +10,10 @@ from causalvae.analyses.discoveries.circuit_effects import BoolArray, IntArray, 
 from causalvae.analyses.discoveries.motifs import OUTCOME, MemberEffects, couples_of
 from causalvae.analyses.discoveries.network_runs import INTERCHANGE, NetworkRuns
 from causalvae.models.components import ComponentMap, ComponentRef
-from causalvae.plan.types import Arm, Source
+from causalvae.plan.types import Arm
+from causalvae.spec.value_source import make_source
 
-_CLEAN = Source("relayed")
+_CLEAN = make_source("relayed")
 
 
 def measure_members(runs: NetworkRuns, circuit: BoolArray, chosen: IntArray) -> MemberEffects:
@@ -59,7 +60,7 @@ def _arrows(runs: NetworkRuns, members: Sequence[ComponentRef]) -> tuple[tuple[t
             between = [other for other in after if _leads(components, other, end)]
             upstream = runs.mixed_arm([(start, INTERCHANGE), *((other, _CLEAN) for other in between)]).patches
             arrows.append((source, target))
-            arms.append(runs.mixed_arm([(end, Source("relayed", upstream=upstream))]))
+            arms.append(runs.mixed_arm([(end, make_source("relayed", upstream=upstream))]))
     return tuple(arrows), arms
 
 

@@ -133,7 +133,9 @@ def truth(section: CompiledModel, columns: int = 3) -> Truth:
         raise ValueError("the section names a code; see code_truth")
     recipe, blueprint = CIRCUITS[section.circuit], draw(section, columns)
     hidden = recipe.hidden or recipe.circuits
-    circuits = {f"encoder.lin{layer + 1}": ((main_unit(0, layer, columns),),) for layer in range(recipe.layers)}
+    circuits: dict[str, tuple[Units, ...]] = {
+        f"encoder.lin{layer + 1}": ((main_unit(0, layer, columns),),) for layer in range(recipe.layers)
+    }
     circuits |= {} if section.rotate is not None else {"latent": recipe.circuits}
     circuits["decoder.lin1"] = hidden
     members = sorted({unit for units in recipe.circuits for unit in units})
