@@ -60,7 +60,7 @@ from causalvae.plan.types import Cohort, Plan, Role
 from causalvae.readouts import check_readouts
 from causalvae.readouts.types import ReadoutCheck
 from causalvae.report import write_report
-from causalvae.report.analysis_view import views_of
+from causalvae.report.analysis_view import left_out_words, views_of
 from causalvae.report.answer import answer_words, question_words
 from causalvae.report.sample_tables import short_words
 from causalvae.results import CostRow, NetworkFit, Results
@@ -296,7 +296,8 @@ def analyse(
     on_progress : callable
         Called with the progress of each stage.
     measured : mapping, optional
-        What `measure` gives; analyses that measure something of their own are left out without it.
+        What `measure` gives; without it, analyses that measure something of their own have no result, and a warning
+        says so.
     """
     spec, plan = session.spec, measurements.plan
     context = open_context(spec, measurements, session.whole, session.units)
@@ -358,6 +359,7 @@ def analyse(
             *warn(controls, readouts, latents, session.unused_parameters),
             *effects.warnings,
             *(warning for view in views for warning in view.warnings),
+            *left_out_words(spec.analyses, analyses),
             *manifold_warnings(verdicts),
             *short_words(samples),
         ),

@@ -7,9 +7,8 @@ from io import StringIO
 
 from ruamel.yaml import YAML
 
-from causalvae.analyses.discoveries.findings import Discovery
+from causalvae.analyses.discoveries.findings import Discovery, join_units
 from causalvae.analyses.discoveries.motifs import OUTCOME, Motif
-from causalvae.analyses.discoveries.trial import join_units
 from causalvae.models.components import ComponentRef
 from causalvae.report.numbers import format_fixed, format_interval, p_words
 from causalvae.report.verdict_words import name_circuit
