@@ -47,6 +47,7 @@ from causalvae.manifolds import manifold_warnings, place_manifolds
 from causalvae.metrics import find_metrics, perturbed_owners
 from causalvae.models.card import Carries
 from causalvae.models.loading import randomise
+from causalvae.null_claims import exchanged_labels, planted_claims
 from causalvae.outcome import RunOutcome, load_run
 from causalvae.plan.compile import compile_spec
 from causalvae.plan.owner import Owner
@@ -299,6 +300,8 @@ def analyse(
     with one_step(on_progress, "checking the readouts"):
         readouts = _check_readouts(session)
     controls = control_checks(context, copy, session.check)
+    if spec.execution.controls:
+        controls = (*controls, *planted_claims(verdicts), *exchanged_labels(session, context))
     latents = summarise_latents(measurements, Resolver(spec, session.model.components).mapped_latents())
     samples = find_samples(session, plan)
     estimates = (*effects.estimates, *metrics.estimates)
