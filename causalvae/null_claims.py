@@ -21,7 +21,7 @@ from causalvae.results import ControlCheck
 from causalvae.session import Session
 from causalvae.spec.schema import Hypothesis
 
-_PAIRS = 64
+_PAIRS = 32
 # Of the treatment's own effect: what another factor may do to the outcome.
 _LIMIT = 0.25
 
