@@ -51,6 +51,7 @@ from causalvae.manifolds import manifold_warnings, place_manifolds
 from causalvae.metrics import find_metrics, perturbed_owners
 from causalvae.models.card import Carries
 from causalvae.models.loading import randomise
+from causalvae.null_claims import exchanged_labels, planted_claims
 from causalvae.outcome import RunOutcome, load_run
 from causalvae.plan.compile import compile_spec
 from causalvae.plan.owner import Owner
@@ -323,6 +324,8 @@ def analyse(
     analyses = estimate_analyses(session, context, measured or {}, on_progress)
     views = views_of(analyses)
     controls = control_checks(context, copy, session.check)
+    if spec.execution.controls:
+        controls = (*controls, *planted_claims(verdicts), *exchanged_labels(session, context))
     samples = find_samples(session, plan)
     estimates = (*effects.estimates, *metrics.estimates)
     return Results(
