@@ -32,8 +32,8 @@ class UnstoredArms:
     model, dataset, measure, device
         As of `PlanRunner`.
     cohort : str
-    donors : Source
-        Where every patched value comes from: the same component in a run of another sample.
+    source : Source
+        Where every patched value comes from.
     """
 
     def __init__(
@@ -44,11 +44,11 @@ class UnstoredArms:
         measure: Measure,
         device: torch.device,
         cohort: str,
-        donors: Source,
+        source: Source,
     ) -> None:
         self._cohort = plan.cohort(cohort)
         # Donors are looked for where an arm takes its values from them.
-        needed = Arm(cohort, "base", (Patch("latent", None, donors),), self._cohort.samples)
+        needed = Arm(cohort, "base", (Patch("latent", None, source),), self._cohort.samples)
         self._plan = replace(
             plan, cohorts=(self._cohort,), arms=(needed,), uses=(), screens=(), traversals=(), contrasts=(), claims={}
         )
