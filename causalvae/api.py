@@ -24,6 +24,7 @@ from causalvae.costs import (
 from causalvae.data.pairs import draw_samples
 from causalvae.data_draws import draw_table
 from causalvae.digest import digest
+from causalvae.edge_runs import diagnose_edges
 from causalvae.effects import estimate_effects, open_context
 from causalvae.engine.active import ActiveUnits
 from causalvae.engine.backends.opening import open_backend
@@ -319,6 +320,7 @@ def analyse(
     latents = summarise_latents(measurements, Resolver(spec, session.model.components).mapped_latents())
     with one_step(on_progress, "comparing interchanges"):
         alignment = compare_interchange(session, context.outcomes, alignment, latents)
+        alignment = diagnose_edges(session, context.outcomes, alignment)
     with one_step(on_progress, "checking the readouts"):
         readouts = _check_readouts(session)
     analyses = estimate_analyses(session, context, measured or {}, on_progress)
