@@ -24,6 +24,7 @@ from causalvae.costs import (
 from causalvae.data.pairs import draw_samples
 from causalvae.data_draws import draw_table
 from causalvae.digest import digest
+from causalvae.edge_runs import diagnose_edges
 from causalvae.effects import estimate_effects, open_context
 from causalvae.engine.active import ActiveUnits
 from causalvae.engine.backends.opening import open_backend
@@ -51,6 +52,7 @@ from causalvae.manifolds import manifold_warnings, place_manifolds
 from causalvae.metrics import find_metrics, perturbed_owners
 from causalvae.models.card import Carries
 from causalvae.models.loading import randomise
+from causalvae.null_claims import exchanged_labels, planted_claims
 from causalvae.outcome import RunOutcome, load_run
 from causalvae.plan.compile import compile_spec
 from causalvae.plan.owner import Owner
@@ -60,7 +62,7 @@ from causalvae.plan.types import Cohort, Plan, Role
 from causalvae.readouts import check_readouts
 from causalvae.readouts.types import ReadoutCheck
 from causalvae.report import write_report
-from causalvae.report.analysis_view import views_of
+from causalvae.report.analysis_view import left_out_words, views_of
 from causalvae.report.answer import answer_words, question_words
 from causalvae.report.sample_tables import short_words
 from causalvae.results import CostRow, NetworkFit, Results
@@ -296,7 +298,8 @@ def analyse(
     on_progress : callable
         Called with the progress of each stage.
     measured : mapping, optional
-        What `measure` gives; analyses that measure something of their own are left out without it.
+        What `measure` gives; without it, analyses that measure something of their own have no result, and a warning
+        says so.
     """
     spec, plan = session.spec, measurements.plan
     context = open_context(spec, measurements, session.whole, session.units)
@@ -317,11 +320,14 @@ def analyse(
     latents = summarise_latents(measurements, Resolver(spec, session.model.components).mapped_latents())
     with one_step(on_progress, "comparing interchanges"):
         alignment = compare_interchange(session, context.outcomes, alignment, latents)
+        alignment = diagnose_edges(session, context.outcomes, alignment)
     with one_step(on_progress, "checking the readouts"):
         readouts = _check_readouts(session)
     analyses = estimate_analyses(session, context, measured or {}, on_progress)
     views = views_of(analyses)
     controls = control_checks(context, copy, session.check)
+    if spec.execution.controls:
+        controls = (*controls, *planted_claims(verdicts), *exchanged_labels(session, context))
     samples = find_samples(session, plan)
     estimates = (*effects.estimates, *metrics.estimates)
     return Results(
@@ -358,6 +364,7 @@ def analyse(
             *warn(controls, readouts, latents, session.unused_parameters),
             *effects.warnings,
             *(warning for view in views for warning in view.warnings),
+            *left_out_words(spec.analyses, analyses),
             *manifold_warnings(verdicts),
             *short_words(samples),
         ),

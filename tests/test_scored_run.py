@@ -173,6 +173,15 @@ def test_without_the_section_nothing_is_scored_and_nothing_else_changes(scored: 
     assert asked.estimation.bca and asked.digest != read(SPEC).digest
 
 
+def test_stages_without_the_measurement_warn_that_there_are_no_scores(session: Session, folder: Path) -> None:
+    measurements = causalvae.execute(session, causalvae.compile_plan(session), folder / "runs" / "scored")
+    results = causalvae.analyse(session, measurements)
+    assert results.scores is None and any("disentanglement" in warning for warning in results.warnings)
+    measured = causalvae.measure(session, measurements, folder / "runs" / "scored")
+    results = causalvae.analyse(session, measurements, measured=measured)
+    assert results.scores is not None and not any("disentanglement" in warning for warning in results.warnings)
+
+
 def test_results_of_before_are_still_read(scored: Results, folder: Path) -> None:
     content = to_json_dict(scored)
     assert from_json_dict(json.loads(json.dumps(content))).scores == scored.scores

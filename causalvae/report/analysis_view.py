@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,6 +52,13 @@ def views_in(results: Results) -> tuple[AnalysisView, ...]:
     held = {name: getattr(results, field) for name, field in fields.items() if field}
     found = {name: result for name, result in held.items() if result is not None}
     return views_of(dict(sorted({**found, **results.analyses}.items())))
+
+
+def left_out_words(asked: Iterable[str], analyses: Container[str]) -> Iterator[str]:
+    """That analyses which the spec asks for have no result, as where the stages are called one by one."""
+    missing = [name for name in asked if name not in analyses]
+    if missing:
+        yield f"Without a result, because causalvae.measure was not called before: {', '.join(missing)}."
 
 
 def _unread(name: str, result: UnreadResult) -> AnalysisView:

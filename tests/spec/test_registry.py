@@ -173,6 +173,17 @@ def test_no_kind_imports_a_heavy_library() -> None:
     assert int(count) > 50 and heavy == "[]"
 
 
+def test_results_are_shown_without_torch() -> None:
+    """A report is rendered again without what measured it."""
+    code = (
+        "import sys; from importlib import import_module; from causalvae.spec.analysis import ANALYSES;"
+        "[import_module(f'causalvae.analyses.{name}.view') for name in ANALYSES.own];"
+        "[ANALYSES.get(name).result_type() for name in ANALYSES.own]; print('torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=True, text=True)
+    assert done.stdout == "False\n"
+
+
 def test_a_kind_of_another_distribution_is_like_ours(install: Install) -> None:
     install("dark_kinds", "darkness")
     spec, faults = parse_spec(with_readout("{readout: darkness, gain: 2.0}"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from causalvae.analyses.discoveries.communities import Modules
@@ -185,3 +186,11 @@ class Discovered:
     """What a spec's `discoveries` found, in its order."""
 
     circuits: tuple[Discovery, ...]
+
+
+def join_units(circuit: Sequence[ComponentRef]) -> Circuit:
+    """The same with one component a site and window."""
+    joined: dict[tuple[str, tuple[tuple[int, int], ...]], list[int]] = {}
+    for part in circuit:
+        joined.setdefault((part.site, part.window), []).extend(part.units or ())
+    return tuple(ComponentRef(site, tuple(sorted(units)), window) for (site, window), units in joined.items())

@@ -34,6 +34,8 @@ _ALL = 32
 _GAIN = 0.01
 # Members of which the best to take away is looked for each time; of more, several go at once.
 _SINGLY = 24
+# Steps of a search on fewer pairs that add one candidate.
+_SINGLES = 4
 # Scores whose circuits are pruned on all pairs, of those that were searched on fewer.
 _REFINED = 2
 
@@ -111,7 +113,8 @@ def search(
         begun = {name: grow(evaluate, order, target) for name, order in orders.items()}
     else:
         begun = {
-            name: _shrink_blocks(rough, grow(rough, order, target), order, target) for name, order in orders.items()
+            name: _shrink_blocks(rough, grow(rough, order, target, singles=_SINGLES), order, target)
+            for name, order in orders.items()
         }
         smallest = sorted(begun, key=lambda name: int(begun[name].sum()))[:_REFINED]
         begun = {name: grow(evaluate, orders[name], target, begun[name]) for name in smallest}
@@ -123,32 +126,38 @@ def search(
     return tuple(sorted(found, key=lambda circuit: (circuit.size, circuit.error)))
 
 
-def grow(evaluate: Evaluate, order: IntArray, target: Target, start: BoolArray | None = None) -> BoolArray:
+def grow(
+    evaluate: Evaluate, order: IntArray, target: Target, start: BoolArray | None = None, singles: int | None = None
+) -> BoolArray:
     """Add candidates until the circuit lies within the band.
 
     Each step tries the best of the order alone, and blocks of the first 2, 4, 8, ... of it, which find what works only
     together. It takes the one candidate that brings f nearest to 1, where one brings it nearer; else the smallest block
-    within the band, or the block that brings f nearest.
+    within the band, or the block that brings f nearest. After `singles` steps only blocks are tried.
     """
     members = np.zeros(len(order), dtype=bool) if start is None else start
     effects = evaluate(one(members))
+    steps = 0
     while not target.admits(effects)[0] and not members.all():
         left = order[~members[order]]
         alone = left if len(order) <= _ALL else left[:BEAM]
+        if singles is not None and steps >= singles:
+            alone = left[:1]
+        steps += 1
         sizes = [size for size in (2**power for power in range(1, 32)) if size < len(left)] + [len(left)]
-        blocks = [alone[:1] if size < 1 else left[:size] for size in sizes]
+        blocks = [left[:size] for size in sizes]
         trials = np.repeat(members[None], len(alone) + len(blocks), axis=0)
         for row, candidate in enumerate(alone):
             trials[row, candidate] = True
         for row, block in enumerate(blocks, start=len(alone)):
             trials[row, block] = True
         found = evaluate(trials)
-        members = trials[_choose(found, effects, len(alone), target)]
+        members = trials[_choose(found, effects, len(alone), target, singles is not None and steps > singles)]
         effects = evaluate(one(members))
     return members
 
 
-def _choose(found: CircuitEffects, now: CircuitEffects, alone: int, target: Target) -> int:
+def _choose(found: CircuitEffects, now: CircuitEffects, alone: int, target: Target, in_blocks: bool) -> int:
     """Which trial is taken; the first `alone` add one candidate, the others ever larger blocks."""
     # Once f is near 1, what is wrong with a circuit is its fit.
     is_near = abs(1 - now.share[0]) <= 1 - target.sought
@@ -158,7 +167,7 @@ def _choose(found: CircuitEffects, now: CircuitEffects, alone: int, target: Targ
     if within[:alone].any():
         return int(np.where(within[:alone], distance[:alone], np.inf).argmin())
     best = int(distance[:alone].argmin())
-    if distance[best] < reached - _GAIN:
+    if distance[best] < reached - _GAIN and not in_blocks:
         return best
     if within.any():
         return int(within.argmax())

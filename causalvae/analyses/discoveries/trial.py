@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 
 from causalvae.analyses.discoveries.circuit_effects import BoolArray, CircuitEffects
+from causalvae.analyses.discoveries.findings import join_units
 from causalvae.analyses.discoveries.network_runs import NetworkRuns
 from causalvae.analyses.discoveries.section import SoughtCircuit
 from causalvae.circuits.table import CircuitTable, MeasuredCircuits
@@ -15,7 +16,6 @@ from causalvae.circuits.types import Circuit, Verdict
 from causalvae.circuits.verdict import decide, weigh
 from causalvae.effects.bootstrap import PairedBootstrap
 from causalvae.effects.claims import RatioColumns
-from causalvae.models.components import ComponentRef
 from causalvae.plan.owner import Owner
 from causalvae.plan.rivals import draw_rivals
 from causalvae.plan.types import ClaimDesign, Patch
@@ -40,14 +40,6 @@ def hypothesis_of(sought: SoughtCircuit, circuit: Circuit) -> Hypothesis:
             "expect": {"mediated_share": {"at_least": sought.target}},
         }
     )
-
-
-def join_units(circuit: Sequence[ComponentRef]) -> Circuit:
-    """The same with one component a site and window."""
-    joined: dict[tuple[str, tuple[tuple[int, int], ...]], list[int]] = {}
-    for part in circuit:
-        joined.setdefault((part.site, part.window), []).extend(part.units or ())
-    return tuple(ComponentRef(site, tuple(sorted(units)), window) for (site, window), units in joined.items())
 
 
 def judge_circuit(

@@ -105,8 +105,7 @@ def _blocks(found: Discovery) -> list[Block]:
         blocks.append(Folded("Other minimal circuits", equivalent_table(found)))
     if found.motifs.edges:
         blocks.append(Folded("Edges", edge_table(found)))
-    lines = tuple((line,) for line in hypothesis_text(found).splitlines())
-    blocks.append(Folded("As a hypothesis", Table("Paste under `hypotheses`", columns("YAML"), lines)))
+    blocks.append(Prose(f"To paste under hypotheses: {hypothesis_text(found, in_one_line=True)}"))
     return blocks
 
 

@@ -7,9 +7,8 @@ from io import StringIO
 
 from ruamel.yaml import YAML
 
-from causalvae.analyses.discoveries.findings import Discovery
+from causalvae.analyses.discoveries.findings import Discovery, join_units
 from causalvae.analyses.discoveries.motifs import OUTCOME, Motif
-from causalvae.analyses.discoveries.trial import join_units
 from causalvae.models.components import ComponentRef
 from causalvae.report.numbers import format_fixed, format_interval, p_words
 from causalvae.report.verdict_words import name_circuit
@@ -29,6 +28,7 @@ _HELD = {
 }
 # Units of one address, so that its line fits a terminal.
 _PER_LINE = 8
+_ENDLESS = 1_000_000
 
 
 def candidate_words(found: Discovery, count: int) -> str:
@@ -145,7 +145,7 @@ def _listed(names: Sequence[str], most: int = 4) -> str:
     return ", ".join(names)
 
 
-def hypothesis_text(found: Discovery) -> str:
+def hypothesis_text(found: Discovery, in_one_line: bool = False) -> str:
     """The found circuit as an entry of a spec's `hypotheses`, in YAML."""
     entry = {
         "name": found.name,
@@ -157,6 +157,10 @@ def hypothesis_text(found: Discovery) -> str:
     }
     writer, text = YAML(), StringIO()
     writer.width = 72
+    if in_one_line:
+        writer.width, writer.default_flow_style = _ENDLESS, True
+        writer.dump(entry, text)
+        return f"- {text.getvalue().strip()}"
     writer.dump([entry], text)
     return text.getvalue()
 

@@ -12,8 +12,9 @@ from torch import Tensor, nn
 
 from causalvae.analyses.discoveries.candidates import find_candidates
 from causalvae.analyses.discoveries.network_runs import NetworkRuns
-from causalvae.analyses.discoveries.scores import SCORES, score_candidates
+from causalvae.analyses.discoveries.scores import score_candidates
 from causalvae.analyses.discoveries.search import Target, search
+from causalvae.analyses.discoveries.section import SCORES
 from causalvae.engine.runner import PlanRunner
 from causalvae.models.components import ComponentRef
 from causalvae.models.loading import Model
