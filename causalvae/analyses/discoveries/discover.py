@@ -236,7 +236,7 @@ class Search:
         alike = [other for other in others if other.sum() == circuit.sum()]
         chosen = self._wired(circuit, alike, order)
         effects = measure_members(testing, circuit, chosen)
-        motifs = find_motifs(effects, sought.target, bootstrap)
+        motifs = find_motifs(effects, sought.target, bootstrap, int(circuit.sum()))
         verdict = judge_circuit(testing, circuit, sought, self.session.spec, tested.of([0]), bootstrap)
         places = {site: place for place, site in enumerate(dict.fromkeys(ref.site for ref in candidates))}
         return Discovery(

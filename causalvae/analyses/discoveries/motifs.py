@@ -127,8 +127,8 @@ class Motifs:
 
     Parameters
     ----------
-    margin : float
-        What an interval must clear.
+    margin, edge_margin : float
+        What an interval must clear; of an edge a third of an equal part of the circuit's, where that is less.
     singles : tuple of Measured
         The share of each member alone.
     removals : tuple of Measured
@@ -139,6 +139,7 @@ class Motifs:
     """
 
     margin: float
+    edge_margin: float
     singles: tuple[Measured, ...]
     removals: tuple[Measured, ...]
     pairs: tuple[PairEffect, ...]
@@ -146,7 +147,7 @@ class Motifs:
     found: tuple[Motif, ...]
 
 
-def find_motifs(effects: MemberEffects, share: float, bootstrap: PairedBootstrap) -> Motifs:
+def find_motifs(effects: MemberEffects, share: float, bootstrap: PairedBootstrap, size: int | None = None) -> Motifs:
     """The motifs among a circuit's members.
 
     Parameters
@@ -156,8 +157,11 @@ def find_motifs(effects: MemberEffects, share: float, bootstrap: PairedBootstrap
         What counts as enough of the effect.
     bootstrap : PairedBootstrap
         Over the pairs.
+    size : int, optional
+        Members of the whole circuit, where not all were measured.
     """
     margin = loss_margin(max(1, effects.members))
+    edge_margin = min(margin, 1 / (3 * max(1, size or effects.members)))
     total = effects.whole.total
 
     def shares(along: FloatArray) -> Interval:
@@ -173,7 +177,8 @@ def find_motifs(effects: MemberEffects, share: float, bootstrap: PairedBootstrap
     )  # fmt: skip
     interaction, sent = shares(joint), shares(effects.sent.along)
     edges = tuple(
-        EdgeEffect(*arrow, _measured(sent, row), _clears(sent, row, margin)) for row, arrow in enumerate(effects.arrows)
+        EdgeEffect(*arrow, _measured(sent, row), _clears(sent, row, edge_margin))
+        for row, arrow in enumerate(effects.arrows)
     )
     reached = _reached({arrow for arrow in effects.arrows if arrow[1] != OUTCOME})
     found: list[Motif] = []
@@ -191,6 +196,7 @@ def find_motifs(effects: MemberEffects, share: float, bootstrap: PairedBootstrap
     found += _wiring([edge for edge in edges if edge.is_shown])
     return Motifs(
         margin,
+        edge_margin,
         tuple(_measured(singles, member) for member in range(effects.members)),
         tuple(_measured(removed, member) for member in range(effects.members)),
         tuple(PairEffect(i, j, _measured(interaction, row)) for row, (i, j) in enumerate(effects.couples)),

@@ -185,7 +185,8 @@ def motif_table(found: Discovery) -> Table:
         ),
         (
             "Of pairs the interaction, of an inhibitory member how much f rises without it, else the weakest edge; "
-            f"an interval clears {format_fixed(found.motifs.margin, 2)}.",
+            f"an interval clears {format_fixed(found.motifs.margin, 2)}, of an edge "
+            f"{format_fixed(found.motifs.edge_margin, 3)}.",
         ),
     )
 

@@ -152,3 +152,6 @@ def test_results_are_read_back(tmp_path: Path) -> None:
     assert isinstance(again, Discovered)
     assert plain_values(again) == plain_values(first)
     assert again.circuits[0].circuit == first.circuits[0].circuit
+    (file,) = tmp_path.iterdir()
+    file.write_text("{}")
+    assert plain_values(find_circuits(session, settings, tmp_path, lambda progress: None))["circuits"][0]["motifs"]
