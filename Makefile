@@ -4,12 +4,14 @@
 # make check  lint, types and the import contract
 # make fuzz   every fuzzer, which writes docs/robustness.md (about a quarter of an hour; FUZZ='--scale small' for less)
 # make bench  the engine against its peers (about half an hour; BENCH='--rounds 1 --units 4' for less)
+# make bench-circuits  verdicts and discoveries on networks whose circuits are known (hours; goes on where it was stopped;
+#             CIRCUITS='--seeds 2' for less)
 PYTHON ?= python3.11
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test test-slow check fuzz bench format clean
+.PHONY: demo test test-slow check fuzz bench bench-circuits format clean
 
 $(STAMP): pyproject.toml constraints.txt examples/neighbours/pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -39,6 +41,9 @@ fuzz: $(STAMP)
 bench: $(STAMP)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks $(BENCH)
+
+bench-circuits: $(STAMP)
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.circuits --seeds 50 $(CIRCUITS)
 
 format: $(STAMP)
 	$(BIN)/ruff format .

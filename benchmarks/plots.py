@@ -100,7 +100,8 @@ def draw_rates(rates: Sequence[Rate]) -> str:
     """Rates as points with intervals, from 0 to 1; a colour for each label."""
     labels = list(dict.fromkeys(rate.label for rate in rates))
     colours = {label: _LINES[position % len(_LINES)] for position, label in enumerate(labels)}
-    width, parts, top = _WIDTH - _LABEL - 20, [], 30.0
+    parts: list[str] = []
+    width, top = _WIDTH - _LABEL - 20, 30.0
     for position, label in enumerate(labels):
         parts.append(_text(_LABEL + 130 * position, 14, label, colour=colours[label]))
     for group in dict.fromkeys(rate.group for rate in rates):
@@ -115,8 +116,9 @@ def draw_rates(rates: Sequence[Rate]) -> str:
                 )
                 parts.append(f'<circle cx="{at:.1f}" cy="{top:.1f}" r="4" fill="{colour}"/>')
         top += 22
-    for tenth in range(0, 11, 2):
-        parts.append(_text(_LABEL + width * tenth / 10, top + 8, f"{10 * tenth} %", anchor="middle"))
+    parts += [
+        _text(_LABEL + width * tenth / 10, top + 8, f"{10 * tenth} %", anchor="middle") for tenth in range(0, 11, 2)
+    ]
     return _svg(_WIDTH, top + 20, parts)
 
 

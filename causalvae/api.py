@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from causalvae.alignment.assess import assess
+from causalvae.asked_analyses import estimate_analyses, measure_analyses, place_results
 from causalvae.boundary import coded
 from causalvae.circuits import judge
 from causalvae.controls import control_checks, summarise_latents, warn
@@ -20,8 +22,9 @@ from causalvae.costs import (
     measured_rows,
 )
 from causalvae.data.pairs import draw_samples
+from causalvae.data_draws import draw_table
 from causalvae.digest import digest
-from causalvae.disentanglement.report import ScoreReport
+from causalvae.edge_runs import diagnose_edges
 from causalvae.effects import estimate_effects, open_context
 from causalvae.engine.active import ActiveUnits
 from causalvae.engine.backends.opening import open_backend
@@ -33,6 +36,7 @@ from causalvae.engine.measurements import Measurements
 from causalvae.engine.progress import OnProgress, ignore_progress, one_step
 from causalvae.engine.runner import PlanRunner
 from causalvae.engine.workers import single_threaded_kernels
+from causalvae.errors import CausalVAEError
 from causalvae.facts import (
     data_draw,
     data_facts,
@@ -43,9 +47,12 @@ from causalvae.facts import (
     traversal_strips,
 )
 from causalvae.files import UNSEALED, make_folder, remove_stale, seal, write_file, write_json
+from causalvae.interchange_runs import compare_interchange
+from causalvae.manifolds import manifold_warnings, place_manifolds
 from causalvae.metrics import find_metrics, perturbed_owners
 from causalvae.models.card import Carries
 from causalvae.models.loading import randomise
+from causalvae.null_claims import exchanged_labels, planted_claims
 from causalvae.outcome import RunOutcome, load_run
 from causalvae.plan.compile import compile_spec
 from causalvae.plan.owner import Owner
@@ -55,11 +62,11 @@ from causalvae.plan.types import Cohort, Plan, Role
 from causalvae.readouts import check_readouts
 from causalvae.readouts.types import ReadoutCheck
 from causalvae.report import write_report
+from causalvae.report.analysis_view import left_out_words, views_of
 from causalvae.report.answer import answer_words, question_words
 from causalvae.report.sample_tables import short_words
 from causalvae.results import CostRow, NetworkFit, Results
 from causalvae.samples import find_samples
-from causalvae.scoring import find_scores
 from causalvae.session import Session, open_session
 from causalvae.spec import load_spec, load_train_spec, open_spec, write_resolved
 from causalvae.spec.schema import Spec
@@ -82,9 +89,11 @@ __all__ = [
     "forecast",
     "load_run",
     "load_spec",
+    "measure",
     "open",
     "open_session",
     "run",
+    "run_analysis",
     "run_spec",
     "train",
     "train_network",
@@ -140,7 +149,10 @@ def open(path: str | Path, on_progress: OnProgress = ignore_progress) -> Session
 
 @coded
 def compile_plan(
-    session: Session, passes: tuple[str, ...] | None = None, on_progress: OnProgress = ignore_progress
+    session: Session,
+    passes: tuple[str, ...] | None = None,
+    on_progress: OnProgress = ignore_progress,
+    only: str = "",
 ) -> Plan:
     """Compile a session's spec into a plan without running it.
 
@@ -151,6 +163,8 @@ def compile_plan(
         The optimiser's passes to apply; all where omitted.
     on_progress : callable
         Called with the progress of each stage.
+    only : str
+        Name of an analysis of the spec: what it alone asks for is planned; everything where empty.
     """
     spec, components, space = session.spec, session.model.components, session.dataset.space
     without = spec.model_copy(update={"hypotheses": (), "interventions": ()})
@@ -162,7 +176,7 @@ def compile_plan(
         partial(compile_spec, without, components, space),
     )
     with one_step(on_progress, "compiling the plan"):
-        plan = compile_spec(spec, components, space, passes, partial(_supply, session), units)
+        plan = compile_spec(spec, components, space, passes, partial(_supply, session), units, only)
     files = session.data_identity
     # Data that changes under the same name is other data: what was measured on it before is no answer.
     measures = digest([plan.measures, files]) if files else plan.measures
@@ -269,8 +283,8 @@ def analyse(
     session: Session,
     measurements: Measurements,
     randomised: Measurements | None = None,
-    scores: ScoreReport | None = None,
     on_progress: OnProgress = ignore_progress,
+    measured: Mapping[str, Any] | None = None,
 ) -> Results:
     """From measurements to effects, verdicts and alignment.
 
@@ -281,10 +295,11 @@ def analyse(
         The answer to a plan that was compiled from `session`.
     randomised : Measurements, optional
         Of the hypotheses' treatments and the latent perturbations on a randomly initialised copy.
-    scores : ScoreReport, optional
-        Classical scores of the network, which no measurement of the plan gives.
     on_progress : callable
         Called with the progress of each stage.
+    measured : mapping, optional
+        What `measure` gives; without it, analyses that measure something of their own have no result, and a warning
+        says so.
     """
     spec, plan = session.spec, measurements.plan
     context = open_context(spec, measurements, session.whole, session.units)
@@ -293,12 +308,26 @@ def analyse(
     with one_step(on_progress, "metrics of the latents"):
         metrics = find_metrics(session, context, copy)
     with one_step(on_progress, "verdicts"):
-        verdicts = judge(context, session.graph)
-    alignment = assess(session.completed_spec, context.outcomes, session.graph, session.labels, on_progress)
+        verdicts = place_manifolds(session, plan, judge(context, session.graph, session.found))
+    alignment = assess(
+        session.completed_spec,
+        context.outcomes,
+        session.graph,
+        session.labels,
+        partial(draw_table, session, plan),
+        on_progress,
+    )
+    latents = summarise_latents(measurements, Resolver(spec, session.model.components).mapped_latents())
+    with one_step(on_progress, "comparing interchanges"):
+        alignment = compare_interchange(session, context.outcomes, alignment, latents)
+        alignment = diagnose_edges(session, context.outcomes, alignment)
     with one_step(on_progress, "checking the readouts"):
         readouts = _check_readouts(session)
+    analyses = estimate_analyses(session, context, measured or {}, on_progress)
+    views = views_of(analyses)
     controls = control_checks(context, copy, session.check)
-    latents = summarise_latents(measurements, Resolver(spec, session.model.components).mapped_latents())
+    if spec.execution.controls:
+        controls = (*controls, *planted_claims(verdicts), *exchanged_labels(session, context))
     samples = find_samples(session, plan)
     estimates = (*effects.estimates, *metrics.estimates)
     return Results(
@@ -306,7 +335,15 @@ def analyse(
         description=spec.description,
         whole=session.whole,
         question=question_words(spec),
-        answer=answer_words(verdicts, alignment, estimates, metrics.units, bool(spec.graph.edge_pairs)),
+        answer=" ".join(
+            filter(
+                None,
+                (
+                    answer_words(verdicts, alignment, estimates, metrics.units, bool(spec.graph.edge_pairs)),
+                    *(view.answer for view in views),
+                ),
+            )
+        ),
         verdicts=verdicts,
         estimates=estimates,
         refutations=effects.refutations,
@@ -326,6 +363,9 @@ def analyse(
         warnings=(
             *warn(controls, readouts, latents, session.unused_parameters),
             *effects.warnings,
+            *(warning for view in views for warning in view.warnings),
+            *left_out_words(spec.analyses, analyses),
+            *manifold_warnings(verdicts),
             *short_words(samples),
         ),
         screens=effects.screens,
@@ -333,8 +373,66 @@ def analyse(
         metrics=metrics.rows,
         cross_checks=effects.checks,
         arrows=effects.arrows,
-        scores=scores,
+        **place_results(analyses),
     )
+
+
+@coded
+def measure(
+    session: Session, measurements: Measurements, runs: str | Path, on_progress: OnProgress = ignore_progress
+) -> dict[str, Any]:
+    """What the analyses of a session's spec measure beside its plan; what `runs` already holds is not measured again.
+
+    Parameters
+    ----------
+    session : Session
+    measurements : Measurements
+        The answer to a plan that was compiled from `session`.
+    runs : str or Path
+        Takes what is measured, in ``analyses/NAME/DIGEST``.
+    on_progress : callable
+        Called with the progress of each stage.
+    """
+    return measure_analyses(session, measurements, Path(runs), on_progress)
+
+
+@coded
+def run_analysis(
+    session: Session, name: str, out: str | Path = "runs", on_progress: OnProgress = ignore_progress
+) -> Any:
+    """Run one analysis of a session's spec and nothing else; what ``out`` already holds of it is not run again.
+
+    Parameters
+    ----------
+    session : Session
+    name : str
+        Of the analysis, as the spec names it.
+    out : str or Path
+        As of `run`; no report is written.
+    on_progress : callable
+        Called with the progress of each stage.
+
+    Returns
+    -------
+    dataclass
+        The analysis's result; `causalvae.report.analysis_view.views_of` shows it.
+
+    Raises
+    ------
+    CausalVAEError
+        CV429 where the spec does not name the analysis.
+    """
+    asked = session.spec.analyses
+    if name not in asked:
+        raise CausalVAEError(
+            "CV429", f"The spec asks for no analysis {name!r}.", f"Add the key `{name}` to it, or name one of "
+            f"{', '.join(asked) or 'its analyses: there are none'}.", name,
+        )  # fmt: skip
+    runs = Path(out) / session.spec.name
+    measurements = execute(session, compile_plan(session, on_progress=on_progress, only=name), runs, on_progress)
+    measured = measure_analyses(session, measurements, runs, on_progress, only=name)
+    context = open_context(session.spec, measurements, session.whole, session.units)
+    return estimate_analyses(session, context, measured, on_progress, only=name)[name]
 
 
 def _check_readouts(session: Session) -> tuple[ReadoutCheck, ...]:
@@ -382,8 +480,8 @@ def run_spec(
     measurements = execute(session, plan, runs, on_progress)
     with one_step(on_progress, "random copy"):
         randomised = _execute_randomised(session, plan, runs)
-    scores = find_scores(session, runs / "scores", on_progress)
-    results = analyse(session, measurements, randomised, scores, on_progress)
+    measured = measure(session, measurements, runs, on_progress)
+    results = analyse(session, measurements, randomised, on_progress, measured)
     results = _with_costs(results, measured_rows(_tables(runs, plan)), time.perf_counter() - began)
     # The JSON is always there, so that any report can be rendered again.
     with one_step(on_progress, "report"):

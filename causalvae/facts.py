@@ -9,10 +9,10 @@ from typing import Any
 
 from causalvae.digest import digest
 from causalvae.engine.measurements import Measurements
-from causalvae.latent_search import FoundLatents
 from causalvae.plan.types import Plan
 from causalvae.results import DataDraw, GraphSummary, SampleFacts, TraversalStrip
 from causalvae.samples import split_facts
+from causalvae.selection import FoundLatents
 from causalvae.session import Session
 from causalvae.spec.families import distributions_of
 from causalvae.spec.schema import Spec
@@ -54,8 +54,10 @@ def model_facts(session: Session) -> dict[str, Any]:
 
 
 def _found_words(found: FoundLatents) -> str:
-    listed = " and ".join(f"latent[{i}] ({found.shares[i]:.0%} of the movement)" for i in found.latents)
-    return f"{listed}, on {found.pairs} pairs that are used for nothing else"
+    what = "movement" if found.by == "movement" else "effect"
+    listed = " and ".join(f"latent[{i}] ({found.shares[i]:.0%} of the {what})" for i in found.latents)
+    stable = "" if found.stability is None else f"; the same choice in {found.stability.same:.0%} of random halves"
+    return f"{listed}, on {found.pairs} pairs that are used for nothing else{stable}"
 
 
 def data_draw(session: Session) -> DataDraw:

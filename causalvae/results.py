@@ -187,6 +187,22 @@ class CostRow:
 
 
 @dataclass(frozen=True)
+class UnreadResult:
+    """The result of an analysis that no installed distribution defines, or whose result has another form.
+
+    Parameters
+    ----------
+    content : dict
+        As ``results.json`` holds it.
+    why : str
+        Why it is not read.
+    """
+
+    content: dict[str, Any]
+    why: str
+
+
+@dataclass(frozen=True)
 class Results:
     """Everything a report says.
 
@@ -226,6 +242,8 @@ class Results:
         How well the network works; None where that was not measured.
     draw : DataDraw or None
         Which data were drawn; None where that is not known.
+    analyses : dict
+        Name of an analysis of the spec -> its result, a frozen dataclass of the analysis's own.
     whole : WholeOutput
         What the whole output is called as an outcome, and in which units; an image where left out.
     """
@@ -259,6 +277,7 @@ class Results:
     samples: SampleFacts = SampleFacts()
     fit: NetworkFit | None = None
     draw: DataDraw | None = None
+    analyses: dict[str, Any] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         counts = Counter(verdict.status for verdict in self.verdicts)

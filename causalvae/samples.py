@@ -5,8 +5,7 @@ from __future__ import annotations
 from causalvae.data.dataset import Dataset
 from causalvae.data.split import SplitRule
 from causalvae.engine.cohorts import draw_cohort
-from causalvae.engine.fitting import FITTED_KINDS, SPLIT_PAIRS, split_of
-from causalvae.engine.statistics import MOMENT_KINDS, OBSERVED_KINDS
+from causalvae.engine.fitting import SPLIT_PAIRS, split_of
 from causalvae.plan.owner import Owner
 from causalvae.plan.relays import with_inner
 from causalvae.plan.types import OBSERVED, Arm, Cohort, Plan
@@ -16,10 +15,10 @@ from causalvae.session import Session
 
 def find_samples(session: Session, plan: Plan) -> SampleFacts:
     """How many distinct samples support each cohort of a plan, and which fitted values its effects take as given."""
-    data = session.spec.data
-    asked = {OBSERVED: max(data.samples, session.spec.alignment.samples)}
     uses = tuple(
-        SampleUse(cohort.name, asked.get(cohort.name, data.samples), cohort.samples, cohort.treatment is not None)
+        SampleUse(
+            cohort.name, plan.asked.get(cohort.name, cohort.samples), cohort.samples, cohort.treatment is not None
+        )
         for cohort in plan.cohorts
     )
     return SampleFacts(uses, _given(session.dataset, plan))
@@ -49,13 +48,11 @@ def _needed(plan: Plan, arm: Arm) -> list[tuple[str, Cohort, int]]:
     found: list[tuple[str, Cohort, int]] = []
     for part in with_inner([arm]):
         for patch in part.patches:
-            kind = patch.source.kind
-            if kind in (*OBSERVED_KINDS, *MOMENT_KINDS):
-                found.append((kind, observed, observed.samples))
-            elif kind == "mean":
-                found.append((kind, own, own.samples))
-            elif kind in FITTED_KINDS:
-                found.append((kind, own, SPLIT_PAIRS))
+            source = patch.source
+            cohorts = [own if need == "mean" else observed for need in source.needs]
+            found += [(source.kind, cohort, cohort.samples) for cohort in cohorts]
+            if source.is_fitted:
+                found.append((source.kind, own, SPLIT_PAIRS))
             if patch.subspace is not None and patch.subspace.learned is not None:
                 found.append(("subspace", own, patch.subspace.learned.pairs))
     return found

@@ -17,13 +17,14 @@ from causalvae.data.split import SplitRule
 from causalvae.engine.outcomes import Measure
 from causalvae.engine.progress import OnProgress, ignore_progress, one_step
 from causalvae.graph import CausalGraph
-from causalvae.latent_search import FoundLatents, find_latents, place_found
+from causalvae.latent_search import find_latents, place_found
 from causalvae.models.check import LoadCheck, check_model
 from causalvae.models.components import Site
 from causalvae.models.loading import Model, load_model
 from causalvae.models.self_patch import check_sites
 from causalvae.readouts import Readout, build_readouts
 from causalvae.readouts import measure as measure_outputs
+from causalvae.selection import FoundLatents
 from causalvae.spec.places import locate
 from causalvae.spec.schema import FactorSection, Spec
 from causalvae.spec.whole_output import WholeOutput
@@ -173,14 +174,15 @@ def open_session(spec: Spec, folder: str | Path, on_progress: OnProgress = ignor
         check = check_model(model.vae, inputs, spec.model.must_reconstruct)
         check_sites(model.graph, model.components, inputs, model.vae.latent_shape)
     with one_step(on_progress, "finding latents"):
-        found = find_latents(spec, model, dataset)
+        readouts = build_readouts(spec.graph.attributes, spec.data.facts(), dataset.columns)
+        found = find_latents(spec, model, dataset, readouts)
     return Session(
         declared=spec,
         spec=place_found(spec, found),
         folder=folder,
         model=model,
         dataset=dataset,
-        readouts=build_readouts(spec.graph.attributes, spec.data.facts(), dataset.columns),
+        readouts=readouts,
         graph=CausalGraph.from_section(spec.graph),
         check=check,
         found=found,

@@ -1,4 +1,4 @@
-"""A small distribution, written from docs/extending.md, adds kinds of four families, which work like ours."""
+"""A small distribution, written from docs/extending.md, adds kinds of six families, which work like ours."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from safetensors import safe_open
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "tests" / "extension"
-KINDS = ("flashes", "moments", "peak", "agreeing_pairs")
+KINDS = ("flashes", "moments", "peak", "median", "agreeing_pairs", "symmetry")
 BARE = """
 from typing import ClassVar, Literal
 from causalvae.spec.objective_section import {base}
@@ -69,7 +69,38 @@ def test_its_kinds_are_seen_everywhere(installed: Path) -> None:
         assert kind in listed and kind in schema, kind
     components = causalvae(installed, "components", spec)
     assert "latent" in components
-    assert "brighten" in causalvae(installed, "plan", spec)
+    planned = causalvae(installed, "plan", spec)
+    assert "brighten" in planned
+    assert re.search(r"analysis\.symmetry\s+samples as they are\s+16", planned)
+    assert re.search(r"analysis:symmetry\s+base\s+1\s+16", planned)
+
+
+def test_faults_of_its_analysis_are_placed_in_the_text(installed: Path, tmp_path: Path) -> None:
+    faults = (
+        ("latents: [0]", "latents: [0, 5]", "CV052", 25),
+        ("latents: [0]", "latents: [0], sample: 3", "CV020", 26),
+        ("latents: [0], samples: 16", "samples: 16", "CV021", 1),
+        ("symmetry:", "symetry:", "CV020", 1),
+        ("source: moments", "source: moments, latent: sample", "CV023", 1),
+    )
+    text = (SOURCE / "flashes.yaml").read_text(encoding="utf-8")
+    line = 1 + text[: text.index("symmetry:")].count("\n")
+    specs = []
+    for number, (old, new, _, _) in enumerate(faults):
+        assert text.count(old) == 1
+        specs.append(tmp_path / f"{number}.yaml")
+        specs[-1].write_text(text.replace(old, new), encoding="utf-8")
+    paths = os.pathsep.join([str(installed), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
+    done = subprocess.run(
+        [sys.executable, "-m", "causalvae", "validate", "--json", *specs], cwd=tmp_path, capture_output=True, text=True,
+        env={**os.environ, "PYTHONPATH": paths}, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2
+    found = [file["diagnostics"] for file in json.loads(done.stdout)["files"]]
+    assert [[(fault["code"], fault["line"], fault["column"]) for fault in file] for file in found] == [
+        [(code, line, column)] for _, _, code, column in faults
+    ]
+    assert [file[0]["suggestion"] for file in found] == ["", "samples", "", "symmetry", ""]
 
 
 @pytest.mark.slow
@@ -85,10 +116,61 @@ def test_its_kinds_reach_the_reports(installed: Path, tmp_path: Path) -> None:
     assert tests["mediated_share"]["value"] == pytest.approx(1.0, abs=1e-6)
     assert {check["attribute"] for check in results["readouts"]} <= {"peak"}
     assert results["data"]["source"] == "flashes"
+    (flip,) = results["analyses"]["symmetry"]["flips"]
+    sentence = f"Flipping latent 0 moves peak by {flip['change']:.3g} sd."
+    assert sentence in results["answer"] and "Symmetry is measured on 16 samples only." in results["warnings"]
+    assert "Flipped latents" in printed and sentence in " ".join(printed.split())
+    assert results["manifest"]["causalvae-flashes"] == "1.0"
     for name in ("report.html", "report.md"):
         text = (path.parent / name).read_text(encoding="utf-8")
         assert "Agreeing pairs" in text and "moments of a flash" in text
         assert "100% of the pairs agree on peak" in text
+        assert "Flipped latents" in text and "Change by a flip" in text and sentence in text
+        assert "medians (of " in text and "mediators held at their median over observed samples" in text
+    assert {each["owner"]["name"] for each in results["estimates"] if each["source"] == "median"} >= {
+        "knockout",
+        "middle",
+    }
+    assert results["manifest"]["causalvae-flashes"] == "1.0"
+
+
+def test_its_analysis_is_computed_and_kept(installed: Path, tmp_path: Path) -> None:
+    code = """
+import json, sys, causalvae
+from pathlib import Path
+session = causalvae.open(sys.argv[1])
+first = causalvae.run_analysis(session, "symmetry", sys.argv[2])
+(file,) = Path(sys.argv[2]).rglob("latent-0.json")
+kept = file.read_bytes()
+file.unlink()
+again = causalvae.run_analysis(session, "symmetry", sys.argv[2])
+assert again == first and file.read_bytes() == kept
+from causalvae.engine.cohorts import draw_cohort
+from causalvae.plan.types import Cohort
+rows = draw_cohort(session.dataset, Cohort("c", 16, 1), session.split).rows["base"]
+inputs, vae = session.dataset.inputs(rows), session.model.vae
+before, after = [], []
+for x in inputs.split(1):
+    z = vae.encode(x).mean
+    before.append(vae.decode(z).max().item())
+    z[0, 0] = -z[0, 0]
+    after.append(vae.decode(z).max().item())
+print(json.dumps([[vars(flip) for flip in first.flips], before, after]))
+"""
+    paths = os.pathsep.join([str(installed), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
+    done = subprocess.run(
+        [sys.executable, "-c", code, SOURCE / "flashes.yaml", tmp_path], cwd=tmp_path, capture_output=True, text=True,
+        env={**os.environ, "PYTHONPATH": paths}, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    ((flip,), before, after) = json.loads(done.stdout)
+    assert flip["latent"] == 0 and flip["attribute"] == "peak"
+    assert flip["before"] == pytest.approx(sum(before) / 16, rel=1e-5)
+    assert flip["after"] == pytest.approx(sum(after) / 16, abs=1e-6)
+    size = sum(abs(b - a) for a, b in zip(before, after, strict=True)) / 16
+    # Both are divided by the same standard deviation, of an attribute whose mean before is known.
+    assert flip["change"] / flip["before"] == pytest.approx(size * 16 / sum(before) / flip["sd"], rel=1e-5)
+    assert flip["lower"] < flip["change"] < flip["upper"]
 
 
 @pytest.mark.slow

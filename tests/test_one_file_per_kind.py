@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from causalvae.spec.analysis import ANALYSES
 from causalvae.spec.families import FAMILIES
 from causalvae.spec.quantity import QUANTITIES
 from causalvae.spec.registry import OWN, Registry
 
-# Quantities share their names with what arms are for, such as necessity.
-COUNTED = tuple(family for family in FAMILIES if family is not QUANTITIES)
+# Quantities share their names with what arms are for, such as necessity; an analysis is a folder.
+COUNTED = tuple(family for family in FAMILIES if family not in (QUANTITIES, ANALYSES))
 PACKAGE = Path(__file__).parents[1] / "causalvae"
 _TESTS = ("startswith", "endswith", "removeprefix", "removesuffix", "get")
 
@@ -32,8 +33,16 @@ ELSEWHERE = {
     "thickness": {"data/files/morphomnist.py"},
     "pendulum": {"data/pendulum.py"},
     # Scores of disentanglement that are named after objectives.
-    "beta_vae": {"disentanglement/scores.py", "spec/disentanglement_section.py"},
-    "factor_vae": {"disentanglement/scores.py", "disentanglement/scoring.py", "spec/disentanglement_section.py"},
+    "beta_vae": {"disentanglement/scores.py", "analyses/disentanglement/section.py"},
+    "factor_vae": {"disentanglement/scores.py", "disentanglement/scoring.py", "analyses/disentanglement/section.py"},
+    # What a factor of the input is set to; a unit.
+    "resample": {
+        "plan/alignment.py",
+        "plan/treatments.py",
+        "spec/intervention_checks.py",
+        "spec/intervention_section.py",
+    },
+    "sd": {"effects/scale.py", "report/tables.py", "spec/schema.py"},
     # A format of weights that holds this one network.
     "burgess": {"models/checkpoint_source.py"},
     # Distributions that doctor lists, keys of facts, formats of files.
@@ -41,6 +50,8 @@ ELSEWHERE = {
     "pythae": {"cli/doctor.py"},
     "python": {"cli/doctor.py", "facts.py"},
     "checkpoint": {"models/torch_file.py"},
+    # A fact about networks of torch.compile.
+    "compiled": {"models/loading.py", "models/own_network.py"},
     "csv": {"study/write.py"},
 }
 # Words of the whole package: a latent, a mean, images.
@@ -60,8 +71,9 @@ def decided_by(tree: ast.AST) -> Iterator[str]:
             parts = [node.slice]
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in _TESTS:
             parts = list(node.args)
-        elif isinstance(node, ast.AnnAssign) and getattr(node.target, "id", "") == "kind" and node.value is not None:
-            parts = [node.value]
+        elif isinstance(node, ast.AnnAssign | ast.Assign) and node.value is not None:
+            target = node.target if isinstance(node, ast.AnnAssign) else node.targets[0]
+            parts = [node.value] if getattr(target, "id", "") == "kind" else []
         else:
             continue
         for part in parts:
@@ -93,6 +105,11 @@ def test_each_kind_occurs_in_one_module(family: Registry, occurrences: dict[str,
     for name in set(own) - COMMON:
         module = family.entries[name][0].module.removeprefix("causalvae.").replace(".", "/") + ".py"
         assert occurrences[name] == {module} | ELSEWHERE.get(name, set()), name
+
+
+@pytest.mark.parametrize("name", ANALYSES.own)
+def test_an_analysis_occurs_in_its_folder(name: str, occurrences: dict[str, set[str]]) -> None:
+    assert {path.rpartition("/")[0] for path in occurrences[name]} == {f"analyses/{name}"}
 
 
 def test_kinds_of_other_distributions_occur_in_none(occurrences: dict[str, set[str]]) -> None:

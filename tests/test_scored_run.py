@@ -15,7 +15,7 @@ import pytest
 import torch
 
 import causalvae
-from causalvae import scoring
+from causalvae.analyses.disentanglement import measure as scoring
 from causalvae.api import run_spec
 from causalvae.data.factors import Factor, FactorSpace
 from causalvae.disentanglement import Codes, ScoreReport, ScoreRow, ScoreSettings, score, score_factors
@@ -62,6 +62,14 @@ alignment: {{samples: 24, pairs: 24}}
 execution: {{controls: false}}
 """
 SCORES = "disentanglement: {samples: 120, votes: 40, predictor: bagging, bins: 4}\n"
+
+
+NAME = "disentanglement"
+
+
+def kept_in(folder: Path) -> Path:
+    (found,) = (folder / "runs" / "scored" / "analyses" / NAME).iterdir()
+    return found
 
 
 def read(text: str) -> Spec:
@@ -140,15 +148,15 @@ def test_what_was_measured_is_not_measured_again(
     # Another claim, more pairs, other statistics: the scores are the same.
     other = SPEC.replace("bootstrap: 20", "bootstrap: 30").replace("samples: 16", "samples: 18")
     session = open_session(read(other + SCORES), folder)
-    places = folder / "runs" / "scored" / "scores"
-    assert scoring.find_scores(session, places) == scored.scores
+    places = kept_in(folder)
+    assert scoring.find_scores(session.spec.analyses[NAME], session, places) == scored.scores
     # Other settings, or other weights, are other scores.
     changed = open_session(read(SPEC + SCORES.replace("votes: 40", "votes: 50")), folder)
     components = dataclasses.replace(session.model.components, model_digest="others")
     retrained = dataclasses.replace(session, model=dataclasses.replace(session.model, components=components))
     for other in (changed, retrained):
         with pytest.raises(AssertionError, match="measured again"):
-            scoring.find_scores(other, places)
+            scoring.find_scores(other.spec.analyses[NAME], other, places)
 
 
 def test_without_the_section_nothing_is_scored_and_nothing_else_changes(scored: Results, folder: Path) -> None:
@@ -157,12 +165,21 @@ def test_without_the_section_nothing_is_scored_and_nothing_else_changes(scored: 
     assert plain.estimates == scored.estimates and plain.metrics == scored.metrics
     assert "Classical disentanglement" not in render_html(build_document(plain))
     # The spec's digest is what it was before the language had the section, and another kind of interval.
-    dumped = read(SPEC).model_dump(mode="json", by_alias=True, exclude={"variants", "base", "disentanglement"})
+    dumped = read(SPEC).model_dump(mode="json", by_alias=True, exclude={"variants", "base"})
     del dumped["estimation"]["interval"]
     dumped["graph"]["attributes"] = {name: section.record for name, section in read(SPEC).graph.attributes.items()}
     assert read(SPEC).digest == causalvae.digest.digest(dumped)
     asked = read(SPEC.replace("bootstrap: 20", "bootstrap: 20, interval: bca"))
     assert asked.estimation.bca and asked.digest != read(SPEC).digest
+
+
+def test_stages_without_the_measurement_warn_that_there_are_no_scores(session: Session, folder: Path) -> None:
+    measurements = causalvae.execute(session, causalvae.compile_plan(session), folder / "runs" / "scored")
+    results = causalvae.analyse(session, measurements)
+    assert results.scores is None and any("disentanglement" in warning for warning in results.warnings)
+    measured = causalvae.measure(session, measurements, folder / "runs" / "scored")
+    results = causalvae.analyse(session, measurements, measured=measured)
+    assert results.scores is not None and not any("disentanglement" in warning for warning in results.warnings)
 
 
 def test_results_of_before_are_still_read(scored: Results, folder: Path) -> None:
@@ -200,14 +217,14 @@ def test_data_without_factors_says_why_there_are_no_scores(folder: Path, session
         space = FactorSpace(())
 
     bare = dataclasses.replace(session, dataset=Unlabelled())  # type: ignore[arg-type]
-    found = scoring.find_scores(bare, folder / "nowhere")
+    found = scoring.find_scores(bare.spec.analyses[NAME], bare, folder / "nowhere")
     assert found is not None and not found.rows
     assert "photographs has no labelled factors" in found.absent
     assert not list((folder / "nowhere").glob("*"))
 
 
 def test_notes_say_what_is_unusual(folder: Path, session: Session) -> None:
-    found = scoring.find_scores(session, folder / "runs" / "scored" / "scores")
+    found = scoring.find_scores(session.spec.analyses[NAME], session, kept_in(folder))
     assert found is not None
     assert any("cut into bins" in note and "b, c" in note for note in found.notes)
 
@@ -217,7 +234,7 @@ def test_a_killed_write_leaves_no_half_file_and_progress_ends_where_it_should(
 ) -> None:
     place = folder / "killed"
     monkeypatch.setattr(scoring, "_shared", {})
-    few = session.spec.disentanglement.model_copy(update={"scores": ("mig", "dci")})  # type: ignore[union-attr]
+    few = session.spec.analyses[NAME].model_copy(update={"scores": ("mig", "dci")})
     asked = dataclasses.replace(session, spec=session.spec.model_copy(update={"disentanglement": few}))
 
     def stop(value: Any, path: Path) -> None:
@@ -226,10 +243,10 @@ def test_a_killed_write_leaves_no_half_file_and_progress_ends_where_it_should(
     with monkeypatch.context() as patched:
         patched.setattr(scoring, "write_json", stop)
         with pytest.raises(KeyboardInterrupt):
-            scoring.find_scores(asked, place)
+            scoring.find_scores(few, asked, place)
     assert not list(place.glob("*.json"))
     told: dict[str, list[tuple[int, int]]] = {}
-    found = scoring.find_scores(asked, place, lambda p: told.setdefault(p.stage, []).append((p.done, p.total)))
+    found = scoring.find_scores(few, asked, place, lambda p: told.setdefault(p.stage, []).append((p.done, p.total)))
     assert found is not None and len(list(place.glob("*.json"))) == 3
     assert {row.name.partition(" ")[0] for row in found.rows} == {"MIG", "DCI"}
     assert set(told) == {

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from causalvae.files import write_file
 
@@ -27,6 +28,8 @@ class Row:
         A verdict, or another answer.
     units : tuple of str
         The circuit that was claimed, or found.
+    value : float, optional
+        A number that was found.
     """
 
     part: str
@@ -37,6 +40,7 @@ class Row:
     claim: str
     found: str
     units: tuple[str, ...] = ()
+    value: float | None = None
 
     @property
     def key(self) -> Key:
@@ -53,7 +57,7 @@ class Job:
 
 
 class Store:
-    """Rows in a JSON file.
+    """Rows in a JSON file: a list for each job, of its key and of what its rows say.
 
     Parameters
     ----------
@@ -63,8 +67,12 @@ class Store:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
-        self.rows = [Row(**{**row, "units": tuple(row["units"])}) for row in known]
+        jobs: list[list[Any]] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
+        self.rows = [
+            Row(part, network, variant, seed, pairs, claim, found, tuple(units), value)
+            for part, network, variant, seed, pairs, rows in jobs
+            for claim, found, units, value in rows
+        ]
 
     def run(self, jobs: Iterable[Job], on_job: Callable[[Key], None]) -> None:
         """Run the jobs that no row is of, and write after each."""
@@ -72,6 +80,14 @@ class Store:
         for job in jobs:
             if job.key not in done:
                 self.rows += job.run()
-                self.path.parent.mkdir(parents=True, exist_ok=True)
-                write_file(self.path, json.dumps([asdict(row) for row in self.rows], indent=0))
+                self.write()
                 on_job(job.key)
+
+    def write(self) -> None:
+        """Put the file in place, a line for each job."""
+        jobs: dict[Key, list[tuple[str, str, tuple[str, ...], float | None]]] = {}
+        for row in self.rows:
+            jobs.setdefault(row.key, []).append((row.claim, row.found, row.units, row.value))
+        lines = [json.dumps([*key, rows], separators=(",", ":")) for key, rows in sorted(jobs.items())]
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        write_file(self.path, "[\n" + ",\n".join(lines) + "\n]\n")

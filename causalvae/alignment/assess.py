@@ -10,9 +10,14 @@ import numpy as np
 from causalvae.alignment.associations import decide_associations
 from causalvae.alignment.columns import Units, read_columns
 from causalvae.alignment.decisions import Decider, decide
+from causalvae.alignment.hidden_causes import find_hidden_causes
+from causalvae.alignment.implied import Draw, assess_independencies, rule_of
+from causalvae.alignment.independencies import TEST_NAME
 from causalvae.alignment.interchange import measure_interchange, worst
-from causalvae.alignment.pgmpy_adapter import TEST_NAME, IndependenceChecks, check_independencies, describe
-from causalvae.alignment.support import fit_ellipse
+from causalvae.alignment.learned import learn_structure
+from causalvae.alignment.relabelled import compare_relabelled
+from causalvae.alignment.rivals import judge_rivals
+from causalvae.alignment.support import Ellipse, fit_ellipse
 from causalvae.alignment.types import (
     Alignment,
     GraphCount,
@@ -25,7 +30,7 @@ from causalvae.alignment.types import (
     Reconstruction,
     Support,
 )
-from causalvae.alignment.variables import gather_variables, kind_of
+from causalvae.alignment.variables import kind_of
 from causalvae.effects.outcomes import Outcomes
 from causalvae.engine.measurements import Measurements
 from causalvae.engine.progress import OnProgress, Progress, ignore_progress
@@ -40,6 +45,7 @@ def assess(
     outcomes: Outcomes,
     graph: CausalGraph,
     labels: Mapping[str, Mapping[float, str]] | None = None,
+    draw: Draw | None = None,
     on_progress: OnProgress = ignore_progress,
 ) -> Alignment:
     """Hold the declared graph against the data, the network against the data, and the mapping against the network.
@@ -54,6 +60,8 @@ def assess(
         The declared graph.
     labels : mapping, optional
         Categorical factor -> value -> name of the level.
+    draw : callable, optional
+        Draws more samples of the data, for the tests of independence; the observed ones serve where omitted.
     on_progress : callable, optional
         Called with `Progress` of the stages ``pairs`` and ``independencies``.
 
@@ -64,7 +72,7 @@ def assess(
     """
     started = time.perf_counter()
     measurements, labels = outcomes.measurements, labels or {}
-    plan, periods = measurements.plan, measurements.periods
+    plan = measurements.plan
 
     def report(stage: str, unit: str, done: int, total: int) -> None:
         on_progress(Progress(stage, done, total, unit))
@@ -72,9 +80,7 @@ def assess(
     units = Units(spec, measurements)
     declared = direct_relations(graph)
     decider = Decider(spec, declared)
-    numbers = [name for name in graph.factors if kind_of(spec, name, periods)[0] == "numeric"]
-    observed = [name for name in numbers if f"factor:{name}" in measurements.observations]
-    ellipse, correlation = fit_ellipse(measurements.observations, observed)
+    ellipse, correlation = ellipse_of(spec, measurements)
     report("pairs", "pairs", 0, 1)
     columns = read_columns(spec, outcomes, units, ellipse)
     checks = decide(decider, columns, declared, lambda name, level: labels.get(name, {}).get(level, f"{level:g}"))
@@ -88,37 +94,39 @@ def assess(
     inside = [item.columns[0].inside for item in columns if item.columns]
     outside = float(1 - np.concatenate(inside).mean()) if ellipse is not None and inside else None
 
-    variables = gather_variables(spec, measurements)
-    samples = len(next(iter(variables.values())).values)
-    independencies = check_independencies(
-        graph.implied_independencies(),
-        variables,
-        spec.alignment.alpha,
-        spec.alignment.correction,
-        spec.execution.seed,
-        lambda done, total: report("independencies", "tests", done, total),
+    implied = assess_independencies(
+        spec, measurements, graph, draw, lambda done, total: report("independencies", "tests", done, total)
     )
+    of_network = next(family for family in implied.families if family.of == "network")
     return Alignment(
         pairs=tuple(checks),
         headline=_headline(checks, interchanges, reconstructions, graph, spec),
         interchanges=interchanges,
         reconstructions=reconstructions,
         support=Support(outside, correlation),
-        independencies=independencies.checks,
-        fisher_c=independencies.fisher_c,
-        fisher_p=independencies.fisher_p,
+        independencies=implied.checks,
+        fisher_c=of_network.fisher_c,
+        fisher_p=of_network.fisher_p,
         test=TEST_NAME,
         correction=spec.alignment.correction,
         alpha=spec.alignment.alpha,
         tolerance=spec.alignment.tolerance,
-        samples=samples,
+        samples=of_network.samples,
         seconds=time.perf_counter() - started,
-        notes=(
-            *dict.fromkeys(units.notes),
-            *_explain_independencies(independencies, spec.alignment.alpha),
-            *independencies.notes,
-        ),
+        notes=(*dict.fromkeys(units.notes), *implied.notes),
+        families=implied.families,
+        learned=learn_structure(graph, implied.data, checks),
+        graphs=judge_rivals(graph, spec.alignment.rival_pairs, direct_relations, checks, implied.data, rule_of(spec)),
+        relabelling=compare_relabelled(spec, graph, implied.data),
+        hidden=find_hidden_causes(graph, implied.data, checks, rule_of(spec)),
     )
+
+
+def ellipse_of(spec: Spec, measurements: Measurements) -> tuple[Ellipse | None, float]:
+    """Where the data are; see `fit_ellipse`."""
+    numbers = [name for name in spec.graph.factors if kind_of(spec, name, measurements.periods)[0] == "numeric"]
+    observed = [name for name in numbers if f"factor:{name}" in measurements.observations]
+    return fit_ellipse(measurements.observations, observed)
 
 
 def direct_relations(graph: CausalGraph) -> frozenset[tuple[str, str]]:
@@ -180,24 +188,3 @@ def _count(links: Iterable[Link], departs: LinkStatus, agrees: LinkStatus, of: C
     return LinkCount(
         sum(link.status == departs for link in mine), len(mine), sum(link.status == "undecided" for link in mine)
     )
-
-
-def _explain_independencies(found: IndependenceChecks, alpha: float) -> list[str]:
-    if not found.checks:
-        untested = "No implied independence could be tested."
-        return [untested if found.notes else "The declared graph implies no independence."]
-    violated = [check for check in found.checks if check.rejected]
-    if not violated:
-        return [
-            f"None of {len(found.checks)} implied independencies is rejected at {alpha:g} after correction, which is "
-            "agreement as far as this many samples can tell, and no proof of the graph."
-        ]
-    claims = "; ".join(
-        f"{describe(check.left, check.right, check.given)} (residual correlation {check.effect:.2f})"
-        for check in violated
-    )
-    return [
-        f"{len(violated)} of {len(found.checks)} implied independencies are violated: {claims}. Each of these pairs "
-        "shares something that the declared graph does not give it: an edge between them, or a common cause. The test "
-        "asks whether there is a dependence, not whether it is large: read the correlation with it."
-    ]

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from causalvae.alignment.variables import HARMONICS, FloatArray, Variable, encode
+from causalvae.alignment.variables import FloatArray, Variable, as_numbers, encode
 
 DETERMINED = 1e-3
 """Share of a variable's variance below which what a regression leaves is its own error and not the variable's."""
@@ -64,6 +64,22 @@ class Regression:
     freedom: float
 
 
+@dataclass(frozen=True)
+class Remainder:
+    """What regressions on the same variables leave of a variable.
+
+    Parameters
+    ----------
+    functions : Regression
+        Of `variables.encode`.
+    numbers : float array, shape (n, numbers)
+        Of `variables.as_numbers`.
+    """
+
+    functions: Regression
+    numbers: FloatArray
+
+
 @dataclass
 class Conditioner:
     """Regresses on one set of variables.
@@ -87,6 +103,7 @@ class Conditioner:
     n: int
     seed: int = 0
     _cells: npt.NDArray[np.int64] = field(init=False, repr=False)
+    _remainders: dict[str, Remainder] = field(init=False, default_factory=dict, repr=False)
     _basis: tuple[FloatArray, FloatArray] | None = field(init=False, default=None, repr=False)
 
     def __post_init__(self) -> None:
@@ -105,6 +122,17 @@ class Conditioner:
     def regress(self, functions: FloatArray) -> Regression:
         """Leave-one-out residuals of `functions`, shape (n, functions)."""
         return self._from_table(functions) if self.tabular else self._from_kernel(functions)
+
+    def remainder(self, variable: Variable) -> Remainder:
+        """What is left of a variable that varies, and is the only one of its name."""
+        if variable.name not in self._remainders:
+            functions = encode(variable)
+            count = functions.shape[1]
+            found = self.regress(np.concatenate([functions, as_numbers(variable)], axis=1))
+            self._remainders[variable.name] = Remainder(
+                Regression(found.residuals[:, :count], found.freedom), found.residuals[:, count:]
+            )
+        return self._remainders[variable.name]
 
     def determines(self, variable: Variable) -> bool:
         """Whether `variable` is a function of the given ones, exactly or to within what a regression can tell.
@@ -129,11 +157,8 @@ class Conditioner:
         return not bool((np.diff(value[order])[together] != 0).any())
 
     def _predicts(self, variable: Variable) -> bool:
-        own = encode(variable) if variable.kind != "numeric" else variable.values[:, None]
-        if variable.kind == "cyclic":
-            own = own[:, [0, HARMONICS]]
-        residuals = self.regress(own).residuals
-        return bool((residuals**2).sum() < DETERMINED * ((own - own.mean(axis=0)) ** 2).sum())
+        # Numbers have a variance of 1 in all.
+        return bool((self.remainder(variable).numbers ** 2).sum() < DETERMINED * self.n)
 
     def _from_table(self, functions: FloatArray) -> Regression:
         counts = np.bincount(self._cells)
@@ -147,23 +172,19 @@ class Conditioner:
 
     def _from_kernel(self, functions: FloatArray) -> Regression:
         left, values = self._factor()
-        mean = functions.mean(axis=0)
-        centred = functions - mean
-        projected = left.T @ centred
-        residuals = np.empty_like(functions)
-        best = np.full(functions.shape[1], np.inf)
-        freedom = np.zeros(functions.shape[1])
-        squares = left**2
-        for penalty in _PENALTIES:
-            shrink = values**2 / (values**2 + penalty)
-            leverage = np.minimum(squares @ shrink + 1 / self.n, 0.999)
-            trial = (centred - left @ (shrink[:, None] * projected)) / (1 - leverage)[:, None]
-            error = (trial**2).sum(axis=0)
-            better = error < best
-            residuals[:, better] = trial[:, better]
-            freedom[better] = shrink.sum() + 1
-            best = np.minimum(best, error)
-        return Regression(residuals, float(freedom.max()))
+        rows, count = functions.shape
+        centred = functions - functions.mean(axis=0)
+        squares = values[:, None] ** 2
+        shrink = squares / (squares + _PENALTIES)
+        leverage = np.minimum(left**2 @ shrink + 1 / self.n, 0.999)
+        fits = left @ (shrink[:, :, None] * (left.T @ centred)[:, None, :]).reshape(
+            len(values), len(_PENALTIES) * count
+        )
+        trials = centred[:, None, :] - fits.reshape(rows, len(_PENALTIES), count)
+        trials /= (1 - leverage)[:, :, None]
+        best = np.einsum("ijk,ijk->jk", trials, trials).argmin(axis=0)
+        freedom = float(shrink.sum(axis=0)[best].max(initial=0.0)) + 1
+        return Regression(trials[:, best, np.arange(count)], freedom)
 
     def _factor(self) -> tuple[FloatArray, FloatArray]:
         """Left singular vectors and singular values of the centred Nystroem features."""
@@ -177,9 +198,12 @@ class Conditioner:
             spectrum, vectors = np.linalg.eigh(kernel[rows])
             keep = spectrum > 1e-8 * spectrum[-1]
             features = kernel @ (vectors[:, keep] / np.sqrt(spectrum[keep]))
-            left, values, _ = np.linalg.svd(features - features.mean(axis=0), full_matrices=False)
-            solid = values > 1e-8 * values[0]
-            self._basis = (left[:, solid], values[solid])
+            features -= features.mean(axis=0)
+            # By the Gram matrix, which is fast; what it cannot tell from zero the smallest penalty takes out as well.
+            spectrum, vectors = np.linalg.eigh(features.T @ features)
+            solid = spectrum > 1e-12 * spectrum[-1]
+            values = np.sqrt(spectrum[solid])
+            self._basis = (features @ (vectors[:, solid] / values), values)
         return self._basis
 
 

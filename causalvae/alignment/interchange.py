@@ -14,6 +14,8 @@ from causalvae.effects.subspaces import exact_interval
 
 FloatArray = npt.NDArray[np.float64]
 
+GOOD: Final = 0.8
+"""Accuracy that is right: green if it is shown to be reached, red if shown not to be."""
 WITHIN: Final = 0.25
 """Standard deviations over the data within which an attribute is right."""
 
@@ -42,6 +44,7 @@ def measure_interchange(columns: FactorColumns, confidence: float) -> Interchang
         _share(own, known, confidence),
         _share(columns.mapped_error.values(), known, confidence),
         _share(columns.own_error.values(), known, confidence),
+        _share([item.network for item in measured if item.network is not None], known, confidence),
     )
 
 
@@ -51,7 +54,11 @@ def worst(interchanges: Iterable[Interchange]) -> Interchange | None:
 
 
 def _share(errors: Iterable[FloatArray], known: npt.NDArray[np.bool_], confidence: float) -> Share:
-    right = np.all([np.abs(error) <= WITHIN for error in errors], axis=0)[known]
+    return share_of(np.all([np.abs(error) <= WITHIN for error in errors], axis=0)[known], confidence)
+
+
+def share_of(right: npt.NDArray[np.bool_], confidence: float) -> Share:
+    """The share of pairs that are right, at least one, with its exact interval."""
     hits, n = int(right.sum()), len(right)
     ends = exact_interval(hits, n, confidence)
     return Share(hits / n, ends.lower, ends.upper, n)

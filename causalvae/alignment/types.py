@@ -5,10 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from causalvae.effects.dowhy.relabelling import Relabelling
+
 GraphStatus = Literal["present", "absent", "missing", "undeclared", "reversed", "undecided", "untested"]
 LinkStatus = Literal["kept", "none", "lost", "added", "undecided", "untested"]
 PairStatus = Literal["supported", "absent", "missing", "spurious", "undecided", "untested"]
 Basis = Literal["intervention", "association", "network"]
+Edge = tuple[str, str]
+TestedOn = Literal["data", "network"]
+IndependenceResult = Literal["independent", "dependent", "undecided"]
 
 
 @dataclass(frozen=True)
@@ -123,6 +128,15 @@ class PairCheck:
     mapping: Link | None
     status: PairStatus
 
+    @property
+    def found(self) -> bool | None:
+        """Whether there is an effect, whatever is declared; None where that was not shown."""
+        if self.graph in ("undecided", "untested"):
+            return None
+        if self.graph == "reversed":
+            return not self.declared
+        return self.graph in ("present", "undeclared")
+
 
 @dataclass(frozen=True)
 class Share:
@@ -151,12 +165,22 @@ class Interchange:
     ceiling : Share
         How often the network's output for the counterfactual input comes within that of the input itself: what
         `against_data` can be at most.
+    nothing : Share or None
+        How often the output is right without a swap, since the counterfactual is close to the base.
+    random : Share or None
+        Accuracy of as many of the other latents, drawn at random; None where controls are off.
+    untrained : Share or None
+        Accuracy of the mapping in a network with random weights, which has little to get wrong where it shows no
+        change.
     """
 
     factor: str
     accuracy: Share
     against_data: Share
     ceiling: Share
+    nothing: Share | None = None
+    random: Share | None = None
+    untrained: Share | None = None
 
 
 @dataclass(frozen=True)
@@ -198,6 +222,39 @@ class GraphCount:
     def total(self) -> int:
         """All pairs."""
         return self.as_declared + self.wrong + self.undecided + self.untested
+
+
+@dataclass(frozen=True)
+class JudgedGraph:
+    """The declared graph or a rival, held against the same data.
+
+    Parameters
+    ----------
+    name : str
+        Empty for the declared graph.
+    count : GraphCount
+    wrong : tuple of (str, str)
+        Pairs for which the graph claims another effect than interventions show.
+    violated, implied : int
+        Implied independencies of the data that are rejected, and all that could be tested.
+    same_class : tuple of str
+        Graphs with the same independencies, which no observation tells from this one.
+    same_effects : tuple of str
+        Graphs that no intervention of this run tells from this one.
+    """
+
+    name: str
+    count: GraphCount
+    wrong: tuple[Edge, ...]
+    violated: int
+    implied: int
+    same_class: tuple[str, ...]
+    same_effects: tuple[str, ...]
+
+    @property
+    def undistinguished(self) -> tuple[str, ...]:
+        """Graphs that neither observation nor this run's interventions tell from this one."""
+        return tuple(name for name in self.same_class if name in self.same_effects)
 
 
 @dataclass(frozen=True)
@@ -255,6 +312,20 @@ class IndependenceCheck:
         Whether `p_adjusted` is at most the level.
     effect : float
         Largest correlation, without its sign, that is left between the two once the given ones are accounted for.
+    of : {"data", "network"}
+        Whether attributes were measured on inputs, or on the network's outputs.
+    result : {"independent", "dependent", "undecided"}
+        ``dependent``: rejected. ``independent``: not rejected, and `size` is shown to be below the tolerance.
+        ``undecided``: neither, since there are too few samples.
+    size : float or None
+        Root mean square change of one of the two, in its standard deviations, under a redraw of the other, if all that
+        is left between them were causal; None where it cannot be measured.
+    lower, upper : float
+        Its interval.
+    p_small : float
+        p-value against a size of at least the tolerance.
+    n, needed : int
+        Samples, and how many would show an independence with a power of 0.9.
     """
 
     left: str
@@ -265,6 +336,140 @@ class IndependenceCheck:
     p_adjusted: float
     rejected: bool
     effect: float = 0.0
+    of: TestedOn = "network"
+    result: IndependenceResult = "undecided"
+    size: float | None = None
+    lower: float = 0.0
+    upper: float = 0.0
+    p_small: float = 1.0
+    n: int = 0
+    needed: int = 0
+
+
+@dataclass(frozen=True)
+class IndependenceFamily:
+    """All implied independencies of the data, or of the network's outputs.
+
+    Parameters
+    ----------
+    of : {"data", "network"}
+    samples : int
+        Distinct samples that they were tested on.
+    fisher_c, fisher_p : float or None
+        Fisher's C over those that could be tested; None where there are none.
+    """
+
+    of: TestedOn
+    samples: int
+    fisher_c: float | None
+    fisher_p: float | None
+
+
+@dataclass(frozen=True)
+class LearnedStructure:
+    """The edges between factors as observation alone gives them, and as interventions correct them.
+
+    Parameters
+    ----------
+    directed, undirected : tuple of (str, str)
+        The equivalence class that the PC algorithm learns; an edge without a direction may have either.
+    distance : int
+        Structural Hamming distance to the declared graph's equivalence class.
+    alpha : float
+        Level of each test.
+    samples : int
+    overridden : tuple of (str, str)
+        Pairs whose learned edge an intervention contradicts.
+    final_directed, final_undirected : tuple of (str, str)
+        With interventions in place of what they contradict.
+    identification : tuple of (str, float)
+        Adjustment identification distances of the declared graph, from 0 to 1: to the final graph where interventions
+        decide every pair, else of the equivalence classes. Empty where gadjid is not installed.
+    """
+
+    directed: tuple[Edge, ...]
+    undirected: tuple[Edge, ...]
+    distance: int
+    alpha: float
+    samples: int
+    overridden: tuple[Edge, ...]
+    final_directed: tuple[Edge, ...]
+    final_undirected: tuple[Edge, ...]
+    identification: tuple[tuple[str, float], ...] = ()
+
+
+@dataclass(frozen=True)
+class HiddenCause:
+    """Two nodes that depend on one another given their causes, and neither of which moves the other.
+
+    Parameters
+    ----------
+    left, right : str
+    given : tuple of str
+        Their causes.
+    p_value : float
+        Corrected, of the test of independence.
+    size, lower, upper : float
+        As of `IndependenceCheck`.
+    """
+
+    left: str
+    right: str
+    given: tuple[str, ...]
+    p_value: float
+    size: float
+    lower: float
+    upper: float
+
+
+@dataclass(frozen=True)
+class Repair:
+    """The latents that would carry a factor best, for one whose interchange accuracy is not shown to be good.
+
+    Parameters
+    ----------
+    factor : str
+    latents : tuple of str
+        At most three, chosen on pairs of the first half.
+    accuracy : Share
+        On pairs of the other half.
+    as_mapped : bool
+        Whether the factor is mapped to just these.
+    """
+
+    factor: str
+    latents: tuple[str, ...]
+    accuracy: Share
+    as_mapped: bool
+
+
+@dataclass(frozen=True)
+class EdgeDiagnosis:
+    """What the components mapped to one factor carry of another, on outputs decoded from them.
+
+    Parameters
+    ----------
+    source, target : str
+        Two factors with a declared edge, in either direction.
+    leak : float
+        Largest root mean square change of an attribute, in its standard deviations over the data, when the target's
+        components take their values from the input in which the source is set and the target is held.
+    leak_attribute : str
+    kept : float or None
+        Largest change of an attribute of the target when they take these from the input in which the target follows
+        the source, instead of being held; None where the edge does not lead from source to target.
+    kept_attribute : str
+    n : int
+        Pairs.
+    """
+
+    source: str
+    target: str
+    leak: float
+    leak_attribute: str
+    kept: float | None
+    kept_attribute: str
+    n: int
 
 
 @dataclass(frozen=True)
@@ -281,14 +486,26 @@ class Alignment:
     reconstructions : tuple of Reconstruction
     support : Support
     independencies : tuple of IndependenceCheck
+        Those of the data, then those of the network's outputs with an attribute among them.
     fisher_c, fisher_p : float or None
-        Fisher's C over the implied independencies; None where there are none.
+        Fisher's C over the implied independencies of the network; None where there are none.
     test, correction, alpha
         Which conditional-independence test, multiplicity correction and level.
     tolerance : float
         Effects below this many standard deviations count as none in the data.
     samples : int
-        Distinct samples that the independencies were tested on.
+        Distinct samples that the network's independencies were tested on.
+    families : tuple of IndependenceFamily
+    learned : LearnedStructure or None
+        None where there are too few or too many factors.
+    hidden : tuple of HiddenCause
+    repairs : tuple of Repair
+    edges : tuple of EdgeDiagnosis
+        Of the declared edges between factors whose target is mapped, where the data have a structural model.
+    graphs : tuple of JudgedGraph
+        The declared graph and its rivals; empty where the spec names none.
+    relabelling : Relabelling or None
+        The graph against relabellings of it, by DoWhy; None where that was not run.
     seconds : float
     notes : tuple of str
     """
@@ -308,3 +525,10 @@ class Alignment:
     samples: int
     seconds: float
     notes: tuple[str, ...] = ()
+    families: tuple[IndependenceFamily, ...] = ()
+    learned: LearnedStructure | None = None
+    hidden: tuple[HiddenCause, ...] = ()
+    repairs: tuple[Repair, ...] = ()
+    relabelling: Relabelling | None = None
+    graphs: tuple[JudgedGraph, ...] = ()
+    edges: tuple[EdgeDiagnosis, ...] = ()

@@ -8,8 +8,8 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
-from causalvae.engine.measurements import Measurements
 from causalvae.spec.schema import Spec
 
 FloatArray = npt.NDArray[np.float64]
@@ -75,6 +75,20 @@ def encode(variable: Variable) -> FloatArray:
     return np.stack([u, 1.5 * u**2 - 0.5], axis=1)
 
 
+def as_numbers(variable: Variable) -> FloatArray:
+    """A variable as numbers whose differences are changes of it, shape (n, numbers).
+
+    Itself, or an indicator of each level, or cosine and sine; divided so that an unrelated redraw changes it by
+    sqrt(2) in root mean square. It must vary.
+    """
+    found = variable.values[:, None]
+    if variable.kind == "cyclic":
+        found = encode(variable)[:, [0, HARMONICS]]
+    elif variable.kind == "categorical":
+        found = np.asarray(variable.values[:, None] == np.unique(variable.values)[None, :], dtype=np.float64)
+    return np.asarray(found / np.sqrt(found.var(axis=0).sum()))
+
+
 def _midranks(values: FloatArray) -> FloatArray:
     _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
     below = np.cumsum(counts) - counts
@@ -82,16 +96,21 @@ def _midranks(values: FloatArray) -> FloatArray:
     return ranks
 
 
-def gather_variables(spec: Spec, measurements: Measurements) -> dict[str, Variable]:
-    """The factors and attributes of the observed samples, under their names in the declared graph.
+def gather_variables(
+    spec: Spec, table: pd.DataFrame, attributes: Mapping[str, str], periods: Mapping[str, float]
+) -> dict[str, Variable]:
+    """The factors and attributes of samples, under their names in the declared graph.
 
     Parameters
     ----------
     spec : Spec
-        Its factors and attributes; the first `alignment.samples` rows are taken.
-    measurements : Measurements
-        Columns ``factor:NAME`` and ``attribute:NAME`` of `observations`. Rows with an undefined attribute are left out.
-        A factor's kind, and the period of a cyclic one, come from the spec or else from the data source.
+        Its factors. A factor's kind, and the period of a cyclic one, come from here or else from the data source.
+    table : DataFrame
+        Columns ``factor:NAME``, and those of `attributes`. Rows with an undefined attribute are left out.
+    attributes : mapping
+        Attribute -> column.
+    periods : mapping
+        Attribute -> period, for attributes on a circle.
 
     Returns
     -------
@@ -99,12 +118,12 @@ def gather_variables(spec: Spec, measurements: Measurements) -> dict[str, Variab
         Name -> Variable, factors first.
     """
     columns = {name: f"factor:{name}" for name in spec.graph.factors}
-    columns |= {name: f"attribute:{name}" for name in spec.graph.attributes}
-    table = measurements.observations[list(columns.values())].iloc[: spec.alignment.samples].to_numpy(np.float64)
-    table = table[np.isfinite(table).all(axis=1)]
+    columns |= attributes
+    rows = table[list(columns.values())].to_numpy(np.float64)
+    rows = rows[np.isfinite(rows).all(axis=1)]
     found = {}
-    for values, name in zip(table.T, columns, strict=True):
-        kind, period = kind_of(spec, name, measurements.periods)
+    for values, name in zip(rows.T, columns, strict=True):
+        kind, period = kind_of(spec, name, periods)
         found[name] = Variable(name, values, kind, period)
     return found
 

@@ -9,10 +9,11 @@ to refute.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from causalvae.circuits.count_bounds import judge_count, pairs_to_settle
 from causalvae.circuits.types import ClaimTest, Place
 from causalvae.effects.bootstrap import PairedBootstrap
 from causalvae.effects.claims import RatioColumns
@@ -85,6 +86,10 @@ def assess_bound(
         )  # fmt: skip
         return BoundTest(test, "neither", None)
 
+    if columns.is_count:
+        test = replace(judge_count(columns, bound, bootstrap.confidence), is_upper_implied=is_upper_implied)
+        return _count_test(test, min(alpha, 1 - bootstrap.confidence))
+
     ratio = bootstrap.ratio(columns.numerator[None], columns.denominator[None])
     value, lower, upper = float(ratio.value[0]), float(ratio.lower[0]), float(ratio.upper[0])
     margins = []
@@ -120,6 +125,15 @@ def assess_bound(
         confidence=bootstrap.confidence, place=place, is_upper_implied=is_upper_implied,
     )  # fmt: skip
     return BoundTest(test, leans, needed)
+
+
+def _count_test(test: ClaimTest, alpha: float) -> BoundTest:
+    """A test of counted pairs with what would settle it."""
+    bound = test.at_most
+    leans = "neither" if bound is None or test.value == bound else "refute" if test.value > bound else "support"
+    is_open = min(test.p_support, test.p_refute) > alpha or test.place == "across"
+    needed = pairs_to_settle(test, alpha, POWER)
+    return BoundTest(replace(test, needed=needed if is_open else None), leans, needed)
 
 
 def pairs_needed(mean: float, sd: float, alpha: float) -> int | None:

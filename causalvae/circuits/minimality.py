@@ -7,13 +7,14 @@ when an inhibiting member is taken away.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from causalvae.circuits.gaps import Gaps, measure_gaps
 from causalvae.circuits.table import CircuitTable, units_of
 from causalvae.circuits.types import Circuit, MemberLoss, Minimality, Needed
-from causalvae.effects.bootstrap import PairedBootstrap
+from causalvae.effects.bootstrap import PairedBootstrap, paired_bootstrap
 from causalvae.models.components import ComponentRef
 from causalvae.plan.types import ClaimDesign
 from causalvae.spec.schema import Hypothesis
@@ -27,7 +28,11 @@ def loss_margin(members: int) -> float:
 
 
 def examine_members(
-    table: CircuitTable | None, hypothesis: Hypothesis, design: ClaimDesign, bootstrap: PairedBootstrap | None
+    table: CircuitTable | None,
+    hypothesis: Hypothesis,
+    design: ClaimDesign,
+    bootstrap: PairedBootstrap | None,
+    sets: CircuitTable | None = None,
 ) -> Minimality | None:
     """Take the members away one at a time.
 
@@ -39,6 +44,8 @@ def examine_members(
     design : ClaimDesign
     bootstrap : PairedBootstrap or None
         Over the table's pairs.
+    sets : CircuitTable, optional
+        Every smaller set of many members, on fewer pairs: these are not among the table's parts.
 
     Returns
     -------
@@ -57,14 +64,22 @@ def examine_members(
         if rest in places:
             losses.append(_loss(member, gaps, places[rest], hypothesis.alpha))
     useless = [loss.member for loss in losses if loss.status == "useless"]
+    inner, inner_gaps, is_complete = table, gaps, design.subsets
+    if not design.subsets and sets is not None and design.enumerated:
+        own = _units(members)
+        inner = replace(sets, parts=tuple(row for row in sets.subsets if units_of(sets.circuits[row]) < own))
+        # Their estimates alone are told, so that one resample will do.
+        one = paired_bootstrap(len(sets.total), 1, bootstrap.confidence, bootstrap.seed)
+        inner_gaps, is_complete = measure_gaps(inner, inner.parts, margin, one), True
+        places = {units_of(inner.circuits[row]): k for k, row in enumerate(inner.parts)}
     return Minimality(
         judged=hypothesis.judges_minimal,
         margin=margin,
         members=tuple(losses),
         p_minimal=max(loss.p_needed for loss in losses),
         p_not_minimal=min(1.0, len(losses) * min(loss.p_useless for loss in losses)),
-        without_useless=_without(members, useless, places, gaps, table),
-        smallest=_smallest(table, gaps, margin) if design.subsets else (),
+        without_useless=_without(members, useless, places, inner_gaps, inner),
+        smallest=_smallest(inner, inner_gaps, margin) if is_complete else (),
         confidence=bootstrap.confidence,
         pairs=table.pairs,
     )

@@ -12,7 +12,7 @@ from causalvae.effects.bootstrap import FloatArray
 from causalvae.effects.mediation import arms_of
 from causalvae.effects.outcomes import difference, is_moved
 from causalvae.plan.owner import Owner
-from causalvae.plan.types import Arm
+from causalvae.plan.types import Arm, Side
 from causalvae.spec.schema import Bound, Hypothesis
 
 # How each share is measured by the claim itself.
@@ -58,28 +58,31 @@ def compare_methods(context: EffectContext, hypothesis: Hypothesis, arms: Mappin
         return np.asarray(changes.between((end,), start, n)[0])
 
     total = changes.total(n)
+    claimed = arms[four.sufficiency].patches[0].source.label
     parts = {
-        ("interchange", "denoising"): change(base, four.sufficiency),
-        ("interchange", "noising"): change(four.necessity, counterfactual),
+        (claimed, "denoising"): change(base, four.sufficiency),
+        (claimed, "noising"): change(four.necessity, counterfactual),
     }
-    held: dict[str, str] = {}
+    held: dict[str, dict[Side, str]] = {}
     for use in uses:
         arm = arms[use.arm]
         source = arm.patches[0].source
-        if source.kind == "resample":
-            held[arm.side] = use.arm
+        # The same donors on both sides: what is patched is held at one value in both runs.
+        if source.donor_key("base") == source.donor_key("counterfactual"):
+            held.setdefault(source.label, {})[arm.side] = use.arm
         elif arm.side == "base":
             parts[source.label, "denoising"] = change(base, use.arm)
         else:
             parts[source.label, "noising"] = change(use.arm, counterfactual)
-    if len(held) == 2:
-        parts["resample", "both"] = difference(total, change(held["base"], held["counterfactual"]), period)
+    for label, ends in held.items():
+        if len(ends) == 2:
+            parts[label, "both"] = difference(total, change(ends["base"], ends["counterfactual"]), period)
     known = np.isfinite(np.stack([total, *parts.values()])).all(axis=0)
     total = total[known]
     if len(total) < 2 or not is_moved(total**2, sd, context.outcomes.rounding(outcome)):
         return None
     bounds = _claimed(hypothesis)
-    own = {("interchange", _DIRECTIONS[quantity]) for quantity in bounds}
+    own = {(claimed, _DIRECTIONS[quantity]) for quantity in bounds}
     bootstrap = context.bootstrap(len(total))
     variants = []
     for (label, direction), part in parts.items():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from causalvae.circuits.hypothesis import BoundTest
-from causalvae.circuits.types import Minimality, Rivals
+from causalvae.circuits.types import Minimality, Rivals, Subsets
 from causalvae.effects.notes import Note
 from causalvae.spec.hypothesis_section import FEWEST_PAIRS
 from causalvae.spec.schema import Hypothesis
@@ -19,6 +19,7 @@ def find_obstacle(
     needed: int | None,
     p_values: tuple[float, float],
     pairs: int,
+    subsets: Subsets | None = None,
 ) -> Note:
     """The first obstacle, from the plainest on.
 
@@ -34,6 +35,7 @@ def find_obstacle(
         For and against everything that is claimed, adjusted across the spec's hypotheses.
     pairs : int
         Pairs of the bound that has the fewest.
+    subsets : Subsets, optional
     """
     p_support, p_refute = p_values
     alpha, run = hypothesis.alpha, bounds[0].test.n
@@ -53,4 +55,6 @@ def find_obstacle(
         return Note("not_special", (rivals.p_value, *((rivals.pairs, run) if 0 < rivals.pairs < run else ())))
     if hypothesis.judges_minimal and minimality is not None and minimality.p_minimal > alpha:
         return Note("not_minimal", (minimality.p_minimal,))
+    if hypothesis.judges_unique and subsets is not None and subsets.p_unique > alpha:
+        return Note("not_unique", (subsets.p_unique, subsets.pairs))
     return Note("corrected", (p_support, alpha))

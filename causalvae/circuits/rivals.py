@@ -53,6 +53,7 @@ def compare_rivals(
     # One that cannot be compared comes last.
     order = sorted(range(len(table.rivals)), key=lambda k: _nearness(gaps, k, table))
     close = [k for k in order if (as_well[k] if drawn else p_each[k] > hypothesis.alpha) and not undefined[k]]
+    planted = _plant(table, design.seed)
     first = next(iter(table.measures))
     errors = (table.error(first, row) for row in table.rivals)
     return Rivals(
@@ -73,7 +74,19 @@ def compare_rivals(
         errors=tuple(error for error in errors if error is not None),
         pairs=table.pairs,
         seed=design.seed,
+        planted=None if planted is None else score(table, planted, None),
+        planted_meets=planted is not None and meets_bounds(table, planted, hypothesis, hypothesis.alpha),
     )
+
+
+def _plant(table: CircuitTable, seed: int) -> int | None:
+    """A rival of the circuit's size that shares no unit with it, at random; None where there is none."""
+    rows = [
+        row
+        for row in table.rivals
+        if len(units := units_of(table.circuits[row])) == len(table.units) and not units & table.units
+    ]
+    return rows[int(np.random.default_rng(seed).integers(len(rows)))] if rows else None
 
 
 def _nearness(gaps: Gaps, k: int, table: CircuitTable) -> tuple[float, int]:
@@ -99,6 +112,16 @@ def score(table: CircuitTable, row: int, p_value: float | None) -> CircuitScore:
 
 def meets_bounds(table: CircuitTable, row: int, hypothesis: Hypothesis, alpha: float) -> bool:
     """Whether a circuit is shown to meet every bound that the claim sets on a circuit, each at level `alpha`."""
+    margins = bound_margins(table, row, hypothesis)
+    if table.off_target is not None:
+        outside, everywhere = table.off_target
+        margins += _margins(outside[row], everywhere[row], hypothesis.expect.bound("off_target"))
+    stacked = np.stack(margins)
+    return bool(np.isfinite(stacked).all() and t_test(stacked).p_greater.max() <= alpha)
+
+
+def bound_margins(table: CircuitTable, row: int, hypothesis: Hypothesis) -> list[FloatArray]:
+    """For each bound on the shares of a circuit, pairwise values whose mean is positive where it is met."""
     margins: list[FloatArray] = []
     if "sufficiency" in table.measures:
         columns = table.measures["sufficiency"]
@@ -107,11 +130,7 @@ def meets_bounds(table: CircuitTable, row: int, hypothesis: Hypothesis, alpha: f
     if "necessity" in table.measures:
         lost = table.measures["necessity"].products[row]
         margins += _margins(lost, table.total, hypothesis.expect.bound("necessity"))
-    if table.off_target is not None:
-        outside, everywhere = table.off_target
-        margins += _margins(outside[row], everywhere[row], hypothesis.expect.bound("off_target"))
-    stacked = np.stack(margins)
-    return bool(np.isfinite(stacked).all() and t_test(stacked).p_greater.max() <= alpha)
+    return margins
 
 
 def _margins(numerator: FloatArray, denominator: FloatArray, bound: Bound | None) -> list[FloatArray]:

@@ -15,7 +15,7 @@ from causalvae.effects.mediation import arms_of
 from causalvae.effects.outcomes import is_moved
 from causalvae.models.components import ComponentRef
 from causalvae.plan.owner import Owner
-from causalvae.plan.types import Arm
+from causalvae.plan.types import Arm, Role
 from causalvae.spec.hypothesis_section import FEWEST_PAIRS
 from causalvae.spec.schema import Hypothesis
 
@@ -47,7 +47,7 @@ class CircuitTable:
         ||TE||^2; every pair in which the claimed circuit's outcome is defined.
     measures : dict
         Those that are claimed.
-    rivals, parts, singles : tuple of int
+    rivals, parts, singles, subsets : tuple of int
         Rows; one circuit may be several of these.
     pairs : int
         That were run, those without a defined outcome among them.
@@ -61,6 +61,7 @@ class CircuitTable:
     rivals: tuple[int, ...] = ()
     parts: tuple[int, ...] = ()
     singles: tuple[int, ...] = ()
+    subsets: tuple[int, ...] = ()
     pairs: int = 0
     off_target: tuple[FloatArray, FloatArray] | None = None
 
@@ -96,8 +97,15 @@ def units_of(circuit: Circuit) -> frozenset[tuple[str, int | None]]:
     )  # fmt: skip
 
 
+BESIDE: tuple[Role, ...] = ("rival", "part", "single")
+
+
 def read_table(
-    context: EffectContext, hypothesis: Hypothesis, arms: Mapping[str, Arm], reached: frozenset[str]
+    context: EffectContext,
+    hypothesis: Hypothesis,
+    arms: Mapping[str, Arm],
+    reached: frozenset[str],
+    roles: tuple[Role, ...] = BESIDE,
 ) -> CircuitTable | None:
     """The circuits of a hypothesis, from a run's tables.
 
@@ -109,6 +117,8 @@ def read_table(
         Arms of the plan by id.
     reached : frozenset of str
         Attributes on target.
+    roles : tuple of str
+        Of the circuits; those of ``subset`` are run on pairs of their own number.
 
     Returns
     -------
@@ -117,20 +127,20 @@ def read_table(
         nothing on these pairs.
     """
     owner, plan = Owner.hypothesis(hypothesis.name), context.plan
-    uses = [use for use in plan.uses_of(owner) if use.role in ("rival", "part", "single")]
+    uses = [use for use in plan.uses_of(owner) if use.role in roles]
     if not uses or not hypothesis.claims_a_share:
         return None
     clean = arms_of(plan, owner)
     rows: dict[Circuit, int] = {_circuit(arms[clean.sufficiency]): 0}
     found: dict[Measure, dict[int, str]] = {"sufficiency": {0: clean.sufficiency}, "necessity": {0: clean.necessity}}
-    roles: dict[str, dict[int, None]] = {"rival": {}, "part": {}, "single": {}}
+    places: dict[str, dict[int, None]] = {role: {} for role in (*BESIDE, "subset")}
     for use in uses:
         row = rows.setdefault(_circuit(arms[use.arm]), len(rows))
         measure: Measure = "sufficiency" if arms[use.arm].side == "base" else "necessity"
         found[measure][row] = found[measure].get(row, use.arm)
-        roles[use.role][row] = None
+        places[use.role][row] = None
     covered = context.outcomes.pairs([clean.base, clean.counterfactual, *(use.arm for use in uses)])
-    pairs = min(covered, hypothesis.null.pairs)
+    pairs = covered if "subset" in roles else min(covered, hypothesis.null.pairs)
     changes = context.changes(clean.base, clean.counterfactual, hypothesis.outcome)
     total = changes.total(pairs)
     measures: dict[Measure, MeasuredCircuits] = {}
@@ -141,9 +151,9 @@ def read_table(
         if measure == "necessity":
             products = -changes.between(ids, clean.counterfactual, pairs)
         squares = left if measure == "sufficiency" else done
-        places = list(found[measure])
+        measured = list(found[measure])
         measures[measure] = MeasuredCircuits(
-            _placed(squares, places, len(rows)), _placed(products * total, places, len(rows))
+            _placed(squares, measured, len(rows)), _placed(products * total, measured, len(rows))
         )
     known = np.isfinite(total)
     for columns in measures.values():
@@ -158,9 +168,10 @@ def read_table(
             measure: MeasuredCircuits(columns.squares[:, known], columns.products[:, known])
             for measure, columns in measures.items()
         },
-        rivals=tuple(roles["rival"]),
-        parts=tuple(roles["part"]),
-        singles=tuple(roles["single"]),
+        rivals=tuple(places["rival"]),
+        parts=tuple(places["part"]),
+        singles=tuple(places["single"]),
+        subsets=tuple(places["subset"]),
         pairs=pairs,
         off_target=_off_target(
             context, hypothesis, clean.base, found["sufficiency"], (len(rows), pairs), known, reached

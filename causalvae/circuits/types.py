@@ -8,6 +8,7 @@ from typing import Literal
 from causalvae.effects.notes import Note, Notes
 from causalvae.models.components import ComponentRef
 from causalvae.plan.types import NoRivals, RivalKind
+from causalvae.selection import FoundLatents
 
 Place = Literal["inside", "outside", "across"]
 Status = Literal["supported", "refuted", "unspecific", "inconclusive"]
@@ -15,6 +16,8 @@ STATUSES: tuple[Status, ...] = ("supported", "refuted", "unspecific", "inconclus
 Measure = Literal["sufficiency", "necessity"]
 Needed = Literal["needed", "useless", "undecided"]
 Circuit = tuple[ComponentRef, ...]
+# From this share of failing pairs on, what a circuit carries is said to be so on average.
+_COMMON = 0.25
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,8 @@ class ClaimTest:
         Why the ratio means nothing, where it does.
     is_upper_implied : bool
         Whether the claim gives no upper end and `at_most` follows from the lower one.
+    is_one_sided : bool
+        Whether each end of the interval is a limit that holds at `confidence` alone.
     """
 
     name: str
@@ -66,6 +71,7 @@ class ClaimTest:
     place: Place = "across"
     undefined: Note | None = None
     is_upper_implied: bool = False
+    is_one_sided: bool = False
 
     @property
     def overshoots(self) -> bool:
@@ -95,6 +101,66 @@ class RelativeError:
     upper: float
     confidence: float
     n: int
+
+
+@dataclass(frozen=True)
+class FailingPair:
+    """A pair in which a circuit alone does not bring the effect.
+
+    Parameters
+    ----------
+    pair : int
+        Its place among the treatment's pairs, from 0.
+    total, indirect : float
+        TE and NIE, in the outcome's own unit; of several numbers their components along the total change.
+    distance : float
+        |TE - NIE|, of several numbers ||TE - NIE||.
+    """
+
+    pair: int
+    total: float
+    indirect: float
+    distance: float
+
+
+@dataclass(frozen=True)
+class Failing:
+    """In how many pairs |TE - NIE| is larger than `missed` times max(|TE|, `floor`).
+
+    Parameters
+    ----------
+    share : float
+        t, the claimed share.
+    missed : float
+        1 - t / 2.
+    floor : float
+        A quarter of the root mean square of TE.
+    count, n : int
+        Pairs that fail, and all pairs.
+    upper : float
+        One-sided Clopper-Pearson limit of the share of pairs that fail.
+    confidence : float
+        Of that limit.
+    unit : str
+        Of TE.
+    worst : tuple of FailingPair
+        Those that fail by most, the worst first.
+    """
+
+    share: float
+    missed: float
+    floor: float
+    count: int
+    n: int
+    upper: float
+    confidence: float
+    unit: str
+    worst: tuple[FailingPair, ...] = ()
+
+    @property
+    def is_common(self) -> bool:
+        """Whether so many pairs fail that what the circuit carries is true on average alone."""
+        return self.count >= _COMMON * self.n
 
 
 @dataclass(frozen=True)
@@ -152,6 +218,10 @@ class Rivals:
     errors : tuple of float
         The relative error of every rival, of the measure that is claimed first.
     pairs, seed : int
+    planted : CircuitScore or None
+        A rival of the circuit's size that shares no unit with it, drawn at random: a claim that should not hold.
+    planted_meets : bool
+        Whether that one is shown to meet the claim's bounds.
     """
 
     kind: RivalKind
@@ -168,6 +238,8 @@ class Rivals:
     errors: tuple[float, ...] = ()
     pairs: int = 0
     seed: int = 0
+    planted: CircuitScore | None = None
+    planted_meets: bool = False
 
 
 @dataclass(frozen=True)
@@ -231,6 +303,126 @@ class Minimality:
     def of(self, status: Needed) -> tuple[ComponentRef, ...]:
         """The members of a status."""
         return tuple(loss.member for loss in self.members if loss.status == status)
+
+
+@dataclass(frozen=True)
+class Manifold:
+    """Where a circuit's patched activations lie among clean ones, at one of its sites.
+
+    Parameters
+    ----------
+    site : str
+    outside, n : int
+        Pairs whose patched activation has a larger Mahalanobis distance than `within` of held-out clean ones, of n.
+    unpatched : float
+        The share outside of the clean activations that the patch takes its values from.
+    dimension, samples : int
+        Numbers of the site's value; clean samples.
+    within : float
+    is_off : bool
+        Whether more than 5 % of the pairs, and more than without a patch, are shown to be outside.
+    """
+
+    site: str
+    outside: int
+    n: int
+    unpatched: float
+    dimension: int
+    samples: int
+    within: float
+    is_off: bool
+
+
+@dataclass(frozen=True)
+class ShapleyValue:
+    """What one unit adds to the share of the effect, averaged over all orders in which units are added.
+
+    Parameters
+    ----------
+    unit : ComponentRef
+    value, lower, upper : float
+    in_circuit : bool
+    """
+
+    unit: ComponentRef
+    value: float
+    lower: float
+    upper: float
+    in_circuit: bool
+
+
+@dataclass(frozen=True)
+class Certified:
+    """A circuit that is shown to meet the claim's bounds while no proper part of it does.
+
+    Parameters
+    ----------
+    circuit : tuple of ComponentRef
+    share, error : float
+        Of the effect, and its relative error.
+    overlap : float
+        Units that it shares with the claimed circuit, over units of either (IoU).
+    """
+
+    circuit: Circuit
+    share: float
+    error: float
+    overlap: float
+
+    def holds(self, unit: ComponentRef) -> bool:
+        """Whether a single unit is in it."""
+        return any(
+            part.site == unit.site and (part.units is None or set(unit.units or ()) <= set(part.units))
+            for part in self.circuit
+        )
+
+
+@dataclass(frozen=True)
+class Subsets:
+    """Every set of the units of the circuit's sites, tested as a circuit, with one confidence for all of them.
+
+    Parameters
+    ----------
+    judged : bool
+        Whether the verdict asks that the claimed circuit is the only minimal one.
+    units : int
+        Units of the sites.
+    count, meeting, undecided : int
+        Sets; those that are shown to meet the claim's bounds; those neither shown to meet them nor to break one.
+    certified : tuple of Certified
+        The circuits that meet the bounds and of which every proper part is shown to break one, the smallest first.
+    possible : int
+        Undecided sets that hold no certified circuit: each may be, or may hold, another. 0 where the list is complete.
+    nearest : CircuitScore or None
+        Of the undecided sets that hold no certified circuit, of all sets where there is none, the one whose share lies
+        nearest to the bound.
+    mean_overlap : float or None
+        Mean IoU over pairs of certified circuits; None where there are fewer than two.
+    shapley : tuple of ShapleyValue
+        Of each unit, the largest first; of the mediated share.
+    p_unique, p_not_unique : float
+        That the claimed circuit is the only minimal one; that another circuit, which does not hold it, meets the
+        bounds. Both by the largest deviation over all sets.
+    alpha, confidence : float
+        Level over all sets together; of the intervals of Shapley values.
+    pairs : int
+    """
+
+    judged: bool
+    units: int
+    count: int
+    meeting: int
+    undecided: int
+    certified: tuple[Certified, ...]
+    possible: int
+    nearest: CircuitScore | None
+    mean_overlap: float | None
+    shapley: tuple[ShapleyValue, ...]
+    p_unique: float
+    p_not_unique: float
+    alpha: float
+    confidence: float
+    pairs: int
 
 
 @dataclass(frozen=True)
@@ -332,11 +524,20 @@ class Verdict:
     multiverse : Multiverse or None
         Whether the claim depends on how the circuit was patched; None where that was not asked, or no share is claimed.
     broken : str
-        What refutes it: the name of a test, or ``minimal``; else empty.
+        What refutes it: the name of a test, ``minimal`` or ``unique``; else empty.
     obstacle : Note or None
         What stands between an inconclusive verdict and a settled one.
-    judges_special, judges_minimal : bool
-        Whether the claim says that no other circuit of the same size does as well, and that every member is needed.
+    failing : Failing or None
+        The pairs in which the circuit fails; None where it is not claimed to carry a share.
+    subsets : Subsets or None
+        All sets of the units of its sites; None where they were not run.
+    manifolds : tuple of Manifold
+        Where patched activations lie, for each site that is small enough to tell.
+    selections : tuple of FoundLatents
+        How the circuit's latents were chosen, where the spec leaves that to the run.
+    judges_special, judges_minimal, judges_unique : bool
+        Whether the claim says that no other circuit of the same size does as well, that every member is needed, and
+        that no other circuit at its sites is sufficient.
     """
 
     hypothesis: str
@@ -358,8 +559,13 @@ class Verdict:
     multiverse: Multiverse | None = None
     broken: str = ""
     obstacle: Note | None = None
+    failing: Failing | None = None
+    selections: tuple[FoundLatents, ...] = ()
+    subsets: Subsets | None = None
+    manifolds: tuple[Manifold, ...] = ()
     judges_special: bool = False
     judges_minimal: bool = False
+    judges_unique: bool = False
 
     def __repr__(self) -> str:
         return f"Verdict({self.hypothesis!r}: {self.status})"

@@ -16,18 +16,32 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from causalvae.circuits.cancelling import find_cancelling
+from causalvae.circuits.failing import find_failing
 from causalvae.circuits.hypothesis import BoundTest, assess_bound
 from causalvae.circuits.minimality import examine_members
 from causalvae.circuits.multiverse import compare_methods
 from causalvae.circuits.obstacle import find_obstacle
 from causalvae.circuits.rivals import compare_rivals
+from causalvae.circuits.subsets import examine_subsets
 from causalvae.circuits.table import CircuitTable, read_table
-from causalvae.circuits.types import Measure, Minimality, Multiverse, RelativeError, Rivals, Status, UnitShare, Verdict
+from causalvae.circuits.types import (
+    Failing,
+    Measure,
+    Minimality,
+    Multiverse,
+    RelativeError,
+    Rivals,
+    Status,
+    Subsets,
+    UnitShare,
+    Verdict,
+)
 from causalvae.effects import EffectContext, claim_columns
 from causalvae.effects.bootstrap import PairedBootstrap, paired_bootstrap
 from causalvae.effects.claims import RatioColumns, relative_error
 from causalvae.effects.context import treated_factor
 from causalvae.plan.types import Arm, ClaimDesign
+from causalvae.selection import FoundLatents
 from causalvae.spec.hypothesis_section import FEWEST_PAIRS, most_resamples
 from causalvae.spec.schema import Hypothesis
 from causalvae.statistics.multiplicity import adjust
@@ -58,6 +72,8 @@ class Evidence:
     minimality : Minimality or None
     cancelling : tuple of UnitShare
     multiverse : Multiverse or None
+    failing : Failing or None
+    subsets : Subsets or None
     """
 
     hypothesis: Hypothesis
@@ -68,6 +84,8 @@ class Evidence:
     minimality: Minimality | None = None
     cancelling: tuple[UnitShare, ...] = ()
     multiverse: Multiverse | None = None
+    failing: Failing | None = None
+    subsets: Subsets | None = None
 
     @property
     def pairs(self) -> int:
@@ -87,15 +105,24 @@ class Evidence:
             properties.append(self.rivals.p_value)
         if self.hypothesis.judges_minimal and len(self.design.members) > 1:
             properties.append(1.0 if self.minimality is None else self.minimality.p_minimal)
+        if self.hypothesis.judges_unique:
+            properties.append(1.0 if self.subsets is None else self.subsets.p_unique)
         return max([self.p_bounds, *properties])
 
     @property
-    def against(self) -> tuple[float, ...]:
-        """p-values against each bound and, last, against a claim of minimality."""
-        p_values = [bound.test.p_refute for bound in self.bounds]
+    def claims(self) -> tuple[tuple[str, float, bool], ...]:
+        """Each bound and then each claimed property: its name, the p-value against it, whether its interval agrees."""
+        found = [(bound.test.name, bound.test.p_refute, bound.outside) for bound in self.bounds]
         if self.minimality is not None and self.minimality.judged:
-            p_values.append(self.minimality.p_not_minimal)
-        return tuple(p_values)
+            found.append(("minimal", self.minimality.p_not_minimal, True))
+        if self.subsets is not None and self.subsets.judged:
+            found.append(("unique", self.subsets.p_not_unique, True))
+        return tuple(found)
+
+    @property
+    def against(self) -> tuple[float, ...]:
+        """The p-values against each bound and each claimed property."""
+        return tuple(p_value for _, p_value, _ in self.claims)
 
     @property
     def p_refute(self) -> float:
@@ -103,7 +130,9 @@ class Evidence:
         return min(1.0, len(self.against) * min(self.against))
 
 
-def judge(context: EffectContext, graph: DeclaredGraph) -> tuple[Verdict, ...]:
+def judge(
+    context: EffectContext, graph: DeclaredGraph, found: Mapping[str, FoundLatents] | None = None
+) -> tuple[Verdict, ...]:
     """Judge every hypothesis of a spec.
 
     Parameters
@@ -111,6 +140,8 @@ def judge(context: EffectContext, graph: DeclaredGraph) -> tuple[Verdict, ...]:
     context : EffectContext
     graph : DeclaredGraph
         The declared graph: `descendants` of the treatment's factor are on target.
+    found : mapping, optional
+        Factor -> how its latents were chosen, where the spec left that to the run.
 
     Returns
     -------
@@ -127,11 +158,16 @@ def judge(context: EffectContext, graph: DeclaredGraph) -> tuple[Verdict, ...]:
     if not hypotheses:
         return ()
     arms = {arm.id: arm for arm in context.plan.arms}
-    return decide(
+    verdicts = decide(
         [
             _called(_examine(context, hypothesis, graph, arms), context.scale.label(hypothesis.outcome))
             for hypothesis in hypotheses
         ]
+    )
+    chosen = found or {}
+    return tuple(
+        replace(verdict, selections=tuple(chosen[name] for name in dict.fromkeys(hypothesis.mapped) if name in chosen))
+        for verdict, hypothesis in zip(verdicts, hypotheses, strict=True)
     )
 
 
@@ -145,7 +181,7 @@ def _examine(context: EffectContext, hypothesis: Hypothesis, graph: DeclaredGrap
     factor = treated_factor(context.spec, hypothesis.treatment)
     reached = frozenset(context.spec.graph.attributes if factor is None else graph.descendants(factor))
     columns = claim_columns(context, hypothesis, reached)
-    return weigh(
+    evidence = weigh(
         hypothesis,
         context.plan.claims[hypothesis.name],
         columns,
@@ -153,7 +189,9 @@ def _examine(context: EffectContext, hypothesis: Hypothesis, graph: DeclaredGrap
         context.bootstrap(next(iter(columns.values())).n),
         len(context.spec.hypotheses),
         compare_methods(context, hypothesis, arms),
+        read_table(context, hypothesis, arms, reached, ("subset",)),
     )
+    return replace(evidence, failing=find_failing(context, hypothesis))
 
 
 def weigh(
@@ -164,6 +202,7 @@ def weigh(
     bootstrap: PairedBootstrap,
     family: int,
     multiverse: Multiverse | None = None,
+    sets: CircuitTable | None = None,
 ) -> Evidence:
     """Test everything about one hypothesis.
 
@@ -180,8 +219,14 @@ def weigh(
     family : int
         Hypotheses of the spec.
     multiverse : Multiverse, optional
+    sets : CircuitTable, optional
+        The sets of units or of members that are run beside it, on pairs of their own number.
     """
-    implied = {"mediated_share": hypothesis.share_bound, "pairwise_fit": hypothesis.fit_bound}
+    implied = {
+        "mediated_share": hypothesis.share_bound,
+        "pairwise_fit": hypothesis.fit_bound,
+        "equivalent": hypothesis.equivalence_bound,
+    }
     claimed = {quantity: bound for quantity, bound in implied.items() if bound is not None}
     claimed |= {quantity: bound for quantity, bound in hypothesis.expect.bounds.items() if quantity not in implied}
     share = hypothesis.expect.bound("mediated_share")
@@ -213,15 +258,22 @@ def weigh(
         least = math.ceil(max(_RESAMPLES, steps) * family / hypothesis.alpha)
         wanted = min(least, most_resamples(len(table.total)))
         compared = _over(bootstrap, len(table.total), max(bootstrap.resamples, wanted))
+    over_sets = None
+    if sets is not None:
+        # Whether a claim to be unique is refuted is one of its claims.
+        least = math.ceil(_RESAMPLES * (len(claimed) + 1) * family / hypothesis.alpha)
+        wanted = min(least, most_resamples(len(sets.total)))
+        over_sets = _over(bootstrap, len(sets.total), max(bootstrap.resamples, wanted))
     return Evidence(
         hypothesis,
         design,
         bounds,
         tuple(errors),
         compare_rivals(table, hypothesis, design, compared),
-        examine_members(table, hypothesis, design, compared),
+        examine_members(table, hypothesis, design, compared, sets),
         find_cancelling(table, compared),
         multiverse,
+        subsets=examine_subsets(sets, hypothesis, design, over_sets, alpha),
     )
 
 
@@ -258,12 +310,11 @@ def _refute(found: Sequence[Evidence], position: int) -> tuple[float, ...]:
 
 def _decide(evidence: Evidence, p_support: float, p_bounds: float, against: Sequence[float]) -> Verdict:
     hypothesis, alpha = evidence.hypothesis, evidence.hypothesis.alpha
-    outside = [bound.outside for bound in evidence.bounds] + [True] * (len(against) - len(evidence.bounds))
+    names = [name for name, _, _ in evidence.claims]
     # A poor fit is told only where nothing else is broken: a share out of bounds says why.
-    names = [bound.test.name for bound in evidence.bounds] + ["minimal"] * (len(against) - len(evidence.bounds))
     broken = sorted(
-        (names[place] == "pairwise_fit", p, place)
-        for place, (shown, p) in enumerate(zip(outside, against, strict=True))
+        (name == "pairwise_fit", p, place)
+        for place, ((name, _, shown), p) in enumerate(zip(evidence.claims, against, strict=True))
         if p <= alpha and shown
     )
     inside = all(bound.inside for bound in evidence.bounds)
@@ -295,17 +346,20 @@ def _decide(evidence: Evidence, p_support: float, p_bounds: float, against: Sequ
         minimality=evidence.minimality,
         cancelling=evidence.cancelling,
         multiverse=evidence.multiverse,
+        failing=evidence.failing,
         broken=names[broken[0][-1]] if broken else "",
         obstacle=(
             find_obstacle(
                 hypothesis, evidence.bounds, evidence.rivals, evidence.minimality, needed, (p_support, min(against)),
-                evidence.pairs,
+                evidence.pairs, evidence.subsets,
             )
             if status == "inconclusive"
             else None
         ),
         judges_special=hypothesis.judges_special,
         judges_minimal=hypothesis.judges_minimal,
+        judges_unique=hypothesis.judges_unique,
+        subsets=evidence.subsets,
     )  # fmt: skip
 
 

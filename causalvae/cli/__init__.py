@@ -1,1 +1,1 @@
-"""The command line: arguments to calls of the public API, printed."""
+"""The command line interface, which calls the public API and prints results."""

@@ -1,4 +1,4 @@
-"""The command line's entry: options that hold for every command, and the commands by name."""
+"""Entry point of the command line: global options, and commands by name."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from causalvae.cli import comparing, inspecting, preparing, running
+from causalvae.cli import comparing, discovering, inspecting, preparing, running
 from causalvae.cli.failures import ForgivingGroup, finish_output
 
 app = typer.Typer(
@@ -48,6 +48,7 @@ app.command()(inspecting.components)
 app.command()(inspecting.plan)
 app.command(cls=running.RunCommand)(running.run)
 app.command()(running.report)
+app.command()(discovering.discover)
 app.command()(comparing.compare)
 app.command()(comparing.study)
 app.command()(running.train)
@@ -59,7 +60,7 @@ app.command()(preparing.doctor)
 def main() -> None:
     """Run the command line."""
     for stream in (sys.stdout, sys.stderr):
-        # An old terminal's encoding may lack a symbol: a question mark there is better than a crash.
+        # The encoding of an old terminal may lack a symbol, which is then replaced.
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
     try:

@@ -1,4 +1,4 @@
-"""The commands that set runs beside each other."""
+"""Commands that compare networks: compare, study."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.text import Text
 
-from causalvae.cli.console import clean, print_json, print_table, stdout
+from causalvae.cli.console import clean, print_json, print_paths, print_table, stdout
 from causalvae.cli.inspecting import CodeOption, JsonOption
 
 if TYPE_CHECKING:
@@ -92,5 +92,4 @@ def _print_outcome(outcome: StudyOutcome) -> None:
         console.print()
         console.print(clean(too_few_words(outcome.results)))
     console.print()
-    for name, path in outcome.reports.items():
-        console.print(Text.assemble((f"{name:<9}", "bold"), clean(str(path))), soft_wrap=True)
+    print_paths(console, outcome.reports.items())

@@ -1,10 +1,12 @@
-"""Where the command line writes: results to stdout, progress and errors to stderr."""
+"""Consoles: results go to stdout, progress and errors to stderr."""
 
 from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterable
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -21,7 +23,7 @@ WIDEST = 120
 
 
 def stdout() -> Console:
-    """The console of results; plain text where it is piped."""
+    """The console of results; plain text if piped."""
     return _console(stderr=False)
 
 
@@ -35,14 +37,21 @@ def print_json(value: Any) -> None:
     sys.stdout.write(escape_json(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)) + "\n")
 
 
-def print_table(console: Console, table: Table, title: bool = True) -> None:
-    """Print a report's table, its caption above it."""
+def print_paths(console: Console, paths: Iterable[tuple[str, Path]]) -> None:
+    """Print names and their paths; these are not wrapped, so that a reader can copy them."""
+    from rich.text import Text
+
+    for name, path in paths:
+        console.print(Text.assemble((f"{name:<9}", "bold"), clean(str(path))), soft_wrap=True)
+
+
+def print_table(console: Console, table: Table) -> None:
+    """Print a table of a report with its caption."""
     from rich.padding import Padding
     from rich.text import Text
 
-    if title:
-        console.print()
-        console.print(clean(table.caption), style="bold")
+    console.print()
+    console.print(clean(table.caption), style="bold")
     for place, part in enumerate(_laid_out(table, console.width)):
         if place:
             console.print()
@@ -52,7 +61,7 @@ def print_table(console: Console, table: Table, title: bool = True) -> None:
 
 
 def _laid_out(table: Table, width: int) -> list[RichTable | Text]:
-    """What a report's table is in a terminal of `width` columns: one grid, several, or its rows entry by entry."""
+    """The layout of a table in a terminal of `width` columns: one grid, several grids, or lists of entries."""
     from rich.text import Text
 
     from causalvae.cli.layout import choose_widths, list_row, split_columns
@@ -73,14 +82,14 @@ def _laid_out(table: Table, width: int) -> list[RichTable | Text]:
 
 
 def _grid(table: Table, widths: tuple[int, ...]) -> RichTable:
-    """A table with columns of these widths: numbers to the right, statuses in colour."""
+    """A table with columns of these widths; numbers are right-aligned, statuses coloured."""
     from rich import box
     from rich.table import Table as RichTable
     from rich.text import Text
 
     from causalvae.cli.layout import break_lines
 
-    # The left padding and the box's own column make the gap.
+    # The gap is the left padding and the column of the box.
     grid = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 0, 0, 1))
     for column, size in zip(table.columns, widths, strict=True):
         grid.add_column(
@@ -106,12 +115,12 @@ _STYLES = {"✓": "green", "✗": "red", "+": "magenta", "~": "yellow", "?": "ye
 
 
 def style_of(cell: str) -> str:
-    """The colour of a status, which its symbol says too."""
+    """The colour of a status cell, by its symbol; empty for other cells."""
     return _STYLES.get(cell[:1], "") if cell[1:2] == " " else ""
 
 
 def clean(text: str) -> str:
-    """`text` with escapes for characters that a terminal would obey or that cannot be seen, tabs as spaces."""
+    """`text` with control and invisible characters escaped, and tabs as spaces."""
     return visible(text.replace("\t", " "))
 
 

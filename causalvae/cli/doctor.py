@@ -1,4 +1,4 @@
-"""What this machine and environment have: versions, device, threads, optional parts."""
+"""Information on the environment: versions, device, threads, optional parts."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ OPTIONAL = {
 
 
 def examine() -> dict[str, Any]:
-    """Gather the facts; a required library that is missing is named in ``problems``."""
+    """Collect information; missing required libraries are listed in ``problems``."""
     versions = {name: _version(name) for name in REQUIRED}
     problems = [f"{name} is not installed" for name, version in versions.items() if version is None]
     facts: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""How the command line tells that something went wrong: in words, with a code and a remedy, without a traceback."""
+"""Errors of the command line: printed with a code and a remedy instead of a traceback."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ from causalvae.cli.console import clean, print_json, stderr
 from causalvae.errors import CausalVAEError, first_line
 
 RUN_FAILED = 3
-# Commands that keep what they finish, and resume from it.
+# Commands that store finished parts and resume from them.
 _RESUMING = ("run", "train", "study", "compare")
-# A process that a signal ends exits with 128 and the signal's number.
+# A process ended by a signal exits with 128 + the number of the signal.
 _SIGNALLED = 128
-# SIGPIPE, which Windows does not have.
+# SIGPIPE, not defined on Windows.
 _PIPE = 13
 
 
 class TerminatedError(KeyboardInterrupt):
-    """The process was asked to end by SIGTERM: everything is left as by Ctrl-C."""
+    """Raised on SIGTERM, and handled like Ctrl-C."""
 
 
 @contextmanager
 def _terminable() -> Iterator[None]:
-    """Raise `TerminatedError` where SIGTERM arrives inside; a second SIGTERM ends the process at once."""
+    """Raise `TerminatedError` on SIGTERM within the context; a second SIGTERM ends the process immediately."""
 
     def stop(number: int, frame: FrameType | None) -> None:
         signal.signal(number, signal.SIG_DFL)
@@ -54,7 +54,7 @@ class ForgivingGroup(TyperGroup):
     """A command group that prints an error instead of a traceback, unless ``--debug`` was given."""
 
     def main(self, args: Sequence[str] | None = None, *more: Any, **extra: Any) -> Any:
-        """Parse and run the command line; with ``--json`` a failure is one JSON object too."""
+        """Parse and run the command line; with ``--json`` errors are printed as one JSON object too."""
         given = list(sys.argv[1:] if args is None else args)
         if not _wants_json(given):
             return super().main(given, *more, **extra)
@@ -73,7 +73,7 @@ class ForgivingGroup(TyperGroup):
         sys.exit(code if isinstance(code, int) else 0)
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command; an error becomes a message and an exit code."""
+        """Run the command; errors are converted to a message and an exit code."""
         given = [*ctx._protected_args, *ctx.args]
         as_json = _wants_json(given)
         try:
@@ -90,7 +90,7 @@ class ForgivingGroup(TyperGroup):
             _silence()
             raise typer.Exit(_SIGNALLED + _PIPE) from None
         except Exception as error:
-            # The command line's own exceptions (wrong option, exit code) print themselves.
+            # Exceptions of typer (wrong option, exit code) are printed by typer.
             if _is_command_lines(error) or ctx.params.get("debug"):
                 raise
             told = as_coded(error)
@@ -101,11 +101,11 @@ class ForgivingGroup(TyperGroup):
 
 
 def finish_output(code: Any) -> Any:
-    """Write what is left of standard output; gives `code`, or another one where not all of it could be written."""
+    """Flush standard output; return `code`, or another one if writing failed."""
     try:
         sys.stdout.flush()
     except BrokenPipeError:
-        # The reader has closed the pipe. What was written to files is kept.
+        # The reader has closed the pipe.
         _silence()
         return _SIGNALLED + _PIPE
     except OSError as error:
@@ -116,11 +116,11 @@ def finish_output(code: Any) -> Any:
 
 
 def _silence() -> None:
-    """Drop what standard output still holds: Python would try to write it once more at its end."""
+    """Discard the buffer of standard output, which Python would otherwise try to write at exit."""
     try:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (OSError, ValueError):
-        # Standard output is no file here.
+        # Standard output is not a file.
         return
 
 
@@ -130,7 +130,7 @@ def _stopped(command: str, number: signal.Signals) -> CausalVAEError:
 
 
 def as_coded(error: Exception) -> CausalVAEError:
-    """Any error as one with a code: its own, that of the machine, or CV499 for an unexpected one."""
+    """Convert any error to one with a code; CV499 if it is unexpected."""
     if isinstance(error, CausalVAEError):
         return error
     return explain_system(error) or CausalVAEError(
@@ -141,28 +141,28 @@ def as_coded(error: Exception) -> CausalVAEError:
 
 
 def _is_command_lines(error: Exception) -> bool:
-    """Whether an error is the command line's own, such as a wrong option; typer brings its own copy of click."""
+    """Whether an error is from typer, such as a wrong option, or from its copy of click."""
     return type(error).__module__.split(".")[0] in ("typer", "click")
 
 
 def _wants_json(arguments: list[str]) -> bool:
-    """Whether ``--json`` is among the options; what follows ``--`` are arguments."""
+    """Whether ``--json`` is among the options, which end at ``--``."""
     options = arguments[: arguments.index("--")] if "--" in arguments else arguments
     return "--json" in options
 
 
 def _print_failure(error: CausalVAEError) -> None:
-    """Write a failure to standard output as one JSON object, where standard output can be written at all."""
+    """Write an error to standard output as one JSON object; does nothing if it cannot be written."""
     try:
         print_json(failure_of(error))
         sys.stdout.flush()
     except OSError:
-        # The error itself has been shown on standard error.
+        # The error has been printed to standard error.
         _silence()
 
 
 def failure_of(error: CausalVAEError) -> dict[str, Any]:
-    """What ``--json`` prints of a failure: ``error`` and, for a refused spec, its ``diagnostics``."""
+    """The JSON object of an error: ``error`` and, for an invalid spec, ``diagnostics``."""
     told: dict[str, Any] = {
         "error": {"code": error.code, "message": error.message, "place": error.place, "remedy": error.remedy}
     }
@@ -173,7 +173,7 @@ def failure_of(error: CausalVAEError) -> dict[str, Any]:
 
 
 def show_error(error: CausalVAEError) -> None:
-    """Print code, place, message and remedy; for a refused spec, every fault with its line."""
+    """Print code, place, message and remedy; for an invalid spec, all diagnostics."""
     console = stderr()
     diagnostics = getattr(error, "diagnostics", None)
     if diagnostics:

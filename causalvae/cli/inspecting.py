@@ -1,4 +1,4 @@
-"""Commands that look and run nothing: validate, components, plan."""
+"""Commands without a run: validate, components, plan."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def validate(
 
 @contextmanager
 def _no_collection() -> Iterator[None]:
-    """Leave garbage for later: while modules load, each collection walks all of them and finds nothing to free."""
+    """Disable garbage collection, which slows down imports."""
     enabled = gc.isenabled()
     gc.disable()
     try:
@@ -71,7 +71,7 @@ def _no_collection() -> Iterator[None]:
 
 
 def _check(path: Path) -> tuple[str | None, tuple[Diagnostic, ...]]:
-    """The digest of a valid spec (None for a refused one), and what was found."""
+    """The digest of a spec (None if it is invalid), and its diagnostics."""
     from causalvae.digest import digest
     from causalvae.spec import Spec, read_any_spec
 

@@ -1,4 +1,4 @@
-"""Tables in a terminal, every word and number whole: columns, groups of columns, or one entry below the other."""
+"""Layout of tables in a terminal: columns, groups of columns, or lists of entries; words are not broken."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ _BREAKS = "_-./:"
 
 @dataclass
 class _Span:
-    """A column's width while it is being settled, and the width at which nothing in it wraps."""
+    """Current width of a column, and its width without line breaks."""
 
     width: int
     natural: int
 
 
 def choose_widths(table: Table, available: int) -> tuple[int, ...] | None:
-    """The width of each column of `table`, their sum with the gaps at most `available`.
+    """The width of each column of `table`, with a sum including gaps of at most `available`.
 
-    Headings and texts wrap between words, numbers do not wrap. None where the words do not fit.
+    Headings and texts are wrapped between words, numbers are not. None if the words do not fit.
     """
     spans = [
         _measure(column.name, [row[position] for row in table.rows], column.numeric)
@@ -44,9 +44,9 @@ def choose_widths(table: Table, available: int) -> tuple[int, ...] | None:
 
 
 def split_columns(table: Table, available: int) -> tuple[Table, ...]:
-    """`table` as tables that fit, each with the column that tells rows apart and as many others as there is room for.
+    """Split `table` into tables that fit, each with the column that identifies rows and as many others as possible.
 
-    Where the first column does not tell rows apart, each part has the first two. Empty where that does not help.
+    If the first column does not identify rows, each part has the first two. Empty if there is no such split.
     """
     for keys in (1, 2):
         if len(table.rows) > 1 and len({row[:keys] for row in table.rows}) == len(table.rows):
@@ -76,19 +76,19 @@ def _measure(heading: str, cells: Sequence[str], numeric: bool) -> _Span:
 
 
 def list_row(headings: Sequence[str], cells: Sequence[str], width: int) -> list[tuple[str, str]]:
-    """A row of a table whose columns do not fit, one entry below the other.
+    """A row of a table as a list of entries.
 
     Parameters
     ----------
     headings, cells : sequence of str
     width : int
-        Of the terminal. Only a word that is wider than that is broken.
+        Width of the terminal. Only longer words are broken.
 
     Returns
     -------
     list of (str, str)
-        For each entry its heading, padded, and its text in as many lines as it takes; the second line and further
-        ones are indented like the first. Where a word does not fit beside the headings, the text begins below.
+        For each entry its padded heading, and its text, indented after the first line. If a word does not fit after
+        the headings, the text begins on the next line.
     """
     label = max(map(cell_len, headings), default=0) + GAP
     entries = []
@@ -102,7 +102,7 @@ def list_row(headings: Sequence[str], cells: Sequence[str], width: int) -> list[
 
 
 def break_lines(text: str, width: int) -> str:
-    """`text` in lines of at most `width` columns: between words, inside a word only where it is wider than a line."""
+    """Wrap `text` to `width` columns between words; only longer words are broken."""
     lines: list[str] = []
     for paragraph in text.split("\n"):
         line = ""
@@ -120,7 +120,7 @@ def break_lines(text: str, width: int) -> str:
 
 
 def _fold(word: str, width: int) -> list[str]:
-    """Pieces of a word; the last break falls behind a `_`, `-` or the like where that costs no further line."""
+    """Pieces of a word; the last break is after a `_`, `-` or similar if that needs no further line."""
     pieces = []
     while cell_len(word) > width:
         cut = _fitting(word, width)
@@ -134,7 +134,7 @@ def _fold(word: str, width: int) -> list[str]:
 
 
 def _fitting(word: str, width: int) -> int:
-    """How many characters of `word` fit into `width` columns; at least one."""
+    """Number of characters of `word` that fit into `width` columns; at least one."""
     count = taken = 0
     for character in word:
         taken += cell_len(character)

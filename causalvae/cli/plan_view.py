@@ -1,4 +1,4 @@
-"""A plan in a terminal, as a database prints EXPLAIN."""
+"""Prints plans, like EXPLAIN of a database."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def print_plan(console: Console, plan: Plan) -> None:
-    """Print what would be run: cohorts, arms by purpose, and what each pass saves."""
+    """Print a plan: cohorts, arms by purpose, and savings of each pass."""
     console.print(Text.assemble((clean(plan.name), "bold"), f"  plan {plan.digest}"))
     console.print(f"spec {plan.spec_digest}, network {plan.model_digest}, seed {plan.seed}")
     _print_capture(console, plan)
@@ -48,13 +48,13 @@ def print_plan(console: Console, plan: Plan) -> None:
 
 
 def _print_capture(console: Console, plan: Plan) -> None:
-    """Say what captured the network where it is not the best means there is."""
+    """Print how the network was captured, unless by ``torch.export``."""
     if plan.captured_by != "torch.export":
         console.print(f"captured by {clean(plan.captured_by)}")
 
 
 def cohort_table(plan: Plan) -> Table:
-    """The sets of inputs."""
+    """The cohorts of a plan."""
     from causalvae.report.tables import Table, columns
 
     return Table(
@@ -82,7 +82,7 @@ def _inputs(cohort: Cohort) -> str:
 
 
 def use_table(plan: Plan) -> Table:
-    """Arms and rows by what they are for; an arm that serves several purposes is counted for each."""
+    """Arms and rows by purpose; an arm with several purposes is counted for each."""
     from causalvae.report.tables import Table, columns
 
     pairs = {arm.id: arm.pairs for arm in plan.arms}
@@ -105,7 +105,7 @@ def use_table(plan: Plan) -> Table:
 
 
 def screen_table(plan: Plan) -> Table:
-    """Sweeps of which only some arms will be run, which ones being known once all are ranked by gradients."""
+    """Screened sweeps, of which only some arms will be run, selected by gradients."""
     from causalvae.report.tables import Table, columns
 
     rows = tuple(
@@ -128,7 +128,7 @@ def screen_table(plan: Plan) -> Table:
 
 
 def inner_table(plan: Plan) -> Table:
-    """Runs up to a site, whose value there is sent on along a path."""
+    """Inner runs of path-specific effects, which end at a site."""
     from causalvae.plan.relays import group_inner, inner_runs
     from causalvae.report.tables import Table, columns
 
@@ -150,7 +150,7 @@ def inner_table(plan: Plan) -> Table:
 
 
 def learning_table(plan: Plan) -> Table:
-    """Directions that are learned before any arm is run through them."""
+    """Subspaces that are learned before arms are run."""
     from causalvae.plan.learned import learned_parts
     from causalvae.report.tables import Table, columns
 
@@ -170,7 +170,7 @@ def learning_table(plan: Plan) -> Table:
 
 
 def pass_table(plan: Plan) -> Table:
-    """What the optimiser's passes did, in order; a forward is one sample through the whole network."""
+    """Effects of the passes of the optimiser, in order, in rows and forward passes."""
     from causalvae.report.numbers import format_number
     from causalvae.report.tables import Table, columns
 
@@ -191,7 +191,7 @@ def pass_table(plan: Plan) -> Table:
 
 
 def print_explained(console: Console, plan: Plan, explained: Explained) -> None:
-    """Print what a run will cost, pass by pass and by what is patched, and what it has cost where it has been run."""
+    """Print predicted costs by pass and by patched site, and measured costs, if any."""
     forecast = explained.forecast
     console.print(Text.assemble((clean(plan.name), "bold"), f"  plan {plan.digest}"))
     _print_capture(console, plan)
@@ -222,7 +222,7 @@ def print_explained(console: Console, plan: Plan, explained: Explained) -> None:
 
 
 def explained_pass_table(explained: Explained) -> Table:
-    """What is left to do after each pass, patched arms only, and what was measured."""
+    """Remaining work of patched arms after each pass, and measured work."""
     from causalvae.report.numbers import ABSENT
     from causalvae.report.tables import Table, columns
 
@@ -253,7 +253,7 @@ def explained_pass_table(explained: Explained) -> Table:
 
 
 def explained_cost_table(explained: Explained, most: int = 16) -> Table:
-    """The `most` expensive groups of arms, the rest in one row, then clean runs and all else."""
+    """Costs of the `most` expensive groups of arms, of the rest, of clean runs and of overheads."""
     from causalvae.report.tables import Table, columns, cost_label
 
     groups = explained.groups
@@ -273,14 +273,14 @@ def explained_cost_table(explained: Explained, most: int = 16) -> Table:
 
 
 def _cost_cells(label: str, rows: Sequence[ForecastRow]) -> tuple[str, ...]:
-    """One row of the table for one group or several."""
+    """One row of the table, for one or several groups."""
     from causalvae.report.numbers import ABSENT
 
     arms, count = sum(row.arms for row in rows), sum(row.rows for row in rows)
     foreseen = [row for row in rows if row.predicted_live is not None]
     live = sum(row.predicted_live or 0.0 for row in foreseen)
     seconds = sum(row.predicted_seconds or 0.0 for row in foreseen)
-    # Groups of one cohort are counted on the same pairs, so their errors may add up.
+    # Groups of one cohort are counted on the same pairs, so their errors are added.
     error = sum(row.predicted_error or 0.0 for row in foreseen)
     share, of = ABSENT, sum(row.predicted_rows or 0 for row in foreseen)
     if of:

@@ -49,7 +49,7 @@ def schema(
     if results:
         from causalvae.report.results_schema import results_schema_text
 
-        text = results_schema_text()
+        text = results_schema_text(extensions=True)
     else:
         from causalvae.spec.jsonschema import json_schema_text
 
@@ -125,7 +125,7 @@ def doctor(as_json: JsonOption = False) -> None:
 
 
 def _write_new(path: Path, text: str, force: bool) -> None:
-    """Write a file; one that exists is kept unless `force`."""
+    """Write a file; an existing one is an error unless `force`."""
     try:
         if force:
             write_file(path, text)

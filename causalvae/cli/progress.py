@@ -1,4 +1,4 @@
-"""Progress on stderr: bars with a rate and the time left in a terminal, a line a stage elsewhere."""
+"""Progress on stderr: bars in a terminal, one line per stage in logs."""
 
 from __future__ import annotations
 
@@ -17,79 +17,79 @@ from rich.text import Text
 
 from causalvae.cli.console import clean, stderr
 
-# In a log, a long stage is heard of this often.
+# Seconds between lines of a long stage in a log.
 _LOG_SECONDS = 60.0
-# In a log, a stage that lasts longer than this is announced, and an uncounted one shorter than that is left out.
+# In a log, a stage is announced after `_FIRST_SECONDS`; an uncounted one shorter than `_SHORTEST` is left out.
 _FIRST_SECONDS = 2.0
 _SHORTEST = 0.1
 
 
 class Step(Protocol):
-    """How far a stage has come; `causalvae.engine.progress.Progress` is one."""
+    """Progress of a stage; implemented by `causalvae.engine.progress.Progress`."""
 
     @property
     def stage(self) -> str:
-        """What is being done."""
+        """Name of the stage."""
 
     @property
     def done(self) -> int:
-        """Units done."""
+        """Number of finished units."""
 
     @property
     def total(self) -> int:
-        """Units in all."""
+        """Total number of units."""
 
     @property
     def unit(self) -> str:
-        """What is counted."""
+        """Name of the units."""
 
     @property
     def rate(self) -> float | None:
-        """Units a second over the last while, where the work knows it better than its count tells."""
+        """Recent number of units per second; None to derive it from `done`."""
 
     @property
     def left(self) -> float | None:
-        """Seconds that the rest will take, where the work knows it better than its count tells."""
+        """Remaining time in seconds; None to derive it from `done`."""
 
 
 class RateColumn(ProgressColumn):
-    """Units a second."""
+    """Units per second."""
 
     def render(self, task: Task) -> Text:
-        """The rate over the last while, over all of a finished stage; nothing before it is known."""
+        """The recent rate, or the average rate of a finished stage; empty if unknown."""
         speed = task.finished_speed or task.fields.get("rate") or task.speed
         return Text(f"{format_rate(speed)} {task.fields['unit']}/s" if speed else "", style="dim")
 
 
 class TimeColumn(ProgressColumn):
-    """The time left, or what a finished stage took."""
+    """Remaining time, or duration of a finished stage."""
 
     max_refresh = 0.5
 
     def render(self, task: Task) -> Text:
-        """As `1 min 15 s left`; before that is known, the time so far."""
+        """Text such as `1 min 15 s left`; the elapsed time if the remaining time is unknown."""
         if task.finished:
             return Text(f"{format_seconds(task.finished_time or 0.0)}", style="progress.elapsed")
         left = task.fields.get("left")
         left = task.time_remaining if left is None else left
         if left is None:
-            # What cannot be counted shows that it still goes on.
+            # The elapsed time shows that an uncountable stage is active.
             elapsed = task.elapsed or 0.0
             return Text(format_seconds(elapsed) if elapsed >= 1 else "", style="progress.elapsed")
         return Text(f"{format_seconds(left)} left", style="progress.remaining")
 
 
 class CountColumn(ProgressColumn):
-    """Units done, and in all."""
+    """Finished and total units."""
 
     def render(self, task: Task) -> Text:
-        """As `12,345/60,000`."""
+        """Text such as `12,345/60,000`."""
         total = "?" if task.total is None else format_count(task.total)
         return Text(f"{format_count(task.completed)}/{total}", style="progress.download")
 
 
 def format_count(count: float) -> str:
-    """A whole number, millions as `1.23M`: a line of a terminal has 80 columns."""
+    """A whole number, millions as `1.23M` to save space."""
     if count < 1e6:
         return f"{count:,.0f}"
     scaled, unit = (count / 1e6, "M") if count < 1e9 else (count / 1e9, "G")
@@ -106,7 +106,7 @@ def _narrow(justify: Literal["left", "right"]) -> Column:
 
 
 class _Bars:
-    """Bars on a console, alive only between entering and leaving, and only in a terminal."""
+    """Progress bars within a context, shown only in a terminal."""
 
     def __init__(
         self, words: ProgressColumn, quiet: bool, console: Console | None, kind: type[Progress] = Progress
@@ -137,14 +137,14 @@ class _Bars:
 
 
 class ProgressView(_Bars):
-    """Shows the stages of a run as they are told; use it as a context manager and pass `tell` on.
+    """Shows the stages of a run; a context manager whose `tell` is passed as `on_progress`.
 
     Parameters
     ----------
     quiet : bool
         Show nothing.
     console : Console, optional
-        stderr where omitted.
+        stderr if omitted.
     """
 
     def __init__(self, quiet: bool = False, console: Console | None = None) -> None:
@@ -163,11 +163,11 @@ class ProgressView(_Bars):
         super().__exit__(kind, error, traceback)
 
     def tell(self, step: Step) -> None:
-        """Show how far a stage has come."""
+        """Show the progress of a stage."""
         self.show(step.stage, step.done, step.total, step.unit, step.rate, step.left)
 
     def announce(self, title: str) -> None:
-        """Print a title; the stages that follow are another run's."""
+        """Print a title before the stages of another run."""
         for task in self._tasks.values():
             self._bars.remove_task(task)
         self._tasks.clear()
@@ -186,7 +186,7 @@ class ProgressView(_Bars):
         rate: float | None = None,
         left: float | None = None,
     ) -> None:
-        """Show how far `stage` has come; see `Step`."""
+        """Show the progress of `stage`; see `Step`."""
         if self._quiet:
             return
         if self._live:
@@ -200,7 +200,7 @@ class ProgressView(_Bars):
         self._bars.update(self._tasks[stage], completed=done, total=total, rate=rate, left=left)
 
     def _show_line(self, stage: str, done: int, total: int, unit: str, rate: float | None, left: float | None) -> None:
-        """A line when a stage is done, one when it has lasted two seconds, and one a minute."""
+        """Print a line when a stage ends, after two seconds, and every minute."""
         now = time.perf_counter()
         if stage not in self._began and done < total:
             timer = threading.Timer(_FIRST_SECONDS, self._console.print, (clean(f"{stage} ..."),), {"soft_wrap": True})
@@ -226,7 +226,7 @@ class ProgressView(_Bars):
 
 
 def load_libraries(view: ProgressView) -> ModuleType:
-    """The package with what its commands need: torch and DoWhy take seconds to import, so the view shows it."""
+    """Import the package and show the progress, since torch and DoWhy take seconds to import."""
     view.show("loading libraries", 0, 1, "steps")
     package = import_module("causalvae")
     import_module("causalvae.study.running")
@@ -235,7 +235,7 @@ def load_libraries(view: ProgressView) -> ModuleType:
 
 
 class _BarAboveTerms(Progress):
-    """A bar, and below it the terms of the loss in as many lines as they need."""
+    """A bar with the terms of the loss below it."""
 
     def get_renderables(self) -> Iterable[RenderableType]:
         """The bar, then the terms."""
@@ -246,13 +246,13 @@ class _BarAboveTerms(Progress):
 
 
 def name_terms(terms: Mapping[str, float]) -> list[str]:
-    """Each term of a loss as `name value`, what is minimised first."""
+    """Each term of a loss as `name value`, the loss first."""
     order = sorted(terms, key=lambda name: name != "loss")
     return [f"{clean(name)} {terms[name]:.4g}" for name in order]
 
 
 def fold_items(items: Iterable[str], width: int) -> list[str]:
-    """Items in lines of at most `width` columns, two spaces between them; an item is never broken."""
+    """Join items, separated by two spaces, to lines of at most `width` columns; items are never broken."""
     lines: list[str] = []
     for item in items:
         if lines and cell_len(lines[-1]) + 2 + cell_len(item) <= width:
@@ -263,9 +263,9 @@ def fold_items(items: Iterable[str], width: int) -> list[str]:
 
 
 class TrainingView(_Bars):
-    """Shows a training run: steps, rate, time left and the terms of the loss.
+    """Shows a training run: steps, rate, remaining time and the terms of the loss.
 
-    In a log it prints a line at each twentieth of the way.
+    In a log it prints a line after every 5 % of the steps.
     """
 
     def __init__(self, quiet: bool = False, console: Console | None = None) -> None:
@@ -279,7 +279,7 @@ class TrainingView(_Bars):
         if self._quiet:
             return
         terms = name_terms(step.terms)
-        # A resumed run starts in the middle: its rate does not count the steps of earlier runs.
+        # The rate of a resumed run does not include the steps of earlier runs.
         left = (step.steps - step.step) / step.rate if step.rate else None
         if self._live:
             told: dict[str, Any] = {"terms": terms, "rate": step.rate, "left": left}
@@ -298,19 +298,19 @@ class TrainingView(_Bars):
 
 
 class TrainingStep(Protocol):
-    """A step of training; `causalvae.training.loop.TrainProgress` is one."""
+    """A step of training; implemented by `causalvae.training.loop.TrainProgress`."""
 
     @property
     def step(self) -> int:
-        """Steps done."""
+        """Number of finished steps."""
 
     @property
     def steps(self) -> int:
-        """Steps in all."""
+        """Total number of steps."""
 
     @property
     def rate(self) -> float:
-        """Steps a second."""
+        """Steps per second."""
 
     @property
     def terms(self) -> dict[str, float]:
@@ -318,7 +318,7 @@ class TrainingStep(Protocol):
 
 
 def format_seconds(seconds: float) -> str:
-    """A duration as hours, minutes and seconds, the two largest of them."""
+    """A duration in hours, minutes and seconds; only the two largest units."""
     whole = round(seconds)
     hours, minutes, rest = whole // 3600, whole % 3600 // 60, whole % 60
     if hours:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from causalvae.effects.types import Estimate
+    from causalvae.report.analysis_view import AnalysisView
     from causalvae.report.tables import Table
     from causalvae.results import Results
 
@@ -30,7 +31,7 @@ KEY_EFFECTS = (
 
 
 def print_results(console: Console, results: Results) -> None:
-    """Print what a reader wants first: the answer, warnings, verdicts, key effects, agreement."""
+    """Print the answer, warnings, verdicts, key effects and agreement."""
     console.print()
     console.print(Text(clean(results.name), style="bold"))
     console.print(clean(results.question))
@@ -42,13 +43,13 @@ def print_results(console: Console, results: Results) -> None:
         print_table(console, table)
     print_subspaces(console, results)
     print_metrics(console, results)
-    print_scores(console, results)
+    print_analyses(console, results)
     print_screens(console, results)
     print_agreement(console, results)
 
 
 def print_subspaces(console: Console, results: Results) -> None:
-    """What learned directions carry beside the other parts, and how they were learned."""
+    """Print effects of learned directions and of the other parts, and how they were learned."""
     from dataclasses import replace
 
     from causalvae.report.subspace_tables import learning_words, parts_table, subspace_owners
@@ -61,7 +62,7 @@ def print_subspaces(console: Console, results: Results) -> None:
 
 
 def print_metrics(console: Console, results: Results) -> None:
-    """The metrics of latent perturbations beside their baselines, and how many units are of each kind."""
+    """Print metrics of latent perturbations with baselines, and numbers of units of each kind."""
     from dataclasses import replace
 
     from causalvae.report.metric_tables import group_metrics, group_roles, metric_table, role_words
@@ -74,25 +75,25 @@ def print_metrics(console: Console, results: Results) -> None:
         console.print(Padding(line, (0, 0, 0, 2), expand=False))
 
 
-def print_scores(console: Console, results: Results) -> None:
-    """The classical scores beside their baselines, or why there are none."""
-    from dataclasses import replace
+def print_analyses(console: Console, results: Results) -> None:
+    """What the analyses that a spec names found."""
+    from causalvae.report.analysis_view import views_in
 
-    from causalvae.report.score_tables import score_table, score_words
+    for view in views_in(results):
+        print_view(console, view)
 
-    scores = results.scores
-    if scores is None:
-        return
-    if scores.absent:
-        line = Text.assemble(("Classical disentanglement", "bold"), f": no scores. {clean(scores.absent)}")
-    else:
-        print_table(console, replace(score_table(scores).filled, notes=()))
-        line = Text(clean(score_words(scores)))
-    console.print(Padding(line, (0, 0, 0, 2), expand=False))
+
+def print_view(console: Console, view: AnalysisView) -> None:
+    """What one analysis found."""
+    for part in view.terminal:
+        if isinstance(part, str):
+            console.print(Padding(Text(clean(part)), (0, 0, 0, 2), expand=False))
+        else:
+            print_table(console, part)
 
 
 def print_screens(console: Console, results: Results) -> None:
-    """Which sweeps were screened, and what that missed."""
+    """Print the screened sweeps and their recall."""
     from causalvae.report.screen_tables import recall_words, summary_table
 
     if not results.screens:
@@ -126,7 +127,7 @@ def print_verdicts(console: Console, results: Results) -> None:
 
 
 def key_effects(results: Results) -> list[Table]:
-    """The main effects of each mediation through all its mediators; of the input manipulations where there is none."""
+    """The main effects of each mediation through all mediators; those of input manipulations if there is none."""
     from causalvae.report.effect_tables import SENT, input_tables
     from causalvae.report.glossary import term_of
     from causalvae.report.numbers import format_interval, format_p
@@ -175,7 +176,9 @@ def _of(estimates: list[Estimate], outcome: str, estimand: str, joint: Target) -
 
 def print_agreement(console: Console, results: Results) -> None:
     """How graph, data, network and mapping agree, pair by pair; the answer has it in a sentence."""
-    from causalvae.report.alignment_tables import compact_table, support_words
+    from causalvae.report.alignment_findings import finding_sentences
+    from causalvae.report.alignment_tables import compact_table, graph_table, support_words
+    from causalvae.report.independence_tables import independence_words
 
     alignment = results.alignment
     if alignment is None:
@@ -183,5 +186,9 @@ def print_agreement(console: Console, results: Results) -> None:
     table = compact_table(alignment)
     if table.rows:
         print_table(console, table)
-    if words := support_words(alignment):
+    if alignment.graphs:
+        print_table(console, graph_table(alignment))
+    for words in filter(
+        None, (support_words(alignment), *independence_words(alignment), *finding_sentences(alignment))
+    ):
         console.print(Padding(Text(words), (0, 0, 0, 2), expand=False))

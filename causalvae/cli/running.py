@@ -1,4 +1,4 @@
-"""Commands that do the work: run, report, train."""
+"""The commands run, report and train."""
 
 from __future__ import annotations
 
@@ -8,17 +8,16 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.text import Text
 from typer.core import TyperCommand
 
-from causalvae.cli.console import clean, print_json, stdout
+from causalvae.cli.console import clean, print_json, print_paths, stdout
 from causalvae.cli.inspecting import CodeOption, JsonOption, SpecArgument
 
 REFUTED = 1
 _STRICT = "--strict"
-# Verdicts that say that a claim does not hold as it is stated.
+# Verdicts of claims that do not hold as stated.
 _FALSE = ("refuted", "unspecific")
-# As `causalvae.training.log` names it; importing that would load torch before anything is shown.
+# The name in `causalvae.training.log`, which is not imported since it loads torch.
 _LOG = "log.csv"
 
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress; only verdicts and paths.")]
@@ -32,10 +31,10 @@ class Strictness(StrEnum):
 
 
 class RunCommand(TyperCommand):
-    """A command whose ``--strict`` may stand without a value: it never takes the word after it for one."""
+    """A command whose ``--strict`` may be given without a value."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Give a bare ``--strict`` its value."""
+        """Add the default value to ``--strict``."""
         return super().parse_args(ctx, [f"{_STRICT}={Strictness.REFUTED}" if arg == _STRICT else arg for arg in args])
 
 
@@ -92,9 +91,7 @@ def run(
         else:
             print_results(console, outcome.results)
         console.print()
-        for name, path in outcome.reports.items():
-            # Paths are not wrapped: a reader copies them.
-            console.print(Text.assemble((f"{name:<9}", "bold"), clean(str(path))), soft_wrap=True)
+        print_paths(console, outcome.reports.items())
     raise typer.Exit(REFUTED if failed else 0)
 
 
@@ -117,9 +114,7 @@ def report(
     if as_json:
         print_json({"reports": {name: str(path) for name, path in written.items()}})
         return
-    console = stdout()
-    for name, path in written.items():
-        console.print(Text.assemble((f"{name:<9}", "bold"), clean(str(path))), soft_wrap=True)
+    print_paths(stdout(), written.items())
 
 
 def train(
@@ -168,5 +163,4 @@ def train(
     for each in outcome.carries:
         console.print(f"  {clean(each.in_words())}")
     console.print(f"trained for {format_seconds(outcome.seconds)}")
-    for name, path in (("log", outcome.weights.parent / _LOG), ("weights", outcome.weights)):
-        console.print(Text.assemble((f"{name:<9}", "bold"), clean(str(path))), soft_wrap=True)
+    print_paths(console, (("log", outcome.weights.parent / _LOG), ("weights", outcome.weights)))

@@ -1,4 +1,4 @@
-"""Any data set with the values of some factors appended to each input, as conditional networks read them."""
+"""Data sets with factors appended to each input, for conditional networks."""
 
 from __future__ import annotations
 
@@ -18,14 +18,13 @@ if TYPE_CHECKING:
 
 
 class ConditionedDataset:
-    """A data set whose inputs carry factors along, behind their own channels or columns.
+    """A data set with factors appended to the channels or columns of each input.
 
-    A categorical factor becomes one number for each level, 1 for the sample's and 0 for the others; a cyclic one two,
-    (1 + cos) / 2 and (1 + sin) / 2 of its angle; any other one, its value with its range made [0, 1]. In a table
-    each number is a column; elsewhere it is a channel that holds it at every position.
+    A categorical factor is one-hot encoded; a cyclic one is encoded by (1 + cos) / 2 and (1 + sin) / 2 of its angle;
+    any other by its value scaled to [0, 1]. In a table each number is a column, else a constant channel.
 
-    Under do() the condition of a counterfactual is the counterfactual's: a conditional network sees the change in
-    both ways, and its decoder reads the one directly.
+    The condition of a counterfactual has the counterfactual values of the factors, so a conditional network sees the
+    change in both parts of the input, and its decoder in the condition.
 
     Parameters
     ----------
@@ -41,7 +40,7 @@ class ConditionedDataset:
     Raises
     ------
     CausalVAEError
-        CV222 for a factor that the data lacks.
+        CV222 if the data lack a factor.
     """
 
     def __init__(self, dataset: Dataset, condition: tuple[str, ...]) -> None:
@@ -55,14 +54,13 @@ class ConditionedDataset:
                 "data.condition",
             )
         self.condition = condition
-        self.target_shape = dataset.input_shape
         channels, *others = dataset.input_shape
         self.width = sum(_width(dataset.space[name]) for name in condition)
         self.input_shape = (channels + self.width, *others)
 
     @property
     def name(self) -> str:
-        """The data set's name."""
+        """Name of the data set."""
         return self._dataset.name
 
     @property
@@ -72,36 +70,36 @@ class ConditionedDataset:
 
     @property
     def size(self) -> int | None:
-        """Number of different samples; None where there is no end of them."""
+        """Number of distinct samples; None if infinite."""
         return self._dataset.size
 
     @property
     def columns(self) -> Columns | None:
-        """The columns of the part that a network reconstructs."""
+        """Columns of the part that a network reconstructs."""
         return self._dataset.columns
 
     def draw(self, n: int, rng: np.random.Generator) -> Rows:
-        """`n` samples, as the data set draws them."""
+        """Draw `n` samples: rows, (n, width)."""
         return self._dataset.draw(n, rng)
 
     def rows_at(self, numbers: IntArray) -> Rows:
-        """The samples with these numbers, where the data are finite."""
+        """Rows of the samples with these numbers; for finite data."""
         return cast("FiniteDataset", self._dataset).rows_at(numbers)
 
     def numbers_of(self, rows: Rows) -> IntArray:
-        """Numbers of samples, where the data are finite."""
+        """Numbers of samples, (n,); for finite data."""
         return cast("FiniteDataset", self._dataset).numbers_of(rows)
 
     def files_of(self, numbers: IntArray) -> tuple[str, ...]:
-        """Files of samples, where the data are finite."""
+        """Files of samples; for finite data."""
         return cast("FiniteDataset", self._dataset).files_of(numbers)
 
     def values(self, rows: Rows) -> FloatArray:
-        """Physical values of the factors: float array, shape (n, n_factors)."""
+        """Physical values of the factors, float, (n, n_factors)."""
         return self._dataset.values(rows)
 
     def inputs(self, rows: Rows) -> Tensor:
-        """Inputs with their condition: float32 tensor of shape (n, *input_shape)."""
+        """Inputs with the condition, float32, (n, *input_shape)."""
         import torch
 
         inputs = self._dataset.inputs(rows)
@@ -110,7 +108,7 @@ class ConditionedDataset:
         return torch.cat([inputs, spread.expand(*labels.shape, *inputs.shape[2:])], dim=1)
 
     def labels(self, rows: Rows) -> FloatArray:
-        """The condition of samples: float array, shape (n, width), within [0, 1]."""
+        """Conditions of samples in [0, 1], float, (n, width)."""
         values, space = self._dataset.values(rows), self._dataset.space
         return np.concatenate(
             [_encode(space[name], values[:, space.position(name)]) for name in self.condition], axis=1
@@ -121,7 +119,7 @@ class ConditionedDataset:
         return self._dataset.intervene(rows, factor, values, others)
 
     def truth(self, rows: Rows) -> dict[str, FloatArray]:
-        """What readouts of the part that is reconstructed should find."""
+        """True values of readouts of the reconstructed part, each (n,)."""
         return self._dataset.truth(rows)
 
     def describe(self) -> dict[str, Any]:
@@ -134,7 +132,7 @@ class ConditionedDataset:
 
 
 def condition_width(dataset: Dataset) -> int:
-    """How many of the last channels (columns) of an input are a condition."""
+    """Number of last channels (columns) of an input that are a condition."""
     return dataset.width if isinstance(dataset, ConditionedDataset) else 0
 
 

@@ -1,4 +1,4 @@
-"""One interface behind which every labelled data set stands, and dSprites behind it: drawn, or read from its file."""
+"""The interface of data sets, and dSprites, drawn or read from its file."""
 
 from __future__ import annotations
 
@@ -26,24 +26,24 @@ if TYPE_CHECKING:
 
 
 class Dataset(Protocol):
-    """Inputs, what is known of how they came about, and what they become where a factor is set.
+    """Inputs with factors and counterfactuals.
 
-    A sample is a row: whatever its data set needs to make it again. Nobody but the data set reads rows.
+    A sample is represented by a row, whose content is known only to its data set.
 
     Attributes
     ----------
     name : str
     space : FactorSpace
-        The factors and their levels; none where the data has no labels.
+        The factors and their levels; empty if the data have no labels.
     input_shape : tuple of int
         Shape of one input, without the batch axis.
     size : int or None
-        Number of different samples; None where there is no end of them.
+        Number of distinct samples; None if infinite.
     """
 
     @property
     def name(self) -> str:
-        """The data set's name."""
+        """Name of the data set."""
         ...
 
     @property
@@ -58,31 +58,31 @@ class Dataset(Protocol):
 
     @property
     def size(self) -> int | None:
-        """Number of different samples; None where there is no end of them."""
+        """Number of distinct samples; None if infinite."""
         ...
 
     @property
     def columns(self) -> Columns | None:
-        """The inputs' columns; None where inputs are no rows of a table whose columns have names or were scaled."""
+        """Names and scaling of the columns if inputs are rows of a table, else None."""
         ...
 
     def draw(self, n: int, rng: np.random.Generator) -> Rows:
-        """`n` independent samples, with repeats where the data are finite: an array of shape (n, width).
+        """Draw `n` independent samples, with replacement for finite data: rows, (n, width).
 
-        For training. Everything that is estimated or tested draws with `causalvae.data.pairs`, without repeats.
+        For training. Estimates and tests use `causalvae.data.pairs`, without replacement.
         """
         ...
 
     def values(self, rows: Rows) -> FloatArray:
-        """Physical values of the factors of samples: float array, shape (n, n_factors)."""
+        """Physical values of the factors, float, (n, n_factors)."""
         ...
 
     def inputs(self, rows: Rows) -> Tensor:
-        """The inputs of samples: float32 tensor of shape (n, *input_shape)."""
+        """Inputs of samples, float32, (n, *input_shape)."""
         ...
 
     def intervene(self, rows: Rows, factor: str, values: FloatArray, others: Others) -> Rows:
-        """The same samples under do(`factor` = `values`), which has shape (n,).
+        """Counterfactual samples under do(`factor` = `values`), (n, width).
 
         Parameters
         ----------
@@ -90,22 +90,22 @@ class Dataset(Protocol):
         factor : str
         values : float array, shape (n,)
         others : "hold", "propagate" or Release
-            ``propagate`` recomputes the factor's descendants in the data's structural model with each sample's own
-            noise, ``hold`` keeps them, and `Release` recomputes only those that it names. Where factors do not make
-            one another all give the same.
+            ``propagate`` recomputes the descendants of the factor in the structural model with the noise of each
+            sample, ``hold`` keeps their values, and `Release` recomputes only the named ones. No effect if factors do
+            not cause one another.
 
         Raises
         ------
         CausalVAEError
-            CV206 where the data cannot tell what a sample would have been.
+            CV206 if counterfactuals are unknown.
         """
         ...
 
     def truth(self, rows: Rows) -> dict[str, FloatArray]:
-        """What readouts of the samples' inputs should find, each of shape (n,); nan where undefined.
+        """True values of readouts of the inputs by name, each (n,); nan if undefined.
 
-        By the readout's name, such as ``area`` or ``centroid x``; see `causalvae.data.dsprites.true_geometry`. Empty
-        for data of which nothing of the kind is known.
+        Names are, for example, ``area`` or ``centroid x``; see `causalvae.data.dsprites.true_geometry`. Empty if
+        unknown.
         """
         ...
 
@@ -115,42 +115,42 @@ class Dataset(Protocol):
 
 
 class FiniteDataset(Dataset, Protocol):
-    """A data set whose samples can be counted: they have numbers from 0 to size - 1."""
+    """A finite data set, whose samples have numbers from 0 to size - 1."""
 
     def rows_at(self, numbers: IntArray) -> Rows:
-        """The samples with these numbers: array of shape (n, width)."""
+        """Rows of the samples with these numbers, (n, width)."""
         ...
 
     def numbers_of(self, rows: Rows) -> IntArray:
-        """Which samples rows are made from: int array, shape (n,).
+        """Numbers of the samples of rows, int, (n,).
 
-        A row that `intervene` gave has the number of the sample that it is, or else of the sample that was changed.
+        For a row from `intervene` it is the number of that sample if there is one, else of the sample that was changed.
         """
         ...
 
     def files_of(self, numbers: IntArray) -> tuple[str, ...]:
-        """The file of each of these samples; empty where samples have no files of their own."""
+        """The file of each sample; empty if there is not one file per sample."""
         ...
 
 
 def as_finite(dataset: Dataset) -> FiniteDataset | None:
-    """`dataset` where its samples can be counted, else None."""
+    """`dataset` if it is finite, else None."""
     return None if dataset.size is None else cast(FiniteDataset, dataset)
 
 
 class DspritesDataset(Grid):
-    """dSprites as this package draws it; see `causalvae.data.dsprites` for how close that is to the original."""
+    """dSprites drawn by this package; see `causalvae.data.dsprites` for differences from the original."""
 
     name = "dsprites"
     space: FactorSpace = SPACE
     input_shape: tuple[int, ...] = (1, SIDE, SIDE)
 
     def inputs(self, rows: Rows) -> Tensor:
-        """The sprites at levels `rows`, shape (n, 5): float32 tensor of zeros and ones, shape (n, 1, 64, 64)."""
+        """Sprites at levels `rows`, (n, 5): zeros and ones, float32, (n, 1, 64, 64)."""
         return to_tensor(render_levels(rows))
 
     def truth(self, rows: Rows) -> dict[str, FloatArray]:
-        """What geometric readouts of the sprites should find; see `true_geometry`."""
+        """True values of geometric readouts; see `true_geometry`."""
         return true_geometry(rows)
 
     def describe(self) -> dict[str, Any]:
@@ -170,21 +170,21 @@ class OfficialDspritesDataset(Grid):
     Parameters
     ----------
     path : Path
-        The npz file. Only its members ``imgs``, ``latents_values`` and ``latents_classes`` are read; ``metadata`` is a
-        pickle and is left alone.
+        The npz file. Only ``imgs``, ``latents_values`` and ``latents_classes`` are read, not ``metadata``, which is a
+        pickle.
     space : FactorSpace, optional
-        The grid that the file must hold, every point once, in any order. A smaller grid than dSprites' own lets a
-        thinned file be read; the labels are checked against it either way.
+        The grid of the file, which must contain every point once, in any order; smaller than that of dSprites for a
+        reduced file.
 
     Raises
     ------
     CausalVAEError
-        CV201 where there is no such file, CV202 where its layout differs.
+        CV201 if there is no such file, CV202 if its layout differs.
 
     Notes
     -----
-    The images are 3 GB unpacked and deflate has no random access, so the first call of `inputs` streams them once, a
-    few MB at a time, into one bit a pixel: 377 MB that stay in memory for as long as the object lives.
+    The images have 3 GB unpacked and deflate has no random access, so the first call of `inputs` reads all of them, in
+    chunks, into one bit per pixel, 377 MB, which remain in memory.
     """
 
     name = "dsprites"
@@ -196,12 +196,12 @@ class OfficialDspritesDataset(Grid):
         self._packed: npt.NDArray[np.uint8] | None = None
 
     def inputs(self, rows: Rows) -> Tensor:
-        """The file's images at levels `rows`, shape (n, 5): float32 tensor, shape (n, 1, 64, 64).
+        """Images at levels `rows`, (n, 5): float32, (n, 1, 64, 64).
 
         Raises
         ------
         CausalVAEError
-            CV202 where the images turn out to be cut short or not to be zeros and ones.
+            CV202 if the images are incomplete or not zeros and ones.
         """
         if self._packed is None:
             self._packed = self._file.read_packed()
@@ -209,11 +209,11 @@ class OfficialDspritesDataset(Grid):
         return to_tensor(np.unpackbits(packed, axis=1).reshape(-1, SIDE, SIDE))
 
     def truth(self, rows: Rows) -> dict[str, FloatArray]:
-        """What geometric readouts of the sprites should find; empty for another grid than dSprites' own."""
+        """True values of geometric readouts; empty for another grid than that of dSprites."""
         return true_geometry(rows) if self.space == SPACE else {}
 
     def describe(self) -> dict[str, Any]:
-        """Facts for a report, with the SHA-256 of the file."""
+        """Facts for a report, including the SHA-256 of the file."""
         with self._file.path.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         return {
@@ -228,29 +228,28 @@ class OfficialDspritesDataset(Grid):
 
 
 def to_tensor(images: Images) -> Tensor:
-    """Binary images, uint8 of shape (n, height, width), as a float32 tensor of shape (n, 1, height, width)."""
+    """Convert binary images, uint8, (n, height, width), to float32, (n, 1, height, width)."""
     import torch
 
     return torch.from_numpy(images).to(torch.float32).unsqueeze(1)
 
 
 def open_dataset(section: DataSection, folder: Path) -> Dataset:
-    """The data set that a spec's ``data`` section names.
+    """Open the data set of the ``data`` section of a spec.
 
     Parameters
     ----------
     section : DataSection
-        The section.
     folder : Path
-        Where a relative ``path`` starts: the spec file's folder.
+        Folder of the spec file, where relative paths start.
 
     Raises
     ------
     CausalVAEError
-        CV201 or CV202; see `OfficialDspritesDataset`. CV221; see `causalvae.data.scm.open_scm`. CV222 where there is
-        no factor to condition on; see `causalvae.data.conditioned`. Of data in files CV230 where a file or folder is
-        absent, CV231 where it is laid out otherwise, CV232 where a library is missing, CV233 where there is no room to
-        unpack it, CV234 to CV236 for the user's own data. CV237 for what none of them foresees.
+        CV201 or CV202; see `OfficialDspritesDataset`. CV221; see `causalvae.data.scm.open_scm`. CV222 if there is no
+        factor to condition on; see `causalvae.data.conditioned`. For data in files: CV230 if a file or folder is
+        missing, CV231 if its layout is wrong, CV232 if a library is missing, CV233 if there is no space to unpack it,
+        CV234 to CV236 for own data. CV237 for other errors.
     """
     with reading(section):
         dataset = open_source(section, folder)
@@ -258,14 +257,14 @@ def open_dataset(section: DataSection, folder: Path) -> Dataset:
 
 
 def reading(section: DataSection) -> AbstractContextManager[None]:
-    """Within it, whatever a library raises about the data's files becomes CV237."""
+    """Convert errors of libraries within the context to CV237."""
     named = ", ".join(section.files) or section.kind
     remedy = "Check the files that the data section names: they may be damaged, or of another kind than the source."
     return boundary("CV237", f"the data cannot be read from {named}", remedy, "data")
 
 
 def open_source(section: DataSection, folder: Path) -> Dataset:
-    """The data set of a section, as its source gives it."""
+    """The data set of a section, without the condition."""
     dataset = section.open(folder)
     if isinstance(dataset, Reopened):
         dataset.reopened_by = (open_source, (section, folder.resolve()))

@@ -1,8 +1,8 @@
 """dSprites, regenerated from its geometry.
 
 The data set (Matthey et al. 2017, github.com/google-deepmind/dsprites-dataset) holds 737,280 binary images, 64 x 64,
-of one white shape whose kind, size, rotation and place vary independently. The images here are drawn, not read: the
-constants below were fitted to the 320 frames of the original repository's ``dsprites.gif`` and agree with 300 of them
+of one white shape whose kind, size, rotation and position vary independently. The images are drawn here: the constants
+below were fitted to the 320 frames of the original repository's ``dsprites.gif`` and agree with 300 of them
 exactly (38 wrong pixels in all; `tests/data/test_dsprites.py` counts them). So the images are "dSprites regenerated",
 not byte-identical.
 """
@@ -27,8 +27,8 @@ _HEART_WIDTH = 0.5997
 _HEART_HEIGHT = -0.6619
 _HEART_OFFSET = -1.438
 _HEART_KNOTS = 16384
-# No shape reaches further than this from its centre at scale 1, and no centre is nearer than 16 to the border, so a
-# window of this half-width holds every sprite and never leaves the image.
+# Maximum distance of a shape from its centre at scale 1. Centres are at least 16 pixels from the border, so a window of
+# this half-width contains the sprite and is within the image.
 _REACH = 14
 
 SPACE = FactorSpace(
@@ -44,10 +44,10 @@ SPACE = FactorSpace(
 
 @cache
 def _heart_outline() -> tuple[FloatArray, FloatArray]:
-    """The heart's outline in polar form: angles in increasing order, and the radius at each.
+    """The outline of the heart in polar form: increasing angles, and the radius at each.
 
-    The heart is star-shaped about its local origin (the angle is monotonic along the curve), so a point is inside
-    exactly when its radius is below the outline's at its angle.
+    The heart is star-shaped about its local origin (the angle is monotonic along the curve), so a point is inside if
+    and only if its radius is less than that of the outline at its angle.
     """
     t = np.linspace(0.0, 2 * np.pi, _HEART_KNOTS, endpoint=False)
     u = _HEART_WIDTH * 16 * np.sin(t) ** 3
@@ -69,7 +69,7 @@ def render(values: FloatArray) -> Images:
     Returns
     -------
     uint8 array, shape (n, 64, 64)
-        1 where a pixel's centre lies inside the shape, else 0; rows run downwards.
+        1 if the centre of the pixel is inside the shape, else 0; the first row is at the top.
     """
     n = len(values)
     images = np.zeros((n, SIDE, SIDE), dtype=np.uint8)
@@ -109,18 +109,18 @@ def _in_heart(u: FloatArray, v: FloatArray) -> npt.NDArray[np.bool_]:
 
 
 def render_levels(levels: IntArray) -> Images:
-    """Draw the sprites at grid points `levels`, shape (n, 5): uint8 array, shape (n, 64, 64)."""
+    """Draw the sprites at grid points `levels`, (n, 5): uint8, (n, 64, 64)."""
     return render(SPACE.values_of(levels))
 
 
 def true_geometry(levels: IntArray) -> dict[str, FloatArray]:
-    """What readouts of the sprites at `levels`, shape (n, 5), should find: each array has shape (n,).
+    """True values of readouts of the sprites at `levels`, (n, 5), each (n,).
 
-    The continuous shapes' own values, which the raster approaches:
+    These are values of the continuous shapes, of which the images are a raster:
 
     - ``area``: in pixels, scale^2 times the shape's area;
-    - ``position x``, ``position y``: 16 + 32 x and 16 + 32 y, the point that the shape turns about, in pixels;
-    - ``centroid x``, ``centroid y``: the centre of mass, which for a heart lies off that point towards its lobes;
+    - ``position x``, ``position y``: 16 + 32 x and 16 + 32 y, the centre of rotation, in pixels;
+    - ``centroid x``, ``centroid y``: the centre of mass, which for a heart differs from the centre of rotation;
     - ``orientation``: the angle of the longest axis in radians modulo pi, for ellipses; nan for squares, which have no
       longest axis, and for hearts, whose two axes differ by a sixth only;
     - ``extent major``, ``extent minor``: standard deviation of the light along its principal axes, in pixels.
@@ -149,7 +149,7 @@ def true_geometry(levels: IntArray) -> dict[str, FloatArray]:
 
 @cache
 def _heart_measures() -> dict[str, float]:
-    """Area, centre of mass and spread of the heart at scale 1, by Green's theorem along its outline."""
+    """Area, centre of mass and extents of the heart at scale 1, by Green's theorem."""
     angle, radius = _heart_outline()
     u, v = radius * np.cos(angle), radius * np.sin(angle)
     next_u, next_v = np.roll(u, -1), np.roll(v, -1)

@@ -1,4 +1,4 @@
-"""Ground-truth factors of variation: what they are called, which values they take, and how they are coded."""
+"""Ground-truth factors of variation: names, values and levels."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import numpy.typing as npt
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
-# One row a sample: whatever its data set needs to make it again, such as grid levels, the number of a file's row, or
-# factor values and exogenous noise.
+# One row per sample, with the representation of its data set, such as grid levels, the number of a sample in a file, or
+# values and exogenous noise.
 Rows = npt.NDArray[Any]
 
 FactorKind = Literal["categorical", "ordinal", "cyclic", "continuous"]
@@ -25,20 +25,19 @@ class Factor:
     Parameters
     ----------
     name : str
-        The factor's name, as a spec writes it.
+        Name of the factor in specs.
     kind : {"categorical", "ordinal", "cyclic", "continuous"}
-        ``categorical`` levels have no order, ``ordinal`` ones do, ``cyclic`` ones have an order that closes on itself;
-        a ``continuous`` factor has no levels.
+        Levels are unordered (``categorical``), ordered (``ordinal``) or cyclic; a ``continuous`` factor has no levels.
     values : tuple of float
-        The physical value of each level, in level order; of a continuous factor the least and the greatest.
+        The physical value of each level; minimum and maximum of a continuous factor.
     labels : tuple of str, optional
         Names of the levels; only for categorical factors.
     period : float, default 2 pi
-        How far a cyclic factor's value goes before it means the same again; ignored for other kinds.
+        Period of the values of a cyclic factor; ignored for other kinds.
     settable : bool, default True
-        Whether the data knows what a sample would have been under another value.
+        Whether the data give counterfactual samples under other values.
     coded : bool, default False
-        Whether `values` only number the levels of a text column, so that labels alone name them.
+        Whether `values` are only numbers of the levels of a text column.
     """
 
     name: str
@@ -56,20 +55,20 @@ class Factor:
 
     @property
     def size(self) -> int:
-        """Number of levels; 0 of a continuous factor."""
+        """Number of levels; 0 for a continuous factor."""
         return 0 if self.is_continuous else len(self.values)
 
     def levels_at(self, values: FloatArray) -> IntArray:
-        """The levels nearest to physical `values`, shape (n,): int array, shape (n,)."""
+        """The levels nearest to physical `values`, (n,): int, (n,)."""
         known = np.asarray(self.values, dtype=np.float64)
         return np.asarray(np.abs(known[None, :] - values[:, None]).argmin(axis=1), dtype=np.int64)
 
     @property
     def meanings(self) -> IntArray:
-        """For each level the first level that means the same, shape (size,).
+        """For each level the first equivalent level, (size,).
 
-        Only a cyclic factor repeats itself: dSprites' orientation runs from 0 to 2 pi with both ends included, so its
-        last level draws the same image as its first.
+        Only cyclic factors have equivalent levels: the orientation of dSprites ranges from 0 to 2 pi inclusive, so the
+        first and the last level give the same image.
         """
         levels = np.arange(self.size, dtype=np.int64)
         if self.kind != "cyclic":
@@ -81,7 +80,7 @@ class Factor:
 
 @dataclass(frozen=True)
 class FactorSpace:
-    """An ordered set of factors; where none is continuous, their full grid is indexed by mixed radix, the last fastest.
+    """An ordered set of factors; without continuous ones, points of the full grid have indices in C order.
 
     Parameters
     ----------
@@ -105,7 +104,7 @@ class FactorSpace:
         return int(np.prod(self.sizes))
 
     def position(self, name: str) -> int:
-        """Column of the factor called `name`; raises `KeyError` where there is none."""
+        """Column of the factor called `name`; raises `KeyError` if there is none."""
         try:
             return self.names.index(name)
         except ValueError:
@@ -120,7 +119,7 @@ class FactorSpace:
         Parameters
         ----------
         index : int array, shape (n,)
-            Positions in the full grid.
+            Indices in the full grid.
 
         Returns
         -------
@@ -129,7 +128,7 @@ class FactorSpace:
         return np.stack(np.unravel_index(index, self.sizes), axis=1).astype(np.int64)
 
     def index_of(self, levels: IntArray) -> IntArray:
-        """Positions in the full grid of `levels`, shape (n, n_factors)."""
+        """Indices in the full grid, (n,), of `levels`, (n, n_factors)."""
         return np.asarray(np.ravel_multi_index(tuple(levels.T), self.sizes), dtype=np.int64)
 
     def values_of(self, levels: IntArray) -> FloatArray:
@@ -140,12 +139,12 @@ class FactorSpace:
         return values
 
     def set_on_grid(self, levels: IntArray, factor: str, values: FloatArray) -> IntArray:
-        """`levels`, shape (n, n_factors), with one factor at the level nearest to each of `values`, shape (n,)."""
+        """`levels`, (n, n_factors), with one factor set to the levels nearest to `values`, (n,)."""
         column = self.position(factor)
         changed = levels.copy()
         changed[:, column] = self.factors[column].levels_at(values)
         return changed
 
     def draw(self, n: int, rng: np.random.Generator) -> IntArray:
-        """`n` points drawn uniformly from the full grid, with replacement: int array, shape (n, n_factors)."""
+        """Draw `n` points uniformly from the full grid, with replacement: int, (n, n_factors)."""
         return np.stack([rng.integers(0, size, n) for size in self.sizes], axis=1).astype(np.int64)

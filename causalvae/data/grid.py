@@ -1,4 +1,4 @@
-"""Full grids of factors: data sets that have one sample for every combination of levels."""
+"""Data sets on a full grid of factors, with one sample for each combination of levels."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from causalvae.spec.columns import Columns
 
 
 class Grid:
-    """What every data set shares whose samples are the points of a full grid of factors: its rows are levels."""
+    """Base class of data sets on a full grid of factors, whose rows are levels."""
 
     space: FactorSpace
     columns: Columns | None = None
@@ -21,30 +21,30 @@ class Grid:
         return len(self.space)
 
     def draw(self, n: int, rng: np.random.Generator) -> IntArray:
-        """Levels of `n` samples, uniform over the grid with replacement: int array, shape (n, n_factors)."""
+        """Draw levels of `n` samples uniformly, with replacement: int, (n, n_factors)."""
         return draw_from_grid(self.space, n, rng)
 
     def rows_at(self, numbers: IntArray) -> Rows:
-        """Levels of the grid points with these numbers: int array, shape (n, n_factors)."""
+        """Levels of the grid points with these numbers, int, (n, n_factors)."""
         return self.space.levels_of(numbers)
 
     def numbers_of(self, rows: Rows) -> IntArray:
-        """Numbers of the grid points at levels `rows`: int array, shape (n,)."""
+        """Numbers of the grid points at levels `rows`, int, (n,)."""
         return self.space.index_of(rows)
 
     def files_of(self, numbers: IntArray) -> tuple[str, ...]:
-        """Nothing: grid points have no files of their own."""
+        """Empty, since grid points have no files."""
         return ()
 
     def values(self, rows: Rows) -> FloatArray:
-        """Physical values at levels `rows`; both have shape (n, n_factors)."""
+        """Physical values at levels `rows`, both (n, n_factors)."""
         return self.space.values_of(rows)
 
     def intervene(self, rows: Rows, factor: str, values: FloatArray, others: Others) -> Rows:
-        """The grid points where `factor` is at the level nearest to each of `values`; factors are independent."""
+        """The grid points with `factor` at the level nearest to `values`; factors are independent."""
         return self.space.set_on_grid(rows, factor, values)
 
 
 def draw_from_grid(space: FactorSpace, n: int, rng: np.random.Generator) -> IntArray:
-    """`n` grid points, uniform with replacement, such that a shorter draw is the start of a longer one."""
+    """Draw `n` grid points uniformly, with replacement; a shorter draw is a prefix of a longer one."""
     return space.levels_of(rng.integers(0, len(space), n))

@@ -1,4 +1,4 @@
-"""Which data a spec was run on: the content of its files."""
+"""Hashes of the content of data files."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from causalvae.digest import digest
 
 
 def digest_files(paths: Iterable[Path]) -> str:
-    """A hash of the content of files and folders; empty for none.
+    """Hash of the content of files and folders; empty if there are none.
 
-    Folders count with everything below them. A file is read again only where its size or its time of change is another
-    than before.
+    Folders include all files below them. Hashes are cached; a file is read again only if its size or modification time
+    changes.
 
     Parameters
     ----------
     paths : iterable of Path
-        A path that does not exist counts as absent.
+        May include paths that do not exist.
     """
     found = [_digest_path(path) for path in paths]
     return digest(found) if found else ""
 
 
 def list_files(folder: Path) -> Iterator[tuple[str, os.stat_result]]:
-    """Every file below a folder, in the order of their names: path within the folder, and status.
+    """All files below a folder, sorted by name: path within the folder, and status.
 
-    Folders of images hold hundreds of thousands of files, so that each costs one call of the system.
+    Uses one system call per file, since folders of images may have hundreds of thousands of files.
     """
     with os.scandir(folder) as entries:
         for entry in sorted(entries, key=lambda entry: entry.name):

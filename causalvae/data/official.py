@@ -13,6 +13,8 @@ import numpy.typing as npt
 
 from causalvae.data.dsprites import SIDE
 from causalvae.data.factors import FactorSpace, IntArray
+from causalvae.data.files.binary import MalformedError, npy_layout
+from causalvae.data.files.labelled import rows_of_grid
 from causalvae.data.files.pixels import Hdf5File
 from causalvae.errors import CausalVAEError
 
@@ -30,20 +32,19 @@ class OfficialFile:
     Parameters
     ----------
     path : Path
-        The npz or hdf5 file, told by its first bytes.
+        The npz or hdf5 file, distinguished by its first bytes.
     space : FactorSpace
-        The grid that it must hold, every point once.
+        The grid of the file, which must contain each point once.
 
     Attributes
     ----------
     row_of : int array, shape (len(space),)
-        For each grid point the file's row that shows it.
+        Row of the file for each grid point.
 
     Raises
     ------
     CausalVAEError
-        CV201 where there is no such file, CV202 where its layout differs, CV232 where it is HDF5 and h5py is not
-        installed.
+        CV201 if there is no such file, CV202 if its layout differs, CV232 if it is HDF5 and h5py is not installed.
     """
 
     def __init__(self, path: Path, space: FactorSpace) -> None:
@@ -63,7 +64,7 @@ class OfficialFile:
         self.row_of = self._rows_of(space, classes, values)
 
     def _npz_labels(self, n: int, width: int) -> tuple[_Labels, _Labels]:
-        """Classes and values, (n, width) each."""
+        """Classes and values, each (n, width)."""
         path = self.path
         try:
             with zipfile.ZipFile(path) as archive:
@@ -82,7 +83,7 @@ class OfficialFile:
         return classes, values
 
     def _hdf5_labels(self, file: Hdf5File, n: int, width: int) -> tuple[_Labels, _Labels]:
-        """Classes and values, (n, width) each."""
+        """Classes and values, each (n, width)."""
         self._expect_hdf5(file, "imgs", (n, SIDE, SIDE), ("uint8",))
         self._expect_hdf5(file, "latents/classes", (n, width), ("int64", "int32"))
         self._expect_hdf5(file, "latents/values", (n, width), ("float64",))
@@ -106,20 +107,18 @@ class OfficialFile:
     def _expect_header(self, file: IO[bytes], member: str, shape: tuple[int, ...], dtype: str) -> None:
         expected = f"{member} of shape {shape} and type {dtype}"
         try:
-            version = np.lib.format.read_magic(file)
-            reader = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-            found_shape, fortran_order, found_dtype = reader(file)
-        except ValueError as error:
-            raise self._refusal(expected, str(error)) from error
-        if found_shape != shape or found_dtype != np.dtype(dtype) or fortran_order:
-            order = " in Fortran order" if fortran_order else ""
-            raise self._refusal(expected, f"shape {found_shape} and type {found_dtype}{order}")
+            layout = npy_layout(file)
+        except MalformedError as error:
+            raise self._refusal(expected, error.found) from error
+        if layout.shape != shape or layout.dtype != np.dtype(dtype) or layout.order == "F":
+            order = " in Fortran order" if layout.order == "F" else ""
+            raise self._refusal(expected, f"shape {layout.shape} and type {layout.dtype}{order}")
 
     def _read_labels(self, file: IO[bytes], member: str, shape: tuple[int, int], dtype: str) -> _Labels:
         self._expect_header(file, member, shape, dtype)
         count = shape[0] * shape[1]
         raw = self._read_exactly(file, count * 8, member)
-        # The archive verifies its checksum at the end.
+        # The checksum is verified at the end of the archive.
         file.read(1)
         return np.frombuffer(raw, dtype=dtype).reshape(shape)
 
@@ -129,12 +128,7 @@ class OfficialFile:
             raise self._refusal(f"{size} more bytes of {member}", f"{len(data)}")
         return data
 
-    def _rows_of(
-        self,
-        space: FactorSpace,
-        classes: _Labels,
-        values: _Labels,
-    ) -> IntArray:
+    def _rows_of(self, space: FactorSpace, classes: _Labels, values: _Labels) -> IntArray:
         levels = classes[:, _COLUMNS_BEFORE_SPACE:].astype(np.int64)
         outside = (levels < 0) | (levels >= np.asarray(space.sizes))
         if outside.any():
@@ -143,11 +137,9 @@ class OfficialFile:
                 f"classes of {space.names[column]} below {space.sizes[column]}",
                 f"{levels[row, column]} in row {row}",
             )
-        index = space.index_of(levels)
-        row_of = np.full(len(space), -1, dtype=np.int64)
-        row_of[index] = np.arange(len(index))
-        absent = int((row_of < 0).sum())
-        if absent:
+        row_of = rows_of_grid(space.sizes, levels)
+        if row_of is None:
+            absent = len(space) - len(np.unique(space.index_of(levels)))
             raise self._refusal("every combination of the factors once", f"{absent} of {len(space)} missing")
         off = np.abs(values[:, _COLUMNS_BEFORE_SPACE:].astype(np.float64) - space.values_of(levels)) > 1e-6
         if off.any():
@@ -159,12 +151,12 @@ class OfficialFile:
         return row_of
 
     def read_packed(self) -> npt.NDArray[np.uint8]:
-        """All images in file order, eight pixels a byte: uint8 array, shape (n, 512).
+        """All images in the order of the file, eight pixels per byte, uint8, (n, 512).
 
         Raises
         ------
         CausalVAEError
-            CV202 where the images are cut short or are not zeros and ones.
+            CV202 if the images are incomplete or not zeros and ones.
         """
         n, pixels = len(self.row_of), SIDE * SIDE
         packed = np.empty((n, pixels // 8), dtype=np.uint8)
@@ -187,7 +179,7 @@ class OfficialFile:
                     count = min(_CHUNK, n - start)
                     raw = self._read_exactly(file, count * pixels, "imgs")
                     yield np.frombuffer(raw, dtype=np.uint8).reshape(count, SIDE, SIDE)
-                # The archive verifies its checksum at the end.
+                # The checksum is verified at the end of the archive.
                 file.read(1)
         except (zipfile.BadZipFile, zlib.error, EOFError) as error:
             raise self._refusal("a readable npz", str(error)) from error
@@ -195,7 +187,7 @@ class OfficialFile:
 
 def _opened_hdf5(path: Path) -> Hdf5File | None:
     with path.open("rb") as file:
-        # The signature of HDF5; a user block before it, which may move it, is not what is published.
+        # The signature of HDF5; published files have no user block before it.
         if file.read(8) != b"\x89HDF\r\n\x1a\n":
             return None
     return Hdf5File(path, "the official dSprites", "Give data.path the npz or the hdf5 as published.")

@@ -1,6 +1,6 @@
-"""The factors of official data sets that lie in files, for packages that must not open them.
+"""Factors of official data sets, known without opening their files.
 
-A test holds them against the sources themselves.
+A test compares them with the data sets.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ CELEBA_ATTRIBUTES: Final = (
 
 
 def celeba_factor(attribute: str) -> str:
-    """An attribute as a factor: a name cannot begin with a digit, so 5_o_Clock_Shadow is _5_o_Clock_Shadow."""
+    """Name of the factor of an attribute, such as _5_o_Clock_Shadow, since names cannot begin with a digit."""
     return f"_{attribute}" if attribute[0].isdigit() else attribute
 
 
@@ -37,7 +37,7 @@ SMALLNORB_INSTANCES: Final = {
 
 
 def smallnorb_factors(part: str) -> tuple[FactorEntry, ...]:
-    """The factors of one part of small NORB, or of both; angles in degrees."""
+    """The factors of one or both parts of small NORB; angles are in degrees."""
     return (
         _categorical("category", "animal", "human", "airplane", "truck", "car"),
         _categorical("instance", *map(str, SMALLNORB_INSTANCES[part])),
@@ -53,7 +53,7 @@ MORPHOMNIST: Final = (
     FactorEntry("intensity", "continuous", 0, 64.0, 255.0),
 )
 
-# The values of the levels are what the file says; descriptions of it disagree.
+# The values of the levels are read from the file, since descriptions disagree.
 SHAPES3D: Final = (
     *(FactorEntry(f"{what}_hue", "cyclic", 10, math.nan, math.nan, period=1.0) for what in ("floor", "wall", "object")),
     FactorEntry("scale", "ordinal", 8, math.nan, math.nan),

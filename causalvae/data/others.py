@@ -1,4 +1,4 @@
-"""What happens to the other variables of a sample when one of them is set."""
+"""Treatment of the other variables of a sample if one is set."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class Release:
-    """Compute the named variables again from their own noise, and hold all others.
+    """Recompute the named variables with the same noise, and hold all others.
 
-    With all declared factors but B held, ``do(A)`` with ``Release((B,))`` shows the direct effect of A on B.
+    With all other factors held, ``do(A)`` with ``Release((B,))`` gives the direct effect of A on B.
 
     Parameters
     ----------
     names : tuple of str
-        Those that the set variable does not reach keep their values.
+        Names of variables; those that are not descendants of the set variable are unchanged.
     """
 
     names: tuple[str, ...]
@@ -29,7 +29,7 @@ Others = Literal["hold", "propagate"] | Release
 
 
 def recomputed(others: Others, descendants: Sequence[str]) -> tuple[str, ...]:
-    """The descendants of the set variable that are computed again, in the order of `descendants`."""
+    """The descendants of the set variable that are recomputed, in the order of `descendants`."""
     if isinstance(others, Release):
         return tuple(name for name in descendants if name in others.names)
     return tuple(descendants) if others == "propagate" else ()

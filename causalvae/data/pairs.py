@@ -1,4 +1,4 @@
-"""do(factor) on the data: pairs of samples that differ in one factor and agree in all others."""
+"""Counterfactual pairs of samples under do(factor)."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from causalvae.data.factors import Factor, IntArray, Rows
 from causalvae.data.others import Others
 from causalvae.errors import CausalVAEError, NoPairsError
 
-# Samples are drawn in blocks, each with a generator of its own, so that the first k of a longer draw are a draw of k.
+# Samples are drawn in blocks, each with its own generator, so that a shorter draw is a prefix of a longer one.
 _BLOCK = 256
-# How often a sample of finite data is offered another counterfactual before it has to wait for its turn to come again.
+# Number of attempts per round to find a counterfactual for a sample of finite data.
 _OFFERS = 8
 
 
@@ -27,12 +27,12 @@ class Pairs:
     Parameters
     ----------
     base : array, shape (n, width)
-        Samples as they are: rows of their data set.
+        Rows of samples.
     counterfactual : array, shape (n, width)
-        The same samples under do(factor), or the samples that take their place.
+        The same samples under do(factor), or samples that replace them.
     base_sample, counterfactual_sample : int array, shape (n,)
-        Which samples these are made from: numbers of the data set where it is finite, else the order in which they
-        were drawn. Of finite data no sample is in two pairs.
+        Numbers of the samples in a finite data set, else in the order of the draw. For finite data, no sample is in two
+        pairs.
     """
 
     base: Rows
@@ -45,23 +45,23 @@ class Pairs:
 
 
 def draw_samples(dataset: Dataset, samples: int, seed: int, within: IntArray | None = None) -> Rows:
-    """Observed samples: rows of the data set, shape (n, width).
+    """Draw observed samples: rows, (n, width).
 
     Parameters
     ----------
     dataset : Dataset
     samples : int
-        How many are asked for.
+        Requested number of samples.
     seed : int
-        Equal seeds give equal samples, and the first k of a longer draw are the draw of k.
+        Equal seeds give equal samples; a shorter draw is a prefix of a longer one.
     within : int array, optional
-        Numbers of the samples of finite data that may be drawn; all where omitted. Ignored for data without end.
+        Numbers of the samples of finite data that may be drawn; all if omitted. Ignored for data without end.
 
     Returns
     -------
     array
-        `samples` independent samples of data without end. Finite data are drawn without replacement, so n is at most
-        the number of samples that there are.
+        `samples` independent samples for data without end. Finite data are drawn without replacement, so n is at most
+        their number.
     """
     finite = as_finite(dataset)
     if finite is not None:
@@ -89,35 +89,34 @@ def draw_pairs(
     Parameters
     ----------
     dataset : Dataset
-        What is drawn from. The base inputs are the samples that `draw_samples` gives for the same seed, apart from
-        what `level` and `contrast` change and from samples of finite data that are in an earlier pair.
+        The base inputs are the samples of `draw_samples` with the same seed, except for changes by `level` and
+        `contrast` and for samples of finite data that are in an earlier pair.
     factor : str
-        The factor that is set.
+        The factor to set.
     samples : int
-        Number of pairs that are asked for. Finite data give fewer where they are exhausted: each sample is in one
-        pair at most, so that pairs are independent and n pairs rest on n samples or more.
+        Requested number of pairs. Finite data may give fewer, since each sample is in at most one pair, so that pairs
+        are independent.
     seed : int
-        Equal seeds give equal pairs, and the first k of a longer draw are the draw of k.
+        Equal seeds give equal pairs; a shorter draw is a prefix of a longer one.
     level : int, optional
-        The level that every counterfactual gets; each base then has a level drawn uniformly from those that mean
-        something else. Without it every counterfactual gets a level drawn uniformly from those that mean something
-        else than its base's.
+        Level of all counterfactuals; the level of each base is then drawn uniformly from the other levels. Without it,
+        the level of each counterfactual is drawn uniformly from the levels other than that of its base. Equivalent
+        levels of cyclic factors count as one.
     value : float, optional
-        The same for a continuous factor, whose bases stay as they are drawn. Without it every counterfactual gets the
-        value of another sample.
+        Value of all counterfactuals for a continuous factor; bases are not changed. Without it, each counterfactual
+        gets the value of another sample.
     others : "hold", "propagate" or Release
-        ``hold`` keeps all other factors. ``propagate`` recomputes the descendants of `factor` in the data's
-        structural model, and `Release` those that it names. The factors of a full grid are independent and have no
-        descendants, so all give the same.
+        ``hold`` keeps all other factors. ``propagate`` recomputes the descendants of `factor` in the structural model,
+        and `Release` the named ones. No effect for factors of a full grid, which have no descendants.
     contrast : {"as_drawn", "increase"}
-        ``increase`` makes the factor rise from base to counterfactual: it swaps the two sides of a pair where it would
-        fall, and with `level` it draws the bases from the levels below that one.
+        With ``increase`` the factor increases from base to counterfactual: the sides of a pair are swapped otherwise,
+        and with `level` the bases are drawn from the levels below it.
     start_level : int, optional
-        With `level`: the level that every base gets, so that all pairs are one contrast.
+        With `level`, the level of all bases, so that all pairs have the same contrast.
     start_value : float, optional
-        The same of a continuous factor, with `value`.
+        With `value`, the value of all bases for a continuous factor.
     within : int array, optional
-        Numbers of the samples of finite data of which both sides are made; all where omitted.
+        Numbers of the samples of finite data that may be used; all if omitted.
 
     Returns
     -------
@@ -126,9 +125,9 @@ def draw_pairs(
     Raises
     ------
     CausalVAEError
-        CV203 for a factor that the data lacks, CV204 for a level that it lacks or a factor that cannot change, CV205
-        for ``increase`` where the levels have no order, where none is below `level`, or with a `value` or a start;
-        CV206 where the data set has no counterfactuals.
+        CV203 if the data lack the factor, CV204 for an unknown level or a factor that cannot change, CV205 for
+        ``increase`` if levels have no order, if none is below `level`, or with a `value` or a start; CV206 if the data
+        set has no counterfactuals.
     """
     space = dataset.space
     if factor not in space.names:
@@ -170,16 +169,17 @@ def draw_pairs(
 
 
 def draw_swaps(dataset: Dataset, *, samples: int, seed: int, within: IntArray | None = None) -> Pairs:
-    """Draw pairs of unrelated samples: what a network gives for one input, and for another in its place.
+    """Draw pairs of unrelated samples.
 
-    The intervention that needs no factors. The base inputs are those that `draw_samples` gives for the same seed, and
-    the first k of a longer draw are the draw of k. Finite data of k samples have k // 2 pairs: each sample is in one.
+    This intervention needs no factors. The base inputs are those of `draw_samples` with the same seed, and a shorter
+    draw is a prefix of a longer one. Finite data of k samples give at most k // 2 pairs, since each sample is in at
+    most one pair.
 
     Parameters
     ----------
     dataset : Dataset
     samples, seed, within
-        As for `draw_pairs`.
+        See `draw_pairs`.
     """
     finite = as_finite(dataset)
     if finite is not None:
@@ -198,27 +198,27 @@ def draw_swaps(dataset: Dataset, *, samples: int, seed: int, within: IntArray | 
 
 
 def _shuffle(dataset: FiniteDataset, seed: int, within: IntArray | None) -> IntArray:
-    """Numbers of finite data in random order, each once."""
+    """A random permutation of the numbers of finite data."""
     numbers = np.arange(dataset.size or 0) if within is None else within
     return np.random.default_rng(seed).permutation(numbers).astype(np.int64)
 
 
 def _collect(sides: Callable[[int], tuple[Rows, Rows]], samples: int) -> tuple[Rows, Rows]:
-    """The first `samples` pairs of as many blocks as hold them; at least one block, for the rows' width."""
+    """The first `samples` pairs of consecutive blocks."""
     blocks = [sides(block) for block in range(max(1, -(-samples // _BLOCK)))]
     base, counterfactual = (np.concatenate(side)[:samples] for side in zip(*blocks, strict=True))
     return base, counterfactual
 
 
-# From samples, others that may lend them their values, and a generator to both sides of a pair.
+# Maps samples, other samples whose values may be used, and a generator to both sides of pairs.
 _Sides = Callable[[Rows, Rows, np.random.Generator], tuple[Rows, Rows]]
 
 
 def _match(dataset: FiniteDataset, sides: _Sides, samples: int, seed: int, within: IntArray | None) -> Pairs:
-    """Pairs of finite data such that no sample is in two of them, both sides within `within`.
+    """Pairs of finite data such that no sample is in two of them, with both sides within `within`.
 
-    Samples are taken in random order. Each is offered random counterfactuals until it gets one that no earlier pair
-    has; whatever is left without one is offered others again, until a whole round gives no pair.
+    Samples are processed in random order. For each, random counterfactuals are drawn until one is not in an earlier
+    pair; this is repeated for the remaining samples until a whole round gives no pair.
     """
     order = _shuffle(dataset, seed, within)
     free = np.zeros(dataset.size or 0, dtype=bool)
@@ -251,9 +251,9 @@ def _offer(
     free: npt.NDArray[np.bool_],
     rng: np.random.Generator,
 ) -> tuple[Pairs, IntArray]:
-    """Offer counterfactuals to the samples at `places` of `order`: their pairs, and the places left without one.
+    """Draw counterfactuals for the samples at `places` of `order`; returns pairs, and places without one.
 
-    `free` tells which samples are in no pair yet; it is updated.
+    `free` is the mask of samples without a pair, (size,), and is updated.
     """
     bases = dataset.rows_at(order[places])
     spares = dataset.rows_at(order[(places + len(order) // 2) % max(len(order), 1)])
@@ -263,7 +263,7 @@ def _offer(
         base, counterfactual = sides(bases[waiting], spares[waiting], rng)
         numbers = np.stack([dataset.numbers_of(base), dataset.numbers_of(counterfactual)], axis=1)
         fit = np.flatnonzero(free[numbers].all(axis=1))
-        # Of pairs that would share a sample the first keeps it.
+        # The first of several pairs with the same sample is used.
         _, first, which = np.unique(numbers[fit], return_index=True, return_inverse=True)
         accepted = fit[(first[which.reshape(-1, 2)] // 2 == np.arange(len(fit))[:, None]).all(axis=1)]
         free[numbers[accepted]] = False
@@ -280,7 +280,7 @@ def _offer(
 def _discrete_sides(
     dataset: Dataset, factor: Factor, level: int | None, others: Others, below: bool, start_level: int | None
 ) -> _Sides:
-    """Both sides of do(`factor`) where the factor has levels."""
+    """Both sides of do(`factor`) for a factor with levels."""
     table, counts = _levels_to_draw_from(factor, below)
     column = dataset.space.position(factor.name)
     values = np.asarray(factor.values, dtype=np.float64)
@@ -303,11 +303,11 @@ def _discrete_sides(
 def _continuous_sides(
     dataset: Dataset, factor: Factor, value: float | None, others: Others, start_value: float | None
 ) -> _Sides:
-    """Both sides of do(`factor`) where the factor has values and no levels."""
+    """Both sides of do(`factor`) for a continuous factor."""
     column = dataset.space.position(factor.name)
 
     def offer(base: Rows, spare: Rows, rng: np.random.Generator) -> tuple[Rows, Rows]:
-        # Another sample's value where none is given: the factor's own distribution.
+        # The value of another sample if none is given, so from the distribution of the factor.
         other = dataset.values(spare)[:, column] if value is None else np.full(len(base), value, dtype=np.float64)
         if start_value is not None:
             base = dataset.intervene(base, factor.name, np.full(len(base), start_value, dtype=np.float64), others)
@@ -321,7 +321,7 @@ def _generator(seed: int, block: int) -> np.random.Generator:
 
 
 def _levels_to_draw_from(factor: Factor, below: bool) -> tuple[IntArray, IntArray]:
-    """For each level those of another meaning (or only those below it): a left-aligned table, and how many they are."""
+    """For each level the other levels (or only those below it), as a left-aligned table, and their number."""
     meanings = factor.meanings
     wanted = meanings[:, None] > meanings[None, :] if below else meanings[:, None] != meanings[None, :]
     table = np.argsort(~wanted, axis=1, kind="stable").astype(np.int64)
@@ -334,7 +334,7 @@ def _refuse_no_contrast(
     end: tuple[int | None, float | None],
     contrast: str,
 ) -> None:
-    """Refuse a start, (level, value), that makes no contrast with the end."""
+    """Raise an error if the start, (level, value), makes no contrast with the end."""
     level, value = start
     if level is None and value is None:
         return

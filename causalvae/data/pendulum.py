@@ -6,11 +6,10 @@ With p1 the shade of the pivot and p2 that of a point 9.5 below it along the pen
 
     shade_length = max(3, |p1 - p2|),    shade_position = (p1 + p2) / 2
 
-and nothing is left to chance: the two angles, drawn from the original's grid (theta from -40 to 43, phi from 60 to 147,
-both in steps of pi / 200), settle the rest. About 40 % of the shades are clipped at 3, where do(pendulum) and do(light)
-move the position alone. The original leaves out phi = pi / 2, where its formula has a tangent to infinity; that shade
-lies straight below and is kept here. Its pictures came from a plotting library; these are drawn here, from the same
-coordinates, and are not the same pixels.
+without noise: the two angles, drawn from the grid of the original (theta from -40 to 43, phi from 60 to 147, both in
+steps of pi / 200), determine the rest. About 40 % of the lengths are clipped at 3, where do(pendulum) and do(light)
+change only the position. The original leaves out phi = pi / 2, where its formula is infinite; it is included here. The
+pictures are drawn here from the same coordinates; their pixels differ from those of the original plotting library.
 """
 
 from __future__ import annotations
@@ -31,13 +30,13 @@ SUN_HEIGHT: Final = 20.5
 LENGTH: Final = 8.0
 BOB: Final = 1.5
 SUN: Final = 3.0
-# The part of the plane that is shown: 22 units each way.
+# The visible part of the plane: 22 units in both directions.
 LEFT: Final = -1.0
 TOP: Final = 21.0
 SPAN: Final = 22.0
 SHADE_THICKNESS: Final = 1.0
 ROD_THICKNESS: Final = 0.6
-# The parts of the picture, as shares of its height, that hold nothing but the sun, and nothing but the shade.
+# Parts of the picture, as shares of its height, with only the sun and only the shade.
 SUN_ROWS: Final = (0.0, 0.18)
 SHADE_ROWS: Final = (0.94, 1.0)
 
@@ -53,7 +52,7 @@ class PendulumWorld:
     Parameters
     ----------
     side : int
-        Pixels a side.
+        Width and height in pixels.
     """
 
     name = "pendulum"
@@ -69,12 +68,12 @@ class PendulumWorld:
         ----------
         values : mapping
             ``pendulum`` and ``light`` in radians, ``shade_length`` and ``shade_position`` in units of the scene, each
-            of shape (n,). The shade is drawn as it is said to be, whether or not the angles would cast it so.
+            of shape (n,). The shade is drawn as given, even if it is inconsistent with the angles.
 
         Returns
         -------
         float32 array, shape (n, 3, side, side)
-            Red, green and blue in [0, 1], on white.
+            RGB in [0, 1], on white.
         """
         n = len(values["pendulum"])
         pictures = np.ones((n, 3, self.side, self.side), dtype=np.float32)
@@ -93,23 +92,23 @@ class PendulumWorld:
         return pictures
 
     def _paint(self, canvas: Pixels, distance: Pixels, colour: tuple[float, float, float]) -> None:
-        """Cover pixels with a colour where they lie inside, softly at the edge."""
+        """Paint pixels inside a shape with a colour, with soft edges; `distance` is signed, negative inside."""
         covered = np.clip(np.float32(0.5) - distance, 0, 1)[:, None]
         canvas += covered * (np.asarray(colour, dtype=np.float32)[None, :, None, None] - canvas)
 
     def _offsets(self, x: FloatArray, y: FloatArray) -> tuple[Pixels, Pixels]:
-        """From a point of the scene to the centre of each pixel, in pixels, y downwards."""
+        """Offsets in pixels from points of the scene to the centre of each pixel, y downwards."""
         grid = np.arange(self.side) + 0.5
         dx = grid[None, :] - self.column_of(x)[:, None]
         dy = grid[None, :] - self.row_of(y)[:, None]
         return dx.astype(np.float32)[:, None, :], dy.astype(np.float32)[:, :, None]
 
     def column_of(self, x: FloatArray) -> FloatArray:
-        """Where a place of the scene is in the picture, in pixels from its left edge."""
+        """Convert x of the scene to pixels from the left edge."""
         return np.asarray((x - LEFT) / SPAN * self.side)
 
     def row_of(self, y: FloatArray) -> FloatArray:
-        """Where a height of the scene is in the picture, in pixels from its upper edge."""
+        """Convert y of the scene to pixels from the upper edge."""
         return np.asarray((TOP - y) / SPAN * self.side)
 
     def _disc(self, x: FloatArray, y: FloatArray, radius: float) -> Pixels:
@@ -117,7 +116,7 @@ class PendulumWorld:
         return np.asarray(np.sqrt(dx * dx + dy * dy) - np.float32(radius / SPAN * self.side))
 
     def _bar(self, x: FloatArray, y: FloatArray, to_x: FloatArray, to_y: FloatArray, thickness: float) -> Pixels:
-        """Signed distance from the edge of a bar with square ends."""
+        """Signed distance to the edge of a bar with square ends, negative inside, (n, side, side)."""
         dx, dy = self._offsets((x + to_x) / 2, (y + to_y) / 2)
         along_x, along_y = (to_x - x) / SPAN * self.side, -(to_y - y) / SPAN * self.side
         length = np.hypot(along_x, along_y)
@@ -129,10 +128,10 @@ class PendulumWorld:
         return np.asarray(np.maximum(along, across))
 
     def truth(self, values: Mapping[str, FloatArray]) -> dict[str, FloatArray]:
-        """What readouts of the pictures should find, by name; each of shape (n,).
+        """True values of readouts by name, each (n,).
 
-        Of the rows that hold the shade alone its ``area`` and ``centroid x``, of those that hold the sun alone its
-        ``centroid x``, in pixels; nan where it leaves the picture.
+        ``area`` and ``centroid x`` of the rows with the shade, and ``centroid x`` of those with the sun, in pixels; nan
+        if it is not completely visible.
         """
         scale = self.side / SPAN
         half, middle = values["shade_length"] / 2, values["shade_position"]
@@ -148,15 +147,15 @@ class PendulumWorld:
 
 
 def rows_label(rows: tuple[float, float]) -> str:
-    """How the name of a readout of a part of the picture ends."""
+    """Suffix of names of readouts of some rows."""
     return f"in rows {rows[0]:g} to {rows[1]:g}"
 
 
 def bob_at(pendulum: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Centre of the bob, in units of the scene."""
+    """Centre of the bob, x and y, in units of the scene."""
     return PIVOT[0] + LENGTH * np.sin(pendulum), PIVOT[1] - LENGTH * np.cos(pendulum)
 
 
 def sun_at(light: FloatArray) -> FloatArray:
-    """Horizontal place of the sun, in units of the scene: on the line through the pivot at angle `light`."""
+    """Horizontal position of the sun in units of the scene, on the line through the pivot at angle `light`."""
     return np.asarray(PIVOT[0] + (SUN_HEIGHT - PIVOT[1]) * np.cos(light) / np.sin(light))

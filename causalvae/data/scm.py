@@ -1,4 +1,4 @@
-"""Data sets of structural causal models: variables and noise in the rows, pictures, sounds or tables as inputs."""
+"""Data sets of structural causal models, with pictures, sounds or tables as inputs."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ if TYPE_CHECKING:
 
 
 class World(Protocol):
-    """Shows the values of variables."""
+    """Maps values of variables to inputs."""
 
     @property
     def name(self) -> str:
-        """What it is called."""
+        """Name of the world."""
         ...
 
     @property
@@ -43,27 +43,27 @@ class World(Protocol):
         ...
 
     def render(self, values: Mapping[str, FloatArray]) -> npt.NDArray[np.float32]:
-        """Inputs of shape (n, *input_shape), from variables of shape (n,)."""
+        """Inputs, (n, *input_shape), from variables, each (n,)."""
         ...
 
     def truth(self, values: Mapping[str, FloatArray]) -> dict[str, FloatArray]:
-        """What readouts of them should find, each of shape (n,)."""
+        """True values of readouts of the inputs, each (n,)."""
         ...
 
 
 class StructuralDataset:
-    """Samples of a structural causal model, shown by a world.
+    """Samples of a structural causal model, with inputs made by a world.
 
     Parameters
     ----------
     model : StructuralModel
     world : World
     fillers : mapping
-        Values of the world's variables that the model does not have.
+        Values of variables of the world that are not in the model.
     codes : mapping
-        Variable -> what the world calls each of its labels.
+        Variable -> code in the world of each of its labels.
     facts : mapping
-        For the report.
+        Facts for a report.
     """
 
     size: int | None = None
@@ -88,7 +88,7 @@ class StructuralDataset:
 
     @property
     def space(self) -> FactorSpace:
-        """Every variable of the model."""
+        """The variables of the model."""
         return self.sampler.space
 
     @property
@@ -97,25 +97,25 @@ class StructuralDataset:
         return self._world.input_shape
 
     def draw(self, n: int, rng: np.random.Generator) -> Rows:
-        """`n` samples: values, noise, and which variables were set; see `causalvae.data.structural.Sampler`."""
+        """Draw `n` samples: values, noise, and flags of set variables; see `causalvae.data.structural.Sampler`."""
         return self.sampler.draw(n, rng)
 
     def values(self, rows: Rows) -> FloatArray:
-        """Values of all variables: float64 array, shape (n, n_factors)."""
+        """Values of all variables, float64, (n, n_factors)."""
         return self.sampler.values(rows)
 
     def inputs(self, rows: Rows) -> Tensor:
-        """The world's pictures, sounds or columns: float32 tensor of shape (n, *input_shape)."""
+        """Pictures, sounds or columns of samples, float32, (n, *input_shape)."""
         import torch
 
         return torch.from_numpy(self._world.render(self._shown(rows)))
 
     def intervene(self, rows: Rows, factor: str, values: FloatArray, others: Others) -> Rows:
-        """The same samples, with their own noise, under do(`factor` = `values`); see `Sampler.intervene`."""
+        """Counterfactual samples under do(`factor` = `values`), with the same noise; see `Sampler.intervene`."""
         return self.sampler.intervene(rows, factor, values, others)
 
     def truth(self, rows: Rows) -> dict[str, FloatArray]:
-        """What readouts of the inputs should find; see the world's own."""
+        """True values of readouts of the inputs; see the `truth` of the world."""
         return self._world.truth(self._shown(rows))
 
     def describe(self) -> dict[str, Any]:
@@ -131,7 +131,7 @@ class StructuralDataset:
         }
 
     def _shown(self, rows: Rows) -> dict[str, FloatArray]:
-        """The world's variables: the model's own where it has them, coded as the world does, else fillers."""
+        """Values of the variables of the world: those of the model in the codes of the world, else fillers."""
         values = self.sampler.values(rows)
         found = {name: values[:, column] for column, name in enumerate(self.sampler.model.names)}
         for name, codes in self._codes.items():
@@ -142,12 +142,12 @@ class StructuralDataset:
 
 
 def open_scm(section: ScmData) -> StructuralDataset:
-    """The data set that a spec's own structural model declares.
+    """Open the data set of a structural model declared in a spec.
 
     Raises
     ------
     CausalVAEError
-        CV221 where the model does not hang together; a spec that was validated does.
+        CV221 if the model is invalid, which cannot happen for a validated spec.
     """
     model = _model_of(section.variables)
     facts = {"source": "scm", "world": section.world, "origin": "drawn from the spec's structural causal model"}
@@ -198,7 +198,7 @@ def _default(variable: WorldVariable) -> float:
 
 
 class _Bounded:
-    """A world that shows the nearest possible where an intervention asks for more."""
+    """A world that clips variables to their bounds."""
 
     def __init__(self, world: World, known: Mapping[str, WorldVariable]) -> None:
         self._world, self._known = world, known

@@ -1,4 +1,4 @@
-"""What only a whole data section can say: whether its model hangs together, and whether its world can show it."""
+"""Checks of data sections with structural models: valid equations, and variables that the world can show."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SLACK = 1e-9
 
 
 def check_scm(section: ScmData) -> list[Finding]:
-    """Findings on a data section: CV083 to CV085 on its equations, CV086 on what its world cannot show."""
+    """Findings on a data section: CV083 to CV085 on equations, CV086 on variables that the world cannot show."""
     model, findings = compile_model(section.variables)
     if model is None:
         return list(findings)
@@ -39,12 +39,12 @@ def _compiled(held: _Held) -> tuple[StructuralModel | None, tuple[Finding, ...]]
 def compile_model(
     variables: Mapping[str, VariableSection],
 ) -> tuple[StructuralModel | None, tuple[Finding, ...]]:
-    """The structural model of variables, or None and what is wrong with it; kept for its several callers."""
+    """The structural model of variables, or None and findings; cached."""
     return _compiled(_Held(variables))
 
 
 def structural_factors(variables: Mapping[str, VariableSection]) -> tuple[FactorEntry, ...] | None:
-    """The variables as factors; None where their model does not hang together."""
+    """The variables as factors; None if the model is invalid."""
     model, _ = compile_model(variables)
     return None if model is None else tuple(_factor(item, model.ranges[item.name]) for item in model.mechanisms)
 
@@ -58,7 +58,7 @@ def _factor(mechanism: Mechanism, bounds: tuple[float, float]) -> FactorEntry:
 
 
 class _Held:
-    """Carries variables past the cache's key: their text stands for them."""
+    """Variables as a hashable key of the cache, by their JSON text."""
 
     def __init__(self, variables: Mapping[str, VariableSection]) -> None:
         self.variables = variables
@@ -157,7 +157,7 @@ def _check_bounds(
 
 
 def _check_silent(section: ScmData, model: StructuralModel) -> list[Finding]:
-    """Variables that nothing shows: neither is the world drawn from them, nor do they make anything that is."""
+    """Findings on variables without effect on the inputs: neither they nor their descendants are shown."""
     shown = shown_by(section.world)
     drawn = {name for name in model.names if name in shown and not model.by_name[name].hidden}
     findings = []

@@ -1,12 +1,12 @@
 """Coloured shapes in RGB: one flat shape on a flat grey background, drawn with soft edges.
 
-Coordinates are in pixels: x to the right, y downwards, the centre of the first pixel at (0.5, 0.5). A pixel is covered
-by ``clip(1/2 - d, 0, 1)`` where d is its centre's signed distance from the shape's edge, in pixels: that is the share
-of the pixel inside the shape for an edge along the grid, and near it for others. Its colour is the mixture of the
-shape's and the background's in that share.
+Coordinates are in pixels: x to the right, y downwards, the centre of the first pixel at (0.5, 0.5). The coverage of a
+pixel is ``clip(1/2 - d, 0, 1)``, where d is the signed distance of its centre to the edge of the shape in pixels: the
+exact share inside the shape for an edge along the grid, and approximate for others. Colours of shape and background are
+mixed in that proportion.
 
-Every shape has the area of a circle of radius ``size``: a square, an equilateral triangle, an ellipse twice as long as
-wide, a cross whose arms are a third as wide as it is long. All turn about their centre of mass.
+All shapes have the area of a circle of radius ``size``: a square, an equilateral triangle, an ellipse with axes 2:1, a
+cross whose arms are a third as wide as it is long. They rotate about their centre of mass.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ from causalvae.spec.worlds import SHAPE_KINDS
 
 Pixels = npt.NDArray[np.float32]
 
-# Pictures that are drawn at once: a few arrays of 4 MB each for 64 x 64 pixels.
+# Number of pictures drawn together: arrays of 4 MB for 64 x 64 pixels.
 _AT_ONCE: Final = 256
 _SQUARE: Final = math.sqrt(math.pi) / 2
 _INNER: Final = math.sqrt(math.pi / (3 * math.sqrt(3)))
 _ARM: Final = math.sqrt(9 * math.pi / 20)
 _ASPECT: Final = math.sqrt(2)
-# For each kind, in radii of the circle of equal area: furthest point from the centre, and standard deviation of its
-# area along its longer and its shorter axis.
+# For each kind, in radii of the circle of equal area: maximum distance from the centre, and standard deviations along
+# the longer and the shorter axis.
 _REACH: Final = np.array([1.0, _SQUARE * math.sqrt(2), 2 * _INNER, _ASPECT, _ARM * math.sqrt(10) / 3])
 _MAJOR: Final = np.array(
     [0.5, _SQUARE / math.sqrt(3), _INNER / math.sqrt(2), _ASPECT / 2, _ARM * math.sqrt(116 * 9 / (243 * 20))]
 )
 _MINOR: Final = np.array([*_MAJOR[:3], 0.5 / _ASPECT, _MAJOR[4]])
-# Below these a readout cannot be expected to find the shape against its background, or its hue.
+# Minimum contrast and saturation for which readouts are defined.
 _LEAST_CONTRAST: Final = 0.15
 _LEAST_COLOUR: Final = 0.1
 
@@ -47,7 +47,7 @@ class ShapesWorld:
     Parameters
     ----------
     side : int
-        Pixels a side.
+        Width and height in pixels.
     """
 
     name = "shapes"
@@ -62,13 +62,13 @@ class ShapesWorld:
         Parameters
         ----------
         values : mapping
-            Every variable of the shapes world (`causalvae.spec.worlds.WORLDS`), each of shape (n,); ``shape`` counts
-            the kinds of `SHAPE_KINDS` from 0. What has bounds is clipped to them.
+            All variables of the shapes world (`causalvae.spec.worlds.WORLDS`), each (n,); ``shape`` is the index in
+            `SHAPE_KINDS`.
 
         Returns
         -------
         float32 array, shape (n, 3, side, side)
-            Red, green and blue in [0, 1].
+            RGB in [0, 1].
         """
         inner, outer = colours(values)
         pictures = np.empty((len(inner), 3, self.side, self.side), dtype=np.float32)
@@ -81,7 +81,7 @@ class ShapesWorld:
         return pictures
 
     def _coverage(self, values: Mapping[str, FloatArray]) -> Pixels:
-        """Which share of each pixel is inside the shape: float32, (n, side, side)."""
+        """Share of each pixel inside the shape, float32, (n, side, side)."""
         grid = (np.arange(self.side) + 0.5)[None, :]
         cos, sin = (turn(values["angle"])[:, None, None].astype(np.float32) for turn in (np.cos, np.sin))
         dx = (grid - values["x"][:, None] * self.side).astype(np.float32)[:, None, :]
@@ -97,12 +97,12 @@ class ShapesWorld:
         return np.asarray(np.clip(np.float32(0.5) - distance, 0, 1))
 
     def truth(self, values: Mapping[str, FloatArray]) -> dict[str, FloatArray]:
-        """What readouts of the pictures should find, by name; each of shape (n,).
+        """True values of readouts by name, each (n,).
 
-        Of the continuous shape, which pixels approach: ``area``, ``centroid x`` and ``centroid y``, ``extent major``
-        and ``extent minor`` in pixels, ``orientation`` of ellipses in radians modulo
-        pi; ``hue`` in turns, ``saturation`` and ``brightness`` (the largest of red, green and blue) of its colour.
-        Undefined, and nan, where the shape leaves the picture or hardly differs from the background.
+        For the continuous shape: ``area``, ``centroid x``, ``centroid y``, ``extent major`` and ``extent minor`` in
+        pixels, ``orientation`` of ellipses in radians modulo pi; ``hue`` in turns, ``saturation`` and ``brightness``
+        (the maximum of red, green and blue) of its colour. nan if the shape is not completely visible or hardly differs
+        from the background.
         """
         kind = values["shape"].round().astype(np.int64)
         radius = values["size"] * self.side
@@ -128,13 +128,13 @@ class ShapesWorld:
 
 
 def colours(values: Mapping[str, FloatArray]) -> tuple[FloatArray, FloatArray]:
-    """Red, green and blue of shapes and of their backgrounds: two arrays of shape (n, 3)."""
+    """RGB of shapes and of backgrounds, each (n, 3)."""
     inner = hsv_to_rgb(values["hue"], values["saturation"], values["brightness"])
     return inner, np.repeat(values["background"][:, None], 3, axis=1)
 
 
 def hsv_to_rgb(hue: FloatArray, saturation: FloatArray, brightness: FloatArray) -> FloatArray:
-    """Colours from hue in turns, saturation and value (Smith 1978, the hexcone model), each (n,): shape (n, 3)."""
+    """RGB, (n, 3), from hue in turns, saturation and value, each (n,), by the hexcone model (Smith 1978)."""
     sector = (np.array([5.0, 3.0, 1.0])[None, :] + 6.0 * hue[:, None]) % 6.0
     ramp = np.clip(np.minimum(sector, 4.0 - sector), 0.0, 1.0)
     return np.asarray(brightness[:, None] * (1.0 - saturation[:, None] * ramp))
@@ -149,7 +149,7 @@ def _from_square(u: Pixels, v: Pixels, radius: Pixels) -> Pixels:
 
 
 def _from_triangle(u: Pixels, v: Pixels, radius: Pixels) -> Pixels:
-    # Pointing upwards at angle 0: one side below, two that lean.
+    # Pointing upwards at angle 0: a horizontal side below, and two slanted ones.
     leaning = np.float32(math.sqrt(3) / 2) * np.abs(u) - np.float32(0.5) * v
     return np.asarray(np.maximum(v, leaning) - np.float32(_INNER) * radius)
 

@@ -1,4 +1,4 @@
-"""The division of a finite data set into samples to fit on, to select on and to test on."""
+"""Division of finite data sets into parts for fitting, selection and tests."""
 
 from __future__ import annotations
 
@@ -15,38 +15,38 @@ from causalvae.spec.data_section import SplitSection
 
 Part = Literal["fit", "select", "test"]
 PARTS: Final[tuple[Part, ...]] = get_args(Part)
-# Beyond so many samples a part to fit or to select on gains nothing, and the test part of a grid loses counterfactuals.
+# Maximum size of the parts for fitting and selection; more is not needed, and reduces counterfactuals of the test part.
 _MOST: Final = 25_000
-# Code of a part with too few samples.
+# Code of the error for a part with too few samples.
 TOO_FEW: Final = "CV207"
 
 
 class Counted(Protocol):
-    """What a division needs of a data set; `causalvae.data.dataset.Dataset` has it."""
+    """The interface of data sets for divisions; implemented by `causalvae.data.dataset.Dataset`."""
 
     @property
     def name(self) -> str:
-        """The data set's name."""
+        """Name of the data set."""
         ...
 
     @property
     def size(self) -> int | None:
-        """Number of samples; None where there is no end of them."""
+        """Number of samples; None if infinite."""
         ...
 
 
 @dataclass(frozen=True)
 class SplitRule:
-    """How every finite data set of a run is divided, once.
+    """The division of the finite data sets of a run.
 
     Parameters
     ----------
     fit : float, default 0.3
-        Share of the samples that predictors, subspaces, constants and the statistics of interventions are fitted on.
+        Share of the samples for fitting predictors, subspaces, constants and statistics of interventions.
     select : float, default 0.2
-        Share of the samples that latents and components are selected on.
+        Share of the samples for selecting latents and components.
     seed : int, default 0
-        Of the random division. It does not depend on the seed of the draws, so other draws test on the same part.
+        Seed of the random division, independent of that of draws, so that all draws use the same test part.
 
     Notes
     -----
@@ -59,7 +59,7 @@ class SplitRule:
 
     @classmethod
     def of(cls, section: SplitSection) -> SplitRule:
-        """The division that a spec asks for."""
+        """The division of a spec."""
         return cls(section.fit, section.select, section.seed)
 
     def sizes(self, size: int) -> dict[Part, int]:
@@ -68,16 +68,16 @@ class SplitRule:
         return {"fit": fit, "select": select, "test": size - fit - select}
 
     def part(self, size: int, part: Part) -> IntArray:
-        """Numbers of the samples of one part, in rising order: int array; read-only."""
+        """Numbers of the samples of one part, in increasing order, int, read-only."""
         return _divide(self, size)[PARTS.index(part)]
 
     def within(self, dataset: Counted, part: Part, least: int = 2) -> IntArray | None:
-        """Numbers of the samples of one part of a data set; None for data without end, which are drawn anew.
+        """Numbers of the samples of one part of a data set; None for data without end.
 
         Raises
         ------
         CausalVAEError
-            CV207 where the part has fewer than `least` samples.
+            CV207 if the part has fewer than `least` samples.
         """
         if dataset.size is None:
             return None
@@ -93,7 +93,7 @@ class SplitRule:
         return numbers
 
     def digest(self, size: int) -> str:
-        """Content hash of the division: which sample is in which part."""
+        """Hash of the division of a data set of `size` samples."""
         return digest([numbers.tolist() for numbers in _divide(self, size)])
 
 

@@ -1,13 +1,14 @@
-"""Samples of a structural causal model, and what each of them would have been under do(): abduction is reading a row.
+"""Samples and counterfactuals of structural causal models.
 
-A row holds a sample's values, all of its exogenous noise, and which of its variables were set from outside. So the
-counterfactual of a sample (Pearl 2009, *Causality*, section 7.1) needs no inference: its noise is kept, the mechanism
-of the variable that is set is replaced by the value, and the mechanisms of its descendants are computed again.
+A row contains the values of a sample, its exogenous noise, and flags of set variables. Counterfactuals (Pearl 2009,
+*Causality*, section 7.1) therefore need no inference: the noise is kept, the set variable gets its value, and its
+descendants are recomputed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import reduce
 from typing import Any, Final
 
 import numpy as np
@@ -26,7 +27,7 @@ def _as_number(test: npt.NDArray[np.bool_]) -> FloatArray:
 
 
 def _sigmoid(x: FloatArray) -> FloatArray:
-    # The exponential of a negative number cannot overflow.
+    # The exponential of a negative number does not overflow.
     small = np.exp(-np.abs(x))
     return np.asarray(np.where(np.asarray(x) >= 0, 1.0, small) / (1.0 + small))
 
@@ -56,15 +57,10 @@ def _look_up(table: Lookup, parents: Sequence[FloatArray], noise: FloatArray) ->
 
 
 def _fold(function: Callable[[Any, Any], Any]) -> Callable[..., Any]:
-    def folded(first: Any, *others: Any) -> Any:
-        for other in others:
-            first = function(first, other)
-        return first
-
-    return folded
+    return lambda *values: reduce(function, values)
 
 
-# As `causalvae.spec.scalar_functions.SCALAR`, on arrays.
+# Like `causalvae.spec.scalar_functions.SCALAR`, for arrays.
 ARRAY: Final[dict[str, Callable[..., Any]]] = {
     "+": np.add,
     "-": np.subtract,
@@ -106,13 +102,13 @@ ARRAY: Final[dict[str, Callable[..., Any]]] = {
 
 
 def factor_of(mechanism: Mechanism, bounds: tuple[float, float]) -> Factor:
-    """A variable as a factor: categorical where its levels have names, ordinal where they are numbers.
+    """A variable as a factor: categorical if its levels have names, ordinal if they are numbers.
 
     Parameters
     ----------
     mechanism : Mechanism
     bounds : (float, float)
-        Its least and greatest value, where it varies continuously.
+        Minimum and maximum of a continuous variable.
     """
     if mechanism.labels:
         return Factor(mechanism.name, "categorical", mechanism.values, mechanism.labels)
@@ -134,9 +130,9 @@ class Sampler:
     Attributes
     ----------
     space : FactorSpace
-        Every variable, in the order in which the spec declares them; labels count from 0.
+        The variables in the order of the spec; levels with labels have the values 0, 1, ...
     width : int
-        Of a row: the values of all variables, their noise, and for each variable 1 where it was set, else 0.
+        Width of a row: values of all variables, their noise, and for each variable 1 if it was set, else 0.
     """
 
     def __init__(self, model: StructuralModel) -> None:
@@ -148,12 +144,12 @@ class Sampler:
         self.width = self._first_flag + len(model.names)
 
     def draw(self, n: int, rng: np.random.Generator) -> Rows:
-        """Draw `n` samples: float64 array, shape (n, width).
+        """Draw `n` samples, float64, (n, width).
 
         Raises
         ------
         CausalVAEError
-            CV220 where an equation gives no finite number.
+            CV220 if an equation gives no finite number.
         """
         rows = np.zeros((n, self.width), dtype=np.float64)
         for position, noise in enumerate(self.model.noises):
@@ -168,7 +164,7 @@ class Sampler:
         return rows
 
     def values(self, rows: Rows) -> FloatArray:
-        """Values of all variables: float64 array, shape (n, n_variables)."""
+        """Values of all variables, float64, (n, n_variables)."""
         return np.asarray(rows[:, : self._first_noise], dtype=np.float64)
 
     def column(self, rows: Rows, name: str) -> FloatArray:
@@ -176,27 +172,27 @@ class Sampler:
         return np.asarray(rows[:, self._column[name]], dtype=np.float64)
 
     def noise(self, rows: Rows, name: str) -> FloatArray:
-        """The noise of one variable, one column a draw of its equation: shape (n, k)."""
+        """Noise of one variable, one column for each draw in its equation, (n, k)."""
         first, stop = self.model.noise_columns[name]
         return np.asarray(rows[:, self._first_noise + first : self._first_noise + stop], dtype=np.float64)
 
     def intervene(self, rows: Rows, factor: str, values: FloatArray, others: Others) -> Rows:
-        """The same samples under do(`factor` = `values`).
+        """Counterfactual samples under do(`factor` = `values`), (n, width).
 
         Parameters
         ----------
         rows : float array, shape (n, width)
         factor : str
         values : float array, shape (n,)
-            Taken as they are; of a variable with levels the level nearest to each.
+            For a variable with levels, the nearest level is used.
         others : "hold", "propagate" or Release
-            ``propagate`` computes the descendants of `factor` again from their own noise, except those that an earlier
-            call has set; ``hold`` leaves every other variable as it is; `Release` computes only those that it names.
+            ``propagate`` recomputes the descendants of `factor` with the same noise, except those set by an earlier
+            call; ``hold`` keeps all other variables; `Release` recomputes only the named ones.
 
         Raises
         ------
         CausalVAEError
-            CV220 where an equation gives no finite number under the intervention.
+            CV220 if an equation gives no finite number under the intervention.
         """
         changed = np.array(rows, dtype=np.float64)
         chosen = self.space[factor]
@@ -209,7 +205,7 @@ class Sampler:
         return changed
 
     def _compute(self, rows: Rows, names: Sequence[str]) -> None:
-        """Compute variables, causes first, in place; those that were set keep their values."""
+        """Compute variables in causal order, in place, except those that were set."""
         known = {name: rows[:, position] for name, position in self._column.items()}
         for name in names:
             position = self._column[name]
@@ -222,7 +218,7 @@ class Sampler:
             self._refuse_infinite(rows, name)
 
     def _refuse_infinite(self, rows: Rows, name: str) -> None:
-        # Networks read single precision, which holds less than what is computed here.
+        # Networks use single precision, with a smaller range.
         bad = np.flatnonzero(~(np.abs(rows[:, self._column[name]]) <= _LARGEST))
         if not len(bad):
             return

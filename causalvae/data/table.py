@@ -1,4 +1,4 @@
-"""Tables: each variable of a structural model one number of the input."""
+"""Tables with variables of a structural model as columns."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from causalvae.spec.structural import StructuralModel
 
 
 class TableWorld:
-    """Gives variables as columns.
+    """Maps variables to columns of a table.
 
     Parameters
     ----------
     columns : Columns
-        The variables that have a column: column = (value - offset) / span.
+        Names and scaling of the columns: column = (value - offset) / span.
     bounded : bool
-        Whether columns are kept within [0, 1]: what lies beyond a variable's range is shown at its end.
+        Whether columns are clipped to [0, 1].
     """
 
     name = "table"
@@ -33,14 +33,14 @@ class TableWorld:
 
     @classmethod
     def of(cls, model: StructuralModel, scale: Literal["range", "standard", "none"]) -> TableWorld:
-        """The table of a model's variables but the hidden ones.
+        """The table of the variables of a model, without hidden ones.
 
         Parameters
         ----------
         model : StructuralModel
         scale : {"range", "standard", "none"}
-            ``range`` makes [0, 1] of each variable's range; ``standard`` mean 0 and standard deviation 1, both found
-            from the model's trial draws; ``none`` shows the variables as they are.
+            ``range`` scales the range of each variable to [0, 1]; ``standard`` to mean 0 and standard deviation 1, both
+            from the trial draws of the model; ``none`` does not scale.
         """
         names = tuple(mechanism.name for mechanism in model.mechanisms if not mechanism.hidden)
         if scale == "none":
@@ -53,11 +53,11 @@ class TableWorld:
         return cls(Columns(names, offset, span), scale == "range")
 
     def render(self, values: Mapping[str, FloatArray]) -> npt.NDArray[np.float32]:
-        """The columns of samples: float32 array, shape (n, n_columns)."""
+        """Columns of samples, float32, (n, n_columns)."""
         return self._scaled(values).astype(np.float32)
 
     def truth(self, values: Mapping[str, FloatArray]) -> dict[str, FloatArray]:
-        """What a readout of each column should find, by ``column NAME``, in the variable's units; each (n,)."""
+        """True values of readouts ``column NAME`` in the units of the variables, each (n,)."""
         found = self._offset + self._span * self._scaled(values)
         return {f"column {name}": found[:, position] for position, name in enumerate(self.columns.names)}
 

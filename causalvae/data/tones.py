@@ -1,12 +1,12 @@
-"""Tones: a fundamental and its harmonics, fading or not, as a waveform that ranges over [0, 1].
+"""Tones with harmonics and exponential decay, as waveforms in [0, 1].
 
 Sample i is taken at time t = i / rate. The wave is
 
     s(t) = loudness G exp(-decay t) sum_k a_k sin(2 pi k pitch t + k phase),    a_k = timbre^(k - 1) / |a|
 
-for the harmonics k = 1..6 below half the sampling rate, |a| being the root of the sum of their squares: so timbre
-changes the colour of a tone and not its power. G = 0.4 keeps every wave within [-1, 1] (six equal harmonics sum to at
-most sqrt(6) times their root mean square). The input is (1 + s) / 2: silence is 1/2.
+for the harmonics k = 1..6 below half the sampling rate, where |a| is the root of the sum of squares, so that timbre
+does not change the power. G = 0.4 keeps all waves within [-1, 1] (six equal harmonics sum to at most sqrt(6) times
+their root mean square). The input is (1 + s) / 2, so silence is 1/2.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ _AT_ONCE: Final = 512
 
 
 class TonesWorld:
-    """Plays tones.
+    """Generates tones.
 
     Parameters
     ----------
     length : int
-        Samples of a sound.
+        Number of samples of a sound.
     rate : float
-        Samples a second.
+        Sampling rate in Hz.
     """
 
     name = "tones"
@@ -42,12 +42,12 @@ class TonesWorld:
         self.input_shape = (1, length)
 
     def render(self, values: Mapping[str, FloatArray]) -> npt.NDArray[np.float32]:
-        """Play tones.
+        """Generate tones.
 
         Parameters
         ----------
         values : mapping
-            Every variable of the tones world (`causalvae.spec.worlds.WORLDS`), each of shape (n,).
+            All variables of the tones world (`causalvae.spec.worlds.WORLDS`), each (n,).
 
         Returns
         -------
@@ -69,7 +69,7 @@ class TonesWorld:
         return sounds
 
     def amplitudes(self, values: Mapping[str, FloatArray]) -> FloatArray:
-        """Amplitude of each harmonic, with squares that sum to 1; 0 from half the sampling rate on: (n, HARMONICS)."""
+        """Amplitudes of harmonics, (n, HARMONICS), with squares that sum to 1; 0 from half the sampling rate on."""
         order = np.arange(1, HARMONICS + 1)[None, :]
         heard = order * values["pitch"][:, None] < self.rate / 2
         raw = np.where(heard, values["timbre"][:, None] ** (order - 1), 0.0)
@@ -77,13 +77,12 @@ class TonesWorld:
         return np.asarray(raw / np.where(size > 0, size, 1.0))
 
     def truth(self, values: Mapping[str, FloatArray]) -> dict[str, FloatArray]:
-        """What readouts of the sounds should find, by name; each of shape (n,).
+        """True values of readouts by name, each (n,).
 
-        ``pitch`` in Hz; ``loudness``, the root mean square of the wave as a share of full scale, GAIN loudness / sqrt 2
-        times the root of the mean of exp(-2 decay t); ``spectral_centroid`` in Hz, the mean frequency weighted by
-        power. The last two hold for whole numbers of periods and nearly for others. Pitch and centroid are undefined,
-        and nan, below a loudness of 0.05, and where fewer than four periods are heard before the tone has faded to a
-        tenth.
+        ``pitch`` in Hz; ``loudness``, the root mean square of the wave as a share of full scale: GAIN loudness / sqrt 2
+        times the root of the mean of exp(-2 decay t); ``spectral_centroid``, the power-weighted mean frequency in Hz.
+        The last two are exact for whole numbers of periods. Pitch and centroid are nan below a loudness of 0.05, and if
+        there are fewer than four periods before the tone has faded to a tenth.
         """
         amplitudes = self.amplitudes(values)
         order = np.arange(1, HARMONICS + 1)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from causalvae.effects.bootstrap import FEW_PAIRS
-from causalvae.effects.claims import ClaimData, RatioColumns, fit_columns, relative_error
+from causalvae.effects.claims import ClaimData, RatioColumns, fit_columns, interval_of, relative_error
 from causalvae.effects.context import EffectContext, reached_from, treated_factor
 from causalvae.effects.cross_checks import CrossChecks
 from causalvae.effects.mediation import arms_of, pair_effects
@@ -19,9 +19,10 @@ from causalvae.effects.strength import PatchedArm, input_estimates, perturbation
 from causalvae.effects.types import ArrowStrength, CrossCheck, Estimate, Refutation, ScreenSummary
 from causalvae.engine.progress import OnProgress, Progress, ignore_progress
 from causalvae.plan.owner import Owner
-from causalvae.plan.types import OUTPUT, Arm, Side, Use, values_label
+from causalvae.plan.types import OUTPUT, Arm, Side, Use
 from causalvae.spec.quantity import QUANTITIES
 from causalvae.spec.schema import Hypothesis, Intervention, Spec
+from causalvae.spec.value_source import values_label
 
 
 @dataclass(frozen=True)
@@ -135,9 +136,11 @@ def claim_columns(context: EffectContext, hypothesis: Hypothesis, reached: froze
     context.bootstrap(effects.n)
     sd = scale.sd_of(outcome)
     bounds = hypothesis.expect.bounds
+    changes, kept = context.changes(arms.base, arms.counterfactual, outcome), effects.kept
+    left = None if kept is None else changes.squares((arms.sufficiency,), len(kept))[0][0][kept]
     data = ClaimData(
         context.outcomes, arms, effects, sd, scale.sd, scale.periods, reached, context.as_drawn(hypothesis.treatment),
-        frozenset(bounds),
+        frozenset(bounds), left, hypothesis.pair_share, scale.unit(outcome),
     )  # fmt: skip
     columns: dict[str, RatioColumns] = {}
     # Results do not depend on what is installed: of others' quantities those that are claimed are computed.
@@ -145,12 +148,10 @@ def claim_columns(context: EffectContext, hypothesis: Hypothesis, reached: froze
         found = QUANTITIES.get(name).columns(data)
         if found is not None:
             columns[name] = found
-    if hypothesis.claims_a_share and effects.kept is not None:
-        changes = context.changes(arms.base, arms.counterfactual, outcome)
-        left = changes.squares((arms.sufficiency,), len(effects.kept))[0][0]
-        remaining = changes.squares((arms.necessity,), len(effects.kept))[1][0]
-        columns["pairwise_fit"] = fit_columns("pairwise_fit", effects, left[effects.kept], sd)
-        columns["removal_fit"] = fit_columns("removal_fit", effects, remaining[effects.kept], sd)
+    if hypothesis.claims_a_share and kept is not None and left is not None:
+        remaining = changes.squares((arms.necessity,), len(kept))[1][0]
+        columns["pairwise_fit"] = fit_columns("pairwise_fit", effects, left, sd)
+        columns["removal_fit"] = fit_columns("removal_fit", effects, remaining[kept], sd)
     return columns
 
 
@@ -229,14 +230,13 @@ def _hypothesis(context: EffectContext, hypothesis: Hypothesis) -> list[Estimate
                 )
             )  # fmt: skip
             continue
-        ratio = context.bootstrap(columns.n).ratio(columns.numerator[None], columns.denominator[None])
+        value, ends = interval_of(columns, context.bootstrap(columns.n))
         p_value = None if columns.is_size else float(t_test(columns.numerator[None]).p_two_sided[0])
         kind = QUANTITIES.get(quantity)
         named = ablation if kind.of_circuit else ablation.clean
         estimates.append(
             named.estimate(
-                quantity, context.scale.label(hypothesis.outcome), columns.unit, columns.n, ratio.value[0],
-                ratio.ends(0), p_value,
+                quantity, context.scale.label(hypothesis.outcome), columns.unit, columns.n, value, ends, p_value,
                 direction=kind.direction, notes=columns.notes,
             )
         )  # fmt: skip

@@ -9,6 +9,8 @@ from typing import Literal
 import numpy as np
 
 from causalvae.effects.bootstrap import Ends, FloatArray, PairedBootstrap
+from causalvae.effects.counts import exact_limits
+from causalvae.effects.failures import failing_pairs
 from causalvae.effects.mediation import MediationArms, PairEffects
 from causalvae.effects.notes import Note, Notes, dropped
 from causalvae.effects.outcomes import NEGLIGIBLE, Outcomes, cancelling, difference, is_moved
@@ -20,7 +22,8 @@ class RatioColumns:
     """A quantity as sum(numerator) / sum(denominator) over pairs, both of shape (n,).
 
     `undefined` says why the ratio means nothing, where it does; `is_size` that it is never negative, so that to test
-    whether it is zero makes no sense.
+    whether it is zero makes no sense; `is_count` that each numerator is 0 or 1 over 1, so that limits and tests are
+    those of a binomial probability.
     """
 
     quantity: str
@@ -30,6 +33,7 @@ class RatioColumns:
     notes: Notes = ()
     undefined: Note | None = None
     is_size: bool = False
+    is_count: bool = False
 
     @property
     def n(self) -> int:
@@ -58,6 +62,12 @@ class ClaimData:
         Whether the pairs are in the order of drawing, so that a mean may cancel.
     claimed : frozenset of str
         The quantities that the claim bounds.
+    squares : float array, shape (n,), or None
+        ||TE - NIE||^2 of the same pairs; None where it is not known.
+    share : float
+        The share that each pair is held against where pairs that fail are counted.
+    unit : str
+        The outcome's own.
     """
 
     outcomes: Outcomes
@@ -69,6 +79,9 @@ class ClaimData:
     reached: frozenset[str]
     as_drawn: bool
     claimed: frozenset[str]
+    squares: FloatArray | None = None
+    share: float = 0.0
+    unit: str = ""
 
 
 def share_columns(quantity: str, effects: PairEffects, part: FloatArray, sd: float | None) -> RatioColumns:
@@ -133,6 +146,42 @@ def fit_columns(
     total = effects.total**2
     undefined = None if is_moved(total, sd, effects.rounding) else Note("unchanged", (effects.outcome,))
     return RatioColumns(quantity, total - squares, total, "share", dropped(effects.dropped), undefined)
+
+
+def failing_columns(data: ClaimData) -> RatioColumns | None:
+    """Columns of ``failing``: the pairs that fail, each counted once; None where they are not claimed."""
+    if "failing" not in data.claimed or data.squares is None:
+        return None
+    effects, total = data.effects, data.effects.total
+    undefined = None if is_moved(total**2, data.sd, effects.rounding) else Note("unchanged", (effects.outcome,))
+    fails = failing_pairs(total, np.sqrt(data.squares), data.share).astype(np.float64)
+    return RatioColumns(
+        "failing", fails, np.ones_like(fails), "share", dropped(effects.dropped), undefined, is_size=True, is_count=True
+    )
+
+
+def equivalence_columns(data: ClaimData) -> RatioColumns | None:
+    """Columns of ``equivalent``: how far the circuit alone lies from the full model, along TE; None where not claimed.
+
+    sign(TE) (NIE - TE) of every pair, in the outcome's own unit: positive where the circuit does too much. Without the
+    sign, misses of pairs that go up would cancel those of pairs that go down.
+    """
+    if "equivalent" not in data.claimed:
+        return None
+    effects, total = data.effects, data.effects.total
+    undefined = None if is_moved(total**2, data.sd, effects.rounding) else Note("unchanged", (effects.outcome,))
+    gap = np.where(total < 0, -1.0, 1.0) * (effects.indirect - total)
+    notes = (*effects.along, *dropped(effects.dropped))
+    return RatioColumns("equivalent", gap, np.ones_like(gap), data.unit, notes, undefined)
+
+
+def interval_of(columns: RatioColumns, bootstrap: PairedBootstrap) -> tuple[float, Ends]:
+    """A quantity and its interval: of counted pairs the exact one-sided limits, else the bootstrap's."""
+    if columns.is_count:
+        count = int(columns.numerator.sum())
+        return count / columns.n, exact_limits(count, columns.n, bootstrap.confidence)
+    ratio = bootstrap.ratio(columns.numerator[None], columns.denominator[None])
+    return float(ratio.value[0]), ratio.ends(0)
 
 
 def relative_error(columns: RatioColumns, bootstrap: PairedBootstrap) -> tuple[float, Ends]:

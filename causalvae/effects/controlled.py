@@ -15,7 +15,7 @@ from causalvae.effects.notes import Note, Notes, dropped
 from causalvae.effects.significance import t_test
 from causalvae.effects.types import Estimate
 from causalvae.errors import CausalVAEError
-from causalvae.plan.types import Source
+from causalvae.spec.value_source import ValueSource
 
 
 def controlled_effects(changes: Changes, held: tuple[str, str], pairs: int) -> FloatArray:
@@ -37,7 +37,7 @@ def controlled_effects(changes: Changes, held: tuple[str, str], pairs: int) -> F
 
 def controlled_estimate(
     effects: FloatArray,
-    source: Source,
+    source: ValueSource,
     ablation: Ablation,
     outcome: str,
     unit: str,
@@ -52,7 +52,7 @@ def controlled_estimate(
     ----------
     effects : float array, shape (n,)
         From `controlled_effects`.
-    source : Source
+    source : ValueSource
         What the mediators are held at.
     ablation : Ablation
         With the seed and the confidence of the interval.
@@ -82,7 +82,7 @@ def controlled_estimate(
         )
     bootstrap = paired_bootstrap(n, resamples, ablation.confidence or 0.95, ablation.seed or 0, bca)
     mean = bootstrap.ratio(known)
-    held = Note(f"held_{source.kind}", () if source.value is None else (source.value,))
+    held = Note("held", (source.kind,) if source.value is None else (source.kind, source.value))
     return ablation.estimate(
         "controlled_direct_effect", outcome, unit, n, mean.value[0], mean.ends(0), float(t_test(known).p_two_sided[0]),
         notes=(held, *along, *dropped(len(effects) - n), *notes),

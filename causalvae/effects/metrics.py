@@ -25,7 +25,8 @@ from causalvae.effects.units import OutputChanges, classify_units, polysemantic_
 from causalvae.engine.response_table import OVERLAP, SPREAD, read_blocks
 from causalvae.plan.owner import Owner
 from causalvae.plan.targets import NOTHING, Target
-from causalvae.plan.types import OUTPUT, Arm, Side, Source, Use, values_label
+from causalvae.plan.types import OUTPUT, Arm, Side, Use
+from causalvae.spec.value_source import ValueSource, values_label
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -149,7 +150,7 @@ def _add_ends(facts: MetricFacts, bootstrap: PairedBootstrap) -> None:
 
 def _add_calibrated(
     found: _Found, context: EffectContext, owner: Owner, groups: Sequence[Sequence[PatchedArm]],
-    sources: Sequence[Sequence[Source]], bootstrap: PairedBootstrap,
+    sources: Sequence[Sequence[ValueSource]], bootstrap: PairedBootstrap,
 ) -> None:  # fmt: skip
     weights = calibration(sources[0])
     if weights is None:
@@ -243,7 +244,9 @@ def _add_graph(found: _Found, context: EffectContext, owner: Owner, bootstrap: P
     )  # fmt: skip
 
 
-def _sweep(context: EffectContext, owner: Owner, side: Side, kind: str) -> tuple[list[UnitRole], list[Estimate]]:
+def _sweep(
+    context: EffectContext, owner: Owner, side: Side, kind: type[ValueSource]
+) -> tuple[list[UnitRole], list[Estimate]]:
     """The kinds of the units of one side of an activation sweep, and the share of polysemantic ones."""
     arms = {arm.id: arm for arm in context.plan.arms}
     uses = [

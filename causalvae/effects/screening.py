@@ -19,6 +19,7 @@ from causalvae.effects.scale import Scale
 from causalvae.effects.types import ScreenedComponent, ScreenSummary
 from causalvae.plan.screens import needed_elsewhere
 from causalvae.plan.types import Plan, Screen, Side
+from causalvae.spec.value_source import ValueSource
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -26,9 +27,9 @@ FloatArray = npt.NDArray[np.float64]
 _DIRECTIONS: dict[Side, str] = {"base": "denoising", "counterfactual": "noising"}
 
 
-def direction_of(side: Side, source: str) -> str:
-    """What patching `side` from a value of kind `source` is called."""
-    return _DIRECTIONS[side] if source == "interchange" else side
+def direction_of(side: Side, source: type[ValueSource]) -> str:
+    """What patching `side` from a value of the kind `source` is called."""
+    return _DIRECTIONS[side] if source.is_exchanged else side
 
 
 def left_out(plan: Plan, scores: pd.DataFrame) -> frozenset[str]:
@@ -78,12 +79,12 @@ def summarise_screen(
     ranks = rank_correlation(attributions, effects["checked"], confidence)
     arms = {arm.id: arm for arm in plan.arms}
     first = arms[str(rows[0][0])]
-    source = first.patches[0].source.label
+    source = first.patches[0].source
     return ScreenSummary(
         owner=screen.owner,
         treatment=treatment,
-        direction=direction_of(screen.side, source),
-        source=source,
+        direction=direction_of(screen.side, type(source)),
+        source=source.label,
         outcome=scale.label(screen.outcome),
         unit=scale.unit(screen.outcome),
         method=screen.method,

@@ -23,12 +23,9 @@ import numpy.typing as npt
 from causalvae.effects.bootstrap import Interval, PairedBootstrap
 from causalvae.effects.outcomes import Outcomes
 from causalvae.effects.strength import SPECIFICITY_EPSILON, PatchedArm
-from causalvae.plan.types import Source
+from causalvae.spec.value_source import ValueSource
 
 FloatArray = npt.NDArray[np.float64]
-
-# Sources whose values are draws of the aggregate posterior.
-_DRAWN = ("resample", "code_frequency")
 
 
 def quantile_weights(quantiles: Sequence[float]) -> FloatArray:
@@ -38,17 +35,17 @@ def quantile_weights(quantiles: Sequence[float]) -> FloatArray:
     return np.diff(np.concatenate([[0.0], middles, [1.0]]))
 
 
-def calibration(sources: Sequence[Source]) -> FloatArray | None:
+def calibration(sources: Sequence[ValueSource]) -> FloatArray | None:
     """What each value of a perturbation weighs in an expectation over the aggregate posterior; None where it cannot be.
 
     Parameters
     ----------
-    sources : sequence of Source
+    sources : sequence of ValueSource
         One a value of the same component.
     """
-    if all(source.kind in _DRAWN and source.given is None for source in sources):
+    if all(source.is_drawn and source.given is None for source in sources):
         return np.full(len(sources), 1 / len(sources))
-    levels = [source.value for source in sources if source.kind == "quantile" and source.value is not None]
+    levels = [source.level for source in sources if source.level is not None]
     if len(levels) < len(sources) or len(set(levels)) < len(levels):
         return None
     order = np.argsort(levels)

@@ -1,1 +1,1 @@
-"""Runs a plan on a network and measures."""
+"""Runs a plan on a network and measures outcomes."""

@@ -1,4 +1,4 @@
-"""Which units of a site do something, found on a few pairs of a cohort."""
+"""Finds the active units of a site on a few pairs of a cohort."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from causalvae.models.loading import Model
 from causalvae.plan.types import Arm, Cohort, Patch, Plan, Side
 
 ACTIVE_PAIRS = 24
-# Rows that finding the active units of one site may take; of sites with many units, fewer pairs are run.
+# Maximum number of rows for one site; sites with many units use fewer pairs.
 _MOST_ROWS = 60_000
-# A change below this part of the total effect's root mean square is rounding of float32 outputs.
+# Changes below this share of the RMS total effect are rounding errors of float32 outputs.
 _ROUNDING = 1e-4
 
 
@@ -35,11 +35,11 @@ class ActiveUnits:
         From outputs (rows, *output_shape) to attributes (rows, k), float64.
     device : torch.device
     template : callable
-        Gives a plan for the same network, whose attributes, seed, batch size and options are used.
+        Returns a plan for the same network, whose attributes, seed, batch size and options are used.
 
     Notes
     -----
-    The pairs are drawn as the cohort's are, from the part of the data to select on: what is tested played no part.
+    The pairs are drawn like those of the cohort, but from the part of the data for selection, not from that for tests.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class ActiveUnits:
         self._found: dict[tuple[str, Patch], tuple[int, ...]] = {}
 
     def __call__(self, cohort: Cohort, patch: Patch) -> tuple[int, ...]:
-        """The active units of `patch`'s site within its window, increasing."""
+        """The active units of the site of `patch` within its window, in increasing order."""
         key = (cohort.name, replace(patch, units=None))
         if key not in self._found:
             self._found[key] = self._find(cohort, patch)
@@ -97,7 +97,7 @@ def _changes(
     counterfactual: npt.NDArray[np.float64],
     on_base: bool,
 ) -> npt.NDArray[np.bool_]:
-    """Whether each unit changes each outcome of each pair, (units, pairs, attributes + 1): the image comes last."""
+    """Whether each unit changes each outcome of each pair, (units, pairs, attributes + 1); the image is last."""
     clean = base if on_base else counterfactual
     attributes = len(IMAGE_COLUMNS)
     change = np.abs(values[..., :-attributes] - clean[..., :-attributes])
@@ -109,7 +109,7 @@ def _changes(
     length = np.sqrt(np.nanmean(counterfactual[..., -2:-1], axis=0))
     changes = np.concatenate([change, image], axis=-1)
     scale = np.concatenate([total, length])
-    # An outcome that becomes undefined, or defined, has changed too.
+    # An outcome that becomes undefined or defined counts as changed.
     undefined = np.isnan(values[..., :-attributes]) != np.isnan(clean[..., :-attributes])
     turned = np.concatenate([undefined, np.zeros_like(image, dtype=bool)], axis=-1)
     return np.asarray((changes > _ROUNDING * scale) & (scale > 0) | turned)

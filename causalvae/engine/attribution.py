@@ -41,10 +41,11 @@ from causalvae.engine.memory import BatchSize
 from causalvae.engine.outcomes import OutcomeMeter
 from causalvae.engine.runner import PlanRunner
 from causalvae.engine.shards import ShardInputs, run_padded
-from causalvae.engine.values import OTHER, CleanRuns, Statistics, donor_key, selection, source_value
+from causalvae.engine.values import CleanRuns, SiteRuns, Statistics, selection
 from causalvae.models.hooked import HookedNetwork
 from causalvae.models.program import Program
-from causalvae.plan.types import Arm, Patch, Screen, Source
+from causalvae.plan.types import Arm, Patch, Screen
+from causalvae.spec.value_source import OTHER, ValueSource
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -128,27 +129,28 @@ class Attribution:
         """Both ends of the line that gradients are taken along: the patched run's arguments, and the values' own."""
         side, source = self._screen.side, self._arms[0].patches[0].source
         own = (inputs.sides[side][rows].float(), inputs.noise[rows].float())
-        if source.kind == "interchange" and source.given is None:
-            return own, (inputs.sides[OTHER[side]][rows].float(), own[1])
-        if source.has_donors:
-            x, noise = inputs.donors[donor_key(source, side)]
+        key = source.donor_key(side)
+        if key is not None:
+            x, noise = inputs.donors[key]
             return own, (x[rows].float(), noise[rows].float())
+        if source.from_input:
+            return own, (inputs.sides[OTHER[side]][rows].float(), own[1])
         return own, own
 
     def _clean(self, inputs: ShardInputs, rows: slice, nodes: Sequence[str]) -> CleanRuns:
         graph, noise = self._runner.graph, inputs.noise[rows]
         sides = {side: run_padded(graph, x[rows], noise, nodes) for side, x in inputs.sides.items()}
         donors = {}
-        source, side = self._arms[0].patches[0].source, self._screen.side
-        if source.has_donors:
-            x, drawn = inputs.donors[donor_key(source, side)]
-            donors[donor_key(source, side)] = run_padded(graph, x[rows], drawn[rows], nodes)
+        key = self._arms[0].patches[0].source.donor_key(self._screen.side)
+        if key is not None:
+            x, drawn = inputs.donors[key]
+            donors[key] = run_padded(graph, x[rows], drawn[rows], nodes)
         return CleanRuns(sides, len(noise), donors, inputs.first + rows.start)
 
     def _change(self, node: _Node, clean: CleanRuns) -> Tensor:
         """By how much the source moves a whole value: float64, one row a pair."""
         side, facts = self._screen.side, self._statistics.get(node.site, Statistics())
-        source = source_value(node.source, node.name, side, clean, facts, node.site)
+        source = node.source.compute(SiteRuns(node.site, node.name, side, clean, facts))
         return source.double() - clean.sides[side][node.name].double()
 
     def _draw(self, first: int, rows: int) -> list[Tensor] | None:
@@ -207,7 +209,7 @@ class _Node:
 
     site: str
     name: str
-    source: Source
+    source: ValueSource
 
 
 # For each number of entries that components of a node have: their positions among the candidates, and their entries in

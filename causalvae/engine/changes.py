@@ -1,7 +1,7 @@
-"""How a value differs from its clean one: everywhere, inside a window, or in a few units.
+"""Changes of values relative to the clean run: everywhere, inside a window, or in a few units.
 
-A batch's rows share the shape of their change, so that it is computed at once; which units changed may differ by row.
-Image-shaped values, (channels, height, width), change inside windows; vectors change as a whole or in a few units.
+All rows of a batch have a change of the same shape and are computed together; the changed units may differ by row.
+Only image-shaped values, (channels, height, width), have windows.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ Window = tuple[tuple[int, int], ...]
 
 @dataclass(frozen=True)
 class Whole:
-    """A value computed for every position: (rows, *shape)."""
+    """A value at every position, (rows, *shape)."""
 
     value: Tensor
 
 
 @dataclass(frozen=True)
 class Box:
-    """A value that equals the clean one outside a window: inside, (rows, channels, *window sizes)."""
+    """A value that equals the clean one outside a window; `value` has shape (rows, channels, *window sizes)."""
 
     window: Window
     value: Tensor
@@ -31,13 +31,13 @@ class Box:
 
 @dataclass(frozen=True)
 class Few:
-    """A value that equals the clean one but for a few units of each row, there inside a window.
+    """A value that equals the clean one except in a few units of each row, inside a window.
 
     Parameters
     ----------
     units : Tensor, int, shape (rows, k)
     window : Window
-        Half-open ranges along the axes after the units'; empty for a vector.
+        Half-open ranges along the axes after that of the units; empty for a vector.
     value : Tensor, shape (rows, k, *window sizes)
     """
 
@@ -57,23 +57,23 @@ def gather(clean: Tensor, pairs: Tensor) -> Tensor:
 
 
 def gather_window(clean: Tensor, window: Window, pairs: Tensor) -> Tensor:
-    """The same inside a window."""
+    """Rows `pairs` of a clean value inside a window."""
     return gather(clean[(slice(None), slice(None), *slices(window))], pairs)
 
 
 def gather_units(clean: Tensor, change: Few, pairs: Tensor) -> Tensor:
-    """The clean value where `change` changes it: (rows, k, *window sizes)."""
+    """The clean value at the positions of `change`, (rows, k, *window sizes)."""
     inside = clean[(slice(None), slice(None), *slices(change.window))]
     return inside[pairs[:, None], change.units]
 
 
 def slices(window: Window) -> tuple[slice, ...]:
-    """A window as an index."""
+    """A window as slices."""
     return tuple(slice(start, stop) for start, stop in window)
 
 
 def make_whole(change: Change, clean: Tensor, pairs: Tensor) -> Tensor:
-    """The value at every position."""
+    """The value at every position, (rows, *shape)."""
     if isinstance(change, Whole):
         return change.value
     value = gather(clean, pairs)
@@ -86,7 +86,7 @@ def make_whole(change: Change, clean: Tensor, pairs: Tensor) -> Tensor:
 
 
 def make_box(change: Few, clean: Tensor, pairs: Tensor) -> Box:
-    """All channels inside the window of a change of a few."""
+    """The change as a box: all channels inside its window."""
     value = gather_window(clean, change.window, pairs)
     rows = torch.arange(len(pairs), device=value.device)[:, None]
     value[rows, change.units] = change.value
@@ -94,7 +94,7 @@ def make_box(change: Few, clean: Tensor, pairs: Tensor) -> Box:
 
 
 def crop(change: Change, window: Window, clean: Tensor, pairs: Tensor) -> Tensor:
-    """The value of any change inside `window`, which holds all that it changes."""
+    """The value inside `window`, which contains the change: (rows, channels, *window sizes)."""
     if isinstance(change, Whole):
         return change.value[(slice(None), slice(None), *slices(window))]
     if isinstance(change, Few):
@@ -110,7 +110,7 @@ def crop(change: Change, window: Window, clean: Tensor, pairs: Tensor) -> Tensor
 
 
 def covering(windows: list[Window]) -> Window:
-    """The smallest window around all of `windows`."""
+    """The smallest window that contains all of `windows`."""
     return tuple(
         (min(start for start, _ in axis), max(stop for _, stop in axis)) for axis in zip(*windows, strict=True)
     )

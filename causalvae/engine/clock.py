@@ -1,4 +1,4 @@
-"""What a thread's work takes, told apart from what others do on the same machine."""
+"""A clock for the work of one thread, independent of other work on the machine."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import torch
 
 
 def busy_seconds(device: torch.device) -> float:
-    """A clock to take differences of: this thread's CPU time, or a GPU's time once all that it was given is done.
+    """CPU time of this thread in seconds, or wall time after the GPU has finished all submitted work.
 
     Parameters
     ----------
     device : torch.device
-        Where the work is done.
+        Device of the work.
     """
     if device.type == "cuda":
         torch.cuda.synchronize(device)

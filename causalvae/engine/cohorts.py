@@ -1,4 +1,4 @@
-"""The samples of a plan's cohorts: which of the data set's, and what they become."""
+"""Draws the samples of the cohorts of a plan."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ class CohortInputs:
     Parameters
     ----------
     cohort : Cohort
-        With as many samples as there are.
+        With the actual number of samples.
     rows : dict
         Side -> rows of the data set, (samples, width).
     numbers : dict
-        Side -> which samples these are, int array of shape (samples,); see `causalvae.data.pairs.Pairs`.
+        Side -> numbers of the samples, int array of shape (samples,); see `causalvae.data.pairs.Pairs`.
     """
 
     cohort: Cohort
@@ -43,15 +43,15 @@ def draw_cohort(dataset: Dataset, cohort: Cohort, rule: SplitRule | None, part: 
     ----------
     dataset : Dataset
     cohort : Cohort
-        With as many samples as are asked for; finite data may have fewer.
+        With the requested number of samples; finite data may have fewer.
     rule : SplitRule or None
-        How finite data are divided; None takes all samples for every purpose.
+        Division of finite data; if None, all samples are used for every part.
     part : {"fit", "select", "test"}
 
     Raises
     ------
     CausalVAEError
-        CV207 where the part has too few samples, CV438 where these make no two pairs; CV203 to CV206, see
+        CV207 if the part has too few samples, CV438 if they make fewer than two pairs; CV203 to CV206, see
         `draw_pairs`.
     """
     treatment = cohort.treatment
@@ -92,15 +92,15 @@ def draw_cohort(dataset: Dataset, cohort: Cohort, rule: SplitRule | None, part: 
 
 
 def number_samples(dataset: Dataset, rows: Rows) -> IntArray:
-    """Which samples observed rows are: numbers of the data set where it is finite, else the order of their draw."""
+    """Numbers of observed rows, (rows,): indices of a finite data set, else the order of the draw."""
     finite = as_finite(dataset)
     return np.arange(len(rows)) if finite is None else finite.numbers_of(rows)
 
 
 def tabulate_split(dataset: Dataset, rule: SplitRule | None) -> pd.DataFrame | None:
-    """Which part each sample of finite data is in: ``sample`` (int), ``part`` (str), ``file`` (str) where it has one.
+    """The part of each sample of finite data: columns ``sample`` (int), ``part`` (str) and ``file`` (str), if any.
 
-    None for data without end, and where nothing is divided.
+    None for data without end, and if the data are not divided.
     """
     finite = as_finite(dataset)
     if finite is None or rule is None:

@@ -1,6 +1,6 @@
-"""What the data themselves say of the plan's contrasts: attributes on the inputs, and factors that were released.
+"""Measures the contrasts of a plan on the data: attributes of the inputs, and released factors.
 
-No network is run for it: this is the column that a network's effects are compared with.
+No network is run; the effects of a network are compared with these values.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from causalvae.engine.progress import OnProgress, Progress, ignore_progress
 from causalvae.engine.runner import PlanRunner
 from causalvae.engine.shards import shard_bounds
 from causalvae.engine.tables import read_table
-from causalvae.engine.values import donor_key
 from causalvae.plan.types import OUTPUT, Contrast
 
 _ROWS = 64
@@ -26,15 +25,15 @@ _STAGE = "measuring the inputs"
 
 
 def measure_contrasts(runner: PlanRunner, folder: Path, on_progress: OnProgress = ignore_progress) -> pd.DataFrame:
-    """The contrasts table of the runner's plan, read from `folder` where it is there; see `measurements`.
+    """The contrasts table of the plan, read from `folder` if stored there; see `measurements`.
 
     Parameters
     ----------
     runner : PlanRunner
     folder : Path
-        Takes ``contrasts.parquet``.
+        Folder of ``contrasts.parquet``.
     on_progress : callable
-        Told of each factor.
+        Called after each factor.
     """
     contrasts = runner.plan.contrasts
     if not contrasts:
@@ -64,20 +63,21 @@ def _measure(contrast: Contrast, runner: PlanRunner) -> pd.DataFrame:
         for name in names:
             frame[f"{side}:factor:{name}"] = values[:, names.index(name)]
     for name in contrast.released:
-        # Released alone: all other declared factors are held.
+        # Only this factor is released; all other declared ones are held constant.
         others = Release((name, *contrast.undeclared))
         to = dataset.values(rows["counterfactual"])[:, names.index(contrast.factor)]
         moved = dataset.intervene(rows["base"], contrast.factor, to, others)
         frame[f"released:{name}"] = dataset.values(moved)[:, names.index(name)]
-    if contrast.donors is not None:
-        donors = dataset.values(runner.donors(contrast.cohort, donor_key(contrast.donors, "base")).rows[:pairs])
+    key = None if contrast.donors is None else contrast.donors.donor_key("base")
+    if key is not None:
+        donors = dataset.values(runner.donors(contrast.cohort, key).rows[:pairs])
         for name in names:
             frame[f"donor:factor:{name}"] = donors[:, names.index(name)]
     return pd.DataFrame(frame)
 
 
 def _on_inputs(rows: Rows, runner: PlanRunner) -> dict[str, np.ndarray[Any, np.dtype[np.float64]]]:
-    """Every attribute that is no latent, measured on the inputs themselves."""
+    """All attributes except latents, measured on the inputs: name -> (rows,)."""
     plan = runner.plan
     measured = [name for name in plan.attributes if name not in plan.latent_attributes]
     if OUTPUT not in plan.outputs or not measured:

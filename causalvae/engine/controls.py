@@ -1,4 +1,4 @@
-"""Exact checks of the engine on the very network that is analysed."""
+"""Exact checks of the engine with the analysed network."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ from causalvae.engine.shards import ShardInputs, run_clean
 from causalvae.engine.values import CleanRuns, padding
 from causalvae.models.components import ComponentMap
 from causalvae.models.program import Program
-from causalvae.plan.types import OUTPUT, Arm, Patch, Source
+from causalvae.plan.types import OUTPUT, Arm, Patch
+from causalvae.spec.value_source import make_source
 
 _FEW_ROWS = 5
 
 
 @dataclass(frozen=True)
 class EngineControls:
-    """What patching must do by definition.
+    """Deviations from exact properties of patching.
 
     Parameters
     ----------
     self_patch : float
-        Largest absolute change of the output when a site, or its first unit alone, is patched with its own value, over
+        Maximum absolute change of the output if a site, or its first unit alone, is patched with its own value, over
         all `sites`; must be 0.
     full_patch : float
-        Largest absolute difference between Y(x; latent <- latent(x')) and Y(x'); must be 0. None where the input
-        reaches the output beside the latent, so that it need not be.
+        Maximum absolute difference between Y(x; latent <- latent(x')) and Y(x'); must be 0. None if the input reaches
+        the output around the latent.
     network : float
-        Largest absolute difference between the output of the engine's kernels and the network's own, as a share of the
-        output's largest value: rounding in the run's precision, since what was captured equals the network bit for bit
-        (`capture`).
+        Maximum absolute difference between the output of the engine's kernels and that of the network, divided by the
+        maximum of the output: rounding errors, since the captured network equals the original bit for bit.
     sites, pairs : int
     """
 
@@ -56,18 +56,18 @@ def check_engine(
 ) -> EngineControls:
     """Run the exact controls on one shard that has a counterfactual side, with the plan's `shortcuts`.
 
-    Every row is forced to run, in batches of `batch_rows` as the plan runs them, and once more in a batch of few rows,
-    as the last batch of a group may be.
+    All rows are run, in batches of `batch_rows` as in the plan, and again in a small batch, like the last batch of a
+    group.
 
     Parameters
     ----------
     graph, components, network, sites, inputs, batch_rows, shortcuts
-        The network, the sites to patch, and how the plan runs.
+        The network, the sites to patch, and settings of the plan.
     only_latent : bool
-        Whether the latent is the only way from the input to the output.
+        Whether all paths from the input to the output contain the latent.
     """
     shortcuts = replace(shortcuts, dead_rows=False)
-    swap = Source("interchange")
+    swap = make_source("interchange")
     sizes = (inputs.rows, min(_FEW_ROWS, inputs.rows))
     patches = [Patch(site, units, swap) for site in (*sites, "latent") for units in (None, (0,))]
     every = [Arm(inputs.cohort, "base", (patch,), inputs.rows) for patch in patches]
@@ -89,7 +89,7 @@ def check_engine(
 
     changes = [change(site, same, own, rows, units) for site in sites for rows in sizes for units in (None, (0,))]
     index = padding(inputs.rows).to(inputs.noise.device)
-    # The network itself is left in float32, whatever the run computes with.
+    # The original network is run in float32, regardless of the precision of the run.
     direct = network(inputs.sides["base"][index].float(), inputs.noise[index].float())[-1][: inputs.rows]
     return EngineControls(
         self_patch=max(changes, default=0.0),

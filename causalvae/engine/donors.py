@@ -11,9 +11,10 @@ import numpy.typing as npt
 from causalvae.data.dataset import Dataset
 from causalvae.data.factors import FloatArray, IntArray, Rows
 from causalvae.data.others import Others
-from causalvae.engine.values import DonorKey, derangement
+from causalvae.engine.values import derangement
 from causalvae.errors import CausalVAEError
 from causalvae.plan.types import Side
+from causalvae.spec.value_source import DonorKey
 
 # Where values have no levels, a donor is one of so many nearest.
 _NEAREST = 8

@@ -1,4 +1,4 @@
-"""What rows take, so that progress can tell the time left: rows of a late layer are quick, early ones are not."""
+"""Costs of rows, to estimate the remaining time: patches of late layers re-run less of the network."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ OnRows = Callable[[int, float], None]
 
 
 def ignore_rows(rows: int, effort: float) -> None:
-    """Count nothing."""
+    """Do nothing."""
 
 
 def effort(arm: Arm, plan: Plan, components: ComponentMap) -> float:
-    """What a row of an arm takes, in whole forward passes; a clean row is copied from one that is there anyhow.
+    """The cost of a row of an arm, in forward passes; 0 for clean rows, which are copied.
 
-    Inner runs that several arms share count for each of them.
+    Inner runs shared by several arms are counted for each.
     """
     if not arm.patches:
         return 0.0
@@ -28,7 +28,7 @@ def effort(arm: Arm, plan: Plan, components: ComponentMap) -> float:
 
 
 def mean_effort(arms: Sequence[Arm], rows: Sequence[int], plan: Plan, components: ComponentMap) -> float:
-    """What a row of arms that patch the same sites takes on the average, where they cover so many rows."""
+    """Mean cost of a row of arms that patch the same sites; `rows` is the number of rows of each arm."""
     relayed = [(arm, count) for arm, count in zip(arms, rows, strict=True) if is_relayed(arm.patches)]
     if not arms[0].patches or not relayed:
         return effort(arms[0], plan, components)
@@ -41,14 +41,14 @@ def _inner_effort(arm: Arm, plan: Plan, components: ComponentMap) -> float:
 
 
 class Extents:
-    """How much there is to do: rows and their effort, in all and in a range of pairs.
+    """Numbers of rows and their costs, in total and in a range of pairs.
 
     Parameters
     ----------
     arms : mapping
         Cohort -> its arms.
     plan, components
-        What efforts follow from.
+        The plan and the network, which determine costs.
     """
 
     def __init__(self, arms: Mapping[str, Sequence[Arm]], plan: Plan, components: ComponentMap) -> None:
@@ -64,28 +64,29 @@ class Extents:
 
     @property
     def total(self) -> tuple[int, float]:
-        """All rows, and their effort."""
+        """Total number of rows and their cost."""
         every = [item for listed in self._arms.values() for item in listed]
         return sum(pairs for pairs, _ in every), sum(pairs * each for pairs, each in every)
 
     def within(self, cohort: str, first: int, stop: int) -> tuple[int, float]:
-        """The rows of the pairs from `first` to `stop` of a cohort, and their effort."""
+        """Number of rows of the pairs from `first` to `stop` of a cohort, and their cost."""
         covered = [(max(0, min(pairs, stop) - first), each) for pairs, each in self._arms[cohort]]
         return sum(rows for rows, _ in covered), sum(rows * each for rows, each in covered)
 
 
 class Finished:
-    """Tells of a group's rows as they finish, those that need not be run evenly among those that are.
+    """Reports finished rows of a group; skipped rows are distributed evenly among those that are run.
 
-    Told at once at the end, rows that are left out would make the work seem fast whenever a group ends.
+    Reported together at the end, skipped rows would make the work seem fast whenever a group ends.
 
     Parameters
     ----------
     rows, live : int
-        Rows of the group, and how many of them are run.
+        Number of rows of the group, and of those that are run.
     each : float
-        Effort of a row.
+        Cost of a row.
     tell : callable
+        Called with the number of finished rows and their cost.
     """
 
     def __init__(self, rows: int, live: int, each: float, tell: OnRows) -> None:
@@ -97,12 +98,12 @@ class Finished:
         self._told = 0
 
     def __call__(self, run: int) -> None:
-        """So many further rows were run."""
+        """Count `run` further rows."""
         self._run += run
         self._advance(self._rows * self._run // self._live)
 
     def rest(self) -> None:
-        """All rows are done."""
+        """Report all remaining rows."""
         self._advance(self._rows)
 
     def _advance(self, rows: int) -> None:

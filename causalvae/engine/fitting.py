@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 import torch
@@ -17,14 +17,14 @@ from causalvae.engine.needed_values import needed_values
 from causalvae.engine.rerun import Shortcuts
 from causalvae.engine.shards import ShardInputs, run_clean, run_rows
 from causalvae.engine.suffix import Suffix
-from causalvae.engine.values import OTHER, Statistics, selection
+from causalvae.engine.values import Statistics, selection
 from causalvae.models.components import ComponentMap
 from causalvae.models.hooked import HookedNetwork
 from causalvae.models.operators import OperatorGraph
 from causalvae.models.program import Program
-from causalvae.plan.types import Arm, Cohort, Patch, Side, Source
+from causalvae.plan.types import Arm, Cohort, Patch, Side
+from causalvae.spec.value_source import ValueSource
 
-FITTED_KINDS = ("additive", "optimal")
 # Pairs that a steering vector or a constant is fitted on.
 SPLIT_PAIRS = 128
 # Steps of the quasi-Newton search for a constant, each of one gradient or a few.
@@ -43,7 +43,7 @@ def fitted_arms(arms: Iterable[Arm]) -> dict[int, list[Arm]]:
     """Arms with a fitted source, by the seed of the pairs that it is fitted on."""
     found: dict[int, list[Arm]] = {}
     for arm in arms:
-        seeds = {patch.source.seed or 0 for patch in arm.patches if patch.source.kind in FITTED_KINDS}
+        seeds = {patch.source.seed or 0 for patch in arm.patches if patch.source.is_fitted}
         for seed in seeds:
             found.setdefault(seed, []).append(arm)
     return found
@@ -70,36 +70,38 @@ def fit_sources(
     search : bool
         Whether constants are searched for; else the means stand for them, and no gradient is taken.
     """
-    fitted: dict[str, dict[tuple[Side, Source], Tensor]] = {}
+    pairs = FitPairs(graph, components, inputs, requested, rows, search)
+    fitted: dict[str, dict[tuple[Side, ValueSource], Tensor]] = {}
     for arm in arms:
-        unmet = []
         for patch in arm.patches:
-            known = fitted.setdefault(patch.site, {})
-            if (arm.side, patch.source) in known:
-                continue
-            if patch.source.kind == "additive":
-                other, own = (
-                    _mean(graph, components, patch.site, side, inputs, rows) for side in (OTHER[arm.side], arm.side)
-                )
-                known[arm.side, patch.source] = other - own
-            elif patch.source.kind == "optimal":
-                unmet.append(patch)
-        if unmet:
-            if search:
-                constants = fit_constants(graph, components, arm.side, arm.patches, inputs, requested, rows)
-            else:
-                constants = [_mean(graph, components, patch.site, arm.side, inputs, rows) for patch in arm.patches]
-            for patch, constant in zip(arm.patches, constants, strict=True):
-                fitted[patch.site][arm.side, patch.source] = constant
+            if patch.source.is_fitted and (arm.side, patch.source) not in fitted.get(patch.site, {}):
+                for settled, value in patch.source.fit(patch, arm, pairs):
+                    fitted.setdefault(settled.site, {})[arm.side, settled.source] = value
     return {site: Statistics(fitted=known) for site, known in fitted.items()}
 
 
-def _mean(graph: Program, components: ComponentMap, site: str, side: Side, inputs: ShardInputs, rows: int) -> Tensor:
-    """The mean of a site over one side, (1, *site_shape), accumulated in float64."""
-    node = components.site(site).node
-    with torch.no_grad():
-        values = run_rows(graph, inputs.sides[side], inputs.noise, BatchSize(rows), [node])[node]
-    return values.double().mean(0, keepdim=True).to(values.dtype)
+@dataclass(frozen=True)
+class FitPairs:
+    """The pairs that sources are fitted on, which serve nothing else; parameters as for `fit_sources`."""
+
+    graph: Program
+    components: ComponentMap
+    inputs: ShardInputs
+    requested: tuple[str, ...]
+    rows: int
+    search: bool = True
+
+    def mean(self, site: str, side: Side) -> Tensor:
+        """The mean of a site over one side, (1, *site_shape), accumulated in float64."""
+        node = self.components.site(site).node
+        with torch.no_grad():
+            found = run_rows(self.graph, self.inputs.sides[side], self.inputs.noise, BatchSize(self.rows), [node])
+        values = found[node]
+        return values.double().mean(0, keepdim=True).to(values.dtype)
+
+    def constants(self, arm: Arm) -> list[Tensor]:
+        """The constants of the patches of `arm` that change the outputs least together; see `fit_constants`."""
+        return fit_constants(self.graph, self.components, arm.side, arm.patches, self.inputs, self.requested, self.rows)
 
 
 def fit_constants(

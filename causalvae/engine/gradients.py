@@ -1,4 +1,4 @@
-"""Passes through a network that can be differentiated."""
+"""Differentiable passes through a network."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ import torch
 from causalvae.models.hooked import HookedNetwork
 from causalvae.models.program import Program
 
-# PyTorch counts the permission to overwrite saved values once for the process, not for each thread.
+# PyTorch has one flag for mutation of saved tensors per process, not per thread.
 _PERMISSION = threading.RLock()
 
 
 @contextmanager
 def gradients_through(graph: Program) -> Iterator[None]:
-    """Let passes be differentiated, forward and backward both within.
+    """Enable gradients; both the forward and the backward pass must be within the context.
 
-    The modules of a network that is run as it is may overwrite values that a gradient still needs; these are copied,
-    and only one thread at a time can do that.
+    The modules of a hooked network may overwrite values needed for gradients; PyTorch then copies them, which only one
+    thread at a time can do.
     """
     with ExitStack() as stack:
         stack.enter_context(torch.enable_grad())

@@ -1,8 +1,8 @@
-"""Rewrites a captured graph into one that computes the same values with faster kernels.
+"""Rewrites a captured graph to use faster kernels.
 
-What is rewritten was chosen by measurement (docs/decisions.md): convolution weights laid out channels-last on a CPU,
-and transposed convolutions to few channels as matrix products. The rewritten graph agrees with the captured
-one within float rounding; clean runs and re-runs both go through it, so they agree with each other bit for bit.
+On a CPU, convolution weights are stored channels-last and transposed convolutions to few channels become matrix
+products, as chosen by measurement (docs/decisions.md). The result agrees with the captured graph up to rounding; clean
+runs and re-runs both use it, so they agree with each other bit for bit.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ CONV = torch.ops.aten.conv2d.default
 CONV_TRANSPOSE = torch.ops.aten.conv_transpose2d.input
 
 _GROUP_NORMS = frozenset((torch.ops.aten.group_norm.default, torch.ops.aten.native_group_norm.default))
-# Above this many output channels the strided kernel is the faster one.
+# With more output channels the strided kernel is faster.
 _FEW_CHANNELS = 4
 
 
 @dataclass(frozen=True)
 class TransposedGeometry:
-    """Stride, padding and the like of a transposed convolution, one number an image axis.
+    """Stride, padding and kernel size of a transposed convolution, per image axis.
 
-    Output position o gathers input position i through tap t where o = i * stride - padding + t.
+    Output position o receives input position i through tap t if o = i * stride - padding + t.
     """
 
     stride: tuple[int, int]
@@ -39,54 +39,54 @@ class TransposedGeometry:
 
     @property
     def taps(self) -> tuple[int, int]:
-        """Input positions that one output position gathers, an axis."""
+        """Maximum number of input positions of one output position, per axis."""
         return -(-self.kernel[0] // self.stride[0]), -(-self.kernel[1] // self.stride[1])
 
     def size(self, axis: int, inputs: int) -> int:
-        """Output positions along `axis` for `inputs` input positions."""
+        """Number of output positions along `axis` for `inputs` input positions."""
         spread = (inputs - 1) * self.stride[axis] + self.kernel[axis]
         return spread - 2 * self.padding[axis] + self.output_padding[axis]
 
 
 @dataclass(frozen=True)
 class OverlapAdd:
-    """A transposed convolution as one matrix product, whose results are added where they overlap.
+    """A transposed convolution as a matrix product followed by overlap-add.
 
-    Each input position times the kernel gives a patch of the output. All patches of an image are one product of the
-    kernel's taps, (channels_out * taps, channels_in), with its positions; for few output channels this is faster than a
-    convolution, whose vector lanes the channels would leave empty. Arguments are input, taps and bias.
+    Each input position times the kernel is a patch of the output. All patches of an image are the product of the taps,
+    (channels_out * taps, channels_in), with the positions; for few output channels this is faster than a convolution.
+    The arguments of a call are input, taps and bias.
     """
 
     geometry: TransposedGeometry
 
     def __call__(self, x: Tensor, taps: Tensor, bias: Tensor | None) -> Tensor:
-        """Output of shape (rows, channels, *size)."""
+        """The output, (rows, channels, *size)."""
         sizes = self.geometry.size(0, x.shape[2]), self.geometry.size(1, x.shape[3])
         image = self.add_up(self.patches(x, taps), self.geometry.padding, sizes)
         return image if bias is None else image.add_(bias[:, None, None])
 
     def patches(self, x: Tensor, taps: Tensor) -> Tensor:
-        """Every position's patch: (rows, channels_out, *kernel, height, width)."""
+        """The patch of each position, (rows, channels_out, *kernel, height, width)."""
         rows, channels, height, width = x.shape
         positions = x.permute(0, 2, 3, 1).reshape(rows, height * width, channels)
         return self.unfold(torch.matmul(taps, positions.transpose(1, 2)), (height, width))
 
     def unfold(self, products: Tensor, sizes: tuple[int, int]) -> Tensor:
-        """Products, (rows, channels_out * taps, positions), as patches."""
+        """Reshape products, (rows, channels_out * taps, positions), to patches."""
         return products.view(len(products), -1, *self.geometry.kernel, *sizes)
 
     def add_up(self, patches: Tensor, cut: tuple[int, int], sizes: tuple[int, int]) -> Tensor:
-        """The image to which patches add up.
+        """Add up overlapping patches.
 
         Parameters
         ----------
         patches : Tensor, shape (rows, channels, *kernel, height, width)
         cut : tuple of int
-            How many output positions before the image's first the first patch begins, an axis.
+            Number of output positions of the first patch before the start of the image, per axis.
         sizes : tuple of int
-            Of the image.
+            Height and width of the image.
         """
-        # Positions that no patch reaches, where strides leave gaps or output is padded, stay zero.
+        # Positions without patches, due to strides or output padding, remain zero.
         image = patches.new_zeros(len(patches), patches.shape[1], *sizes)
         for row, in_rows in self._phases(patches, 0, cut[0], sizes[0]):
             for column, inside in self._phases(in_rows, 1, cut[1], sizes[1]):
@@ -94,9 +94,9 @@ class OverlapAdd:
         return image
 
     def _phases(self, patches: Tensor, axis: int, cut: int, size: int) -> Iterator[tuple[slice, Tensor]]:
-        """For each output position modulo the stride: which positions they are, and the sum of what reaches them.
+        """For each output position modulo the stride: the slice of these positions, and the sum of patches there.
 
-        The taps along `axis` are the third axis of `patches`, the positions along it the fifth; the third is summed.
+        The third axis of `patches` contains the taps along `axis` and is summed, the fifth the positions along it.
         """
         stride, kernel = self.geometry.stride[axis], self.geometry.kernel[axis]
         taps, places = patches.unbind(2), patches.shape[4]
@@ -108,7 +108,7 @@ class OverlapAdd:
                 low, high = max(first, back), min(last, places - 1 + back)
                 if low <= high:
                     parts.append((low, high, taps[tap].narrow(3, low - back, high - low + 1)))
-            # One that covers every position need not be added to zeros.
+            # A part that covers all positions need not be added to zeros.
             parts.sort(key=lambda part: part[1] - part[0], reverse=True)
             if not parts:
                 continue
@@ -126,20 +126,20 @@ class OverlapAdd:
 
 @dataclass(frozen=True)
 class DefaultLayout:
-    """A function of an image that is given to it in the default layout.
+    """Calls a function of an image with the default memory layout.
 
-    PyTorch's group normalisation sums a channels-last image in another order, with some fifteen times the error.
+    PyTorch's group normalisation sums channels-last images in another order, with about fifteen times the error.
     """
 
     function: Callable[..., Any]
 
     def __call__(self, x: Tensor, *args: Any, **kwargs: Any) -> Any:
-        """The function's value."""
+        """The value of the function."""
         return self.function(x.contiguous(), *args, **kwargs)
 
 
 def interleave(together: Tensor, geometry: TransposedGeometry) -> Tensor:
-    """Phases side by side, (rows, height, width, a * b * channels), as an image (rows, channels, a height, b width)."""
+    """Rearrange phases, (rows, height, width, a * b * channels), to images, (rows, channels, a height, b width)."""
     rows, height, width, _ = together.shape
     a, b = geometry.stride
     split = together.reshape(rows, height, width, a, b, together.shape[3] // (a * b))
@@ -148,9 +148,9 @@ def interleave(together: Tensor, geometry: TransposedGeometry) -> Tensor:
 
 
 def pack(weight: Tensor, geometry: TransposedGeometry) -> Tensor:
-    """A transposed convolution's kernel as that of a plain one to all phases.
+    """Convert the kernel of a transposed convolution to that of a convolution with all phases as channels.
 
-    With o + padding = q * stride + a, phase a of position q gathers tap a + stride * m of input q - m, for m below
+    With o + padding = q * stride + a, phase a of position q receives tap a + stride * m of input q - m, for m below
     `TransposedGeometry.taps`.
 
     Parameters
@@ -173,12 +173,12 @@ def pack(weight: Tensor, geometry: TransposedGeometry) -> Tensor:
 
 
 def tap_matrix(weight: Tensor) -> Tensor:
-    """A kernel, (channels_in, channels_out, *kernel), as (channels_out * taps, channels_in)."""
+    """Reshape a kernel, (channels_in, channels_out, *kernel), to (channels_out * taps, channels_in)."""
     return weight.flatten(1).T.contiguous()
 
 
 def transposed_geometry(operation: Operation, kernel: tuple[int, int]) -> TransposedGeometry | None:
-    """The geometry of a transposed convolution node; None where it has groups or dilation, which are left alone."""
+    """The geometry of a transposed convolution; None if it has groups or dilation, which are not rewritten."""
     stride, padding, output_padding, groups, dilation = (
         argument(operation, position, name, default)
         for position, name, default in (
@@ -202,7 +202,7 @@ def argument(operation: Operation, position: int, name: str, default: Any) -> An
 
 
 def pair(value: Any) -> tuple[int, int]:
-    """One number an image axis, from one number for both or a list of one or two."""
+    """Two numbers, from one number or a list of one or two."""
     if isinstance(value, int):
         return value, value
     return (int(value[0]), int(value[-1]))
@@ -217,18 +217,18 @@ def lower(graph: Program) -> Program: ...
 
 
 def lower(graph: Program) -> Program:
-    """The same function with faster kernels.
+    """Rewrite a graph to use faster kernels.
 
     Parameters
     ----------
     graph : Program
-        On the device that it will run on.
+        On the device where it will run.
 
     Returns
     -------
     Program
-        Same nodes under the same names; some with other functions, and with packed kernels as further parameters. A
-        network without an operator graph is what it was.
+        The same nodes, some with other functions, and additional parameters for packed kernels. A network without an
+        operator graph is returned unchanged.
     """
     if not isinstance(graph, OperatorGraph):
         return graph

@@ -1,54 +1,56 @@
-"""What a run measured: columnar tables, in memory and as Parquet files.
+"""The tables of a run, in memory and as Parquet files.
 
 Tables
 ------
 pairs
-    One row an input of a cohort: ``cohort`` (str), ``pair`` (int), then for each factor ``base:NAME`` and
+    One row per input of a cohort: ``cohort`` (str), ``pair`` (int), then for each factor ``base:NAME`` and
     ``counterfactual:NAME`` (physical value, float). The observed cohort has no counterfactual: those columns repeat
     the base.
 outcomes
-    One row an (arm, pair): ``arm`` (str, the arm's id), ``pair`` (int), one float column per attribute, and
+    One row per (arm, pair): ``arm`` (str, the arm's id), ``pair`` (int), one float column per attribute, and
 
-    - ``image_sq``: ||y_arm - y_base||^2, summed over the output's numbers, y_base the cohort's clean base output;
-    - ``image_dot``: <y_arm - y_base, y_cf - y_base>, y_cf the clean counterfactual output (0 in the observed cohort);
-    - ``live``: False where the patched value equalled the clean one, so that the row was copied and not run.
+    - ``image_sq``: ||y_arm - y_base||^2, where y_base is the clean base output;
+    - ``image_dot``: <y_arm - y_base, y_cf - y_base>, where y_cf is the clean counterfactual output (0 in the observed
+      cohort);
+    - ``live``: False if the patched value equals the clean one, so that the row was copied and not run.
 observations
-    One row a sample of the observed cohort: ``sample`` (int), ``factor:NAME`` (physical value), ``attribute:NAME``
-    (measured on the reconstruction at the latent that the spec chooses), ``input:NAME`` (measured on the input itself),
-    ``mean:I`` and ``logvar:I`` (posterior of latent I; no ``logvar`` where the encoder gives a point), ``exogenous:I``
-    (what a latent layer was given, where there is one), ``latent:I`` (the value that the decoder received); of a latent
-    that is a map the channels' means, and beside them ``kl:I``, the channel's KL summed over its positions;
-    ``reconstruction`` (negative log-likelihood, nats), ``output_gap_sq`` (squared distance to another sample's output).
+    One row per sample of the observed cohort: ``sample`` (int), ``factor:NAME`` (physical value), ``attribute:NAME``
+    (measured on the reconstruction from the latent given in the spec), ``input:NAME`` (measured on the input),
+    ``mean:I`` and ``logvar:I`` (posterior of latent I; no ``logvar`` if the encoder is deterministic),
+    ``exogenous:I`` (input of the latent layer, if any), ``latent:I`` (the value that the decoder received); for a
+    latent map, means of channels, and ``kl:I``, the KL of the channel summed over its positions; ``reconstruction``
+    (negative log-likelihood, nats), ``output_gap_sq`` (squared distance to another sample's output).
 screens
-    One row a candidate of a screened sweep: ``owner``, ``side``, ``arm``, ``component``, ``granularity`` (str),
+    One row per candidate of a screened sweep: ``owner``, ``side``, ``arm``, ``component``, ``granularity`` (str),
     ``attribution`` (float: mean over pairs of its first-order effect's size, in units of the screen's outcome) and
-    ``selected`` (``kept``, ``checked`` or ``left out``; the arms of the last have no outcomes unless something else
-    asked for them).
+    ``selected`` (``kept``, ``checked`` or ``left out``; arms of the last have no outcomes unless something else
+    requires them).
 responses
-    What latent perturbations do to whole outputs and activations, on the first few samples, averaged over the values
-    that a latent is set to: ``owner``, ``quantity``, ``site``, ``first``, ``second`` (str), ``pair`` (int), ``value``.
-    ``output entropy``: entropy in nats of |change| over the output's numbers, divided by its sum, of the component
-    ``first``. ``overlap``: |cosine| of the changes that ``first`` and ``second`` cause at the site. NaN where nothing
+    Effects of latent perturbations on whole outputs and activations, on the first few samples, averaged over the
+    values that a latent is set to: ``owner``, ``quantity``, ``site``, ``first``, ``second`` (str), ``pair`` (int),
+    ``value``. ``output entropy``: entropy in nats of |change| of the output, divided by its sum, for the component
+    ``first``. ``overlap``: |cosine| of the changes caused by ``first`` and ``second`` at the site. NaN if nothing
     changes.
 contrasts
-    One row a pair of each contrast that holds the declared graph against the data: ``factor`` (str, the one that is
-    set), ``pair`` (int), and of the inputs of both sides ``base:NAME``, ``counterfactual:NAME`` (an attribute measured
+    One row per pair of each contrast that compares the declared graph with the data: ``factor`` (str, the one that is
+    set), ``pair`` (int), and for the inputs of both sides ``base:NAME``, ``counterfactual:NAME`` (an attribute measured
     on the input), ``base:factor:NAME``, ``counterfactual:factor:NAME``. ``released:NAME``: another declared factor
-    where it alone follows the one that is set. ``donor:factor:NAME``: the factors of the sample from which the mapped
-    components took their values. Where the factor cannot be set there is no counterfactual side.
+    if only this one follows the one that is set. ``donor:factor:NAME``: the factors of the sample from which the mapped
+    components took their values. There is no counterfactual side if the factor cannot be set.
 subspaces
-    One row a part of a site in which directions were learned: ``id`` (`causalvae.plan.learned.LearnedPart.id`),
+    One row per part of a site in which directions were learned: ``id`` (`causalvae.plan.learned.LearnedPart.id`),
     ``cohort``, ``site`` (str), ``units`` (list of int), ``window`` (list of [start, stop]), ``dim`` (int), ``basis``
     (float32, the orthonormal directions, (units, dim) row by row), ``objective``, ``donors`` (the factor whose value
-    donors share; empty where each pair is its own), ``pairs`` (int, learned on), ``start`` (where the best search
-    began), ``first_loss`` and ``loss`` (what interchanges on these pairs leave unexplained, before and after),
+    donors share; empty if each pair is its own donor), ``pairs`` (int, learned on), ``start`` (initial directions of
+    the best search), ``first_loss`` and ``loss`` (unexplained share of interchanges on these pairs, before and after),
     ``null_space_share``, ``null_space_dim`` (of the directions that nothing downstream reads) and ``null_space_how``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from copy import copy
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -64,36 +66,36 @@ from causalvae.files import UNSEALED, seal, write_file
 from causalvae.plan.types import Plan
 from causalvae.readouts.types import wrap
 
-# Observation column: squared distance of a sample's output to another sample's.
+# Observation column: squared distance between the outputs of two samples.
 OUTPUT_GAP = "output_gap_sq"
 
 
 @dataclass(frozen=True)
 class Measurements:
-    """The tables of one run, and the plan that they answer.
+    """The tables of one run, and its plan.
 
     Parameters
     ----------
     plan : Plan
-        What was run.
+        The plan that was run.
     pairs, outcomes, observations : DataFrame
         See the module's docstring.
     manifest : dict
-        Digests, device, rows run and left out, seconds, the engine's exact controls.
+        Digests, device, numbers of rows run and skipped, seconds, and the engine's exact controls.
     images : DataFrame
         Decoded images of the plan's traversals: ``strip`` (int), ``step`` (int), ``png`` (bytes).
     periods : mapping of str to float
         Attribute -> period, for attributes on a circle.
     affines : mapping of str to (float, float)
-        Attribute -> offset and span, for attributes in other units than the network's; see `Readout.affine`.
+        Attribute -> offset and span, for attributes in other units than those of the network; see `Readout.affine`.
     screens : DataFrame
-        See the module's docstring; empty where nothing was screened.
+        See the module's docstring; empty if nothing was screened.
     responses : DataFrame
-        See the module's docstring; empty where no latent was perturbed.
+        See the module's docstring; empty if no latent was perturbed.
     subspaces : DataFrame
-        See the module's docstring; empty where none was learned.
+        See the module's docstring; empty if none was learned.
     contrasts : DataFrame
-        See the module's docstring; empty where the graph declares no factor that can be set or is mapped.
+        See the module's docstring; empty if the graph declares no factor that can be set or is mapped.
     """
 
     plan: Plan
@@ -113,7 +115,7 @@ class Measurements:
         return f"Measurements({self.plan.name!r}: {len(self.pairs):,} pairs)"
 
     def open_table(self) -> OutcomeTable:
-        """The outcomes as they are now, to be read arm by arm."""
+        """The outcomes as a table by arm."""
         return MemoryTable(self.outcomes)
 
     @cached_property
@@ -121,30 +123,34 @@ class Measurements:
         return self.open_table()
 
     def arm(self, arm_id: str) -> pd.DataFrame:
-        """The outcome rows of one arm, in pair order; raises `KeyError` where it was not run."""
+        """The outcome rows of one arm, in pair order; raises `KeyError` if it was not run."""
         return self._table.frame(arm_id)
 
     def values(self, arm_id: str, column: str) -> npt.NDArray[np.float64]:
-        """One outcome column of one arm, shape (pairs,), in pair order; raises `KeyError` where it was not run."""
+        """One outcome column of one arm, shape (pairs,), in pair order; raises `KeyError` if it was not run."""
         (values,) = self._table.block((arm_id,), column, self._table.pairs(arm_id))
         return np.asarray(values, np.float64)
 
     def with_periods(self, periods: Mapping[str, float], affines: Mapping[str, tuple[float, float]]) -> Self:
-        """The same measurements, some attributes on a circle, some in units of their own."""
-        return replace(self, periods=periods, affines=affines)
+        """A copy with other `periods` and `affines`."""
+        same = copy(self)
+        for name, value in (("periods", periods), ("affines", affines)):
+            # The class is frozen.
+            object.__setattr__(same, name, value)
+        return same
 
     def attribute_sd(self) -> dict[str, float]:
-        """Standard deviation of each attribute over the observed cohort's reconstructions: the unit of effect sizes.
+        """Standard deviation of each attribute over the observed reconstructions: the unit of effect sizes.
 
-        An attribute with a period (`periods`) is taken about its circular mean, its deviations wrapped into half a
-        period to either side: an axis that lies about the cut of the circle does not count as spread over all of it.
+        For an attribute with a period (`periods`), deviations are taken from the circular mean and wrapped to at most
+        half a period.
         """
         return {name: self._sd(name) for name in self.plan.attributes}
 
     def output_sd(self) -> float:
-        """Standard deviation of the whole output over the observed reconstructions, in the unit of its changes' length.
+        """Standard deviation of the whole output over the observed reconstructions, in the unit of its L2 norm.
 
-        The root of the variances' sum over the output's numbers: sqrt(E ||y - y'||^2 / 2) for two samples.
+        The root of the sum of variances over the output's numbers: sqrt(E ||y - y'||^2 / 2) for two samples y and y'.
         """
         return float(np.sqrt(np.nanmean(self.observations[OUTPUT_GAP].to_numpy(np.float64)) / 2))
 
@@ -153,7 +159,7 @@ class Measurements:
 
 
 def deviation(values: npt.NDArray[np.float64], period: float | None = None) -> float:
-    """Standard deviation of values, shape (n,); with a `period`, about their circular mean."""
+    """Standard deviation of values, shape (n,); with a `period`, from their circular mean."""
     if period is not None:
         angles = np.exp(2j * np.pi * values / period)
         values = wrap(values - np.angle(angles.mean()) * period / (2 * np.pi), period)
@@ -161,14 +167,14 @@ def deviation(values: npt.NDArray[np.float64], period: float | None = None) -> f
 
 
 class StoredMeasurements(Measurements):
-    """Measurements whose outcomes stay in a run's files until an arm is asked for.
+    """Measurements whose outcomes are read from the files of a run on demand.
 
     Parameters
     ----------
     plan, pairs, observations, manifest, images, periods, screens, responses, subspaces, contrasts, affines
-        As of `Measurements`.
+        As for `Measurements`.
     table : FileTable
-        Where the outcomes lie.
+        The stored outcomes.
     """
 
     _files: FileTable
@@ -203,42 +209,23 @@ class StoredMeasurements(Measurements):
             "_files": table,
         }
         for name, value in given.items():
-            # The class that this derives from is frozen.
+            # The base class is frozen.
             object.__setattr__(self, name, value)
 
     @property
     def outcomes(self) -> pd.DataFrame:
-        """Every outcome row, read anew at each call: for those who need all, and have the memory for it."""
+        """All outcome rows, read at each access."""
         return self._files.read_all()
 
     def open_table(self) -> FileTable:
-        """The outcomes, to be read arm by arm."""
+        """The outcomes as a table by arm."""
         return self._files
-
-    def with_periods(
-        self, periods: Mapping[str, float], affines: Mapping[str, tuple[float, float]]
-    ) -> StoredMeasurements:
-        """The same measurements, some attributes on a circle, some in units of their own."""
-        return StoredMeasurements(
-            self.plan,
-            self.pairs,
-            self._files,
-            self.observations,
-            self.manifest,
-            self.images,
-            periods,
-            self.screens,
-            self.responses,
-            self.subspaces,
-            self.contrasts,
-            affines,
-        )
 
 
 def write_table(frame: pd.DataFrame, path: Path) -> None:
-    """Write `frame` as Parquet with checksums, so that a reader sees either all of it or nothing.
+    """Write `frame` as Parquet with checksums, atomically.
 
-    The file's own checksum is verified where a table is opened, those of its pages wherever a part is read.
+    The checksum of the file is verified when a table is opened, those of pages when a part is read.
     """
     table = pa.Table.from_pandas(frame, preserve_index=False)
     sink = pa.BufferOutputStream()

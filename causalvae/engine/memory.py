@@ -1,4 +1,4 @@
-"""How many rows are run at once, and what happens where memory does not suffice."""
+"""Batch sizes that shrink when memory runs out, and free memory."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 @dataclass
 class BatchSize:
-    """Rows that are run at once: halved, and kept halved, each time that memory runs out.
+    """Number of rows run together, halved permanently each time memory runs out.
 
     Parameters
     ----------
@@ -32,12 +32,12 @@ class BatchSize:
     shrunk: list[int] = field(default_factory=list)
 
     def attempt(self, run: Callable[[], T]) -> T | None:
-        """The result of `run`; None where it ran out of memory and the size has been halved.
+        """The result of `run`; None if it ran out of memory, and the size was halved.
 
         Raises
         ------
         CausalVAEError
-            CV408 where not even the smallest batch fits.
+            CV408 if the smallest batch does not fit.
         """
         try:
             return run()
@@ -59,14 +59,14 @@ class BatchSize:
 
 
 def free_memory(device: torch.device) -> float:
-    """Bytes that are free on a GPU, or on this machine within the limit of a container."""
+    """Free memory in bytes of a GPU, or of this machine within the limit of a container."""
     if device.type == "cuda":
         return float(torch.cuda.mem_get_info(device)[0])
     known = [size for size in (_free_of_machine(), _free_of_container()) if size is not None]
     return min(known, default=_UNKNOWN)
 
 
-# Where the system does not tell.
+# If the system does not report it.
 _UNKNOWN = 4.0 * 2**30
 _MEMINFO = Path("/proc/meminfo")
 _CONTAINER = Path("/sys/fs/cgroup")
@@ -84,7 +84,7 @@ def _free_of_machine() -> float | None:
 
 
 def _free_of_container() -> float | None:
-    """What the control group of this process may still take; None where it has no limit of its own."""
+    """Free memory of the control group of this process; None if it has no limit."""
     try:
         limit = (_CONTAINER / "memory.max").read_text(encoding="ascii").strip()
         used = (_CONTAINER / "memory.current").read_text(encoding="ascii").strip()

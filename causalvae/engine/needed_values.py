@@ -1,4 +1,4 @@
-"""Which clean values the arms of a shard need: all others are freed as soon as the clean run has read them."""
+"""Finds the clean values that the arms of a shard need; all others are freed during the clean run."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from math import prod
 from causalvae.engine.relays import ends_of
 from causalvae.engine.rerun import Shortcuts, group_arms
 from causalvae.engine.suffix import Suffix
-from causalvae.engine.values import DonorKey, donor_key
 from causalvae.models.components import ComponentMap
 from causalvae.models.operators import OperatorGraph
 from causalvae.models.program import Program
 from causalvae.plan.relays import group_inner, inner_runs
 from causalvae.plan.types import Arm, Side
+from causalvae.spec.value_source import DonorKey
 
 
 @dataclass(frozen=True)
@@ -26,9 +26,9 @@ class Keep:
     sides : mapping
         Side -> nodes.
     donors : mapping
-        `donor_key` of a ``resample`` source -> nodes that are patched from it.
+        `donor_key` of a source -> nodes that are patched from it.
     relayed : tuple of str
-        For each value that a relayed source reads the node that it is of.
+        The node of each value that a relayed source reads.
     """
 
     sides: Mapping[Side, frozenset[str]]
@@ -36,7 +36,7 @@ class Keep:
     relayed: tuple[str, ...] = ()
 
     def numbers(self, graph: Program) -> int:
-        """Numbers that are kept for a pair: both sides, all donors and all relayed values together."""
+        """Number of scalars kept per pair, for both sides, all donors and all relayed values."""
         sets = [*self.sides.values(), *self.donors.values(), self.relayed]
         return sum(prod(graph.shape(name)) for nodes in sets for name in nodes if graph.aligned(name))
 
@@ -48,7 +48,7 @@ def needed_values(
     shortcuts: Shortcuts,
     requested: tuple[str, ...],
 ) -> Keep:
-    """What re-running `arms` reads of the clean runs.
+    """The clean values that re-running `arms` reads.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ def needed_values(
     arms : sequence of Arm
     shortcuts : Shortcuts
     requested : tuple of str
-        Names of the outputs that are wanted.
+        Names of the requested outputs.
     """
     always = {*graph.inputs, *graph.outputs.values()}
     sides: dict[Side, set[str]] = {"base": set(always), "counterfactual": set(always)}
@@ -67,7 +67,7 @@ def needed_values(
     groups = [([arms[member] for member in members], outputs) for members in group_arms(arms)]
     for runs in group_inner(inner_runs(arms)):
         ends = ends_of(runs, components)
-        # A row whose patches change nothing has the clean value where it is read.
+        # A row whose patches change nothing has the clean value at its end.
         sides[runs[0].arm.side].update(ends.values())
         relayed += len(runs) * list(ends.values())
         groups.append(([run.arm for run in runs], ends))
@@ -75,13 +75,14 @@ def needed_values(
         nodes = tuple(components.site(patch.site).node for patch in group[0].patches)
         if not nodes:
             continue
-        # An interchange reads a site on the other side.
+        # An interchange reads the site on the other side.
         sides["base"].update(nodes)
         sides["counterfactual"].update(nodes)
         for arm in group:
             for node, patch in zip(nodes, arm.patches, strict=True):
-                if patch.source.has_donors:
-                    donors.setdefault(donor_key(patch.source, arm.side), set()).add(node)
+                key = patch.source.donor_key(arm.side)
+                if key is not None:
+                    donors.setdefault(key, set()).add(node)
         if isinstance(graph, OperatorGraph):
             sides[group[0].side].update(_reads(graph, nodes, group, shortcuts, ends))
     return Keep(
@@ -94,10 +95,10 @@ def needed_values(
 def _reads(
     graph: OperatorGraph, nodes: tuple[str, ...], arms: Sequence[Arm], shortcuts: Shortcuts, ends: Mapping[str, str]
 ) -> set[str]:
-    """What arms that patch `nodes` read on their own side where they are run up to `ends`."""
+    """Nodes that arms with patches of `nodes` read on their own side, if run up to `ends`."""
     suffix = Suffix(graph, nodes, ends, from_input=not shortcuts.suffix, windows=shortcuts.windows)
     found = graph.reads(nodes if shortcuts.suffix else graph.inputs, ends.values())
-    # What is computed from parameters alone is the same for every row.
+    # Values computed from parameters only are the same for every row.
     read = [graph.by_name[name] for operation in suffix.operations for name in operation.inputs]
     found |= {value.name for value in read if value.function and not value.batched and value.size is None}
     if shortcuts.low_rank and len(nodes) == 1:

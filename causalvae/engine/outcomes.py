@@ -1,4 +1,4 @@
-"""Measures the output of each row: attributes, and where the image moved."""
+"""Measures the output of each row: attributes, and changes of the image."""
 
 from __future__ import annotations
 
@@ -18,19 +18,18 @@ IMAGE_COLUMNS = ("image_sq", "image_dot")
 
 
 class OutcomeMeter:
-    """Measures what rows of one shard gave, against its clean runs.
+    """Measures rows of one shard, with changes relative to the clean runs.
 
     Parameters
     ----------
     measure : callable
-        From outputs (rows, *output_shape) to the attributes that are measured on them (rows, k), float64.
+        From outputs (rows, *output_shape) to attributes (rows, k), float64.
     plan : Plan
         For its attributes.
     base : mapping
-        Clean base values of the network's outputs by name: ``output`` where the plan reads it, of shape
-        (pairs, *output_shape).
+        Clean base values of the network's outputs by name, such as ``output``, (pairs, *output_shape).
     counterfactual : mapping or None
-        The same of the counterfactual side; None in a cohort without.
+        The same for the counterfactual side; None in a cohort without.
     """
 
     def __init__(
@@ -45,18 +44,19 @@ class OutcomeMeter:
             self._effect = counterfactual["output"].float().flatten(1) - self._base
 
     def __call__(self, values: Mapping[str, Tensor], pairs: Tensor) -> npt.NDArray[np.float64]:
-        """Outcomes of rows whose pair in the shard is `pairs`: float64, (rows, attributes + 2).
+        """Outcomes of rows, float64, (rows, attributes + 2).
 
         Parameters
         ----------
         values : mapping
-            Output's name -> its value, one row each.
+            Name of an output -> its values, (rows, ...).
         pairs : Tensor, int, shape (rows,)
+            Index of the pair of each row in the shard.
         """
         return torch.cat([self.attributes(values), self._moved(values, pairs)], dim=1).cpu().numpy()
 
     def attributes(self, values: Mapping[str, Tensor]) -> Tensor:
-        """Every attribute, in the plan's order: float64, (rows, attributes)."""
+        """All attributes in the order of the plan, float64, (rows, attributes)."""
         on_output = iter(()) if self._base is None else iter(self._measure(values["output"].float()).double().unbind(1))
         latents = self._plan.latent_attributes
         columns = [
@@ -66,11 +66,11 @@ class OutcomeMeter:
         return torch.stack(columns, dim=1)
 
     def _moved(self, values: Mapping[str, Tensor], pairs: Tensor) -> Tensor:
-        """Squared change of the output, and its product with the clean change: float64, (rows, 2)."""
+        """Squared change of the output, and its product with the clean change, float64, (rows, 2)."""
         if self._base is None:
             return torch.full((len(pairs), 2), torch.nan, dtype=torch.float64, device=pairs.device)
         moved = values["output"].float().flatten(1) - self._base.index_select(0, pairs)
-        # Squares in float32, sums in float64: a sum of thousands of terms loses nothing, and the output stays in cache.
+        # Squares in float32 (so that the output stays in cache), sums in float64.
         squared = moved.square().sum(1, dtype=torch.float64)
         if self._effect is None:
             return torch.stack([squared, torch.zeros_like(squared)], dim=1)
@@ -84,22 +84,23 @@ def outcome_frame(
     first: int,
     columns: tuple[str, ...],
 ) -> pd.DataFrame:
-    """The outcome rows of one shard whose first pair is `first`; no rows, but all columns, where there are no arms.
+    """The outcome rows of one shard; no rows, but all columns, if there are no arms.
 
     Parameters
     ----------
     arms : sequence of str
         Arm ids.
     found : sequence of (float array (rows, columns), bool array (rows,))
-        For each arm its outcomes, and which of its rows were run.
+        For each arm its outcomes, and whether each row was run.
     first : int
+        Index of the first pair of the shard.
     columns : tuple of str
     """
     counts = [len(live) for _, live in found]
     values = np.concatenate([np.empty((0, len(columns))), *(outcomes for outcomes, _ in found)])
     return pd.DataFrame(
         {
-            # Ids as codes: as text, tens of bytes a row.
+            # Categorical, since ids as text take tens of bytes per row.
             "arm": pd.Categorical.from_codes(
                 np.repeat(np.arange(len(arms)), counts), pd.Index(list(arms), dtype="str")
             ),

@@ -11,7 +11,7 @@ from causalvae.engine.clock import busy_seconds
 from causalvae.engine.fitting import SPLIT_PAIRS, fitted_arms
 from causalvae.engine.runner import PlanRunner
 from causalvae.engine.screening import LEFT_OUT, choose, mean_over_pairs
-from causalvae.engine.statistics import MOMENT_KINDS, OBSERVED_KINDS, sites_needing
+from causalvae.engine.statistics import sites_needing
 from causalvae.engine.subspaces.interchanges import ROWS
 from causalvae.engine.trial import Work, facts_of
 from causalvae.plan.cost import arm_cost
@@ -19,7 +19,8 @@ from causalvae.plan.learned import learned_parts
 from causalvae.plan.owner import Owner
 from causalvae.plan.relays import with_inner
 from causalvae.plan.screens import needed_elsewhere, restrict_arms, thin_out
-from causalvae.plan.types import OBSERVED, Arm, Patch, Plan, Screen, Side, Source
+from causalvae.plan.types import OBSERVED, Arm, Patch, Plan, Screen, Side
+from causalvae.spec.value_source import make_source
 
 # Seconds that the gradients of one screen may take in a forecast.
 _ALLOWANCE = 2.0
@@ -123,15 +124,15 @@ def foresee_overheads(plan: Plan, runner: PlanRunner, whole: Work, input_seconds
     for cohort in plan.cohorts:
         arms = with_inner(arm for arm in plan.arms if arm.cohort == cohort.name)
         sources = [patch.source for arm in arms for patch in arm.patches]
-        donors = len({(source.kind, source.seed, source.given) for source in sources if source.has_donors})
+        donors = len({source.donor_key("base") for source in sources if source.has_donors})
         inputs = (1 if cohort.treatment is None else 2) + donors
         seconds += cohort.samples * inputs * input_seconds
-        gathered = cohort.samples if sites_needing(arms, ("mean",)) else 0
-        if sites_needing(arms, (*OBSERVED_KINDS, *MOMENT_KINDS)):
+        gathered = cohort.samples if sites_needing(arms, "mean") else 0
+        if sites_needing(arms, "values") or sites_needing(arms, "moments"):
             gathered += plan.cohort(OBSERVED).samples
         for needing in fitted_arms(arms).values():
             gathered += 2 * SPLIT_PAIRS
-            searches = {arm.patches for arm in needing if any(p.source.kind == "optimal" for p in arm.patches)}
+            searches = {arm.patches for arm in needing if any(p.source.is_searched for p in arm.patches)}
             seconds += len(searches) * SPLIT_PAIRS * _PASSES_OF_SEARCH * row
         seconds += gathered * (row + input_seconds)
     for part in learned_parts(plan):
@@ -149,5 +150,5 @@ def foresee_overheads(plan: Plan, runner: PlanRunner, whole: Work, input_seconds
 
 def _share(site: str, runner: PlanRunner) -> float:
     """What a re-run from a site takes, in whole forward passes."""
-    arm = Arm("", "base", (Patch(site, None, Source("interchange")),), 1)
+    arm = Arm("", "base", (Patch(site, None, make_source("interchange")),), 1)
     return arm_cost(arm, runner.components, "suffix")

@@ -1,4 +1,4 @@
-"""How many rows a run takes at once on the machine that it finds itself on."""
+"""Batch and shard sizes for a device and its free memory."""
 
 from __future__ import annotations
 
@@ -17,15 +17,14 @@ from causalvae.models.loading import Model
 from causalvae.plan.passes.pack import CPU_ROWS, GPU_ROWS, fit, row_bytes
 from causalvae.plan.types import Plan
 
-# Of the free memory, what a run takes where its spec names no budget.
+# Share of the free memory used if the spec gives no budget.
 _SHARE_OF_FREE = 0.25
 
 
 def pack_for(plan: Plan, model: Model, device: torch.device, workers: int) -> Plan:
-    """The plan with batch and shard sizes that suit `device` and the memory that is free, shared by `workers`.
+    """The plan with batch and shard sizes for `device` and its free memory, divided among `workers`.
 
-    A plan that was not packed keeps its sizes, and so does a number of rows that its spec gives. Neither changes what
-    is measured.
+    Sizes given in the spec are unchanged. Measurements do not depend on the sizes.
     """
     if not plan.options.pack:
         return plan
@@ -41,7 +40,7 @@ def pack_for(plan: Plan, model: Model, device: torch.device, workers: int) -> Pl
 
 
 def _kept_numbers(plan: Plan, model: Model) -> int:
-    """Numbers that are kept for a pair of the cohort that needs most."""
+    """Number of scalars kept per pair, in the cohort with the most."""
     shortcuts = Shortcuts.of(plan.options)
     arms = [[arm for arm in plan.arms if arm.cohort == cohort.name] for cohort in plan.cohorts]
     return max(
@@ -51,10 +50,10 @@ def _kept_numbers(plan: Plan, model: Model) -> int:
 
 
 def settle_shards(plan: Plan, path: Path) -> Plan:
-    """The plan with the shard size that a run in this folder began with, or with its own, which is then noted.
+    """The plan with the shard size stored at `path`; if there is none, its own is stored.
 
-    A run that is resumed where less memory is free must find the shards that it left. Of two runs that begin at once,
-    both take what the first has noted.
+    A run resumed with less free memory must use the same shards. If two runs start at the same time, both use the size
+    stored by the first.
     """
     write_once(path, json_text({"shard_pairs": plan.shard_pairs}))
     return replace(plan, shard_pairs=int(read_json(path)["shard_pairs"]))

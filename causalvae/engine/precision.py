@@ -1,4 +1,4 @@
-"""Which numbers a run computes with: float32 as IEEE has it unless a spec asks for less."""
+"""Numeric precision of a run: IEEE float32 unless the spec asks for less."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ _DTYPES = {"float32": torch.float32, "tf32": torch.float32, "bf16": torch.bfloat
 
 
 def dtype_of(precision: str) -> torch.dtype:
-    """The type of parameters and activations; outcomes are measured in float64 in any case."""
+    """The dtype of parameters and activations; outcomes are always measured in float64."""
     return _DTYPES[precision]
 
 
 @contextmanager
 def matrix_precision(precision: str) -> Iterator[None]:
-    """Let matrix products and convolutions on a GPU round to TF32 only where `precision` is ``tf32``.
+    """Allow TF32 in matrix products and convolutions on a GPU only if `precision` is ``tf32``.
 
-    PyTorch lets convolutions do so by default, which costs three decimal digits. A CPU has no such mode.
+    PyTorch allows it for convolutions by default, which costs three decimal digits. CPUs have no such mode.
     """
     places = _switches()
     before = [getattr(place, name) for place, name, _, _ in places]
@@ -34,7 +34,7 @@ def matrix_precision(precision: str) -> Iterator[None]:
 
 
 def _switches() -> list[tuple[Any, str, Any, Any]]:
-    """(holder, attribute, exact value, TF32 value) of products and convolutions in this version of PyTorch."""
+    """(owner, attribute, exact value, TF32 value) for products and convolutions in this version of PyTorch."""
     products: Any = torch.backends.cuda.matmul
     convolutions: Any = torch.backends.cudnn
     if hasattr(products, "fp32_precision"):

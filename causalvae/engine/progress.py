@@ -1,4 +1,4 @@
-"""How far long work has come, how fast it goes and how long it will still take."""
+"""Progress, rate and remaining time of long tasks."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Progress:
-    """A step of long work: `done` of `total` `unit` in `stage`.
+    """Progress of a task: `done` of `total` `unit` in `stage`.
 
     Parameters
     ----------
@@ -20,9 +20,9 @@ class Progress:
     done, total : int
     unit : str
     rate : float or None
-        Units a second over the last while; None where it is not known.
+        Recent number of units per second; None if unknown.
     left : float or None
-        Seconds that the rest will take at the pace of the last while; None where it is not known.
+        Estimated remaining time in seconds; None if unknown.
     """
 
     stage: str
@@ -37,33 +37,33 @@ OnProgress = Callable[[Progress], None]
 
 
 def ignore_progress(progress: Progress) -> None:
-    """Report to nobody."""
+    """Do nothing."""
 
 
 @contextmanager
 def one_step(tell: OnProgress, stage: str) -> Iterator[None]:
-    """Report a stage that cannot be counted: that it began, and that it is done."""
+    """Report the start and the end of a stage without countable units."""
     tell(Progress(stage, 0, 1, "steps"))
     yield
     tell(Progress(stage, 1, 1, "steps"))
 
 
-# Seconds over which the pace is taken: long enough to level out what takes long and what is left out at once.
+# Window of the moving average in seconds, long enough to average over slow and skipped rows.
 _WINDOW = 60.0
 _SAMPLES = 120
-# A pace over less than this is no pace yet.
+# Minimum time in seconds for an estimate.
 _SHORTEST = 0.5
 
 
 class Pace:
-    """How fast work has gone over the last while.
+    """Recent speed of work.
 
-    Units take unlike time, so beside the units their effort is counted, and the time left is told by the effort.
+    Units take different times, so their costs are counted as well, to estimate the remaining time.
 
     Parameters
     ----------
     clock : callable
-        Seconds from some moment on.
+        Returns the time in seconds.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -73,7 +73,7 @@ class Pace:
         self._effort = 0.0
 
     def add(self, units: int, effort: float) -> None:
-        """Count work that was just finished."""
+        """Count finished units and their cost."""
         now = self._clock()
         self._units += units
         self._effort += effort
@@ -83,7 +83,7 @@ class Pace:
             self.samples.popleft()
 
     def measure(self) -> tuple[float, float] | None:
-        """Units and effort a second; None where too little time has gone by."""
+        """Units and cost per second; None if too little time has passed."""
         began, units, effort = self.samples[0]
         seconds = self._clock() - began
         if seconds < _SHORTEST:
@@ -92,17 +92,17 @@ class Pace:
 
 
 class Counter:
-    """Counts finished work over threads and tells how far it has come.
+    """Counts finished work of several threads and reports progress.
 
     Parameters
     ----------
     stage, unit : str
     total : int
-        Units in all.
+        Total number of units.
     effort : float
-        Effort in all, in whatever unit.
+        Total cost, in any unit.
     tell : callable
-        Never called by two threads at once.
+        Called with a `Progress`, never by two threads at the same time.
     clock : callable
     """
 
@@ -126,12 +126,12 @@ class Counter:
         self._lock = threading.Lock()
 
     def skip(self, units: int, effort: float) -> None:
-        """Count what an earlier run has finished: it says nothing of how fast this one is."""
+        """Count work finished by an earlier run, which does not affect the speed."""
         with self._lock:
             self._advance(units, effort)
 
     def __call__(self, units: int, effort: float) -> None:
-        """Count what was just finished."""
+        """Count finished units and their cost."""
         with self._lock:
             self.pace.add(units, effort)
             self._advance(units, effort)

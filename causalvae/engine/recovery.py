@@ -1,4 +1,4 @@
-"""What a run finds of an earlier one: intact tables are used, damaged ones are measured again."""
+"""Recovery of an earlier run: intact tables are reused, damaged ones are measured again."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ _COSTS = "costs/*.json"
 
 
 def discard_damaged(folder: Path) -> None:
-    """Delete the damaged files among a run's tables, each with a message; the run then measures them again.
+    """Delete damaged tables of a run, each with a message; the run then measures them again.
 
-    A file is damaged where its content does not match its own checksum, or where the manifest of a run that finished
-    recorded another checksum: then it is intact and in the wrong place.
+    A file is damaged if its content does not match its checksum, or if the manifest of a finished run contains another
+    checksum.
 
     Parameters
     ----------
     folder : Path
-        A run's tables; see `causalvae.engine.execute.execute_plan`.
+        Folder of the tables; see `causalvae.engine.execute.execute_plan`.
     """
     recorded = _recorded(folder / _MANIFEST)
     for pattern in (*TABLE_PATTERNS, _COSTS):
@@ -36,7 +36,7 @@ def discard_damaged(folder: Path) -> None:
 
 
 def record_checksums(folder: Path) -> dict[str, str]:
-    """The checksum of each table of a run, by its path relative to `folder`."""
+    """Path of each table of a run, relative to `folder` -> checksum."""
     return {
         path.relative_to(folder).as_posix(): checksum_of(read_sealed(path))
         for pattern in TABLE_PATTERNS

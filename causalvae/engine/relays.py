@@ -1,4 +1,4 @@
-"""The values that relayed sources take from other patched runs: runs of their own, up to the site that is read."""
+"""Values that relayed sources take from other patched runs, called inner runs, which end at the site that is read."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from causalvae.plan.types import Arm
 
 @dataclass(frozen=True)
 class InnerCost:
-    """What inner runs that re-run the same operations cost in one shard.
+    """Cost in one shard of inner runs that re-run the same operations.
 
     Parameters
     ----------
     runs : tuple of InnerRun
     rows, live : int
-        Their rows in this shard, and how many of these were run.
+        Number of rows in this shard, and of those that were run.
     seconds : float
-        CPU time of the thread that ran them, or time of the GPU.
+        CPU time of the thread, or time of the GPU.
     ledger : Ledger
     """
 
@@ -40,7 +40,7 @@ class InnerCost:
 
 
 def ends_of(runs: Sequence[InnerRun], components: ComponentMap) -> dict[str, str]:
-    """Name of each site that runs which end alike are made for -> the node that holds it."""
+    """Name of each site where the runs end -> its node."""
     return {site: components.site(site).node for site in runs[0].sites}
 
 
@@ -53,20 +53,20 @@ def relay(
     shortcuts: Shortcuts,
     size: BatchSize,
 ) -> tuple[CleanRuns, tuple[InnerCost, ...]]:
-    """The clean runs together with what the relayed sources of `arms` read, each inner run made once for all of them.
+    """Run the inner runs of `arms`, each once, and add the values that relayed sources read to the clean runs.
 
     Parameters
     ----------
     graph : Program
     components : ComponentMap
     arms : sequence of Arm
-        Of one cohort; those that end before this shard count for nothing.
+        Arms of one cohort; those that end before this shard are ignored.
     clean : CleanRuns
-        The shard's clean values: those that `needed_values` names.
+        Clean values of the shard, as found by `needed_values`.
     statistics : mapping
-        Site name -> facts over the cohort, for sources that need them.
+        Site name -> statistics over the cohort, for sources that need them.
     shortcuts : Shortcuts
-        Rows whose patches change nothing are not run where it says so: their value is the clean one.
+        With `dead_rows`, rows whose patches change nothing are not run; they have the clean value.
     size : BatchSize
     """
     runs = [run for run in inner_runs(arms) if run.arm.pairs > clean.first]
@@ -82,7 +82,7 @@ def _run(
     graph: Program, components: ComponentMap, runs: list[InnerRun], clean: CleanRuns,
     statistics: Mapping[str, Statistics], shortcuts: Shortcuts, size: BatchSize,
 ) -> tuple[dict[RelayKey, Tensor], InnerCost]:  # fmt: skip
-    """The values of runs that re-run the same operations, one row a pair of the shard."""
+    """The values of inner runs that re-run the same operations, (pairs, ...), and their cost."""
     side, ends = runs[0].arm.side, ends_of(runs, components)
     own = clean.sides[side]
     device = own[graph.inputs[0]].device

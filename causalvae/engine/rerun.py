@@ -1,4 +1,4 @@
-"""Runs many arms of one shard at once, from the patched nodes on."""
+"""Re-runs many arms of one shard together, starting at the patched nodes."""
 
 from __future__ import annotations
 
@@ -15,34 +15,35 @@ from causalvae.engine.memory import BatchSize
 from causalvae.engine.suffix import Ledger, Suffix
 from causalvae.engine.values import (
     CleanRuns,
+    SiteRuns,
     Statistics,
     apply_patch,
     live_rows,
     padded_rows,
     selection,
-    source_value,
 )
 from causalvae.models.components import ComponentMap
 from causalvae.models.hooked import HookedNetwork, unmet
 from causalvae.models.operators import ACTIVATIONS, Operation, OperatorGraph
 from causalvae.models.program import Program
-from causalvae.plan.types import OUTPUT, Arm, Options, Patch, Side, Source
+from causalvae.plan.types import OUTPUT, Arm, Options, Patch, Side
+from causalvae.spec.value_source import ValueSource
 
 
 @dataclass(frozen=True)
 class Shortcuts:
-    """What a re-run may leave out; each gives the same outcomes, `windows` and `low_rank` within float rounding.
+    """Work that a re-run may skip; outcomes are the same, with `windows` and `low_rank` up to rounding.
 
     Parameters
     ----------
     suffix : bool
         Re-run from the patched nodes; else from the input.
     dead_rows : bool
-        Leave out rows whose patched value equals the clean one, also after the activation function that follows it.
+        Skip rows whose patched value equals the clean one, also after a following activation function.
     low_rank : bool
-        Let a patch of a few units enter the next linear operation as a difference of these units only.
+        Apply the next linear operation only to the difference in the patched units if they are few.
     windows : bool
-        Where only a part of an image-shaped value can have changed, compute only that part.
+        Compute only the part of an image-shaped value that can have changed.
     """
 
     suffix: bool = True
@@ -52,7 +53,7 @@ class Shortcuts:
 
     @classmethod
     def of(cls, options: Options) -> Shortcuts:
-        """The shortcuts that a plan's options ask for."""
+        """The shortcuts for the options of a plan."""
         suffix = options.rerun == "suffix"
         low_rank = suffix and options.low_rank
         return cls(suffix, options.skip_dead_rows, low_rank, low_rank and options.windows)
@@ -65,11 +66,11 @@ class Batch:
     Parameters
     ----------
     arms : Tensor, int, shape (rows,)
-        Position of each row's arm in the group.
+        Index of the arm of each row in the group.
     pairs : Tensor, int, shape (rows,)
-        Position of each row's pair in the shard.
+        Index of the pair of each row in the shard.
     values : mapping
-        Requested output -> its value, one row each.
+        Requested output -> its values, (rows, ...).
     """
 
     arms: Tensor
@@ -78,32 +79,32 @@ class Batch:
 
     @property
     def output(self) -> Tensor:
-        """The network's output, (rows, *output_shape)."""
+        """The output of the network, (rows, *output_shape)."""
         return self.values[OUTPUT]
 
 
 class Group:
-    """Arms of one shard that patch the same sites on the same side, so that they re-run the same operations.
+    """Arms of one shard that patch the same sites on the same side, and so re-run the same operations.
 
-    A network without an operator graph has no suffix: each of its rows is a whole forward pass.
+    For a network without an operator graph, each row is a whole forward pass.
 
     Parameters
     ----------
     graph : Program
     components : ComponentMap
     arms : sequence of Arm
-        All of one side and with patches at the same sites.
+        Arms of one side with patches at the same sites.
     clean : CleanRuns
         The shard's clean values.
     statistics : mapping
-        Site name -> facts over the cohort, for sources that need them.
+        Site name -> statistics over the cohort, for sources that need them.
     pairs : sequence of int
-        For each arm, how many of the shard's rows it covers (the first ones).
+        Number of rows of each arm in the shard (the first ones).
     shortcuts : Shortcuts
     requested : tuple of str
-        Names of the network's outputs that are wanted.
+        Names of the requested outputs.
     ends : mapping of str to str, optional
-        Values that are wanted instead, by a name of the caller's -> the node that holds each.
+        Requested values instead of outputs: any name -> node.
     """
 
     def __init__(
@@ -127,11 +128,11 @@ class Group:
         self._shortcuts = shortcuts
         self._ends = {name: graph.outputs[name] for name in requested} if ends is None else dict(ends)
         self._side: Side = arms[0].side
-        self._sources: dict[tuple[str, Source], Tensor] = {}
+        self._sources: dict[tuple[str, ValueSource], Tensor] = {}
 
     @cached_property
     def _nodes(self) -> list[str]:
-        """The node of each patch; several patches may be of one value, in different places of it."""
+        """The node of each patch; several patches may change different parts of one value."""
         nodes = [self._components.site(patch.site).node for patch in self._arms[0].patches]
         if len(set(nodes)) < len(nodes):
             for arm in self._arms:
@@ -144,7 +145,7 @@ class Group:
 
     @cached_property
     def _entered(self) -> dict[str, list[int]]:
-        """Each patched node -> the positions of its patches in every arm."""
+        """Patched node -> indices of its patches in each arm."""
         entered: dict[str, list[int]] = {}
         for position, node in enumerate(self._nodes):
             entered.setdefault(node, []).append(position)
@@ -152,7 +153,7 @@ class Group:
 
     @cached_property
     def suffix(self) -> Suffix:
-        """What is re-run."""
+        """The operations that are re-run, with their rules."""
         if not isinstance(self._graph, OperatorGraph):
             raise TypeError("a network without an operator graph is run from its input")
         return Suffix(
@@ -165,16 +166,15 @@ class Group:
 
     @property
     def operations(self) -> tuple[Operation, ...]:
-        """What is re-run, at most."""
+        """All operations that may be re-run."""
         return self.suffix.operations
 
     def _source(self, patch: Patch) -> Tensor:
         key = (patch.site, patch.source)
         if key not in self._sources:
             node = self._components.site(patch.site).node
-            self._sources[key] = source_value(
-                patch.source, node, self._side, self._clean, self._statistics.get(patch.site, Statistics()), patch.site
-            )
+            facts = self._statistics.get(patch.site, Statistics())
+            self._sources[key] = patch.source.compute(SiteRuns(patch.site, node, self._side, self._clean, facts))
         return self._sources[key]
 
     def live(self) -> Tensor:
@@ -196,7 +196,7 @@ class Group:
         return covered & torch.stack(changed)
 
     def _activation(self, node: str) -> Callable[[Tensor], Tensor] | None:
-        """The activation function through which alone the value of `node` is read; None where there is none."""
+        """The activation function that is the only reader of `node`; None if there is none."""
         if not isinstance(self._graph, OperatorGraph):
             return None
         readers = [self._graph.by_name[name] for name in self._graph.users[node]]
@@ -206,15 +206,15 @@ class Group:
         return lambda value: reader.call(value, *reader.args[1:], **reader.kwargs)
 
     def batches(self, live: Tensor, size: BatchSize, ledger: Ledger | None = None) -> Iterator[Batch]:
-        """Run the live rows, part by part and arm by arm; a small batch is padded with its last row.
+        """Run the live rows in the order of parts and arms; a small batch is padded with its last row.
 
         Parameters
         ----------
         live : Tensor, bool, shape (arms, shard rows)
         size : BatchSize
-            How many rows are run at once; it shrinks where memory runs out.
+            Number of rows run together; it shrinks when memory runs out.
         ledger : Ledger, optional
-            Told what was computed.
+            Counts the computations.
         """
         for members in self.parts():
             chosen = torch.tensor(members, device=live.device)
@@ -232,7 +232,7 @@ class Group:
                 first += rows
 
     def parts(self) -> list[list[int]]:
-        """Positions of arms whose changes have the same shape, so that rows of one part can be run together."""
+        """Indices of arms, grouped by the shape of their changes, since only these can be run together."""
         parts: dict[tuple[object, ...], list[int]] = {}
         for position, arm in enumerate(self._arms):
             parts.setdefault(self._form(arm), []).append(position)
@@ -269,7 +269,7 @@ class Group:
     def _run_whole(
         self, network: HookedNetwork, arms: Tensor, pairs: Tensor, ledger: Ledger | None
     ) -> dict[str, Tensor]:
-        """A whole forward pass in which hooks put the patches in place."""
+        """A whole forward pass with patches applied by hooks."""
         clean = self._clean.sides[self._side]
         edits = {node: partial(self._patched, node=node, arms=arms, pairs=pairs) for node in self._entered}
         given = (gather(clean[name], pairs) for name in network.inputs)
@@ -281,7 +281,7 @@ class Group:
         return outputs
 
     def _few(self, arms: Tensor, pairs: Tensor) -> Few:
-        """The patched units of each row, and their new values."""
+        """The patched units of each row with their new values."""
         present, counts = torch.unique_consecutive(arms, return_counts=True)
         patches = [self._arms[arm].patches[0] for arm in present.tolist()]
         shape = self._components.site(patches[0].site).shape
@@ -298,7 +298,7 @@ class Group:
         return Few(units, window, torch.cat(values))
 
     def _patched(self, value: Tensor, node: str, arms: Tensor, pairs: Tensor) -> Tensor:
-        """Patch each arm's rows of a node's `value` in place; rows come arm by arm."""
+        """Patch the rows of a node's `value` in place; rows are sorted by arm."""
         present, counts = torch.unique_consecutive(arms, return_counts=True)
         first = 0
         for arm, count in zip(present.tolist(), counts.tolist(), strict=True):
@@ -312,14 +312,14 @@ class Group:
 
 
 def _refuse_overlap(nodes: Sequence[str], patches: Sequence[Patch]) -> None:
-    """Raise `ValueError` where two patches of an arm are of the same place: neither could come last by right."""
+    """Raise `ValueError` if two patches of an arm overlap, since their order would be undefined."""
     for (first_node, first), (second_node, second) in combinations(zip(nodes, patches, strict=True), 2):
         if first_node == second_node and first.meets(second):
             raise ValueError("an arm patches one value twice; join the patches")
 
 
 def group_arms(arms: Sequence[Arm]) -> list[list[int]]:
-    """Positions of `arms` grouped by side and sites, groups and members in order of first appearance."""
+    """Indices of `arms`, grouped by side and sites, in order of first appearance."""
     groups: dict[tuple[Side, tuple[str, ...]], list[int]] = {}
     for position, arm in enumerate(arms):
         groups.setdefault((arm.side, tuple(patch.site for patch in arm.patches)), []).append(position)

@@ -1,4 +1,4 @@
-"""The responses table: how it is laid out, and how it is read."""
+"""Writing and reading the responses table."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ COLUMNS = ("owner", "quantity", "site", "first", "second", "pair", "value")
 def make_frame(
     owner: Owner, quantity: str, site: str, labels: Sequence[tuple[str, str]], values: npt.NDArray[np.float64]
 ) -> pd.DataFrame:
-    """Rows of (first, second) labels by pair; values, (labels, pairs, values), are averaged over the last axis."""
+    """Table with one row per label (first, second) and pair; `values`, (labels, pairs, n), are averaged over n."""
     known = np.isfinite(values)
     mean = np.full(values.shape[:2], np.nan)
     np.divide(np.where(known, values, 0.0).sum(axis=2), known.sum(axis=2), out=mean, where=known.any(axis=2))
@@ -39,7 +39,7 @@ def make_frame(
 def read_blocks(
     responses: pd.DataFrame, owner: Owner, quantity: str
 ) -> Iterator[tuple[str, list[tuple[str, str]], npt.NDArray[np.float64]]]:
-    """Of each site: its name, the labels of the rows, and their values, (labels, pairs)."""
+    """For each site its name, the labels and the values, (labels, pairs)."""
     if responses.empty:
         return
     mine = responses[(responses["owner"] == str(owner)) & (responses["quantity"] == quantity)]

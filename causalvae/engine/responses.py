@@ -1,7 +1,7 @@
-"""What latent perturbations do inside: how far each spreads over the output, and how alike two of them move a layer.
+"""Responses to latent perturbations: spread over the output, and overlap of the changes in a layer.
 
-The outcome table keeps a few numbers a row; these need whole outputs and activations, so that a few samples of each
-perturbation are run again and summed up at once.
+They need whole outputs and activations, which the outcome table does not contain, so a few samples of each perturbation
+are run again.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from causalvae.plan.owner import Owner
 from causalvae.plan.types import OBSERVED, OUTPUT, Arm, Plan
 
 RESPONSE_PAIRS = 64
-# Overlaps that are kept of an intervention, and numbers of activations that are held at once.
+# Maximum number of overlaps per intervention, and of activations in memory.
 _MOST_OVERLAPS = 2_000_000
 _MOST_HELD = 16_000_000
 
@@ -48,11 +48,11 @@ class Perturbed:
     owner : Owner
     components : tuple of str
     arms : tuple of tuple of Arm
-        One entry a value: the arm of each component that is set to it.
+        For each value, the arm of each component set to it.
     sites : tuple of str
-        Where activation changes are compared.
+        Sites where changes of activations are compared.
     pairs : int
-        Samples that are run.
+        Number of samples.
     """
 
     owner: Owner
@@ -63,7 +63,7 @@ class Perturbed:
 
 
 def find_perturbed(plan: Plan) -> tuple[Perturbed, ...]:
-    """The latent perturbations of a plan; none where runs stop at the latent."""
+    """The latent perturbations of a plan; none if runs do not decode."""
     if OUTPUT not in plan.outputs:
         return ()
     arms = {arm.id: arm for arm in plan.arms}
@@ -84,15 +84,15 @@ def find_perturbed(plan: Plan) -> tuple[Perturbed, ...]:
 
 
 def measure_responses(plan: Plan, runner: PlanRunner, folder: Path) -> pd.DataFrame:
-    """The responses table of a plan, read from `folder` where it is there; see `measurements`.
+    """The responses table of a plan, read from `folder` if stored there; see `measurements`.
 
     Parameters
     ----------
     plan : Plan
     runner : PlanRunner
-        Of that plan.
+        Runner of that plan.
     folder : Path
-        Takes ``responses.DIGEST.parquet``.
+        Folder of ``responses.DIGEST.parquet``.
     """
     perturbed = find_perturbed(plan)
     if not perturbed:
@@ -135,7 +135,7 @@ def _measure(item: Perturbed, runner: PlanRunner) -> pd.DataFrame:
 
 
 def _with_sites(graph: Program, item: Perturbed, runner: PlanRunner) -> tuple[Program, tuple[str, ...]]:
-    """The network with the compared sites among its outputs; without them where it has no operator graph."""
+    """The network with the compared sites as outputs; unchanged if it has no operator graph."""
     if not isinstance(graph, OperatorGraph):
         return graph, ()
     nodes = {site: runner.components.site(site).node for site in item.sites}
@@ -150,7 +150,7 @@ def _respond(
     arms: Sequence[Arm], graph: Program, sites: tuple[str, ...], runner: PlanRunner,
     statistics: Mapping[str, Statistics], first: int, stop: int,
 ) -> tuple[npt.NDArray[np.float64], dict[str, npt.NDArray[np.float64]]]:  # fmt: skip
-    """Entropy of the output's change, (arms, rows), and cosines of changes at each site, (rows, arms, arms)."""
+    """Entropies of the changes of the output, (arms, rows), and cosines of changes at each site, (rows, arms, arms)."""
     shortcuts, requested = Shortcuts.of(runner.plan.options), (OUTPUT, *sites)
     inputs = runner.shard(OBSERVED, first, stop)
     batch_rows = BatchSize(runner.plan.batch_rows)
@@ -181,14 +181,14 @@ def _change(value: Tensor, clean: Tensor, pairs: Tensor) -> Tensor:
 
 
 def _entropy(moved: Tensor) -> Tensor:
-    """Entropy in nats of each row's absolute values divided by their sum; NaN where all are zero."""
+    """Entropy in nats of the absolute values of each row, divided by their sum; NaN if all are zero."""
     sizes = moved.abs().double()
     entropy: Tensor = torch.special.entr(sizes / sizes.sum(1, keepdim=True)).sum(1)
     return entropy
 
 
 def _cosines(changes: Tensor) -> Tensor:
-    """|cosine| of each two arms' changes in each row, (rows, arms, arms); NaN where either is zero."""
+    """|cosine| of the changes of two arms in each row, (rows, arms, arms); NaN if either is zero."""
     by_row = changes.transpose(0, 1).double()
     length = by_row.norm(dim=2, keepdim=True)
     unit = by_row / torch.where(length > 0, length, torch.nan)

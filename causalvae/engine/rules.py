@@ -1,9 +1,9 @@
-"""What an operation makes of a changed input: how far the change reaches, and the new value there.
+"""Rules that propagate a change through an operation: the affected part, and the new value there.
 
-Linear operations are applied to the difference from the clean value, and the result is added to the clean result: a
-difference of one channel then costs one channel's share, nothing outside the change's window is touched, and a patch
-that changes nothing gives the clean value bit for bit. Elementwise operations are applied to the value itself. An
-operation without a rule makes the change whole, and everything after it is computed in full.
+Linear operations are applied to the difference from the clean value, and the result is added to the clean result, so
+that the cost is proportional to the number of changed channels and positions, and a patch that changes nothing gives
+the clean value bit for bit. Elementwise operations are applied to the value itself. After an operation without a rule,
+everything is computed in full.
 """
 
 from __future__ import annotations
@@ -47,9 +47,9 @@ from causalvae.models.operators import ACTIVATIONS, Operation, Value
 
 _ATEN = torch.ops.aten
 
-# Beyond this many units a row, a change of a few is no cheaper than one of all.
+# Maximum number of changed units per row; with more, computing all units is as cheap.
 FEW_UNITS = 4
-# A window of a larger share of the value than this is no cheaper than the whole.
+# Maximum share of a window; with more, computing the whole value is as cheap.
 LARGE_WINDOW = 0.7
 
 LINEAR = _ATEN.linear.default
@@ -63,9 +63,9 @@ _UNARY = frozenset(
     for name in ("exp", "log", "log1p", "neg", "abs", "sqrt", "square", "sin", "cos", "rsqrt", "reciprocal", "clamp")
 )
 _POINTWISE = ACTIVATIONS | _UNARY | _COPIES
-# A multiple of every vector width.
+# A multiple of all SIMD widths.
 _LANES = 64
-# Elementwise functions that round alike wherever an element lies.
+# Elementwise functions whose result does not depend on the position of the element in memory.
 _EXACT = frozenset(
     getattr(_ATEN, name).default for name in ("relu", "leaky_relu", "hardtanh", "relu6", "neg", "abs", "clamp")
 )
@@ -74,20 +74,20 @@ _UPSAMPLE = frozenset((_ATEN.upsample_nearest2d.vec, _ATEN.upsample_nearest2d.de
 
 @dataclass(frozen=True)
 class Scene:
-    """What a rule may look at: a batch's changed values, and the clean ones.
+    """The input of a rule: changed and clean values of a batch.
 
     Parameters
     ----------
     changes : mapping
-        Node -> its change, for nodes that changed.
+        Node -> its change, for changed nodes.
     clean : callable
-        Node -> clean value of all the shard's rows.
+        Maps a node to its clean value for all rows of the shard.
     pairs : Tensor, int, shape (rows,)
-        Each row's pair in the shard.
+        Index of the pair of each row in the shard.
     parameters : mapping
         Node -> tensor.
     prepared : dict
-        Parameters in the form that a rule wants, kept from batch to batch.
+        Cache of converted parameters.
     """
 
     changes: Mapping[str, Change]
@@ -97,19 +97,19 @@ class Scene:
     prepared: dict[str, Tensor]
 
     def prepare(self, argument: Any, make: Callable[[Tensor], Tensor]) -> Tensor:
-        """A parameter in another form, made once."""
+        """A converted parameter, cached."""
         if argument.name not in self.prepared:
             self.prepared[argument.name] = make(self.parameters[argument.name])
         return self.prepared[argument.name]
 
     def own(self, name: str, change: Few | Box) -> Tensor:
-        """The clean value where `change` changes node `name`."""
+        """The clean value of node `name` at the positions of `change`."""
         if isinstance(change, Few):
             return gather_units(self.clean(name), change, self.pairs)
         return gather_window(self.clean(name), change.window, self.pairs)
 
     def parameter(self, argument: Any) -> Tensor | None:
-        """The parameter that an argument names; None where it names none."""
+        """The parameter that an argument refers to, or None."""
         return self.parameters.get(argument.name) if isinstance(argument, Value) else None
 
 
@@ -117,13 +117,13 @@ Rule = Callable[[Operation, Scene], Change | None]
 
 
 def apply_rule(operation: Operation, scene: Scene) -> Change | None:
-    """The change of an operation's value by its rule; None where it must be computed in full."""
+    """The change of the value of an operation; None if it must be computed in full."""
     rule = rule_of(operation)
     return None if rule is None else rule(operation, scene)
 
 
 def rule_of(operation: Operation) -> Rule | None:
-    """The rule of an operation's function."""
+    """The rule of an operation, or None."""
     function = operation.function
     if isinstance(function, OverlapAdd):
         return _overlapping
@@ -133,7 +133,7 @@ def rule_of(operation: Operation) -> Rule | None:
 
 
 def _source(operation: Operation, scene: Scene) -> tuple[str, Few | Box] | None:
-    """The changed input of an operation that takes one image or vector as its first argument."""
+    """Name and change of the first argument of an operation; None if it is unchanged or changed as a whole."""
     name = operation.args[0].name
     change = scene.changes.get(name)
     if change is None or isinstance(change, Whole):
@@ -152,8 +152,8 @@ def _pointwise(operation: Operation, scene: Scene) -> Change | None:
     function: Callable[..., Tensor] = partial(operation.call, **kwargs)
     if operation.function in _EXACT:
         return _with_value(change, function(change.value, *operation.args[1:]))
-    # Vector lanes and the scalar rest of a loop may round a transcendental function otherwise: here all go through
-    # lanes, and an unchanged element takes the clean result and not its own.
+    # SIMD code and the scalar remainder of a loop may round transcendental functions differently. Here all elements use
+    # SIMD code, and unchanged elements take the clean result.
     value = change.value
     flat = F.pad(value.flatten(), (0, -value.numel() % _LANES))
     new = function(flat, *operation.args[1:])[: value.numel()].view(value.shape)
@@ -161,12 +161,12 @@ def _pointwise(operation: Operation, scene: Scene) -> Change | None:
 
 
 def _with_value(change: Few | Box, value: Tensor) -> Few | Box:
-    """The same places with another value."""
+    """The change with another value."""
     return Few(change.units, change.window, value) if isinstance(change, Few) else Box(change.window, value)
 
 
 def _scaled(operation: Operation, scene: Scene) -> Change | None:
-    """Sums, differences, products and quotients with a number or with another image of the same shape."""
+    """Sums, differences, products and quotients with a number or an image of the same shape."""
     left, right = operation.args[:2]
     kwargs = operation.kwargs
     if any(isinstance(item, Value) for item in kwargs.values()):
@@ -226,7 +226,7 @@ def _view(operation: Operation, scene: Scene) -> Change | None:
     if len(before) == 1 and len(after) == 3 and change.units.shape[1] == 1:
         positions = change.units[:, 0] % (after[1] * after[2])
         place = int(positions[0])
-        # A window belongs to a batch, so only rows that agree on it can share one.
+        # All rows of a batch have the same window.
         if not bool((positions == place).all()):
             return None
         row, column = divmod(place, after[2])
@@ -270,7 +270,7 @@ def _convolution(operation: Operation, scene: Scene) -> Change | None:
         last = min(operation.shape[1 + axis], (stop - 1 + margins[axis]) // steps[axis] + 1)
         if first >= last:
             return None
-        # What surrounds the difference is zero, up to where the outermost kernels reach.
+        # The difference is padded with zeros to the extent of the outermost kernels.
         before = start - (first * steps[axis] - margins[axis])
         after = (last - 1) * steps[axis] - margins[axis] + reach + 1 - stop
         frame = [before, after, *frame]
@@ -290,10 +290,10 @@ def _convolution(operation: Operation, scene: Scene) -> Change | None:
 def _single_channels(
     moved: Tensor, weight: Tensor, units: Tensor, stride: tuple[int, int], dilation: tuple[int, int], out: Window
 ) -> Tensor:
-    """A convolution of differences in a few channels, other ones for each row: (rows, channels_out, *out sizes).
+    """A convolution of differences in a few channels, different for each row: (rows, channels_out, *out sizes).
 
-    The weight has shape (channels_in, *kernel, channels_out). One matrix product a row, so that a row's value does not
-    depend on which rows it is run with.
+    The weight has shape (channels_in, *kernel, channels_out). There is one matrix product per row, so that the value of
+    a row does not depend on the other rows.
     """
     rows, few = units.shape
     kernel, channels = weight.shape[1:3], weight.shape[3]
@@ -307,12 +307,12 @@ def _single_channels(
 
 
 def _by_channel(weight: Tensor) -> Tensor:
-    """A kernel with its input channels first and its output channels last."""
+    """A kernel as (channels_in, *kernel, channels_out)."""
     return weight.permute(1, 2, 3, 0).contiguous()
 
 
 def _spread(moved: Tensor, weight: Tensor, change: Few, geometry: TransposedGeometry) -> Tensor:
-    """The phases of a transposed convolution of differences in a few channels; weight as `_by_channel` gives it."""
+    """The phases of a transposed convolution of differences in a few channels; `weight` from `_by_channel`."""
     rows, columns = geometry.taps
     reached = tuple(
         (0, stop - start + taps - 1) for (start, stop), taps in zip(change.window, geometry.taps, strict=True)
@@ -351,7 +351,7 @@ def _overlapping(operation: Operation, scene: Scene) -> Change | None:
         raise TypeError(operation.name)
     moved = change.value - scene.own(name, change)
     if isinstance(change, Few):
-        # One product a row, as in `_single_channels`.
+        # One product per row, as in `_single_channels`.
         columns = scene.prepare(operation.args[1], lambda matrix: matrix.T.contiguous())[change.units]
         products = torch.bmm(columns.transpose(1, 2), moved.flatten(2))
         patches = function.unfold(products, pair(moved.shape[2:]))
@@ -377,7 +377,7 @@ def _add_from(
     padding: tuple[int, int],
     added: Tensor,
 ) -> Change:
-    """Add a spread difference, whose first position belongs to that of `window`, as far as it lies in the image."""
+    """Add a difference that starts at the first position of `window`, cropped to the image."""
     out: list[tuple[int, int]] = []
     inner: list[tuple[int, int]] = []
     for axis, (start, _) in enumerate(window):
@@ -398,8 +398,8 @@ def _add(operation: Operation, scene: Scene, window: Window, added: Tensor) -> C
 def _batch_norm(operation: Operation, scene: Scene) -> Change | None:
     """Batch normalisation in evaluation mode, an affine map of each channel.
 
-    The operation returns a tuple, so what its change holds is the difference of the first entry, which `_item` adds to
-    the clean one.
+    The operation returns a tuple, so the change contains the difference of the first entry, which `_item` adds to the
+    clean value.
     """
     found = _source(operation, scene)
     spread = scene.parameter(operation.args[4])

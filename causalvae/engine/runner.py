@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import io
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
@@ -27,6 +26,7 @@ from causalvae.engine.fitting import SPLIT_PAIRS, fit_sources, fitted_arms, spli
 from causalvae.engine.lowering import lower
 from causalvae.engine.measurements import OUTPUT_GAP, write_table
 from causalvae.engine.outcomes import Measure, OutcomeMeter
+from causalvae.engine.pictures import to_png
 from causalvae.engine.precision import dtype_of
 from causalvae.engine.rerun import Shortcuts
 from causalvae.engine.shards import (
@@ -38,17 +38,8 @@ from causalvae.engine.shards import (
     run_shard,
     shard_bounds,
 )
-from causalvae.engine.statistics import (
-    CHUNK_PAIRS,
-    MOMENT_KINDS,
-    OBSERVED_KINDS,
-    gather_means,
-    gather_moments,
-    gather_observed,
-    merge,
-    sites_needing,
-)
-from causalvae.engine.values import CleanRuns, DonorKey, Statistics, donor_key
+from causalvae.engine.statistics import CHUNK_PAIRS, gather_needed, merge
+from causalvae.engine.values import CleanRuns, Statistics
 from causalvae.files import write_json
 from causalvae.models.components import ComponentMap
 from causalvae.models.likelihood import negative_log_likelihood
@@ -57,6 +48,7 @@ from causalvae.models.network import channel_kl, channel_means
 from causalvae.models.program import Program
 from causalvae.plan.relays import with_inner
 from causalvae.plan.types import OBSERVED, Arm, Cohort, Plan
+from causalvae.spec.value_source import DonorKey
 
 # What observations hold of the latent, where the network has it: a column a latent.
 LATENT_COLUMNS = ("mean", "logvar", "exogenous", "latent")
@@ -253,8 +245,8 @@ class PlanRunner:
         for arm in with_inner(arm for arm in self.plan.arms if arm.cohort == cohort):
             if arm.pairs > first:
                 for patch in arm.patches:
-                    if patch.source.has_donors:
-                        key = donor_key(patch.source, arm.side)
+                    key = patch.source.donor_key(arm.side)
+                    if key is not None:
                         found[key] = max(found.get(key, 0), arm.pairs)
         return found
 
@@ -272,17 +264,10 @@ class PlanRunner:
 
     def statistics(self, name: str, arms: list[Arm]) -> dict[str, Statistics]:
         """What the arms' sources need to know: of the samples to fit on, so that no arm is tested on what it knows."""
-        components, arms = self._model.components, with_inner(arms)
-        fit = self._fitting_part
-        means = sites_needing(arms, ("mean",))
-        observed = sites_needing(arms, OBSERVED_KINDS)
-        moments = sites_needing(arms, MOMENT_KINDS)
-        rows = self._fitting
+        arms = with_inner(arms)
+        chunks, rows = self._fitting_part.chunks, self._fitting
         return merge(
-            self._fitted(name, arms),
-            gather_moments(self.graph, components, moments, fit.chunks(OBSERVED), rows) if moments else {},
-            gather_means(self.graph, components, means, fit.chunks(name), rows) if means else {},
-            gather_observed(self.graph, components, observed, fit.chunks(OBSERVED), rows) if observed else {},
+            self._fitted(name, arms), gather_needed(self.graph, self._model.components, arms, chunks, name, rows)
         )
 
     def _fitted(self, name: str, arms: list[Arm]) -> dict[str, Statistics]:
@@ -429,7 +414,7 @@ class PlanRunner:
                 values = own[:, traversal.latent] + (values - channel_means(own)[:, traversal.latent])[:, None, None]
             z[:, traversal.latent] = values
             for step, image in enumerate(decoder.decode(z, x)):
-                rows.append({"strip": strip, "step": step, "png": _png(image)})
+                rows.append({"strip": strip, "step": step, "png": to_png(image)})
         return pd.DataFrame(rows)
 
     def _whole_latent(self, sample: int) -> tuple[Tensor, Tensor]:
@@ -461,17 +446,6 @@ class PlanRunner:
 
 def _others(cohort: Cohort) -> Others:
     return "hold" if cohort.treatment is None else cohort.treatment.others
-
-
-def _png(image: Tensor) -> bytes:
-    """An image, (channels, height, width) in [0, 1], as PNG."""
-    from PIL import Image
-
-    pixels = (image.clamp(0, 1) * 255).round().byte().cpu().numpy()
-    picture = Image.fromarray(pixels[0] if len(pixels) == 1 else np.moveaxis(pixels, 0, -1))
-    buffer = io.BytesIO()
-    picture.save(buffer, format="PNG", optimize=True)
-    return buffer.getvalue()
 
 
 def _gaps(output: Tensor, first: int) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Runs one shard of one cohort: the clean runs, then every arm."""
+"""Runs one shard of one cohort: the clean runs, then all arms."""
 
 from __future__ import annotations
 
@@ -20,10 +20,11 @@ from causalvae.engine.outcomes import Measure, OutcomeMeter, outcome_frame
 from causalvae.engine.relays import InnerCost, relay
 from causalvae.engine.rerun import Group, Shortcuts, group_arms
 from causalvae.engine.suffix import Ledger
-from causalvae.engine.values import CleanRuns, DonorKey, Statistics, padding
+from causalvae.engine.values import CleanRuns, Statistics, padding
 from causalvae.models.components import ComponentMap
 from causalvae.models.program import Program
 from causalvae.plan.types import Arm, Plan, Side
+from causalvae.spec.value_source import DonorKey
 
 
 @dataclass(frozen=True)
@@ -34,14 +35,14 @@ class ShardInputs:
     ----------
     cohort : str
     first : int
-        Index of the shard's first pair in the cohort.
+        Index of the first pair in the cohort.
     sides : dict
         Side -> inputs, (rows, *input_shape); the observed cohort has only ``base``.
     noise : Tensor, shape (rows, *latent_shape)
-        The same for every side and arm (common random numbers).
+        The same for all sides and arms (common random numbers).
     donors : dict
-        `donor_key` of a source -> inputs and noise of each pair's donor, from anywhere in the cohort; of the first few
-        pairs alone where no arm with that source covers more.
+        `donor_key` of a source -> inputs and noise of the donor of each pair, from the whole cohort; only of as many
+        pairs as arms with that source need.
     """
 
     cohort: str
@@ -56,27 +57,27 @@ class ShardInputs:
         return len(self.noise)
 
 
-# Among groups of arms: the runs without patches, and what is no row at all.
+# Labels of costs: runs without patches, and costs without rows.
 CLEAN_RUNS = "clean runs"
 OVERHEADS = "inputs, statistics, controls"
 
 
 @dataclass(frozen=True)
 class GroupCost:
-    """What a group of arms that re-run the same operations cost in one shard.
+    """Cost in one shard of a group of arms that re-run the same operations.
 
     Parameters
     ----------
     side : str
     sites : str
-        Patched sites, joined by ``+``; of runs for relayed values, where they begin and end; `CLEAN_RUNS` for the runs
-        without patches, `OVERHEADS` for what is no row.
+        Patched sites, joined by ``+``; first and last sites of inner runs; `CLEAN_RUNS` for runs without patches;
+        `OVERHEADS` for costs without rows.
     arms, rows, live : int
-        Arms, their rows in this shard, and how many of these were run.
+        Number of arms, of their rows in this shard, and of rows that were run.
     seconds : float
-        CPU time of the thread that ran them, or time of the GPU; outcomes measured.
+        CPU time of the thread, or time of the GPU, including measurement of outcomes.
     flops, bytes : float
-        What was computed, and activations read and written for it in float32; rows that only fill a batch count too.
+        Floating point operations, and bytes of activations read and written in float32, including padding rows.
     """
 
     side: str
@@ -91,9 +92,9 @@ class GroupCost:
 
 @dataclass(frozen=True)
 class ShardResult:
-    """Outcome rows of one shard, in the order of the plan's arms, its clean values, and what each group cost.
+    """Outcome rows of one shard, in the order of the plan's arms, its clean values, and the cost of each group.
 
-    `batch_rows` is how many rows were run at once in the end: fewer than planned where memory did not suffice.
+    `batch_rows` is the final number of rows run together, less than planned if memory ran out.
     """
 
     outcomes: pd.DataFrame
@@ -103,23 +104,23 @@ class ShardResult:
 
 
 def shard_bounds(samples: int, shard_pairs: int) -> list[tuple[int, int]]:
-    """Half-open ranges of pairs."""
+    """Half-open ranges of pairs of the shards."""
     return [(first, min(first + shard_pairs, samples)) for first in range(0, samples, shard_pairs)]
 
 
 def run_clean(
     graph: Program, inputs: ShardInputs, keep: Keep | None = None, size: BatchSize | None = None
 ) -> CleanRuns:
-    """The clean values for each side and each set of donors of a shard.
+    """Compute the clean values for each side and each set of donors of a shard.
 
     Parameters
     ----------
     graph : Program
     inputs : ShardInputs
     keep : Keep, optional
-        Which values are kept; all where omitted.
+        The values to keep; all if omitted.
     size : BatchSize, optional
-        How many rows are run at once; all where omitted.
+        Number of rows run together; all if omitted.
     """
     size = BatchSize(max(1, inputs.rows)) if size is None else size
     sides = {
@@ -134,7 +135,7 @@ def run_clean(
 
 
 def _filled(graph: Program, values: dict[str, Tensor], inputs: ShardInputs) -> dict[str, Tensor]:
-    """Values of the first few rows of a shard with the last repeated for the others, which nobody reads."""
+    """Pad values of the first few rows of a shard by repeating the last row; the padding is never read."""
     places = torch.arange(inputs.rows, device=inputs.noise.device)
     return {
         name: value[places.clamp(max=len(value) - 1)] if graph.aligned(name) and len(value) < inputs.rows else value
@@ -145,7 +146,7 @@ def _filled(graph: Program, values: dict[str, Tensor], inputs: ShardInputs) -> d
 def run_rows(
     graph: Program, x: Tensor, noise: Tensor, size: BatchSize, keep: Iterable[str] | None = None
 ) -> dict[str, Tensor]:
-    """Whole forward passes of a few rows each; the values of the nodes in `keep`, all where omitted."""
+    """Forward passes in batches; returns the values of the nodes in `keep`, all if omitted."""
     parts: list[dict[str, Tensor]] = []
     first = 0
     while first < len(x):
@@ -156,14 +157,14 @@ def run_rows(
             first = rows.stop
     if len(parts) == 1:
         return parts[0]
-    # A value that has no row an input serves only the rows that it was computed for.
+    # A value that is batched but not aligned with the inputs is valid only for its own batch, so it is dropped.
     shared = {name: value for name, value in parts[0].items() if not graph.batched(name)}
     aligned = [name for name in parts[0] if graph.batched(name) and graph.aligned(name)]
     return shared | {name: torch.cat([part.pop(name) for part in parts]) for name in aligned}
 
 
 def run_padded(graph: Program, x: Tensor, noise: Tensor, keep: Iterable[str] | None = None) -> dict[str, Tensor]:
-    """A whole forward pass, few rows padded for it; the values of the nodes in `keep`, all where omitted."""
+    """A forward pass, with small batches padded; returns the values of the nodes in `keep`, all if omitted."""
     rows = len(x)
     index = padding(rows).to(noise.device)
     values = graph.run(x[index], noise[index], keep=keep)
@@ -186,23 +187,23 @@ def run_shard(
     measure: Measure,
     on_rows: OnRows = ignore_rows,
 ) -> ShardResult:
-    """Run every arm of `arms` on one shard.
+    """Run `arms` on one shard.
 
     Parameters
     ----------
     plan : Plan
         For its options, attributes and batch size.
     arms : sequence of Arm
-        The cohort's arms; those that end before this shard are passed over.
+        Arms of the cohort; those that end before this shard are ignored.
     graph, components
         The network.
     inputs : ShardInputs
     statistics : mapping
-        Site name -> facts over the whole cohort.
+        Site name -> statistics over the whole cohort.
     measure : callable
         From outputs to attributes.
     on_rows : callable
-        Told of rows as they finish, and of their `effort`.
+        Called with the number of finished rows and their cost.
     """
     device = inputs.noise.device
     began = busy_seconds(device)
@@ -231,31 +232,22 @@ def run_shard(
     alive: dict[int, npt.NDArray[np.bool_]] = {}
     for members in group_arms([arms[position] for position in present]):
         positions = [present[member] for member in members]
+        together = [arms[position] for position in positions]
+        counts = [covered[position] for position in positions]
+        total = sum(counts)
         for position in positions:
             side = arms[position].side
             values[position] = clean_outcomes[side][: covered[position]].copy()
             alive[position] = np.zeros(covered[position], dtype=bool)
-        if not arms[positions[0]].patches:
-            rows_done = sum(covered[position] for position in positions)
-            on_rows(rows_done, rows_done * effort(arms[positions[0]], plan, components))
+        first = together[0]
+        if not first.patches:
+            on_rows(total, total * effort(first, plan, components))
             continue
         began, ledger = busy_seconds(device), Ledger()
-        group = Group(
-            graph,
-            components,
-            [arms[position] for position in positions],
-            clean,
-            statistics,
-            [covered[position] for position in positions],
-            shortcuts,
-            plan.outputs,
-        )
+        group = Group(graph, components, together, clean, statistics, counts, shortcuts, plan.outputs)
         live = group.live()
-        total, rows_run = sum(covered[position] for position in positions), int(live.sum())
-        each = mean_effort(
-            [arms[position] for position in positions], [covered[position] for position in positions], plan, components
-        )
-        finish = Finished(total, rows_run, each, on_rows)
+        rows_run = int(live.sum())
+        finish = Finished(total, rows_run, mean_effort(together, counts, plan, components), on_rows)
         for batch in group.batches(live, size, ledger):
             measured = meter(batch.values, batch.pairs)
             owners, rows = batch.arms.cpu().numpy(), batch.pairs.cpu().numpy()
@@ -264,7 +256,6 @@ def run_shard(
                 values[positions[member]][rows[mine]] = measured[mine]
                 alive[positions[member]][rows[mine]] = True
             finish(len(rows))
-        first = arms[positions[0]]
         sites = " + ".join(patch.site for patch in first.patches)
         seconds = busy_seconds(device) - began
         costs.append(GroupCost(first.side, sites, len(positions), total, rows_run, seconds, ledger.flops, ledger.bytes))
@@ -275,7 +266,7 @@ def run_shard(
 
 
 def _inner_cost(cost: InnerCost) -> GroupCost:
-    """What runs for relayed values cost, among the groups of arms."""
+    """The cost of inner runs as a `GroupCost`."""
     first, ledger = cost.runs[0], cost.ledger
     return GroupCost(
         first.arm.side, first.label, len(cost.runs), cost.rows, cost.live, cost.seconds, ledger.flops, ledger.bytes

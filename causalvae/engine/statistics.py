@@ -1,8 +1,8 @@
-"""Gathers what sources need to know of a site over a whole cohort."""
+"""Statistics of sites over a whole cohort, for sources that need them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -12,19 +12,53 @@ from causalvae.engine.shards import ShardInputs, run_rows
 from causalvae.engine.values import Statistics
 from causalvae.models.components import ComponentMap
 from causalvae.models.program import Program
-from causalvae.plan.types import Arm
+from causalvae.plan.types import OBSERVED, Arm
+from causalvae.spec.value_source import Need
 
-OBSERVED_KINDS = ("quantile", "sd")
-MOMENT_KINDS = ("noise", "code_frequency")
+Gather = Callable[[Program, ComponentMap, Sequence[str], Iterable[ShardInputs], int], dict[str, Statistics]]
+
 MEAN_BLOCK = 16
-# Rows of the runs that gather statistics.
+# Number of rows of the runs that gather statistics.
 CHUNK_PAIRS = 64
 
 
-def sites_needing(arms: Iterable[Arm], kinds: Sequence[str]) -> tuple[str, ...]:
-    """Names of the sites that any of `arms` patches from a source of one of `kinds`, in order of appearance."""
-    names = (patch.site for arm in arms for patch in arm.patches if patch.source.kind in kinds)
+def sites_needing(arms: Iterable[Arm], need: Need) -> tuple[str, ...]:
+    """Names of the sites that any of `arms` patches from a source with this need, in order of appearance."""
+    names = (patch.site for arm in arms for patch in arm.patches if need in patch.source.needs)
     return tuple(dict.fromkeys(names))
+
+
+def gather_needed(
+    graph: Program,
+    components: ComponentMap,
+    arms: Sequence[Arm],
+    shards_of: Callable[[str], Iterable[ShardInputs]],
+    cohort: str,
+    batch_rows: int = CHUNK_PAIRS,
+) -> dict[str, Statistics]:
+    """What the sources of `arms` need to know of their sites.
+
+    Parameters
+    ----------
+    graph : Program
+    components : ComponentMap
+    arms : sequence of Arm
+    shards_of : callable
+        The inputs of a cohort, shard by shard.
+    cohort : str
+        That of the arms; it gives means. Other needs are met from the observed cohort.
+    batch_rows : int
+        As for `gather_means`.
+    """
+    found = []
+    gathered: tuple[tuple[Need, Gather, str], ...] = (
+        ("moments", gather_moments, OBSERVED), ("mean", gather_means, cohort), ("values", gather_observed, OBSERVED),
+    )  # fmt: skip
+    for need, gather, whose in gathered:
+        sites = sites_needing(arms, need)
+        if sites:
+            found.append(gather(graph, components, sites, shards_of(whose), batch_rows))
+    return merge(*found)
 
 
 def gather_means(
@@ -36,8 +70,8 @@ def gather_means(
 ) -> dict[str, Statistics]:
     """The mean of each site over the base side, accumulated in float64.
 
-    Sums are taken over blocks of `MEAN_BLOCK` rows, so that the mean does not depend on how many rows, a multiple of
-    these, `shards` have. At most `batch_rows` are run at once, fewer where memory does not suffice.
+    Sums are taken over blocks of `MEAN_BLOCK` rows, so that the mean does not depend on the number of rows of `shards`
+    if it is a multiple. At most `batch_rows` are run together, fewer if memory runs out.
     """
     totals = {name: _Totals() for name in sites}
     for name, value in _values(graph, components, sites, shards, batch_rows):
@@ -73,8 +107,7 @@ def gather_moments(
 ) -> dict[str, Statistics]:
     """Mean and standard deviation of each site over the observed cohort, accumulated in float64.
 
-    Values are taken relative to the first row's, so that squares of large values do not cancel; sums are taken over
-    blocks, as in `gather_means`.
+    Values are taken relative to the first row to avoid cancellation; sums are taken over blocks, as in `gather_means`.
     """
     origins: dict[str, Tensor] = {}
     totals = {name: _Totals() for name in sites}
@@ -103,13 +136,13 @@ class _Totals:
         self.sums: tuple[Tensor, ...] = ()
 
     def blocks(self, value: Tensor) -> tuple[Tensor, ...]:
-        """The rows of `value`, which count from now on, as blocks in float64."""
+        """Count the rows of `value` and return them as blocks in float64."""
         self.rows += len(value)
         self.dtype = value.dtype
         return tuple(value.double().split(MEAN_BLOCK))
 
     def add(self, *parts: Tensor) -> None:
-        """Add the rows of each part to the sum at its place."""
+        """Add the rows of each part to its sum."""
         sums = tuple(part.sum(0, keepdim=True) for part in parts)
         self.sums = tuple(old + new for old, new in zip(self.sums, sums, strict=True)) if self.sums else sums
 
@@ -117,7 +150,7 @@ class _Totals:
 def _values(
     graph: Program, components: ComponentMap, sites: Sequence[str], shards: Iterable[ShardInputs], batch_rows: int
 ) -> Iterator[tuple[str, Tensor]]:
-    """Each site's name and its value over the base side of a shard, (rows, ...), shard by shard."""
+    """Name and value of each site over the base side, (rows, ...), for each shard."""
     size = BatchSize(batch_rows)
     nodes = [components.site(name).node for name in sites]
     for shard in shards:
@@ -126,7 +159,7 @@ def _values(
 
 
 def merge(*gathered: Mapping[str, Statistics]) -> dict[str, Statistics]:
-    """One entry a site, with whatever any of `gathered` knows."""
+    """Merge statistics by site."""
     found: dict[str, Statistics] = {}
     for facts in gathered:
         for name, known in facts.items():

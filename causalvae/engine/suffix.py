@@ -1,4 +1,4 @@
-"""What is re-run when some values change, and how."""
+"""Re-runs the operations downstream of changed values."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from causalvae.plan.types import Patch
 
 _ATEN = torch.ops.aten
 
-# Activations that may overwrite their input where nothing else reads it: no second buffer is filled.
+# In-place activation functions, used if nothing else reads the input.
 _IN_PLACE: dict[Any, Callable[..., Tensor]] = {
     _ATEN.relu.default: _ATEN.relu_.default,
     _ATEN.leaky_relu.default: _ATEN.leaky_relu_.default,
@@ -34,9 +34,9 @@ Entry = Callable[[Tensor | None], Change]
 
 @dataclass
 class Ledger:
-    """What re-runs computed: rows, FLOPs, and bytes of activations read and written.
+    """Counts rows, FLOPs, and bytes of activations read and written.
 
-    A partial change counts for its share: of the window, and of the channels that enter.
+    A partial change counts in proportion to its window and its changed input channels.
     """
 
     rows: int = 0
@@ -45,18 +45,18 @@ class Ledger:
 
 
 class Suffix:
-    """The operations downstream of patched nodes that requested outputs need.
+    """The operations downstream of patched nodes that the requested outputs need.
 
     Parameters
     ----------
     graph : OperatorGraph
     patched : tuple of str
     requested : mapping of str to str
-        Name of each requested output -> the node that holds it.
+        Name of each requested output -> its node.
     from_input : bool
-        Everything from the input on instead: the slow form that needs no kept values.
+        Re-run everything from the input on instead, which is slower but needs no clean values.
     windows : bool
-        Whether changes may stay windows.
+        Whether changes may be limited to windows.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class Suffix:
 
     @cached_property
     def _overwriting(self) -> frozenset[str]:
-        """Activations whose input is made in this re-run by an operation that allocates it, and read only by them."""
+        """Activation functions that are the only reader of an input newly allocated in this re-run."""
         makers = {CONV, CONV_TRANSPOSE, LINEAR}
         found = set()
         for operation in self.operations:
@@ -94,7 +94,7 @@ class Suffix:
 
     @cached_property
     def _last_reader(self) -> dict[str, list[str]]:
-        """Operation -> the values that nothing reads after it."""
+        """Operation -> values that it is the last to read."""
         last: dict[str, str] = {}
         for operation in self.operations:
             for name in operation.inputs:
@@ -106,7 +106,7 @@ class Suffix:
         return ends
 
     def few_units(self, node: str, patch: Patch) -> tuple[int, ...] | None:
-        """The units of a patch that may enter as a difference of a few; None where it must enter whole."""
+        """The units of a patch if it can be propagated as a change of a few units, else None."""
         shape = self._graph.by_name[node].shape
         if patch.subspace is not None or len(shape) not in (1, 3) or node in self._names:
             return None
@@ -117,13 +117,13 @@ class Suffix:
         return units if all(rule_of(reader) is not None for reader in readers) else None
 
     def partial_nodes(self, node: str, everywhere: bool) -> set[str]:
-        """Nodes whose clean values the rules may read when a few units of `node` change; at times a node too many.
+        """Nodes whose clean values the rules may read if a few units of `node` change; possibly a superset.
 
         Parameters
         ----------
         node : str
         everywhere : bool
-            Whether these units change at all positions of an image: what a convolution makes of that is whole.
+            Whether the units change at all positions of an image, so that a convolution changes the whole image.
         """
         partial, found = {node}, {node}
         for operation in self.operations:
@@ -141,7 +141,7 @@ class Suffix:
         return found
 
     def _covers(self, operation: Operation) -> bool:
-        """Whether every output position of a convolution gathers some input position."""
+        """Whether all output positions of a convolution depend on some input position."""
         weight = self._graph.parameters.get(operation.args[1].name) if len(operation.args) > 1 else None
         if weight is None:
             return False
@@ -159,12 +159,12 @@ class Suffix:
         )
 
     def place(self, node: str, unit: int) -> int:
-        """Where a vector's unit lies once the vector is viewed as an image; 0 where it is not."""
+        """Position of a unit of a vector after it is reshaped to an image; 0 if it is not."""
         grid = self._grid(node)
         return 0 if grid is None else unit % grid
 
     def _grid(self, node: str) -> int | None:
-        """Positions of the image as which a vector is viewed, elementwise operations between apart."""
+        """Number of positions of the image that a vector is reshaped to, ignoring elementwise operations; else None."""
         if len(self._graph.by_name[node].shape) != 1:
             return None
         for name in self._graph.users[node]:
@@ -184,19 +184,19 @@ class Suffix:
         pairs: Tensor,
         ledger: Ledger | None = None,
     ) -> dict[str, Tensor]:
-        """The requested outputs of a batch of rows, by name.
+        """Compute the requested outputs of a batch of rows, by name.
 
         Parameters
         ----------
         entries : mapping
-            Patched node -> what it becomes: called with the value that this re-run computed for it, or None where it is
-            not downstream of another patched node.
+            Patched node -> function that returns its change, given the value from this re-run, or None if it is not
+            downstream of another patched node.
         clean : mapping
-            Node -> clean value of the shard's rows.
+            Node -> clean value for the rows of the shard.
         pairs : Tensor, int, shape (rows,)
-            Each row's pair in the shard.
+            Index of the pair of each row in the shard.
         ledger : Ledger, optional
-            Told what each operation computed.
+            Counts the computations.
         """
         if ledger is not None:
             ledger.rows += len(pairs)
@@ -232,7 +232,7 @@ class Suffix:
     def _count(
         self, ledger: Ledger, operation: Operation, change: Change | None, changes: Mapping[str, Change], rows: int
     ) -> None:
-        """Enter one operation of a batch; `change` is what its rule gave, None where it was computed in full."""
+        """Count one operation of a batch; `change` is the result of its rule, None if it was computed in full."""
         size = prod(operation.shape)
         written = rows * size if change is None or isinstance(change, Whole) else change.value.numel()
         share = written / (rows * size) if size else 1.0
@@ -243,7 +243,7 @@ class Suffix:
                 continue
             read += source.value.numel()
             if isinstance(source, Few) and change is not None and not isinstance(change, Few):
-                # Of all channels, only those that changed entered.
+                # Only the changed channels were used.
                 share *= source.units.shape[1] / self._graph.by_name[name].shape[0]
         ledger.flops += rows * operation.flops * share
         ledger.bytes += 4.0 * (written + read)
@@ -252,9 +252,9 @@ class Suffix:
         return any(isinstance(changes.get(name), (Box, Few)) for name in operation.inputs)
 
     def _settle(self, change: Change, name: str, clean: Mapping[str, Tensor], pairs: Tensor) -> Change:
-        """A change that is nearly everywhere is made whole, and so is each window where windows are not wanted."""
+        """Convert a box to a whole change if its window is large or windows are disabled."""
         shape = self._graph.by_name[name].shape
-        # An operation that returns several values has no shape; its change is settled where the first is taken out.
+        # An operation with several results has no shape; its change is settled when the first result is read.
         if not isinstance(change, Box) or not shape:
             return change
         share = change.value[0].numel() / prod(shape)

@@ -1,6 +1,6 @@
-"""Outcome tables, read arm by arm: from memory, or from the files of a run without holding them all.
+"""Outcome tables by arm, in memory or read on demand from the files of a run.
 
-Both forms answer the same questions, so whoever analyses outcomes need not know where they lie.
+Both have the same interface.
 """
 
 from __future__ import annotations
@@ -23,14 +23,13 @@ from causalvae.boundary import boundary
 from causalvae.errors import CausalVAEError
 from causalvae.files import DamagedFileError, read_sealed
 
-FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
-# Where the tables of a run lie in its folder.
+# Patterns of the tables in the folder of a run.
 TABLE_PATTERNS = ("*.parquet", "outcomes/*.parquet", "observations/*.parquet")
-# Rows of a row group: what must be read for one arm of a shard.
+# Rows of a row group, the smallest part of a file that is read.
 GROUP_ROWS = 8192
-# Values that stay in memory after they were read from files: 32 MiB of float64.
+# Maximum number of values in the cache: 32 MiB of float64.
 HELD_VALUES = 4 * 1024 * 1024
 
 
@@ -42,19 +41,19 @@ class OutcomeTable(Protocol):
         """Ids of the arms that were measured, in order of first appearance."""
 
     def pairs(self, arm: str) -> int:
-        """Rows of one arm; raises `KeyError` where it was not measured."""
+        """Number of rows of one arm; raises `KeyError` if it was not measured."""
 
     def block(self, arms: Sequence[str], column: str, pairs: int) -> npt.NDArray[Any]:
-        """One column of the first `pairs` pairs of several arms, each of which has as many: (arms, pairs)."""
+        """One column of the first `pairs` pairs of several arms, (arms, pairs)."""
 
     def frame(self, arm: str) -> pd.DataFrame:
         """All columns of one arm, in pair order."""
 
     def read_all(self) -> pd.DataFrame:
-        """Every row of every arm, in memory."""
+        """All rows of all arms."""
 
     def find_fault(self) -> str | None:
-        """The first arm whose rows are not the pairs 0, 1, 2, ... each once; None where all are."""
+        """The first arm whose rows are not exactly the pairs 0, 1, 2, ...; None if there is none."""
 
 
 class MemoryTable:
@@ -82,11 +81,11 @@ class MemoryTable:
         return tuple(self._position)
 
     def pairs(self, arm: str) -> int:
-        """Rows of one arm; raises `KeyError` where it was not measured."""
+        """Number of rows of one arm; raises `KeyError` if it was not measured."""
         return int(self._counts[self._position[arm]])
 
     def block(self, arms: Sequence[str], column: str, pairs: int) -> npt.NDArray[Any]:
-        """One column of the first `pairs` pairs of several arms, each of which has as many: (arms, pairs)."""
+        """One column of the first `pairs` pairs of several arms, (arms, pairs)."""
         if column not in self._columns:
             self._columns[column] = self._frame[column].to_numpy()[self._order]
         starts = self._starts[[self._position[arm] for arm in arms]]
@@ -100,11 +99,11 @@ class MemoryTable:
         return self._frame.iloc[self._order[start : start + self._counts[code]]]
 
     def read_all(self) -> pd.DataFrame:
-        """Every row of every arm, in memory."""
+        """All rows of all arms."""
         return self._frame
 
     def find_fault(self) -> str | None:
-        """The first arm whose rows are not the pairs 0, 1, 2, ... each once; None where all are."""
+        """The first arm whose rows are not exactly the pairs 0, 1, 2, ...; None if there is none."""
         expected = np.arange(len(self._pairs)) - np.repeat(self._starts, self._counts)
         wrong = np.flatnonzero(self._pairs != expected)
         if not len(wrong):
@@ -114,19 +113,19 @@ class MemoryTable:
 
 @dataclass(frozen=True)
 class _Runs:
-    """Where the arms of one file lie: every arm's rows are together, in pair order.
+    """Positions of the arms in one file; the rows of an arm are contiguous, in pair order.
 
     Parameters
     ----------
     path : Path
     metadata : FileMetaData
-        The file's footer, kept so that it need not be read again.
+        The footer of the file.
     codes : int array, shape (runs,)
-        Number of each run's arm in the whole table.
+        Index of the arm in the whole table.
     starts, counts, first : int array, shape (runs,)
-        First row in the file, rows, and pair of the first row.
+        First row in the file, number of rows, and pair of the first row.
     live : int array, shape (runs,)
-        Rows that were run rather than copied from the clean run.
+        Number of rows that were run, not copied from the clean run.
     """
 
     path: Path
@@ -139,22 +138,22 @@ class _Runs:
 
 
 class FileTable:
-    """The outcome tables of a run, one file a shard; of their rows only few are in memory at any time.
+    """The outcome tables of a run, one file per shard, with few rows in memory at any time.
 
-    Every file is gone through once, its ``arm``, ``pair`` and ``live`` columns alone, to find where each arm lies.
-    After that only the row groups that hold an asked-for arm are read, and the latest of them are kept.
+    The columns ``arm``, ``pair`` and ``live`` of each file are read once to find the positions of arms. After that,
+    only row groups with a requested arm are read; the most recent are cached.
 
     Parameters
     ----------
     paths : iterable of Path
-        The shards' files, in the order of their pairs.
+        The files of the shards, in the order of their pairs.
     held : int, optional
-        Values that are kept in memory after they were read.
+        Maximum number of values in the cache.
 
     Raises
     ------
     CausalVAEError
-        CV406 where a file cannot be read, or is not a table that this engine wrote.
+        CV406 if a file cannot be read or is not an outcome table.
     """
 
     def __init__(self, paths: Iterable[Path], held: int = HELD_VALUES) -> None:
@@ -188,15 +187,15 @@ class FileTable:
         return tuple(self._codes)
 
     def pairs(self, arm: str) -> int:
-        """Rows of one arm; raises `KeyError` where it was not measured."""
+        """Number of rows of one arm; raises `KeyError` if it was not measured."""
         return int(self._counts[self._codes[arm]])
 
     def live(self, arm: str) -> int:
-        """Rows of one arm that were run rather than copied from the clean run."""
+        """Number of rows of one arm that were run, not copied from the clean run."""
         return int(self._live[self._codes[arm]])
 
     def block(self, arms: Sequence[str], column: str, pairs: int) -> npt.NDArray[Any]:
-        """One column of the first `pairs` pairs of several arms, each of which has as many: (arms, pairs)."""
+        """One column of the first `pairs` pairs of several arms, (arms, pairs)."""
         wanted = np.array([self._codes[arm] for arm in arms], np.int64)
         block: npt.NDArray[Any] | None = None
         for file in self._files:
@@ -217,7 +216,7 @@ class FileTable:
         return np.zeros((len(arms), pairs)) if block is None else block
 
     def _rows(self, file: _Runs, column: str, rows: IntArray) -> npt.NDArray[Any]:
-        """One column of some rows of a file, group by group."""
+        """One column of some rows of a file, (rows,)."""
         size = file.metadata.row_group(0).num_rows
         groups = rows // size
         order = np.argsort(groups, kind="stable")
@@ -243,7 +242,7 @@ class FileTable:
         return pd.DataFrame(columns)
 
     def read_all(self) -> pd.DataFrame:
-        """Every row of every arm, in memory."""
+        """All rows of all arms."""
         tables = []
         for file in self._files:
             with _reading(file.path):
@@ -252,7 +251,7 @@ class FileTable:
         return frame
 
     def find_fault(self) -> str | None:
-        """The first arm whose rows are not the pairs 0, 1, 2, ... each once; None where all are."""
+        """The first arm whose rows are not exactly the pairs 0, 1, 2, ...; None if there is none."""
         reached = np.zeros(len(self._codes), np.int64)
         wrong: list[int] = []
         for file in self._files:
@@ -262,7 +261,7 @@ class FileTable:
 
 
 class Held:
-    """Columns of row groups, the latest read; the oldest give way where they would be too many."""
+    """Least-recently-used cache of columns of row groups."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -272,7 +271,7 @@ class Held:
         self._lock = threading.Lock()
 
     def values(self) -> list[npt.NDArray[Any]]:
-        """What is in memory now."""
+        """The cached columns."""
         return list(self._values.values())
 
     def get(self, file: _Runs, group: int, column: str) -> npt.NDArray[Any]:
@@ -297,9 +296,9 @@ def read_group(path: Path, metadata: pq.FileMetaData, group: int, column: str) -
     Raises
     ------
     CausalVAEError
-        CV406 where the file cannot be read.
+        CV406 if the file cannot be read.
     KeyError
-        Where it has no such column.
+        If there is no such column.
     """
     if column not in metadata.schema.names:
         raise KeyError(column)
@@ -309,12 +308,12 @@ def read_group(path: Path, metadata: pq.FileMetaData, group: int, column: str) -
 
 
 def read_table(path: Path) -> pd.DataFrame:
-    """A whole table that `causalvae.engine.measurements.write_table` wrote.
+    """Read a whole table written by `causalvae.engine.measurements.write_table`.
 
     Raises
     ------
     CausalVAEError
-        CV406 where the file is not what was written, or cannot be read.
+        CV406 if the file is damaged or cannot be read.
     """
     with _reading(path):
         frame: pd.DataFrame = pq.ParquetFile(open_verified(path)).read().to_pandas()
@@ -322,12 +321,12 @@ def read_table(path: Path) -> pd.DataFrame:
 
 
 def open_verified(path: Path) -> pa.BufferReader:
-    """The content of a table's file, once its checksum has been verified.
+    """The content of a file after verifying its checksum.
 
     Raises
     ------
     CausalVAEError
-        CV406 where the file is not what was written.
+        CV406 if the file is damaged.
     """
     try:
         return pa.BufferReader(read_sealed(path))

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from causalvae.engine.clock import busy_seconds
-from causalvae.engine.fitting import FITTED_KINDS, fit_sources
+from causalvae.engine.fitting import fit_sources
 from causalvae.engine.memory import BatchSize
 from causalvae.engine.needed_values import needed_values
 from causalvae.engine.outcomes import OutcomeMeter
@@ -18,15 +18,7 @@ from causalvae.engine.relays import relay
 from causalvae.engine.rerun import Group, Shortcuts
 from causalvae.engine.runner import PlanRunner
 from causalvae.engine.shards import ShardInputs, run_clean
-from causalvae.engine.statistics import (
-    MOMENT_KINDS,
-    OBSERVED_KINDS,
-    gather_means,
-    gather_moments,
-    gather_observed,
-    merge,
-    sites_needing,
-)
+from causalvae.engine.statistics import gather_needed, merge
 from causalvae.engine.subspaces.learning import standing_statistics
 from causalvae.engine.suffix import Ledger
 from causalvae.engine.values import MIN_ROWS, Statistics
@@ -252,13 +244,9 @@ def facts_of(runner: PlanRunner, arms: Sequence[Arm], inputs: ShardInputs) -> di
     Which rows are live, and what they cost, depends little on the very value.
     """
     arms = with_inner(arms)
-    means, observed = sites_needing(arms, ("mean",)), sites_needing(arms, OBSERVED_KINDS)
-    moments = sites_needing(arms, MOMENT_KINDS)
-    fitted = [arm for arm in arms if any(patch.source.kind in FITTED_KINDS for patch in arm.patches)]
+    fitted = [arm for arm in arms if any(patch.source.is_fitted for patch in arm.patches)]
     return merge(
         fit_sources(runner.graph, runner.components, fitted, inputs, runner.plan.outputs, inputs.rows, search=False),
-        gather_moments(runner.graph, runner.components, moments, [inputs]) if moments else {},
-        gather_means(runner.graph, runner.components, means, [inputs]) if means else {},
-        gather_observed(runner.graph, runner.components, observed, [inputs]) if observed else {},
+        gather_needed(runner.graph, runner.components, arms, lambda _: [inputs], inputs.cohort),
         standing_statistics(arms, runner.components),
     )

@@ -14,14 +14,13 @@ from torch import Tensor
 
 from causalvae.errors import CausalVAEError
 from causalvae.plan.passes.pack import FEWEST_ROWS
-from causalvae.plan.types import Learning, Patch, Side, Source, Subspace
+from causalvae.plan.types import Learning, Patch, Side, Subspace
+from causalvae.spec.value_source import OTHER, DonorKey, ValueSource
 
 # Batches are padded to a multiple of this many rows, because a value must not depend on how many rows are run
 # together. Below 16 rows matrix products take other paths. Elementwise kernels compute the numbers beyond a multiple of
 # two vector registers (32 numbers with AVX-512) by scalar code, whose sigmoid and exponential round differently.
 MIN_ROWS = FEWEST_ROWS
-
-OTHER: dict[Side, Side] = {"base": "counterfactual", "counterfactual": "base"}
 
 
 class RelayKey(NamedTuple):
@@ -30,20 +29,6 @@ class RelayKey(NamedTuple):
     side: Side
     site: str
     upstream: tuple[Patch, ...]
-
-
-class DonorKey(NamedTuple):
-    """What tells the donors of one source from another's: its seed, and the factor that they share with which side.
-
-    `crossed` donors stand in for the other side of their pair, which serves itself where they are none. In `imposed`
-    donors the factor has been set to what it is on `side`.
-    """
-
-    seed: int
-    given: str | None
-    side: Side
-    crossed: bool = False
-    imposed: bool = False
 
 
 class BasisKey(NamedTuple):
@@ -78,7 +63,7 @@ class Statistics:
     observed: Tensor | None = None
     observed_mean: Tensor | None = None
     observed_sd: Tensor | None = None
-    fitted: Mapping[tuple[Side, Source], Tensor] = field(default_factory=dict)
+    fitted: Mapping[tuple[Side, ValueSource], Tensor] = field(default_factory=dict)
     bases: Mapping[BasisKey, Tensor] = field(default_factory=dict)
 
     def to(self, device: torch.device) -> Statistics:
@@ -128,7 +113,7 @@ class CleanRuns:
         Side -> node name -> tensor with one row a pair.
     rows : int
     donors : mapping
-        `donor_key` of a ``resample`` source -> node name -> tensor whose row i is the value of pair i's donor.
+        `donor_key` of a source -> node name -> tensor whose row i is the value of pair i's donor.
     first : int
         Index of the first pair in its cohort: what is drawn for a pair alone is drawn by it.
     relayed : mapping
@@ -142,91 +127,60 @@ class CleanRuns:
     relayed: Mapping[RelayKey, Tensor] = field(default_factory=dict)
 
 
-def source_value(
-    source: Source, node: str, side: Side, clean: CleanRuns, statistics: Statistics, site: str = ""
-) -> Tensor:
-    """The value that `source` gives for every row of a shard: tensor of shape (rows, *site_shape).
+@dataclass(frozen=True)
+class SiteRuns:
+    """The runs of one shard at one site, from which a source computes what is put in place there.
 
-    Draws for a pair depend on the seed, the pair and the `site`, and on nothing else.
+    Parameters
+    ----------
+    site, node : str
+        The site, and the node that holds its value.
+    side : {"base", "counterfactual"}
+        That is patched.
+    clean : CleanRuns
+    statistics : Statistics
+        Of the site.
     """
-    own = clean.sides[side][node]
-    match source.kind:
-        case "interchange" if source.given is None:
-            return clean.sides[OTHER[side]][node]
-        case "relayed":
-            return clean.relayed[RelayKey(side, site, source.upstream)] if source.upstream else own
-        case "zero":
-            return torch.zeros_like(own)
-        case "constant":
-            return torch.full_like(own, _number(source))
-        case "resample" | "interchange" | "randomised":
-            return clean.donors[donor_key(source, side)][node]
-        case "mean":
-            return statistics.known_mean().expand_as(own)
-        case "quantile":
-            values = statistics.known_values()
-            # Linear interpolation between order statistics, as numpy's default.
-            position = _number(source) * (len(values) - 1)
-            low = int(position)
-            high = min(low + 1, len(values) - 1)
-            return torch.lerp(values[low], values[high], position - low).expand_as(own)
-        case "sd":
-            return own + _number(source) * statistics.known_values().std(0)
-        case "noise":
-            drawn = draw_for_pairs(source, site, clean, lambda rng: rng.standard_normal(own.shape[1:]))
-            return own + _number(source) * statistics.known_moments()[1] * drawn.to(own)
-        case "additive":
-            return own + statistics.fitted[side, source]
-        case "optimal":
-            return statistics.fitted[side, source].expand_as(own)
-        case "code_swap" | "code_frequency":
-            return _other_codes(source, own, site, clean, statistics)
-    raise ValueError(source.kind)
 
+    site: str
+    node: str
+    side: Side
+    clean: CleanRuns
+    statistics: Statistics
 
-def draw_for_pairs(
-    source: Source, site: str, clean: CleanRuns, draw: Callable[[np.random.Generator], npt.NDArray[np.float64]]
-) -> Tensor:
-    """What `draw` gives for each pair with a generator of its own: float64, one row a pair."""
-    mixed = [0 if source.seed is None else source.seed, crc32(site.encode())]
-    pairs = range(clean.first, clean.first + clean.rows)
-    return torch.from_numpy(np.stack([draw(np.random.default_rng([*mixed, pair])) for pair in pairs]))
+    @property
+    def own(self) -> Tensor:
+        """The clean value on the side that is patched, (rows, *site_shape)."""
+        return self.clean.sides[self.side][self.node]
 
+    @property
+    def other(self) -> Tensor:
+        """The clean value on the pair's other side, (rows, *site_shape)."""
+        return self.clean.sides[OTHER[self.side]][self.node]
 
-def _other_codes(source: Source, own: Tensor, site: str, clean: CleanRuns, statistics: Statistics) -> Tensor:
-    """One-hot codes, (rows, codes, *positions), in place of `own`."""
-    codes = own.shape[1]
-    drawn = draw_for_pairs(source, site, clean, lambda rng: rng.random(own.shape[2:])).to(own.device)
-    if source.kind == "code_swap":
-        steps = 1 + (drawn * (codes - 1)).long().clamp(max=max(codes - 2, 0))
-        chosen = (own.argmax(1) + steps) % codes
-    else:
-        shares = statistics.known_moments()[0][0].double().reshape(codes, -1).mean(1)
-        ends = shares.cumsum(0) / shares.sum()
-        # Rounding must not leave a draw above the last code that is taken at all.
-        last = int(shares.nonzero().max())
-        chosen = torch.searchsorted(ends, drawn.contiguous(), right=True).clamp(max=last)
-    return torch.zeros_like(own).scatter_(1, chosen[:, None], 1.0)
+    def of_donors(self, source: ValueSource) -> Tensor:
+        """The value of each pair's donor, (rows, *site_shape); raises `LookupError` for a source without donors."""
+        key = source.donor_key(self.side)
+        if key is None:
+            raise LookupError(f"the source {source.label} has no donors")
+        return self.clean.donors[key][self.node]
 
+    def relayed(self, upstream: tuple[Patch, ...]) -> Tensor:
+        """The value in the run with the patches `upstream`, (rows, *site_shape)."""
+        return self.clean.relayed[RelayKey(self.side, self.site, upstream)]
 
-def donor_seed(source: Source) -> int:
-    """The seed by which a source chooses donors."""
-    return 0 if source.seed is None else source.seed
+    def fitted(self, source: ValueSource) -> Tensor:
+        """What was fitted for a source, (1, *site_shape)."""
+        return self.statistics.fitted[self.side, source]
 
+    def draw(self, seed: int | None, draw: Callable[[np.random.Generator], npt.NDArray[np.float64]]) -> Tensor:
+        """What `draw` gives for each pair with a generator of its own: float64, one row a pair.
 
-def donor_key(source: Source, side: Side) -> DonorKey:
-    """Which donors a source takes on `side`; those that share nothing are the same on both."""
-    if source.kind == "randomised":
-        return DonorKey(donor_seed(source), source.given, OTHER[side], imposed=True)
-    if source.kind == "interchange":
-        return DonorKey(donor_seed(source), source.given, OTHER[side], True)
-    return DonorKey(donor_seed(source), source.given, "base" if source.given is None else side)
-
-
-def _number(source: Source) -> float:
-    if source.value is None:
-        raise ValueError(f"a {source.kind} source needs a value")
-    return source.value
+        It depends on the seed, the pair and the site, and on nothing else.
+        """
+        mixed = [seed or 0, crc32(self.site.encode())]
+        pairs = range(self.clean.first, self.clean.first + self.clean.rows)
+        return torch.from_numpy(np.stack([draw(np.random.default_rng([*mixed, pair])) for pair in pairs]))
 
 
 def padding(rows: int) -> Tensor:

@@ -1,7 +1,7 @@
-"""Runs shards beside each other: one thread a core, each with single-threaded kernels.
+"""Runs tasks in parallel: one thread per core, each with single-threaded kernels.
 
-At the batch sizes that suit a cache, a kernel that is split over cores waits more than it works; whole shards share
-nothing, so they scale, and a row's number does not depend on how many cores there were.
+At batch sizes that fit the cache, multi-threaded kernels are inefficient, while independent shards scale; results do
+not depend on the number of cores.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Task = Callable[[], None]
 
 @contextmanager
 def single_threaded_kernels() -> Iterator[int]:
-    """Run kernels on the calling thread alone; gives the number of threads that were allowed before."""
+    """Limit kernels to one thread; yields the previous number of threads."""
     allowed = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -27,12 +27,12 @@ def single_threaded_kernels() -> Iterator[int]:
 
 
 def run_tasks(tasks: Sequence[Task], workers: int) -> None:
-    """Run every task, at most `workers` at once, in order of their start.
+    """Run all tasks, at most `workers` at the same time, started in order.
 
     Raises
     ------
     Exception
-        The first that a task raised; tasks that had not begun are then left undone, those under way are finished.
+        The first exception of a task; running tasks are then finished, others are not started.
     """
     if workers <= 1 or len(tasks) <= 1:
         for task in tasks:
@@ -50,6 +50,6 @@ def run_tasks(tasks: Sequence[Task], workers: int) -> None:
 
 
 def _without_gradients(task: Task) -> None:
-    # Inference mode belongs to a thread, so each worker enters it for itself.
+    # Inference mode is per thread.
     with torch.inference_mode():
         task()

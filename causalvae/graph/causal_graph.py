@@ -1,14 +1,14 @@
-"""A declared causal graph: ancestors, paths, d-separation, and the independencies that it implies."""
+"""A declared causal graph: parents, ancestors, descendants, and the independencies that it implies."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from causalvae.errors import CausalVAEError
-from causalvae.spec.digraph import find_cycles, reachable, successors
+from causalvae.spec.digraph import find_cycles, reachable
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -46,24 +46,24 @@ class CausalGraph:
     Parameters
     ----------
     factors : tuple of str
-        What makes the image.
+        Causes of the image.
     attributes : tuple of str
-        What is measured on the decoded output.
+        Measured on the decoded output.
     edges : tuple of (parent, child)
-        Repeated edges are dropped.
+        Duplicate edges are dropped.
 
     Raises
     ------
     CausalVAEError
-        CV032 where the edges have a cycle, CV030 where one names an unknown node, CV031 where a node is declared twice.
+        CV032 if the edges have a cycle, CV030 if one names an unknown node, CV031 if a node is declared twice.
 
     Examples
     --------
     >>> graph = CausalGraph(("scale", "shape"), ("area",), (("scale", "area"), ("shape", "area")))
-    >>> graph.is_d_separated("scale", "shape")
-    True
-    >>> graph.is_d_separated("scale", "shape", given=("area",))
-    False
+    >>> graph.parents("area")
+    ('scale', 'shape')
+    >>> [str(independence) for independence in graph.implied_independencies()]
+    ['scale _||_ shape']
     """
 
     factors: tuple[str, ...]
@@ -98,7 +98,7 @@ class CausalGraph:
 
     @classmethod
     def from_section(cls, section: GraphSection) -> CausalGraph:
-        """The graph that a spec declares."""
+        """The graph of a spec."""
         return cls(tuple(section.factors), tuple(section.attributes), section.edge_pairs)
 
     @property
@@ -108,7 +108,7 @@ class CausalGraph:
 
     @cached_property
     def networkx(self) -> nx.DiGraph[str]:
-        """The graph as a networkx graph; every node says in ``role`` whether it is a factor or an attribute."""
+        """The graph as a networkx graph; the node attribute ``role`` is ``factor`` or ``attribute``."""
         import networkx as nx
 
         graph: nx.DiGraph[str] = nx.DiGraph()
@@ -124,65 +124,25 @@ class CausalGraph:
         """The direct causes of `node`, in node order; raises `KeyError` for an unknown node."""
         return self._ordered(parent for parent, child in self.edges if child == self._known(node))
 
-    def children(self, node: str) -> tuple[str, ...]:
-        """The direct effects of `node`, in node order; raises `KeyError` for an unknown node."""
-        return self._ordered(child for parent, child in self.edges if parent == self._known(node))
-
     def ancestors(self, node: str) -> tuple[str, ...]:
-        """The nodes from which a directed path leads to `node`, itself not among them, in node order."""
+        """The ancestors of `node`, without itself, in node order; raises `KeyError` for an unknown node."""
         return self._ordered(reachable(self._known(node), ((child, parent) for parent, child in self.edges)))
 
     def descendants(self, node: str) -> tuple[str, ...]:
-        """The nodes to which a directed path leads from `node`, itself not among them, in node order."""
+        """The descendants of `node`, without itself, in node order; raises `KeyError` for an unknown node."""
         return self._ordered(reachable(self._known(node), self.edges))
 
-    def paths(self, source: str, target: str) -> tuple[tuple[str, ...], ...]:
-        """Every directed path from `source` to `target`, as its nodes, shortest first.
-
-        There may be exponentially many; a declared graph is small.
-        """
-        children = successors(self.edges)
-
-        def walk(node: str, trail: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
-            if node == target:
-                yield trail
-                return
-            for child in children.get(node, ()):
-                yield from walk(child, (*trail, child))
-
-        if self._known(source) == self._known(target):
-            return ()
-        return tuple(sorted(walk(source, (source,)), key=lambda path: (len(path), path)))
-
-    def is_d_separated(self, x: str, y: str, given: Iterable[str] = ()) -> bool:
-        """Whether `given` blocks every path between `x` and `y` (Pearl 2009, definition 1.2.3).
-
-        Raises
-        ------
-        KeyError
-            For an unknown node.
-        ValueError
-            Where `x` and `y` are the same node or one of them is in `given`.
-        """
-        condition = {self._known(node) for node in given}
-        if self._known(x) == self._known(y) or condition & {x, y}:
-            raise ValueError("x, y and given must have no node in common")
-        import networkx as nx
-
-        return bool(nx.is_d_separator(self.networkx, {x}, {y}, condition))
-
     def implied_independencies(self) -> tuple[Independence, ...]:
-        """A basis of the conditional independencies that the graph implies: one for each pair of non-adjacent nodes.
+        """A basis of the implied conditional independencies: one for each pair of non-adjacent nodes.
 
-        Given its parents, each node is independent of its other predecessors in a topological order (the ordered
-        local Markov property, Verma & Pearl 1988; pair by pair this is Shipley's 2000 basis set). All other implied
-        independencies follow from these, and in Shipley's set the tests' p-values are independent under the graph,
-        which is what Fisher's C needs.
+        Given its parents, each node is independent of its other predecessors in a topological order (the ordered local
+        Markov property, Verma & Pearl 1988); for pairs this is the basis set of Shipley 2000. All other implied
+        independencies follow, and p-values of tests of the basis set are independent, as required for Fisher's C.
 
         Returns
         -------
         tuple of Independence
-            `given` holds the parents of both nodes of a pair (Shipley's form), in node order.
+            `given` contains the parents of both nodes of a pair, in node order.
         """
         adjacent = {frozenset(edge) for edge in self.edges}
         found = []
@@ -202,20 +162,3 @@ class CausalGraph:
     def _ordered(self, nodes: Iterable[str]) -> tuple[str, ...]:
         chosen = set(nodes)
         return tuple(node for node in self.nodes if node in chosen)
-
-
-def structural_hamming_distance(a: CausalGraph, b: CausalGraph) -> int:
-    """How many edges must be added, deleted or turned round to make one graph of the other.
-
-    A turned edge counts once (Tsamardinos, Brown & Aliferis 2006, for directed graphs).
-
-    Raises
-    ------
-    ValueError
-        Where the graphs have different nodes.
-    """
-    if set(a.nodes) != set(b.nodes):
-        raise ValueError("the graphs have different nodes")
-    left, right = set(a.edges), set(b.edges)
-    pairs = {frozenset(edge) for edge in left ^ right}
-    return len(pairs)

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from causalvae.errors import CausalVAEError
 from causalvae.models.burgess import SIDES, burgess
 from causalvae.models.perceptron import Perceptron
-from causalvae.models.vae import VAE, Likelihood, OutputActivation, Sigma
+from causalvae.models.vae import VAE, Likelihood, Sigma
+from causalvae.models.variants.convolutions import activation_of
 from causalvae.spec.architecture_section import ARCHITECTURES, DEFAULT_ARCHITECTURE
 from causalvae.spec.registry import BrokenKind
 
@@ -22,7 +23,7 @@ _AUDIO_STRIDE = 4
 
 
 class ResidualBlock(nn.Module):
-    """Two 3 x 3 convolutions with batch normalisation, added to what came in."""
+    """Two 3 x 3 convolutions with batch normalisation and a skip connection."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -57,7 +58,7 @@ class ResidualEncoder(nn.Module):
 
 
 class ResidualDecoder(nn.Module):
-    """The encoder's mirror: a linear layer to 4 x 4, then residual blocks and transposed convolutions in turn."""
+    """The reverse of the encoder: a linear layer to 4 x 4, then residual blocks and transposed convolutions."""
 
     def __init__(self, input_shape: tuple[int, ...], latent_dim: int, width: int, halvings: int) -> None:
         super().__init__()
@@ -96,7 +97,7 @@ class AudioEncoder(nn.Module):
 
 
 class AudioDecoder(nn.Module):
-    """The encoder's mirror: a linear layer, then 1-d transposed convolutions of stride 4."""
+    """The reverse of the encoder: a linear layer, then 1-d transposed convolutions of stride 4."""
 
     def __init__(self, input_shape: tuple[int, ...], latent_dim: int, width: int, levels: int) -> None:
         super().__init__()
@@ -168,7 +169,7 @@ def audio(
     likelihood: Likelihood = "gaussian",
     sigma: Sigma = 1.0,
 ) -> VAE:
-    """A 1-d convolutional VAE, for waves of shape (channels, length), the length 4 to 16 times a power of four.
+    """A 1-d convolutional VAE for waves (channels, length), where length is 4 to 16 times a power of four.
 
     Raises
     ------
@@ -187,7 +188,7 @@ def audio(
 
 
 class Common(TypedDict):
-    """What every architecture is built from."""
+    """The arguments that every architecture takes."""
 
     latent_dim: int
     likelihood: Likelihood
@@ -195,7 +196,7 @@ class Common(TypedDict):
 
 
 def common(described: Mapping[str, Any]) -> Common:
-    """What every architecture is built from, of a model section that is kept beside weights."""
+    """The arguments that every architecture takes, from the model section stored with weights."""
     sigma = described.get("sigma")
     return {
         "latent_dim": int(described.get("latent_dim", 10)),
@@ -228,26 +229,26 @@ def build(
     sigma: Sigma = 1.0,
     **keys: Any,
 ) -> VAE:
-    """The named network with fresh weights; `keys` are the architecture's own, as `build_described` has them."""
+    """The named network with random weights; `keys` are the architecture's own keys, as in `build_described`."""
     described = {"latent_dim": latent_dim, "likelihood": likelihood, "sigma": sigma, **keys}
     return build_described({"architecture": architecture, **described}, input_shape)
 
 
 def build_described(described: Mapping[str, Any], input_shape: tuple[int, ...]) -> VAE:
-    """The network that the model section of a training spec describes, with fresh weights.
+    """The network that the model section of a training spec describes, with random weights.
 
     Parameters
     ----------
     described : mapping
-        The section as plain values, as it is kept beside weights; what older ones lack has its default.
+        The section as plain values, as it is stored with weights. Keys that are missing have their defaults.
     input_shape : tuple of int
         Without the batch axis.
 
     Raises
     ------
     CausalVAEError
-        CV115 where the architecture does not take inputs of that shape; CV144 where nothing installed defines it; what
-        the architecture raises of its own keys.
+        CV115 if the architecture does not take inputs of that shape; CV144 if no installed package defines it;
+        and the errors of the architecture's own keys.
     """
     name = described.get("architecture", DEFAULT_ARCHITECTURE)
     try:
@@ -268,7 +269,7 @@ def _vae(
     likelihood: Likelihood,
     sigma: Sigma,
 ) -> VAE:
-    activation: OutputActivation = "sigmoid" if likelihood == "bernoulli" else "none"
+    activation = activation_of(likelihood)
     return VAE(encoder, decoder, latent_dim, input_shape, activation=activation, likelihood=likelihood, sigma=sigma)
 
 

@@ -1,7 +1,7 @@
 """Checks that each row of a batch is computed from that row alone.
 
-An intervention changes one sample at a time, and the engine packs samples into batches as it likes. Both are only
-meaningful if a sample's values do not depend on the other samples of its batch.
+An intervention changes one sample at a time, and the engine chooses the batches. Both require that the values of a
+sample do not depend on the other samples in its batch.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
 from causalvae.errors import CausalVAEError, first_line
-from causalvae.models.purity import Values, cloned
+from causalvae.models.purity import Values, cloned, not_a_function
 
-# Rows that are run together, each of them also alone.
+# Rows that are run as one batch and one by one.
 ROWS = 8
 # Between batches of one size the same kernels run and a row that is its own has the same bits, unless kernels gather
 # rows (as a mixture of experts does). In double precision that rounding is below the first tolerance; the second is for
@@ -33,11 +33,11 @@ _REMEDY = (
 
 @torch.no_grad()
 def check_rows(network: nn.Module, given: Values, names: Sequence[str], many: Values | None = None) -> None:
-    """Refuse a network in which one row of a batch depends on another, on its place, or on the number of rows.
+    """Raise CV110 if a row's values depend on other rows of its batch, on its position, or on the batch size.
 
     Some rows of a batch are replaced (by other rows, by the largest and smallest values of each input, by standard
-    normal ones) and the others must stay the same; every pair of rows is told apart at least once. Then the rows are
-    run in another order, each alone, and as the first rows of a larger batch.
+    normal ones) and the others must stay the same; for every pair of rows, each is replaced at least once while the
+    other stays. Then the rows are run in another order, one by one, and as the first rows of a larger batch.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ def check_rows(network: nn.Module, given: Values, names: Sequence[str], many: Va
         except Exception:
             if changed.of_the_data:
                 raise
-            # Values that the data never has need not be taken.
+            # The network may reject values that never occur in the data.
             continue
         differs = _differing(clean, found, fixed, 0.0)
         if differs is not None and _is_no_rounding(network, given, changed.values, fixed):
@@ -74,12 +74,12 @@ def check_rows(network: nn.Module, given: Values, names: Sequence[str], many: Va
     found = [value[order.argsort()] for value in network(*cloned(moved))]
     differs = _differing(clean, found, torch.ones(rows, dtype=torch.bool), _SINGLE)
     if differs is not None:
-        raise _refusal(f"an input's {names[differs]} depends on the place of the input in its batch.", _REMEDY)
+        raise not_a_function(f"an input's {names[differs]} depends on the place of the input in its batch.", _REMEDY)
     for row in range(rows):
         try:
             alone = network(*cloned(tuple(value[row : row + 1] for value in given)))
         except Exception as error:
-            raise _refusal(
+            raise not_a_function(
                 f"the network takes no batch of one input: {first_line(error)}.", "Let it take a batch of any size."
             ) from error
         _check_size(clean, alone, slice(row, row + 1), slice(0, 1), names)
@@ -90,18 +90,20 @@ def check_rows(network: nn.Module, given: Values, names: Sequence[str], many: Va
 def _check_size(
     clean: Sequence[Tensor], other: Sequence[Tensor], own: slice, theirs: slice, names: Sequence[str]
 ) -> None:
-    """Hold rows of one batch against the same rows of a batch of another size."""
+    """Compare rows of one batch with the same rows of a batch of another size."""
     for name, value, found in zip(names, clean, other, strict=True):
-        # A batch of another size may take another kernel, so this is held to rounding and not to the bit.
+        # Another batch size may select another kernel, so equality is required only up to rounding.
         slack = 1e-4 * _largest(value) + 1e-6
         if found[theirs].shape != value[own].shape or not torch.allclose(
             found[theirs], value[own], rtol=1e-3, atol=slack, equal_nan=True
         ):
-            raise _refusal(f"an input's {name} depends on the other inputs of its batch, or on their number.", _REMEDY)
+            raise not_a_function(
+                f"an input's {name} depends on the other inputs of its batch, or on their number.", _REMEDY
+            )
 
 
 def _is_no_rounding(network: nn.Module, given: Values, changed: Values, fixed: Tensor) -> bool:
-    """Whether rows that differ in some bits do so by more than rounding."""
+    """Whether rows differ by more than rounding."""
     try:
         exact = copy.deepcopy(network).double()
         clean, other = (exact(*(value.double() for value in values)) for values in (given, changed))
@@ -150,7 +152,7 @@ def _returned(network: nn.Module, given: Values, names: Sequence[str]) -> list[T
     for name, value in zip(names, found, strict=True):
         if not isinstance(value, Tensor) or value.ndim == 0 or len(value) != rows:
             shape = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
-            raise _refusal(
+            raise not_a_function(
                 f"for {rows} inputs the network gives {shape} as {name}, which has not one row an input.",
                 "Keep the batch on the first axis; recurrent and attention layers need batch_first=True.",
             )
@@ -176,13 +178,9 @@ def _largest(value: Tensor) -> float:
     return float(finite.abs().max()) if finite.numel() else 0.0
 
 
-def _refusal(message: str, remedy: str) -> CausalVAEError:
-    return CausalVAEError("CV110", message, remedy, "model")
-
-
 @dataclass(frozen=True)
 class _Step:
-    """A module's call: whether rows that should stay the same differed in what it was given, and in what it gave."""
+    """A call of a module: the tensors it received and the tensors it returned."""
 
     path: str
     module: nn.Module
@@ -191,7 +189,7 @@ class _Step:
 
 
 def _mixed(network: nn.Module, given: Values, changed: Values, fixed: Tensor, what: str) -> CausalVAEError:
-    """The refusal, with the first module whose rows mix although those that it was given do not."""
+    """The error, naming the first module that mixes rows although its inputs are not mixed."""
     for clean, other in zip(_steps(network, given), _steps(network, changed), strict=False):
         if clean.path != other.path:
             break
@@ -200,8 +198,8 @@ def _mixed(network: nn.Module, given: Values, changed: Values, fixed: Tensor, wh
             path = clean.path if inside else clean.path.rpartition(".")[0]
             where = f", in {path} ({type(network.get_submodule(path)).__name__})" if path else ""
             remedy = _remedy(path, clean.module) if inside else _REMEDY
-            return _refusal(f"{what} depends on the other inputs of its batch{where}.", remedy)
-    return _refusal(f"{what} depends on the other inputs of its batch.", _REMEDY)
+            return not_a_function(f"{what} depends on the other inputs of its batch{where}.", remedy)
+    return not_a_function(f"{what} depends on the other inputs of its batch.", _REMEDY)
 
 
 def _differ(clean: list[Tensor], other: list[Tensor], fixed: Tensor) -> bool:
@@ -223,7 +221,7 @@ def _remedy(path: str, module: nn.Module) -> str:
 
 
 def _steps(network: nn.Module, given: Values) -> list[_Step]:
-    """The modules' calls of one pass, in the order in which they end: an inner one before those around it."""
+    """The calls of modules in one pass, in the order in which they return (inner modules first)."""
     steps: list[_Step] = []
     stack: list[list[Tensor]] = []
 

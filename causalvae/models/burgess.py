@@ -14,7 +14,7 @@ from causalvae.models.vae import VAE, PosteriorLayout
 _CHANNELS = 32
 _HIDDEN = 256
 _GRID = 4
-# Sides of the square images that there is a network for.
+# Supported sides of the square images.
 SIDES = (32, 64)
 
 
@@ -53,7 +53,7 @@ class BurgessEncoder(nn.Module):
 
 
 class BurgessDecoder(nn.Module):
-    """The encoder's mirror, to (batch, channels, side, side) before activation."""
+    """The reverse of the encoder, to (batch, channels, side, side) before activation."""
 
     def __init__(self, latent_dim: int, channels: int = 1, side: int = 64) -> None:
         super().__init__()

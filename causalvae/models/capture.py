@@ -1,8 +1,8 @@
 """Captures a network once as a graph of operators that can be re-run from anywhere.
 
 `torch.export` gives the operators with the path of the module that each belongs to; here they become an
-`OperatorGraph`: an ordered list of operations over named values, with the batch axis left open. In-place operations
-are made functional by the export's decomposition, so a kept value is never overwritten.
+`OperatorGraph`: an ordered list of operations over named values, with a dynamic batch axis. The export's decomposition
+makes in-place operations functional, so a stored value is never overwritten.
 """
 
 from __future__ import annotations
@@ -26,23 +26,12 @@ _MANY = 96
 def capture(
     network: nn.Module, example: tuple[Tensor, ...], outputs: tuple[str, ...], others: tuple[Tensor, ...] = ()
 ) -> OperatorGraph:
-    """Capture `network` in evaluation mode.
-
-    Parameters
-    ----------
-    network : nn.Module
-        Returns a tuple of tensors.
-    example : tuple of Tensor
-        Arguments with a batch of at least two rows.
-    outputs : tuple of str
-        A name for each value that the network returns.
-    others : tuple of Tensor
-        Further arguments, over which the graph must give the network's values as well.
+    """Capture `network` in evaluation mode with `torch.export`; see `capture_network` for the parameters.
 
     Raises
     ------
     CausalVAEError
-        CV110 where the network cannot be captured, or where what was captured does not give the network's own values
+        CV110 if the network cannot be captured, or if the captured graph does not give the network's values
         bit for bit.
     """
     network.eval()
@@ -62,10 +51,10 @@ def check_example(example: tuple[Tensor, ...]) -> None:
 
 
 def _export(network: nn.Module, example: tuple[Tensor, ...]) -> torch.export.ExportedProgram:
-    """Export with any number of rows; where the network branches on it, as for a few, held against many.
+    """Export with a dynamic batch size. If the network branches on it, compare the small-batch branch on a large batch.
 
     Some networks take another branch for large batches that gives the same values, such as another memory layout. The
-    exported branch must then give them at the sizes that the engine runs as well.
+    exported branch must then give the same values at the batch sizes of the engine.
     """
     batch = torch.export.Dim("batch", min=1, max=65536)
     try:
@@ -101,7 +90,7 @@ def _export(network: nn.Module, example: tuple[Tensor, ...]) -> torch.export.Exp
 
 def _traced(network: nn.Module, example: tuple[Tensor, ...], batch: Any) -> torch.export.ExportedProgram:
     with quiet(), unchecked_distributions(), torch.no_grad():
-        # Tracing may write on what it is given, as the network does.
+        # Tracing may modify its inputs in place, as the network does.
         given = tuple(value.clone() for value in example)
         program = torch.export.export(network, given, dynamic_shapes=tuple({0: batch} for _ in example))
         decomposed: torch.export.ExportedProgram = program.run_decompositions({})
@@ -152,7 +141,7 @@ def _read(program: torch.export.ExportedProgram, network: nn.Module, outputs: tu
                 batched.add(node.name)
             operations.append(_operation(node, size, node.name in batched, calls.of(node)))
     origins = {name: held[name] for name in parameters if name in held}
-    # Not all that the traced function returns: what the network writes on its inputs is returned as well.
+    # The traced function also returns inputs that the network modified in place; these are dropped.
     ends = dict(zip(outputs, signature.user_outputs, strict=True))
     return OperatorGraph(operations, tuple(inputs), ends, parameters, origins)
 
@@ -198,7 +187,7 @@ def _is_aligned(value: Any) -> bool:
 
 
 def _size_of(value: Any) -> Callable[[int], int] | None:
-    """For a symbolic number, the function from the batch size to it."""
+    """The function from the batch size to a symbolic number; None for other values."""
     if not isinstance(value, torch.SymInt):
         return None
     expression = value.node.expr
@@ -219,12 +208,12 @@ def _size_of(value: Any) -> Callable[[int], int] | None:
 
 
 class _Calls:
-    """Numbers the calls of each module: a module that is used again gets another key from the export.
+    """Numbers the calls of each module; the export gives each further call of a module another key.
 
     Parameters
     ----------
     modules : set of str
-        Paths of the modules; the export also names code of its own, of decompositions.
+        Paths of the modules. The export also lists code of decompositions, which is ignored.
     """
 
     def __init__(self, modules: Set[str]) -> None:
@@ -271,7 +260,7 @@ def _row_shape(node: Any) -> list[int]:
 
 
 def _check_agreement(graph: OperatorGraph, network: nn.Module, example: tuple[Tensor, ...]) -> None:
-    """Refuse a graph that does not give the network's own values bit for bit, or mixes the rows of a batch.
+    """Raise CV110 if a graph does not reproduce the network's values bit for bit, or mixes rows of a batch.
 
     Raises
     ------
@@ -285,8 +274,8 @@ def _check_agreement(graph: OperatorGraph, network: nn.Module, example: tuple[Te
         alone = [graph.run(*(value[row : row + 1] for value in example)) for row in range(rows)]
     for name, value in zip(graph.outputs, expected, strict=True):
         node = graph.outputs[name]
-        # A batch of one may take another kernel, so this one is held to rounding and not to the bit.
-        # Values that are no numbers are the load-time check's to tell; here they are not to be taken for a difference.
+        # A batch of one row may select another kernel, so equality is required only up to rounding.
+        # NaN is reported by the check at load time; here it must not count as a difference.
         value, found = value.nan_to_num(), environment[node].nan_to_num()
         slack = 1e-4 * float(value.abs().max()) + 1e-6
         single = torch.cat([values[node] for values in alone]).nan_to_num()

@@ -1,4 +1,4 @@
-"""Captures a network the best way that it admits: as an operator graph where that is possible, else by hooks."""
+"""Captures a network as an operator graph if `torch.export` can export it, else by forward hooks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from causalvae.models.hook_capture import capture_by_hooks
 from causalvae.models.hooked import HookedNetwork
 from causalvae.models.hooked_sites import find_hooked_sites
 from causalvae.models.operators import OperatorGraph
-from causalvae.models.program import Program
 from causalvae.models.sites import find_sites
 
 EXPORT = "torch.export"
@@ -28,7 +27,7 @@ class Captured:
     ----------
     program : OperatorGraph or HookedNetwork
     said : str
-        What captured it, and why nothing better did.
+        The method of capture, and why `torch.export` failed if hooks are used.
     """
 
     program: OperatorGraph | HookedNetwork
@@ -49,12 +48,12 @@ def capture_network(
     outputs : tuple of str
         A name for each value that the network returns.
     others : tuple of Tensor
-        Further arguments, over which what is captured must give the network's values as well; may be empty.
+        Further arguments on which the captured program must reproduce the network; may be empty.
 
     Raises
     ------
     CausalVAEError
-        CV110 where the network cannot be run exactly by any means.
+        CV110 where neither method reproduces the network.
     """
     try:
         return Captured(capture(network, example, outputs, others), EXPORT)
@@ -63,10 +62,8 @@ def capture_network(
     return Captured(capture_by_hooks(network, example, outputs, others), f"{HOOKS} ({reason})")
 
 
-def find_components(program: Program, latent_dim: int, model_digest: str) -> ComponentMap:
+def find_components(program: OperatorGraph | HookedNetwork, latent_dim: int, model_digest: str) -> ComponentMap:
     """The addressable components of a captured `AnalysedNetwork`."""
     if isinstance(program, HookedNetwork):
         return find_hooked_sites(program, latent_dim, model_digest)
-    if isinstance(program, OperatorGraph):
-        return find_sites(program, latent_dim, model_digest)
-    raise TypeError(type(program).__name__)
+    return find_sites(program, latent_dim, model_digest)

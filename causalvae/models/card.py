@@ -1,4 +1,4 @@
-"""What `causalvae train` records beside weights of how a network uses its latents, and how that is read back."""
+"""The record of how a network uses its latents that `causalvae train` stores with weights, and how it is read."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from causalvae.errors import CausalVAEError
 
 # A latent whose KL to the prior exceeds this on average, in nats, is called active.
 ACTIVE_NATS = 0.1
-# Words name the latents with at least this share, and how much is explained where that is less than most.
+# Summaries name latents with at least this share, and the explained part where it is below `_MOST`.
 NAMED_SHARE = 0.1
 _MOST = 0.9
 
@@ -29,11 +29,11 @@ class Carries:
     factor : str
         The pairs differ in this factor alone.
     pairs : int
-        Number of pairs; 0 where the data has none.
+        Number of pairs; 0 if the data has none.
     explained : float or None
-        sum <dY, dX> / sum ||dX||²: 1 where the reconstruction changes as the data does. None where dX is zero.
+        sum <dY, dX> / sum ||dX||²: 1 if the reconstruction changes as the data does. None if dX is zero.
     shares : tuple of float or None
-        For every latent sum <dY_i, dY> / sum ||dY||². They sum to 1 where the decoder is linear. None where dY is zero.
+        For every latent sum <dY_i, dY> / sum ||dY||². They sum to 1 if the decoder is linear. None if dY is zero.
     """
 
     factor: str
@@ -47,7 +47,7 @@ class Carries:
         Parameters
         ----------
         latent : str
-            How latents are named: a format of their number.
+            Format string for the number of a latent.
         """
         if not self.pairs:
             return f"{self.factor}: no pairs"
@@ -64,14 +64,14 @@ class Carries:
 
 @dataclass(frozen=True)
 class Card:
-    """What is recorded of how a network uses its latents.
+    """How a network uses its latents, as recorded with its weights.
 
     Parameters
     ----------
     kl : tuple of float
-        Mean KL to the prior of each latent, in nats; empty where the encoder gives a point or nothing is recorded.
+        Mean KL to the prior of each latent, in nats; empty if the encoder is deterministic or nothing is recorded.
     carries : tuple of Carries
-        One a factor; empty where nothing is recorded.
+        One per factor; empty if nothing is recorded.
     """
 
     kl: tuple[FiniteFloat, ...] = ()
@@ -83,12 +83,12 @@ class Card:
         return active_latents(self.kl)
 
     def in_words(self, latent: str = "latent[{}]") -> str:
-        """What the latents carry, factor by factor; empty where nothing is recorded. See `Carries.in_words`."""
+        """A summary of all factors; empty if nothing is recorded. See `Carries.in_words`."""
         return "; ".join(each.in_words(latent) for each in self.carries)
 
 
 def active_latents(kl: Sequence[float]) -> tuple[int, ...]:
-    """Numbers of the latents whose KL is above `ACTIVE_NATS`, given that of each latent in nats."""
+    """Numbers of the latents whose KL, in nats, is above `ACTIVE_NATS`."""
     return tuple(latent for latent, nats in enumerate(kl) if nats > ACTIVE_NATS)
 
 
@@ -97,7 +97,7 @@ _CARRIES = TypeAdapter(tuple[Carries, ...])
 
 
 def write_card(card: Card) -> dict[str, str]:
-    """A card as entries of weights' metadata: ``kl_nats``, ``active_latents`` and ``carries``, those that there are."""
+    """A card as metadata entries ``kl_nats``, ``active_latents`` and ``carries``; empty parts are omitted."""
     entries = {}
     if card.kl:
         entries["kl_nats"] = json.dumps(card.kl)
@@ -108,19 +108,19 @@ def write_card(card: Card) -> dict[str, str]:
 
 
 def read_card(metadata: Mapping[str, str], place: str) -> Card:
-    """The card in weights' metadata; an empty one where they hold none.
+    """The card in the metadata of weights; an empty card if there is none.
 
     Parameters
     ----------
     metadata : mapping
-        As `causalvae.models.weights.Weights.metadata` has them.
+        `causalvae.models.weights.Weights.metadata`.
     place : str
-        Where the weights were read from, for the error.
+        Path of the weights, for errors.
 
     Raises
     ------
     CausalVAEError
-        CV102 where an entry cannot be read.
+        CV102 if an entry cannot be read.
     """
     try:
         return Card(

@@ -1,4 +1,4 @@
-"""What a loaded network must show before its numbers mean anything."""
+"""Checks of a loaded network: shapes, finite values, deterministic passes and reconstruction."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ from causalvae.models.vae import VAE
 
 @dataclass(frozen=True)
 class LoadCheck:
-    """The load-time check's findings, in nats a sample.
+    """Result of the check at load time, in nats per sample.
 
     Parameters
     ----------
     reconstruction : float
         Negative log-likelihood at the posterior mean.
     mean_image : float
-        The same of the best constant image, the mean of the inputs.
+        The same for the mean of the inputs, the best constant image.
     kl : float or None
-        KL to the prior, summed over latents; None where the encoder gives a point.
+        KL to the prior, summed over latents; None if the encoder is deterministic.
     images : int
     """
 
@@ -49,7 +49,7 @@ class LoadCheck:
 
 @torch.inference_mode()
 def check_model(vae: VAE, x: Tensor, must_reconstruct: bool = True) -> LoadCheck:
-    """Hold a network against inputs of its data.
+    """Check a network on inputs of its data.
 
     Parameters
     ----------
@@ -57,13 +57,13 @@ def check_model(vae: VAE, x: Tensor, must_reconstruct: bool = True) -> LoadCheck
     x : Tensor, shape (n, *input_shape)
         Inputs drawn from the data.
     must_reconstruct : bool
-        Whether a network that reconstructs worse than the mean image is refused. Where it is not, the controls of the
-        run show how well it reconstructs.
+        Whether to raise an error if the network reconstructs worse than the mean image. If False, the controls of the
+        run report the reconstruction error.
 
     Raises
     ------
     CausalVAEError
-        CV104 where the shapes do not fit; CV105 where two passes differ; CV106 where values are not finite; CV107 where
+        CV104 if the shapes do not fit; CV105 if two passes differ; CV106 if values are not finite; CV107 where
         reconstructions are worse than the mean image's, or the declared activation does not fit the outputs.
     """
     vae.eval()
@@ -125,7 +125,7 @@ def _cost(vae: VAE, output: Tensor, x: Tensor) -> float:
 
 
 def _misread(vae: VAE, x: Tensor, code: str, message: str) -> CausalVAEError:
-    """The error for a network that does not reconstruct, with every declaration under which it does."""
+    """The error for a network that does not reconstruct, listing the declarations under which it does."""
     found = find_alternatives(vae, x)
     if not found:
         return CausalVAEError(
@@ -153,10 +153,9 @@ def _misread(vae: VAE, x: Tensor, code: str, message: str) -> CausalVAEError:
 
 
 def _check_finite(vae: VAE) -> None:
-    """Raise CV106 where a parameter, or a statistic that a layer keeps, is not finite.
+    """Raise CV106 if a parameter is not finite or a buffer is NaN.
 
-    A bounded activation can hide an infinite weight. Infinity in a buffer may be meant: masks add it to what must not
-    be attended to.
+    A bounded activation can hide an infinite weight. Infinity in a buffer can be valid: attention masks contain it.
     """
     odd = [name for name, value in vae.named_parameters() if not value.isfinite().all()]
     odd += [name for name, value in vae.named_buffers() if value.is_floating_point() and value.isnan().any()]
@@ -171,10 +170,10 @@ def _check_finite(vae: VAE) -> None:
 
 
 def _check_activation(vae: VAE, x: Tensor) -> None:
-    """Refuse an activation on outputs that have one already, and none on outputs that lack one.
+    """Raise CV107 if an activation is applied twice or is missing.
 
-    Both can pass for a network that reconstructs: a sigmoid of a sigmoid still beats the mean image, and all effects
-    are then too small. So a declaration is refused if it does not fit the outputs' range and another fits better.
+    Such a network can still reconstruct better than the mean image (a sigmoid of a sigmoid does), but all effects are
+    then too small. A declaration is refused if it does not fit the range of the outputs and another one fits better.
     """
     declared = declared_reading(vae)
     raw = vae.decode_raw(vae.pass_on(vae.encode(x).mean), x)
@@ -184,7 +183,7 @@ def _check_activation(vae: VAE, x: Tensor) -> None:
         others = [replace(declared, activation="none", input_range=bounds) for bounds in ranges]
     if lies_within(vae.target(x), (0.0, 1.0)) and lies_far_outside(vae.activate(raw), (0.0, 1.0)):
         others += [replace(declared, activation=activation) for activation in ACTIVATIONS]
-    # By the variance: costs clamp outputs that are no probabilities.
+    # Compared by variance, since the likelihood clamps outputs outside [0, 1].
     explained = explained_variance(vae.activate(raw), vae.target(x))
     found: dict[Reading, float] = {}
     for other in others:

@@ -1,4 +1,4 @@
-"""The user's own weights, of an architecture that this package has or of a network that a function makes."""
+"""Opens the user's own weights, for an architecture of this package or a network that a factory function returns."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from causalvae.digest import digest
 from causalvae.errors import CausalVAEError
-from causalvae.models.architectures import build
+from causalvae.models.architectures import square_burgess
 from causalvae.models.burgess import SIDES
 from causalvae.models.opened import Opened, read_config
 from causalvae.models.own_network import read_own
@@ -46,15 +46,15 @@ def open_checkpoint(
     input_shape : tuple of int
         Of the data, without the batch axis.
     inputs : Tensor, shape (n, *input_shape), optional
-        Samples of the data; see `stand_in_inputs` where left out.
+        Samples of the data; see `stand_in_inputs` if left out.
     condition : int
-        How many of their last channels (columns) are a condition.
+        Number of the last channels (columns) that hold a condition.
 
     Raises
     ------
     CausalVAEError
         CV101 to CV103 and CV125 to CV127 for the weights, CV128 for sizes that neither the spec nor the weights give
-        and for disentangling-vae folders that cannot be read; CV115 where the architecture does not take such inputs;
+        and for disentangling-vae folders that cannot be read; CV115 if the architecture does not take such inputs;
         CV117 to CV119, CV130 and CV140 to CV142 for a factory's network.
     """
     place = locate(folder, section.weights)
@@ -66,7 +66,7 @@ def open_checkpoint(
         fitted = without_prefix(weights, network.state_dict(), section.prefix, section.ignore)
         load_into(network, fitted)
         read = read_own(network, section, stand_in_inputs(input_shape) if inputs is None else inputs, condition)
-        return Opened(read.vae, digest([read.digest, source]), {**fitted.facts, **read.facts}, read.unused)
+        return replace(read, identity=digest([read.identity, source]), facts={**fitted.facts, **read.facts})
     vae = _named(section, weights, input_shape)
     fitted = without_prefix(weights, vae.state_dict(), section.prefix, section.ignore)
     load_into(vae, fitted)
@@ -74,11 +74,11 @@ def open_checkpoint(
 
 
 def _named(section: CheckpointModel, weights: Weights, input_shape: tuple[int, ...]) -> VAE:
-    """The named architecture, of the sizes that the spec gives or that show in the weights."""
+    """The named architecture, with sizes from the spec or inferred from the weights."""
     kind, prefix = ARCHITECTURES.get(section.name or DEFAULT_ARCHITECTURE), section.prefix or ""
 
     def rows(ending: str) -> int | None:
-        """Length of the first axis of the tensor called `ending`, whatever its name begins with."""
+        """Length of the first axis of the tensor whose name ends in `ending`."""
         shape = _shape(weights.state, prefix + ending)
         return None if shape is None else shape[0]
 
@@ -116,7 +116,7 @@ def _unknown_size(key: str, name: str, weights: Weights) -> CausalVAEError:
 
 
 def _read_as(vae: VAE, section: CheckpointModel, posterior: PosteriorSection | None = None) -> VAE:
-    """The same network, read as the section says; `posterior` stands in where it says nothing."""
+    """The network, read as the section declares; `posterior` is the default of the section's `posterior`."""
     read = section.posterior or posterior or PosteriorSection()
     vae.layout, vae.second = read.reading
     if section.output is not None:
@@ -126,7 +126,7 @@ def _read_as(vae: VAE, section: CheckpointModel, posterior: PosteriorSection | N
 
 
 def _open_disentangling(section: CheckpointModel, place: Path) -> Opened:
-    """A folder of the disentangling-vae repository: its Burgess network, mean and log-variance by turns."""
+    """A folder of the disentangling-vae repository: its Burgess network, with mean and log-variance interleaved."""
     wanted = "a folder that disentangling-vae wrote"
     specs = read_config(place / _SPECS, section.weights, "CV128", wanted)
     try:
@@ -145,7 +145,7 @@ def _open_disentangling(section: CheckpointModel, place: Path) -> Opened:
         wanted = f"one of {' or '.join(f'{side} x {side}' for side in SIDES)} images"
         raise _refuse_folder(section, f"img_size is {list(shape)}", wanted)
     likelihood: Likelihood = "bernoulli" if specs.get("rec_dist", "bernoulli") == "bernoulli" else "gaussian"
-    vae: VAE = build("burgess", shape, latents, likelihood)
+    vae = square_burgess(shape, latents, likelihood)
     # Its decoder ends in a sigmoid whatever the likelihood.
     vae.activation = "sigmoid"
     weights = read_weights("model.pt", place, section.key)

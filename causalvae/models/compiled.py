@@ -1,4 +1,4 @@
-"""Networks that went through `torch.compile`: hooks and captures want what was compiled, and not what came out."""
+"""Networks compiled by `torch.compile`: finds the original modules, which hooks and captures need."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ def is_compiled(network: nn.Module) -> bool:
 
 
 def compiled_functions(network: nn.Module) -> tuple[str, ...]:
-    """Dotted names of functions compiled by `torch.compile` that modules of the network have, or are run by.
+    """Dotted names of functions of the network's modules that `torch.compile` compiled.
 
-    A capture looks through them, but a hook that is hung on a module after the first compiled call does not fire.
+    A capture looks through them, but a hook that is registered after the first compiled call does not fire.
     """
     found = [
         f"{path}.{name}" if path else name
@@ -36,21 +36,21 @@ def _is_compiled_function(value: object) -> bool:
 
 
 def _wraps(module: nn.Module) -> bool:
-    """Whether a module is what `torch.compile` made of one."""
-    # Told by name, for importing the class takes seconds.
+    """Whether a module is a wrapper made by `torch.compile`."""
+    # Checked by name, since importing the class takes seconds.
     return type(module).__name__ == "OptimizedModule" and "_orig_mod" in module._modules
 
 
 def original_of(network: nn.Module) -> nn.Module:
-    """The network as it was before `torch.compile`, under its own module paths and over the same tensors.
+    """The network before `torch.compile`, with its own module paths and the same tensors.
 
-    The network that was given stays as it is: where something in it is compiled, its modules are copied, those that are
-    compiled as their originals.
+    The argument is not modified: if anything in it is compiled, its modules are copied, and compiled ones are replaced
+    by their originals.
 
     Raises
     ------
     CausalVAEError
-        CV111 where it cannot be copied.
+        CV111 if it cannot be copied.
     """
     if _wraps(network):
         return original_of(network.get_submodule("_orig_mod"))
@@ -59,7 +59,7 @@ def original_of(network: nn.Module) -> nn.Module:
     known: dict[int, Any] = {id(tensor): tensor for tensor in tensors_of(network).values()}
     try:
         for module in _compiled_innermost_first(network):
-            # Whoever refers to the compiled module is given the copy of its original.
+            # References to the compiled module become references to the copy of its original.
             known[id(module)] = copy.deepcopy(module.get_submodule("_orig_mod"), known)
         copied: nn.Module = copy.deepcopy(network, known)
     except Exception as error:

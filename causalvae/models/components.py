@@ -1,6 +1,6 @@
-"""The addressable components of a network, and how an address finds them.
+"""The addressable components of a network, and how an address is resolved.
 
-Plain values: nothing here needs torch, so a plan can be compiled and read without it.
+This module does not import torch, so that a plan can be compiled and read without it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from causalvae.errors import CausalVAEError
 from causalvae.spec.address import Address, parse_address
 
 Stage = Literal["encoder", "latent", "decoder"]
-# `code[17]`, an entry of a codebook, is short for the unit 17 of the site that tells where each entry is taken.
+# `code[17]`, an entry of a codebook, is short for unit 17 of the site that holds the assignment of codes.
 _PARTS = ("encoder", "decoder")
 CODE = "code"
 CODE_SITE = "latent_layer.code"
@@ -39,15 +39,15 @@ class Site:
     node : str
         Name of the operator-graph node that holds the value.
     is_leaf : bool
-        Whether the module has no children; wildcards choose only leaves.
+        Whether the module has no children; wildcards match only leaves.
     rerun_cost : float
-        FLOPs of the nodes downstream of this one, as a share of a whole forward pass.
+        FLOPs of the nodes downstream of this one, as a share of a full forward pass.
     downstream : frozenset of int
         The operations that a patch here re-runs for the output, as positions in `ComponentMap.operations`.
     reads : frozenset of int
-        The operations whose clean values such a re-run reads, its own among them.
+        The operations whose clean values such a re-run reads, including its own.
     before : frozenset of int
-        The operations that the value depends on, its own among them; without an operator graph, all that come before.
+        The operations that the value depends on, including its own; without an operator graph, all earlier ones.
     """
 
     name: str
@@ -69,7 +69,7 @@ class Site:
 
 @dataclass(frozen=True, order=True)
 class ComponentRef:
-    """Units of a site by name: a component apart from its network, as plans and results hold it.
+    """Units of a site by name: a component without its network, as stored in plans and results.
 
     Parameters
     ----------
@@ -131,7 +131,7 @@ class Component:
 
 
 def _ranges(units: tuple[int, ...]) -> str:
-    """Units as a selector, runs of three and more written as ranges: (0, 1, 2, 5) -> ``0:3, 5``."""
+    """Units as a selector; runs of three or more become ranges: (0, 1, 2, 5) -> ``0:3, 5``."""
     runs: list[list[int]] = []
     for unit in units:
         if runs and unit == runs[-1][-1] + 1:
@@ -146,14 +146,14 @@ def _ranges(units: tuple[int, ...]) -> str:
 
 @dataclass(frozen=True)
 class OperationCost:
-    """What one operation of the network costs, a row.
+    """Cost of one operation of the network, per row.
 
     Parameters
     ----------
     name : str
     flops : float
     bytes : float
-        Activations read and written, in float32; parameters apart, which all rows of a batch share.
+        Activations read and written, in float32, without parameters.
     size : float
         Bytes of its value.
     """
@@ -175,15 +175,15 @@ class ComponentMap:
     model_digest : str
         Content hash of the weights and of how they are read.
     operations : tuple of OperationCost
-        All operations, in the order of computation; empty where a network is known only from outside.
+        All operations, in the order of computation; empty if the operations are not known.
     before_latent : frozenset of int
-        Those that the latent depends on, as positions.
+        Positions of the operations that the latent depends on.
     row_bytes : float
-        The most bytes of activations that a row of a whole forward pass holds at once; 0 where it is not known.
+        Peak bytes of activations per row of a full forward pass; 0 if unknown.
     captured_by : str
-        What captured the network, and why nothing better did.
+        Method of capture, and why `torch.export` failed if hooks are used.
     groups : tuple of (str, int, int)
-        Name, first and last + 1 of each group of latents: the site ``latent.NAME`` holds these latents.
+        (name, start, stop) of each group of latents; the site ``latent.NAME`` holds latents start to stop - 1.
     """
 
     sites: tuple[Site, ...]
@@ -196,7 +196,7 @@ class ComponentMap:
     groups: tuple[tuple[str, int, int], ...] = ()
 
     def first_latent(self, site: str) -> int | None:
-        """Which latent is the first unit of a site; None where its units are no latents."""
+        """The latent that is the first unit of a site; None if its units are not latents."""
         starts = {f"latent.{name}": start for name, start, _ in self.groups}
         return starts.get(site, 0 if site in ("latent", "latent.mean", "latent.exogenous") else None)
 
@@ -221,7 +221,7 @@ class ComponentMap:
         return {operation.name: place for place, operation in enumerate(self.operations)}
 
     def leads_to(self, first: Site, second: Site) -> bool:
-        """Whether the value of `second` is computed from that of `first`; by their order where no graph tells."""
+        """Whether `second` is computed from `first`; judged by their order if there is no operator graph."""
         if first.node == second.node:
             return False
         place = self._places.get(first.node)
@@ -233,14 +233,14 @@ class ComponentMap:
     def resolve(self, address: str | Address) -> tuple[Component, ...]:
         """The components that an address names, in network order.
 
-        Behind ``encoder.`` and ``decoder.`` an address names what that part uses, wherever it lies in the network: a
-        pattern matches only sites of the part, ``encoder.trunk`` is the site ``trunk`` if the encoder uses it.
+        The prefixes ``encoder.`` and ``decoder.`` restrict an address to the sites that this part uses:
+        ``encoder.trunk`` is the site ``trunk`` if the encoder uses it.
 
         Raises
         ------
         CausalVAEError
-            CV301 where no site matches, CV302 where a selector leaves the site's shape, CV312 where it could mean units
-            or a window, CV300 for bad syntax.
+            CV301 if no site matches, CV302 if a selector exceeds the site's shape, CV312 if it is ambiguous between
+            units and a window, CV300 for invalid syntax.
         """
         if isinstance(address, str):
             try:
@@ -288,7 +288,7 @@ def _pattern(address: Address) -> re.Pattern[str]:
             parts.append(r"[^.]+(?:\.[^.]+)*")
         else:
             parts.append(re.escape(part).replace(r"\*", "[^.]*"))
-    # Without a number a pattern takes every call of a reused module.
+    # A pattern without a call number matches every call of a reused module.
     call = rf"#{address.call}" if address.call > 1 else r"(?:#\d+)?"
     return re.compile("^" + r"\.".join(parts) + call + "$")
 

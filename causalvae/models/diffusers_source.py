@@ -1,4 +1,4 @@
-"""Folders that diffusers saved: AutoencoderKL, VQModel and AutoencoderTiny, whose latents are maps."""
+"""Opens folders saved by diffusers: AutoencoderKL, VQModel and AutoencoderTiny, whose latents are maps."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _LEAST, _MOST = -30.0, 20.0
 
 
 class GaussianEncoder(nn.Module):
-    """The encoder of an AutoencoderKL with the convolution that follows it: mean and log-variance, maps both."""
+    """The encoder of an AutoencoderKL with its `quant_conv`; returns maps of means and log-variances."""
 
     def __init__(self, body: nn.Module, quant_conv: nn.Module | None) -> None:
         super().__init__()
@@ -40,7 +40,7 @@ class GaussianEncoder(nn.Module):
         self.quant_conv = quant_conv
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Each (batch, channels, height, width); the log-variance within the limits that diffusers sets."""
+        """Mean and log-variance, each (batch, channels, height, width); the log-variance is clamped as in diffusers."""
         moments = self.body(x)
         if self.quant_conv is not None:
             moments = self.quant_conv(moments)
@@ -49,7 +49,7 @@ class GaussianEncoder(nn.Module):
 
 
 class PointEncoder(nn.Module):
-    """An encoder that gives latents alone, with the convolution that follows it where there is one."""
+    """A deterministic encoder, with the convolution that follows it if there is one."""
 
     def __init__(self, body: nn.Module, quant_conv: nn.Module | None = None) -> None:
         super().__init__()
@@ -63,14 +63,14 @@ class PointEncoder(nn.Module):
 
 
 class MapDecoder(nn.Module):
-    """A decoder with the convolution before it, where there is one.
+    """A decoder with the convolution before it, if there is one.
 
     Parameters
     ----------
     body : nn.Module
     post_quant_conv : nn.Module or None
     reads_codes : bool
-        Whether its normalisations read the latent as well (``norm_type: spatial`` of a VQModel).
+        Whether its normalisation layers also read the latent (``norm_type: spatial`` of a VQModel).
     """
 
     def __init__(self, body: nn.Module, post_quant_conv: nn.Module | None = None, reads_codes: bool = False) -> None:
@@ -89,7 +89,7 @@ class MapDecoder(nn.Module):
 class Upsampling(nn.Module):
     """Twice the resolution, then a convolution: diffusers' layer without its branch on the batch size.
 
-    That branch only makes batches of 64 and more contiguous, but with it `torch.export` holds the batch below 64.
+    That branch only makes batches of 64 or more contiguous, but `torch.export` would limit the batch size to 63.
     """
 
     def __init__(self, conv: nn.Module) -> None:
@@ -103,10 +103,9 @@ class Upsampling(nn.Module):
 
 
 def open_diffusers(section: DiffusersModel, folder: Path, input_shape: tuple[int, ...]) -> Opened:
-    """Read a folder of diffusers'.
+    """Read a folder saved by diffusers.
 
-    Scaling and shift factors of its configuration belong to what is put around the network and are not applied: latents
-    are the network's own.
+    Scaling and shift factors of the configuration belong to the pipeline and are not applied.
 
     Parameters
     ----------
@@ -119,8 +118,8 @@ def open_diffusers(section: DiffusersModel, folder: Path, input_shape: tuple[int
     Raises
     ------
     CausalVAEError
-        CV131 where diffusers is not installed, CV132 for folders that cannot be read, CV104 where the data has another
-        number of channels.
+        CV131 if diffusers is not installed, CV132 for folders that cannot be read, CV104 if the data has another number
+        of channels.
     """
     place = locate(folder, section.path)
     if not (place / _CONFIG).is_file() and (place / "vae" / _CONFIG).is_file():
@@ -163,7 +162,7 @@ def _refuse(section: DiffusersModel, what: str, remedy: str) -> CausalVAEError:
 
 
 def _read_network(section: DiffusersModel, place: Path, kind: str) -> Any:
-    """The network with its weights, in float32; everything strict, nothing from the net."""
+    """The network with its weights, in float32; names and shapes must match, and nothing is downloaded."""
     import diffusers
 
     files = sorted(path.name for path in place.glob(f"{_WEIGHTS}*"))
@@ -173,7 +172,7 @@ def _read_network(section: DiffusersModel, place: Path, kind: str) -> Any:
     # A file of its own precision is called diffusion_pytorch_model.fp16.safetensors.
     variant = None if plain else files[0].removeprefix(_WEIGHTS + ".").split(".")[0].split("-")[0]
     for name in files:
-        # Whatever keeps a file from being read is told as what it is, and not as damage.
+        # A file that cannot be read raises its own OSError here and is not reported as damaged.
         with (place / name).open("rb"):
             pass
     try:
@@ -204,7 +203,7 @@ def _read_network(section: DiffusersModel, place: Path, kind: str) -> Any:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Leave out what diffusers logs: that optional libraries are absent, and what is told here as an error."""
+    """Silence the log of diffusers: notes about optional libraries, and problems that are reported here as errors."""
     logger = logging.getLogger("diffusers")
     level = logger.level
     logger.setLevel(logging.CRITICAL)

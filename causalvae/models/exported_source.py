@@ -1,7 +1,7 @@
-"""An encoder and a decoder that `torch.export.save` wrote.
+"""Opens an encoder and a decoder that `torch.export.save` wrote.
 
-Opening such a file can run code: its symbolic sizes are expressions that are evaluated, and constants and the examples
-that it was exported with may be pickles (torch 2.13, `torch/_export/serde/serialize.py`). So it needs the user's leave.
+Opening such a file can run code: its symbolic sizes are expressions that are evaluated, and its constants and example
+inputs may be pickles (torch 2.13, `torch/_export/serde/serialize.py`). So it requires ``--allow-code``.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _HOW = (
 
 
 def open_exported(section: ExportedModel, folder: Path, input_shape: tuple[int, ...]) -> Opened:
-    """Open the programs of a ``source: exported`` section; modules keep the names that they were exported under.
+    """Open the programs of a ``source: exported`` section; modules have the names of the exported module.
 
     Parameters
     ----------
@@ -45,8 +45,7 @@ def open_exported(section: ExportedModel, folder: Path, input_shape: tuple[int, 
     Raises
     ------
     CausalVAEError
-        CV117 where code is not allowed, CV133 for files that are no such programs: damaged, of several inputs, of a
-        fixed batch size.
+        CV117 if code is not allowed, CV133 for files that are damaged, take several inputs or have a fixed batch size.
     """
     refuse_code(f"{section.encoder} and {section.decoder}: opening exported programs can run code", "model.source")
     encoder, decoder = (_open(path, folder, f"model.{key}") for key, path in section.places.items())
@@ -62,7 +61,7 @@ def open_exported(section: ExportedModel, folder: Path, input_shape: tuple[int, 
         likelihood=section.output.likelihood,
         input_range=section.input_range,
     )
-    # Two files may hold equal weights under unequal operations, which are hashed as text.
+    # Two files may hold equal weights and different operations, so the operations are hashed as text.
     code = [str(getattr(module, "code", "")) for part in (encoder, decoder) for module in part.modules()]
     state = {name: value.detach().cpu() for name, value in vae.state_dict().items()}
     return Opened(vae, digest([Weights(state, {}, "").digest, code]), {"format": "torch.export programs"})
@@ -81,7 +80,7 @@ def _open(where: str, folder: Path, place: str) -> nn.Module:
     with boundary("CV133", unreadable, f"Export it anew: {_HOW}.", place), warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
         program: Any = torch.export.load(path)
-        # The flat program is one function; this one has the modules that it was exported from.
+        # The flat program is one function; the unflattened one has the original modules.
         module: nn.Module = torch.export.unflatten(program)
     inputs = set(program.graph_signature.user_inputs)
     nodes = [node for node in program.graph.nodes if node.op == "placeholder" and node.name in inputs]

@@ -1,8 +1,8 @@
-"""Watches how a network's own forward() puts its parts together.
+"""Records how a network's own forward() connects its parts, so that a spec need not declare it.
 
-forward() shows what no declaration needs to say then: which returned value the decoder receives, which layers lie
-between, and what the posterior's second parameter is. Noise is set to 0 and to 1: the decoder receives mean + noise *
-sd, so the first pass shows the mean and the second the standard deviation.
+The record shows which returned value the decoder receives, which layers lie between encoder and decoder, and what the
+second parameter of the posterior is. Noise is set to 0 and to 1: the decoder receives mean + noise * sd, so the first
+pass shows the mean and the second one the standard deviation.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Event:
         The tensors that it was given.
     returned : object
     inside : frozenset of str
-        Paths of the calls that it was made in.
+        Paths of the enclosing calls.
     """
 
     path: str
@@ -51,23 +51,20 @@ class Watched:
     Parameters
     ----------
     encoded : object
-        What the encoding part returned at its first call.
+        Return value of the first call of the encoding part.
     latent : Tensor
-        What the decoding part was given at its first call after that.
+        First argument of the first call of the decoding part after that.
     between : tuple of Event
-        Calls outside both parts, in order, before the decoding part's.
-    encoder_input : Tensor
-        What the encoding part was given.
+        Calls outside both parts and before the decoding part, in order.
     """
 
     encoded: Any
     latent: Tensor
     between: tuple[Event, ...]
-    encoder_input: Tensor
 
 
 class ConstantNoise(TorchDispatchMode):
-    """Draws from a normal distribution give its mean plus `value` standard deviations.
+    """Replaces draws from a normal distribution by its mean plus `value` standard deviations.
 
     Parameters
     ----------
@@ -87,7 +84,7 @@ class ConstantNoise(TorchDispatchMode):
         if name in ("randn", "randn_like"):
             return torch.full_like(result, self._value)
         if name in ("normal", "normal_", "normal_functional") and isinstance(result, Tensor):
-            # normal(mean, std) and tensor.normal_(mean, std) hold them at the same places but for the tensor itself.
+            # tensor.normal_(mean, std) has the tensor as its first argument, normal(mean, std) has not.
             first = 0 if name == "normal" else 1
             mean = args[first] if len(args) > first else given.get("mean", 0.0)
             std = args[first + 1] if len(args) > first + 1 else given.get("std", 1.0)
@@ -100,20 +97,20 @@ class ConstantNoise(TorchDispatchMode):
 def watch_forward(
     network: nn.Module, encode: str, decode: str, arguments: Sequence[Tensor], noise: float, training: bool
 ) -> Watched | None:
-    """One pass of `network` with constant noise; None where forward() cannot be run so or does not call both parts.
+    """One pass of `network` with constant noise; None if forward() fails on it or does not call both parts.
 
     Parameters
     ----------
     network : nn.Module
-        A copy of it is run where it can be copied; its parameters and buffers are as before in any case.
+        A copy is run if the network can be copied. Its parameters and buffers are restored in any case.
     encode, decode : str
         Paths of the parts.
     arguments : sequence of Tensor
         Of forward().
     noise : float
-        What every draw from a standard normal distribution gives.
+        Value of every draw from a standard normal distribution.
     training : bool
-        Whether it is run in training mode, in which many networks alone draw a sample.
+        Whether to run it in training mode; many networks draw a sample only in training mode.
     """
     try:
         watched = copy.deepcopy(network)
@@ -141,7 +138,7 @@ def _told(events: Sequence[Event], encode: str, decode: str) -> Watched | None:
     start = next((place for place, event in enumerate(events) if event.path == encode), None)
     if start is None or not events[start].given:
         return None
-    # A call is noted when it ends, so what it calls comes before it.
+    # A call is recorded when it returns, so the calls inside it come first.
     end = next((place for place in range(start + 1, len(events)) if events[place].path == decode), None)
     if end is None or not events[end].given:
         return None
@@ -150,15 +147,15 @@ def _told(events: Sequence[Event], encode: str, decode: str) -> Watched | None:
         for event in events[start + 1 : end]
         if not event.inside & {encode, decode} and event.path not in (encode, decode)
     )
-    return Watched(events[start].returned, events[end].given[0], between, events[start].given[0])
+    return Watched(events[start].returned, events[end].given[0], between)
 
 
 @contextmanager
 def _recording(network: nn.Module, events: list[Event]) -> Iterator[None]:
-    """Note every call of a module and of the user's own methods, in the order in which they end."""
+    """Record every call of a module or of a method that the user defined, in the order of their returns."""
     stack: list[tuple[str, tuple[Tensor, ...]]] = []
 
-    # Values are copied when they are seen: what comes later may write into them.
+    # Values are copied, since later operations may modify them in place.
     def enter(path: str, module: object, args: Any, kwargs: Any) -> None:
         tensors = (leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor))
         stack.append((path, tuple(tensor.clone() for tensor in tensors)))
@@ -212,7 +209,8 @@ def chain_to(
     Returns
     -------
     tuple of Tensor and tuple of Link, or None
-        The source and the calls from it, none where it is the target itself; None where other operations lie between.
+        The source and the calls that lead from it to `target` (empty if they are equal); None if other operations are
+        involved.
     """
     links: list[Link] = []
     events = list(watched.between)
@@ -236,10 +234,10 @@ def chain_to(
 
 
 def _event_of(network: nn.Module, events: Sequence[Event], target: Tensor) -> tuple[int, Steps] | None:
-    """The call that gave `target`, and where in its value it is.
+    """The call that returned `target`, and its position in the returned value.
 
-    Of several calls that gave it, modules come before methods, since a method may draw noise; then the last, which is
-    the outermost.
+    Of several calls, modules are preferred to methods, since a method may draw noise; then the last call, which is the
+    outermost one.
     """
     found: list[tuple[bool, int, Steps]] = []
     for place, event in enumerate(events):

@@ -14,17 +14,17 @@ from causalvae.models.purity import check_purity, find_writing
 from causalvae.models.quiet import quiet
 from causalvae.models.vae import VAE
 
-# A batch as large as the engine's usual ones, as far as its inputs stay below this many numbers.
+# A batch of the engine's usual size, as long as its inputs have at most `_NUMBERS` numbers.
 _MANY, _NUMBERS = 96, 4_000_000
 
 
 def check_function(network: AnalysedNetwork, inputs: Tensor) -> None:
-    """Refuse a network that is no function of each input alone; have parts that write on their input given copies.
+    """Raise CV110 if a network is not a function of each input alone; find parts that modify their input in place.
 
     Parameters
     ----------
     network : AnalysedNetwork
-        Not run before, where it can be helped. `writing` of its VAE is set.
+        Preferably not run before. `writing` of its VAE is set.
     inputs : Tensor, shape (n, *input_shape)
         Samples of the data.
 
@@ -33,7 +33,7 @@ def check_function(network: AnalysedNetwork, inputs: Tensor) -> None:
     CausalVAEError
         CV110.
     """
-    # Tensors of inference mode do not tell whether they were written on.
+    # Tensors of inference mode have no version counter.
     with quiet(), torch.inference_mode(False), torch.no_grad():
         try:
             _check(network, inputs)
@@ -60,13 +60,13 @@ def _check(network: AnalysedNetwork, inputs: Tensor) -> None:
     check_purity(network, few, network.outputs)
     vae.writing = find_writing(vae, few[0])
     check_rows(network, few, network.outputs, (x, noise))
-    # Samples may differ little in their latents (before training, or where a posterior has collapsed); patches do not.
+    # Latents of samples may be nearly equal (untrained networks, collapsed posteriors); patched latents are not.
     latent = vae.pass_on(vae.encode(few[0]).mean)
     check_rows(_Decoding(vae), (latent, few[0]), ("output",))
 
 
 class _Decoding(nn.Module):
-    """What a VAE does with its latent; the decoder keeps its path."""
+    """The decoding part of a VAE as a module; the decoder keeps its path."""
 
     def __init__(self, vae: VAE) -> None:
         super().__init__()

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-# Those that `operators.ACTIVATIONS` knows as operations.
+# The names in `operators.ACTIVATIONS`.
 ACTIVATION_NAMES = (
     "relu", "leaky_relu", "elu", "gelu", "silu", "tanh", "sigmoid", "softplus", "hardtanh", "hardswish", "mish",
     "selu", "celu", "relu6",
@@ -26,5 +26,5 @@ def _calls() -> frozenset[Callable[..., Any]]:
     return frozenset(found)
 
 
-# Functions and methods that apply one, in place or not.
+# Functions and methods that apply an activation, in place or not.
 ACTIVATION_CALLS = _calls()

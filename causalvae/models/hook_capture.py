@@ -1,4 +1,4 @@
-"""Makes a `HookedNetwork` of a network, where it can be run exactly that way."""
+"""Builds a `HookedNetwork` from a network and checks that it reproduces the network."""
 
 from __future__ import annotations
 
@@ -13,36 +13,25 @@ from causalvae.errors import CausalVAEError, first_line
 from causalvae.models.batch_rows import check_rows
 from causalvae.models.capture import check_example
 from causalvae.models.compiled import compiled_functions
-from causalvae.models.hooked import Call, HookedNetwork, copy_modules
+from causalvae.models.hooked import Call, HookedNetwork
 from causalvae.models.probe import Probe, measure_cost
-from causalvae.models.purity import check_purity, cloned, equal
+from causalvae.models.purity import check_purity, cloned, copy_or_none, equal
 from causalvae.models.quiet import quiet, unchecked_distributions
 
 
 def capture_by_hooks(
     network: nn.Module, example: tuple[Tensor, ...], outputs: tuple[str, ...], others: tuple[Tensor, ...] = ()
 ) -> HookedNetwork:
-    """Find what forward hooks reach in `network`, in evaluation mode.
+    """Find what forward hooks reach in `network`, in evaluation mode; see `capture_network` for the parameters.
 
-    A module's call is a node where its output is one tensor with a row for each input, whatever the inputs are: every
-    probe must meet it. Probes are `example` and `others`, as batches and each row alone.
-
-    Parameters
-    ----------
-    network : nn.Module
-        Returns a tuple of tensors.
-    example : tuple of Tensor
-        Arguments with a batch of at least two rows.
-    outputs : tuple of str
-        A name for each value that the network returns.
-    others : tuple of Tensor
-        Further arguments that the network is probed with.
+    A call of a module is a node if its output is one tensor with one row for each input, for all inputs: every probe
+    must produce it. Probes are `example` and `others`, as batches and one row at a time.
 
     Raises
     ------
     CausalVAEError
-        CV110 where a pass cannot be repeated, changes the network, or gives a row a value that depends on other rows;
-        CV111 where a function of a module is compiled, in which hooks do not fire.
+        CV110 if a pass cannot be repeated, changes the network, or computes a row from other rows; CV111 if a function
+        of a module is compiled, since hooks do not fire in it.
     """
     network.eval()
     compiled = compiled_functions(network)
@@ -70,8 +59,10 @@ def capture_by_hooks(
         raise
     except Exception as error:
         reason = first_line(error)
-        raise _refusal(
-            f"the network cannot be run: {reason}", "Check that it takes a batch of any size in evaluation mode."
+        raise CausalVAEError(
+            "CV110",
+            f"the network cannot be run: {reason}",
+            "Check that it takes a batch of any size in evaluation mode.",
         ) from error
     names = tuple(inspect.signature(network.forward).parameters)[: len(example)]
     return HookedNetwork(
@@ -86,17 +77,13 @@ def capture_by_hooks(
     )
 
 
-def _refusal(message: str, remedy: str) -> CausalVAEError:
-    return CausalVAEError("CV110", message, remedy)
-
-
 def _alone(values: Sequence[Tensor]) -> list[tuple[Tensor, ...]]:
-    """Every row as a batch of its own."""
+    """Each row as a batch of one."""
     return [tuple(value[row : row + 1] for value in values) for row in range(len(values[0]))]
 
 
 def _meet(network: nn.Module, probes: Sequence[tuple[Tensor, ...]]) -> tuple[Call, ...]:
-    """The calls that every probe meets, in order of computation."""
+    """The calls that occur in every probe, in order of computation."""
     found: list[dict[str, Call]] = []
     for given in probes:
         probe = Probe(len(given[0]))
@@ -113,7 +100,7 @@ def _meet(network: nn.Module, probes: Sequence[tuple[Tensor, ...]]) -> tuple[Cal
 
 
 def _unused(network: nn.Module, example: tuple[Tensor, ...]) -> list[int]:
-    """Positions of arguments that change nothing."""
+    """Positions of arguments that do not influence the outputs."""
     expected = network(*cloned(example))
     unused = []
     for position, value in enumerate(example):
@@ -124,10 +111,9 @@ def _unused(network: nn.Module, example: tuple[Tensor, ...]) -> list[int]:
 
 
 def _is_copied_faithfully(network: nn.Module, example: tuple[Tensor, ...], calls: tuple[Call, ...]) -> bool:
-    """Whether a copy of the modules gives the same values by calling its own modules, and not the original's."""
-    try:
-        copied = copy_modules(network)
-    except Exception:  # whatever a foreign __deepcopy__ raises, the answer is that there is no copy
+    """Whether a copy of the modules gives the same values and calls its own modules, not the original's."""
+    copied = copy_or_none(network)
+    if copied is None:
         return False
     probe = Probe(len(example[0]))
     with probe.watching(copied):

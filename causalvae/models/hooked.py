@@ -1,7 +1,7 @@
-"""A network without an operator graph, run as it is: forward hooks read and replace its modules' outputs.
+"""A network without an operator graph: forward hooks read and replace the outputs of its modules.
 
-Every intervention pays a whole forward pass. A pass hangs its own hooks on the modules that it needs and takes them
-down again on every way out, an exception too; hooks of others stay where they are and see what they always saw.
+Every intervention takes a full forward pass. A pass registers hooks on the modules that it needs and removes them on
+every exit, including exceptions. Hooks that others registered stay in place and see unchanged values.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Edit = Callable[[Tensor], Tensor]
 
 @dataclass(frozen=True)
 class Call:
-    """One call of a module, or of the activation function that follows it: a place whose value has one row an input.
+    """One call of a module, or of the activation function after it, whose value has one row per input.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ class Call:
     path : str
         Dotted path of the module in the network.
     number : int
-        Which of the module's calls in a pass, from 1.
+        Number of the module's call within a pass, from 1.
     kind : str
         Class of the module.
     shape : tuple of int
@@ -47,11 +47,11 @@ class Call:
     is_leaf : bool
         Whether it calls no other module.
     is_activation : bool
-        Whether its value is that of the functional activation that alone reads the module's output.
+        Whether its value is that of a functional activation that is the only reader of the module's output.
     in_place : bool
-        Whether the value overwrites the one that was given.
+        Whether the module overwrites its input with its output.
     outer : tuple of str
-        Paths of the calls that it is made in, outermost first.
+        Paths of the enclosing calls, outermost first.
     """
 
     node: str
@@ -66,31 +66,30 @@ class Call:
 
 
 class HookedNetwork:
-    """A network whose modules' calls are its nodes; satisfies `Program`.
+    """A network whose nodes are the calls of its modules; implements `Program`.
 
-    Threads may run it beside each other. Hooks on modules that two threads share would fire in both, and a module may
-    keep values of a pass on itself, so each thread runs a copy of the modules over the same tensors. Where a copy would
-    not do, because someone else's hooks hang on the modules (they must fire where they were put) or because the network
-    cannot be copied faithfully, all threads run the network itself, one pass at a time.
+    It can be run by several threads. Hooks on shared modules would fire in all threads, and modules may store values of
+    a pass, so each thread runs a copy of the modules over the same tensors. If other code has registered hooks on the
+    modules, or the network cannot be copied faithfully, all threads run the network itself, one pass at a time.
 
     Parameters
     ----------
     network : nn.Module
         In evaluation mode; returns a tuple of tensors.
     inputs, outputs : mapping of str to tuple of int
-        Names of its arguments and of what it returns, in order -> shape without the batch axis.
+        Names of the arguments and of the returned values, in order -> shape without the batch axis.
     calls : tuple of Call
         In the order of computation.
     unused : frozenset of str
-        Inputs that change nothing.
+        Inputs that do not influence the outputs.
     copyable : bool
-        Whether a deep copy is the same function and calls its own modules.
+        Whether a deep copy computes the same function and calls its own modules.
     flops, bytes : float
-        Of a whole pass, a row.
+        Of a full pass, per row.
     weights : mapping of str to Tensor, optional
-        Parameters and buffers that take the place of the network's own in every pass.
+        Parameters and buffers that replace the network's own in every pass.
     lock : Lock, optional
-        Of another that runs the same modules.
+        Lock of another `HookedNetwork` that runs the same modules.
     """
 
     how: How = "hooks"
@@ -131,27 +130,27 @@ class HookedNetwork:
         return self._shapes[name]
 
     def aligned(self, name: str) -> bool:
-        """Always true: what has not one row an input is no node."""
+        """Always True: every node has one row per input."""
         return True
 
     def batched(self, name: str) -> bool:
-        """Always true: parameters are no nodes."""
+        """Always True: parameters are not nodes."""
         return True
 
     def run(self, *values: Tensor, keep: Iterable[str] | None = None) -> dict[str, Any]:
-        """A whole forward pass.
+        """Run a full forward pass.
 
         Parameters
         ----------
         *values : Tensor
             The network's arguments; all have the same batch size.
         keep : iterable of str, optional
-            Nodes whose values are returned besides the outputs'; where omitted, all that the pass computes.
+            Nodes whose values are returned besides the outputs'; all nodes if omitted.
 
         Raises
         ------
         CausalVAEError
-            CV112 where the pass does not compute a node of `keep`.
+            CV112 if the pass does not compute a node of `keep`.
         """
         everything = {*self._by_node, *self.inputs}
         wanted = everything if keep is None else set(keep) & everything
@@ -160,22 +159,22 @@ class HookedNetwork:
     def rerun(
         self, edits: Mapping[str, Edit], *values: Tensor, nodes: Mapping[str, str] | None = None
     ) -> dict[str, Tensor]:
-        """The outputs by name, of a whole forward pass in which the values of some nodes are replaced.
+        """Run a full forward pass in which the values of some nodes are replaced, and return the outputs by name.
 
         Parameters
         ----------
         edits : mapping of str to callable
-            Node -> from its value, a copy that may be changed in place, to what takes its place. A node downstream of
-            another sees what that one became.
+            Node -> function from its value (a copy that may be modified) to the new value. Edits of upstream nodes are
+            visible downstream.
         *values : Tensor
             The network's arguments.
         nodes : mapping of str to str, optional
-            What is returned in place of the outputs: a name for each -> the node.
+            Name -> node, for values to return instead of the outputs.
 
         Raises
         ------
         CausalVAEError
-            CV112 where the pass does not compute an edited node, or one that is asked for.
+            CV112 if the pass does not compute an edited or requested node.
         """
         wanted = self.outputs if nodes is None else dict(nodes)
         keep = set(wanted.values()) - set(self.outputs.values())
@@ -185,7 +184,7 @@ class HookedNetwork:
     def _pass(
         self, values: tuple[Tensor, ...], edits: Mapping[str, Edit], keep: set[str], must: frozenset[str]
     ) -> dict[str, Tensor]:
-        # The network may write on what it is given, and the caller's tensors are the shard's.
+        # The network may modify its inputs in place; the caller's tensors are used again.
         given = dict(zip(self.inputs, (value.clone() for value in values), strict=True))
         for name in edits.keys() & given.keys():
             given[name] = edits[name](given[name])
@@ -204,7 +203,7 @@ class HookedNetwork:
 
     @contextmanager
     def _leased(self) -> Iterator[nn.Module]:
-        """The modules that this thread may hang hooks on."""
+        """The modules on which this thread may register hooks."""
         with self._lock:
             own = self._copy_of_this_thread() if self._copyable and not has_hooks(self.network) else None
             if own is None:
@@ -221,7 +220,7 @@ class HookedNetwork:
     def to(self, device: torch.device, dtype: torch.dtype | None = None) -> HookedNetwork:
         """The same network on `device`, its parameters of floating point in `dtype` where it is given.
 
-        Where the network cannot be copied, it is itself moved.
+        If the network cannot be copied, the network itself is moved.
         """
         tensors = tensors_of(self.network).values()
         stays = all(tensor.device.type == device.type for tensor in tensors)
@@ -236,9 +235,9 @@ class HookedNetwork:
         return self._over(network.to(device, dtype), weights)
 
     def with_weights_of(self, network: nn.Module) -> HookedNetwork:
-        """The same calls of another network of the same make.
+        """The same calls with the weights of another network of the same architecture.
 
-        Where a copy would call modules of the original, as a closure does, the network itself runs over other tensors.
+        If a copy would call modules of the original, as closures do, the network itself runs over the other tensors.
         """
         if self._copyable:
             return self._over(network)
@@ -258,7 +257,7 @@ def copy_modules(network: nn.Module) -> nn.Module:
 
 
 def has_hooks(network: nn.Module) -> bool:
-    """Whether anyone's forward hooks hang on any module."""
+    """Whether any module has forward hooks."""
     return any(module._forward_hooks or module._forward_pre_hooks for module in network.modules())
 
 
@@ -276,19 +275,19 @@ def unmet(node: str) -> CausalVAEError:
 
 
 def copy_laid_out(value: Tensor) -> Tensor:
-    """The same numbers in the same layout elsewhere: over another layout a kernel may round otherwise."""
+    """A copy with the same memory layout, since kernels may round differently for another layout."""
     if 0 in value.stride():
         return value.clone()
     return torch.empty_strided(value.shape, value.stride(), dtype=value.dtype, device=value.device).copy_(value)
 
 
 class _Pass:
-    """What one forward pass reads and replaces.
+    """The values that one forward pass reads and replaces.
 
     Parameters
     ----------
     calls : iterable of Call
-        The nodes to meet.
+        The nodes to read or edit.
     edits : mapping
     keep : set of str
     rows : int
@@ -307,15 +306,15 @@ class _Pass:
             kind = self._activations if call.is_activation else self._outputs
             kind[call.path, call.number] = call
         self._counts: dict[str, int] = {}
-        # Outputs whose activation function has not been met yet; kept, so that no other tensor takes their identity.
+        # Outputs whose activation function has not been called yet; referenced, so that their ids stay unique.
         self._before: dict[int, tuple[Tensor, Call]] = {}
 
     @contextmanager
     def attached_to(self, network: nn.Module) -> Iterator[None]:
-        """Hang the hooks on `network` until the block is left."""
+        """Register the hooks on `network` within the block."""
         with ExitStack() as stack:
             for path in dict.fromkeys(path for path, _ in (*self._outputs, *self._activations)):
-                # Ours comes last, so it sees what the hooks of others made of the value.
+                # This hook runs last, so it sees the value after the hooks of others.
                 handle = network.get_submodule(path).register_forward_hook(partial(self._after_module, path))
                 stack.callback(handle.remove)
             if self._activations:
@@ -332,11 +331,11 @@ class _Pass:
         return None if value is output else value
 
     def activate(self, function: Callable[..., Any], given: Tensor, *args: Any, **kwargs: Any) -> Any:
-        """What the result of an activation function becomes; `given` is awaited."""
+        """The value that replaces the result of an activation function of `given`; see `awaits`."""
         _, call = self._before.pop(id(given))
         if not call.in_place or not torch.is_grad_enabled():
             return self._meet(call, function(given, *args, **kwargs))
-        # Gradients are computed from the result, which must stay as it is where its place is written on.
+        # Gradients are computed from the result, which must not be overwritten.
         return given.copy_(self._meet(replace(call, in_place=False), function(given.clone(), *args, **kwargs)))
 
     def awaits(self, given: object) -> bool:
@@ -351,10 +350,10 @@ class _Pass:
         if edit is not None:
             changed = edit(copy_laid_out(value))
             if call.in_place and not changed.requires_grad:
-                # Who called an in-place module may go on with what it gave and not with what it got.
+                # The caller of an in-place module may use the argument instead of the returned value.
                 changed = value.copy_(changed)
             elif call.in_place:
-                # Gradients flow through what it got, but are computed from what it gave: that is not marked as changed.
+                # Gradients flow through the returned value; the argument is overwritten without a version change.
                 value.data.copy_(changed.detach())
             value = changed
         if call.node in self._keep:
@@ -363,7 +362,7 @@ class _Pass:
 
 
 class _Functions(TorchFunctionMode):
-    """Shows a pass the activation functions that are applied to the outputs that it awaits."""
+    """Intercepts the activation functions applied to outputs that a pass awaits."""
 
     def __init__(self, record: _Pass) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Finds the addressable sites of a network that is run by hooks."""
+"""Finds the addressable sites of a network that is run with hooks."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from causalvae.models.sites import NETWORK, address_of, kind_of, latent_sites, s
 
 
 def find_hooked_sites(network: HookedNetwork, latent_dim: int, model_digest: str) -> ComponentMap:
-    """Every module's output that hooks reach, and the latent's parts, as sites in the order of computation.
+    """The outputs of modules and the parts of the latent, as sites in the order of computation.
 
-    Named as the sites of a captured graph are: a module that is followed by a functional activation gives ``name`` and
-    ``name@pre``, a module that is called again a site for each call. A patch anywhere re-runs everything, so of the
-    operations that are listed the last, the whole forward pass, has all the cost; the others are values to keep.
+    Sites have the same names as those of a captured graph: a module followed by a functional activation gives ``name``
+    and ``name@pre``; each further call of a module gives a site of its own. Every patch re-runs the whole network, so
+    the last operation, the forward pass, has all the cost; the others are values to store.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ def find_hooked_sites(network: HookedNetwork, latent_dim: int, model_digest: str
     if noise not in network.unused:
         latent.append(Site("latent.noise", "latent", "noise", network.shape(noise), noise, True, 1.0))
     for name, _, kind in latent_sites(network.outputs):
-        # A posterior mean that is passed on is the latent.
+        # If the posterior mean is decoded, it is the latent.
         held = f"{name}#1" if f"{name}#1" in order else "latent.mean#1"
         if name == "latent":
             latent += in_layer
@@ -55,7 +55,7 @@ def find_hooked_sites(network: HookedNetwork, latent_dim: int, model_digest: str
 
 
 def _priced(network: HookedNetwork, sites: list[Site], latent_dim: int, model_digest: str) -> ComponentMap:
-    """The sites with what a re-run from each costs and reads: a whole pass, the inputs and the site's own value."""
+    """The sites with the cost of a re-run (a full pass) and what it reads (the inputs and the site's value)."""
     kept = list(dict.fromkeys([*network.inputs, *(site.node for site in sites)]))
     place = {node: position for position, node in enumerate(kept)}
     whole = len(kept)
@@ -64,7 +64,7 @@ def _priced(network: HookedNetwork, sites: list[Site], latent_dim: int, model_di
     before = frozenset((whole,))
     for site in sites:
         own = place[site.node]
-        # What a value is computed from is not known; all that comes before it may be.
+        # The dependencies of a value are not known, so all earlier values count.
         before |= {own}
         priced.append(
             replace(site, rerun_cost=1.0, downstream=frozenset((whole,)), reads=inputs | {own}, before=before)

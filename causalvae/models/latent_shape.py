@@ -1,4 +1,4 @@
-"""The shape of a network's latent, found by running it: a vector, or a map of channels."""
+"""Finds the shape of a network's latent, a vector or a map of channels, by running the network."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _ROWS = 3
 
 @torch.inference_mode()
 def fit_latent(vae: VAE, inputs: Tensor | None = None) -> VAE:
-    """Give a network the latent shape that its encoder has, once a pass over it has shown that all shapes fit.
+    """Set the latent shape of a network from one pass, and check that all shapes fit.
 
     Parameters
     ----------
     vae : VAE
-        Its `latent_shape` is set; `latent_dim` counts latents, of a map its channels.
+        Its `latent_shape` is set. `latent_dim` is the number of latents, or of channels if the latent is a map.
     inputs : Tensor, shape (n, *input_shape), optional
-        Samples of the data; see `stand_in_inputs` where left out.
+        Samples of the data; see `stand_in_inputs` if left out.
 
     Raises
     ------
@@ -32,10 +32,10 @@ def fit_latent(vae: VAE, inputs: Tensor | None = None) -> VAE:
     """
     was_training = vae.training
     vae.eval()
-    # A copy is run: what the network keeps of its first pass must not come from here (see `check_purity`).
+    # A copy is run, since `check_purity` needs a network that has not been run.
     run = copy_or_none(vae) or vae
     if inputs is None or tuple(inputs.shape[1:]) != tuple(vae.input_shape):
-        # A file may say which inputs its network takes; `check_shape` compares them with the data.
+        # The network may declare its own input shape; `check_shape` compares it with the data.
         inputs = stand_in_inputs(vae.input_shape)
     x = inputs.float().repeat(_ROWS, *(1 for _ in vae.input_shape))[:_ROWS]
     shape = " x ".join(map(str, vae.input_shape))

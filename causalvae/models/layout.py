@@ -1,4 +1,4 @@
-"""How convolution weights lie in memory, and graphs that do not depend on it."""
+"""The memory layout of convolution weights, and graphs that do not depend on it."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ _VIEWS = frozenset((torch.ops.aten.view.default, torch.ops.aten._unsafe_view.def
 
 
 def lay_out(network: nn.Module, example: tuple[Tensor, ...]) -> bool:
-    """Lay the network's kernels out channels-last, in place, if it runs that way; else contiguous.
+    """Convert the network's kernels to channels-last, in place, if the network runs with them; else to contiguous.
 
-    A network that views an image as a vector runs only over contiguous images, which contiguous kernels give. One with
-    group normalisations is left contiguous as well: PyTorch's sums a channels-last image with some fifteen times the
-    error, and after several of them an AutoencoderKL was 8e-4 of its largest value off its result in double precision.
+    A network that views an image as a vector requires contiguous images, hence contiguous kernels. A network with group
+    normalisation also stays contiguous: on channels-last images PyTorch's kernel has about fifteen times the rounding
+    error, and an AutoencoderKL then deviated by 8e-4 of its largest value from its result in double precision.
 
     Returns
     -------
     bool
-        Whether they lie channels-last.
+        Whether the kernels are channels-last.
     """
     if any(isinstance(module, nn.GroupNorm) for module in network.modules()):
         network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
@@ -33,14 +33,14 @@ def lay_out(network: nn.Module, example: tuple[Tensor, ...]) -> bool:
         with torch.no_grad():
             network(*(value.clone() for value in example))
     except RuntimeError:
-        # Where this was not the reason, whoever captures the network meets the same error and tells of it.
+        # If the layout was not the reason, capturing the network raises the same error and reports it.
         network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
         return False
     return True
 
 
 def allow_any_layout(graph: OperatorGraph) -> OperatorGraph:
-    """The same graph with each view as a reshape, so that any kernel may lay its result out as it likes."""
+    """The graph with each view replaced by a reshape, so that results of kernels may have any memory layout."""
     operations = [
         replace(operation, function=torch.ops.aten.reshape.default) if operation.function in _VIEWS else operation
         for operation in graph.operations

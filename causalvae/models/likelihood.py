@@ -1,4 +1,4 @@
-"""What data cost under a network's outputs."""
+"""The negative log-likelihood of data under a network's outputs."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from causalvae.models.vae import VAE
 
 
 def negative_log_likelihood(vae: VAE, output: Tensor, x: Tensor) -> Tensor:
-    """Of each input, or the part that outputs stand for, under its output, in nats: shape (batch,).
+    """Negative log-likelihood of `vae.target(x)` under each output, in nats: shape (batch,).
 
-    A Gaussian likelihood's is a density's: it depends on the data's units, and is below zero where sigma is small.
+    For a Gaussian likelihood this is a density: it depends on the units of the data and can be negative.
     """
     x = vae.target(x)
     if vae.likelihood == "bernoulli":
-        # Clamped as binary_cross_entropy clamps, so that a saturated wrong pixel costs 100 nats and not infinity.
+        # binary_cross_entropy clamps, so a saturated wrong pixel costs 100 nats instead of infinity.
         loss = F.binary_cross_entropy(output.clamp(0, 1), x, reduction="none")
     else:
         log_sigma = vae.log_sigma.detach().to(output)

@@ -16,13 +16,13 @@ from causalvae.models.check import check_shape
 from causalvae.models.compiled import original_of
 from causalvae.models.components import ComponentMap
 from causalvae.models.function_check import check_function
-from causalvae.models.fused import avoid_fused_attention
 from causalvae.models.hooked import HookedNetwork
 from causalvae.models.layout import allow_any_layout, lay_out
 from causalvae.models.network import AnalysedNetwork
 from causalvae.models.operators import OperatorGraph
 from causalvae.models.probe_inputs import PROBES, probe_arguments, stand_in_inputs
 from causalvae.models.program import Program
+from causalvae.models.quiet import avoid_fused_attention
 from causalvae.models.sources import open_source
 from causalvae.models.vae import VAE, Part
 from causalvae.spec.model_section import ModelSection
@@ -45,9 +45,9 @@ class Model:
     samples_latent : bool
         Whether the decoder receives a sample of the posterior rather than its mean.
     facts : dict
-        What a report says of it.
+        Facts for the report.
     probes : Tensor, shape (n, *input_shape)
-        The samples that it was captured with.
+        The samples used to capture it.
     unused : tuple of str
         Names of the parameters that neither encoding nor decoding uses.
     """
@@ -73,7 +73,7 @@ def load_model(
     inputs: Tensor | None = None,
     condition: int = 0,
 ) -> Model:
-    """Load, capture and list the network of a spec.
+    """Load and capture the network of a spec, and list its components.
 
     Parameters
     ----------
@@ -82,11 +82,11 @@ def load_model(
     folder : Path
         Relative paths start here: the spec file's folder.
     input_shape : tuple of int
-        Of the data, for networks that do not say which inputs they take.
+        Of the data, for networks that do not declare their input shape.
     inputs : Tensor, shape (n, *input_shape), optional
-        Samples of the data, which the network is probed and captured with; see `stand_in_inputs` where left out.
+        Samples of the data, used to probe and capture the network; `stand_in_inputs` if omitted.
     condition : int
-        How many of their last channels (columns) are a condition.
+        Number of the last channels (columns) that hold a condition.
     """
     opened = open_source(section, folder, input_shape, inputs, condition)
     told = {
@@ -115,15 +115,15 @@ def assemble(
     model_digest : str
         Content hash of the weights and of how they are read.
     facts : dict
-        What a report says of the network.
+        Facts for the report.
     inputs : Tensor, shape (n, *input_shape), optional
-        Samples of the data, which the network is probed with; see `stand_in_inputs` where left out.
+        Samples of the data, used to probe the network; `stand_in_inputs` if omitted.
 
     Raises
     ------
     CausalVAEError
-        CV104 where it does not take such inputs; CV110 where it is no function of each input alone, or cannot be run
-        exactly by any means; CV111 where it is compiled and its original cannot be reached.
+        CV104 if it does not take such inputs; CV110 if it is not a function of each input alone or cannot be captured;
+        CV111 if it is compiled and its original cannot be found.
     """
     original = original_of(vae)
     if not isinstance(original, VAE):
@@ -145,7 +145,7 @@ def assemble(
     captured = capture_network(network, example, network.outputs, others)
     program = captured.program
     if isinstance(program, HookedNetwork):
-        # What can only be run as it is may write on some inputs and not on those that it was probed with.
+        # Such a network may modify some inputs in place although the probes were not modified.
         vae.writing = frozenset(get_args(Part))
     if isinstance(program, OperatorGraph) and not lies_as_wanted:
         program = allow_any_layout(program)
@@ -168,7 +168,7 @@ def assemble(
 
 
 def _variant_facts(vae: VAE) -> dict[str, Any]:
-    """What is unusual about a VAE."""
+    """Facts about a latent layer, groups of latents and a decoder that reads the input."""
     facts: dict[str, Any] = {}
     if vae.latent_layer is not None:
         facts["latent layer"] = type(vae.latent_layer).__name__
@@ -180,9 +180,9 @@ def _variant_facts(vae: VAE) -> dict[str, Any]:
 
 
 def randomise(model: Model, seed: int) -> Model:
-    """The same network with freshly drawn weights: the control that has learned nothing.
+    """The same network with random weights, as a control.
 
-    Each layer is drawn anew by its own ``reset_parameters``, so the copy is what the network was before training.
+    Each layer is re-initialised by its own ``reset_parameters``.
     """
     vae = copy.deepcopy(model.vae)
     with torch.random.fork_rng(devices=[]):

@@ -8,14 +8,11 @@ from torch import Tensor, nn
 from causalvae.errors import CausalVAEError
 from causalvae.models.vae import VAE
 
-# What an ordinary VAE's `AnalysedNetwork` returns.
-OUTPUTS = ("mean", "logvar", "latent", "output")
-
 
 class Mark(nn.Module):
-    """Gives its input back: a place where a forward hook meets a value that no module computes.
+    """Identity module: lets a forward hook read a value that no other module returns.
 
-    No operation belongs to it, so a captured graph is the same with it and without.
+    It performs no operation, so a captured graph does not contain it.
     """
 
     def forward(self, value: Tensor) -> Tensor:
@@ -24,7 +21,7 @@ class Mark(nn.Module):
 
 
 class LatentMarks(Mark):
-    """Marks the latent; its children mark the posterior's parts, what a latent layer is given, and groups of latents.
+    """Marks the latent; its children mark the posterior parameters, the input of a latent layer and groups of latents.
 
     Parameters
     ----------
@@ -50,18 +47,18 @@ class AnalysedNetwork(nn.Module):
     vae : VAE
         Put in evaluation mode; its parameters are shared, not copied.
     sample : bool
-        Whether mean + noise * sd (True) or the posterior mean (False) is passed on.
+        Whether to decode mean + noise * sd (True) or the posterior mean (False).
 
     Attributes
     ----------
     outputs : tuple of str
-        Names of what it returns: ``mean``; ``logvar``, unless the encoder gives a point; ``exogenous``, what a latent
-        layer is given, where there is one; ``latent``; ``latent.NAME`` for each group of latents; ``output``.
+        Names of the returned values: ``mean``; ``logvar``, unless the encoder is deterministic; ``exogenous``, the
+        input of the latent layer, if there is one; ``latent``; ``latent.NAME`` for each group of latents; ``output``.
 
     Raises
     ------
     CausalVAEError
-        CV122 where a sample is asked for and the encoder gives a point.
+        CV122 if `sample` is True and the encoder is deterministic.
     """
 
     def __init__(self, vae: VAE, sample: bool) -> None:
@@ -119,7 +116,7 @@ class AnalysedNetwork(nn.Module):
             posterior = vae.split(encoded)
             mean, logvar = self.latent.mean(posterior.mean), self.latent.logvar(posterior.logvar)
             found = [mean, logvar]
-        # A posterior mean that is passed on is the latent: one value, marked once.
+        # If the posterior mean is decoded, mean and latent are one value, marked once.
         z = mean + noise * (0.5 * logvar).exp() if self.sample else mean
         if vae.latent_layer is not None:
             z = self.latent.exogenous(z)
@@ -136,7 +133,7 @@ class AnalysedNetwork(nn.Module):
         return (*found, vae.activate(raw))
 
     def _regroup(self, z: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """The latent put together from its groups, each marked, so that a patch of a group reaches the decoder."""
+        """The latent assembled from its marked groups, so that a patch of a group reaches the decoder."""
         named, pieces, reached = [], [], 0
         for name, (start, stop) in sorted(self.vae.groups.items(), key=lambda item: item[1]):
             if start > reached:
@@ -152,11 +149,11 @@ class AnalysedNetwork(nn.Module):
 
 
 def channel_means(value: Tensor) -> Tensor:
-    """Latents as tables hold them, (batch, latent_dim): a map's channels by their means."""
+    """Latents as stored in tables, (batch, latent_dim); of a latent map, the mean of each channel."""
     return value.flatten(2).mean(2) if value.ndim > 2 else value
 
 
 def channel_kl(mean: Tensor, logvar: Tensor) -> Tensor:
-    """KL of a diagonal Gaussian to the standard one, of each latent: (batch, latent_dim), a map's positions summed."""
+    """KL of a diagonal Gaussian to N(0, I) per latent, summed over positions, in nats: (batch, latent_dim)."""
     parts = 0.5 * (mean.square() + logvar.exp() - 1 - logvar)
     return parts.flatten(2).sum(2) if parts.ndim > 2 else parts

@@ -1,4 +1,4 @@
-"""A part of a user's network: one of its methods or modules, and what it returns taken apart."""
+"""A part of a user's network: a call of one of its methods or modules, and tensors selected from its return value."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from causalvae.errors import CausalVAEError
 from causalvae.models.returned import Steps, take
 
-# Where the parts are unless the spec says it: methods first, since they hold what lies beside a module as well.
+# Default names of the parts: methods first, since they may call more than one module.
 ENCODES = ("encode", "encoder", "_encode", "_encoder", "enc")
 DECODES = ("decode", "decoder", "_decode", "_decoder", "dec")
 _MOST_NAMES = 12
@@ -27,9 +27,9 @@ class Link:
     path : str
         Dotted path from the network.
     flat : bool
-        Whether it is given its input as vectors.
+        Whether its input is flattened to vectors.
     steps : tuple of int or str
-        What is taken of its value.
+        Path of the tensor in its return value.
     """
 
     path: str
@@ -39,7 +39,7 @@ class Link:
 
 @dataclass(frozen=True)
 class Branch:
-    """From what the first call of a part returns to one tensor: what is taken of it, and the calls that follow."""
+    """A tensor selected from the return value of a part's first call, and the calls applied to it."""
 
     steps: Steps = ()
     links: tuple[Link, ...] = ()
@@ -47,18 +47,18 @@ class Branch:
 
 @dataclass(frozen=True)
 class Condition:
-    """The condition that an input holds behind what the network reconstructs.
+    """The condition in the last channels of an input, after the part that the network reconstructs.
 
     Parameters
     ----------
     channels : int
         Channels (columns) of the input before the condition.
     input_range : tuple of float
-        What inputs range over; a condition ranges over [0, 1].
+        Range of the inputs; a condition is in [0, 1].
     is_map : bool
-        Whether inputs have further axes, over which the condition is the same everywhere.
+        Whether inputs have further axes, over which the condition is constant.
     as_class : bool
-        Whether the network takes the number of a class in place of a one-hot vector.
+        Whether the network takes the index of a class instead of a one-hot vector.
     """
 
     channels: int
@@ -67,7 +67,7 @@ class Condition:
     as_class: bool = False
 
     def of(self, x: Tensor) -> Tensor:
-        """Of inputs (batch, channels, ...), as the encoder receives them: (batch, width), or (batch,) of classes."""
+        """The condition of inputs (batch, channels, ...): (batch, width), or (batch,) class indices."""
         low, high = self.input_range
         labels = x[:, self.channels :]
         labels = labels.flatten(2).mean(2) if self.is_map else labels
@@ -77,23 +77,23 @@ class Condition:
 
 
 class NetworkPart(nn.Module):
-    """Calls methods and modules of a network that is registered elsewhere, so each parameter has one path.
+    """Calls methods and modules of a network that is registered elsewhere, so that each parameter has one path.
 
     Parameters
     ----------
     network : nn.Module
     first : Link
-        The call that begins the part.
+        The first call of the part.
     branches : sequence of Branch
-        One for each tensor that the part gives.
+        One for each returned tensor.
     shape : tuple of int, optional
-        Each row of the value is brought to this shape.
+        Each returned row is reshaped to this shape.
     condition : Condition, optional
-        Read from the input, and given to the first call as its second argument.
+        Read from the input and passed to the first call as its second argument.
     splits : bool
-        Whether the part's own input holds the condition; else it is called with the input as well.
+        Whether the part's own input holds the condition; else the input is passed separately.
     before : tuple of Link
-        Calls that its input goes through first.
+        Calls applied to the input first.
     """
 
     def __init__(
@@ -118,18 +118,18 @@ class NetworkPart(nn.Module):
 
     @property
     def calls_more(self) -> bool:
-        """Whether it calls anything of the network besides its first call."""
+        """Whether it makes other calls besides its first one."""
         return bool(self.before) or any(branch.links for branch in self.branches)
 
     def forward(self, value: Tensor, x: Tensor | None = None) -> Tensor | tuple[Tensor, ...]:
-        """The part's tensors, or the one that it has, for a value (batch, ...) and the input."""
+        """The tensor or tensors of the part, for a value (batch, ...) and the input."""
         (network,) = self._network
         returned = self.call(value, x)
         found = []
         for branch in self.branches:
             tensor = take(returned, branch.steps)
             tensor = _follow(network, tensor, branch.links)
-            # A tracer does not know shapes, so whether this is needed was decided when the network was read.
+            # A tracer does not know shapes, so the need for this was decided when the network was read.
             found.append(tensor if self.shape is None else tensor.reshape(-1, *self.shape))
         return found[0] if len(found) == 1 else tuple(found)
 
@@ -148,7 +148,7 @@ class NetworkPart(nn.Module):
 
 
 def _follow(network: nn.Module, value: Tensor, links: Sequence[Link]) -> Tensor:
-    """What a chain of calls makes of a value."""
+    """Apply a chain of calls to a value."""
     for link in links:
         given = value.flatten(1) if link.flat else value
         value = take(target_of(network, link.path)(given), link.steps)
@@ -156,7 +156,7 @@ def _follow(network: nn.Module, value: Tensor, links: Sequence[Link]) -> Tensor:
 
 
 def target_of(network: nn.Module, path: str) -> Callable[..., Any]:
-    """The method or module at a dotted path; raises `AttributeError` where there is none that can be called."""
+    """The method or module at a dotted path; raises `AttributeError` if there is no callable there."""
     target: Any = network
     for name in path.split("."):
         target = getattr(target, name)
@@ -167,22 +167,22 @@ def target_of(network: nn.Module, path: str) -> Callable[..., Any]:
 
 
 def find_path(network: nn.Module, declared: str | None, usual: Sequence[str], key: str) -> str:
-    """Where in a network a part is.
+    """Find the dotted path of a part in a network.
 
     Parameters
     ----------
     network : nn.Module
     declared : str or None
-        What the spec says: a dotted path of a module or a method.
+        Path of a module or method from the spec.
     usual : sequence of str
-        Names that are tried where it says nothing.
+        Names to try if `declared` is None.
     key : str
         The spec's key for the part.
 
     Raises
     ------
     CausalVAEError
-        CV119 where there is no such module or method, with those that there are.
+        CV119 if there is no such module or method; the message lists the existing ones.
     """
     for path in usual if declared is None else (declared,):
         try:
@@ -203,7 +203,7 @@ def find_path(network: nn.Module, declared: str | None, usual: Sequence[str], ke
 
 
 def methods_of(network: nn.Module) -> list[str]:
-    """Methods that a user's class defines itself, in the order of definition."""
+    """Public methods defined by the user's classes, in the order of definition."""
     found: dict[str, None] = {}
     for kind in type(network).__mro__:
         if kind is nn.Module or kind.__module__.startswith("torch."):

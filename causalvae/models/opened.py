@@ -1,4 +1,4 @@
-"""What opening a model source gives, whichever source it is."""
+"""The result of opening a model source."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ class Opened:
     ----------
     vae : VAE
     identity : str
-        Content hash of all that decides what it computes, but for how the spec says that it is read.
+        Content hash of everything that determines the function it computes, except how the spec declares it is read.
     facts : dict
-        What a report says of it.
+        Facts for the report.
     unused : tuple of str
-        Names of the parameters that neither part uses.
+        Names of the parameters that neither encoder nor decoder uses.
     digest : str
-        Content hash of the network as it is read; of its identity and the section's keys where empty.
+        Content hash of the network as it is read; if empty, made from `identity` and the section's keys.
     """
 
     vae: VAE
@@ -37,7 +37,7 @@ class Opened:
 
 
 def read_config(path: Path, where: str, code: str, wanted: str) -> dict[str, Any]:
-    """A JSON file with a mapping at the top.
+    """Read a JSON file that holds a mapping.
 
     Parameters
     ----------
@@ -45,9 +45,9 @@ def read_config(path: Path, where: str, code: str, wanted: str) -> dict[str, Any
     where : str
         The folder as the user wrote it.
     code : str
-        Of the error that is raised where there is no such file or it is no such JSON.
+        Code of the error if the file is missing or is not a JSON mapping.
     wanted : str
-        What the folder should be: ends the sentence "this is ...".
+        What the folder should be, for the remedy of the error.
     """
     try:
         found = json.loads(path.read_text(encoding="utf-8"))

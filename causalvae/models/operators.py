@@ -1,4 +1,4 @@
-"""A network as a graph of operators over named values, which can be re-run from any of them."""
+"""A network as a graph of operators over named values, which can be re-run from any value."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ACTIVATIONS = frozenset(
 
 @dataclass(frozen=True)
 class Operation:
-    """One node: `name` = `function(*args, **kwargs)`, where strings wrapped in `Value` refer to other nodes.
+    """One node: `name` = `function(*args, **kwargs)`, where `Value` objects refer to other nodes.
 
     Parameters
     ----------
@@ -30,23 +30,23 @@ class Operation:
     function : callable or None
         None for an input or a parameter.
     args, kwargs
-        With `Value` in place of other nodes' values.
+        Arguments, with `Value` in place of the values of other nodes.
     inputs : tuple of str
         Names of the nodes it reads.
     batched : bool
-        Whether its value depends on the inputs or on how many they are (False for parameters and what is computed from
-        them alone).
+        Whether its value depends on the inputs or the batch size (False for parameters and values computed from them
+        alone).
     aligned : bool
-        Whether its value is a tensor whose row i belongs to input i. A batched value need not be: a view may merge the
-        batch axis with another, a transposition may move it.
+        Whether its value is a tensor whose row i belongs to input i. A batched value need not be aligned: a view can
+        merge the batch axis with another one, a transposition can move it.
     size : callable or None
-        For a number that depends on the batch size: from the batch size to the number.
+        For a number that depends on the batch size, the function from the batch size to the number.
     calls : tuple of (str, int, str)
-        Enclosing modules, outermost first: path, which call of it, class name.
+        Enclosing modules, outermost first: path, number of the call, class name.
     shape : tuple of int
-        Without the batch axis; empty where the value is not aligned.
+        Without the batch axis; empty if the value is not aligned.
     flops : float
-        Multiply-adds times two, a row.
+        Two per multiply-add, per row.
     """
 
     name: str
@@ -62,7 +62,7 @@ class Operation:
     flops: float
 
     def call(self, *args: Any, **kwargs: Any) -> Any:
-        """The function's value for other arguments; raises `KeyError` for an input or a parameter."""
+        """Call the function with other arguments; raises `KeyError` for an input or a parameter."""
         if self.function is None:
             raise KeyError(self.name)
         return self.function(*args, **kwargs)
@@ -70,7 +70,7 @@ class Operation:
 
 @dataclass(frozen=True)
 class Value:
-    """Stands for the value of another node in an operation's arguments."""
+    """A reference to the value of another node in an operation's arguments."""
 
     name: str
 
@@ -113,7 +113,7 @@ class OperatorGraph:
                 self.users[name].append(operation.name)
 
     def shape(self, name: str) -> tuple[int, ...]:
-        """Shape of a node's value without the batch axis; empty where it is not aligned."""
+        """Shape of a node's value without the batch axis; empty if it is not aligned."""
         return self.by_name[name].shape
 
     def aligned(self, name: str) -> bool:
@@ -121,16 +121,16 @@ class OperatorGraph:
         return self.by_name[name].aligned
 
     def batched(self, name: str) -> bool:
-        """Whether a node's value depends on the inputs or on how many they are."""
+        """Whether a node's value depends on the inputs or the batch size."""
         return self.by_name[name].batched
 
     @property
     def flops(self) -> float:
-        """FLOPs of a whole forward pass, a row."""
+        """FLOPs of a full forward pass, per row."""
         return sum(operation.flops for operation in self.operations)
 
     def descendants(self, names: Iterable[str]) -> set[str]:
-        """All nodes computed from any of `names`, without these."""
+        """All nodes computed from any of `names`, excluding `names`."""
         found: set[str] = set()
         stack = list(names)
         while stack:
@@ -141,7 +141,7 @@ class OperatorGraph:
         return found
 
     def ancestors(self, names: Iterable[str]) -> set[str]:
-        """All nodes that any of `names` is computed from, and these."""
+        """All nodes that any of `names` is computed from, including `names`."""
         found = set(names)
         stack = list(found)
         while stack:
@@ -154,8 +154,8 @@ class OperatorGraph:
     def between(self, patched: Iterable[str], requested: Iterable[str]) -> tuple[Operation, ...]:
         """The operations to re-run when `patched` change: downstream of them and needed for `requested`.
 
-        What these read and what has no row an input is among them, since a kept value of it serves only the batch that
-        it was computed for.
+        Inputs of these operations that are batched but not aligned are included, since a stored value of such a node is
+        valid only for the batch that it was computed for.
         """
         given = set(patched)
         wanted = self.descendants(given) & self.ancestors(requested)
@@ -169,14 +169,14 @@ class OperatorGraph:
         return tuple(operation for operation in self.operations if operation.name in wanted)
 
     def run(self, *values: Tensor, keep: Iterable[str] | None = None) -> Environment:
-        """A whole forward pass.
+        """Run a full forward pass.
 
         Parameters
         ----------
         *values : Tensor
             The network's arguments; all have the same batch size.
         keep : iterable of str, optional
-            Nodes whose values are returned besides the outputs'; all where omitted. Others are freed once read.
+            Nodes whose values are returned besides the outputs'; all if omitted. Other values are freed after use.
         """
         rows = len(values[0])
         environment: Environment = {**self.parameters, **dict(zip(self.inputs, values, strict=True))}
@@ -198,11 +198,11 @@ class OperatorGraph:
         return {name: environment[name] for name in kept if name in environment}
 
     def rewritten(self, operations: Iterable[Operation], parameters: Mapping[str, Tensor]) -> OperatorGraph:
-        """The same inputs and outputs over other operations and parameters."""
+        """The graph with the same inputs and outputs and other operations and parameters."""
         return OperatorGraph(operations, self.inputs, self.outputs, parameters, self.origins)
 
     def reads(self, patched: Iterable[str], requested: Iterable[str]) -> set[str]:
-        """The batched nodes whose clean values a re-run from `patched` needs: what it patches and what it reads."""
+        """The nodes whose clean values a re-run from `patched` needs: the patched ones and those that it reads."""
         given = set(patched)
         steps = self.between(given, requested)
         rerun = {operation.name for operation in steps}
@@ -210,19 +210,19 @@ class OperatorGraph:
         return {name for name in read if name in given or (name not in rerun and self.by_name[name].aligned)}
 
     def with_parameters(self, state: Mapping[str, Tensor]) -> OperatorGraph:
-        """The same graph over other parameters, given by node name."""
+        """The graph with other parameters, given by node name."""
         if state.keys() != self.parameters.keys():
             raise KeyError("parameter names differ")
         return OperatorGraph(self.operations, self.inputs, self.outputs, state, self.origins)
 
     def with_weights_of(self, network: nn.Module) -> OperatorGraph:
-        """The same graph over the parameters and buffers of another network of the same make."""
+        """The graph with the parameters and buffers of another network of the same architecture."""
         tensors = tensors_of(network)
         fresh = {node: tensors[name].detach() for node, name in self.origins.items()}
         return self.with_parameters({**self.parameters, **fresh})
 
     def to(self, device: torch.device, dtype: torch.dtype | None = None) -> OperatorGraph:
-        """The same graph with its parameters on `device`, those of floating point in `dtype` where it is given."""
+        """The graph with its parameters on `device`; floating-point ones are cast to `dtype` if it is given."""
         return self.with_parameters(
             {
                 name: value.to(device, dtype if value.is_floating_point() else None)
@@ -232,7 +232,7 @@ class OperatorGraph:
 
 
 def evaluate(operation: Operation, environment: Mapping[str, Any], rows: int) -> Any:
-    """The value of one operation, its inputs taken from `environment`."""
+    """The value of one operation, with inputs from `environment`."""
     if operation.size is not None:
         return operation.size(rows)
     return operation.call(
@@ -250,7 +250,7 @@ def _fill(argument: Any, environment: Mapping[str, Any]) -> Any:
 
 
 def tensors_of(network: nn.Module) -> dict[str, Tensor]:
-    """Parameters and buffers by dotted name; one that is shared appears under each of its names."""
+    """Parameters and buffers by dotted name; a shared one appears under each of its names."""
     return {
         **dict(network.named_parameters(remove_duplicate=False)),
         **dict(network.named_buffers(remove_duplicate=False)),

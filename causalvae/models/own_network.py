@@ -1,4 +1,4 @@
-"""A network of the user's own, read as a VAE: where its parts are, and what they return."""
+"""Reads a user's network as a VAE: finds its parts and interprets their return values."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from causalvae.errors import CausalVAEError, first_line
 from causalvae.models.compiled import original_of
 from causalvae.models.forward_watch import ConstantNoise, Watched, chain_to, same, watch_forward
 from causalvae.models.network_part import DECODES, ENCODES, Branch, Condition, Link, NetworkPart, find_path, target_of
+from causalvae.models.opened import Opened
 from causalvae.models.purity import leaving_no_trace
 from causalvae.models.quiet import quiet
 from causalvae.models.returned import Leaf, Steps, describe, leaves_of, take
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 _ROWS = 4
 _MOST_NAMES = 8
-# Where a codebook usually is, if forward() does not show it.
+# Usual names of a codebook, for networks whose forward() does not show it.
 _NAMES = ("vq", "vq_layer", "vq_vae", "vector_quantizer", "quantizer", "quantiser", "quantize", "codebook")
 _QUANTISERS = (*_NAMES, *(f"_{name}" for name in _NAMES))
 _OUTPUTS = ("recon", "reconstruction", "recon_x", "x_recon", "x_hat", "xhat", "sample", "output", "mean", "mu")
@@ -38,65 +39,42 @@ _CONDITIONS = ("y", "c", "cond", "condition", "label", "labels", "class_label", 
 _SECONDS: tuple[PosteriorSecond, ...] = ("logvar", "std", "log_std", "var")
 
 
-@dataclass(frozen=True)
-class OwnNetwork:
-    """A user's network, read.
-
-    Parameters
-    ----------
-    vae : VAE
-    digest : str
-        Content hash of the parameters and buffers.
-    facts : dict
-        How it was read.
-    unused : tuple of str
-        Parameters that neither part uses.
-    """
-
-    vae: VAE
-    digest: str
-    facts: dict[str, str]
-    unused: tuple[str, ...]
-
-
 @torch.no_grad()
-def read_own(
-    network: nn.Module, section: PythonModel | CheckpointModel, inputs: Tensor, condition: int = 0
-) -> OwnNetwork:
-    """Find the parts of a user's network, and what they return.
+def read_own(network: nn.Module, section: PythonModel | CheckpointModel, inputs: Tensor, condition: int = 0) -> Opened:
+    """Find the parts of a user's network and interpret their return values.
 
     Parameters
     ----------
     network : nn.Module
-        Left as it is.
+        Not modified.
     section : PythonModel or CheckpointModel
     inputs : Tensor, shape (n, *input_shape)
         Samples of the data.
     condition : int
-        How many of their last channels (columns) are a condition.
+        Number of the last channels (columns) that hold a condition.
+
+    Returns
+    -------
+    Opened
+        Its `identity` is the content hash of the parameters and buffers, its `facts` say how the network was read.
 
     Raises
     ------
     CausalVAEError
-        CV119 where a part is not found, CV130 where it does not take its input, CV140 where the network's forward()
-        contradicts the reading, CV141 where what a part returns cannot be read, CV142 for an argument that nothing
-        gives.
+        CV119 if a part is not found, CV130 if it does not take its input, CV140 if the network's forward() contradicts
+        the reading, CV141 if the return value of a part cannot be interpreted, CV142 for a required argument without a
+        value.
     """
-    # What the network keeps of a first pass must not come from here (see `check_purity`).
-    with leaving_no_trace(network):
-        return _read_own(network, section, inputs, condition)
-
-
-def _read_own(network: nn.Module, section: PythonModel | CheckpointModel, inputs: Tensor, condition: int) -> OwnNetwork:
-    with quiet():
+    # `check_purity` needs a network that has not been run.
+    with leaving_no_trace(network), quiet():
         original = original_of(network)
         read = _read(original, section, inputs, condition)
-    if original is not network:
-        read.facts["compiled"] = "by torch.compile; the network before it was captured"
-    return read
+    if original is network:
+        return read
+    return replace(read, facts={**read.facts, "compiled": "by torch.compile; the network before it was captured"})
 
 
-def _read(network: nn.Module, section: PythonModel | CheckpointModel, inputs: Tensor, condition: int) -> OwnNetwork:
+def _read(network: nn.Module, section: PythonModel | CheckpointModel, inputs: Tensor, condition: int) -> Opened:
     mode = network.training
     network.eval()
     low, high = section.input_range
@@ -118,7 +96,7 @@ def _read(network: nn.Module, section: PythonModel | CheckpointModel, inputs: Te
     state = {name: value.detach().cpu() for name, value in network.state_dict().items()}
     if vae.beside is not None:
         state |= {f"beside.{name}": value.detach().cpu() for name, value in vae.beside.state_dict().items()}
-    return OwnNetwork(found.train(mode), Weights(state, {}, "").digest, reader.facts, unused)
+    return Opened(found.train(mode), Weights(state, {}, "").digest, reader.facts, unused)
 
 
 def _run(vae: VAE, scaled: Tensor) -> object:
@@ -128,7 +106,7 @@ def _run(vae: VAE, scaled: Tensor) -> object:
 
 @dataclass(frozen=True)
 class _Encoding:
-    """How the encoding part gives a posterior, and what follows it."""
+    """How the return value of the encoding part is read as a posterior, and the calls after it."""
 
     branches: tuple[Branch, ...]
     layout: PosteriorLayout
@@ -137,7 +115,7 @@ class _Encoding:
 
 
 class _Reader:
-    """Finds out how a network is put together, on samples of the data.
+    """Finds the structure of a network by running it on samples of the data.
 
     Parameters
     ----------
@@ -147,7 +125,7 @@ class _Reader:
     x : Tensor, shape (n, *input_shape)
         Samples as the encoder receives them.
     condition : int
-        How many of their last channels (columns) are a condition.
+        Number of the last channels (columns) that hold a condition.
     """
 
     def __init__(self, network: nn.Module, section: PythonModel | CheckpointModel, x: Tensor, condition: int) -> None:
@@ -156,7 +134,7 @@ class _Reader:
         self.x = x
         self.latents = section.latent_dim or 0
         self.posterior = section.posterior or PosteriorSection()
-        # A VAE of this package is read by its modules: its methods scale and activate as well.
+        # For a VAE of this package the modules are used: its methods also scale and activate.
         own = isinstance(network, VAE)
         self.encode = find_path(network, section.encoder, ENCODES[1:] if own else ENCODES, "encoder")
         self.decode = find_path(network, section.decoder, DECODES[1:] if own else DECODES, "decoder")
@@ -164,7 +142,7 @@ class _Reader:
         self.condition = Condition(outputs, section.input_range, x.ndim > 2) if condition else None
         self.output_shape = (outputs, *x.shape[2:])
         self.facts = {"encoder": self.encode, "decoder": self.decode}
-        # Whether forward(), a pair of tensors or the spec says how the posterior is read.
+        # Whether forward(), a pair of tensors or the spec determines how the posterior is read.
         self.is_sure = True
 
     def read(self) -> VAE:
@@ -204,7 +182,7 @@ class _Reader:
         )
 
     def check_idle_heads(self, unused: Sequence[str]) -> None:
-        """Raise CV140 for a posterior that is read off one tensor while layers lie idle that may be its heads."""
+        """Raise CV140 if the posterior is read from one tensor while unused layers could be its heads."""
         weights = {name: value for name, value in self.network.named_parameters() if name in unused and value.ndim > 1}
         heads = [name for name, value in weights.items() if len(value) == self.latents]
         heads = heads if len(heads) > 1 else [name for name, value in weights.items() if len(value) == 2 * self.latents]
@@ -221,10 +199,10 @@ class _Reader:
         )
 
     def _layer(self, encoding: _Encoding, mean: Tensor) -> tuple[NetworkPart | None, tuple[Link, ...]]:
-        """What lies between the parts as a latent layer, or else as calls with which the decoding part begins.
+        """The calls between the parts, as a latent layer or as the first calls of the decoding part.
 
-        A codebook, or what the spec declares, is a latent layer if it leaves the latent's shape as it is. A layer that
-        follows the sample of a Gaussian posterior belongs to the decoding part.
+        A codebook, or the calls that the spec declares, form a latent layer if they preserve the shape of the latent.
+        Layers after the sample of a Gaussian posterior belong to the decoding part.
         """
         if not encoding.between:
             return None, ()
@@ -238,7 +216,7 @@ class _Reader:
         return layer, ()
 
     def plain(self, vae: VAE, reads: Callable[[Tensor], bool]) -> VAE | None:
-        """The same over the modules themselves, if they use nothing of the network but what is in them."""
+        """The VAE made of the modules themselves, if they use nothing else of the network; None otherwise."""
         parts = [target_of(self.network, path) for path in (self.encode, self.decode)]
         modules = [part for part in parts if isinstance(part, nn.Module)]
         if len(modules) < len(parts) or vae.latent_layer is not None:
@@ -270,7 +248,7 @@ class _Reader:
         )
 
     def _encoder(self) -> NetworkPart:
-        """The encoding part as it can be called, whatever it returns."""
+        """The encoding part in the first form that runs, with any return value."""
         wants = self._wants_condition(self.encode)
         tried = [
             NetworkPart(self.network, Link(self.encode, flat), condition=given, splits=given is not None)
@@ -282,7 +260,7 @@ class _Reader:
         )
 
     def _decoder(self, z: Tensor, before: tuple[Link, ...]) -> tuple[NetworkPart, bool]:
-        """The decoding part, which begins with some calls, and whether it returns a distribution."""
+        """The decoding part, preceded by the calls `before`, and whether it returns a distribution."""
         wants = self._wants_condition(self.decode)
         tried = [
             NetworkPart(self.network, Link(self.decode), condition=given, before=before)
@@ -301,7 +279,7 @@ class _Reader:
         )
 
     def _output_of(self, returned: Any) -> Leaf:
-        """The reconstruction in what the decoding part returns."""
+        """The reconstruction in the return value of the decoding part."""
         found = [leaf for leaf in leaves_of(returned) if leaf.value.ndim > 1 and len(leaf.value) == len(self.x)]
         size = self.x[0, : self.output_shape[0]].numel()
         fitting = [leaf for leaf in found if leaf.value[0].numel() == size]
@@ -316,7 +294,7 @@ class _Reader:
         return (named or fitting or found)[0]
 
     def _wants_condition(self, path: str) -> bool:
-        """Whether a part takes a condition as its second argument; refuses one that nothing gives."""
+        """Whether a part takes a condition as its second argument; CV142 for a required one without a value."""
         target = target_of(self.network, path)
         try:
             parameters = list(
@@ -344,14 +322,14 @@ class _Reader:
         return [] if self.condition is None else [self.condition, replace(self.condition, as_class=True)]
 
     def _encoding(self, encoder: NetworkPart) -> _Encoding:
-        """How what the encoding part returns is read, after what forward() shows of it."""
+        """How the return value of the encoding part is read, using the record of forward() if there is one."""
         with torch.random.fork_rng(devices=[]):
             with ConstantNoise(0.0):
                 returned = encoder.call(self.x.clone())
             with ConstantNoise(1.0):
                 noisy = encoder.call(self.x.clone())
         leaves = [leaf for leaf in leaves_of(returned) if self._is_row(leaf.value)]
-        # What changes with the noise is a sample.
+        # Values that change with the noise are samples.
         moving = {leaf.steps for leaf in leaves_of(noisy) if self._is_row(leaf.value)} - {
             leaf.steps for leaf in leaves if same(take(noisy, leaf.steps), leaf.value)
         }
@@ -376,7 +354,7 @@ class _Reader:
         return value.ndim > 1 and len(value) == len(self.x) and value.is_floating_point()
 
     def _watch(self) -> tuple[Watched, Watched] | None:
-        """Passes of forward() without noise and with noise 1, in training mode where it draws a sample only there."""
+        """Passes of forward() with noise 0 and 1, in training mode if it draws samples only there."""
         found = None
         for training in (False, True):
             passes = [self._pass(noise, training) for noise in (0.0, 1.0)]
@@ -419,7 +397,7 @@ class _Reader:
         return tuple(links)
 
     def _usual_quantiser(self, found: _Encoding, returned: Any) -> tuple[Link, ...]:
-        """A codebook under a usual name, if the encoding part gives a point."""
+        """A codebook under a usual name, if the encoding part is deterministic."""
         if found.layout != "point":
             return ()
         value = take(returned, found.branches[0].steps)
@@ -432,7 +410,7 @@ class _Reader:
         return ()
 
     def _steps_like(self, path: str, value: Tensor) -> Steps | None:
-        """Where in what a call of `value` returns there is a tensor of its shape."""
+        """Path of a tensor with the shape of `value` in the return value of a call on it."""
         try:
             returned = target_of(self.network, path)(value.clone())
         except Exception:  # whatever a module raises for a value that it does not take
@@ -440,7 +418,7 @@ class _Reader:
         return next((leaf.steps for leaf in leaves_of(returned) if leaf.value.shape == value.shape), None)
 
     def _by_names(self, leaves: Sequence[Leaf], returned: Any) -> _Encoding:
-        """The reading where forward() shows nothing: by names, shapes and what the spec declares."""
+        """The reading without a record of forward(): by names, shapes and the spec."""
         pair = self._pair(leaves)
         if pair is not None:
             mean, second = pair
@@ -462,7 +440,7 @@ class _Reader:
         return _Encoding((Branch(leaf.steps),), layout, self._second_of(None))
 
     def _pair(self, leaves: Sequence[Leaf]) -> tuple[Leaf, Leaf] | None:
-        """Mean and what stands beside it, where the encoding part returns both."""
+        """Mean and second parameter, if the encoding part returns both."""
         if self.posterior.layout == "point":
             return None
         means = [leaf for leaf in leaves if leaf.is_mean]
@@ -486,10 +464,10 @@ class _Reader:
         return (None if leaf is None else leaf.second) or "logvar"
 
     def _as_forward_shows(self, leaves: Sequence[Leaf], returned: Any, passes: tuple[Watched, Watched]) -> _Encoding:
-        """The reading under which forward() hands the posterior's mean on to the decoding part."""
+        """The reading under which forward() passes the posterior mean to the decoding part."""
         still, noisy = passes
         read = self._by_names(leaves, returned)
-        # The mean as it is read, then all else that the part returned, as places to start from.
+        # Candidates for the mean: the one that was read, then all other returned values.
         starts = [(read, self._mean_of(read, still.encoded))]
         for leaf in leaves:
             value = take(still.encoded, leaf.steps)
@@ -513,11 +491,11 @@ class _Reader:
                 if found is not None:
                     return found
                 continue
-            # Without noise the calls between belong to the encoder, but for the last: the codebook.
+            # Without noise, all calls in between belong to the encoder except the last one, the codebook.
             (branch,) = encoding.branches
             return _Encoding((Branch(branch.steps, links[:-1]),), "point", between=links[-1:])
         if read.layout == "heads" and still.latent.shape != starts[0][1].shape:
-            # Several samples of each input, or a condition beside the latent: nothing that a mean can be compared with.
+            # Several samples per input, or a condition beside the latent: the mean cannot be compared.
             return read
         raise CausalVAEError(
             "CV140",
@@ -537,7 +515,7 @@ class _Reader:
         return value[:, 0::2] if read.layout == "interleaved" else value
 
     def _with_second(self, encoding: _Encoding, noisy: Watched, links: tuple[Link, ...]) -> _Encoding:
-        """The reading with what stands beside the mean as forward() uses it."""
+        """The reading with the second parameter as forward() uses it."""
         mean = self._mean_of(encoding, noisy.encoded)
         sample = noisy.latent
         if links:
@@ -571,7 +549,7 @@ class _Reader:
         return encoding
 
     def _heads(self, encoding: _Encoding, links: tuple[Link, ...], noisy: Watched) -> _Encoding | None:
-        """Mean and second parameter as layers that forward() calls after the encoding part."""
+        """Mean and second parameter as outputs of layers that forward() calls after the encoding part."""
         (branch,) = encoding.branches
         if not links:
             return None
@@ -596,7 +574,7 @@ class _Reader:
 
 
 def _follow(links: Sequence[Link], watched: Watched) -> Tensor | None:
-    """What the calls of a pass gave at the end of a chain."""
+    """The value that the last call of a chain returned in a pass."""
     found = None
     for event in watched.between:
         if event.path == links[-1].path:
@@ -605,14 +583,14 @@ def _follow(links: Sequence[Link], watched: Watched) -> Tensor | None:
 
 
 def _near(one: Tensor, other: Tensor) -> bool:
-    """Whether two standard deviations agree; a difference of two sums has lost some digits."""
+    """Whether two standard deviations agree, allowing for cancellation."""
     return one.shape == other.shape and torch.allclose(
         one, other, rtol=1e-3, atol=1e-5 * float(other.abs().max()) + 1e-7
     )
 
 
 def _is_distribution(returned: Any, steps: Steps) -> bool:
-    """Whether the tensor that `steps` lead to is a distribution's mean."""
+    """Whether the tensor at `steps` is the mean of a distribution."""
     for step in steps[:-1]:
         returned = returned[step] if isinstance(step, int) or hasattr(returned, "keys") else getattr(returned, step)
     return bool(steps) and isinstance(returned, Distribution)

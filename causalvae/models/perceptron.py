@@ -1,4 +1,4 @@
-"""Linear layers with ReLUs between, from one shape to another."""
+"""A multilayer perceptron from one shape to another."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Watches forward passes of a network to find the places that hooks can reach, and what a pass costs."""
+"""Records forward passes of a network, to find the values that hooks can reach and the cost of a pass."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from causalvae.models.functional import ACTIVATION_CALLS
 from causalvae.models.hooked import Call
 from causalvae.models.network import Mark
 
-# Functions that ask about a tensor and not for its values.
+# Functions that read metadata of a tensor and not its values.
 _QUESTIONS = frozenset(("__get__", "size", "dim", "ndimension", "numel", "stride", "is_contiguous", "__len__"))
 
 
@@ -40,9 +40,9 @@ class _Seen:
     readers: list[tuple[Callable[..., Any], tuple[str, ...], Any, bool]] = field(default_factory=list)
 
     def follower(self) -> tuple[tuple[int, ...], bool] | None:
-        """Shape of the value after the functional activation that alone reads this one, and whether it overwrites it.
+        """Shape of the value after the functional activation that is the only reader, and whether it is in place.
 
-        As in a captured graph, the activation must be applied by a call around this one.
+        As in a captured graph, the activation must be applied by an enclosing call.
         """
         if not self.is_leaf or len(self.readers) != 1:
             return None
@@ -53,7 +53,7 @@ class _Seen:
 
 
 class Probe:
-    """Records every module's calls in one forward pass.
+    """Records the calls of all modules in one forward pass.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ class Probe:
 
     @contextmanager
     def watching(self, network: nn.Module) -> Iterator[None]:
-        """Watch a pass of `network` that is made inside the block; handles are removed on every exit."""
+        """Record a pass of `network` made inside the block; hooks are removed on every exit."""
         with ExitStack() as stack:
             for path, module in network.named_modules():
                 if path:
@@ -90,7 +90,7 @@ class Probe:
     def _leave(self, path: str, module: nn.Module, args: Any, output: Any) -> None:
         given: list[tuple[Tensor, int]] = []
         functions = 0
-        # A module that raised was entered and not left.
+        # Calls that raised an exception were entered and not left.
         while self._stack:
             entered, given, functions = self._stack.pop()
             if entered == path:
@@ -98,7 +98,7 @@ class Probe:
         number = self._counts[path] = self._counts.get(path, 0) + 1
         versions = [version for value, version in given if value is output]
         in_place = bool(versions) and output._version != versions[0]
-        # What gives its input back and calls nothing computes nothing; the place of a mark is wanted all the same.
+        # A module that returns its input and calls nothing is skipped, unless it is a mark.
         is_own = not versions or self._functions > functions or isinstance(module, Mark)
         shape = None
         if isinstance(output, Tensor) and output.ndim > 1 and len(output) == self._rows:
@@ -111,11 +111,11 @@ class Probe:
             self._owners[id(output)] = seen
 
     def _outer(self) -> tuple[str, ...]:
-        """Paths of the calls under way."""
+        """Paths of the active calls."""
         return tuple(path for path, _, _ in self._stack)
 
     def read(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
-        """Note which outputs a function was given."""
+        """Record which outputs are arguments of a function."""
         self._functions += 1
         name = getattr(function, "__name__", "")
         if name in _QUESTIONS and not any(isinstance(leaf, Tensor) for leaf in tree_leaves(result)):
@@ -126,12 +126,12 @@ class Probe:
             if owner is not None:
                 is_first = bool(args) and args[0] is leaf
                 owner.readers.append((function, inside, result, is_first))
-                # What reads an overwritten value reads another one.
+                # A reader of an overwritten value does not read this output.
                 if leaf._version != owner.version:
                     del self._owners[id(leaf)]
 
     def calls(self) -> dict[str, Call]:
-        """What was met, by node, in the order of computation."""
+        """The recorded calls by node, in the order of computation."""
         found: dict[str, Call] = {}
         for seen in self._seen.values():
             if seen.shape is None or not seen.is_own:
@@ -152,7 +152,7 @@ class Probe:
 
 
 class _Reads(TorchFunctionMode):
-    """Tells a probe of every function of torch that a network calls."""
+    """Reports every torch function that a network calls to a probe."""
 
     def __init__(self, probe: Probe) -> None:
         super().__init__()
@@ -167,9 +167,10 @@ class _Reads(TorchFunctionMode):
 
 
 class CostMeter(TorchDispatchMode):
-    """Counts the FLOPs of a pass, and bytes of activations written and read again.
+    """Counts the FLOPs of a pass and the bytes of activations written and read.
 
-    Convolutions and matrix products by torch's own formulas, one operation an element for all else but views.
+    Convolutions and matrix products count by torch's own formulas; all other operations except views count one FLOP per
+    element.
     """
 
     def __init__(self) -> None:
@@ -193,7 +194,7 @@ class CostMeter(TorchDispatchMode):
 
 
 def measure_cost(run: Callable[[], object], rows: int) -> tuple[float, float]:
-    """FLOPs and bytes a row of a pass over `rows` rows."""
+    """FLOPs and bytes per row of a pass over `rows` rows."""
     meter = CostMeter()
     with torch.no_grad(), meter:
         run()

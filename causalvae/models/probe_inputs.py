@@ -1,4 +1,4 @@
-"""What a network is probed and captured with: samples of the data."""
+"""Samples of the data with which a network is probed and captured."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from torch import Tensor
 
 from causalvae.models.vae import VAE
 
-# Rows that a network is traced with, and further rows that what was captured is compared on.
+# Rows used for tracing, and further rows on which the captured program is compared.
 _EXAMPLE = 3
 _OTHERS = 8
 PROBES = _EXAMPLE + _OTHERS
 
 
 def stand_in_inputs(input_shape: tuple[int, ...]) -> Tensor:
-    """Numbers over [0, 1] in place of samples, for a network that is opened without data.
+    """Uniform random inputs in [0, 1], for a network that is opened without data.
 
     A spec always names its data, so a run never uses them.
     """
@@ -22,13 +22,13 @@ def stand_in_inputs(input_shape: tuple[int, ...]) -> Tensor:
 
 
 def probe_arguments(vae: VAE, inputs: Tensor) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor] | tuple[()]]:
-    """Arguments of an `AnalysedNetwork`: those that it is captured with, and further ones to compare it on.
+    """Arguments of an `AnalysedNetwork` for capture, and further ones for comparison.
 
     Parameters
     ----------
     vae : VAE
     inputs : Tensor, shape (n, *input_shape)
-        Samples of the data. One sample is repeated, since a batch of one row does not show the batch axis.
+        Samples of the data. A single sample is repeated, since a batch of one row does not show the batch axis.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""What the engine asks of a captured network, whatever way it was captured."""
+"""The interface of a captured network, independent of the method of capture."""
 
 from __future__ import annotations
 
@@ -12,37 +12,34 @@ How = Literal["export", "hooks"]
 
 
 class Program(Protocol):
-    """A network whose values have names: an `OperatorGraph`, or a `HookedNetwork` where there is no graph.
-
-    Both are read by name alone, so whoever only runs a network and takes values from it need not know which it is.
-    """
+    """A network whose values have names: an `OperatorGraph` or a `HookedNetwork`."""
 
     @property
     def how(self) -> How:
-        """What captured it."""
+        """Method of capture."""
 
     @property
     def inputs(self) -> tuple[str, ...]:
-        """Names of the network's arguments, in their order."""
+        """Names of the network's arguments, in order."""
 
     @property
     def outputs(self) -> Mapping[str, str]:
         """Name of each output of the network -> name of the node that holds it."""
 
     def run(self, *values: Tensor, keep: Iterable[str] | None = None) -> dict[str, Any]:
-        """A whole forward pass: the values of the nodes `keep` and of the outputs, by node; of all where omitted."""
+        """Run a full forward pass; returns the values of the nodes `keep` (all if omitted) and of the outputs."""
 
     def shape(self, name: str) -> tuple[int, ...]:
-        """Shape of a node's value without the batch axis; empty where it is not aligned."""
+        """Shape of a node's value without the batch axis; empty if it is not aligned."""
 
     def aligned(self, name: str) -> bool:
         """Whether row i of a node's value belongs to input i."""
 
     def batched(self, name: str) -> bool:
-        """Whether a node's value depends on the inputs or on how many they are; parameters do not."""
+        """Whether a node's value depends on the inputs or the batch size."""
 
     def to(self, device: torch.device, dtype: torch.dtype | None = None) -> Program:
-        """The same network on `device`, its parameters of floating point in `dtype` where it is given."""
+        """The network on `device`, with floating-point parameters cast to `dtype` if it is given."""
 
     def with_weights_of(self, network: nn.Module) -> Program:
-        """The same program over the parameters and buffers of another network of the same make."""
+        """The program with the parameters and buffers of another network of the same architecture."""

@@ -1,6 +1,6 @@
-"""Checks that a network is a function of its arguments: it keeps nothing between passes and draws no noise.
+"""Checks that a network is a function of its arguments: it stores nothing between passes and draws no noise.
 
-Writing on the arguments is allowed: whoever runs the network gives copies to the parts that do (`find_writing`).
+A network may modify its arguments in place; parts that do so receive copies (`find_writing`).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Network = TypeVar("Network", bound=nn.Module)
 
 
 def cloned(values: Sequence[Tensor]) -> Values:
-    """Copies, since a network may write on what it is given."""
+    """Copies, since a network may modify its arguments in place."""
     return tuple(value.clone() for value in values)
 
 
@@ -39,7 +39,7 @@ def equal(one: Tensor, other: Tensor) -> bool:
 
 
 def copy_or_none(network: Network) -> Network | None:
-    """A copy of the modules over the same tensors; None where they cannot be copied."""
+    """A copy of the modules over the same tensors; None if they cannot be copied."""
     try:
         with warnings.catch_warnings():
             # Copying an exported program warns of tensors without data that lie in it.
@@ -52,9 +52,9 @@ def copy_or_none(network: Network) -> Network | None:
 
 @contextmanager
 def leaving_no_trace(network: nn.Module) -> Iterator[None]:
-    """Run a network inside the block, and give its modules the attributes back that they had before.
+    """Restore the attributes of a network's modules after the block.
 
-    Entries of dictionaries, lists and sets among the attributes are given back too; what lies deeper is not.
+    Entries of dictionaries, lists and sets among the attributes are restored as well; deeper values are not.
     """
     kept = [(module.__dict__, name, value) for module in network.modules() for name, value in module.__dict__.items()]
     known = [(attributes, set(attributes)) for attributes in (module.__dict__ for module in network.modules())]
@@ -77,13 +77,13 @@ def leaving_no_trace(network: nn.Module) -> Iterator[None]:
 
 @torch.no_grad()
 def check_purity(network: nn.Module, given: Values, names: Sequence[str]) -> None:
-    """Refuse a network whose passes change it, each other or themselves.
+    """Raise CV110 if a pass changes the network, an earlier result, or depends on earlier passes.
 
     Parameters
     ----------
     network : nn.Module
-        In evaluation mode; returns a tuple of tensors. Where it can be copied, a copy shows whether what it is given
-        first stays with it, so it should not have been run before.
+        In evaluation mode; returns a tuple of tensors. It should not have been run before: if it can be copied, a copy
+        shows whether its first inputs influence later results.
     given : tuple of Tensor
         Arguments, at least two rows each.
     names : sequence of str
@@ -92,12 +92,12 @@ def check_purity(network: nn.Module, given: Values, names: Sequence[str]) -> Non
     Raises
     ------
     CausalVAEError
-        CV110 where forward() changes parameters or buffers, writes on values that an earlier pass returned, draws
-        noise, or gives other values after other inputs.
+        CV110 if forward() changes parameters or buffers, overwrites values that an earlier pass returned, draws noise,
+        or depends on earlier inputs.
     """
     before = {name: tensor.clone() for name, tensor in tensors_of(network).items()}
     unused = copy_or_none(network)
-    # Other rows in each place, and another number of them where that leaves two.
+    # Other rows in each position, and another number of rows if at least two remain.
     other = tuple(value.flip(0)[: max(2, len(value) - 1)] for value in given)
     first = network(*cloned(given))
     kept = [value.clone() for value in first]
@@ -107,14 +107,14 @@ def check_purity(network: nn.Module, given: Values, names: Sequence[str]) -> Non
     changed = [name for name, tensor in tensors_of(network).items() if not equal(tensor, before[name])]
     if changed:
         more = f" and {len(changed) - _MOST_NAMES} more" if len(changed) > _MOST_NAMES else ""
-        raise _refusal(f"forward() changes {', '.join(changed[:_MOST_NAMES])}{more}.", _STATE)
+        raise not_a_function(f"forward() changes {', '.join(changed[:_MOST_NAMES])}{more}.", _STATE)
     if overwritten:
-        raise _refusal(
+        raise not_a_function(
             f"a later pass writes on the {overwritten[0]} that an earlier one returned.",
             "Return new tensors, not views of one that the network keeps.",
         )
     if not all(map(equal, kept, again)):
-        raise _refusal(
+        raise not_a_function(
             "two passes over the same inputs differ in evaluation mode.",
             "Draw noise outside the network, and keep no counts or values of earlier passes in it; dropout must obey "
             "model.eval().",
@@ -122,7 +122,7 @@ def check_purity(network: nn.Module, given: Values, names: Sequence[str]) -> Non
     if unused is not None:
         unused(*cloned(other))
         if not all(map(equal, kept, unused(*cloned(given)))):
-            raise _refusal(
+            raise not_a_function(
                 "what the network gives for an input depends on the inputs that it was given before.",
                 "Keep no values of earlier passes in it: a cache may hold only what does not depend on inputs.",
             )
@@ -130,7 +130,7 @@ def check_purity(network: nn.Module, given: Values, names: Sequence[str]) -> Non
 
 @torch.no_grad()
 def find_writing(vae: VAE, x: Tensor) -> frozenset[Part]:
-    """The parts of a VAE that write on what they are given.
+    """The parts of a VAE that modify their input in place.
 
     Parameters
     ----------
@@ -156,16 +156,17 @@ def find_writing(vae: VAE, x: Tensor) -> frozenset[Part]:
 
 
 def _watched(part: nn.Module, values: Values) -> tuple[Tensor, bool]:
-    """What a part returns, and whether it wrote on a value that it was given."""
-    # Clones: also where a value is a view, nothing else may have written on it.
+    """The value that a part returns, and whether the part modified an argument in place."""
+    # Cloned, so that a view does not share its version counter with other values.
     given = cloned(values)
     versions = [value._version for value in given]
     returned: Tensor = part(*given)
-    # A write past autograd (on .data) leaves the version as it was.
+    # A write to .data does not change the version.
     pairs = zip(given, values, strict=True)
     written = versions != [value._version for value in given] or not all(equal(one, two) for one, two in pairs)
     return returned, written
 
 
-def _refusal(message: str, remedy: str) -> CausalVAEError:
+def not_a_function(message: str, remedy: str) -> CausalVAEError:
+    """The error for a network that is not a function of each input alone."""
     return CausalVAEError("CV110", message, remedy, "model")

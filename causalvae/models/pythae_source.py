@@ -1,4 +1,4 @@
-"""Folders that pythae saved, read without pythae: its default networks are rebuilt from the names of their weights."""
+"""Opens folders saved by pythae without pythae: rebuilds its default networks from the names of their weights."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ Kind = Literal["gaussian", "point", "quantised"]
 
 @dataclass(frozen=True)
 class _Entry:
-    """A kind of pythae model: what its latent is, and which weights play no part in it."""
+    """A kind of pythae model: its latent, and prefixes of weights used only in training."""
 
     name: str
     kind: Kind = "gaussian"
     besides: tuple[str, ...] = ()
 
 
-# By `name` in model_config.json. What training alone uses (a discriminator) is left out; models whose latent is moved
-# by a flow or by Hamiltonian steps, or lives on a sphere, have another posterior and are refused.
+# By `name` in model_config.json. Weights used only in training (a discriminator) are skipped. Models with a normalizing
+# flow, Hamiltonian steps or a spherical latent have another posterior and are refused.
 _MODELS = {
     "VAEConfig": _Entry("VAE"),
     "BetaVAEConfig": _Entry("BetaVAE"),
@@ -57,7 +57,7 @@ _MODELS = {
 
 
 class PythaeEncoder(nn.Module):
-    """Pythae's default encoder: linear layers with ReLUs, then a mean and, of most models, a log-variance.
+    """Pythae's default encoder: linear layers with ReLUs, then a mean and, in most models, a log-variance.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ class PythaeEncoder(nn.Module):
         self.log_var = _linear(state, "log_var") if "log_var.weight" in state else None
 
     def forward(self, x: Tensor) -> Tensor | tuple[Tensor, Tensor]:
-        """Mean and log-variance, each (batch, latent_dim); of a point only the first."""
+        """Mean and log-variance, each (batch, latent_dim); a deterministic encoder returns the first only."""
         hidden = x.flatten(1)
         for layer in self.layers:
             hidden = layer(hidden)
@@ -104,21 +104,21 @@ class PythaeDecoder(nn.Module):
 
 
 class CustomEncoder(nn.Module):
-    """A user's own pythae encoder, its named outputs as a mean and a log-variance."""
+    """Wraps a user's pythae encoder: returns its named outputs as mean and log-variance."""
 
     def __init__(self, body: nn.Module) -> None:
         super().__init__()
         self.body = body
 
     def forward(self, x: Tensor) -> Tensor | tuple[Tensor, Tensor]:
-        """Mean and log-variance, each (batch, latent_dim); of a point only the first."""
+        """Mean and log-variance, each (batch, latent_dim); a deterministic encoder returns the first only."""
         found = self.body(x)
         mean: Tensor = found["embedding"]
         return (mean, found["log_covariance"]) if "log_covariance" in found else mean
 
 
 class CustomDecoder(nn.Module):
-    """A user's own pythae decoder, its named output alone."""
+    """Wraps a user's pythae decoder: returns its named output."""
 
     def __init__(self, body: nn.Module, output_shape: tuple[int, ...]) -> None:
         super().__init__()
@@ -132,9 +132,9 @@ class CustomDecoder(nn.Module):
 
 
 class ScalarQuantiser(nn.Module):
-    """The codebook of a pythae VQ-VAE over a vector: each latent takes the nearest of its numbers.
+    """The codebook of a pythae VQ-VAE over a vector: each latent becomes the nearest code.
 
-    Pythae reads a vector of latents as an image of one channel, so that its codes are single numbers.
+    Pythae treats a vector of latents as an image of one channel, so its codes are single numbers.
 
     Parameters
     ----------
@@ -152,7 +152,7 @@ class ScalarQuantiser(nn.Module):
 
 
 def make_quantiser(codes: Tensor) -> Quantiser:
-    """A quantiser over a codebook that was learned elsewhere, (entries, width)."""
+    """A quantiser with a given codebook, (entries, width)."""
     made = Quantiser(*codes.shape)
     made.codebook.copy_(codes.detach())
     made.sums.copy_(codes.detach())
@@ -172,7 +172,7 @@ def _linear(state: Mapping[str, Tensor], name: str) -> nn.Linear:
 
 
 def open_pythae(section: PythaeModel, folder: Path, input_shape: tuple[int, ...]) -> Opened:
-    """Read a folder of pythae's.
+    """Read a folder saved by pythae.
 
     Parameters
     ----------
@@ -180,13 +180,13 @@ def open_pythae(section: PythaeModel, folder: Path, input_shape: tuple[int, ...]
     folder : Path
         The spec file's folder.
     input_shape : tuple of int
-        Of the data; a folder whose inputs have as many numbers is read for that shape.
+        Of the data. If the folder declares another shape of the same size, this one is used.
 
     Raises
     ------
     CausalVAEError
-        CV129 where the folder is none of pythae's or its model is of a kind that cannot be read; CV117 where it holds
-        pickled modules and code is not allowed, CV118 where these fail; CV102 and CV103 for its weights.
+        CV129 if the folder is not from pythae or its kind of model is not supported; CV117 if it holds pickled modules
+        and code is not allowed, CV118 if these fail; CV102 and CV103 for its weights.
     """
     place = locate(folder, section.path)
     config = read_config(place / _CONFIG, section.path, "CV129", _FOLDER)
@@ -275,7 +275,7 @@ def _filled(
 
 
 def _quantiser(section: PythaeModel, state: Mapping[str, Tensor], latents: int) -> ScalarQuantiser:
-    # A codebook that follows a running mean is a buffer of its own name, one that is trained an nn.Embedding.
+    # A codebook learned by moving averages is a buffer; one learned by gradients is an nn.Embedding.
     codes = state.get("quantizer.embeddings", state.get("quantizer.embeddings.weight"))
     if codes is None or codes.ndim != 2:
         raise _refuse(section, "its weights have no codebook", f"Name {_FOLDER}.")
@@ -289,7 +289,7 @@ def _quantiser(section: PythaeModel, state: Mapping[str, Tensor], latents: int) 
 
 
 def _unpickle(section: PythaeModel, place: Path, part: str) -> nn.Module:
-    """A module of the user's own, which pythae keeps as a pickle: reading it runs code."""
+    """A user's module, which pythae saves as a pickle; reading it runs code."""
     path = place / f"{part}.pkl"
     if not path.is_file():
         raise _refuse(section, f"{_CONFIG} says that its {part} is its own, and there is no {path.name}", f"{_FOLDER}.")

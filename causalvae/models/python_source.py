@@ -1,4 +1,4 @@
-"""The user's own network: made by a function of theirs, and read as a VAE as the spec declares."""
+"""Opens the user's own network: calls their factory function and reads the result as a VAE."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import inspect
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,17 +31,17 @@ def open_python_model(section: PythonModel, folder: Path, inputs: Tensor, condit
     ----------
     section : PythonModel
     folder : Path
-        The spec file's folder: modules beside it are found, and relative weights start there.
+        The spec file's folder: modules in it can be imported, and paths of weights are relative to it.
     inputs : Tensor, shape (n, *input_shape)
         Samples of the data.
     condition : int
-        How many of their last channels (columns) are a condition.
+        Number of the last channels (columns) that hold a condition.
 
     Raises
     ------
     CausalVAEError
-        CV117 where code is not allowed, CV118 where the factory cannot be found or fails; CV119, CV130 and CV140 to
-        CV142 where its parts cannot be read; CV101 to CV103 and CV125 to CV127 for its weights.
+        CV117 if code is not allowed, CV118 if the factory is not found or fails; CV119, CV130 and CV140 to CV142 if its
+        parts cannot be interpreted; CV101 to CV103 and CV125 to CV127 for its weights.
     """
     network, source = make_network(section.factory, section.arguments, folder)
     facts: dict[str, Any] = {"weights": section.weights or "as the factory gives them"}
@@ -50,16 +51,16 @@ def open_python_model(section: PythonModel, folder: Path, inputs: Tensor, condit
         load_into(network, weights)
         facts |= weights.facts
     read = read_own(network, section, inputs, condition)
-    return Opened(read.vae, digest([read.digest, source]), {**facts, **read.facts}, read.unused)
+    return replace(read, identity=digest([read.identity, source]), facts={**facts, **read.facts})
 
 
 def make_network(where: str, arguments: dict[str, Any], folder: Path) -> tuple[nn.Module, str]:
-    """Call a user's function: the network that it gives, and a hash of the files that both are written in.
+    """Call a user's factory; returns the network and a hash of the source files of both.
 
     Parameters
     ----------
     where : str
-        module:function; modules in `folder` are found as well.
+        module:function; modules in `folder` can be imported.
     arguments : dict
         Keyword arguments.
     folder : Path
@@ -67,7 +68,7 @@ def make_network(where: str, arguments: dict[str, Any], folder: Path) -> tuple[n
     Raises
     ------
     CausalVAEError
-        CV117 where code is not allowed, CV118 where the function cannot be found, fails or gives no network.
+        CV117 if code is not allowed, CV118 if the function is not found, fails or does not return a network.
     """
     refuse_code(where, "model.factory")
     factory = _find(where, folder)
@@ -111,11 +112,11 @@ _LOADED: dict[str, str] = {}
 
 @contextmanager
 def _importable(folder: Path) -> Iterator[None]:
-    """Find modules in `folder` as well, before all others, as a script there would.
+    """Put `folder` first on the import path, as for a script in it.
 
-    Modules that were imported from another spec's folder are forgotten first: two folders may each have their own
-    ``networks.py``. What is installed stays, also where the environment lies in the folder: libraries with compiled
-    code cannot be imported twice.
+    Modules imported from another spec's folder are removed from `sys.modules` first: two folders may each have a
+    ``networks.py``. Installed packages stay, even if the environment is inside the folder, since libraries with
+    compiled code cannot be imported twice.
     """
     place = str(folder.resolve())
     for name in [name for name, home in _LOADED.items() if home != place]:
@@ -134,7 +135,7 @@ def _importable(folder: Path) -> Iterator[None]:
 
 
 def _is_of(file: Path, folder: str) -> bool:
-    """Whether a file lies in a folder, and in no environment inside it."""
+    """Whether a file is in a folder but not in an environment inside it."""
     return file.is_relative_to(folder) and not _INSTALLED & set(file.relative_to(folder).parts)
 
 
@@ -150,14 +151,14 @@ def _failed(where: str, how: str, error: Exception) -> CausalVAEError:
 
 
 def _source_of(factory: Any, network: nn.Module) -> str:
-    """Hash of the files that the factory and the network's classes are written in: changed code is another network.
+    """Hash of the source files of the factory and of the network's classes.
 
-    torch's own classes are left out. Functions that these files import from elsewhere are not followed.
+    Classes of torch are skipped. Functions that these files import from elsewhere are not followed.
     """
     kinds = dict.fromkeys(kind for module in network.modules() for kind in type(module).__mro__)
     own = [kind for kind in kinds if kind.__module__.partition(".")[0] not in ("torch", "builtins")]
     files = {path for written in (factory, *own) if (path := _file_of(written)) is not None}
-    # Python files may have another encoding, and their bytes are all that counts here.
+    # Python files may have any encoding; latin-1 preserves their bytes.
     return digest(sorted(path.read_text(encoding="latin-1") for path in files))
 
 
@@ -165,6 +166,6 @@ def _file_of(written: Any) -> Path | None:
     try:
         path = inspect.getsourcefile(written)
     except (TypeError, OSError):
-        # Made by an instance, or built in.
+        # An instance or a built-in.
         return None
     return Path(path) if path is not None and Path(path).is_file() else None

@@ -1,4 +1,4 @@
-"""Runs a network without the checks and messages of torch that are not about its numbers."""
+"""Context managers that turn off checks, fused kernels and messages of torch while a network runs."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ from contextlib import contextmanager
 from typing import Any, TextIO
 
 import torch
+from torch import nn
 from torch.distributions import Distribution
 
 _lock = threading.Lock()
 _users = 0
 _checked = Distribution.__init__
+_FUSED = (nn.MultiheadAttention, nn.TransformerEncoderLayer, nn.TransformerEncoder)
 
 
 def _unchecked(this: Distribution, *args: Any, **kwargs: Any) -> None:
@@ -25,10 +27,10 @@ def _unchecked(this: Distribution, *args: Any, **kwargs: Any) -> None:
 
 @contextmanager
 def unchecked_distributions() -> Iterator[None]:
-    """Make distributions inside the block without checks of their arguments.
+    """Disable the argument checks of distributions inside the block.
 
-    The checks decide by values whether to raise, which no tracer can follow, and a patched value may violate them. They
-    change no number. Threads may use this beside each other.
+    The checks branch on values, which tracers cannot follow, and patched values may violate them. They do not change
+    results. Safe to use from several threads.
     """
     global _users
     with _lock:
@@ -46,9 +48,10 @@ def unchecked_distributions() -> Iterator[None]:
 
 @contextmanager
 def unfused_attention() -> Iterator[None]:
-    """Run torch's attention and transformer layers operation by operation inside the block.
+    """Disable torch's fused attention kernels inside the block.
 
-    In evaluation mode they otherwise take a fused kernel that no export can hold, and whose values differ by rounding.
+    In evaluation mode attention and transformer layers otherwise call a fused kernel, which cannot be exported and
+    whose values differ by rounding.
     """
     before = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
@@ -58,11 +61,23 @@ def unfused_attention() -> Iterator[None]:
         torch.backends.mha.set_fastpath_enabled(before)
 
 
+def avoid_fused_attention(network: nn.Module) -> None:
+    """Switch torch's fused attention off for this process, if the network has modules that would use it.
+
+    In evaluation mode `nn.TransformerEncoderLayer` calls one fused kernel instead of its modules, unless these have
+    hooks. Hooks and captures would then miss the modules, and a pass with hooks would round differently from one
+    without. The switch (`torch.backends.mha`) is not restored, since several threads run the network until the process
+    ends.
+    """
+    if any(isinstance(module, _FUSED) for module in network.modules()):
+        torch.backends.mha.set_fastpath_enabled(False)
+
+
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keep warnings and log records, and what this thread prints to stderr, from the terminal.
+    """Suppress warnings, log records and the output of this thread to stderr.
 
-    A tracer that fails prints the code that it generated; the error that it raises says what is wrong.
+    A tracer that fails prints the code that it generated; its exception contains the reason.
     """
     stderr, level = sys.stderr, logging.root.manager.disable
     try:
@@ -77,7 +92,7 @@ def quiet() -> Iterator[None]:
 
 
 class _Others:
-    """A stream that drops what the thread that made it writes, and passes on what others do."""
+    """A stream that discards output of the thread that created it and forwards that of other threads."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream

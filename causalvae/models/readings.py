@@ -1,4 +1,4 @@
-"""How a network's numbers may be read: every declaration under which it reconstructs its data."""
+"""Finds the declarations (posterior, output, input range) under which a network reconstructs its data."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from causalvae.models.likelihood import negative_log_likelihood
 from causalvae.models.network import channel_kl
 from causalvae.models.vae import VAE, Likelihood, OutputActivation, PosteriorLayout, PosteriorSecond
 
-# Ranges of inputs that networks are trained with, besides the declared one.
+# Usual ranges of inputs, tried besides the declared one.
 RANGES = ((0.0, 1.0), (-1.0, 1.0), (-0.5, 0.5), (0.0, 255.0))
 ACTIVATIONS: tuple[OutputActivation, ...] = ("none", "sigmoid", "tanh")
-# A further change must explain this much more of the variance to be worth telling.
+# A further change of the declaration must increase the explained variance by this much.
 _GAIN = 1e-3
 _SLACK = 1e-6
-# Values this far beyond the range of the data (in widths of the range), in this share, are no rounding of pixels.
+# More than the share `_MANY` of values further outside the range than `_FAR` of its width is not due to rounding.
 _FAR, _MANY = 0.5, 0.01
 
 
 @dataclass(frozen=True)
 class Reading:
-    """What a spec declares of a network: the keys `posterior`, `output` and `input_range`."""
+    """Declaration of a network's posterior, output and input range in a spec."""
 
     layout: PosteriorLayout
     second: PosteriorSecond
@@ -44,7 +44,7 @@ class Reading:
         )
 
     def words(self, declared: Reading) -> str:
-        """What to write in the spec, as YAML, to have this reading in place of `declared`."""
+        """The YAML that changes the reading `declared` to this one."""
         changed = dict(self.changes(declared))
         said = []
         for section, keys in (("posterior", ("layout", "second")), ("output", ("activation", "likelihood"))):
@@ -64,11 +64,11 @@ class Alternative:
     ----------
     reading : Reading
     cost, mean_image : float
-        Nats an input, under the reading's likelihood; the same of the best constant image.
+        Nats per input under the reading's likelihood, of the reconstruction and of the best constant image.
     squashed : bool
-        Whether the decoder's own outputs lie in the range of the data, so that no activation is missing.
+        Whether the raw outputs of the decoder are within the range of the data.
     explained : float
-        Share of the data's variance that reconstructions explain: comparable between likelihoods.
+        Share of the data's variance that reconstructions explain; comparable between likelihoods.
     """
 
     reading: Reading
@@ -79,21 +79,21 @@ class Alternative:
 
     @property
     def is_plain(self) -> bool:
-        """Whether the outputs lie in the range of the data, and no activation is applied to them."""
+        """Whether the outputs are within the range of the data without an activation."""
         return self.squashed and self.reading.activation == "none"
 
 
 def declared_reading(vae: VAE) -> Reading:
-    """How the network is read now."""
+    """The current reading of a network."""
     return Reading(vae.layout, vae.second, vae.activation, vae.likelihood, vae.input_range)
 
 
 @torch.inference_mode()
 def find_alternatives(vae: VAE, x: Tensor) -> list[Alternative]:
-    """Every other reading under which the network passes the load-time check.
+    """All other readings under which the network passes the check at load time.
 
-    A reading that changes more keys than another that it contains, and reconstructs no better, is left out. Those that
-    apply no activation to outputs that already lie in the range of the data come first; then the best reconstructions.
+    A reading is omitted if a subset of its changes reconstructs as well. Readings without an activation on outputs that
+    are already within the range of the data come first, then the best reconstructions.
 
     Parameters
     ----------
@@ -156,7 +156,7 @@ def _decoded(vae: VAE, encoded: Any, x: Tensor) -> Tensor:
 
 
 def _tried(run: Callable[..., Any], *values: Any) -> Any:
-    """What a network gives; None where it does not take such numbers."""
+    """The result of a call; None if it raises an exception."""
     try:
         return run(*values)
     except Exception:  # whatever a network raises for numbers that it was not trained on
@@ -164,7 +164,7 @@ def _tried(run: Callable[..., Any], *values: Any) -> Any:
 
 
 def _is_finite(vae: VAE, encoded: Any, second: PosteriorSecond) -> bool:
-    """Whether the posterior and its KL are finite if read with `second`."""
+    """Whether the posterior and its KL are finite when read with `second`."""
     vae.second = second
     posterior = vae.split(encoded)
     if posterior.is_point:
@@ -179,13 +179,13 @@ def explained_variance(output: Tensor, target: Tensor) -> float:
 
 
 def lies_within(value: Tensor, bounds: tuple[float, float]) -> bool:
-    """Whether all numbers lie in a closed range, but for rounding."""
+    """Whether all numbers are in a closed range, up to rounding."""
     slack = _SLACK * (bounds[1] - bounds[0])
     return bool(value.min() >= bounds[0] - slack and value.max() <= bounds[1] + slack)
 
 
 def lies_far_outside(value: Tensor, bounds: tuple[float, float]) -> bool:
-    """Whether more than one number in a hundred lies further outside a range than half its width."""
+    """Whether more than 1 % of the numbers are outside a range by more than half its width."""
     margin = _FAR * (bounds[1] - bounds[0])
     outside = (value < bounds[0] - margin) | (value > bounds[1] + margin)
     return float(outside.float().mean()) > _MANY
@@ -193,7 +193,7 @@ def lies_far_outside(value: Tensor, bounds: tuple[float, float]) -> bool:
 
 @contextmanager
 def read_as(vae: VAE, reading: Reading) -> Iterator[None]:
-    """Read a network another way inside the block."""
+    """Apply another reading to a network inside the block."""
     before = declared_reading(vae)
     try:
         _apply(vae, reading)

@@ -1,4 +1,4 @@
-"""The tensors in what a part of a network returns, and how each is taken out again."""
+"""The tensors in the return value of a part of a network, and the path of each."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from causalvae.models.vae import PosteriorSecond
 Steps = tuple[int | str, ...]
 
 _DEEPEST = 4
-# Names by which networks return the parameters of a posterior, without their punctuation.
+# Names of posterior parameters, without punctuation.
 _MEANS = ("mean", "means", "mu", "mus", "loc", "zmean", "zmu", "qzm", "qm", "latentmean", "latentmu", "posteriormean")
 _SECONDS: tuple[tuple[str, PosteriorSecond], ...] = (
     (r"log_?(var|variance|sigma2|sigma_?sq|sigma_?squared|v)$", "logvar"),
@@ -33,7 +33,7 @@ class Leaf:
     Parameters
     ----------
     steps : tuple of int or str
-        Positions, keys and attributes that lead to it, in turn; empty where the value is the tensor itself.
+        Positions, keys and attributes that lead to it; empty if the value is the tensor itself.
     value : Tensor
     """
 
@@ -42,23 +42,23 @@ class Leaf:
 
     @property
     def name(self) -> str:
-        """The last key or attribute; empty where the tensor has only a position."""
+        """The last key or attribute; empty if the tensor has only positions."""
         return next((step for step in reversed(self.steps) if isinstance(step, str)), "") if self.steps else ""
 
     @property
     def is_mean(self) -> bool:
-        """Whether its name says that it is a mean."""
+        """Whether its name is that of a mean."""
         return re.sub(r"[^a-z0-9]", "", self.name.lower()) in _MEANS
 
     @property
     def second(self) -> PosteriorSecond | None:
-        """What its name says that stands beside a mean: log-variance, variance, standard deviation or its log."""
+        """The kind of second parameter that its name denotes; None for other names."""
         name = self.name.lower()
         return next((kind for pattern, kind in _SECONDS if re.search(pattern, name)), None)
 
 
 def leaves_of(value: Any) -> list[Leaf]:
-    """Every tensor in a value: a tensor, a distribution, or a tuple, mapping or object of such.
+    """All tensors in a value: a tensor, a distribution, or a nested tuple, mapping or object.
 
     A distribution has two: its mean and its standard deviation.
     """
@@ -95,7 +95,7 @@ def _items(value: Any) -> Iterator[tuple[int | str, Any]]:
 
 
 def take(value: Any, steps: Steps) -> Tensor:
-    """The tensor that `steps` lead to; of what a tracer puts in place of values, its symbol."""
+    """The tensor at `steps` in a value."""
     for step in steps:
         value = value[step] if isinstance(step, int) or isinstance(value, Mapping) else getattr(value, step)
     found: Tensor = value
@@ -103,7 +103,7 @@ def take(value: Any, steps: Steps) -> Tensor:
 
 
 def describe(value: Any) -> str:
-    """A returned value in a few words, such as ``a tuple of 6, 6``: the shapes of its tensors, one row each."""
+    """A short description of a returned value with the shapes of its tensors, such as ``a tuple of [0] 6, [1] 6``."""
     if isinstance(value, Tensor):
         return f"one tensor of shape {_shape(value)}"
     found = leaves_of(value)

@@ -1,4 +1,4 @@
-"""Does giving every site its own value change nothing? Asked once, when a network is loaded."""
+"""Checks at load time that patching every site with its own value does not change the output."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _ROWS = 2
 
 @torch.inference_mode()
 def check_sites(program: Program, components: ComponentMap, x: Tensor, latent_shape: tuple[int, ...]) -> int:
-    """Patch every site with its own value; the output must stay the same, bit for bit.
+    """Patch every site with its own value; the output must stay equal bit for bit.
 
-    In a captured graph, every operation is computed anew from the values of a clean run: where each gives its clean
-    value, a re-run from any site gives the clean output, since it consists of these operations. A network that is run
-    by hooks is passed through once with every site replaced by a copy of itself.
+    In a captured graph, every operation is computed again from the values of a clean run. If each gives its clean
+    value, a re-run from any site gives the clean output. A network with hooks is run once with every site replaced by a
+    copy of its value.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ def check_sites(program: Program, components: ComponentMap, x: Tensor, latent_sh
     Raises
     ------
     CausalVAEError
-        CV134 where a value changes, with the first site that is concerned; CV112 where a site is not met.
+        CV134 if a value changes, naming the first affected site; CV112 if a site is not computed.
     """
     x = x[:_ROWS].float()
     noise = torch.randn((len(x), *latent_shape), generator=torch.Generator().manual_seed(0))
@@ -59,14 +59,14 @@ def check_sites(program: Program, components: ComponentMap, x: Tensor, latent_sh
 
 
 def _keep(value: Tensor) -> Tensor:
-    """The copy that a hook hands on, as it is."""
+    """Identity edit: a hook passes a copy of the value."""
     return value
 
 
 def _recompute(graph: OperatorGraph, x: Tensor, noise: Tensor) -> str | None:
-    """The first operation whose value, computed again from clean values, is another one."""
+    """The first operation whose value differs when it is computed again from clean values."""
     values = graph.run(x, noise)
-    # Copies, so that an operation that writes on what it reads is seen.
+    # Copied, so that an operation that modifies its inputs in place is detected.
     clean = {name: value.clone() if isinstance(value, Tensor) else value for name, value in values.items()}
     for operation in graph.operations:
         if operation.name in graph.parameters or operation.name in graph.inputs:

@@ -11,18 +11,18 @@ from causalvae.models.operators import ACTIVATIONS, OperatorGraph
 
 _PARTS = {"mean": "posterior mean", "logvar": "posterior log-variance", "exogenous": "before the latent layer"}
 _STAGES: dict[str, Stage] = {"encoder": "encoder", "latent_layer": "latent", "decoder": "decoder"}
-# Where an `AnalysedNetwork` holds a network whose methods are its parts, and modules that it does not register itself.
+# Attributes of an `AnalysedNetwork` that hold a network whose methods are its parts, and unregistered modules.
 NETWORK = ("network.", "beside.")
 PART = "part of the network"
-# What an address that begins with these names already means.
+# Names that have a meaning of their own at the start of an address.
 _RESERVED = ("latent", "latent_layer", "code", "input", "output")
 
 
 def find_sites(graph: OperatorGraph, latent_dim: int, model_digest: str) -> ComponentMap:
-    """Every module's output, and the latent's parts, as sites in the order of computation.
+    """The outputs of modules and the parts of the latent, as sites in the order of computation.
 
-    A site's value has one row an input; a module whose output has not (a view merged the batch axis with another) or
-    that returns several values is no site.
+    The value of a site has one row per input. A module whose output has not (a view merged the batch axis with another
+    one), or that returns several values, is not a site.
 
     A module that is followed by a functional activation gives two sites: its name stands for the value after the
     activation, ``name@pre`` for the value before. A module that is called again gives a site for each call.
@@ -48,7 +48,7 @@ def find_sites(graph: OperatorGraph, latent_dim: int, model_digest: str) -> Comp
             if operation.batched:
                 kinds[path, call] = kind
                 inside.setdefault((path, call), set()).add(operation.name)
-    # A method of the network may call any of its modules, so what calls others is told by the calls as well.
+    # A method of the network may call any of its modules, so callers are found from the calls, not only from paths.
     callers = {path for stack in outer.values() for path in stack}
     leaves = {path for path in paths - callers if not any(other.startswith(path + ".") for other in paths)}
 
@@ -59,7 +59,7 @@ def find_sites(graph: OperatorGraph, latent_dim: int, model_digest: str) -> Comp
         if stage is None or (path in taken and not path.startswith(NETWORK)):
             continue
         ends = _ends(graph, inside[path, call])
-        # A module that returns several values has no single one to patch; its children do.
+        # A module that returns several values has no single value to patch; its children may have one.
         if len(ends) != 1 or not graph.by_name[ends[0]].shape:
             continue
         node = ends[0]
@@ -91,17 +91,17 @@ def find_sites(graph: OperatorGraph, latent_dim: int, model_digest: str) -> Comp
 
 
 def stage_of(outermost: str) -> Stage | None:
-    """The part of the network that a call belongs to, by the path of the outermost call around it."""
+    """The stage that a call belongs to, from the path of its outermost enclosing call."""
     return _STAGES.get(outermost.split(".")[0])
 
 
 def kind_of(kind: str) -> str:
-    """What is said of a call of a class: a part of a network that it calls by its methods has no class of its own."""
+    """The displayed class of a call; `PART` for a `NetworkPart`, which is a class of this package."""
     return PART if kind == NetworkPart.__name__ else kind
 
 
 def address_of(path: str, stage: Stage | None) -> str:
-    """The address of a module: its path in the user's network, after its stage if the path begins with a reserved name.
+    """The address of a module: its path in the user's network, prefixed by its stage if it begins with a reserved name.
 
     Parameters
     ----------
@@ -114,7 +114,7 @@ def address_of(path: str, stage: Stage | None) -> str:
 
 
 def latent_sites(outputs: Collection[str]) -> list[tuple[str, str, str]]:
-    """For each output of an `AnalysedNetwork` that is of the latent: the site's name, the output's, the site's kind."""
+    """(site name, output name, site kind) of each output of an `AnalysedNetwork` that belongs to the latent."""
     found = []
     for output in outputs:
         if output in _PARTS:
@@ -127,7 +127,7 @@ def latent_sites(outputs: Collection[str]) -> list[tuple[str, str, str]]:
 
 
 def operation_costs(graph: OperatorGraph) -> tuple[OperationCost, ...]:
-    """FLOPs and bytes of every operation, a row."""
+    """FLOPs and bytes of every operation, per row."""
     sizes = {operation.name: 4.0 * prod(operation.shape) if operation.shape else 0.0 for operation in graph.operations}
     return tuple(
         OperationCost(
@@ -141,7 +141,7 @@ def operation_costs(graph: OperatorGraph) -> tuple[OperationCost, ...]:
 
 
 def peak_bytes(graph: OperatorGraph) -> float:
-    """The most bytes of activations that a row of a whole forward pass holds at once, each freed once read."""
+    """Peak bytes of activations per row of a full forward pass in which each value is freed after its last use."""
     last: dict[str, str] = {}
     for operation in graph.operations:
         for name in operation.inputs:
@@ -158,13 +158,13 @@ def peak_bytes(graph: OperatorGraph) -> float:
 
 
 def _ends(graph: OperatorGraph, inside: set[str]) -> list[str]:
-    """The nodes among `inside` that are read outside: what the module returns."""
+    """The nodes among `inside` that are read outside, which are the values that the module returns."""
     returned = set(graph.outputs.values())
     return [name for name in inside if name in returned or any(user not in inside for user in graph.users[name])]
 
 
 def _activation_after(graph: OperatorGraph, node: str, outer: tuple[str, ...]) -> str | None:
-    """The functional activation that alone reads `node` and is applied by one of the calls around it, `outer`."""
+    """The functional activation that is the only reader of `node` and is applied by an enclosing call in `outer`."""
     users = graph.users[node]
     if len(users) != 1:
         return None

@@ -1,4 +1,4 @@
-"""Opens the network of a model section, whatever its source."""
+"""Opens the network of a model section of any source."""
 
 from __future__ import annotations
 
@@ -24,17 +24,16 @@ def open_source(
     folder : Path
         Relative paths start here: the spec file's folder.
     input_shape : tuple of int
-        Of the data, for networks that do not say which inputs they take.
+        Of the data, for networks that do not declare their input shape.
     inputs : Tensor, shape (n, *input_shape), optional
-        Samples of the data, which the network is probed with; see `stand_in_inputs` where left out.
+        Samples of the data, used to probe the network; `stand_in_inputs` if omitted.
     condition : int
-        How many of their last channels (columns) are a condition.
+        Number of the last channels (columns) that hold a condition.
 
     Raises
     ------
     CausalVAEError
-        CV130 where the network does not fit the data or is not what the section declares; CV1xx of each source; CV143
-        for what none of them foresees.
+        CV130 if the network does not fit the data or the section; CV1xx of each source; CV143 for unexpected errors.
     """
     inputs = stand_in_inputs(input_shape) if inputs is None else inputs
     remedy = "Check the files that the model section names: they may be damaged, or of another kind than the source."

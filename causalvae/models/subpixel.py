@@ -1,7 +1,7 @@
-"""A stride-2 transposed convolution written as a convolution to sub-pixels.
+"""A stride-2 transposed convolution, computed as a convolution followed by a pixel shuffle.
 
 A transposed convolution with kernel 4, stride 2 and padding 1 is a 3 x 3 convolution to 4 times the channels followed
-by a pixel shuffle. Most of its taps are zero, so it pays only where output channels are few: on the last layer of an
+by a pixel shuffle. Most of its taps are zero, so it is faster only for few output channels: on the last layer of an
 image decoder it is 3.6 times faster on a CPU (docs/decisions.md).
 """
 
@@ -20,7 +20,7 @@ class SubpixelConvTranspose2d(nn.ConvTranspose2d):
     """`nn.ConvTranspose2d` (kernel 4, stride 2, padding 1) with the same parameters and a faster forward."""
 
     def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:
-        """Equal to the parent's result within float rounding."""
+        """Equal to the parent's result up to float rounding."""
         channels_in, channels_out = self.weight.shape[:2]
         kernel = self.weight.new_zeros(channels_out, 2, 2, channels_in, 3, 3)
         for a, rows in _TAPS.items():
@@ -33,9 +33,9 @@ class SubpixelConvTranspose2d(nn.ConvTranspose2d):
 
 
 def use_subpixel(module: nn.Module, max_channels: int = 4) -> None:
-    """Give every fitting layer of `module` with at most `max_channels` outputs the faster forward, in place.
+    """Use the faster forward in every suitable layer of `module` with at most `max_channels` outputs, in place.
 
-    Parameters stay the same objects under the same names, so the state dict does not change.
+    Parameters stay the same objects with the same names, so the state dict does not change.
     """
     for layer in module.modules():
         if (
@@ -52,5 +52,5 @@ def use_subpixel(module: nn.Module, max_channels: int = 4) -> None:
 
 
 def channels_last(module: nn.Module) -> None:
-    """Lay the 4-d weights of `module` out channels-last, in place; convolutions then run in that layout."""
+    """Convert the 4-d weights of `module` to channels-last, in place; convolutions then run in that layout."""
     module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -1,4 +1,4 @@
-"""Reads files of torch.save without running code, and tells what else lies in them."""
+"""Reads files of `torch.save` without running code, and reports what else they hold."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from causalvae.boundary import boundary
 from causalvae.errors import CausalVAEError
 
 _LIGHTNING = "pytorch-lightning_version"
-# What only text is read of: a pickle that would run code is never opened.
+# Opcodes that hold text; pickles that would run code are only listed, never loaded.
 _TEXT = ("SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8", "UNICODE")
 _MOST_NAMES = 4
 
 
 def read_torch_file(path: Path, where: str, key: str | None = None) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """The state dict in a file of torch.save, and facts about the training that it tells.
+    """The state dict in a file of `torch.save`, and facts about the training that it holds.
 
     Parameters
     ----------
@@ -31,20 +31,20 @@ def read_torch_file(path: Path, where: str, key: str | None = None) -> tuple[dic
     where : str
         The file as the user wrote it.
     key : str, optional
-        Which entry of the file is the state dict. Without one the file itself is it, or the only entry that is one, or
-        ``state_dict`` in a file of Lightning's.
+        Entry of the file that is the state dict. By default the file itself, its only entry that is a state dict, or
+        ``state_dict`` in a Lightning checkpoint.
 
     Raises
     ------
     CausalVAEError
-        CV102 for what cannot be read or holds no weights, CV125 for a Lightning checkpoint with pickled objects,
-        CV126 where several entries are state dicts and none is named, or the named one is none.
+        CV102 for a file that cannot be read or holds no weights, CV125 for a Lightning checkpoint with pickled objects,
+        CV126 if several entries are state dicts and `key` is None, or if the entry `key` is not a state dict.
     """
     with (
         boundary("CV102", f"{where} cannot be read", "Check that it was copied whole.", "model.weights"),
         warnings.catch_warnings(),
     ):
-        # torch warns of old formats and of its own plans; neither is the user's to act on.
+        # torch warns about old formats and future changes, which the user cannot act on.
         warnings.simplefilter("ignore")
         try:
             content: Any = torch.load(path, map_location="cpu", weights_only=True)
@@ -80,7 +80,7 @@ def _is_state(value: object) -> bool:
 
 
 def _facts(content: Mapping[Any, Any]) -> dict[str, str]:
-    """What a checkpoint says of its training, in words."""
+    """Facts about the training in a checkpoint."""
     said = []
     if isinstance(content.get(_LIGHTNING), str):
         said.append(f"Lightning {content[_LIGHTNING]}")
@@ -102,7 +102,7 @@ def _no_state(where: str) -> CausalVAEError:
 
 
 def _unsafe(path: Path, where: str, said: str) -> CausalVAEError:
-    """What is told of a file that cannot be read without running code."""
+    """The error for a file that cannot be read without running code."""
     texts, classes = _look_into(path)
     named = ", ".join(classes[:_MOST_NAMES]) + (" and others" if len(classes) > _MOST_NAMES else "")
     of_them = f" ({named})" if classes else ""
@@ -133,7 +133,7 @@ def _unsafe(path: Path, where: str, said: str) -> CausalVAEError:
 
 
 def _look_into(path: Path) -> tuple[set[str], tuple[str, ...]]:
-    """Texts of a pickle, and the classes that it names besides torch's own; its opcodes are listed, never run."""
+    """Texts of a pickle, and the classes that it names except torch's; its opcodes are listed, never run."""
     texts: list[str] = []
     classes: list[str] = []
     try:
@@ -148,7 +148,7 @@ def _look_into(path: Path) -> tuple[set[str], tuple[str, ...]]:
             elif code.name == "STACK_GLOBAL":
                 classes.append(".".join(texts[-2:]))
     except Exception:
-        # Older files are no archives, and a damaged pickle fails in many ways: then less is told.
+        # Old files are not archives, and damaged pickles raise various errors; the report is then less specific.
         return set(texts), ()
     foreign = (name for name in classes if name.split(".")[0] not in ("torch", "collections"))
     return set(texts), tuple(dict.fromkeys(foreign))

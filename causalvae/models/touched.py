@@ -1,4 +1,4 @@
-"""Which parameters, buffers and modules a computation reads."""
+"""Finds the parameters, buffers and modules that a computation reads."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from torch.utils._pytree import tree_leaves
 
 @dataclass(frozen=True)
 class Touched:
-    """What a computation read.
+    """The memory and the modules that a computation used.
 
     Parameters
     ----------
     storages : frozenset of int
-        Addresses of the memory of all tensors that an operation was given.
+        Memory addresses of all tensors that were arguments of an operation.
     modules : tuple of nn.Module
-        Modules that were called, in order, each once.
+        Modules in the order of their first call.
     """
 
     storages: frozenset[int]
     modules: tuple[nn.Module, ...]
 
     def reads(self, tensor: Tensor) -> bool:
-        """Whether an operation was given a tensor or a view of it."""
+        """Whether a tensor, or a view of it, was an argument of an operation."""
         return tensor.untyped_storage().data_ptr() in self.storages
 
 
@@ -48,7 +48,7 @@ class _Reads(TorchDispatchMode):
 
 @torch.no_grad()
 def watch_reads(run: Callable[[], object]) -> Touched:
-    """Run a function, and note what it reads."""
+    """Run a function and record what it reads."""
     modules: dict[nn.Module, None] = {}
 
     def called(module: nn.Module, given: Any) -> None:
@@ -64,5 +64,5 @@ def watch_reads(run: Callable[[], object]) -> Touched:
 
 
 def unused_parameters(network: nn.Module, touched: Touched) -> tuple[str, ...]:
-    """Names of the parameters of a network that a computation did not read."""
+    """Names of the network's parameters that a computation did not read."""
     return tuple(name for name, value in network.named_parameters() if value.numel() and not touched.reads(value))

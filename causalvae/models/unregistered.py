@@ -1,4 +1,4 @@
-"""Modules that a network calls and that torch does not know: those in plain lists, dictionaries and closures."""
+"""Finds modules that a network calls without registering them: in plain lists, dictionaries and closures."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ _DEEPEST = 4
 
 
 def find_unregistered(network: nn.Module, called: Sequence[nn.Module]) -> dict[str, nn.Module]:
-    """The modules among `called` that are no submodules of `network`, by the path under which it holds them.
+    """The modules among `called` that are not submodules of `network`, by their path in its attributes.
 
-    A module that no attribute of the network leads to is called ``unregistered.0`` and so on.
+    A module that cannot be reached from an attribute is named ``unregistered.0`` and so on.
 
     Parameters
     ----------
@@ -24,7 +24,7 @@ def find_unregistered(network: nn.Module, called: Sequence[nn.Module]) -> dict[s
     """
     known = set(network.modules())
     foreign = [module for module in called if module not in known]
-    # A module inside another of them has a path already.
+    # A module inside another one of them already has a path.
     inside = {child for module in foreign for child in module.modules() if child is not module}
     roots = [module for module in foreign if module not in inside]
     if not roots:
@@ -38,7 +38,7 @@ def find_unregistered(network: nn.Module, called: Sequence[nn.Module]) -> dict[s
 
 
 def as_tree(modules: dict[str, nn.Module]) -> nn.Module:
-    """A module under which each of `modules` has its path."""
+    """A module that holds each of `modules` at its path."""
     root = nn.Module()
     for path, module in modules.items():
         *outer, last = path.split(".")
@@ -52,7 +52,7 @@ def as_tree(modules: dict[str, nn.Module]) -> nn.Module:
 
 
 def _held(network: nn.Module) -> Iterator[tuple[str, nn.Module]]:
-    """Every module in an attribute that is no module, with the path that leads to it."""
+    """Every module inside an attribute, with its path."""
     for path, owner in network.named_modules():
         for name, value in vars(owner).items():
             if not name.startswith("_"):

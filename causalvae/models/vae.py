@@ -1,4 +1,4 @@
-"""The one interface behind which every variational autoencoder stands."""
+"""The interface of every variational autoencoder in this package."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ PosteriorSecond = Literal["logvar", "var", "std", "log_std"]
 OutputActivation = Literal["none", "sigmoid", "tanh"]
 Likelihood = Literal["bernoulli", "gaussian"]
 Part = Literal["encoder", "latent_layer", "decoder"]
-# What a group of latents cannot be called, since these are parts of every latent.
+# Names that groups of latents cannot have, since these are parts of every latent.
 _PARTS = ("mean", "logvar", "noise", "exogenous")
 Sigma = float | Literal["learned"]
-# A learned standard deviation stops here: where a decoder fits its data exactly, the likelihood has no maximum.
+# Lower bound of a learned log standard deviation: if a decoder fits its data exactly, the likelihood is unbounded.
 LEAST_LOG_SIGMA = -6.0
 
 
@@ -31,9 +31,9 @@ class Posterior:
     Parameters
     ----------
     mean, logvar : Tensor, shape (batch, *latent_shape)
-        The log-variance of a point is minus infinity.
+        The log-variance of a deterministic encoder is minus infinity.
     is_point : bool
-        Whether the encoder gives a point: it has no KL to the prior.
+        Whether the encoder is deterministic; it then has no KL to the prior.
     """
 
     mean: Tensor
@@ -41,12 +41,12 @@ class Posterior:
     is_point: bool = False
 
     def sample(self, noise: Tensor) -> Tensor:
-        """The mean plus noise * sd; a point is its own sample."""
+        """Mean + noise * sd; the mean if the encoder is deterministic."""
         return self.mean if self.is_point else self.mean + noise * (0.5 * self.logvar).exp()
 
 
 def deviation_of(value: Tensor, kind: PosteriorSecond) -> Tensor:
-    """Standard deviations, of values that are of `kind`."""
+    """Standard deviations from values of `kind`."""
     if kind == "std":
         return value
     if kind == "var":
@@ -55,9 +55,9 @@ def deviation_of(value: Tensor, kind: PosteriorSecond) -> Tensor:
 
 
 class VAE(nn.Module):
-    """An encoder and a decoder, what lies between, and what must be known to read their outputs.
+    """An encoder, a decoder, an optional latent layer, and how their outputs are interpreted.
 
-    input -> encoder -> posterior -> its mean or a sample -> latent layer, if there is one -> latent -> decoder.
+    input -> encoder -> posterior -> mean or sample -> latent layer (optional) -> latent -> decoder.
 
     Parameters
     ----------
@@ -66,55 +66,54 @@ class VAE(nn.Module):
     decoder : nn.Module
         Maps latents (batch, *latent_shape) to the output before its activation, (batch, *output_shape).
     latent_dim : int
-        Number of latents: of channels, where the latent is a map.
+        Number of latents, or of channels if the latent is a map.
     input_shape : tuple of int
         Shape of one input, without the batch axis.
     layout : {"chunk", "interleaved", "heads", "point"}
-        How the encoder's output splits: ``chunk`` has all means, then all log-variances; ``interleaved`` has mean and
+        Layout of the encoder's output: ``chunk`` has all means, then all log-variances; ``interleaved`` has mean and
         log-variance of latent 0, then of latent 1, and so on; ``heads`` is a tuple of both; ``point`` has the latents
-        alone and no variance.
+        without a variance.
     activation : {"none", "sigmoid", "tanh"}
-        What turns the decoder's output into the space of the decoder's inputs.
+        Applied to the decoder's output to map it to `input_range`.
     likelihood : {"bernoulli", "gaussian"}
-        The reconstruction term the model was trained with.
+        Reconstruction term of the training objective.
     second : {"logvar", "var", "std", "log_std"}
-        What stands beside the means.
+        Second parameter of the posterior.
     input_range : tuple of float
-        What the encoder's inputs and the decoder's outputs range over; data and outcomes range over [0, 1].
+        Range of the encoder's inputs and the decoder's activated outputs; data and outcomes are in [0, 1].
     latent_shape : tuple of int, optional
-        Shape of one latent, without the batch axis; (latent_dim,) where left out.
+        Shape of one latent, without the batch axis; (latent_dim,) by default.
     output_shape : tuple of int, optional
-        Shape of one output; `input_shape` where left out. Of an input that is longer along its first axis, the output
-        stands for the first so many channels (columns).
+        Shape of one output; `input_shape` by default. If it has fewer channels (columns) than the input, it
+        reconstructs the first ones.
     latent_layer : nn.Module, optional
-        From the posterior's mean or sample to what the decoder receives, both (batch, *latent_shape): a quantiser, a
-        causal layer.
+        Maps the posterior's mean or sample to the decoder's input, both (batch, *latent_shape); for example a quantiser
+        or a causal layer.
     decoder_reads_input : bool
-        Whether the decoder is called with (latent, input), the input as the encoder receives it: a condition, or what
-        an autoregressive decoder continues. The input then reaches the output on a path beside the latent.
+        Whether the decoder is called with (latent, input), where the input is scaled as for the encoder: for a
+        condition, or an autoregressive decoder. The input then also reaches the output on a path around the latent.
     groups : mapping of str to (int, int), optional
-        Names of half-open ranges of latents, such as those that enter the decoder together.
+        Named half-open ranges of latents, such as the latents of one level of a ladder.
     sigma : float or "learned"
         Standard deviation of a Gaussian likelihood, one for all numbers of an input, in units of the data; ``learned``
-        makes it a parameter, `raw_log_sigma`, that begins at 1 (sigma-VAE, Rybkin et al. 2021, arXiv 2006.13202).
+        makes it a parameter, `raw_log_sigma`, that starts at 1 (sigma-VAE, Rybkin et al. 2021, arXiv 2006.13202).
     network : nn.Module, optional
-        What encoder, latent layer and decoder call the methods and modules of, where they have none of their own. It is
-        registered here, so that every parameter has one path.
+        Network whose methods and modules the encoder, the latent layer and the decoder call, if they have none of their
+        own. It is registered here, so that every parameter has one path.
 
     Attributes
     ----------
     beside : nn.Module or None
-        Modules that `network` calls and does not register itself, such as those in a plain list, under their paths.
+        Modules that `network` calls without registering them, such as those in a plain list, under their paths.
     writing : frozenset of {"encoder", "latent_layer", "decoder"}
-        The parts that write on what they are given (in-place operations): they receive copies. Empty until the network
-        is loaded for analysis.
+        Parts that modify their input in place; they receive copies. Empty until the network is loaded for analysis.
 
     Raises
     ------
     CausalVAEError
-        CV120 where the output is no first part of the input, CV121 where a group leaves the latent or meets another.
+        CV120 if `output_shape` is not a first part of `input_shape`, CV121 if groups overlap or exceed the latent.
     ValueError
-        Where `sigma` is not above 0, or is learned without a Gaussian likelihood.
+        If `sigma` is not positive, or is learned without a Gaussian likelihood.
     """
 
     def __init__(
@@ -172,7 +171,7 @@ class VAE(nn.Module):
 
     @property
     def is_point(self) -> bool:
-        """Whether the encoder gives a point and no variance."""
+        """Whether the encoder is deterministic (returns no variance)."""
         return self.layout == "point"
 
     def split(self, parameters: Tensor | tuple[Tensor, Tensor]) -> Posterior:
@@ -195,12 +194,12 @@ class VAE(nn.Module):
         return Posterior(mean, second)
 
     def scale_input(self, x: Tensor) -> Tensor:
-        """Data in [0, 1] in the range that the encoder expects."""
+        """Map data in [0, 1] to the range that the encoder expects."""
         low, high = self.input_range
         return x if (low, high) == (0.0, 1.0) else x * (high - low) + low
 
     def feed(self, part: Part, value: Tensor) -> Tensor:
-        """`value` as `part` is to receive it: a copy, if that part writes on what it is given."""
+        """`value`, or a copy if `part` modifies its input in place."""
         return value.clone() if part in self.writing else value
 
     def encode(self, x: Tensor) -> Posterior:
@@ -217,7 +216,7 @@ class VAE(nn.Module):
         return output if (low, high) == (0.0, 1.0) else (output - low) / (high - low)
 
     def pass_on(self, value: Tensor) -> Tensor:
-        """What the decoder receives for a mean or sample of the posterior, both of shape (batch, *latent_shape)."""
+        """Apply the latent layer, if any, to a posterior mean or sample; both have shape (batch, *latent_shape)."""
         if self.latent_layer is None:
             return value
         latent: Tensor = self.latent_layer(self.feed("latent_layer", value))
@@ -235,13 +234,13 @@ class VAE(nn.Module):
         return raw
 
     def decode(self, z: Tensor, x: Tensor | None = None) -> Tensor:
-        """The output for what the decoder receives.
+        """The activated output for latents after the latent layer.
 
         Parameters
         ----------
         z : Tensor, shape (batch, *latent_shape)
         x : Tensor, shape (batch, *input_shape), optional
-            Inputs in [0, 1]; a decoder that reads them needs them.
+            Inputs in [0, 1]; required if the decoder reads the input.
 
         Returns
         -------
@@ -251,7 +250,7 @@ class VAE(nn.Module):
         return self.activate(self.decode_raw(z, x))
 
     def target(self, x: Tensor) -> Tensor:
-        """The part of inputs that outputs stand for, (batch, *output_shape)."""
+        """The part of inputs that the outputs reconstruct, (batch, *output_shape)."""
         return x if self.output_shape == self.input_shape else x[:, : self.output_shape[0]]
 
     def forward(self, x: Tensor) -> Tensor:

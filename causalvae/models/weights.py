@@ -24,18 +24,18 @@ from causalvae.spec.training import Supervision
 
 @dataclass(frozen=True)
 class Weights:
-    """A state dict and what came with it.
+    """A state dict and its metadata.
 
     Parameters
     ----------
     state : dict
         Parameter name -> tensor.
     metadata : dict
-        Text stored beside the weights; empty for formats that have none.
+        Text stored with the weights; empty for formats without metadata.
     place : str
-        Where they were read from, as the user wrote it.
+        The path they were read from, as the user wrote it.
     facts : dict
-        What a report says of them.
+        Facts for the report.
     """
 
     state: dict[str, Tensor]
@@ -50,7 +50,7 @@ class Weights:
         for name in sorted(self.state):
             value = self.state[name].detach().cpu().contiguous()
             total.update(f"{name}{tuple(value.shape)}{value.dtype}".encode())
-            # As bytes, since numpy knows no bfloat16.
+            # As bytes, since numpy does not support bfloat16.
             total.update(value.reshape(-1).view(torch.uint8).numpy().tobytes())
         return total.hexdigest()[:16]
 
@@ -63,7 +63,7 @@ def read_weights(where: str, folder: Path, key: str | None = None) -> Weights:
     where : str
     folder : Path
     key : str, optional
-        Which entry of a file of torch.save holds the weights; see `read_torch_file`.
+        Entry of a file of `torch.save` that holds the weights; see `read_torch_file`.
 
     Raises
     ------
@@ -108,7 +108,7 @@ def _read_safetensors(path: Path, where: str) -> Weights:
     from safetensors import safe_open
 
     remedy = "Check that it was copied whole."
-    # safetensors says of a file without permission that there is none.
+    # For a file without read permission safetensors reports that it does not exist.
     with path.open("rb"):
         pass
     with (
@@ -127,13 +127,13 @@ def _read_safetensors(path: Path, where: str) -> Weights:
 
 
 def check_tensors(state: dict[str, Tensor], where: str) -> dict[str, Tensor]:
-    """`state`, once every tensor in it is known to hold numbers that a network can compute with.
+    """Return `state` after checking that every tensor is usable as a weight.
 
     Raises
     ------
     CausalVAEError
-        CV102 for tensors without values (on the meta device), sparse, quantised or complex ones, and for NaN. Infinity
-        may be meant, as in the mask of an attention layer: `load_into` knows which tensors are buffers.
+        CV102 for tensors without values (on the meta device), sparse, quantised or complex tensors, and NaN. Infinity
+        is checked by `load_into`, since buffers such as attention masks may contain it.
     """
     for name, value in state.items():
         fault = _fault_of(value)
@@ -166,12 +166,12 @@ def _fault_of(value: Tensor) -> str:
 
 
 def load_into(module: nn.Module, weights: Weights) -> None:
-    """Load a state dict strictly.
+    """Load a state dict; all names and shapes must match.
 
     Raises
     ------
     CausalVAEError
-        CV103 where names or shapes differ, with the differences; CV102 where a parameter has infinite values.
+        CV103 if names or shapes differ, listing the differences; CV102 if a parameter has infinite values.
     """
     parameters = dict(module.named_parameters(remove_duplicate=False))
     wanted = module.state_dict()
@@ -195,7 +195,7 @@ def load_into(module: nn.Module, weights: Weights) -> None:
                 "Check the sizes that the spec gives (latent_dim, hidden, width, arguments) and the data's shape.",
                 "model.weights",
             )
-        # In single precision, since torch cannot ask numbers of 8 bits.
+        # In single precision, since isinf does not support 8-bit floats.
         if name in parameters and weights.state[name].float().isinf().any():
             raise _unusable(weights.place, name, "has values that are not finite (infinity)")
     with boundary("CV103", f"{weights.place} does not fit the network", "Check the types of its tensors.", "model"):
@@ -210,7 +210,7 @@ def _some(what: str, names: list[str]) -> str:
 
 
 def _near(missing: list[str], unexpected: list[str]) -> str:
-    """Which unexpected names are probably missing ones, spelt otherwise."""
+    """Unexpected names that are probably misspelt missing ones."""
     pairs = []
     for name in missing:
         nearest = difflib.get_close_matches(name, unexpected, n=1, cutoff=0.8)
@@ -224,7 +224,7 @@ def _near(missing: list[str], unexpected: list[str]) -> str:
 def without_prefix(
     weights: Weights, wanted: Collection[str], prefix: str | None = None, ignore: tuple[str, ...] = ()
 ) -> Weights:
-    """The weights under the names that a network has, what stands before these left out.
+    """Rename weights to the names of a network by removing a prefix.
 
     Parameters
     ----------
@@ -232,16 +232,16 @@ def without_prefix(
     wanted : collection of str
         The network's own names.
     prefix : str, optional
-        What names begin with; those that begin otherwise are left out. Where omitted, the names are kept if none is
-        lacking, else the one prefix under which all of `wanted` are found is taken. Marks that ``torch.compile`` leaves
-        in names go either way.
+        Prefix to remove; weights without it are dropped. If omitted, names are kept if all of `wanted` are present,
+        else the one prefix under which all of `wanted` are found is removed. Prefixes of ``torch.compile`` are always
+        removed.
     ignore : tuple of str
-        Weights whose names in the file begin with one of these are left out.
+        Weights whose names in the file begin with one of these are dropped.
 
     Raises
     ------
     CausalVAEError
-        CV103 where no name begins with `prefix`, CV127 where several prefixes would do.
+        CV103 if no name begins with `prefix`, CV127 if several prefixes are possible.
     """
     state = {
         name.replace("_orig_mod.", ""): value for name, value in weights.state.items() if not name.startswith(ignore)
@@ -267,7 +267,7 @@ def without_prefix(
 def _common_prefix(state: Mapping[str, Tensor], wanted: Collection[str], place: str) -> str:
     if not wanted or all(name in state for name in wanted):
         return ""
-    # The longest name is the least likely to end another one by chance.
+    # The longest name is the least likely to be a suffix of another one by chance.
     longest = max(wanted, key=len)
     ends = [name.removesuffix(longest) for name in state if name.endswith(longest)]
     fitting = [prefix for prefix in ends if all(prefix + name in state for name in wanted)]
@@ -282,12 +282,12 @@ def _common_prefix(state: Mapping[str, Tensor], wanted: Collection[str], place: 
 
 
 def trained_as(weights: Weights) -> dict[str, Any]:
-    """The training spec in weights that `causalvae train` wrote; empty for others.
+    """The training spec stored by `causalvae train` with weights; empty for other weights.
 
     Raises
     ------
     CausalVAEError
-        CV102 where there is one that cannot be read.
+        CV102 if it cannot be read.
     """
     text = weights.metadata.get("training_spec")
     if not text:

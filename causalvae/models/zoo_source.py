@@ -1,4 +1,4 @@
-"""Opens weights that `causalvae train` wrote, those that the package ships among them."""
+"""Opens weights that `causalvae train` wrote, including the built-in ones."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def open_zoo(section: ZooModel, folder: Path) -> Opened:
     Raises
     ------
     CausalVAEError
-        CV101 to CV103 for the weights, CV116 where they were trained as another network than the section names, CV144
-        where nothing installed defines it.
+        CV101 to CV103 for the weights, CV116 if they were trained with another architecture than the section names,
+        CV144 if no installed package defines it.
     """
     weights = read_weights(section.weights, folder)
     trained = trained_as(weights)
@@ -55,13 +55,13 @@ def open_zoo(section: ZooModel, folder: Path) -> Opened:
         facts["what latents carry"] = card.in_words()
     read_as: list[Any] = [section.source, section.name, vae.layout, vae.activation, section.latent]
     if vae.likelihood == "gaussian":
-        # What reconstructions cost rests on it, and a sigma that is given is not among the weights.
+        # The likelihood depends on sigma, and a fixed sigma is not among the weights.
         read_as.append(vae.sigma)
     return Opened(vae, weights.digest, facts, digest=digest([weights.digest, read_as]))
 
 
 def _trained_network(section: ZooModel, weights: Weights, trained: dict[str, Any]) -> VAE:
-    """The network that weights of `causalvae train` belong to, before they are read into it."""
+    """The network of weights from `causalvae train`, before the weights are loaded."""
     model = trained.get("model", {})
     architecture = model.get("architecture", section.name or DEFAULT_ARCHITECTURE)
     if section.name is not None and section.name != architecture:

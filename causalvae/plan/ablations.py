@@ -1,36 +1,15 @@
-"""Ablation variants as a spec names them, and the sources of a plan that they become."""
+"""What patches of some sources need: a mark of what is patched together, and places where codes are taken."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Literal, cast
 
 from causalvae.digest import digest
 from causalvae.errors import CausalVAEError
 from causalvae.models.components import CODE_SITE, Component
-from causalvae.plan.types import Patch, Source, SourceKind
-from causalvae.spec.schema import ActivationIntervention
-
-# Those that draw: donors, noise, or the pairs that something is fitted on.
-_SEEDED = frozenset({"resample", "noise", "additive", "optimal"})
-_NOISE_SD = 1.0
-
-
-def source_of(section: ActivationIntervention, seed: int) -> Source:
-    """Where the patched values of a sweep come from.
-
-    Parameters
-    ----------
-    section : ActivationIntervention
-    seed : int
-        Of the run; only sources that draw have it, so that others stay equal under another seed.
-    """
-    kind = cast(SourceKind, section.kind)
-    value = None
-    if kind == "noise":
-        value = _NOISE_SD if isinstance(section.mode, str) else section.mode.noise
-    return Source(kind, value, seed if kind in _SEEDED else None, section.given)
+from causalvae.plan.types import Patch
+from causalvae.spec.value_source import ValueSource
 
 
 def told_apart(patches: tuple[Patch, ...]) -> tuple[Patch, ...]:
@@ -39,9 +18,15 @@ def told_apart(patches: tuple[Patch, ...]) -> tuple[Patch, ...]:
     return tuple(replace(patch, source=replace(patch.source, joint=together)) for patch in patches)
 
 
-def code_source(values: Literal["swap", "frequency"], seed: int) -> Source:
-    """Other codes in the place of those that are taken."""
-    return Source("code_swap" if values == "swap" else "code_frequency", seed=seed)
+def refuse_maps(source: ValueSource, part: Component, advice: str) -> None:
+    """Raise CV303 where each position of an image-shaped value would have a value of its own."""
+    if source.per_unit and len(part.site.shape) > 1 and part.site.stage != "latent":
+        raise CausalVAEError(
+            "CV303",
+            f"{part.site.name} is image-shaped; quantiles and sd are defined for latents and vectors.",
+            advice,
+            part.label,
+        )
 
 
 def code_components(found: Iterable[Component]) -> list[Component]:

@@ -15,8 +15,9 @@ from causalvae.plan.owner import Owner
 from causalvae.plan.resolve import joint_patches
 from causalvae.plan.targets import set_of
 from causalvae.plan.treatments import treatment_of
-from causalvae.plan.types import OBSERVED, Cohort, Contrast, Source
+from causalvae.plan.types import OBSERVED, Cohort, Contrast
 from causalvae.spec.schema import InputIntervention
+from causalvae.spec.value_source import make_source
 
 
 def plan_alignment(draft: Draft) -> None:
@@ -34,10 +35,10 @@ def plan_alignment(draft: Draft) -> None:
             pairs = min(spec.alignment.pairs, draft.cohorts[cohort].samples)
             draft.use(Owner("network", factor), "base", cohort, "base", (), pairs=pairs)
             draft.use(Owner("network", factor), "counterfactual", cohort, "counterfactual", (), pairs=pairs)
-            donors = Source("randomised", seed=seed, given=factor)
+            donors = make_source("randomised", seed=seed, given=factor)
         else:
             cohort, pairs = OBSERVED, min(spec.alignment.pairs, draft.cohorts[OBSERVED].samples)
-            donors = Source("resample", seed=seed)
+            donors = make_source("resample", seed=seed)
         mapped = factor in spec.mapping and pairs > 1
         if mapped:
             owner = Owner("mapping", factor)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 from causalvae.digest import digest
@@ -12,6 +13,7 @@ from causalvae.plan.multiverse import variant_pairs, ways_of_patching
 from causalvae.plan.owner import Owner
 from causalvae.plan.resolve import in_network_order, joint_patches
 from causalvae.plan.rivals import draw_rivals
+from causalvae.plan.subsets import choose_sets
 from causalvae.plan.targets import set_of
 from causalvae.plan.types import ClaimDesign, Patch, Role, Side
 from causalvae.spec.hypothesis_section import fewest_random
@@ -35,7 +37,12 @@ def plan_claim(draft: Draft, hypothesis: Hypothesis) -> None:
     if len(members) > 1:
         for index, part in enumerate(parts_of(members)):
             _compare(draft, hypothesis, owner, "part", patches_of(part, whole), index)
-    draft.claims[hypothesis.name] = ClaimDesign(circuit, members, 1 < len(members) <= MOST_SUBSETS_OF)
+    design = ClaimDesign(circuit, members, 1 < len(members) <= MOST_SUBSETS_OF)
+    sizes = [draft.components.site(patch.site).units for patch in whole]
+    enumerated, pairs, sets = choose_sets(hypothesis, design, whole, sizes, owner)
+    for index, chosen in enumerate(sets):
+        _compare(draft, hypothesis, owner, "subset", chosen, index, pairs)
+    draft.claims[hypothesis.name] = replace(design, enumerated=enumerated)
     if hypothesis.compares:
         _rivals(draft, hypothesis, owner, whole)
 
@@ -59,11 +66,17 @@ def _rivals(draft: Draft, hypothesis: Hypothesis, owner: Owner, whole: tuple[Pat
     for index, single in enumerate(alone):
         draft.use(owner, "single", cohort.name, "base", (single,), pairs=hypothesis.null.pairs, index=index)
     known = draft.claims[hypothesis.name]
-    draft.claims[hypothesis.name] = ClaimDesign(known.circuit, known.members, known.subsets, kind, why_none, seed)
+    draft.claims[hypothesis.name] = replace(known, rivals=kind, why_none=why_none, seed=seed)
 
 
 def _compare(
-    draft: Draft, hypothesis: Hypothesis, owner: Owner, role: Role, patches: tuple[Patch, ...], index: int
+    draft: Draft,
+    hypothesis: Hypothesis,
+    owner: Owner,
+    role: Role,
+    patches: tuple[Patch, ...],
+    index: int,
+    pairs: int | None = None,
 ) -> None:
     """A circuit beside the claimed one: on the side of each share that is claimed."""
     claimed: tuple[tuple[Side, object], ...] = (
@@ -73,8 +86,8 @@ def _compare(
     for side, bound in claimed:
         if bound is not None:
             draft.use(
-                owner, role, hypothesis.treatment, side, patches, pairs=hypothesis.null.pairs, granularity="set",
-                index=index,
+                owner, role, hypothesis.treatment, side, patches, pairs=pairs or hypothesis.null.pairs,
+                granularity="set", index=index,
             )  # fmt: skip
 
 

@@ -31,6 +31,7 @@ def compile_spec(
     passes: tuple[str, ...] | None = None,
     supply: Supply = as_asked,
     units: FindActive | None = None,
+    only: str = "",
 ) -> Plan:
     """Compile a spec for one network and one data set's factors.
 
@@ -48,11 +49,13 @@ def compile_spec(
         data are exhausted; as many as are asked for where omitted.
     units : FindActive, optional
         Tells which units do something, where a circuit has too many rivals to run them all; None takes every unit.
+    only : str
+        Name of an analysis of the spec: what it alone asks for is planned; everything where empty.
 
     Returns
     -------
     Plan
-        Its uses follow the order of the spec: interventions, hypotheses, alignment.
+        Its uses follow the order of the spec: interventions, hypotheses, alignment, analyses.
 
     Raises
     ------
@@ -62,7 +65,7 @@ def compile_spec(
         a latent that is not there, CV314 for a factor that cannot be set, CV317 and CV318 for paths that send no
         change, or two through one value, CV530 for a layer that no latent changes.
     """
-    draft = _fill_draft(spec, components, space, supply, units)
+    draft = _fill_draft(Draft(spec, components, space, supply, units), only)
     plan = Plan(
         name=spec.name,
         spec_digest=spec.digest,
@@ -77,6 +80,7 @@ def compile_spec(
         split=SplitRule.of(spec.data.split),
         contrasts=tuple(draft.contrasts),
         claims=draft.claims,
+        asked=draft.asked,
         traversals=_traversals(draft),
         batch_rows=CPU_ROWS if spec.execution.batch_rows == "auto" else spec.execution.batch_rows,
         auto_rows=spec.execution.batch_rows == "auto",
@@ -89,13 +93,14 @@ def compile_spec(
     return optimise(plan, components) if passes is None else optimise(plan, components, passes)
 
 
-def _fill_draft(
-    spec: Spec, components: ComponentMap, space: FactorSpace, supply: Supply, units: FindActive | None
-) -> Draft:
-    draft = Draft(spec, components, space, supply, units)
-    observed = max(spec.data.samples, spec.alignment.samples)
+def _fill_draft(draft: Draft, only: str) -> Draft:
+    spec = draft.spec
+    observed = max(spec.data.samples, spec.alignment.outputs)
     draft.add_cohort(Cohort(OBSERVED, observed, spec.data.seed))
     draft.use(OBSERVED_CONTROL, "base", OBSERVED, "base", ())
+    if only:
+        spec.analyses[only].plan(draft)
+        return draft
     for intervention in spec.interventions:
         owner = Owner.intervention(intervention.name)
         if intervention.input is not None:
@@ -109,6 +114,8 @@ def _fill_draft(
     for hypothesis in spec.hypotheses:
         plan_claim(draft, hypothesis)
     plan_alignment(draft)
+    for analysis in spec.analyses.values():
+        analysis.plan(draft)
     return draft
 
 

@@ -23,12 +23,12 @@ from causalvae.plan.types import (
     Role,
     Screen,
     Side,
-    Source,
     Use,
 )
 from causalvae.spec.schema import InputIntervention, Spec
+from causalvae.spec.value_source import make_source
 
-INTERCHANGE = Source("interchange")
+INTERCHANGE = make_source("interchange")
 # From a cohort to how many samples or pairs the data have for it.
 Supply = Callable[[Cohort], int]
 
@@ -58,6 +58,8 @@ class Draft:
     resolver : Resolver
     cohorts : dict
         Name -> cohort.
+    asked : dict
+        As `Plan.asked`.
     arms, uses, screens, contrasts : list
     compared, claims : dict
         As `Plan.compared` and `Plan.claims`.
@@ -77,6 +79,7 @@ class Draft:
         self.space = space
         self.resolver = Resolver(spec, components)
         self.cohorts: dict[str, Cohort] = {}
+        self.asked: dict[str, int] = {}
         self.arms: list[Arm] = []
         self.uses: list[Use] = []
         self.screens: list[Screen] = []
@@ -126,8 +129,17 @@ class Draft:
             )
         return name
 
+    def own_cohort(self, owner: Owner, samples: int, seed: int) -> str:
+        """The name of a cohort of untreated samples that `owner` alone uses, added with the run of its inputs."""
+        # No intervention, whose cohort has its name, has a dot in it.
+        name = f"{owner.kind}.{owner.name}"
+        self.add_cohort(Cohort(name, samples, seed))
+        self.use(owner, "base", name, "base", ())
+        return name
+
     def add_cohort(self, cohort: Cohort) -> None:
         """Add a cohort, with as many samples as the data have for it."""
+        self.asked[cohort.name] = cohort.samples
         self.cohorts[cohort.name] = replace(cohort, samples=self._supply(cohort))
 
     def _input(self, name: str) -> InputIntervention:

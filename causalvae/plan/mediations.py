@@ -29,7 +29,7 @@ def plan_mediation(draft: Draft, owner: Owner, section: MediationIntervention) -
     draft.both_directions(owner, cohort, together, "set", section.pairs, 0)
     sides: tuple[Side, ...] = ("base", "counterfactual")
     for index, side in enumerate(sides if section.control is not None else ()):
-        held = held_patches(together, section.control, owner)
+        held = held_patches(together, section.held, draft.spec.execution.seed, owner)
         draft.use(
             owner,
             "controlled",

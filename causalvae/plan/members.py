@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from itertools import combinations
 
 from causalvae.models.components import Component, ComponentRef
-from causalvae.plan.types import Patch, Source
+from causalvae.plan.types import Patch
+from causalvae.spec.value_source import make_source
 
 # Members that are taken away one at a time, and those of which every subset is run.
 MOST_MEMBERS = 64
@@ -14,7 +15,7 @@ MOST_SUBSETS_OF = 8
 # Units of the circuit's sites that are run alone.
 MOST_SINGLES = 256
 
-INTERCHANGE = Source("interchange")
+INTERCHANGE = make_source("interchange")
 
 
 def members_of(found: Sequence[Component]) -> tuple[ComponentRef, ...]:

@@ -12,7 +12,8 @@ a reader must know. Every way here estimates the same share where the network is
 
 from __future__ import annotations
 
-from causalvae.plan.types import Side, Source
+from causalvae.plan.types import Side
+from causalvae.spec.value_source import ValueSource, make_source
 
 # Pairs of each further way: an eighth of the cohort's, at most so many, and none where that says nothing. Four ways and
 # three sets of donors are then less than a quarter of the four runs of every pair that the claim itself takes.
@@ -26,8 +27,8 @@ def variant_pairs(samples: int) -> int:
     return pairs if pairs >= _FEWEST_PAIRS else 0
 
 
-def ways_of_patching(factor: str | None, seed: int) -> list[tuple[Source, Side]]:
+def ways_of_patching(factor: str | None, seed: int) -> list[tuple[ValueSource, Side]]:
     """Sources and sides besides the claim's own; a swap of whole samples has no factor that pairs could share."""
-    shared = [] if factor is None else [Source("interchange", seed=seed, given=factor)]
+    shared = [] if factor is None else [make_source("interchange", seed=seed, given=factor)]
     sides: tuple[Side, Side] = ("base", "counterfactual")
-    return [(source, side) for source in (*shared, Source("resample", seed=seed)) for side in sides]
+    return [(source, side) for source in (*shared, make_source("resample", seed=seed)) for side in sides]

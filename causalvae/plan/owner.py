@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-OwnerKind = Literal["intervention", "hypothesis", "network", "mapping", "control"]
+OwnerKind = Literal["intervention", "hypothesis", "network", "mapping", "control", "analysis"]
 
 
 @dataclass(frozen=True, order=True)
@@ -14,11 +14,11 @@ class Owner:
 
     Parameters
     ----------
-    kind : {"intervention", "hypothesis", "network", "mapping", "control"}
+    kind : {"intervention", "hypothesis", "network", "mapping", "control", "analysis"}
         ``network`` and ``mapping`` are what the alignment asks of a factor: the runs of its inputs, and those in which
         its components are patched.
     name : str
-        The intervention's, hypothesis's, factor's or control's.
+        The intervention's, hypothesis's, factor's, control's or analysis's.
 
     Examples
     --------
@@ -38,6 +38,11 @@ class Owner:
     def hypothesis(cls, name: str) -> Owner:
         """The hypothesis called `name`."""
         return cls("hypothesis", name)
+
+    @classmethod
+    def analysis(cls, name: str) -> Owner:
+        """The analysis called `name`, or a question of it that has a name of its own."""
+        return cls("analysis", name)
 
     def __str__(self) -> str:
         """As messages and the columns of tables name it; no code takes this apart again."""

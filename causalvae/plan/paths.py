@@ -13,11 +13,12 @@ from causalvae.models.components import Component, ComponentMap, Site
 from causalvae.plan.owner import Owner
 from causalvae.plan.resolve import Resolver, in_network_order, joint_patches, label_of
 from causalvae.plan.targets import ComponentPath, chain_edges, set_of
-from causalvae.plan.types import Patch, Source
+from causalvae.plan.types import Patch
 from causalvae.spec.route import INPUT, OUTPUT, Route
+from causalvae.spec.value_source import ValueSource, make_source
 
-_FROM_INPUT = Source("interchange")
-_CLEAN = Source("relayed")
+_FROM_INPUT = make_source("interchange")
+_CLEAN = make_source("relayed")
 
 
 def route_patches(route: Route, resolver: Resolver, owner: Owner) -> tuple[Patch, ...]:
@@ -71,7 +72,7 @@ class _Router:
         self._components = resolver.components
         self._owner = owner
         self._found = {name: resolver.find(references, owner) for name, references in route.nodes.items()}
-        self._sources: dict[str, Source] = {}
+        self._sources: dict[str, ValueSource] = {}
         for parent, child in route.edges:
             if parent != INPUT:
                 self._check(parent, child)
@@ -81,17 +82,17 @@ class _Router:
         """Those of the run whose outcome is measured."""
         return self._entering(OUTPUT)
 
-    def _source(self, node: str) -> Source:
+    def _source(self, node: str) -> ValueSource:
         """Where the value that a node sends on comes from."""
         if node not in self._sources:
             fed = INPUT in self._route.parents[node]
-            self._sources[node] = _FROM_INPUT if fed else Source("relayed", upstream=self._entering(node))
+            self._sources[node] = _FROM_INPUT if fed else make_source("relayed", upstream=self._entering(node))
         return self._sources[node]
 
     def _entering(self, node: str) -> tuple[Patch, ...]:
         """What is patched where the value of `node` is read."""
         parents = self._route.parents[node]
-        by_source: dict[Source, list[str]] = {}
+        by_source: dict[ValueSource, list[str]] = {}
         for parent in parents:
             by_source.setdefault(self._source(parent), []).append(parent)
         held = [name for name in self._found if name not in (node, *parents) and self._between(name, parents, node)]

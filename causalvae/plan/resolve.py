@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from causalvae.errors import CausalVAEError
 from causalvae.models.components import Component, ComponentMap
 from causalvae.plan.owner import Owner
-from causalvae.plan.types import Patch, Source
+from causalvae.plan.types import Patch
 from causalvae.spec.schema import Spec
+from causalvae.spec.value_source import ValueSource
 
 
 @dataclass(frozen=True)
@@ -61,12 +62,12 @@ class Resolver:
         return names
 
 
-def patch_of(component: Component, source: Source) -> Patch:
+def patch_of(component: Component, source: ValueSource) -> Patch:
     """A patch of one component."""
     return Patch(component.site.name, component.units, source, component.window)
 
 
-def joint_patches(found: tuple[Component, ...], source: Source, place: str | Owner) -> tuple[Patch, ...]:
+def joint_patches(found: tuple[Component, ...], source: ValueSource, place: str | Owner) -> tuple[Patch, ...]:
     """Patches of several components at once, one a site, in network order.
 
     Raises

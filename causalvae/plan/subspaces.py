@@ -10,8 +10,9 @@ from causalvae.plan.draft import INTERCHANGE, Draft
 from causalvae.plan.owner import Owner
 from causalvae.plan.resolve import joint_patches, label_of
 from causalvae.plan.targets import SubspacePart, set_of
-from causalvae.plan.types import Learning, Patch, Role, Side, Source, Subspace
+from causalvae.plan.types import Learning, Patch, Role, Side, Subspace
 from causalvae.spec.intervention_section import MediationIntervention, SubspaceSection
+from causalvae.spec.value_source import make_source
 
 SUBSPACE = "subspace"
 
@@ -58,7 +59,7 @@ def plan_subspaces(
     for index, (target, through) in enumerate(parts):
         for role, side in ways:
             _use(draft, owner, role, cohort, side, replace(patch, subspace=through), section, target, index)
-    donor = INTERCHANGE if factor is None else Source("interchange", seed=learned.seed, given=factor)
+    donor = INTERCHANGE if factor is None else make_source("interchange", seed=learned.seed, given=factor)
     for index, (target, through) in enumerate((parts[0], parts[1], parts[3])):
         swapped = replace(patch, source=donor, subspace=through)
         _use(draft, owner, "variant", cohort, "base", swapped, section, target, index)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from causalvae.errors import CausalVAEError
-from causalvae.plan.ablations import source_of, told_apart
+from causalvae.plan.ablations import told_apart
 from causalvae.plan.draft import Draft
 from causalvae.plan.owner import Owner
 from causalvae.plan.resolve import joint_patches, patch_of, single_components
 from causalvae.plan.screens import make_screen
 from causalvae.plan.targets import set_of
-from causalvae.plan.types import Side, Source
+from causalvae.plan.types import Side
 from causalvae.spec.schema import ActivationIntervention
+from causalvae.spec.value_source import ValueSource, source_of
 
 
 def plan_sweep(draft: Draft, owner: Owner, section: ActivationIntervention) -> None:
@@ -24,7 +25,7 @@ def plan_sweep(draft: Draft, owner: Owner, section: ActivationIntervention) -> N
     else:
         parts = [part for component in found for part in single_components(component, section.by)]
         sets = [(set_of([part]), (patch_of(part, source),)) for part in parts]
-    if source.kind == "optimal":
+    if source.is_searched:
         sets = [(target, told_apart(patches)) for target, patches in sets]
     sides: dict[str, tuple[Side, ...]] = {
         "denoising": ("base",),
@@ -51,13 +52,14 @@ def plan_sweep(draft: Draft, owner: Owner, section: ActivationIntervention) -> N
             index += 1
 
 
-def _ablation(draft: Draft, owner: Owner, section: ActivationIntervention) -> Source:
+def _ablation(draft: Draft, owner: Owner, section: ActivationIntervention) -> ValueSource:
     """Where the values of a sweep come from."""
-    if section.given is not None and section.given not in draft.space.names:
+    source = source_of(section.mode, draft.spec.execution.seed)
+    if source.given is not None and source.given not in draft.space.names:
         raise CausalVAEError(
             "CV308",
-            f"the data has no factor {section.given!r}.",
+            f"the data has no factor {source.given!r}.",
             f"It has: {', '.join(draft.space.names) or 'none'}.",
             owner,
         )
-    return source_of(section, draft.spec.execution.seed)
+    return source

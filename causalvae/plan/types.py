@@ -7,7 +7,6 @@ Two uses of the same arm share it: an arm's identity is its content.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Literal
@@ -18,25 +17,10 @@ from causalvae.digest import digest
 from causalvae.models.components import ComponentRef
 from causalvae.plan.owner import Owner
 from causalvae.plan.targets import NOTHING, Target
+from causalvae.spec.value_source import Side as Side
+from causalvae.spec.value_source import ValueSource
 
-Side = Literal["base", "counterfactual"]
 ScreenMethod = Literal["attribution", "integrated_gradients"]
-SourceKind = Literal[
-    "interchange",
-    "mean",
-    "resample",
-    "zero",
-    "quantile",
-    "sd",
-    "constant",
-    "noise",
-    "additive",
-    "optimal",
-    "code_swap",
-    "code_frequency",
-    "relayed",
-    "randomised",
-]
 
 OBSERVED = "observed"
 
@@ -91,77 +75,6 @@ class Cohort:
     samples: int
     seed: int
     treatment: Treatment | None = None
-
-
-@dataclass(frozen=True)
-class Source:
-    """Where a patched value comes from.
-
-    ``interchange``: the same component on the other side of the pair. ``mean``: its mean over the cohort's base side.
-    ``resample``: its value for another base sample of the cohort, by a permutation without fixed points seeded with
-    `seed`. ``zero``: zero. ``quantile``: that quantile (`value`) of the component over the observed cohort. ``sd``: its
-    own value moved by `value` standard deviations over the observed cohort. ``constant``: `value`.
-
-    ``noise``: its own value plus normal noise of `value` standard deviations over the observed cohort, drawn for each
-    pair alone with `seed`. ``additive``: its own value plus the mean of the other side less that of its own side, a
-    steering vector (Turner et al. 2023, arXiv 2308.10248) from pairs of their own that `seed` draws. ``optimal``: the
-    constant that changes the output least in mean square over such pairs (Li & Janson 2024, arXiv 2409.09951).
-    ``code_swap`` and ``code_frequency``: at each position another code, uniform over the others, or one drawn by how
-    often each is taken in the observed cohort.
-
-    With `given`, ``resample`` draws from the runs of other pairs in which that factor has the patched run's value, and
-    ``interchange`` from those in which it has the other side's; its own other side serves where there is none.
-    `joint` tells apart the constants of components that are patched one at a time: it names what is patched together.
-
-    ``randomised``: its value for another base sample of the cohort in which the factor `given` has been set to what it
-    is on the other side of the pair. Unlike the pair's own other side, that sample differs in everything else too.
-
-    ``relayed``: what the component is in a run of the same side in which the patches `upstream` are in place, whose own
-    sources may be relayed in turn; without any, its own clean value. So a change is sent along named edges alone
-    (path-specific effects: Avin, Shpitser & Pearl 2005).
-    """
-
-    kind: SourceKind
-    value: float | None = None
-    seed: int | None = None
-    given: str | None = None
-    joint: str | None = None
-    upstream: tuple[Patch, ...] = ()
-
-    @property
-    def has_donors(self) -> bool:
-        """Whether values come from the runs of other pairs."""
-        if self.kind == "interchange":
-            return self.given is not None
-        return self.kind in ("resample", "randomised")
-
-    @property
-    def label(self) -> str:
-        """What a reader is told of it; the values of a perturbation are told apart elsewhere."""
-        match self.kind:
-            case "resample" | "interchange" if self.given is not None:
-                return f"{self.kind} given {self.given}"
-            case "noise":
-                return f"noise of {self.value:g} sd"
-            case "code_swap":
-                return "code swap"
-            case "code_frequency":
-                return "code frequency"
-        return self.kind
-
-
-def values_label(sources: Iterable[Source]) -> str:
-    """What a reader is told of the values that a latent perturbation sets each component to, in turn."""
-    listed = tuple(dict.fromkeys(sources))
-    kind, values = listed[0].kind, ", ".join(f"{source.value:g}" for source in listed if source.value is not None)
-    match kind:
-        case "quantile":
-            return f"quantiles {values}"
-        case "sd":
-            return f"{values} sd"
-        case "constant":
-            return f"at {values}"
-    return listed[0].label
 
 
 @dataclass(frozen=True)
@@ -221,7 +134,7 @@ class Patch:
         Positions along the site's first axis; None means all.
     window : tuple of (int, int)
         Half-open ranges along the further axes; empty means all.
-    source : Source
+    source : ValueSource
         Where the value comes from.
     subspace : Subspace, optional
         Patch only within a subspace of the chosen units.
@@ -229,7 +142,7 @@ class Patch:
 
     site: str
     units: tuple[int, ...] | None
-    source: Source
+    source: ValueSource
     window: tuple[tuple[int, int], ...] = ()
     subspace: Subspace | None = None
 
@@ -270,7 +183,9 @@ Role = Literal[
     "rival",
     "part",
     "single",
+    "subset",
     "variant",
+    "treated",
 ]
 
 
@@ -287,8 +202,9 @@ class Use:
         ``controlled`` Y(x; c <- m) at index 0 and Y(x'; c <- m) at index 1, m one value for both;
         ``perturbation`` a level-2 arm; ``sweep`` one component of a level-3 intervention; ``rival`` another circuit of
         the hypothesised one's size, ``part`` the hypothesised one without some of its members, ``single`` one unit of
-        its sites, each patched from the other side on the arm's side; ``variant`` the hypothesised circuit patched in
-        another way, on fewer pairs, or a mediator and its subspaces patched from donors.
+        its sites, ``subset`` any set of units or members, each patched from the other side on the arm's side;
+        ``variant`` the hypothesised circuit patched in another way, on fewer pairs, or a mediator and its subspaces
+        patched from donors; ``treated`` a run of an analysis with patches of its own.
     arm : str
         The arm's id.
     component : Target
@@ -308,6 +224,7 @@ class Use:
 
 
 RivalKind = Literal["every", "same_size", "random", "none"]
+Enumerated = Literal["", "sites", "members"]
 NoRivals = Literal["", "not_asked", "whole_site", "no_other"]
 
 
@@ -331,6 +248,9 @@ class ClaimDesign:
         its sites does anything.
     seed : int
         Of random circuits.
+    enumerated : {"", "sites", "members"}
+        Whose every set is run as ``subset``: all units of the circuit's sites, or its members where these are more than
+        ``part`` uses cover.
     """
 
     circuit: tuple[ComponentRef, ...]
@@ -339,6 +259,7 @@ class ClaimDesign:
     rivals: RivalKind = "none"
     why_none: NoRivals = "not_asked"
     seed: int = 0
+    enumerated: Enumerated = ""
 
 
 @dataclass(frozen=True)
@@ -366,7 +287,7 @@ class Contrast:
         The other declared factors.
     undeclared : tuple of str
         Variables that the graph does not declare: these follow in every case.
-    donors : Source or None
+    donors : ValueSource or None
         Whose donors are listed.
     """
 
@@ -375,7 +296,7 @@ class Contrast:
     pairs: int
     released: tuple[str, ...]
     undeclared: tuple[str, ...] = ()
-    donors: Source | None = None
+    donors: ValueSource | None = None
 
 
 @dataclass(frozen=True)
@@ -498,6 +419,8 @@ class Plan:
         What is read of the data themselves.
     claims : dict
         Name of a hypothesis -> what its circuit is compared with.
+    asked : dict
+        Name of a cohort -> samples or pairs that are asked for; finite data may have fewer. No part of the digest.
     """
 
     name: str
@@ -523,6 +446,7 @@ class Plan:
     split: SplitRule | None = None
     contrasts: tuple[Contrast, ...] = ()
     claims: dict[str, ClaimDesign] = field(default_factory=dict)
+    asked: dict[str, int] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         return f"Plan({self.name!r}: {len(self.cohorts)} cohorts, {len(self.arms):,} arms)"
@@ -535,9 +459,9 @@ class Plan:
 
     @cached_property
     def digest(self) -> str:
-        """Content hash of all but the pass records and what captured the network."""
+        """Content hash of all but the pass records, what captured the network, and samples that are not there."""
         content = asdict(self)
-        del content["passes"], content["captured_by"]
+        del content["passes"], content["captured_by"], content["asked"]
         if not self.compared:
             del content["compared"]
         return digest(content)

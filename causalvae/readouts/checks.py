@@ -1,15 +1,15 @@
-"""Readouts held against the truth: the data's own factor values, on real inputs and on reconstructions of them.
+"""Comparison of readouts with true factor values, on inputs and on reconstructions.
 
-What each readout must reach on real inputs to pass:
+Requirements on inputs to pass:
 
-- of dSprites, what the `judge` of its kind asks for;
+- dSprites: those of the `judge` of the kind;
 - probe: accuracy of at least 0.99;
-- of other data, every readout whose name the data's `truth` has: R^2 of at least its kind's `least_r2`; where values
-  repeat after a period, a mean resultant length of at least 0.99 and a mean error below a hundredth of the period.
-  Samples for which the truth is not defined do not count.
+- other data, all readouts with a name in the data's `truth`: R^2 of at least `least_r2` of the kind; for cyclic values,
+  a mean resultant length of at least 0.99 and a mean error below a hundredth of the period. Samples with undefined
+  truth are ignored.
 
-R^2 is 1 - (sum of squared errors) / (sum of squares about the mean) with nothing fitted in between: a readout with the
-wrong unit or sign fails.
+R^2 is 1 - (sum of squared errors) / (sum of squares about the mean) without fitting, so a readout with the wrong unit
+or sign fails.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _ROWS = 256
 
 
 class LabelledData(Protocol):
-    """What a check needs of a data set; `causalvae.data.dataset.Dataset` has it."""
+    """The interface of data sets for checks; implemented by `causalvae.data.dataset.Dataset`."""
 
     @property
     def space(self) -> Any:
@@ -46,15 +46,15 @@ class LabelledData(Protocol):
         ...
 
     def values(self, rows: Rows) -> FloatArray:
-        """The factors' values, shape (n, n_factors)."""
+        """Values of the factors, shape (n, n_factors)."""
         ...
 
     def inputs(self, rows: Rows) -> Tensor:
-        """The samples' inputs, shape (n, *input_shape)."""
+        """Inputs, shape (n, *input_shape)."""
         ...
 
     def truth(self, rows: Rows) -> Mapping[str, FloatArray]:
-        """What readouts should find, by their names."""
+        """True values of readouts by name, each of shape (n,)."""
         ...
 
 
@@ -65,32 +65,32 @@ def check_readouts(
     rows: Rows,
     reconstructed: Callable[[Tensor], Tensor] = lambda images: images,
 ) -> tuple[ReadoutCheck, ...]:
-    """Hold each readout against the true factor values.
+    """Compare each readout with the true factor values.
 
     Parameters
     ----------
     dataset : LabelledData
-        Where samples and truth come from.
+        Data set with samples and truth.
     readouts : mapping
-        Attribute -> readout, as `build_readouts` gives them.
+        Attribute -> readout, from `build_readouts`.
     reconstruct : callable
-        Inputs, tensor (n, 1, height, width) on the processor, to the network's reconstructions, on any device.
+        Maps inputs, (n, 1, height, width) on the CPU, to reconstructions on any device.
     rows : array, shape (n, width)
-        The samples: rows of the data set, each once.
+        Distinct rows of the data set.
     reconstructed : callable
-        From inputs to the part of them that reconstructions stand for; all of it where omitted.
+        Maps inputs to the part that is reconstructed; the identity if omitted.
 
     Returns
     -------
     tuple of ReadoutCheck
-        One for each attribute that the data holds a truth for, in the order of `readouts`. The thresholds for
-        `passed` stand in this module's docstring; they apply to real inputs, so a poor network does not fail them.
+        One for each attribute with a truth in the data, in the order of `readouts`. See the docstring of the module for
+        the requirements for `passed`, which do not depend on the network.
     """
     values = dataset.values(rows)
     probes = {readout.probe.target: readout.probe for readout in readouts.values() if isinstance(readout, ProbeOutput)}
     inputs, outputs = _find_all(dataset, readouts, probes, reconstruct, reconstructed, rows)
     truth = dataset.truth(rows)
-    # dSprites' truth tells the point that a sprite turns about; for a heart that is not its centre of mass.
+    # The truth of dSprites is the centre of rotation; for a heart that is not the centre of mass.
     sprites = "position x" in truth
     checks = []
     for column, readout in enumerate(readouts.values()):
@@ -110,7 +110,7 @@ def check_readouts(
 
 @dataclass(frozen=True)
 class _Found:
-    """What was found on one kind of image: attribute values, (n, n_attributes), and each probe's likeliest level."""
+    """Values of attributes, (n, n_attributes), and the most likely level of each probe, (n,)."""
 
     values: FloatArray
     guesses: dict[str, npt.NDArray[np.str_]]
@@ -146,13 +146,13 @@ def _find_all(
 
 
 def _levels(space: Any, factor: str, values: FloatArray) -> IntArray:
-    """The levels of one factor, shape (n,), from the values of all, shape (n, n_factors)."""
+    """Levels of one factor, shape (n,), from values of all factors, shape (n, n_factors)."""
     found: IntArray = space[factor].levels_at(values[:, space.position(factor)])
     return found
 
 
 def _groups(space: Any, values: FloatArray) -> dict[str, npt.NDArray[np.bool_]]:
-    """Which samples show which shape; one group of all where the data has no factor of that name."""
+    """Masks of the samples with each shape, (n,); one group of all samples if there is no factor of that name."""
     if "shape" not in space.names or not space["shape"].labels:
         return {"all": np.ones(len(values), dtype=bool)}
     column = _levels(space, "shape", values)
@@ -161,7 +161,7 @@ def _groups(space: Any, values: FloatArray) -> dict[str, npt.NDArray[np.bool_]]:
 
 
 def _check_value(readout: Readout, truth: FloatArray, found: FloatArray, rebuilt: FloatArray) -> list[ReadoutCheck]:
-    """Any readout against what the data says it should find; nothing where that is the same for all samples."""
+    """Compare a readout with the truth; no check if the truth is constant."""
     defined = np.isfinite(truth)
     truth, found, rebuilt = truth[defined], found[defined], rebuilt[defined]
     if len(truth) < 2 or np.ptp(truth) == 0:

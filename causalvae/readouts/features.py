@@ -1,4 +1,4 @@
-"""What the readouts of one batch share: where the light is, what stands out, which wave is heard."""
+"""Features shared by the readouts of one batch: moments, foreground, colours and waves."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from causalvae.spec.readout_section import PartSection
 
 @dataclass(frozen=True)
 class Part:
-    """A part of a picture: shares of its height from the top, and of its width from the left; None is all of it.
+    """A part of pictures as shares of the height from the top and of the width from the left; None is all of it.
 
-    A pixel is in it where its centre is.
+    Pixels are in the part if their centres are.
     """
 
     rows: tuple[float, float] | None = None
@@ -30,22 +30,22 @@ class Part:
 
     @classmethod
     def of(cls, section: PartSection) -> Part:
-        """The part that an attribute is measured on."""
+        """The part in which an attribute is measured."""
         return cls(section.rows, section.columns)
 
     @property
     def label(self) -> str:
-        """How the name of a readout of it ends: empty for the whole."""
+        """Suffix for names of readouts; empty for the whole picture."""
         found = (("rows", self.rows), ("columns", self.columns))
         return "".join(f" in {kind} {share[0]:g} to {share[1]:g}" for kind, share in found if share is not None)
 
     def cut(self, pictures: Tensor) -> tuple[Tensor, int, int]:
-        """The part of pictures of shape (n, channels, height, width), and how far it is from the left and the top.
+        """Crop pictures, (n, channels, height, width); also returns the offsets from the left and the top.
 
         Raises
         ------
         CausalVAEError
-            CV229 where no pixel is in it.
+            CV229 if the part has no pixels.
         """
         top, bottom = _pixels(self.rows, pictures.shape[2])
         left, right = _pixels(self.columns, pictures.shape[3])
@@ -69,12 +69,12 @@ def _pixels(share: tuple[float, float] | None, size: int) -> tuple[int, int]:
 
 
 class Features:
-    """What several readouts of one batch share, each computed when it is first asked for.
+    """Features shared by several readouts of one batch, computed on demand.
 
     Parameters
     ----------
     images : Tensor, shape (n, channels, height, width), (n, 1, length) or (n, columns)
-        Outputs, in [0, 1] where they are pictures or sounds.
+        Outputs, in [0, 1] for pictures and sounds.
     """
 
     def __init__(self, images: Tensor) -> None:
@@ -85,18 +85,18 @@ class Features:
 
     @cached_property
     def foreground(self) -> Foreground:
-        """What stands out in RGB pictures."""
+        """Foreground of RGB pictures."""
         return find_foreground(self.images)
 
     @cached_property
     def light(self) -> Tensor:
-        """What moments are taken of: the picture itself where it has one channel, the foreground where it has three."""
+        """Images for moments: the picture if it has one channel, the foreground coverage if it has three."""
         if self.images.ndim == 4 and self.images.shape[1] == 3:
             return self.foreground.coverage
         return self.images
 
     def moments(self, part: Part = WHOLE) -> Moments:
-        """The moments of the light within a part of the pictures; positions are those in the whole."""
+        """Moments of the light in a part of the pictures, with positions in the whole picture."""
         if part not in self._moments:
             if part == WHOLE:
                 self._moments[part] = moments_of(self.light)
@@ -107,7 +107,7 @@ class Features:
         return self._moments[part]
 
     def colour(self, part: Part = WHOLE) -> Tensor:
-        """Mean colour of the foreground within a part of the pictures: float64, (n, 3)."""
+        """Mean colour of the foreground in a part of the pictures, float64, (n, 3)."""
         if part not in self._colours:
             pictures, _, _ = part.cut(self.images)
             weight, _, _ = part.cut(self.foreground.weight[:, None])
@@ -116,11 +116,11 @@ class Features:
 
     @cached_property
     def wave(self) -> Tensor:
-        """The waves of sounds: float64, (n, length)."""
+        """The waves of sounds, float64, (n, length)."""
         return wave_of(self.images)
 
     def probabilities(self, probe: Probe) -> Tensor:
-        """The probabilities that `probe` gives, (n, n_labels)."""
+        """Probabilities from `probe`, (n, n_labels)."""
         if id(probe) not in self._probabilities:
             self._probabilities[id(probe)] = probe.to(self.images.device).probabilities(self.images)
         return self._probabilities[id(probe)]
@@ -128,29 +128,27 @@ class Features:
 
 @dataclass(frozen=True)
 class Readout(ABC):
-    """An attribute and how it is measured on outputs.
+    """Measures an attribute on outputs.
 
     Parameters
     ----------
     attribute : str
-        The attribute's name in the spec.
+        Name of the attribute in the spec.
     name : str
-        The readout's name, such as ``centroid x``.
+        Name of the readout, such as ``centroid x``.
     unit : str
-        Such as ``pixels``, ``radians``, ``Hz`` or ``probability``.
+        Unit, such as ``pixels``, ``radians``, ``Hz`` or ``probability``.
     period : float or None
-        After how much the attribute means the same again. Differences of a periodic attribute must be wrapped; see
-        `causalvae.readouts.types.wrap`.
+        Period of a cyclic attribute, whose differences must be wrapped; see `causalvae.readouts.types.wrap`.
     least_r2 : float
-        R^2 against the truth that is enough to trust the readout.
+        Minimum R^2 with the truth to trust the readout.
     judge : callable, optional
-        Holds it against the truth of drawn sprites, where that takes more than one R^2.
+        Compares it with the truth of dSprites, if one R^2 is not sufficient.
 
     Attributes
     ----------
     affine : (float, float)
-        Offset and span of an attribute that is offset + span times numbers that the network puts out, whose rounding
-        is that of those numbers.
+        Offset and span of an attribute that is offset + span * output, to derive its rounding errors.
 
     Examples
     --------
@@ -171,13 +169,13 @@ class Readout(ABC):
 
     @property
     def affine(self) -> tuple[float, float]:
-        """Offset and span; 0 and 1 of an attribute in no other units than the network's."""
+        """Offset and span; 0 and 1 for an attribute in the units of the network."""
         return 0.0, 1.0
 
     @abstractmethod
     def read(self, features: Features) -> Tensor:
-        """Measure the attribute from shared features: float64, shape (n,)."""
+        """Measure the attribute from shared features, float64, (n,)."""
 
     def __call__(self, images: Tensor) -> Tensor:
-        """Measure the attribute on outputs of shape (n, ...), one row each: float64, shape (n,)."""
+        """Measure the attribute on outputs, (n, ...): float64, (n,)."""
         return self.read(Features(images))

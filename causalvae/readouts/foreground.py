@@ -1,13 +1,13 @@
-"""What stands out from the background of a colour picture: where it is, and which colour it has.
+"""Foreground of colour pictures, and its colour.
 
-The background is one colour: of each channel the median of the picture's outermost pixels. A pixel's distance d from it
-is Euclidean in RGB. The foreground's own distance D is a weighted mean of all d: first with weights d^3, which a few
-pixels of mixed colour at an edge hardly move, then with weights that count only what reaches three quarters of that. A
-pixel belongs to the foreground in the share s(d / D), s(a) being (a - 1/5) / (3/5) within [0, 1]: mixed pixels keep
-their area on average, since s(a) + s(1 - a) = 1, and what is five times fainter than the foreground does not count. D
-is at least 0.1, so that a plain picture has no foreground.
+The background has one colour, the median of the outermost pixels for each channel. A pixel's distance d from it
+is Euclidean in RGB. The distance D of the foreground is a weighted mean of d: first with weights d^3, on which
+mixed pixels at edges have little influence, then only of pixels with at least three quarters of that. The coverage of a
+pixel is s(d / D), with s(a) = (a - 1/5) / (3/5) clipped to [0, 1]: mixed pixels keep their area on average, since
+s(a) + s(1 - a) = 1, and pixels five times fainter than the foreground are ignored. D is at least 0.1, so that a plain
+picture has no foreground.
 
-Sums are exact, as in `causalvae.readouts.geometry`, so what is found in a picture does not depend on those beside it.
+Sums are exact, as in `causalvae.readouts.geometry`, so results do not depend on the batch.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from causalvae.errors import CausalVAEError
 from causalvae.readouts.sums import exact_sum, safe_root
 
 _LEAST_DISTANCE = 0.1
-# Pictures that are worked on at once: a few arrays that stay in the processor's cache.
+# Number of pictures per block, such that arrays fit the CPU cache.
 _ROWS = 16
 _FAINT = 0.2
 _NEARLY_ALL = 0.75
@@ -34,9 +34,9 @@ class Foreground:
     Parameters
     ----------
     coverage : Tensor, shape (n, 1, height, width)
-        Share of each pixel that belongs to it.
+        Share of each pixel in the foreground.
     weight : Tensor, shape (n, height, width)
-        How much each pixel counts for its colour: 0 for mixed ones.
+        Weight of each pixel for the colour: 0 for mixed ones.
     """
 
     coverage: Tensor
@@ -44,7 +44,7 @@ class Foreground:
 
 
 def find_foreground(pictures: Tensor) -> Foreground:
-    """Find what stands out from the background.
+    """Find the foreground.
 
     Parameters
     ----------
@@ -74,13 +74,13 @@ def find_foreground(pictures: Tensor) -> Foreground:
 
 
 def background(pixels: Tensor) -> Tensor:
-    """The median of the outermost pixels, channel by channel: (n, channels) of (n, channels, height, width)."""
+    """Median of the outermost pixels, (n, channels), of pictures (n, channels, height, width)."""
     edge = torch.cat([pixels[:, :, 0], pixels[:, :, -1], pixels[:, :, 1:-1, 0], pixels[:, :, 1:-1, -1]], dim=2)
     return edge.median(dim=2).values
 
 
 def colour_of(pictures: Tensor, weight: Tensor) -> Tensor:
-    """Weighted mean colour: float64, (n, 3); of all pixels where no weight is above 0.
+    """Weighted mean colour, float64, (n, 3); unweighted if all weights are 0.
 
     Parameters
     ----------
@@ -99,9 +99,9 @@ def colour_of(pictures: Tensor, weight: Tensor) -> Tensor:
 
 
 def hue(colour: Tensor) -> Tensor:
-    """Hue in turns within [0, 1): 0 red, 1/3 green, 2/3 blue; 0, with gradient 0, for greys: (n,) of (n, 3).
+    """Hue in turns in [0, 1), (n,), of colours (n, 3): 0 red, 1/3 green, 2/3 blue; 0, with gradient 0, for greys.
 
-    The hexcone model's (Smith 1978). Hues repeat after 1: differences must be wrapped.
+    From the hexcone model (Smith 1978). Hues are cyclic with period 1, so differences must be wrapped.
     """
     red, green, blue = colour.unbind(1)
     top, low = colour.amax(1), colour.amin(1)
@@ -118,14 +118,14 @@ def hue(colour: Tensor) -> Tensor:
 
 
 def saturation(colour: Tensor) -> Tensor:
-    """1 - least / greatest channel; 0 for black: (n,) of (n, 3)."""
+    """Saturation, 1 - min / max of the channels, 0 for black: (n,) of (n, 3)."""
     top = colour.amax(1)
     lit = top > 0
     return torch.where(lit, 1 - colour.amin(1) / torch.where(lit, top, 1.0), 0.0)
 
 
 def brightness(colour: Tensor) -> Tensor:
-    """The greatest channel: (n,) of (n, 3)."""
+    """Maximum of the channels: (n,) of (n, 3)."""
     return colour.amax(1)
 
 

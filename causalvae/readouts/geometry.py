@@ -1,12 +1,12 @@
-"""Where the light of an image is and how it is spread: area, centroid, orientation, extent; and distances of images.
+"""Area, centroid, orientation and extent of the light of images; and distances between images.
 
-All of it follows from six raw moments, M_pq = sum over pixels of value * X^p * Y^q with p + q <= 2 (Hu 1962, "Visual
+They are computed from six raw moments, M_pq = sum over pixels of value * X^p * Y^q with p + q <= 2 (Hu 1962, "Visual
 pattern recognition by moment invariants"), where (X, Y) is a pixel's centre relative to the image's centre, in half
 pixels: odd or even whole numbers. Pixel values are first rounded to a multiple of 2^-28 (coarser for images beyond
-about 90 pixels a side), so that every product and every partial sum is a whole multiple of that step and below 2^53
-of them. Sums in float64 are then exact, and so the moments of an image are the same, bit for bit, whatever batch it is
-in, on whatever device, in whatever order they are added. The rounding moves an area of 64 x 64 pixels by less than
-10^-5. Where a gradient is wanted the values are left as they are, and only the last bits depend on the batch.
+about 90 pixels a side), so that all products and partial sums are integer multiples of that step, below 2^53 steps.
+Sums in float64 are then exact, so the moments of an image do not depend on batch, device or order of summation. The
+rounding changes an area of 64 x 64 pixels by less than 10^-5. With gradients, values are not rounded, and the last bits
+may depend on the batch.
 
 Coordinates are in pixels: x to the right, y downwards, the centre of the first pixel at (0.5, 0.5).
 """
@@ -22,27 +22,28 @@ from torch import Tensor
 from torch.nn import functional
 
 from causalvae.errors import CausalVAEError
+from causalvae.readouts.sums import safe_root
 
 _FINEST_BITS = 28
 _EXACT_BITS = 52
-# Rows that are turned into float64 at once: 2 MB for 64 x 64 pixels, which stays in the processor's cache.
+# Rows converted to float64 at a time: 2 MB for 64 x 64 pixels, which fits the CPU cache.
 _ROWS = 64
 
 
 @dataclass(frozen=True)
 class Moments:
-    """The light of each image: how much, around which point, how far spread.
+    """Sum, mean and central second moments of the light of each image.
 
     Parameters
     ----------
     mass : Tensor, shape (n,)
         Sum of pixel values.
     x, y : Tensor, shape (n,)
-        Value-weighted mean position, in pixels from the image's left and upper edge; the image's centre where `mass`
-        is not positive.
+        Value-weighted mean position, in pixels from the left and upper edge; the centre of the image if `mass` is not
+        positive.
     xx, xy, yy : Tensor, shape (n,)
-        Value-weighted central second moments, in square pixels; 0 where `mass` is not positive. Each pixel counts as a
-        point at its centre: a single lit pixel has no spread.
+        Value-weighted central second moments, in square pixels; 0 if `mass` is not positive. Each pixel is a point at
+        its centre, so a single pixel has no spread.
     """
 
     mass: Tensor
@@ -53,11 +54,11 @@ class Moments:
     yy: Tensor
 
 
-# Kept over calls, and what is made in inference mode could not serve a later call that wants gradients.
+# Outside inference mode, since cached tensors may be used for gradients later.
 @lru_cache(maxsize=8)
 @torch.inference_mode(False)
 def _basis(height: int, width: int, device: str) -> tuple[Tensor, int]:
-    """1, X, Y, XX, XY, YY at each pixel, (height * width, 6), and to how many binary places values may be rounded."""
+    """1, X, Y, XX, XY, YY at each pixel, (height * width, 6), and the number of bits to round values to."""
     across = 2 * torch.arange(width, dtype=torch.float64) - (width - 1)
     down = 2 * torch.arange(height, dtype=torch.float64) - (height - 1)
     x, y = across.expand(height, width), down[:, None].expand(height, width)
@@ -77,12 +78,12 @@ def moments_of(images: Tensor) -> Moments:
     Returns
     -------
     Moments
-        In float64, on the images' device.
+        In float64, on the device of the images.
 
     Raises
     ------
     CausalVAEError
-        CV211 where `images` has another number of axes or channels.
+        CV211 if `images` has another number of axes or channels.
     """
     pixels = _flatten(images)
     height, width = images.shape[-2:]
@@ -90,7 +91,7 @@ def moments_of(images: Tensor) -> Moments:
     if torch.is_grad_enabled() and images.requires_grad:
         raw = pixels.to(torch.float64) @ basis
     else:
-        # Adding and taking away a number whose last place is 2^-bits rounds to a multiple of 2^-bits.
+        # Adding and subtracting a number with a unit in the last place of 2^-bits rounds to a multiple of it.
         magnet = 1.5 * 2.0 ** (_EXACT_BITS - bits)
         rounded = (rows.to(torch.float64).add_(magnet).sub_(magnet) for rows in pixels.split(_ROWS))
         parts = [_raw_moments(rows.view(-1, height, width), basis) for rows in rounded]
@@ -110,9 +111,9 @@ def moments_of(images: Tensor) -> Moments:
 
 
 def _raw_moments(images: Tensor, basis: Tensor) -> Tensor:
-    """The six raw moments, (n, 6), from sums along rows and along columns: several times faster than one product.
+    """The six raw moments, (n, 6), from sums over rows and columns, several times faster than one product.
 
-    Every sum is exact, so it is equal to the product with `basis` bit for bit.
+    All sums are exact, so the result equals the product with `basis`.
     """
     width = images.shape[2]
     across, down = basis[:width, 1], basis[::width, 2]
@@ -151,12 +152,12 @@ def orientation(moments: Moments) -> Tensor:
     """Angle of the major axis, in radians within (-pi/2, pi/2]: shape (n,).
 
     The angle is 1/2 atan2(-2 mu_xy, mu_xx - mu_yy), the direction of the larger eigenvector of the second central
-    moments, counted from the x axis counter-clockwise as seen on the screen (y runs downwards, hence the minus). That
-    is the sense in which dSprites' orientation grows: an ellipse with orientation o gives o modulo pi.
+    moments, counter-clockwise from the x axis as seen on the screen (y points down, hence the minus). The sign agrees
+    with that of dSprites: an ellipse with orientation o gives o modulo pi.
 
-    An axis has no head, so angles repeat after pi: a difference of two must be wrapped into (-pi/2, pi/2] before it is
-    averaged (`causalvae.readouts.types.wrap`). An image without a longer axis (empty, or equally spread both ways)
-    gives 0, with gradient 0; near that case, as for a square, the angle is mostly noise of the raster.
+    Angles are cyclic with period pi: differences must be wrapped to (-pi/2, pi/2] before averaging
+    (`causalvae.readouts.types.wrap`). An image without a major axis gives 0, with gradient 0; if the axes are almost
+    equal, as for a square, the angle is mostly noise of the raster.
     """
     # Adding zero turns -0 into 0; atan2(-0, negative) would be -pi instead of pi.
     sine, cosine = -2 * moments.xy + 0.0, moments.xx - moments.yy
@@ -165,54 +166,47 @@ def orientation(moments: Moments) -> Tensor:
 
 
 def _angle(sine: Tensor, cosine: Tensor) -> Tensor:
-    """atan2, the last bit of which must not depend on how many angles are asked for at once.
+    """atan2 whose last bit does not depend on the number of angles.
 
-    Vector instructions and the scalar code that handles what they leave over round differently; padding to whole
-    vectors leaves nothing over.
+    SIMD code and the scalar code for the remainder round differently, so the input is padded to whole vectors.
     """
     missing = -len(sine) % _ROWS
     return torch.atan2(functional.pad(sine, (0, missing)), functional.pad(cosine, (0, missing), value=1.0))[: len(sine)]
 
 
 def _spread(moments: Moments) -> tuple[Tensor, Tensor]:
-    """Mean of the two eigenvalues of the second central moments, and half their difference."""
+    """Mean and half the difference of the two eigenvalues of the second central moments, each (n,)."""
     half_difference = (moments.xx - moments.yy) / 2
-    return (moments.xx + moments.yy) / 2, _root(half_difference**2 + moments.xy**2)
+    return (moments.xx + moments.yy) / 2, safe_root(half_difference**2 + moments.xy**2)
 
 
 def extent_major(moments: Moments) -> Tensor:
     """Standard deviation of the light along its major axis, in pixels; 0 for an empty image: shape (n,)."""
     mean, half_gap = _spread(moments)
-    return _root(mean + half_gap)
+    return safe_root(mean + half_gap)
 
 
 def extent_minor(moments: Moments) -> Tensor:
     """Standard deviation of the light across its major axis, in pixels; 0 for an empty image: shape (n,)."""
     mean, half_gap = _spread(moments)
-    return _root(mean - half_gap)
-
-
-def _root(value: Tensor) -> Tensor:
-    """Square root with gradient 0, instead of infinity, at 0 and below."""
-    positive = value > 0
-    return torch.where(positive, torch.sqrt(torch.where(positive, value, 1.0)), 0.0)
+    return safe_root(mean - half_gap)
 
 
 def pixel_distance(first: Tensor, second: Tensor) -> Tensor:
-    """Euclidean distance of two batches, image by image: float64, shape (n,).
+    """Euclidean distances between the images of two batches, float64, (n,).
 
     Parameters
     ----------
     first, second : Tensor, shape (n, ...)
-        Two batches of equal shape.
+        Batches of equal shape.
     """
     difference = (first.to(torch.float64) - second.to(torch.float64)).flatten(1)
-    return _root((difference * difference).sum(dim=1))
+    return safe_root((difference * difference).sum(dim=1))
 
 
 def pixel_rms(first: Tensor, second: Tensor) -> Tensor:
-    """Root mean square difference a pixel of two batches, image by image: float64, shape (n,).
+    """Root mean square differences per pixel between the images of two batches, float64, (n,).
 
-    `pixel_distance` divided by the square root of the number of pixels, which makes images of any size comparable.
+    `pixel_distance` divided by the square root of the number of pixels, comparable between image sizes.
     """
     return pixel_distance(first, second) / math.sqrt(math.prod(first.shape[1:]))

@@ -1,4 +1,4 @@
-"""Readouts that one formula gives, and what formulas share: moments, colours, waves, columns and means."""
+"""Readouts from a formula of moments, colours or waves, and readouts of columns and means."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ from causalvae.spec.readout_section import PartSection, RateSection
 
 @dataclass(frozen=True)
 class OutputReadout(Readout):
-    """An attribute that one formula reads from shared features."""
+    """An attribute computed by a formula from shared features."""
 
     formula: Callable[[Features], Tensor]
 
     def read(self, features: Features) -> Tensor:
-        """Measure the attribute from shared features: float64, shape (n,)."""
+        """Measure the attribute from shared features, float64, (n,)."""
         return self.formula(features)
 
 
 @dataclass(frozen=True)
 class ColumnOutput(Readout):
-    """A column of a table, or the mean of several, in the table's own units.
+    """A column of a table, or the mean of several, in the units of the table.
 
     Parameters
     ----------
     indices : tuple of int
     columns : Columns or None
-        How the columns were scaled; None where outputs are in their own units.
+        Scaling of the columns; None if outputs are not scaled.
     """
 
     indices: tuple[int, ...]
@@ -47,12 +47,12 @@ class ColumnOutput(Readout):
 
     @classmethod
     def named(cls, attribute: str, column: str | None, index: int | None, columns: Columns | None) -> ColumnOutput:
-        """The column of a name or a pattern, or of an index.
+        """The readout of a column by name, pattern or index.
 
         Raises
         ------
         CausalVAEError
-            CV229 for a column that the data lack.
+            CV229 if the data lack the column.
         """
         names = columns.names if columns is not None else ()
         if column is None:
@@ -79,7 +79,7 @@ class ColumnOutput(Readout):
 
     @property
     def affine(self) -> tuple[float, float]:
-        """Offset and span: of several columns their mean offset and largest span."""
+        """Offset and span; for several columns the mean offset and the largest span."""
         known = self.columns
         if known is None or max(self.indices) >= len(known.names):
             return 0.0, 1.0
@@ -87,7 +87,7 @@ class ColumnOutput(Readout):
         return fsum(offsets) / len(offsets), max(known.span[index] for index in self.indices)
 
     def read(self, features: Features) -> Tensor:
-        """Measure the attribute from shared features: float64, shape (n,)."""
+        """Measure the attribute from shared features, float64, (n,)."""
         return column_of(features.images, self.indices, self.columns)
 
 
@@ -99,7 +99,7 @@ def moment_readout(
     formula: Callable[[Moments], Tensor],
     judge: Callable[[Seen], ReadoutCheck],
 ) -> OutputReadout:
-    """An attribute that follows from the moments of the light; `judge` holds it against the truth of sprites."""
+    """A readout computed from moments of the light; `judge` compares it with the truth of dSprites."""
     part = Part.of(section)
     return OutputReadout(
         attribute,
@@ -114,7 +114,7 @@ def moment_readout(
 def colour_readout(
     attribute: str, section: PartSection, unit: str, formula: Callable[[Tensor], Tensor]
 ) -> OutputReadout:
-    """An attribute that follows from the mean colour of what stands out, (n, 3)."""
+    """A readout computed from the mean colour of the foreground, (n, 3)."""
     part = Part.of(section)
     return OutputReadout(
         attribute, section.readout + part.label, unit, section.period, lambda features: formula(features.colour(part))
@@ -124,12 +124,12 @@ def colour_readout(
 def sound_readout(
     attribute: str, section: RateSection, data: DataEntry | None, formula: Callable[[Tensor, float], Tensor]
 ) -> OutputReadout:
-    """An attribute in Hz that follows from the waves of sounds and their sampling rate.
+    """A readout in Hz computed from waves and their sampling rate.
 
     Raises
     ------
     CausalVAEError
-        CV229 where nobody tells the sampling rate.
+        CV229 if the sampling rate is unknown.
     """
     rate = section.rate or (data.rate if data is not None else None)
     if rate is None:
@@ -145,19 +145,19 @@ def sound_readout(
 
 
 def column_of(outputs: Tensor, indices: tuple[int, ...], columns: Columns | None = None) -> Tensor:
-    """One column of tables of shape (n, columns), or the mean of several, in their own units: float64, (n,).
+    """One column of a table, or the mean of several, in the units of the table: float64, (n,).
 
     Parameters
     ----------
     outputs : Tensor, shape (n, columns)
     indices : tuple of int
     columns : Columns, optional
-        How the columns were scaled, which is undone; outputs are in their own units where left out.
+        Scaling to undo; none if omitted.
 
     Raises
     ------
     CausalVAEError
-        CV229 where the outputs are no tables or lack the column.
+        CV229 if the outputs are not tables or lack the column.
     """
     if outputs.ndim != 2 or max(indices) >= outputs.shape[1]:
         raise CausalVAEError(
@@ -172,7 +172,7 @@ def column_of(outputs: Tensor, indices: tuple[int, ...], columns: Columns | None
     chosen = outputs[:, list(indices)]
     if scaled is None:
         return exact_sum(chosen) / len(indices)
-    # An exact sum needs values of about 1: the largest span is taken out.
+    # An exact sum needs values of about 1, so the largest span is factored out.
     unit = max(scaled.span[index] for index in indices)
     shares = chosen.double().new_tensor([scaled.span[index] / unit for index in indices])
     middle = fsum(scaled.offset[index] for index in indices) / len(indices)
@@ -180,12 +180,12 @@ def column_of(outputs: Tensor, indices: tuple[int, ...], columns: Columns | None
 
 
 def mean_of(outputs: Tensor, channel: int | None, part: Part) -> Tensor:
-    """Mean of outputs of shape (n, ...), or of one channel or a part of pictures: float64, (n,).
+    """Mean of outputs, (n, ...), or of one channel or a part of pictures: float64, (n,).
 
     Raises
     ------
     CausalVAEError
-        CV229 where the outputs lack the channel, or are no pictures and a part is asked for.
+        CV229 if the outputs lack the channel, or a part is given and they are not pictures.
     """
     if (channel is not None and (outputs.ndim < 3 or channel >= outputs.shape[1])) or (
         part != Part() and outputs.ndim != 4

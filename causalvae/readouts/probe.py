@@ -1,9 +1,8 @@
 """A small trained network that reads a categorical factor from a decoded image.
 
-It looks at a window of 32 x 32 pixels around the centroid of the squared pixel values, moved by whole pixels, so it
-need not learn that a shape keeps its kind where it moves. Light outside the window is not seen; a sprite reaches 13
-pixels from its centre.
-The probabilities are differentiable in the pixels; the window's place is held fixed under the gradient.
+Its input is a window of 32 x 32 pixels around the centroid of the squared pixel values, rounded to whole pixels, which
+makes it translation invariant. Light outside the window is ignored; sprites extend to 13 pixels from their centre.
+The probabilities are differentiable with respect to the pixels, with the position of the window held constant.
 """
 
 from __future__ import annotations
@@ -24,21 +23,21 @@ from causalvae.files import write_file
 from causalvae.readouts.geometry import moments_of
 
 WEIGHTS = Path(__file__).parent / "weights"
-# Images are run in blocks of exactly this many, the last one padded: kernels are chosen by the shape of a batch, and a
-# fixed shape gives an image the same result in any company.
+# Block size, with the last block padded. Kernels depend on the batch size, so a fixed size makes results independent of
+# the batch.
 _BLOCK = 64
 _WINDOW = 32
 
 
 class Probe(nn.Module):
-    """Three strided convolutions and two linear layers: window around the centroid -> one score a level.
+    """Three strided convolutions and two linear layers that map the window to one score per level.
 
     Parameters
     ----------
     target : str
         The factor that the probe reads.
     labels : tuple of str
-        The factor's levels, in the order of the scores.
+        Levels of the factor, in the order of the scores.
     """
 
     def __init__(self, target: str, labels: tuple[str, ...]) -> None:
@@ -60,12 +59,12 @@ class Probe(nn.Module):
         )
 
     def forward(self, images: Tensor) -> Tensor:
-        """Scores before the softmax, (n, n_labels), for images of shape (n, 1, 64, 64)."""
+        """Scores before the softmax, (n, n_labels), for images (n, 1, 64, 64)."""
         scores: Tensor = self.layers(_window(images))
         return scores
 
     def probabilities(self, images: Tensor) -> Tensor:
-        """Probability of each level.
+        """Probabilities of the levels.
 
         Parameters
         ----------
@@ -80,7 +79,7 @@ class Probe(nn.Module):
         Raises
         ------
         CausalVAEError
-            CV212 where the images have another shape.
+            CV212 if the images have another shape.
         """
         if images.shape[1:] != (1, 64, 64):
             raise CausalVAEError(
@@ -99,15 +98,15 @@ class Probe(nn.Module):
 
 
 def _window(images: Tensor) -> Tensor:
-    """The part of each image around its centroid, (n, 1, 32, 32), with zeros beyond the border."""
+    """The window of each image around its centroid, (n, 1, 32, 32), padded with zeros."""
     with torch.no_grad():
-        # Squares: a faint haze over the whole image pulls less at the centre.
+        # Squares reduce the influence of faint background light.
         moments = moments_of(images * images)
-        # Values that are no light (negative, or not a number) may put the centroid nowhere; the window stays inside.
+        # Clamped, since the centroid of negative or NaN values may be outside the image.
         row = moments.y.nan_to_num().round().clamp(0, images.shape[2]).long()
         column = moments.x.nan_to_num().round().clamp(0, images.shape[3]).long()
     along = torch.arange(_WINDOW, device=images.device)
-    # Padding by half a window makes the centroid's own coordinate the window's start.
+    # After padding by half a window, the coordinate of the centroid is the start of the window.
     rows, columns = row[:, None] + along, column[:, None] + along
     padded = functional.pad(images, (_WINDOW // 2,) * 4)
     n = torch.arange(len(images), device=images.device)
@@ -115,7 +114,7 @@ def _window(images: Tensor) -> Tensor:
 
 
 def save_probe(probe: Probe, path: Path, metadata: dict[str, str]) -> None:
-    """Write `probe` as a safetensors file in float32, with its target, its labels and `metadata` in the header."""
+    """Write `probe` as a safetensors file in float32, with target, labels and `metadata` in the header."""
     path.parent.mkdir(parents=True, exist_ok=True)
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in probe.state_dict().items()}
     header = {**metadata, "kind": "probe", "target": probe.target, "labels": json.dumps(probe.labels)}
@@ -123,18 +122,18 @@ def save_probe(probe: Probe, path: Path, metadata: dict[str, str]) -> None:
 
 
 def load_probe(path: Path) -> Probe:
-    """Read what `save_probe` wrote; the parameters are frozen and the module is in evaluation mode.
+    """Read a probe written by `save_probe`, with frozen parameters and in evaluation mode.
 
     Raises
     ------
     CausalVAEError
-        CV213 where `path` holds no probe.
+        CV213 if `path` is not a probe.
     """
     remedy = "Train one with `python -m causalvae.training.shape_probe --out PATH`, or reinstall the package."
     if not path.is_file():
         raise CausalVAEError("CV213", f"There is no file {path.name}.", remedy, str(path))
     with boundary("CV213", f"{path.name} holds no probe", remedy, str(path)):
-        # safetensors says of a file without permission that there is none.
+        # safetensors reports a file without read permission as missing.
         with path.open("rb"):
             pass
         with safe_open(path, framework="pt") as file:
@@ -148,12 +147,12 @@ def load_probe(path: Path) -> Probe:
 
 @cache
 def shipped_probe(target: str) -> Probe:
-    """The probe that the package ships for the factor `target`.
+    """The shipped probe for the factor `target`.
 
     Raises
     ------
     CausalVAEError
-        CV214 where it ships none.
+        CV214 if there is none.
     """
     path = WEIGHTS / f"dsprites-{target}.safetensors"
     if not path.is_file():

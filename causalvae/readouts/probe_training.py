@@ -1,7 +1,6 @@
-"""Trains a probe on images that look like what an autoencoder paints: blurred, soft-edged, noisy, between two classes.
+"""Trains a probe on images similar to reconstructions: blurred, noisy, and blends of two classes.
 
-The images come from the caller (a function of a generator), so this module knows no data set;
-`causalvae.training.shape_probe` brings dSprites to it.
+The images are drawn by a function of the caller; `causalvae.training.shape_probe` uses dSprites.
 """
 
 from __future__ import annotations
@@ -28,19 +27,18 @@ _REACH = 5
 
 @dataclass(frozen=True)
 class ProbeRecipe:
-    """How a probe is trained.
+    """Settings of the training of a probe.
 
     Parameters
     ----------
     steps, batch_size, lr
-        Adam steps, images a step, and the learning rate from which a cosine falls to a fiftieth.
+        Adam steps, images per step, and initial learning rate, which decreases to 2 % by a cosine schedule.
     soften : float
-        Share of images that are made soft; the rest stay sharp.
+        Share of images that are softened.
     blend : float
-        Share of the soft images that are blends of two, with the target blended alike: a decoder that hesitates between
-        two classes paints their mean, and the probe should then say so.
+        Share of the soft images that are blends of two, with blended targets, like reconstructions between two classes.
     seed : int
-        Of everything that is drawn.
+        Seed of all draws.
     """
 
     steps: int = 2000
@@ -53,7 +51,7 @@ class ProbeRecipe:
 
 @dataclass(frozen=True)
 class ProbeTraining:
-    """A trained probe, the seconds it took, and its accuracy on held-out images by kind of image."""
+    """A trained probe, the training time in seconds, and the accuracy on held-out images by kind of image."""
 
     probe: Probe
     seconds: float
@@ -69,21 +67,20 @@ def train_probe(
     on_progress: Callable[[int, int, float], None] = lambda step, steps, loss: None,
     held_out: int = 6000,
 ) -> ProbeTraining:
-    """Train a probe; equal recipes and draws give equal weights on the same machine and thread count.
+    """Train a probe; equal recipes and draws give equal weights on the same machine with the same number of threads.
 
     Parameters
     ----------
     target, labels
-        The factor that is read, and its levels.
+        The factor, and its levels.
     draw, draw_held_out : callable
-        Each takes a count and a generator and gives images, float tensor (n, 1, 64, 64), and their levels, int (n,).
-        The two must never give the same image.
+        Functions of a count n and a generator that return images, float (n, 1, 64, 64), and their levels, int (n,).
+        The two must never return the same image.
     recipe : ProbeRecipe
-        How.
     on_progress : callable
         Called after every step with the step, the number of steps and the loss.
     held_out : int
-        Images that the accuracy is measured on.
+        Number of images for the accuracy.
     """
     began = time.perf_counter()
     torch.manual_seed(recipe.seed)
@@ -107,7 +104,7 @@ def train_probe(
 
 
 def measure_accuracy(probe: Probe, draw: Draw, seed: int, n: int) -> dict[str, float]:
-    """Share of `n` images whose likeliest level is the true one: ``sharp``, ``blurred`` (sigma 1.6) and ``soft``."""
+    """Accuracy of the most likely level on `n` images: ``sharp``, ``blurred`` (sigma 1.6) and ``soft``."""
     rng = np.random.default_rng([seed, 2])
     images, levels = draw(n, rng)
     truth = torch.from_numpy(levels)
@@ -129,7 +126,7 @@ def blur(images: Tensor, sigma: Tensor) -> Tensor:
     ----------
     images : Tensor, shape (n, 1, height, width)
     sigma : Tensor, shape (n,)
-        In pixels, above 0.
+        Positive, in pixels.
     """
     offsets = torch.arange(-_REACH, _REACH + 1, dtype=images.dtype)
     kernel = torch.exp(-((offsets / sigma[:, None].to(images.dtype)) ** 2) / 2)
@@ -142,11 +139,11 @@ def blur(images: Tensor, sigma: Tensor) -> Tensor:
 
 
 def soften(images: Tensor, rng: np.random.Generator) -> Tensor:
-    """Imitate reconstructions: blur, an edge of another softness and position, another brightness, noise at the edges.
+    """Imitate reconstructions with blur, changed edges and brightness, and noise at edges.
 
-    Half of the images are only blurred. In the other half a blurred value b becomes sigmoid(gain * (b - level)), moved
-    and stretched so that 0 stays 0 and 1 stays 1: a decoder's output is a sigmoid too, and black where no shape is. The
-    noise has standard deviation amount * 4 p (1 - p) + 0.002: a decoder is sure of the background and unsure at edges.
+    Half of the images are only blurred. In the other half a blurred value b becomes sigmoid(gain * (b - level)), scaled
+    such that 0 and 1 are fixed points. The noise has standard deviation amount * 4 p (1 - p) + 0.002, so it is largest
+    at edges.
     """
     n = len(images)
 
@@ -169,7 +166,7 @@ def _augment(images: Tensor, goal: Tensor, recipe: ProbeRecipe, rng: np.random.G
     n_blend = round(recipe.blend * n_soft)
     soft, soft_goal = images[:n_soft], goal[:n_soft]
     share = torch.from_numpy(rng.uniform(0.0, 1.0, n_blend).astype(np.float32))
-    # Neighbours are blended: a caller that draws images 2k and 2k + 1 in one place and size gets credible blends.
+    # Images 2k and 2k + 1 are blended; the caller may draw them with the same position and size.
     partner = torch.arange(n_blend) ^ 1
     partner = torch.where(partner < n_soft, partner, torch.arange(n_blend))
     weight = share.reshape(-1, 1, 1, 1)

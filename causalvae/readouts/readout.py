@@ -1,4 +1,4 @@
-"""Readouts by name: what a spec's attributes are measured with, one by one or all in one pass over the outputs."""
+"""Builds the readouts of a spec and measures all attributes in one pass."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ class ProbeOutput(Readout):
 
     @classmethod
     def shipped(cls, attribute: str, target: str, label: str) -> ProbeOutput:
-        """A probe that the package ships.
+        """The readout with a shipped probe.
 
         Raises
         ------
         CausalVAEError
-            CV214 or CV215 where there is no probe for the target or the probe knows no such label.
+            CV214 or CV215 if there is no probe for the target or it does not have the label.
         """
         probe = shipped_probe(target)
         if label not in probe.labels:
@@ -45,29 +45,28 @@ class ProbeOutput(Readout):
         return cls(attribute, f"probe {target} = {label}", "probability", None, probe, label)
 
     def read(self, features: Features) -> Tensor:
-        """Measure the attribute from shared features: float64, shape (n,)."""
+        """Measure the attribute from shared features, float64, (n,)."""
         return features.probabilities(self.probe)[:, self.probe.labels.index(self.label)]
 
 
 def build_readouts(
     attributes: Mapping[str, ReadoutSection], data: DataEntry | None = None, columns: Columns | None = None
 ) -> dict[str, Readout]:
-    """The readouts that a spec's attributes ask for, in the spec's order, without those that are latents.
+    """The readouts of the attributes of a spec, in its order, without latents.
 
     Parameters
     ----------
     attributes : mapping
     data : DataEntry, optional
-        What is known of the data (`DataSection.facts`): the names of a table's columns, and the
-        sampling rate of sounds.
+        Known properties of the data (`DataSection.facts`): names of columns of a table, sampling rate of sounds.
     columns : Columns, optional
-        The columns of the opened data: their readouts undo their scaling. Those of `data`, unscaled, where left out.
+        Columns of the opened data, whose scaling readouts undo; those of `data`, unscaled, if omitted.
 
     Raises
     ------
     CausalVAEError
-        CV214 or CV215 where there is no probe for the target or the probe knows no such label, CV229 for a column or a
-        sampling rate that nobody tells.
+        CV214 or CV215 if there is no probe for the target or it does not have the label, CV229 if a column or the
+        sampling rate is unknown.
     """
     if columns is None and data is not None and data.columns:
         columns = Columns.unscaled(data.columns)
@@ -76,26 +75,26 @@ def build_readouts(
 
 
 def measure(readouts: Mapping[str, Readout], images: Tensor) -> Tensor:
-    """Measure every attribute in one pass over the outputs.
+    """Measure all attributes in one pass over the outputs.
 
     Parameters
     ----------
     readouts : mapping
-        Attribute -> readout, as `build_readouts` gives them.
+        Attribute -> readout, from `build_readouts`.
     images : Tensor, shape (n, channels, height, width), (n, 1, length) or (n, columns)
-        Outputs, in [0, 1] where they are pictures or sounds.
+        Outputs, in [0, 1] for pictures and sounds.
 
     Returns
     -------
     Tensor, shape (n, n_attributes)
-        Float64, on the images' device; columns in the order of `readouts`. A row depends on its image alone: without
-        a gradient the geometric attributes are equal bit for bit whatever else is in the batch.
+        Float64, on the device of the images, with columns in the order of `readouts`. Without gradients, the geometric
+        attributes of an image do not depend on the rest of the batch, bit for bit.
     """
     return read_all(readouts, Features(images))
 
 
 def read_all(readouts: Mapping[str, Readout], features: Features) -> Tensor:
-    """`measure`, for a caller that has further use for the features."""
+    """Measure all attributes from given features; see `measure`."""
     columns = [readout.read(features) for readout in readouts.values()]
     if not columns:
         images = features.images

@@ -1,6 +1,6 @@
 """Pitch, loudness and spectral centroid of sounds.
 
-Sounds are waveforms of shape (n, 1, length) that range over [0, 1]; the wave is 2 x - 1 less its mean.
+Sounds are waveforms of shape (n, 1, length) in [0, 1]; the wave is 2 x - 1 minus its mean.
 """
 
 from __future__ import annotations
@@ -11,21 +11,21 @@ from torch import Tensor
 from causalvae.errors import CausalVAEError
 from causalvae.readouts.sums import exact_sum, safe_root
 
-# A first period is taken that correlates at least so well as the best one, in shares of it (McLeod and Wyvill 2005).
+# The first peak with at least this share of the highest one is used (McLeod and Wyvill 2005).
 _ALMOST_BEST = 0.9
-# Below this root mean square there is no tone to hear.
+# Root mean square below which a sound is silent.
 _SILENCE = 1e-4
-# Lags are told apart by this part of a sample, before the parabola.
+# Number of lags per sample, before interpolation by a parabola.
 _STEPS = 4
 
 
 def wave_of(sounds: Tensor) -> Tensor:
-    """The wave without its mean: float64, (n, length).
+    """The wave minus its mean, float64, (n, length).
 
     Raises
     ------
     CausalVAEError
-        CV228 for outputs that are no sounds.
+        CV228 if the outputs are not sounds.
     """
     if sounds.ndim != 3 or sounds.shape[1] != 1:
         raise CausalVAEError(
@@ -38,20 +38,20 @@ def wave_of(sounds: Tensor) -> Tensor:
 
 
 def loudness(wave: Tensor) -> Tensor:
-    """Root mean square, as a share of full scale: (n,) of (n, length)."""
+    """Root mean square as a share of full scale, (n,), of waves (n, length)."""
     return safe_root(exact_sum(wave * wave) / wave.shape[1])
 
 
 def spectral_centroid(wave: Tensor, rate: float) -> Tensor:
-    """Mean frequency weighted by the power at each, in Hz; 0 for silence: (n,) of (n, length).
+    """Power-weighted mean frequency in Hz, 0 for silence, (n,), of waves (n, length).
 
-    Power is that of the Fourier transform under a Hann window.
+    The power is that of the Fourier transform with a Hann window.
 
     Parameters
     ----------
     wave : Tensor, shape (n, length)
     rate : float
-        Samples a second.
+        Sampling rate in Hz.
     """
     if len(wave) == 0:
         return wave.new_zeros(0)
@@ -66,18 +66,18 @@ def spectral_centroid(wave: Tensor, rate: float) -> Tensor:
 
 
 def pitch(wave: Tensor, rate: float) -> Tensor:
-    """Frequency of the fundamental, in Hz; 0 for silence: (n,) of (n, length).
+    """Fundamental frequency in Hz, 0 for silence, (n,), of waves (n, length).
 
     The period is the first lag at which the normalised square difference function n(lag) = 2 sum x_t x_(t+lag) /
     sum (x_t^2 + x_(t+lag)^2) has a peak of at least 0.9 of its highest after it first falls below 0 (McLeod and Wyvill
-    2005, "A smarter way to find pitch"). It is then made finer: the peak near twice the lag, four times, and so on up
-    to half the length, each placed by the parabola through three points, tells it twice as exactly as the one before.
+    2005, "A smarter way to find pitch"). It is then refined with the peaks near twice the lag, four times, and so on up
+    to half the length, each interpolated by a parabola and twice as accurate as the one before.
 
     Parameters
     ----------
     wave : Tensor, shape (n, length)
     rate : float
-        Samples a second.
+        Sampling rate in Hz.
     """
     if len(wave) == 0:
         return wave.new_zeros(0)
@@ -107,9 +107,9 @@ def pitch(wave: Tensor, rate: float) -> Tensor:
 
 
 def _agreement(wave: Tensor) -> Tensor:
-    """The normalised square difference function at lags 0 to half the length in steps of a quarter: (n, steps).
+    """The normalised square difference function at lags from 0 to half the length in steps of a quarter, (n, steps).
 
-    Lags between samples are those of the band-limited wave: its power spectrum is padded with zeros.
+    Fractional lags are those of the band-limited wave, whose power spectrum is padded with zeros.
     """
     length = wave.shape[1]
     spectrum = torch.fft.rfft(wave, n=2 * length)
@@ -127,14 +127,14 @@ def _agreement(wave: Tensor) -> Tensor:
 
 
 def _peak_near(agreement: Tensor, centre: Tensor, reach: Tensor) -> Tensor:
-    """The lag of the highest value within `reach` of `centre`."""
+    """Index of the highest value within `reach` of `centre`, (n,)."""
     lags = torch.arange(agreement.shape[1], device=agreement.device)[None, :]
     near = (lags - centre[:, None]).abs() <= reach[:, None]
     return torch.where(near, agreement.detach(), -2.0).argmax(1)
 
 
 def _refine(agreement: Tensor, peak: Tensor) -> Tensor:
-    """The top of the parabola through a peak and its two neighbours."""
+    """Maximum of the parabola through a peak and its two neighbours, (n,)."""
     middle = peak.clamp(1, agreement.shape[1] - 2)
     left, here, right = (agreement.gather(1, (middle + step)[:, None])[:, 0] for step in (-1, 0, 1))
     bend = left - 2 * here + right

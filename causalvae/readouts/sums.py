@@ -1,4 +1,4 @@
-"""Sums that are the same bit for bit in whatever order they are taken, and roots with finite gradients."""
+"""Sums that do not depend on the order of summation, and square roots with finite gradients."""
 
 from __future__ import annotations
 
@@ -7,20 +7,21 @@ import math
 import torch
 from torch import Tensor
 
-# Multiples of 2^-28 below 2^25 in all add up exactly in float64.
+# Multiples of 2^-28 with a sum below 2^25 are added exactly in float64.
 _BITS = 28
 _EXACT_BITS = 52
 
 
 def exact_sum(values: Tensor) -> Tensor:
-    """Sum over all axes but the first: float64, shape (n,).
+    """Exact sum over all axes but the first, float64, (n,).
 
-    Values, at most about 16 in size, are first rounded to a multiple of 2^-28 (coarser for very long rows), so that
-    no order of adding changes a bit of the sum. Where a gradient is wanted they are left as they are.
+    Values are first rounded to a multiple of 2^-28 (coarser for very long rows), so that the sum does not depend on the
+    order of summation. With gradients, they are not rounded.
 
     Parameters
     ----------
     values : Tensor, shape (n, ...)
+        At most about 16 in absolute value.
     """
     flat = values.flatten(1).to(torch.float64)
     if not (torch.is_grad_enabled() and flat.requires_grad):
@@ -31,6 +32,6 @@ def exact_sum(values: Tensor) -> Tensor:
 
 
 def safe_root(squares: Tensor) -> Tensor:
-    """Square root with gradient 0, instead of infinity, at 0 and below."""
+    """Square root with gradient 0, not infinity, at 0 and below."""
     positive = squares > 0
     return torch.where(positive, torch.sqrt(torch.where(positive, squares, 1.0)), 0.0)

@@ -1,4 +1,4 @@
-"""What a readout says of an attribute without measuring it, and what a readout is held against."""
+"""Checks of readouts, agreement measures, and differences of cyclic attributes."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ FloatArray = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class ReadoutCheck:
-    """A readout held against the data's true factor values, on real inputs and on reconstructions.
+    """Comparison of a readout with true factor values, on inputs and on reconstructions.
 
     Parameters
     ----------
     attribute, readout : str
     against : str
-        What the truth is, such as ``x position in pixels``.
+        Description of the truth, such as ``x position in pixels``.
     metric : str
         Name of the agreement measure, such as ``R^2`` or ``accuracy``.
     on_inputs : float
-        Agreement measured on real inputs.
+        Agreement on inputs.
     on_reconstructions : float
-        Agreement measured on the network's reconstructions of them.
+        Agreement on the reconstructions of the network.
     n : int
     passed : bool
-        Whether `on_inputs` reaches what this readout must reach to be trusted.
+        Whether `on_inputs` meets the requirement of the readout.
     note : str
     """
 
@@ -45,17 +45,17 @@ class ReadoutCheck:
 
 @dataclass(frozen=True)
 class Seen:
-    """What a readout found on samples whose truth is known.
+    """Values of a readout on samples with known truth.
 
     Parameters
     ----------
     attribute, readout : str
     truth : mapping
-        What readouts should find, by their names, each (n,); nan where undefined.
+        True values of readouts by name, each (n,); nan if undefined.
     groups : mapping
-        Which samples show which shape: name -> (n,) bool.
+        Name of a shape -> mask of its samples, bool, (n,).
     found, rebuilt : float array, shape (n,)
-        On real inputs, and on the network's reconstructions of them.
+        Values on inputs and on reconstructions.
     """
 
     attribute: str
@@ -67,12 +67,12 @@ class Seen:
 
     @property
     def own_truth(self) -> FloatArray:
-        """What this readout should find."""
+        """The true values of this readout, (n,)."""
         return self.truth[self.readout]
 
 
 def r_squared(truth: FloatArray, found: FloatArray) -> float:
-    """1 - (sum of squared errors) / (sum of squares about the mean), with nothing fitted."""
+    """R^2 without fitting: 1 - (sum of squared errors) / (sum of squares about the mean)."""
     return 1.0 - float(((found - truth) ** 2).sum() / ((truth - truth.mean()) ** 2).sum())
 
 
@@ -82,14 +82,14 @@ def rms(error: FloatArray) -> float:
 
 
 def wrap(difference: npt.NDArray[np.float64], period: float | None) -> npt.NDArray[np.float64]:
-    """Differences of a periodic attribute, each taken the short way round: into (-period/2, period/2].
+    """Wrap differences of a cyclic attribute to (-period/2, period/2].
 
     Parameters
     ----------
     difference : float array
-        Plain differences of measured values.
+        Differences of measured values.
     period : float or None
-        The attribute's period; None leaves the differences as they are.
+        Period of the attribute; if None, the differences are returned unchanged.
     """
     if period is None:
         return difference

@@ -1,13 +1,14 @@
-"""Tables of the alignment: every pair in three columns, interchange accuracies, implied independencies."""
+"""Tables of the alignment: every pair in three columns, interchange accuracies."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from causalvae.alignment.types import Alignment, Effect, Link, PairCheck, Share
+from causalvae.alignment.interchange import GOOD
+from causalvae.alignment.types import Alignment, Effect, Interchange, Link, PairCheck, Share
 from causalvae.report.alignment_words import pair_words, size_words
 from causalvae.report.glossary import status_words
-from causalvae.report.numbers import ABSENT, format_count, format_interval, format_number, format_p, percent
+from causalvae.report.numbers import ABSENT, format_count, format_interval, percent
 from causalvae.report.tables import Table, columns
 
 _GRAPH = {
@@ -126,13 +127,27 @@ def interchange_table(alignment: Alignment) -> Table:
     ordered = sorted(alignment.interchanges, key=lambda found: found.accuracy.value)
     return Table(
         "Interchange accuracy of the mapping",
-        columns("Factor", "Accuracy [interval]#", "Against the data#", "Its ceiling#", "Pairs#"),
+        columns(
+            "Factor",
+            "Accuracy [interval]#",
+            "Result",
+            "No swap#",
+            "Random latents#",
+            "Untrained#",
+            "Against the data#",
+            "Its ceiling#",
+            "Pairs#",
+        ),
         tuple(
             (
                 found.factor,
                 _share_words(found.accuracy),
-                _share_words(found.against_data),
-                _share_words(found.ceiling),
+                "✓ right"
+                if found.accuracy.lower >= GOOD
+                else "✗ wrong"
+                if found.accuracy.upper < GOOD
+                else "? undecided",
+                *(ABSENT if share is None else f"{share.value:.2f}" for share in _beside(found)),
                 format_count(found.accuracy.n),
             )
             for found in ordered
@@ -141,49 +156,56 @@ def interchange_table(alignment: Alignment) -> Table:
             "The mapped components take their values from another sample in which the factor has its counterfactual "
             "value. Right: every attribute is within 0.25 sd of the network's output for the counterfactual input. "
             "Against the data: of the counterfactual input itself, which the network reaches as often as the ceiling "
-            "says.",
+            "says. No swap, random latents, a network with random weights: the same accuracy of what should be worse. "
+            "A network that shows no change has nothing to get wrong.",
         ),
     )
+
+
+def graph_table(alignment: Alignment) -> Table:
+    """The declared graph and its rivals, held against the same data."""
+    return Table(
+        "Graphs on the same run",
+        columns(
+            "Graph",
+            "Pairs as claimed#",
+            "Wrong#",
+            "Undecided#",
+            "Independencies violated#",
+            "Wrong pairs",
+            "Same independencies as",
+            "Not told apart from",
+        ),
+        tuple(
+            (
+                _graph_name(graph.name),
+                f"{graph.count.as_declared} of {graph.count.total}",
+                format_count(graph.count.wrong),
+                format_count(graph.count.undecided),
+                f"{graph.violated} of {graph.implied}",
+                ", ".join(f"{source} → {target}" for source, target in graph.wrong) or ABSENT,
+                ", ".join(map(_graph_name, graph.same_class)) or ABSENT,
+                ", ".join(map(_graph_name, graph.undistinguished)) or ABSENT,
+            )
+            for graph in alignment.graphs
+        ),
+        (
+            "Graphs with the same independencies are told apart by interventions alone; those that are not told apart "
+            "differ in no pair that this run decides.",
+        ),
+    )
+
+
+def _graph_name(name: str) -> str:
+    return name or "declared"
+
+
+def _beside(found: Interchange) -> tuple[Share | None, ...]:
+    return found.nothing, found.random, found.untrained, found.against_data, found.ceiling
 
 
 def _share_words(share: Share) -> str:
     return format_interval(share.value, share.lower, share.upper)
-
-
-def independence_table(alignment: Alignment) -> Table:
-    """The conditional independencies that the declared graph implies."""
-    return Table(
-        "Implied independencies",
-        columns("Independence", "Statistic#", "p#", "p corrected#", "Result"),
-        tuple(
-            (
-                f"{check.left} ⊥ {check.right}" + (f" | {', '.join(check.given)}" if check.given else ""),
-                format_number(check.statistic),
-                format_p(check.p_value),
-                format_p(check.p_adjusted),
-                "✗ rejected" if check.rejected else "✓ not rejected",
-            )
-            for check in alignment.independencies
-        ),
-    )
-
-
-def independence_words(alignment: Alignment) -> str:
-    """How many implied independencies are rejected, and Fisher's C over all."""
-    rejected = sum(check.rejected for check in alignment.independencies)
-    words = (
-        f"{len(alignment.independencies) - rejected} of {len(alignment.independencies)} implied independencies are not "
-        f"rejected ({alignment.test}, {alignment.correction}, alpha {alignment.alpha:g}, "
-        f"{format_count(alignment.samples)} distinct samples)."
-    )
-    if alignment.fisher_c is not None:
-        words += f" Fisher's C = {format_number(alignment.fisher_c)}, p {_p(alignment.fisher_p)}."
-    return words
-
-
-def _p(value: float | None) -> str:
-    text = format_p(value)
-    return text if text.startswith("<") else f"= {text}"
 
 
 def support_words(alignment: Alignment) -> str:

@@ -6,13 +6,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from causalvae.alignment.interchange import GOOD
 from causalvae.alignment.types import Alignment, Link, LinkCount, LinkStatus, PairCheck
 from causalvae.report.numbers import percent
 
 Mark = Literal["✓", "✗", "?"]
 
 _MOST = 4
-_RED = 0.8
 
 
 @dataclass(frozen=True)
@@ -126,11 +126,11 @@ def _mapping(alignment: Alignment) -> Sentence:
     if untested and tests:
         parts.append(f"interchange not tested for {', '.join(untested)}")
     # Factors have different numbers of pairs, so the lowest accuracy is not always the one that is shown to be low.
-    failing = [test.factor for test in tests if test.accuracy.upper < _RED]
+    failing = [test.factor for test in tests if test.accuracy.upper < GOOD]
     if failing:
         head = head or f"interchange fails for {', '.join(failing)}; "
         mark = "✗"
-    elif mark == "✓" and (untested or any(test.accuracy.lower < _RED for test in tests)):
+    elif mark == "✓" and (untested or any(test.accuracy.lower < GOOD for test in tests)):
         mark = "?"
     return Sentence(mark, f"Mapping: {head}{'; '.join(parts)}.")
 

@@ -6,11 +6,28 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from causalvae.circuits.types import CircuitScore, Minimality, Multiverse, Rivals, Verdict
+from causalvae.circuits.types import CircuitScore, Failing, Manifold, Minimality, Multiverse, Rivals, Subsets, Verdict
 from causalvae.report.charts import draw_rivals
-from causalvae.report.numbers import ABSENT, format_count, format_fixed, format_interval, format_p, p_words
+from causalvae.report.numbers import (
+    ABSENT,
+    format_count,
+    format_fixed,
+    format_interval,
+    format_number,
+    format_p,
+    p_words,
+)
+from causalvae.report.selection_words import selection_words
 from causalvae.report.tables import Table, columns
-from causalvae.report.verdict_words import name_circuit, tell_cancelling, tell_minimality, tell_rivals
+from causalvae.report.verdict_words import (
+    name_circuit,
+    tell_cancelling,
+    tell_failing,
+    tell_minimality,
+    tell_rivals,
+    tell_subsets,
+)
+from causalvae.selection import FoundLatents
 
 _NOT_JUDGED = "reported, no part of the claim"
 
@@ -40,10 +57,14 @@ def circuit_findings(verdict: Verdict) -> tuple[Finding, ...]:
     """Everything that was found about a verdict's circuit, whether the claim asked for it or not."""
     found = [
         _errors(verdict),
+        _failing(verdict.failing, any(test.name == "failing" for test in verdict.tests)),
         _rivals(verdict.rivals),
         _members(verdict.minimality),
+        _subsets(verdict.subsets),
         _against(verdict),
+        *map(_manifold, verdict.manifolds),
         _methods(verdict.multiverse),
+        *map(_selection, verdict.selections),
     ]
     return tuple(finding for finding in found if finding is not None)
 
@@ -74,6 +95,40 @@ def _errors(verdict: Verdict) -> Finding | None:
         "Relative error", f"{_sentence(brief)} {_sentence(meaning)[:-1]} ({format_count(verdict.errors[0].n)} pairs).",
         f"{brief}.",
     )  # fmt: skip
+
+
+def _failing(failing: Failing | None, judged: bool) -> Finding | None:
+    if failing is None:
+        return None
+    words = _sentence(tell_failing(failing))
+    rule = (
+        f"A pair fails if the circuit alone misses more than {_share(failing.missed)} of max(|TE|, "
+        f"{format_number(failing.floor)}), the claimed share being {_share(failing.share)} and "
+        f"{format_number(failing.floor)} a quarter of the root mean square of TE."
+    )
+    return Finding(
+        f"Failing pairs{'' if judged else f' ({_NOT_JUDGED})'}", f"{words} {rule}", "" if judged else words,
+        failing_table(failing),
+    )  # fmt: skip
+
+
+def failing_table(failing: Failing) -> Table | None:
+    """The pairs in which a circuit fails by most."""
+    if not failing.worst:
+        return None
+    return Table(
+        f"The worst failing pairs ({failing.unit})",
+        columns("Pair#", "TE#", "NIE#", "|TE - NIE|#"),
+        tuple(
+            (str(pair.pair), *(format_number(value) for value in (pair.total, pair.indirect, pair.distance)))
+            for pair in failing.worst
+        ),
+        ("Pairs are counted from 0, in the order of the treatment's pairs.",),
+    )
+
+
+def _share(value: float) -> str:
+    return f"{100 * value:.3g}%"
 
 
 def _rivals(rivals: Rivals | None) -> Finding | None:
@@ -146,11 +201,69 @@ def member_table(minimality: Minimality) -> Table:
     )
 
 
+def _subsets(subsets: Subsets | None) -> Finding | None:
+    if subsets is None:
+        return None
+    words = _sentence(tell_subsets(subsets))
+    text = (
+        f"{words} A set is certified if it is shown to meet the claim's bounds and every part of it is shown not to, "
+    )
+    text += f"at level {subsets.alpha:.2g} for all sets together ({format_count(subsets.pairs)} pairs"
+    text += ")." if not subsets.possible else "; a complete list takes about 384)."
+    if subsets.mean_overlap is not None:
+        text += f" Mean overlap of the certified circuits (IoU): {format_fixed(subsets.mean_overlap, 2)}."
+    return Finding(
+        f"All sets of {subsets.units} units{'' if subsets.judged else f' ({_NOT_JUDGED})'}", text,
+        "" if subsets.judged else words, shapley_table(subsets),
+    )  # fmt: skip
+
+
+def shapley_table(subsets: Subsets) -> Table | None:
+    """What each unit adds to the share of the effect, and in which certified circuits it is."""
+    if not subsets.shapley:
+        return None
+    return Table(
+        "Shapley values of the mediated share",
+        columns("Unit", "Shapley value [interval]#", "In the claimed circuit", "Certified circuits with it#"),
+        tuple(
+            (
+                value.unit.label,
+                format_interval(value.value, value.lower, value.upper),
+                "yes" if value.in_circuit else "no",
+                format_count(sum(known.holds(value.unit) for known in subsets.certified)),
+            )
+            for value in subsets.shapley
+        ),
+        tuple(
+            f"{name_circuit(known.circuit)}: share {format_fixed(known.share, 2)}, relative error "
+            f"{format_fixed(known.error, 2)}, overlap with the claimed circuit (IoU) {format_fixed(known.overlap, 2)}."
+            for known in subsets.certified
+        ),
+    )
+
+
 def _against(verdict: Verdict) -> Finding | None:
     if not verdict.cancelling:
         return None
     words = _sentence(tell_cancelling(verdict.cancelling))
     return Finding("Working against the effect", words, words)
+
+
+def _selection(found: FoundLatents) -> Finding:
+    words = selection_words(found)
+    return Finding("Choice of the latents", words, words)
+
+
+def _manifold(found: Manifold) -> Finding:
+    words = (
+        f"{found.outside} of {found.n} patched activations at {found.site} lie outside those of clean inputs "
+        f"({_share(found.unpatched)} without a patch)"
+    )
+    rule = (
+        f"Outside is a Mahalanobis distance above that of {_share(found.within)} of held-out clean activations "
+        f"({found.dimension} numbers, {found.samples} clean samples)."
+    )
+    return Finding("On the manifold", f"{_sentence(words)} {rule}", _sentence(words) if found.is_off else "")
 
 
 def _methods(found: Multiverse | None) -> Finding | None:

@@ -10,14 +10,15 @@ from markupsafe import Markup
 
 from causalvae.circuits.types import STATUSES, Verdict
 from causalvae.report import effect_tables, glossary, tables
+from causalvae.report.alignment_findings import finding_sentences
 from causalvae.report.alignment_tables import (
-    independence_table,
-    independence_words,
+    graph_table,
     interchange_table,
     pair_table,
     support_words,
 )
 from causalvae.report.alignment_words import headline_sentences
+from causalvae.report.analysis_view import AnalysisView, views_in
 from causalvae.report.blocks import (
     Block,
     Document,
@@ -37,8 +38,16 @@ from causalvae.report.charts import draw_interval
 from causalvae.report.circuit_findings import circuit_findings
 from causalvae.report.effect_grids import Grid, build_grids
 from causalvae.report.glossary import SYMBOLS, Term, status_words, term_of
-from causalvae.report.graph_svg import declared_edges, draw_graph, draw_key, recovered_edges, shared_layout
+from causalvae.report.graph_svg import (
+    declared_edges,
+    draw_graph,
+    draw_key,
+    draw_state_key,
+    recovered_edges,
+    shared_layout,
+)
 from causalvae.report.heatmap import draw_block, draw_legend, draw_rows
+from causalvae.report.independence_tables import independence_table, independence_words
 from causalvae.report.interval_words import interval_term
 from causalvae.report.mediation_section import mediation_section
 from causalvae.report.metric_tables import (
@@ -59,7 +68,6 @@ from causalvae.report.numbers import (
     quantile_label,
 )
 from causalvae.report.sample_tables import sample_section
-from causalvae.report.score_tables import score_section, score_terms
 from causalvae.report.screen_tables import compared_table, first_order_table, screen_words, strongest_left_out
 from causalvae.report.subspace_tables import subspace_terms
 from causalvae.report.verdict_words import reason
@@ -74,6 +82,7 @@ _MOST_PAIRS = 24
 
 def build_document(results: Results) -> Document:
     """Lay out everything that `results` holds; parts that it lacks are left out."""
+    views = views_in(results)
     makers = (
         _graph_section,
         _traversal_section,
@@ -81,7 +90,8 @@ def build_document(results: Results) -> Document:
         _screen_section,
         _perturbation_section,
         _metric_section,
-        score_section,
+    )
+    further = (
         mediation_section,
         _alignment_section,
         _trust_section,
@@ -89,11 +99,13 @@ def build_document(results: Results) -> Document:
         sample_section,
         _provenance_section,
     )
-    sections = tuple(section for maker in makers if (section := maker(results)) is not None)
+    before, after = ([maker(results) for maker in some] for some in (makers, further))
+    made = (*before, *(section for view in views for section in view.sections), *after)
+    sections = tuple(section for section in made if section is not None)
     counts = Counter(verdict.status for verdict in results.verdicts)
     tally = tuple((status, f"{SYMBOLS[status]} {counts[status]} {status}") for status in STATUSES if counts[status])
     cards = tuple(_card(verdict, results.graph.outcome_words(verdict.outcome)) for verdict in results.verdicts)
-    return Document(results, tally, cards, sections, _used_terms(results))
+    return Document(results, tally, cards, sections, _used_terms(results, views))
 
 
 def _card(verdict: Verdict, outcome: str) -> VerdictCard:
@@ -142,7 +154,7 @@ def _graph_section(results: Results) -> Section | None:
         figures.append(
             Figure(
                 draw_graph(graph, edges, layout, label),
-                "Recovered: what intervening shows on data, network and mapping; a mark says where the first departs.",
+                "Recovered: what intervening shows on data, network and mapping, each with a mark on the edge.",
             )
         )
         words = {
@@ -157,6 +169,8 @@ def _graph_section(results: Results) -> Section | None:
             for style, text in words.items()
             if style in ("supported", "missing", "spurious", "undecided") or counts[style]
         )
+        marks = "marks, left to right: data, network, mapping (✓ right, ✗ wrong, ? undecided, – not tested)"  # noqa: RUF001
+        legend = (*legend, (draw_state_key(), marks))
     return Section(
         "graph",
         "Declared and recovered graph",
@@ -223,7 +237,7 @@ def _sweep_section(results: Results) -> Section | None:
     for grid in grids:
         direction = f", {grid.direction}" if grid.direction else ""
         text = _DIRECTIONS.get(grid.direction, "")
-        if grid.source and grid.source != "interchange":
+        if grid.source and grid.direction in ("base", "counterfactual"):
             text += f" The value is taken by {grid.source}."
         blocks.append(Heading(f"{grid.owner.name}: patching under {grid.treatment}{direction}", text.strip()))
         blocks += _grid_blocks(grid)
@@ -343,9 +357,11 @@ def _alignment_section(results: Results) -> Section | None:
         blocks.append(Prose(words))
     if alignment.independencies:
         table = independence_table(alignment)
-        blocks.append(Prose(independence_words(alignment)))
+        blocks += map(Prose, independence_words(alignment))
         blocks.append(Folded(f"{table.caption} ({len(table.rows)})", table) if len(table.rows) > 12 else table)
-    blocks += [Prose(note) for note in alignment.notes]
+    if alignment.graphs:
+        blocks.append(graph_table(alignment))
+    blocks += map(Prose, (*finding_sentences(alignment), *alignment.notes))
     return Section(
         "alignment",
         "Agreement of graph, data, network and mapping",
@@ -407,7 +423,7 @@ def _provenance_section(results: Results) -> Section | None:
     return Section("provenance", "Provenance", "What was run, with which versions, digests and seeds.", tuple(blocks))
 
 
-def _used_terms(results: Results) -> tuple[Term, ...]:
+def _used_terms(results: Results, views: tuple[AnalysisView, ...]) -> tuple[Term, ...]:
     """The terms that this report uses, in the glossary's order."""
     used = {estimate.estimand for estimate in results.estimates}
     used |= {test.name for verdict in results.verdicts for test in verdict.tests}
@@ -436,7 +452,7 @@ def _used_terms(results: Results) -> tuple[Term, ...]:
     if results.latents:
         terms.append(glossary.KL)
     terms += subspace_terms(results)
-    terms += score_terms(results)
+    terms += [term for view in views for term in view.terms]
     if results.screens:
         terms += [glossary.FIRST_ORDER, glossary.SCREEN_RECALL]
     return tuple(terms)

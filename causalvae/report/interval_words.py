@@ -15,6 +15,7 @@ _METHODS = {
     "BCa": "bias-corrected and accelerated, BCa, where resamples lack a spread of their own",
     "BCa (asked)": "bias-corrected and accelerated, BCa, as the spec asks",
     "expanded percentile": "percentile at an expanded level, of means of ratios",
+    "Clopper-Pearson, one-sided": "exact one-sided limits of a share of pairs, Clopper-Pearson",
     "percentile": "percentile, where neither other is defined",
 }
 

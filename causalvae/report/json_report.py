@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import types
 from collections.abc import Mapping
-from dataclasses import MISSING, fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -22,7 +22,8 @@ from causalvae.files import DamagedFileError, json_text, read_json
 from causalvae.plan.targets import ComponentPath, ComponentSet, DataFactor, SubspacePart
 from causalvae.report.notes import note_words
 from causalvae.report.verdict_words import reason
-from causalvae.results import Results
+from causalvae.results import Results, UnreadResult
+from causalvae.spec.analysis import ANALYSES
 
 SCHEMA = "causalvae/results-v2"
 FILE_NAME = "results.json"
@@ -81,7 +82,19 @@ def from_json_dict(content: Mapping[str, Any]) -> Results:
         Where a field is missing that has no default, or has another shape.
     """
     results: Results = _build(Results, content)
-    return results
+    return replace(results, analyses={name: _analysis(name, found) for name, found in results.analyses.items()})
+
+
+def _analysis(name: str, content: Any) -> Any:
+    """The result of an analysis; what it is made of where nothing that is installed can read it."""
+    kind = ANALYSES.find(name)
+    if kind is None:
+        return UnreadResult(content, "no installed distribution defines it, or that one is broken")
+    try:
+        return _build(kind.result_type(), content)
+    # Another version of the distribution may have written it.
+    except (KeyError, TypeError, ValueError) as error:
+        return UnreadResult(content, f"the installed version reads results of another form ({error})")
 
 
 def _unreadable(path: Path, why: str) -> CausalVAEError:
@@ -96,6 +109,8 @@ def plain_values(value: Any) -> Any:
 
     What a patch is of has its label beside it, a note its words, a verdict its reason; reading passes these over.
     """
+    if isinstance(value, UnreadResult):
+        return value.content
     if is_dataclass(value) and not isinstance(value, type):
         content = {field.name: plain_values(getattr(value, field.name)) for field in fields(value)}
         return content | _words(value)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from causalvae.effects.notes import Note
+from causalvae.spec.value_source import VALUES, ValueSource
 
 # Code -> words, in which {0} is the first value; or a function of the values.
 WORDS: Final[dict[str, str | Callable[..., str]]] = {
@@ -33,10 +34,8 @@ WORDS: Final[dict[str, str | Callable[..., str]]] = {
         "the mediators lie at different sites: where one feeds another both carry the same effect, so this is not an "
         "interaction"
     ),
-    "held_mean": "mediators held at their mean over the base inputs",
-    "held_zero": "mediators held at zero",
-    "held_quantile": "mediators held at quantile {0:g} of their values over observed samples",
-    "held_constant": "mediators held at {0:g}",
+    # Results may be read where a distribution that they name is not installed.
+    "held": lambda kind, *number: (VALUES.find(kind) or ValueSource).held.format(*number),
     "percentile": "percentile interval: its bias or acceleration is undefined on these pairs",
     "bca": "BCa interval: in too many resamples nothing varies to studentise by",
     "specificity": "1 / (H + {0:g}), H in nats over {1} attributes",
@@ -116,6 +115,10 @@ WORDS: Final[dict[str, str | Callable[..., str]]] = {
         + ("" if pairs is None else f"; circuits were compared on {pairs} of the {run} pairs, as null.pairs says")
     ),
     "not_minimal": "so it is not shown to be minimal (p = {0:.2g})",
+    "not_unique": (
+        "so it is not shown to be the only minimal circuit (p = {0:.2g}); sets were run on {1} pairs, and a complete "
+        "list takes about 384"
+    ),
     "corrected": (
         "corrected for the spec's hypotheses the evidence for the claim is short (p = {0:.2g}, alpha = {1:g})"
     ),

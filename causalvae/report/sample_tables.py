@@ -3,23 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final
 
 from causalvae.report.blocks import Block, Prose, Section
 from causalvae.report.numbers import format_count
 from causalvae.report.tables import Table, columns
 from causalvae.results import GivenEstimate, Results, SampleFacts
-
-_NAMES: Final[dict[str, str]] = {
-    "quantile": "quantiles",
-    "sd": "standard deviations",
-    "noise": "standard deviations",
-    "mean": "means",
-    "code_frequency": "frequencies of codes",
-    "additive": "steering vectors",
-    "optimal": "optimal constants",
-    "subspace": "learned directions",
-}
+from causalvae.spec.value_source import VALUES
 
 
 def sample_section(results: Results) -> Section | None:
@@ -60,10 +49,16 @@ def short_words(facts: SampleFacts) -> Iterable[str]:
 
 def given_words(given: tuple[GivenEstimate, ...]) -> Iterable[str]:
     """What intervals do not include the sampling error of."""
-    kinds = {(_NAMES.get(each.kind, each.kind), each.samples): None for each in given}
+    kinds = {(_words(each.kind), each.samples): None for each in given}
     if kinds:
         listed = ", ".join(f"{name} (of {format_count(samples)} other samples)" for name, samples in kinds)
         yield (
             f"Interventions use values that are themselves estimated: {listed}. Intervals of their effects take these "
             "as given and do not include their sampling error."
         )
+
+
+def _words(kind: str) -> str:
+    source = VALUES.find(kind)
+    known = "learned directions" if kind == "subspace" else kind
+    return known if source is None else source.estimates or known

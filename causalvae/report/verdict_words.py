@@ -5,13 +5,26 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from causalvae.circuits.types import Circuit, CircuitScore, ClaimTest, Minimality, Rivals, UnitShare, Verdict
+from causalvae.circuits.types import (
+    Circuit,
+    CircuitScore,
+    ClaimTest,
+    Failing,
+    Minimality,
+    Rivals,
+    Subsets,
+    UnitShare,
+    Verdict,
+)
 from causalvae.models.components import ComponentRef
 from causalvae.report.glossary import term_of
 from causalvae.report.notes import note_words
+from causalvae.report.numbers import format_number
 from causalvae.spec.quantity import QUANTITIES
 
 _MOST_NAMED = 8
+# Tests of what the circuit carries over all pairs.
+_MEANS = frozenset({"mediated_share", "equivalent"})
 
 
 def reason(verdict: Verdict) -> str:
@@ -22,9 +35,7 @@ def reason(verdict: Verdict) -> str:
     plain = all(test.place == "inside" for test in tests if test.name != "pairwise_fit")
     told = [test for test in tests if test.name != "pairwise_fit" or (plain and test.place != "inside")]
     told = ([first] if first is not None else []) + [test for test in told if test is not first]
-    parts = [
-        _tell_bound(test, verdict.outcome) for test in told if test.undefined is None and math.isfinite(test.value)
-    ]
+    parts = [tell_test(test, verdict) for test in told if test.undefined is None and math.isfinite(test.value)]
     if first is not None and first.name == "mediated_share" and first.overshoots:
         parts.insert(1, tell_overshoot(verdict.cancelling))
     minimality, rivals = verdict.minimality, verdict.rivals
@@ -32,6 +43,10 @@ def reason(verdict: Verdict) -> str:
         parts.insert(0, f"the circuit is claimed to be minimal, and {tell_minimality(minimality)}")
     elif verdict.judges_minimal and minimality is not None:
         parts.append(tell_minimality(minimality))
+    if verdict.broken == "unique" and verdict.subsets is not None:
+        parts.insert(0, f"the circuit is claimed to be the only one, and {tell_subsets(verdict.subsets)}")
+    elif verdict.judges_unique and verdict.subsets is not None:
+        parts.append(tell_subsets(verdict.subsets))
     if rivals is not None and verdict.judges_special and verdict.status != "refuted":
         if verdict.status == "unspecific":
             parts.append("so the circuit is sufficient, but it is not the only one")
@@ -82,18 +97,34 @@ def tell_minimality(minimality: Minimality) -> str:
     if not useless and not undecided:
         return f"each of its {total} members is needed"
     parts = []
-    if useless:
+    if useless and minimality.without_useless is not None and minimality.without_useless > minimality.margin:
+        parts.append(f"removable one at a time: {_list(useless)}; not together")
+    elif useless:
         verb = "is" if len(useless) == 1 else "are"
         parts.append(f"{len(useless)} of its {total} members {verb} not needed: {_list(useless)}")
     if undecided:
         parts.append(f"not decided for {_list(undecided)}")
-    if minimality.without_useless is not None:
-        if minimality.without_useless > minimality.margin:
-            parts.append("each of these can be taken away alone, but not all of them together")
-        if minimality.smallest:
-            inside = " or ".join(name_circuit(circuit) for circuit in minimality.smallest[:_MOST_NAMED])
-            parts.append(f"the smallest circuit in it that does as well is {inside}")
+    if minimality.smallest and useless:
+        inside = ", ".join(f"{{{name_circuit(circuit)}}}" for circuit in minimality.smallest[:_MOST_NAMED])
+        more = len(minimality.smallest) - _MOST_NAMED
+        parts.append(f"minimal circuits inside it: {inside}{f' and {more} more' if more > 0 else ''}")
     return "; ".join(parts)
+
+
+def tell_subsets(subsets: Subsets) -> str:
+    """Which circuits all sets of the sites' units hold, and whether the list is complete."""
+    found = len(subsets.certified)
+    named = ", ".join(f"{{{name_circuit(known.circuit)}}}" for known in subsets.certified[:_MOST_NAMED])
+    more = f" and {found - _MOST_NAMED} more" if found > _MOST_NAMED else ""
+    words = f"of {subsets.count} sets of units {found} {'is' if found == 1 else 'are'} certified as minimal circuits"
+    words += f": {named}{more}" if found else ""
+    if not subsets.possible:
+        return f"{words} (the list is complete)"
+    words += f" (certified {found}, possible {subsets.possible}"
+    nearest = subsets.nearest
+    if nearest is not None and nearest.share is not None:
+        words += f"; nearest to the bound: {name_circuit(nearest.circuit)} with {_percent(nearest.share)}%"
+    return f"{words})"
 
 
 def tell_cancelling(cancelling: Sequence[UnitShare]) -> str:
@@ -150,10 +181,33 @@ def _comes_near(rival: CircuitScore, rivals: Rivals) -> bool:
     )
 
 
+def tell_test(test: ClaimTest, verdict: Verdict) -> str:
+    """What a test found, and what was asked; "on average" where that is not so in many pairs."""
+    words, failing = _tell_bound(test, verdict.outcome), verdict.failing
+    if test.name not in _MEANS or failing is None or not failing.is_common:
+        return words
+    return f"on average {words}; it fails in {_percent(failing.count / failing.n)}% of the pairs"
+
+
+def tell_failing(failing: Failing) -> str:
+    """In how many pairs a circuit fails."""
+    return (
+        f"{failing.count} of {failing.n} pairs fail ({_percent(failing.count / failing.n)}%, at most "
+        f"{_percent(failing.upper)}% at {100 * failing.confidence:g}% confidence)"
+    )
+
+
 def _tell_bound(test: ClaimTest, outcome: str) -> str:
     value = _number(test.value, test.unit)
     between = ""
-    if test.lower is not None and test.upper is not None:
+    if test.is_one_sided and test.upper is not None:
+        at = f"at {100 * test.confidence:g}% confidence"
+        # Of the two limits the one that the claim is about, or breaks.
+        if test.place == "outside" and test.lower is not None:
+            between = f" (at least {_number(test.lower, test.unit)} {at})"
+        else:
+            between = f" (at most {_number(test.upper, test.unit)} {at})"
+    elif test.lower is not None and test.upper is not None:
         between = f" ({100 * test.confidence:g}% interval {_range(test.lower, test.upper, test.unit)})"
     if test.name == "pairwise_fit":
         return f"pair by pair it accounts for {value} of the effect's square{between}, and such a share needs " + (
@@ -180,7 +234,7 @@ def _asked(test: ClaimTest) -> str:
 
 
 def _number(value: float, unit: str) -> str:
-    return f"{_percent(value)}%" if unit == "share" else f"{_fixed(value, 2)} {unit}"
+    return f"{_percent(value)}%" if unit == "share" else f"{_plain(value, unit)} {unit}"
 
 
 def _range(lower: float, upper: float, unit: str) -> str:
@@ -189,7 +243,12 @@ def _range(lower: float, upper: float, unit: str) -> str:
         if low == high:
             low, high = _fixed(100 * lower, 1), _fixed(100 * upper, 1)
         return f"{low} to {high}%"
-    return f"{_fixed(lower, 2)} to {_fixed(upper, 2)} {unit}"
+    return f"{_plain(lower, unit)} to {_plain(upper, unit)} {unit}"
+
+
+def _plain(value: float, unit: str) -> str:
+    """A number; of an outcome's own unit, whose size nobody knows, three digits."""
+    return _fixed(value, 2) if unit == "sd" else format_number(value)
 
 
 def _percent(value: float) -> str:

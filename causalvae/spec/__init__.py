@@ -1,4 +1,4 @@
-"""The spec language: YAML text to a checked spec, or to diagnostics."""
+"""The spec language: from YAML text to a checked spec or to diagnostics."""
 
 from causalvae.spec.address import Address, Span, parse_address
 from causalvae.spec.checks import check_spec

@@ -1,4 +1,4 @@
-"""Component addresses as written: ``encoder.conv3[0:8]``, ``latent[3]``, ``decoder.**``, ``block#2``, ``$scale``."""
+"""Component addresses: ``encoder.conv3[0:8]``, ``latent[3]``, ``decoder.**``, ``block#2``, ``$scale``."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _ITEM = re.compile(r"^(?:(?P<index>\d+)|(?P<start>\d*):(?P<stop>\d*))$")
 
 @dataclass(frozen=True)
 class Span:
-    """Positions along one axis: a half-open range; an open end is None."""
+    """A half-open range of positions along one axis; an open end is None."""
 
     start: int | None
     stop: int | None
 
     def indices(self, size: int) -> tuple[int, ...]:
-        """The positions within an axis of `size`; raises `IndexError` where the span leaves it or is empty."""
+        """The positions within an axis of length `size`; `IndexError` if the span is empty or exceeds the axis."""
         start = 0 if self.start is None else self.start
         stop = size if self.stop is None else self.stop
         if not 0 <= start < stop <= size:
@@ -33,20 +33,20 @@ class Span:
 
 @dataclass(frozen=True)
 class Address:
-    """A component as a spec writes it.
+    """The address of a component.
 
     Parameters
     ----------
     path : str
         Dotted module path; ``*`` stands for one part, ``**`` for any number; or ``latent`` and its parts.
     call : int
-        Which call of a reused module, from 1.
+        Number of the call, from 1, if a module is called more than once.
     pre : bool
-        Before the activation function that follows the module, rather than after it.
+        Whether the value before the activation function that follows the module is meant.
     units : tuple of Span
         Positions along the first axis (units, channels); empty means all.
     window : tuple of Span
-        One span for each further axis, where a spatial window is given; else empty.
+        One span for each further axis if a spatial window is given; else empty.
     """
 
     path: str
@@ -57,12 +57,12 @@ class Address:
 
     @property
     def is_pattern(self) -> bool:
-        """Whether the path holds a wildcard."""
+        """Whether the path contains a wildcard."""
         return "*" in self.path
 
 
 def parse_address(text: str) -> Address:
-    """Read an address.
+    """Parse an address.
 
     ``[0:8]``, ``[4, 7]`` and ``[0:2, 5]`` name units; ``[:, 8:24, 8:24]`` (a first item with an open start and end) or
     any selector after a ``;`` names a window: ``[4, 7; 8:24, 8:24]``.
@@ -70,7 +70,7 @@ def parse_address(text: str) -> Address:
     Raises
     ------
     ValueError
-        With what is wrong, where `text` is no address.
+        If `text` is not an address.
     """
     match = _ADDRESS.match(text.strip())
     if match is None:

@@ -1,4 +1,4 @@
-"""A training spec's network: what all have in common. Each kind is a file of `causalvae.models.networks`."""
+"""Base class of the network section of training specs; each kind is a module of `causalvae.models.networks`."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from causalvae.models.vae import VAE
 
 DEFAULT_ARCHITECTURE: Final = "burgess"
-# Keys that every architecture had when the first weights were made, null where it has no use for them. Records still
-# have them, so that what was trained before is known again.
+# Keys that every architecture had in the first version, null if unused. Records still contain them, so that earlier
+# training runs are recognised.
 ONCE_SHARED: Final = ("codes", "condition", "levels", "mechanism", "graph")
 _Width = Annotated[float, Field(strict=True, gt=0.0, allow_inf_nan=False)]
 Rows = Callable[[str], int | None]
@@ -29,16 +29,15 @@ class ArchitectureSection(Kind, StrictSection):
     Attributes
     ----------
     has_objective : bool
-        Whether it is trained by the objective that names it and by no other.
+        Whether it has its own objective and is trained by no other.
     draws_weights : bool
-        Whether its training draws initial weights in a way of its own, so that `init` is of no use.
+        Whether its trainer initialises weights itself, so that `init` is not used.
     head : str
-        Of weights from elsewhere, the tensor with a mean and a log-variance for each latent; empty where such weights
-        cannot be read.
+        For weights from elsewhere, the tensor with mean and log-variance of each latent; empty if they cannot be read.
     sizes : tuple of str
-        Of weights from elsewhere, the keys of `source: checkpoint` that say what the head does not.
+        For weights from elsewhere, the keys of `source: checkpoint` that are needed in addition.
     usual_likelihood : {"bernoulli", "gaussian"}
-        Of weights from elsewhere, where the spec says nothing.
+        For weights from elsewhere, the default likelihood.
     """
 
     must_define: ClassVar[tuple[str, ...]] = ("build",)
@@ -83,48 +82,48 @@ class ArchitectureSection(Kind, StrictSection):
 
     @property
     def record(self) -> dict[str, Any]:
-        """The section as plain values, as it is kept beside weights."""
+        """The section as plain values, as stored with weights."""
         values = self.model_dump(mode="json")
         shared = tuple(ArchitectureSection.model_fields)
         return {key: values.get(key) for key in (*shared, *ONCE_SHARED)} | values
 
     def told(self, dataset: Any) -> dict[str, Any]:
-        """What the data say that the spec leaves out, for `build`."""
+        """Values for `build` that are derived from the data."""
         return {}
 
     @classmethod
     def build(cls, described: Mapping[str, Any], input_shape: tuple[int, ...]) -> VAE:
-        """The network with fresh weights.
+        """Make the network with initial weights.
 
         Parameters
         ----------
         described : mapping
-            The section as it is kept beside weights, with what the data told; what older ones lack has its default.
+            `record`, updated with `told`; keys that older records lack have their defaults.
         input_shape : tuple of int
             Without the batch axis.
 
         Raises
         ------
         CausalVAEError
-            CV115 where the architecture does not take such inputs.
+            CV115 if the architecture does not accept this input shape.
         """
         raise NotImplementedError
 
     @classmethod
     def found_sizes(cls, rows: Rows) -> dict[str, tuple[Any, str]]:
-        """Of weights from elsewhere, the value of each of `sizes` and the tensor that tells it; None where it does not.
+        """For weights from elsewhere: the value of each of `sizes` (None if unknown) and the tensor it was read from.
 
         Parameters
         ----------
         rows : callable
-            Gives the length of the first axis of the tensor of a name, or None.
+            Maps the name of a tensor to the length of its first axis, or None.
         """
         return {}
 
 
 class _ArchitectureTag(Tagged):
     def long_form(self, value: Mapping[str, Any]) -> Mapping[str, Any]:
-        """An architecture that is left out, and a record's keys of other architectures."""
+        """Add the default architecture and drop keys of other architectures that are null in records."""
         whole = {"architecture": DEFAULT_ARCHITECTURE, **value}
         return {key: what for key, what in whole.items() if what is not None or key not in ONCE_SHARED}
 

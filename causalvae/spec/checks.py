@@ -1,4 +1,4 @@
-"""What only the whole spec can say: faults between fields, all of them at once, before anything is loaded."""
+"""Checks across the fields of a spec, before anything is loaded."""
 
 from __future__ import annotations
 
@@ -11,36 +11,35 @@ from causalvae.spec.component_checks import check_components
 from causalvae.spec.data_checks import check_data
 from causalvae.spec.diagnostics import Finding, Path, list_choices, nearest, show_text
 from causalvae.spec.digraph import find_cycles
-from causalvae.spec.draft import Draft, draft_spec
+from causalvae.spec.draft import Draft, Edge, draft_spec
 from causalvae.spec.entries import DataEntry
 from causalvae.spec.file_checks import check_files, check_reads
 from causalvae.spec.intervention_checks import check_hypotheses, check_interventions, check_refuters
 from causalvae.spec.outcome_checks import check_vectors
 from causalvae.spec.readout_checks import check_readouts
 from causalvae.spec.schema import FactorSection, Spec
-from causalvae.spec.score_checks import check_scores
 
 
 def check_spec(spec: Spec) -> tuple[Finding, ...]:
-    """Findings of a spec that was made in Python rather than read from a file."""
+    """Findings on a spec that was made in Python rather than read from a file."""
     return check_draft(draft_spec(spec))
 
 
 def check_draft(
     draft: Draft, faulty: frozenset[Path] = frozenset(), folder: FilePath | None = None
 ) -> tuple[Finding, ...]:
-    """Findings of a draft.
+    """Findings on a draft.
 
     Parameters
     ----------
     draft : Draft
     faulty : frozenset of paths
-        Values that are already known to be at fault: what rests on them is not reported again.
+        Paths of values already known to be at fault; findings that depend on them are left out.
     folder : path, optional
-        Where relative paths start: files, folders and modules that the draft names are looked for as well.
+        Where relative paths start. If given, the existence of files, folders and modules is checked as well.
     """
     factors = _check_factors(draft)
-    # What was meant by a factor that the data lacks is declared as well: its other mentions are no faults.
+    # A suggested factor counts as declared, so that other references to it are not reported.
     meant = {finding.suggestion: None for finding in factors if finding.code == "CV034" and finding.suggestion}
     if draft.factors is not None and meant:
         draft = replace(draft, factors={**meant, **draft.factors})
@@ -48,7 +47,7 @@ def check_draft(
         *check_data(draft.data),
         *check_files(draft),
         *_check_nodes(draft),
-        *_check_edges(draft),
+        *_check_graphs(draft),
         *factors,
         *check_vectors(draft),
         *check_readouts(draft.attributes or {}, draft.source),
@@ -58,7 +57,12 @@ def check_draft(
         *check_claims(draft),
         *check_refuters(draft),
         *_check_execution(draft),
-        *check_scores(draft),
+        *(
+            finding
+            for name, section in draft.analyses.items()
+            if section is not None
+            for finding in section.findings(draft, (name,))
+        ),
         *([] if folder is None else check_reads(folder, draft.model, draft.data)),
     ]
     holding = {path[:depth] for path in faulty for depth in range(len(path) + 1)}
@@ -66,7 +70,7 @@ def check_draft(
 
 
 def _rests_on(finding: Finding, faulty: frozenset[Path], holding: set[Path]) -> bool:
-    """Whether a finding rests on a faulty value, `holding` being the faulty paths and all that leads to them."""
+    """Whether a finding depends on a faulty value; `holding` contains the faulty paths and all their prefixes."""
     if any(path in holding for path in finding.related):
         return True
     return not finding.on_key and any(finding.path[:depth] in faulty for depth in range(len(finding.path) + 1))
@@ -108,14 +112,21 @@ def _check_nodes(draft: Draft) -> list[Finding]:
     return findings
 
 
-def _check_edges(draft: Draft) -> list[Finding]:
+def _check_graphs(draft: Draft) -> list[Finding]:
+    """The declared graph and its rivals."""
+    graphs: dict[Path, tuple[Edge, ...]] = {("graph", "edges"): draft.edges}
+    graphs |= {("alignment", "rivals", name): edges for name, edges in draft.rivals.items()}
+    return [finding for place, edges in graphs.items() for finding in _check_edges(draft, place, edges)]
+
+
+def _check_edges(draft: Draft, place: Path, edges: tuple[Edge, ...]) -> list[Finding]:
     if draft.factors is None or draft.attributes is None:
         return []
     findings = []
     nodes = tuple(dict.fromkeys((*draft.factors, *draft.attributes)))
     first: dict[tuple[str, str], int] = {}
-    for edge in draft.edges:
-        path: Path = ("graph", "edges", edge.index)
+    for edge in edges:
+        path: Path = (*place, edge.index)
         findings += [
             Finding(
                 "CV030",
@@ -150,12 +161,12 @@ def _check_edges(draft: Draft) -> list[Finding]:
                 )
             )
         first.setdefault((edge.parent, edge.child), edge.index)
-    for cycle in find_cycles(draft.pairs):
+    for cycle in find_cycles([(edge.parent, edge.child) for edge in edges]):
         index = first[(cycle[-2], cycle[-1])]
         findings.append(
             Finding(
                 "CV032",
-                ("graph", "edges", index),
+                (*place, index),
                 f"the graph has a cycle: {_show_cycle(cycle)}",
                 "Delete or turn round one of these edges; a causal graph has no cycles.",
             )

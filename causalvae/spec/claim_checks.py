@@ -11,13 +11,15 @@ from causalvae.spec.diagnostics import Finding, Path, list_choices
 from causalvae.spec.draft import Draft
 from causalvae.spec.hypothesis_section import (
     FEWEST_PAIRS,
+    MOST_ENUMERATED,
     MOST_RANDOM,
     MOST_SETS,
     fewest_random,
     most_resamples,
+    pairs_without_failure,
 )
 from causalvae.spec.quantity import QUANTITIES
-from causalvae.spec.schema import Hypothesis
+from causalvae.spec.schema import Bound, Hypothesis
 
 _SEVERAL = 2
 _LATENT_SITES = ("latent", *(f"latent.{part}" for part in LATENT_PARTS))
@@ -33,6 +35,7 @@ def check_claims(draft: Draft) -> list[Finding]:
             for name, bound in section.expect.bounds.items():
                 findings += QUANTITIES.get(name).findings(draft, section, bound, (*path, "expect", name))
             findings += _check_size(draft, section, path)
+            findings += _check_subsets(draft, section, path)
     if claims and draft.data is not None and draft.data.samples < FEWEST_PAIRS:
         findings.append(
             Finding(
@@ -44,6 +47,72 @@ def check_claims(draft: Draft) -> list[Finding]:
             )
         )
     return findings
+
+
+def check_failing(draft: Draft, section: Hypothesis, bound: Bound, path: Path) -> list[Finding]:
+    """A rate of failures that cannot be false or cannot be shown, at all or on the pairs that are drawn."""
+    most = bound.at_most
+    if most is None or most >= 1:
+        key, value = ("at_least", bound.at_least) if most is None else ("at_most", most)
+        return [
+            Finding(
+                "CV072",
+                (*path, key),
+                f"'{key}: {value:.6g}' of the pairs that fail does not say that the circuit carries anything",
+                "Write an `at_most` between 0 and 1, such as 0.05.",
+            )
+        ]
+    if most <= 0:
+        return [
+            Finding(
+                "CV075",
+                (*path, "at_most"),
+                f"no number of pairs shows that at most {most:.6g} of all pairs fail",
+                "Write an `at_most` between 0 and 1, such as 0.05.",
+            )
+        ]
+    family = len(draft.hypotheses or (section,))
+    needed = pairs_without_failure(most, section.alpha, family)
+    if draft.data is None or draft.data.samples >= needed:
+        return []
+    corrected = f" (corrected for {family} hypotheses)" if family > 1 else ""
+    return [
+        Finding(
+            "CV069",
+            (*path, "at_most"),
+            f"to show that at most {most:.6g} of all pairs fail takes {needed:,} pairs without a failure at alpha "
+            f"{section.alpha:.6g}{corrected}, and {draft.data.samples:,} are drawn",
+            f"Write `samples: {needed}` or more (more still where some pairs fail), or a larger at_most.",
+            related=(("data", "samples"),),
+        )
+    ]
+
+
+def _check_subsets(draft: Draft, section: Hypothesis, path: Path) -> list[Finding]:
+    """More sets of latents than are run, or no bound that says when a set is sufficient."""
+    if not section.asks_for_subsets:
+        return []
+    place = (*path, "expect", "unique") if section.judges_unique else (*path, "subsets")
+    if not section.claims_sufficient:
+        return [
+            Finding(
+                "CV075",
+                place,
+                "sets of units are told apart by a share of at least t, t between 0 and 1, and none is claimed",
+                "Write `mediated_share: {at_least: 0.7}`.",
+            )
+        ]
+    units = len(_latents(draft, section)) * (draft.latent_dim or 0)
+    if units <= MOST_ENUMERATED:
+        return []
+    return [
+        Finding(
+            "CV055",
+            place,
+            f"the sites of the circuit have {units} units, and every set of at most {MOST_ENUMERATED} can be run",
+            "Leave out `unique` and `subsets`, or name a circuit at a smaller site.",
+        )
+    ]
 
 
 def _check_size(draft: Draft, section: Hypothesis, path: Path) -> list[Finding]:

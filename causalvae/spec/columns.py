@@ -1,4 +1,4 @@
-"""The columns of tables: what they are called, and how to undo their scaling."""
+"""Names and scaling of the columns of a table."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Columns:
-    """The columns of a table whose rows are inputs.
+    """Names and scaling of the columns of a table whose rows are inputs.
 
     Parameters
     ----------
     names : tuple of str
         In the order of the inputs.
     offset, span : tuple of float
-        Of each column: value in the table's own units = offset + span * input.
+        For each column: value in the table's units = offset + span * input.
     """
 
     names: tuple[str, ...]
@@ -23,10 +23,10 @@ class Columns:
 
     @classmethod
     def unscaled(cls, names: tuple[str, ...]) -> Columns:
-        """Columns whose inputs are in their own units."""
+        """Columns without scaling."""
         return cls(names, (0.0,) * len(names), (1.0,) * len(names))
 
     @property
     def is_scaled(self) -> bool:
-        """Whether any column is not in its own units."""
+        """Whether any column is scaled."""
         return any(self.offset) or any(span != 1 for span in self.span)

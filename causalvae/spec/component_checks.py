@@ -1,4 +1,4 @@
-"""Faults in component addresses that show without the model: syntax, names of the mapping, the latent's size."""
+"""Checks of component addresses that do not need the model: syntax, names in the mapping, size of the latent."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from causalvae.spec.draft import Draft
 from causalvae.spec.route import references
 from causalvae.spec.schema import Hypothesis, Intervention
 
-# What is before a latent layer, and groups of latents, where a network has such.
+# Input of a latent layer, and groups of latents, in networks that have them.
 _PART_OF_SOME = re.compile(r"(exogenous|g\d+)$")
 
 
 def check_components(draft: Draft) -> list[Finding]:
-    """Findings on every address of the mapping, the interventions and the hypotheses."""
+    """Findings on all addresses in the mapping, the interventions and the hypotheses."""
     findings = _check_mapping(draft)
     for path, text in _references(draft):
         if text.startswith("$"):
@@ -94,7 +94,7 @@ def _check_reference(draft: Draft, path: Path, text: str) -> list[Finding]:
         return []
     nodes = (*(draft.factors or ()), *(draft.attributes or ()))
     if any(node not in nodes and nearest(node, nodes) == name for node in draft.mapping):
-        # The mapping's own key is misspelt, and is reported there.
+        # The key in the mapping is misspelt and reported there.
         return []
     declared = name in (draft.factors or ()) or name in (draft.attributes or ())
     if declared:
@@ -140,7 +140,7 @@ def _check_address(draft: Draft, path: Path, text: str) -> list[Finding]:
 
 
 def _may_be_part(draft: Draft, parts: list[str]) -> bool:
-    """Whether a latent may have such a part, as far as shows without the model; shipped ones have the usual parts."""
+    """Whether a latent may have these parts, without loading the model; shipped networks have the usual parts only."""
     if len(parts) != 1 or parts[0] in LATENT_PARTS:
         return len(parts) == 1
     shipped = draft.model is not None and draft.model.has_usual_parts

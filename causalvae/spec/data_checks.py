@@ -1,4 +1,4 @@
-"""What a whole data section says on its own: what its source finds, and factors that inputs carry along."""
+"""Checks of a data section: those of its source, and the factors in `condition`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from causalvae.spec.diagnostics import Finding, list_choices, nearest, show_text
 
 
 def check_data(section: DataSection | None) -> list[Finding]:
-    """Findings on a data section; none where it could not be read."""
+    """Findings on a data section; none if it could not be read."""
     if section is None:
         return []
     findings = section.findings()

@@ -1,4 +1,4 @@
-"""The spec's data section: what all sources of data have in common. Each kind is a file of `causalvae.data.kinds`."""
+"""Base class of the data section of specs; each kind is a module of `causalvae.data.kinds`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pydantic import Field
 from causalvae.spec.diagnostics import Finding
 from causalvae.spec.entries import DataEntry
 from causalvae.spec.markers import Tagged
-from causalvae.spec.places import PlaceKind
+from causalvae.spec.places import Placed
 from causalvae.spec.registry import Kind, Registry
 from causalvae.spec.section import Name, PairCount, Section, Seed
 
@@ -35,12 +35,10 @@ class SplitSection(Section):
     seed: Seed = Field(default=0, description="Seed of the division; it does not depend on the seed of the draw.")
 
 
-class DataSection(Kind, Section):
+class DataSection(Kind, Placed, Section):
     """Where samples come from, how many are drawn, and what is appended to each input."""
 
     must_define: ClassVar[tuple[str, ...]] = ("open",)
-    # Keys that name what is read, and whether it is a file or a folder.
-    PLACES: ClassVar[dict[str, PlaceKind]] = {}
 
     samples: PairCount = Field(
         default=512,
@@ -63,31 +61,20 @@ class DataSection(Kind, Section):
     )
 
     @property
-    def files(self) -> tuple[str, ...]:
-        """The files and folders that the source reads, as the spec writes them: relative to the spec file."""
-        return tuple(self.places.values())
-
-    @property
-    def places(self) -> dict[str, str]:
-        """What is read, by key: files, or folders of them, relative to the spec file."""
-        named = {key: getattr(self, key) for key in self.PLACES}
-        return {key: value for key, value in named.items() if value is not None}
-
-    @property
     def lacks_factors(self) -> bool:
-        """Whether the section says that the data have no factors."""
+        """Whether the section declares no factors."""
         return False
 
     def facts(self) -> DataEntry | None:
-        """What is known before the data are opened, without heavy libraries; None where only files can tell."""
+        """Properties known before the data are opened, without heavy libraries; None if files must be read."""
         return None
 
     def findings(self) -> list[Finding]:
-        """What is wrong between keys, at paths that begin with ``data``."""
+        """Findings on combinations of keys, at paths that begin with ``data``."""
         return []
 
     def open(self, folder: Path) -> Dataset:
-        """The data set.
+        """Open the data set.
 
         Parameters
         ----------
@@ -97,7 +84,7 @@ class DataSection(Kind, Section):
         Raises
         ------
         CausalVAEError
-            Where the data cannot be read or made.
+            If the data cannot be read or generated.
         """
         raise NotImplementedError
 

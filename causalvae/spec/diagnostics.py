@@ -1,4 +1,4 @@
-"""What is wrong with a spec, and where: one value a fault, readable by people and by machines."""
+"""Diagnostics of specs: code, message and position of each fault, as text or as a dict."""
 
 from __future__ import annotations
 
@@ -22,33 +22,33 @@ _ANSI = {"error": "\x1b[1;31m", "warning": "\x1b[1;33m", "place": "\x1b[36m", "h
 _RESET = "\x1b[0m"
 _MOST_CHOICES = 400
 _FAR = 400
-# How many names `nearest` may still be compared with; None without a limit.
+# How many more names `nearest` may compare; None if unlimited.
 _COMPARISONS: ContextVar[list[int] | None] = ContextVar("causalvae_comparisons", default=None)
 
 
 @dataclass(frozen=True)
 class Finding:
-    """A fault at a path of the spec, before it is placed in the text.
+    """A fault at a path of the spec, without a position in the text.
 
     Parameters
     ----------
     code : str
         A key of `CODES`.
     path : tuple of str and int
-        Keys and list positions from the top to the faulty value; it may end in a key that is missing.
+        Keys and list positions from the top to the faulty value; the last may be a missing key.
     message : str
         What is wrong, in one sentence.
     expected : str
-        What would be right, or what to do.
+        What is expected, or what to do.
     suggestion : str
-        The nearest right name, where there is one.
+        The nearest valid name, if any.
     severity : {"error", "warning"}
     on_key : bool
-        Point at the key rather than at its value.
+        Mark the key rather than its value.
     part : str
-        Point at this part of the value's text.
+        Mark only this part of the value's text.
     related : tuple of paths
-        Values that the finding also rests on: where one of them is itself faulty, the finding says nothing new.
+        Other values that the finding depends on; it is left out if one of them is faulty.
     """
 
     code: str
@@ -68,30 +68,30 @@ class Finding:
 
 @dataclass(frozen=True)
 class Diagnostic:
-    """A fault at a place in the text of a spec.
+    """A fault at a position in the text of a spec.
 
     Parameters
     ----------
     code : str
         Stable identifier, CV001 to CV068.
     severity : {"error", "warning"}
-        A spec with an error is refused.
+        A spec with an error is rejected.
     message : str
         What is wrong, in one sentence.
     file : str
-        Path of the spec as it was given.
+        Path of the spec, as given.
     line, column : int
-        Place, both counted from 1.
+        Position, both counted from 1.
     source : str
-        The line's text, without its end; empty where the file could not be read.
+        The text of the line; empty if the file could not be read.
     expected : str
-        What would be right, or what to do.
+        What is expected, or what to do.
     suggestion : str
-        The nearest right name, where there is one.
+        The nearest valid name, if any.
     field : str
-        The place in the spec's own terms, such as ``hypotheses[0].expect.off_target``.
+        The field, such as ``hypotheses[0].expect.off_target``.
     length : int
-        How many characters of the line are at fault.
+        Number of characters to mark.
     """
 
     code: str
@@ -107,12 +107,12 @@ class Diagnostic:
     length: int = 1
 
     def render(self, colour: bool = False) -> str:
-        """The fault as text of at most 80 columns, with its source line and a caret below the fault.
+        """The fault as text of at most 80 columns, with the source line and carets below the fault.
 
         Parameters
         ----------
         colour : bool
-            Add ANSI colours, which take no columns.
+            Add ANSI colours.
         """
 
         def paint(text: str, role: str) -> str:
@@ -136,12 +136,12 @@ class Diagnostic:
         return "\n".join(lines)
 
     def to_dict(self) -> dict[str, Any]:
-        """The fields as plain text and numbers, for JSON."""
+        """The fields as text and numbers, for JSON."""
         return asdict(self)
 
 
 class SpecError(CausalVAEError):
-    """A spec that is refused; `diagnostics` holds every fault, in the order of the text.
+    """A spec with errors; `diagnostics` contains all faults, in the order of the text.
 
     Parameters
     ----------
@@ -166,7 +166,7 @@ class SpecError(CausalVAEError):
         )
 
     def render(self, colour: bool = False) -> str:
-        """Every fault as text, with blank lines between."""
+        """All faults as text, separated by blank lines."""
         return "\n\n".join(fault.render(colour) for fault in self.diagnostics)
 
     def __str__(self) -> str:
@@ -174,7 +174,7 @@ class SpecError(CausalVAEError):
 
 
 def field_of(path: Path) -> str:
-    """A path as a user would say it: ``hypotheses[0].expect``."""
+    """A path as text, such as ``hypotheses[0].expect``."""
     text = ""
     for part in path:
         if isinstance(part, int):
@@ -185,7 +185,7 @@ def field_of(path: Path) -> str:
 
 
 def nearest(name: str, choices: Iterable[str]) -> str:
-    """The choice that `name` was probably meant to be, or an empty string."""
+    """The choice most similar to `name`, or an empty string."""
     known = list(choices)
     if not 0 < len(name) <= 100 or len(known) > _MOST_CHOICES:
         return ""
@@ -204,9 +204,9 @@ def nearest(name: str, choices: Iterable[str]) -> str:
 
 
 @contextmanager
-def few_comparisons(most: int = 100_000) -> Iterator[None]:
-    """Let `nearest` compare at most so many names inside: thousands of faults need no suggestion each."""
-    token = _COMPARISONS.set([most])
+def few_comparisons() -> Iterator[None]:
+    """Limit `nearest` to 100,000 comparisons of names within the context, for specs with thousands of faults."""
+    token = _COMPARISONS.set([100_000])
     try:
         yield
     finally:
@@ -214,13 +214,13 @@ def few_comparisons(most: int = 100_000) -> Iterator[None]:
 
 
 def list_choices(choices: Iterable[str], word: str = "or", most: int = 40) -> str:
-    """Names as a reader would list them, joined by `word`, at most `most`."""
+    """Names in quotes as an enumeration, such as ``'a', 'b' or 'c'``; at most `most` of them."""
     return _list(tuple(choices), word, most)
 
 
 @lru_cache(maxsize=64)
 def _list(choices: tuple[str, ...], word: str, most: int) -> str:
-    # Kept, since thousands of faults may name the same choices.
+    # Cached, since thousands of faults may name the same choices.
     names = [show_text(name) for name in choices[:most]]
     if not names:
         return "none"
@@ -230,7 +230,7 @@ def _list(choices: tuple[str, ...], word: str, most: int) -> str:
 
 
 def show_text(text: str, most: int = 40) -> str:
-    """Text in quotes, printable and clipped."""
+    """Text in quotes, printable and shortened."""
     clean = _printable(text)
     return f"'{clean if len(clean) <= most else clean[: most - 3] + '...'}'"
 
@@ -238,7 +238,7 @@ def show_text(text: str, most: int = 40) -> str:
 def _printable(text: str) -> str:
     if text.isascii() and text.isprintable():
         return text
-    # One character for one, so that columns stay; format characters could reorder a terminal's line.
+    # One character for one, so that columns do not shift; format characters could reorder the line.
     return "".join(
         " " if char == "\t" else "\N{REPLACEMENT CHARACTER}" if unicodedata.category(char) in _UNPRINTABLE else char
         for char in text
@@ -281,7 +281,7 @@ def _wrap(text: str, indent: str) -> list[str]:
     # Wide characters count double; the narrower limit is safe for any mixture of them.
     wide = _columns(clean) > len(clean)
     limit = WIDTH // 2 if wide else WIDTH
-    # Names and paths are copied: they do not break at their hyphens.
+    # Names and paths are to be copied, so they are not broken at hyphens.
     lines = textwrap.wrap(clean.strip(), limit, initial_indent=lead, subsequent_indent=indent, break_on_hyphens=False)
     return lines or [lead]
 
@@ -289,11 +289,11 @@ def _wrap(text: str, indent: str) -> list[str]:
 def _window(source: str, column: int, length: int, width: int) -> tuple[str, int, int]:
     """Clip a source line around its fault: the text, the columns before the caret, and the caret's width."""
     at = min(max(column - 1, 0), len(source))
-    # A line may be a whole file: what lies far from the fault is not looked at.
+    # A line may be a whole file; only the surroundings of the fault are used.
     far = max(at - _FAR, 0)
     text = _printable(source[far : at + _FAR])
     at -= far
-    # Long enough to see what surrounds the fault; the fault itself begins within the first two thirds.
+    # The fault begins within the first two thirds of the line shown.
     start = 0
     if _columns(text) > width and _columns(text[:at]) > 2 * width // 3:
         budget = width // 2

@@ -1,4 +1,4 @@
-"""Directed graphs as plain edge lists: cycles and reach, without a graph library, which costs a tenth of a second."""
+"""Cycles and descendants in directed graphs, without networkx, whose import takes a tenth of a second."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ Edge = tuple[str, str]
 
 
 def successors(edges: Iterable[Edge]) -> dict[str, tuple[str, ...]]:
-    """The children of each node that has some, in the order of the edges, without repeats."""
+    """The children of each node with at least one, in the order of the edges, without duplicates."""
     children: dict[str, dict[str, None]] = {}
     for parent, child in edges:
         children.setdefault(parent, {})[child] = None
@@ -16,7 +16,7 @@ def successors(edges: Iterable[Edge]) -> dict[str, tuple[str, ...]]:
 
 
 def reachable(start: str, edges: Iterable[Edge]) -> frozenset[str]:
-    """The nodes at the end of a directed path of at least one edge from `start`."""
+    """The descendants of `start`: nodes reached by a directed path of at least one edge."""
     children = successors(edges)
     found: set[str] = set()
     frontier = [start]
@@ -29,12 +29,12 @@ def reachable(start: str, edges: Iterable[Edge]) -> frozenset[str]:
 
 
 def find_cycles(edges: Iterable[Edge]) -> tuple[tuple[str, ...], ...]:
-    """Directed cycles, one for each edge that closes one in a depth-first walk; empty exactly for an acyclic graph.
+    """Directed cycles, one for each back edge of a depth-first search; empty if and only if the graph is acyclic.
 
     Returns
     -------
     tuple of tuple of str
-        Each cycle as its nodes in order, the first one repeated at the end; a loop is ``(a, a)``.
+        The nodes of each cycle in order, the first repeated at the end; a self-loop is ``(a, a)``.
     """
     children = successors(edges)
     finished: set[str] = set()

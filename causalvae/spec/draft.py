@@ -1,13 +1,14 @@
-"""A spec as far as it can be understood: the checks read this, so one bad value does not hide the faults of others."""
+"""A partially read spec, so that checks can run although some values are faulty."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
+from functools import cached_property, partial
 from typing import Any, TypeVar
 
+from causalvae.spec.analysis import ANALYSES, ANALYSIS_KEYS, Analysis
 from causalvae.spec.data_section import DATA_TAG
 from causalvae.spec.diagnostics import Path
 from causalvae.spec.digraph import reachable
@@ -17,7 +18,6 @@ from causalvae.spec.readout_section import READOUT_TAG
 from causalvae.spec.schema import (
     EDGE_PATTERN,
     DataSection,
-    DisentanglementSection,
     EstimationSection,
     ExecutionSection,
     FactorSection,
@@ -34,8 +34,8 @@ from causalvae.spec.schema import (
 
 _EDGE = re.compile(EDGE_PATTERN)
 _LEVELS = ("input", "latent", "activation", "mediation")
-# What stands in for a required value that is missing or faulty, so that the rest of its part is read; findings on the
-# stand-in itself fall away, for its place is known to be at fault.
+# Placeholders for required values that are missing or faulty, so that the rest of a section is read; findings on the
+# placeholder are left out, since its path is already reported.
 _STAND_INS: dict[str, Any] = {
     "name": "_",
     "factor": "_",
@@ -62,9 +62,9 @@ class Edge:
 
 @dataclass(frozen=True)
 class Named:
-    """An intervention or hypothesis; `section` is None where it could not be read.
+    """An intervention or hypothesis; `section` is None if it could not be read.
 
-    An intervention that wrongly holds several levels appears once for each, under one index.
+    An intervention with more than one level, which is an error, appears once for each level, with the same index.
     """
 
     index: int
@@ -74,33 +74,36 @@ class Named:
 
 @dataclass(frozen=True)
 class Draft:
-    """What is known of a spec.
+    """The parts of a spec that could be read.
 
     Parameters
     ----------
     model : ModelSection or None
     data : DataSection or None
     factors, attributes : dict or None
-        By name; the value is None where its section could not be read, the whole is None where the names are not known.
+        By name. A value is None if its section could not be read; the mapping is None if the names are unknown.
     factor_positions : dict of str to int
-        Place in the list, where factors are given as a list.
+        Position in the list, if factors are given as a list.
     repeated_factors : tuple of int
-        Places in the list that repeat an earlier name.
+        Positions in the list that repeat an earlier name.
     edges : tuple of Edge
         Those that could be read.
     edges_known : bool
-        Whether that is all of them.
+        Whether all edges could be read.
     mapping : dict or None
         As `factors`.
     interventions, hypotheses : tuple of Named, or None
-        None where the list could not be read.
+        None if the list could not be read.
     vectors : dict or None
         As `factors`.
     listed_vectors : frozenset of str
-        Those that are given as a list of their components.
+        Vectors given as a list of components.
+    rivals : dict
+        Name of a rival graph -> those of its edges that could be read.
     estimation : EstimationSection or None
     execution : ExecutionSection or None
-    disentanglement : DisentanglementSection or None
+    analyses : dict
+        By name; the value is None where its section could not be read.
     """
 
     model: ModelSection | None
@@ -116,24 +119,25 @@ class Draft:
     hypotheses: tuple[Named, ...] | None
     vectors: Mapping[str, VectorSection | None] | None
     listed_vectors: frozenset[str]
+    rivals: Mapping[str, tuple[Edge, ...]] = field(default_factory=dict)
     estimation: EstimationSection | None = None
     execution: ExecutionSection | None = None
-    disentanglement: DisentanglementSection | None = None
+    analyses: Mapping[str, Analysis | None] = field(default_factory=dict)
 
     @property
     def decodes_no_image(self) -> bool:
-        """Whether every attribute is known to be a latent, so that runs stop there; False where that is not known."""
+        """Whether all attributes are known to be latents, so that runs do not decode; False if unknown."""
         entries = tuple((self.attributes or {}).values())
         return bool(entries) and all(entry is not None and entry.latent_index is not None for entry in entries)
 
     @property
     def source(self) -> DataEntry | None:
-        """What is known of the data source."""
+        """The known properties of the data source."""
         return None if self.data is None else self.data.facts()
 
     @property
     def latent_dim(self) -> int | None:
-        """Number of latents, where it is known before the model is loaded."""
+        """Number of latents; None if unknown before the model is loaded."""
         return None if self.model is None else self.model.declared_latents
 
     @cached_property
@@ -143,7 +147,7 @@ class Draft:
 
     @cached_property
     def edges_sound(self) -> bool:
-        """Whether every edge could be read and names declared nodes, so that paths can be judged."""
+        """Whether all edges could be read and connect declared nodes."""
         if not self.edges_known or self.factors is None or self.attributes is None:
             return False
         return all(node in self.factors or node in self.attributes for pair in self.pairs for node in pair)
@@ -160,7 +164,7 @@ class Draft:
 
 
 def draft_spec(spec: Spec, plain: Mapping[str, Any] | None = None) -> Draft:
-    """The draft of a spec that could be read whole; `plain` is what it was read from, if it was."""
+    """The draft of a valid spec; `plain` contains the values it was read from, if any."""
     graph = plain.get("graph") if plain is not None else None
     positions, repeated = _number(graph.get("factors") if isinstance(graph, dict) else None)
     return Draft(
@@ -177,27 +181,31 @@ def draft_spec(spec: Spec, plain: Mapping[str, Any] | None = None) -> Draft:
         hypotheses=tuple(Named(index, item.name, item) for index, item in enumerate(spec.hypotheses)),
         vectors=spec.graph.vectors,
         listed_vectors=_listed(graph),
+        rivals={
+            name: tuple(Edge(index, *pair) for index, pair in enumerate(pairs))
+            for name, pairs in spec.alignment.rival_pairs.items()
+        },
         estimation=spec.estimation,
         execution=spec.execution,
-        disentanglement=spec.disentanglement,
+        analyses=spec.analyses,
     )
 
 
 def draft_plain(plain: Any, faulty: frozenset[Path]) -> Draft:
-    """Read each part of a spec on its own.
+    """Read each part of a spec separately.
 
     Parameters
     ----------
     plain : Any
-        The spec as written: dicts, lists and scalars.
+        The spec as dicts, lists and scalars.
     faulty : frozenset of paths
-        Where faults of shape were found; faulty optional values are left out, so that the rest of a part is still read.
+        Paths with validation errors; faulty optional values are left out, so that the rest of a section is read.
     """
     top = plain if isinstance(plain, dict) else {}
     graph = top.get("graph")
     graph = graph if isinstance(graph, dict) else {}
     factors, positions, repeated = _read_factors(graph, faulty)
-    edges, edges_known = _read_edges(graph)
+    edges, edges_known = _read_edges(graph.get("edges", []))
     listed = _listed(graph)
 
     def named(key: str, read: Callable[[Any], Intervention | Hypothesis]) -> tuple[Named, ...] | None:
@@ -242,13 +250,14 @@ def draft_plain(plain: Any, faulty: frozenset[Path]) -> Draft:
             _as_long(faulty, listed),
         ),
         listed_vectors=listed,
+        rivals=_read_rivals(top.get("alignment")),
         estimation=_read(EstimationSection.model_validate, top.get("estimation", {}), ("estimation",), faulty),
         execution=_read(ExecutionSection.model_validate, top.get("execution", {}), ("execution",), faulty),
-        disentanglement=_read(
-            DisentanglementSection.model_validate, top["disentanglement"], ("disentanglement",), faulty
-        )
-        if top.get("disentanglement") is not None
-        else None,
+        analyses={
+            name: _read(partial(ANALYSIS_KEYS.read, name), top[name], (name,), faulty)
+            for name in sorted(top.keys() & ANALYSES.entries.keys() - Spec.model_fields.keys())
+            if top[name] is not None
+        },
     )
 
 
@@ -265,14 +274,14 @@ def _read_factors(
 
 
 def _listed(graph: Any) -> frozenset[str]:
-    """Vectors that are given as a list of their components."""
+    """Vectors given as a list of components."""
     vectors = graph.get("vectors") if isinstance(graph, dict) else None
     found = vectors.items() if isinstance(vectors, dict) else ()
     return frozenset(name for name, section in found if isinstance(section, list))
 
 
 def _as_long(faulty: frozenset[Path], listed: frozenset[str]) -> frozenset[Path]:
-    """Faults within listed vectors, at their places in the long form."""
+    """Paths within listed vectors, converted to the long form."""
     return frozenset(
         (*path[:3], "components", *path[3:])
         if path[:2] == ("graph", "vectors") and len(path) > 2 and path[2] in listed
@@ -293,8 +302,12 @@ def _number(names: Any) -> tuple[dict[str, int], tuple[int, ...]]:
     return positions, tuple(repeated)
 
 
-def _read_edges(graph: dict[str, Any]) -> tuple[tuple[Edge, ...], bool]:
-    listed = graph.get("edges", [])
+def _read_rivals(alignment: Any) -> dict[str, tuple[Edge, ...]]:
+    rivals = alignment.get("rivals") if isinstance(alignment, dict) else None
+    return {name: _read_edges(listed)[0] for name, listed in rivals.items()} if isinstance(rivals, dict) else {}
+
+
+def _read_edges(listed: Any) -> tuple[tuple[Edge, ...], bool]:
     if not isinstance(listed, list):
         return (), False
     edges = []
@@ -315,12 +328,12 @@ def _read_each(
 
 def _read(validate: Callable[[Any], _S], plain: Any, base: Path, faulty: frozenset[Path]) -> _S | None:
     inside = [path[len(base) :] for path in faulty if path[: len(base)] == base]
-    # First only the deepest faulty entries go; where what is left makes no sense, what holds them goes too.
+    # First only the deepest faulty entries are removed; if the rest is invalid, their parents are removed too.
     for depth in range(max(map(len, inside), default=1), 0, -1):
         cut = [path[:depth] for path in inside if path]
         try:
             return validate(_complete(_without(plain, cut), cut))
-        # Pydantic's, which a marker raises as well.
+        # Pydantic's error, which a marker raises as well.
         except ValueError:
             continue
     return None
@@ -336,7 +349,7 @@ def _split_levels(item: Any) -> tuple[Any, ...]:
 
 
 def _complete(plain: Any, cut: list[Path]) -> Any:
-    """A copy of `plain` with stand-ins for the required values that `cut` took out of it."""
+    """A copy of `plain` with placeholders for the required values at the paths in `cut`."""
     if not isinstance(plain, dict):
         return plain
     full = {
@@ -351,7 +364,7 @@ def _complete(plain: Any, cut: list[Path]) -> Any:
 
 
 def _without(plain: Any, paths: list[Path]) -> Any:
-    """A copy of `plain` without the mapping entries that lead to `paths`; the deepest entry of each path goes."""
+    """A copy of `plain` without the deepest mapping entry of each path."""
     if not isinstance(plain, dict):
         return plain
     kept = {}
@@ -362,7 +375,7 @@ def _without(plain: Any, paths: list[Path]) -> Any:
         elif isinstance(value, dict) and all(path and path[0] in value for path in below):
             kept[key] = _without(value, below)
         elif key == "outcomes" and isinstance(value, list) and all(below):
-            # Entries keep their positions: a finding on the stand-in then lies where the fault is already told.
+            # Entries keep their positions, so that a finding on the placeholder has the path already reported.
             faulty = {path[0] for path in below}
             kept[key] = ["_" if index in faulty else entry for index, entry in enumerate(value)]
     return kept

@@ -1,4 +1,4 @@
-"""What is known of a data source before it is opened: the types that the catalogue is made of."""
+"""Properties of a data source that are known before it is opened."""
 
 from __future__ import annotations
 
@@ -17,19 +17,18 @@ class FactorEntry:
     name : str
     kind : {"categorical", "ordinal", "cyclic", "continuous"}
     levels : int
-        Number of levels; their physical values are evenly spaced from `low` to `high` unless `given`. 0 of a continuous
-        factor.
+        Number of levels, 0 for a continuous factor; their values are evenly spaced from `low` to `high` unless `given`.
     low, high : float
-        Physical values of the first and the last level; of a continuous factor the least and the greatest; nan where
-        only the files tell.
+        Physical values of the first and the last level, or the range of a continuous factor; nan if known only from
+        the files.
     labels : tuple of str
         Names of the levels of a categorical factor.
     given : tuple of float
-        The physical value of each level, where they are not evenly spaced.
+        The physical value of each level, if they are not evenly spaced.
     period : float or None
-        After how much a cyclic factor means the same again, where that is not what lies between `low` and `high`.
+        Period of a cyclic factor, if it is not `high - low`.
     settable : bool
-        Whether the data knows what a sample would have been under another value.
+        Whether the data give the counterfactual sample under another value.
     """
 
     name: str
@@ -51,10 +50,10 @@ class FactorEntry:
         return tuple(self.low + level * step for level in range(self.levels))
 
     def level_of(self, value: float | str) -> int | None:
-        """The level that `value` names: a label, or a physical value within a hundredth of a step; else None.
+        """The level of a label or of a physical value within a hundredth of a step; None if there is none.
 
-        Of a continuous factor 0 for any value within its range, and the last level for any number where the levels'
-        values are not known.
+        For a continuous factor 0 if the value is within its range; the last level for any number if the values of the
+        levels are unknown.
         """
         if isinstance(value, str):
             return self.labels.index(value) if value in self.labels else None
@@ -69,18 +68,18 @@ class FactorEntry:
 
 @dataclass(frozen=True)
 class DataEntry:
-    """A data source: its factors, and whether it knows how factors make one another.
+    """A data source: its factors, and whether a structural model relates them.
 
     Parameters
     ----------
     factors : tuple of FactorEntry
     structural : bool
     input_shape : tuple of int
-        Of one input; empty where it is not known.
+        Shape of one input; empty if unknown.
     columns : tuple of str
-        Of a table: what each column holds.
+        Names of the columns of a table.
     rate : float or None
-        Of sounds: samples a second.
+        Sampling rate of sounds, in Hz.
     """
 
     factors: tuple[FactorEntry, ...]

@@ -1,11 +1,11 @@
-"""Equations of structural models: a small arithmetic language, read with `ast` and reckoned by a table of functions.
+"""Parser for the equations of structural models.
 
-An equation is an expression of Python's own syntax, of which only numbers, names, arithmetic, comparisons, ``and``,
-``or``, ``not``, ``a if c else b`` and calls of the functions in `FUNCTIONS` and `DISTRIBUTIONS` are taken. Nothing is
-ever evaluated as Python: the tree becomes the terms of `causalvae.spec.terms`.
+An equation is an expression in Python syntax with numbers, names, arithmetic, comparisons, ``and``, ``or``, ``not``,
+``a if c else b`` and calls of the functions in `FUNCTIONS` and `DISTRIBUTIONS`. It is parsed with `ast` to the terms of
+`causalvae.spec.terms`; nothing is evaluated as Python.
 
-A call of a distribution is exogenous noise: ``normal(m, s)`` is ``m + s * u`` for a standard normal ``u`` that is drawn
-once a sample and then kept. Parameters may depend on other variables; what is drawn never does.
+A call of a distribution is exogenous noise: ``normal(m, s)`` is ``m + s * u`` with a standard normal ``u`` that is
+drawn once per sample and the same in counterfactuals. Parameters may depend on other variables, ``u`` does not.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ MAX_TEXT: Final = 1000
 MAX_TERMS: Final = 300
 _MAX_DEPTH: Final = 100
 _MOST_SHOWN: Final = 40
-# Below the least shape most draws underflow to 0; above the greatest a gamma is a constant to three digits.
+# Below the lower bound most draws underflow to 0; above the upper a gamma is constant to three digits.
 GAMMA_SHAPES: Final = (1e-3, 1e6)
 
 
 class ExpressionFault(Exception):  # noqa: N818
-    """What is wrong with an expression.
+    """An error in an expression.
 
     Parameters
     ----------
     message, expected : str
-        What is wrong, and what would be right.
+        What is wrong, and what is expected.
     part : str
-        The part of the text that is at fault; empty for all of it.
+        The faulty part of the text; empty for all of it.
     name : str
-        A name that is not known, for which the nearest known one can be suggested.
+        An unknown name, for which the nearest known one can be suggested.
     """
 
     def __init__(self, message: str, expected: str, part: str = "", name: str = "") -> None:
@@ -95,7 +95,7 @@ _COMPARE: Final[dict[type[ast.cmpop], str]] = {
 
 
 def parse_expression(text: str) -> Term:
-    """Read an expression.
+    """Parse an expression.
 
     Parameters
     ----------
@@ -105,7 +105,7 @@ def parse_expression(text: str) -> Term:
     Raises
     ------
     ExpressionFault
-        With what is wrong, where `text` is not of this language.
+        If `text` is not a valid expression.
 
     Examples
     --------
@@ -145,7 +145,7 @@ def _explain_syntax(text: str, error: SyntaxError) -> tuple[str, str, str]:
 
 
 class _Reader:
-    """Turns a syntax tree into terms, counting them and the draws in it."""
+    """Converts a syntax tree to terms; counts the terms and the draws."""
 
     def __init__(self, tree: ast.expr) -> None:
         self._count = 0
@@ -255,7 +255,7 @@ class _Reader:
 
 
 def _transform(name: str, index: int, terms: list[Term], text: str) -> Term:
-    """What a distribution makes of its noise: monotone in it, so that one sample's noise means its quantile."""
+    """A draw as a monotone function of its noise, so that the noise of a sample fixes its quantile."""
     first, second = terms[0], terms[-1]
     uniform = Noise(index, "uniform")
     if name == "gamma":
@@ -275,7 +275,7 @@ def _transform(name: str, index: int, terms: list[Term], text: str) -> Term:
 
 
 def _parameter(term: Term, text: str, name: str, high: float = math.inf) -> Term:
-    """A parameter of a distribution; refused here where it is a number outside its domain."""
+    """A parameter of a distribution; an error if it is a number outside its domain."""
     parameter = Parameter(term, text, name, 0.0, high)
     value = _number_of(term)
     if value is None:
@@ -285,7 +285,7 @@ def _parameter(term: Term, text: str, name: str, high: float = math.inf) -> Term
         raise ExpressionFault(
             f"the {name} of `{text}` is {shown}", f"It must be {parameter.domain}.", text.partition("(")[0]
         )
-    # Numbers that lie in the domain need no check in each sample.
+    # Numbers within the domain need no check for each sample.
     return term
 
 
@@ -304,7 +304,7 @@ def _shape_of_gamma(term: Term, text: str) -> float:
 
 
 def _number_of(term: Term) -> float | None:
-    """The value of a term that names no variable and draws nothing; None for any other."""
+    """The value of a term without variables and noise; None for any other."""
     if any(isinstance(part, Variable | Noise | Label) for part in walk(term)):
         return None
     return float(evaluate(term, {}, (), SCALAR))

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from importlib.metadata import version
 from typing import Any, Final
 
+from causalvae.spec.analysis import ANALYSES
 from causalvae.spec.architecture_section import ARCHITECTURES
 from causalvae.spec.data_section import DATA
 from causalvae.spec.model_section import MODELS
@@ -15,19 +16,28 @@ from causalvae.spec.readout_section import READOUTS
 from causalvae.spec.registry import OWN, Registry
 from causalvae.spec.schema import Spec
 from causalvae.spec.training import TrainSpec
+from causalvae.spec.value_source import VALUES
 
-FAMILIES: Final[tuple[Registry[Any], ...]] = (DATA, MODELS, READOUTS, QUANTITIES, ARCHITECTURES, OBJECTIVES)
+FAMILIES: Final[tuple[Registry[Any], ...]] = (
+    DATA, MODELS, READOUTS, VALUES, QUANTITIES, ANALYSES, ARCHITECTURES, OBJECTIVES,
+)  # fmt: skip
 
 
 def distributions_of(spec: Spec) -> dict[str, str]:
     """Version of each other distribution whose kinds a spec names, by its name: numbers may depend on it."""
     named = [*_measuring(spec), (MODELS, spec.model.kind)]
     named += [(QUANTITIES, name) for hypothesis in spec.hypotheses for name in hypothesis.expect.bounds]
+    named += [(ANALYSES, name) for name in spec.analyses]
     return _versions(named)
 
 
+def analysis_distribution(name: str) -> dict[str, str]:
+    """The same of one analysis, on which what it measured depends beside the spec."""
+    return _versions([(ANALYSES, name)])
+
+
 def measuring_distributions(spec: Spec) -> dict[str, str]:
-    """The same of the data and readouts alone, on which measured tables depend beside the network."""
+    """The same of the data, readouts and patched values alone, on which measured tables depend beside the network."""
     return _versions(_measuring(spec))
 
 
@@ -37,7 +47,9 @@ def training_distributions(spec: TrainSpec) -> dict[str, str]:
 
 
 def _measuring(spec: Spec) -> list[tuple[Registry[Any], str]]:
-    return [(DATA, spec.data.kind), *((READOUTS, section.kind) for section in spec.graph.attributes.values())]
+    readouts = [(READOUTS, section.kind) for section in spec.graph.attributes.values()]
+    values = [(VALUES, choice.name) for intervention in spec.interventions for choice in intervention.choices]
+    return [(DATA, spec.data.kind), *readouts, *values]
 
 
 def _versions(named: Iterable[tuple[Registry[Any], str]]) -> dict[str, str]:

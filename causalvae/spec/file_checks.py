@@ -1,4 +1,4 @@
-"""Faults of data sections whose samples lie in files, as far as they show before the files are opened."""
+"""Checks of files, folders, modules and settable factors, before files are opened."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from causalvae.spec.schema import Intervention
 
 
 def check_files(draft: Draft) -> list[Finding]:
-    """Findings on shipped weights, and on interventions that the data do not allow."""
+    """Findings on shipped weights, and on interventions that the data do not support."""
     return [*_check_settable(draft), *_check_shipped(draft.model)]
 
 
 def check_reads(
     folder: Path, model: ModelSection | None, data: DataSection | None, prefix: SpecPath = ()
 ) -> list[Finding]:
-    """Findings on files, folders and modules that sections name: CV018 where one is missing or cannot be read.
+    """Findings on files, folders and modules that sections name: CV018 if one is missing or cannot be read.
 
     Parameters
     ----------

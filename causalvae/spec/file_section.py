@@ -1,4 +1,4 @@
-"""What the sections of data in files share: places, factors of the user's own data, formats and scales."""
+"""Base classes and types of data sections with files: paths, factors of own data, formats and scales."""
 
 from __future__ import annotations
 
@@ -73,11 +73,11 @@ class OwnData(DataSection):
 
     @property
     def lacks_factors(self) -> bool:
-        """Whether the section says that the data have no factors."""
+        """Whether the section declares no factors."""
         return not self.factors
 
     def column_of(self, factor: str) -> str:
-        """The column or array that holds a factor."""
+        """The column or array with the values of a factor."""
         return self.factors[factor].column or factor
 
 
@@ -92,7 +92,7 @@ class TableFormat(Section):
     decimal: Literal[".", ","] = Field(default=".", description="What stands between a number and its decimals.")
 
     def format_findings(self) -> list[Finding]:
-        """One character that separates both entries and decimals."""
+        """A finding if one character separates both entries and decimals."""
         if self.separator != self.decimal:
             return []
         return [
@@ -106,7 +106,7 @@ class TableFormat(Section):
 
 
 def scale_findings(scale: Scale | None) -> list[Finding]:
-    """A scale without extent."""
+    """A finding if the scale has no extent."""
     if not isinstance(scale, tuple) or scale[0] < scale[1]:
         return []
     return [

@@ -16,6 +16,9 @@ from causalvae.spec.section import ComponentRef, Flag, Level, Name, NullPairCoun
 FEWEST_PAIRS = 24
 # More random circuits than this are refused: each is one more intervention.
 MOST_RANDOM = 5000
+# Of at most so many units every set can be run, and is run unasked.
+MOST_ENUMERATED = 12
+FEW_ENUMERATED = 6
 # Every circuit of a size is run where there are no more: every pair of 64 units, and each of them, are 2,080.
 MOST_SETS = 2100
 # Resamples of a comparison with other circuits, and how often each pair is in each of them, held at once.
@@ -27,6 +30,8 @@ _SPECIAL_FROM = 0.5
 _OVERSHOOT = 0.3
 # Of the claimed share, what the fit pair by pair must reach.
 _FIT = 0.7
+# The share that pairs are held against where no share of at least so much is claimed.
+_PAIR_SHARE = 0.7
 
 
 class Bound(Section):
@@ -50,10 +55,13 @@ class _Expectations(Section):
     special: no other circuit of the same size does as well. True by default where mediated_share has an at_least of 0.5
     or more and no at_most below 1.
     minimal: every member of the circuit is needed. Reported in any case; part of the claim only where it is true.
+    unique: no other circuit at its sites is sufficient, but for those that hold this one. Every set of the sites' units
+    is run.
     """
 
     special: Flag | None = None
     minimal: Flag | None = None
+    unique: Flag | None = None
 
     @property
     def bounds(self) -> dict[str, Bound]:
@@ -68,7 +76,7 @@ class _Expectations(Section):
     @model_validator(mode="after")
     def _some(self) -> _Expectations:
         bounds = self.bounds
-        for key, needed in (("special", _SHARES[:1]), ("minimal", _SHARES)):
+        for key, needed in (("special", _SHARES[:1]), ("minimal", _SHARES), ("unique", _SHARES[:1])):
             if getattr(self, key) and bounds.keys().isdisjoint(needed):
                 raise PydanticCustomError("unsupported_property", "{key} needs a share", {"key": key})
         if not bounds:
@@ -83,8 +91,9 @@ class _Expectations(Section):
 
 
 _SHARES: Final = ("mediated_share", "necessity")
-# Quantities that specs were stored without.
-_LATER: Final = frozenset(QUANTITIES.names) - {"mediated_share", "necessity", "off_target", "total_effect"}
+# Properties and quantities that specs were stored without.
+_FIRST: Final = frozenset({"mediated_share", "necessity", "off_target", "total_effect"})
+_LATER: Final = (frozenset(QUANTITIES.names) | {"unique"}) - _FIRST
 
 if TYPE_CHECKING:
     Expectations = _Expectations
@@ -115,6 +124,16 @@ class NullSection(Section):
     )
 
 
+class SubsetsSection(Section):
+    """Every set of the units of the circuit's sites, each run as a circuit."""
+
+    pairs: NullPairCount = Field(
+        default=384,
+        description="Pairs that each set is run on; a complete list of circuits takes about 384, and no share that is "
+        "within 0.15 of the bound.",
+    )
+
+
 class Hypothesis(Section):
     """A claim: a treatment reaches an outcome through a circuit, within bounds."""
 
@@ -125,12 +144,22 @@ class Hypothesis(Section):
     outcome: Name = Field(description="An attribute, a vector of `graph.vectors`, or image.")
     expect: Expectations
     null: NullSection = NullSection()
+    subsets: SubsetsSection | None = Field(
+        default=None,
+        description="Run every set of the units of the circuit's sites, up to 12 units, and list the circuits that are "
+        "shown to be sufficient and minimal; by default where the claim is unique, or there are at most 6 units.",
+    )
     alpha: Level = Field(default=0.05, description="Level of the tests.")
     multiverse: Flag = Field(
         default=True,
         description="Estimate the claimed share with other methods of patching as well, on fewer pairs, and report "
         "under how many of them the claim holds.",
     )
+
+    @property
+    def mapped(self) -> tuple[str, ...]:
+        """The nodes that its circuit names by the mapping, as `$NAME`."""
+        return tuple(text[1:] for text in self.circuit if text.startswith("$"))
 
     @property
     def claims_a_share(self) -> bool:
@@ -165,6 +194,30 @@ class Hypothesis(Section):
         return bool(self.expect.minimal)
 
     @property
+    def judges_unique(self) -> bool:
+        """Whether the verdict asks that no other circuit at its sites is sufficient."""
+        return bool(self.expect.unique)
+
+    @property
+    def asks_for_subsets(self) -> bool:
+        """Whether every set of the sites' units is to be run, however many."""
+        return self.judges_unique or self.subsets is not None
+
+    @property
+    def claims_sufficient(self) -> bool:
+        """Whether a share of at least t in (0, 1) is claimed, so that the empty set is no such circuit."""
+        share = self.expect.bound("mediated_share")
+        return share is not None and share.at_least is not None and 0 < share.at_least < 1
+
+    @model_serializer(mode="wrap")
+    def _without_subsets(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # A hypothesis that says nothing of subsets is the one that it was before they could be asked for.
+        given: dict[str, Any] = dump(self)
+        if given.get("subsets") is None:
+            given.pop("subsets", None)
+        return given
+
+    @property
     def share_bound(self) -> Bound | None:
         """The bound on the mediated share, its upper end filled in where the claim gives none.
 
@@ -177,6 +230,29 @@ class Hypothesis(Section):
         return Bound(
             at_least=share.at_least, at_most=max(1.0, share.at_least) + min(max(1 - share.at_least, 0.0), _OVERSHOOT)
         )
+
+    @property
+    def equivalence_bound(self) -> Bound | None:
+        """The bound on the difference from the full model: within the claimed margin on both sides of zero."""
+        margin = self.expect.bound("equivalent")
+        if margin is None or margin.at_most is None:
+            return None
+        return Bound(at_least=-margin.at_most, at_most=margin.at_most)
+
+    @property
+    def pair_share(self) -> float:
+        """The share that each pair is held against where pairs that fail are counted: the claimed one, at most 1."""
+        share = self.expect.bound("mediated_share")
+        if share is None or share.at_least is None or share.at_least <= 0:
+            return _PAIR_SHARE
+        return min(share.at_least, 1.0)
+
+    @property
+    def counts_failing(self) -> bool:
+        """Whether pairs that fail are reported: where a share of at least so much, or their number, is claimed."""
+        share = self.expect.bound("mediated_share")
+        claims_a_share = share is not None and share.at_least is not None and share.at_least > 0
+        return claims_a_share or any(self.expect.bound(name) is not None for name in ("failing", "equivalent"))
 
     @property
     def fit_bound(self) -> Bound | None:
@@ -200,6 +276,19 @@ def fewest_random(hypotheses: Sequence[object], alpha: float) -> int:
     levels such as 0.05 in binary.
     """
     return max(1, math.ceil(len(hypotheses) / alpha * (1 - 1e-9)) - 1)
+
+
+def pairs_without_failure(rate: float, alpha: float, family: int = 1) -> int:
+    """Pairs without a failure that show a rate of at most `rate`: ln(alpha / family) / ln(1 - rate), rounded up.
+
+    With `family` hypotheses Holm's correction tests the smallest p-value at alpha / family.
+
+    Examples
+    --------
+    >>> pairs_without_failure(0.1, 0.05), pairs_without_failure(0.05, 0.05), pairs_without_failure(0.05, 0.05, 10)
+    (29, 59, 104)
+    """
+    return max(1, math.ceil(math.log(alpha / family) / math.log1p(-rate) * (1 - 1e-9)))
 
 
 def most_resamples(pairs: int) -> int:

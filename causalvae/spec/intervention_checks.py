@@ -31,12 +31,12 @@ def check_interventions(draft: Draft) -> list[Finding]:
         for index, name in dict.fromkeys((named.index, named.name) for named in draft.interventions)
         if name in RESERVED_INTERVENTIONS
     ]
-    if not draft.interventions and draft.hypotheses == ():
+    if not draft.interventions and draft.hypotheses == () and not draft.analyses:
         findings.append(
             Finding(
                 "CV074",
                 ("interventions",),
-                "the spec has no interventions and no hypotheses",
+                "the spec has no interventions, no hypotheses and no analyses",
                 "The run would only hold the declared graph against the network; add an intervention, such as "
                 f"`- {{name: change, input: {{{_some_treatment(draft)}}}}}`.",
                 severity="warning",
@@ -52,9 +52,9 @@ def check_interventions(draft: Draft) -> list[Finding]:
             findings += _check_input(draft, section.input, (*path, "input"))
         if section.activation is not None:
             findings += _check_treatment(draft, section.activation.source, (*path, "activation", "from"))
-            findings += _check_given(
-                draft, section.activation.given, (*path, "activation", "mode", "resample", "given")
-            )
+            mode = section.activation.mode
+            where = (*path, "activation", "mode", mode.name)
+            findings += section.activation.kind.findings(draft, mode.settings, where)
             findings += check_screen(draft, section.activation, (*path, "activation"))
         if section.mediation is not None:
             findings += _check_mediation(draft, section.mediation, (*path, "mediation"))
@@ -132,23 +132,6 @@ def _some_treatment(draft: Draft) -> str:
     """An input intervention that this spec could have."""
     factor = next(iter(draft.factors or ()), None)
     return "set: swap" if factor is None else f"factor: {factor}"
-
-
-def _check_given(draft: Draft, factor: str | None, path: Path) -> list[Finding]:
-    """Findings on the factor that donors are to share."""
-    source = draft.source
-    if factor is None or source is None or source.factor(factor) is not None:
-        return []
-    names = [known.name for known in source.factors]
-    return [
-        Finding(
-            "CV063",
-            path,
-            f"donors are to share {show_text(factor)}, which is no factor of the data",
-            f"It has: {', '.join(names) or 'none'}.",
-            nearest(factor, names),
-        )
-    ]
 
 
 def _check_names(listed: tuple[Named, ...], key: str) -> list[Finding]:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 from pydantic_core import PydanticCustomError
 
+from causalvae.spec.markers import Choice, Named, Short
 from causalvae.spec.section import (
     ComponentRef,
     Fraction,
@@ -18,6 +19,7 @@ from causalvae.spec.section import (
     PairCount,
     Section,
 )
+from causalvae.spec.value_source import VALUES, ValueSource
 
 Stage = Annotated[tuple[ComponentRef, ...], Field(min_length=1)]
 RouteEdge = Annotated[str, Field(max_length=1100, pattern=r"^\s*[^\s>][^>]*->\s*[^\s>][^>]*$")]
@@ -131,12 +133,23 @@ class LatentValues(Section):
         written: dict[str, Any] = write(self)
         return {key: value for key, value in written.items() if key != "at" or value is not None}
 
+    @property
+    def choices(self) -> tuple[Choice, ...]:
+        """The kind and number of each value, in turn."""
+        if self.codes is not None:
+            return (Choice(f"code_{self.codes}"),)
+        listed = (("quantile", self.quantiles), ("sd", self.sd), ("constant", self.at))
+        return tuple(Choice(kind, value) for kind, values in listed for value in values or ())
+
 
 class LatentIntervention(Section):
     """Level 2: set latents to values."""
 
     components: ComponentRef | tuple[ComponentRef, ...]
-    values: LatentValues | Literal["resample", "zero"] = LatentValues(quantiles=(0.05, 0.25, 0.75, 0.95))
+    # From left to right, so that no kind is imported where none is named.
+    values: LatentValues | Annotated[str, Named(VALUES, lambda kind: "values" in kind.keys)] = Field(
+        default=LatentValues(quantiles=(0.05, 0.25, 0.75, 0.95)), union_mode="left_to_right"
+    )
     pairs: PairCount | None = Field(default=None, description="Use only this many samples; at least 2.")
     layers: tuple[ComponentRef, ...] | None = Field(
         default=None,
@@ -145,29 +158,10 @@ class LatentIntervention(Section):
         "first two where left out.",
     )
 
-
-class SharedDonors(Section):
-    """Resampling that keeps a factor."""
-
-    given: Name = Field(description="The factor whose value donors share with the patched run.")
-
-
-class AblationMode(Section):
-    """Where a patched value comes from, with settings."""
-
-    resample: SharedDonors | None = Field(default=None, description="From another pair that shares a factor's value.")
-    noise: PositiveNumber | None = Field(
-        default=None, description="Its own value plus normal noise of so many observed standard deviations."
-    )
-
-    @model_validator(mode="after")
-    def _exactly_one(self) -> AblationMode:
-        if (self.resample is None) == (self.noise is None):
-            given = "none" if self.noise is None else "both"
-            raise PydanticCustomError(
-                "one_of", "give either resample or noise", {"given": given, "choices": "resample, noise"}
-            )
-        return self
+    @property
+    def choices(self) -> tuple[Choice, ...]:
+        """The kind and number of each value, in turn."""
+        return (Choice(self.values),) if isinstance(self.values, str) else self.values.choices
 
 
 class ScreenSection(Section):
@@ -199,8 +193,9 @@ class ActivationIntervention(Section):
     components: ComponentRef | tuple[ComponentRef, ...]
     by: Literal["unit", "channel", "layer", "set"] = Field(default="channel", description="What is patched at a time.")
     source: Name = Field(alias="from", description="The input intervention whose counterfactual gives the values.")
-    mode: Literal["interchange", "mean", "resample", "zero", "noise", "additive", "optimal"] | AblationMode = Field(
+    mode: Annotated[Choice, Short(VALUES, lambda kind: "mode" in kind.keys)] = Field(
         default="interchange",
+        validate_default=True,
         description=(
             "Where the patched value comes from: the other side of the pair; the mean; another pair; zero; its own "
             "value with noise of one standard deviation; its own value plus the mean difference of the sides; the "
@@ -217,17 +212,9 @@ class ActivationIntervention(Section):
     )
 
     @property
-    def kind(self) -> str:
-        """The mode's name, whether or not it comes with settings."""
-        if isinstance(self.mode, str):
-            return self.mode
-        return "noise" if self.mode.resample is None else "resample"
-
-    @property
-    def given(self) -> str | None:
-        """The factor that donors share; None where they share none."""
-        shared = None if isinstance(self.mode, str) else self.mode.resample
-        return None if shared is None else shared.given
+    def kind(self) -> type[ValueSource]:
+        """The kind that the mode names."""
+        return VALUES.get(self.mode.name)
 
 
 class HeldValue(Section):
@@ -245,6 +232,11 @@ class HeldValue(Section):
                 {"advice": "Write `control: {quantile: 0.5}` or `control: {value: 0.0}`; or mean, or zero."},
             )
         return self
+
+    @property
+    def choice(self) -> Choice:
+        """The kind and its number."""
+        return Choice("constant", self.value) if self.quantile is None else Choice("quantile", self.quantile)
 
 
 class SubspaceSection(Section):
@@ -297,8 +289,9 @@ class MediationIntervention(Section):
     outcomes: tuple[Name, ...] = Field(
         min_length=1, description="Attributes, vectors of them as declared in `graph.vectors`, or image."
     )
-    control: Literal["mean", "zero"] | HeldValue | None = Field(
+    control: HeldValue | Annotated[str, Named(VALUES, lambda kind: "control" in kind.keys)] | None = Field(
         default=None,
+        union_mode="left_to_right",
         description=(
             "Give the controlled direct effect too, with the mediators held at this value for both inputs: mean, their "
             "mean over the base inputs; zero; {quantile: Q} of their values over observed samples; {value: V}."
@@ -312,6 +305,13 @@ class MediationIntervention(Section):
             "directions, and as many random ones."
         ),
     )
+
+    @property
+    def held(self) -> Choice | None:
+        """What mediators are held at; None where they are not."""
+        if isinstance(self.control, HeldValue):
+            return self.control.choice
+        return None if self.control is None else Choice(self.control)
 
     @model_validator(mode="after")
     def _exactly_one(self) -> MediationIntervention:
@@ -352,3 +352,13 @@ class Intervention(Section):
                 {"given": " and ".join(given) or "none"},
             )
         return self
+
+    @property
+    def choices(self) -> tuple[Choice, ...]:
+        """Where it takes patched values from, as far as the spec says it."""
+        if self.latent is not None:
+            return self.latent.choices
+        if self.activation is not None:
+            return (self.activation.mode,)
+        held = None if self.mediation is None else self.mediation.held
+        return () if held is None else (held,)

@@ -32,6 +32,10 @@ def json_schema(extensions: bool = True) -> dict[str, Any]:
         quantities = QUANTITIES.usable()
     parts = schema["$defs"]
     _close(schema)
+    empty = {"type": "null"}
+    analyses = schema["additionalProperties"]["properties"]
+    schema["properties"] |= {name: {"anyOf": [section, empty]} for name, section in analyses.items()}
+    schema["additionalProperties"] = False
 
     name = {"type": "string", "pattern": NAME_PATTERN, "maxLength": 100}
     names = {"type": "array", "items": name, "uniqueItems": True}
@@ -59,7 +63,6 @@ def json_schema(extensions: bool = True) -> dict[str, Any]:
     }
     parts["Intervention"] |= _exactly_one(_LEVELS)
     parts["LatentValues"] |= _exactly_one(("quantiles", "sd", "at", "codes"))
-    parts["AblationMode"] |= _exactly_one(("resample", "noise"))
     parts["HeldValue"] |= _exactly_one(("quantile", "value"))
     mediation = parts["MediationIntervention"]
     mediation |= _exactly_one(("mediators", "path", "edges"))
@@ -67,12 +70,13 @@ def json_schema(extensions: bool = True) -> dict[str, Any]:
     parts["Bound"]["anyOf"] = [_given(key) for key in ("at_least", "at_most")]
     expected = parts["Expectations"]
     bounds = {kind.kind: expected["properties"][kind.kind] | {"description": kind.summary()} for kind in quantities}
-    properties = {key: expected["properties"][key] for key in ("special", "minimal")}
+    properties = {key: expected["properties"][key] for key in ("special", "minimal", "unique")}
     expected["properties"] = bounds | properties
     expected["anyOf"] = [_given(key) for key in bounds]
     parts["Expectations"]["allOf"] = [
         _if_claimed("special", ("mediated_share",)),
         _if_claimed("minimal", ("mediated_share", "necessity")),
+        _if_claimed("unique", ("mediated_share",)),
     ]
     return {"$schema": DIALECT, **schema, "title": "causalvae spec"}
 

@@ -1,4 +1,4 @@
-"""From a YAML file to a checked spec, or to every fault that it has."""
+"""From a YAML file to a checked spec or to its diagnostics."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ def parse_spec(text: str | bytes, file: str | FilePath = "<text>") -> tuple[Spec
     text : str or bytes
         YAML 1.2.
     file : str or path
-        What to call it in diagnostics.
+        File name for diagnostics.
 
     Returns
     -------
     spec : Spec or None
-        None where any diagnostic is an error.
+        None if any diagnostic is an error.
     diagnostics : tuple of Diagnostic
-        Every fault, in the order of the text; it never raises for what a text may hold.
+        All faults, in the order of the text.
     """
     return _parse(Spec, text, str(file))
 
@@ -55,31 +55,31 @@ def parse_spec(text: str | bytes, file: str | FilePath = "<text>") -> tuple[Spec
 def parse_train_spec(
     text: str | bytes, file: str | FilePath = "<text>"
 ) -> tuple[TrainSpec | None, tuple[Diagnostic, ...]]:
-    """Read and check a training spec; as `parse_spec`."""
+    """Read and check a training spec; see `parse_spec`."""
     from causalvae.spec.training import TrainSpec
 
     return _parse(TrainSpec, text, str(file))
 
 
 def read_spec(path: str | os.PathLike[str], files: bool = False) -> tuple[Spec | None, tuple[Diagnostic, ...]]:
-    """Read and check a spec file; a file that cannot be read is a diagnostic too, and warnings are handed on.
+    """Read and check a spec file; diagnostics include warnings and a file that cannot be read.
 
     Parameters
     ----------
     path : str or path
     files : bool
-        Check as well that the files, folders and modules that the spec names are there and can be read.
+        Also check that the files, folders and modules that the spec names exist and can be read.
     """
     return _read(Spec, path, files)
 
 
 def read_any_spec(path: str | os.PathLike[str]) -> tuple[BaseModel | None, tuple[Diagnostic, ...]]:
-    """Read and check an analysis, training or study spec, whichever the file says it is, and the files that it names.
+    """Read and check an analysis, training or study spec, depending on its `spec` key, and the files it names.
 
     Returns
     -------
     spec : Spec, TrainSpec, StudySpec or None
-        None where any diagnostic is an error.
+        None if any diagnostic is an error.
     diagnostics : tuple of Diagnostic
     """
     return _read(None, path, files=True)
@@ -92,23 +92,23 @@ def load_spec(path: str | os.PathLike[str], files: bool = False) -> Spec:
     ----------
     path : str or path
     files : bool
-        Check as well that the files, folders and modules that the spec names are there and can be read.
+        Also check that the files, folders and modules that the spec names exist and can be read.
 
     Raises
     ------
     SpecError
-        With every fault in `diagnostics`, where there is an error. `read_spec` gives warnings as well.
+        If there is an error. `read_spec` returns warnings as well.
     """
     return _load(Spec, path, files)
 
 
 def open_spec(path: str | os.PathLike[str]) -> tuple[Spec, FilePath]:
-    """A spec that is to be run, with the folder that its relative paths start at.
+    """Read a spec file and check the files it names; also returns the folder where relative paths start.
 
     Raises
     ------
     SpecError
-        With every fault in `diagnostics`, missing files among them.
+        If there is an error, such as a missing file.
     """
     spec = _load(Spec, path, files=True)
     return spec, base_folder(FilePath(path).parent, spec.base)
@@ -120,9 +120,9 @@ def load_train_spec(path: str | os.PathLike[str]) -> TrainSpec:
     Raises
     ------
     SpecError
-        With every fault in `diagnostics`, where there is an error.
+        If there is an error.
     """
-    # Imported when it is asked for, as the study's: building them is a tenth of what validating a spec takes.
+    # Imported on demand, as in `load_study_spec`: building the classes takes a tenth of the time of validating a spec.
     from causalvae.spec.training import TrainSpec
 
     return _load(TrainSpec, path)
@@ -134,7 +134,7 @@ def load_study_spec(path: str | os.PathLike[str]) -> StudySpec:
     Raises
     ------
     SpecError
-        With every fault in `diagnostics`, where there is an error.
+        If there is an error.
     """
     from causalvae.spec.study import StudySpec
 
@@ -142,13 +142,13 @@ def load_study_spec(path: str | os.PathLike[str]) -> StudySpec:
 
 
 def write_resolved(spec: Spec, base: str | None = None) -> str:
-    """A spec as YAML with every default written out; reading it gives an equal spec.
+    """A spec as YAML with all defaults; reading it gives an equal spec.
 
     Parameters
     ----------
     spec : Spec
     base : str, optional
-        Where the text will lie elsewhere than the spec's own file: the folder that relative paths start at.
+        The folder where relative paths start, if the text is stored in another folder than the spec.
     """
     from io import StringIO
 
@@ -172,14 +172,14 @@ def _load(model: type[_M], path: str | os.PathLike[str], files: bool = False) ->
 
 
 def _is_as_written(path: FilePath, data: bytes) -> bool:
-    """False where a run's manifest beside a spec says that the run wrote another one."""
+    """False if the manifest of a run in the same folder has another checksum for the file."""
     manifest = path.with_name("manifest.json")
     if not manifest.is_file():
         return True
     try:
         recorded = read_json(manifest)["files"][path.name]
     except (CausalVAEError, OSError, LookupError, TypeError):
-        # Another program's manifest, or one that does not list this file.
+        # The manifest of another program, or one without this file.
         return True
     return bool(hashlib.sha256(data).hexdigest() == recorded)
 
@@ -198,7 +198,7 @@ def _read(
     name = os.fspath(path)
     try:
         with FilePath(path).open("rb") as file:
-            # One byte more than allowed is enough to see that there are too many.
+            # One byte more than allowed shows that the file is too large.
             data = file.read(MAX_BYTES + 1)
             size = max(os.fstat(file.fileno()).st_size, len(data))
     except (OSError, ValueError) as error:
@@ -256,7 +256,7 @@ def _parse(
     elif root is not None:
         with few_comparisons():
             spec, findings = _validate(model, root.to_plain(), folder)
-        # A value at a fault of the text was never read: it is not what the user wrote.
+        # A value at a fault of the text was not read, so findings on it are left out.
         broken = {(fault.line, fault.column) for fault in text_faults}
         placed = (_place(finding, root, file, lines) for finding in findings)
         diagnostics += [found for found in placed if (found.line, found.column) not in broken]
@@ -264,8 +264,8 @@ def _parse(
 
 
 def _kind_of(said: Any) -> type[BaseModel] | None:
-    """The kind of spec that `spec:` names; None where it names none."""
-    # Imported when they are asked for: building them is a tenth of what validating a spec takes.
+    """The class of spec that `spec:` names, or None."""
+    # Imported on demand: building the classes takes a tenth of the time of validating a spec.
     if said == "causalvae/train-v1":
         from causalvae.spec.training import TrainSpec
 
@@ -280,19 +280,19 @@ def _kind_of(said: Any) -> type[BaseModel] | None:
 def _validate(
     model: type[Any] | None, plain: dict[str, Any], folder: FilePath | None = None
 ) -> tuple[Any, list[Finding]]:
-    """A spec from plain values, and what is wrong with them; at least one error where it is None."""
+    """A spec from plain values, and findings; at least one error if it is None."""
     said = plain.get("spec")
     named = _kind_of(said)
     model = model or named or Spec
     if named is not None and named is not model:
-        # What else is written is right for a spec of the other kind.
+        # The other keys belong to the other kind of spec, so they are not checked.
         return None, [wrong_kind(said, next(kind for kind in KINDS if _kind_of(kind) is model))]
     reading = read_repaired(model, plain)
     return (None if reading.typos else reading.spec), reading.as_written(_check_whole(reading, folder))
 
 
 def _check_whole(reading: Reading, folder: FilePath | None) -> list[Finding]:
-    """What is wrong with a spec whose misspelt keys are mended: its shape, and what only the whole can say."""
+    """Findings on a spec with corrected keys: validation errors and those of checks across fields."""
     spec, plain, findings = reading.spec, reading.plain, reading.findings
     if not reading.is_analysis:
         return [*findings, *([] if spec is None else _check_other(spec, folder))]
@@ -302,9 +302,9 @@ def _check_whole(reading: Reading, folder: FilePath | None) -> list[Finding]:
     if folder is not None and isinstance(base := plain.get("base"), str):
         wrong = check_place(folder, base, "folder", ("base",))
         findings += wrong
-        # Files below a folder that is not there are not there either.
+        # Files in a missing folder are missing too, and not reported.
         folder = None if wrong else base_folder(folder, base)
-    # The content of an item with too many levels is checked all the same.
+    # The content of an item with too many levels is checked nevertheless.
     findings += check_draft(draft, frozenset(found.path for found in findings if found.code != "CV028"), folder)
     if isinstance(spec, Spec):
         findings += _check_variants(spec, plain, findings, folder)
@@ -312,7 +312,7 @@ def _check_whole(reading: Reading, folder: FilePath | None) -> list[Finding]:
 
 
 def _check_other(spec: BaseModel, folder: FilePath | None) -> list[Finding]:
-    """What only the whole of a training or study spec can say."""
+    """Findings on the data and files of a training or study spec."""
     from causalvae.spec.training import TrainSpec
 
     if isinstance(spec, TrainSpec):
@@ -331,7 +331,7 @@ def _check_other(spec: BaseModel, folder: FilePath | None) -> list[Finding]:
 
 
 def _check_variants(spec: Spec, plain: dict[str, Any], known: list[Finding], folder: FilePath | None) -> list[Finding]:
-    """What is wrong with a side of a comparison and not with the spec itself, placed in the variant."""
+    """Findings on variants that do not apply to the spec itself, at the path of the variant."""
     seen = {(finding.code, finding.path, finding.message) for finding in known}
     findings = []
     for name, section in spec.variants.items():
@@ -358,10 +358,10 @@ def _settle(spec: Any, diagnostics: list[Diagnostic], file: str) -> tuple[Any, t
     if any(fault.severity == "error" for fault in faults):
         spec = None
     elif spec is None:
-        # Not a fault of the text: a refusal that cannot say why is a fault of this package, and is shown as one.
+        # An error of this package, not of the text.
         raise AssertionError(f"{file} was refused without a reason")
     if len(faults) > MAX_DIAGNOSTICS:
-        # Errors and the first of each code stay: many faults of one kind must not push out the others.
+        # Errors and the first of each code come first, so that many faults of one kind do not displace the others.
         firsts = set({fault.code: fault for fault in reversed(faults)}.values())
         chosen = set(sorted(faults, key=lambda fault: (fault not in firsts, fault.severity))[:MAX_DIAGNOSTICS])
         kept = [fault for fault in faults if fault in chosen]

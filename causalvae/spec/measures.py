@@ -1,4 +1,4 @@
-"""The measures that a study sets beside each other, by the names that specs and results use."""
+"""Names of the measures that a study compares, as in specs and results."""
 
 from __future__ import annotations
 

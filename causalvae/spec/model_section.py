@@ -1,4 +1,4 @@
-"""The spec's model section: what all sources of networks share. Each kind is a file of `causalvae.models.kinds`."""
+"""Base class of the model section of specs; each kind is a module of `causalvae.models.kinds`."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Literal
 from pydantic import Field
 
 from causalvae.spec.markers import Tagged
-from causalvae.spec.places import PlaceKind
+from causalvae.spec.places import Placed, PlaceKind
 from causalvae.spec.registry import Kind, Registry
-from causalvae.spec.section import Flag, Section
+from causalvae.spec.section import Flag, Number, Section
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -23,7 +23,9 @@ DECODER = "the method or module that decodes, a dotted path; decode or decoder w
 BETWEEN = (
     "methods or modules between the two, in order, such as a codebook; as the network's forward() shows where left out."
 )
-
+InputRange = Annotated[
+    tuple[Number, Number], Field(description="What the network's inputs range over; data ranges over [0, 1].")
+]
 
 _Second = Literal["logvar", "var", "std", "log_std"]
 
@@ -45,7 +47,7 @@ class PosteriorSection(Section):
 
     @property
     def reading(self) -> tuple[Literal["chunk", "interleaved", "heads", "point"], _Second]:
-        """Layout and second parameter of a network that has no forward() to show them."""
+        """Layout and second parameter, with the defaults for a network without forward()."""
         return (
             "chunk" if self.layout == "auto" else self.layout,
             "logvar" if self.second == "auto" else self.second,
@@ -61,13 +63,13 @@ class OutputSection(Section):
     likelihood: Literal["bernoulli", "gaussian"] = "bernoulli"
 
 
-class ModelSection(Kind, Section):
-    """Where a network comes from, and how what it gives is to be read.
+class ModelSection(Kind, Placed, Section):
+    """Source of a network, and how its outputs are read.
 
     Attributes
     ----------
     has_known_shapes : bool
-        Whether the source tells the shape of the latent; otherwise it is found by running the network.
+        Whether the shape of the latent is known from the source; else it is found by running the network.
     """
 
     must_define: ClassVar[tuple[str, ...]] = ("label", "open")
@@ -92,17 +94,17 @@ class ModelSection(Kind, Section):
 
     @property
     def must_reconstruct(self) -> bool:
-        """Whether a network that reconstructs the data worse than the mean image is refused."""
+        """Whether a network that reconstructs the data worse than the mean image is an error."""
         return not (self.untrained or self.out_of_distribution)
 
     @property
     def label(self) -> str:
-        """What the network is called in reports."""
+        """Name of the network in reports."""
         raise NotImplementedError
 
     @property
     def declared_latents(self) -> int | None:
-        """Number of latents, where the spec says it."""
+        """Number of latents, if the spec gives it."""
         return None
 
     @property
@@ -112,36 +114,25 @@ class ModelSection(Kind, Section):
 
     @property
     def has_usual_parts(self) -> bool:
-        """Whether the latent is known to have the usual parts and no other."""
+        """Whether the latent is known to have the usual parts only."""
         return False
 
     @property
     def modules(self) -> dict[str, str]:
-        """What is imported, ``module:function`` by key; runs only where code is allowed."""
+        """Functions to import, as ``module:function``, by key."""
         return {}
 
     @property
     def declared(self) -> dict[str, str]:
-        """What a report says of a network that need not reconstruct the data."""
+        """Words for reports if the network need not reconstruct the data."""
         said = {
             "the data": "of another kind than the training data, as declared" if self.out_of_distribution else "",
             "the weights": "not meant to reconstruct, as declared" if self.untrained else "",
         }
         return {name: words for name, words in said.items() if words}
 
-    @property
-    def places(self) -> dict[str, str]:
-        """What is read, by key: files, or folders of them, relative to the spec file."""
-        named = {key: getattr(self, key) for key in self.PLACES}
-        return {key: value for key, value in named.items() if value is not None}
-
-    @property
-    def files(self) -> tuple[str, ...]:
-        """The same without the keys."""
-        return tuple(self.places.values())
-
     def open(self, folder: Path, inputs: Tensor, condition: int) -> Opened:
-        """The network in memory.
+        """Load the network.
 
         Parameters
         ----------
@@ -150,12 +141,12 @@ class ModelSection(Kind, Section):
         inputs : Tensor, shape (n, *input_shape)
             Samples of the data.
         condition : int
-            How many of their last channels (columns) are a condition.
+            Number of last channels (columns) that are a condition.
 
         Raises
         ------
         CausalVAEError
-            Where the network cannot be read or made, or is not what the section declares.
+            If the network cannot be read or made, or differs from the section.
         """
         raise NotImplementedError
 

@@ -1,4 +1,4 @@
-"""A training spec's objective: what all have in common. Each kind is a file of `causalvae.training.objectives`."""
+"""Base class of the objective section of training specs; each kind is a module of `causalvae.training.objectives`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class ObjectiveSection(Kind, StrictSection):
-    """What training minimises.
+    """Base class of objectives.
 
     An objective that adds a penalty to the reconstruction derives from `PenaltySection` and defines `penalty`. One that
     trains in another way derives from this class and defines `trainer`. Its field ``name: Literal["KIND"]`` selects it.
@@ -29,15 +29,15 @@ class ObjectiveSection(Kind, StrictSection):
     Attributes
     ----------
     architecture : str or None
-        The one architecture that it trains; None for all that no objective has for itself.
+        The only architecture that it trains; None for all without their own objective.
     data : str or None
-        The one source of data that it learns from; None for all.
+        The only source of data that it accepts; None for all.
     data_advice : str
-        What to write where the spec names other data.
+        Advice if the spec has other data.
     least_batch : int
-        The smallest batch that its estimates can be made on.
+        The minimum batch size of its estimates.
     takes_labels, takes_pairs : bool
-        Whether its latents can be told factors, and from pairs of samples.
+        Whether it supports supervision, and supervision by pairs.
     """
 
     must_define: ClassVar[tuple[str, ...]] = ("trainer",)
@@ -49,12 +49,12 @@ class ObjectiveSection(Kind, StrictSection):
     takes_pairs: ClassVar[bool] = True
 
     def trainer(self) -> Trainer | None:
-        """What trains by it in place of `causalvae.training.loop.train`; None for an objective that is a penalty."""
+        """The trainer used instead of `causalvae.training.loop.train`; None for an objective that is a penalty."""
         return None
 
 
 class PenaltySection(ObjectiveSection):
-    """A penalty beside the reconstruction, which can rise from zero; a kind defines `penalty`."""
+    """Reconstruction plus a penalty with optional warm-up; a kind defines `penalty`."""
 
     must_define: ClassVar[tuple[str, ...]] = ("penalty",)
 
@@ -66,15 +66,15 @@ class PenaltySection(ObjectiveSection):
     )
 
     def penalty(self, given: Given, terms: Terms) -> Tensor:
-        """The penalty at its full weight, a scalar in nats; adds to `terms` what the log is to hold of it."""
+        """The penalty at its full weight, a scalar in nats; adds numbers for the log to `terms`."""
         raise NotImplementedError
 
     def discriminator(self, latent_dim: int) -> tuple[Discriminator, float] | None:
-        """A discriminator that is trained beside the network, and its learning rate; None where there is none."""
+        """A discriminator trained with the network, and its learning rate; None if there is none."""
         return None
 
     def after_step(self, vae: VAE, z: Tensor, source: torch.Generator) -> Terms:
-        """What is learned without gradients after a step on latents `z`, and what the log is to hold of it."""
+        """Updates without gradients after a step with latents `z`, (batch, latents); returns numbers for the log."""
         return {}
 
 

@@ -1,4 +1,4 @@
-"""Faults of outcomes: vectors of attributes as declared, and what mediations and hypotheses name as their outcome."""
+"""Checks of outcomes: declared vectors of attributes, and outcomes of mediations and hypotheses."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ IMAGE = "image"
 
 
 def check_vectors(draft: Draft) -> list[Finding]:
-    """Findings on `graph.vectors`: names that are taken, and components that make no vector."""
+    """Findings on `graph.vectors`: names that are taken, and invalid components."""
     findings = []
     for name, section in (draft.vectors or {}).items():
         path: Path = ("graph", "vectors", name)
@@ -33,7 +33,7 @@ def check_vectors(draft: Draft) -> list[Finding]:
 
 
 def _taken(draft: Draft, name: str) -> str:
-    """What else has this name; empty where nothing has."""
+    """What else has this name; empty if it is free."""
     if name in (draft.factors or ()):
         return "a factor"
     if name in (draft.attributes or ()):
@@ -74,15 +74,16 @@ def _check_components(draft: Draft, name: str, section: VectorSection, path: Pat
                 Finding(
                     "CV095",
                     (*path, index),
-                    f"the component {show_text(component)} of '{name}' is {_what(draft, component)}",
-                    f"The attributes are {list_choices(attributes).replace(' or ', ' and ')}.",
+                    f"the component {show_text(component)} of '{name}' is {what_is(draft, component)}",
+                    f"The attributes are {list_choices(attributes, 'and')}.",
                     nearest(component, attributes),
                 )
             )
     return findings
 
 
-def _what(draft: Draft, name: str) -> str:
+def what_is(draft: Draft, name: str) -> str:
+    """What a name is, if it is not an attribute."""
     if name in (draft.factors or ()):
         return "a factor, not an attribute"
     if name in (draft.vectors or ()):
@@ -93,7 +94,7 @@ def _what(draft: Draft, name: str) -> str:
 def check_image(
     draft: Draft, path: Path, example: str, purpose: str = "", code: str = "CV080", related: tuple[Path, ...] = ()
 ) -> list[Finding]:
-    """A finding where the image is named as an outcome and every attribute is a latent, so that none is decoded."""
+    """A finding if the image is an outcome and all attributes are latents, so that no image is decoded."""
     if not draft.decodes_no_image:
         return []
     return [
@@ -115,14 +116,13 @@ def check_outcome(draft: Draft, name: str, path: Path) -> list[Finding]:
     if name == IMAGE:
         return check_image(draft, path, next(iter(attributes), ""))
     known = (*attributes, *vectors, IMAGE)
-    reason = "a factor, not an attribute" if name in (draft.factors or ()) else "no attribute"
-    declared = f"The attributes are {list_choices(attributes).replace(' or ', ' and ')}"
-    also = f"; the vectors are {list_choices(vectors).replace(' or ', ' and ')}" if vectors else ""
+    declared = f"The attributes are {list_choices(attributes, 'and')}"
+    also = f"; the vectors are {list_choices(vectors, 'and')}" if vectors else ""
     return [
         Finding(
             "CV070",
             path,
-            f"the outcome {show_text(name)} is {reason}",
+            f"the outcome {show_text(name)} is {what_is(draft, name)}",
             f"{declared}{also}; 'image' is the whole output.",
             nearest(name, known),
         )
@@ -139,7 +139,7 @@ def is_known(draft: Draft, outcome: str) -> bool:
 
 
 def is_reached(draft: Draft, factor: str, outcome: str) -> bool:
-    """Whether a factor reaches an outcome in the declared graph: of a vector any component, of the image any way."""
+    """Whether an outcome is a descendant of a factor: any component of a vector; always true of the image."""
     if outcome == IMAGE:
         return True
     vector = None if outcome in (draft.attributes or ()) else (draft.vectors or {}).get(outcome)
@@ -148,7 +148,7 @@ def is_reached(draft: Draft, factor: str, outcome: str) -> bool:
 
 
 def check_size(draft: Draft, section: Hypothesis, bound: Bound, where: Path) -> list[Finding]:
-    """Findings on a bound of the total effect on an outcome of several numbers, which is the size of a change."""
+    """Findings on a bound of the total effect on a vector or the image, which is the size of a change."""
     outcome, said = section.outcome, (*where[:-2], "outcome")
     vector = (draft.vectors or {}).get(outcome)
     if outcome != IMAGE and vector is None:

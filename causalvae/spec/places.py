@@ -1,7 +1,7 @@
-"""Files and folders that a spec names: where they lie, and which of them cannot be read.
+"""Files, folders and modules that a spec names: their paths, and checks that they exist and can be read.
 
-Nothing that a spec names is opened and nothing is imported here, so that validation stays instant and never waits for a
-pipe. Of shipped weights the header is read.
+Nothing is opened or imported here except the header of shipped weights, so that validation is fast and never waits for
+a pipe.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from functools import cache
 from importlib import resources
 from importlib.machinery import PathFinder
 from pathlib import Path
-from typing import Final, Literal
+from typing import ClassVar, Final, Literal
 
 from causalvae.spec.diagnostics import Finding, list_choices, nearest, show_text
 from causalvae.spec.diagnostics import Path as SpecPath
@@ -24,18 +24,36 @@ PlaceKind = Literal["file", "folder", "file or folder"]
 BUILTIN: Final = "builtin://"
 
 
+class Placed:
+    """A section that names files or folders; a kind lists its keys in `PLACES`."""
+
+    # Key that names what is read -> whether it is a file or a folder.
+    PLACES: ClassVar[dict[str, PlaceKind]] = {}
+
+    @property
+    def places(self) -> dict[str, str]:
+        """The paths by key, as the spec writes them; keys without a value are omitted."""
+        named = {key: getattr(self, key) for key in self.PLACES}
+        return {key: value for key, value in named.items() if value is not None}
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The paths without their keys."""
+        return tuple(self.places.values())
+
+
 def locate(folder: Path, where: str) -> Path:
-    """The path that a spec writes as `where`: relative to `folder`, with ``~`` for the home folder."""
+    """The path `where`, relative to `folder`, with ``~`` expanded to the home folder."""
     return folder / Path(where).expanduser()
 
 
 def base_folder(folder: Path, base: str | None) -> Path:
-    """Where relative paths of a spec in `folder` start: there, or at its `base`."""
+    """The folder where relative paths of a spec in `folder` start: `folder` itself, or its `base`."""
     return folder if base is None else locate(folder, base)
 
 
 def builtin_names() -> tuple[str, ...]:
-    """Names of the weights that the package ships, without ``builtin://``."""
+    """Names of the shipped weights, without ``builtin://``."""
     shipped = resources.files("causalvae") / "models" / "builtin"
     names = (item.name for item in shipped.iterdir()) if shipped.is_dir() else ()
     return tuple(sorted(name.removesuffix(".safetensors") for name in names if name.endswith(".safetensors")))
@@ -43,7 +61,7 @@ def builtin_names() -> tuple[str, ...]:
 
 @cache
 def builtin_latents(where: str) -> int | None:
-    """Number of latents of the shipped weights ``builtin://NAME``, as their metadata has it; None for a path.
+    """Number of latents of the shipped weights ``builtin://NAME``, from their metadata; None for a path.
 
     The first eight bytes of a safetensors file are the length of the JSON that follows, little-endian.
     """
@@ -56,7 +74,7 @@ def builtin_latents(where: str) -> int | None:
 
 
 def check_builtin(where: str, path: SpecPath) -> list[Finding]:
-    """A finding where `where` names weights that the package does not ship; none for a path."""
+    """A finding if `where` names unknown built-in weights; none for a path."""
     name, known = where.removeprefix(BUILTIN), builtin_names()
     if not where.startswith(BUILTIN) or name in known:
         return []
@@ -73,18 +91,18 @@ def check_builtin(where: str, path: SpecPath) -> list[Finding]:
 
 
 def check_place(folder: Path, where: str, kind: PlaceKind, path: SpecPath) -> list[Finding]:
-    """A finding where what a spec names is missing, of another kind or not to be read.
+    """A finding if a path is missing, of the wrong kind or not readable.
 
     Parameters
     ----------
     folder : Path
         Relative paths start here.
     where : str
-        As the spec writes it.
+        The path as in the spec.
     kind : {"file", "folder", "file or folder"}
-        What is wanted.
+        The expected kind.
     path : tuple
-        Of the value in the spec.
+        Path of the value in the spec.
     """
     if where.startswith(BUILTIN):
         return []
@@ -93,7 +111,7 @@ def check_place(folder: Path, where: str, kind: PlaceKind, path: SpecPath) -> li
         mode = full.stat().st_mode
     except FileNotFoundError:
         return [_missing(folder, where, kind, path)]
-    # A name too long, a byte that no path holds, a file where a folder is wanted on the way, a home without a user.
+    # A name too long, a null byte, a file in place of a parent folder, a home folder of an unknown user.
     except (OSError, ValueError, RuntimeError) as error:
         reason = (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
         said = f"{show_text(where, 60)} cannot be read: {reason.lower()}"
@@ -109,16 +127,16 @@ def check_place(folder: Path, where: str, kind: PlaceKind, path: SpecPath) -> li
 
 
 def check_module(folder: Path, factory: str, path: SpecPath) -> list[Finding]:
-    """A finding where the module of a factory is neither beside the spec nor installed; imports nothing."""
+    """A finding if the module of a factory is neither in the folder nor installed; imports nothing."""
     module = factory.partition(":")[0]
     top, *inner = module.split(".")
     try:
         found = PathFinder.find_spec(top, [str(folder.resolve())]) or importlib.util.find_spec(top)
     except ValueError:
-        # A module that is imported and does not say where it came from.
+        # An imported module without `__spec__`.
         return []
     places = None if found is None else found.submodule_search_locations
-    # Modules inside a package are looked for in its folders: finding them by import would run the package.
+    # Submodules are searched for in the folders of the package, since importing would run it.
     for name in inner:
         found = PathFinder.find_spec(name, list(places)) if found is not None and places else None
         places = None if found is None else found.submodule_search_locations
@@ -149,7 +167,7 @@ def _missing(folder: Path, where: str, kind: PlaceKind, path: SpecPath) -> Findi
 
 
 def _names_in(folder: Path, kind: PlaceKind) -> list[str]:
-    """Names of what lies in a folder and is of the kind; none of one that cannot be read."""
+    """Names of the entries of a folder of the given kind; empty if it cannot be read."""
     try:
         with os.scandir(folder) as items:
             return [item.name for item in items if kind != ("file" if item.is_dir() else "folder")]

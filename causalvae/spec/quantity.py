@@ -1,4 +1,4 @@
-"""What a hypothesis may bound. Each kind is a file of `causalvae.quantities`."""
+"""Base class of the quantities that a hypothesis may bound; each kind is a module of `causalvae.quantities`."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ if TYPE_CHECKING:
 
 
 class Quantity(Kind):
-    """A ratio of sums over pairs: what it is called, how it is computed, and how a verdict says it.
+    """A ratio of sums over pairs.
 
     Attributes
     ----------
     title, short : str
-        Its name in full, and in a table.
+        Full name, and name in tables.
     symbol : str
-        As formulas write it.
+        Symbol in formulas.
     formula : str
-        How it is computed; x is the base input, x' the counterfactual one, c the patched components, Y the outcome.
+        Formula, with x the base input, x' the counterfactual one, c the patched components, Y the outcome.
     meaning : str
-        What it says, in words.
+        Explanation in words.
     unit : str
         ``share``, ``sd`` (standard deviations of the outcome), or another.
     direction : {"", "denoising", "noising"}
-        Of the patch that it is measured with.
+        Direction of the patch.
     limits : tuple of float
-        Values that a drawing of it always shows.
+        Values always shown in figures.
     of_circuit : bool
-        Whether it is of the patched circuit; else of the treatment alone.
+        Whether it depends on the patched circuit, or only on the treatment.
     """
 
     must_define: ClassVar[tuple[str, ...]] = ("title", "short", "formula", "meaning", "columns", "sentence")
@@ -50,7 +50,7 @@ class Quantity(Kind):
 
     @classmethod
     def findings(cls, draft: Draft, hypothesis: Hypothesis, bound: Bound, path: Path) -> list[Finding]:
-        """What is wrong with a bound on it.
+        """Findings on a bound on the quantity.
 
         Parameters
         ----------
@@ -58,32 +58,32 @@ class Quantity(Kind):
         hypothesis : Hypothesis
         bound : Bound
         path : tuple
-            Of the bound in the spec.
+            Path of the bound in the spec.
         """
         return []
 
-    # Static methods, as a kind's own must be: `must_define` compares what the base class and the kind define.
+    # Static methods, as in each kind: `must_define` compares the definitions of base class and kind.
     @staticmethod
     def columns(data: ClaimData) -> RatioColumns | None:
-        """The numerator and denominator of every pair; None where the quantity is not defined and not claimed.
+        """The numerator and denominator of each pair; None if the quantity is neither defined nor claimed.
 
         Raises
         ------
         CausalVAEError
-            Where it is claimed and not defined.
+            If it is claimed and not defined.
         """
         raise NotImplementedError
 
     @staticmethod
     def sentence(value: str, interval: str, asked: str, outcome: str) -> str:
-        """What a verdict says, without a full stop.
+        """The sentence of a verdict, without a full stop.
 
         Parameters
         ----------
         value, interval : str
-            The estimate; its interval in brackets, after a space, or empty.
+            The estimate, and its interval in brackets after a space, or empty.
         asked : str
-            What the claim asked for.
+            What the claim requires.
         outcome : str
         """
         raise NotImplementedError

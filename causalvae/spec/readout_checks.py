@@ -1,4 +1,4 @@
-"""What is wrong with a spec's attributes: keys that a readout lacks or does not use, data that it cannot read."""
+"""Checks of attributes: keys that a readout lacks or does not use, and data that it cannot measure."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ def check_readouts(attributes: Mapping[str, ReadoutSection | None], source: Data
     Parameters
     ----------
     attributes : mapping
-        By name; None where the section could not be read.
+        By name; None if the section could not be read.
     source : DataEntry or None
-        What is known of the data.
+        The known properties of the data.
     """
     findings = []
     for name, section in attributes.items():
@@ -38,7 +38,7 @@ def check_readouts(attributes: Mapping[str, ReadoutSection | None], source: Data
 
 
 def lacking_key(model: type[ReadoutSection], path: Path) -> Finding:
-    """A key that a readout needs and that is not written."""
+    """The finding on a required key that is missing."""
     key = str(path[-1])
     field = model.model_fields[key]
     choices = [f"`{key}: {choice}`" for choice in get_args(field.annotation)] or [f"`{key}: ...`"]
@@ -48,7 +48,7 @@ def lacking_key(model: type[ReadoutSection], path: Path) -> Finding:
 
 
 def foreign_key(model: type[ReadoutSection], path: Path, value: Any) -> Finding | None:
-    """A key, or a choice of one, that only other readouts have; None where none has it."""
+    """The finding on a key, or a choice of one, that only other readouts have; None if none has it."""
     key = str(path[-1])
     others = [kind.model_fields[key] for kind in READOUTS.usable() if key in kind.model_fields]
     if key in model.model_fields:
@@ -66,7 +66,7 @@ def foreign_key(model: type[ReadoutSection], path: Path, value: Any) -> Finding 
 
 
 def _check_kind(name: str, section: ReadoutSection, path: Path, shape: tuple[int, ...]) -> list[Finding]:
-    """Readouts of sounds with pictures, and the like."""
+    """A finding if the readout does not measure data of this shape."""
     if not shape or section.of == "output":
         return []
     fits = {

@@ -1,4 +1,4 @@
-"""The spec's attributes: what all readouts have in common. Each kind is a file of `causalvae.readouts.kinds`."""
+"""Base class of the attributes of specs; each kind of readout is a module of `causalvae.readouts.kinds`."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ from causalvae.spec.section import Fraction, Section
 if TYPE_CHECKING:
     from causalvae.readouts.features import Readout
 
-# Keys that every attribute had when the first digests were made, null where a readout has no use for them.
+# Keys that every attribute had in the first version of digests, null if unused.
 _ONCE_SHARED: Final = ("axis", "target", "label", "index", "column", "channel", "rows", "columns", "rate")
 Measured = Literal["picture", "colour", "sound", "table", "output"]
 Rate = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]
 
 
 class ReadoutSection(Kind, Section):
-    """How an attribute is measured: on the decoded output, or on the latent that the decoder receives.
+    """The measurement of an attribute on the decoded output, or on the latent that the decoder receives.
 
     Attributes
     ----------
     of : {"picture", "colour", "sound", "table", "output"}
-        What it is measured on: pictures of one channel or in RGB, pictures in RGB, sounds, tables, or anything.
+        Kind of data: pictures with one channel or RGB, RGB pictures, sounds, tables, or any.
     period : float or None
-        After how much the attribute means the same again.
+        Period of a cyclic attribute.
     short_key : str
-        The key that ``readout: {NAME: VALUE}`` gives the value of; empty where there is no such short form.
+        The key of VALUE in the short form ``readout: {NAME: VALUE}``; empty if there is none.
     least_r2 : float
-        R^2 against the truth that is enough to trust the readout.
+        Minimum R^2 with the truth to trust the readout.
     """
 
     must_define: ClassVar[tuple[str, ...]] = ("build",)
@@ -48,43 +48,43 @@ class ReadoutSection(Kind, Section):
 
     @property
     def record(self) -> dict[str, Any]:
-        """The section as digests have it, so that runs and tables that are stored are found again."""
+        """The section as used in digests, stable across versions."""
         return dict.fromkeys(_ONCE_SHARED) | self.model_dump(mode="json")
 
     @property
     def latent_index(self) -> int | None:
-        """The latent that the attribute is; None where it is measured on outputs."""
+        """Index of the latent that is the attribute; None if it is measured on outputs."""
         return None
 
     def findings(self, name: str, path: Path, source: DataEntry | None) -> list[Finding]:
-        """What is wrong between keys, or with the data.
+        """Findings on combinations of keys, or on keys and data.
 
         Parameters
         ----------
         name : str
             The attribute.
         path : tuple
-            Of the attribute in the spec.
+            Path of the attribute in the spec.
         source : DataEntry or None
-            What is known of the data before it is opened.
+            Known properties of the data before it is opened.
         """
         return []
 
     def build(self, attribute: str, data: DataEntry | None, columns: Columns | None) -> Readout | None:
-        """What measures outputs; None of an attribute that is a latent.
+        """The readout of outputs; None for an attribute that is a latent.
 
         Parameters
         ----------
         attribute : str
         data : DataEntry or None
-            What is known of the data, such as the sampling rate of sounds.
+            Known properties of the data, such as the sampling rate of sounds.
         columns : Columns or None
-            The columns of a table, and how they were scaled.
+            Names and scaling of the columns of a table.
 
         Raises
         ------
         CausalVAEError
-            Where the data lack what the readout needs.
+            If the data lack something that the readout needs.
         """
         raise NotImplementedError
 
@@ -100,7 +100,7 @@ class PartSection(ReadoutSection):
     )
 
     def findings(self, name: str, path: Path, source: DataEntry | None) -> list[Finding]:
-        """A part without extent."""
+        """A finding for each range without extent."""
         return [
             Finding(
                 "CV038",
@@ -121,7 +121,7 @@ class RateSection(ReadoutSection):
     rate: Rate | None = Field(default=None, description="Samples a second; the data's own if left out.")
 
     def findings(self, name: str, path: Path, source: DataEntry | None) -> list[Finding]:
-        """A rate that nobody tells."""
+        """A finding if neither the spec nor the data give the rate."""
         if self.rate is not None or source is None or source.rate is not None or source.input_shape[-2:-1] != (1,):
             return []
         return [
@@ -136,7 +136,7 @@ class RateSection(ReadoutSection):
 
 class _ReadoutTag(Tagged):
     def long_form(self, value: Mapping[str, Any]) -> Mapping[str, Any]:
-        """``readout: {column: NAME}`` says ``readout: column, column: NAME``."""
+        """Expand ``readout: {column: NAME}`` to ``readout: column, column: NAME``."""
         short = value.get("readout")
         if not isinstance(short, dict) or len(short) != 1:
             return value

@@ -113,6 +113,8 @@ class Registry(Generic[K]):
 
     def __init__(self, base: type[K], package: str, group: str, noun: str) -> None:
         self.base, self.package, self.group, self.noun = base, package, group, noun
+        # Names that mean something else where a spec names these kinds.
+        self.taken: frozenset[str] = frozenset()
         self._loaded: dict[str, type[K]] = {}
 
     @cached_property
@@ -173,6 +175,8 @@ class Registry(Generic[K]):
         if len(entries) > 1:
             raise BrokenKind(f"{what} is defined by {' and by '.join(entry.origin for entry in entries)}")
         (entry,) = entries
+        if name in self.taken:
+            raise BrokenKind(f"{what} of {entry.origin} cannot be used: every spec has a key of that name")
         try:
             module = import_module(entry.module)
             found = [getattr(module, entry.attribute)] if entry.attribute else list(vars(module).values())

@@ -1,6 +1,6 @@
-"""Misspelt keys: each is reported once, and its value is read under the name that was meant.
+"""Correction of misspelt keys: each is reported once, and its value is read under the suggested name.
 
-Without that one misspelt `factors` would be a missing key, and every edge that names a factor a fault of its own.
+Otherwise a misspelt `factors` would cause a finding for every edge that names a factor.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ class Reading:
     Parameters
     ----------
     model : type
-        What it was read as.
+        The class to validate with.
     written : dict
         The values as written.
     plain : dict
-        The same with corrected keys, and with the variants' sections merged with the spec's own.
+        The values with corrected keys, and the sections of variants merged with those of the spec.
     spec : BaseModel or None
-        None where the shape is faulty all the same.
+        None if there are validation errors nevertheless.
     findings : list of Finding
-        Faults of shape, at paths of `plain`.
+        Validation errors, at paths of `plain`.
     typos : list of Finding
-        The misspelt keys, at paths of what was written.
+        The misspelt keys, at paths of `written`.
     """
 
     model: type[BaseModel]
@@ -43,21 +43,21 @@ class Reading:
     spec: Any = None
     findings: list[Finding] = field(default_factory=list)
     typos: list[Finding] = field(default_factory=list)
-    # In the order in which they were mended: where the mended key is, and what was written there.
+    # Path of each corrected key and its original spelling, in the order of correction.
     _mended: list[tuple[Path, str]] = field(default_factory=list)
 
     @property
     def is_analysis(self) -> bool:
-        """Whether it is the spec of an analysis."""
+        """Whether the spec is of an analysis."""
         return issubclass(self.model, Spec)
 
     def as_written(self, findings: list[Finding]) -> list[Finding]:
-        """The misspelt keys, and findings on `plain` at the paths of what was written."""
+        """`typos` and `findings`, with paths of `plain` converted to those of `written`."""
         back = [replace(found, path=self._back(found.path)) for found in findings] if self._mended else findings
         return self._without_inherited([*self.typos, *back])
 
     def _without_inherited(self, findings: list[Finding]) -> list[Finding]:
-        """The findings without those on what a variant has from the spec's own sections, where they are told."""
+        """The findings without duplicates on values that a variant inherits from the spec."""
         known = {(found.code, found.path) for found in findings}
         return [
             found
@@ -74,7 +74,7 @@ class Reading:
         return path
 
     def mend(self) -> bool:
-        """Give keys that are misspelt the names that they were meant to have; whether there were any."""
+        """Rename misspelt keys as suggested; return whether there were any."""
         found = False
         for finding in self.findings:
             owner = _at(self.plain, finding.path[:-1]) if finding.code == "CV020" and finding.suggestion else None
@@ -90,13 +90,13 @@ class Reading:
 
 
 def read_repaired(model: type[BaseModel], plain: dict[str, Any]) -> Reading:
-    """Read plain values as `model`, correcting misspelt keys on the way.
+    """Validate plain values with `model`, correcting misspelt keys.
 
     Parameters
     ----------
     model : type
     plain : dict
-        The values as written; they are not changed.
+        The values as written; not changed.
     """
     reading = Reading(model, plain, plain)
     for _ in range(_MOST_ROUNDS):
@@ -112,7 +112,7 @@ def read_repaired(model: type[BaseModel], plain: dict[str, Any]) -> Reading:
 
 
 def _at(value: Any, path: Path) -> Any:
-    """The value at a path; None where the path leads nowhere."""
+    """The value at a path; None if there is none."""
     for part in path:
         if isinstance(value, dict):
             value = value.get(part)
@@ -123,7 +123,7 @@ def _at(value: Any, path: Path) -> Any:
 
 
 def _renamed(value: Any, path: Path, name: str) -> Any:
-    """A copy of nested values with the key at `path` called `name`, in its old place."""
+    """A copy of nested values with the key at `path` renamed to `name`, in the same position."""
     first, *rest = path
     if isinstance(value, list):
         return [_renamed(inner, tuple(rest), name) if index == first else inner for index, inner in enumerate(value)]

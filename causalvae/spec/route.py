@@ -1,4 +1,4 @@
-"""Along which edges a mediation sends a change: a path, or the edges of a graph of components."""
+"""The path or graph of components along which a mediation propagates a change."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from itertools import pairwise
 
 from causalvae.spec.intervention_section import MediationIntervention
 
-# Where every way begins and ends; no component has such a name.
+# First and last node of every path; no component has these names.
 INPUT, OUTPUT = "input", "output"
 
 
@@ -20,9 +20,9 @@ class Route:
     Parameters
     ----------
     nodes : dict
-        Name of each node -> the references that it consists of.
+        Name of each node -> its component references.
     edges : tuple of (str, str)
-        From one node, or `INPUT`, to another, or `OUTPUT`.
+        From a node or `INPUT` to a node or `OUTPUT`.
     """
 
     nodes: dict[str, tuple[str, ...]]
@@ -30,7 +30,7 @@ class Route:
 
     @cached_property
     def parents(self) -> dict[str, tuple[str, ...]]:
-        """Each node, and `OUTPUT` -> the nodes that it receives a change from, in the order written."""
+        """The parents of each node and of `OUTPUT`, in the order of the edges."""
         found: dict[str, list[str]] = {name: [] for name in (*self.nodes, OUTPUT)}
         for parent, child in self.edges:
             found[child].append(parent)
@@ -38,9 +38,9 @@ class Route:
 
 
 def route_of(section: MediationIntervention) -> Route | None:
-    """The route of a mediation; None where it names mediators.
+    """The route of a mediation; None if it names mediators.
 
-    Stages of a path are called by their place, so that none is taken for another.
+    Stages of a path are named by their positions.
     """
     if section.path is not None:
         stages = [(stage,) if isinstance(stage, str) else stage for stage in section.path]
@@ -55,13 +55,13 @@ def route_of(section: MediationIntervention) -> Route | None:
 
 
 def split_edge(text: str) -> tuple[str, str]:
-    """Both ends of an edge that is written ``A -> B``."""
+    """Parent and child of an edge ``A -> B``."""
     parent, _, child = text.partition("->")
     return parent.strip(), child.strip()
 
 
 def references(section: MediationIntervention) -> Iterator[tuple[tuple[str | int, ...], str]]:
-    """Every component reference of a mediation, and its place below it."""
+    """Each component reference of a mediation, with its path below the section."""
     yield from ((("mediators", place), text) for place, text in enumerate(section.mediators or ()))
     for place, stage in enumerate(section.path or ()):
         if isinstance(stage, str):

@@ -1,4 +1,4 @@
-"""Faults of paths and edges that show without the model: what they send nothing along, and what runs backwards."""
+"""Checks of paths and edges of mediations that do not need the model."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _ORDER = {"encoder": 0, "latent": 1, "latent_layer": 1, "code": 1, "decoder": 2}
 
 
 def check_route(section: MediationIntervention, path: Path) -> list[Finding]:
-    """Findings on the path or the edges of a mediation; none where it names mediators."""
+    """Findings on the path or the edges of a mediation; none if it names mediators."""
     findings = _check_edges(section, path) if section.path is None else _check_ends(section, path)
     route = route_of(section)
     return findings or ([] if route is None else _check_order(section, route, path))
@@ -31,7 +31,7 @@ def _check_ends(section: MediationIntervention, path: Path) -> list[Finding]:
 
 
 def _check_edges(section: MediationIntervention, path: Path) -> list[Finding]:
-    """Edges must carry a change from the input to the output, each of them."""
+    """Each edge must be on a path from the input to the output."""
     route = route_of(section)
     if route is None:
         return []
@@ -65,7 +65,7 @@ def _check_edges(section: MediationIntervention, path: Path) -> list[Finding]:
 
 
 def _check_ways(route: Route, path: Path) -> list[Finding]:
-    """Every node must receive a change and hand it on."""
+    """Each node must have a parent and a child."""
     findings = []
     for name in route.nodes:
         place = next(place for place, edge in enumerate(route.edges) if name in edge)
@@ -80,7 +80,7 @@ def _check_ways(route: Route, path: Path) -> list[Finding]:
 
 
 def _check_order(section: MediationIntervention, route: Route, path: Path) -> list[Finding]:
-    """Along every edge a change goes from the encoder to the latent and on to the decoder, never to where it was."""
+    """Each edge must lead forward: from encoder to latent to decoder, and to other components."""
     findings = []
     for place, (parent, child) in enumerate(route.edges):
         if parent == INPUT or child == OUTPUT:
@@ -103,5 +103,5 @@ def _check_order(section: MediationIntervention, route: Route, path: Path) -> li
 
 
 def _place_of(reference: str) -> int | None:
-    """Whether a reference is of the encoder, the latent or the decoder; None where the spec does not tell."""
+    """Position of a reference: encoder (0), latent (1) or decoder (2); None if unknown."""
     return _ORDER.get(reference.split("[")[0].split(".")[0].split("#")[0].split("@")[0])

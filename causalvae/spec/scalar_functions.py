@@ -1,6 +1,6 @@
-"""The functions of equations on plain numbers: what a spec is checked with, before any array library is loaded.
+"""The functions of equations for floats, used to check specs without loading numpy.
 
-Where a function has no value (the logarithm of -1, a division by zero) it gives NaN and never raises.
+Functions return NaN if undefined, such as the logarithm of -1, and never raise.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from causalvae.spec.terms import Lookup, Parameter
 
-# Half of the least step of uniform noise: stands for a noise of 0, whose logarithm is infinite.
+# Half of the resolution of uniform noise; replaces a noise of 0, whose logarithm is infinite.
 LEAST_UNIFORM: Final = 2.0**-54
 
 
@@ -32,7 +32,7 @@ def _sigmoid(x: float) -> float:
 
 
 def _folded(better: Callable[[float, float], bool]) -> Callable[..., float]:
-    """The first number that no other is better than; NaN where any is NaN, as numpy has it."""
+    """The best number, the first of equals; NaN if any is NaN, as in numpy."""
 
     def fold(first: float, *others: float) -> float:
         for other in others:

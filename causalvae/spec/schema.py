@@ -6,17 +6,16 @@ node, a cycle, a treatment that reaches no outcome) is checked in `causalvae.spe
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from causalvae.digest import digest
+from causalvae.spec.analysis import ANALYSES, ANALYSIS_KEYS, Analysis
 from causalvae.spec.data_section import AnyData, DataSection
-from causalvae.spec.disentanglement_section import DisentanglementSection
 from causalvae.spec.hypothesis_section import Bound, Expectations, Hypothesis, NullSection
 from causalvae.spec.intervention_section import (
-    AblationMode,
     ActivationIntervention,
     HeldValue,
     InputIntervention,
@@ -26,8 +25,8 @@ from causalvae.spec.intervention_section import (
     MediationIntervention,
     ScreenSection,
     SetTo,
-    SharedDonors,
 )
+from causalvae.spec.markers import Keyed
 from causalvae.spec.model_section import AnyModel, ModelSection, OutputSection, PosteriorSection
 from causalvae.spec.readout_section import AnyReadout, ReadoutSection
 from causalvae.spec.section import (
@@ -36,6 +35,7 @@ from causalvae.spec.section import (
     ComponentRef,
     Count,
     Flag,
+    Index,
     Level,
     MemorySize,
     ModestCount,
@@ -50,17 +50,16 @@ from causalvae.spec.section import (
 __all__ = [
     "EDGE_PATTERN",
     "NAME_PATTERN",
-    "AblationMode",
     "ActivationIntervention",
     "AlignmentSection",
     "Bound",
     "Count",
     "DataSection",
-    "DisentanglementSection",
     "EstimationSection",
     "ExecutionSection",
     "Expectations",
     "FactorSection",
+    "FindSection",
     "GraphSection",
     "HeldValue",
     "Hypothesis",
@@ -80,11 +79,26 @@ __all__ = [
     "ScreenSection",
     "Section",
     "SetTo",
-    "SharedDonors",
     "Spec",
     "VariantSection",
     "VectorSection",
 ]
+
+# The keys of a mode that specs were stored with, given or not.
+_STORED_MODES: Final = ("noise", "resample")
+
+
+# Outputs of a network that independencies are tested on where a spec does not say.
+_OUTPUTS = 1000
+
+
+EdgeText = Annotated[str, Field(pattern=EDGE_PATTERN)]
+
+
+def split_edges(edges: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    """Edges as (parent, child) names."""
+    pairs = (edge.split("->") for edge in edges)
+    return tuple((parent.strip(), child.strip()) for parent, child in pairs)
 
 
 class FactorSection(Section):
@@ -118,9 +132,7 @@ class GraphSection(Section):
     attributes: dict[Name, AnyReadout] = Field(
         min_length=1, description="What is measured on the decoded output or the latent, by name."
     )
-    edges: tuple[Annotated[str, Field(pattern=EDGE_PATTERN)], ...] = Field(
-        default=(), description="Cause -> effect, such as `scale -> area`."
-    )
+    edges: tuple[EdgeText, ...] = Field(default=(), description="Cause -> effect, such as `scale -> area`.")
     vectors: dict[Name, VectorSection] = Field(
         default={},
         description="Attributes that are one outcome together, by name, such as `position: [centroid_x, centroid_y]`.",
@@ -144,21 +156,37 @@ class GraphSection(Section):
     @property
     def edge_pairs(self) -> tuple[tuple[str, str], ...]:
         """The edges as (parent, child) names."""
-        pairs = (edge.split("->") for edge in self.edges)
-        return tuple((parent.strip(), child.strip()) for parent, child in pairs)
+        return split_edges(self.edges)
+
+
+class FindSection(Section):
+    """How the latents of a factor are found."""
+
+    count: ModestCount = Field(default=1, description="So many latents.")
+    by: Literal["effect", "movement"] = Field(
+        default="effect",
+        description="effect: those that carry most of the factor's effect on its attributes, or on the whole output "
+        "where it has none; movement: those that the encoder moves most, whether anything reads them or not.",
+    )
 
 
 class MappingSection(Section):
     """Where a node of the graph lives in the network: as declared, or as found on samples that are used for no test."""
 
     components: tuple[ComponentRef, ...] | None = Field(default=None, min_length=1, description="Component addresses.")
-    find: ModestCount | None = Field(
+    find: ModestCount | FindSection | None = Field(
         default=None,
         description=(
-            "In place of components: take so many latents, those that move most when the factor is set. They are "
-            "found on samples of their own, so that tests on the run's pairs stay honest."
+            "In place of components: take so many latents, those that carry most of the factor's effect. They are "
+            "found on samples of their own, so that tests on the run's pairs stay honest. A number is short for "
+            "{count: NUMBER, by: effect}."
         ),
     )
+
+    @property
+    def search(self) -> FindSection | None:
+        """`find` in its long form; None where components are given."""
+        return FindSection(count=self.find) if isinstance(self.find, int) else self.find
 
     @model_validator(mode="after")
     def _exactly_one(self) -> MappingSection:
@@ -211,8 +239,32 @@ class AlignmentSection(Section):
         gt=0,
         description="Effects below this many standard deviations of the attribute count as none.",
     )
-    samples: ModestCount = Field(default=1000, description="Samples that the implied independencies are tested on.")
+    samples: Literal["auto"] | ModestCount = Field(
+        default="auto",
+        description="Samples that the implied independencies are tested on; auto: 1,000 outputs of the network, and of "
+        "the data at least 4,000, as many as show an independence where there are as many.",
+    )
     pairs: PairCount = Field(default=512, description="Pairs for each factor that is set; at least 2.")
+    relabellings: Literal["auto"] | Index = Field(
+        default="auto",
+        description="Random relabellings that the graph's independencies are held against by DoWhy, 0 for none; auto: "
+        "200 of graphs with at most six nodes, unless estimation.dowhy is off.",
+    )
+
+    rivals: dict[Name, tuple[EdgeText, ...]] = Field(
+        default={},
+        description="Other graphs of the same nodes, by name, each with all of its edges: judged on the same run.",
+    )
+
+    @property
+    def rival_pairs(self) -> dict[str, tuple[tuple[str, str], ...]]:
+        """Name of a rival -> its edges as (parent, child) names."""
+        return {name: split_edges(edges) for name, edges in self.rivals.items()}
+
+    @property
+    def outputs(self) -> int:
+        """Samples whose outputs the implied independencies are tested on."""
+        return _OUTPUTS if self.samples == "auto" else self.samples
 
 
 class ExecutionSection(Section):
@@ -327,7 +379,11 @@ def _long_mapping(value: Any) -> Any:
 
 
 class Spec(Section):
-    """A whole spec."""
+    """A whole spec; keys beside the ones here name analyses."""
+
+    model_config = ConfigDict(extra="allow")
+    KEYED: ClassVar[Keyed] = ANALYSIS_KEYS
+    __pydantic_extra__: dict[str, Annotated[Analysis, ANALYSIS_KEYS]] = Field(init=False)
 
     spec: Literal["causalvae/v1"] = Field(description="The language's version.")
     name: str = Field(
@@ -349,9 +405,6 @@ class Spec(Section):
     hypotheses: tuple[Hypothesis, ...] = ()
     estimation: EstimationSection = EstimationSection()
     alignment: AlignmentSection = AlignmentSection()
-    disentanglement: DisentanglementSection | None = Field(
-        default=None, description="Classical disentanglement scores of the network on the data; none where left out."
-    )
     execution: ExecutionSection = ExecutionSection()
     report: ReportSection = ReportSection()
     variants: dict[Name, VariantSection] = Field(
@@ -362,12 +415,17 @@ class Spec(Section):
     @model_validator(mode="before")
     @classmethod
     def _whole_variants(cls, value: Any) -> Any:
-        return merge_variants(value) if isinstance(value, dict) else value
+        return ANALYSIS_KEYS.keep_names(merge_variants(value), cls.model_fields) if isinstance(value, dict) else value
 
     @field_validator("mapping", mode="before")
     @classmethod
     def _short_form(cls, value: Any) -> Any:
         return _long_mapping(value)
+
+    @property
+    def analyses(self) -> dict[str, Analysis]:
+        """The analyses that it asks for, by name in alphabetical order."""
+        return dict(sorted(self.__pydantic_extra__.items()))
 
     def __repr__(self) -> str:
         return (
@@ -378,16 +436,30 @@ class Spec(Section):
     @property
     def digest(self) -> str:
         """Content hash of the resolved spec, apart from what it is compared with."""
+        return digest(self.content)
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """The resolved spec as plain values, apart from what it is compared with."""
         content = self.model_dump(mode="json", by_alias=True, exclude={"variants", "base"})
         # A spec that says nothing of these is the spec that it was before they could be said.
-        if self.disentanglement is None:
-            del content["disentanglement"]
         if not self.estimation.bca:
             del content["estimation"]["interval"]
         if self.alignment.pairs == AlignmentSection().pairs:
             del content["alignment"]["pairs"]
+        for part in filter(None, (item["activation"] for item in content["interventions"])):
+            if isinstance(part["mode"], dict):
+                part["mode"] = dict.fromkeys(_STORED_MODES) | part["mode"]
+        if self.alignment.samples == "auto":
+            content["alignment"]["samples"] = _OUTPUTS
+        elif self.alignment.samples == _OUTPUTS:
+            content["alignment"]["fixed"] = True
+        if not self.alignment.rivals:
+            del content["alignment"]["rivals"]
+        if self.alignment.relabellings == "auto":
+            del content["alignment"]["relabellings"]
         content["graph"]["attributes"] = {name: section.record for name, section in self.graph.attributes.items()}
-        return digest(content)
+        return content
 
     def variant(self, name: str) -> Spec:
         """The spec of one side of the comparison: its sections in place of this spec's; `KeyError` where there is none.
@@ -407,3 +479,6 @@ class Spec(Section):
             if intervention.name == name:
                 return intervention
         raise KeyError(name)
+
+
+ANALYSES.taken = frozenset(Spec.model_fields)

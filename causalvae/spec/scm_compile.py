@@ -1,4 +1,4 @@
-"""From the variables of a spec to a structural model, or to what is wrong with them."""
+"""From the variables of a spec to a structural model or to findings."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from causalvae.spec.terms import (
     walk,
 )
 
-# Networks compute in float32, whose least and greatest numbers are about 1e-38 and 3e38, and statistics square.
+# Networks compute in float32, with a range of about 1e-38 to 3e38, and statistics use squares.
 _LEAST_EXTENT: Final = 1e-30
 _GREATEST: Final = 1e30
 
@@ -37,21 +37,21 @@ _GREATEST: Final = 1e30
 def compile_variables(
     variables: Mapping[str, VariableSection | None], path: Path = ("data", "variables")
 ) -> tuple[StructuralModel | None, list[Finding]]:
-    """Put a structural model together.
+    """Make a structural model.
 
     Parameters
     ----------
     variables : mapping
-        Name -> section; None where the section could not be read.
+        Name -> section; None if the section could not be read.
     path : Path
-        Where in the spec the mapping stands.
+        Path of the mapping in the spec.
 
     Returns
     -------
     model : StructuralModel or None
-        None where there are findings.
+        None if there are findings.
     findings : list of Finding
-        CV083 for equations and tables that cannot be read, CV084 for names that are not known, CV085 for cycles.
+        CV083 for invalid equations and tables, CV084 for unknown names, CV085 for cycles.
     """
     levels = {name: levels_of(section) for name, section in variables.items() if section is not None}
     known = {name: found for name, found in levels.items() if found is not None}
@@ -72,7 +72,7 @@ def compile_variables(
     if findings or len(mechanisms) < len(variables):
         return None, findings
     model = StructuralModel(tuple(mechanisms), _causes_first(mechanisms))
-    return (None, faults) if (faults := _check_trials(model, variables, path)) else (model, [])
+    return (None, faults) if (faults := _check_trials(model, path)) else (model, [])
 
 
 def _check_name(name: str, path: Path) -> list[Finding]:
@@ -91,7 +91,7 @@ class _Compiler:
         self._levels = levels
 
     def mechanism(self, name: str, section: VariableSection, path: Path) -> tuple[Mechanism | None, list[Finding]]:
-        """The mechanism of one variable, or what is wrong with it."""
+        """The mechanism of one variable, or findings."""
         if (section.equation is None) == (section.levels is None):
             given = "neither is given" if section.equation is None else "both are given"
             return None, [
@@ -188,7 +188,7 @@ class _Compiler:
         return [label for levels in self._levels.values() for label in levels.labels]
 
     def _resolve(self, term: Term) -> Term:
-        """The term with numbers in the place of labels."""
+        """The term with labels replaced by numbers."""
         if isinstance(term, Label):
             raise ExpressionFault(
                 f"the text '{term.text}' is compared with nothing",
@@ -313,8 +313,8 @@ def _tell_cycle(cycle: tuple[str, ...], variables: Mapping[str, Any], path: Path
     )
 
 
-def _check_trials(model: StructuralModel, variables: Mapping[str, Any], path: Path) -> list[Finding]:
-    """An equation that gives no number in some of the trials, though its parents have one, or numbers without use."""
+def _check_trials(model: StructuralModel, path: Path) -> list[Finding]:
+    """A finding if an equation gives NaN or infinity in some trial, or numbers out of range of float32."""
     for name in model.order:
         mechanism = model.by_name[name]
         where: Path = (*path, name, "levels" if mechanism.values else "equation")
@@ -323,7 +323,7 @@ def _check_trials(model: StructuralModel, variables: Mapping[str, Any], path: Pa
         if at is not None:
             return [_tell_trial(model, mechanism, at, where)]
         low, high = model.ranges[name]
-        # Levels and bounds that nothing has drawn yet count too.
+        # Levels and bounds count even if not drawn.
         low, high = min(low, *values, *mechanism.values), max(high, *values, *mechanism.values)
         extent = high - low
         if 0 < extent < _LEAST_EXTENT or not -_GREATEST <= low <= high <= _GREATEST:

@@ -51,5 +51,5 @@ class VariableSection(Section):
 
     @property
     def parents_named(self) -> tuple[str, ...]:
-        """`given` as a tuple."""
+        """The names in `given`, as a tuple."""
         return (self.given,) if isinstance(self.given, str) else self.given

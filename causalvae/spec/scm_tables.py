@@ -1,4 +1,4 @@
-"""Tables of a structural model: the levels of a variable, and their distribution in each row."""
+"""Tables of a structural model: levels of a variable, and their probabilities in each row."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _SUM_SLACK = 1e-6
 
 
 class TableFault(Exception):  # noqa: N818
-    """What is wrong with a table; `finding` says it."""
+    """An error in a table; see `finding`."""
 
     def __init__(self, path: Path, message: str, expected: str, code: str = "CV083", meant: str = "") -> None:
         super().__init__(message)
@@ -23,18 +23,18 @@ class TableFault(Exception):  # noqa: N818
 
 @dataclass(frozen=True)
 class Levels:
-    """The levels of a variable: their values, and their names where they have some."""
+    """The values of the levels of a variable, and their names, if any."""
 
     values: tuple[float, ...]
     labels: tuple[str, ...]
 
     @property
     def shown(self) -> tuple[str, ...]:
-        """Each level as a reader would write it."""
+        """Each level as text."""
         return self.labels or tuple(f"{value:.12g}" for value in self.values)
 
     def spell(self, key: str) -> str:
-        """How `shown` writes the level that a key of a mapping names; the key itself where it names none."""
+        """The key of a mapping in the format of `shown`; unchanged if it names no level."""
         number = None if self.labels else _number(key)
         return key if number is None else f"{number:.12g}"
 
@@ -64,18 +64,18 @@ def _number(text: str) -> float | None:
 def read_rows(
     name: str, table: Any, given: tuple[str, ...], known: Mapping[str, Levels], path: Path
 ) -> list[tuple[float, ...]]:
-    """The rows of the table of `name`, cumulated, the last of the `given` variables varying fastest.
+    """The cumulative rows of the table of `name`, the last of the `given` variables varying fastest.
 
     Parameters
     ----------
     name : str
     table : Any
-        A mapping of the levels of the first of `given`, of mappings of the levels of the second, ..., of rows.
+        Nested mappings with the levels of each of `given` as keys, and rows as innermost values.
     given : tuple of str
     known : mapping
         Variable -> its levels.
     path : Path
-        Of the table.
+        Path of the table in the spec.
 
     Raises
     ------
@@ -105,7 +105,7 @@ def read_rows(
 
 
 def _by_level(owner: str, mapping: Mapping[Any, Any], levels: Levels, path: Path) -> dict[str, tuple[str, Any]]:
-    """Level -> the key as written and its value; every key must be a level."""
+    """Level -> (key, value); a `TableFault` if a key is not a level."""
     found = {levels.spell(str(key)): (str(key), value) for key, value in mapping.items()}
     for label, (key, _) in found.items():
         if label not in levels.shown:
@@ -120,7 +120,7 @@ def _by_level(owner: str, mapping: Mapping[Any, Any], levels: Levels, path: Path
 
 
 def cumulate(name: str, row: Any, levels: Levels, path: Path) -> tuple[float, ...]:
-    """Cumulative probabilities of all levels but the last, from a row in order or by level."""
+    """Cumulative probabilities of all levels but the last, from a list or a mapping by level."""
     if isinstance(row, dict):
         found = _by_level(name, row, levels, path)
         row = [found[label][1] if label in found else 0.0 for label in levels.shown]

@@ -1,17 +1,15 @@
-"""Faults of a sweep's first-order screening."""
+"""Checks of the first-order screening of a sweep."""
 
 from __future__ import annotations
 
 from causalvae.spec.diagnostics import Finding, Path, list_choices, nearest, show_text
 from causalvae.spec.draft import Draft
-from causalvae.spec.outcome_checks import check_image
+from causalvae.spec.outcome_checks import IMAGE, check_image, what_is
 from causalvae.spec.schema import ActivationIntervention
-
-IMAGE = "image"
 
 
 def check_screen(draft: Draft, section: ActivationIntervention, path: Path) -> list[Finding]:
-    """Findings on the `screen` of an activation intervention at `path`, where it has one."""
+    """Findings on the `screen` of an activation intervention at `path`, if any."""
     screen, where = section.screen, (*path, "screen")
     if screen is None:
         return []
@@ -26,13 +24,13 @@ def check_screen(draft: Draft, section: ActivationIntervention, path: Path) -> l
                 related=((*path, "by"),),
             )
         )
-    if screen.method == "integrated_gradients" and section.kind not in ("interchange", "resample"):
+    if screen.method == "integrated_gradients" and not section.kind.from_input:
         findings.append(
             Finding(
                 "CV079",
                 (*where, "method"),
-                f"integrated gradients follow the line to the input that gives the values, and 'mode: {section.kind}' "
-                "takes them from no input",
+                f"integrated gradients follow the line to the input that gives the values, and "
+                f"'mode: {section.mode.name}' takes them from no input",
                 "Write `method: attribution`, or `mode: interchange`.",
                 related=((*path, "mode"),),
             )
@@ -59,14 +57,11 @@ def _check_outcome(draft: Draft, name: str, where: Path) -> list[Finding]:
         return check_image(draft, where, example, " to rank components by", related=((*where, "outcome"),))
     if name in attributes:
         return []
-    reason = "a factor, not an attribute" if name in (draft.factors or ()) else "no attribute"
-    if name in (draft.vectors or ()):
-        reason = "a vector, not an attribute"
     return [
         Finding(
             "CV070",
             (*where, "outcome"),
-            f"the outcome {show_text(name)} is {reason}",
+            f"the outcome {show_text(name)} is {what_is(draft, name)}",
             f"A screen ranks by {list_choices((*attributes, IMAGE))}.",
             nearest(name, (*attributes, IMAGE)),
         )

@@ -1,4 +1,4 @@
-"""Scalars and the base of every section of the spec language."""
+"""Scalar types and base classes of the sections of specs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Name = Annotated[str, Field(pattern=NAME_PATTERN, max_length=100)]
 ComponentRef = Annotated[str, Field(min_length=1, max_length=500, description="A component address, or $FACTOR.")]
 # Strict scalars: the text "512" is no number and true is no count, in YAML as in the JSON Schema.
 Count = Annotated[int, Field(strict=True, gt=0, le=1_000_000_000)]
-# A bound that a field adds to one of the same kind here would be ignored, so each range is a type of its own.
+# A bound added by a field to one of the same kind here would be ignored, so each range is a separate type.
 Index = Annotated[int, Field(strict=True, ge=0, le=1_000_000)]
 ModestCount = Annotated[int, Field(strict=True, gt=0, le=1_000_000)]
 # One pair has no spread, so no interval and no test.
@@ -34,7 +34,7 @@ MemorySize = Annotated[
 class Section(BaseModel):
     """A part of a spec: unknown keys are refused, values never change."""
 
-    # Building every section's validator on its own would double the time that importing the language takes.
+    # Deferred, since building the validator of each section would double the import time.
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, defer_build=True)
 
 

@@ -1,4 +1,4 @@
-"""Faults of shape: what pydantic finds wrong with single values, in the words of someone who writes specs."""
+"""Findings for the validation errors of pydantic."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _TYPE_WORDS: Final = (
 )
 _SHAPE_KINDS: Final = frozenset({"literal_error", "model_attributes_type"})
 
-# What to write where a key is missing: an example says more than a type.
+# Examples for missing keys.
 _EXAMPLES: Final[dict[str, str]] = {
     "spec": "spec: causalvae/v1",
     "name": "name: my-analysis",
@@ -58,10 +58,10 @@ _LEVELS: Final = ("input", "latent", "activation", "mediation")
 
 
 class _Located:
-    """A pydantic error with its place in the spec as written.
+    """A pydantic error with its path in the spec.
 
-    `path` leads to the value; `branches` are the arms of unions that pydantic tried on the way, each with the path of
-    its union; `rest` is what follows the last place that exists.
+    `path` is that of the value, `branches` are the members of unions that pydantic tried, each with the path of its
+    union, and `rest` is the part of the location after the last existing value.
     """
 
     def __init__(self, error: ErrorDetails, plain: Any) -> None:
@@ -96,12 +96,12 @@ class _Located:
         self.branches = branches
 
     def branch_at(self, union: Path) -> str | None:
-        """Which arm of the union at `union` this error comes from."""
+        """The member of the union at path `union` that this error comes from, or None."""
         return next((label for path, label in self.branches if path == union), None)
 
     @property
     def is_whole_mismatch(self) -> bool:
-        """Whether an arm of a union was refused as a whole, for the value's shape."""
+        """Whether a member of a union does not fit the type of the value at all."""
         ends_in_branch = (
             bool(self.rest) and bool(self.branches) and self.branches[-1] == (self.path, str(self.rest[-1]))
         )
@@ -109,20 +109,20 @@ class _Located:
 
 
 def explain_shape(errors: Sequence[ErrorDetails], root: type[BaseModel], plain: Any) -> list[Finding]:
-    """Readable findings for the errors of one validation.
+    """Findings for the errors of one validation.
 
     Parameters
     ----------
-    errors : sequence of pydantic's error details
+    errors : sequence of ErrorDetails
     root : type
-        The model that was validated.
+        The class that was validated with.
     plain : Any
-        What was validated, as written: dicts, lists and scalars.
+        The validated value: dicts, lists and scalars.
 
     Returns
     -------
     list of Finding
-        At least one where there are errors.
+        At least one if there are errors.
     """
     if not errors:
         return []
@@ -139,15 +139,15 @@ def explain_shape(errors: Sequence[ErrorDetails], root: type[BaseModel], plain: 
             located = [item for item in located if item not in inside]
         else:
             located = [item for item in located if item not in refused]
-    # A list whose entries are faulty counts as too short as well; the entries' own faults say it better.
+    # Pydantic also reports a list with faulty entries as too short; only the entries are reported here.
     inner = {item.path[:depth] for item in located for depth in range(len(item.path))}
     findings += [_explain(item, root, plain) for item in located if item.kind != "too_short" or item.path not in inner]
-    # A refusal has a reason, whatever the arms of unions above left over.
+    # At least one finding, even if the unions above left none.
     return findings or [_explain(_Located(errors[0], plain), root, plain)]
 
 
 def explain_levels(plain: Any, known: Iterable[Finding]) -> list[Finding]:
-    """Faults that pydantic passes over: a level too many beside another fault, and `source` written for `from`."""
+    """Findings that pydantic does not report: too many levels beside other errors, and `source` instead of `from`."""
     findings = []
     reported = {(finding.code, finding.path) for finding in known}
     interventions = plain.get("interventions") if isinstance(plain, dict) else None
@@ -228,7 +228,7 @@ def _explain(item: _Located, root: type[BaseModel], plain: Any) -> Finding:
 
 
 def _key_of_another(path: Path, known: Sequence[str], owners: Sequence[str]) -> Finding:
-    """A key that other kinds of the section have; an unknown key where none has it, or a similar key is known."""
+    """The finding on a key of other kinds of the section; that on an unknown key if none has it, or one is similar."""
     if not owners or nearest(str(path[-1]), known):
         return _unknown_key(path, known)
     said = f"'{field_of(path[:-1])}' has no use for the key {show_text(str(path[-1]))}"
@@ -261,7 +261,7 @@ def _foreign_key(path: Path, owner: str) -> Finding:
 
 
 def _of_readout(item: _Located, root: type[BaseModel], plain: Any) -> Finding | None:
-    """What a readout says of its keys; None of any other section."""
+    """The finding on a key of a readout; None for any other section."""
     loc = item.error["loc"]
     models = models_at(root, plain, loc[:-1])
     if len(models) != 1 or not issubclass(models[0], ReadoutSection):
@@ -272,7 +272,7 @@ def _of_readout(item: _Located, root: type[BaseModel], plain: Any) -> Finding | 
 
 
 def _missing_tag(item: _Located, root: type[BaseModel], plain: Any) -> Finding:
-    """A section that does not say which of several it is: a key that was meant to say so, or what would fit."""
+    """The finding on a section without its discriminator key: a misspelt key, or the kinds that fit."""
     key, loc = _discriminator(item), item.error["loc"]
     given = [name for name in item.value if isinstance(name, str)] if isinstance(item.value, dict) else []
     known = keys_at(root, plain, loc)
@@ -289,7 +289,7 @@ def _missing(path: Path, choices: Sequence[str] = (), fitting: Sequence[str] = (
     shipped = builtin_names()
     example = example.replace("WEIGHTS", BUILTIN + shipped[0] if shipped else "FILE")
     if choices:
-        # Which of them is meant shows from the other keys, or not at all.
+        # The other keys may determine which of them is meant.
         example = f"{key}: {fitting[0]}" if len(fitting) == 1 else f"{key}: NAME"
         choices = [] if len(fitting) == 1 else fitting or choices
     also = f", where NAME is {list_choices(choices)}" if choices else ""
@@ -325,7 +325,7 @@ _COMMANDS: Final[dict[str, str]] = {
 
 
 def wrong_kind(said: Any, wanted: str) -> Finding:
-    """A finding on a file that is read as one kind of spec and says that it is another."""
+    """The finding on a spec of another kind than expected."""
     advice = _COMMANDS.get(said) if isinstance(said, str) else None
     message = f"this is read as '{wanted}', and the file says {_describe(said)}"
     return Finding(

@@ -1,7 +1,7 @@
-"""Structural causal models as a spec declares them, put together: mechanisms in causal order, and what they range over.
+"""Structural causal models of specs: mechanisms in causal order, and the ranges of variables.
 
-A model is pure data and reckons with any table of functions (`causalvae.spec.terms.evaluate`): on plain numbers
-here, where a spec is checked, and on arrays in `causalvae.data.structural`.
+Mechanisms are evaluated with a table of functions (`causalvae.spec.terms.evaluate`): on floats here, to check specs,
+and on arrays in `causalvae.data.structural`.
 """
 
 from __future__ import annotations
@@ -17,39 +17,39 @@ from causalvae.spec.digraph import reachable
 from causalvae.spec.scalar_functions import SCALAR
 from causalvae.spec.terms import Functions, Lookup, Noise, Term, evaluate, walk
 
-# Draws that ranges, means and spreads are found from, and faults of equations are looked for in: fewer where there are
-# many variables, so that checking a spec stays quick.
+# Number of draws to find ranges, means, standard deviations and errors of equations; fewer if there are many variables,
+# so that checking a spec is fast.
 _TRIALS: Final = (100, 500)
 _TRIAL_VALUES: Final = 8000
-# Operations that all trials together may take: a second on a slow machine, whatever the equations are.
+# Maximum number of operations in all trials: about a second on a slow machine.
 _TRIAL_WORK: Final = 1_000_000
 _FEWEST_TRIALS: Final = 20
 _SEED: Final = 20
-# Between which noise of a variable without parents its range is taken.
+# Ends of the noise that give the range of a variable without parents.
 _CORNERS: Final[dict[str, tuple[float, float]]] = {"normal": (-3.0, 3.0), "uniform": (0.0, 1.0)}
 
 
 @dataclass(frozen=True)
 class Mechanism:
-    """How one variable comes about.
+    """The equation or table of one variable.
 
     Parameters
     ----------
     name : str
     term : Term
-        Its value, rounding and clipping included.
+        Its value, including rounding and clipping.
     parents : tuple of str
-        The variables that the term names.
+        The variables in the term.
     noises : tuple of Noise
-        What is drawn for it.
+        Its noise.
     values : tuple of float
-        Of its levels; empty for a variable that varies continuously.
+        Values of its levels; empty for a continuous variable.
     labels : tuple of str
-        Names of its levels; empty where they are numbers.
+        Names of its levels; empty if they are numbers.
     bounds : (float, float) or None
-        Its range, where the spec gives it.
+        Its range, if given in the spec.
     hidden : bool
-        Whether inputs leave it out.
+        Whether it is left out of the inputs.
     """
 
     name: str
@@ -62,20 +62,20 @@ class Mechanism:
     hidden: bool = False
 
     def value(self, values: Mapping[str, Any], noise: Sequence[Any], functions: Functions) -> Any:
-        """The variable's value, given its parents' and its noise."""
+        """The value of the variable, given values of its parents and its noise."""
         return evaluate(self.term, values, noise, functions)
 
 
 @dataclass(frozen=True)
 class StructuralModel:
-    """Mechanisms whose parents come before them in `order`.
+    """Mechanisms in causal order.
 
     Parameters
     ----------
     mechanisms : tuple of Mechanism
-        In the order in which the spec declares them.
+        In the order of the spec.
     order : tuple of str
-        All names, causes first.
+        All names, parents before children.
     """
 
     mechanisms: tuple[Mechanism, ...]
@@ -88,17 +88,17 @@ class StructuralModel:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The variables, in the order in which the spec declares them."""
+        """The variables, in the order of the spec."""
         return tuple(mechanism.name for mechanism in self.mechanisms)
 
     @property
     def edges(self) -> tuple[tuple[str, str], ...]:
-        """Every (parent, child)."""
+        """All (parent, child) pairs."""
         return tuple((parent, item.name) for item in self.mechanisms for parent in item.parents)
 
     @cached_property
     def noise_columns(self) -> dict[str, tuple[int, int]]:
-        """For each variable where its noise stands among all noise: first column, and the one after the last."""
+        """For each variable the columns of its noise in `noises`: first, and the one after the last."""
         found, at = {}, 0
         for mechanism in self.mechanisms:
             found[mechanism.name] = (at, at + len(mechanism.noises))
@@ -107,17 +107,17 @@ class StructuralModel:
 
     @cached_property
     def noises(self) -> tuple[Noise, ...]:
-        """Every draw, in the order of `noise_columns`."""
+        """All noise, in the order of `noise_columns`."""
         return tuple(noise for mechanism in self.mechanisms for noise in mechanism.noises)
 
     def descendants(self, name: str) -> tuple[str, ...]:
-        """What `name` makes, directly or not, in causal order."""
+        """The descendants of `name`, in causal order."""
         found = reachable(name, self.edges)
         return tuple(other for other in self.order if other in found)
 
     @property
     def trials(self) -> dict[str, list[float]]:
-        """Up to 500 draws of every variable with a fixed seed, on plain numbers; NaN where an equation has no value."""
+        """Up to 500 draws of each variable with a fixed seed; NaN if an equation is undefined."""
         return self._drawn[1]
 
     def trial_noise(self, name: str, index: int) -> list[float]:
@@ -127,7 +127,7 @@ class StructuralModel:
 
     @cached_property
     def _drawn(self) -> tuple[list[list[float]], dict[str, list[float]]]:
-        """The noise of each trial, and the variables' values."""
+        """The noise of each trial, and the values of the variables."""
         generator = random.Random(_SEED)  # noqa: S311
         noises: list[list[float]] = []
         found: dict[str, list[float]] = {name: [] for name in self.names}
@@ -151,9 +151,9 @@ class StructuralModel:
     def range_of(self, name: str) -> tuple[float, float]:
         """Lowest and highest value of a variable.
 
-        What the spec gives, or the levels' own. For a variable without parents and with one noise what that makes
-        between its ends (of a normal: three standard deviations about the mean). For others the least and the greatest
-        of `trials`, rounded outward to two digits of their distance.
+        The range in the spec or that of the levels, if any. For a variable without parents and with one noise, its
+        values at the ends of the noise (three standard deviations from the mean for a normal). Otherwise the extremes
+        of `trials`, rounded outward to two digits of their difference.
         """
         mechanism = self.by_name[name]
         if mechanism.bounds is not None:
@@ -169,7 +169,7 @@ class StructuralModel:
         return _round_outward(min(seen), max(seen))
 
     def moments_of(self, name: str) -> tuple[float, float]:
-        """Mean and standard deviation of a variable over `trials`; the latter is never 0."""
+        """Mean and standard deviation (1 if it is 0) of a variable over `trials`."""
         values = self.trials[name]
         mean = math.fsum(values) / len(values)
         sd = math.sqrt(math.fsum((value - mean) ** 2 for value in values) / len(values))
@@ -177,7 +177,7 @@ class StructuralModel:
 
 
 def _work(term: Term) -> int:
-    """How many operations evaluating a term takes."""
+    """Number of operations to evaluate a term."""
     parts = (sum(map(len, part.values)) + 1 if isinstance(part, Lookup) else 1 for part in walk(term))
     return sum(parts)
 
@@ -194,5 +194,5 @@ def _round_outward(low: float, high: float) -> tuple[float, float]:
         return low, high
     digits = 1 - math.floor(math.log10(span))
     step = 10.0**-digits
-    # Rounding again takes off the last binary places, so that 0.3 is 0.3.
+    # Rounded again, so that 0.3 is exactly 0.3.
     return round(math.floor(low / step) * step, digits), round(math.ceil(high / step) * step, digits)

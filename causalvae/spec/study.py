@@ -1,14 +1,15 @@
-"""The study spec: networks x data sets x seeds, trained, analysed alike and set beside each other."""
+"""The study spec: networks x data sets x seeds, trained, analysed and compared."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import Field
 
+from causalvae.spec.analysis import ANALYSES, Analysis
 from causalvae.spec.architecture_section import ARCHITECTURE_TAG, AnyArchitecture
 from causalvae.spec.data_section import AnyData
-from causalvae.spec.disentanglement_section import DisentanglementSection
+from causalvae.spec.markers import Fixed
 from causalvae.spec.measures import MeasureName
 from causalvae.spec.objective_section import AnyObjective
 from causalvae.spec.section import Count, Flag, Name, Number, Section
@@ -17,6 +18,9 @@ from causalvae.spec.training import Optimiser, TrainSpec
 SeedList = Annotated[
     tuple[Annotated[int, Field(strict=True, ge=0, lt=2**31)], ...], Field(min_length=1, max_length=100)
 ]
+
+
+SCORES: Final = Fixed(ANALYSES, "disentanglement")
 
 
 class StudyModel(Section):
@@ -60,8 +64,8 @@ class StudySpec(Section):
     steps: Count = 5000
     batch_size: Count = 64
     optimiser: Optimiser = Optimiser()
-    scores: DisentanglementSection = Field(
-        default=DisentanglementSection(),
+    scores: Annotated[Analysis, SCORES] = Field(
+        default_factory=lambda: SCORES.read({}),
         description="How each network is scored, where the analysis of its data does not say so itself.",
     )
     published: dict[Name, dict[MeasureName, Number]] = Field(
@@ -87,5 +91,5 @@ class StudySpec(Section):
 
     @property
     def cells(self) -> tuple[tuple[str, str, int], ...]:
-        """(data, model, seed) of every network, seeds slowest: a study that is stopped has whole rounds of the grid."""
+        """(data, model, seed) of each network; seeds vary slowest, so that a stopped study has whole grids."""
         return tuple((data, model, seed) for seed in self.seeds for data in self.data for model in self.models)

@@ -1,4 +1,4 @@
-"""Faults of a mediation's learned subspace."""
+"""Checks of the learned subspace of a mediation."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from causalvae.spec.schema import MediationIntervention
 
 
 def check_subspace(draft: Draft, section: MediationIntervention, path: Path) -> list[Finding]:
-    """Findings on the `subspace` of a mediation at `path`, where it has one."""
+    """Findings on the `subspace` of a mediation at `path`, if any."""
     if section.subspace is None:
         return []
     where: Path = (*path, "subspace")

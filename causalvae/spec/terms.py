@@ -1,6 +1,6 @@
-"""Terms of equations, and how they are reckoned: by looking their functions up in a table.
+"""Terms of equations, and their evaluation with a table of functions.
 
-The table may work on numbers (`causalvae.spec.scalar_functions.SCALAR`) or on arrays (`causalvae.data.structural`).
+There is a table for floats (`causalvae.spec.scalar_functions.SCALAR`) and one for arrays (`causalvae.data.structural`).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-# Sums of probabilities in binary miss 0 and 1 by this much at most.
+# Tolerance for rounding errors in sums of probabilities.
 PROBABILITY_SLACK: Final = 1e-9
 
 
@@ -23,29 +23,29 @@ class Constant:
 
 @dataclass(frozen=True)
 class Label:
-    """A text in quotes: the name of a level."""
+    """Text in quotes: the name of a level."""
 
     text: str
 
 
 @dataclass(frozen=True)
 class Variable:
-    """Another variable's value."""
+    """The value of another variable."""
 
     name: str
 
 
 @dataclass(frozen=True)
 class Noise:
-    """Exogenous noise, by its place among the equation's draws.
+    """Exogenous noise, by its index among the draws of the equation.
 
     Parameters
     ----------
     index : int
     kind : {"normal", "uniform", "gamma"}
-        What is drawn: standard normal, uniform over [0, 1), or gamma of the given shape and scale 1.
+        Standard normal, uniform over [0, 1), or gamma with the given shape and scale 1.
     shape : float
-        Of a gamma.
+        Shape parameter of a gamma.
     """
 
     index: int
@@ -55,7 +55,7 @@ class Noise:
 
 @dataclass(frozen=True)
 class Call:
-    """A function or operator of terms; `labels` names all arguments but the first, for ``case``."""
+    """A function or operator applied to terms; `labels` names all arguments of ``case`` but the first."""
 
     function: str
     arguments: tuple[Term, ...]
@@ -73,7 +73,7 @@ class Parameter:
     text : str
         The distribution's call, as written.
     name : str
-        What the parameter is called.
+        Name of the parameter.
     low, high : float
         The domain, both ends included.
     """
@@ -85,7 +85,7 @@ class Parameter:
     high: float = math.inf
 
     def holds(self, value: float) -> bool:
-        """Whether a number lies in the domain; a probability may miss it by rounding."""
+        """Whether a number is within the domain, with a tolerance for probabilities."""
         slack = PROBABILITY_SLACK if math.isfinite(self.high) else 0.0
         return self.low - slack <= value <= self.high + slack
 
@@ -106,13 +106,13 @@ class Lookup:
     given : tuple of str
         The variables that choose the row, the last varying fastest.
     values : tuple of tuple of float
-        For each of them the values of its levels.
+        For each of them, the values of its levels.
     rows : tuple of tuple of float
-        For each row the cumulative probabilities of all levels but the last.
+        For each row, the cumulative probabilities of all levels but the last.
     levels : tuple of float
         The value of each level.
     noise : Noise
-        Uniform: level k is taken where it lies in the k-th stretch of [0, 1).
+        Uniform; level k is drawn if it is in the k-th interval of [0, 1).
     """
 
     given: tuple[str, ...]
@@ -139,7 +139,7 @@ def walk(term: Term) -> Iterator[Term]:
 
 
 def noises_of(term: Term) -> tuple[Noise, ...]:
-    """What is drawn for the term, in the order of `Noise.index`."""
+    """The noise of the term, in the order of `Noise.index`."""
     found = {part.index: part for part in walk(term) if isinstance(part, Noise)}
     return tuple(found[index] for index in sorted(found))
 
@@ -153,16 +153,16 @@ def names_of(term: Term) -> tuple[str, ...]:
 
 
 def evaluate(term: Term, values: Mapping[str, Any], noise: Sequence[Any], functions: Functions) -> Any:
-    """Reckon a term.
+    """Evaluate a term.
 
     Parameters
     ----------
     term : Term
-        Without labels: `causalvae.spec.structural` has put the values of levels in their place.
+        Without labels; `causalvae.spec.scm_compile` replaces them by values.
     values : mapping
-        Of the variables that it names.
+        Values of the variables in the term.
     noise : sequence
-        Of its draws, by index.
+        Values of its noise, by index.
     functions : mapping
         Name -> function; `SCALAR` for numbers.
     """
@@ -186,12 +186,12 @@ def evaluate(term: Term, values: Mapping[str, Any], noise: Sequence[Any], functi
 def outside_domain(
     term: Term, values: Mapping[str, Any], noise: Sequence[Any], functions: Functions
 ) -> tuple[Parameter, float] | None:
-    """The first parameter of a distribution in `term` that lies outside its domain, and its value; None if none does.
+    """The first parameter of a distribution in `term` outside its domain, and its value; None if there is none.
 
     Parameters
     ----------
     term, values, noise, functions
-        As of `evaluate`; one sample, on numbers.
+        As for `evaluate`, for one sample, with floats.
     """
     for part in walk(term):
         if isinstance(part, Parameter):

@@ -1,4 +1,4 @@
-"""The training spec: which network, data and objective make a set of weights."""
+"""The training spec: network, data and objective."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from causalvae.spec.data_section import DATA_TAG, AnyData, DataSection
 from causalvae.spec.objective_section import OBJECTIVES, AnyObjective, ObjectiveSection
 from causalvae.spec.section import Count, Flag, Fraction, Seed, StrictSection
 
-# Keys of a data section that say what an analysis draws.
+# Keys of a data section that concern analyses only.
 _OF_ANALYSES = ("samples", "seed", "split")
 
 
@@ -192,11 +192,11 @@ class TrainSpec(StrictSection):
 
     @property
     def record(self) -> dict[str, Any]:
-        """The spec as plain values, to be kept with what it made: validating it gives an equal spec."""
+        """The spec as plain values, stored with the weights; validating it gives an equal spec."""
         values = self.model_dump(mode="json", exclude={"data": set(_OF_ANALYSES)})
         return values | {"model": self.model.record}
 
     @property
     def identity(self) -> dict[str, Any]:
-        """What of the spec decides which weights come out, within rounding."""
+        """The part of the spec that determines the weights, up to rounding."""
         return {key: value for key, value in self.record.items() if key not in ("description", "execution", "log")}

@@ -1,4 +1,4 @@
-"""A network's whole output as one outcome: what it is called for each kind of data, and the units of its changes."""
+"""The whole output of a network as one outcome: its name for each kind of data, and units of changes."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from math import prod
 
 @dataclass(frozen=True)
 class WholeOutput:
-    """The whole output as one outcome, which a spec calls ``image`` whatever the data.
+    """The whole output as one outcome, called ``image`` in specs for all kinds of data.
 
     Parameters
     ----------
     name : str
-        What reports call it: ``image``, ``all columns`` of a table, ``whole sound``, ``whole output``.
+        Name in reports: ``image``, ``all columns`` of a table, ``whole sound``, ``whole output``.
     part : str
-        What one number of it is: ``pixel``, ``column``, ``time step``, ``output``.
+        Name of one of its numbers: ``pixel``, ``column``, ``time step``, ``output``.
     numbers : int
-        How many numbers it has.
+        Size of the output.
     """
 
     name: str
@@ -27,7 +27,7 @@ class WholeOutput:
 
     @classmethod
     def of(cls, shape: Sequence[int]) -> WholeOutput:
-        """The output of a network by its shape, without the batch axis.
+        """From the shape of the output, without the batch axis.
 
         (channels, height, width) with 1, 3 or 4 channels is an image, (1, length) a sound, (columns,) a row of a table.
         """
@@ -43,10 +43,10 @@ class WholeOutput:
 
     @property
     def length(self) -> str:
-        """Unit of a change's length, the root of the sum of squares over all numbers as the network puts them out."""
+        """Unit of the L2 norm of a change, in the units of the network's output."""
         return f"{self.part} L2"
 
     @property
     def rms(self) -> str:
-        """Unit of the same, the mean in place of the sum."""
+        """Unit of the root mean square of a change."""
         return f"{self.part} RMS"

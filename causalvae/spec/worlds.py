@@ -1,4 +1,4 @@
-"""What each world can show: its variables, what they mean, their bounds, and what they are where none is declared.
+"""The variables that each world shows: meaning, bounds and defaults.
 
 `causalvae.data.shapes_world` and `causalvae.data.tones` draw them.
 """
@@ -18,7 +18,7 @@ class WorldVariable:
     ----------
     name, meaning, unit : str
     default : float or str
-        What it is where the spec declares no variable of its name.
+        Value if the spec declares no variable with this name.
     low, high : float
         Bounds of its values.
     choices : tuple of str
@@ -60,5 +60,5 @@ WORLDS: Final[dict[str, tuple[WorldVariable, ...]]] = {
 
 
 def shown_by(world: str) -> tuple[str, ...]:
-    """Names of the variables that a world shows; empty for the table, which shows whatever is declared."""
+    """Names of the variables that a world shows; empty for the table, which shows all declared ones."""
     return tuple(variable.name for variable in WORLDS[world])

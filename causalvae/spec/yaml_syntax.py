@@ -1,4 +1,4 @@
-"""What a YAML parser's complaint means for the person who wrote the file."""
+"""Explanations of YAML syntax errors."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _OPENED = {
 
 
 def explain_syntax(error: Any) -> tuple[int, int, str, str]:
-    """A ruamel.yaml error as line, column (both from 1), message and remedy."""
+    """Line and column (from 1), message and advice for a ruamel.yaml error."""
     problem = str(error.problem or "")
     context = str(error.context or "")
     mark = error.problem_mark or error.context_mark

@@ -1,8 +1,7 @@
-"""YAML 1.2 text to a tree in which every key and value knows its line and column.
+"""YAML 1.2 text to a tree of keys and values with line and column.
 
 Only the core schema is read: text, whole numbers, decimals, true, false and null; no tags, no merge keys, no second
-document. The text's events are taken from ruamel.yaml and put together here, so that every limit is checked before
-memory is spent.
+document. The tree is built here from the events of ruamel.yaml, so that limits are checked before memory is used.
 """
 
 from __future__ import annotations
@@ -30,34 +29,34 @@ _WORDS: Final[dict[str, bool | None]] = {
     **dict.fromkeys(("true", "True", "TRUE"), True),
     **dict.fromkeys(("false", "False", "FALSE"), False),
 }
-# Longer whole numbers fit no field; as decimals they stay cheap and are refused where they stand.
+# Longer integers fit no field; they are read as floats, which are cheap and then rejected.
 _MOST_DIGITS = 100
 _FORBIDDEN = re.compile("[^\t\n\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-# What ruamel.yaml counts as the end of a line, so that its line numbers and these lines agree.
+# Line ends of ruamel.yaml, so that line numbers agree.
 _LINE_END = re.compile("[\n\x85\u2028\u2029]")
 
 
 @dataclass
 class Node:
-    """A value of the text, and where it stands.
+    """A value of the text, and its position.
 
     Parameters
     ----------
     kind : {"scalar", "sequence", "mapping"}
     line, column : int
-        Where it begins, both counted from 1.
+        Position of its first character, both counted from 1.
     length : int
-        Characters on its first line; 0 for a value that is left out.
+        Number of characters on its first line; 0 for an omitted value.
     value : str, int, float, bool or None
         A scalar's value.
     text : str
-        A scalar as written, without its quotes: what it says where it is a key, even if it is `null` or `on`.
+        A scalar as written, without quotes; its name if it is a key, even `null` or `on`.
     items : list of Node
         A sequence's values.
     entries : dict of str to (key, value)
         A mapping's entries.
     size : int
-        Values in it, itself and what its aliases stand for included.
+        Number of values in it, including itself and those of aliases.
     """
 
     kind: Literal["scalar", "sequence", "mapping"]
@@ -80,10 +79,10 @@ class Node:
         return self.value
 
     def locate(self, path: Path, on_key: bool = False) -> Node:
-        """The node at the end of `path`, or the last one on the way to it.
+        """The node at `path`, or the last existing one on the way to it.
 
-        Where the path leaves the tree (a missing key), the key that opens the last node is given, for that is the line
-        that a reader would complete.
+        If the rest of the path is missing, the key of the last mapping is returned, since the missing key belongs below
+        it.
         """
         node, key = self, None
         for part in path:
@@ -98,7 +97,7 @@ class Node:
 
 @dataclass(frozen=True)
 class TextFault:
-    """A fault of the text itself; fields as in `Diagnostic`."""
+    """A fault of the YAML text; fields as in `Diagnostic`."""
 
     code: str
     line: int
@@ -109,7 +108,7 @@ class TextFault:
 
 
 class _GiveUp(Exception):  # noqa: N818
-    """Nothing more can be read; carries the reason."""
+    """Stops reading, with the reason."""
 
     def __init__(self, fault: TextFault) -> None:
         super().__init__(fault.message)
@@ -128,7 +127,7 @@ def too_large(size: int) -> TextFault:
 
 
 def decode(data: bytes) -> tuple[str, TextFault | None]:
-    """Bytes as text, with a replacement character for each wrong byte, and the fault if there is any."""
+    """Bytes as text, with a replacement character for each invalid byte, and the fault, if any."""
     if len(data) > MAX_BYTES:
         return "", too_large(len(data))
     try:
@@ -148,24 +147,24 @@ def decode(data: bytes) -> tuple[str, TextFault | None]:
 
 
 def normalise(text: str) -> str:
-    """Text with plain line ends and without a byte-order mark."""
+    """Text with Unix line ends and without a byte-order mark."""
     return text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
 
 
 def split_lines(text: str) -> list[str]:
-    """The lines of normalised text, as the line numbers of its nodes count them."""
+    """The lines of normalised text, consistent with the line numbers of nodes."""
     return _LINE_END.split(text)
 
 
 def compose(text: str) -> tuple[Node | None, tuple[TextFault, ...]]:
-    """Read normalised text.
+    """Parse normalised text.
 
     Returns
     -------
     node : Node or None
-        The top of the tree; None where nothing could be read.
+        The root of the tree; None if nothing could be read.
     faults : tuple of TextFault
-        Faults of the text; a key that is at fault is left out of the tree.
+        Faults of the text; faulty keys are left out of the tree.
     """
     if len(text) > MAX_BYTES:
         return None, (too_large(len(text)),)
@@ -367,8 +366,8 @@ def _events(text: str) -> Iterator[Any]:
         except MarkedYAMLError as error:
             raise _GiveUp(TextFault("CV006", *explain_syntax(error))) from error
         except Exception as error:
-            # Broken escapes and directives make the parser fail in many ways of its own; whatever the way, the text
-            # after the last event is no YAML.
+            # Broken escapes and directives raise various exceptions in the parser; the text after the last event is
+            # not YAML.
             line, column = (mark.line + 1, mark.column + 1) if mark is not None else (1, 1)
             raise _GiveUp(
                 TextFault("CV006", line, column, "the text after this point is not YAML", "Look for a broken escape.")

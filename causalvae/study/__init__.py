@@ -1,1 +1,1 @@
-"""Several runs side by side: networks that a study trains, or networks and data that a comparison is given."""
+"""Studies, which train and compare networks, and comparisons of given networks and data."""

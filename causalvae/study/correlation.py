@@ -1,4 +1,4 @@
-"""How far two measures rank networks alike."""
+"""Rank correlation of two measures over networks."""
 
 from __future__ import annotations
 
@@ -26,24 +26,23 @@ def correlate_ranks(
     blocks : mapping of str to float array, each of shape (n, 2)
         Data set -> the two measures of its networks.
     left, right : MeasureName
-        Which measures they are.
+        The names of the measures.
     rng : Generator
 
     Returns
     -------
     RankCorrelation or None
-        None where a measure is the same in all networks.
+        None if a measure is the same for all networks.
 
     Notes
     -----
     The interval is that of the inverse hyperbolic tangent, with variance (1 + r^2 / 2) / (n - 3) (Bonett and Wright
     2000, "Sample size requirements for estimating Pearson, Kendall and Spearman correlations", Psychometrika 65) and
-    quantiles of t instead of the normal ones, n - 3 less one for each further block being the degrees of freedom: a
-    resample of a handful of networks has ties and too few orders, and its percentile interval holds the truth as
-    seldom as 31 times in 100 (4 networks that nearly agree). This one holds it 95 times or more over one block of 4 to
-    18 networks; pooled, 92 or more up to correlations of 0.9, and less where networks nearly agree (87 at 0.98 over
-    two blocks of 9), since ranks within small blocks cannot show it. Perfect agreement reaches to its end, and from
-    half a step of the coefficient, 6 / (n (n^2 - 1)), within it.
+    quantiles of t instead of normal ones, with n - 3 degrees of freedom minus one for each further block. Bootstrap
+    percentile intervals of few networks have a coverage as low as 31 % (4 networks that nearly agree). The coverage of
+    this interval is 95 % or more for one block of 4 to 18 networks; for several blocks, 92 % or more up to correlations
+    of 0.9, and less if networks nearly agree (87 % at 0.98 for two blocks of 9). For perfect agreement, the interval
+    ends at 1 and is computed from half a step of the coefficient, 6 / (n (n^2 - 1)), below 1.
     """
     values = list(blocks.values())
     value = float(_pool([(block[None, :, 0], block[None, :, 1]) for block in values])[0])
@@ -59,8 +58,8 @@ def correlate_ranks(
     return RankCorrelation(tuple(blocks), left, right, value, lower, upper, p_value, n)
 
 
-def rank_interval(value: float, networks: int, blocks: int = 1, confidence: float = 0.95) -> tuple[float, float]:
-    """Ends of a rank correlation's interval (see `correlate_ranks`); all of [-1, 1] without a degree of freedom."""
+def rank_interval(value: float, networks: int, blocks: int = 1) -> tuple[float, float]:
+    """95 % interval of a rank correlation (see `correlate_ranks`); [-1, 1] without a degree of freedom."""
     from scipy.special import stdtrit
 
     freedom = networks - blocks - 2
@@ -68,18 +67,18 @@ def rank_interval(value: float, networks: int, blocks: int = 1, confidence: floa
         return -1.0, 1.0
     most = 1 - 6 / (networks * (networks**2 - 1))
     held = min(max(value, -most), most)
-    reach = float(stdtrit(freedom, (1 + confidence) / 2)) * math.sqrt((1 + held * held / 2) / freedom)
+    reach = float(stdtrit(freedom, 0.975)) * math.sqrt((1 + held * held / 2) / freedom)
     lower, upper = math.tanh(math.atanh(held) - reach), math.tanh(math.atanh(held) + reach)
     return (-1.0 if value < -most else lower), (1.0 if value > most else upper)
 
 
 def least_p(networks: int) -> float:
-    """The smallest two-sided p-value that permuting so many networks can give: 2 / n!, of perfect order either way."""
+    """The smallest two-sided p-value of a permutation test with n networks: 2 / n!."""
     return min(1.0, 2 / math.factorial(networks))
 
 
 def _pool(blocks: Sequence[tuple[FloatArray, FloatArray]]) -> FloatArray:
-    """Pearson's correlation of ranks that were taken and centred within blocks, for each row of the blocks' arrays."""
+    """Pearson correlation of ranks centred within blocks, for each row of the arrays, (rows, networks): (rows,)."""
     left, right = ([_centred(block[side]) for block in blocks] for side in (0, 1))
     products = sum((a * b).sum(axis=1) for a, b in zip(left, right, strict=True))
     squares = [sum((part**2).sum(axis=1) for part in parts) for parts in (left, right)]
@@ -89,7 +88,7 @@ def _pool(blocks: Sequence[tuple[FloatArray, FloatArray]]) -> FloatArray:
 
 
 def _centred(values: FloatArray) -> FloatArray:
-    """Mid-ranks along the rows, less their mean, over their number: blocks of any size then weigh alike a network."""
+    """Centred mid-ranks along the rows, divided by their number, so that all networks have equal weight."""
     from scipy.stats import rankdata
 
     ranks = np.asarray(rankdata(values, axis=1), dtype=np.float64)

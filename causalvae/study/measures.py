@@ -1,4 +1,4 @@
-"""What a run is summarised by."""
+"""The measures that summarise a run."""
 
 from __future__ import annotations
 
@@ -35,13 +35,12 @@ def measures_of(results: Results) -> tuple[Measure, ...]:
 
     Notes
     -----
-    Reconstruction and KL in nats an input, latents of a KL above 0.1 nats, causal effect strength averaged over all
-    latents that were perturbed, specificity over those of them that move what is declared (as the report's metrics have
-    it: the distribution of an effect that is none is that of rounding) and, by another name, over all, modularity
-    averaged over the layers that it is measured at, the share of polysemantic latents, the shares of the data's effects
-    that are shown to be kept and of absent ones that are shown to be invented, the worst interchange accuracy of the
-    mapping, and the classical scores where the spec asks for them. Intervals of averages over latents are over samples:
-    the latents are all there are.
+    They are reconstruction and KL in nats per input; the number of latents with a KL above 0.1 nats; causal effect
+    strength averaged over all perturbed latents; specificity averaged over those with an effect on declared attributes
+    (as in the report) and over all; modularity averaged over layers; the share of polysemantic latents; the share of
+    the data's effects that are shown to be kept, and of absent effects that are shown to be invented; the worst
+    interchange accuracy of the mapping; and classical scores, if requested. Intervals of averages over latents are over
+    samples.
     """
     kls = [latent.kl for latent in results.latents if latent.kl is not None]
     return (
@@ -59,7 +58,7 @@ def measures_of(results: Results) -> tuple[Measure, ...]:
 
 
 def _fitted(fit: NetworkFit | None) -> Iterable[Measure]:
-    """How well the network works, as its report prints it."""
+    """Reconstruction and KL, rounded as in the report."""
     for name, nats in (
         (MeasureName.RECONSTRUCTION, None if fit is None else fit.reconstruction),
         (MeasureName.KL, None if fit is None else fit.kl),
@@ -68,10 +67,10 @@ def _fitted(fit: NetworkFit | None) -> Iterable[Measure]:
 
 
 def _aligned(alignment: Alignment | None) -> Iterable[Measure]:
-    """The headline of the alignment, as shares that can be averaged over networks."""
+    """The headline of the alignment as shares."""
     head = None if alignment is None else alignment.headline
     lost, invented = (None, None) if head is None else (head.lost, head.invented)
-    # An undecided effect is neither shown to be kept nor shown to be lost.
+    # Undecided effects are shown neither to be kept nor to be lost.
     kept = None if lost is None else lost.tested - lost.departs - lost.undecided
     yield Measure(MeasureName.EFFECTS_KEPT, _share(kept, lost), "share")
     yield Measure(
@@ -82,7 +81,7 @@ def _aligned(alignment: Alignment | None) -> Iterable[Measure]:
 
 
 def _share(part: int | None, count: LinkCount | None) -> float | None:
-    """A part of the pairs that were tested; None where none was."""
+    """The share of a part in the tested pairs; None if there are none."""
     return None if part is None or count is None or not count.tested else part / count.tested
 
 
@@ -96,7 +95,7 @@ def _classical(scores: ScoreReport | None) -> Iterable[Measure]:
 
 
 def _mean_of_rows(rows: Iterable[MetricRow], metric: str, unit: str, name: MeasureName) -> Measure:
-    """The mean over latent perturbations of what the report's metrics say of the latents of each."""
+    """The mean over latent perturbations of a metric of the report."""
     found = [row for row in rows if row.metric == metric and row.unit == unit and math.isfinite(row.value)]
     if len(found) == 1:
         return Measure(name, found[0].value, unit, found[0].lower, found[0].upper, found[0].units or None)
@@ -104,7 +103,7 @@ def _mean_of_rows(rows: Iterable[MetricRow], metric: str, unit: str, name: Measu
 
 
 def _mean_over_latents(estimates: Iterable[Estimate], estimand: str, unit: str, name: MeasureName) -> Measure:
-    """The mean of an estimand over the latents that were perturbed, and over the values that each was set to."""
+    """The mean of an estimand over perturbed latents and the values that they were set to."""
     found = [e for e in estimates if e.estimand == estimand and e.unit == unit and not e.treatment and e.component]
     values = [e.value for e in found if math.isfinite(e.value)]
     components = {e.component for e in found}
@@ -112,7 +111,7 @@ def _mean_over_latents(estimates: Iterable[Estimate], estimand: str, unit: str, 
 
 
 def _mean_share(estimates: Iterable[Estimate], whole: str) -> Measure:
-    """The mean over mediations and their attributes of what all mediators together carry."""
+    """The mean mediated share of all mediators together, over mediations and attributes."""
     found: dict[tuple[Owner, str], float] = {}
     for e in estimates:
         named = e.owner.kind == "intervention" and e.outcome != whole
@@ -124,9 +123,9 @@ def _mean_share(estimates: Iterable[Estimate], whole: str) -> Measure:
 
 
 def _mean_of_runs(estimates: Iterable[Estimate], estimand: str, name: MeasureName) -> Measure:
-    """The mean of what latent perturbations have as a whole, over these and the layers that it is measured at.
+    """The mean over latent perturbations and layers of an estimand of whole perturbations.
 
-    One alone keeps its interval.
+    A single estimate keeps its interval.
     """
     found = [e for e in estimates if e.estimand == estimand and not e.treatment and math.isfinite(e.value)]
     if len(found) == 1:

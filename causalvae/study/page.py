@@ -1,4 +1,4 @@
-"""The page of a study or a comparison: which sections, with which tables and drawings."""
+"""The report page of a study or a comparison: sections, tables and figures."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 
 from markupsafe import Markup
 
+from causalvae.analyses.disentanglement.glossary import score_term
 from causalvae.circuits.types import ClaimTest, Verdict
 from causalvae.effects.types import Estimate
 from causalvae.plan.owner import Owner
@@ -17,7 +18,6 @@ from causalvae.report.glossary import Term, status_words, term_of
 from causalvae.report.measure_labels import MEASURE_LABELS
 from causalvae.report.numbers import ABSENT, format_bound, format_fixed, format_interval, format_p
 from causalvae.report.scatter import Point, draw_key_mark, draw_scatter
-from causalvae.report.score_glossary import score_term
 from causalvae.report.tables import Table, columns, facts_table, unit_words
 from causalvae.results import Results
 from causalvae.spec.measures import MeasureName
@@ -35,7 +35,7 @@ from causalvae.study.tables import (
 )
 from causalvae.study.types import Group, StudyResults
 
-# The effects that are set beside each other first; the others are folded away.
+# The effects in the main table; the others are collapsed.
 _KEY_EFFECTS = ("total_effect", *SENT, "mediated_share", "path_share")
 _PICTURED: Final = (
     (MeasureName.DISENTANGLEMENT, MeasureName.STRENGTH),
@@ -44,7 +44,7 @@ _PICTURED: Final = (
 
 
 class _Side(NamedTuple):
-    """A run of which everything is known that was found."""
+    """A run with its results."""
 
     name: str
     results: Results
@@ -55,9 +55,9 @@ def _sides(study: StudyResults) -> list[_Side]:
 
 
 def build_study(study: StudyResults) -> Page:
-    """The page of a study or a comparison; sections that nothing was found for are left out.
+    """Build the page of a study or a comparison; empty sections are left out.
 
-    A study has groups of networks over seeds and published numbers; a comparison has what was found on each side.
+    A study has groups of networks over seeds and published numbers; a comparison has the results of each side.
     """
     makers = (
         _measures,
@@ -94,7 +94,7 @@ _LINKS: Final = {
 
 
 def key_tables(study: StudyResults) -> list[Table]:
-    """The tables that a terminal prints: measures, correlations, verdicts and key effects."""
+    """The tables for a terminal: measures, correlations, verdicts and key effects."""
     names = order_measures(study.measures)[:6]
     tables = [*_tables(_measures(study)), *(group_table(*group, names) for group in _by_data(study).items())]
     if study.correlations:
@@ -113,7 +113,7 @@ def _tables(section: Section | None) -> list[Table]:
 
 
 def too_few_words(study: StudyResults) -> str:
-    """Why a comparison has no correlations; empty where it has some, or only one network of each data set."""
+    """Explanation if a comparison has too few networks for correlations; else empty."""
     if not study.too_few:
         return ""
     return (
@@ -124,7 +124,7 @@ def too_few_words(study: StudyResults) -> str:
 
 
 def _narrow(table: Table) -> Table:
-    """The table without its p-values where it has too many columns for a terminal: the verdict says what they do."""
+    """The table without p-values if it has too many columns for a terminal."""
     kept = [
         k for k, column in enumerate(table.columns) if len(table.columns) < 7 or column.name not in ("p for", "p spec")
     ]
@@ -133,7 +133,7 @@ def _narrow(table: Table) -> Table:
 
 
 def _terms(study: StudyResults) -> tuple[Term, ...]:
-    """The words that a reader may not know."""
+    """The glossary of the page."""
     sides = _sides(study)
     used = {test.name for side in sides for verdict in side.results.verdicts for test in verdict.tests}
     used |= {e.estimand for side in sides for e in side.results.estimates if e.estimand in MEDIATION}
@@ -324,7 +324,7 @@ def _test(verdict: Verdict, name: str) -> ClaimTest | None:
 
 
 def _bound(found: Iterable[tuple[_Side, Verdict]], name: str) -> tuple[float | None, float | None]:
-    """The bound of a test, which is the same on all sides."""
+    """The bound of a test, the same on all sides."""
     tests = (test for _, verdict in found if (test := _test(verdict, name)) is not None)
     return next(((test.at_least, test.at_most) for test in tests), (None, None))
 
@@ -368,7 +368,7 @@ def _effects(study: StudyResults) -> Section | None:
 
 
 def _mediated(study: StudyResults) -> list[tuple[Owner, str]]:
-    """(owner, outcome) of every mediation of any side."""
+    """(owner, outcome) of all mediations of all sides."""
     return list(
         dict.fromkeys(
             (e.owner, e.outcome)
@@ -417,7 +417,7 @@ def _shown(estimate: Estimate | None) -> str:
 
 
 def _interval(value: float, lower: float | None, upper: float | None, is_share: bool) -> str:
-    """An interval; of a share with at most three decimals, since finer ones would only fill a table of many sides."""
+    """An interval; shares have at most three decimals."""
     if not is_share or lower is None or upper is None:
         return format_interval(value, lower, upper)
     return format_estimate(value, lower, upper)

@@ -1,6 +1,6 @@
-"""The public study and comparison: networks run alike and reported together.
+"""The public functions `run_study` and `compare`.
 
-A study trains a grid of networks first, and does not do again what is done; a comparison is given its networks.
+A study trains a grid of networks first and reuses finished parts; a comparison uses given networks.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from causalvae.errors import CausalVAEError
 from causalvae.files import DamagedFileError, discard, make_folder, read_json, remove_stale, write_json
 from causalvae.models.kinds.zoo import ZooModel
 from causalvae.models.weights import read_weights
-from causalvae.spec.disentanglement_section import DisentanglementSection
+from causalvae.spec.analysis import Analysis
 from causalvae.spec.loader import load_spec, load_study_spec, open_spec
 from causalvae.spec.measures import MeasureName
 from causalvae.spec.places import base_folder, locate
@@ -32,7 +32,7 @@ from causalvae.study.write import write_study
 
 OnRun = Callable[[str, int, int], None]
 
-# Raised whenever a measure is taken in another way or kept in another format: what was kept is then no answer any more.
+# Version of stored measures, to be increased if their definition or format changes.
 _CELLS = 3
 
 
@@ -63,25 +63,25 @@ def compare(
     on_progress: OnProgress | None = None,
     on_side: OnRun = lambda name, number, total: None,
 ) -> StudyOutcome:
-    """Run the sides of a comparison and write a report of all.
+    """Run the sides of a comparison and write a common report.
 
     Parameters
     ----------
     paths : sequence of str or Path
-        Specs. One that has ``variants`` gives a side for each of them, another is a side itself.
+        Specs. Each variant of a spec with ``variants`` is a side; any other spec is one side.
     out : str or Path
-        Runs are kept as `causalvae.run` keeps them; the comparison lies in ``out/NAME/compare-DIGEST/``.
+        Folder of runs, as for `causalvae.run`; the comparison is written to ``out/NAME/compare-DIGEST/``.
     on_progress : callable, optional
-        Told of the progress of each run.
+        Called with the progress of each run.
     on_side : callable
-        Called with a side's name, its number from 1, and how many there are, before it is run.
+        Called before each side with its name, its number from 1, and the number of sides.
 
     Raises
     ------
     SpecError
-        With every fault of a spec.
+        If a spec is invalid.
     CausalVAEError
-        CV460 where there are fewer than two sides or two have one name; and every other error that a user can correct.
+        CV460 if there are fewer than two sides or two have the same name; and any error of a run.
     """
     planned = [side for path in paths for side in _plan(Path(path))]
     names = [side.name for side in planned]
@@ -129,25 +129,25 @@ def run_study(
     on_cell: OnRun = lambda name, number, total: None,
     on_progress: OnProgress = ignore_progress,
 ) -> StudyOutcome:
-    """Train and analyse a grid of networks; whatever `out` already holds of it is not done again.
+    """Train and analyse a grid of networks; parts finished in `out` are reused.
 
     Parameters
     ----------
     path : str or Path
         The study spec.
     out : str or Path
-        Takes ``NAME/``: weights, runs, cells and reports.
+        Folder of ``NAME/``, with weights, runs, cells and reports.
     on_cell : callable
-        Told what is done next, its number from 1 and how many there are.
+        Called before each step with its name, its number from 1, and the number of steps.
     on_progress : callable
-        Told of the progress of each training and run.
+        Called with the progress of each training and run.
 
     Raises
     ------
     SpecError
-        With every fault of the study spec or of an analysis.
+        If the study spec or an analysis is invalid.
     CausalVAEError
-        For every other error that a user can correct.
+        For any error of a training or a run.
     """
     spec = load_study_spec(path)
     out = Path(out)
@@ -166,15 +166,15 @@ def train_cells(
     on_cell: OnRun = lambda name, number, total: None,
     on_progress: OnProgress = ignore_progress,
 ) -> None:
-    """Train every network that has no weights yet; one that was stopped goes on.
+    """Train all networks without weights; stopped trainings are resumed.
 
     Parameters
     ----------
     study : StudySpec
     folder : Path
-        Weights lie in ``weights/DATA-MODEL-SEED``.
+        Folder of ``weights/DATA-MODEL-SEED``.
     base : Path
-        The study file's folder: relative paths start here.
+        Folder of the study spec, where relative paths start.
     """
     for number, (data, model, seed) in enumerate(study.cells, start=1):
         spec = study.train_spec(data, model, seed)
@@ -188,7 +188,7 @@ def train_cells(
 
         make_folder(place, below=folder)
         outcome: TrainOutcome = train_network(spec, place, base, tell)
-        # A checkpoint is several times as large as the weights, and has served.
+        # A checkpoint is several times as large as the weights and no longer needed.
         outcome.weights.with_name("checkpoint.pt").unlink(missing_ok=True)
 
 
@@ -203,10 +203,10 @@ def analyse_cells(
     on_cell: OnRun = lambda name, number, total: None,
     on_progress: OnProgress = ignore_progress,
 ) -> tuple[StudyRun, ...]:
-    """Run the analysis of each network's data on it, and score it; every network must have been trained.
+    """Run the analysis of each trained network.
 
-    What is found of a network is kept in ``cells/DATA-MODEL-SEED.json`` and read from there the next time, unless the
-    analysis, which holds the scores' settings, the content of its data files or the weights have changed.
+    The measures of a network are stored in ``cells/DATA-MODEL-SEED.json`` and reused unless the analysis, the content
+    of its data files or the weights have changed.
     """
     cells = []
     for number, (data, model, seed) in enumerate(study.cells, start=1):
@@ -240,17 +240,16 @@ def _analyse(
     return StudyRun(name, data, measures, page, model=model, seed=seed)
 
 
-def analysis_spec(base: Spec, weights: Path, name: str, scores: DisentanglementSection | None = None) -> Spec:
-    """An analysis with a trained network in place of its own, and with `scores` where it has no such section."""
-    # A network that learned little belongs to a study as much as one that learned all: its report warns of it.
+def analysis_spec(base: Spec, weights: Path, name: str, scores: Analysis | None = None) -> Spec:
+    """The analysis with another network, and with `scores` if it has no such section."""
+    # Networks that learned little are part of a study too, so poor reconstruction is only a warning.
     model = ZooModel(source="zoo", weights=str(weights), untrained=True)
-    return base.model_copy(
-        update={"name": name, "model": model, "variants": {}, "disentanglement": base.disentanglement or scores}
-    )
+    scoring = {} if scores is None or scores.kind in base.analyses else {scores.kind: scores}
+    return base.model_copy(update={"name": name, "model": model, "variants": {}, **scoring})
 
 
 def _read(kept: Path, key: str) -> tuple[tuple[Measure, ...], str] | None:
-    """The measures and the report's path that were kept for `key`."""
+    """The measures and the path of the report stored for `key`, if any."""
     if not kept.exists():
         return None
     try:

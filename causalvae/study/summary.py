@@ -1,4 +1,4 @@
-"""From runs to a study: groups over seeds, rank correlations, and what makes runs incomparable."""
+"""Summarises runs: groups over seeds, rank correlations, and warnings."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from causalvae.spec.study import StudySpec
 from causalvae.study.correlation import FloatArray, correlate_ranks
 from causalvae.study.types import Group, RankCorrelation, StudyResults, StudyRun
 
-# What is held against what, over networks: in a comparison, and in a study.
+# Measures whose rank correlations over networks are computed.
 COMPARED: Final = (MeasureName.STRENGTH, MeasureName.SPECIFICITY, MeasureName.MODULARITY)
 STUDIED: Final = (
     MeasureName.STRENGTH,
@@ -27,25 +27,23 @@ STUDIED: Final = (
     MeasureName.POLYSEMANTIC_SHARE,
 )
 AGAINST: Final = (MeasureName.DISENTANGLEMENT, MeasureName.MIG, MeasureName.RECONSTRUCTION)
-# Networks of one data set. With fewer than five no permutation test can reject at 0.05.
+# Minimum number of networks of one data set. With fewer than five, permutation tests cannot reject at 0.05.
 FEWEST_COMPARED: Final = 5
 FEWEST_STUDIED: Final = 4
 
 
-def summarise_comparison(name: str, description: str, runs: Sequence[StudyRun], seed: int = 0) -> StudyResults:
-    """Set runs that were given beside each other.
+def summarise_comparison(name: str, description: str, runs: Sequence[StudyRun]) -> StudyResults:
+    """Summarise the runs of a comparison.
 
     Parameters
     ----------
     name, description : str
     runs : sequence of StudyRun
-        With their results; the data sets are named here.
-    seed : int
-        Of the permutations.
+        Runs with results; the names of the data sets are set here.
     """
     found = [(run, run.results) for run in runs if run.results is not None]
     named = [replace(run, data=data) for run, data in zip(runs, _name_data([each for _, each in found]), strict=True)]
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     correlations, most = [], 0
     for left, right in product(COMPARED, AGAINST):
         blocks = pair_measures(named, left, right)
@@ -66,19 +64,19 @@ def summarise_comparison(name: str, description: str, runs: Sequence[StudyRun], 
     )
 
 
-def summarise_study(study: StudySpec, runs: Sequence[StudyRun], seed: int = 0) -> StudyResults:
-    """Group networks over seeds, and correlate causal measures with classical ones over networks.
+def summarise_study(study: StudySpec, runs: Sequence[StudyRun]) -> StudyResults:
+    """Summarise the runs of a study: groups over seeds, and correlations of causal with classical measures.
 
     Notes
     -----
-    Correlations are Spearman's over networks of one data set; pooled, ranks are taken within each data set, so that
-    data sets that differ in everything do not make a correlation by themselves. Networks are the resampling unit; those
-    of one kind and several seeds are not independent draws of kinds, so an interval says how far these networks agree,
-    and not how other kinds would. Kinds that the study sets apart enter none.
+    Spearman correlations are over networks of one data set, or pooled with ranks within each data set, so that
+    differences between data sets cause no correlation. Networks are the resampling unit. Networks of one kind with
+    several seeds are not independent draws of kinds, so intervals do not generalise to other kinds. Kinds that the
+    study sets apart are left out.
     """
     apart = tuple(name for name, kind in study.models.items() if kind.apart)
     ranked = [run for run in runs if run.model not in apart]
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     correlations = [
         found for left, right in product(STUDIED, AGAINST) for found in correlate_measures(ranked, left, right, rng)
     ]
@@ -110,10 +108,9 @@ _FEW_SEEDS = (
 def correlate_measures(
     runs: Sequence[StudyRun], left: MeasureName, right: MeasureName, rng: np.random.Generator
 ) -> list[RankCorrelation]:
-    """Rank correlations of two measures over the networks of each data set, and of all data sets, ranked within each.
+    """Rank correlations of two measures over the networks of each data set, and pooled over data sets.
 
-    A data set with fewer than four networks that have both is left out, and so is one where a measure is the same in
-    all.
+    Data sets with fewer than four networks that have both measures, or with a constant measure, are left out.
     """
     pairs = pair_measures(runs, left, right)
     blocks = {data: block for data, block in pairs.items() if len(block) >= FEWEST_STUDIED}
@@ -123,7 +120,7 @@ def correlate_measures(
 
 
 def pair_measures(runs: Sequence[StudyRun], left: MeasureName, right: MeasureName) -> dict[str, FloatArray]:
-    """Data set -> the two measures of its networks that have both, in rows."""
+    """Data set -> the two measures of its networks that have both, (networks, 2)."""
     found: dict[str, list[tuple[float, float]]] = {}
     for run in runs:
         a, b = run.value(left), run.value(right)
@@ -149,18 +146,18 @@ def _group(data: str, model: str, runs: Sequence[StudyRun]) -> Group:
     )
 
 
-def interval_over_seeds(values: Sequence[float], confidence: float = 0.95) -> tuple[float, float]:
-    """The t interval of the mean of two values or more."""
+def interval_over_seeds(values: Sequence[float]) -> tuple[float, float]:
+    """The 95 % t interval of the mean of at least two values."""
     from scipy.special import stdtrit
 
     n = len(values)
     mean = float(np.mean(values))
-    reach = float(stdtrit(n - 1, (1 + confidence) / 2)) * float(np.std(values, ddof=1)) / np.sqrt(n)
+    reach = float(stdtrit(n - 1, 0.975)) * float(np.std(values, ddof=1)) / np.sqrt(n)
     return mean - reach, mean + reach
 
 
 def _name_data(results: Sequence[Results]) -> list[str]:
-    """A name for the data of each run: the source, numbered where several data sets have one source."""
+    """A name for the data of each run: the source, numbered if several data sets have the same source."""
     names: dict[str, str] = {}
     sources: Counter[str] = Counter()
     found = []

@@ -1,4 +1,4 @@
-"""Tables of a study's measures: side by side, over seeds, and how far they rank networks alike."""
+"""Tables of the measures of a study, over runs and seeds, and of rank correlations."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from causalvae.spec.measures import MeasureName
 from causalvae.study.measures import CLASSICAL
 from causalvae.study.types import Group, Measure, RankCorrelation, StudyRun
 
-# The published study's columns come first, in its order: in a comparison, and over seeds.
+# Leading columns, in the order of the published study: in a comparison, and over seeds.
 _LEADING: Final = (
     MeasureName.DISENTANGLEMENT,
     MeasureName.MIG,
@@ -37,9 +37,9 @@ _LEADING_GROUPS: Final = (
 
 
 def measure_tables(runs: Sequence[StudyRun]) -> tuple[Table, Table | None, Table | None]:
-    """The measures of each run: the published study's, the others, and the other classical scores.
+    """Tables of the measures of each run: leading ones, others, and other classical scores.
 
-    Measures that no run has are left out, and tables of none are None.
+    Measures that no run has are left out; the second and third table are None if empty.
     """
     held = dict.fromkeys(m.name for run in runs for m in run.measures if m.value is not None)
     leading = [name for name in _LEADING if name in held]
@@ -71,7 +71,7 @@ def _shown(measure: Measure | None) -> str:
         return f"{measure.value:.0f} of {measure.n}"
     if measure.lower is None or measure.upper is None:
         return format_fixed(measure.value, 3 if abs(measure.value) < 10 else 2)
-    # Finer decimals than three would only fill a table of many columns.
+    # At most three decimals, since the table has many columns.
     return format_estimate(measure.value, measure.lower, measure.upper)
 
 
@@ -82,13 +82,13 @@ def format_estimate(value: float, lower: float, upper: float) -> str:
 
 
 def score_names(measures: Iterable[MeasureName]) -> tuple[str, ...]:
-    """The classical scores among `measures`, as the glossary knows them."""
+    """The names in the glossary of the classical scores in `measures`."""
     wanted = set(measures)
     return tuple(score for score, measure in CLASSICAL.items() if measure in wanted)
 
 
 def measure_words(runs: Sequence[StudyRun]) -> str:
-    """What the classical columns of a comparison are, where it has any."""
+    """Explanation of the classical columns of a comparison, if any."""
     held = {m.name: m for run in runs for m in run.measures if m.value is not None}
     words = []
     if MeasureName.DISENTANGLEMENT in held:
@@ -122,18 +122,18 @@ def correlation_table(correlations: Sequence[RankCorrelation]) -> Table:
 
 
 def order_measures(held: Sequence[MeasureName]) -> list[MeasureName]:
-    """Measures in the order of a table of a grid of networks."""
+    """Measures in the order of tables of studies."""
     return [name for name in _LEADING_GROUPS if name in held] + [name for name in held if name not in _LEADING_GROUPS]
 
 
 def group_table(data: str, groups: Sequence[Group], names: Sequence[MeasureName]) -> Table:
-    """The kinds of networks on one data set: means over seeds with their intervals."""
+    """Means over seeds with intervals, for each kind of network on one data set."""
     rows = tuple((group.model, str(group.networks), *(_spread(group, name) for name in names)) for group in groups)
     return Table(data, columns("Objective", "Seeds#", *_heads(names)), rows).filled
 
 
 def network_table(runs: Sequence[StudyRun], names: Sequence[MeasureName]) -> Table:
-    """Every network of a grid."""
+    """The measures of each network of a study."""
     rows = tuple(
         (run.name, *(format_fixed(run.value(name), 0 if name is MeasureName.ACTIVE_LATENTS else 3) for name in names))
         for run in runs

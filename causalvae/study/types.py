@@ -1,4 +1,4 @@
-"""What a study found: its runs, groups of them, and how measures rank networks alike."""
+"""Results of studies: runs, groups of runs, and rank correlations."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ class Measure:
     ----------
     name : MeasureName
     value : float or None
-        None where the run has no such number.
+        None if the run has no such number.
     unit : str
     lower, upper : float or None
-        Its interval.
+        Interval of the value.
     n : int or None
-        What it was measured on; of active latents, how many latents there are.
+        Number of samples or units; for active latents, the number of latents.
     """
 
     name: MeasureName
@@ -35,23 +35,23 @@ class Measure:
 
 @dataclass(frozen=True)
 class StudyRun:
-    """One run of a study and what was measured of its network.
+    """One run of a study, with the measures of its network.
 
     Parameters
     ----------
     name : str
     data : str
-        The data set: runs are ranked within it.
+        Name of the data set; ranks are within data sets.
     measures : tuple of Measure
     report : str
-        The path of its own report, relative to the study's folder.
+        Path of the report of the run, relative to the folder of the study.
     description : str
     model : str
-        The kind of the network in a grid of networks.
+        Kind of network in a study.
     seed : int or None
-        Of the training in a grid of networks.
+        Seed of the training in a study.
     results : Results or None
-        Everything that was found; None in a grid, which keeps the measures alone.
+        Results of the run; None in a study.
     """
 
     name: str
@@ -68,7 +68,7 @@ class StudyRun:
         return next((measure for measure in self.measures if measure.name == name), None)
 
     def value(self, name: MeasureName) -> float | None:
-        """The value of the measure `name`; None where there is none."""
+        """The value of the measure `name`; None if there is none."""
         found = self.measure(name)
         return None if found is None else found.value
 
@@ -80,15 +80,15 @@ class RankCorrelation:
     Parameters
     ----------
     data : tuple of str
-        The data sets: ranks are taken within each and pooled.
+        The data sets; ranks are taken within each.
     left, right : MeasureName
     value : float
     lower, upper : float
-        Interval of Fisher's kind with quantiles of t (`study.correlation`).
+        Interval of Fisher type with quantiles of t (see `causalvae.study.correlation`).
     p_value : float
-        Two-sided, by permuting the networks within data sets.
+        Two-sided, from permutations of the networks within data sets.
     n : int
-        Networks.
+        Number of networks.
     """
 
     data: tuple[str, ...]
@@ -103,18 +103,17 @@ class RankCorrelation:
 
 @dataclass(frozen=True)
 class Group:
-    """The networks of one kind on one data set, which differ in their seed alone.
+    """The networks of one kind on one data set, which differ only in their seeds.
 
     Parameters
     ----------
     data, model : str
     networks : int
     means, lows, highs : dict
-        Measure -> its mean, least and greatest value over seeds; without the measures that no network has.
+        Measure -> mean, minimum and maximum over seeds, for measures that any network has.
     lowers, uppers : dict
-        Measure -> the ends of the mean's t interval over seeds, mean -+ t_{n - 1} s / sqrt(n); without the measures
-        that fewer than two networks have. No bootstrap: three values have ten resamples, and their range holds the
-        mean three times in four.
+        Measure -> t interval of the mean over seeds, mean -+ t_{n - 1} s / sqrt(n), for measures that at least two
+        networks have. The bootstrap is not used since its coverage for three values is at most 75 %.
     """
 
     data: str
@@ -129,7 +128,7 @@ class Group:
 
 @dataclass(frozen=True)
 class StudyResults:
-    """Everything that the report of a study or a comparison says.
+    """The content of the report of a study or a comparison.
 
     Parameters
     ----------
@@ -138,23 +137,23 @@ class StudyResults:
     name, description : str
     runs : tuple of StudyRun
     warnings : tuple of str
-        What a reader must know before comparing runs.
+        Warnings on comparing the runs.
     correlations : tuple of RankCorrelation
-        How far measures rank the networks alike, where there are enough of them.
+        Rank correlations of measures, if there are enough networks.
     too_few : int
-        Networks of the largest data set of a comparison, where they are too few for any correlation; 0 elsewhere.
+        Number of networks of the largest data set of a comparison if too few for correlations; else 0.
     groups : tuple of Group
-        Of a grid's networks over seeds; empty in a comparison.
+        Groups over seeds; empty in a comparison.
     published : dict
-        Kind of network -> measure -> number from elsewhere.
+        Kind of network -> measure -> published number.
     source : str
-        Where those are from.
+        Source of the published numbers.
     confidence : float
-        Of the intervals.
+        Confidence of the intervals.
     apart : tuple of str
-        Kinds of networks that enter no correlation.
+        Kinds of networks left out of correlations.
     digest : str
-        Of a comparison's specs.
+        Digest of the specs of a comparison.
     """
 
     kind: Literal["study", "comparison"]
@@ -176,6 +175,6 @@ class StudyResults:
 
     @property
     def measures(self) -> tuple[MeasureName, ...]:
-        """The measures that any run has, in order."""
+        """The measures that any run has, in order of appearance."""
         found = (measure.name for run in self.runs for measure in run.measures if measure.value is not None)
         return tuple(dict.fromkeys(found))

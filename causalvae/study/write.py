@@ -1,4 +1,4 @@
-"""A study or a comparison on disk: HTML, Markdown, JSON, and its runs as a table."""
+"""Writes a study or a comparison: HTML, Markdown, JSON, and CSV."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ STUDY_SCHEMA = "causalvae/study-results-v2"
 
 
 def write_study(results: StudyResults, folder: Path) -> dict[str, Path]:
-    """Write ``KIND.html``, ``KIND.md``, ``KIND.json`` and ``KIND.csv`` into `folder`, KIND being study or comparison.
+    """Write ``KIND.html``, ``KIND.md``, ``KIND.json`` and ``KIND.csv`` into `folder`, with KIND study or comparison.
 
     Returns
     -------

@@ -1,1 +1,1 @@
-"""Trains the networks that this package ships."""
+"""Training of networks."""

@@ -1,4 +1,4 @@
-"""The batches of a training run: functions of (seed, step) alone, drawn from any data set."""
+"""The batches of a training run, which are functions of (seed, step)."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ from causalvae.errors import CausalVAEError
 if TYPE_CHECKING:
     from torch import Tensor
 
-# Many samples are drawn at once, which costs less a sample, but no more than this many batches and bytes.
+# Maximum number of batches and bytes drawn together, which is faster per sample.
 _MOST_BATCHES = 32
 _MOST_BYTES = 2**25
-# A share of the data that so many draws of a block's size never hit is empty.
+# Number of draws of a block after which a part of the data without samples counts as empty.
 _TRIES = 50
 _OFTEN = 10
 _DEFAULT_SHARE = 0.1
 
 
 class Batches:
-    """Draws a run's training batches, and the samples that tell how well it does on new data.
+    """Draws the batches of a training run, and samples for evaluation.
 
     Parameters
     ----------
     dataset : Dataset
     seed : int
-        Of the spec: every batch is a function of it and of the step.
+        Seed of the spec; a batch is a function of it and of the step.
     batch_size : int
     held_out : float
-        Share of the data's samples, by number, that no batch holds; below 1. Which they are depends on the data alone,
-        so networks that were trained with other seeds can be held against the same samples.
+        Share of the samples that are left out of all batches, below 1. The selection depends on the data only, so that
+        networks with other seeds can be compared on the same samples.
     arrange : callable, optional
-        Makes a batch's rows from those that were drawn for it, as many; see
+        Maps the rows drawn for a batch to an equal number of rows; see
         `causalvae.training.supervision.Labels.pair`.
     """
 
@@ -60,15 +60,15 @@ class Batches:
         self._block: tuple[int, Rows, Tensor] | None = None
 
     def at(self, step: int) -> Tensor:
-        """The batch of a step: float32 tensor, (batch_size, *input_shape)."""
+        """The batch of a step, float32, (batch_size, *input_shape)."""
         _, inputs = self.samples_at(step)
         return inputs
 
     def samples_at(self, step: int) -> tuple[Rows, Tensor]:
-        """The rows of a step's batch, (batch_size, width), and its inputs as `at` gives them."""
+        """The rows of the batch of a step, (batch_size, width), and its inputs; see `at`."""
         block, slot = divmod(step, self._ahead)
         if self._block is None or self._block[0] != block:
-            self._block = None  # the old block's memory is free before the new one's is taken
+            self._block = None  # frees the memory of the old block first
             rng = np.random.default_rng([self._seed, block])
             rows = self._draw(self._ahead * self._batch_size, rng, aside=False)
             if self._arrange is not None:
@@ -79,11 +79,11 @@ class Batches:
         return rows[batch], inputs[batch]
 
     def new(self, most: int) -> Tensor:
-        """Samples that tell how the network does on new data: float32 tensor, (n, *input_shape), n at most `most`.
+        """Samples for evaluation, float32, (n, *input_shape), n at most `most`.
 
-        The held-out ones, each once; where none are held out, `most` samples drawn as training draws them.
+        Distinct held-out samples; if none are held out, `most` new samples.
         """
-        # A seed sequence that no block of training uses.
+        # A seed sequence not used by any block of training.
         rows = self._draw(most, np.random.default_rng([self._seed, 0, 1]), aside=True)
         if self.held_out:
             _, first = np.unique(rows, axis=0, return_index=True)
@@ -91,14 +91,14 @@ class Batches:
         return self._dataset.inputs(rows)
 
     def _draw(self, n: int, rng: np.random.Generator, aside: bool) -> Rows:
-        """`n` samples from the part that is held out or from the other; from all where nothing is held out."""
+        """`n` samples from the held-out part or from the other; from all if nothing is held out."""
         if not self.held_out:
             return self._dataset.draw(n, rng)
         kept: list[Rows] = []
         count = 0
         for _ in range(_TRIES):
             rows = self._dataset.draw(n, rng)
-            rows = rows[is_held_out(rows, self.held_out) == aside]
+            rows = rows[is_chosen(rows, self.held_out) == aside]
             kept.append(rows)
             count += len(rows)
             if count >= n:
@@ -115,13 +115,8 @@ class Batches:
         )
 
 
-def is_held_out(rows: Rows, share: float) -> npt.NDArray[np.bool_]:
-    """Which samples are held out: see `is_chosen`."""
-    return is_chosen(rows, share)
-
-
 def is_chosen(rows: Rows, share: float, salt: int = 0) -> npt.NDArray[np.bool_]:
-    """A choice of samples: a function of each row's content alone, true for about `share` of all rows.
+    """Select about `share` of all rows by their content: mask, bool, (n,).
 
     Parameters
     ----------
@@ -129,11 +124,11 @@ def is_chosen(rows: Rows, share: float, salt: int = 0) -> npt.NDArray[np.bool_]:
     share : float
         In [0, 1).
     salt : int
-        Choices with different salts are independent.
+        Selections with different salts are independent.
 
     Notes
     -----
-    The row's words go through the finaliser of SplitMix64 (Steele, Lea & Flood 2014) one after another.
+    Rows are hashed with the finaliser of SplitMix64 (Steele, Lea & Flood 2014).
     """
     words = np.ascontiguousarray(rows, dtype=np.float64).view(np.uint64)
     mixed = np.full(len(rows), salt, dtype=np.uint64)
@@ -146,23 +141,23 @@ def is_chosen(rows: Rows, share: float, salt: int = 0) -> npt.NDArray[np.bool_]:
 
 
 def share_to_hold_out(wanted: float | None, from_files: bool, size: int | None, drawn: int) -> float:
-    """The share of the data that is held out.
+    """The share of the data to hold out.
 
     Parameters
     ----------
     wanted : float or None
-        As the spec has it.
+        The value in the spec.
     from_files : bool
     size : int or None
-        Number of different samples; None where there is no end of them.
+        Number of distinct samples; None if infinite.
     drawn : int
-        How many samples training draws.
+        Number of samples drawn in training.
 
     Returns
     -------
     float
-        `wanted` where it is given. Else a tenth, for finite data that is read from files or of which each sample is
-        drawn ten times or more: a network can then know its samples by heart. Else 0: new samples are as good.
+        `wanted` if given. Else 0.1 for finite data that are read from files or whose samples are each drawn ten times
+        or more, since a network can then memorise them. Else 0.
     """
     if wanted is not None:
         return wanted
@@ -171,12 +166,11 @@ def share_to_hold_out(wanted: float | None, from_files: bool, size: int | None, 
 
 
 def size_for_estimates(size: int | None, held_out: float, drawn: int, batch_size: int) -> int:
-    """The number of samples that a batch stands for, as Chen et al.'s minibatch-stratified estimate needs it.
+    """The size of the data set for the minibatch-stratified estimates of Chen et al.
 
-    Of finite data it is how many samples training draws from. Data without end has no such number: what the encoder is
-    fitted to is then the samples that training draws in all, each once, and their number is taken. With an infinite one
-    a sample's own posterior would weigh nothing in the aggregate, and the mutual information would be infinite in the
-    limit of narrow posteriors. It is never less than the batch.
+    For finite data it is the number of training samples. For data without end it is the number of samples drawn in
+    training; with an infinite size, the weight of a sample's own posterior would be 0 and the mutual information
+    infinite in the limit of narrow posteriors. It is at least the batch size.
     """
     known = drawn if size is None else round(size * (1.0 - held_out))
     return max(known, batch_size)

@@ -1,4 +1,4 @@
-"""Measures which latents of a trained network carry which factors of its data."""
+"""Measures which latents of a trained network carry the effects of which factors."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from causalvae.data.pairs import draw_pairs
 from causalvae.errors import CausalVAEError
 from causalvae.models.card import Carries
 from causalvae.models.vae import VAE
-from causalvae.training.batches import is_held_out
+from causalvae.training.batches import is_chosen
 
 _ROWS = 64
-# Of data without end, that many pairs at most are drawn to find those that are held out.
+# Maximum number of pairs drawn from data without end to find held-out ones.
 _MOST_DRAWN = 2**17
 _DIGITS = 4
 
@@ -25,41 +25,41 @@ _DIGITS = 4
 def measure_carries(
     vae: VAE, dataset: Dataset, *, pairs: int, seed: int, held_out: float = 0.0, device: torch.device | None = None
 ) -> tuple[Carries, ...]:
-    """What each latent carries, factor by factor, over pairs of samples that differ in one factor alone.
+    """Measure the share of the effect of each factor carried by each latent, on pairs that differ in that factor.
 
     Parameters
     ----------
     vae : VAE
-        Run in evaluation mode; it is left in the mode that it was in.
+        Run in evaluation mode; its mode is restored.
     dataset : Dataset
-        Factors are set by `Dataset.intervene`, all others held.
+        Factors are set by `Dataset.intervene`, with all others held.
     pairs : int
-        Pairs of each factor that are asked for; finite data may have fewer.
+        Number of pairs for each factor; finite data may have fewer.
     seed : int
-        Of the pairs.
+        Seed of the pairs.
     held_out : float
-        The share of the data that was not trained on. Both samples of a pair are of this part where the data are
-        finite; of data without end the first is, and the second is made from it by do(factor).
+        The share of the data not used for training. Both samples of a pair are from this part; for data without end
+        only the first, and the second is made from it by do(factor).
     device : torch.device, optional
-        Where the network is.
+        Device of the network.
 
     Returns
     -------
     tuple of Carries
-        One a factor, in the data's order, shares rounded to 4 digits. Empty for data without factors, and for data
-        of which no factor has pairs, such as tables that do not hold every combination of their factors.
+        One per factor, in the order of the data, with shares rounded to 4 digits. Empty if no factor has pairs, such as
+        for data without factors and incomplete tables.
 
     Notes
     -----
-    Latents are patched where they enter the decoder, behind a latent layer where there is one, as ``latent[i]`` is in
-    an analysis. Of a latent that is a map, latent i is channel i at all positions. A decoder that reads the input as
-    well gets the first sample's wherever latents are patched, so what passes beside the latent is in no share.
+    Latents are patched at the input of the decoder, after a latent layer if any, like ``latent[i]`` in an analysis. For
+    a latent map, latent i is channel i at all positions. A decoder that also reads the input gets that of the first
+    sample in all patched runs, so effects around the latent are not included.
     """
     within = None
     finite = as_finite(dataset)
     if held_out and finite is not None:
         numbers = np.arange(finite.size or 0)
-        within = numbers[is_held_out(finite.rows_at(numbers), held_out)]
+        within = numbers[is_chosen(finite.rows_at(numbers), held_out)]
     was_training = vae.training
     vae.eval()
     found = []
@@ -75,22 +75,22 @@ def measure_carries(
 def measure_pairs(
     vae: VAE, base: Tensor, counterfactual: Tensor, device: torch.device | None = None
 ) -> tuple[float | None, tuple[float, ...] | None]:
-    """The share of the data's change that `vae` reproduces, and the share of its own that each latent carries.
+    """The share of the data's change that `vae` reproduces, and the share of its own change carried by each latent.
 
     Parameters
     ----------
     vae : VAE
-        In evaluation mode.
+        The network, in evaluation mode.
     base, counterfactual : Tensor, shape (n, *input_shape)
         Pairs of inputs.
     device : torch.device, optional
-        Where the network is.
+        Device of the network.
 
     Returns
     -------
     explained : float or None
     shares : tuple of float or None
-        As `Carries` has them.
+        See `Carries`.
     """
     if not len(base):
         return None, None
@@ -117,20 +117,20 @@ def measure_pairs(
 def _draw(
     dataset: Dataset, factor: str, pairs: int, seed: int, held_out: float, within: IntArray | None
 ) -> tuple[Tensor, Tensor]:
-    """Both sides of the pairs of a factor; none where the data does not tell what its samples would have been."""
+    """Both sides of the pairs of a factor; empty if the factor cannot be set."""
     endless = held_out > 0.0 and dataset.size is None
-    # Twice as many as are needed on average.
+    # Twice the number needed on average.
     drawn = min(math.ceil(2 * pairs / held_out), _MOST_DRAWN) if endless else pairs
     try:
         found = draw_pairs(dataset, factor=factor, samples=drawn, seed=seed, within=within)
         base, counterfactual = found.base, found.counterfactual
         if endless:
-            new = is_held_out(base, held_out)
+            new = is_chosen(base, held_out)
             base, counterfactual = base[new], counterfactual[new]
         if len(base):
             return dataset.inputs(base[:pairs]), dataset.inputs(counterfactual[:pairs])
     except CausalVAEError:
-        # The weights of a long training must not be lost where a factor cannot be set.
+        # A factor that cannot be set must not stop the training from storing its weights.
         pass
     none = torch.empty(0, *dataset.input_shape)
     return none, none

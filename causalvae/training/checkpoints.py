@@ -1,4 +1,4 @@
-"""The checkpoint of a training run: everything that a resumed run needs, in one file that is replaced whole."""
+"""Checkpoints of training runs: the state to resume from, in one file that is replaced atomically."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ CHECKPOINT = "checkpoint.pt"
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A training run as it stood after a step.
+    """The state of a training run after a step.
 
     Parameters
     ----------
     step : int
-        Steps done.
+        Number of finished steps.
     seconds : float
-        Training time so far, over all resumes.
+        Training time, including earlier runs.
     rows : tuple of dict
         The rows of the log up to this step.
     state : dict
-        As `TrainState.state_dict` gives it.
+        From `TrainState.state_dict`.
     """
 
     step: int
@@ -46,7 +46,7 @@ class Checkpoint:
 
 
 def describe_data(spec: TrainSpec, dataset: Dataset, base: Path = Path()) -> dict[str, Any]:
-    """What a checkpoint records of the data, so that training never resumes on other data.
+    """Properties of the data stored in checkpoints, so that training is never resumed with other data.
 
     Parameters
     ----------
@@ -63,14 +63,14 @@ def describe_data(spec: TrainSpec, dataset: Dataset, base: Path = Path()) -> dic
 
 
 def write_checkpoint(folder: Path, spec: TrainSpec, data: dict[str, Any], checkpoint: Checkpoint) -> None:
-    """Replace the checkpoint in `folder`; a process that is killed meanwhile leaves the one before.
+    """Replace the checkpoint in `folder` atomically.
 
     Parameters
     ----------
     folder : Path
     spec : TrainSpec
     data : dict
-        As `describe_data` gives it.
+        From `describe_data`.
     checkpoint : Checkpoint
     """
     content = {
@@ -88,14 +88,13 @@ def write_checkpoint(folder: Path, spec: TrainSpec, data: dict[str, Any], checkp
 
 
 def read_checkpoint(folder: Path, spec: TrainSpec, data: dict[str, Any]) -> Checkpoint | None:
-    """The checkpoint in `folder`; None where there is none.
+    """Read the checkpoint in `folder`; None if there is none.
 
     Raises
     ------
     CausalVAEError
-        CV405 where it is damaged, CV403 where it belongs to a spec that makes other weights or was made with another
-        version of a distribution whose kinds the spec names, CV425 where it was made on other data: of another shape,
-        size or content.
+        CV405 if it is damaged, CV403 if it is of a spec that gives other weights or of another version of an extension
+        used in the spec, CV425 if the data had another shape, size or content.
     """
     path = folder / CHECKPOINT
     remedy = "Delete it to start anew, or name another --out folder."
@@ -139,7 +138,7 @@ def read_checkpoint(folder: Path, spec: TrainSpec, data: dict[str, Any]) -> Chec
 
 
 def _makes_the_same(record: dict[str, Any], spec: TrainSpec) -> bool:
-    """Whether a record, which an older version may have written, is of a spec that makes the same weights."""
+    """Whether a stored record, possibly of an older version, is of a spec that gives the same weights."""
     try:
         return TrainSpec.model_validate(record).identity == spec.identity
     except ValueError:

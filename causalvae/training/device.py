@@ -1,4 +1,4 @@
-"""Where training runs."""
+"""The device of training."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from causalvae.errors import CausalVAEError
 
 
 def choose_device(name: str) -> torch.device:
-    """The device that a training spec's ``execution.device`` names; ``auto`` takes a GPU where there is one.
+    """The device for ``execution.device``; ``auto`` is a GPU if there is one.
 
     Raises
     ------
     CausalVAEError
-        CV423 where a GPU is asked for and there is none.
+        CV423 if `name` is ``cuda`` and there is no GPU.
     """
     if name == "cuda" and not torch.cuda.is_available():
         raise CausalVAEError(

@@ -1,7 +1,7 @@
-"""The discriminator of a FactorVAE: tells samples of the aggregate posterior from samples of its marginals' product.
+"""The discriminator of a FactorVAE, between the aggregate posterior and the product of its marginals.
 
-Kim & Mnih 2018, arXiv 1802.05983. At its optimum the difference of its two logits is the log density ratio, whose mean
-under the aggregate posterior is the total correlation.
+Kim & Mnih 2018, arXiv 1802.05983. For the optimal discriminator, the difference of the two logits is the log density
+ratio, whose mean under the aggregate posterior is the total correlation.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 
 class Discriminator(nn.Module):
-    """A multilayer perceptron with leaky ReLUs, to two logits: joint, and product of marginals."""
+    """A multilayer perceptron with leaky ReLUs and two logits: joint, and product of marginals."""
 
     def __init__(self, latent_dim: int, width: int, layers: int) -> None:
         super().__init__()
@@ -42,6 +42,6 @@ def discriminator_loss(on_joint: Tensor, on_product: Tensor) -> Tensor:
 
 
 def permute_dimensions(z: Tensor, generator: torch.Generator) -> Tensor:
-    """Each latent shuffled over the batch on its own: a sample of the product of the marginals."""
+    """Shuffle each latent independently over the batch, a sample of the product of the marginals: (n, latent_dim)."""
     order = torch.argsort(torch.rand(z.shape, generator=generator), dim=0).to(z.device)
     return z.gather(0, order)

@@ -1,4 +1,4 @@
-"""How well a network does on samples that it was not trained on."""
+"""Evaluation of a network on samples not used for training."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _ROWS = 256
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What a network makes of samples, in nats a sample.
+    """Reconstruction and KL of a network, in nats per sample.
 
     Parameters
     ----------
     reconstruction : float
         Negative log-likelihood at the posterior mean.
     kl : tuple of float
-        KL to the prior of each latent (of each channel of a latent map); empty where the encoder gives a point.
+        KL to the prior of each latent (channel of a latent map); empty if the encoder is deterministic.
     samples : int
     """
 
@@ -33,14 +33,14 @@ class Evaluation:
 
 @torch.no_grad()
 def evaluate(vae: VAE, x: Tensor, device: torch.device | None = None) -> Evaluation:
-    """Run `vae` in evaluation mode on samples; it is left in the mode that it was in.
+    """Evaluate `vae` on samples, in evaluation mode; its mode is restored.
 
     Parameters
     ----------
     vae : VAE
     x : Tensor, shape (n, *input_shape)
     device : torch.device, optional
-        Where the network is.
+        Device of the network.
     """
     was_training = vae.training
     vae.eval()

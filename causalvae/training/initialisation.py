@@ -1,4 +1,4 @@
-"""Initial weights of the networks that training starts from."""
+"""Initial weights for training."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ from math import prod
 
 from torch import nn
 
-# The classes are of one and two dimensions; weights are (out, in, ...) but of transposed convolutions (in, out, ...).
+# Weights are (out, in, ...), those of transposed convolutions (in, out, ...).
 _TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d)
 _FORWARD = (nn.Conv1d, nn.Conv2d)
 
 
 def kaiming(module: nn.Module) -> None:
-    """Draw the weights of all linear and convolutional layers anew, and set their biases to zero, in place.
+    """Initialise the weights of all linear and convolutional layers, and set their biases to zero, in place.
 
-    Weights are normal with variance 2 / fan_in, so that the variance of activations neither shrinks nor grows from one
-    layer with a ReLU to the next (He et al. 2015, arXiv 1502.01852, equation 10). PyTorch's own initial weights have a
-    variance of 1 / (3 fan_in): in a VAE of 15 layers the output then hardly depends on the input at first.
+    Weights are normal with variance 2 / fan_in, so that the variance of activations is constant over layers with ReLU
+    (He et al. 2015, arXiv 1502.01852, equation 10). The default of PyTorch is a variance of 1 / (3 fan_in), with which
+    the initial output of a VAE of 15 layers hardly depends on the input.
 
     Parameters
     ----------
     module : Module
-        The draws come from PyTorch's global generator.
+        Uses the global generator of PyTorch.
 
     Examples
     --------
@@ -42,7 +42,7 @@ def kaiming(module: nn.Module) -> None:
 
 
 def _fan_in(layer: nn.Module) -> float:
-    """How many products one output sums, on average over outputs for a transposed convolution."""
+    """Number of products in the sum of one output, averaged over outputs for a transposed convolution."""
     if isinstance(layer, nn.Linear):
         return float(layer.in_features)
     if isinstance(layer, _TRANSPOSED):

@@ -1,4 +1,4 @@
-"""The table of a training run, one row a checkpoint, and the same numbers as TensorBoard's scalars."""
+"""The log of a training run, one row per checkpoint, as a table and as TensorBoard scalars."""
 
 from __future__ import annotations
 
@@ -22,25 +22,24 @@ Row = dict[str, float]
 
 
 class TrainingLog:
-    """Writes the table of a run; use it as a context manager.
+    """Writes the log of a training run; a context manager.
 
-    The table is written whole at each checkpoint, after the checkpoint itself, which knows its rows: a process that is
-    killed in between leaves the table before, and the next run writes the missing row. Columns are those of the first
-    row.
+    The table is rewritten after each checkpoint, which contains its rows, so that the next run can restore a missing
+    row. Columns are those of the first row.
 
     Parameters
     ----------
     folder : Path
-        Takes ``log.csv``, and the folder ``tensorboard``.
+        Folder of ``log.csv`` and of the folder ``tensorboard``.
     rows : sequence of dict
-        Those of the checkpoint that the run resumes from; none where it starts anew.
+        Rows of the checkpoint that the run is resumed from, if any.
     tensorboard : bool
-        Whether to write TensorBoard's scalars as well.
+        Whether to write TensorBoard scalars as well.
 
     Raises
     ------
     CausalVAEError
-        CV424 where TensorBoard is asked for and not installed.
+        CV424 if `tensorboard` is true and TensorBoard is not installed.
     """
 
     def __init__(self, folder: Path, rows: Sequence[Row] = (), tensorboard: bool = False) -> None:
@@ -62,11 +61,11 @@ class TrainingLog:
 
     @property
     def last(self) -> Row | None:
-        """The last row; None where there is none yet."""
+        """The last row, or None."""
         return self.rows[-1] if self.rows else None
 
     def append(self, row: Row) -> None:
-        """Add a checkpoint's row."""
+        """Add the row of a checkpoint."""
         self.rows.append(row)
         self._write()
         if self._scalars is not None:
@@ -84,9 +83,9 @@ class TrainingLog:
 
 
 def read_log(folder: Path) -> list[Row]:
-    """The rows of a training run's ``log.csv``, oldest first; none where there is no such file.
+    """Read the rows of the ``log.csv`` of a training run, oldest first; empty if there is no such file.
 
-    Numbers come back as they were written, `step` as a whole one. A line that is no such row is left out.
+    Values are floats, `step` an int. Invalid lines are skipped.
     """
     path = folder / LOG
     if not path.exists():
@@ -115,6 +114,6 @@ def _open_scalars(folder: Path, resumed_at: int) -> SummaryWriter:
         )
     from torch.utils.tensorboard import SummaryWriter
 
-    # What an earlier run wrote beyond its checkpoint is made again.
+    # Purges scalars that an earlier run wrote after its checkpoint.
     scalars = make_folder(folder / _SCALARS, below=folder)
     return SummaryWriter(str(scalars), purge_step=resumed_at + 1 if resumed_at else None)

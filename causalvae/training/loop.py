@@ -1,8 +1,7 @@
-"""Training that can be killed at any moment and resumed to the same weights.
+"""The training loop, which can be stopped at any time and resumed to the same weights.
 
-Every step's batch and noise are functions of (seed, step) alone, so a run that stops and resumes at a checkpoint makes
-the same steps as one that never stopped: bit for bit on a processor; on a GPU, whose sums have no fixed order, within
-rounding.
+Batches and noise are functions of (seed, step), so a resumed run takes the same steps as an uninterrupted one: bit for
+bit on a CPU; up to rounding on a GPU, whose sums have no fixed order.
 """
 
 from __future__ import annotations
@@ -39,13 +38,13 @@ from causalvae.training.supervision import Labels
 
 _NEW_SAMPLES = 2048
 _HELD_OUT_AT_CHECKPOINTS = 512
-# Of each factor, to tell which latents carry it.
+# Number of pairs per factor to measure which latents carry it.
 PAIRS = 256
 
 
 @dataclass(frozen=True)
 class TrainProgress:
-    """Where a training run stands after a step."""
+    """Progress of a training run: finished steps, total steps, steps per second, and terms of the loss."""
 
     step: int
     steps: int
@@ -55,22 +54,22 @@ class TrainProgress:
 
 @dataclass(frozen=True)
 class TrainResult:
-    """What a training run reached.
+    """The result of a training run.
 
     Parameters
     ----------
     vae : VAE
-        The trained network, in evaluation mode, on the processor.
+        The trained network, in evaluation mode, on the CPU.
     reconstruction : float
-        Negative log-likelihood at the posterior mean on samples that were not trained on, nats a sample.
+        Negative log-likelihood at the posterior mean on samples not used for training, in nats per sample.
     kl : tuple of float
-        KL of each latent on the same samples, in nats; empty where the encoder gives a point.
+        KL of each latent on the same samples, in nats; empty if the encoder is deterministic.
     carries : tuple of Carries
-        What each latent carries, factor by factor; empty where the data's factors cannot be set.
+        Effects of factors carried by latents; empty if no factor can be set.
     seconds : float
-        Wall-clock training time, over all resumes.
+        Wall-clock training time, including earlier runs.
     metadata : dict
-        All of this and the spec, as strings: what is written beside the weights.
+        The metadata of the weights, including the results and the spec, as strings.
     """
 
     vae: VAE
@@ -82,7 +81,7 @@ class TrainResult:
 
 
 class Trainer(Protocol):
-    """Trains as `train` does."""
+    """The interface of `train`."""
 
     def __call__(
         self,
@@ -92,7 +91,7 @@ class Trainer(Protocol):
         stop_after: int | None = None,
         base: Path = ...,
     ) -> TrainResult:
-        """The trained network."""
+        """Train a network."""
         ...
 
 
@@ -103,28 +102,27 @@ def train(
     stop_after: int | None = None,
     base: Path = Path(),
 ) -> TrainResult:
-    """Train as `spec` says, resuming from `folder` where it holds a checkpoint of the same spec.
+    """Train the network of `spec`, resuming from a checkpoint in `folder` if there is one.
 
     Parameters
     ----------
     spec : TrainSpec
-        What to train.
     folder : Path
-        Takes the checkpoint and the log, ``log.csv``: one row a checkpoint.
+        Folder of the checkpoint and the log ``log.csv``.
     on_progress : callable
         Called after every step.
     stop_after : int, optional
-        Stop after this step as if the process had been killed there.
+        Stop after this step, as if the process were killed.
     base : Path, optional
-        Where the relative paths of the data section start: the spec file's folder.
+        Folder of the spec file, where the relative paths of the data section start.
 
     Raises
     ------
     CausalVAEError
-        CV403 where `folder` holds a checkpoint of another spec, CV405 where its checkpoint is damaged, CV425 where it
-        was made on other data; CV423 where the spec asks for a GPU and there is none; CV424 for TensorBoard that is not
-        installed; CV426 where nothing is held out; CV427 where a Bernoulli likelihood meets data outside [0, 1]; CV428
-        where the loss is no longer finite; what opening the data and building the network raise.
+        CV403 if the checkpoint in `folder` is of another spec, CV405 if it is damaged, CV425 if it is of other data;
+        CV423 if there is no GPU for ``device: cuda``; CV424 if TensorBoard is required and not installed; CV426 if no
+        samples are held out; CV427 if the data of a Bernoulli likelihood are not in [0, 1]; CV428 if the loss is not
+        finite; and errors of opening the data and building the network.
     """
     device = choose_device(spec.execution.device)
     dataset = open_dataset(spec.data, base)
@@ -194,35 +192,35 @@ def take_steps(
     stop_after: int | None = None,
     more: Callable[[], Row] = dict,
 ) -> tuple[float, Row | None]:
-    """Take the steps of a run that are left, saving a checkpoint and a row of the log every so often.
+    """Take the remaining steps of a run and write checkpoints and the log.
 
     Parameters
     ----------
     spec, folder, on_progress, stop_after
-        As `train` has them.
+        See `train`.
     data : dict
-        What checkpoints record of the data, as `causalvae.training.checkpoints.describe_data` gives it.
+        From `causalvae.training.checkpoints.describe_data`.
     take : callable
-        Takes a step, given its number and the learning rate, and gives the terms of the loss, ``loss`` among them. What
-        it does must be a function of the state before and of the step's number.
+        Takes a step, given its number and the learning rate, and returns the terms of the loss, including ``loss``. It
+        must be a function of the state and of the number of the step.
     state : callable
-        Gives everything that a resumed run needs.
+        Returns the state needed to resume.
     earlier : Checkpoint or None
-        What the run goes on from: its state has been taken up already.
+        The checkpoint that was resumed from; its state is already loaded.
     more : callable, optional
-        Gives what a checkpoint's row holds besides the means of the terms.
+        Returns additional values for the row of a checkpoint.
 
     Returns
     -------
     seconds : float
-        Training time, over all resumes.
+        Training time, including earlier runs.
     last : dict or None
-        The log's last row.
+        The last row of the log.
 
     Raises
     ------
     CausalVAEError
-        CV424 for TensorBoard that is not installed, CV428 where the loss is no longer finite.
+        CV424 if TensorBoard is required and not installed, CV428 if the loss is not finite.
     """
     start, before, rows = (0, 0.0, ()) if earlier is None else (earlier.step, earlier.seconds, earlier.rows)
     with TrainingLog(folder, rows, spec.log.tensorboard) as log:
@@ -251,7 +249,7 @@ def take_steps(
 
 
 def learning_rate(spec: TrainSpec, step: int) -> float:
-    """The network's learning rate at a step: half a cosine, from ``lr`` to ``final`` times it."""
+    """The learning rate at a step: a half cosine from ``lr`` to ``final * lr``."""
     final = spec.optimiser.final
     fall = 0.5 * (1.0 + math.cos(math.pi * step / (spec.optimiser.over or spec.steps)))
     return spec.optimiser.lr * (final + (1.0 - final) * fall)
@@ -285,5 +283,5 @@ def _held_out_terms(found: Evaluation) -> Row:
 
 
 def _described(spec: TrainSpec, dataset: Dataset) -> dict[str, Any]:
-    """The model section, with what the data tell of it."""
+    """The model section, with values derived from the data."""
     return {**spec.model.record, **spec.model.told(dataset)}

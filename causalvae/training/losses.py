@@ -1,6 +1,6 @@
-"""The losses of the VAE family, each as one function from a posterior and a sample to named terms.
+"""The losses of the VAE family as functions of a posterior and a sample.
 
-Every term is in nats an image. `loss` is what is minimised; the others say what it is made of.
+All terms are in nats per image. `loss` is minimised; the other terms are its parts.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Terms = dict[str, Tensor]
 
 
 def gaussian_kl(posterior: Posterior) -> Tensor:
-    """KL(q(z|x) || N(0, I)) of each latent, averaged over the batch: shape (latent_dim,), in nats."""
+    """KL(q(z|x) || N(0, I)) of each latent in nats, averaged over the batch, (latent_dim,)."""
     mean, logvar = posterior.mean, posterior.logvar
     return (0.5 * (mean.square() + logvar.exp() - 1.0 - logvar)).mean(0)
 
@@ -32,7 +32,7 @@ def bernoulli_nll(logits: Tensor, x: Tensor) -> Tensor:
 def gaussian_nll(mean: Tensor, x: Tensor, log_sigma: Tensor) -> Tensor:
     """Negative log-density of `x` under N(mean, sigma^2 I), summed over a sample and averaged over the batch, in nats.
 
-    1/2 ((x - mean) / sigma)^2 + log sigma + 1/2 log 2 pi of each number; `log_sigma` is a scalar.
+    1/2 ((x - mean) / sigma)^2 + log sigma + 1/2 log 2 pi per number; `log_sigma` is a scalar.
     """
     squares = (x - mean).square().sum() / len(x)
     numbers = x[0].numel()
@@ -40,14 +40,14 @@ def gaussian_nll(mean: Tensor, x: Tensor, log_sigma: Tensor) -> Tensor:
 
 
 def reconstruction_nll(vae: VAE, output: Tensor, x: Tensor) -> Tensor:
-    """Of data, or the part that outputs stand for, under the decoder's output before its activation.
+    """Negative log-likelihood of the data, or its reconstructed part, given the decoder's output before activation.
 
-    A scalar in nats a sample, averaged over the batch.
+    A scalar in nats per sample, averaged over the batch.
 
     Parameters
     ----------
     vae : VAE
-        Its likelihood decides; a Bernoulli one takes the output as logits.
+        Its likelihood is used; for a Bernoulli one the output is logits.
     output : Tensor, shape (batch, *output_shape)
     x : Tensor, shape (batch, *input_shape)
     """
@@ -58,14 +58,14 @@ def reconstruction_nll(vae: VAE, output: Tensor, x: Tensor) -> Tensor:
 
 
 def total_correlation(posterior: Posterior, z: Tensor, dataset_size: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Chen et al.'s split of the KL, by minibatch-stratified sampling (arXiv 1802.04942, appendix C.2).
+    """The decomposition of the KL by Chen et al., with minibatch-stratified sampling (arXiv 1802.04942, appendix C.2).
 
     Parameters
     ----------
     posterior : Posterior
-        Of a batch of at least two images.
+        The posterior of a batch of at least two images.
     z : Tensor, shape (batch, latent_dim)
-        One sample of each.
+        One sample of each posterior.
     dataset_size : int
         Number of images that the batch was drawn from.
 
@@ -77,8 +77,8 @@ def total_correlation(posterior: Posterior, z: Tensor, dataset_size: int) -> tup
     n = len(z)
     mean, logvar = posterior.mean, posterior.logvar
     log_density = -0.5 * (math.log(2 * math.pi) + logvar + (z[:, None] - mean).square() * (-logvar).exp())
-    # Weights that make the batch stand for the data set: the sample's own image counts 1/N, one other image takes up
-    # the slack, and each of the rest counts 1/(n - 1).
+    # Weights of the stratified estimate: 1/N for the image of the sample, the remainder for one other image, and
+    # 1/(n - 1) for each of the rest.
     own = 1.0 / dataset_size
     slack = (dataset_size - n + 1) / (dataset_size * (n - 1))
     weights = torch.full((n, n), 1.0 / (n - 1), dtype=z.dtype, device=z.device)
@@ -104,32 +104,32 @@ def commitment(value: Tensor, quantised: Tensor) -> Tensor:
     Parameters
     ----------
     value, quantised : Tensor, shape (batch, *latent_shape)
-        What the encoder gave, and the codes in its place; no gradient reaches these.
+        Output of the encoder, and its codes, which receive no gradient.
     """
     return (value - quantised.detach()).square().sum() / len(value)
 
 
 def ramp(step: int, length: float) -> float:
-    """A weight that rises linearly from 0 at step 0 to 1 at step `length`; 1 where `length` is 0."""
+    """A weight that increases linearly from 0 at step 0 to 1 at step `length`; 1 if `length` is 0."""
     return 1.0 if length == 0 else min(1.0, step / length)
 
 
 @dataclass(frozen=True)
 class Given:
-    """What an objective is told of a batch.
+    """The values of a batch for an objective.
 
     Parameters
     ----------
     posterior : Posterior
     z : Tensor, shape (batch, latent_dim)
-        A sample of it.
+        A sample of the posterior.
     step, dataset_size : int
     prior : Tensor, shape (batch, latent_dim), optional
         A sample of the prior.
     joint_logits : Tensor, shape (batch, 2), optional
-        The logits of the objective's discriminator, of `z`.
+        Logits of the discriminator for `z`.
     latent : Tensor, shape (batch, *latent_shape), optional
-        What the latent layer made of `z`.
+        Output of the latent layer for `z`.
     """
 
     posterior: Posterior
@@ -142,19 +142,19 @@ class Given:
 
 
 def log_kl(given: Given, terms: Terms) -> Tensor:
-    """The KL of all latents, a scalar in nats, which is added to `terms`."""
+    """The total KL, a scalar in nats; also stored in `terms`."""
     terms["kl"] = gaussian_kl(given.posterior).sum()
     return terms["kl"]
 
 
 def objective_terms(objective: PenaltySection, reconstruction: Tensor, given: Given) -> Terms:
-    """The terms of `objective` at a training step, with what is minimised under ``loss``.
+    """The terms of `objective` at a training step, including ``loss``.
 
     Parameters
     ----------
     objective : PenaltySection
     reconstruction : Tensor
-        The batch's mean negative log-likelihood, a scalar; see `reconstruction_nll`.
+        Mean negative log-likelihood of the batch, a scalar; see `reconstruction_nll`.
     given : Given
     """
     terms: Terms = {"reconstruction": reconstruction}

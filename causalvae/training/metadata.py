@@ -1,4 +1,4 @@
-"""What is written beside trained weights."""
+"""Metadata of trained weights."""
 
 from __future__ import annotations
 
@@ -25,27 +25,27 @@ def describe_weights(
     device: str = "cpu",
     distributions: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
-    """Metadata of weights, as text under each name.
+    """Metadata of weights as strings.
 
     Parameters
     ----------
     record : dict
-        The training spec, seed and steps among it, with all that the network's shape rests on in its model section.
+        The training spec, with all values that determine the shape of the network in its model section.
     vae : VAE
     found : Evaluation
-        How it does on samples.
+        Evaluation of the network.
     carries : tuple of Carries
-        What its latents carry.
+        Effects of factors carried by latents.
     images : str
-        Which samples these were.
+        Description of the samples of the evaluation.
     seconds : float
-        Training time, over all resumes.
+        Training time, including earlier runs.
     last : dict or None
-        The log's last row: the terms of the loss.
+        The last row of the log, with the terms of the loss.
     device : str
-        What it was trained on.
+        Type of the device of training.
     distributions : mapping, optional
-        Version of each other distribution whose kinds the training spec names.
+        Versions of extensions used in the spec.
     """
     metadata = {
         "format": "causalvae/weights-v1",

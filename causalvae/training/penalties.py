@@ -1,4 +1,4 @@
-"""Penalties on the aggregate posterior: its moments, and its distance to the prior."""
+"""Penalties on the moments of the aggregate posterior and on its distance to the prior."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from causalvae.models.vae import Posterior
 
 
 def mean_covariance(posterior: Posterior) -> Tensor:
-    """Covariance of the posterior means over the batch, dividing by its size: shape (latent_dim, latent_dim)."""
+    """Covariance of the posterior means over the batch, divided by its size, (latent_dim, latent_dim)."""
     centred = posterior.mean - posterior.mean.mean(0)
     return centred.T @ centred / len(centred)
 
 
 def aggregate_covariance(posterior: Posterior) -> Tensor:
-    """Covariance of the aggregate posterior: of the means, plus the mean posterior variance on the diagonal."""
+    """Covariance of the aggregate posterior: that of the means plus the mean variances on the diagonal."""
     return mean_covariance(posterior) + torch.diag(posterior.logvar.exp().mean(0))
 
 
 def disentangled_prior(covariance: Tensor, off_diagonal: float, diagonal: float) -> Tensor:
-    """Kumar et al. 2018 (arXiv 1711.00848), equation 5: how far a covariance is from the prior's, which is one.
+    """Distance of a covariance to the identity, Kumar et al. 2018 (arXiv 1711.00848), equation 5.
 
     off_diagonal * sum over i != j of C_ij ** 2 + diagonal * sum over i of (C_ii - 1) ** 2.
     """
@@ -30,7 +30,7 @@ def disentangled_prior(covariance: Tensor, off_diagonal: float, diagonal: float)
 
 
 def maximum_mean_discrepancy(z: Tensor, prior: Tensor, bandwidth: float) -> Tensor:
-    """Squared maximum mean discrepancy of two samples under a Gaussian kernel, without bias (Gretton et al. 2012).
+    """Unbiased squared maximum mean discrepancy of two samples with a Gaussian kernel (Gretton et al. 2012).
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ def maximum_mean_discrepancy(z: Tensor, prior: Tensor, bandwidth: float) -> Tens
     Returns
     -------
     Tensor
-        A scalar, below zero at times where the two laws are the same: its mean is then zero.
+        A scalar; possibly negative, since its mean is 0 for equal distributions.
     """
 
     def kernel(a: Tensor, b: Tensor) -> Tensor:
@@ -51,7 +51,7 @@ def maximum_mean_discrepancy(z: Tensor, prior: Tensor, bandwidth: float) -> Tens
 
     def within(a: Tensor) -> Tensor:
         n = len(a)
-        # A point's likeness to itself says nothing.
+        # Without the diagonal, which is 1.
         return (kernel(a, a).sum() - n) / (n * (n - 1))
 
     return within(z) + within(prior) - 2.0 * kernel(z, prior).mean()

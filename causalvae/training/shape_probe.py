@@ -1,4 +1,4 @@
-"""Trains the shape probe that this package ships: ``python -m causalvae.training.shape_probe --out PATH``."""
+"""Trains the shipped shape probe: ``python -m causalvae.training.shape_probe --out PATH``."""
 
 from __future__ import annotations
 
@@ -15,21 +15,20 @@ from causalvae.data.dsprites import SHAPES
 from causalvae.readouts.probe import save_probe
 from causalvae.readouts.probe_training import Batch, ProbeRecipe, ProbeTraining, train_probe
 
-# One grid point in this many is kept from training and makes the held-out images.
+# One in this many grid points is held out.
 _HELD_OUT = 10
 
 
 def draw_sprites(n: int, rng: np.random.Generator, held_out: bool = False) -> Batch:
-    """Sprites and their shapes, from one part of the grid; sprites 2k and 2k + 1 differ in shape and orientation only.
+    """Draw sprites from one part of the grid; sprites 2k and 2k + 1 differ only in shape and orientation.
 
     Parameters
     ----------
     n : int
-        How many.
+        Number of sprites.
     rng : Generator
-        The source of chance.
     held_out : bool
-        Whether to draw from the tenth of the grid that training never sees, or from the rest.
+        Whether to draw from the held-out tenth of the grid or from the rest.
 
     Returns
     -------
@@ -44,7 +43,7 @@ def draw_sprites(n: int, rng: np.random.Generator, held_out: bool = False) -> Ba
     while sum(len(part) for part in kept) < n:
         levels = dataset.draw(2 * n, rng)
         levels[1::2, shared] = levels[::2, shared]
-        # A grid point that repeats another's image belongs to the same part, so that no image is in both.
+        # Grid points with the same image belong to the same part.
         first = np.stack([factor.meanings[levels[:, k]] for k, factor in enumerate(space.factors)], axis=1)
         aside = (_scatter(space.index_of(first)) % _HELD_OUT == 0).reshape(-1, 2)
         chosen = aside.all(axis=1) if held_out else ~aside.any(axis=1)
@@ -54,12 +53,12 @@ def draw_sprites(n: int, rng: np.random.Generator, held_out: bool = False) -> Ba
 
 
 def _scatter(index: np.ndarray) -> np.ndarray:
-    """Spread consecutive grid points: the high bits of a multiplicative hash (Knuth, vol. 3, 6.4)."""
+    """Multiplicative hash of grid points (Knuth, vol. 3, 6.4), high bits: (n,)."""
     return (index.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(40)
 
 
 def train_shape_probe(recipe: ProbeRecipe, held_out: int = 6000, show: bool = False) -> ProbeTraining:
-    """Train the shape probe as `recipe` says, printing progress where `show` is set; see `train_probe`."""
+    """Train the shape probe with `recipe`; `show` prints progress; see `train_probe`."""
 
     def report(step: int, steps: int, loss: float) -> None:
         if show and (step % 100 == 0 or step == steps):

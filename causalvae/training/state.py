@@ -1,4 +1,4 @@
-"""What a training run changes from step to step, and one step of it."""
+"""The state of a training run, and one step."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from causalvae.training.discriminator import Discriminator, discriminator_loss, 
 from causalvae.training.losses import Given, Terms, objective_terms, reconstruction_nll
 from causalvae.training.supervision import label_nll, tie
 
-# Adam moves a parameter by about its learning rate a step, and log sigma has further to go than a weight: from 0 to
-# about -3, where pictures in [0, 1] have been learned.
+# Adam changes a parameter by about the learning rate per step, and log sigma changes more than weights: from 0 to about
+# -3 for pictures in [0, 1].
 _SIGMA_PACE = 10.0
 
 
 class TrainState:
-    """A network and its optimiser, and a discriminator with its own where the objective has one.
+    """A network and its optimiser, and a discriminator with its optimiser if the objective has one.
 
     Parameters
     ----------
     spec : TrainSpec
     vae : VAE
     dataset_size : int
-        Number of samples that a batch stands for.
+        Size of the data set; see `causalvae.training.batches.size_for_estimates`.
     device : torch.device, optional
-        Where the network is. Noise is drawn on the processor all the same, so that it does not depend on the device.
+        Device of the network. Noise is always drawn on the CPU, so that it does not depend on the device.
     """
 
     def __init__(self, spec: TrainSpec, vae: VAE, dataset_size: int, device: torch.device | None = None) -> None:
@@ -38,8 +38,7 @@ class TrainState:
         self._dataset_size = dataset_size
         self._device = device or torch.device("cpu")
         self.vae = vae
-        # In one pass over the parameters: in a perceptron of 2 million, the many passes of the default take as long as
-        # two thirds of the gradients.
+        # Fused: for a perceptron with 2 million parameters, the default takes two thirds of the time of the gradients.
         self.optimiser = torch.optim.Adam(_parameter_groups(vae), lr=spec.optimiser.lr, fused=True)
         self._discriminator: Discriminator | None = None
         self._its_optimiser: torch.optim.Optimizer | None = None
@@ -52,22 +51,21 @@ class TrainState:
             self._its_optimiser = torch.optim.Adam(self._discriminator.parameters(), lr=beside[1], betas=(0.5, 0.9))
 
     def step(self, x: Tensor, step: int, lr: float, labels: Tensor | None = None) -> dict[str, float]:
-        """Take one step on a batch; its noise is a function of (seed, step) alone.
+        """Take one step on a batch, with noise that is a function of (seed, step).
 
         Parameters
         ----------
         x : Tensor, shape (batch, *input_shape)
         step : int
         lr : float
-            The network's learning rate.
+            Learning rate of the network.
         labels : Tensor, shape (batch, n_factors), optional
-            Of the factors that latents are told, in the order of the spec's supervision; a row of nan where a sample
-            has none.
+            Labels of the supervised factors, in the order of the spec; a row of nan if a sample has none.
 
         Returns
         -------
         dict
-            Loss terms, in nats an image.
+            Terms of the loss, in nats per image.
         """
         for group in self.optimiser.param_groups:
             group["lr"] = lr * group["pace"]
@@ -121,7 +119,7 @@ class TrainState:
         return tie(posterior, tuple(supervision.latents.values()))
 
     def _supervise(self, terms: Terms, z: Tensor, labels: Tensor | None) -> None:
-        """Add to the terms what latents that are told factors miss them by."""
+        """Add the loss of supervised latents to the terms."""
         supervision = self._spec.supervision
         if supervision is None or labels is None:
             return
@@ -135,7 +133,7 @@ class TrainState:
         self.optimiser.step()
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything that a resumed run needs."""
+        """The state needed to resume."""
         state: dict[str, Any] = {"model": self.vae.state_dict(), "optimiser": self.optimiser.state_dict()}
         if self._discriminator is not None and self._its_optimiser is not None:
             state["discriminator"] = self._discriminator.state_dict()
@@ -143,7 +141,7 @@ class TrainState:
         return state
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from what `state_dict` gave."""
+        """Load a state from `state_dict`."""
         self.vae.load_state_dict(state["model"])
         self.optimiser.load_state_dict(state["optimiser"])
         if self._discriminator is not None and self._its_optimiser is not None:
@@ -152,7 +150,7 @@ class TrainState:
 
 
 def _parameter_groups(vae: VAE) -> list[dict[str, Any]]:
-    """All parameters; a sigma that is learned goes at a pace of its own."""
+    """Parameter groups: all parameters, and a learned sigma with a higher learning rate."""
     sigma = [value for name, value in vae.named_parameters() if name == "raw_log_sigma"]
     rest = [value for name, value in vae.named_parameters() if name != "raw_log_sigma"]
     slow: dict[str, Any] = {"params": rest, "pace": 1.0}

@@ -1,4 +1,4 @@
-"""Labels of factors, which latents are told in training."""
+"""Labels of factors for supervised latents."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SALT = 1
 
 
 class Labels:
-    """The labels of a data set's samples, standardised over the data.
+    """Labels of the samples of a data set, standardised over the data.
 
     Parameters
     ----------
@@ -30,13 +30,13 @@ class Labels:
     dataset : Dataset
     latent_dim : int
     held_out : float
-        Share of the data's samples that no batch holds.
+        Share of the samples that are left out of all batches.
 
     Raises
     ------
     CausalVAEError
-        CV440 where the data has no such factor, or its values have no order or do not vary; CV441 where there is no
-        such latent, or one latent is told two factors.
+        CV440 if the data have no such factor, or its values have no order or are constant; CV441 if there is no such
+        latent, or one latent has two factors.
     """
 
     def __init__(self, supervision: Supervision, dataset: Dataset, latent_dim: int, held_out: float = 0.0) -> None:
@@ -81,7 +81,7 @@ class Labels:
                 )
 
     def of(self, rows: Rows) -> Tensor:
-        """Labels of samples: float32 tensor, shape (n, n_factors); a row of nan where a sample has none."""
+        """Labels of samples, float32, (n, n_factors); a row of nan if a sample has none."""
         import torch
 
         labels = (self._values(rows) - self._mean) / self._sd
@@ -90,16 +90,15 @@ class Labels:
         return torch.from_numpy(labels).to(torch.float32)
 
     def pair(self, rows: Rows) -> Rows:
-        """Pairs of samples that differ in the told factors alone: array, shape (n, width).
+        """Pairs of samples that differ only in the supervised factors, (n, width).
 
-        The second half of the rows is replaced: row i of it becomes row i of the first half under do(told factors =
-        their values in the row that it was). Other factors are held. Where that sample is held out, row i of the first
-        half takes its place.
+        Row i of the second half is replaced by row i of the first half under do(supervised factors = their values in
+        the replaced row), with other factors held; or by row i of the first half if that sample is held out.
 
         Parameters
         ----------
         rows : array, shape (n, width)
-            An even number.
+            n must be even.
         """
         half = len(rows) // 2
         first, second = rows[:half], rows[half:]
@@ -117,17 +116,17 @@ class Labels:
 
 
 def tie(posterior: Posterior, told: Sequence[int]) -> Posterior:
-    """Give both samples of each pair the same posterior in the latents that are not told factors.
+    """Give both samples of each pair the same posterior in the latents without supervision.
 
-    Means and variances are averaged within pairs, as the group VAE has it (Hosoya 2019, arXiv 1809.02383; Locatello et
-    al. 2020, arXiv 2002.02886, section 4): these latents then tell nothing of what the samples of a pair differ in.
+    Means and variances are averaged within pairs, as in the group VAE (Hosoya 2019, arXiv 1809.02383; Locatello et al.
+    2020, arXiv 2002.02886, section 4), so these latents contain no information on the supervised factors.
 
     Parameters
     ----------
     posterior : Posterior, shapes (2 n, latent_dim)
         Sample i is paired with sample n + i.
     told : sequence of int
-        The latents that keep each sample's own posterior.
+        The latents whose posteriors are not averaged.
     """
     import torch
 
@@ -146,23 +145,23 @@ def tie(posterior: Posterior, told: Sequence[int]) -> Posterior:
 
 
 def label_nll(z: Tensor, labels: Tensor, sd: float) -> Tensor:
-    """-log N(label; z, sd^2) without its constant, summed over factors, averaged over samples that have labels.
+    """-log N(label; z, sd^2) without its constant, summed over factors, averaged over labelled samples.
 
-    It is taken at a sample of the posterior. At the mean alone the posterior could stay wide: the latent's mean would
-    follow its factor, and the decoder would read the factor elsewhere.
+    It uses samples of the posterior: with means, the posterior could remain wide, and the decoder would use other
+    latents for the factor.
 
     Parameters
     ----------
     z : Tensor, shape (batch, n_factors)
-        Samples of the latents that are told the factors.
+        Samples of the supervised latents.
     labels : Tensor, shape (batch, n_factors)
-        A row of nan where a sample has none.
+        A row of nan if a sample has none.
     sd : float
 
     Returns
     -------
     Tensor
-        A scalar in nats; 0 where no sample has labels.
+        A scalar in nats; 0 if no sample has labels.
 
     Examples
     --------

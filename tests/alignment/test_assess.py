@@ -5,12 +5,14 @@ from dataclasses import asdict, replace
 import numpy as np
 import pytest
 
+from causalvae.alignment import implied
 from causalvae.alignment.assess import assess, direct_relations
 from causalvae.alignment.types import Alignment, Interchange, PairCheck, Share
 from causalvae.effects.outcomes import Outcomes
 from causalvae.engine.progress import Progress
 from causalvae.graph import CausalGraph
 from causalvae.report.alignment_words import headline_sentences
+from causalvae.report.independence_tables import independence_words
 from tests.alignment.planted import MECHANISMS, run_planted
 from tests.alignment.worlds import WORLDS, Network, Run, World, edges_of, identity, linear_world, run_world
 
@@ -304,12 +306,41 @@ def test_labels_without_levels_are_not_tested_without_counterfactuals() -> None:
 def test_independencies_and_the_same_numbers_again() -> None:
     run = run_planted(bootstrap=20)
     found = judge(run)
-    assert len(found.independencies) == 7
+    of = [check.of for check in found.independencies]
+    # Those between factors are the same in both, and are tested in the data.
+    assert (of.count("data"), of.count("network")) == (7, 4)
     assert not any(check.rejected for check in found.independencies)
-    assert found.fisher_p > 0.05
-    assert any("None of 7 implied independencies is rejected" in note for note in found.notes)
+    assert [family.fisher_p > 0.05 for family in found.families] == [True, True]
+    assert "Implied independencies of the data (600 distinct samples)" in independence_words(found)[0]
     repeated = judge(run)
     assert {**asdict(repeated), "seconds": 0} == {**asdict(found), "seconds": 0}
+
+
+def test_data_are_drawn_until_an_independence_can_be_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    # On so few samples it cannot be shown, however close to zero the slope.
+    monkeypatch.setattr(implied, "FEWEST", 1500)
+    # b is almost a function of a, so that it takes many samples to show that c does not depend on b given a.
+    world = linear_world({("a", "b"): 1.0, ("a", "c"): 0.5}, "abc")
+    edges = ["a -> b", "a -> c", *(f"{n} -> y{n}" for n in "abc")]
+    run = run_world(world, identity("abc"), edges, pairs=20, bootstrap=10)
+    longer = run_world(world, identity("abc"), edges, pairs=2, samples=10_000, bootstrap=2).measurements.observations
+    asked: list[int] = []
+
+    def draw(samples: int):
+        asked.append(samples)
+        return longer.iloc[:samples]
+
+    found = judge(run, draw=draw)
+    assert asked[0] == 1500
+    assert len(asked) == 2 and 6000 < asked[1] <= 10_000
+    assert found.families[0].samples == asked[1]
+    checks = {(check.left, check.right): check for check in found.independencies if check.of == "data"}
+    assert checks["b", "c"].result != "dependent"
+    assert checks["b", "c"].upper < 0.15
+    fixed = run.spec.model_copy(update={"alignment": run.spec.alignment.model_copy(update={"samples": 700})})
+    asked.clear()
+    assess(fixed, Outcomes(run.measurements), run.graph, draw=draw)
+    assert asked == [700]
 
 
 def test_progress_is_told_to_the_end() -> None:

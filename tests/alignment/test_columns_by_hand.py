@@ -13,11 +13,13 @@ import torch
 from ruamel.yaml import YAML
 
 import causalvae
+from causalvae.alignment.assess import ellipse_of
 from causalvae.api import analyse
 from causalvae.data.dataset import open_dataset
 from causalvae.data.others import Release
 from causalvae.data.pairs import draw_pairs
 from causalvae.engine.measurements import Measurements
+from causalvae.engine.unstored import UnstoredArms
 from causalvae.engine.values import derangement
 from causalvae.plan.owner import Owner
 from causalvae.report.alignment_words import headline_sentences
@@ -191,6 +193,69 @@ def test_network_and_mapping_columns_equal_forward_hooks(measured: tuple, factor
     np.testing.assert_allclose(table["donor:factor:a"], dataset.values(donors)[:, 0])
 
 
+def test_arms_that_are_not_stored_equal_those_that_are(measured: tuple) -> None:
+    path, _spec, plan, measurements = measured
+    with causalvae.allow_code(True):
+        session = causalvae.open(path)
+    for factor in "ab":
+        (mapping,) = plan.uses_of(Owner("mapping", factor), "perturbation")
+        arm = next(arm for arm in plan.arms if arm.id == mapping.arm)
+        runner = UnstoredArms(
+            plan,
+            session.model,
+            session.dataset,
+            session.measure,
+            torch.device("cpu"),
+            arm.cohort,
+            arm.patches[0].source,
+        )
+        counterfactual = plan.uses_of(Owner("network", factor))[1].arm
+        found = runner.run([("base", arm.patches), ("counterfactual", ())], 10, PAIRS)
+        for column, name in enumerate(plan.attributes):
+            for values, stored in zip(found, (mapping.arm, counterfactual), strict=True):
+                np.testing.assert_allclose(values[:, column], measurements.values(stored, name)[10:], atol=1e-6)
+
+
+@pytest.mark.parametrize("network", ["plain", "turned"])
+def test_leak_and_kept_equal_forward_passes(tmp_path: Path, network: str) -> None:
+    path = write_spec(tmp_path, network, PLAIN, VARIABLES, alignment={"samples": 100, "pairs": 64})
+    session, measurements = measure(path)
+    found = {(edge.source, edge.target): edge for edge in analyse(session, measurements).alignment.edges}
+    assert set(found) == {("a", "b"), ("b", "a"), ("b", "c"), ("c", "b")}
+    edge, dataset, vae = found["a", "b"], session.dataset, session.model.vae
+    # By hand: z_b from the input with a set and b held, or b following; then decoded.
+    sides = {
+        name: draw_pairs(dataset, factor="a", samples=64, seed=5, others=Release(released))
+        for name, released in (("held", ("m",)), ("following", ("b", "m")))
+    }
+    base = sides["held"].base
+
+    def latents(rows: np.ndarray) -> torch.Tensor:
+        return vae.encoder(dataset.inputs(rows))[:, :3]
+
+    def decoded(rows: np.ndarray) -> np.ndarray:
+        z = latents(base).clone()
+        z[:, 1] = latents(rows)[:, 1]
+        return natural(dataset, base, vae.decoder(z).numpy())
+
+    with torch.no_grad():
+        clean, held, following = (
+            decoded(rows) for rows in (base, sides["held"].counterfactual, sides["following"].counterfactual)
+        )
+    ellipse = ellipse_of(session.completed_spec, measurements)[0]
+    table = measurements.contrasts
+    inside = ellipse.holds(table[table["factor"] == "a"].sort_values("pair"), "counterfactual")
+    sd = np.array([measurements.observations[f"input:y{name}"].std(ddof=1) for name in "abc"])
+    leaks = np.sqrt((((held - clean) / sd)[inside] ** 2).mean(axis=0))
+    assert edge.leak == pytest.approx(leaks.max(), abs=1e-4)
+    assert edge.kept == pytest.approx(np.sqrt((((following - held) / sd)[inside, 1] ** 2).mean()), abs=1e-4)
+    assert edge.n == inside.sum()
+    # A latent of its own does not leak, and follows; a turned one holds both.
+    assert (edge.leak < 0.01) == (network == "plain")
+    assert edge.kept > 0.2
+    assert found["b", "a"].kept is None
+
+
 def test_tables_that_are_there_are_read_again(measured: tuple) -> None:
     path, _, plan, first = measured
     assert len(list(path.parent.rglob("contrasts.parquet"))) == 1
@@ -207,6 +272,36 @@ def marks(path: Path) -> list[str]:
 
 
 PLAIN = {"a": "latent[0]", "b": "latent[1]", "c": "latent[2]"}
+
+
+@pytest.mark.parametrize("network", ["plain", "turned"])
+def test_a_wrong_mapping_gets_a_hint(tmp_path: Path, network: str) -> None:
+    mapping = {**PLAIN, "a": "latent[2]", "c": "latent[0]"}
+    path = write_spec(tmp_path, network, mapping, VARIABLES, alignment={"samples": 300, "pairs": 256})
+    results = analyse(*measure(path))
+    hints = {repair.factor: repair for repair in results.alignment.repairs}
+    if network == "plain":
+        assert {factor: repair.latents for factor, repair in hints.items()} == {
+            "a": ("latent[0]",),
+            "c": ("latent[2]",),
+        }
+        assert all(repair.accuracy.lower > 0.8 and not repair.as_mapped for repair in hints.values())
+    else:
+        # a and b lie in two latents together; c lies in one.
+        assert hints["a"].accuracy.upper < 0.8
+        assert hints["c"].latents == ("latent[2]",) and hints["c"].accuracy.lower > 0.8
+
+
+def test_interchange_is_compared_with_random_latents_and_an_untrained_network(tmp_path: Path) -> None:
+    settings = {"alignment": {"samples": 100, "pairs": 96}, "execution": {"controls": True}}
+    path = write_spec(tmp_path, "plain", PLAIN, VARIABLES, **settings)
+    results = analyse(*measure(path))
+    for item in results.alignment.interchanges:
+        assert item.accuracy.value == 1.0
+        assert item.nothing.value < 0.5
+        assert item.random.n == item.untrained.n <= 64
+    # One latent of three is right by chance.
+    assert min(item.random.value for item in results.alignment.interchanges) < 0.6
 
 
 @pytest.mark.parametrize(

@@ -7,17 +7,20 @@ latents to factors, whose attributes are read in the same way.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from causalvae.alignment.independencies import IndependenceTester
+from causalvae.alignment.variables import Variable, gather_variables
 from causalvae.engine.measurements import Measurements
 from causalvae.graph import CausalGraph
 from causalvae.plan.owner import Owner
-from causalvae.plan.types import Arm, Cohort, Contrast, Patch, Plan, Source, Treatment, Use
+from causalvae.plan.types import Arm, Cohort, Contrast, Patch, Plan, Treatment, Use
 from causalvae.spec.schema import Spec
+from causalvae.spec.value_source import make_source
 
 Factors = dict[str, np.ndarray]
 Read = Callable[[Mapping[str, np.ndarray], np.ndarray], np.ndarray]
@@ -117,7 +120,7 @@ def run_world(
             "mapping": {
                 name: {"components": [f"latent[{i}]" for i in latents]} for name, latents in network.mapping.items()
             },
-            "estimation": {"bootstrap": bootstrap},
+            "estimation": {"bootstrap": bootstrap, "dowhy": False},
             "alignment": alignment,
         }
     )
@@ -156,7 +159,7 @@ def run_world(
         latents = tuple(network.mapping.get(name, ()))
         if not settable:
             if latents:
-                donors = Source("resample", seed=seed)
+                donors = make_source("resample", seed=seed)
                 chosen = np.roll(np.arange(samples), 1)
                 patched = encode(observed)
                 patched[:, latents] = patched[chosen][:, latents]
@@ -192,7 +195,7 @@ def run_world(
         tables.append(pd.DataFrame(table))
         cohort = f"do({name})"
         cohorts.append(Cohort(cohort, pairs, seed, Treatment(cohort, name, None, "hold", "as_drawn")))
-        source = Source("randomised", seed=seed, given=name)
+        source = make_source("randomised", seed=seed, given=name)
         contrasts.append(
             Contrast(cohort, name, pairs, tuple(n for n in names if n != name), (), source if latents else None)
         )
@@ -225,6 +228,18 @@ def run_world(
         contrasts=pd.concat(tables, ignore_index=True) if tables else pd.DataFrame({"factor": [], "pair": []}),
     )
     return Run(spec, plan, measurements, CausalGraph.from_section(spec.graph))
+
+
+def variables_of(run: Run, prefix: str = "attribute", **given: Any) -> dict[str, Variable]:
+    """Factors and attributes of a run's observed samples."""
+    columns = {name: f"{prefix}:{name}" for name in run.graph.attributes}
+    measured = replace(run.measurements, **given)
+    return gather_variables(run.spec, measured.observations, columns, measured.periods)
+
+
+def open_tester(run: Run, prefix: str = "attribute") -> IndependenceTester:
+    """Tests of independence on a run's observed samples."""
+    return IndependenceTester(variables_of(run, prefix))
 
 
 def _normal(noise: np.ndarray) -> np.ndarray:

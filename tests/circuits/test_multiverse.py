@@ -14,9 +14,10 @@ from causalvae.data.dsprites import SPACE
 from causalvae.plan.compile import compile_spec
 from causalvae.plan.multiverse import variant_pairs
 from causalvae.plan.owner import Owner
-from causalvae.plan.types import Patch, Source
+from causalvae.plan.types import Patch
 from causalvae.report.circuit_findings import methods_words
 from causalvae.spec.schema import Spec
+from causalvae.spec.value_source import make_source
 from tests.effects.synthetic import Array, Decode, Network, make_hypothesis, make_spec
 from tests.plan.small_network import COMPONENTS, DOCUMENT
 
@@ -49,7 +50,7 @@ def judged(decode: Decode, **fields: Any) -> tuple[Verdict, dict[str, Array]]:
     for index, ((kind, side), value) in enumerate(values.items()):
         latents = runs[side].copy()
         latents[:, 0] = value
-        source = Source(kind, seed=0, given="scale" if kind == "interchange" else None)  # type: ignore[arg-type]
+        source = make_source(kind, seed=0, given="scale" if kind == "interchange" else None)  # type: ignore[arg-type]
         arm = network.run(side, latents, (Patch("latent", (0,), source),))
         network.use(Owner.hypothesis("claim"), "variant", arm, "latent[0]", "set", index)
         runs[f"{kind} {side}"] = latents

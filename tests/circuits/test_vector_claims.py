@@ -14,10 +14,11 @@ from causalvae.effects import estimate_effects, open_context
 from causalvae.engine.measurements import Measurements
 from causalvae.models.check import LoadCheck
 from causalvae.plan.owner import Owner
-from causalvae.plan.types import Patch, Plan, Source
+from causalvae.plan.types import Patch, Plan
 from causalvae.report.notes import notes_words
 from causalvae.report.verdict_words import reason
 from causalvae.spec.schema import Spec, VectorSection
+from causalvae.spec.value_source import make_source
 from causalvae.spec.whole_output import WholeOutput
 from tests.effects.synthetic import Array, Network, make_hypothesis, make_spec
 
@@ -72,7 +73,7 @@ def measured(
     for index, (side, own, other) in enumerate((("base", z, z), ("counterfactual", z_cf, z))):
         latents = own[:M].copy()
         latents[:, list(units)] = other[donor][:, list(units)]
-        arm = network.run(side, latents, (Patch("latent", units, Source("resample", seed=0)),))
+        arm = network.run(side, latents, (Patch("latent", units, make_source("resample", seed=0)),))
         network.use(Owner.hypothesis("claim"), "variant", arm, "latent[0]", "set", index)
     plan, found = network.finish()
     clean = {

@@ -11,7 +11,8 @@ import pytest
 
 import causalvae
 from causalvae.plan.owner import Owner
-from causalvae.plan.types import Arm, Cohort, PassRecord, Patch, Plan, Source, Treatment, Use
+from causalvae.plan.types import Arm, Cohort, PassRecord, Patch, Plan, Treatment, Use
+from causalvae.spec.value_source import make_source
 from tests.targets import target
 
 HEAVY = ("torch", "pandas", "numpy", "dowhy", "pgmpy", "scipy", "sklearn", "networkx", "jinja2")
@@ -112,7 +113,7 @@ def make_plan() -> Plan:
         Cohort("resize", 64, 7, Treatment("resize", "scale", None, "hold", "increase")),
     )
     base, counterfactual = Arm("resize", "base", (), 64), Arm("resize", "counterfactual", (), 64)
-    patched = Arm("resize", "base", (Patch("latent", (3,), Source("interchange")),), 64)
+    patched = Arm("resize", "base", (Patch("latent", (3,), make_source("interchange")),), 64)
     uses = (
         Use(Owner.intervention("resize"), "base", base.id),
         Use(Owner.intervention("resize"), "counterfactual", counterfactual.id),

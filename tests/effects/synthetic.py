@@ -17,9 +17,10 @@ from causalvae.models.components import ComponentRef
 from causalvae.plan.members import MOST_SUBSETS_OF, parts_of, patches_of
 from causalvae.plan.owner import Owner
 from causalvae.plan.rivals import draw_rivals
-from causalvae.plan.types import Arm, ClaimDesign, Cohort, Patch, Plan, Source, Treatment, Use
+from causalvae.plan.types import Arm, ClaimDesign, Cohort, Patch, Plan, Treatment, Use
 from causalvae.spec.hypothesis_section import fewest_random
 from causalvae.spec.schema import Spec
+from causalvae.spec.value_source import make_source
 from causalvae.spec.whole_output import WholeOutput
 from tests.targets import target
 
@@ -172,7 +173,7 @@ class Network:
         own, other = (self.z, self.z_cf) if side == "base" else (self.z_cf, self.z)
         latents = own[:pairs].copy()
         latents[:, list(units)] = other[:pairs, list(units)]
-        return self.run(side, latents, (Patch("latent", tuple(units), Source("interchange")),))
+        return self.run(side, latents, (Patch("latent", tuple(units), make_source("interchange")),))
 
     def mediation(self, owner: str, *sets: Sequence[int], clean: bool = True) -> None:
         """Sufficiency and necessity arms of each set of latents; the first is the joint one."""
@@ -195,7 +196,7 @@ class Network:
         if moved is not None:
             self.clean(owner)
             for side, role in (("base", "sufficiency"), ("counterfactual", "necessity")):
-                patch = Patch("latent", tuple(units), Source("interchange"))
+                patch = Patch("latent", tuple(units), make_source("interchange"))
                 self.use(owner, role, self.run(side, self.moved(side, moved), (patch,)), name, "set")
             return
         self.mediation(owner, units)
@@ -207,7 +208,7 @@ class Network:
             )
             if bound is not None
         ]
-        whole = (Patch("latent", tuple(sorted(units)), Source("interchange")),)
+        whole = (Patch("latent", tuple(sorted(units)), make_source("interchange")),)
         latents, pairs = self.z.shape[1], min(claim.null.pairs, len(self.z))
         sets: list[tuple[str, tuple[int, ...]]] = []
         if claim.claims_a_share and len(units) > 1:

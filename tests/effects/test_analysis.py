@@ -19,8 +19,9 @@ from causalvae.effects.types import Estimate
 from causalvae.engine.progress import Progress
 from causalvae.errors import CausalVAEError
 from causalvae.plan.owner import Owner
-from causalvae.plan.types import Arm, Patch, Source
+from causalvae.plan.types import Arm, Patch
 from causalvae.report.notes import notes_words
+from causalvae.spec.value_source import make_source
 from causalvae.spec.whole_output import WholeOutput
 from tests.effects.synthetic import Array, Decode, Network, make_hypothesis, make_spec
 
@@ -60,7 +61,7 @@ def run(
     for index, value in enumerate((-2.0, 2.0)):
         moved = z.copy()
         moved[:, 0] = value
-        arm = network.run("base", moved, (Patch("latent", (0,), Source("quantile", value)),))
+        arm = network.run("base", moved, (Patch("latent", (0,), make_source("quantile", value)),))
         network.use(Owner.intervention("shift"), "perturbation", arm, "latent[0]", "unit", index)
     network.clean(Owner.intervention("sweep"))
     for index, (side, unit) in enumerate((s, u) for s in ("base", "counterfactual") for u in range(4)):
@@ -255,7 +256,7 @@ def test_overlapping_mediators_have_no_remainder(sets: tuple[tuple[int, ...], ..
 
 def test_patches_that_meet() -> None:
     def arm(site: str, units: tuple[int, ...] | None, window: tuple[tuple[int, int], ...] = ()) -> Arm:
-        return Arm("pairs", "base", (Patch(site, units, Source("interchange"), window),), 3)
+        return Arm("pairs", "base", (Patch(site, units, make_source("interchange"), window),), 3)
 
     assert overlap([arm("a", (1, 2)), arm("a", None)])
     assert not overlap([arm("a", (1, 2)), arm("a", (3,)), arm("b", (1,))])

@@ -18,10 +18,11 @@ from causalvae.effects.metrics import Metrics, measure_metrics
 from causalvae.effects.units import classify_units
 from causalvae.engine.response_table import OVERLAP, SPREAD, make_frame
 from causalvae.plan.owner import Owner
-from causalvae.plan.types import Patch, Source
+from causalvae.plan.types import Patch
 from causalvae.report.metric_tables import metric_table, role_table, role_words
 from causalvae.report.notes import notes_words
 from causalvae.report.numbers import ABSENT
+from causalvae.spec.value_source import make_source
 from causalvae.spec.whole_output import WholeOutput
 from tests.effects.synthetic import Array, Network, make_spec
 from tests.targets import target
@@ -46,7 +47,7 @@ def run(edges: Sequence[str] = ("scale -> area", "x -> place")) -> EffectContext
         for index, level in enumerate(LEVELS):
             moved = z.copy()
             moved[:, latent] = np.quantile(z[:, latent], level)
-            arm = network.run("base", moved, (Patch("latent", (latent,), Source("quantile", level)),))
+            arm = network.run("base", moved, (Patch("latent", (latent,), make_source("quantile", level)),))
             network.use(OWNER, "perturbation", arm, f"latent[{latent}]", "unit", 2 * latent + index)
     _, measurements = network.finish()
     names = [f"latent[{k}]" for k in range(3)]
@@ -188,4 +189,4 @@ def test_tables_say_what_a_reader_needs(found: Metrics) -> None:
     kinds = role_table(found.units)
     assert [cells[1] for cells in kinds.rows] == ["monosemantic", "monosemantic", "inert"]
     many = [replace(found.units[2], component=target(f"u[{k}]")) for k in range(40)]
-    assert role_table([*found.units, *many]).notes == ("41 inert units are not listed.",)
+    assert role_table([*found.units, *many]).notes[-1] == "41 inert units are not listed."

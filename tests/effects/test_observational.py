@@ -12,7 +12,8 @@ from causalvae.effects.mediation import arms_of
 from causalvae.effects.observational import ObservedSamples, diagnose, estimate_from_samples
 from causalvae.effects.observed import gather_samples
 from causalvae.plan.owner import Owner
-from causalvae.plan.types import Patch, Source, Treatment
+from causalvae.plan.types import Patch, Treatment
+from causalvae.spec.value_source import make_source
 from tests.effects.synthetic import Array, Network, make_spec
 
 
@@ -113,7 +114,7 @@ def refusal_of(treatment: Treatment, site: str = "latent", period: float | None 
     network = Network(make_spec(attributes=("area",)), decode, z, z + 1)
     network.clean(Owner.intervention("via"))
     network.use(Owner.intervention("via"), "necessity", network.patched("counterfactual", (0,)), "m", "set")
-    patch = (Patch(site, (0,), Source("interchange")),)
+    patch = (Patch(site, (0,), make_source("interchange")),)
     network.use(Owner.intervention("via"), "sufficiency", network.run("base", z, patch), "m", "set")
     network.cohorts = (replace(network.cohorts[0], treatment=treatment),)
     plan, measurements = network.finish()

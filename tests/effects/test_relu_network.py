@@ -30,9 +30,10 @@ from causalvae.engine.measurements import Measurements
 from causalvae.models.loading import assemble
 from causalvae.models.vae import VAE
 from causalvae.plan.owner import Owner
-from causalvae.plan.types import OBSERVED, Arm, Cohort, Patch, Plan, Source, Treatment, Use
+from causalvae.plan.types import OBSERVED, Arm, Cohort, Patch, Plan, Treatment, Use
 from causalvae.report.notes import notes_words
 from causalvae.spec.schema import Spec
+from causalvae.spec.value_source import make_source
 from causalvae.spec.whole_output import WholeOutput
 from tests.effects.synthetic import make_spec
 from tests.targets import target
@@ -139,7 +140,7 @@ def steps() -> list[tuple[int, int]]:
 
 @pytest.mark.parametrize("outcome", ["both", "sum"])
 def test_pair_effects_equal_those_worked_out_by_hand(outcome: str, context: Run) -> None:
-    _, plan, found = context(Patch("latent", (0,), Source("interchange")))
+    _, plan, found = context(Patch("latent", (0,), make_source("interchange")))
     assert set(steps()) == set(BY_HAND[outcome]), "all steps must occur"
     effects = pair_effects(Outcomes(found), arms_of(plan, OWNER), outcome)
     expected = np.array([BY_HAND[outcome][step] for step in steps()], dtype=np.float64).T
@@ -157,7 +158,7 @@ def value_of(estimates: tuple[Estimate, ...], estimand: str, outcome: str) -> fl
 def test_estimates_are_the_means_of_the_hand_made_table(
     context: Run,
 ) -> None:
-    spec, _, found = context(Patch("latent", (0,), Source("interchange")))
+    spec, _, found = context(Patch("latent", (0,), make_source("interchange")))
     estimates = estimate_effects(open_context(spec, found, WholeOutput.of((1, 1, 2)))).estimates
     for outcome, table in BY_HAND.items():
         total, direct, indirect, held = np.array([table[step] for step in steps()], dtype=np.float64).T
@@ -181,7 +182,7 @@ def test_a_hidden_unit_carries_what_it_alone_computes(
     context: Run,
 ) -> None:
     """g0 after its ReLU is "both"; of the sum it carries just that, without interaction: the last layer is linear."""
-    _, plan, found = context(Patch("decoder.1", (0,), Source("interchange")))
+    _, plan, found = context(Patch("decoder.1", (0,), make_source("interchange")))
     both, total = (pair_effects(Outcomes(found), arms_of(plan, OWNER), name) for name in ("both", "sum"))
     np.testing.assert_array_equal(both.indirect, both.total)
     np.testing.assert_array_equal(both.direct, 0)
@@ -191,8 +192,8 @@ def test_a_hidden_unit_carries_what_it_alone_computes(
 
 @pytest.mark.parametrize("value", [1.0, 2.0])
 def test_the_controlled_direct_effect_depends_on_the_value_held(value: float, context: Run) -> None:
-    held = Patch("latent", (0,), Source("constant", value))
-    spec, plan, found = context(Patch("latent", (0,), Source("interchange")), held)
+    held = Patch("latent", (0,), make_source("constant", value))
+    spec, plan, found = context(Patch("latent", (0,), make_source("interchange")), held)
     arms = {use.index: use.arm for use in plan.uses_of(OWNER, "controlled")}
     clean = [plan.uses_of(OWNER, role)[0].arm for role in ("base", "counterfactual")]
     estimates = estimate_effects(open_context(spec, found, WholeOutput.of((1, 1, 2)))).estimates
@@ -208,8 +209,8 @@ def test_the_controlled_direct_effect_depends_on_the_value_held(value: float, co
 
 
 def test_a_controlled_effect_on_the_image_lies_along_its_total_change(context: Run) -> None:
-    held = Patch("latent", (0,), Source("constant", 1.0))
-    spec, _, found = context(Patch("latent", (0,), Source("interchange")), held)
+    held = Patch("latent", (0,), make_source("constant", 1.0))
+    spec, _, found = context(Patch("latent", (0,), make_source("interchange")), held)
     (estimate,) = [
         e
         for e in estimate_effects(open_context(spec, found, WholeOutput.of((1, 1, 2)))).estimates
@@ -225,8 +226,10 @@ def test_a_controlled_effect_on_the_image_lies_along_its_total_change(context: R
 
 def test_quantiles_and_means_are_one_value_for_both_sides(context: Run) -> None:
     """z0 at its largest observed value, 2, and at its mean over other bases, below 1 1/2: g0 needs z0 + z1 > 2."""
-    top = context(Patch("latent", (0,), Source("interchange")), Patch("latent", (0,), Source("quantile", 1.0)))
-    mean = context(Patch("latent", (0,), Source("interchange")), Patch("latent", (0,), Source("mean")))
+    top = context(
+        Patch("latent", (0,), make_source("interchange")), Patch("latent", (0,), make_source("quantile", 1.0))
+    )
+    mean = context(Patch("latent", (0,), make_source("interchange")), Patch("latent", (0,), make_source("mean")))
     fitted = split_of(top[1].cohorts[1], 0, PAIRS)
     others = draw_pairs(Pair(), factor="scale", samples=PAIRS, seed=fitted.seed, contrast="increase")
     for (_, plan, found), value in ((top, 2.0), (mean, others.base[:, 0].mean())):
@@ -242,7 +245,7 @@ def test_quantiles_and_means_are_one_value_for_both_sides(context: Run) -> None:
 @pytest.mark.parametrize(("start", "level"), [(0, 2), (2, 0)])
 def test_a_declared_contrast_has_a_sign(start: int, level: int, context: Run) -> None:
     treatment = Treatment("resize", "scale", level, "hold", "as_drawn", start_level=start)
-    patch = Patch("latent", (0,), Source("interchange"))
+    patch = Patch("latent", (0,), make_source("interchange"))
     spec, plan, found = context(patch, treated=Cohort("do", PAIRS, 3, treatment))
     effects = pair_effects(Outcomes(found), arms_of(plan, OWNER), "sum")
     # From 0 to 2 by hand as in the table; from 2 to 0 the way back, along which z0 alone leaves relu(0 - 1) = 0.

@@ -17,7 +17,8 @@ from causalvae.effects.types import ScreenSummary
 from causalvae.engine.measurements import Measurements
 from causalvae.models.loading import assemble
 from causalvae.plan.owner import Owner
-from causalvae.plan.types import Arm, Cohort, Patch, Plan, Screen, ScreenMethod, Side, Source, Use
+from causalvae.plan.types import Arm, Cohort, Patch, Plan, Screen, ScreenMethod, Side, Use
+from causalvae.spec.value_source import make_source
 from causalvae.spec.whole_output import WholeOutput
 from tests.engine.test_screening import Sweep, saturated, units_of
 from tests.targets import target
@@ -127,7 +128,7 @@ def test_recall_shows_where_gradients_miss_what_saturates(tmp_path: Path) -> Non
     assert [each.selected for each in tangent.components].count("kept") == 3
 
 
-ARMS = [Arm("c", "counterfactual", (Patch("latent", (unit,), Source("interchange")),), 4) for unit in range(3)]
+ARMS = [Arm("c", "counterfactual", (Patch("latent", (unit,), make_source("interchange")),), 4) for unit in range(3)]
 CLEAN: dict[Side, Arm] = {"base": Arm("c", "base", (), 4), "counterfactual": Arm("c", "counterfactual", (), 4)}
 
 

@@ -15,14 +15,15 @@ from causalvae.effects.selectivity import (
     specificity,
 )
 from causalvae.effects.strength import PatchedArm
-from causalvae.plan.types import Patch, Source
+from causalvae.plan.types import Patch
+from causalvae.spec.value_source import ValueSource, make_source
 from tests.effects.synthetic import Array, Network, make_spec
 from tests.targets import target
 
 DECODER = np.random.default_rng(4).normal(size=(3, 12))
 
 
-def lengths_of(z: Array, latent: int, sources: list[Source], values: list[Array]) -> tuple[Array, Array | None]:
+def lengths_of(z: Array, latent: int, sources: list[ValueSource], values: list[Array]) -> tuple[Array, Array | None]:
     """Change of each sample under each value of one latent of a linear decoder, and the values' weights."""
     network = Network(
         make_spec(), lambda x: {"area": x[:, 0], "place": x[:, 1]}, z, image=lambda latents: latents @ DECODER
@@ -42,7 +43,7 @@ def test_strength_of_a_linear_decoder_is_the_shift_times_the_columns_norm() -> N
     z = np.random.default_rng(0).normal(size=(50, 3))
     levels = (0.05, 0.25, 0.75, 0.95)
     values = [np.full(50, np.quantile(z[:, 1], level)) for level in levels]
-    found, weights = lengths_of(z, 1, [Source("quantile", level) for level in levels], values)
+    found, weights = lengths_of(z, 1, [make_source("quantile", level) for level in levels], values)
     assert weights == pytest.approx([0.15, 0.35, 0.35, 0.15])
     expected = sum(
         weight * np.abs(value - z[:, 1]) for weight, value in zip((0.15, 0.35, 0.35, 0.15), values, strict=True)
@@ -55,8 +56,8 @@ def test_dense_quantiles_come_to_what_resampling_estimates() -> None:
     z = np.random.default_rng(1).normal(size=(4000, 3))
     levels = [(k + 0.5) / 40 for k in range(40)]
     values = [np.full(4000, np.quantile(z[:, 2], level)) for level in levels]
-    dense, _ = lengths_of(z, 2, [Source("quantile", level) for level in levels], values)
-    drawn, weights = lengths_of(z, 2, [Source("resample", seed=0)], [np.roll(z[:, 2], 1)])
+    dense, _ = lengths_of(z, 2, [make_source("quantile", level) for level in levels], values)
+    drawn, weights = lengths_of(z, 2, [make_source("resample", seed=0)], [np.roll(z[:, 2], 1)])
     assert weights == pytest.approx([1.0])
     norm = np.linalg.norm(DECODER[2])
     assert dense.mean() / norm == pytest.approx(2 / np.sqrt(np.pi), rel=0.03)
@@ -67,26 +68,26 @@ def test_dense_quantiles_come_to_what_resampling_estimates() -> None:
 
 def test_weights_follow_the_quantiles_in_any_order() -> None:
     assert quantile_weights([0.5]) == pytest.approx([1.0])
-    sources = [Source("quantile", level) for level in (0.9, 0.1, 0.5)]
+    sources = [make_source("quantile", level) for level in (0.9, 0.1, 0.5)]
     assert calibration(sources) == pytest.approx([0.3, 0.3, 0.4])
 
 
 @pytest.mark.parametrize(
     "sources",
     [
-        [Source("sd", 2.0), Source("sd", -2.0)],
-        [Source("zero")],
-        [Source("resample", seed=0, given="scale")],
-        [Source("quantile", 0.1), Source("quantile", 0.1)],
+        [make_source("sd", 2.0), make_source("sd", -2.0)],
+        [make_source("zero")],
+        [make_source("resample", seed=0, given="scale")],
+        [make_source("quantile", 0.1), make_source("quantile", 0.1)],
     ],
 )
-def test_values_that_are_no_draws_of_the_posterior_have_no_calibrated_strength(sources: list[Source]) -> None:
+def test_values_that_are_no_draws_of_the_posterior_have_no_calibrated_strength(sources: list[ValueSource]) -> None:
     assert calibration(sources) is None
 
 
 def test_code_frequencies_are_draws_of_the_codes() -> None:
-    assert calibration([Source("code_frequency", seed=1)]) == pytest.approx([1.0])
-    assert calibration([Source("code_swap", seed=1)]) is None
+    assert calibration([make_source("code_frequency", seed=1)]) == pytest.approx([1.0])
+    assert calibration([make_source("code_swap", seed=1)]) is None
 
 
 def test_specificity_meets_its_bounds() -> None:

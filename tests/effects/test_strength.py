@@ -17,8 +17,9 @@ from causalvae.effects.strength import (
 )
 from causalvae.effects.types import Estimate
 from causalvae.plan.owner import Owner
-from causalvae.plan.types import Arm, Patch, Source
+from causalvae.plan.types import Arm, Patch
 from causalvae.report.notes import notes_words
+from causalvae.spec.value_source import make_source
 from causalvae.spec.whole_output import WholeOutput
 from tests.effects.synthetic import Array, Network, make_spec, naive_by_weights, naive_studentised
 from tests.targets import target
@@ -115,7 +116,7 @@ def perturb(network: Network, unit: int, values: tuple[float, ...]) -> list[Arm]
     for value in values:
         z = network.z.copy()
         z[:, unit] = value
-        arms.append(network.run("base", z, (Patch("latent", (unit,), Source("quantile", value)),)))
+        arms.append(network.run("base", z, (Patch("latent", (unit,), make_source("quantile", value)),)))
     return arms
 
 

@@ -16,7 +16,8 @@ from causalvae.data.dataset import Dataset
 from causalvae.data.pairs import draw_pairs, draw_samples
 from causalvae.engine.fitting import split_of
 from causalvae.models.vae import VAE
-from causalvae.plan.types import Arm, Cohort, Patch, Plan, Source
+from causalvae.plan.types import Arm, Cohort, Patch, Plan
+from causalvae.spec.value_source import ValueSource
 from tests.engine.conftest import LATENTS
 
 
@@ -151,7 +152,7 @@ class HookOracle:
             donors[position] = int(order[place - 1])
         return donors
 
-    def source(self, source: Source, site: str, side: str, cohort: Cohort) -> Tensor:
+    def source(self, source: ValueSource, site: str, side: str, cohort: Cohort) -> Tensor:
         inputs, noise = self.inputs(cohort), self.noise(cohort)
         own = self.read(site, inputs[side], noise)
         other = {"base": "counterfactual", "counterfactual": "base"}[side]
@@ -176,6 +177,8 @@ class HookOracle:
         if source.kind == "quantile":
             value = np.quantile(seen, source.value, axis=0)
             return torch.from_numpy(np.broadcast_to(value, own.shape).copy()).float()
+        if source.kind == "median":
+            return torch.from_numpy(np.broadcast_to(np.median(seen, axis=0), own.shape).copy()).float()
         assert source.kind == "sd"
         return (own.double() + source.value * torch.from_numpy(seen.std(axis=0, ddof=1))).float()
 

@@ -19,12 +19,13 @@ from causalvae.engine.execute import execute_plan
 from causalvae.engine.fitting import SPLIT_PAIRS, fit_constants, split_of
 from causalvae.engine.measurements import Measurements
 from causalvae.engine.shards import ShardInputs
-from causalvae.engine.values import CleanRuns, DonorKey, Statistics, source_value
+from causalvae.engine.values import CleanRuns, SiteRuns, Statistics
 from causalvae.errors import CausalVAEError
 from causalvae.models.loading import Model, assemble
 from causalvae.models.vae import VAE
 from causalvae.plan.ablations import told_apart
-from causalvae.plan.types import OBSERVED, Arm, Cohort, Options, Patch, Plan, Side, Source, Treatment
+from causalvae.plan.types import OBSERVED, Arm, Cohort, Options, Patch, Plan, Side, Treatment
+from causalvae.spec.value_source import DonorKey, ValueSource, make_source
 from tests.engine.conftest import Blobs
 from tests.engine.hook_oracle import SMALL_TAPS, HookOracle
 from tests.engine.test_engine_linear import (
@@ -53,16 +54,20 @@ SCALED = Cohort("rescale", PAIRS, 5, Treatment("rescale", "scale", None, "hold",
 WATCHED = Cohort(OBSERVED, 24, 5)
 SIDES: tuple[Side, Side] = ("base", "counterfactual")
 
-NOISE, STEER, GIVEN = Source("noise", 0.7, seed=3), Source("additive", seed=9), Source("resample", seed=4, given="x")
+NOISE, STEER, GIVEN = (
+    make_source("noise", 0.7, seed=3),
+    make_source("additive", seed=9),
+    make_source("resample", seed=4, given="x"),
+)
 
 
-CROSSED = Source("interchange", seed=6, given="scale")
+CROSSED = make_source("interchange", seed=6, given="scale")
 
 
 class AblationOracle(HookOracle):
     """Every source written out, pair by pair."""
 
-    def source(self, source: Source, site: str, side: str, cohort: Cohort) -> Tensor:
+    def source(self, source: ValueSource, site: str, side: str, cohort: Cohort) -> Tensor:
         if source.kind not in ("noise", "additive") and source.given is None:
             return super().source(source, site, side, cohort)
         inputs, noise = self.inputs(cohort), self.noise(cohort)
@@ -138,7 +143,7 @@ def test_every_variant_agrees_with_hooks(
 def test_batches_and_shards_change_nothing(
     mean_model: Model, blobs: Blobs, measure: Callable[..., Tensor], tmp_path: Path
 ) -> None:
-    optimal = told_apart((Patch("encoder.lin1", (2, 3), Source("optimal", seed=2)),))
+    optimal = told_apart((Patch("encoder.lin1", (2, 3), make_source("optimal", seed=2)),))
     plan = plan_of(arms_of(*CIRCUITS, optimal))
     runs: list[Measurements] = []
     for number, changes in enumerate(({}, {"shard_pairs": 20, "batch_rows": 64})):
@@ -170,8 +175,8 @@ def test_on_a_linear_network_each_variant_is_a_product_of_matrices(
 ) -> None:
     """Moving hidden units c by d moves the readouts by R D M d: the optimal constant is the mean of c on its split."""
     chosen = list(units)
-    steer = (Patch("encoder.0", units, Source("additive", seed=1)),)
-    best = told_apart((Patch("encoder.0", units, Source("optimal", seed=1)),))
+    steer = (Patch("encoder.0", units, make_source("additive", seed=1)),)
+    best = told_apart((Patch("encoder.0", units, make_source("optimal", seed=1)),))
     arms = tuple(Arm(COHORT.name, side, patches, PAIRS_LINEAR) for patches in ((), steer, best) for side in SIDES)
     watched = Cohort(OBSERVED, 30, 2)
     plan = plan_of(arms, ("first", "second"), cohorts=(watched, COHORT), model_digest="linear")
@@ -201,7 +206,7 @@ def test_the_optimal_constant_beats_the_mean_where_the_network_bends() -> None:
     model = assemble(vae, False, "bend", {})
     x = torch.linspace(-1.0, 1.5, 40)[:, None]
     inputs = ShardInputs("c", 0, {"base": x, "counterfactual": x}, torch.zeros(40, 1))
-    patch = Patch("latent", None, Source("optimal", seed=0))
+    patch = Patch("latent", None, make_source("optimal", seed=0))
     (constant,) = fit_constants(model.graph, model.components, "base", (patch,), inputs, ("output",), 16)
     seen = np.maximum(x.double().numpy()[:, 0] - 0.5, 0.0)
     assert float(constant) == pytest.approx(seen.mean(), rel=1e-4)
@@ -243,7 +248,7 @@ def test_a_swapped_code_is_any_other_and_a_drawn_one_is_as_frequent_as_observed(
     numbers = torch.randint(0, codes, (rows, 2, 3), generator=torch.Generator().manual_seed(0))
     own = one_hot(numbers, codes)
     clean = CleanRuns({"base": {"n": own}}, rows)
-    swapped = source_value(Source("code_swap", seed=1), "n", "base", clean, Statistics(), "code")
+    swapped = make_source("code_swap", seed=1).compute(SiteRuns("code", "n", "base", clean, Statistics()))
     assert torch.equal(swapped.sum(1), torch.ones(rows, 2, 3)) and set(swapped.unique().tolist()) == {0.0, 1.0}
     steps = (swapped.argmax(1) - numbers) % codes
     counts = np.bincount(steps.flatten(), minlength=codes)
@@ -251,13 +256,13 @@ def test_a_swapped_code_is_any_other_and_a_drawn_one_is_as_frequent_as_observed(
     assert stats.chisquare(counts[1:]).pvalue > 0.001
     # The same pairs in another shard are drawn the same.
     part = CleanRuns({"base": {"n": own[300:310]}}, 10, first=300)
-    again = source_value(Source("code_swap", seed=1), "n", "base", part, Statistics(), "code")
+    again = make_source("code_swap", seed=1).compute(SiteRuns("code", "n", "base", part, Statistics()))
     assert torch.equal(again, swapped[300:310])
     shares = torch.tensor([0.5, 0.0, 0.3, 0.2, 0.0])
     moments = Statistics(
         observed_mean=shares[None, :, None, None].expand(1, codes, 2, 3), observed_sd=torch.ones(1, codes, 2, 3)
     )
-    drawn = source_value(Source("code_frequency", seed=1), "n", "base", clean, moments, "code")
+    drawn = make_source("code_frequency", seed=1).compute(SiteRuns("code", "n", "base", clean, moments))
     counts = np.bincount(drawn.argmax(1).flatten(), minlength=codes)
     assert counts[[1, 4]].sum() == 0
     taken = [0, 2, 3]

@@ -21,8 +21,9 @@ from causalvae.models.architectures import build
 from causalvae.models.loading import Model, assemble
 from causalvae.models.variants.quantiser import Quantiser
 from causalvae.plan.ablations import code_components
-from causalvae.plan.types import OBSERVED, Arm, Cohort, Options, Patch, Plan, Source
+from causalvae.plan.types import OBSERVED, Arm, Cohort, Options, Patch, Plan
 from causalvae.spec.schema import Spec
+from causalvae.spec.value_source import ValueSource, make_source
 from tests.plan.small_network import DOCUMENT
 
 CODES, SAMPLES = 9, 20
@@ -66,7 +67,7 @@ def measure(images: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def by_hand(model: Model, source: Source, window: tuple[tuple[int, int], ...]) -> np.ndarray:
+def by_hand(model: Model, source: ValueSource, window: tuple[tuple[int, int], ...]) -> np.ndarray:
     """Sums of the decoded images, pair by pair and position by position."""
     layer = model.vae.latent_layer
     assert isinstance(layer, Quantiser)
@@ -94,7 +95,7 @@ def by_hand(model: Model, source: Source, window: tuple[tuple[int, int], ...]) -
 
 @pytest.mark.usefixtures("same_samples")
 def test_exchanged_codes_are_those_of_the_codebook(model: Model, tmp_path: Path) -> None:
-    sources = [Source("code_swap", seed=5), Source("code_frequency", seed=5)]
+    sources = [make_source("code_swap", seed=5), make_source("code_frequency", seed=5)]
     cases = [(source, window) for source in sources for window in ((), WINDOW)]
     arms = [Arm(OBSERVED, "base", (Patch(SITE, None, source, window),), SAMPLES) for source, window in cases]
     clean = Arm(OBSERVED, "base", (), SAMPLES)
@@ -112,8 +113,8 @@ def test_exchanged_codes_are_those_of_the_codebook(model: Model, tmp_path: Path)
 
 def test_a_small_step_of_what_is_quantised_changes_nothing_and_an_exchange_does(model: Model, tmp_path: Path) -> None:
     """What makes effects of continuous perturbations near zero: the codebook takes the step back."""
-    step = Arm(OBSERVED, "base", (Patch("latent.mean", (1,), Source("sd", 1e-3)),), SAMPLES)
-    swap = Arm(OBSERVED, "base", (Patch(SITE, None, Source("code_swap", seed=5), WINDOW),), SAMPLES)
+    step = Arm(OBSERVED, "base", (Patch("latent.mean", (1,), make_source("sd", 1e-3)),), SAMPLES)
+    swap = Arm(OBSERVED, "base", (Patch(SITE, None, make_source("code_swap", seed=5), WINDOW),), SAMPLES)
     plan = Plan("codes", "s", "vq", (Cohort(OBSERVED, SAMPLES, 4),), (step, swap), (), ("sum",))
     found = execute_plan(plan, model, Squares(), measure, tmp_path, "cpu")
     assert (found.values(step.id, "image_sq") == 0).mean() > 0.9

@@ -12,7 +12,8 @@ from causalvae.data.split import PARTS, SplitRule
 from causalvae.engine.fitting import split_of
 from causalvae.engine.runner import PlanRunner
 from causalvae.models.loading import Model
-from causalvae.plan.types import OBSERVED, Arm, Cohort, Patch, Plan, Source, Treatment
+from causalvae.plan.types import OBSERVED, Arm, Cohort, Patch, Plan, Treatment
+from causalvae.spec.value_source import make_source
 from tests.engine.conftest import Blobs
 
 RULE = SplitRule()
@@ -20,7 +21,8 @@ SWAP = Cohort("swap", 60, 3, Treatment("swap", None, None, "hold", "as_drawn"))
 RESIZE = Cohort("resize", 25, 3, Treatment("resize", "scale", None, "hold", "increase"))
 PLAN = Plan(
     "finite", "s", "m", (Cohort(OBSERVED, 140, 3), SWAP, RESIZE),
-    (Arm("resize", "base", (Patch("latent", (1,), Source("mean")),), 25),), (), ("area", "linear", "ratio"), split=RULE,
+    (Arm("resize", "base", (Patch("latent", (1,), make_source("mean")),), 25),), (),
+    ("area", "linear", "ratio"), split=RULE,
 )  # fmt: skip
 
 

@@ -18,7 +18,8 @@ from causalvae.engine.execute import execute_plan
 from causalvae.engine.measurements import Measurements
 from causalvae.models.loading import Model, assemble
 from causalvae.models.vae import VAE
-from causalvae.plan.types import OBSERVED, Arm, Cohort, Options, Patch, Plan, Source, Subspace, Treatment
+from causalvae.plan.types import OBSERVED, Arm, Cohort, Options, Patch, Plan, Subspace, Treatment
+from causalvae.spec.value_source import ValueSource, make_source
 
 INPUTS, HIDDEN, LATENTS, PAIRS = 6, 5, 3, 11
 RNG = np.random.default_rng(20)
@@ -124,7 +125,7 @@ CLOSED = [
 
 @pytest.mark.parametrize(("site", "units"), CLOSED)
 def test_effects_are_products_of_matrices(site: str, units: tuple[int, ...], run: Callable[..., Measurements]) -> None:
-    circuit = (Patch(site, units, Source("interchange")),)
+    circuit = (Patch(site, units, make_source("interchange")),)
     found = run(circuit)
     base, counterfactual = values(found, "base", ()), values(found, "counterfactual", ())
     sufficiency, necessity = values(found, "base", circuit), values(found, "counterfactual", circuit)
@@ -142,7 +143,7 @@ def test_effects_are_products_of_matrices(site: str, units: tuple[int, ...], run
 
 def test_two_sites_do_not_count_twice(run: Callable[..., Measurements]) -> None:
     """With an encoder unit and a latent patched, the latent's own value wins over what reaches it from upstream."""
-    circuit = (Patch("encoder.0", (1,), Source("interchange")), Patch("latent", (2,), Source("interchange")))
+    circuit = (Patch("encoder.0", (1,), make_source("interchange")), Patch("latent", (2,), make_source("interchange")))
     found = run(circuit)
     dx = change_of_input()
     z = np.outer(dx @ FIRST[1], TO_MEAN[:, 1])
@@ -153,7 +154,7 @@ def test_two_sites_do_not_count_twice(run: Callable[..., Measurements]) -> None:
 
 
 def test_subspace_patches_are_projections(run: Callable[..., Measurements]) -> None:
-    circuit = (Patch("latent", None, Source("interchange"), subspace=Subspace(2, 9)),)
+    circuit = (Patch("latent", None, make_source("interchange"), subspace=Subspace(2, 9)),)
     found = run(circuit)
     draw = np.random.default_rng(9).standard_normal((LATENTS, 2))
     projection = draw @ np.linalg.inv(draw.T @ draw) @ draw.T
@@ -163,7 +164,7 @@ def test_subspace_patches_are_projections(run: Callable[..., Measurements]) -> N
 
 
 def test_image_columns_are_the_square_and_the_projection_of_the_change(run: Callable[..., Measurements]) -> None:
-    circuit = (Patch("latent", (0,), Source("interchange")),)
+    circuit = (Patch("latent", (0,), make_source("interchange")),)
     found = run(circuit)
     dz = change_of_input() @ (TO_MEAN @ FIRST).T
     whole, part = dz @ DECODER.T, np.outer(dz[:, 0], DECODER[:, 0])
@@ -182,16 +183,16 @@ def test_image_columns_are_the_square_and_the_projection_of_the_change(run: Call
 @pytest.mark.parametrize(
     ("source", "value"),
     [
-        (Source("zero"), lambda z: 0 * z),
-        (Source("constant", 1.5), lambda z: 0 * z + 1.5),
-        (Source("sd", 2.0), lambda z: z + 2 * z.std(ddof=1)),
-        (Source("quantile", 0.3), lambda z: 0 * z + np.quantile(z, 0.3)),
-        (Source("mean"), lambda z: 0 * z + z.mean()),
+        (make_source("zero"), lambda z: 0 * z),
+        (make_source("constant", 1.5), lambda z: 0 * z + 1.5),
+        (make_source("sd", 2.0), lambda z: z + 2 * z.std(ddof=1)),
+        (make_source("quantile", 0.3), lambda z: 0 * z + np.quantile(z, 0.3)),
+        (make_source("mean"), lambda z: 0 * z + z.mean()),
     ],
-    ids=lambda item: item.kind if isinstance(item, Source) else "",
+    ids=lambda item: item.kind if isinstance(item, ValueSource) else "",
 )
 def test_level_two_sources_have_closed_forms(
-    source: Source, value: Callable[[np.ndarray], np.ndarray], run: Callable[..., Measurements]
+    source: ValueSource, value: Callable[[np.ndarray], np.ndarray], run: Callable[..., Measurements]
 ) -> None:
     patches = (Patch("latent", (1,), source),)
     found = run(patches, cohort=WATCHED)

@@ -13,18 +13,20 @@ from torch import Tensor
 from causalvae.engine.execute import execute_plan
 from causalvae.engine.measurements import Measurements
 from causalvae.models.loading import Model
-from causalvae.plan.types import OBSERVED, Arm, Cohort, Options, Patch, Plan, Source, Subspace, Treatment
+from causalvae.plan.types import OBSERVED, Arm, Cohort, Options, Patch, Plan, Subspace, Treatment
+from causalvae.spec.value_source import ValueSource, make_source
 from tests.engine.conftest import Blobs
 from tests.engine.hook_oracle import SMALL_TAPS, HookOracle
+from tests.extension.causalvae_flashes.median import Median
 
 PAIRS = 12
 COLUMNS = ("area", "random", "contrast", "image_sq", "image_dot")
-INTERCHANGE = Source("interchange")
+INTERCHANGE = make_source("interchange")
 RESIZE = Cohort("resize", PAIRS, 5, Treatment("resize", "scale", None, "hold", "increase"))
 WATCHED = Cohort(OBSERVED, 20, 5)
 
 
-def patch(site: str, units: tuple[int, ...] | None = None, source: Source = INTERCHANGE, **more: object) -> Patch:
+def patch(site: str, units: tuple[int, ...] | None = None, source: ValueSource = INTERCHANGE, **more: object) -> Patch:
     return Patch(site, units, source, **more)  # type: ignore[arg-type]
 
 
@@ -55,15 +57,16 @@ ARMS: dict[str, tuple[Arm, ...]] = {
     "decoder layer": on_pairs(patch("decoder.lin2", tuple(range(10, 40)))),
     "the output": on_pairs(patch("decoder.convT2", window=((0, 6), (2, 11)))),
     "posterior parameters": on_pairs(patch("encoder.head", (1, 2, 5))),
-    "mean": on_pairs(patch("encoder.conv2", (1, 4), Source("mean"))),
-    "mean of latents": on_pairs(patch("latent", (1, 3), Source("mean"))),
-    "resample": on_pairs(patch("latent", (0, 1), Source("resample", seed=5))),
-    "resample layer": on_pairs(patch("encoder.lin1", None, Source("resample", seed=6))),
-    "zero": on_pairs(patch("decoder.convT1", (0, 2, 5), Source("zero"))),
-    "zero latent": on_pairs(patch("latent", (2,), Source("zero"))),
-    "quantile": on_pairs(patch("latent", (2,), Source("quantile", 0.2))),
-    "sd": on_pairs(patch("latent", (2, 3), Source("sd", -1.5))),
-    "constant": on_pairs(patch("encoder.lin1@pre", (5, 6, 19), Source("constant", 2.5))),
+    "mean": on_pairs(patch("encoder.conv2", (1, 4), make_source("mean"))),
+    "mean of latents": on_pairs(patch("latent", (1, 3), make_source("mean"))),
+    "resample": on_pairs(patch("latent", (0, 1), make_source("resample", seed=5))),
+    "resample layer": on_pairs(patch("encoder.lin1", None, make_source("resample", seed=6))),
+    "zero": on_pairs(patch("decoder.convT1", (0, 2, 5), make_source("zero"))),
+    "zero latent": on_pairs(patch("latent", (2,), make_source("zero"))),
+    "quantile": on_pairs(patch("latent", (2,), make_source("quantile", 0.2))),
+    "a kind of another distribution": on_pairs(patch("latent", (1, 2), Median())),
+    "sd": on_pairs(patch("latent", (2, 3), make_source("sd", -1.5))),
+    "constant": on_pairs(patch("encoder.lin1@pre", (5, 6, 19), make_source("constant", 2.5))),
     "latent subspace": on_pairs(patch("latent", subspace=Subspace(2, 11))),
     "subspace of units": on_pairs(patch("encoder.lin1", tuple(range(0, 20, 2)), subspace=Subspace(5, 12))),
     "subspace of channels": on_pairs(patch("encoder.conv2", subspace=Subspace(3, 13))),
@@ -75,22 +78,22 @@ ARMS: dict[str, tuple[Arm, ...]] = {
     "three sites": on_pairs(
         patch("encoder.lin1", (0, 7, 8)),
         patch("latent", None, subspace=Subspace(1, 15)),
-        patch("decoder.lin1", tuple(range(8)), Source("zero")),
+        patch("decoder.lin1", tuple(range(8)), make_source("zero")),
     ),
-    "mixed sources": on_pairs(patch("latent", (1,), Source("mean")), patch("decoder.lin2", (3, 4, 5, 50, 51))),
+    "mixed sources": on_pairs(patch("latent", (1,), make_source("mean")), patch("decoder.lin2", (3, 4, 5, 50, 51))),
     "fewer pairs": on_pairs(patch("latent", (1,)), pairs=5),
     "fewer pairs, two sites": on_pairs(patch("encoder.conv2", (2, 5)), patch("latent", (1,)), pairs=7),
-    "observed quantile": on_observed(patch("latent", (1,), Source("quantile", 0.75)), pairs=9),
-    "observed sd": on_observed(patch("latent", (1,), Source("sd", 2.0))),
-    "observed resample": on_observed(patch("latent", (1, 2), Source("resample", seed=3))),
-    "observed zero": on_observed(patch("encoder.conv1", (1, 2), Source("zero"))),
-    "observed quantile upstream": on_observed(patch("encoder.lin1", (4, 9, 11), Source("quantile", 0.9))),
+    "observed quantile": on_observed(patch("latent", (1,), make_source("quantile", 0.75)), pairs=9),
+    "observed sd": on_observed(patch("latent", (1,), make_source("sd", 2.0))),
+    "observed resample": on_observed(patch("latent", (1, 2), make_source("resample", seed=3))),
+    "observed zero": on_observed(patch("encoder.conv1", (1, 2), make_source("zero"))),
+    "observed quantile upstream": on_observed(patch("encoder.lin1", (4, 9, 11), make_source("quantile", 0.9))),
 }
 SAMPLED = {
     "posterior mean": on_pairs(patch("latent.mean", (0, 3))),
     "posterior log-variance": on_pairs(patch("latent.logvar", (0, 3))),
-    "log-variance constant": on_pairs(patch("latent.logvar", None, Source("constant", -1.0))),
-    "noise": on_pairs(patch("latent.noise", (1, 2), Source("zero"))),
+    "log-variance constant": on_pairs(patch("latent.logvar", None, make_source("constant", -1.0))),
+    "noise": on_pairs(patch("latent.noise", (1, 2), make_source("zero"))),
     "mean and log-variance": on_pairs(patch("latent.mean", (1,)), patch("latent.logvar", (2,))),
     "mean, then latent": on_pairs(patch("latent.mean", (1,)), patch("latent", (2,))),
 }

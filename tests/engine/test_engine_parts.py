@@ -18,7 +18,8 @@ from causalvae.engine.shards import ShardInputs, run_clean, shard_bounds
 from causalvae.engine.values import apply_patch, derangement, live_rows, random_basis, selection
 from causalvae.errors import CausalVAEError
 from causalvae.models.loading import Model
-from causalvae.plan.types import Arm, Patch, Source, Subspace
+from causalvae.plan.types import Arm, Patch, Subspace
+from causalvae.spec.value_source import make_source
 
 SITES = ("encoder.conv1", "latent", "decoder.lin1")
 
@@ -58,7 +59,7 @@ def test_nobody_can_be_deranged_alone(n: int) -> None:
 @st.composite
 def arms(draw: st.DrawFn) -> Arm:
     sites = draw(st.lists(st.sampled_from(SITES), unique=True, max_size=2))
-    patches = tuple(Patch(site, (draw(st.integers(0, 3)),), Source("zero")) for site in sites)
+    patches = tuple(Patch(site, (draw(st.integers(0, 3)),), make_source("zero")) for site in sites)
     return Arm("c", draw(st.sampled_from(("base", "counterfactual"))), patches, draw(st.integers(1, 9)))
 
 
@@ -84,8 +85,8 @@ def test_a_subspace_is_an_orthogonal_projection(units: int, seed: int, data: st.
     np.testing.assert_allclose((basis.T @ basis).numpy(), np.eye(dim), atol=1e-10)
     value, source = torch.randn(20, units, dtype=torch.float64), torch.randn(20, units, dtype=torch.float64)
     inside, outside = value.clone(), value.clone()
-    apply_patch(inside, Patch("s", None, Source("zero"), subspace=Subspace(dim, seed)), source)
-    apply_patch(outside, Patch("s", None, Source("zero"), subspace=Subspace(dim, seed, complement=True)), source)
+    apply_patch(inside, Patch("s", None, make_source("zero"), subspace=Subspace(dim, seed)), source)
+    apply_patch(outside, Patch("s", None, make_source("zero"), subspace=Subspace(dim, seed, complement=True)), source)
     np.testing.assert_allclose((inside - value) + (outside - value), source - value, atol=1e-10)
     np.testing.assert_allclose((inside - value) @ basis, (source - value) @ basis, atol=1e-10)
     np.testing.assert_allclose((outside - value) @ basis, np.zeros((20, dim)), atol=1e-10)
@@ -106,7 +107,7 @@ def test_subspaces_have_no_favourite_direction() -> None:
 def test_a_patch_changes_its_units_and_window_only(
     units: list[int] | None, rows: tuple[int, int], columns: tuple[int, int], axes: int
 ) -> None:
-    patch = Patch("s", None if units is None else tuple(units), Source("zero"), window=(rows, columns)[:axes])
+    patch = Patch("s", None if units is None else tuple(units), make_source("zero"), window=(rows, columns)[:axes])
     value, source = torch.zeros(2, 5, 5, 4), torch.ones(2, 5, 5, 4)
     apply_patch(value, patch, source)
     expected = torch.zeros(5, 5, 4)
@@ -121,13 +122,15 @@ def test_a_patch_changes_its_units_and_window_only(
 def test_a_row_is_live_when_any_chosen_value_differs() -> None:
     clean = torch.zeros(4, 3)
     source = torch.tensor([[0.0, 0, 0], [1, 0, 0], [0, 0, 1], [0, float("nan"), 0]])
-    assert live_rows(Patch("s", (0, 1), Source("zero")), source, clean).tolist() == [False, True, False, True]
+    assert live_rows(Patch("s", (0, 1), make_source("zero")), source, clean).tolist() == [False, True, False, True]
 
 
 def test_one_value_cannot_be_patched_twice_in_an_arm(mean_model: Model) -> None:
     inputs = ShardInputs("c", 0, {"base": torch.rand(2, 1, 12, 12)}, torch.zeros(2, 4))
     clean = run_clean(mean_model.graph, inputs)
-    arm = Arm("c", "base", (Patch("latent", (0, 1), Source("zero")), Patch("latent.mean", (1,), Source("zero"))), 2)
+    arm = Arm(
+        "c", "base", (Patch("latent", (0, 1), make_source("zero")), Patch("latent.mean", (1,), make_source("zero"))), 2
+    )
     group = Group(mean_model.graph, mean_model.components, [arm], clean, {}, [2], Shortcuts())
     with pytest.raises(ValueError, match="twice"):
         group.live()
@@ -136,7 +139,7 @@ def test_one_value_cannot_be_patched_twice_in_an_arm(mean_model: Model) -> None:
 def test_patches_of_different_units_of_one_value_enter_together(mean_model: Model) -> None:
     sides = {side: torch.rand(3, 1, 12, 12, generator=torch.Generator().manual_seed(7)) for side in ("base",)}
     clean = run_clean(mean_model.graph, ShardInputs("c", 0, sides, torch.zeros(3, 4)))
-    zero, one = Source("zero"), Source("constant", 1.0)
+    zero, one = make_source("zero"), make_source("constant", 1.0)
     apart = (Patch("latent", (0, 2), zero), Patch("latent.mean", (1,), one))
     outputs = [
         next(group.batches(group.live(), BatchSize(16))).output

@@ -19,19 +19,24 @@ from causalvae.engine.tables import read_table
 from causalvae.errors import CausalVAEError
 from causalvae.files import read_json, write_json
 from causalvae.models.loading import Model
-from causalvae.plan.types import OBSERVED, Arm, Cohort, Options, Patch, Plan, Source, Traversal, Treatment
+from causalvae.plan.types import OBSERVED, Arm, Cohort, Options, Patch, Plan, Traversal, Treatment
+from causalvae.spec.value_source import make_source
 from tests.engine.conftest import Blobs
 
 Measure = Callable[[Tensor], Tensor]
 PAIRS = 14
 PATCHES = (
     (),
-    (Patch("latent", (1,), Source("interchange")),),
-    (Patch("encoder.conv2", (0, 3), Source("mean")),),
-    (Patch("latent", (2,), Source("quantile", 0.9)),),
-    (Patch("latent", (0,), Source("resample", seed=1)),),
+    (Patch("latent", (1,), make_source("interchange")),),
+    (Patch("encoder.conv2", (0, 3), make_source("mean")),),
+    (Patch("latent", (2,), make_source("quantile", 0.9)),),
+    (Patch("latent", (0,), make_source("resample", seed=1)),),
     # Along encoder.conv2 -> latent[2] alone.
-    (Patch("latent", (2,), Source("relayed", upstream=(Patch("encoder.conv2", (1,), Source("interchange")),))),),
+    (
+        Patch(
+            "latent", (2,), make_source("relayed", upstream=(Patch("encoder.conv2", (1,), make_source("interchange")),))
+        ),
+    ),
 )
 PLAN = Plan(
     name="resume",

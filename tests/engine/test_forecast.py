@@ -20,7 +20,8 @@ from causalvae.models.loading import Model
 from causalvae.plan.cost import arm_cost, plan_cost
 from causalvae.plan.owner import Owner
 from causalvae.plan.passes import optimise
-from causalvae.plan.types import OBSERVED, Arm, Cohort, Options, Patch, Plan, Source, Treatment, Use
+from causalvae.plan.types import OBSERVED, Arm, Cohort, Options, Patch, Plan, Treatment, Use
+from causalvae.spec.value_source import make_source
 from tests.engine.conftest import Blobs
 
 PAIRS = 20
@@ -29,7 +30,7 @@ RESIZE = Cohort("resize", PAIRS, 5, Treatment("resize", "scale", None, "hold", "
 
 def sweep(model: Model) -> Plan:
     """Every unit of the layers with a ReLU, one layer whole, and both clean runs; one arm is asked for twice."""
-    swap = Source("interchange")
+    swap = make_source("interchange")
     arms = [Arm("resize", "base", (), PAIRS), Arm("resize", "counterfactual", (), PAIRS)]
     for name in ("encoder.conv1", "encoder.lin1", "decoder.lin2", "decoder.convT1"):
         site = model.components.site(name)
@@ -128,7 +129,7 @@ def test_parallel_branches_are_both_counted() -> None:
         "m",
         operations,
     )
-    swap = Source("interchange")
+    swap = make_source("interchange")
     both = Arm("c", "base", (Patch("left", None, swap), Patch("right", None, swap)), 5)
     assert arm_cost(both, components, "suffix") == pytest.approx((4 + 3 + 2) / 10)
     assert arm_cost(both, components, "full") == 1.0

@@ -20,12 +20,12 @@ from causalvae.engine.shards import CLEAN_RUNS
 from causalvae.models.hook_capture import capture_by_hooks
 from causalvae.models.hooked_sites import find_hooked_sites
 from causalvae.models.loading import Model
-from causalvae.models.network import OUTPUTS
 from causalvae.models.operators import OperatorGraph, evaluate
 from causalvae.plan.cost import plan_cost
 from causalvae.plan.owner import Owner
 from causalvae.plan.passes import optimise
-from causalvae.plan.types import Arm, Options, Patch, Plan, Screen, Source
+from causalvae.plan.types import Arm, Options, Patch, Plan, Screen
+from causalvae.spec.value_source import make_source
 from tests.engine.conftest import LATENTS, SIDE, Blobs
 from tests.engine.test_forecast import PAIRS, sweep
 
@@ -75,7 +75,7 @@ def test_of_a_screened_sweep_only_the_chosen_are_counted(mean_model: Model, meas
 
 def test_a_network_run_by_hooks_pays_whole_passes(mean_model: Model, measure: Measure, tmp_path: Path) -> None:
     inputs = (torch.rand(3, 1, SIDE, SIDE), torch.randn(3, LATENTS))
-    network = capture_by_hooks(mean_model.network, inputs, OUTPUTS)
+    network = capture_by_hooks(mean_model.network, inputs, mean_model.network.outputs)
     model = replace(mean_model, graph=network, components=find_hooked_sites(network, LATENTS, "small"))
     plan = optimise(raw(sweep(mean_model)), model.components)
     found = foretell(plan, model, measure)
@@ -167,7 +167,7 @@ def poisoned_by(model: Model, node: str) -> set[str]:
 def test_pass_records_are_what_a_count_by_running_gives(mean_model: Model) -> None:
     """Rows and FLOPs before and after sharing and prefix reuse, the re-run found by poisoning each patched value."""
     single = raw(sweep(mean_model))
-    swap = Source("interchange")
+    swap = make_source("interchange")
     branches = ("latent.mean", "encoder.conv2")
     pair = Arm("resize", "base", tuple(Patch(name, None, swap) for name in branches), 9)
     plan = replace(single, arms=(*single.arms, pair, single.arms[-1]))

@@ -13,10 +13,11 @@ from causalvae.engine.memory import BatchSize
 from causalvae.engine.needed_values import Keep, needed_values
 from causalvae.engine.rerun import Group, Shortcuts
 from causalvae.engine.shards import ShardInputs, run_clean
-from causalvae.engine.values import CleanRuns, donor_key
+from causalvae.engine.values import CleanRuns
 from causalvae.models.loading import Model, assemble
 from causalvae.models.operators import OperatorGraph
-from causalvae.plan.types import Arm, Patch, Source
+from causalvae.plan.types import Arm, Patch
+from causalvae.spec.value_source import make_source
 from tests.engine.test_shortcuts import arms_of, make, shard
 from tests.models.fixtures import FIXTURES, make_vae
 
@@ -72,12 +73,12 @@ def test_what_is_kept_suffices(name: str) -> None:
 def test_little_is_kept_where_a_layer_is_patched_as_a_whole() -> None:
     model = make("burgess")
     graph = lower(model.graph)
-    arm = Arm("c", "base", (Patch("encoder.conv1", None, Source("interchange")),), 20)
+    arm = Arm("c", "base", (Patch("encoder.conv1", None, make_source("interchange")),), 20)
     keep = kept(model, graph, [arm], Shortcuts())
     node = model.components.site("encoder.conv1").node
     assert keep.sides["base"] == {*graph.inputs, *graph.outputs.values(), node}
     # A channel enters the next convolution as a difference, whose clean value is then read; what follows is whole.
-    channel = Arm("c", "base", (Patch("encoder.conv1", (3,), Source("interchange")),), 20)
+    channel = Arm("c", "base", (Patch("encoder.conv1", (3,), make_source("interchange")),), 20)
     more = kept(model, graph, [channel], Shortcuts()).sides["base"] - keep.sides["base"]
     assert [graph.by_name[name].shape for name in more] == [(32, 16, 16)]
     assert kept(model, graph, [channel], Shortcuts(low_rank=False, windows=False)) == keep
@@ -89,15 +90,15 @@ def test_donors_keep_only_what_they_give() -> None:
     graph = lower(model.graph)
     inputs = shard(model)
     x, noise = inputs.sides["counterfactual"], inputs.noise
-    key = donor_key(Source("resample", seed=7), "base")
+    key = make_source("resample", seed=7).donor_key("base")
     inputs = ShardInputs("c", 0, inputs.sides, noise, {key: (x, noise)})
-    arm = Arm("c", "base", (Patch("latent", (1,), Source("resample", seed=7)),), 20)
+    arm = Arm("c", "base", (Patch("latent", (1,), make_source("resample", seed=7)),), 20)
     keep = kept(model, graph, [arm], Shortcuts())
     assert keep.donors == {key: {graph.outputs["latent"]}}
     with torch.inference_mode():
         clean = run_clean(graph, inputs, keep)
     # What stands for the donors is the other side here, so resampling is an interchange.
-    swapped = Arm("c", "base", (Patch("latent", (1,), Source("interchange")),), 20)
+    swapped = Arm("c", "base", (Patch("latent", (1,), make_source("interchange")),), 20)
     with torch.inference_mode():
         (found,) = rerun(model, graph, [arm], clean, Shortcuts())
         (expected,) = rerun(model, graph, [swapped], clean, Shortcuts())

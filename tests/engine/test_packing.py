@@ -23,12 +23,13 @@ from causalvae.engine.packing import pack_for, settle_shards
 from causalvae.errors import CausalVAEError
 from causalvae.models import operators
 from causalvae.models.loading import Model
-from causalvae.plan.types import OBSERVED, Arm, Cohort, Options, Patch, Plan, Source, Treatment
+from causalvae.plan.types import OBSERVED, Arm, Cohort, Options, Patch, Plan, Treatment
+from causalvae.spec.value_source import make_source
 from tests.engine.conftest import SIDE, Blobs
 
 PAIRS = 80
 UNITS = (("encoder.conv1", 6), ("encoder.lin1", 20), ("latent", 4), ("decoder.lin2", 72), ("decoder.convT1", 6))
-SWAP, DRAW = Source("interchange"), Source("resample", seed=2)
+SWAP, DRAW = make_source("interchange"), make_source("resample", seed=2)
 PLAN = Plan(
     name="packing",
     spec_digest="s",
@@ -47,7 +48,7 @@ PLAN = Plan(
             for unit in range(min(units, 6))
         ),
         Arm("resize", "base", (Patch("encoder.conv2", None, DRAW),), PAIRS),
-        Arm("resize", "counterfactual", (Patch("latent", None, Source("mean")),), PAIRS),
+        Arm("resize", "counterfactual", (Patch("latent", None, make_source("mean")),), PAIRS),
     ),
     uses=(),
     attributes=("area", "weighted"),

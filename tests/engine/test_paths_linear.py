@@ -16,7 +16,8 @@ from causalvae.engine.execute import execute_plan
 from causalvae.engine.measurements import Measurements
 from causalvae.models.loading import Model, assemble
 from causalvae.models.vae import VAE
-from causalvae.plan.types import Arm, Options, Patch, Plan, Source
+from causalvae.plan.types import Arm, Options, Patch, Plan
+from causalvae.spec.value_source import make_source
 from tests.engine.test_engine_linear import (
     COHORT,
     DECODER,
@@ -41,7 +42,7 @@ from tests.engine.test_engine_linear import (
 RNG = np.random.default_rng(31)
 # A decoder that adds what goes round its hidden layer to what goes through it.
 IN, OUT, ROUND = RNG.normal(size=(4, LATENTS)), RNG.normal(size=(INPUTS, 4)), RNG.normal(size=(INPUTS, LATENTS))
-SWAP = Source("interchange")
+SWAP = make_source("interchange")
 
 Runs = Callable[..., Callable[[tuple[Patch, ...]], np.ndarray]]
 
@@ -103,7 +104,7 @@ def outcomes(found: Measurements, arm: Arm) -> np.ndarray:
 def along(*stages: tuple[str, int]) -> tuple[Patch, ...]:
     patches: tuple[Patch, ...] = ()
     for place, (site, unit) in enumerate(stages):
-        patches = (Patch(site, (unit,), Source("relayed", upstream=patches) if place else SWAP),)
+        patches = (Patch(site, (unit,), make_source("relayed", upstream=patches) if place else SWAP),)
     return patches
 
 
@@ -130,7 +131,7 @@ def test_a_path_leaves_out_what_goes_round_it(skipping: Model, effects: Runs) ->
     through = along(("latent", 1), ("decoder.inner", 2))
     beside = along(("latent", 1), ("decoder.around", 3))
     # Of what is sent to the whole hidden layer nothing goes round it.
-    layer = (Patch("decoder.inner", None, Source("relayed", upstream=(Patch("latent", None, SWAP),))),)
+    layer = (Patch("decoder.inner", None, make_source("relayed", upstream=(Patch("latent", None, SWAP),))),)
     effect = effects(skipping, through, beside, layer, (Patch("latent", (1,), SWAP),))
     dz = change_of_input() @ (TO_MEAN @ FIRST).T
     total = effect(())
@@ -145,7 +146,7 @@ def test_a_path_leaves_out_what_goes_round_it(skipping: Model, effects: Runs) ->
 
 def test_a_component_between_is_held_where_no_edge_leads_through_it(skipping: Model, effects: Runs) -> None:
     """Latent to output, with the hidden layer held at what it is without a change: only the skip carries it."""
-    held = (Patch("latent", (0, 1), SWAP), Patch("decoder.inner", None, Source("relayed")))
+    held = (Patch("latent", (0, 1), SWAP), Patch("decoder.inner", None, make_source("relayed")))
     effect = effects(skipping, held)
     dz = change_of_input() @ (TO_MEAN @ FIRST).T
     near(effect(held), dz[:, :2] @ (READOUTS @ ROUND[:, :2]).T, effect(()))

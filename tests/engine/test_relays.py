@@ -24,7 +24,8 @@ from causalvae.plan.cost import inner_cost, plan_cost
 from causalvae.plan.owner import Owner
 from causalvae.plan.passes import optimise
 from causalvae.plan.relays import inner_runs
-from causalvae.plan.types import OBSERVED, Arm, Cohort, Options, Patch, Plan, Source, Treatment, Use
+from causalvae.plan.types import OBSERVED, Arm, Cohort, Options, Patch, Plan, Treatment, Use
+from causalvae.spec.value_source import ValueSource, make_source
 from tests.engine.conftest import LATENTS, SIDE, Blobs
 from tests.engine.hook_oracle import SMALL_TAPS, HookOracle
 
@@ -32,17 +33,17 @@ PAIRS = 12
 COLUMNS = ("area", "random", "contrast", "image_sq", "image_dot")
 RESIZE = Cohort("resize", PAIRS, 5, Treatment("resize", "scale", None, "hold", "increase"))
 WATCHED = Cohort(OBSERVED, 20, 5)
-SWAP = Source("interchange")
+SWAP = make_source("interchange")
 
 Stage = tuple[str, tuple[int, ...] | None]
 Measure = Callable[[Tensor], Tensor]
 
 
-def along(*stages: Stage | list[Stage], first: Source = SWAP) -> tuple[Patch, ...]:
+def along(*stages: Stage | list[Stage], first: ValueSource = SWAP) -> tuple[Patch, ...]:
     """The patches that send a change through some stages."""
     patches: tuple[Patch, ...] = ()
     for place, stage in enumerate(stages):
-        source = Source("relayed", upstream=patches) if place else first
+        source = make_source("relayed", upstream=patches) if place else first
         patches = tuple(Patch(site, units, source) for site, units in (stage if isinstance(stage, list) else [stage]))
     return patches
 
@@ -57,11 +58,11 @@ PATHS: dict[str, tuple[Patch, ...]] = {
     "sets at two sites": along(
         [("encoder.conv2", (1,)), ("encoder.lin1", (0, 3))], [("latent", (0,)), ("decoder.lin1", (2, 9))]
     ),
-    "from a mean": along(("encoder.conv2", (3, 5)), ("latent", (1, 2)), first=Source("mean")),
-    "from others": along(("encoder.lin1", None), ("latent", (1, 2)), first=Source("resample", seed=5)),
+    "from a mean": along(("encoder.conv2", (3, 5)), ("latent", (1, 2)), first=make_source("mean")),
+    "from others": along(("encoder.lin1", None), ("latent", (1, 2)), first=make_source("resample", seed=5)),
     "held": (
         Patch("encoder.conv2", (3, 4), SWAP),
-        Patch("latent", (1, 3), Source("relayed")),
+        Patch("latent", (1, 3), make_source("relayed")),
     ),
     "two ways into one site": (
         *along(("encoder.conv2", (3,)), ("latent", (1,))),

@@ -19,7 +19,8 @@ from causalvae.engine.responses import find_perturbed
 from causalvae.models.loading import Model, assemble
 from causalvae.models.vae import VAE
 from causalvae.plan.owner import Owner
-from causalvae.plan.types import OBSERVED, Arm, Cohort, Options, Patch, Plan, Source, Use
+from causalvae.plan.types import OBSERVED, Arm, Cohort, Options, Patch, Plan, Use
+from causalvae.spec.value_source import ValueSource, make_source
 from tests.engine.conftest import Blobs, small_vae
 from tests.engine.test_engine_linear import INPUTS, LATENTS, Vectors, linear, measure
 from tests.targets import target
@@ -32,7 +33,7 @@ APART[:2, 0], APART[2:5, 1], APART[5:, 2] = 1.0, (-2.0, 0.5, 1.0), (0.3, -0.1)
 OUT = RNG.normal(size=(INPUTS, 7))
 
 
-def make_plan(latents: int, sources: Sequence[Source], samples: int, sites: tuple[str, ...]) -> Plan:
+def make_plan(latents: int, sources: Sequence[ValueSource], samples: int, sites: tuple[str, ...]) -> Plan:
     arms, uses = [Arm(OBSERVED, "base", (), samples)], []
     for latent in range(latents):
         for source in sources:
@@ -54,7 +55,9 @@ def make_plan(latents: int, sources: Sequence[Source], samples: int, sites: tupl
     )
 
 
-def run_linear(hidden: np.ndarray, folder: Path, sources: Sequence[Source] = (Source("sd", 2.0),)) -> Measurements:
+def run_linear(
+    hidden: np.ndarray, folder: Path, sources: Sequence[ValueSource] = (make_source("sd", 2.0),)
+) -> Measurements:
     torch.manual_seed(0)
     encoder = nn.Linear(INPUTS, 2 * LATENTS)
     decoder = nn.Sequential(linear(hidden, np.zeros(7)), linear(OUT, np.zeros(INPUTS)))
@@ -82,7 +85,7 @@ def test_latents_that_move_other_units_do_not_overlap(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("same_samples")
 def test_the_spread_of_a_linear_decoder_is_that_of_its_column(tmp_path: Path) -> None:
-    found = run_linear(HIDDEN, tmp_path, (Source("quantile", 0.1), Source("quantile", 0.9)))
+    found = run_linear(HIDDEN, tmp_path, (make_source("quantile", 0.1), make_source("quantile", 0.9)))
     ((site, labels, block),) = read_blocks(found.responses, OWNER, SPREAD)
     assert site == "output" and labels == [(f"latent[{i}]", "") for i in range(LATENTS)]
     column = np.abs(OUT @ HIDDEN)
@@ -112,7 +115,7 @@ def blob_measure(outputs: Tensor) -> Tensor:
 
 @pytest.mark.usefixtures("same_samples")
 def test_a_convolutional_decoder_equals_the_network_itself(model: Model, tmp_path: Path) -> None:
-    sources = (Source("quantile", 0.113), Source("quantile", 0.807))
+    sources = (make_source("quantile", 0.113), make_source("quantile", 0.807))
     plan = make_plan(4, sources, 70, ("decoder.lin1", "decoder.convT1"))
     data = Blobs()
     found = execute_plan(plan, model, data, blob_measure, tmp_path, "cpu")
@@ -164,7 +167,7 @@ def test_a_convolutional_decoder_equals_the_network_itself(model: Model, tmp_pat
 
 
 def test_responses_are_kept_beside_the_tables(model: Model, tmp_path: Path) -> None:
-    plan = make_plan(4, (Source("zero"),), 10, ("decoder.lin1",))
+    plan = make_plan(4, (make_source("zero"),), 10, ("decoder.lin1",))
     first = execute_plan(plan, model, Blobs(), blob_measure, tmp_path, "cpu").responses
     (path,) = tmp_path.glob("responses.*.parquet")
     written = path.stat().st_mtime_ns
@@ -178,9 +181,9 @@ def test_responses_are_kept_beside_the_tables(model: Model, tmp_path: Path) -> N
 
 
 def test_few_samples_are_run_where_latents_are_many() -> None:
-    plan = make_plan(4, (Source("zero"),), 500, ("decoder.lin1",))
+    plan = make_plan(4, (make_source("zero"),), 500, ("decoder.lin1",))
     (found,) = find_perturbed(plan)
     assert found.pairs == 64 and len(found.arms) == 1 and len(found.arms[0]) == 4
-    many = make_plan(400, (Source("zero"),), 500, ("decoder.lin1",))
+    many = make_plan(400, (make_source("zero"),), 500, ("decoder.lin1",))
     assert find_perturbed(many)[0].pairs == 2_000_000 // (400 * 399 // 2)
     assert find_perturbed(replace(plan, latent_attributes={"first": 0, "second": 1}, options=Options(stop=True))) == ()

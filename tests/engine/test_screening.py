@@ -39,13 +39,13 @@ from causalvae.plan.types import (
     Screen,
     ScreenMethod,
     Side,
-    Source,
     Treatment,
     Use,
 )
 from causalvae.readouts import build_readouts
 from causalvae.readouts import measure as read
 from causalvae.spec.readout_section import READOUT_TAG
+from causalvae.spec.value_source import ValueSource, make_source
 from tests.engine.conftest import Blobs
 from tests.engine.test_engine_linear import (
     DECODER,
@@ -141,9 +141,11 @@ def exact(found: Measurements, outcome: str, side: Side = "base") -> np.ndarray:
     return np.array([np.abs(found.values(arm, outcome) - found.values(clean, outcome)).mean() for arm in ids])
 
 
-def units_of(sites: dict[str, int], source: Source | None = None) -> list[Patch]:
+def units_of(sites: dict[str, int], source: ValueSource | None = None) -> list[Patch]:
     return [
-        Patch(site, (unit,), source or Source("interchange")) for site, size in sites.items() for unit in range(size)
+        Patch(site, (unit,), source or make_source("interchange"))
+        for site, size in sites.items()
+        for unit in range(size)
     ]
 
 
@@ -171,7 +173,7 @@ def test_on_a_linear_network_attributions_are_the_exact_effects(
 
 
 def test_components_of_several_units_add_up_before_their_size_is_taken(linear_sweep: Sweep) -> None:
-    patches = [Patch("encoder.0", units, Source("interchange")) for units in ((0, 3), (1,), None)]
+    patches = [Patch("encoder.0", units, make_source("interchange")) for units in ((0, 3), (1,), None)]
     dx = change_of_input()
     closed = [np.abs(dx @ through("encoder.0", units)[0]).mean() for units in ((0, 3), (1,), tuple(range(HIDDEN)))]
     np.testing.assert_allclose(linear_sweep.scores(patches, "first"), closed, rtol=1e-5)
@@ -180,7 +182,9 @@ def test_components_of_several_units_add_up_before_their_size_is_taken(linear_sw
 @pytest.mark.parametrize("kind", ["zero", "mean", "resample"])
 @pytest.mark.parametrize("side", SIDES)
 def test_every_source_gives_the_exact_effect_on_a_linear_network(linear_sweep: Sweep, kind: Any, side: Side) -> None:
-    units = units_of({"encoder.0": HIDDEN, "latent": LATENTS}, Source(kind, seed=4 if kind == "resample" else None))
+    units = units_of(
+        {"encoder.0": HIDDEN, "latent": LATENTS}, make_source(kind, seed=4 if kind == "resample" else None)
+    )
     found = linear_sweep.run(linear_sweep.plan(units, "first", side=side))
     sizes = exact(found, "first", side)
     assert sizes.min() > 0
@@ -291,10 +295,10 @@ def blob_sweep(
 @pytest.mark.parametrize("outcome", ["weighted", "contrast"])
 def test_attributions_are_slopes_of_the_outcome_along_the_patch(blob_sweep: Sweep, outcome: str) -> None:
     patches = [
-        Patch("encoder.conv1", (2,), Source("interchange")),
-        Patch("encoder.conv2", (1, 5), Source("interchange"), ((0, 2), (1, 2))),
-        Patch("latent", (3,), Source("interchange")),
-        Patch("decoder.convT1", (4,), Source("interchange"), ((1, 2), (0, 5))),
+        Patch("encoder.conv1", (2,), make_source("interchange")),
+        Patch("encoder.conv2", (1, 5), make_source("interchange"), ((0, 2), (1, 2))),
+        Patch("latent", (3,), make_source("interchange")),
+        Patch("decoder.convT1", (4,), make_source("interchange"), ((1, 2), (0, 5))),
     ]
     scores = blob_sweep.scores(patches, outcome)
     data, vae = blob_sweep.dataset, copy.deepcopy(blob_sweep.model.vae).double()

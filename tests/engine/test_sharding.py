@@ -15,22 +15,22 @@ from causalvae.data.dataset import DspritesDataset
 from causalvae.engine.execute import execute_plan
 from causalvae.engine.measurements import Measurements
 from causalvae.engine.runner import PlanRunner
-from causalvae.engine.values import donor_key
 from causalvae.models.burgess import burgess
 from causalvae.models.loading import Model, assemble
-from causalvae.plan.types import OBSERVED, Arm, Cohort, Options, Patch, Plan, Side, Source, Treatment
+from causalvae.plan.types import OBSERVED, Arm, Cohort, Options, Patch, Plan, Side, Treatment
+from causalvae.spec.value_source import make_source
 from tests.engine.conftest import SIDE, Blobs
 
 Measure = Callable[[Tensor], Tensor]
 PAIRS = 150
 SIDES: tuple[Side, Side] = ("base", "counterfactual")
 SOURCES = (
-    Source("interchange"),
-    Source("mean"),
-    Source("resample", seed=3),
-    Source("resample", seed=4),
-    Source("quantile", 0.8),
-    Source("sd", -1.0),
+    make_source("interchange"),
+    make_source("mean"),
+    make_source("resample", seed=3),
+    make_source("resample", seed=4),
+    make_source("quantile", 0.8),
+    make_source("sd", -1.0),
 )
 SITES: tuple[tuple[str, tuple[int, ...] | None], ...] = (
     ("latent", (1,)),
@@ -41,7 +41,10 @@ SITES: tuple[tuple[str, tuple[int, ...] | None], ...] = (
 PATCHES = (
     (),
     *((Patch(site, units, source),) for site, units in SITES for source in SOURCES),
-    (Patch("encoder.conv2", (1, 5), Source("resample", seed=3)), Patch("decoder.convT1", (2,), Source("mean"))),
+    (
+        Patch("encoder.conv2", (1, 5), make_source("resample", seed=3)),
+        Patch("decoder.convT1", (2,), make_source("mean")),
+    ),
 )
 PLAN = Plan(
     name="sharding",
@@ -98,7 +101,7 @@ def test_the_kernels_of_a_real_network_do_not_see_shards(tmp_path: Path) -> None
     torch.manual_seed(0)
     model = assemble(burgess(), True, "burgess", {})
     units = {"encoder.conv1": 32, "encoder.conv3": 32, "encoder.lin1": 256, "decoder.lin3": 512, "decoder.convT2": 32}
-    swap, draw = Source("interchange"), Source("resample", seed=1)
+    swap, draw = make_source("interchange"), make_source("resample", seed=1)
     arms = [
         Arm("resize", "base", (Patch(site, (unit,), source),), 45)
         for site, count in units.items()
@@ -131,7 +134,7 @@ def test_a_donor_is_another_input_of_the_whole_cohort(whole: Measurements, sampl
         shard = runner.shard("resize", first, min(first + 16, PAIRS))
         assert torch.equal(shard.noise, cohort.noise[first : first + 16])
         for seed in (3, 4):
-            x, noise = shard.donors[donor_key(Source("resample", seed=seed), "base")]
+            x, noise = shard.donors[make_source("resample", seed=seed).donor_key("base")]
             # Noise is drawn anew for every pair, so it tells which pair a donor is.
             donors = [int((cohort.noise == row).all(1).nonzero()) for row in noise]
             assert torch.equal(x, cohort.sides["base"][donors])

@@ -18,7 +18,8 @@ from causalvae.engine.workers import single_threaded_kernels
 from causalvae.models.burgess import burgess
 from causalvae.models.loading import Model, assemble
 from causalvae.models.vae import VAE
-from causalvae.plan.types import Arm, Patch, Source, Subspace
+from causalvae.plan.types import Arm, Patch, Subspace
+from causalvae.spec.value_source import make_source
 
 ROWS = 20
 SIDE = 16
@@ -105,13 +106,13 @@ def shard(model: Model) -> ShardInputs:
 def arms_of(model: Model) -> dict[str, list[Arm]]:
     """For each site: single units, a pair of units, single positions, a subspace, the whole."""
     found = {}
-    swap = Source("interchange")
+    swap = make_source("interchange")
     for site in model.components.sites:
         if site.name == "latent.noise":
             continue
         last = site.units - 1
         patches = [Patch(site.name, (unit,), swap) for unit in sorted({0, site.units // 2, last})]
-        patches += [Patch(site.name, (0, last), swap), Patch(site.name, (last,), Source("zero"))]
+        patches += [Patch(site.name, (0, last), swap), Patch(site.name, (last,), make_source("zero"))]
         patches += [Patch(site.name, None, swap, subspace=Subspace(1, 3)), Patch(site.name, None, swap)]
         if len(site.shape) == 3:
             ends = [((0, 1), (0, 1)), tuple((size // 2, size // 2 + 1) for size in site.shape[1:])]
@@ -212,7 +213,7 @@ def test_only_the_reach_of_a_patch_is_computed(monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.setattr(Suffix, "_settle", watch)
     with torch.inference_mode():
-        outputs(model, [Arm("c", "base", (Patch(site.name, (16 * 5 + 5,), Source("interchange")),), ROWS)], inputs,
+        outputs(model, [Arm("c", "base", (Patch(site.name, (16 * 5 + 5,), make_source("interchange")),), ROWS)], inputs,
                 Shortcuts(dead_rows=False))  # fmt: skip
     convolutions = [name for name in seen if name.startswith("conv_transpose2d")]
     assert [seen[name] for name in convolutions] == [(4, 4), (10, 10), (22, 22), (46, 46)]

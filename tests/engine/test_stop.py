@@ -17,7 +17,8 @@ from causalvae.engine.runner import PlanRunner
 from causalvae.models.loading import Model
 from causalvae.models.operators import OperatorGraph
 from causalvae.plan.passes import PASSES, optimise
-from causalvae.plan.types import OBSERVED, Arm, Cohort, Patch, Plan, Source, Treatment
+from causalvae.plan.types import OBSERVED, Arm, Cohort, Patch, Plan, Treatment
+from causalvae.spec.value_source import make_source
 from tests.engine.conftest import Blobs
 
 PAIRS = 18
@@ -29,7 +30,7 @@ def nothing(images: Tensor) -> Tensor:
 
 
 def sweep(model: Model, attributes: tuple[str, ...], latents: dict[str, int], passes: tuple[str, ...]) -> Plan:
-    swap = Source("interchange")
+    swap = make_source("interchange")
     arms = [Arm("resize", side, (), PAIRS) for side in ("base", "counterfactual")]
     for name, units in (("encoder.conv1", 6), ("encoder.lin1", 20), ("latent", 4), ("decoder.lin1", 2)):
         arms += [Arm("resize", "base", (Patch(name, (unit,), swap),), PAIRS) for unit in range(units)]
@@ -69,7 +70,7 @@ def test_a_latent_attribute_is_what_the_decoder_receives(mean_model: Model, tmp_
             expected = mean_model.vae.encode(inputs[side]).mean[:, 1]
         np.testing.assert_allclose(found.values(arm.id, "z1"), expected.numpy(), atol=1e-6)
     own = next(
-        arm for arm in plan.arms if arm.patches and arm.patches[0] == Patch("latent", (1,), Source("interchange"))
+        arm for arm in plan.arms if arm.patches and arm.patches[0] == Patch("latent", (1,), make_source("interchange"))
     )
     np.testing.assert_array_equal(found.values(own.id, "z1"), found.values(plan.arms[1].id, "z1"))
 

@@ -30,7 +30,6 @@ from causalvae.errors import CausalVAEError
 from causalvae.models.hook_capture import capture_by_hooks
 from causalvae.models.hooked_sites import find_hooked_sites
 from causalvae.models.loading import Model, assemble
-from causalvae.models.network import OUTPUTS
 from causalvae.models.vae import VAE
 from causalvae.plan.learned import learned_parts
 from causalvae.plan.types import (
@@ -42,10 +41,10 @@ from causalvae.plan.types import (
     Patch,
     Plan,
     Side,
-    Source,
     Subspace,
     Treatment,
 )
+from causalvae.spec.value_source import make_source
 from tests.engine.conftest import LATENTS, SIDE, Blobs, small_vae
 from tests.engine.hook_oracle import SMALL_TAPS
 from tests.engine.test_ablations import AblationOracle
@@ -59,7 +58,7 @@ WATCHED = Cohort(OBSERVED, 30, 2)
 ROTATION = np.linalg.qr(np.random.default_rng(4).normal(size=(UNITS, UNITS)))[0]
 # The decoder reads three of its directions, the fourth not at all.
 READS = np.random.default_rng(5).normal(size=(3, 3)) @ ROTATION[:, :3].T
-INTERCHANGE = Source("interchange")
+INTERCHANGE = make_source("interchange")
 
 
 @dataclass
@@ -316,7 +315,7 @@ LEARNED = learning(pairs=20, steps=3, given="scale")
 CIRCUITS = [
     (Patch("latent", None, INTERCHANGE, subspace=Subspace(2, 1, LEARNED)),),
     (Patch("latent", None, INTERCHANGE, subspace=Subspace(2, 1, LEARNED, complement=True)),),
-    (Patch("latent", (0, 2, 3), Source("interchange", seed=5, given="scale"), subspace=Subspace(1, 1, LEARNED)),),
+    (Patch("latent", (0, 2, 3), make_source("interchange", seed=5, given="scale"), subspace=Subspace(1, 1, LEARNED)),),
     (Patch("encoder.conv2", None, INTERCHANGE, subspace=Subspace(3, 1, LEARNED)),),
     (Patch("encoder.conv1", (1, 2, 4), INTERCHANGE, ((1, 5), (0, 6)), Subspace(2, 1, LEARNED, complement=True)),),
     (Patch("decoder.lin1", None, INTERCHANGE, subspace=Subspace(1, 1, replace(LEARNED, objective="ratio"))),),
@@ -369,7 +368,8 @@ def bases_of(found: Measurements) -> dict[tuple[str, tuple[int, ...] | None], np
 
 
 def by_hooks(model: Model) -> Model:
-    program = capture_by_hooks(model.network, (torch.rand(3, 1, SIDE, SIDE), torch.randn(3, LATENTS)), OUTPUTS)
+    example = (torch.rand(3, 1, SIDE, SIDE), torch.randn(3, LATENTS))
+    program = capture_by_hooks(model.network, example, model.network.outputs)
     return replace(model, graph=program, components=find_hooked_sites(program, LATENTS, "small"))
 
 

@@ -16,6 +16,8 @@ from causalvae.models.vae import VAE
 
 LATENTS = 3
 WIDTH = 8
+# What an `AnalysedNetwork` over a Gaussian posterior returns.
+OUTPUTS = ("mean", "logvar", "latent", "output")
 
 
 class PlainDecoder(nn.Module):

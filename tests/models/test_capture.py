@@ -17,7 +17,8 @@ from causalvae.models.capture import capture
 from causalvae.models.components import Site
 from causalvae.models.loading import Model, assemble, randomise
 from causalvae.models.vae import VAE
-from causalvae.plan.types import Arm, Patch, Source
+from causalvae.plan.types import Arm, Patch
+from causalvae.spec.value_source import make_source
 from tests.models import fixtures
 from tests.models.fixtures import FIXTURES, LATENTS, WIDTH, make_vae
 
@@ -125,7 +126,7 @@ def test_rerunning_from_a_site_equals_a_whole_pass_with_a_hook(name: str) -> Non
 
 
 def rerun(model: Model, clean: CleanRuns, site: Site, rows: int, from_input: bool, side: str = "base") -> Tensor:
-    arm = Arm("c", side, (Patch(site.name, None, Source("interchange")),), rows)  # type: ignore[arg-type]
+    arm = Arm("c", side, (Patch(site.name, None, make_source("interchange")),), rows)  # type: ignore[arg-type]
     group = Group(
         model.graph, model.components, [arm], clean, {}, [rows], Shortcuts(suffix=not from_input, dead_rows=False)
     )
@@ -156,7 +157,7 @@ def test_rows_of_a_small_batch_get_their_own_kept_values(name: str, batch_rows: 
     with torch.inference_mode():
         clean = run_clean(model.graph, ShardInputs("c", 0, {"base": x, "counterfactual": other}, noise))
         for site in model.components.sites:
-            arm = Arm("c", "base", (Patch(site.name, (0,), Source("interchange")),), 7)
+            arm = Arm("c", "base", (Patch(site.name, (0,), make_source("interchange")),), 7)
             group = Group(model.graph, model.components, [arm], clean, {}, [7], Shortcuts(dead_rows=False))
             whole = torch.cat([batch.output for batch in group.batches(group.live(), BatchSize(7))])
             parts = torch.cat([batch.output for batch in group.batches(group.live(), BatchSize(batch_rows))])

@@ -14,7 +14,8 @@ from causalvae.errors import CausalVAEError
 from causalvae.models.compiled import is_compiled, original_of
 from causalvae.models.loading import assemble
 from causalvae.models.vae import VAE
-from causalvae.plan.types import Patch, Source
+from causalvae.plan.types import Patch
+from causalvae.spec.value_source import make_source
 from tests.models.fixtures import LATENTS, WIDTH, PlainDecoder
 from tests.models.hook_loop import Tap, read, run_with
 from tests.models.pathologies import make_pathology
@@ -85,7 +86,7 @@ def test_the_original_is_captured(compile_it: Callable[[VAE], nn.Module], name: 
         clean = run_clean(model.graph, inputs)
         for path in ("encoder.head", "decoder.lin2"):
             donor = read(expected.vae, other, noise, True, Tap(path))
-            (found,) = run_arms(model, clean, [(Patch(path, None, Source("interchange")),)], MIN_ROWS)
+            (found,) = run_arms(model, clean, [(Patch(path, None, make_source("interchange")),)], MIN_ROWS)
             after = run_with(expected.vae, x, noise, True, Tap(path), lambda value, donor=donor: donor)
             assert torch.allclose(found, after.flatten(1), rtol=1e-6, atol=1e-6)
     # What was given is compiled as it was, over the same tensors.

@@ -20,13 +20,13 @@ from causalvae.models.hook_capture import capture_by_hooks
 from causalvae.models.hooked import HookedNetwork
 from causalvae.models.hooked_sites import find_hooked_sites
 from causalvae.models.loading import Model
-from causalvae.models.network import OUTPUTS
-from causalvae.plan.types import Arm, Patch, Source
-from tests.models.fixtures import FIXTURES, LATENTS
+from causalvae.plan.types import Arm, Patch
+from causalvae.spec.value_source import make_source
+from tests.models.fixtures import FIXTURES, LATENTS, OUTPUTS
 from tests.models.test_capture import NAMES, assembled, hook_values, inputs_of
 
 ROWS = MIN_ROWS
-INTERCHANGE = Source("interchange")
+INTERCHANGE = make_source("interchange")
 
 
 @cache
@@ -88,7 +88,7 @@ def test_patches_agree_with_the_graph_and_with_plain_hooks(name: str) -> None:
             patches: list[tuple[Patch, ...]] = [
                 (Patch(site.name, None, INTERCHANGE),),
                 (Patch(site.name, (0,), INTERCHANGE),),
-                (Patch(site.name, (site.units - 1,), Source("constant", 2.0)),),
+                (Patch(site.name, (site.units - 1,), make_source("constant", 2.0)),),
             ]
             found = run_arms(model, clean, patches, ROWS)
             by_graph = run_arms(captured, expected, patches, ROWS, suffix=False, low_rank=False, windows=False)
@@ -122,8 +122,8 @@ def test_patches_at_several_sites_follow_each_other() -> None:
     patches = [
         (
             Patch("encoder.mix#2@pre", (1, 2), INTERCHANGE),
-            Patch("encoder.mix#2", (2, 5), Source("constant", 0.5)),
-            Patch("latent.noise", (0,), Source("zero")),
+            Patch("encoder.mix#2", (2, 5), make_source("constant", 0.5)),
+            Patch("latent.noise", (0,), make_source("zero")),
             Patch("decoder.lin1@pre", (3,), INTERCHANGE),
         )
     ]

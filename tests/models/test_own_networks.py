@@ -25,10 +25,12 @@ from causalvae.models.kinds.python import PythonModel
 from causalvae.models.latent_shape import fit_latent
 from causalvae.models.loading import Model, assemble, load_model, randomise
 from causalvae.models.network import AnalysedNetwork
-from causalvae.models.own_network import OwnNetwork, read_own
+from causalvae.models.opened import Opened
+from causalvae.models.own_network import read_own
 from causalvae.models.python_source import make_network
 from causalvae.models.vae import deviation_of
-from causalvae.plan.types import Patch, Source
+from causalvae.plan.types import Patch
+from causalvae.spec.value_source import make_source
 from causalvae.trust import allow_code
 from tests.models.test_variants import by_engine, put
 from tests.models.tutorial_networks import (
@@ -72,7 +74,7 @@ def section(**keys: Any) -> PythonModel:
     return PythonModel.model_validate({"source": "python", "factory": "a:b", "latent_dim": LATENTS, **keys})
 
 
-def read(network: nn.Module, tutorial: Tutorial, **keys: Any) -> OwnNetwork:
+def read(network: nn.Module, tutorial: Tutorial, **keys: Any) -> Opened:
     x = samples(tutorial.shape, 12)
     found = read_own(
         network,
@@ -138,7 +140,7 @@ def test_every_parameter_has_a_site_and_patches_are_those_of_plain_hooks(name: s
             _hooked(tutorial, network, sides["counterfactual"], place, seen, None)
             unit = site.units // 2
             expected = _hooked(tutorial, network, sides["base"], place, [], (unit, seen[0]))
-            found = by_engine(model, Patch(site.name, (unit,), Source("interchange")), inputs)
+            found = by_engine(model, Patch(site.name, (unit,), make_source("interchange")), inputs)
             torch.testing.assert_close(found, expected, rtol=0, atol=1e-5, msg=lambda m, at=site.name: f"{at}: {m}")
             moved += bool((expected - clean).abs().amax() > 1e-4)
     assert moved > 1, "changes must arrive for agreement to mean anything"

@@ -19,9 +19,10 @@ from causalvae.models.capturing import capture_network, find_components
 from causalvae.models.hook_capture import capture_by_hooks
 from causalvae.models.hooked import HookedNetwork
 from causalvae.models.loading import Model, assemble
-from causalvae.models.network import OUTPUTS, AnalysedNetwork
-from causalvae.plan.types import Patch, Source
-from tests.models.fixtures import LATENTS
+from causalvae.models.network import AnalysedNetwork
+from causalvae.plan.types import Patch
+from causalvae.spec.value_source import make_source
+from tests.models.fixtures import LATENTS, OUTPUTS
 from tests.models.hook_loop import Tap, read, run_with
 from tests.models.pathologies import PATHOLOGIES, make_pathology, taps_of
 from tests.models.test_hooked import run_arms
@@ -35,7 +36,7 @@ CASES = [
     for sample in ((True, False) if name == "multiple outputs" else (True,))
 ]
 ROWS = MIN_ROWS
-INTERCHANGE = Source("interchange")
+INTERCHANGE = make_source("interchange")
 
 
 def inputs_of(name: str, rows: int, seed: int = 1) -> tuple[Tensor, Tensor]:
@@ -93,12 +94,12 @@ def test_patches_at_every_site_agree_with_plain_hooks(name: str, how: str, sampl
             changes = {
                 (None, INTERCHANGE): lambda value, donor=donor: donor.clone(),
                 ((0,), INTERCHANGE): lambda value, donor=donor: torch.cat([donor[:, :1], value[:, 1:]], 1),
-                ((site.units - 1,), Source("constant", 2.0)): lambda value: torch.cat(
+                ((site.units - 1,), make_source("constant", 2.0)): lambda value: torch.cat(
                     [value[:, :-1], torch.full_like(value[:, -1:], 2.0)], 1
                 ),
             }
             if site.name == "latent.noise":
-                changes = {(None, Source("zero")): torch.zeros_like}
+                changes = {(None, make_source("zero")): torch.zeros_like}
             patches = [(Patch(site.name, units, source),) for units, source in changes]
             for suffix in (True, False):
                 found = run_arms(replace(model, graph=graph), clean, patches, ROWS, suffix=suffix, low_rank=suffix)

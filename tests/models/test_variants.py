@@ -23,7 +23,8 @@ from causalvae.models.loading import Model, assemble
 from causalvae.models.vae import VAE
 from causalvae.models.variants.conditional import Condition
 from causalvae.models.variants.quantiser import Quantiser
-from causalvae.plan.types import Arm, Patch, Source
+from causalvae.plan.types import Arm, Patch
+from causalvae.spec.value_source import make_source
 from causalvae.training.losses import gaussian_kl, reconstruction_nll
 
 ROWS = 17
@@ -91,7 +92,7 @@ def put(value: Tensor, unit: int, new: Tensor) -> Tensor:
 @pytest.mark.parametrize("name", CASES)
 def test_changes_along_paths_are_what_two_passes_with_hooks_give(name: str) -> None:
     """From the middle unit of each site to that of the latent, and from that of the latent to each after it."""
-    model, swap = assembled(name), Source("interchange")
+    model, swap = assembled(name), make_source("interchange")
     inputs, components = inputs_of(model), model.components
     x, noise = inputs.sides["base"], inputs.noise
     latent = components.site("latent")
@@ -110,7 +111,7 @@ def test_changes_along_paths_are_what_two_passes_with_hooks_give(name: str) -> N
                 {nodes[0]: partial(put, unit=units[0], new=swapped[nodes[0]])}, x, noise, nodes={"read": nodes[1]}
             )["read"]
             expected = hooked.rerun({nodes[1]: partial(put, unit=units[1], new=sent)}, x, noise)["output"]
-            source = Source("relayed", upstream=(Patch(first.name, (units[0],), swap),))
+            source = make_source("relayed", upstream=(Patch(first.name, (units[0],), swap),))
             found = by_engine(model, Patch(second.name, (units[1],), source), inputs)
             torch.testing.assert_close(
                 found, expected, rtol=0, atol=1e-5, msg=lambda m, at=(first.name, second.name): f"{at}: {m}"
@@ -140,7 +141,7 @@ def test_the_engine_gives_what_hooks_on_the_modules_give(name: str) -> None:
                     return value
 
                 expected = hooked.rerun({node: swap}, x, noise)["output"]
-                found = by_engine(model, Patch(site.name, units, Source("interchange")), inputs)
+                found = by_engine(model, Patch(site.name, units, make_source("interchange")), inputs)
                 torch.testing.assert_close(found, expected, rtol=0, atol=1e-5, msg=lambda m, s=site: f"{s.name}: {m}")
                 moved += int((expected - clean).abs().flatten(1).amax(1).gt(1e-4).sum())
     assert moved > 100, "patches must change something for agreement to mean anything"
@@ -183,7 +184,7 @@ def test_codes_are_read_and_patched_by_their_numbers() -> None:
         # Without one code, the positions that took it have the zero vector.
         latent = model.vae.pass_on(model.vae.encode(x).mean).clone()
         latent[(numbers == used)[:, None].expand_as(latent)] = 0
-        found = by_engine(model, Patch("latent_layer.code", (used,), Source("zero")), inputs)
+        found = by_engine(model, Patch("latent_layer.code", (used,), make_source("zero")), inputs)
         torch.testing.assert_close(found, model.vae.decode(latent), rtol=0, atol=1e-5)
 
 
@@ -196,12 +197,12 @@ def test_a_patch_before_the_quantiser_passes_through_it() -> None:
         before = own.clone()
         before[:, 1] = new[:, 1]
         expected = model.vae.decode(model.vae.pass_on(before))
-        found = by_engine(model, Patch("latent.mean", (1,), Source("interchange")), inputs)
+        found = by_engine(model, Patch("latent.mean", (1,), make_source("interchange")), inputs)
         torch.testing.assert_close(found, expected, rtol=0, atol=1e-5)
         # A patch of the latent is a continuous change: no code lies there.
         after = model.vae.pass_on(own).clone()
         after[:, 1] = model.vae.pass_on(new)[:, 1]
-        direct = by_engine(model, Patch("latent", (1,), Source("interchange")), inputs)
+        direct = by_engine(model, Patch("latent", (1,), make_source("interchange")), inputs)
         torch.testing.assert_close(direct, model.vae.decode(after), rtol=0, atol=1e-5)
         assert float((direct - found).abs().max()) > 1e-3
 
@@ -242,7 +243,7 @@ def test_a_linear_conditional_vae_separates_latent_and_condition() -> None:
 
     with torch.no_grad():
         assert torch.allclose(model.vae(x.float()).double(), output(x, x), atol=1e-6)
-        swap = Source("interchange")
+        swap = make_source("interchange")
         by_latent = by_engine(model, Patch("latent", None, swap), inputs).double()
         assert torch.allclose(by_latent, output(other, x), atol=1e-6)
         by_condition = by_engine(model, Patch("decoder.condition", None, swap), inputs).double()

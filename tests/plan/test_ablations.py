@@ -11,8 +11,9 @@ from causalvae.data.dsprites import SPACE
 from causalvae.errors import CausalVAEError
 from causalvae.plan.compile import compile_spec
 from causalvae.plan.owner import Owner
-from causalvae.plan.types import Plan, Source
+from causalvae.plan.types import Plan
 from causalvae.spec.schema import Spec
+from causalvae.spec.value_source import ValueSource, make_source
 from tests.plan.small_network import COMPONENTS, DOCUMENT
 
 
@@ -24,7 +25,7 @@ def compiled(mode: Any, **fields: Any) -> Plan:
     return compile_spec(Spec.model_validate(document), COMPONENTS, SPACE)
 
 
-def sources(plan: Plan) -> list[Source]:
+def sources(plan: Plan) -> list[ValueSource]:
     arms = {arm.id: arm for arm in plan.arms}
     return [arms[use.arm].patches[0].source for use in plan.uses_of(Owner.intervention("sweep"), "sweep")]
 
@@ -32,17 +33,17 @@ def sources(plan: Plan) -> list[Source]:
 @pytest.mark.parametrize(
     ("mode", "expected", "label"),
     [
-        ("interchange", Source("interchange"), "interchange"),
-        ("mean", Source("mean"), "mean"),
-        ("zero", Source("zero"), "zero"),
-        ("resample", Source("resample", seed=0), "resample"),
-        ({"resample": {"given": "shape"}}, Source("resample", seed=0, given="shape"), "resample given shape"),
-        ("noise", Source("noise", 1.0, seed=0), "noise of 1 sd"),
-        ({"noise": 0.25}, Source("noise", 0.25, seed=0), "noise of 0.25 sd"),
-        ("additive", Source("additive", seed=0), "additive"),
+        ("interchange", make_source("interchange"), "interchange"),
+        ("mean", make_source("mean"), "mean"),
+        ("zero", make_source("zero"), "zero"),
+        ("resample", make_source("resample", seed=0), "resample"),
+        ({"resample": {"given": "shape"}}, make_source("resample", seed=0, given="shape"), "resample given shape"),
+        ("noise", make_source("noise", 1.0, seed=0), "noise of 1 sd"),
+        ({"noise": 0.25}, make_source("noise", 0.25, seed=0), "noise of 0.25 sd"),
+        ("additive", make_source("additive", seed=0), "additive"),
     ],
 )
-def test_every_mode_has_its_source_on_both_sides(mode: Any, expected: Source, label: str) -> None:
+def test_every_mode_has_its_source_on_both_sides(mode: Any, expected: ValueSource, label: str) -> None:
     found = sources(compiled(mode))
     assert found == [expected] * 4
     assert found[0].label == label

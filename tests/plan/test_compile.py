@@ -16,8 +16,9 @@ from causalvae.errors import CausalVAEError
 from causalvae.plan.compile import compile_spec
 from causalvae.plan.owner import Owner
 from causalvae.plan.targets import NOTHING
-from causalvae.plan.types import Arm, Options, Patch, Plan, Source, Use
+from causalvae.plan.types import Arm, Options, Patch, Plan, Use
 from causalvae.spec.schema import Spec
+from causalvae.spec.value_source import ValueSource, make_source
 from tests.plan.small_network import COMPONENTS, DOCUMENT, make_spec
 from tests.targets import target
 
@@ -79,11 +80,11 @@ def test_latent_perturbations_have_one_use_a_component_and_value(plan: Plan) -> 
     assert [use.index for use, _ in found] == list(range(6))
     assert {use.granularity for use, _ in found} == {"unit"}
     assert [arm.patches for _, arm in found] == [
-        (Patch("latent", (unit,), Source("quantile", value)),) for unit in (1, 4) for value in (0.1, 0.5, 0.9)
+        (Patch("latent", (unit,), make_source("quantile", value)),) for unit in (1, 4) for value in (0.1, 0.5, 0.9)
     ]
     assert {arm.pairs for _, arm in found} == {30}
     nudged = uses(plan, Owner.intervention("nudge"), "perturbation")
-    assert [arm.patches[0].source for _, arm in nudged] == [Source("sd", -1.0), Source("sd", 1.0)]
+    assert [arm.patches[0].source for _, arm in nudged] == [make_source("sd", -1.0), make_source("sd", 1.0)]
     assert {arm.pairs for _, arm in nudged} == {40}
 
 
@@ -96,7 +97,7 @@ def test_sweeps_go_both_ways_and_one_component_at_a_time(plan: Plan) -> None:
     assert [use.index for use, _ in found] == list(range(6))
     assert {use.granularity for use, _ in found} == {"channel"}
     assert {arm.pairs for _, arm in found} == {10}
-    assert found[0][1].patches == (Patch("encoder.conv1", (2,), Source("interchange")),)
+    assert found[0][1].patches == (Patch("encoder.conv1", (2,), make_source("interchange")),)
 
 
 def test_layers_take_all_units_of_each_leaf(plan: Plan) -> None:
@@ -105,12 +106,12 @@ def test_layers_take_all_units_of_each_leaf(plan: Plan) -> None:
         ("encoder.conv1", None, "base"),
         ("encoder.lin1", None, "base"),
     ]
-    assert {arm.patches[0].source for _, arm in found} == {Source("mean")}
+    assert {arm.patches[0].source for _, arm in found} == {make_source("mean")}
 
 
 def test_a_set_is_one_arm_with_one_patch_a_site_in_network_order(plan: Plan) -> None:
     use, arm = only(plan, Owner.intervention("together"), "sweep")
-    source = Source("resample", seed=0)
+    source = make_source("resample", seed=0)
     assert arm.side == "counterfactual"
     assert arm.patches == (Patch("latent", (0, 2), source), Patch("decoder.lin1", (3,), source))
     assert use.component.label == "latent[0] + decoder.lin1[3] + latent[2]"
@@ -135,14 +136,14 @@ def test_mediation_has_the_joint_set_and_each_mediator_alone(plan: Plan) -> None
 @pytest.mark.parametrize(
     ("control", "source"),
     [
-        ("mean", Source("mean")),
-        ("zero", Source("zero")),
-        ({"quantile": 0.25}, Source("quantile", 0.25)),
-        ({"value": -1.5}, Source("constant", -1.5)),
+        ("mean", make_source("mean")),
+        ("zero", make_source("zero")),
+        ({"quantile": 0.25}, make_source("quantile", 0.25)),
+        ({"value": -1.5}, make_source("constant", -1.5)),
     ],
     ids=str,
 )
-def test_mediators_are_held_at_one_value_on_both_sides(control: object, source: Source) -> None:
+def test_mediators_are_held_at_one_value_on_both_sides(control: object, source: ValueSource) -> None:
     section = {"treatment": "resize", "mediators": ["$scale", "latent[0]"], "outcomes": ["area"], "control": control}
     found = uses(compiled(make_spec(**with_intervention(mediation=section))), Owner.intervention("extra"), "controlled")
     assert [(use.index, use.component.label, arm.side) for use, arm in found] == [
@@ -158,7 +159,7 @@ def test_a_mediation_holds_nothing_unless_asked(plan: Plan) -> None:
 
 def test_hypotheses_have_their_rivals(plan: Plan) -> None:
     owner = Owner.hypothesis("one")
-    roles = {"base", "counterfactual", "sufficiency", "necessity", "rival", "single"}
+    roles = {"base", "counterfactual", "sufficiency", "necessity", "rival", "single", "subset"}
     assert {use.role for use in plan.uses_of(owner)} == roles
     rivals = uses(plan, owner, "rival")
     assert [use.index for use, _ in rivals] == list(range(5))
@@ -176,12 +177,12 @@ def test_alignment_sets_every_factor_and_gives_mapped_components_a_randomised_do
     _, base = only(plan, Owner("mapping", "x"), "base")
     use, arm = only(plan, Owner("mapping", "x"), "perturbation")
     assert (base.cohort, base.pairs, arm.pairs) == ("do(x)", 40, 40)
-    donors = Source("randomised", seed=0, given="x")
+    donors = make_source("randomised", seed=0, given="x")
     assert arm.patches == (Patch("latent", (1, 4), donors),)
     assert (use.component.label, use.granularity) == ("latent[1] + latent[4]", "set")
     assert {contrast.factor: contrast.donors for contrast in plan.contrasts} == {
         "shape": None,
-        "scale": Source("randomised", seed=0, given="scale"),
+        "scale": make_source("randomised", seed=0, given="scale"),
         "x": donors,
     }
     assert plan.contrasts[0].released == ("scale", "x")
@@ -258,7 +259,7 @@ def test_passes_change_options_and_arms_but_no_meaning() -> None:
 
 def test_a_plan_is_plain_json_and_its_digest_is_its_content(plan: Plan) -> None:
     content = json.loads(json.dumps(asdict(plan)))
-    del content["passes"], content["captured_by"]
+    del content["passes"], content["captured_by"], content["asked"]
     assert digest(content) == plan.digest
 
 

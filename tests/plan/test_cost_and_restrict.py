@@ -11,10 +11,11 @@ from causalvae.plan.compile import compile_spec
 from causalvae.plan.cost import arm_cost, forwards, rows
 from causalvae.plan.owner import OBSERVED_CONTROL, Owner
 from causalvae.plan.restrict import restrict
-from causalvae.plan.types import Arm, Cohort, Options, Patch, Plan, Source, Use
+from causalvae.plan.types import Arm, Cohort, Options, Patch, Plan, Use
+from causalvae.spec.value_source import make_source
 from tests.plan.small_network import COMPONENTS, make_spec
 
-INTERCHANGE = Source("interchange")
+INTERCHANGE = make_source("interchange")
 
 
 def small_plan(*arms: Arm, rerun: str = "suffix") -> Plan:

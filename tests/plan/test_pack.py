@@ -12,7 +12,8 @@ from causalvae.data.dsprites import SPACE
 from causalvae.models.components import OperationCost
 from causalvae.plan.compile import compile_spec
 from causalvae.plan.passes.pack import CPU_ROWS, FEWEST_ROWS, Packing, fit, kept_bytes, pack_rows
-from causalvae.plan.types import Arm, Cohort, Options, Patch, Plan, Source
+from causalvae.plan.types import Arm, Cohort, Options, Patch, Plan
+from causalvae.spec.value_source import make_source
 from tests.plan.small_network import COMPONENTS, make_spec
 
 MEGABYTE = 1e6
@@ -65,9 +66,9 @@ def test_what_is_kept_is_the_union_over_arms_and_sides() -> None:
         operations=operations,
         sites=sized(encoder_lin1=({2, 3}, {1}), latent=({4}, {1, 3})),
     )
-    swap = Source("interchange")
+    swap = make_source("interchange")
     first, second = Patch("encoder.lin1", None, swap), Patch("latent", (1,), swap)
-    draw = Patch("latent", (0,), Source("resample", seed=4))
+    draw = Patch("latent", (0,), make_source("resample", seed=4))
 
     def kept(*arms: Arm, low_rank: bool = False) -> float:
         cohorts = (Cohort("a", 9, 1), Cohort("b", 9, 1))

@@ -12,10 +12,11 @@ from causalvae.models.components import ComponentMap, OperationCost, Site
 from causalvae.plan.compile import compile_spec
 from causalvae.plan.owner import Owner
 from causalvae.plan.relays import inner_runs
-from causalvae.plan.types import Arm, Patch, Plan, Source, Use
+from causalvae.plan.types import Arm, Patch, Plan, Use
+from causalvae.spec.value_source import ValueSource, make_source
 from tests.plan.small_network import COMPONENTS, make_spec
 
-SWAP, CLEAN = Source("interchange"), Source("relayed")
+SWAP, CLEAN = make_source("interchange"), make_source("relayed")
 OWNER = Owner.intervention("sent")
 
 
@@ -31,8 +32,8 @@ def sent(plan: Plan) -> dict[str, tuple[Use, Arm]]:
     return {use.role: (use, arms[use.arm]) for use in plan.uses_of(OWNER) if arms[use.arm].patches}
 
 
-def relayed(*upstream: Patch) -> Source:
-    return Source("relayed", upstream=upstream)
+def relayed(*upstream: Patch) -> ValueSource:
+    return make_source("relayed", upstream=upstream)
 
 
 def test_each_stage_reads_a_run_in_which_the_one_before_is_patched() -> None:

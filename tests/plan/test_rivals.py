@@ -18,12 +18,13 @@ from causalvae.plan.compile import compile_spec
 from causalvae.plan.members import MOST_MEMBERS, members_of, parts_of, patches_of
 from causalvae.plan.owner import Owner
 from causalvae.plan.rivals import count_up_to, draw_rivals
-from causalvae.plan.types import Patch, Plan, Source
+from causalvae.plan.types import Patch, Plan
 from causalvae.spec.hypothesis_section import MOST_RANDOM, NullSection, fewest_random
 from causalvae.spec.schema import Spec
+from causalvae.spec.value_source import make_source
 from tests.plan.small_network import COMPONENTS, DOCUMENT
 
-INTERCHANGE = Source("interchange")
+INTERCHANGE = make_source("interchange")
 Units = tuple[int, ...]
 
 

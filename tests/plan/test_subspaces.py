@@ -12,8 +12,9 @@ from causalvae.errors import CausalVAEError
 from causalvae.plan.compile import compile_spec
 from causalvae.plan.learned import learned_parts
 from causalvae.plan.owner import Owner
-from causalvae.plan.types import Arm, Learning, Plan, Source, Subspace, Use
+from causalvae.plan.types import Arm, Learning, Plan, Subspace, Use
 from causalvae.spec.schema import Spec
+from causalvae.spec.value_source import make_source
 from tests.plan.small_network import COMPONENTS, DOCUMENT
 
 OWNER = Owner.intervention("size")
@@ -51,10 +52,10 @@ def test_the_learned_directions_stand_beside_the_whole_their_complement_and_rand
         ]
         assert [arm.side for _, arm in found] == [side] * 4
         assert [arm.patches[0].subspace for _, arm in found] == through
-        assert {arm.patches[0].source for _, arm in found} == {Source("interchange")}
+        assert {arm.patches[0].source for _, arm in found} == {make_source("interchange")}
     donors = arms_of(plan, "variant")
     assert [use.component.label for use, _ in donors] == [labels[0], labels[1], labels[3]]
-    assert {arm.patches[0].source for _, arm in donors} == {Source("interchange", seed=11, given="scale")}
+    assert {arm.patches[0].source for _, arm in donors} == {make_source("interchange", seed=11, given="scale")}
     # All of them go through the same directions, which are learned once.
     (part,) = learned_parts(plan)
     assert (part.cohort, part.patch.site) == ("resize", "latent")
@@ -62,7 +63,7 @@ def test_the_learned_directions_stand_beside_the_whole_their_complement_and_rand
 
 def test_samples_that_are_swapped_whole_have_no_donors() -> None:
     plan = compiled({}, swap=True)
-    assert {arm.patches[0].source for _, arm in arms_of(plan, "variant")} == {Source("interchange")}
+    assert {arm.patches[0].source for _, arm in arms_of(plan, "variant")} == {make_source("interchange")}
     assert learned_parts(plan)[0].patch.subspace == Subspace(1, 11, Learning("image", 256, 200, 1, 11, None))
 
 

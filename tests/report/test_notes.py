@@ -10,7 +10,7 @@ from causalvae.report.notes import WORDS
 
 PACKAGE = Path(__file__).parents[2] / "causalvae"
 # Codes that are put together from a name in the spec or of an estimand.
-FAMILIES = {"held_", "rows_"}
+FAMILIES = {"rows_"}
 
 
 def codes() -> Iterator[str]:

@@ -57,6 +57,7 @@ ACTIVATION = (
     '    activation: {components: ["encoder.**", "decoder.**"], by: channel, from: resize, mode: interchange}\n'
 )
 ESTIMATION = "estimation: {bootstrap: 1000, refute: [placebo, random_common_cause, subset]}\n"
+ALIGNMENT = "alignment: {alpha: 0.05, correction: holm}\n"
 REST = GOOD[GOOD.index("interventions:") :]
 
 LATENTS = (
@@ -182,9 +183,11 @@ FAULTS = (
     Fault("CV029", "      mediated_share: {at_least: 0.7}\n" + EXPECT, "      «{}\n"),
     Fault("CV030", EDGES, EDGES + "    - «scael -> area\n"),
     Fault("CV030", EDGES, EDGES + "    - scale -> «aera\n"),
+    Fault("CV030", ALIGNMENT, ALIGNMENT[:-2] + ", rivals: {other: [scale -> area, «scael -> area]}}\n"),
     Fault("CV031", AREA, AREA + "    «y: {readout: area}\n"),
     Fault("CV032", EDGES, EDGES + "    - scale -> x\n    - x -> y\n    - «y -> scale\n"),
     Fault("CV032", EDGES, EDGES + "    - «x -> x\n"),
+    Fault("CV032", ALIGNMENT, ALIGNMENT[:-2] + ", rivals: {other: [scale -> x, «x -> scale]}}\n"),
     Fault("CV033", EDGES, EDGES + "    - «centroid_x -> scale\n"),
     Fault("CV034", FACTORS, "  factors: [shape, scale, orientation, x, y, «size]\n"),
     Fault("CV034", FACTORS, "  factors: {shape: {}, scale: {}, orientation: {}, x: {}, y: {}, «size: {}}\n"),
@@ -215,6 +218,8 @@ FAULTS = (
     Fault("CV052", CIRCUIT, '    circuit: [«"latent.logvar[8:11]"]\n'),
     Fault("CV052", CIRCUIT, '    circuit: [«"latent[:, 2:4]"]\n'),
     Fault("CV090", "  scale: latent[3]\n", "  scale: latent[3]\n  area: {find: «1}\n"),
+    Fault("CV023", "  scale: latent[3]\n", "  scale: {find: {count: 2, by: «size}}\n"),
+    Fault("CV024", "  scale: latent[3]\n", "  scale: {find: {count: «0}}\n"),
     Fault("CV053", "  scale: latent[3]\n", "  scale: latent[3]\n  «sacle: latent[4]\n"),
     Fault("CV054", CIRCUIT, '    circuit: [«"latent.men[3]"]\n'),
     Fault("CV060", "  - name: sweep_scale\n", "  - name: «resize\n"),
@@ -291,6 +296,14 @@ FAULTS = (
     Fault("CV029", SHARE, "      «special: true\n"),
     Fault("CV029", SHARE, "      «minimal: true\n"),
     Fault("CV068", SAMPLES, "  samples: «23\n"),
+    Fault("CV069", EXPECT, "      failing: {at_most: «0.005}\n"),
+    Fault("CV072", EXPECT, "      failing: {at_most: «1}\n"),
+    Fault("CV072", EXPECT, "      failing: {at_least: «0.1}\n"),
+    Fault("CV075", EXPECT, "      failing: {at_most: «0}\n"),
+    Fault("CV075", EXPECT, "      equivalent: {at_most: «0}\n"),
+    Fault("CV075", EXPECT, "      equivalent: {at_least: «0.1}\n"),
+    Fault("CV075", SHARE, "      mediated_share: {at_most: 0.2}\n      unique: «true\n"),
+    Fault("CV055", CIRCUIT, "    circuit: ['latent.mean[3]', 'latent.logvar[3]']\n    subsets: «{pairs: 64}\n"),
     Fault("CV075", EXPECT, "      necessity: {at_most: «-.inf}\n"),
     Fault("CV076", CIRCUIT, "    circuit: «[latent]\n"),
     Fault("CV076", CIRCUIT, "    circuit: «[latent.mean, latent.logvar]\n"),
@@ -422,6 +435,14 @@ FAULTS = (
         "interventions: [{name: swap, input: {set: swap}}]\n«disentanglement: {}\n",
         ((DATA, "  source: images\n  path: pictures\n"),),
     ),
+    Fault(
+        "CV074",
+        GOOD[GOOD.index("mapping:") :],
+        "interventions: [{name: swap, input: {set: swap}}]\n«counterfactuals: {}\n",
+    ),
+    Fault("CV024", ESTIMATION, ESTIMATION + "counterfactuals: {samples: «8}\n"),
+    Fault("CV020", ESTIMATION, ESTIMATION + "counterfactuals: {«sample: 80}\n"),
+    Fault("CV024", ESTIMATION, ESTIMATION + "counterfactuals: {at_most: «1.5}\n"),
     Fault("CV098", ESTIMATION, ESTIMATION + "disentanglement: {scores: [mig, dci, «mig]}\n"),
     Fault("CV098", ESTIMATION, ESTIMATION + "disentanglement: {scores: [mig, irs], «predictor: bagging}\n"),
     Fault("CV023", ESTIMATION, ESTIMATION + "disentanglement: {scores: [«migs]}\n"),

@@ -255,7 +255,7 @@ def test_refuters_are_not_judged_by_interventions_that_cannot_be_read() -> None:
         ),
         (
             "{name: a, activation: {components: latent, from: b, mode: {noise: 1, resample: {given: x}}}}",
-            "'resample' or 'noise'",
+            "'noise' or 'resample'",
         ),
     ],
 )

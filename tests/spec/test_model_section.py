@@ -29,6 +29,7 @@ GOOD = {
     "pythae": "source: pythae, path: runs/VAE, untrained: true",
     "diffusers": "source: diffusers, path: sd/vae, latent: sample",
     "exported": "source: exported, encoder: e.pt2, decoder: d.pt2, latent_dim: 4, output: {activation: none}",
+    "compiled": "source: compiled, circuit: or, dead: 4, loud: {count: 2}, rotate: 3, scales: [10, 0.1]",
 }
 
 

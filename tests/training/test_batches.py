@@ -13,7 +13,7 @@ from causalvae.data.factors import Factor, FactorSpace, FloatArray, Rows
 from causalvae.data.kinds.dsprites import DspritesData
 from causalvae.errors import CausalVAEError
 from causalvae.training import batches
-from causalvae.training.batches import Batches, is_held_out, share_to_hold_out, size_for_estimates
+from causalvae.training.batches import Batches, is_chosen, share_to_hold_out, size_for_estimates
 
 
 class Numbered:
@@ -67,7 +67,7 @@ def test_blocks_stay_small_where_samples_are_large(monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize("share", [0.1, 0.5])
 def test_no_batch_holds_what_is_held_out(share: float) -> None:
     size = 200
-    aside = {int(row) for row in np.flatnonzero(is_held_out(np.arange(size)[:, None], share))}
+    aside = {int(row) for row in np.flatnonzero(is_chosen(np.arange(size)[:, None], share))}
     for seed in (0, 1):
         source = Batches(Numbered(size), seed, 16, share)
         seen = set().union(*(numbers(source.at(step)) for step in range(200)))
@@ -84,7 +84,7 @@ def test_the_held_out_share_is_as_asked(share: float) -> None:
     n = 20_000
     for rows in (np.arange(n)[:, None], rng.integers(0, 40, (n, 7)), rng.normal(size=(n, 3))):
         different = np.unique(rows, axis=0)
-        found = is_held_out(different, share).mean()
+        found = is_chosen(different, share).mean()
         assert abs(found - share) <= 4 * np.sqrt(share * (1 - share) / len(different))
 
 
@@ -93,7 +93,7 @@ def test_every_column_decides_what_is_held_out() -> None:
     for column in range(4):
         moved = rows.copy()
         moved[:, column] = np.arange(1000)
-        assert 400 < is_held_out(moved, 0.5).sum() < 600
+        assert 400 < is_chosen(moved, 0.5).sum() < 600
 
 
 def test_nothing_to_hold_out_or_to_train_on_is_told() -> None:

@@ -25,7 +25,7 @@ from causalvae.models.kinds.zoo import ZooModel
 from causalvae.models.loading import load_model
 from causalvae.models.vae import VAE
 from causalvae.models.weights import read_weights
-from causalvae.training.batches import is_held_out
+from causalvae.training.batches import is_chosen
 from causalvae.training.carries import measure_carries, measure_pairs
 from causalvae.training.loop import train
 from tests.training.worlds import TABLE, table_spec
@@ -137,7 +137,7 @@ def test_nothing_that_was_trained_on_is_in_a_pair() -> None:
     found = measure_carries(hand_set(), plane, pairs=100, seed=2, held_out=0.6)
     assert found[0].pairs > 1
     for rows in plane.asked:
-        assert is_held_out(rows, 0.6).all()
+        assert is_chosen(rows, 0.6).all()
 
 
 def test_of_data_without_end_the_first_samples_are_held_out(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -149,7 +149,7 @@ def test_of_data_without_end_the_first_samples_are_held_out(monkeypatch: pytest.
     assert [each.pairs for each in found] == [40, 40, 40, 40]
     assert len(asked) == 8
     for base in asked[::2]:
-        assert is_held_out(base, 0.1).all()
+        assert is_chosen(base, 0.1).all()
 
 
 def test_the_network_is_left_in_its_mode() -> None:

@@ -15,7 +15,7 @@ from causalvae.data.kinds.dsprites import DspritesData
 from causalvae.errors import CausalVAEError
 from causalvae.models.vae import Posterior
 from causalvae.spec.training import Supervision
-from causalvae.training.batches import is_held_out
+from causalvae.training.batches import is_chosen
 from causalvae.training.loop import train
 from causalvae.training.supervision import Labels, label_nll, tie
 from tests.training.worlds import TABLE, table_spec
@@ -161,11 +161,11 @@ def test_no_pair_holds_a_sample_that_is_held_out() -> None:
     dataset = open_dataset(DspritesData(source="dsprites"), Path())
     supervision = Supervision(latents={"x": 0, "scale": 1}, paired=True)
     rows = dataset.draw(400, np.random.default_rng(3))
-    rows = rows[~is_held_out(rows, 0.3)][:200]
+    rows = rows[~is_chosen(rows, 0.3)][:200]
     kept = Labels(supervision, dataset, 3, held_out=0.3).pair(rows)
     free = Labels(supervision, dataset, 3).pair(rows)
-    assert is_held_out(free, 0.3).any()
-    assert not is_held_out(kept, 0.3).any()
+    assert is_chosen(free, 0.3).any()
+    assert not is_chosen(kept, 0.3).any()
     same = (kept == free).all(axis=1)
     assert np.array_equal(same[:100], np.ones(100, dtype=bool))
     assert np.array_equal(kept[100:][~same[100:]], kept[:100][~same[100:]])

@@ -1,1 +1,1 @@
-"""Data sets that lie in files: the field's official formats, and the user's own tables, arrays and images."""
+"""Data sets in files: official formats, and own tables, arrays and images."""

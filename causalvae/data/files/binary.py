@@ -1,10 +1,9 @@
-"""Arrays that lie in a file as they are, packed or not, mapped into memory so that only what is asked for is read."""
+"""Arrays in binary files, compressed or not, memory-mapped."""
 
 from __future__ import annotations
 
 import gzip
 import math
-import shutil
 import struct
 import tempfile
 import zipfile
@@ -18,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from causalvae.boundary import is_of_system
-from causalvae.data.files.refusals import misshapen
+from causalvae.data.files.refusals import misshapen, require_space
 from causalvae.errors import CausalVAEError, first_line
 
 # IDX type codes (yann.lecun.com/exdb/mnist): the third byte of a file; data is big-endian.
@@ -31,7 +30,7 @@ _CHUNK = 1 << 20
 
 @dataclass(frozen=True)
 class Layout:
-    """Where an array begins in a stream of bytes, and what it is."""
+    """Position, shape and type of an array in a stream of bytes."""
 
     dtype: np.dtype[Any]
     shape: tuple[int, ...]
@@ -40,12 +39,12 @@ class Layout:
 
     @property
     def end(self) -> int:
-        """Number of bytes up to the array's end."""
+        """Number of bytes up to the end of the array."""
         return self.offset + math.prod(self.shape) * self.dtype.itemsize
 
 
 class MalformedError(Exception):
-    """A header that cannot be right; says what was expected and what was found, and may know a remedy."""
+    """An invalid header: what was expected, what was found, and a remedy, if any."""
 
     def __init__(self, expected: str, found: str, remedy: str = "") -> None:
         super().__init__(f"expected {expected}; found {found}")
@@ -55,7 +54,7 @@ class MalformedError(Exception):
 
 
 def idx_layout(file: IO[bytes]) -> Layout:
-    """The layout that an IDX header tells: two zero bytes, type, number of axes, then each length, big-endian."""
+    """The layout in an IDX header: two zero bytes, type, number of axes, then each length, big-endian."""
     magic = file.read(4)
     if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] not in _IDX_TYPES or not 0 < magic[3] <= _MOST_AXES:
         raise MalformedError("an IDX header, such as 00 00 08 03", magic.hex(" ") or "an empty file")
@@ -64,7 +63,7 @@ def idx_layout(file: IO[bytes]) -> Layout:
 
 
 def norb_layout(file: IO[bytes]) -> Layout:
-    """The layout that a small NORB header tells: type, number of axes, then at least three lengths, little-endian."""
+    """The layout in a small NORB header: type, number of axes, then at least three lengths, little-endian."""
     magic, axes = struct.unpack("<2i", _read(file, 8))
     if magic not in _NORB_TYPES or not 0 < axes <= _MOST_AXES:
         raise MalformedError("a header of the small NORB format, such as 0x1e3d4c55", f"{magic & 0xFFFFFFFF:#x}")
@@ -76,13 +75,13 @@ def norb_layout(file: IO[bytes]) -> Layout:
 
 
 def npy_layout(file: IO[bytes]) -> Layout:
-    """The layout that an npy header tells; objects are refused."""
+    """The layout in an npy header; arrays of objects are an error."""
     try:
         version = np.lib.format.read_magic(file)
         reader = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         shape, fortran, dtype = reader(file)
     except Exception as error:
-        # The header is a Python literal: tokenizer, parser and numpy's types each raise errors of their own.
+        # The header is a Python literal: tokenizer, parser and numpy raise various errors.
         raise MalformedError("an npy header", first_line(error)) from error
     if dtype.hasobject:
         raise MalformedError(
@@ -103,23 +102,23 @@ def _read(file: IO[bytes], size: int) -> bytes:
 
 
 def map_file(path: Path, what: str, layout_of: Callable[[IO[bytes]], Layout], remedy: str) -> npt.NDArray[Any]:
-    """The array of a file, read-only and read from disk as it is used; gzip is unpacked to a temporary file first.
+    """The array of a file, memory-mapped and read-only; gzip is unpacked to a temporary file first.
 
     Parameters
     ----------
     path : Path
-        The file; gzip is told by its first bytes, not by its name.
+        The file; gzip is detected by its first bytes.
     what : str
-        What the file should be, for a refusal.
+        Expected content, for error messages.
     layout_of : callable
         Reads the header: `idx_layout`, `norb_layout` or `npy_layout`.
     remedy : str
-        What a user can do about a file of another kind.
+        Advice for error messages.
 
     Raises
     ------
     CausalVAEError
-        CV231 where the header or the length is another, CV233 where there is no room for what a packed file holds.
+        CV231 if the header or the length is wrong, CV233 if there is no space to unpack the file.
     """
     with path.open("rb") as file:
         packed = file.read(2) == b"\x1f\x8b"
@@ -133,17 +132,16 @@ def map_file(path: Path, what: str, layout_of: Callable[[IO[bytes]], Layout], re
 
 
 def members_of(path: Path, what: str, remedy: str) -> list[str]:
-    """The names of the arrays of an npz file; CV231 where it is none."""
+    """Names of the arrays of an npz file; CV231 if it is not an npz file."""
     with _refusing(path, what, "a readable npz", remedy), zipfile.ZipFile(path) as archive:
         return [name.removesuffix(".npy") for name in archive.namelist()]
 
 
 def map_member(path: Path, member: str, what: str, remedy: str) -> npt.NDArray[Any]:
-    """One array of an npz file, read-only and read from disk as it is used.
+    """One array of an npz file, memory-mapped and read-only.
 
-    An array that was stored as it is gets mapped where it lies; a compressed one, in which nothing can be found
-    without reading all before it, is unpacked to a temporary file first. Both are read through once, so that the
-    archive's checksum of the array is verified.
+    An uncompressed array is mapped in place; a compressed one is unpacked to a temporary file first. Both are read once
+    to verify the checksum in the archive.
 
     Raises
     ------
@@ -160,7 +158,7 @@ def map_member(path: Path, member: str, what: str, remedy: str) -> npt.NDArray[A
                 return _unpack(stream, npy_layout)
         with archive.open(entry) as file:
             layout = npy_layout(file)
-            # A map bypasses the archive: without this, flipped bits would be other numbers.
+            # Reads all to verify the checksum, which the map bypasses.
             while file.read(_CHUNK):
                 pass
         start = _start_of(path, entry)
@@ -169,7 +167,7 @@ def map_member(path: Path, member: str, what: str, remedy: str) -> npt.NDArray[A
 
 @contextmanager
 def _refusing(path: Path, what: str, expected: str, remedy: str) -> Iterator[None]:
-    """CV231 for whatever a damaged file makes libraries raise; errors of the machine pass unchanged."""
+    """Convert errors of libraries for damaged files to CV231; system errors pass unchanged."""
     try:
         yield
     except MalformedError as error:
@@ -183,7 +181,7 @@ def _refusing(path: Path, what: str, expected: str, remedy: str) -> Iterator[Non
 
 
 def _start_of(path: Path, entry: zipfile.ZipInfo) -> int:
-    """Where a stored member's bytes begin: after its own header, whose name and extra field vary in length."""
+    """Position of the data of a stored member, after its header of variable length."""
     with path.open("rb") as file:
         file.seek(entry.header_offset)
         header = _read(file, 30)
@@ -202,19 +200,13 @@ def _map(path: Path | IO[bytes], layout: Layout, size: int) -> npt.NDArray[Any]:
 def _unpack(stream: IO[bytes] | gzip.GzipFile, layout_of: Callable[[Any], Layout]) -> npt.NDArray[Any]:
     layout = layout_of(stream)
     wanted = layout.end - layout.offset
-    free = shutil.disk_usage(tempfile.gettempdir()).free
-    if wanted > free:
-        raise CausalVAEError(
-            "CV233",
-            f"Unpacked, this file takes {wanted / 1e9:.1f} GB; {free / 1e9:.1f} GB are free.",
-            "Set TMPDIR to a folder with more room, or store the arrays uncompressed (numpy.savez).",
-            tempfile.gettempdir(),
-        )
-    # The map holds the file open, and a file without a name is gone when the map is.
+    remedy = "Set TMPDIR to a folder with more room, or store the arrays uncompressed (numpy.savez)."
+    require_space(wanted, "this file", remedy)
+    # The map keeps the file open; a file without a name is deleted with the map.
     with tempfile.TemporaryFile(prefix="causalvae-") as file:
         while file.tell() < wanted and (chunk := stream.read(min(_CHUNK, wanted - file.tell()))):
             file.write(chunk)
-        # Archives verify their checksum at the end.
+        # The checksum is verified at the end of the archive.
         stream.read(1)
         file.flush()
         return _map(file, replace(layout, offset=0), file.tell())

@@ -1,4 +1,4 @@
-"""Cars3D (Reed et al. 2015): computer-drawn cars from 24 sides and 4 heights, one MATLAB file a car."""
+"""Cars3D (Reed et al. 2015): rendered cars from 24 azimuths and 4 elevations, one MATLAB file per car."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _REMEDY = "Give data.path the folder cars with its 183 .mat files as published."
 
 
 class CarPictures:
-    """The pictures of all cars, unpacked to a temporary file when the first is asked for: car, azimuth, elevation."""
+    """The pictures of all cars, unpacked to a temporary file on demand, in the order car, azimuth, elevation."""
 
     def __init__(self, files: tuple[Path, ...], size: int) -> None:
         self._files, self._size = files, size
@@ -34,7 +34,7 @@ class CarPictures:
         return self._size, self._size, 3
 
     def read(self, numbers: IntArray) -> Bytes:
-        """The pictures with these numbers: uint8 array, shape (n, size, size, 3)."""
+        """Pictures with these numbers, uint8, (n, size, size, 3)."""
         return np.asarray(self._all[numbers])
 
     @cached_property
@@ -49,7 +49,7 @@ class CarPictures:
 
 
 def read_car(path: Path) -> Bytes:
-    """One file's ``im``: uint8 array, shape (128, 128, 3, 24, 4); CV231 where it holds something else."""
+    """Read ``im`` of one file, uint8, (128, 128, 3, 24, 4); CV231 if it is not of that shape and type."""
     from scipy.io import loadmat
     from scipy.io.matlab import MatReadError
 
@@ -68,25 +68,25 @@ def read_car(path: Path) -> Bytes:
 
 
 def open_cars3d(folder: Path, size: int, cars: int = CARS3D[2].levels) -> GridSamples:
-    """Cars3D.
+    """Open Cars3D.
 
     Parameters
     ----------
     folder : Path
     size : int
-        Pixels a side.
+        Width and height in pixels.
     cars : int
-        How many files must be there.
+        Number of files.
 
     Raises
     ------
     CausalVAEError
-        CV230 where there is no such folder, CV231 where it holds other files; a file's own layout is checked when
-        pictures are first asked for, but for the first file's.
+        CV230 if there is no such folder, CV231 if it has other files. The layout of the first file is checked here,
+        that of the others when pictures are read.
     """
     if not folder.is_dir():
         raise absent(folder, "the folder of Cars3D", _REMEDY)
-    # The file system gives names in any order; which number a car gets must not depend on it.
+    # Sorted, so that the number of a car does not depend on the file system.
     files = tuple(sorted(folder.glob("*.mat")))
     if len(files) != cars:
         raise misshapen(folder, "Cars3D", f"{cars} .mat files", f"{len(files)}", _REMEDY)

@@ -1,7 +1,7 @@
 """CelebA (Liu et al. 2015): aligned faces with 40 attributes, in its authors' layout or Kaggle's.
 
-The authors' lists are text with blanks between entries: the number of images, the attributes' names, then for each
-image its name and -1 or 1 for each. Kaggle's are csv files with the same columns and a header.
+The authors' lists are text separated by blanks: the number of images, the names of the attributes, then for each image
+its name and -1 or 1 per attribute. Kaggle's are csv files with the same columns and a header.
 """
 
 from __future__ import annotations
@@ -34,22 +34,22 @@ SPACE: Final = space_of(CELEBA)
 
 
 def open_celeba(folder: Path, part: Part, crop: int, size: int) -> ObservedSamples:
-    """CelebA, its attributes observed and not settable.
+    """Open CelebA, whose attributes are observed and not settable.
 
     Parameters
     ----------
     folder : Path
     part : {"all", "train", "valid", "test"}
     crop : int
-        Side of the square that is cut from the middle.
+        Side of the central square that is cut out, in pixels.
     size : int
-        Pixels a side of what becomes of it.
+        Width and height of the result in pixels.
 
     Raises
     ------
     CausalVAEError
-        CV230 where files are absent, CV231 where they are laid out otherwise; an image that is absent or of another
-        size is found when it is read.
+        CV230 if files are missing, CV231 if their layout is wrong. Missing images and images of another size raise
+        errors when they are read.
     """
     if not folder.is_dir():
         raise absent(folder, "the folder of CelebA", _REMEDY)
@@ -59,7 +59,7 @@ def open_celeba(folder: Path, part: Part, crop: int, size: int) -> ObservedSampl
         names, attributes = [names[row] for row in np.flatnonzero(chosen)], attributes[chosen]
     if not names:
         raise misshapen(folder, _WHAT, f"images of the part {part}", "none", _REMEDY)
-    # Kaggle's archive holds the folder within a folder of the same name.
+    # Kaggle's archive contains the folder within a folder of the same name.
     images = folder / "img_align_celeba"
     nested = images / "img_align_celeba"
     images = nested if nested.is_dir() else images
@@ -77,7 +77,7 @@ def open_celeba(folder: Path, part: Part, crop: int, size: int) -> ObservedSampl
 
 
 def read_face(path: Path, crop: int, size: int) -> Bytes:
-    """The middle `crop` x `crop` pixels of one aligned face, scaled: uint8 array, shape (size, size, 3)."""
+    """The central `crop` x `crop` pixels of one aligned face, scaled, uint8, (size, size, 3)."""
     from PIL.Image import Resampling
 
     if not path.is_file():
@@ -100,7 +100,7 @@ def _find(folder: Path, stem: str) -> Path:
 
 
 def _read_attributes(path: Path) -> tuple[list[str], npt.NDArray[np.int8]]:
-    """Image names, and -1 or 1 for each of the 40 attributes, in the order of `CELEBA_ATTRIBUTES`."""
+    """Names of images, and -1 or 1 for each attribute in the order of `CELEBA_ATTRIBUTES`, (images, 40)."""
     is_text = path.suffix == ".txt"
     with path.open(encoding="utf-8", errors="replace", newline="") as file:
         count = file.readline().strip() if is_text else ""
@@ -128,7 +128,7 @@ def _read_attributes(path: Path) -> tuple[list[str], npt.NDArray[np.int8]]:
 
 
 def _read_parts(path: Path, names: list[str]) -> npt.NDArray[np.int64]:
-    """0, 1 or 2 for each image: train, valid or test."""
+    """0, 1 or 2 (train, valid or test) for each image, (images,)."""
     is_text = path.suffix == ".txt"
     with path.open(encoding="utf-8", errors="replace", newline="") as file:
         lines = [line.split() for line in file] if is_text else list(csv.reader(file))[1:]

@@ -1,4 +1,4 @@
-"""Samples of files as data sets: as the points of a full grid of factors, or with factors that are only observed."""
+"""Data sets of samples in files, on a full grid of factors or with observed factors."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Inputs(Protocol):
-    """The inputs of samples by their number."""
+    """The interface of inputs by number."""
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -32,16 +32,16 @@ class Inputs(Protocol):
 
     @property
     def columns(self) -> Columns | None:
-        """The columns, where an input is a row of a table."""
+        """Names and scaling of columns if inputs are rows of a table, else None."""
         ...
 
     def read(self, numbers: IntArray) -> Tensor:
-        """The inputs with these numbers, in this order: float32 tensor, shape (n, *input_shape)."""
+        """Inputs with these numbers, in this order, float32, (n, *input_shape)."""
         ...
 
 
 class FileSamples(Reopened):
-    """What data sets of files share.
+    """Base class of data sets in files.
 
     Parameters
     ----------
@@ -49,12 +49,12 @@ class FileSamples(Reopened):
     space : FactorSpace
     source : Inputs
     facts : mapping
-        For a report.
+        Facts for a report.
 
     Attributes
     ----------
     files : sequence of str
-        The file of each sample; empty where samples have no files of their own.
+        The file of each sample; empty if there is not one file per sample.
     """
 
     def __init__(self, name: str, space: FactorSpace, source: Inputs, facts: Mapping[str, Any]) -> None:
@@ -65,10 +65,11 @@ class FileSamples(Reopened):
         self.columns: Columns | None = source.columns
 
     def truth(self, rows: Rows) -> dict[str, FloatArray]:
-        """Nothing: what readouts should find is in no file."""
+        """Empty, since true values of readouts are unknown."""
         return {}
 
-    def _files_at(self, numbers: IntArray) -> tuple[str, ...]:
+    def files_of(self, numbers: IntArray) -> tuple[str, ...]:
+        """The file of each sample; empty if there is not one file per sample."""
         return tuple(self.files[number] for number in numbers.tolist()) if self.files else ()
 
     def _described(self, size: int) -> dict[str, Any]:
@@ -82,20 +83,17 @@ class FileSamples(Reopened):
         }
 
 
-class GridSamples(Grid, FileSamples):
-    """Samples of which there is one for every combination of the factors' levels: do(factor) looks another one up.
+class GridSamples(FileSamples, Grid):
+    """Samples with exactly one for each combination of levels, so that do(factor) is a lookup.
 
     Rows are levels, int arrays of shape (n, n_factors).
 
     Parameters
     ----------
-    name : str
-    space : FactorSpace
-    source : Inputs
-    facts : mapping
-        For a report.
+    name, space, source, facts
+        As for `FileSamples`.
     row_of : int array, shape (len(space),), optional
-        For each grid point, in the space's order, the number of its sample; the same number where left out.
+        Number of the sample at each grid point; the index of the grid point if omitted.
     """
 
     def __init__(
@@ -106,25 +104,21 @@ class GridSamples(Grid, FileSamples):
 
     @cached_property
     def _points(self) -> IntArray:
-        """The grid point of each sample."""
+        """Index of the grid point of each sample, (samples,)."""
         return np.argsort(self._row_of if self._row_of is not None else np.arange(len(self.space))).astype(np.int64)
 
     def inputs(self, rows: Rows) -> Tensor:
-        """The inputs: float32 tensor, shape (n, *input_shape)."""
+        """Inputs of samples, float32, (n, *input_shape)."""
         return self._source.read(self.numbers_of(rows))
 
     def rows_at(self, numbers: IntArray) -> Rows:
-        """Levels of the samples with these numbers in the files: int array, shape (n, n_factors)."""
+        """Levels of the samples with these numbers, int, (n, n_factors)."""
         return self.space.levels_of(numbers if self._row_of is None else self._points[numbers])
 
     def numbers_of(self, rows: Rows) -> IntArray:
-        """Numbers of samples in the files: int array, shape (n,)."""
+        """Numbers of samples, int, (n,)."""
         index = self.space.index_of(rows)
         return index if self._row_of is None else self._row_of[index]
-
-    def files_of(self, numbers: IntArray) -> tuple[str, ...]:
-        """The file of each sample; empty where samples have no files of their own."""
-        return self._files_at(numbers)
 
     def describe(self) -> dict[str, Any]:
         """Facts for a report."""
@@ -132,19 +126,16 @@ class GridSamples(Grid, FileSamples):
 
 
 class ObservedSamples(FileSamples):
-    """Samples whose factors are only observed.
+    """Samples with observed factors, which cannot be set.
 
-    Rows are int arrays of shape (n, 1): the samples' numbers.
+    Rows are numbers of samples, int, (n, 1).
 
     Parameters
     ----------
-    name : str
-    space : FactorSpace
-    source : Inputs
-    facts : mapping
-        For a report.
+    name, space, source, facts
+        As for `FileSamples`.
     values : number array, shape (samples, n_factors)
-        Of all samples.
+        Values of the factors.
     """
 
     def __init__(
@@ -159,31 +150,27 @@ class ObservedSamples(FileSamples):
         return len(self._values)
 
     def draw(self, n: int, rng: np.random.Generator) -> Rows:
-        """`n` samples, uniform with replacement: int array, shape (n, 1)."""
+        """Draw `n` samples uniformly, with replacement: int, (n, 1)."""
         return rng.integers(0, len(self._values), (n, 1))
 
     def rows_at(self, numbers: IntArray) -> Rows:
-        """The samples with these numbers: int array, shape (n, 1)."""
+        """Rows of the samples with these numbers, int, (n, 1)."""
         return numbers[:, None]
 
     def numbers_of(self, rows: Rows) -> IntArray:
-        """Numbers of samples: int array, shape (n,)."""
+        """Numbers of samples, int, (n,)."""
         return np.asarray(rows[:, 0])
 
-    def files_of(self, numbers: IntArray) -> tuple[str, ...]:
-        """The file of each sample; empty where samples have no files of their own."""
-        return self._files_at(numbers)
-
     def values(self, rows: Rows) -> FloatArray:
-        """Physical values of the factors: float array, shape (n, n_factors)."""
+        """Physical values of the factors, float, (n, n_factors)."""
         return np.asarray(self._values[rows[:, 0]], dtype=np.float64)
 
     def inputs(self, rows: Rows) -> Tensor:
-        """The inputs: float32 tensor, shape (n, *input_shape)."""
+        """Inputs of samples, float32, (n, *input_shape)."""
         return self._source.read(rows[:, 0])
 
     def intervene(self, rows: Rows, factor: str, values: FloatArray, others: Others) -> Rows:
-        """Nothing that these data can tell.
+        """Raise an error, since counterfactuals are unknown.
 
         Raises
         ------
@@ -207,7 +194,7 @@ Samples = GridSamples | ObservedSamples
 
 
 def space_of(entries: Iterable[FactorEntry]) -> FactorSpace:
-    """The factors that the catalogue knows, as a space."""
+    """Convert factors of the catalogue to a space."""
     return FactorSpace(
         tuple(
             Factor(
@@ -224,13 +211,13 @@ def space_of(entries: Iterable[FactorEntry]) -> FactorSpace:
 
 
 def rank_levels(values: FloatArray) -> tuple[FloatArray, IntArray]:
-    """The different values of a column in rising order, and which of them each entry is."""
+    """The distinct values of a column in increasing order, and the index of each entry, (n,)."""
     known, levels = np.unique(values, return_inverse=True)
     return known, levels.reshape(-1).astype(np.int64)
 
 
 def rows_of_grid(sizes: tuple[int, ...], levels: IntArray) -> IntArray | None:
-    """For each point of a grid the row of `levels`, shape (n, n_factors), that is there; None unless each is once."""
+    """Row of `levels`, (n, n_factors), at each point of a grid, (n,); None unless each point occurs exactly once."""
     if len(levels) != int(np.prod(sizes)):
         return None
     row_of = np.full(len(levels), -1, dtype=np.int64)

@@ -1,15 +1,15 @@
-"""MorphoMNIST: handwritten digits whose strokes' thickness causes their intensity, by a known structural model.
+"""MorphoMNIST: handwritten digits with a structural model in which thickness causes intensity.
 
 The version of Pawlowski, Castro and Glocker 2020 ("Deep structural causal models"), as published with causal-gen: IDX
-files of images and labels, and a table of each image's thickness (pixels) and intensity (grey levels of 255). Its
-structural model, which the published tables follow (tests/data/test_morphomnist.py), is
+files of images and labels, and a table of thickness (pixels) and intensity (grey levels of 255). The structural model
+of the published tables is
 
     thickness = 0.5 + Gamma(shape 10, scale 1/5)
     intensity = 64 + 191 sigmoid(noise / 2 + 2 thickness - 5),   noise ~ N(0, 1)
-    image     = a handwritten digit, its strokes made that thick and that bright.
+    image     = a handwritten digit with strokes of that thickness and intensity.
 
-A sample's noise follows from its thickness and intensity, so its counterfactual does: under do(thickness = t') the
-intensity's log-odds move by 2 (t' - t), and the image is the sample's own with thicker, brighter strokes.
+The noise of a sample follows from its thickness and intensity, so counterfactuals are known: under do(thickness = t')
+the log-odds of the intensity change by 2 (t' - t), and the strokes of the image are changed accordingly.
 """
 
 from __future__ import annotations
@@ -40,8 +40,6 @@ SIDE: Final = 28
 DARKEST: Final = 64.0
 SPAN: Final = 191.0
 _SLOPE: Final = 2.0
-_OFFSET: Final = -5.0
-_NOISE: Final = 0.5
 _REMEDY = (
     "Give data.path the folder with train- or t10k-images-idx3-ubyte, -labels-idx1-ubyte (each may be gzipped) and "
     "-morpho.csv."
@@ -49,36 +47,13 @@ _REMEDY = (
 
 SPACE: Final = space_of(MORPHOMNIST)
 
-# What a row holds: the number of the image, the thickness and intensity it is given, and whether the intensity was set
-# from outside, so that the thickness does not make it any more.
+# Columns of rows: number of the image, thickness, intensity, and whether the intensity was set, so that it no longer
+# depends on the thickness.
 _IMAGE, _THICKNESS, _INTENSITY, _IS_SET = range(4)
 
 
-def intensity_of(thickness: FloatArray, noise: FloatArray) -> FloatArray:
-    """The structural equation of intensity, in grey levels; arrays that broadcast."""
-    return np.asarray(DARKEST + SPAN / (1 + np.exp(-(_NOISE * noise + _SLOPE * thickness + _OFFSET))))
-
-
-def expected_intensity(thickness: FloatArray, points: int = 64) -> FloatArray:
-    """E[intensity | do(thickness)] in grey levels: the structural equation integrated over its noise.
-
-    Parameters
-    ----------
-    thickness : float array, shape (n,)
-    points : int
-        Of the Gauss-Hermite rule: the sum over roots x of weight(x) f(sqrt(2) x) / sqrt(pi).
-
-    Returns
-    -------
-    float array, shape (n,)
-    """
-    roots, weights = np.polynomial.hermite.hermgauss(points)
-    values = intensity_of(np.asarray(thickness)[:, None], np.sqrt(2) * roots[None, :])
-    return np.asarray(values @ weights / np.sqrt(np.pi))
-
-
 def propagate_thickness(thickness: FloatArray, intensity: FloatArray, new: FloatArray) -> FloatArray:
-    """The intensity that a sample would have under another thickness, its own noise kept; all of shape (n,)."""
+    """Counterfactual intensity under another thickness, with the same noise; all arrays (n,)."""
     share = (intensity - DARKEST) / SPAN
     log_odds = np.log(share) - np.log1p(-share)
     return np.asarray(DARKEST + SPAN / (1 + np.exp(-(log_odds + _SLOPE * (new - thickness)))))
@@ -86,12 +61,12 @@ def propagate_thickness(thickness: FloatArray, intensity: FloatArray, new: Float
 
 @dataclass(frozen=True)
 class MorphoMnistFiles:
-    """What the files of one part of the data set hold.
+    """The content of the files of one part of the data set.
 
     Parameters
     ----------
     images : uint8 array, shape (n, 28, 28)
-        Mapped from disk.
+        Memory-mapped.
     digits : int array, shape (n,)
     thickness, intensity : float array, shape (n,)
     """
@@ -103,12 +78,12 @@ class MorphoMnistFiles:
 
 
 def read_morphomnist(folder: Path, part: Literal["train", "t10k"]) -> MorphoMnistFiles:
-    """Read labels and table, and map the images.
+    """Read labels and table, and memory-map the images.
 
     Raises
     ------
     CausalVAEError
-        CV230 where a file is absent, CV231 where it is laid out otherwise or the files do not belong together.
+        CV230 if a file is missing, CV231 if a layout is wrong or the files do not match.
     """
     if not folder.is_dir():
         raise absent(folder, "the folder with MorphoMNIST's files", _REMEDY)
@@ -172,14 +147,14 @@ def _read_table(path: Path, n: int) -> tuple[FloatArray, FloatArray]:
 
 
 class MorphoMnistDataset(Reopened):
-    """MorphoMNIST from its files, with counterfactuals by its structural model.
+    """MorphoMNIST with counterfactuals from its structural model.
 
-    - do(thickness) moves the outline of the sample's own strokes (`causalvae.data.files.strokes.restroke`); with
-      ``others: propagate`` the intensity follows by the structural equation, with ``hold`` it stays.
-    - do(intensity) makes the strokes brighter or darker; it has no descendants among the factors.
-    - do(digit) puts in the sample's place the image of that digit that is nearest in thickness, with the sample's own
-      thickness and intensity: how this hand would have written another digit is in no file, so this is a draw from
-      the interventional distribution, matched in its factors, and no counterfactual of the handwriting.
+    - do(thickness) moves the outline of the strokes (`causalvae.data.files.strokes.restroke`); with ``others:
+      propagate`` the intensity follows by the structural equation, with ``hold`` it is unchanged.
+    - do(intensity) changes the brightness of the strokes; it has no descendants.
+    - do(digit) replaces the image by that of the other digit nearest in thickness, with the thickness and intensity of
+      the sample. This is a draw from the interventional distribution, matched in factors, not a counterfactual of the
+      handwriting, which is unknown.
 
     Parameters
     ----------
@@ -187,7 +162,7 @@ class MorphoMnistDataset(Reopened):
     part : {"train", "t10k"}
         60,000 or 10,000 images, as published.
     size : {28, 32}
-        Pixels a side; 32 has a dark rim of 2 pixels, which halves evenly more often.
+        Width and height in pixels; 32 adds a dark border of 2 pixels.
 
     Raises
     ------
@@ -211,11 +186,11 @@ class MorphoMnistDataset(Reopened):
         return len(self._files.images)
 
     def draw(self, n: int, rng: np.random.Generator) -> Rows:
-        """`n` samples of the files, with replacement: float array, shape (n, 4)."""
+        """Draw `n` samples with replacement: float, (n, 4)."""
         return self.rows_at(rng.integers(0, len(self._files.images), n))
 
     def rows_at(self, numbers: IntArray) -> FloatArray:
-        """The samples with these numbers in the files: float array, shape (n, 4)."""
+        """Rows of the samples with these numbers, float, (n, 4)."""
         files = self._files
         return np.stack(
             [numbers, files.thickness[numbers], files.intensity[numbers], np.zeros(len(numbers))],
@@ -224,20 +199,20 @@ class MorphoMnistDataset(Reopened):
         )
 
     def numbers_of(self, rows: Rows) -> IntArray:
-        """Numbers of the images that samples show, changed or not: int array, shape (n,)."""
+        """Numbers of the images of samples, int, (n,)."""
         return rows[:, _IMAGE].astype(np.int64)
 
     def files_of(self, numbers: IntArray) -> tuple[str, ...]:
-        """Nothing: all images are in one file."""
+        """Empty, since all images are in one file."""
         return ()
 
     def values(self, rows: Rows) -> FloatArray:
-        """Digit, thickness in pixels and intensity in grey levels: float array, shape (n, 3)."""
+        """Digit, thickness in pixels and intensity in grey levels, float, (n, 3)."""
         digits = self._files.digits[self.numbers_of(rows)]
         return np.stack([digits, rows[:, _THICKNESS], rows[:, _INTENSITY]], axis=1)
 
     def inputs(self, rows: Rows) -> Tensor:
-        """The images of samples: float32 tensor, shape (n, *input_shape), values from 0 to 1."""
+        """Images of samples in [0, 1], float32, (n, *input_shape)."""
         import torch
 
         images = np.zeros((len(rows), *self.input_shape[1:]), dtype=np.float32)
@@ -252,12 +227,12 @@ class MorphoMnistDataset(Reopened):
         was_thick, was_bright = self._files.thickness[number], self._files.intensity[number]
         if row[_THICKNESS] == was_thick and row[_INTENSITY] == was_bright:
             return np.asarray(image)
-        # Relative to the label, from which an image's brightness is off by its rounding: no change leaves no trace.
+        # Relative to the label, which differs from the brightness of the image by rounding.
         light = image.astype(np.float64)
         return restroke(light, row[_THICKNESS] - was_thick, brightness(light) * row[_INTENSITY] / was_bright)
 
     def intervene(self, rows: Rows, factor: str, values: FloatArray, others: Others) -> Rows:
-        """The same samples under do(`factor` = `values`); see the class."""
+        """Counterfactual samples under do(`factor` = `values`); see the class."""
         changed = rows.copy()
         if factor == "digit":
             changed[:, _IMAGE] = self._alike(rows, self.space["digit"].levels_at(values))
@@ -276,7 +251,7 @@ class MorphoMnistDataset(Reopened):
         return changed
 
     def _alike(self, rows: Rows, digits: IntArray) -> IntArray:
-        """For each sample the image of another digit that is nearest in thickness; its own image for its own digit."""
+        """Number of the image of `digits` nearest in thickness to each sample, (n,); its own for the same digit."""
         numbers = self.numbers_of(rows)
         found = numbers.copy()
         for digit in np.unique(digits):
@@ -301,7 +276,7 @@ class MorphoMnistDataset(Reopened):
         return found
 
     def truth(self, rows: Rows) -> dict[str, FloatArray]:
-        """What the readouts ``thickness`` and ``intensity`` should find."""
+        """True values of the readouts ``thickness`` and ``intensity``, each (n,)."""
         return {"thickness": rows[:, _THICKNESS].copy(), "intensity": rows[:, _INTENSITY].copy()}
 
     def describe(self) -> dict[str, Any]:

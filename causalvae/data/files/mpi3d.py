@@ -1,4 +1,4 @@
-"""MPI3D (Gondal et al. 2019), from its npz: images alone, in the order of the full grid of seven factors."""
+"""MPI3D (Gondal et al. 2019), from its npz with images in the order of the full grid of seven factors."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SIDE: Final = 64
 
 
 def open_mpi3d(path: Path, variant: Variant, space: FactorSpace | None = None) -> GridSamples:
-    """MPI3D: mapped where the npz is stored as it is, unpacked to a temporary file where it is compressed.
+    """Open MPI3D; the images are memory-mapped, and unpacked to a temporary file first if compressed.
 
     Parameters
     ----------
@@ -27,12 +27,12 @@ def open_mpi3d(path: Path, variant: Variant, space: FactorSpace | None = None) -
         The npz file, with ``images``, uint8 (n, 64, 64, 3), the last factor varying fastest.
     variant : {"toy", "realistic", "real", "complex"}
     space : FactorSpace, optional
-        The grid that it must hold; the variant's where omitted.
+        The grid of the file; that of the variant if omitted.
 
     Raises
     ------
     CausalVAEError
-        CV230 where there is no file, CV231 where it is another, CV233 where there is no room to unpack it.
+        CV230 if there is no file, CV231 if its layout is wrong, CV233 if there is no space to unpack it.
     """
     remedy = f"Give data.path the npz of MPI3D as published, and data.variant what it holds, here {variant}."
     if not path.is_file():

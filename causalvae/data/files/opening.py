@@ -1,4 +1,4 @@
-"""Data sets whose files are opened anew in another process."""
+"""Pickling of data sets by reopening their files."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Any
 
 
 class Reopened:
-    """What is mapped from disk would be copied as a whole where it is pickled; its source is pickled in its place.
+    """Base class of data sets that are pickled by their source, so that memory-mapped data are not copied.
 
     Attributes
     ----------
     reopened_by : (callable, arguments) or None
-        What gives the data set again; None pickles it as it is.
+        A function that opens the data set, and its arguments; None to pickle the content.
     """
 
     reopened_by: tuple[Callable[..., Any], tuple[Any, ...]] | None = None

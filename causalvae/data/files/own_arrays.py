@@ -1,4 +1,4 @@
-"""The user's own npz: an array of inputs, one sample a row, and one array a factor."""
+"""Own npz files: an array of inputs, one row per sample, and one array per factor."""
 
 from __future__ import annotations
 
@@ -30,20 +30,20 @@ _CHANNELS: Final = (1, 3, 4)
 
 
 class ArrayInputs:
-    """Rows of an array as inputs of networks, read as they are asked for.
+    """Rows of an array as inputs, read on demand.
 
     Parameters
     ----------
     array : number array, shape (n, ...)
-        Mapped from disk.
+        Memory-mapped.
     channels_last : bool
-        Whether an input's last axis becomes its first.
+        Whether the last axis of inputs is moved to the front.
     add_channel : bool
-        Whether an input gets a first axis of length 1.
+        Whether a first axis of length 1 is added to inputs.
     low, span : float
         An input is (array - low) / span.
     columns : Columns, optional
-        Where an input is a row of a table.
+        Names and scaling if inputs are rows of a table.
     """
 
     def __init__(
@@ -68,27 +68,26 @@ class ArrayInputs:
         return (1, *shape) if self._add else shape
 
     def read(self, numbers: IntArray) -> Tensor:
-        """The inputs with these numbers: float32 tensor, shape (n, *input_shape)."""
+        """Inputs with these numbers, float32, (n, *input_shape)."""
         import torch
 
         rows = np.asarray(self._array[numbers], dtype=np.float64)
         scaled = ((rows - self._low) / self._span).astype(np.float32)
         turned = np.moveaxis(scaled, -1, 1) if self._last else scaled
-        # Copied whatever the flags say: a single channel would keep strides that convolutions read as channels-last,
-        # and a network's own view(n, -1) fails on what they return then.
+        # Always copied: a single channel would keep channels-last strides, with which `view(n, -1)` in networks fails.
         copied = torch.from_numpy(turned).clone(memory_format=torch.contiguous_format)
         return copied.reshape(len(numbers), *self.input_shape)
 
 
 def open_npz(section: NpzData, path: Path) -> Samples:
-    """The user's arrays; inputs are mapped where they are stored as they are, unpacked to disk where compressed.
+    """Open own arrays; inputs are memory-mapped, and unpacked to a temporary file first if compressed.
 
     Raises
     ------
     CausalVAEError
-        CV230 where there is no file, CV231 where it is no npz or its arrays do not belong together, CV233 where there
-        is no room to unpack it, CV234 for arrays that it lacks, CV235 for inputs or factors that are not finite, CV236
-        for factors that are not as declared.
+        CV230 if there is no file, CV231 if it is not an npz or its arrays do not match, CV233 if there is no space to
+        unpack it, CV234 for missing arrays, CV235 for inputs or factors that are not finite, CV236 for factors of
+        another kind than declared.
     """
     if not path.is_file():
         raise absent(path, _WHAT, _REMEDY)
@@ -117,7 +116,7 @@ def open_npz(section: NpzData, path: Path) -> Samples:
 
 
 def _entries(name: str, field: str, each: str, count: int, present: Sequence[str], path: Path) -> npt.NDArray[Any]:
-    """An array of one entry for each sample or column, axes of length 1 behind the first left out: shape (count,)."""
+    """An array with one entry per sample or column, (count,); trailing axes of length 1 are removed."""
     if name not in present:
         raise no_such(name, present, field, path)
     array = map_member(path, name, _WHAT, _REMEDY)
@@ -129,7 +128,7 @@ def _entries(name: str, field: str, each: str, count: int, present: Sequence[str
 
 
 def _names(section: NpzData, array: npt.NDArray[Any], present: Sequence[str], path: Path) -> tuple[str, ...]:
-    """What the columns of a table are called: as an array of the file says, or 0, 1, 2, ..."""
+    """Names of the columns of a table, from an array of the file or 0, 1, 2, ..."""
     if section.names is None:
         return tuple(map(str, range(array.shape[1])))
     if array.ndim != 2:
@@ -144,12 +143,12 @@ def _names(section: NpzData, array: npt.NDArray[Any], present: Sequence[str], pa
 
 
 def _range_of(array: npt.NDArray[Any], section: NpzData, path: Path) -> tuple[float, float]:
-    """What becomes 0 and 1; CV235 for inputs that are not finite, or that single precision cannot hold."""
+    """The values scaled to 0 and 1; CV235 for inputs that are not finite, or too large for single precision."""
     declared = section.scale if isinstance(section.scale, tuple) else (0.0, 1.0)
     if array.dtype.kind != "f" and section.scale != "found":
         return declared
     if array.dtype == np.uint8 and section.scale == "found":
-        # Bytes are pictures: they range over 0 to 255 whatever they hold.
+        # Bytes are pictures, with a range of 0 to 255.
         return 0.0, 255.0
     low, high = np.inf, -np.inf
     for start in range(0, len(array), _ROWS):

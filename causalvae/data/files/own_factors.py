@@ -1,4 +1,4 @@
-"""The factors of the user's own data: their kinds and levels, and whether their combinations make a full grid."""
+"""Factors of own data: kinds, levels, and whether they form a full grid."""
 
 from __future__ import annotations
 
@@ -24,26 +24,25 @@ from causalvae.data.files.labelled import (
 from causalvae.errors import CausalVAEError
 from causalvae.spec.file_section import FactorColumn
 
-# What pandas reads as missing, but for the empty entry.
+# Missing values in pandas, except the empty entry.
 _MISSING: Final = frozenset(
     {"#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>", "N/A", "NA"}
     | {"NULL", "NaN", "None", "n/a", "nan", "null"}
 )
 _NUMBER: Final = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?|[+-]?(inf|Inf|infinity|Infinity)", re.ASCII)
-_INFINITE: Final = re.compile(r"[+-]?inf(inity)?", re.IGNORECASE)
 _LEADING_ZERO: Final = re.compile(r"[+-]?0\d.*")
 
-# Whole numbers of more different values than this count as continuous, unless they are declared to be levels.
+# Integers with more distinct values count as continuous, unless declared to be levels.
 _MANY_LEVELS: Final = 50
 _MOST_LEVELS: Final = 10_000
 
 
 @dataclass(frozen=True)
 class Told:
-    """What one column tells: the samples' values, shape (n,), and the levels, where there are any.
+    """The content of a column: values of the samples, (n,), and levels, if any.
 
-    `levels` says which level each sample has, shape (n,), and `known` the value of each level; `labels` names them
-    where the column is text.
+    `levels` contains the level of each sample, (n,), `known` the value of each level, and `labels` their names if the
+    column is text.
     """
 
     values: FloatArray
@@ -61,27 +60,27 @@ def open_own(
     facts: Mapping[str, Any],
     path: Path,
 ) -> Samples:
-    """The user's samples with their factors: a grid where each combination of levels is there once.
+    """Make a data set of own samples: a grid if each combination of levels occurs once.
 
     Parameters
     ----------
     name : str
-        The source's.
+        Name of the source.
     columns : mapping
-        Factor -> what its column tells; see `read_text` and `read_array`.
+        Factor -> content of its column; see `read_text` and `read_array`.
     sections : mapping
-        Factor -> what the spec says of it.
+        Factor -> its section in the spec.
     source : Inputs
     rows : int
         Number of samples.
     facts : mapping
     path : Path
-        The file, for a refusal.
+        The file, for error messages.
 
     Raises
     ------
     CausalVAEError
-        CV236 for a column that is not of the kind declared.
+        CV236 if a column is not of the declared kind.
     """
     if not columns:
         return ObservedSamples(name, FactorSpace(()), source, facts, np.empty((rows, 0)))
@@ -105,26 +104,25 @@ def open_own(
 
 
 def read_text(factor: str, texts: npt.NDArray[np.object_], kind: FactorKind | None, decimal: str, path: Path) -> Told:
-    """What a column of a text file tells: numbers where all of its entries are numbers, else text as it is written.
+    """Parse a column of a text file: numbers if all entries are numbers, else text.
 
     Parameters
     ----------
     factor : str
     texts : array of str, shape (n,)
     kind : str or None
-        As the spec declares it. A categorical factor is text whatever it holds; where the kind is left out, so are
-        numbers with leading zeros (``01``), which are codes, and whole numbers of which one is written in two ways
-        (``1`` and ``1.0``).
+        Kind in the spec. Categorical factors are always text; if the kind is omitted, so are numbers with leading zeros
+        (``01``) and integers of which one is written in two ways (``1`` and ``1.0``).
     decimal : str
-        What stands between a number's whole part and its decimals.
+        Decimal separator.
     path : Path
 
     Raises
     ------
     CausalVAEError
-        CV235 for an entry that is empty, or that is missing or infinite among numbers.
+        CV235 for empty entries, and for missing or infinite entries among numbers.
     """
-    # Sorting text as objects compares str with str: the order is by code points, whatever the locale.
+    # Text is sorted by code points, independent of the locale.
     labels, levels = np.unique(texts, return_inverse=True)
     levels = levels.reshape(-1).astype(np.int64)
     if labels[0] == "":
@@ -150,7 +148,7 @@ def read_text(factor: str, texts: npt.NDArray[np.object_], kind: FactorKind | No
 
 
 def _number(label: str, decimal: str) -> float | None:
-    """The number that a label spells, nan where it says that one is missing; None where it is text."""
+    """The value of a label: a number, nan if missing, None if it is text."""
     if label in _MISSING:
         return math.nan
     plain = label if decimal == "." else label.replace(".", " ").replace(decimal, ".")
@@ -172,7 +170,7 @@ def _are_levels(known: FloatArray) -> bool:
 def _as_text(
     labels: npt.NDArray[np.object_] | npt.NDArray[np.str_], levels: IntArray, numbers: Sequence[float | None] | None
 ) -> Told:
-    """Levels in the order of their text, or of the numbers that they spell; what spells none comes last."""
+    """Levels in the order of their text, or of their numbers with missing ones last."""
     order = np.arange(len(labels)) if numbers is None else np.argsort(np.array(numbers, np.float64), kind="stable")
     place = np.argsort(order)
     known = np.arange(len(order), dtype=np.float64)
@@ -180,9 +178,9 @@ def _as_text(
 
 
 def read_array(factor: str, column: npt.NDArray[Any], path: Path) -> Told:
-    """What an array of text or numbers tells; CV235 where an entry is empty or not finite.
+    """Read an array of text or numbers; CV235 if an entry is empty or not finite.
 
-    Text stays text, whatever it spells: an array's type tells which it is.
+    Arrays of text are never converted to numbers.
     """
     if column.dtype.kind in "US":
         labels, levels = np.unique(_decoded(column), return_inverse=True)
@@ -201,17 +199,17 @@ def read_array(factor: str, column: npt.NDArray[Any], path: Path) -> Told:
 
 
 def read_names(array: npt.NDArray[Any]) -> tuple[str, ...]:
-    """An array of text or numbers, shape (n,), as names."""
+    """Convert an array of text or numbers, (n,), to names."""
     return tuple(str(name) for name in (_decoded(array) if array.dtype.kind in "US" else array).tolist())
 
 
 def _decoded(texts: npt.NDArray[Any]) -> npt.NDArray[np.str_]:
-    """Text without blanks around it; bytes are read as UTF-8."""
+    """Strip text; bytes are decoded as UTF-8."""
     return np.char.strip(np.char.decode(texts, "utf-8", "replace") if texts.dtype.kind == "S" else texts)
 
 
 def _kind_of(factor: str, declared: FactorKind | None, column: Told, path: Path) -> FactorKind | None:
-    """What a factor is; None for numbers that are levels if, and only if, the factors make a grid."""
+    """The kind of a factor; None for numbers that are levels if and only if the factors form a grid."""
     if column.labels and declared not in (None, "categorical"):
         raise _wrong_kind(factor, f"{declared} factors are numbers, and this is text", path)
     kind: FactorKind | None = declared

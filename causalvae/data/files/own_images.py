@@ -1,4 +1,4 @@
-"""The user's own folder of images, and a table of their factors."""
+"""Own folders of images, and tables of their factors."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from causalvae.data.kinds.images import ImagesData
 
 _REMEDY: Final = f"Give data.path a folder with images: {', '.join(FORMATS)}."
-# Headers are checked before a run begins, a tenth of a millisecond each; those of further files when they are read.
+# Number of headers checked before a run, 0.1 ms each; other files are checked when they are read.
 _CHECKED: Final = 10_000
 
 
 class PictureFiles:
-    """Pictures in files of their own as inputs of networks, read as they are asked for.
+    """Pictures with one file each as inputs, read on demand.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ class PictureFiles:
         return 3 if self._form.colour else 1, self._form.size, self._form.size
 
     def read(self, numbers: IntArray) -> Tensor:
-        """The pictures with these numbers: float32 tensor, shape (n, channels, size, size); see `read_picture`."""
+        """Pictures with these numbers, float32, (n, channels, size, size); see `read_picture`."""
         import torch
 
         found = np.empty((len(numbers), *self.input_shape), dtype=np.float32)
@@ -56,14 +56,14 @@ class PictureFiles:
 
 
 def open_images(section: ImagesData, folder: Path, table: Path | None) -> Samples:
-    """The user's images: those that the table names, or all of the folder in the order of their names.
+    """Open own images: those in the table, or all of the folder, sorted by name.
 
     Raises
     ------
     CausalVAEError
-        CV230 where the folder, the table or an image is absent, CV231 where there are no images or the table is none,
-        CV234 for columns that it lacks, CV235 for factors that are empty and images that cannot be read, CV236 for
-        factors that are not as declared.
+        CV230 if the folder, the table or an image is missing, CV231 if there are no images or the table is invalid,
+        CV234 for missing columns, CV235 for empty factors and images that cannot be read, CV236 for factors of another
+        kind than declared.
     """
     if not folder.is_dir():
         raise absent(folder, "a folder of images", _REMEDY)
@@ -101,7 +101,7 @@ def open_images(section: ImagesData, folder: Path, table: Path | None) -> Sample
 
 
 def _is_picture(path: Path) -> bool:
-    # macOS writes a file ._NAME beside each NAME on foreign disks.
+    # macOS writes a file ._NAME for each NAME to disks of other systems.
     return path.suffix.lower() in FORMATS and not path.name.startswith(".") and path.is_file()
 
 
@@ -109,7 +109,7 @@ def _check_names(names: list[str], folder: Path, table: Path) -> None:
     remedy = "Name files within data.path, such as 0001.png or left/0001.png."
     home = folder.resolve()
     for name in names:
-        # A table may come from elsewhere: it must not make the run read files outside the folder.
+        # Untrusted tables must not give access to files outside the folder.
         if not (folder / name).resolve().is_relative_to(home):
             raise misshapen(table, "a table of images", "files within the folder", name, remedy)
         if not (folder / name).is_file():

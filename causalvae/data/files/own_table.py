@@ -1,4 +1,4 @@
-"""The user's own table: one sample a row, columns of inputs chosen by name or pattern, columns of factors."""
+"""Own tables: one row per sample, columns of inputs selected by name or pattern, and columns of factors."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 
 
 class TableInputs:
-    """Rows of a table as inputs of networks.
+    """Rows of a table as inputs.
 
     Parameters
     ----------
     rows : float32 array, shape (n, columns)
     columns : Columns
-        Their names, and how they were scaled.
+        Names and scaling of the columns.
     """
 
     def __init__(self, rows: npt.NDArray[np.float32], columns: Columns) -> None:
@@ -43,20 +43,20 @@ class TableInputs:
         return (self._rows.shape[1],)
 
     def read(self, numbers: IntArray) -> Tensor:
-        """The rows with these numbers: float32 tensor, shape (n, columns)."""
+        """Rows with these numbers, float32, (n, columns)."""
         import torch
 
         return torch.from_numpy(self._rows[numbers])
 
 
 def open_csv(section: CsvData, path: Path) -> Samples:
-    """The user's table; its columns of inputs are held in memory as float32.
+    """Open an own table; its columns of inputs are kept in memory as float32.
 
     Raises
     ------
     CausalVAEError
-        CV230 where there is no file, CV231 where it is no table, CV234 for columns that it lacks, CV235 for entries
-        that are missing or no finite numbers, CV236 for factors that are not as declared.
+        CV230 if there is no file, CV231 if it is not a table, CV234 for missing columns, CV235 for entries that are
+        missing or not finite numbers, CV236 for factors of another kind than declared.
     """
     table = open_table(path, section.separator, section.decimal)
     wanted = {factor: table.require(section.column_of(factor), f"data.factors.{factor}") for factor in section.factors}
@@ -80,7 +80,7 @@ def open_csv(section: CsvData, path: Path) -> Samples:
 
 
 def _choose(patterns: Sequence[str], table: TextTable, factors: set[str]) -> list[str]:
-    """Columns of inputs, in the file's order within each pattern and each once; patterns leave the index out."""
+    """Columns of inputs without duplicates, in the order of patterns and of the file; patterns exclude the index."""
     chosen: dict[str, None] = {}
     for pattern in patterns:
         is_pattern = any(sign in pattern for sign in "*?[") and pattern not in table.names
@@ -95,7 +95,7 @@ def _choose(patterns: Sequence[str], table: TextTable, factors: set[str]) -> lis
 
 
 def _scale_of(section: CsvData, values: FloatArray) -> tuple[float, float]:
-    """What is taken from a column, and what it is divided by."""
+    """Offset and span of a column: inputs are (value - offset) / span."""
     if section.scale == "none":
         return 0.0, 1.0
     if isinstance(section.scale, tuple):
@@ -107,7 +107,7 @@ def _scale_of(section: CsvData, values: FloatArray) -> tuple[float, float]:
 
 
 def _single(values: FloatArray, low: float, span: float, name: str, path: Path) -> npt.NDArray[np.float32]:
-    """Scaled values as networks read them; CV235 for one that single precision cannot hold."""
+    """Scaled values in single precision, (n,); CV235 if one is too large."""
     with np.errstate(over="ignore", invalid="ignore"):
         single = ((values - low) / span).astype(np.float32)
     odd = np.flatnonzero(~(np.isfinite(single) & np.isfinite(span)))

@@ -1,4 +1,4 @@
-"""One file with a picture: opened in the format of its suffix, turned upright, laid on a background, scaled."""
+"""Reads picture files: orientation, background, crop and scale."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ FORMATS: Final = {
     ".gif": "GIF",
     ".webp": "WEBP",
 }
-# Pillow's own limit: a quarter of a GiB in RGB.
+# The limit of Pillow: a quarter of a GiB in RGB.
 MOST_PIXELS: Final = 2**28 // 3
 _WHITE_16: Final = 65535.0
 _BACKGROUNDS: Final = {"white": 255, "black": 0}
@@ -38,18 +38,18 @@ _BACKGROUNDS: Final = {"white": 255, "black": 0}
 
 @dataclass(frozen=True)
 class PictureForm:
-    """What becomes of a picture.
+    """The conversion of pictures.
 
     Parameters
     ----------
     size : int
-        Pixels a side: the middle square is scaled.
+        Width and height in pixels; the central square is scaled.
     colour : bool
-        Three channels, or one with the luminance.
+        Three channels, or one channel with the luminance.
     background : {"white", "black"}
-        What transparent pixels are laid on.
+        Background of transparent pixels.
     scale : (float, float) or None
-        The values that become 0 and 1; None takes black and white of the file's type.
+        The values scaled to 0 and 1; None for black and white of the file's type.
     """
 
     size: int
@@ -60,15 +60,15 @@ class PictureForm:
 
 @contextmanager
 def open_picture(path: Path) -> Iterator[Image]:
-    """A picture whose header was read.
+    """Open a picture and read its header.
 
-    No other decoder than that of the file's suffix sees its bytes. Whatever a decoder raises is a fault of the file.
+    Only the decoder for the suffix of the file is used. All errors of decoders are reported as faults of the file.
 
     Raises
     ------
     CausalVAEError
-        CV235 for a file that is not of its suffix's format, is damaged or cut short, holds several pictures or more
-        than `MOST_PIXELS` pixels.
+        CV235 if the file is not of the format of its suffix, is damaged, or has several pictures or more than
+        `MOST_PIXELS` pixels.
     """
     from PIL import Image, UnidentifiedImageError
 
@@ -77,12 +77,12 @@ def open_picture(path: Path) -> Iterator[Image]:
         known = ", ".join(FORMATS)
         raise _unreadable(path, f"the name does not end in {known}", "Rename or convert the file, or leave it out.")
     try:
-        # Pillow warns of damaged metadata, and of pictures that are refused below.
+        # Pillow warns of damaged metadata, and of pictures that are an error below.
         with warnings.catch_warnings(action="ignore"), Image.open(path, formats=[kind]) as image:
             width, height = image.size
             if width * height > MOST_PIXELS:
                 raise Image.DecompressionBombError(f"it has {width} x {height} pixels, more than {MOST_PIXELS:,}")
-            # Cameras put previews behind a photograph in a jpg file; elsewhere several pictures are a film or a stack.
+            # JPEG files of cameras may contain previews; in other formats several pictures are a film or a stack.
             frames = getattr(image, "n_frames", 1) if kind != "JPEG" else 1
             if frames > 1:
                 raise _unreadable(
@@ -103,31 +103,31 @@ def open_picture(path: Path) -> Iterator[Image]:
 
 
 def read_picture(path: Path, form: PictureForm, sample: int) -> Pixels:
-    """The middle square of a picture: float32 array, shape (size, size, 3 or 1).
+    """Read the central square of a picture, float32, (size, size, 3 or 1).
 
     Parameters
     ----------
     path : Path
     form : PictureForm
     sample : int
-        Its number, for a refusal.
+        Number of the sample, for error messages.
 
     Returns
     -------
     float32 array
-        From 0, black, to 1, white, unless `form` declares another scale. Black and white are 0 and 255 for 8 bits, 0
-        and 65,535 for 16 bits and for 32-bit integers, 0 and 1 for 32-bit floats. Of colour pictures of 16 bits a
-        channel, the upper 8 are read.
+        From 0, black, to 1, white, unless `form` has another scale. Black and white are 0 and 255 for 8 bits, 0 and
+        65,535 for 16 bits and 32-bit integers, 0 and 1 for 32-bit floats. Only the upper 8 bits of colour pictures with
+        16 bits per channel are read.
 
     Raises
     ------
     CausalVAEError
-        CV235; see `open_picture`. Also for values that are not finite, or beyond white where no scale is declared.
+        CV235; see `open_picture`. Also for values that are not finite, or out of range without a scale.
 
     Notes
     -----
-    The picture is turned as its EXIF data says. Where it has transparency (an alpha channel, or a transparent colour
-    of a palette or in its header) it is laid on the background.
+    The picture is rotated according to its EXIF data. Transparent pixels (alpha channel, or transparent colour) get the
+    background.
     """
     from PIL import ImageOps
 
@@ -142,7 +142,7 @@ _DEEP: Final = ("I", "F", "I;16", "I;16L", "I;16B", "I;16N")
 
 
 def _flat(image: Image, form: PictureForm) -> list[Image]:
-    """Channels of a picture of at most 8 bits a channel."""
+    """Channels of a picture with at most 8 bits per channel."""
     from PIL import Image as Images
 
     if image.has_transparency_data:
@@ -159,7 +159,7 @@ def _flat(image: Image, form: PictureForm) -> list[Image]:
 
 
 def _deep(image: Image, path: Path, form: PictureForm, sample: int) -> list[Image]:
-    """Channels of a grey picture of more than 8 bits."""
+    """Channels of a grey picture with more than 8 bits."""
     from PIL import Image as Images
 
     values = np.asarray(image).astype(np.float64)
@@ -187,7 +187,7 @@ def _deep(image: Image, path: Path, form: PictureForm, sample: int) -> list[Imag
 
 
 def _cut(band: Image, size: int) -> Pixels:
-    """The middle square of one channel, bytes or floats, scaled to `size`: float32 array, shape (size, size)."""
+    """The central square of one channel, bytes or floats, scaled to `size`: float32, (size, size)."""
     from PIL import Image as Images
 
     side = min(band.size)

@@ -1,8 +1,7 @@
-"""Pictures that lie in files, given a few at a time as bytes, height, width and channels last."""
+"""Pictures in files as uint8 arrays with channels last, and as inputs."""
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -13,7 +12,7 @@ import numpy.typing as npt
 
 from causalvae.boundary import is_of_system
 from causalvae.data.factors import IntArray
-from causalvae.data.files.refusals import import_extra, misshapen
+from causalvae.data.files.refusals import import_extra, misshapen, require_space
 from causalvae.errors import CausalVAEError
 from causalvae.spec.columns import Columns
 
@@ -22,12 +21,12 @@ if TYPE_CHECKING:
 
 Bytes = npt.NDArray[np.uint8]
 
-# How much of a chunked file is unpacked at a time.
+# Bytes of a chunked file that are unpacked at a time.
 _SLAB = 1 << 26
 
 
 class Pictures(Protocol):
-    """Pictures by their number."""
+    """The interface of pictures by number."""
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -35,12 +34,12 @@ class Pictures(Protocol):
         ...
 
     def read(self, numbers: IntArray) -> Bytes:
-        """The pictures with these numbers, in this order: uint8 array, shape (n, height, width, channels)."""
+        """Pictures with these numbers, in this order, uint8, (n, height, width, channels)."""
         ...
 
 
 class ArrayPictures:
-    """Pictures that are the rows of one array, mapped from disk or held.
+    """Pictures as rows of one array.
 
     Parameters
     ----------
@@ -57,19 +56,19 @@ class ArrayPictures:
         return height, width, channels
 
     def read(self, numbers: IntArray) -> Bytes:
-        """The pictures with these numbers: uint8 array, shape (n, height, width, channels)."""
+        """Pictures with these numbers, uint8, (n, height, width, channels)."""
         return np.asarray(self._array[numbers])
 
 
 class MadePictures:
-    """Pictures that are made one by one, such as by decoding a file.
+    """Pictures made individually by a function, such as by decoding a file.
 
     Parameters
     ----------
     shape : (int, int, int)
         Height, width and channels of one picture.
     make : callable
-        From a picture's number to its bytes, an array of that shape.
+        Maps the number of a picture to a uint8 array of that shape.
     """
 
     def __init__(self, shape: tuple[int, int, int], make: Callable[[int], Bytes]) -> None:
@@ -81,7 +80,7 @@ class MadePictures:
         return self._shape
 
     def read(self, numbers: IntArray) -> Bytes:
-        """The pictures with these numbers: uint8 array, shape (n, height, width, channels)."""
+        """Pictures with these numbers, uint8, (n, height, width, channels)."""
         pictures = np.empty((len(numbers), *self._shape), dtype=np.uint8)
         for position, number in enumerate(numbers):
             pictures[position] = self._make(int(number))
@@ -89,7 +88,7 @@ class MadePictures:
 
 
 class PictureInputs:
-    """Pictures as inputs of networks: from 0 to 1, channels first."""
+    """Pictures as inputs in [0, 1], with channels first."""
 
     columns: Columns | None = None
 
@@ -103,16 +102,16 @@ class PictureInputs:
         return channels, height, width
 
     def read(self, numbers: IntArray) -> Tensor:
-        """The pictures with these numbers: float32 tensor, shape (n, channels, height, width), values from 0 to 1."""
+        """Pictures with these numbers in [0, 1], float32, (n, channels, height, width)."""
         import torch
 
         channels_first = torch.from_numpy(np.moveaxis(self._pictures.read(numbers), -1, 1))
-        # A single channel would else keep strides that convolutions read as channels-last.
+        # A single channel would otherwise keep channels-last strides.
         return channels_first.to(torch.float32, memory_format=torch.contiguous_format).div_(255)
 
 
 def shrink(picture: Bytes, size: int) -> Bytes:
-    """A picture, (height, width) or (height, width, 3), scaled to `size` pixels a side; smaller by averaging."""
+    """Reduce a picture, (height, width) or (height, width, 3), to (size, size) by averaging."""
     from PIL import Image
 
     if picture.shape[:2] == (size, size):
@@ -121,29 +120,22 @@ def shrink(picture: Bytes, size: int) -> Bytes:
 
 
 def spool(shape: tuple[int, ...], slabs: Iterable[Bytes]) -> Bytes:
-    """Write slabs of an array one after the other to a temporary file, and map it.
+    """Write consecutive parts of an array to a temporary file, and memory-map it.
 
     Parameters
     ----------
     shape : tuple of int
-        Of the whole array.
+        Shape of the whole array.
     slabs : iterable of uint8 arrays
-        Its rows, in order, any number at a time.
+        Consecutive rows of the array.
 
     Raises
     ------
     CausalVAEError
-        CV233 where there is no room for it.
+        CV233 if there is no space for it.
     """
-    wanted, free = int(np.prod(shape)), shutil.disk_usage(tempfile.gettempdir()).free
-    if wanted > free:
-        raise CausalVAEError(
-            "CV233",
-            f"Unpacked, this data takes {wanted / 1e9:.1f} GB; {free / 1e9:.1f} GB are free.",
-            "Set TMPDIR to a folder with more room.",
-            tempfile.gettempdir(),
-        )
-    # The map holds the file open, and a file without a name is gone when the map is.
+    require_space(int(np.prod(shape)), "this data", "Set TMPDIR to a folder with more room.")
+    # The map keeps the file open; a file without a name is deleted with the map.
     with tempfile.TemporaryFile(prefix="causalvae-") as file:
         for slab in slabs:
             file.write(np.ascontiguousarray(slab).data)
@@ -152,19 +144,19 @@ def spool(shape: tuple[int, ...], slabs: Iterable[Bytes]) -> Bytes:
 
 
 class Hdf5File:
-    """A file of HDF5, opened only while something is read from it.
+    """An HDF5 file, opened only while reading.
 
     Parameters
     ----------
     path : Path
     what : str
-        What the file should be, for a refusal.
+        Expected content, for error messages.
     remedy : str
 
     Raises
     ------
     CausalVAEError
-        CV231 where it is no HDF5, CV232 where h5py is not installed.
+        CV231 if it is not an HDF5 file, CV232 if h5py is not installed.
     """
 
     def __init__(self, path: Path, what: str, remedy: str) -> None:
@@ -174,7 +166,7 @@ class Hdf5File:
             raise self.refusal("an HDF5 file", "something else")
 
     def refusal(self, expected: str, found: str) -> CausalVAEError:
-        """CV231 for this file."""
+        """The error CV231 for this file."""
         return misshapen(self.path, self.what, expected, found, self.remedy)
 
     def header(self, name: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
@@ -189,10 +181,9 @@ class Hdf5File:
             return np.asarray(self._find(file, name)[()])
 
     def map(self, name: str) -> Bytes:
-        """A data set of bytes, read from disk as it is used.
+        """Memory-map a data set of bytes.
 
-        It is mapped where it lies in one piece. Where it lies in chunks, which can hold pieces of thousands of
-        images, it is unpacked to a temporary file, a few chunks at a time.
+        A contiguous data set is mapped in place; a chunked one is unpacked to a temporary file first.
         """
         with self._h5py.File(self.path, "r") as file:
             found = self._find(file, name)
@@ -203,7 +194,7 @@ class Hdf5File:
         return spool(shape, self.slabs(name))
 
     def slabs(self, name: str) -> Iterator[Bytes]:
-        """A data set of bytes a few chunks at a time, in order."""
+        """A data set of bytes in consecutive parts of a few chunks."""
         with self._h5py.File(self.path, "r") as file:
             found = self._find(file, name)
             rows = found.chunks[0] if found.chunks is not None else 1

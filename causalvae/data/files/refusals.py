@@ -1,7 +1,9 @@
-"""What is said of files that are absent, laid out otherwise, or need a library that is not there."""
+"""Errors of files that are missing, have a wrong layout, or need a library that is not installed."""
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from collections.abc import Sequence
 from difflib import get_close_matches
 from importlib import import_module
@@ -12,19 +14,19 @@ from causalvae.errors import CausalVAEError
 
 
 def absent(path: Path, what: str, remedy: str) -> CausalVAEError:
-    """CV230: there is no file or folder at `path`, which was to be `what`."""
+    """The error CV230: `path`, expected to be `what`, does not exist."""
     return CausalVAEError("CV230", f"There is no {path.name} ({what}).", remedy, str(path))
 
 
 def misshapen(path: Path, what: str, expected: str, found: str, remedy: str) -> CausalVAEError:
-    """CV231: the file or folder at `path` is not laid out as `what` is."""
+    """The error CV231: `path` does not have the layout of `what`."""
     return CausalVAEError(
         "CV231", f"This is not laid out as {what}: expected {expected}; found {found}.", remedy, str(path)
     )
 
 
 def no_such(name: str, known: Sequence[str], field: str, path: Path) -> CausalVAEError:
-    """CV234: the spec's `field` names a column or an array that the file at `path` lacks."""
+    """The error CV234: `field` in the spec names a column or array that the file at `path` lacks."""
     close = get_close_matches(name, known, 3)
     shown = ", ".join(close or known[:8]) + ("" if close or len(known) <= 8 else ", ...")
     return CausalVAEError(
@@ -32,13 +34,25 @@ def no_such(name: str, known: Sequence[str], field: str, path: Path) -> CausalVA
     )
 
 
+def require_space(wanted: int, what: str, remedy: str) -> None:
+    """Raise CV233 if the folder of temporary files has less than `wanted` bytes free for `what`."""
+    free = shutil.disk_usage(tempfile.gettempdir()).free
+    if wanted > free:
+        raise CausalVAEError(
+            "CV233",
+            f"Unpacked, {what} takes {wanted / 1e9:.1f} GB; {free / 1e9:.1f} GB are free.",
+            remedy,
+            tempfile.gettempdir(),
+        )
+
+
 def import_extra(module: str, extra: str, path: Path) -> Any:
-    """A library that only some data needs.
+    """Import an optional library.
 
     Raises
     ------
     CausalVAEError
-        CV232 where it is not installed.
+        CV232 if it is not installed.
     """
     try:
         return import_module(module)

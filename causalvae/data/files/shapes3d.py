@@ -1,4 +1,4 @@
-"""3D Shapes (Burgess and Kim 2018), from ``3dshapes.h5``: images and, of each, the values of six factors."""
+"""3D Shapes (Burgess and Kim 2018), from ``3dshapes.h5`` with images and values of six factors."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ SIZES: Final = tuple(entry.levels for entry in SHAPES3D)
 
 
 def open_shapes3d(path: Path, sizes: tuple[int, ...] = SIZES) -> GridSamples:
-    """3D Shapes, its levels found by ranking the values that the file holds.
+    """Open 3D Shapes; levels are ranks of the values in the file.
 
     Parameters
     ----------
     path : Path
         The HDF5 file, with ``images``, uint8 (n, 64, 64, 3), and ``labels``, float64 (n, 6).
     sizes : tuple of int
-        Number of levels of each factor, whose every combination must be there once; of the whole set where omitted.
+        Number of levels of each factor; those of the complete data set if omitted. Each combination must occur once.
 
     Raises
     ------
     CausalVAEError
-        CV230 where there is no file, CV231 where it is another, CV232 where h5py is not installed, CV233 where there
-        is no room to unpack it.
+        CV230 if there is no file, CV231 if its layout is wrong, CV232 if h5py is not installed, CV233 if there is no
+        space to unpack it.
     """
     if not path.is_file():
         raise absent(path, _WHAT, _REMEDY)

@@ -1,8 +1,8 @@
-"""Small NORB (LeCun, Huang and Bottou 2004): fifty toys from many sides, in a binary format of its own.
+"""Small NORB (LeCun, Huang and Bottou 2004): fifty toys from many sides, in its own binary format.
 
-The files end in .mat and are not MATLAB's: a little-endian type code, the number of axes, at least three lengths, and
-the numbers. ``dat`` holds stereo pairs of 96 x 96 pixels, ``cat`` the category, ``info`` instance, elevation, azimuth
-in units of 10 degrees (even numbers up to 34) and lighting.
+The files end in .mat but are not MATLAB files: a little-endian type code, the number of axes, at least three lengths,
+and the numbers. ``dat`` contains stereo pairs of 96 x 96 pixels, ``cat`` the category, ``info`` instance, elevation,
+azimuth in units of 10 degrees (even numbers up to 34) and lighting.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _REMEDY = (
 def open_smallnorb(
     folder: Path, part: Part, camera: Literal["left", "right"], size: int, space: FactorSpace | None = None
 ) -> GridSamples:
-    """Small NORB, one part or both, seen by one of the two cameras.
+    """Open one part or both of small NORB, with the images of one camera.
 
     Parameters
     ----------
@@ -44,16 +44,15 @@ def open_smallnorb(
     part : {"both", "training", "testing"}
     camera : {"left", "right"}
     size : int
-        Pixels a side.
+        Width and height in pixels.
     space : FactorSpace, optional
-        The grid that must be there, every point once; the part's where omitted. Another one must name its instances,
-        elevations, azimuths and lightings by the same values.
+        The grid, of which each point must occur once; that of the part if omitted. Values of instance, elevation,
+        azimuth and lighting must be those of small NORB.
 
     Raises
     ------
     CausalVAEError
-        CV230 where files are absent, CV231 where they are laid out otherwise, CV233 where there is no room to unpack
-        them.
+        CV230 if files are missing, CV231 if their layout is wrong, CV233 if there is no space to unpack them.
     """
     if not folder.is_dir():
         raise absent(folder, "the folder of small NORB", _REMEDY)
@@ -79,7 +78,7 @@ def open_smallnorb(
 
 
 def _open_part(folder: Path, stem: str) -> tuple[npt.NDArray[Any], IntArray]:
-    """Images, mapped, and the five label columns: category, instance, elevation, azimuth, lighting."""
+    """Memory-mapped images, and the labels category, instance, elevation, azimuth and lighting, (n, 5)."""
     dat = _open(folder, f"{stem}-dat.mat", "bytes of shape (n, 2, 96, 96)", (2, _SIDE, _SIDE), "uint8")
     cat = _open(folder, f"{stem}-cat.mat", f"{len(dat)} whole numbers", (), "int32", len(dat))
     info = _open(folder, f"{stem}-info.mat", f"whole numbers of shape ({len(dat)}, 4)", (4,), "int32", len(dat))

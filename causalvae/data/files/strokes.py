@@ -1,9 +1,8 @@
-"""Thicker, thinner, brighter and darker strokes on an image.
+"""Changes of the thickness and brightness of strokes.
 
 As in Morpho-MNIST (Castro et al. 2019) strokes are thickened by dilating the shape {image >= half its brightness} with
-a disc, and thinned by eroding it. Here the disc's radius is a real number: on the magnified image each point has a
-signed distance to the outline, and moving the outline adds the radius to it. What is drawn is only the change: an image
-whose strokes stay as thick as they are comes back as it was.
+a disc, and thinned by eroding it. Here the radius of the disc is a real number, which is added to the signed distance
+to the outline on the magnified image. Only the change is drawn, so that without a change the image is unchanged.
 """
 
 from __future__ import annotations
@@ -20,28 +19,28 @@ _MAGNIFICATION = 4
 def brightness(image: FloatArray) -> float:
     """Median of the pixels that are at least half as bright as the brightest; 0 for a dark image.
 
-    MorphoMNIST's intensity: on its test set it lies 0.4 of 255 below the labels, give or take 0.5.
+    This is the intensity of MorphoMNIST: on its test set it is 0.4 +- 0.5 (of 255) below the labels.
     """
     greatest = float(image.max())
     return float(np.median(image[image >= greatest / 2])) if greatest > 0 else 0.0
 
 
 def restroke(image: FloatArray, change: float, bright: float) -> FloatArray:
-    """An image whose strokes are `change` pixels thicker and as bright as `bright`.
+    """Make the strokes of an image `change` pixels thicker, with brightness `bright`.
 
     Parameters
     ----------
     image : float array, shape (height, width)
-        Bright strokes on a dark ground, values from 0 to 255.
+        Bright strokes on a dark background, values from 0 to 255.
     change : float
-        How much thicker, in pixels; negative for thinner. Strokes thinner than -`change` vanish.
+        Change of thickness in pixels. Strokes thinner than -`change` vanish.
     bright : float
-        The `brightness` of what is given back, but for the cut at 255.
+        The `brightness` of the result, before clipping at 255.
 
     Returns
     -------
     float array, shape (height, width)
-        Values from 0 to 255; dark where the image is dark or no stroke is left.
+        Values from 0 to 255; all 0 if the image is dark or no stroke remains.
     """
     scale = brightness(image)
     if scale == 0:
@@ -55,11 +54,11 @@ def restroke(image: FloatArray, change: float, bright: float) -> FloatArray:
 
 
 def _move_outline(relative: FloatArray, radius: float) -> FloatArray:
-    """An image of brightness 1 whose shape has grown by `radius` pixels on every side."""
+    """Grow the shape in an image of brightness 1 by `radius` pixels: (height, width)."""
     margin = int(np.ceil(max(radius, 0))) + 1
     distance = _distance_to_outline(relative, margin)
     before, after = (_draw(distance, grown, margin) for grown in (0.0, radius))
-    # What the drawing leaves out of the image (grain, softness) stays, as far as it is still edge or still inside.
+    # Details that are not drawn (grain, softness) are kept where the pixel is still edge or still inside.
     edge, was_edge = (1 - after, 1 - before) if radius > 0 else (after, before)
     kept = np.divide(edge, was_edge, out=np.full_like(edge, float(radius > 0)), where=was_edge > 0)
     drawn = after + (relative - before) * np.clip(kept, 0, 1)
@@ -67,7 +66,7 @@ def _move_outline(relative: FloatArray, radius: float) -> FloatArray:
 
 
 def _distance_to_outline(relative: FloatArray, margin: int) -> FloatArray:
-    """Signed distance of each point of the magnified image to the shape's outline, in its own pixels, positive inside.
+    """Signed distance to the outline in pixels of the magnified image, positive inside.
 
     Shape ((height + 2 margin) * 4, (width + 2 margin) * 4).
     """
@@ -76,20 +75,20 @@ def _distance_to_outline(relative: FloatArray, margin: int) -> FloatArray:
     padded = np.pad(relative, margin)
     down, across = (_interpolation(length) for length in padded.shape)
     inside = (down @ padded @ across.T) >= 0.5
-    # Distances run between pixels' centres and the outline halfway between the last inside and the first outside.
+    # The outline is halfway between the last pixel inside and the first outside.
     depth, gap = ndimage.distance_transform_edt(inside), ndimage.distance_transform_edt(~inside)
     return np.asarray(np.where(inside, depth - 0.5, 0.5 - gap))
 
 
 @lru_cache(maxsize=32)
 def _interpolation(length: int) -> FloatArray:
-    """Linear interpolation of `length` pixels at four points in each: a matrix of shape (4 length, length)."""
+    """Matrix of linear interpolation of `length` pixels at four points per pixel, (4 length, length)."""
     at = (np.arange(length * _MAGNIFICATION) + 0.5) / _MAGNIFICATION - 0.5
     return np.asarray(np.clip(1 - np.abs(at[:, None] - np.arange(length)[None, :]), 0, 1))
 
 
 def _draw(distance: FloatArray, grown: float, margin: int) -> FloatArray:
-    """The shape grown by `grown` pixels, with soft edges, at the original size: shape (height, width), 0 to 1."""
+    """Draw the shape grown by `grown` pixels, with soft edges, at the original size: (height, width), in [0, 1]."""
     fine = np.clip(distance + grown * _MAGNIFICATION + 0.5, 0, 1)
     rows, columns = fine.shape[0] // _MAGNIFICATION, fine.shape[1] // _MAGNIFICATION
     coarse = fine.reshape(rows, _MAGNIFICATION, columns, _MAGNIFICATION).mean(axis=(1, 3))

@@ -1,4 +1,4 @@
-"""Tables in text files: which columns there are, which of them is an index, and their entries as numbers or as text."""
+"""Tables in text files: column names, index columns, and entries as numbers or text."""
 
 from __future__ import annotations
 
@@ -25,28 +25,28 @@ _SEPARATORS: Final = (",", ";", "\t", "|", " ")
 _CALLED: Final = {"\t": "tabs", " ": "blanks"}
 _WRITTEN: Final = {"\t": '"\\t"'}
 _LOOKED_AT: Final = 20
-# pandas gives such names to columns without one, and writes them when a table that it read is saved again.
+# Names that pandas gives to unnamed columns, and writes when the table is saved again.
 _UNNAMED: Final = re.compile(r"Unnamed: \d+(\.\d+)*")
 _DECIMAL_COMMA: Final = re.compile(r"[+-]?\d+,\d+([eE][+-]?\d+)?")
 
 
 @dataclass(frozen=True)
 class TextTable:
-    """A table with a line of names, checked line by line; entries are read when they are asked for.
+    """A checked table with a line of names; entries are read on demand.
 
     Parameters
     ----------
     path : Path
     separator, decimal : str
-        What stands between entries, and within numbers.
+        Separator of entries, and decimal separator.
     names : tuple of str
-        One for each column in the file's order; as in pandas, column k without a name is ``Unnamed: k``.
+        Names of the columns in the order of the file; as in pandas, column k without a name is ``Unnamed: k``.
     index : frozenset of str
-        The first columns, as far as they have no name: row labels, which pandas and R write in front of the data.
+        Leading unnamed columns: row labels written by pandas or R.
     width : int
-        Number of entries in a line, those of columns at the end without name and entries included.
+        Number of entries in a line, including trailing columns without name and entries.
     rows : int
-        Number of lines below the names.
+        Number of lines after the names.
     """
 
     path: Path
@@ -59,11 +59,11 @@ class TextTable:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The names of all columns but the index."""
+        """Names of all columns except the index."""
         return tuple(name for name in self.names if name not in self.index)
 
     def require(self, name: str, field: str) -> str:
-        """`name`, which the spec's `field` names: CV234 where no column has it, CV231 where two have it."""
+        """Return `name`, given as `field` in the spec; CV234 if no column has it, CV231 if several have it."""
         if name not in self.names:
             raise no_such(name, self.names, field, self.path)
         if self.names.count(name) > 1:
@@ -77,31 +77,31 @@ class TextTable:
         return name
 
     def read_text(self, columns: Sequence[str]) -> dict[str, npt.NDArray[np.object_]]:
-        """Columns as they are written, without blanks around entries: name -> array of str, shape (rows,)."""
+        """Read columns as stripped text: name -> array of str, (rows,)."""
         found = self._read(columns, dtype=str, na_filter=False)
         return {name: np.array([entry.strip() for entry in found[name]], dtype=object) for name in columns}
 
     def read_numbers(self, columns: Sequence[str]) -> Iterator[tuple[str, FloatArray]]:
-        """Columns of numbers, in the order asked for: name and float64 array, shape (rows,).
+        """Read columns of numbers, in the given order: name and float64 array, (rows,).
 
         Raises
         ------
         CausalVAEError
-            CV235 for an entry that is missing, not finite or no number.
+            CV235 for an entry that is missing or not a finite number.
         """
         found = self._read(columns, decimal=self.decimal, low_memory=False)
         for name in columns:
             yield name, self._numbers(name, found[name].to_numpy())
 
     def _read(self, columns: Sequence[str], **how: Any) -> Any:
-        """Some columns as a pandas table, whose columns have their names."""
+        """Read columns with pandas, by name."""
         import pandas as pd
 
         at = {name: self.names.index(name) for name in columns}
         with _open(self.path) as file:
             _next_names(_reader(file, self.separator))
-            # What was read is the line of names: pandas continues below it, and gets names of its own, the positions,
-            # because names in a file may be missing or the same.
+            # The line of names has been read. Pandas continues after it, with positions as names, since names in the
+            # file may be missing or duplicate.
             try:
                 table = pd.read_csv(
                     file,
@@ -126,7 +126,7 @@ class TextTable:
         if column.dtype.kind in "biuf":
             values = column.astype(np.float64)
         else:
-            # pandas keeps whole numbers of hundreds of digits as Python's, which are too large to be converted.
+            # Integers of hundreds of digits are Python objects in pandas, which cannot be converted directly.
             entries = pd.Series(column) if column.dtype != object else pd.Series(column).astype(str)
             values = pd.to_numeric(entries, errors="coerce").to_numpy(np.float64)
         odd = np.flatnonzero(~np.isfinite(values))
@@ -148,16 +148,16 @@ class TextTable:
 
 
 def open_table(path: Path, separator: str, decimal: str = ".") -> TextTable:
-    """The columns of a table, every line of which is checked.
+    """Open a table and check all lines.
 
-    A first column without a name is an index, as are further ones beside it: pandas writes one, and a second when the
-    table is read and saved again. R's write.table leaves the index's name out, so that each line has one entry more
-    than there are names. Columns at the end that have neither names nor entries are left out.
+    Leading columns without names are index columns: pandas writes one, and another when the table is read and saved
+    again. R's write.table omits the name of the index, so that each line has one entry more than there are names.
+    Trailing columns with neither names nor entries are left out.
 
     Raises
     ------
     CausalVAEError
-        CV230 where there is no such file, CV231 where it is not a table with this separator.
+        CV230 if there is no such file, CV231 if it is not a table with this separator.
     """
     if not path.is_file():
         raise absent(path, _WHAT, _REMEDY)
@@ -190,7 +190,7 @@ def open_table(path: Path, separator: str, decimal: str = ".") -> TextTable:
 
 
 class _WidthError(Exception):
-    """A line with another number of entries than the first."""
+    """A line has another number of entries than the first."""
 
     def __init__(self, width: int, found: int, line: int) -> None:
         super().__init__(width, found, line)
@@ -212,7 +212,7 @@ def _reader(file: Iterable[str], separator: str) -> Any:
 
 
 def _lines(reader: Iterable[list[str]]) -> Iterator[list[str]]:
-    """The lines that hold something; pandas skips the others as well."""
+    """The non-empty lines; pandas skips empty ones too."""
     return (line for line in reader if line and line != [""])
 
 
@@ -221,9 +221,9 @@ def _next_names(reader: Iterable[list[str]]) -> list[str]:
 
 
 def _survey(reader: Any, names: int) -> tuple[int, npt.NDArray[np.bool_], int]:
-    """Number of entries in each line, which columns hold any entry, and the number of lines.
+    """Number of entries per line, mask of columns with any entry, and number of lines.
 
-    Every line must have as many entries as there are names, or every line one more.
+    All lines must have as many entries as there are names, or all one more.
     """
     width, rows = names, 0
     filled: set[int] = set()
@@ -239,7 +239,7 @@ def _survey(reader: Any, names: int) -> tuple[int, npt.NDArray[np.bool_], int]:
 
 
 def _refuse_separator(path: Path, separator: str, names: int) -> None:
-    """CV231 where another separator makes a table of the first lines; nothing where none does."""
+    """Raise CV231 if the first lines are a table with another separator."""
     for other in _SEPARATORS:
         if other == separator or (other == " " and names > 1):
             continue

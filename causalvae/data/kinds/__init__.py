@@ -1,1 +1,1 @@
-"""The sources of data, one file each."""
+"""The sources of data, one module each."""

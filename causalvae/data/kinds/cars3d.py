@@ -27,11 +27,11 @@ class Cars3dData(OneFolder):
     )
 
     def facts(self) -> DataEntry | None:
-        """What is known before the data are opened."""
+        """Properties known before the data are opened."""
         return DataEntry(CARS3D, input_shape=(3, self.size, self.size))
 
     def open(self, folder: Path) -> Dataset:
-        """The data set."""
+        """Open the data set."""
         from causalvae.data.files.cars3d import open_cars3d
 
         return open_cars3d(locate(folder, self.path), self.size)

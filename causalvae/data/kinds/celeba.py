@@ -29,11 +29,11 @@ class CelebaData(OneFolder):
     size: Side = Field(default=64, description="Pixels a side of what becomes of it.")
 
     def facts(self) -> DataEntry | None:
-        """What is known before the data are opened."""
+        """Properties known before the data are opened."""
         return DataEntry(CELEBA, input_shape=(3, self.size, self.size))
 
     def open(self, folder: Path) -> Dataset:
-        """The data set."""
+        """Open the data set."""
         from causalvae.data.files.celeba import open_celeba
 
         return open_celeba(locate(folder, self.path), self.part, self.crop, self.size)

@@ -37,7 +37,7 @@ class CsvData(OwnData, TableFormat):
     )
 
     def findings(self) -> list[Finding]:
-        """Inputs that are factors as well, and what its format says."""
+        """Findings on inputs that are also factors, on the format and on the scale."""
         columns = {self.column_of(name): name for name in self.factors}
         return [
             *self.format_findings(),
@@ -55,7 +55,7 @@ class CsvData(OwnData, TableFormat):
         ]
 
     def open(self, folder: Path) -> Dataset:
-        """The data set."""
+        """Open the data set."""
         from causalvae.data.files.own_table import open_csv
 
         return open_csv(self, locate(folder, self.path))

@@ -26,7 +26,7 @@ class DspritesData(DataSection):
     path: str | None = Field(default=None, description="The official npz or hdf5, relative to the spec file.")
 
     def facts(self) -> DataEntry:
-        """What is known before the data are opened."""
+        """Properties known before the data are opened."""
         return DataEntry(
             (
                 FactorEntry("shape", "categorical", 3, 1.0, 3.0, ("square", "ellipse", "heart")),
@@ -39,7 +39,7 @@ class DspritesData(DataSection):
         )
 
     def open(self, folder: Path) -> Dataset:
-        """The data set."""
+        """Open the data set."""
         from causalvae.data.dataset import DspritesDataset, OfficialDspritesDataset
 
         return DspritesDataset() if self.path is None else OfficialDspritesDataset(locate(folder, self.path))

@@ -42,7 +42,7 @@ class ImagesData(OwnData, TableFormat):
     )
 
     def findings(self) -> list[Finding]:
-        """Factors without a table, and what its format says."""
+        """Findings on factors without a table, on the format and on the scale."""
         untold = [
             Finding(
                 "CV088",
@@ -56,7 +56,7 @@ class ImagesData(OwnData, TableFormat):
         return [*missing, *self.format_findings(), *scale_findings(self.scale)]
 
     def open(self, folder: Path) -> Dataset:
-        """The data set."""
+        """Open the data set."""
         from causalvae.data.files.own_images import open_images
 
         table = None if self.table is None else locate(folder, self.table)

@@ -26,11 +26,11 @@ class MorphoMnistData(OneFolder):
     size: Literal[28, 32] = Field(default=28, description="Pixels a side; 32 has a dark rim of 2 pixels.")
 
     def facts(self) -> DataEntry | None:
-        """What is known before the data are opened."""
+        """Properties known before the data are opened."""
         return DataEntry(MORPHOMNIST, structural=True, input_shape=(1, self.size, self.size))
 
     def open(self, folder: Path) -> Dataset:
-        """The data set."""
+        """Open the data set."""
         from causalvae.data.files.morphomnist import MorphoMnistDataset
 
         return MorphoMnistDataset(locate(folder, self.path), self.part, self.size)

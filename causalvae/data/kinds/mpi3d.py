@@ -27,11 +27,11 @@ class Mpi3dData(OneFile):
     )
 
     def facts(self) -> DataEntry | None:
-        """What is known before the data are opened."""
+        """Properties known before the data are opened."""
         return DataEntry(mpi3d_factors(self.variant), input_shape=(3, 64, 64))
 
     def open(self, folder: Path) -> Dataset:
-        """The data set."""
+        """Open the data set."""
         from causalvae.data.files.mpi3d import open_mpi3d
 
         return open_mpi3d(locate(folder, self.path), self.variant)

@@ -44,11 +44,11 @@ class NpzData(OwnData):
     )
 
     def findings(self) -> list[Finding]:
-        """A scale without extent."""
+        """A finding if the scale has no extent."""
         return scale_findings(self.scale)
 
     def open(self, folder: Path) -> Dataset:
-        """The data set."""
+        """Open the data set."""
         from causalvae.data.files.own_arrays import open_npz
 
         return open_npz(self, locate(folder, self.path))

@@ -44,16 +44,16 @@ class PendulumData(DataSection):
 
     @property
     def variables(self) -> dict[str, VariableSection]:
-        """Its structural model."""
+        """The variables of its structural model."""
         return {name: VariableSection.model_validate(what) for name, what in PENDULUM_VARIABLES.items()}
 
     def facts(self) -> DataEntry | None:
-        """What its structural model says."""
+        """Properties derived from its structural model."""
         factors = structural_factors(self.variables)
         return None if factors is None else DataEntry(factors, True, (3, self.side, self.side))
 
     def open(self, folder: Path) -> Dataset:
-        """The data set."""
+        """Open the data set."""
         from causalvae.data.scm import open_pendulum
 
         return open_pendulum(self)

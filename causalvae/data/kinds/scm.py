@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def or_equation(schema: dict[str, Any]) -> None:
-    """Say in the JSON Schema that a variable may be an equation alone."""
+    """Add the short form of variables, an equation, to the JSON Schema."""
     equation = {"type": ["string", "number"], "description": "An equation, such as 0.5 * size + normal(0, 0.1)."}
     schema["patternProperties"] = {
         pattern: {"anyOf": [equation, long_form]} for pattern, long_form in schema["patternProperties"].items()
@@ -68,7 +68,7 @@ class ScmData(DataSection):
         }
 
     def facts(self) -> DataEntry | None:
-        """What its structural model says; None where it does not hang together."""
+        """Properties derived from its structural model; None if that is invalid."""
         factors = structural_factors(self.variables)
         if factors is None:
             return None
@@ -80,11 +80,11 @@ class ScmData(DataSection):
         return DataEntry(factors, True, (len(columns),), columns)
 
     def findings(self) -> list[Finding]:
-        """What is wrong with its equations, and what its world cannot show."""
+        """Findings on its equations, and on variables that its world cannot show."""
         return check_scm(self)
 
     def open(self, folder: Path) -> Dataset:
-        """The data set."""
+        """Open the data set."""
         from causalvae.data.scm import open_scm
 
         return open_scm(self)

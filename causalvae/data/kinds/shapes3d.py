@@ -22,11 +22,11 @@ class Shapes3dData(OneFile):
     source: Literal["shapes3d"]
 
     def facts(self) -> DataEntry | None:
-        """What is known before the data are opened."""
+        """Properties known before the data are opened."""
         return DataEntry(SHAPES3D, input_shape=(3, 64, 64))
 
     def open(self, folder: Path) -> Dataset:
-        """The data set."""
+        """Open the data set."""
         from causalvae.data.files.shapes3d import open_shapes3d
 
         return open_shapes3d(locate(folder, self.path))

@@ -31,11 +31,11 @@ class SmallNorbData(OneFolder):
     )
 
     def facts(self) -> DataEntry | None:
-        """What is known before the data are opened."""
+        """Properties known before the data are opened."""
         return DataEntry(smallnorb_factors(self.part), input_shape=(1, self.size, self.size))
 
     def open(self, folder: Path) -> Dataset:
-        """The data set."""
+        """Open the data set."""
         from causalvae.data.files.smallnorb import open_smallnorb
 
         return open_smallnorb(locate(folder, self.path), self.part, self.camera, self.size)

@@ -1,1 +1,1 @@
-"""Where shards are run: on this machine's cores, on its GPUs, or on a Ray cluster."""
+"""Backends that run shards: on CPU cores or GPUs of this machine, or on a Ray cluster."""

@@ -1,4 +1,4 @@
-"""What all backends share: the work that is given to them."""
+"""The interface of backends."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from causalvae.plan.types import Arm
 
 @dataclass(frozen=True)
 class Work:
-    """The shards of a plan that are still to be run.
+    """The shards of a plan that remain to be run.
 
     Parameters
     ----------
     runner : PlanRunner
-        Runs a shard here.
+        Runs shards in this process.
     shards : sequence of ShardFiles
     arms : mapping
         Cohort -> its arms.
     statistics : mapping
-        Cohort -> site name -> what the cohort's sources need to know.
+        Cohort -> site name -> statistics that the cohort's sources need.
     deliver : callable
-        Takes each shard's tables once, in any order, and puts them in place; may be called from several threads.
+        Stores the tables of a shard; called once for each, in any order, possibly from several threads.
     on_rows : callable
-        Told of rows as they finish, and of their effort; may be called from several threads.
+        Called with the number of finished rows and their cost; possibly from several threads.
     extents : Extents
-        What there is to do.
+        Numbers of rows and their costs.
     cores : int
-        Threads that this process may use.
+        Number of threads that this process may use.
     """
 
     runner: PlanRunner
@@ -46,7 +46,7 @@ class Work:
 
 
 class Backend(Protocol):
-    """Runs shards somewhere; the tables of a shard are the same wherever it was run."""
+    """Runs shards; the tables of a shard do not depend on the backend."""
 
     def run(self, work: Work) -> None:
-        """Run every shard and deliver its tables; an exception of any is raised, and the rest are then given up."""
+        """Run all shards and deliver their tables; the first exception stops the run and is raised."""

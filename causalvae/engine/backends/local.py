@@ -1,4 +1,4 @@
-"""The machine itself: a thread a core, or a thread a GPU."""
+"""Runs shards on this machine: one thread per CPU core or GPU."""
 
 from __future__ import annotations
 
@@ -15,16 +15,15 @@ from causalvae.engine.workers import run_tasks
 class LocalBackend:
     """Runs shards in threads of this process.
 
-    Each core of a CPU takes whole shards, with single-threaded kernels. Each GPU is fed by a thread of its own, from a
-    copy of the network of its own.
+    Each CPU core runs whole shards with single-threaded kernels. Each GPU has its own thread and copy of the network.
     """
 
     def run(self, work: Work) -> None:
-        """Run every shard and deliver its tables; an exception of any is raised, and the rest are then given up."""
+        """Run all shards and deliver their tables; the first exception stops the run and is raised."""
         if work.runner.device.type == "cuda":
             runners = [work.runner, *(work.runner.on(device) for device in _other_gpus(work.runner.device))]
         else:
-            # A runner on a CPU keeps no state between shards, so threads may share it.
+            # A runner on a CPU has no state between shards, so threads may share it.
             runners = [work.runner] * work.cores
         free: queue.SimpleQueue[PlanRunner] = queue.SimpleQueue()
         for runner in runners:

@@ -1,4 +1,4 @@
-"""Which backend a spec names."""
+"""Opens the backend of a spec."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ BackendName = Literal["local", "ray"]
 
 
 def open_backend(name: BackendName, address: str | None = None) -> Backend:
-    """The backend that a spec's ``execution.backend`` names.
+    """The backend for ``execution.backend``.
 
     Parameters
     ----------
     name : {"local", "ray"}
     address : str, optional
-        Of a Ray cluster that is running already.
+        Address of a running Ray cluster.
 
     Raises
     ------
     CausalVAEError
-        CV407 where Ray is asked for and is not installed.
+        CV407 if `name` is ``ray`` and Ray is not installed.
     """
     if name == "ray":
         from causalvae.engine.backends.ray import RayBackend

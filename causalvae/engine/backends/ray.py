@@ -1,8 +1,8 @@
-"""A Ray cluster: the user's own, or one that is started on this machine for the run.
+"""Runs shards on a Ray cluster: an existing one, or one started on this machine for the run.
 
-The network, the data and the plan are put into the object store once and opened once in each worker process. A worker
-gives back a shard's tables and the driver writes them, so no file system need be shared. A worker that dies takes only
-the shard under way with it, which Ray runs again.
+The network, the data and the plan are put into the object store once and opened once in each worker process. Workers
+return the tables of shards and the driver writes them, so no shared file system is needed. If a worker dies, Ray runs
+its current shard again.
 """
 
 from __future__ import annotations
@@ -37,20 +37,20 @@ from causalvae.models.vae import VAE
 from causalvae.plan.types import Arm, Plan
 from causalvae.spec.registry import distributions_in_use
 
-# How often a shard is tried again after its worker died.
+# Number of retries of a shard after its worker died.
 RETRIES = 3
-# Shards that are handed out at once, a core: one is run while the next is on its way.
+# Number of submitted shards per core: one runs while the next is sent.
 _AHEAD = 2
-# Seconds that a cluster has to answer.
+# Timeout of connections in seconds.
 _PATIENCE = 10.0
 
 
 @dataclass(frozen=True)
 class _Package:
-    """What a worker opens.
+    """The data that a worker opens.
 
-    A captured network does not pickle, since its operations are PyTorch's own objects, so what it was captured from is
-    sent; capturing is deterministic.
+    A captured network cannot be pickled, since its operations are objects of PyTorch, so the original network is sent
+    and captured again; capturing is deterministic.
     """
 
     plan: Plan
@@ -65,18 +65,18 @@ class _Package:
 
 
 class RayBackend:
-    """Runs each shard as a Ray task of one core, or of one GPU where the run is on GPUs.
+    """Runs each shard as a Ray task on one core, or on one GPU if the run uses GPUs.
 
     Parameters
     ----------
     address : str, optional
-        Of a cluster that is running already, such as ``auto`` or ``ray://host:10001``. Where omitted, the cluster that
-        this process is connected to, or else one that is started here and shut down after the run.
+        Address of a running cluster, such as ``auto`` or ``ray://host:10001``. If omitted, the cluster that this
+        process is connected to, else one that is started here and shut down after the run.
 
     Raises
     ------
     CausalVAEError
-        CV407 where Ray is not installed.
+        CV407 if Ray is not installed.
     """
 
     def __init__(self, address: str | None = None) -> None:
@@ -84,13 +84,13 @@ class RayBackend:
         self._address = address
 
     def run(self, work: Work) -> None:
-        """Run every shard and deliver its tables; an exception of any is raised, and the rest are then given up.
+        """Run all shards and deliver their tables; the first exception stops the run and is raised.
 
         Raises
         ------
         CausalVAEError
-            CV420 where there is no cluster at the address, CV421 where a shard's workers died again and again, CV422
-            where a worker has other versions than this process. What a worker raised is raised here.
+            CV420 if there is no cluster at the address, CV421 if the worker of a shard died repeatedly, CV422 if a
+            worker has other versions than this process; also any error of a worker.
         """
         if work.shards:
             with _connect(self._address, work.cores):
@@ -110,7 +110,7 @@ def _run_shards(work: Work) -> None:
 
     def submit() -> None:
         for shard in waiting:
-            # In a list the package stays a reference, so that a worker fetches it once and not for each shard.
+            # In a list, since Ray resolves references that are direct arguments, for each task.
             under_way[task.remote(key, versions, [package], shard)] = shard
             if len(under_way) >= slots:
                 return
@@ -122,7 +122,7 @@ def _run_shards(work: Work) -> None:
             shard = under_way.pop(done)
             work.deliver(shard, _fetch(done))
             work.on_rows(*work.extents.within(shard.cohort, shard.first, shard.stop))
-            # The object store keeps a result for as long as someone holds its reference.
+            # The object store frees a result when its last reference is deleted.
             del done
             submit()
     finally:
@@ -152,7 +152,7 @@ def _pack(work: Work) -> _Package:
     arms = tuple(arm for cohort in work.arms.values() for arm in cohort)
     cpu = torch.device("cpu")
     return _Package(
-        # The arms that are run, and nothing that only an analysis reads.
+        # Only the arms that are run, without data for the analysis.
         plan=replace(runner.plan, arms=arms, uses=()),
         vae=_on_cpu(model.vae),
         probes=model.probes.cpu(),
@@ -174,9 +174,9 @@ def _on_cpu(vae: VAE) -> VAE:
 
 @contextmanager
 def _sent_by_value(ray: Any, network: nn.Module) -> Iterator[None]:
-    """Send the code of the user's own modules along: a worker cannot import a file that lies beside a spec.
+    """Pickle user modules by value, since a worker cannot import files in the folder of a spec.
 
-    Modules that have been forgotten since, for another spec's folder, are sent by value in any case.
+    Modules no longer in `sys.modules` are pickled by value anyway.
     """
     names = {type(module).__module__ for module in network.modules()} & sys.modules.keys()
     installed = packages_distributions()
@@ -191,7 +191,7 @@ def _sent_by_value(ray: Any, network: nn.Module) -> Iterator[None]:
 
 
 def find_versions(extensions: Iterable[str]) -> dict[str, str]:
-    """Versions of what numbers depend on, by distribution; ``none`` of an extension that is not installed."""
+    """Versions of the distributions that numbers depend on; ``none`` for an extension that is not installed."""
     found = {"causalvae": version("causalvae"), "torch": torch.__version__}
     for name in extensions:
         try:
@@ -202,10 +202,9 @@ def find_versions(extensions: Iterable[str]) -> dict[str, str]:
 
 
 def check_versions(theirs: Mapping[str, str]) -> None:
-    """Refuse to go on, with CV422, where this process has other versions than the one that sends it work.
+    """Raise CV422 if this process has other versions than the driver.
 
-    Before the work is unpickled: its kinds are imported by name, and an extension that is missing would be an
-    ImportError.
+    Called before the work is unpickled, where a missing extension would raise ImportError.
     """
     own = find_versions(theirs.keys() - {"causalvae", "torch"})
     if own != theirs:
@@ -219,7 +218,7 @@ def check_versions(theirs: Mapping[str, str]) -> None:
 
 @dataclass(frozen=True)
 class _Opened:
-    """A package as a worker process holds it from one shard to the next."""
+    """An opened package, cached in a worker process."""
 
     key: str
     runner: PlanRunner
@@ -256,7 +255,7 @@ def _open(key: str, reference: Any) -> _Opened:
         cohort: {name: facts.to(device) for name, facts in sites.items()}
         for cohort, sites in package.statistics.items()
     }
-    # An earlier run's network is of no more use, and a worker may outlive many runs.
+    # Replaces the network of an earlier run, since a worker may outlive many runs.
     _opened[:] = [_Opened(key, runner, arms, statistics)]
     return _opened[0]
 
@@ -267,12 +266,12 @@ def _list(versions: Mapping[str, str]) -> str:
 
 @contextmanager
 def _connect(address: str | None, cores: int) -> Iterator[None]:
-    """Be connected to a cluster; one that was there before is left as it was."""
+    """Connect to a cluster, unless already connected; a cluster started here is shut down at exit."""
     ray = _import_ray()
     if ray.is_initialized():
         yield
         return
-    # Ray reports usage to its makers unless told not to; nobody asked this package to.
+    # Ray reports usage statistics by default.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
     try:
@@ -295,7 +294,7 @@ def _connect(address: str | None, cores: int) -> Iterator[None]:
 
 
 def _knock(address: str) -> None:
-    """Raise `OSError` where nobody listens at ``host:port``: Ray itself would try for many minutes."""
+    """Raise `OSError` if no server listens at ``host:port``; Ray itself would retry for many minutes."""
     found = urlsplit(address if "://" in address else f"//{address}")
     if found.hostname is not None and found.port is not None:
         socket.create_connection((found.hostname, found.port), _PATIENCE).close()

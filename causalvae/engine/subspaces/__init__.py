@@ -1,1 +1,1 @@
-"""Directions that are learned: distributed alignment search, and what is to be known of what it finds."""
+"""Learned directions: distributed alignment search, and null spaces of learned subspaces."""

@@ -1,11 +1,11 @@
-"""Interchanges through a subspace on pairs to learn on, and how far they leave the outcome from where it should be.
+"""Interchanges through a subspace on training pairs, and the loss of their outcomes.
 
 Interchange of pair i with donor j through the orthonormal directions R: the patched part a_i of the base run becomes
-a_i + R R^T (s_j - a_i), with s_j the same part of the run of *another* pair's input, one that has the value of the
-treated factor that the counterfactual x'_i has. The outcome should then be that of x'_i: everything as in x_i but that
-factor (Geiger et al. 2024, "Finding alignments between interpretable causal variables and distributed neural
-representations", arXiv 2303.02536). With x'_i itself as the source every subspace that holds the whole change of the
-activation would do.
+a_i + R R^T (s_j - a_i), with s_j the same part of the run of *another* pair's input, one whose treated factor has the
+value of the counterfactual x'_i. The outcome should then be that of x'_i, which differs from x_i in that factor only
+(Geiger et al. 2024, "Finding alignments between interpretable causal variables and distributed neural representations",
+arXiv 2303.02536). With x'_i itself as the source, every subspace that contains the whole change of the activation would
+have zero loss.
 """
 
 from __future__ import annotations
@@ -24,49 +24,50 @@ from causalvae.engine.outcomes import Measure, OutcomeMeter
 from causalvae.engine.rerun import Shortcuts
 from causalvae.engine.shards import ShardInputs, run_clean
 from causalvae.engine.suffix import Suffix
-from causalvae.engine.values import DonorKey, donor_key, selection, through_subspace
+from causalvae.engine.values import selection, through_subspace
 from causalvae.errors import CausalVAEError
 from causalvae.models.components import ComponentMap
 from causalvae.models.hooked import HookedNetwork
 from causalvae.models.operators import OperatorGraph
 from causalvae.models.program import Program
-from causalvae.plan.types import OUTPUT, Arm, Learning, Patch, Plan, Source
+from causalvae.plan.types import OUTPUT, Arm, Learning, Patch, Plan
+from causalvae.spec.value_source import DonorKey, ValueSource, make_source
 
-# Rows that are run at once, whatever the plan's batches, so that what is learned does not depend on these.
+# Number of rows run together, independent of the plan, so that results do not depend on its batch size.
 ROWS = 64
 _PLAIN = Shortcuts(suffix=True, dead_rows=False, low_rank=False, windows=False)
 
 
-def donor_source(learned: Learning) -> Source:
-    """Where the values of an interchange to learn on come from."""
+def donor_source(learned: Learning) -> ValueSource:
+    """The source of the interchanges for learning."""
     if learned.given is None:
-        return Source("interchange")
-    return Source("interchange", seed=learned.seed, given=learned.given)
+        return make_source("interchange")
+    return make_source("interchange", seed=learned.seed, given=learned.given)
 
 
 def donor_keys(learned: Learning) -> tuple[DonorKey, ...]:
-    """The donors that the pairs to learn on need; none where pairs are their own."""
-    source = donor_source(learned)
-    return (donor_key(source, "base"),) if source.has_donors else ()
+    """The donors that the training pairs need; none if each pair is its own donor."""
+    key = donor_source(learned).donor_key("base")
+    return () if key is None else (key,)
 
 
 def named(learned: Learning) -> str:
-    """The objective as a sentence has it."""
+    """The objective in words."""
     return "the whole output" if learned.objective == IMAGE else learned.objective
 
 
 class Interchanges:
-    """The pairs that one subspace is learned on, run clean.
+    """Clean runs of the training pairs of one subspace, and the loss of interchanges.
 
     Parameters
     ----------
     graph : Program
-        The captured network in float32, its parameters usable outside inference mode.
+        The captured network in float32, made outside inference mode.
     components : ComponentMap
     patch : Patch
-        What is patched, through the subspace to be learned.
+        The patch through the subspace to be learned.
     inputs : ShardInputs
-        The pairs, with the donors that `donor_keys` names; made outside inference mode.
+        The pairs and the donors in `donor_keys`, made outside inference mode.
     plan : Plan
         For its attributes.
     measure : callable
@@ -75,14 +76,14 @@ class Interchanges:
     Attributes
     ----------
     own, source, other : Tensor, shape (pairs, units, ...)
-        The patched part in the base run, in the donor's and in the counterfactual run.
+        The patched part in the base, donor and counterfactual runs.
     pairs : Tensor, int
-        Positions of the pairs on which the objective is defined.
+        Indices of the pairs on which the objective is defined.
 
     Raises
     ------
     CausalVAEError
-        CV435 where the treatment moves the objective in none of the pairs.
+        CV435 if the treatment changes the objective in none of the pairs.
     """
 
     def __init__(
@@ -132,11 +133,11 @@ class Interchanges:
 
     @property
     def units(self) -> int:
-        """Units of the patched part."""
+        """Number of units of the patched part."""
         return self.own.shape[1]
 
     def unexplained(self, basis: Tensor, pairs: Tensor) -> Tensor:
-        """What interchanges leave of the total effect's square: 0 where they give the outcome of x', 1 that of x.
+        """Unexplained share of the squared total effect: 0 if interchanges give the outcome of x', 1 if that of x.
 
         The mean over `pairs` of |Y(interchange) - Y(x')|^2, divided by the mean over all pairs of |Y(x') - Y(x)|^2.
 
@@ -145,7 +146,7 @@ class Interchanges:
         basis : Tensor, float64, shape (units, dim)
             Orthonormal.
         pairs : Tensor, int, shape (rows,)
-            Some of the `pairs`.
+            Indices from `pairs`.
 
         Returns
         -------
@@ -156,13 +157,13 @@ class Interchanges:
         return self._squares(found, gather(self._target, pairs)).mean() / self._scale
 
     def unexplained_by_all(self, basis: Tensor) -> float:
-        """`unexplained` over all pairs, without a gradient."""
+        """`unexplained` over all pairs, without gradients."""
         with torch.no_grad():
             parts = [(self.unexplained(basis, pairs), len(pairs)) for pairs in self.pairs.split(ROWS)]
         return sum(float(part) * rows for part, rows in parts) / len(self.pairs)
 
     def outputs_with(self, part: Tensor, pairs: Tensor, names: tuple[str, ...] = ()) -> dict[str, Tensor]:
-        """The network's outputs by name with `part` in place of the patched part of the base runs `pairs`."""
+        """Outputs of the base runs `pairs` by name, with the patched part replaced by `part`."""
 
         def put(value: Tensor) -> Tensor:
             patched = value.clone()
@@ -183,7 +184,7 @@ class Interchanges:
         return Whole(put(gather(self.clean[self._node], pairs) if value is None else value))
 
     def _outcome(self, outputs: Mapping[str, Tensor]) -> Tensor:
-        """What is compared: the flattened output, (rows, numbers), or the attribute, (rows, 1)."""
+        """The flattened output, (rows, numbers), or the attribute, (rows, 1)."""
         if self.learned.objective == IMAGE:
             return outputs[OUTPUT].flatten(1)
         meter = OutcomeMeter(self._measure, self._plan, outputs, None)
@@ -191,7 +192,7 @@ class Interchanges:
         return meter.attributes(outputs)[:, place : place + 1]
 
     def _squares(self, found: Tensor, target: Tensor) -> Tensor:
-        """Squared distances, (rows,), float64; the short way round where the objective lies on a circle."""
+        """Squared distances, (rows,), float64; wrapped if the objective is cyclic."""
         away = found.double() - target.double()
         if self.learned.period is not None:
             away = away - self.learned.period * torch.ceil(away.detach() / self.learned.period - 0.5)

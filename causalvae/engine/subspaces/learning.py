@@ -1,4 +1,4 @@
-"""Learns the subspaces of a plan, once: what is learned is written before any arm that goes through it is run."""
+"""Learns the subspaces of a plan and stores them before arms that use them are run."""
 
 from __future__ import annotations
 
@@ -46,42 +46,43 @@ def learn_subspaces(
     workers: int,
     on_progress: OnProgress,
 ) -> pd.DataFrame:
-    """Learn every subspace that a plan's arms go through, or read what was learned.
+    """Learn all subspaces of the arms of a plan, or read them from `folder`.
 
     Parameters
     ----------
     plan : Plan
     model, dataset, measure, device
-        What it is run on, as `causalvae.engine.execute.execute_plan` has them.
+        See `causalvae.engine.execute.execute_plan`.
     folder : Path
-        Takes ``subspaces.parquet``; where it is there, it is read, so that a run that goes on has the same bytes.
+        Folder of ``subspaces.parquet``, which is read if present, so that a resumed run uses the same directions.
     workers : int
-        Threads to use.
+        Number of threads.
     on_progress : callable
 
     Returns
     -------
     DataFrame
-        As `Measurements.subspaces`.
+        See `Measurements.subspaces`.
 
     Raises
     ------
     CausalVAEError
-        CV406 where the file cannot be read, CV434 to CV436 where nothing can be learned.
+        CV406 if the file cannot be read, CV434 to CV436 if directions cannot be learned.
     """
     path, parts = folder / FILE, learned_parts(plan)
     if not parts:
         return pd.DataFrame()
     if path.exists():
-        return read_subspaces(path)
+        return read_table(path)
     runner = PlanRunner(plan, model, dataset, measure, device)
-    steps = sum(_searches(part.patch) * _learning(part.patch).steps for part in parts)
+    searches = [_learning(part.patch) for part in parts]
+    steps = sum((1 + learned.restarts) * learned.steps for learned in searches)
     count = Counter("learning directions", "steps", steps, steps, on_progress)
     count.skip(0, 0)
-    # Of all threads that search; a GPU is kept busy by whichever it is.
+    # CPU time of all threads, or time of the GPU.
     clock = partial(busy_seconds, device) if device.type == "cuda" else time.process_time
     began = clock()
-    # Gradients are taken through the network's own operations, which refuse what inference mode made.
+    # Gradients cannot be computed for tensors made in inference mode.
     with torch.inference_mode(False):
         graph = model.graph.to(device)
         rows = [_learn(part, plan, runner, graph, workers, count) for part in parts]
@@ -131,24 +132,15 @@ def _dim(patch: Patch) -> int:
     return 0 if patch.subspace is None else patch.subspace.dim
 
 
-def _searches(patch: Patch) -> int:
-    return 1 + _learning(patch).restarts
-
-
-def read_subspaces(path: Path) -> pd.DataFrame:
-    """The table that `learn_subspaces` wrote; raises `CausalVAEError` CV406 where it cannot be read."""
-    return read_table(path)
-
-
 def learned_statistics(plan: Plan, cohort: str, table: pd.DataFrame) -> dict[str, Statistics]:
-    """What patches of a cohort through learned subspaces need to know, by site.
+    """The learned directions for the patches of a cohort, by site.
 
     Parameters
     ----------
     plan : Plan
     cohort : str
     table : DataFrame
-        As `learn_subspaces` gives it.
+        From `learn_subspaces`.
     """
     parts = [part for part in learned_parts(plan) if part.cohort == cohort]
     known = {row.id: row for row in table.itertuples()} if parts else {}
@@ -156,7 +148,7 @@ def learned_statistics(plan: Plan, cohort: str, table: pd.DataFrame) -> dict[str
 
 
 def standing_statistics(arms: Iterable[Arm], components: ComponentMap) -> dict[str, Statistics]:
-    """Random directions in the place of those that are not learned yet: what rows cost does not depend on them."""
+    """Random directions instead of learned ones, to measure costs before learning."""
     patches = {key: patch for arm in arms for patch in arm.patches if (key := basis_key(patch)) is not None}
     return _by_site((patch, _any_basis(patch, components)) for patch in patches.values())
 
@@ -171,7 +163,7 @@ def _by_site(found: Iterable[tuple[Patch, Tensor]]) -> dict[str, Statistics]:
 
 
 def _basis(row: Any) -> Tensor:
-    """A row's directions, float32, (units, dim)."""
+    """The directions in a row of the table, float32, (units, dim)."""
     return torch.from_numpy(np.array(row.basis, np.float32).reshape(-1, row.dim))
 
 

@@ -1,7 +1,7 @@
-"""How much of some directions lies where nothing downstream reads: the dormant part of a subspace.
+"""The share of directions in the null space of their readers: the dormant part of a subspace.
 
-Patching through a direction that is partly in the null space of what reads it may bring in a change that the network
-never uses there, so that the outcome moves for another reason than the one that is claimed (Makelov, Lange & Nanda
+Patching through a direction that is partly in the null space of its readers may activate a pathway that the network
+does not use otherwise (Makelov, Lange & Nanda
 2023, "Is this the subspace you are looking for?", arXiv 2311.17030).
 """
 
@@ -20,48 +20,48 @@ from causalvae.models.operators import Operation, OperatorGraph, Value
 from causalvae.plan.types import OUTPUT, Patch
 
 _ATEN = torch.ops.aten
-# A direction counts as unread where its squared gain is below this part of the largest: by weights, rounding apart,
-# nothing; by the Jacobian, a gain below a thousandth.
+# A direction counts as unread if its squared gain is below this share of the largest: for weights, rounding errors; for
+# the Jacobian, a gain below a thousandth.
 _ROUNDING = 1e-12
 TOLERANCE = 1e-6
-# Inputs that the Jacobian is taken at, and random directions of the output at each, at least.
+# Number of inputs for the Jacobian, and minimum number of random directions of the output at each.
 _INPUTS, _PROBES = 32, 8
 
 
 @dataclass(frozen=True)
 class Unread:
-    """The directions of a part that nothing downstream reads.
+    """The directions of a part that are not read downstream.
 
     Parameters
     ----------
     basis : Tensor, float64, shape (units, k)
         Orthonormal; k may be 0.
     how : str
-        What that was read off, in words.
+        How it was found, in words.
     """
 
     basis: Tensor
     how: str
 
     def share(self, directions: Tensor) -> float:
-        """The share of the squared norm of `directions`, (units, dim), that lies in the unread ones."""
+        """The share of the squared norm of `directions`, (units, dim), within `basis`."""
         inside = self.basis.T @ directions.to(self.basis)
         return float(inside.square().sum() / directions.double().square().sum())
 
 
 def find_unread(problem: Interchanges, node: str, patch: Patch) -> Unread:
-    """What the network does not read of a patched part.
+    """The directions of a patched part that the network does not read.
 
-    Exact where one linear or convolutional layer alone reads the site: the null space of its weights. Else the null
-    space of G = sum of J^T J over inputs to learn on, J the Jacobian of the output with respect to the part, its
-    positions taken apart: eigenvalues below `TOLERANCE` of the largest. G is made of products J^T u with random normal
-    u, which span what J^T spans as soon as there are as many.
+    If one linear or convolutional layer is the only reader of the site, the null space of its weights. Else the null
+    space of G, the sum of J^T J over training inputs, where J is the Jacobian of the output with respect to the part
+    (each position separately): eigenvalues below `TOLERANCE` of the largest. G is estimated from products J^T u with
+    random normal u.
 
     Parameters
     ----------
     problem : Interchanges
     node : str
-        The site's.
+        Node of the site.
     patch : Patch
     """
     weights = _sole_reader(problem, node, patch)
@@ -85,7 +85,7 @@ def _null_space(gram: Tensor, tolerance: float) -> Tensor:
 
 
 def _sole_reader(problem: Interchanges, node: str, patch: Patch) -> tuple[Tensor, str] | None:
-    """The weights of the one layer that reads a site, float64, (numbers, units), and its name."""
+    """The weights of the only layer that reads a site, float64, (numbers, units), and its name; else None."""
     graph = problem.graph
     if not isinstance(graph, OperatorGraph):
         return None
@@ -103,7 +103,7 @@ def _sole_reader(problem: Interchanges, node: str, patch: Patch) -> tuple[Tensor
 
 
 def _weight(graph: OperatorGraph, reader: Operation, node: str) -> Tensor | None:
-    """A layer's weight with the units that it reads as second axis; None for what is no such layer."""
+    """The weight of a linear or convolutional layer with its input units as second axis; None for other operations."""
     arguments = reader.args
     if len(arguments) < 2 or not isinstance(arguments[0], Value) or arguments[0].name != node:
         return None
@@ -121,12 +121,12 @@ def _weight(graph: OperatorGraph, reader: Operation, node: str) -> Tensor | None
 
 
 def _groups(operation: Operation) -> object:
-    """Of a convolution, transposed or not: both have it as their seventh argument."""
+    """Groups of a convolution, the seventh argument, also if transposed."""
     return operation.args[6] if len(operation.args) > 6 else operation.kwargs.get("groups", 1)
 
 
 def _gram(problem: Interchanges) -> tuple[Tensor, int]:
-    """G, (units, units), and at how many inputs the Jacobian was taken."""
+    """G, (units, units), and the number of inputs for the Jacobian."""
     pairs = problem.pairs[:_INPUTS]
     probes = max(_PROBES, -(-2 * problem.units // len(pairs)))
     rng = np.random.default_rng([problem.learned.seed, len(pairs)])

@@ -1,4 +1,4 @@
-"""The search for directions: Adam on the QR decomposition of a free matrix, from several starts."""
+"""Search for directions: Adam on the QR decomposition of a free matrix, from several initial values."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from causalvae.engine.workers import run_tasks
 from causalvae.errors import CausalVAEError
 
 PRINCIPAL = "the principal directions of the change"
-# How far the first steps turn a direction, in radians; the later ones less, down to nothing.
+# Rotation of a direction in the first step, in radians; it decreases to 0.
 _TURN = 0.1
 
 
 @dataclass(frozen=True)
 class Found:
-    """The directions that one search found, or the best of several.
+    """The result of one search, or the best of several.
 
     Parameters
     ----------
     basis : Tensor, float32, shape (units, dim)
-        Orthonormal; each column points to where the treatment moves the part on average.
+        Orthonormal; each column has the sign of the mean effect of the treatment.
     start : str
-        Where the search began.
+        Name of the initial directions.
     loss : float
-        What interchanges on all pairs leave unexplained.
+        Unexplained share of interchanges on all pairs.
     first_loss : float
-        The same of the directions that the search began with.
+        The same for the initial directions.
     """
 
     basis: Tensor
@@ -46,26 +46,26 @@ class Found:
 def learn_directions(
     problem: Interchanges, dim: int, workers: int = 1, on_steps: Callable[[int], None] = lambda steps: None
 ) -> Found:
-    """The directions whose interchanges leave least unexplained.
+    """Find the directions with the smallest unexplained share of interchanges.
 
-    Each search takes steps of Adam, by fixed learning rates that fall along half a cosine, on `ROWS` pairs at a time.
-    One begins with the principal directions of x' - x, the others at random. The best of what they began with and of
-    what they found is kept, by the loss over all pairs; of equal ones the first.
+    Each search uses Adam with a cosine schedule of the learning rate and batches of `ROWS` pairs. One starts with the
+    principal directions of x' - x, the others with random ones. The result is the best of all initial and final
+    directions by the loss over all pairs; the first of equals.
 
     Parameters
     ----------
     problem : Interchanges
     dim : int
-        How many directions, at least one and fewer than the part's units.
+        Number of directions, at least one and less than the number of units.
     workers : int
-        Searches that run beside each other; they change no bit of any.
+        Number of searches run in parallel; it does not affect results.
     on_steps : callable
-        Told of steps as they are taken.
+        Called with the number of steps taken.
 
     Raises
     ------
     CausalVAEError
-        CV434 where the objective has no gradient at the patched part, CV436 where it has none that is finite.
+        CV434 if the objective has no gradient at the patched part, CV436 if the gradient is not finite.
     """
     starts = [(PRINCIPAL, principal_directions(problem, dim))]
     for number in range(problem.learned.restarts):
@@ -74,7 +74,7 @@ def learn_directions(
     found: list[Found | None] = [None] * len(starts)
 
     def search(number: int) -> None:
-        # Neither the worker's inference mode nor the caller's: gradients are wanted.
+        # Leaves the inference mode of workers and callers, since gradients are needed.
         with torch.inference_mode(False):
             found[number] = _search(problem, *starts[number], number, on_steps)
 
@@ -83,9 +83,9 @@ def learn_directions(
 
 
 def principal_directions(problem: Interchanges, dim: int) -> Tensor:
-    """The directions in which the part's changes from x to x' are largest, not centred: float64, (units, dim)."""
+    """The principal directions of the uncentred changes of the part from x to x', float64, (units, dim)."""
     changes = _changes(problem)
-    # Eigenvalues come in rising order.
+    # Eigenvalues are in increasing order.
     vectors: Tensor = torch.linalg.eigh(changes.T @ changes).eigenvectors
     return vectors[:, -dim:].flip(1)
 
@@ -94,7 +94,7 @@ def _search(problem: Interchanges, label: str, start: Tensor, number: int, on_st
     learned = problem.learned
     first = orthonormal(start)
     free = first.clone().requires_grad_()
-    # Adam moves every number by about the rate, and so a column of `units` numbers by its root times that.
+    # Adam changes each number by about the learning rate, so a column by sqrt(units) times that.
     optimiser = torch.optim.Adam([free], lr=_TURN / math.sqrt(problem.units), foreach=False)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, learned.steps)
     order = _batches(problem.pairs, learned.steps, learned.seed, number)
@@ -108,7 +108,7 @@ def _search(problem: Interchanges, label: str, start: Tensor, number: int, on_st
     with torch.no_grad():
         last = _orient(orthonormal(free), problem)
         first = _orient(first, problem)
-    # What is handed on is float32, so that is what is judged.
+    # The result is float32, so the losses are those of the rounded directions.
     rounded = [basis.float() for basis in (last, first)]
     losses = [problem.unexplained_by_all(basis.double()) for basis in rounded]
     best = 0 if losses[0] <= losses[1] else 1
@@ -116,20 +116,20 @@ def _search(problem: Interchanges, label: str, start: Tensor, number: int, on_st
 
 
 def orthonormal(free: Tensor) -> Tensor:
-    """An orthonormal basis of the space that the columns of `free` span, differentiable."""
+    """A differentiable orthonormal basis of the column space of `free`, (units, dim)."""
     basis: Tensor = torch.linalg.qr(free).Q
     return basis
 
 
 def _orient(basis: Tensor, problem: Interchanges) -> Tensor:
-    """The same directions, each turned to where the part moves on average."""
+    """The directions with signs such that the mean change of the part is positive."""
     along = _changes(problem).mean(0) @ basis
     turned: Tensor = basis * torch.where(along < 0, -1.0, 1.0)
     return turned
 
 
 def _changes(problem: Interchanges) -> Tensor:
-    """By how much the treatment moves the part, each position of each pair a row: float64, (rows, units)."""
+    """Changes of the part by the treatment, one row per pair and position, float64, (rows, units)."""
     return (problem.other - problem.own)[problem.pairs].double().movedim(1, -1).reshape(-1, problem.units)
 
 
@@ -155,7 +155,7 @@ def _gradient(problem: Interchanges, loss: Tensor, free: Tensor) -> Tensor:
 
 
 def _batches(pairs: Tensor, steps: int, seed: int, number: int) -> list[Tensor]:
-    """The pairs of each step: all of them in a random order, again and again."""
+    """The pairs of each step: random permutations of all pairs, in batches."""
     rng = np.random.default_rng([seed, number, len(pairs)])
     size = min(ROWS, len(pairs))
     found: list[Tensor] = []

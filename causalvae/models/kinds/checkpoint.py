@@ -15,12 +15,13 @@ from causalvae.spec.model_section import (
     DECODER,
     ENCODER,
     Factory,
+    InputRange,
     ModelSection,
     OutputSection,
     PosteriorSection,
 )
 from causalvae.spec.places import PlaceKind
-from causalvae.spec.section import Count, ModestCount, Number
+from causalvae.spec.section import Count, ModestCount
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -76,9 +77,7 @@ class CheckpointModel(ModelSection):
         default=None, description="chunk and logvar where left out; interleaved for a disentangling-vae folder."
     )
     output: OutputSection | None = Field(default=None, description="The architecture's own where left out.")
-    input_range: tuple[Number, Number] = Field(
-        default=(0.0, 1.0), description="What the network's inputs range over; data ranges over [0, 1]."
-    )
+    input_range: InputRange = (0.0, 1.0)
 
     @model_validator(mode="after")
     def _one_network(self) -> CheckpointModel:
@@ -98,12 +97,12 @@ class CheckpointModel(ModelSection):
 
     @property
     def label(self) -> str:
-        """What the network is called in reports."""
+        """Name of the network in reports."""
         return self.factory or self.name or DEFAULT_ARCHITECTURE
 
     @property
     def declared_latents(self) -> int | None:
-        """Number of latents, where the spec says it."""
+        """Number of latents, if the spec gives it."""
         return self.latent_dim
 
     @property
@@ -113,7 +112,7 @@ class CheckpointModel(ModelSection):
 
     @property
     def modules(self) -> dict[str, str]:
-        """What is imported, by key."""
+        """Functions to import, by key."""
         return {} if self.factory is None else {"factory": self.factory}
 
     def open(self, folder: Path, inputs: Tensor, condition: int) -> Opened:

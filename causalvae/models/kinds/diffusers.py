@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
-from causalvae.spec.model_section import ModelSection
+from causalvae.spec.model_section import InputRange, ModelSection
 from causalvae.spec.places import PlaceKind
-from causalvae.spec.section import Number
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -28,13 +27,11 @@ class DiffusersModel(ModelSection):
         min_length=1,
         description="The autoencoder's folder or that of a pipeline with vae/ in it, relative to the spec.",
     )
-    input_range: tuple[Number, Number] = Field(
-        default=(-1.0, 1.0), description="What the network's inputs range over; data ranges over [0, 1]."
-    )
+    input_range: InputRange = (-1.0, 1.0)
 
     @property
     def label(self) -> str:
-        """What the network is called in reports."""
+        """Name of the network in reports."""
         return "diffusers"
 
     def open(self, folder: Path, inputs: Tensor, condition: int) -> Opened:

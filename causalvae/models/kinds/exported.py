@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
-from causalvae.spec.model_section import ModelSection, OutputSection, PosteriorSection
+from causalvae.spec.model_section import InputRange, ModelSection, OutputSection, PosteriorSection
 from causalvae.spec.places import PlaceKind
-from causalvae.spec.section import Count, Number
+from causalvae.spec.section import Count
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -29,13 +29,11 @@ class ExportedModel(ModelSection):
     latent_dim: Count = Field(description="Number of latents; of a latent map, its channels.")
     posterior: PosteriorSection = PosteriorSection()
     output: OutputSection = OutputSection()
-    input_range: tuple[Number, Number] = Field(
-        default=(0.0, 1.0), description="What the network's inputs range over; data ranges over [0, 1]."
-    )
+    input_range: InputRange = (0.0, 1.0)
 
     @property
     def label(self) -> str:
-        """What the network is called in reports."""
+        """Name of the network in reports."""
         return "exported programs"
 
     @property

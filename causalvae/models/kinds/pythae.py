@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
-from causalvae.spec.model_section import ModelSection
+from causalvae.spec.model_section import InputRange, ModelSection
 from causalvae.spec.places import PlaceKind
-from causalvae.spec.section import Number
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -25,13 +24,11 @@ class PythaeModel(ModelSection):
 
     source: Literal["pythae"]
     path: str = Field(min_length=1, description="The folder, relative to the spec file.")
-    input_range: tuple[Number, Number] = Field(
-        default=(0.0, 1.0), description="What the network's inputs range over; data ranges over [0, 1]."
-    )
+    input_range: InputRange = (0.0, 1.0)
 
     @property
     def label(self) -> str:
-        """What the network is called in reports."""
+        """Name of the network in reports."""
         return "pythae"
 
     @property

@@ -12,11 +12,12 @@ from causalvae.spec.model_section import (
     DECODER,
     ENCODER,
     Factory,
+    InputRange,
     ModelSection,
     OutputSection,
     PosteriorSection,
 )
-from causalvae.spec.section import Count, Number
+from causalvae.spec.section import Count
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -52,13 +53,11 @@ class PythonModel(ModelSection):
     latent_dim: Count = Field(description="Number of latents; of a latent map, its channels.")
     posterior: PosteriorSection = PosteriorSection()
     output: OutputSection = OutputSection()
-    input_range: tuple[Number, Number] = Field(
-        default=(0.0, 1.0), description="What the network's inputs range over; data ranges over [0, 1]."
-    )
+    input_range: InputRange = (0.0, 1.0)
 
     @property
     def label(self) -> str:
-        """What the network is called in reports."""
+        """Name of the network in reports."""
         return self.factory
 
     @property
@@ -68,7 +67,7 @@ class PythonModel(ModelSection):
 
     @property
     def modules(self) -> dict[str, str]:
-        """What is imported, by key."""
+        """Functions to import, by key."""
         return {"factory": self.factory}
 
     def open(self, folder: Path, inputs: Tensor, condition: int) -> Opened:

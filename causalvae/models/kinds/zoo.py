@@ -35,7 +35,7 @@ class ZooModel(ModelSection):
 
     @property
     def label(self) -> str:
-        """What the network is called in reports."""
+        """Name of the network in reports."""
         return self.name or DEFAULT_ARCHITECTURE
 
     @property

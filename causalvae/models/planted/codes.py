@@ -46,7 +46,7 @@ def _turned(columns: int, latents: int, matrix: Array) -> Code:
     """The identity in other coordinates of the first latents; the decoder turns them back."""
     encode = np.zeros((latents, columns))
     encode[:columns] = matrix
-    return Code(encode, np.linalg.pinv(encode))
+    return Code(encode, np.asarray(np.linalg.pinv(encode), dtype=np.float64))
 
 
 def _rotated(columns: int, latents: int) -> Code:

@@ -16,7 +16,8 @@ from causalvae.models.planted.draw import code_of, draw
 if TYPE_CHECKING:
     from causalvae.models.kinds.compiled import CompiledModel
 
-# From which gain on a network keeps a factor's own effect, and up to which it invents no other; see docs/alignment.md.
+# From which share on a factor's own effect is kept, and from how many standard deviations on another is an effect; see
+# docs/alignment.md.
 _KEPT, _INVENTED = 0.8, 0.25
 
 
@@ -70,13 +71,16 @@ class CodeTruth:
         """Change of each output (row) for a unit change of each column: float array, shape (columns, columns)."""
         return self.decode @ self.encode
 
-    def interchanged(self, mapping: Mapping[int, tuple[int, ...]] | None = None) -> Array:
-        """The same where only the latents that are mapped to a column change with it."""
-        found = np.zeros_like(self.effects)
-        for column, latents in (self.mapping if mapping is None else mapping).items():
-            at = list(latents)
-            found[:, column] = self.decode[:, at] @ self.encode[at, column]
-        return found
+    def interchanged(self, column: int) -> Array:
+        """Change of each output for that of each column of a donor, if the latents mapped to `column` are the donor's.
+
+        Returns
+        -------
+        float array, shape (columns, columns)
+            Outputs in rows, the donor's columns in columns.
+        """
+        latents = list(self.mapping[column])
+        return self.decode[:, latents] @ self.encode[latents]
 
     @property
     def lost(self) -> frozenset[int]:
@@ -85,20 +89,28 @@ class CodeTruth:
 
     @property
     def invented(self) -> frozenset[tuple[int, int]]:
-        """(column, output of another column) that changes by more than 0.25 with it."""
-        return _beside(self.effects)
+        """(column, output of another column) that changes with it by more than 0.25 of its standard deviation."""
+        return self._beside(np.abs(self.effects.T))
 
     @property
     def wrong(self) -> frozenset[tuple[int, int]]:
-        """(column, output) that the network has right and the mapping has not."""
-        moved = self.interchanged()
-        found = {(column, column) for column in np.flatnonzero(np.diag(moved) < _KEPT).tolist() if column not in self.lost}
-        return frozenset(found) | (_beside(moved) - self.invented)
+        """(column, output) that the network has right and the mapping has not.
 
+        The donor is another sample: latents that carry other columns bring these along.
+        """
+        responses = [self.interchanged(column) for column in range(len(self.effects))]
+        kept = {column for column, response in enumerate(responses) if response[column, column] >= _KEPT}
+        own = {(column, column) for column in range(len(responses)) if column not in kept | self.lost}
+        beside = self._beside(np.stack([np.linalg.norm(response, axis=1) for response in responses]))
+        return frozenset(own) | (beside - self.invented)
 
-def _beside(effects: Array) -> frozenset[tuple[int, int]]:
-    outputs, columns = np.nonzero(np.abs(effects - np.diag(np.diag(effects))) > _INVENTED)
-    return frozenset(zip(columns.tolist(), outputs.tolist(), strict=True))
+    def _beside(self, moved: Array) -> frozenset[tuple[int, int]]:
+        """Where column (row) moves another output, by changes of columns with equal standard deviations.
+
+        Two independent samples differ by the square root of 2 standard deviations.
+        """
+        columns, outputs = np.nonzero(np.sqrt(2) * moved > _INVENTED)
+        return frozenset((int(a), int(b)) for a, b in zip(columns, outputs, strict=True) if a != b)
 
 
 def truth(section: CompiledModel, columns: int = 3) -> Truth:
@@ -121,7 +133,9 @@ def truth(section: CompiledModel, columns: int = 3) -> Truth:
         raise ValueError("the section names a code; see code_truth")
     recipe, blueprint = CIRCUITS[section.circuit], draw(section, columns)
     hidden = recipe.hidden or recipe.circuits
-    circuits = {f"encoder.lin{layer + 1}": ((main_unit(0, layer, columns),),) for layer in range(recipe.layers)}
+    circuits: dict[str, tuple[Units, ...]] = {
+        f"encoder.lin{layer + 1}": ((main_unit(0, layer, columns),),) for layer in range(recipe.layers)
+    }
     circuits |= {} if section.rotate is not None else {"latent": recipe.circuits}
     circuits["decoder.lin1"] = hidden
     members = sorted({unit for units in recipe.circuits for unit in units})

@@ -1,4 +1,4 @@
-"""A conditional VAE: encoder and decoder both read a condition, which the input's last channels (columns) hold."""
+"""A conditional VAE: encoder and decoder both read a condition, held in the last channels (columns) of the input."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _HIDDEN = (128, 128)
 
 
 class Condition(nn.Module):
-    """The condition that an input holds, a number a channel (column): a component of the decoder.
+    """Extracts the condition from an input, one number per channel (column); a component of the decoder.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ class Condition(nn.Module):
         self._outputs = outputs
 
     def forward(self, x: Tensor) -> Tensor:
-        """Labels, (batch, conditions); of channels that hold them everywhere, their means."""
+        """Labels, (batch, conditions); means over positions if inputs are images."""
         labels = x[:, self._outputs :]
         return labels.flatten(2).mean(2) if labels.ndim > 2 else labels
 
@@ -44,7 +44,7 @@ class ConditionalDecoder(nn.Module):
     outputs : int
         Channels (columns) of the output.
     body : nn.Module
-        From the latent and the condition in one vector to the output before its activation.
+        Maps the latent and the condition, concatenated, to the output before its activation.
     """
 
     def __init__(self, outputs: int, body: nn.Module) -> None:
@@ -53,7 +53,7 @@ class ConditionalDecoder(nn.Module):
         self.body = body
 
     def forward(self, z: Tensor, x: Tensor) -> Tensor:
-        """The output before its activation, for latents (batch, latent_dim) and the inputs that hold the condition."""
+        """The output before its activation, for latents (batch, latent_dim) and inputs with the condition."""
         values: Tensor = self.body(torch.cat([z, self.condition(x)], dim=1))
         return values
 
@@ -73,7 +73,7 @@ class ImageEncoder(nn.Module):
 
 
 class ImageBody(nn.Module):
-    """The encoder's mirror: a linear layer, then transposed convolutions."""
+    """The reverse of the encoder: a linear layer, then transposed convolutions."""
 
     def __init__(self, inputs: int, output_shape: tuple[int, ...], width: int, halvings: int) -> None:
         super().__init__()
@@ -95,28 +95,27 @@ def conditional(
     likelihood: Likelihood = "bernoulli",
     sigma: Sigma = 1.0,
 ) -> VAE:
-    """Sohn, Lee & Yan 2015: the posterior q(z | y, c), the output p(y | z, c), the prior of z a standard normal.
+    """Conditional VAE (Sohn, Lee & Yan 2015) with posterior q(z | y, c), output p(y | z, c) and prior z ~ N(0, I).
 
-    A prior that does not depend on the condition is the simpler of the two that they give; it leaves the KL as it is in
-    every other VAE here.
+    The prior does not depend on the condition, which is the simpler of their two variants.
 
     Parameters
     ----------
     input_shape : tuple of int
-        The condition included: images (channels, height, width) hold it in their last channels, each one number
-        everywhere; all else is rows of a table and holds it in its last columns.
+        Includes the condition: images (channels, height, width) hold it in their last channels, constant over
+        positions; rows of a table hold it in their last columns.
     latent_dim : int
     condition : int
-        How many channels (columns) are the condition.
+        Number of channels (columns) of the condition.
     width : int
         Channels of the hidden layers of the networks for images.
     likelihood, sigma
-        As for `VAE`; of the output part alone.
+        As for `VAE`.
 
     Raises
     ------
     CausalVAEError
-        CV123 where nothing is left for the output.
+        CV123 if no channel is left for the output.
     """
     if not 0 < condition < input_shape[0]:
         raise CausalVAEError(

@@ -1,4 +1,4 @@
-"""Convolutions that halve and double images: what the variants for images are made of."""
+"""Convolutions that halve and double the sides of images, used by the variants for images."""
 
 from __future__ import annotations
 
@@ -16,19 +16,18 @@ class Downs(nn.Module):
     Parameters
     ----------
     channels : tuple of int
-        Of what comes in, then of what each layer gives.
+        Channels of the input, then of each layer's output.
     """
 
     def __init__(self, channels: tuple[int, ...]) -> None:
         super().__init__()
         for number, (before, after) in enumerate(pairwise(channels), start=1):
             self.add_module(f"conv{number}", nn.Conv2d(before, after, 4, stride=2, padding=1))
-        self._depth = len(channels) - 1
 
     def forward(self, x: Tensor) -> Tensor:
         """A map whose sides are those of `x`, halved by each layer."""
-        for number in range(1, self._depth + 1):
-            x = torch.relu(self.get_submodule(f"conv{number}")(x))
+        for layer in self.children():
+            x = torch.relu(layer(x))
         return x
 
 
@@ -38,24 +37,23 @@ class Ups(nn.Module):
     Parameters
     ----------
     channels : tuple of int
-        Of what comes in, then of what each layer gives.
+        Channels of the input, then of each layer's output.
     """
 
     def __init__(self, channels: tuple[int, ...]) -> None:
         super().__init__()
         for number, (before, after) in enumerate(pairwise(channels), start=1):
             self.add_module(f"convT{number}", nn.ConvTranspose2d(before, after, 4, stride=2, padding=1))
-        self._depth = len(channels) - 1
 
     def forward(self, x: Tensor) -> Tensor:
         """A map whose sides are those of `x`, doubled by each layer."""
-        for number in range(1, self._depth + 1):
-            x = self.get_submodule(f"convT{number}")(torch.relu(x))
+        for layer in self.children():
+            x = layer(torch.relu(x))
         return x
 
 
 def count_halvings(shape: tuple[int, ...], most: int, smallest: int) -> int:
-    """How often an image's sides can be halved and stay `smallest` or more; at most `most`, 0 for what is no image."""
+    """How often an image can be halved with sides of at least `smallest`; at most `most`, 0 for other shapes."""
     if len(shape) != 3:
         return 0
     sides, count = list(shape[1:]), 0
@@ -66,10 +64,10 @@ def count_halvings(shape: tuple[int, ...], most: int, smallest: int) -> int:
 
 
 def halved(shape: tuple[int, ...], times: int) -> tuple[int, ...]:
-    """The sides of an image of shape (channels, height, width) after so many halvings."""
+    """The sides of an image of shape (channels, height, width) after `times` halvings."""
     return tuple(side // 2**times for side in shape[1:])
 
 
 def activation_of(likelihood: Likelihood) -> OutputActivation:
-    """A sigmoid for probabilities, none for means."""
+    """The output activation for a likelihood: sigmoid for Bernoulli, none for Gaussian."""
     return "sigmoid" if likelihood == "bernoulli" else "none"

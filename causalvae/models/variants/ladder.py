@@ -31,16 +31,16 @@ class Widen(nn.Module):
 
 
 class LadderEncoder(nn.Module):
-    """Rungs that lead from the input to ever more abstract features; a posterior is read from each.
+    """A chain of modules (rungs) from the input to increasingly abstract features, each with a posterior head.
 
     Parameters
     ----------
     rungs : sequence of nn.Module
         The lowest first.
     features : sequence of int
-        How many numbers each rung gives.
+        Number of outputs of each rung.
     sizes : sequence of int
-        How many latents are read from each rung.
+        Number of latents of each rung.
     """
 
     def __init__(self, rungs: list[nn.Module], features: list[int], sizes: list[int]) -> None:
@@ -61,19 +61,19 @@ class LadderEncoder(nn.Module):
 
 
 class LadderDecoder(nn.Module):
-    """From the highest group of latents down: each rung takes what comes from above and its own group.
+    """Decodes from the highest group of latents down: each rung takes the output of the rung above and its own group.
 
     Zhao et al., equations 6 and 7: f_l(above, z_l) = u_l([above; v_l(z_l)]).
 
     Parameters
     ----------
     shapes : sequence of tuple of int
-        Of the features at which each group enters, the lowest first; each with its channels (units) in front.
+        Shapes (channels first) of the features where each group enters, the lowest first.
     sizes : sequence of int
         How many latents each group has.
     rungs : sequence of nn.Module
-        u_l: from features, of `shapes[l]` with twice the channels (the highest: as they are), to those below; the
-        lowest to the output.
+        u_l: maps features of `shapes[l]`, with twice the channels except for the highest rung, to the shape below; the
+        lowest rung maps to the output.
     """
 
     def __init__(self, shapes: list[tuple[int, ...]], sizes: list[int], rungs: list[nn.Module]) -> None:
@@ -116,19 +116,19 @@ def ladder(
     likelihood: Likelihood = "bernoulli",
     sigma: Sigma = 1.0,
 ) -> VAE:
-    """Zhao, Song & Ermon 2017 (arXiv 1702.08396): a ladder of features, without a ladder of probabilities.
+    """Variational ladder autoencoder (Zhao, Song & Ermon 2017, arXiv 1702.08396).
 
-    The latents' groups ``g1`` (nearest to the input) to ``gL`` (the most abstract) are independent under the prior, so
-    every objective of an ordinary VAE trains it.
+    The groups of latents ``g1`` (nearest to the input) to ``gL`` (most abstract) are independent under the prior, so
+    every objective of an ordinary VAE applies.
 
     Parameters
     ----------
     input_shape : tuple of int
-        Images (channels, height, width) are convolved; all else is flattened.
+        Images (channels, height, width) are convolved; other inputs are flattened.
     latent_dim : int
-        All groups together; they share it as evenly as it goes, the lower ones take what is over.
+        Total over all groups, divided as evenly as possible; lower groups get the remainder.
     levels : int
-        How many groups.
+        Number of groups.
     width : int
         Channels of the hidden layers of the networks for images.
     likelihood, sigma
@@ -137,7 +137,7 @@ def ladder(
     Raises
     ------
     CausalVAEError
-        CV124 where there are fewer latents, or fewer times that an image's sides can be halved, than groups.
+        CV124 if there are fewer latents, or fewer possible halvings of an image's sides, than groups.
     """
     halvings = count_halvings(input_shape, _MOST_HALVINGS, _SMALLEST)
     if not 0 < levels <= (min(latent_dim, halvings) if len(input_shape) == 3 else latent_dim):
@@ -169,7 +169,7 @@ def _for_images(
     input_shape: tuple[int, ...], sizes: list[int], width: int, halvings: int
 ) -> tuple[LadderEncoder, LadderDecoder]:
     levels = len(sizes)
-    # The lowest rung takes what halvings are over, for its features are the largest.
+    # The lowest rung does the remaining halvings, since its features are the largest.
     steps = [halvings - levels + 1, *[1] * (levels - 1)]
     shapes = [(width, *halved(input_shape, sum(steps[: level + 1]))) for level in range(levels)]
     channels = [input_shape[0], *[width] * levels]
@@ -205,6 +205,6 @@ def _by_group(modules: Sequence[nn.Module]) -> nn.ModuleDict:
 
 
 def _bounds(sizes: list[int]) -> list[tuple[int, int]]:
-    """Half-open ranges of so many latents each, one after the other."""
+    """Consecutive half-open ranges of the given sizes."""
     ends = [sum(sizes[: level + 1]) for level in range(len(sizes))]
     return [(end - size, end) for end, size in zip(ends, sizes, strict=True)]

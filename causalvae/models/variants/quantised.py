@@ -31,7 +31,7 @@ class MapEncoder(nn.Module):
 
 
 class MapDecoder(nn.Module):
-    """The encoder's mirror."""
+    """The reverse of the encoder."""
 
     def __init__(self, channels: int, latent_dim: int, width: int, halvings: int) -> None:
         super().__init__()
@@ -52,7 +52,7 @@ def vector_quantised(
     likelihood: Likelihood = "bernoulli",
     sigma: Sigma = 1.0,
 ) -> VAE:
-    """A VQ-VAE: a map of codes for images whose sides are even, each side halved up to three times; else one code.
+    """A VQ-VAE with a map of codes for images with even sides, halved up to three times; else with a single code.
 
     Parameters
     ----------

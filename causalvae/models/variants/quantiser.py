@@ -7,14 +7,14 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-# Counts never reach zero, so that a code that is no longer used keeps its place instead of becoming 0 / 0.
+# Lower bound of the counts, so that an unused code keeps its value instead of becoming 0 / 0.
 _LEAST_COUNT = 1e-12
 
 
 class Assignment(nn.Module):
-    """Tells for every position which code is nearest: one channel a code, 1 where it is taken and 0 elsewhere.
+    """One-hot assignment of the nearest code at every position: one channel per code, 1 if the code is taken.
 
-    As a value of the network this can be read and patched like any other: `code[17]` is where code 17 is taken.
+    The assignment can be read and patched like any other value: `code[17]` is the map of code 17.
 
     Parameters
     ----------
@@ -26,12 +26,12 @@ class Assignment(nn.Module):
 
     def __init__(self, codes: int) -> None:
         super().__init__()
-        # Buffers, since numbers made in forward() would be of the device and precision that it was captured in.
+        # Buffers, since constants made in forward() would keep the device and precision of the capture.
         self.register_buffer("numbers", torch.arange(codes)[:, None], persistent=False)
         self.register_buffer("one", torch.ones(()), persistent=False)
 
     def forward(self, value: Tensor, codebook: Tensor) -> Tensor:
-        """Which code is nearest in squared distance, the first of several.
+        """Assign the nearest code in squared distance; the first one in case of ties.
 
         Parameters
         ----------
@@ -47,7 +47,7 @@ class Assignment(nn.Module):
         # ||v - e||^2 without ||v||^2, which is the same for every code.
         distance = codebook.square().sum(1)[:, None] - 2.0 * torch.matmul(codebook, flat)
         taken = distance.argmin(1)[:, None] == self.numbers
-        # Zero, and of zero gradient: only by this is an assignment a value that gradients can be asked for.
+        # Zero with zero gradient, so that the assignment is part of the autograd graph.
         differentiable = 0.0 * (flat[:, :1] - flat[:, :1].detach())
         return (taken * self.one + differentiable).reshape(-1, len(codebook), *value.shape[2:])
 
@@ -67,10 +67,10 @@ class Quantiser(nn.Module):
     Attributes
     ----------
     code : Assignment
-        Which code every position takes; a component of the network.
+        Assignment of codes to positions; a component of the network.
     codebook : Tensor, shape (codes, width)
     counts : Tensor, shape (codes,)
-        Moving average of how many vectors of a batch take each code: N of the paper.
+        Moving average of the number of vectors of a batch that take each code: N of the paper.
     sums : Tensor, shape (codes, width)
         Moving average of their sum: m of the paper; the codebook is sums / counts.
     """
@@ -88,7 +88,7 @@ class Quantiser(nn.Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Draw the codebook anew: standard normal over the square root of its width, each entry counted once."""
+        """Re-initialise the codebook: normal with standard deviation 1 / sqrt(width), each entry counted once."""
         with torch.no_grad():
             self.codebook.normal_(std=self.codebook.shape[1] ** -0.5)
             self.counts.fill_(1.0)
@@ -97,23 +97,23 @@ class Quantiser(nn.Module):
     def forward(self, value: Tensor) -> Tensor:
         """The nearest entries, of the shape of `value`, (batch, width, *positions).
 
-        Their gradient is passed on to `value` as it is (straight-through).
+        Their gradient is passed to `value` unchanged (straight-through).
         """
         quantised = self.look_up(self.code(value, self.codebook))
-        # A difference of exactly zero: only the gradient is added, and the values are the codebook's to the bit.
+        # The added difference is exactly zero: it adds only the gradient.
         return quantised + (value - value.detach())
 
     def look_up(self, assigned: Tensor) -> Tensor:
-        """The entries behind an assignment, (batch, codes, *positions): (batch, width, *positions).
+        """The entries of an assignment (batch, codes, *positions): (batch, width, *positions).
 
-        Linear in `assigned`, so an assignment that was patched means something too.
+        Linear in `assigned`, so patched assignments are valid as well.
         """
         flat = assigned.flatten(2) if assigned.ndim > 2 else assigned[:, :, None]
         width = self.codebook.shape[1]
         return torch.matmul(self.codebook.T, flat).reshape(-1, width, *assigned.shape[2:])
 
     def numbers_of(self, value: Tensor) -> Tensor:
-        """The number of the code that every position takes: int tensor, (batch, *positions)."""
+        """The index of the code at every position: int tensor, (batch, *positions)."""
         assigned: Tensor = self.code(value, self.codebook)
         return assigned.argmax(1)
 
@@ -122,23 +122,24 @@ class Quantiser(nn.Module):
         """Move the codebook towards the vectors of a batch.
 
         N <- decay N + (1 - decay) n, m <- decay m + (1 - decay) sum of the vectors, e <- m / N (appendix A.1, equations
-        6 to 8). Then each code whose N is below `least_count` is dead: it starts anew at a vector of the batch that
-        `source` draws, as in Dhariwal et al. 2020 (arXiv 2005.00341, section 3.1), and is counted once.
+        6 to 8). Then each code with N below `least_count` is replaced by a random vector of the batch, drawn from
+        `source`, and counted once (Dhariwal et al. 2020, arXiv 2005.00341, section 3.1).
 
         Parameters
         ----------
         value : Tensor, shape (batch, width, *positions)
-            What was quantised.
+            The vectors before quantisation.
         decay : float
         least_count : float
-            0 restarts no code.
+            0 replaces no code.
         source : Generator
-            On the processor.
+            On the CPU.
 
         Returns
         -------
         mapping
-            ``perplexity``, exp of the entropy of the codes taken, from 1 to the number of codes; ``restarted``, codes.
+            ``perplexity``, exp of the entropy of code usage, from 1 to the number of codes; ``restarted``, the number
+            of replaced codes.
         """
         codes, width = self.codebook.shape
         vectors = value.movedim(1, -1).reshape(-1, width)

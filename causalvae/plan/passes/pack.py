@@ -8,7 +8,8 @@ from math import prod
 from causalvae.models.components import ComponentMap
 from causalvae.plan.cost import record
 from causalvae.plan.relays import with_inner
-from causalvae.plan.types import Plan, Side, Source
+from causalvae.plan.types import Plan, Side
+from causalvae.spec.value_source import ValueSource
 
 # Rows a batch: measured on a CPU, where more fall out of its cache (docs/decisions.md); a GPU must be filled.
 CPU_ROWS, GPU_ROWS = 64, 1024
@@ -74,7 +75,7 @@ def _kept_of(plan: Plan, components: ComponentMap, cohort: str) -> float:
     sides: dict[Side, set[int]] = {"base": set(), "counterfactual": set()}
     # What donors and inner runs give.
     further = 0.0
-    apart: set[tuple[str, Source]] = set()
+    apart: set[tuple[str, ValueSource]] = set()
     for arm in with_inner(arm for arm in plan.arms if arm.cohort == cohort):
         for patch in arm.patches:
             site = components.site(patch.site)

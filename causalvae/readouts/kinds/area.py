@@ -24,14 +24,14 @@ class AreaReadout(PartSection):
     readout: Literal["area"]
 
     def build(self, attribute: str, data: DataEntry | None, columns: Columns | None) -> Readout:
-        """What measures outputs."""
+        """Make the readout."""
         from causalvae.readouts.geometry import area
         from causalvae.readouts.output import moment_readout
 
         return moment_readout(attribute, self, self.readout, "pixels", area, self.judge)
 
     def judge(self, seen: Seen) -> ReadoutCheck:
-        """Against scale^2 times the shape's area: R^2 of at least 0.99 for every shape on its own."""
+        """Compare with scale^2 times the area of the shape: R^2 of at least 0.99 for each shape."""
         from causalvae.readouts.types import ReadoutCheck, r_squared
 
         truth = seen.own_truth

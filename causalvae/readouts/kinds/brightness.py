@@ -21,7 +21,7 @@ class BrightnessReadout(PartSection):
     readout: Literal["brightness"]
 
     def build(self, attribute: str, data: DataEntry | None, columns: Columns | None) -> Readout:
-        """What measures outputs."""
+        """Make the readout."""
         from causalvae.readouts.foreground import brightness
         from causalvae.readouts.output import colour_readout
 

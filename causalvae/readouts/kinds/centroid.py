@@ -25,7 +25,7 @@ class CentroidReadout(PartSection):
     axis: Literal["x", "y"]
 
     def build(self, attribute: str, data: DataEntry | None, columns: Columns | None) -> Readout:
-        """What measures outputs."""
+        """Make the readout."""
         from causalvae.readouts import geometry
         from causalvae.readouts.output import moment_readout
 
@@ -33,9 +33,9 @@ class CentroidReadout(PartSection):
         return moment_readout(attribute, self, f"centroid {self.axis}", "pixels", formula, self.judge)
 
     def judge(self, seen: Seen) -> ReadoutCheck:
-        """Against the position factor, and a root mean square error below half a pixel against the centre of mass.
+        """Compare with the position factor, and with the centre of mass: RMS error below half a pixel.
 
-        A heart's centre of mass lies up to 2 pixels off the point that the factor places: about 0.01 of R^2.
+        The centre of mass of a heart differs from the position by up to 2 pixels, about 0.01 of R^2.
         """
         from causalvae.readouts.types import ReadoutCheck, r_squared, rms
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def or_name_alone(schema: dict[str, Any]) -> None:
-    """Say in the JSON Schema that ``readout: {column: NAME}`` is enough."""
+    """Add the short form ``readout: {column: NAME}`` to the JSON Schema."""
     keys = schema["properties"]
     name = next(arm for arm in keys["column"]["anyOf"] if arm.get("type") == "string")
     short = {"type": "object", "properties": {"column": name}, "required": ["column"], "additionalProperties": False}
@@ -42,7 +42,7 @@ class ColumnReadout(ReadoutSection):
     index: Index | None = Field(default=None, description="Which column, from 0.")
 
     def findings(self, name: str, path: Path, source: DataEntry | None) -> list[Finding]:
-        """Neither or both of its keys, or a column that the data lack."""
+        """A finding if not exactly one key is given, or if the data lack the column."""
         if (self.column is None) == (self.index is None):
             given = "it has neither" if self.column is None else "it has both"
             return [
@@ -74,12 +74,12 @@ class ColumnReadout(ReadoutSection):
         return []
 
     def build(self, attribute: str, data: DataEntry | None, columns: Columns | None) -> Readout:
-        """What measures outputs.
+        """Make the readout.
 
         Raises
         ------
         CausalVAEError
-            CV229 for a column that the data lack.
+            CV229 if the data lack the column.
         """
         from causalvae.readouts.output import ColumnOutput
 

@@ -23,7 +23,7 @@ class ExtentReadout(PartSection):
     axis: Literal["major", "minor"]
 
     def build(self, attribute: str, data: DataEntry | None, columns: Columns | None) -> Readout:
-        """What measures outputs."""
+        """Make the readout."""
         from causalvae.readouts import geometry
         from causalvae.readouts.output import moment_readout
 
@@ -31,7 +31,7 @@ class ExtentReadout(PartSection):
         return moment_readout(attribute, self, f"extent {self.axis}", "pixels", formula, self.judge)
 
     def judge(self, seen: Seen) -> ReadoutCheck:
-        """Against scale times the shape's own extent."""
+        """Compare with scale times the extent of the shape."""
         from causalvae.readouts.types import ReadoutCheck, r_squared, rms
 
         truth = seen.own_truth

@@ -22,7 +22,7 @@ class HueReadout(PartSection):
     readout: Literal["hue"]
 
     def build(self, attribute: str, data: DataEntry | None, columns: Columns | None) -> Readout:
-        """What measures outputs."""
+        """Make the readout."""
         from causalvae.readouts.foreground import hue
         from causalvae.readouts.output import colour_readout
 

@@ -21,7 +21,7 @@ class IntensityReadout(ReadoutSection):
     readout: Literal["intensity"]
 
     def build(self, attribute: str, data: DataEntry | None, columns: Columns | None) -> Readout:
-        """What measures outputs."""
+        """Make the readout."""
         from causalvae.readouts.output import OutputReadout
         from causalvae.readouts.strokes import intensity
 

@@ -22,8 +22,8 @@ class LatentReadout(ReadoutSection):
 
     @property
     def latent_index(self) -> int:
-        """The latent that the attribute is."""
+        """Index of the latent."""
         return self.index
 
     def build(self, attribute: str, data: DataEntry | None, columns: Columns | None) -> None:
-        """Outputs tell nothing of it."""
+        """None, since it is not measured on outputs."""

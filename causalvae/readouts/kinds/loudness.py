@@ -21,7 +21,7 @@ class LoudnessReadout(ReadoutSection):
     readout: Literal["loudness"]
 
     def build(self, attribute: str, data: DataEntry | None, columns: Columns | None) -> Readout:
-        """What measures outputs."""
+        """Make the readout."""
         from causalvae.readouts.output import OutputReadout
         from causalvae.readouts.sound import loudness
 

@@ -24,7 +24,7 @@ class MeanReadout(PartSection):
     channel: Index | None = Field(default=None, description="This channel alone, from 0.")
 
     def build(self, attribute: str, data: DataEntry | None, columns: Columns | None) -> Readout:
-        """What measures outputs."""
+        """Make the readout."""
         from causalvae.readouts.features import WHOLE, Part
         from causalvae.readouts.output import ColumnOutput, OutputReadout, mean_of
 

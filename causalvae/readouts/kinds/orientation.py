@@ -27,14 +27,14 @@ class OrientationReadout(PartSection):
     readout: Literal["orientation"]
 
     def build(self, attribute: str, data: DataEntry | None, columns: Columns | None) -> Readout:
-        """What measures outputs."""
+        """Make the readout."""
         from causalvae.readouts.geometry import orientation
         from causalvae.readouts.output import moment_readout
 
         return moment_readout(attribute, self, self.readout, "radians", orientation, self.judge)
 
     def judge(self, seen: Seen) -> ReadoutCheck:
-        """Against ellipses: mean resultant length of at least 0.99, and a mean error below 0.05 radians."""
+        """Compare with ellipses: mean resultant length of at least 0.99 and mean error below 0.05 radians."""
         import numpy as np
 
         from causalvae.readouts.types import ReadoutCheck

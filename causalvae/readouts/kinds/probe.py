@@ -26,7 +26,7 @@ class ProbeReadout(ReadoutSection):
     label: str = Field(description="The level whose probability is the attribute.")
 
     def findings(self, name: str, path: Path, source: DataEntry | None) -> list[Finding]:
-        """A target that is no categorical factor, a label that is no level."""
+        """A finding if the target is not a categorical factor or the label is not a level."""
         if source is None:
             return []
         target = source.factor(self.target)
@@ -49,19 +49,19 @@ class ProbeReadout(ReadoutSection):
                 "CV041",
                 (*path, "label"),
                 f"'{target.name}' has no level {show_text(self.label)}",
-                f"Its levels are {list_choices(target.labels).replace(' or ', ' and ')}.",
+                f"Its levels are {list_choices(target.labels, 'and')}.",
                 nearest(self.label, target.labels),
                 related=((*path, "target"),),
             )
         ]
 
     def build(self, attribute: str, data: DataEntry | None, columns: Columns | None) -> Readout:
-        """What measures outputs.
+        """Make the readout.
 
         Raises
         ------
         CausalVAEError
-            CV214 or CV215 where there is no probe for the target or the probe knows no such label.
+            CV214 or CV215 if there is no probe for the target or it does not have the label.
         """
         from causalvae.readouts.readout import ProbeOutput
 

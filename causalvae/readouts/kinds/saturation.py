@@ -21,7 +21,7 @@ class SaturationReadout(PartSection):
     readout: Literal["saturation"]
 
     def build(self, attribute: str, data: DataEntry | None, columns: Columns | None) -> Readout:
-        """What measures outputs."""
+        """Make the readout."""
         from causalvae.readouts.foreground import saturation
         from causalvae.readouts.output import colour_readout
 

@@ -20,7 +20,7 @@ class SpectralCentroidReadout(RateSection):
     readout: Literal["spectral_centroid"]
 
     def build(self, attribute: str, data: DataEntry | None, columns: Columns | None) -> Readout:
-        """What measures outputs."""
+        """Make the readout."""
         from causalvae.readouts.output import sound_readout
         from causalvae.readouts.sound import spectral_centroid
 

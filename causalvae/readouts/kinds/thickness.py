@@ -23,7 +23,7 @@ class ThicknessReadout(ReadoutSection):
     readout: Literal["thickness"]
 
     def build(self, attribute: str, data: DataEntry | None, columns: Columns | None) -> Readout:
-        """What measures outputs."""
+        """Make the readout."""
         from causalvae.readouts.output import OutputReadout
         from causalvae.readouts.strokes import thickness
 

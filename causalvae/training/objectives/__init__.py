@@ -1,1 +1,1 @@
-"""What training minimises, one file for each objective."""
+"""Training objectives, one module each."""

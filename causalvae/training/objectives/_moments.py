@@ -1,4 +1,4 @@
-"""What the two DIP-VAEs share: the distance of a covariance to the identity."""
+"""Base class of the two DIP-VAEs: distance of a covariance to the identity."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class DIPObjective(PenaltySection):
     Attributes
     ----------
     ratio : float
-        Weight of the diagonal over that of the rest, where it is left out.
+        Weight of the diagonal relative to that of the rest, if `diagonal` is omitted.
     """
 
     least_batch: ClassVar[int] = 2
@@ -39,7 +39,7 @@ class DIPObjective(PenaltySection):
         return self.off_diagonal * self.ratio if self.diagonal is None else self.diagonal
 
     def covariance(self, posterior: Posterior) -> Tensor:
-        """The covariance that is held against the identity: (latent_dim, latent_dim)."""
+        """The covariance to compare with the identity, (latent_dim, latent_dim)."""
         raise NotImplementedError
 
     def penalty(self, given: Given, terms: Terms) -> Tensor:

@@ -1,4 +1,4 @@
-"""A KL that is held at a rising capacity."""
+"""KL with an increasing capacity."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A KL and a total correlation whose weight falls."""
+"""KL and total correlation with a decreasing weight."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The covariance of the posterior means, held against the identity."""
+"""DIP-VAE-I: distance of the covariance of posterior means to the identity."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class DIPIObjective(DIPObjective):
     name: Literal["dip_vae_i"]
 
     def covariance(self, posterior: Posterior) -> Tensor:
-        """The covariance that is held against the identity."""
+        """The covariance to compare with the identity, (latent_dim, latent_dim)."""
         from causalvae.training.penalties import mean_covariance
 
         return mean_covariance(posterior)

@@ -1,4 +1,4 @@
-"""The covariance of the aggregate posterior, held against the identity."""
+"""DIP-VAE-II: distance of the covariance of the aggregate posterior to the identity."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class DIPIIObjective(DIPObjective):
     name: Literal["dip_vae_ii"]
 
     def covariance(self, posterior: Posterior) -> Tensor:
-        """The covariance that is held against the identity."""
+        """The covariance to compare with the identity, (latent_dim, latent_dim)."""
         from causalvae.training.penalties import aggregate_covariance
 
         return aggregate_covariance(posterior)

@@ -1,4 +1,4 @@
-"""A total correlation that a discriminator tells."""
+"""Total correlation estimated by a discriminator."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class FactorObjective(PenaltySection):
         return kl + self.gamma * correlation
 
     def discriminator(self, latent_dim: int) -> tuple[Discriminator, float]:
-        """What tells samples of the aggregate posterior from samples of its marginals' product."""
+        """The discriminator between the aggregate posterior and the product of its marginals, and its learning rate."""
         from causalvae.training.discriminator import Discriminator
 
         return Discriminator(latent_dim, self.width, self.layers), self.lr

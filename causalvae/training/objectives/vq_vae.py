@@ -43,7 +43,7 @@ class QuantisedObjective(PenaltySection):
         return self.commitment * distance
 
     def after_step(self, vae: VAE, z: Tensor, source: torch.Generator) -> Terms:
-        """Move the codebook towards a batch: ``perplexity`` of the codes taken, and how many were ``restarted``."""
+        """Update the codebook; returns ``perplexity`` of the codes and the number of ``restarted`` codes."""
         from causalvae.models.variants.quantiser import Quantiser
 
         if not isinstance(vae.latent_layer, Quantiser):

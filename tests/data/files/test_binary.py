@@ -87,10 +87,10 @@ def test_objects_are_never_unpickled(tmp_path):
 
 
 def test_what_finds_no_room_is_not_unpacked(tmp_path, monkeypatch):
-    from causalvae.data.files import binary
+    from causalvae.data.files import refusals
 
     usage = type("Usage", (), {"free": 10})
-    monkeypatch.setattr(binary.shutil, "disk_usage", lambda path: usage)
+    monkeypatch.setattr(refusals.shutil, "disk_usage", lambda path: usage)
     path = write_bytes(tmp_path / "a.gz", idx_bytes(ARRAYS[0]), packed=True)
     with pytest.raises(CausalVAEError) as caught:
         map_file(path, "digits", idx_layout, "")

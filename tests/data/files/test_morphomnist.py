@@ -12,12 +12,7 @@ from scipy import integrate, stats
 
 from causalvae.data.dataset import open_dataset
 from causalvae.data.files.labelled import space_of
-from causalvae.data.files.morphomnist import (
-    MorphoMnistDataset,
-    expected_intensity,
-    intensity_of,
-    propagate_thickness,
-)
+from causalvae.data.files.morphomnist import MorphoMnistDataset, propagate_thickness
 from causalvae.data.files.strokes import brightness, restroke
 from causalvae.data.kinds.morphomnist import MorphoMnistData
 from causalvae.data.pairs import draw_pairs
@@ -26,10 +21,20 @@ from causalvae.readouts.strokes import intensity, thickness
 from tests.data.files.writing import idx_bytes, write_bytes
 
 
+def intensity_of(thick: np.ndarray, noise: np.ndarray) -> np.ndarray:
+    return 64 + 191 / (1 + np.exp(-(0.5 * noise + 2 * thick - 5)))
+
+
 def structural_samples(n: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     rng = np.random.default_rng(seed)
     thick, noise = 0.5 + rng.gamma(10, 0.2, n), rng.normal(size=n)
     return thick, noise, intensity_of(thick, noise)
+
+
+def expected_intensity(thick: np.ndarray) -> np.ndarray:
+    """E[intensity | do(thickness)]: the structural equation integrated over its noise by a Gauss-Hermite rule."""
+    roots, weights = np.polynomial.hermite.hermgauss(64)
+    return intensity_of(thick[:, None], np.sqrt(2) * roots) @ weights / np.sqrt(np.pi)
 
 
 def interval(values: np.ndarray, level: float = 0.99) -> tuple[float, float]:

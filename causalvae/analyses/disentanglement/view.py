@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
+from causalvae.analyses.disentanglement.glossary import DEAD, SCORES, score_term
 from causalvae.disentanglement.report import ScoreReport
+from causalvae.report.analysis_view import AnalysisView
 from causalvae.report.blocks import Block, Folded, Prose, Section
-from causalvae.report.glossary import Term
 from causalvae.report.numbers import ABSENT, format_count, format_fixed, format_interval
-from causalvae.report.score_glossary import DEAD, SCORES, score_term
 from causalvae.report.tables import Table, columns
-from causalvae.results import Results
 
 _DECIMALS = 3
 
 
-def score_section(results: Results) -> Section | None:
-    """The scores of a run, or why it has none; None where its spec asks for none."""
-    scores = results.scores
-    if scores is None:
-        return None
+def view_scores(scores: ScoreReport) -> AnalysisView:
+    """The scores of a run, or why it has none."""
+    if scores.absent:
+        brief: tuple[Table | str, ...] = (f"Classical disentanglement: no scores. {scores.absent}",)
+    else:
+        brief = (replace(score_table(scores).filled, notes=()), score_words(scores))
+    named = {row.name for row in scores.rows}
+    terms = [term for name, term in SCORES.items() if name in named]
+    terms += [DEAD] if named and scores.dead else []
+    return AnalysisView((_section(scores),), terminal=brief, terms=tuple(terms))
+
+
+def _section(scores: ScoreReport) -> Section:
     lead = (
         "How well the latents stand for the data's labelled factors one by one, by the scores of the literature. No "
         "network is intervened on: they ask what the encoder's means tell of the factors. Under Factors stands what "
@@ -33,15 +41,6 @@ def score_section(results: Results) -> Section | None:
     if importance is not None:
         blocks.append(Folded(importance.caption, importance))
     return Section("scores", "Classical disentanglement", lead, tuple(blocks))
-
-
-def score_terms(results: Results) -> list[Term]:
-    """The words of the scores that a run has."""
-    scores = results.scores
-    if scores is None or not scores.rows:
-        return []
-    named = {row.name for row in scores.rows}
-    return [term for name, term in SCORES.items() if name in named] + ([DEAD] if scores.dead else [])
 
 
 def score_table(scores: ScoreReport) -> Table:

@@ -9,7 +9,7 @@ from dataclasses import asdict, replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import torch
 
@@ -36,7 +36,9 @@ from causalvae.models.loading import randomise
 from causalvae.models.network import channel_kl, channel_means
 from causalvae.models.vae import VAE
 from causalvae.session import Session
-from causalvae.spec.disentanglement_section import DisentanglementSection
+
+if TYPE_CHECKING:
+    from causalvae.analyses.disentanglement.section import DisentanglementSection
 
 # Of the files that scores are kept in: raised whenever the same settings give other numbers.
 _VERSION = 2
@@ -70,11 +72,14 @@ def settings_of(section: DisentanglementSection, inputs_at_once: int = _AT_ONCE)
     )
 
 
-def find_scores(session: Session, folder: Path, on_progress: OnProgress = ignore_progress) -> ScoreReport | None:
-    """The classical scores that a spec asks for; None where it asks for none.
+def find_scores(
+    section: DisentanglementSection, session: Session, folder: Path, on_progress: OnProgress = ignore_progress
+) -> ScoreReport:
+    """The classical scores that a spec asks for.
 
     Parameters
     ----------
+    section : DisentanglementSection
     session : Session
     folder : Path
         Takes what was measured, one file a code (the network's, the factors', the random copy's); what it holds for
@@ -86,10 +91,8 @@ def find_scores(session: Session, folder: Path, on_progress: OnProgress = ignore
     CausalVAEError
         For faults of the network or of files; data that cannot be scored are no fault, and the report says why.
     """
-    section, spec = session.spec.disentanglement, session.spec
-    if section is None:
-        return None
-    held = session.spec.execution.batch_rows
+    spec = session.spec
+    held = spec.execution.batch_rows
     settings = settings_of(section, held if isinstance(held, int) else _AT_ONCE)
     data = [spec.data.model_dump(mode="json", exclude={"samples"}), session.data_identity]
     asked = [
@@ -277,7 +280,7 @@ def _report(
         confidence=settings.confidence,
         seed=settings.seed,
         notes=_notes(session),
-        draws=session.spec.disentanglement.draws if session.spec.disentanglement is not None else 1,
+        draws=settings.draws,
     )
 
 

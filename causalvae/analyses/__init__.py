@@ -1,0 +1,1 @@
+"""Analyses that a spec can ask for, one folder each."""

@@ -1,0 +1,196 @@
+"""What a discovery found."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from causalvae.analyses.discoveries.communities import Modules
+from causalvae.analyses.discoveries.curve import Curve
+from causalvae.analyses.discoveries.motifs import Measured, Motifs
+from causalvae.analyses.discoveries.section import CandidateKind, HeldAt, ScoreName
+from causalvae.analyses.discoveries.stability import STABLE_FROM
+from causalvae.circuits.types import Circuit, Verdict
+from causalvae.models.components import ComponentRef
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """The circuit that one score led to, on the pairs to search on.
+
+    Parameters
+    ----------
+    score : str
+    size : int
+        Members.
+    share, error : float
+        f and D.
+    """
+
+    score: ScoreName
+    size: int
+    share: float
+    error: float
+
+
+@dataclass(frozen=True)
+class Member:
+    """A candidate of the found circuit, or one that was found on some half of the pairs.
+
+    Parameters
+    ----------
+    component : ComponentRef
+    in_circuit : bool
+    found_in : float or None
+        The share of half-samples whose circuit has it; None where none were drawn.
+    """
+
+    component: ComponentRef
+    in_circuit: bool
+    found_in: float | None
+
+    @property
+    def is_stable(self) -> bool:
+        """Whether it is found in at least 0.9 of the half-samples."""
+        return self.found_in is not None and self.found_in >= STABLE_FROM
+
+
+@dataclass(frozen=True)
+class Equivalent:
+    """A minimal circuit beside the found one.
+
+    Parameters
+    ----------
+    circuit : tuple of ComponentRef
+    share : Measured
+        f on the pairs to test on.
+    error : float
+        D on these.
+    """
+
+    circuit: Circuit
+    share: Measured
+    error: float
+
+
+@dataclass(frozen=True)
+class SiteCount:
+    """How many of a site's candidates are in the circuit.
+
+    Parameters
+    ----------
+    site : str
+    members : int
+    units : tuple of int
+        The unit of each candidate; more than once where windows tell candidates apart.
+    """
+
+    site: str
+    members: int
+    units: tuple[int, ...]
+
+    @property
+    def candidates(self) -> int:
+        """Candidates."""
+        return len(self.units)
+
+
+@dataclass(frozen=True)
+class Discovery:
+    """The smallest circuit that was found, its test on other pairs, and how it works.
+
+    Parameters
+    ----------
+    name, treatment, outcome : str
+    candidates : {"latents", "channels", "units"}
+    sites : tuple of SiteCount
+        In network order.
+    hold : {"interchange", "mean", "resample"}
+    target : float
+    pairs_searched, pairs_tested : int
+    members : tuple of Member
+        Of the circuit, in network order, then others that some half-samples found.
+    halves : int
+    searches : tuple of SearchResult
+        One a score, the chosen one first.
+    share, error : Measured
+        f and D on the pairs to test on.
+    past : Measured
+        f of no candidate: what reaches the outcome past all of them.
+    alone : Measured
+        f of all candidates in the base run: what they carry without anything else.
+    claimed : Measured
+        The mediated share as a hypothesis measures it: the circuit's change in the base run, nothing held.
+    curve : Curve
+    equivalents : tuple of Equivalent
+        Minimal circuits other than the found one, the smallest first.
+    equivalents_how : {"all", "swaps"}
+    equivalents_to : int
+        Of ``all``: up to which size every set was tried.
+    motifs : Motifs
+    motif_members : tuple of ComponentRef
+        What the members of motifs stand for: those of the circuit, the strongest where they are many.
+    modules : Modules or None
+    verdict : Verdict
+    rows : int
+        Runs of one pair each.
+    seconds : float
+    """
+
+    name: str
+    treatment: str
+    outcome: str
+    candidates: CandidateKind
+    sites: tuple[SiteCount, ...]
+    hold: HeldAt
+    target: float
+    pairs_searched: int
+    pairs_tested: int
+    members: tuple[Member, ...]
+    halves: int
+    searches: tuple[SearchResult, ...]
+    share: Measured
+    error: Measured
+    past: Measured
+    alone: Measured
+    claimed: Measured
+    curve: Curve
+    equivalents: tuple[Equivalent, ...]
+    equivalents_how: str
+    equivalents_to: int
+    motifs: Motifs
+    motif_members: Circuit
+    modules: Modules | None
+    verdict: Verdict
+    rows: int
+    seconds: float
+
+    @property
+    def circuit(self) -> Circuit:
+        """The members, one unit each."""
+        return tuple(member.component for member in self.members if member.in_circuit)
+
+    @property
+    def alike(self) -> int:
+        """How many minimal circuits have as few members as the found one, itself included."""
+        return 1 + sum(len(other.circuit) == len(self.circuit) for other in self.equivalents)
+
+    @property
+    def is_one_site(self) -> bool:
+        """Whether all candidates are of one site: a hypothesis then measures what the search did."""
+        return len(self.sites) == 1
+
+
+@dataclass(frozen=True)
+class Discovered:
+    """What a spec's `discoveries` found, in its order."""
+
+    circuits: tuple[Discovery, ...]
+
+
+def join_units(circuit: Sequence[ComponentRef]) -> Circuit:
+    """The same with one component a site and window."""
+    joined: dict[tuple[str, tuple[tuple[int, int], ...]], list[int]] = {}
+    for part in circuit:
+        joined.setdefault((part.site, part.window), []).extend(part.units or ())
+    return tuple(ComponentRef(site, tuple(sorted(units)), window) for (site, window), units in joined.items())

@@ -1,0 +1,54 @@
+"""Searches of a run, each kept as soon as it is done."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from pydantic import TypeAdapter, ValidationError
+
+from causalvae.analyses.discoveries.discover import discover
+from causalvae.analyses.discoveries.findings import Discovered, Discovery
+from causalvae.analyses.discoveries.section import Discoveries
+from causalvae.digest import digest
+from causalvae.engine.progress import OnProgress
+from causalvae.files import DamagedFileError, read_json, write_json
+from causalvae.session import Session
+
+_WRITTEN: Final = TypeAdapter(Discovery)
+
+
+def find_circuits(session: Session, settings: Discoveries, folder: Path, on_progress: OnProgress) -> Discovered:
+    """Search for every circuit of a spec; what `folder` holds is not searched for again.
+
+    Parameters
+    ----------
+    session : Session
+    settings : Discoveries
+    folder : Path
+        Takes ``NAME.DIGEST.json`` for each circuit, by what is sought and the treatment.
+    on_progress : callable
+    """
+    found = []
+    for sought in settings.circuits:
+        treatment = session.spec.intervention(sought.treatment).model_dump(mode="json")
+        key = digest([sought.model_dump(mode="json"), treatment])
+        file = folder / f"{sought.name}.{key}.json"
+        kept = _read(file)
+        if kept is not None:
+            found.append(kept)
+            continue
+        one = discover(session, sought, settings, on_progress)
+        write_json(_WRITTEN.dump_python(one, mode="json"), file)
+        found.append(one)
+    return Discovered(tuple(found))
+
+
+def _read(file: Path) -> Discovery | None:
+    """What was found before; None where it was not, where the file is damaged, or where it has another form."""
+    if not file.exists():
+        return None
+    try:
+        return _WRITTEN.validate_python(read_json(file))
+    except (DamagedFileError, ValidationError):
+        return None

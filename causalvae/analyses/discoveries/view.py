@@ -1,0 +1,262 @@
+"""How found circuits are shown."""
+
+from __future__ import annotations
+
+from causalvae.analyses.discoveries.curve import CurvePoint
+from causalvae.analyses.discoveries.drawing import draw_circuit, draw_curve
+from causalvae.analyses.discoveries.findings import Discovered, Discovery
+from causalvae.analyses.discoveries.motifs import Measured
+from causalvae.analyses.discoveries.words import (
+    SCORE_WORDS,
+    alike_words,
+    headline,
+    held_words,
+    hypothesis_text,
+    label,
+    module_words,
+    motif_words,
+    past_words,
+    stable_words,
+)
+from causalvae.models.components import ComponentRef
+from causalvae.report.analysis_view import AnalysisView
+from causalvae.report.blocks import Block, Figure, FigureRow, Folded, Heading, Prose, Section
+from causalvae.report.glossary import Term, status_words
+from causalvae.report.numbers import ABSENT, format_count, format_fixed, format_interval, percent
+from causalvae.report.tables import Table, columns
+from causalvae.report.verdict_words import name_circuit, reason
+
+_TERMS = (
+    Term(
+        "Share of a circuit",
+        "f",
+        "Σ NIE·TE / Σ TE²",
+        "The part of the effect that remains while all candidates outside the circuit are held; 1 where all does.",
+    ),
+    Term(
+        "Relative error of a circuit",
+        "D",
+        "√(Σ (TE − NIE)² / Σ TE²)",  # noqa: RUF001
+        "How far a circuit is from carrying the effect, pair by pair; 0 where it carries it in every pair.",
+    ),
+    Term(
+        "Circuit-model distance",
+        "CMD",
+        "area between f and 1 over the share of candidates",
+        "How far the best candidates are from carrying the effect, over all sizes of circuits; 0 is best.",
+    ),
+    Term(
+        "Circuit performance ratio",
+        "CPR",
+        "area below f over the share of candidates",
+        "How much the best candidates carry, over all sizes of circuits.",
+    ),
+    Term(
+        "Normalised damage faithfulness",
+        "NDF",
+        "1 − min(|(f(N) − f(C)) / (f(N) − f(∅))|, 1)",  # noqa: RUF001
+        "f on a scale from no candidate (0) to all of them (1), where carrying too much counts as carrying too little.",
+    ),
+)
+_ANSWERED = 3
+
+
+def view_discoveries(result: Discovered) -> AnalysisView:
+    """For each circuit its drawing and curve, tables of what it carries, and its claim."""
+    blocks: list[Block] = []
+    terminal: list[Table | str] = []
+    for found in result.circuits:
+        blocks += _blocks(found)
+        terminal += _terminal(found)
+    lead = (
+        "The smallest circuits that were found to carry an effect. Each was chosen on some pairs and tested on others; "
+        "a circuit is no explanation by itself, and others may do as well."
+    )
+    answer = " ".join(headline(found) for found in result.circuits[:_ANSWERED])
+    return AnalysisView(
+        (Section("discoveries", "Circuits found", lead, tuple(blocks)),), answer, tuple(terminal), (), _TERMS
+    )
+
+
+def _blocks(found: Discovery) -> list[Block]:
+    verdict = found.verdict
+    caption = (
+        "Filled squares are members; lines are edges shown to carry the effect, as thick as they carry much of it."
+    )
+    blocks: list[Block] = [
+        Heading(f"{found.name}: {found.treatment} → {found.outcome}", headline(found)),
+        Figure(draw_circuit(found), caption, wide=True),
+        Prose(held_words(found)),
+        Prose(f"{status_words(verdict.status)} on the other pairs: {reason(verdict)}"),
+        Prose(" ".join((alike_words(found), stable_words(found), past_words(found)))),
+        FigureRow(
+            (Figure(draw_curve(found), f"Share that the best candidates carry, by {SCORE_WORDS[found.curve.score]}"),)
+        ),
+        curve_table(found),
+    ]
+    if found.motifs.found:
+        blocks.append(motif_table(found))
+    blocks += [
+        Prose(module_words(found)),
+        Folded("Members", member_table(found)),
+        Folded("Searches", search_table(found)),
+    ]
+    if found.equivalents:
+        blocks.append(Folded("Other minimal circuits", equivalent_table(found)))
+    if found.motifs.edges:
+        blocks.append(Folded("Edges", edge_table(found)))
+    blocks.append(Prose(f"To paste under hypotheses: {hypothesis_text(found, in_one_line=True)}"))
+    return blocks
+
+
+def _terminal(found: Discovery) -> list[Table | str]:
+    size = len(found.circuit)
+    parts: list[Table | str] = [
+        Table(
+            f"{found.name}: circuit of {found.treatment} on {found.outcome}",
+            columns("Layer", "Members#", "Candidates#", "Circuit"),
+            tuple(
+                (site.site, str(site.members), str(site.candidates), _in_site(found, site.site)) for site in found.sites
+            ),
+        ),
+        headline(found),
+        f"Relative error {_interval(found.error)}. {past_words(found)}",
+        alike_words(found),
+        stable_words(found),
+        "Curve: "
+        + ", ".join(f"best {point.size} {format_fixed(point.share, 2)}" for point in _distinct(found))
+        + f"; CMD {format_fixed(found.curve.cmd)}, CPR {format_fixed(found.curve.cpr)}.",
+        *(f"{motif_words(found, motif)}" for motif in found.motifs.found),
+        module_words(found) if size > 1 else "",
+        f"{status_words(found.verdict.status)}: {reason(found.verdict)}",
+        "As a hypothesis:",
+        hypothesis_text(found).rstrip(),
+    ]
+    return [part for part in parts if part]
+
+
+def _distinct(found: Discovery) -> list[CurvePoint]:
+    sizes = {point.size: point for point in found.curve.points}
+    return list(sizes.values())
+
+
+def _in_site(found: Discovery, site: str) -> str:
+    units = [unit for ref in found.circuit if ref.site == site for unit in ref.units or ()]
+    return ", ".join(map(str, units)) or ABSENT
+
+
+def _interval(measured: Measured) -> str:
+    return format_interval(measured.value, measured.lower, measured.upper)
+
+
+def curve_table(found: Discovery) -> Table:
+    """The curve on the pairs that nothing was chosen on."""
+    return Table(
+        f"Curve by {SCORE_WORDS[found.curve.score]}",
+        columns("Best#", "Candidates#", "Share [interval]#", "Relative error#", "NDF#"),
+        tuple(
+            (
+                f"{100 * point.fraction:g} %",
+                format_count(point.size),
+                format_interval(point.share, point.lower, point.upper),
+                format_fixed(point.error),
+                format_fixed(point.ndf),
+            )
+            for point in found.curve.points
+        ),
+        (f"CMD {format_fixed(found.curve.cmd)}, CPR {format_fixed(found.curve.cpr)}.",),
+    )
+
+
+def motif_table(found: Discovery) -> Table:
+    """One row a motif."""
+    return Table(
+        "Motifs",
+        columns("Motif", "Members", "Shown by [interval]#"),
+        tuple(
+            (
+                motif.kind,
+                " → ".join(label(found, member) for member in motif.members)
+                if motif.kind == "chain"
+                else ", ".join(label(found, member) for member in motif.members),
+                _interval(motif.shown),
+            )
+            for motif in found.motifs.found
+        ),
+        (
+            "Of pairs the interaction, of an inhibitory member how much f rises without it, else the weakest edge; "
+            f"an interval clears {format_fixed(found.motifs.margin, 2)}, of an edge "
+            f"{format_fixed(found.motifs.edge_margin, 3)}.",
+        ),
+    )
+
+
+def member_table(found: Discovery) -> Table:
+    """The members, and what each carries."""
+    places = {ref: place for place, ref in enumerate(found.motif_members)}
+
+    def shares(ref: ComponentRef) -> tuple[str, str]:
+        place = places.get(ref)
+        if place is None:
+            return ABSENT, ABSENT
+        return _interval(found.motifs.singles[place]), _interval(found.motifs.removals[place])
+
+    return Table(
+        "Members, and what some halves of the pairs found beside them",
+        columns("Component", "In the circuit", "Halves#", "Alone [interval]#", "Lost without [interval]#"),
+        tuple(
+            (
+                member.component.label,
+                "yes" if member.in_circuit else "no",
+                ABSENT if member.found_in is None else percent(member.found_in),
+                *shares(member.component),
+            )
+            for member in found.members
+        ),
+    )
+
+
+def search_table(found: Discovery) -> Table:
+    """What each order of the candidates led to."""
+    return Table(
+        "Searches on the pairs to search on",
+        columns("Order", "Members#", "Share#", "Relative error#"),
+        tuple(
+            (SCORE_WORDS[row.score], format_count(row.size), format_fixed(row.share), format_fixed(row.error))
+            for row in found.searches
+        ),
+    )
+
+
+def equivalent_table(found: Discovery) -> Table:
+    """Other minimal circuits, on the pairs that they were not found on."""
+    return Table(
+        "Other minimal circuits",
+        columns("Circuit", "Members#", "Share [interval]#", "Relative error#"),
+        tuple(
+            (
+                name_circuit(other.circuit),
+                format_count(len(other.circuit)),
+                _interval(other.share),
+                format_fixed(other.error),
+            )
+            for other in found.equivalents
+        ),
+    )
+
+
+def edge_table(found: Discovery) -> Table:
+    """What members send to one another."""
+    return Table(
+        "Edges between members",
+        columns("From", "To", "Share [interval]#", "Shown"),
+        tuple(
+            (
+                label(found, edge.source),
+                label(found, edge.target),
+                _interval(edge.share),
+                "yes" if edge.is_shown else "no",
+            )
+            for edge in found.motifs.edges
+        ),
+    )

@@ -1,0 +1,1 @@
+"""How symmetric outputs are in the sign of a latent."""
