@@ -101,9 +101,12 @@ def assess_bound(
     p_support = float(tested.p_greater.max())
     p_refute = min(1.0, len(margins) * float(tested.p_less.min()))
 
+    spans = bootstrap.ratio(np.stack(margins))
+    inside, outside = bool((spans.lower >= 0).all()), bool((spans.upper < 0).any())
     least = -math.inf if bound.at_least is None else bound.at_least
     most = math.inf if bound.at_most is None else bound.at_most
-    inside, outside = least <= lower and upper <= most, upper < least or lower > most
+    if (inside, outside) != (least <= lower and upper <= most, upper < least or lower > most):
+        lower, upper = invert_margins(columns, bootstrap, lower, upper)
     place: Place = "inside" if inside else "outside" if outside else "across"
     tail = (1 - bootstrap.confidence) / 2
     to_support = [pairs_needed(m, s, min(alpha, tail)) for m, s in zip(tested.mean, tested.sd, strict=True)]
@@ -125,6 +128,39 @@ def assess_bound(
         confidence=bootstrap.confidence, place=place, is_upper_implied=is_upper_implied,
     )  # fmt: skip
     return BoundTest(test, leans, needed)
+
+
+def invert_margins(
+    columns: RatioColumns, bootstrap: PairedBootstrap, lower: float, upper: float
+) -> tuple[float, float]:
+    """The ratios t for which the interval of the margin a - t b holds zero.
+
+    The studentised interval of a ratio is far too wide where only a few pairs have any spread, since many resamples
+    have none of them; margins do not have this fault, and a bound is judged by them.
+
+    Parameters
+    ----------
+    columns : RatioColumns
+    bootstrap : PairedBootstrap
+    lower, upper : float
+        The interval of the ratio, which the result does not leave.
+    """
+    value = float(columns.numerator.sum() / columns.denominator.sum())
+    return _last_inside(columns, bootstrap, value, lower), _last_inside(columns, bootstrap, value, upper)
+
+
+def _last_inside(columns: RatioColumns, bootstrap: PairedBootstrap, inside: float, outside: float) -> float:
+    """The ratio nearest to `outside` whose margin may be zero, to a relative 1 / 16 ** 4 of the way."""
+    for _ in range(4):
+        ratios = np.linspace(inside, outside, 17)
+        spans = bootstrap.ratio(columns.numerator - ratios[:, None] * columns.denominator)
+        may_be_zero = (spans.lower < 0) & (spans.upper >= 0)
+        may_be_zero[0] = True
+        last = int(np.flatnonzero(np.logical_and.accumulate(may_be_zero))[-1])
+        if last == 16:
+            return outside
+        inside, outside = float(ratios[last]), float(ratios[last + 1])
+    return inside
 
 
 def _count_test(test: ClaimTest, alpha: float) -> BoundTest:

@@ -4,8 +4,8 @@ Supporting a hypothesis takes all that it claims (an intersection-union test: th
 circuit is special where that is part of the claim, and that it is minimal where that is. Refuting it takes one bound or
 property that is shown to be false (a union over k of them: k times the smallest p-value). Two families of p-values are
 Holm-adjusted across the spec's hypotheses: of the bounds, for and against; and of everything claimed together. The
-bootstrap intervals must say the same: of all bounds to support, of the broken one to refute. Asking a broken bound's
-interval to agree can only turn a refutation away, so the family-wise level stays.
+bootstrap intervals of their margins must say the same: of all bounds to support, of the broken one to refute. Asking a
+broken bound's interval to agree can only turn a refutation away, so the family-wise level stays.
 """
 
 from __future__ import annotations

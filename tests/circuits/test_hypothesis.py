@@ -67,6 +67,27 @@ def test_the_pairs_needed_would_settle_it(direction: str) -> None:
     assert 0.7 <= np.mean(decided) <= 0.9
 
 
+def test_a_few_failing_pairs_do_not_hide_a_fit_that_is_shown() -> None:
+    # Five of 192 pairs fail. Some resamples have almost none of them and hardly any spread, so that the studentised
+    # replicates of the ratio are useless. The margin of the bound has the spread of the effect in every resample.
+    rng = np.random.default_rng(7)
+    effect = rng.uniform(0, 1, 192) ** 2
+    carried = effect.copy()
+    carried[rng.choice(192, 5, replace=False)] = 0
+    ratio, boot = RatioColumns("pairwise_fit", carried, effect, "share"), PairedBootstrap(192)
+    wide = boot.ratio(carried[None], effect[None])
+    assert wide.lower[0] < 0.49
+    result = assess_bound(ratio, Bound(at_least=0.49), boot, 0.05)
+    assert result.inside and result.test.p_support < 1e-6
+    assert result.test.lower is not None and 0.49 <= result.test.lower < result.test.value
+    # The end that is shown is where the interval of the margin ends at zero.
+    ends = [
+        float(boot.ratio((carried - bound * effect)[None]).lower[0])
+        for bound in (result.test.lower - 1e-3, result.test.lower + 1e-3)
+    ]
+    assert ends[0] >= 0 > ends[1]
+
+
 def test_needed_is_given_only_where_nothing_is_settled() -> None:
     assert assess_bound(columns(0.8), Bound(at_least=0.7), PairedBootstrap(60), 0.05).test.needed is None
     assert assess_bound(columns(0.72, n=12), Bound(at_least=0.7), PairedBootstrap(12), 0.05).test.needed is not None
