@@ -6,12 +6,13 @@
 # make bench  the engine against its peers (about half an hour; BENCH='--rounds 1 --units 4' for less)
 # make bench-circuits  verdicts and discoveries on networks whose circuits are known (hours; goes on where it was stopped;
 #             CIRCUITS='--seeds 2' for less)
+# make bench-alignment  the alignment report on worlds and networks in which everything is known (hours; goes on likewise)
 PYTHON ?= python3.11
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test test-slow check fuzz bench bench-circuits format clean
+.PHONY: demo test test-slow check fuzz bench bench-circuits bench-alignment format clean
 
 $(STAMP): pyproject.toml constraints.txt examples/neighbours/pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -44,6 +45,9 @@ bench: $(STAMP)
 
 bench-circuits: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.circuits --seeds 50 $(CIRCUITS)
+
+bench-alignment: $(STAMP)
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.alignment --seeds 50
 
 format: $(STAMP)
 	$(BIN)/ruff format .

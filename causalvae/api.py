@@ -24,6 +24,7 @@ from causalvae.costs import (
 from causalvae.data.pairs import draw_samples
 from causalvae.data_draws import draw_table
 from causalvae.digest import digest
+from causalvae.edge_runs import diagnose_edges
 from causalvae.effects import estimate_effects, open_context
 from causalvae.engine.active import ActiveUnits
 from causalvae.engine.backends.opening import open_backend
@@ -51,6 +52,7 @@ from causalvae.manifolds import manifold_warnings, place_manifolds
 from causalvae.metrics import find_metrics, perturbed_owners
 from causalvae.models.card import Carries
 from causalvae.models.loading import randomise
+from causalvae.null_claims import exchanged_labels, planted_claims
 from causalvae.outcome import RunOutcome, load_run
 from causalvae.plan.compile import compile_spec
 from causalvae.plan.owner import Owner
@@ -318,11 +320,14 @@ def analyse(
     latents = summarise_latents(measurements, Resolver(spec, session.model.components).mapped_latents())
     with one_step(on_progress, "comparing interchanges"):
         alignment = compare_interchange(session, context.outcomes, alignment, latents)
+        alignment = diagnose_edges(session, context.outcomes, alignment)
     with one_step(on_progress, "checking the readouts"):
         readouts = _check_readouts(session)
     analyses = estimate_analyses(session, context, measured or {}, on_progress)
     views = views_of(analyses)
     controls = control_checks(context, copy, session.check)
+    if spec.execution.controls:
+        controls = (*controls, *planted_claims(verdicts), *exchanged_labels(session, context))
     samples = find_samples(session, plan)
     estimates = (*effects.estimates, *metrics.estimates)
     return Results(

@@ -21,8 +21,8 @@ from causalvae.models.components import ComponentRef
 from causalvae.plan.types import Plan
 from causalvae.session import Session
 
-_CLEAN = 400
-_PAIRS = 128
+_CLEAN = 300
+_PAIRS = 64
 _ROWS = 64
 
 
@@ -102,6 +102,11 @@ class _Activations:
         )
         return base, other
 
+    def _is_mean(self, site: str) -> bool:
+        """Whether a site's value is the posterior mean, for which the decoder need not run."""
+        is_passed_on = self._session.spec.model.latent == "mean" and self._session.model.vae.latent_layer is None
+        return site == "latent.mean" or (site == "latent" and is_passed_on)
+
     @torch.inference_mode()
     def _at(self, name: str, site: str, rows: Rows) -> FloatArray:
         if (name, site) not in self._found:
@@ -111,8 +116,11 @@ class _Activations:
             parts = []
             for start in range(0, len(rows), _ROWS):
                 inputs = self._session.dataset.inputs(rows[start : start + _ROWS])
-                drawn = torch.randn((len(inputs), *model.vae.latent_shape), generator=noise)
-                value = model.graph.run(inputs, drawn, keep=(node,))[node]
+                if self._is_mean(site):
+                    value = model.vae.encode(inputs).mean
+                else:
+                    drawn = torch.randn((len(inputs), *model.vae.latent_shape), generator=noise)
+                    value = model.graph.run(inputs, drawn, keep=(node,))[node]
                 parts.append(value.double().cpu().numpy())
             self._found[name, site] = np.concatenate(parts)
         return self._found[name, site]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -59,10 +59,11 @@ def _search(network: Network, seed: int, pairs: int) -> list[Row]:
     evaluate, target = Remembered(runs, len(runs.candidates)), Target(known.at_least)
     members = {unit for circuit in known.circuits["latent"] for unit in circuit}
     labels = [unit in members for unit in range(len(runs.candidates))]
-    scores = {name: method(runs) for name, method in METHODS.items()}
+    # Methods may have names beside those of the language.
+    scores: dict[Any, Scores] = {name: method(runs) for name, method in METHODS.items()}
     found = search(evaluate, scores, target)
     # Of equal circuits the search keeps one for each score.
-    by_score = {circuit.score: circuit for circuit in found}
+    by_score: dict[Any, FoundCircuit] = {circuit.score: circuit for circuit in found}
 
     def row(claimed: str, circuit: FoundCircuit) -> Row:
         units = tuple(int(unit) for unit in np.flatnonzero(circuit.members))

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from causalvae.files import write_file
 
@@ -66,9 +67,11 @@ class Store:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        jobs = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
+        jobs: list[list[Any]] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
         self.rows = [
-            Row(*key, claim, found, tuple(units), value) for *key, rows in jobs for claim, found, units, value in rows
+            Row(part, network, variant, seed, pairs, claim, found, tuple(units), value)
+            for part, network, variant, seed, pairs, rows in jobs
+            for claim, found, units, value in rows
         ]
 
     def run(self, jobs: Iterable[Job], on_job: Callable[[Key], None]) -> None:

@@ -73,7 +73,7 @@ def measure_size(
     spread = np.kron(inverse, np.eye(right.shape[1]))
     covariance = spread @ (scores.T @ scores) @ spread.T
     weights = np.kron(2 * np.atleast_2d(np.cov(cause, rowvar=False, bias=True)), np.eye(right.shape[1]))
-    found = Association(np.zeros(0), slopes.ravel(), covariance, weights, len(left))
+    found = Association(np.zeros(0), slopes.ravel(), covariance, np.asarray(weights, dtype=np.float64), len(left))
     kept = float(right.var(axis=0).sum() * cause.var(axis=0).sum() / left.var(axis=0).sum())
     needed = 2 * _noncentrality(count) / right.shape[1] * kept / bound**2
     if count == 1:

@@ -101,13 +101,13 @@ def assess_independencies(
     shown = [claim for claim in claims if {claim.left, claim.right} & set(graph.attributes)]
     outputs = {name: f"attribute:{name}" for name in graph.attributes}
     network = run("network", observed, outputs, shown)
-    families = [
-        IndependenceFamily(of, part.tester.samples, part.checks.fisher_c, part.checks.fisher_p)
-        for of, part in (("data", data), ("network", network))
-    ]
+    families = (
+        IndependenceFamily("data", data.tester.samples, data.checks.fisher_c, data.checks.fisher_p),
+        IndependenceFamily("network", network.tester.samples, network.checks.fisher_c, network.checks.fisher_p),
+    )
     return Implied(
         (*data.checks.checks, *network.checks.checks),
-        tuple(families),
+        families,
         data.tester,
         (*_notes("data", data.checks), *_notes("network", network.checks)),
     )

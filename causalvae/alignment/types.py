@@ -444,6 +444,35 @@ class Repair:
 
 
 @dataclass(frozen=True)
+class EdgeDiagnosis:
+    """What the components mapped to one factor carry of another, on outputs decoded from them.
+
+    Parameters
+    ----------
+    source, target : str
+        Two factors with a declared edge, in either direction.
+    leak : float
+        Largest root mean square change of an attribute, in its standard deviations over the data, when the target's
+        components take their values from the input in which the source is set and the target is held.
+    leak_attribute : str
+    kept : float or None
+        Largest change of an attribute of the target when they take these from the input in which the target follows
+        the source, instead of being held; None where the edge does not lead from source to target.
+    kept_attribute : str
+    n : int
+        Pairs.
+    """
+
+    source: str
+    target: str
+    leak: float
+    leak_attribute: str
+    kept: float | None
+    kept_attribute: str
+    n: int
+
+
+@dataclass(frozen=True)
 class Alignment:
     """Agreement of declared graph, data, network and mapping.
 
@@ -471,6 +500,8 @@ class Alignment:
         None where there are too few or too many factors.
     hidden : tuple of HiddenCause
     repairs : tuple of Repair
+    edges : tuple of EdgeDiagnosis
+        Of the declared edges between factors whose target is mapped, where the data have a structural model.
     graphs : tuple of JudgedGraph
         The declared graph and its rivals; empty where the spec names none.
     relabelling : Relabelling or None
@@ -500,3 +531,4 @@ class Alignment:
     repairs: tuple[Repair, ...] = ()
     relabelling: Relabelling | None = None
     graphs: tuple[JudgedGraph, ...] = ()
+    edges: tuple[EdgeDiagnosis, ...] = ()

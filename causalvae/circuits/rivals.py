@@ -53,6 +53,7 @@ def compare_rivals(
     # One that cannot be compared comes last.
     order = sorted(range(len(table.rivals)), key=lambda k: _nearness(gaps, k, table))
     close = [k for k in order if (as_well[k] if drawn else p_each[k] > hypothesis.alpha) and not undefined[k]]
+    planted = _plant(table, design.seed)
     first = next(iter(table.measures))
     errors = (table.error(first, row) for row in table.rivals)
     return Rivals(
@@ -73,7 +74,19 @@ def compare_rivals(
         errors=tuple(error for error in errors if error is not None),
         pairs=table.pairs,
         seed=design.seed,
+        planted=None if planted is None else score(table, planted, None),
+        planted_meets=planted is not None and meets_bounds(table, planted, hypothesis, hypothesis.alpha),
     )
+
+
+def _plant(table: CircuitTable, seed: int) -> int | None:
+    """A rival of the circuit's size that shares no unit with it, at random; None where there is none."""
+    rows = [
+        row
+        for row in table.rivals
+        if len(units := units_of(table.circuits[row])) == len(table.units) and not units & table.units
+    ]
+    return rows[int(np.random.default_rng(seed).integers(len(rows)))] if rows else None
 
 
 def _nearness(gaps: Gaps, k: int, table: CircuitTable) -> tuple[float, int]:

@@ -218,6 +218,10 @@ class Rivals:
     errors : tuple of float
         The relative error of every rival, of the measure that is claimed first.
     pairs, seed : int
+    planted : CircuitScore or None
+        A rival of the circuit's size that shares no unit with it, drawn at random: a claim that should not hold.
+    planted_meets : bool
+        Whether that one is shown to meet the claim's bounds.
     """
 
     kind: RivalKind
@@ -234,6 +238,8 @@ class Rivals:
     errors: tuple[float, ...] = ()
     pairs: int = 0
     seed: int = 0
+    planted: CircuitScore | None = None
+    planted_meets: bool = False
 
 
 @dataclass(frozen=True)

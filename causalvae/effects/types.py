@@ -264,6 +264,10 @@ class ScreenSummary:
     components: tuple[ScreenedComponent, ...]
 
 
+# The breadth between units that move one factor and those that move several.
+BROAD = 1.5
+
+
 @dataclass(frozen=True)
 class UnitRole:
     """What one unit is, by the number of factors that it moves.
@@ -318,6 +322,11 @@ class UnitRole:
     n: int
     output: float | None = None
     output_share: float | None = None
+
+    @property
+    def from_threshold(self) -> float:
+        """How far its breadth lies above the threshold between monosemantic and polysemantic; negative below it."""
+        return self.breadth - BROAD
 
     @property
     def moves_declared(self) -> bool:

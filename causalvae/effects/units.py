@@ -21,11 +21,10 @@ from causalvae.effects.bootstrap import PairedBootstrap
 from causalvae.effects.effect_matrix import EffectMatrix
 from causalvae.effects.significance import t_test
 from causalvae.effects.smooth_intervals import EffectBreadth, smooth_intervals
-from causalvae.effects.types import Role, UnitRole
+from causalvae.effects.types import BROAD, Role, UnitRole
 
 FloatArray = npt.NDArray[np.float64]
 
-BROAD = 1.5
 # Changes of the whole output up to this many of its standard deviations count as none, since they cannot be seen. It is
 # below the tolerance of attributes because the output sums over all its numbers, most of which a local change leaves
 # alone.

@@ -11,7 +11,8 @@ outcomes
 
     - ``image_sq``: ||y_arm - y_base||^2, where y_base is the clean base output;
     - ``image_dot``: <y_arm - y_base, y_cf - y_base>, where y_cf is the clean counterfactual output (0 in the observed
-    cohort); - ``live``: False if the patched value equals the clean one, so that the row was copied and not run.
+      cohort);
+    - ``live``: False if the patched value equals the clean one, so that the row was copied and not run.
 observations
     One row per sample of the observed cohort: ``sample`` (int), ``factor:NAME`` (physical value), ``attribute:NAME``
     (measured on the reconstruction from the latent given in the spec), ``input:NAME`` (measured on the input),

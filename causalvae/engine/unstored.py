@@ -33,8 +33,8 @@ class UnstoredArms:
     model, dataset, measure, device
         As of `PlanRunner`.
     cohort : str
-    donors : ValueSource
-        Where every patched value comes from: the same component in a run of another sample.
+    source : ValueSource
+        Where every patched value comes from.
     """
 
     def __init__(
@@ -45,11 +45,11 @@ class UnstoredArms:
         measure: Measure,
         device: torch.device,
         cohort: str,
-        donors: ValueSource,
+        source: ValueSource,
     ) -> None:
         self._cohort = plan.cohort(cohort)
         # Donors are looked for where an arm takes its values from them.
-        needed = Arm(cohort, "base", (Patch("latent", None, donors),), self._cohort.samples)
+        needed = Arm(cohort, "base", (Patch("latent", None, source),), self._cohort.samples)
         self._plan = replace(
             plan, cohorts=(self._cohort,), arms=(needed,), uses=(), screens=(), traversals=(), contrasts=(), claims={}
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from causalvae.alignment.interchange import GOOD
-from causalvae.alignment.types import Alignment, Edge, HiddenCause, LearnedStructure, Repair
+from causalvae.alignment.types import Alignment, Edge, EdgeDiagnosis, HiddenCause, LearnedStructure, Repair
 from causalvae.effects.dowhy.relabelling import Relabelling
 from causalvae.report.numbers import format_count, format_interval, format_p
 
@@ -16,6 +16,7 @@ def finding_sentences(alignment: Alignment) -> tuple[str, ...]:
     """All of them, in the order of a report."""
     return (
         *map(_repair, alignment.repairs),
+        *map(_edge, alignment.edges),
         *map(_hidden, alignment.hidden),
         *_relabelled(alignment.relabelling),
         *_learned(alignment.learned),
@@ -33,6 +34,16 @@ def _repair(repair: Repair) -> str:
             f"{repair.factor}: no mapping works: entangled. The best of at most three latents is {latents} ({chosen})."
         )
     return f"{repair.factor}: no mapping is shown to work. The best of at most three latents is {latents} ({chosen})."
+
+
+def _edge(found: EdgeDiagnosis) -> str:
+    words = (
+        f"Leak of {found.source} into the components of {found.target}: with {found.source} set and {found.target} "
+        f"held they change {found.leak_attribute} by {found.leak:.2f} sd."
+    )
+    if found.kept is not None:
+        words += f" Kept: where {found.target} follows, they change {found.kept_attribute} by {found.kept:.2f} sd."
+    return words
 
 
 def _hidden(cause: HiddenCause) -> str:

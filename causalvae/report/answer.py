@@ -12,6 +12,7 @@ from causalvae.plan.owner import Owner
 from causalvae.plan.targets import Target
 from causalvae.report.alignment_words import headline_words
 from causalvae.report.effect_grids import EFFECT
+from causalvae.report.metric_tables import amount_words
 from causalvae.report.numbers import format_count, format_number
 from causalvae.report.tables import unit_words
 from causalvae.spec.schema import Spec
@@ -101,7 +102,8 @@ def _units(units: Sequence[UnitRole]) -> list[str]:
                 single.setdefault(unit.on, []).append(unit.component.label)
         several = [unit.component.label for unit in members if unit.role == "polysemantic"]
         undecided = [unit.component.label for unit in members if unit.role == "undecided"]
-        other = [unit.component.label for unit in members if unit.role == "undeclared"]
+        undeclared = [unit for unit in members if unit.role == "undeclared"]
+        other = [unit.component.label for unit in undeclared]
         inert = sum(unit.role == "inert" for unit in members)
         parts = [f"{_some(names)} {_move(names)} {on} alone" for on, names in single.items()]
         if several:
@@ -109,7 +111,9 @@ def _units(units: Sequence[UnitRole]) -> list[str]:
         if undecided:
             parts.append(f"{_some(undecided)} {_move(undecided)} one or several {members[0].over} (undecided)")
         if other:
-            parts.append(f"{_some(other)} {_move(other)} the output and nothing that is declared")
+            amounts = [unit.output_share for unit in undeclared if unit.output_share is not None]
+            by = f" (by {amount_words(amounts)} sd of the output)" if amounts else ""
+            parts.append(f"{_some(other)} {_move(other)} what is not declared{by}")
         if inert:
             parts.append(f"{format_count(inert)} of {format_count(len(members))} units have no effect")
         sentences.append(_sentence("; ".join(parts)))

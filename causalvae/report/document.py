@@ -38,7 +38,14 @@ from causalvae.report.charts import draw_interval
 from causalvae.report.circuit_findings import circuit_findings
 from causalvae.report.effect_grids import Grid, build_grids
 from causalvae.report.glossary import SYMBOLS, Term, status_words, term_of
-from causalvae.report.graph_svg import declared_edges, draw_graph, draw_key, recovered_edges, shared_layout
+from causalvae.report.graph_svg import (
+    declared_edges,
+    draw_graph,
+    draw_key,
+    draw_state_key,
+    recovered_edges,
+    shared_layout,
+)
 from causalvae.report.heatmap import draw_block, draw_legend, draw_rows
 from causalvae.report.independence_tables import independence_table, independence_words
 from causalvae.report.interval_words import interval_term
@@ -147,7 +154,7 @@ def _graph_section(results: Results) -> Section | None:
         figures.append(
             Figure(
                 draw_graph(graph, edges, layout, label),
-                "Recovered: what intervening shows on data, network and mapping; a mark says where the first departs.",
+                "Recovered: what intervening shows on data, network and mapping, each with a mark on the edge.",
             )
         )
         words = {
@@ -162,6 +169,8 @@ def _graph_section(results: Results) -> Section | None:
             for style, text in words.items()
             if style in ("supported", "missing", "spurious", "undecided") or counts[style]
         )
+        marks = "marks, left to right: data, network, mapping (✓ right, ✗ wrong, ? undecided, – not tested)"  # noqa: RUF001
+        legend = (*legend, (draw_state_key(), marks))
     return Section(
         "graph",
         "Declared and recovered graph",

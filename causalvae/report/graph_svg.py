@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Literal
 
 from markupsafe import Markup
 
@@ -17,17 +18,37 @@ from causalvae.results import GraphSummary
 
 _NODE_WIDTH, _NODE_HEIGHT, _ROW, _GAP, _MARGIN = 142.0, 40.0, 58.0, 112.0, 10.0
 _NAME_LIMIT, _WHERE_LIMIT = 14, 20
+_DISC = 6.0
 _MARKED = ("missing", "spurious", "undecided")
+
+
+State = Literal["right", "wrong", "open", "untested"]
+STATE_SYMBOLS: dict[State, str] = {"right": "✓", "wrong": "✗", "open": "?", "untested": "–"}  # noqa: RUF001
+COLUMNS = ("data", "network", "mapping")
+_STATES: dict[str, State] = {
+    **dict.fromkeys(("present", "absent", "kept", "none"), "right"),
+    **dict.fromkeys(("missing", "undeclared", "reversed", "lost", "added"), "wrong"),
+    "undecided": "open",
+}
 
 
 @dataclass(frozen=True)
 class DrawnEdge:
-    """An edge to draw: its ends, how it is styled, and what a reader sees when pointing at it."""
+    """An edge to draw: its ends, how it is styled, what a reader sees when pointing at it, and its state in `COLUMNS`.
+
+    A graph that is only declared has no states.
+    """
 
     source: str
     target: str
     style: str
     tooltip: str
+    states: tuple[State, ...] = ()
+
+    @property
+    def state_words(self) -> str:
+        """The states in words and symbols; empty where there are none."""
+        return ", ".join(f"{name} {STATE_SYMBOLS[state]}" for name, state in zip(COLUMNS, self.states, strict=False))
 
 
 def declared_edges(graph: GraphSummary) -> list[DrawnEdge]:
@@ -48,8 +69,15 @@ def recovered_edges(graph: GraphSummary, alignment: Alignment) -> list[DrawnEdge
     ]
     for (source, target), check in checks.items():
         if check.declared or check.status not in ("absent", "untested"):
-            drawn.append(DrawnEdge(source, target, check.status, _describe(check)))
+            drawn.append(DrawnEdge(source, target, check.status, _describe(check), edge_states(check)))
     return drawn
+
+
+def edge_states(check: PairCheck) -> tuple[State, State, State]:
+    """Whether the data are as declared, the network as the data, and the mapping as the network."""
+    links = [None if link is None else link.status for link in (check.network, check.mapping)]
+    data, network, mapping = (_STATES.get(status or "", "untested") for status in (check.graph, *links))
+    return data, network, mapping
 
 
 def shared_layout(graph: GraphSummary, alignment: Alignment | None) -> Layout:
@@ -79,7 +107,9 @@ def draw_graph(graph: GraphSummary, edges: Iterable[DrawnEdge], layout: Layout, 
             continue
         points = [place(point) for point in route]
         lines.append(_draw_edge(edge, points))
-        if edge.style in _MARKED:
+        if edge.states:
+            marks.append(_draw_states(edge, points))
+        elif edge.style in _MARKED:
             marks.append(_draw_mark(edge, points))
     nodes = [
         _draw_node(name, "factor", graph.mapping, place(layout.nodes[name]))
@@ -104,6 +134,13 @@ def draw_key(style: str) -> Markup:
     return drawing(54, 18, style, *parts, class_="graph-key")
 
 
+def draw_state_key() -> Markup:
+    """The three marks of an edge, for the legend: one state of each kind but the last."""
+    edge = DrawnEdge("", "", "supported", "", ("right", "wrong", "open"))
+    points = [(2.0, 9.0), (50.0, 9.0)]
+    return drawing(54, 18, "states", _draw_edge(edge, points, 0.0), _draw_states(edge, points), class_="graph-key")
+
+
 def _draw_edge(edge: DrawnEdge, points: list[Point], inset: float = _NODE_WIDTH / 2) -> Markup:
     """A curve through `points` that leaves and enters nodes horizontally, with an arrow head drawn at its end."""
     (x0, y0), (xn, yn) = points[0], points[-1]
@@ -122,13 +159,23 @@ def _draw_edge(edge: DrawnEdge, points: list[Point], inset: float = _NODE_WIDTH 
     return element("g", *children, class_=f"edge edge-{edge.style}")
 
 
+def _draw_states(edge: DrawnEdge, points: list[Point]) -> Markup:
+    """A small disc for each of data, network and mapping, left to right, with the symbol of its state."""
+    x, y = _mark_place(edge, points)
+    discs: list[Markup] = []
+    for number, state in enumerate(edge.states):
+        centre = x + (number - 1) * 2 * _DISC
+        parts = (
+            element("circle", cx=centre, cy=y, r=_DISC),
+            element("text", STATE_SYMBOLS[state], x=centre, y=y + 3, text_anchor="middle"),
+        )
+        discs.append(element("g", *parts, class_=f"state state-{state}"))
+    return element("g", element("title", f"{edge.tooltip} ({edge.state_words})"), *discs, class_="states")
+
+
 def _draw_mark(edge: DrawnEdge, points: list[Point]) -> Markup:
     """The symbol of a status in a small disc on the edge: colour is not the only sign."""
-    # Two edges between the same layers meet at their middles when they cross, so marks sit nearer to the target.
-    (ax, ay), (bx, by) = points[-2], points[-1]
-    along = 0.5 if ay == by else 0.62
-    start, stop = (ax, bx) if not edge.source else (ax + _NODE_WIDTH / 2, bx - _NODE_WIDTH / 2)
-    x, y = _on_curve((start, ay), (stop, by), along)
+    x, y = _mark_place(edge, points)
     return element(
         "g",
         element("title", edge.tooltip or edge.style),
@@ -136,6 +183,15 @@ def _draw_mark(edge: DrawnEdge, points: list[Point]) -> Markup:
         element("text", SYMBOLS[edge.style], x=x, y=y + 4, text_anchor="middle"),
         class_=f"mark mark-{edge.style}",
     )
+
+
+def _mark_place(edge: DrawnEdge, points: list[Point]) -> Point:
+    """Where on an edge its marks are."""
+    # Two edges between the same layers meet at their middles when they cross, so marks sit nearer to the target.
+    (ax, ay), (bx, by) = points[-2], points[-1]
+    along = 0.5 if ay == by else 0.62
+    start, stop = (ax, bx) if not edge.source else (ax + _NODE_WIDTH / 2, bx - _NODE_WIDTH / 2)
+    return _on_curve((start, ay), (stop, by), along)
 
 
 def _on_curve(start: Point, stop: Point, t: float) -> Point:

@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Sequence
 
 from causalvae.effects.notes import Note
-from causalvae.effects.types import MetricRow, Role, UnitRole
+from causalvae.effects.types import BROAD, MetricRow, Role, UnitRole
 from causalvae.plan.owner import Owner
 from causalvae.report.glossary import term_of
 from causalvae.report.notes import note_words
-from causalvae.report.numbers import ABSENT, format_count, format_interval, format_number, format_p
+from causalvae.report.numbers import ABSENT, format_count, format_fixed, format_interval, format_number, format_p
 from causalvae.report.tables import Table, columns, unit_words
 
 ROLES: dict[Role, str] = {
@@ -61,8 +61,10 @@ def role_words(roles: Sequence[UnitRole]) -> str:
     """How many units are of each kind, in a sentence."""
     counts = Counter(role.role for role in roles)
     several = ROLES | {"undeclared": "move what is not declared"}
+    moved = [role.output_share for role in roles if role.role == "undeclared" and role.output_share is not None]
+    amounts = {"undeclared": f" (by {amount_words(moved)} sd of the output)"} if moved else {}
     told = [
-        f"{format_count(counts[kind])} {(several if counts[kind] > 1 else ROLES)[kind]}"
+        f"{format_count(counts[kind])} {(several if counts[kind] > 1 else ROLES)[kind]}{amounts.get(kind, '')}"
         for kind in ROLES
         if counts[kind]
     ]
@@ -71,6 +73,12 @@ def role_words(roles: Sequence[UnitRole]) -> str:
     if over == "attributes":
         known += ", because the declared graph does not tell which of them stand for which factor"
     return f"{format_count(len(roles))} units: {', '.join(told)} (classified by their effects on {known})."
+
+
+def amount_words(amounts: Sequence[float]) -> str:
+    """One amount, or the smallest and the largest of several."""
+    ends = (format_number(min(amounts), 2), format_number(max(amounts), 2))
+    return ends[0] if ends[0] == ends[1] else f"{ends[0]} to {ends[1]}"
 
 
 def role_table(roles: Sequence[UnitRole]) -> Table:
@@ -87,6 +95,7 @@ def role_table(roles: Sequence[UnitRole]) -> Table:
             "Component",
             "Kind",
             "Factors moved [interval]#",
+            "From the threshold#",
             "Most on",
             "Effect there (sd)#",
             "p of none#",
@@ -99,6 +108,7 @@ def role_table(roles: Sequence[UnitRole]) -> Table:
                 role.component.label,
                 ROLES[role.role],
                 format_interval(role.breadth, role.lower, role.upper) if role.moves_declared else ABSENT,
+                format_fixed(role.from_threshold, 2) if role.moves_declared else ABSENT,
                 role.on if role.moves_declared else ABSENT,
                 format_number(role.largest),
                 format_p(role.p_value),
@@ -108,7 +118,10 @@ def role_table(roles: Sequence[UnitRole]) -> Table:
             )
             for role in shown
         ),
-        (f"{format_count(left)} inert units are not listed.",) if left else (),
+        (
+            f"From the threshold: factors moved less {BROAD:g}; above 0 several, below 0 one.",
+            *((f"{format_count(left)} inert units are not listed.",) if left else ()),
+        ),
     )
 
 

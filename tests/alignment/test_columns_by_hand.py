@@ -13,6 +13,7 @@ import torch
 from ruamel.yaml import YAML
 
 import causalvae
+from causalvae.alignment.assess import ellipse_of
 from causalvae.api import analyse
 from causalvae.data.dataset import open_dataset
 from causalvae.data.others import Release
@@ -213,6 +214,46 @@ def test_arms_that_are_not_stored_equal_those_that_are(measured: tuple) -> None:
         for column, name in enumerate(plan.attributes):
             for values, stored in zip(found, (mapping.arm, counterfactual), strict=True):
                 np.testing.assert_allclose(values[:, column], measurements.values(stored, name)[10:], atol=1e-6)
+
+
+@pytest.mark.parametrize("network", ["plain", "turned"])
+def test_leak_and_kept_equal_forward_passes(tmp_path: Path, network: str) -> None:
+    path = write_spec(tmp_path, network, PLAIN, VARIABLES, alignment={"samples": 100, "pairs": 64})
+    session, measurements = measure(path)
+    found = {(edge.source, edge.target): edge for edge in analyse(session, measurements).alignment.edges}
+    assert set(found) == {("a", "b"), ("b", "a"), ("b", "c"), ("c", "b")}
+    edge, dataset, vae = found["a", "b"], session.dataset, session.model.vae
+    # By hand: z_b from the input with a set and b held, or b following; then decoded.
+    sides = {
+        name: draw_pairs(dataset, factor="a", samples=64, seed=5, others=Release(released))
+        for name, released in (("held", ("m",)), ("following", ("b", "m")))
+    }
+    base = sides["held"].base
+
+    def latents(rows: np.ndarray) -> torch.Tensor:
+        return vae.encoder(dataset.inputs(rows))[:, :3]
+
+    def decoded(rows: np.ndarray) -> np.ndarray:
+        z = latents(base).clone()
+        z[:, 1] = latents(rows)[:, 1]
+        return natural(dataset, base, vae.decoder(z).numpy())
+
+    with torch.no_grad():
+        clean, held, following = (
+            decoded(rows) for rows in (base, sides["held"].counterfactual, sides["following"].counterfactual)
+        )
+    ellipse = ellipse_of(session.completed_spec, measurements)[0]
+    table = measurements.contrasts
+    inside = ellipse.holds(table[table["factor"] == "a"].sort_values("pair"), "counterfactual")
+    sd = np.array([measurements.observations[f"input:y{name}"].std(ddof=1) for name in "abc"])
+    leaks = np.sqrt((((held - clean) / sd)[inside] ** 2).mean(axis=0))
+    assert edge.leak == pytest.approx(leaks.max(), abs=1e-4)
+    assert edge.kept == pytest.approx(np.sqrt((((following - held) / sd)[inside, 1] ** 2).mean()), abs=1e-4)
+    assert edge.n == inside.sum()
+    # A latent of its own does not leak, and follows; a turned one holds both.
+    assert (edge.leak < 0.01) == (network == "plain")
+    assert edge.kept > 0.2
+    assert found["b", "a"].kept is None
 
 
 def test_tables_that_are_there_are_read_again(measured: tuple) -> None:

@@ -120,7 +120,7 @@ def run_world(
             "mapping": {
                 name: {"components": [f"latent[{i}]" for i in latents]} for name, latents in network.mapping.items()
             },
-            "estimation": {"bootstrap": bootstrap},
+            "estimation": {"bootstrap": bootstrap, "dowhy": False},
             "alignment": alignment,
         }
     )

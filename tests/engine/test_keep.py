@@ -13,7 +13,7 @@ from causalvae.engine.memory import BatchSize
 from causalvae.engine.needed_values import Keep, needed_values
 from causalvae.engine.rerun import Group, Shortcuts
 from causalvae.engine.shards import ShardInputs, run_clean
-from causalvae.engine.values import CleanRuns, donor_key
+from causalvae.engine.values import CleanRuns
 from causalvae.models.loading import Model, assemble
 from causalvae.models.operators import OperatorGraph
 from causalvae.plan.types import Arm, Patch
@@ -90,7 +90,7 @@ def test_donors_keep_only_what_they_give() -> None:
     graph = lower(model.graph)
     inputs = shard(model)
     x, noise = inputs.sides["counterfactual"], inputs.noise
-    key = donor_key(make_source("resample", seed=7), "base")
+    key = make_source("resample", seed=7).donor_key("base")
     inputs = ShardInputs("c", 0, inputs.sides, noise, {key: (x, noise)})
     arm = Arm("c", "base", (Patch("latent", (1,), make_source("resample", seed=7)),), 20)
     keep = kept(model, graph, [arm], Shortcuts())

@@ -15,7 +15,6 @@ from causalvae.data.dataset import DspritesDataset
 from causalvae.engine.execute import execute_plan
 from causalvae.engine.measurements import Measurements
 from causalvae.engine.runner import PlanRunner
-from causalvae.engine.values import donor_key
 from causalvae.models.burgess import burgess
 from causalvae.models.loading import Model, assemble
 from causalvae.plan.types import OBSERVED, Arm, Cohort, Options, Patch, Plan, Side, Treatment
@@ -135,7 +134,7 @@ def test_a_donor_is_another_input_of_the_whole_cohort(whole: Measurements, sampl
         shard = runner.shard("resize", first, min(first + 16, PAIRS))
         assert torch.equal(shard.noise, cohort.noise[first : first + 16])
         for seed in (3, 4):
-            x, noise = shard.donors[donor_key(make_source("resample", seed=seed), "base")]
+            x, noise = shard.donors[make_source("resample", seed=seed).donor_key("base")]
             # Noise is drawn anew for every pair, so it tells which pair a donor is.
             donors = [int((cohort.noise == row).all(1).nonzero()) for row in noise]
             assert torch.equal(x, cohort.sides["base"][donors])

@@ -159,7 +159,7 @@ def test_a_mediation_holds_nothing_unless_asked(plan: Plan) -> None:
 
 def test_hypotheses_have_their_rivals(plan: Plan) -> None:
     owner = Owner.hypothesis("one")
-    roles = {"base", "counterfactual", "sufficiency", "necessity", "rival", "single"}
+    roles = {"base", "counterfactual", "sufficiency", "necessity", "rival", "single", "subset"}
     assert {use.role for use in plan.uses_of(owner)} == roles
     rivals = uses(plan, owner, "rival")
     assert [use.index for use, _ in rivals] == list(range(5))

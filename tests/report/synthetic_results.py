@@ -11,16 +11,22 @@ from PIL import Image
 
 from causalvae.alignment.types import (
     Alignment,
+    EdgeDiagnosis,
     Effect,
     GraphCount,
     Headline,
+    HiddenCause,
     IndependenceCheck,
+    IndependenceFamily,
     Interchange,
+    JudgedGraph,
+    LearnedStructure,
     LevelEffect,
     Link,
     LinkCount,
     PairCheck,
     Reconstruction,
+    Repair,
     Share,
     Support,
 )
@@ -37,6 +43,7 @@ from causalvae.circuits.types import (
     Verdict,
 )
 from causalvae.disentanglement import ScoreReport, ScoreRow
+from causalvae.effects.dowhy.relabelling import Relabelling
 from causalvae.effects.notes import Note, Notes
 from causalvae.effects.types import Estimate, Refutation, ScreenedComponent, ScreenSummary, Selected
 from causalvae.models.components import ComponentRef
@@ -430,7 +437,22 @@ def _alignment(rng: random.Random, bad: str) -> Alignment:
         )
     )  # fmt: skip
     independencies = tuple(
-        IndependenceCheck(left, right, given, 0.021 + 0.1 * rejected, 0.5, 1.0, rejected)
+        IndependenceCheck(
+            left,
+            right,
+            given,
+            0.021 + 0.1 * rejected,
+            0.5,
+            1.0,
+            rejected,
+            of="data" if given else "network",
+            result="dependent" if rejected else "undecided" if given else "independent",
+            size=None if given else 0.02,
+            upper=0.05,
+            p_small=0.01,
+            n=1000,
+            needed=5000,
+        )
         for left, right, given, rejected in (
             ("scale", "x", (), False),
             ("area", "centroid_x", ("scale", "shape"), False),
@@ -448,6 +470,19 @@ def _alignment(rng: random.Random, bad: str) -> Alignment:
         tuple(pairs), headline, (accuracy,), (headline.worst_reconstruction,), Support(0.21, 0.8), independencies,
         17.31, 0.0312, "partial correlation" + bad, "holm", 0.05, 0.1, 1000, 2.31,
         ("orientation is not mapped: its components are not tested." + bad,),
+        families=(IndependenceFamily("data", 4000, 12.4, 0.41), IndependenceFamily("network", 1000, 17.31, 0.0312)),
+        learned=LearnedStructure(
+            (("shape", "scale" + bad),), (("x", "y"),), 2, 0.01, 4000, (("x", "y"),), (("shape", "scale" + bad),), (),
+            (("parent", 0.25),),
+        ),
+        hidden=(HiddenCause("x", "y" + bad, ("scale",), 0.001, 0.4, 0.3, 0.5),),
+        repairs=(Repair("scale" + bad, ("latent[3]" + bad, "latent[7]"), Share(0.98, 0.94, 0.99, 192), False),),
+        relabelling=Relabelling(0, 12, 200, 3, 2, 0.0199),
+        graphs=(
+            JudgedGraph("", GraphCount(38, 4, 2, 0), (("scale", "area" + bad),), 1, 12, ("other",), ("other",)),
+            JudgedGraph("other", GraphCount(37, 5, 2, 0), (), 2, 11, ("",), ("",)),
+        ),
+        edges=(EdgeDiagnosis("x", "y" + bad, 0.41, "area" + bad, 0.8, "centroid_y" + bad, 120),),
     )  # fmt: skip
 
 

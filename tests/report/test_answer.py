@@ -29,7 +29,7 @@ def test_units_and_mediators_are_named() -> None:
     told = answer_words((), None, [share("latent[5]", 0.999), share("latent[2]", 0.1)], units, declared=False)
     assert told == (
         "latent[5] carries 99.9 % of the effect of move on y. latent[2] moves x alone; latent[5] moves several "
-        "factors; latent[6] moves the output and nothing that is declared; 2 of 5 units have no effect."
+        "factors; latent[6] moves what is not declared (by 0.30 sd of the output); 2 of 5 units have no effect."
     )
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import itertools
 import random
 import re
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import pytest
@@ -14,7 +15,7 @@ from causalvae.plan.owner import Owner
 from causalvae.report.charts import count_bins, draw_interval, draw_rivals, nice_ticks
 from causalvae.report.effect_grids import build_grids, strongest_rows
 from causalvae.report.graph_layout import lay_out
-from causalvae.report.graph_svg import recovered_edges
+from causalvae.report.graph_svg import draw_graph, edge_states, recovered_edges, shared_layout
 from causalvae.report.heatmap import STEPS, palette_css, shade
 from causalvae.report.numbers import format_bound
 from causalvae.report.svg import element, shorten
@@ -200,3 +201,23 @@ def test_svg_text_is_escaped_and_shortened() -> None:
     assert 'class="&#34;&gt;"' in str(element("g", class_='">'))
     assert shorten("short", 8) == "short"
     assert len(shorten("a much longer name", 8)) == 8
+
+
+def test_every_recovered_edge_shows_data_network_and_mapping() -> None:
+    results = build_results()
+    assert results.alignment is not None
+    edges = recovered_edges(results.graph, results.alignment)
+    tested = [edge for edge in edges if edge.style != "untested"]
+    assert all(len(edge.states) == 3 for edge in tested)
+    checks = {(check.source, check.target): check for check in results.alignment.pairs}
+    kept = next(edge for edge in tested if (edge.source, edge.target) == ("scale", "area"))
+    assert edge_states(checks["scale", "area"]) == kept.states
+    check = checks["scale", "area"]
+    lost = replace(check.network, status="lost")
+    assert edge_states(replace(check, graph="reversed", network=lost, mapping=None)) == ("wrong", "wrong", "untested")
+    undecided = replace(check.network, status="undecided")
+    assert edge_states(replace(check, graph="undecided", network=undecided)) == ("open", "open", kept.states[2])
+    drawing = draw_graph(results.graph, edges, shared_layout(results.graph, results.alignment), "recovered")
+    assert drawing.count('class="states"') == sum(edge.target in results.graph.attributes for edge in tested)
+    assert drawing.count("state-right") + drawing.count("state-wrong") > 3
+    assert "data ✓, network ✓, mapping" in drawing

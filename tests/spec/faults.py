@@ -303,7 +303,7 @@ FAULTS = (
     Fault("CV075", EXPECT, "      equivalent: {at_most: «0}\n"),
     Fault("CV075", EXPECT, "      equivalent: {at_least: «0.1}\n"),
     Fault("CV075", SHARE, "      mediated_share: {at_most: 0.2}\n      unique: «true\n"),
-    Fault("CV055", CIRCUIT, "    circuit: [latent.mean[3], latent.logvar[3]]\n    subsets: «{pairs: 64}\n"),
+    Fault("CV055", CIRCUIT, "    circuit: ['latent.mean[3]', 'latent.logvar[3]']\n    subsets: «{pairs: 64}\n"),
     Fault("CV075", EXPECT, "      necessity: {at_most: «-.inf}\n"),
     Fault("CV076", CIRCUIT, "    circuit: «[latent]\n"),
     Fault("CV076", CIRCUIT, "    circuit: «[latent.mean, latent.logvar]\n"),

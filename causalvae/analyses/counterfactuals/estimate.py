@@ -11,7 +11,7 @@ import base64
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +19,6 @@ import pandas as pd
 
 from causalvae.alignment.assess import direct_relations
 from causalvae.analyses.counterfactuals.measure import EXAMPLES, REPEATED, CounterfactualTables
-from causalvae.analyses.counterfactuals.section import CounterfactualsAnalysis
 from causalvae.analyses.counterfactuals.types import (
     Commutativity,
     Counterfactuals,
@@ -36,6 +35,9 @@ from causalvae.effects.bootstrap import paired_bootstrap
 from causalvae.effects.outcomes import difference, varies
 from causalvae.engine.measurements import deviation
 from causalvae.session import Session
+
+if TYPE_CHECKING:
+    from causalvae.analyses.counterfactuals.section import CounterfactualsAnalysis
 
 FloatArray = npt.NDArray[np.float64]
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import combinations
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +20,6 @@ from torch import Tensor
 from causalvae.alignment.support import Ellipse, fit_ellipse
 from causalvae.alignment.variables import kind_of
 from causalvae.analyses.counterfactuals.generator import Generator
-from causalvae.analyses.counterfactuals.section import CounterfactualsAnalysis
 from causalvae.data.factors import FloatArray, Rows
 from causalvae.data.others import Others, Release
 from causalvae.data.pairs import draw_samples
@@ -31,12 +30,14 @@ from causalvae.engine.measurements import write_table
 from causalvae.engine.pictures import to_png
 from causalvae.engine.progress import OnProgress, Progress, ignore_progress
 from causalvae.engine.tables import read_table
-from causalvae.engine.values import DonorKey
 from causalvae.errors import NoPairsError
 from causalvae.plan.resolve import Resolver, joint_patches
 from causalvae.plan.types import Cohort, Patch, Side, Treatment
 from causalvae.session import Session
-from causalvae.spec.value_source import make_source
+from causalvae.spec.value_source import DonorKey, make_source
+
+if TYPE_CHECKING:
+    from causalvae.analyses.counterfactuals.section import CounterfactualsAnalysis
 
 BoolArray = npt.NDArray[np.bool_]
 Point = Literal["input", "data", "output", "back", "repeated", "swapped"]

@@ -103,7 +103,7 @@ def _answer(result: Counterfactuals) -> str:
         return f"Counterfactuals by the mapping were not tested: {_listed(result)}."
     off = worst.worst
     alone = result.reconstruction(off.attribute)
-    beside = "" if alone is None else f"; {format_number(alone.value, 2)} by the reconstruction alone"
+    beside = "" if alone is None else f"; {_number(alone.value)} by the reconstruction alone"
     found = (
         f"setting {worst.factor} leaves {off.attribute} {format_number(off.value, 2)} sd from the data's "
         f"counterfactual (at most {result.bound:g}{beside})"
@@ -145,7 +145,7 @@ def _effectiveness_table(result: Counterfactuals) -> Table:
                 _STATUS[found.status],
                 _worst(found.own),
                 _worst(found.others),
-                format_number(found.pixels, 2),
+                _number(found.pixels),
                 format_count(found.samples),
                 percent(found.outside) if found.outside else ABSENT,
             )
@@ -223,7 +223,7 @@ def _commutativity_table(result: Counterfactuals) -> Table:
 
 def _cells(distances: Distances) -> tuple[str, str]:
     worst = distances.worst
-    return ABSENT if worst is None else _named(worst), format_number(distances.pixels, 2)
+    return ABSENT if worst is None else _named(worst), _number(distances.pixels)
 
 
 def _worst(listed: Sequence[Distance]) -> str:
@@ -234,8 +234,12 @@ def _named(distance: Distance) -> str:
     return f"{distance.attribute} {_interval(distance)}"
 
 
+def _number(value: float) -> str:
+    # Rounding errors of float32 outputs need no digits.
+    return "0" if value < _EXACT else format_number(value, 2)
+
+
 def _interval(distance: Distance) -> str:
-    # Errors of float32 outputs need no digits of their own.
     if distance.upper < _EXACT:
         return "0"
     return format_interval(distance.value, distance.lower, distance.upper)

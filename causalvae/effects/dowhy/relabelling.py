@@ -67,14 +67,14 @@ def compare_with_relabellings(
     graph.add_nodes_from(nodes)
     graph.add_edges_from(edges)
 
-    def named(column: npt.NDArray[np.float64]) -> tuple[str, ...]:
-        return tuple(nodes[int(number)] for number in np.atleast_2d(column.T).T[0])
+    def named(column: npt.NDArray[np.float64]) -> str:
+        return nodes[int(column.flat[0])]
 
     def unconditional(x: npt.NDArray[np.float64], y: npt.NDArray[np.float64]) -> float:
-        return test(*named(x), *named(y), ())
+        return test(named(x), named(y), ())
 
     def conditional(x: npt.NDArray[np.float64], y: npt.NDArray[np.float64], z: npt.NDArray[np.float64]) -> float:
-        return test(*named(x), *named(y), named(z))
+        return test(named(x), named(y), tuple(named(column) for column in np.reshape(z, (len(z), -1)).T))
 
     with quietly(seed):
         from dowhy.gcm.falsify import FalsifyConst, falsify_graph

@@ -40,7 +40,8 @@ def swapped(vae: VAE, x: Tensor, donor: Tensor, factor: str) -> Tensor:
 
     patch = module.register_forward_hook(put)
     try:
-        return vae(x[None])[0]
+        output: Tensor = vae(x[None])[0]
+        return output
     finally:
         patch.remove()
 

@@ -16,7 +16,8 @@ from causalvae.session import Session
 from tests.analyses.counterfactuals.linear_networks import OWN, open_linear
 
 ROOT2 = np.sqrt(2)
-LARGE = CounterfactualsAnalysis(samples=500, cycles=2)
+LARGE = CounterfactualsAnalysis(samples=400, cycles=1)
+TWICE = CounterfactualsAnalysis(samples=64, cycles=2)
 
 
 def assess(session: Session, folder: Path, section: CounterfactualsAnalysis = LARGE) -> Counterfactuals:
@@ -54,24 +55,9 @@ def test_errors_are_those_of_the_closed_form(case: str, tmp_path: Path) -> None:
     )
     for distance, wanted in ((found.own[0], own), (found.others[0], others)):
         # Five standard errors of a root mean square, and those of the standard deviation that it is divided by.
-        assert distance.value == pytest.approx(wanted, abs=5 * wanted * np.sqrt(1 / 1000 + 1 / 2000) + 1e-4)
+        assert distance.value == pytest.approx(wanted, abs=5 * wanted * np.sqrt(1 / 800 + 1 / 2000) + 1e-4)
         assert distance.lower <= distance.value <= distance.upper
     assert found.status == ("sound" if max(own, others) < 0.25 else "unsound")
-
-
-def test_reference_values_of_the_design(tmp_path: Path) -> None:
-    """The worst factor: a code that loses one, one that is half mapped, one that is rotated, and a true one."""
-    wanted = {
-        "identity": (0.0, 0.0),
-        "lossy": (1.0, 1.0),
-        "partial": (0.71, 0.0),
-        "rotated by 90 degrees": (1.41, 1.41),
-    }
-    for name, (own, others) in wanted.items():
-        found = assess(open_linear(name), tmp_path / name)
-        assert max(item.own[0].value for item in found.factors) == pytest.approx(own, abs=0.15)
-        assert max(item.others[0].value for item in found.factors) == pytest.approx(others, abs=0.15)
-        assert found.status == ("sound" if name == "identity" else "unsound")
 
 
 def test_the_worst_factor_comes_first(tmp_path: Path) -> None:
@@ -84,7 +70,7 @@ def test_the_worst_factor_comes_first(tmp_path: Path) -> None:
 def test_only_effectiveness_sees_a_rotated_or_lossy_code(tmp_path: Path) -> None:
     """What is passed through again and again stays where it is, and orders commute, for codes of any kind."""
     for name in ("identity", "lossy"):
-        found = assess(open_linear(name), tmp_path / name)
+        found = assess(open_linear(name), tmp_path / name, TWICE)
         once, again = found.composition
         assert (once.cycles, again.cycles) == (1, 2)
         assert [item.value for item in once.distances.attributes] == pytest.approx(
@@ -97,7 +83,7 @@ def test_only_effectiveness_sees_a_rotated_or_lossy_code(tmp_path: Path) -> None
                 assert repetition.reconstructed is not None
                 change = repetition.distances.attributes[0].value - repetition.reconstructed.attributes[0].value
                 assert abs(change) < 0.3
-    assert len(assess(open_linear("identity"), tmp_path / "pairs").commutativity) == 6
+        assert len(found.commutativity) == 6
 
 
 def test_reversibility_and_commutativity_of_a_rotated_code(tmp_path: Path) -> None:
@@ -154,7 +140,7 @@ def test_other_factors_are_held_and_samples_outside_the_data_are_left_out(tmp_pa
     found = assess(open_linear("identity", variables=CHAIN, edges=edges), tmp_path / "identity")
     outside = {item.factor: item.outside for item in found.factors}
     assert 0.05 < outside["b"] < 0.6
-    assert all(item.samples == round(500 * (1 - item.outside)) for item in found.factors)
+    assert all(item.samples == round(400 * (1 - item.outside)) for item in found.factors)
     assert found.status == "sound"
     assert assess(open_linear("partial", variables=CHAIN, edges=edges), tmp_path / "partial").status == "unsound"
 

@@ -55,7 +55,7 @@ def status(code: str, world: str, seed: int, folder: Path) -> str | None:
 
 @pytest.mark.parametrize("code", ["identity", "rotated", "lossy", "partial", "swapped"])
 def test_a_fault_makes_counterfactuals_unsound(code: str, tmp_path: Path) -> None:
-    for seed in range(3):
+    for seed in (0, 1):
         folder = tmp_path / str(seed)
         folder.mkdir()
         assert status(code, "chain", seed, folder) == ("sound" if code in SOUND else "unsound")

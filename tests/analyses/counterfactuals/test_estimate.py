@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,7 @@ from causalvae.analyses.counterfactuals.types import Distance
 RNG = np.random.default_rng(0)
 
 
-def table(pixels: float = 0.0, **attributes: np.ndarray) -> pd.DataFrame:
+def table(attributes: Mapping[str, np.ndarray], pixels: float = 0.0) -> pd.DataFrame:
     n = len(next(iter(attributes.values())))
     columns = {f"attribute:{name}": values for name, values in attributes.items()}
     return pd.DataFrame({"sample": np.arange(n), "pixels": np.full(n, pixels), **columns})
@@ -36,7 +37,7 @@ def naive(errors: np.ndarray, resamples: int, confidence: float, seed: int) -> t
 def test_distances_are_root_mean_squares_in_standard_deviations() -> None:
     found, wanted = RNG.normal(0, 2, (2, 300))
     estimator = Estimator({"size": Attribute(4.0)}, 0.25, resamples=4000)
-    got = estimator.distances(table(0.04, size=found), table(size=wanted))
+    got = estimator.distances(table({"size": found}, 0.04), table({"size": wanted}))
     (distance,) = got.attributes
     value, lower, upper = naive((found - wanted) / 4, 4000, 0.95, 1)
     assert distance.value == pytest.approx(value)
@@ -47,8 +48,8 @@ def test_distances_are_root_mean_squares_in_standard_deviations() -> None:
 def test_the_largest_comes_first_and_judged_intervals_hold_together() -> None:
     noise = RNG.normal(0, 1, (4, 200))
     sizes = {"a": 0.1, "b": 0.3, "c": 0.2, "d": 0.0}
-    found = table(**{name: size * row for (name, size), row in zip(sizes.items(), noise, strict=True)})
-    wanted = table(**dict.fromkeys(sizes, np.zeros(200)))
+    found = table({name: size * row for (name, size), row in zip(sizes.items(), noise, strict=True)})
+    wanted = table(dict.fromkeys(sizes, np.zeros(200)))
     estimator = Estimator(dict.fromkeys(sizes, Attribute(1.0)), 0.25)
     apart, together = (estimator.distances(found, wanted, judged) for judged in (False, True))
     assert [distance.attribute for distance in apart.attributes] == ["b", "c", "a", "d"]
@@ -60,30 +61,32 @@ def test_the_largest_comes_first_and_judged_intervals_hold_together() -> None:
 
 def test_differences_on_a_circle_are_the_short_way_round() -> None:
     estimator = Estimator({"angle": Attribute(0.5, 2.0)}, 0.25)
-    got = estimator.distances(table(angle=np.full(30, 1.9)), table(angle=np.full(30, 0.1)))
+    got = estimator.distances(table({"angle": np.full(30, 1.9)}), table({"angle": np.full(30, 0.1)}))
     assert got.attributes[0].value == pytest.approx(0.2 / 0.5)
 
 
 def test_an_attribute_that_only_the_output_lacks_counts_as_that_of_an_unrelated_sample() -> None:
     wanted = np.array([*np.zeros(30), np.nan, np.nan])
     found = np.array([np.nan, *np.zeros(29), np.nan, 1.0])
-    (distance,) = Estimator({"hue": Attribute(1.0)}, 0.25).distances(table(hue=found), table(hue=wanted)).attributes
+    (distance,) = (
+        Estimator({"hue": Attribute(1.0)}, 0.25).distances(table({"hue": found}), table({"hue": wanted})).attributes
+    )
     assert distance.n == 30 and distance.value == pytest.approx(np.sqrt(UNRELATED**2 / 30))
 
 
 def test_what_is_defined_on_too_few_samples_is_not_judged() -> None:
-    wanted = table(hue=np.array([*np.zeros(23), *np.full(40, np.nan)]), size=np.zeros(63))
+    wanted = table({"hue": np.array([*np.zeros(23), *np.full(40, np.nan)]), "size": np.zeros(63)})
     estimator = Estimator({"hue": Attribute(1.0), "size": Attribute(1.0)}, 0.25)
-    found = table(hue=np.ones(63), size=np.zeros(63))
+    found = table({"hue": np.ones(63), "size": np.zeros(63)})
     assert [distance.attribute for distance in estimator.distances(found, wanted, judged=True).attributes] == ["size"]
     assert len(estimator.distances(found, wanted).attributes) == 2
-    nowhere = table(hue=np.full(63, np.nan), size=np.full(63, np.nan))
+    nowhere = table({"hue": np.full(63, np.nan), "size": np.full(63, np.nan)})
     assert estimator.distances(found, nowhere).attributes == ()
 
 
 def test_only_the_samples_of_the_outputs_are_compared() -> None:
-    wanted = table(size=np.arange(100.0))
-    found = table(size=np.arange(100.0) + 1).iloc[10:40]
+    wanted = table({"size": np.arange(100.0)})
+    found = table({"size": np.arange(100.0) + 1}).iloc[10:40]
     (distance,) = Estimator({"size": Attribute(1.0)}, 0.25).distances(found, wanted).attributes
     assert (distance.n, distance.value) == (30, 1.0)
 
@@ -115,8 +118,8 @@ def rates(size: float, attributes: int, draws: int, n: int = 256, rare: bool = F
         if rare:
             errors *= np.sqrt(10) * (rng.random((attributes, n)) < 0.1)
         estimator = Estimator(dict.fromkeys(names, Attribute(1.0)), 0.25, resamples=600, seed=draw)
-        values = table(**dict(zip(names, errors, strict=True)))
-        distances = estimator.distances(values, table(**dict.fromkeys(names, np.zeros(n))), judged=True)
+        values = table(dict(zip(names, errors, strict=True)))
+        distances = estimator.distances(values, table(dict.fromkeys(names, np.zeros(n))), judged=True)
         found[estimator.status(distances.attributes)] += 1
     return found
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import product
+from typing import get_args
 
 import pytest
 
@@ -137,6 +138,6 @@ def test_no_name_becomes_markup_and_json_is_read_back() -> None:
 
 
 def test_every_status_has_words() -> None:
-    for first, second in product(("sound", "unsound", "undecided"), repeat=2):
+    for first, second in product(get_args(Status), repeat=2):
         view = view_counterfactuals(found(soundness("a", first, 0.3, 0.1), soundness("b", second, 0.2, 0.1)))
         assert view.answer.endswith(".") and view.terminal

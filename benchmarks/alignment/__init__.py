@@ -1,0 +1,1 @@
+"""The alignment report on worlds and networks in which everything is known."""
