@@ -35,8 +35,10 @@ ELSEWHERE = {
     # Scores of disentanglement that are named after objectives.
     "beta_vae": {"disentanglement/scores.py", "analyses/disentanglement/section.py"},
     "factor_vae": {"disentanglement/scores.py", "disentanglement/scoring.py", "analyses/disentanglement/section.py"},
-    # What a factor of the input is set to; a unit.
+    # What a factor of the input is set to, or a discovery holds candidates at; a unit.
     "resample": {
+        "analyses/discoveries/section.py",
+        "analyses/discoveries/words.py",
         "plan/alignment.py",
         "plan/treatments.py",
         "spec/intervention_checks.py",
@@ -45,6 +47,8 @@ ELSEWHERE = {
     "sd": {"effects/scale.py", "report/tables.py", "spec/schema.py"},
     # A format of weights that holds this one network.
     "burgess": {"models/checkpoint_source.py"},
+    # What a discovery may hold candidates at.
+    "interchange": {"analyses/discoveries/section.py", "analyses/discoveries/words.py"},
     # Distributions that doctor lists, keys of facts, formats of files.
     "diffusers": {"cli/doctor.py", "models/diffusers_source.py"},
     "pythae": {"cli/doctor.py"},

@@ -60,11 +60,11 @@ def test_planted_modules_are_found_and_random_wiring_has_none() -> None:
     assert found.modularity == pytest.approx(0.5)
     rng = np.random.default_rng(0)
     p_values = []
-    for _ in range(20):
+    for _ in range(6):
         chosen = rng.choice(36, 14, replace=False)
         wired = [(int(k) // 6, 6 + int(k) % 6, 1.0) for k in chosen]
         modules = find_modules(wired, layers, seed=1)
         assert modules is not None
         p_values.append(modules.p_value)
-    assert sum(p <= 0.05 for p in p_values) <= 4
+    assert sum(p <= 0.05 for p in p_values) <= 2
     assert find_modules(planted[:5], layers, seed=0) is None
