@@ -68,7 +68,9 @@ class Store:
         self.path = path
         jobs = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
         self.rows = [
-            Row(*key, claim, found, tuple(units), value) for *key, rows in jobs for claim, found, units, value in rows
+            Row(part, network, variant, seed, pairs, claim, found, tuple(units), value)
+            for part, network, variant, seed, pairs, rows in jobs
+            for claim, found, units, value in rows
         ]
 
     def run(self, jobs: Iterable[Job], on_job: Callable[[Key], None]) -> None:
