@@ -44,7 +44,7 @@ ELSEWHERE = {
         "spec/intervention_checks.py",
         "spec/intervention_section.py",
     },
-    "sd": {"effects/scale.py", "report/tables.py", "spec/schema.py"},
+    "sd": {"effects/scale.py", "report/tables.py", "report/verdict_words.py", "spec/schema.py"},
     # A format of weights that holds this one network.
     "burgess": {"models/checkpoint_source.py"},
     # What a discovery may hold candidates at.
