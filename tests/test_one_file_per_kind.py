@@ -45,6 +45,8 @@ ELSEWHERE = {
         "spec/intervention_section.py",
     },
     "sd": {"effects/scale.py", "report/tables.py", "report/verdict_words.py", "spec/schema.py"},
+    # A method of gadjid.
+    "optimal": {"alignment/identification.py"},
     # A format of weights that holds this one network.
     "burgess": {"models/checkpoint_source.py"},
     # What a discovery may hold candidates at.
