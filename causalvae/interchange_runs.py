@@ -142,7 +142,7 @@ class _FactorRuns:
         if accuracy is None:
             return None
         labels = tuple(f"latent[{latent}]" for latent in chosen)
-        return Repair(self._columns.factor, labels, accuracy, chosen == self.mapped_latents)
+        return Repair(self._columns.factor, labels, accuracy, set(chosen) == set(self.mapped_latents))
 
     def _right(self, subsets: Sequence[Subset], first: int, stop: int) -> list[npt.NDArray[np.bool_]]:
         base, *patched = self._arms.run(

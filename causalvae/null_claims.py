@@ -92,7 +92,9 @@ def _exchanged(session: Session, context: EffectContext, hypothesis: Hypothesis)
         )
     change = wrap(after - before, readout.period)
     change = change[np.isfinite(change)]
-    value = float(np.sqrt(np.mean(change**2))) / size if len(change) else 0.0
+    if not len(change):
+        return None
+    value = float(np.sqrt(np.mean(change**2))) / size
     return ControlCheck(
         f"exchanged labels: {hypothesis.name}",
         f"Effect on {outcome} where the labels of {factor} and {other} are exchanged, so that {hypothesis.treatment} "

@@ -21,6 +21,7 @@ from itertools import combinations
 from types import SimpleNamespace
 from typing import Any
 
+from causalvae.alignment.conditional import CovarianceTest, TooFewSamplesError
 from causalvae.alignment.independencies import IndependenceTester
 from causalvae.alignment.types import Edge
 
@@ -59,9 +60,9 @@ def _test_class() -> type:
             super().__init__(data=frame, use_cache=use_cache)
 
         def _compute_result(self, X: str, Y: str, Z: Sequence[str]) -> SimpleNamespace:
-            if self.tester.untestable(X, Y, Z) is not None:
+            result = _covariance(self.tester, X, Y, Z)
+            if result is None:
                 return SimpleNamespace(statistic=0.0, p_value=1.0, effect_size=0.0, attributes={})
-            result = self.tester.covariance(X, Y, Z)
             return SimpleNamespace(
                 statistic=result.statistic, p_value=result.p_value, effect_size=result.effect, attributes={}
             )
@@ -154,7 +155,18 @@ def equivalence_class(nodes: Sequence[str], edges: Iterable[Edge]) -> Equivalenc
 
 
 def _independent(tester: IndependenceTester, a: str, b: str, alpha: float) -> bool:
-    return tester.covariance(a, b, ()).p_value >= alpha
+    result = _covariance(tester, a, b, ())
+    return result is None or result.p_value >= alpha
+
+
+def _covariance(tester: IndependenceTester, a: str, b: str, given: Sequence[str]) -> CovarianceTest | None:
+    """The test of two variables; None where the samples are too few or too alike for one, so that nothing rejects."""
+    if tester.untestable(a, b, given) is not None:
+        return None
+    try:
+        return tester.covariance(a, b, given)
+    except TooFewSamplesError:
+        return None
 
 
 def _class_of(graph: Any) -> EquivalenceClass:

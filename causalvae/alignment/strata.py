@@ -57,10 +57,11 @@ class Association:
 
     @property
     def error(self) -> float:
-        """Standard error of `effect` along the coefficients' direction."""
+        """Standard error of `effect` along the coefficients' direction; in all directions where they are zero."""
         b, c, v = self.coefficients, self.weights, self.covariance
         size = float(b @ c @ b)
-        return float(np.sqrt(max(float(b @ c @ v @ c @ b), 0.0) / size)) if size > 0 else 0.0
+        square = float(b @ c @ v @ c @ b) / size if size > 0 else float(np.trace(c @ v))
+        return float(np.sqrt(max(square, 0.0)))
 
     def interval(self, confidence: float) -> tuple[float, float, float]:
         """Root mean square change with the ends of its normal interval, cut off at zero."""

@@ -12,10 +12,11 @@ import math
 from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 
 from causalvae.circuits.count_bounds import judge_count, pairs_to_settle
 from causalvae.circuits.types import ClaimTest, Place
-from causalvae.effects.bootstrap import PairedBootstrap
+from causalvae.effects.bootstrap import FloatArray, PairedBootstrap
 from causalvae.effects.claims import RatioColumns
 from causalvae.effects.notes import Note
 from causalvae.effects.significance import t_test
@@ -106,7 +107,7 @@ def assess_bound(
     least = -math.inf if bound.at_least is None else bound.at_least
     most = math.inf if bound.at_most is None else bound.at_most
     if (inside, outside) != (least <= lower and upper <= most, upper < least or lower > most):
-        lower, upper = invert_margins(columns, bootstrap, lower, upper)
+        lower, upper = invert_margins(columns, bootstrap)
     place: Place = "inside" if inside else "outside" if outside else "across"
     tail = (1 - bootstrap.confidence) / 2
     to_support = [pairs_needed(m, s, min(alpha, tail)) for m, s in zip(tested.mean, tested.sd, strict=True)]
@@ -130,10 +131,8 @@ def assess_bound(
     return BoundTest(test, leans, needed)
 
 
-def invert_margins(
-    columns: RatioColumns, bootstrap: PairedBootstrap, lower: float, upper: float
-) -> tuple[float, float]:
-    """The ratios t for which the interval of the margin a - t b holds zero.
+def invert_margins(columns: RatioColumns, bootstrap: PairedBootstrap) -> tuple[float, float]:
+    """The ratios t for which the interval of the margin a - t b holds zero: their ends.
 
     The studentised interval of a ratio is far too wide where only a few pairs have any spread, since many resamples
     have none of them; margins do not have this fault, and a bound is judged by them.
@@ -142,25 +141,28 @@ def invert_margins(
     ----------
     columns : RatioColumns
     bootstrap : PairedBootstrap
-    lower, upper : float
-        The interval of the ratio, which the result does not leave.
     """
     value = float(columns.numerator.sum() / columns.denominator.sum())
-    return _last_inside(columns, bootstrap, value, lower), _last_inside(columns, bootstrap, value, upper)
+    return _end(columns, bootstrap, value, -1), _end(columns, bootstrap, value, 1)
 
 
-def _last_inside(columns: RatioColumns, bootstrap: PairedBootstrap, inside: float, outside: float) -> float:
-    """The ratio nearest to `outside` whose margin may be zero, to a relative 1 / 16 ** 4 of the way."""
-    for _ in range(4):
-        ratios = np.linspace(inside, outside, 17)
+def _end(columns: RatioColumns, bootstrap: PairedBootstrap, value: float, side: int) -> float:
+    """The last ratio on a side of the estimate whose margin may be zero, to 1 / 16 ** 4 of its distance."""
+
+    def may_be_zero(ratios: FloatArray) -> npt.NDArray[np.bool_]:
         spans = bootstrap.ratio(columns.numerator - ratios[:, None] * columns.denominator)
-        may_be_zero = (spans.lower < 0) & (spans.upper >= 0)
-        may_be_zero[0] = True
-        last = int(np.flatnonzero(np.logical_and.accumulate(may_be_zero))[-1])
-        if last == 16:
-            return outside
-        inside, outside = float(ratios[last]), float(ratios[last + 1])
-    return inside
+        return (spans.lower < 0) & (spans.upper >= 0)
+
+    reaches = value + side * (1 + abs(value)) * 2.0 ** np.arange(-20, 11)
+    beyond = np.flatnonzero(~may_be_zero(reaches))
+    if not len(beyond):
+        return float(reaches[-1])
+    near, far = value, float(reaches[beyond[0]])
+    for _ in range(4):
+        ratios = np.linspace(near, far, 17)
+        last = int(np.flatnonzero(~may_be_zero(ratios[1:]))[0])
+        near, far = float(ratios[last]), float(ratios[last + 1])
+    return near
 
 
 def _count_test(test: ClaimTest, alpha: float) -> BoundTest:

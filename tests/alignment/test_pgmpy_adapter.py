@@ -90,3 +90,17 @@ def test_pc_learns_a_non_linear_collider_and_a_chain() -> None:
     variables = {"a": Variable("a", a), "b": Variable("b", b), "c": Variable("c", c)}
     variables["d"] = Variable("d", level, "categorical")
     assert learn_class(IndependenceTester(variables), "abcd", 0.01) == classes("a>c", "b>c", "c>d")
+
+
+def test_pc_learns_from_few_samples_that_are_almost_alike() -> None:
+    # Given two copies of a variable, hardly anything of a third one is left: such a test rejects nothing, and does
+    # not stop the learning.
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        common = rng.integers(0, 4, 40)
+        names = ("a", "b", "c", "d")
+        values = {name: np.where(rng.random(40) < 0.95, common, rng.integers(0, 4, 40)) for name in names}
+        variables = {name: Variable(name, column.astype(float), "categorical") for name, column in values.items()}
+        found = learn_class(IndependenceTester(variables), names, 0.01)
+        joined = {name for edge in (*found.directed, *found.undirected) for name in edge}
+        assert joined <= set(names)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import statsmodels.api as sm
 
-from causalvae.alignment.strata import Strata
+from causalvae.alignment.strata import Association, Strata
 
 
 def draw(rng: np.random.Generator, n: int, effect: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -70,3 +70,15 @@ def test_what_the_samples_do_not_determine_is_refused() -> None:
     assert Strata.of(factor, np.arange(60.0)[:, None]).regress(values) is None
     assert Strata.of(factor, factor[:, None]).regress(values) is None
     assert Strata.of(factor, np.zeros((60, 0))).regress(np.where(factor > 0, values, np.nan)) is None
+
+
+def test_a_coefficient_of_exactly_zero_still_has_an_error() -> None:
+    # Independent columns of a full grid: the slope is zero to the last bit, and says no more than others of 16 samples.
+    x, y = np.repeat(np.arange(4.0) - 1.5, 4), np.tile(np.arange(4.0) - 1.5, 4)
+    slope = (x @ y) / (x @ x)
+    residuals = y - slope * x
+    variance = (x**2 * residuals**2).sum() / (x @ x) ** 2
+    found = Association(np.zeros(0), np.array([slope]), np.array([[variance]]), np.array([[2 * x.var()]]), 16)
+    assert slope == 0 and found.error == pytest.approx(np.sqrt(2 * x.var() * variance)) and found.error > 0.1
+    nearly = Association(np.zeros(0), np.array([1e-9]), np.array([[variance]]), np.array([[2 * x.var()]]), 16)
+    assert nearly.error == pytest.approx(found.error)

@@ -88,6 +88,17 @@ def test_a_few_failing_pairs_do_not_hide_a_fit_that_is_shown() -> None:
     assert ends[0] >= 0 > ends[1]
 
 
+def test_the_interval_that_is_shown_says_what_the_verdict_says() -> None:
+    places = set()
+    for seed in range(150):
+        boot, bound = PairedBootstrap(48, 200, seed=seed), Bound(at_least=0.7, at_most=1.3)
+        test = assess_bound(columns(0.8, n=48, noise=0.5, seed=seed), bound, boot, 0.05).test
+        assert test.lower is not None and test.upper is not None and test.lower <= test.value <= test.upper
+        assert (test.place == "inside") == (0.7 <= test.lower and test.upper <= 1.3)
+        places.add(test.place)
+    assert {"inside", "across"} <= places
+
+
 def test_needed_is_given_only_where_nothing_is_settled() -> None:
     assert assess_bound(columns(0.8), Bound(at_least=0.7), PairedBootstrap(60), 0.05).test.needed is None
     assert assess_bound(columns(0.72, n=12), Bound(at_least=0.7), PairedBootstrap(12), 0.05).test.needed is not None
