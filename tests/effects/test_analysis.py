@@ -21,6 +21,7 @@ from causalvae.errors import CausalVAEError
 from causalvae.plan.owner import Owner
 from causalvae.plan.types import Arm, Patch
 from causalvae.report.notes import notes_words
+from causalvae.spec.markers import Choice
 from causalvae.spec.value_source import make_source
 from causalvae.spec.whole_output import WholeOutput
 from tests.effects.synthetic import Array, Decode, Network, make_hypothesis, make_spec
@@ -52,7 +53,7 @@ def run(
     spec = make_spec(**SPEC_PARTS, **estimation)  # type: ignore[arg-type]
     sweep = spec.interventions[2].activation
     assert sweep is not None
-    object.__setattr__(sweep, "mode", mode)
+    object.__setattr__(sweep, "mode", Choice(mode))
     rng = np.random.default_rng(3)
     z = rng.normal(size=(40, 4))
     network = Network(spec, decode, z, z + rng.normal(step, 0.2, size=z.shape), contrast=contrast)
