@@ -101,9 +101,7 @@ class SiteCount:
     def refs(self) -> Circuit:
         """The candidates, one unit each."""
         windows = self.windows or ((),) * len(self.units)
-        return tuple(
-            ComponentRef(self.site, (unit,), window) for unit, window in zip(self.units, windows, strict=True)
-        )
+        return tuple(ComponentRef(self.site, (unit,), window) for unit, window in zip(self.units, windows, strict=True))
 
 
 @dataclass(frozen=True)
