@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from math import comb
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +14,14 @@ from torch import Tensor
 
 import causalvae
 from causalvae.analyses.discoveries import Discoveries
+from causalvae.analyses.discoveries.circuit_effects import CircuitEffects
 from causalvae.analyses.discoveries.discover import open_search
 from causalvae.analyses.discoveries.drawing import draw_circuit
+from causalvae.analyses.discoveries.equivalents import find_equivalents
 from causalvae.analyses.discoveries.findings import Discovered, Discovery
 from causalvae.analyses.discoveries.measure import find_circuits
 from causalvae.analyses.discoveries.network_runs import NetworkRuns
+from causalvae.analyses.discoveries.search import Target
 from causalvae.analyses.discoveries.section import SoughtCircuit
 from causalvae.analyses.discoveries.trial import weigh_circuit
 from causalvae.analyses.discoveries.view import view_discoveries
@@ -185,6 +189,28 @@ def test_what_was_not_tried_is_told(how: str, most: int, said: str) -> None:
     large = replace(found, members=seven, equivalents=(), equivalents_how=how, equivalents_to=most)
     assert alike_words(large) == f"On the pairs of the search, {said}"
     assert len(large.circuit) == 7
+
+
+@pytest.mark.parametrize(
+    ("candidates", "members", "expected"), [(12, 7, ("all", 5)), (40, 3, ("swaps", 24)), (40, 12, ("swaps", 20))]
+)
+def test_which_sets_were_tried_is_known(candidates: int, members: int, expected: tuple[str, int]) -> None:
+    circuit = np.arange(candidates) < members
+    total = np.ones(50)
+    tried: list[np.ndarray] = []
+
+    def evaluate(circuits: np.ndarray) -> CircuitEffects:
+        tried.append(circuits)
+        carried = (circuits >= circuit).all(axis=1)[:, None] * total
+        return CircuitEffects(carried, carried, total)
+
+    found = find_equivalents(evaluate, circuit, np.arange(candidates), Target(0.8))
+    assert (found.how, found.largest) == expected
+    sets = np.unique(np.concatenate(tried), axis=0)
+    if found.how == "all":
+        assert len(sets) == sum(comb(candidates, size) for size in range(found.largest + 1))
+    else:
+        assert len(sets) == members * found.largest
 
 
 def test_candidates_of_two_windows_are_drawn_apart() -> None:
