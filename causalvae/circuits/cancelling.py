@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from causalvae.circuits.table import CircuitTable, units_of
+from causalvae.circuits.table import CircuitTable, is_inside
 from causalvae.circuits.types import UnitShare
 from causalvae.effects.bootstrap import PairedBootstrap
 
@@ -32,6 +32,6 @@ def find_cancelling(table: CircuitTable | None, bootstrap: PairedBootstrap | Non
         lower, upper, _ = shares.ends(k)
         if shares.value[k] <= _LEAST and upper < 0:
             (unit,) = table.circuits[row]
-            inside = units_of((unit,)) <= table.units or (unit.site, None) in table.units
+            inside = is_inside(unit, table.units)
             found.append(UnitShare(unit, float(shares.value[k]), lower, upper, inside))
     return tuple(sorted(found, key=lambda share: share.share)[:_MOST_NAMED])

@@ -87,8 +87,8 @@ def examine_members(
 
 def _units(members: Sequence[ComponentRef]) -> Units:
     """The units of some members; a site that one of them takes whole counts once."""
-    whole = {member.site for member in members if member.units is None}
-    return frozenset((site, unit) for site, unit in units_of(tuple(members)) if unit is None or site not in whole)
+    found = units_of(tuple(members))
+    return frozenset((site, unit) for site, unit in found if unit is None or (site, None) not in found)
 
 
 def _loss(member: ComponentRef, gaps: Gaps, k: int, alpha: float) -> MemberLoss:

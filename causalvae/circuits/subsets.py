@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from causalvae.circuits.rivals import bound_margins, score
-from causalvae.circuits.table import CircuitTable, units_of
+from causalvae.circuits.table import CircuitTable, is_inside, units_of
 from causalvae.circuits.types import Certified, Circuit, CircuitScore, ShapleyValue, Subsets
 from causalvae.effects.bootstrap import BoolArray, FloatArray, PairedBootstrap
 from causalvae.models.components import ComponentRef
@@ -209,7 +209,7 @@ def shapley_values(
     values = [
         ShapleyValue(
             unit, float(found.value[k]), float(found.lower[k]), float(found.upper[k]),
-            units_of((unit,)) <= own or (unit.site, None) in own,
+            is_inside(unit, own),
         )
         for k, unit in enumerate(units)
     ]  # fmt: skip
@@ -224,7 +224,7 @@ def overlap(first: int, second: int) -> float:
 def _mask(circuit: Circuit, units: tuple[ComponentRef, ...]) -> int:
     own = units_of(circuit)
     return sum(
-        1 << k for k, unit in enumerate(units) if units_of((unit,)) <= own or (unit.site, None) in own
+        1 << k for k, unit in enumerate(units) if is_inside(unit, own)
     )  # fmt: skip
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -91,10 +91,17 @@ class CircuitTable:
 
 
 def units_of(circuit: Circuit) -> frozenset[tuple[str, int | None]]:
-    """A circuit's units by site; None stands for all of a site."""
+    """A circuit's units by site and window; None stands for all of them."""
     return frozenset(
-        (part.site, unit) for part in circuit for unit in ((None,) if part.units is None else part.units)
-    )  # fmt: skip
+        (replace(part, units=None).label, unit)
+        for part in circuit
+        for unit in ((None,) if part.units is None else part.units)
+    )
+
+
+def is_inside(unit: ComponentRef, units: frozenset[tuple[str, int | None]]) -> bool:
+    """Whether a unit is among `units`, by itself or with all of its site."""
+    return units_of((unit,)) <= units or units_of((replace(unit, units=None),)) <= units
 
 
 BESIDE: tuple[Role, ...] = ("rival", "part", "single")

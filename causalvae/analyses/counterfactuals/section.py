@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path as FilePath
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final
 
 from pydantic import Field
 
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from causalvae.report.analysis_view import AnalysisView
     from causalvae.session import Session
     from causalvae.spec.draft import Draft
+
+# Of what is run and of the tables that are stored: raised where either changes.
+_VERSION: Final = 2
 
 Samples = Annotated[int, Field(strict=True, ge=24, le=20_000)]
 Cycles = Annotated[int, Field(strict=True, ge=1, le=1000)]
@@ -68,6 +71,8 @@ class CounterfactualsAnalysis(Analysis):
         """The network, the data, the mapping and the samples: bounds and statistics change no measurement."""
         spec = session.spec
         return [
+            _VERSION,
+            spec.execution.precision,
             self.model_dump(mode="json", exclude={"at_most"}),
             plan.model_digest,
             plan.measures,

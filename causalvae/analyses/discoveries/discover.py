@@ -30,9 +30,10 @@ from causalvae.analyses.discoveries.scores import EXACT, PairScores, means, scor
 from causalvae.analyses.discoveries.search import FoundCircuit, Target, rank, search
 from causalvae.analyses.discoveries.section import IMAGE, Discoveries, ScoreName, SoughtCircuit
 from causalvae.analyses.discoveries.stability import find_stability
-from causalvae.analyses.discoveries.trial import judge_circuit
+from causalvae.analyses.discoveries.trial import Searched, weigh_circuit
 from causalvae.analyses.discoveries.wiring import measure_members
 from causalvae.data.split import Part
+from causalvae.digest import digest
 from causalvae.effects.bootstrap import Interval, PairedBootstrap, paired_bootstrap
 from causalvae.engine.execute import choose_device
 from causalvae.engine.precision import matrix_precision
@@ -60,7 +61,7 @@ _MOST_WIRED = 12
 
 def discover(
     session: Session, sought: SoughtCircuit, settings: Discoveries, on_progress: OnProgress = ignore_progress
-) -> Discovery:
+) -> Searched:
     """Find the smallest circuit that carries a treatment's effect on an outcome, and test it on other pairs.
 
     Parameters
@@ -68,7 +69,7 @@ def discover(
     session : Session
     sought : SoughtCircuit
     settings : Discoveries
-        For pairs, scores and what candidates are held at.
+        For pairs, scores, what candidates are held at, and how many circuits are judged together (`judge_together`).
     on_progress : callable
         Called with the progress of each stage.
 
@@ -114,6 +115,25 @@ class Search:
         return Draft(self.session.spec, self.session.model.components, self.session.dataset.space)
 
     @cached_property
+    def key(self) -> str:
+        """Content hash of what is sought, the pairs, how they are run, the candidates, and how many circuits there are.
+
+        Addresses such as ``$A`` name other candidates under another mapping.
+        """
+        return digest(
+            [
+                self.sought.model_dump(mode="json"),
+                self._plan.tables_digest,
+                [candidate.label for candidate in self._candidates],
+                len(self.settings.circuits),
+            ]
+        )
+
+    @cached_property
+    def _plan(self) -> Plan:
+        return _plan_of(self.session, self._cohort, self.sought.outcome)
+
+    @cached_property
     def _candidates(self) -> tuple[ComponentRef, ...]:
         found = find_candidates(self.sought.candidates, self.sought.sites, self._draft.resolver, self._owner)
         if not found:
@@ -127,8 +147,7 @@ class Search:
 
     def runs(self, part: Part) -> NetworkRuns:
         """Circuits on the pairs of a part of the data: ``select`` to search on, ``test`` to test on."""
-        session, sought = self.session, self.sought
-        plan = _plan_of(session, self._cohort, sought.outcome)
+        session, sought, plan = self.session, self.sought, self._plan
         readouts = session.readouts
         if sought.outcome != IMAGE:
             readouts = {name: readouts[name] for name in plan.attributes if name in readouts}
@@ -153,7 +172,7 @@ class Search:
             pairs, estimation.bootstrap, estimation.confidence, self.session.spec.execution.seed, estimation.bca
         )
 
-    def run(self) -> Discovery:
+    def run(self) -> Searched:
         """Everything, in order."""
         began = time.perf_counter()
         sought, target = self.sought, Target(self.sought.target)
@@ -226,7 +245,7 @@ class Search:
         how: tuple[str, int],
         stability: FloatArray | None,
         began: float,
-    ) -> Discovery:
+    ) -> Searched:
         sought, candidates = self.sought, self._candidates
         bootstrap = self._bootstrap(testing.pairs)
         best = found[0].score
@@ -237,9 +256,11 @@ class Search:
         chosen = self._wired(circuit, alike, order)
         effects = measure_members(testing, circuit, chosen)
         motifs = find_motifs(effects, sought.target, bootstrap, int(circuit.sum()))
-        verdict = judge_circuit(testing, circuit, sought, self.session.spec, tested.of([0]), bootstrap)
+        evidence = weigh_circuit(
+            testing, circuit, sought, self.session.spec, tested.of([0]), bootstrap, self.settings.circuits
+        )
         places = {site: place for place, site in enumerate(dict.fromkeys(ref.site for ref in candidates))}
-        return Discovery(
+        discovery = Discovery(
             name=sought.name,
             treatment=sought.treatment,
             outcome=sought.outcome,
@@ -270,10 +291,11 @@ class Search:
             modules=find_modules(
                 _edges(motifs), [places[candidates[place].site] for place in chosen], self.session.spec.execution.seed
             ),
-            verdict=verdict,
+            verdict=None,
             rows=searching.rows + testing.rows,
             seconds=time.perf_counter() - began,
         )
+        return Searched(discovery, evidence)
 
     def _wired(self, circuit: BoolArray, alike: Sequence[BoolArray], order: IntArray) -> IntArray:
         """The members whose pairs and edges are measured, in network order: of the circuit, then of those as small."""
@@ -320,11 +342,17 @@ def _unmoved(sought: SoughtCircuit) -> CausalVAEError:
 
 def _count(candidates: Sequence[ComponentRef], circuit: BoolArray) -> tuple[SiteCount, ...]:
     inside: dict[str, int] = {}
-    units: dict[str, list[int]] = {}
+    found: dict[str, list[ComponentRef]] = {}
     for candidate, is_in in zip(candidates, circuit, strict=True):
         inside[candidate.site] = inside.get(candidate.site, 0) + bool(is_in)
-        units.setdefault(candidate.site, []).extend(candidate.units or ())
-    return tuple(SiteCount(site, count, tuple(units[site])) for site, count in inside.items())
+        found.setdefault(candidate.site, []).append(candidate)
+    return tuple(
+        SiteCount(
+            site, count, tuple(unit for ref in found[site] for unit in ref.units or ()),
+            tuple(ref.window for ref in found[site]) if any(ref.window for ref in found[site]) else (),
+        )
+        for site, count in inside.items()
+    )  # fmt: skip
 
 
 def _members(

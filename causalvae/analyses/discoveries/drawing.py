@@ -9,6 +9,7 @@ from markupsafe import Markup
 from causalvae.analyses.discoveries.findings import Discovery
 from causalvae.analyses.discoveries.motifs import OUTCOME, EdgeEffect
 from causalvae.analyses.discoveries.words import label
+from causalvae.models.components import ComponentRef
 from causalvae.report.charts import frame, tick_text
 from causalvae.report.numbers import format_interval, percent
 from causalvae.report.svg import coordinate, drawing, element, shorten
@@ -24,23 +25,21 @@ def draw_circuit(found: Discovery) -> Markup:
     tallest = max(math.ceil(site.candidates / columns[site.site]) for site in found.sites)
     height = _TOP + tallest * _CELL + 30.0
     middle = _TOP + tallest * _CELL / 2
-    places: dict[tuple[str, int], Place] = {}
+    places: dict[ComponentRef, Place] = {}
     squares: list[Markup] = []
-    inside = {
-        (ref.site, unit): member for member in found.members for ref in (member.component,) for unit in ref.units or ()
-    }
+    inside = {member.component: member for member in found.members}
     left = 58.0
     titles: list[Markup] = [_end("input", 12.0, middle, "start")]
     for site in found.sites:
         across = columns[site.site]
         rows = math.ceil(site.candidates / across)
         top = middle - rows * _CELL / 2
-        for position, unit in enumerate(site.units):
+        for position, ref in enumerate(site.refs):
             x, y = left + position % across * _CELL, top + position // across * _CELL
-            places[site.site, unit] = (x + _CELL / 2 - 1, y + _CELL / 2 - 1)
-            member = inside.get((site.site, unit))
+            places[ref] = (x + _CELL / 2 - 1, y + _CELL / 2 - 1)
+            member = inside.get(ref)
             is_in = member is not None and member.in_circuit
-            words = f"{site.site}[{unit}]" + (": in the circuit" if is_in else "")
+            words = ref.label + (": in the circuit" if is_in else "")
             if member is not None and member.found_in is not None:
                 words += f", found on {percent(member.found_in)} of halves"
             kind = "unit is-member" if is_in else "unit"
@@ -76,13 +75,12 @@ def _end(name: str, x: float, y: float, anchor: str) -> Markup:
 
 
 def _draw_edge(
-    found: Discovery, edge: EdgeEffect, places: dict[tuple[str, int], Place], goal: Place, strongest: float
+    found: Discovery, edge: EdgeEffect, places: dict[ComponentRef, Place], goal: Place, strongest: float
 ) -> Markup:
     def place(member: int) -> Place:
         if member == OUTCOME:
             return goal
-        ref = found.motif_members[member]
-        return places[ref.site, (ref.units or (0,))[0]]
+        return places[found.motif_members[member]]
 
     (x0, y0), (x1, y1) = place(edge.source), place(edge.target)
     bend = (x1 - x0) * 0.45

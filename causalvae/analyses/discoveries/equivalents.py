@@ -34,7 +34,8 @@ class Equivalents:
     how : {"all", "swaps"}
         Whether all sets were tried, or the found circuit with one member exchanged.
     largest : int
-        Of ``all``: every set of at most so many candidates was tried, or holds one that is listed.
+        Of ``all``: every set of at most so many candidates was tried, or holds one that is listed. Of ``swaps``:
+        candidates that were tried in each member's place.
     runs : int
         Circuits that were tried.
     """
@@ -106,7 +107,7 @@ def _try_swaps(evaluate: Evaluate, circuit: BoolArray, order: IntArray, target: 
         tried = np.stack(swaps[first : first + _BATCH])
         tried = tried[target.admits(rough(tried))]
         found += list(tried[target.admits(evaluate(tried))] if len(tried) else tried)
-    return Equivalents(tuple(found), "swaps", 0, len(swaps))
+    return Equivalents(tuple(found), "swaps", len(others), len(swaps))
 
 
 def _indicator(chosen: tuple[int, ...], candidates: int) -> BoolArray:

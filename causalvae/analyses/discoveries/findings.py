@@ -83,16 +83,25 @@ class SiteCount:
     members : int
     units : tuple of int
         The unit of each candidate; more than once where windows tell candidates apart.
+    windows : tuple of tuple of (int, int)
+        The window of each candidate; empty where none has one.
     """
 
     site: str
     members: int
     units: tuple[int, ...]
+    windows: tuple[tuple[tuple[int, int], ...], ...] = ()
 
     @property
     def candidates(self) -> int:
         """Candidates."""
         return len(self.units)
+
+    @property
+    def refs(self) -> Circuit:
+        """The candidates, one unit each."""
+        windows = self.windows or ((),) * len(self.units)
+        return tuple(ComponentRef(self.site, (unit,), window) for unit, window in zip(self.units, windows, strict=True))
 
 
 @dataclass(frozen=True)
@@ -126,12 +135,14 @@ class Discovery:
         Minimal circuits other than the found one, the smallest first.
     equivalents_how : {"all", "swaps"}
     equivalents_to : int
-        Of ``all``: up to which size every set was tried.
+        Of ``all``: up to which size every set was tried. Of ``swaps``: candidates that were tried in each member's
+        place.
     motifs : Motifs
     motif_members : tuple of ComponentRef
         What the members of motifs stand for: those of the circuit, the strongest where they are many.
     modules : Modules or None
-    verdict : Verdict
+    verdict : Verdict or None
+        None of an empty circuit, and until the circuits of a spec are judged together.
     rows : int
         Runs of one pair each.
     seconds : float
@@ -161,7 +172,7 @@ class Discovery:
     motifs: Motifs
     motif_members: Circuit
     modules: Modules | None
-    verdict: Verdict
+    verdict: Verdict | None
     rows: int
     seconds: float
 
@@ -174,6 +185,16 @@ class Discovery:
     def alike(self) -> int:
         """How many minimal circuits have as few members as the found one, itself included."""
         return 1 + sum(len(other.circuit) == len(self.circuit) for other in self.equivalents)
+
+    @property
+    def smaller(self) -> int:
+        """How many minimal circuits have fewer members than the found one."""
+        return sum(len(other.circuit) < len(self.circuit) for other in self.equivalents)
+
+    @property
+    def larger(self) -> int:
+        """How many have more."""
+        return sum(len(other.circuit) > len(self.circuit) for other in self.equivalents)
 
     @property
     def is_one_site(self) -> bool:

@@ -7,15 +7,15 @@ from typing import Final
 
 from pydantic import TypeAdapter, ValidationError
 
-from causalvae.analyses.discoveries.discover import discover
-from causalvae.analyses.discoveries.findings import Discovered, Discovery
+from causalvae.analyses.discoveries.discover import discover, open_search
+from causalvae.analyses.discoveries.findings import Discovered
 from causalvae.analyses.discoveries.section import Discoveries
-from causalvae.digest import digest
+from causalvae.analyses.discoveries.trial import Searched, judge_together
 from causalvae.engine.progress import OnProgress
 from causalvae.files import DamagedFileError, read_json, write_json
 from causalvae.session import Session
 
-_WRITTEN: Final = TypeAdapter(Discovery)
+_WRITTEN: Final = TypeAdapter(Searched)
 
 
 def find_circuits(session: Session, settings: Discoveries, folder: Path, on_progress: OnProgress) -> Discovered:
@@ -26,14 +26,13 @@ def find_circuits(session: Session, settings: Discoveries, folder: Path, on_prog
     session : Session
     settings : Discoveries
     folder : Path
-        Takes ``NAME.DIGEST.json`` for each circuit, by what is sought and the treatment.
+        Takes ``NAME.DIGEST.json`` for each circuit, by what is sought, its pairs and its candidates. Verdicts are not
+        kept: they depend on the other circuits.
     on_progress : callable
     """
     found = []
     for sought in settings.circuits:
-        treatment = session.spec.intervention(sought.treatment).model_dump(mode="json")
-        key = digest([sought.model_dump(mode="json"), treatment])
-        file = folder / f"{sought.name}.{key}.json"
+        file = folder / f"{sought.name}.{open_search(session, sought, settings).key}.json"
         kept = _read(file)
         if kept is not None:
             found.append(kept)
@@ -41,10 +40,10 @@ def find_circuits(session: Session, settings: Discoveries, folder: Path, on_prog
         one = discover(session, sought, settings, on_progress)
         write_json(_WRITTEN.dump_python(one, mode="json"), file)
         found.append(one)
-    return Discovered(tuple(found))
+    return judge_together(found)
 
 
-def _read(file: Path) -> Discovery | None:
+def _read(file: Path) -> Searched | None:
     """What was found before; None where it was not, where the file is damaged, or where it has another form."""
     if not file.exists():
         return None

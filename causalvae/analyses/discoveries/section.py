@@ -28,6 +28,8 @@ ScoreName = Literal["single", "removal", "attribution", "integrated_gradients", 
 SCORES: Final[tuple[ScoreName, ...]] = get_args(ScoreName)
 # The whole output as an outcome.
 IMAGE: Final = "image"
+# Of what searches do and of what is stored of them: raised where either changes.
+_VERSION: Final = 2
 
 _Pairs = Annotated[int, Field(strict=True, ge=24, le=1_000_000)]
 _Halves = Annotated[int, Field(strict=True, ge=0, le=1000)]
@@ -114,12 +116,12 @@ class Discoveries(Analysis):
         return found
 
     def measured_by(self, session: Session, plan: Plan) -> list[Any]:
-        """The network, the data and how searches go; each circuit is kept in a file of its own."""
+        """The network, the data and how searches go; each circuit is kept in a file of its own (`Search.key`)."""
         spec = session.spec
         settings = self.model_dump(mode="json", exclude={"circuits"})
         return [
-            plan.model_digest, plan.measures, spec.data.seed, spec.data.split.model_dump(mode="json"),
-            spec.estimation.model_dump(mode="json"), spec.execution.seed, settings,
+            _VERSION, plan.model_digest, plan.measures, spec.data.seed, spec.data.split.model_dump(mode="json"),
+            spec.estimation.model_dump(mode="json"), spec.execution.seed, spec.execution.precision, settings,
         ]  # fmt: skip
 
     def measure(

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 
 from causalvae.analyses.discoveries.circuit_effects import BoolArray, CircuitEffects
-from causalvae.analyses.discoveries.findings import join_units
+from causalvae.analyses.discoveries.findings import Discovered, Discovery, join_units
 from causalvae.analyses.discoveries.network_runs import NetworkRuns
 from causalvae.analyses.discoveries.section import SoughtCircuit
 from causalvae.circuits.table import CircuitTable, MeasuredCircuits
-from causalvae.circuits.types import Circuit, Verdict
-from causalvae.circuits.verdict import decide, weigh
+from causalvae.circuits.types import Circuit
+from causalvae.circuits.verdict import Evidence, decide, weigh
 from causalvae.effects.bootstrap import PairedBootstrap
 from causalvae.effects.claims import RatioColumns
 from causalvae.plan.owner import Owner
@@ -27,6 +28,34 @@ from causalvae.spec.value_source import make_source
 _ROUNDING: Final = 1e-8
 # Pairs on which it is told which candidates do anything.
 _ACTIVE_PAIRS: Final = 24
+_OTHER: Final = make_source("interchange")
+
+
+@dataclass(frozen=True)
+class Searched:
+    """One search and its test, before the circuits of a spec are judged together.
+
+    Parameters
+    ----------
+    discovery : Discovery
+        Without a verdict.
+    evidence : Evidence or None
+        None of an empty circuit.
+    """
+
+    discovery: Discovery
+    evidence: Evidence | None
+
+
+def judge_together(searched: Sequence[Searched]) -> Discovered:
+    """The discoveries with their verdicts, whose p-values are Holm-adjusted over all circuits that are judged."""
+    weighed = [one.evidence for one in searched if one.evidence is not None]
+    verdicts = iter(decide(weighed) if weighed else ())
+    return Discovered(
+        tuple(
+            replace(one.discovery, verdict=None if one.evidence is None else next(verdicts)) for one in searched
+        )
+    )  # fmt: skip
 
 
 def hypothesis_of(sought: SoughtCircuit, circuit: Circuit) -> Hypothesis:
@@ -42,14 +71,15 @@ def hypothesis_of(sought: SoughtCircuit, circuit: Circuit) -> Hypothesis:
     )
 
 
-def judge_circuit(
+def weigh_circuit(
     runs: NetworkRuns,
     circuit: BoolArray,
     sought: SoughtCircuit,
     spec: Spec,
     own: CircuitEffects,
     bootstrap: PairedBootstrap,
-) -> Verdict:
+    family: Sequence[SoughtCircuit],
+) -> Evidence | None:
     """Test a circuit on the pairs of `runs`, run as the search ran it, against its rivals.
 
     Parameters
@@ -63,6 +93,18 @@ def judge_circuit(
         Of the circuit.
     bootstrap : PairedBootstrap
         Over the pairs.
+    family : sequence of SoughtCircuit
+        Circuits that are judged together: random rivals and resamples suffice for their Holm correction.
+
+    Returns
+    -------
+    Evidence or None
+        None of an empty circuit, of which nothing is claimed.
+
+    Raises
+    ------
+    CausalVAEError
+        CV311 where the family needs more random rivals than are run.
 
     Notes
     -----
@@ -70,32 +112,28 @@ def judge_circuit(
     """
     refs = tuple(runs.candidates[place] for place in np.flatnonzero(circuit))
     if not refs:
-        # Nothing is claimed of no component: the effect flows past all candidates.
-        refs = runs.candidates[:1]
+        return None
     hypothesis = hypothesis_of(sought, refs)
-    whole = tuple(
-        Patch(part.site, part.units, make_source("interchange"), part.window) for part in join_units(refs)
-    )  # fmt: skip
-    places = {(ref.site, unit): k for k, ref in enumerate(runs.candidates) for unit in ref.units or ()}
-    sizes = [sum(ref.site == patch.site for ref in runs.candidates) for patch in whole]
-    units = [sorted(unit for site, unit in places if site == patch.site) for patch in whole]
+    # Rivals are drawn among positions of a site's candidates: those need not be all of its units, and windows may give
+    # several candidates one unit.
+    places: dict[str, list[int]] = {}
+    for place, ref in enumerate(runs.candidates):
+        places.setdefault(ref.site, []).append(place)
+    numbered = tuple(
+        Patch(site, tuple(position for position, place in enumerate(places[site]) if circuit[place]), _OTHER)
+        for site in dict.fromkeys(ref.site for ref in refs)
+    )
+    sizes = [len(places[patch.site]) for patch in numbered]
     active = _active(runs)
 
-    # Rivals are drawn among positions of a site's candidates, which need not be all of its units.
-    by_site = {patch.site: some for patch, some in zip(whole, units, strict=True)}
-    numbered = tuple(
-        Patch(patch.site, tuple(by_site[patch.site].index(unit) for unit in patch.units or ()), patch.source)
-        for patch in whole
-    )
-
     def moved(patch: Patch) -> tuple[int, ...]:
-        return tuple(position for position, unit in enumerate(by_site[patch.site]) if active[places[patch.site, unit]])
+        return tuple(position for position, place in enumerate(places[patch.site]) if active[place])
 
     kind, why_none, rivals = draw_rivals(
-        numbered, sizes, hypothesis.null, fewest_random((hypothesis,), hypothesis.alpha), moved,
+        numbered, sizes, hypothesis.null, fewest_random(family, hypothesis.alpha), moved,
         spec.execution.seed, Owner.hypothesis(hypothesis.name),
     )  # fmt: skip
-    sets = [_indicator(rival, by_site, places, len(circuit)) for rival in rivals]
+    sets = [_indicator(rival, places, len(circuit)) for rival in rivals]
     parts = []
     if len(refs) > 1:
         for member in np.flatnonzero(circuit):
@@ -120,8 +158,7 @@ def judge_circuit(
         "removal_fit": RatioColumns("removal_fit", own.total - without.square[0], own.total, "share"),
     }
     design = ClaimDesign(refs, refs if len(refs) > 1 else (), False, kind, why_none, spec.execution.seed)
-    (verdict,) = decide([weigh(hypothesis, design, columns, table, bootstrap, 1)])
-    return verdict
+    return weigh(hypothesis, design, columns, table, bootstrap, len(family))
 
 
 def _active(runs: NetworkRuns) -> BoolArray:
@@ -133,11 +170,8 @@ def _active(runs: NetworkRuns) -> BoolArray:
     return np.asarray((added.square.mean(axis=1) > least) | (removed.lost.mean(axis=1) > least))
 
 
-def _indicator(
-    rival: Sequence[Patch], by_site: dict[str, list[int]], places: dict[tuple[str, int], int], candidates: int
-) -> BoolArray:
+def _indicator(rival: Sequence[Patch], places: dict[str, list[int]], candidates: int) -> BoolArray:
     members = np.zeros(candidates, dtype=bool)
     for patch in rival:
-        positions = range(len(by_site[patch.site])) if patch.units is None else patch.units
-        members[[places[patch.site, by_site[patch.site][position]] for position in positions]] = True
+        members[[places[patch.site][position] for position in patch.units or ()]] = True
     return members

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from causalvae.analyses.discoveries.curve import CurvePoint
 from causalvae.analyses.discoveries.drawing import draw_circuit, draw_curve
-from causalvae.analyses.discoveries.findings import Discovered, Discovery
+from causalvae.analyses.discoveries.findings import Discovered, Discovery, join_units
 from causalvae.analyses.discoveries.motifs import Measured
 from causalvae.analyses.discoveries.words import (
     SCORE_WORDS,
     alike_words,
+    empty_words,
     headline,
     held_words,
     hypothesis_text,
@@ -87,8 +88,12 @@ def _blocks(found: Discovery) -> list[Block]:
         Heading(f"{found.name}: {found.treatment} → {found.outcome}", headline(found)),
         Figure(draw_circuit(found), caption, wide=True),
         Prose(held_words(found)),
-        Prose(f"{status_words(verdict.status)} on the other pairs: {reason(verdict)}"),
-        Prose(" ".join((alike_words(found), stable_words(found), past_words(found)))),
+        Prose(
+            empty_words(found)
+            if verdict is None
+            else f"{status_words(verdict.status)} on the other pairs: {reason(verdict)}"
+        ),
+        Prose(" ".join(filter(None, (alike_words(found), stable_words(found), past_words(found))))),
         FigureRow(
             (Figure(draw_curve(found), f"Share that the best candidates carry, by {SCORE_WORDS[found.curve.score]}"),)
         ),
@@ -105,7 +110,8 @@ def _blocks(found: Discovery) -> list[Block]:
         blocks.append(Folded("Other minimal circuits", equivalent_table(found)))
     if found.motifs.edges:
         blocks.append(Folded("Edges", edge_table(found)))
-    blocks.append(Prose(f"To paste under hypotheses: {hypothesis_text(found, in_one_line=True)}"))
+    if verdict is not None:
+        blocks.append(Prose(f"To paste under hypotheses: {hypothesis_text(found, in_one_line=True)}"))
     return blocks
 
 
@@ -128,10 +134,14 @@ def _terminal(found: Discovery) -> list[Table | str]:
         + f"; CMD {format_fixed(found.curve.cmd)}, CPR {format_fixed(found.curve.cpr)}.",
         *(f"{motif_words(found, motif)}" for motif in found.motifs.found),
         module_words(found) if size > 1 else "",
-        f"{status_words(found.verdict.status)}: {reason(found.verdict)}",
-        "As a hypothesis:",
-        hypothesis_text(found).rstrip(),
+        empty_words(found),
     ]
+    if found.verdict is not None:
+        parts += [
+            f"{status_words(found.verdict.status)}: {reason(found.verdict)}",
+            "As a hypothesis:",
+            hypothesis_text(found).rstrip(),
+        ]
     return [part for part in parts if part]
 
 
@@ -141,8 +151,10 @@ def _distinct(found: Discovery) -> list[CurvePoint]:
 
 
 def _in_site(found: Discovery, site: str) -> str:
-    units = [unit for ref in found.circuit if ref.site == site for unit in ref.units or ()]
-    return ", ".join(map(str, units)) or ABSENT
+    inside = [ref for ref in found.circuit if ref.site == site]
+    if any(ref.window for ref in inside):
+        return ", ".join(part.label for part in join_units(inside))
+    return ", ".join(str(unit) for ref in inside for unit in ref.units or ()) or ABSENT
 
 
 def _interval(measured: Measured) -> str:

@@ -51,18 +51,37 @@ def headline(found: Discovery) -> str:
 
 
 def alike_words(found: Discovery) -> str:
-    """How many circuits do as well."""
-    size = len(found.circuit)
-    larger = len(found.equivalents) - found.alike + 1
+    """How many circuits do as well on the pairs that were searched, and which were tried; empty of an empty circuit."""
+    size, most = len(found.circuit), found.equivalents_to
+    if not size:
+        return ""
     if found.equivalents_how == "all":
-        tried = f"every set of up to {found.equivalents_to} was tried"
+        tried = f"every set of up to {most} was tried"
     else:
-        tried = "one member exchanged at a time was tried"
-    if found.alike == 1:
-        text = f"No other circuit of {size} does as well ({tried})"
+        tried = f"each member was exchanged for {most} others, the best first; sets of another size were not searched"
+    if found.alike > 1:
+        text = f"{found.alike} equivalent circuits of {size}"
+    elif found.equivalents_how == "all" and most < size:
+        text = f"it is not known whether another circuit of {size} does as well"
+        tried += ", larger sets were not searched"
     else:
-        text = f"{found.alike} equivalent circuits of {size} ({tried})"
-    return f"{text}; {larger} larger minimal {'one' if larger == 1 else 'ones'}." if larger else f"{text}."
+        text = f"no other circuit of {size} does as well"
+    beside = [
+        f"; {count} {than} minimal {'one' if count == 1 else 'ones'}"
+        for than, count in (("smaller", found.smaller), ("larger", found.larger))
+        if count
+    ]
+    return f"On the pairs of the search, {text} ({tried}){''.join(beside)}."
+
+
+def empty_words(found: Discovery) -> str:
+    """That an empty circuit has no verdict and no hypothesis; empty of any other."""
+    if found.circuit:
+        return ""
+    return (
+        "The circuit is empty: the target is met by what flows past all candidates. Nothing is claimed of it, so it "
+        "has no verdict and no hypothesis."
+    )
 
 
 def past_words(found: Discovery) -> str:
@@ -89,7 +108,9 @@ def held_words(found: Discovery) -> str:
 
 
 def stable_words(found: Discovery) -> str:
-    """How many of the members are found on most halves of the pairs."""
+    """How many of the members are found on most halves of the pairs; empty of an empty circuit."""
+    if not found.circuit:
+        return ""
     if not found.halves:
         return "Stability was not measured."
     members = [member for member in found.members if member.in_circuit]

@@ -12,6 +12,7 @@ import causalvae
 from causalvae.analyses.discoveries import Discoveries
 from causalvae.analyses.discoveries.discover import discover
 from causalvae.analyses.discoveries.findings import Discovered, Discovery
+from causalvae.analyses.discoveries.trial import judge_together
 from causalvae.analyses.discoveries.words import hypothesis_text
 from causalvae.models.kinds.compiled import CompiledModel
 from causalvae.models.planted import truth
@@ -38,14 +39,17 @@ CIRCUITS = (
 
 
 @cache
-def find(circuit: str, seed: int = 0, candidates: str = "latents", dead: int = 0) -> tuple[Discovery, CompiledModel]:
-    target = 0.7 if circuit == "direct_path" else 0.8
+def find(
+    circuit: str, seed: int = 0, candidates: str = "latents", dead: int = 0, target: float | None = None
+) -> tuple[Discovery, CompiledModel]:
+    target = target or (0.7 if circuit == "direct_path" else 0.8)
     switch = SWITCH.get(circuit, "uniform(0, 1)")
     spec, diagnostics = parse_spec(TEXT % (circuit, dead, switch, seed, target, candidates))
     assert spec is not None, diagnostics
     settings = spec.analyses["discoveries"]
     assert isinstance(settings, Discoveries) and isinstance(spec.model, CompiledModel)
-    return discover(causalvae.open_session(spec, "."), settings.circuits[0], settings), spec.model
+    searched = discover(causalvae.open_session(spec, "."), settings.circuits[0], settings)
+    return judge_together([searched]).circuits[0], spec.model
 
 
 def units(circuit: tuple) -> tuple[int, ...]:  # type: ignore[type-arg]
@@ -58,6 +62,7 @@ def check(found: Discovery, model: CompiledModel) -> None:
     assert units(found.circuit) in known
     assert listed == known
     assert found.alike == len(known)
+    assert found.verdict is not None
     assert found.verdict.status == ("unspecific" if len(known) > 1 else "supported")
 
 
@@ -116,6 +121,7 @@ def test_a_found_circuit_can_be_pasted_into_the_spec(tmp_path: Path) -> None:
     plan = causalvae.compile_plan(session)
     results = causalvae.analyse(session, causalvae.execute(session, plan, tmp_path / "runs"))
     (verdict,) = results.verdicts
+    assert found.verdict is not None
     assert verdict.status == found.verdict.status == "supported"
     # The claim is judged on the very pairs that the discovery was tested on.
     share = next(test for test in verdict.tests if test.name == "mediated_share")

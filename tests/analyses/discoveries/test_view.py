@@ -31,7 +31,9 @@ def test_the_headline_names_the_circuit_and_its_share_on_other_pairs(found: Disc
         r"1 latent of 8 \(latent\[[01]\]\) carries 0\.9[78]\d* \[0\.9\d+, 0\.9\d+\] of the effect of rise on y\.",
         headline(found),
     )
-    assert alike_words(found) == "2 equivalent circuits of 1 (every set of up to 3 was tried)."
+    assert alike_words(found) == (
+        "On the pairs of the search, 2 equivalent circuits of 1 (every set of up to 3 was tried)."
+    )
 
 
 def test_motifs_are_told_with_their_members(found: Discovery) -> None:
