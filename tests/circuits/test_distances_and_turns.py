@@ -10,9 +10,14 @@ from scipy import stats
 
 from causalvae.circuits import Verdict, judge
 from causalvae.effects import estimate_effects
+from causalvae.effects.changes import VectorChanges
 from causalvae.effects.context import open_context
+from causalvae.effects.outcomes import Outcomes
+from causalvae.effects.scale import Vector
 from causalvae.plan.owner import Owner
+from causalvae.plan.types import Patch
 from causalvae.spec.schema import VectorSection
+from causalvae.spec.value_source import make_source
 from causalvae.spec.whole_output import WholeOutput
 from tests.circuits.test_verdict import LATENTS, Declared
 from tests.effects.synthetic import Array, Network, make_hypothesis, make_spec
@@ -76,6 +81,29 @@ def test_what_moves_across_or_cancels_between_pairs_is_not_equivalent(
 def test_a_distance_below_the_margin_is_equivalent() -> None:
     verdict, _, _ = judge_image(lambda z: np.stack([z[:, 0], 0.05 * z[:, 1]], axis=1), 0.5)
     assert verdict.status == "supported" and verdict.tests[0].value == pytest.approx(0.15, abs=0.01)
+
+
+def test_components_of_a_vector_are_each_counted_from_their_own_total_change() -> None:
+    spec = make_spec()
+    rng = np.random.default_rng(2)
+    z, z_cf = rng.uniform(0, PERIOD, (2, 40, 2))
+    network = Network(spec, lambda z: {"area": np.mod(z[:, 0], PERIOD), "place": z[:, 1]}, z, z_cf)
+    arms = [network.run("base", z), network.run("counterfactual", z_cf)]
+    noise = rng.normal(0, 10, z.shape)
+    patch = (Patch("latent", (0, 1), make_source("interchange")),)
+    near_cf, near_base = network.run("base", z_cf + noise, patch), network.run("counterfactual", z + noise, patch)
+    outcomes = Outcomes(network.finish()[1])
+    vector = Vector(("area", "place"), (1.0, 2.0), (PERIOD, None), "", 1.0)
+    changes = VectorChanges(outcomes, arms[0].id, arms[1].id, vector)
+    carried = changes.carried([near_cf.id], 40)[0]
+    removed = changes.carried([near_base.id], 40, removed=True)[0]
+    for pair in range(40):
+        total = np.array([nearest_turn(z_cf[pair, 0] - z[pair, 0]), (z_cf[pair, 1] - z[pair, 1]) / 2])
+        # The circle's share of the noise is counted from the total change, whatever turn it crosses.
+        off = noise[pair] / [1, 2]
+        assert carried[pair] == pytest.approx((total + off) @ total / np.linalg.norm(total))
+        assert removed[pair] == pytest.approx((total - off) @ total / np.linalg.norm(total))
+    assert np.abs(changes.between([near_cf.id], arms[0].id, 40)[0] - carried).max() > 100
 
 
 def test_gaps_and_shares_on_a_circle_are_counted_from_the_total_effect() -> None:
