@@ -130,14 +130,12 @@ def _random_share(hypothesis: Hypothesis, context: EffectContext, copy: EffectCo
     least = {role: bound for role, bound in claimed.items() if bound is not None and bound.at_least is not None}
     if not least or not copy.plan.uses_of(Owner.hypothesis(hypothesis.name), "sufficiency"):
         return None
-    changes, (base, counterfactual), pairs = _changes(hypothesis, copy, context.scale)
+    changes, _, pairs = _changes(hypothesis, copy, context.scale)
     total = changes.total(pairs)
     shares, met = {}, []
     for role, bound in least.items():
         arm = use_at(copy.plan, Owner.hypothesis(hypothesis.name), role).arm
-        part = changes.between((arm,), base, pairs)[0]
-        if role == "necessity":
-            part = -changes.between((arm,), counterfactual, pairs)[0]
+        part = changes.carried((arm,), pairs, removed=role == "necessity")[0]
         known = np.isfinite(total) & np.isfinite(part)
         squares = total[known] ** 2
         if not is_moved(

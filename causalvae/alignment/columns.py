@@ -42,6 +42,11 @@ class Unit:
     period: float | None = None
     categorical: bool = False
 
+    @property
+    def circle(self) -> float | None:
+        """The period of changes, in this unit; None where they are not wrapped."""
+        return None if self.period is None or self.categorical else self.period / self.size
+
     def change(self, before: FloatArray, after: FloatArray) -> FloatArray:
         """Change from `before` to `after` in this unit."""
         if self.categorical:
@@ -64,6 +69,9 @@ class Columns:
         sample in which the source is randomised.
     inside, donor_inside : bool array
         Whether the counterfactual input, and the donor as well, lie where the data are.
+    period : float or None
+        Of a target on a circle, in the unit of its changes. Two changes on a circle are compared by their difference
+        the short way round.
     """
 
     source: str
@@ -74,6 +82,7 @@ class Columns:
     mapping: FloatArray | None
     inside: BoolArray
     donor_inside: BoolArray
+    period: float | None = None
 
 
 @dataclass(frozen=True)
@@ -210,6 +219,7 @@ def _read_factor(
                 None if patched is None else unit.change(clean, patched),
                 inside,
                 donors,
+                unit.circle,
             )
         )
     levels = {

@@ -18,6 +18,7 @@ from causalvae.alignment.change_tests import weigh_absence, weigh_presence, weig
 from causalvae.alignment.columns import Columns, FactorColumns
 from causalvae.alignment.types import Basis, Effect, GraphStatus, LevelEffect, Link, LinkStatus, PairCheck, PairStatus
 from causalvae.effects.bootstrap import paired_bootstrap
+from causalvae.effects.outcomes import near
 from causalvae.spec.schema import Spec
 from causalvae.statistics.multiplicity import adjust
 
@@ -67,14 +68,23 @@ class GraphTest:
     effect: tuple[float, float, float] | None = None
 
 
-def share_test(changes: FloatArray, reference: FloatArray) -> LinkTest:
-    """Whether the share of a change that arrives is below or above `KEPT`."""
+def share_test(changes: FloatArray, reference: FloatArray, period: float | None = None) -> LinkTest:
+    """Whether the share of a change that arrives is below or above `KEPT`.
+
+    Parameters
+    ----------
+    changes, reference : float array, shape (n,)
+    period : float, optional
+        Of changes on a circle, in their unit. Each change then counts from its reference the short way round: near
+        half a period the wrapped numbers of two like changes have opposite signs.
+    """
     known = np.isfinite(changes) & np.isfinite(reference)
     changes, reference = changes[known], reference[known]
     size = float((reference**2).sum())
-    share = float((changes * reference).sum()) / size if size else None
-    lost = weigh_share(changes, reference, KEPT, above=False)
-    kept = weigh_share(changes, reference, KEPT, above=True)
+    beside = near(changes, reference, period)
+    share = float((beside * reference).sum()) / size if size else None
+    lost = weigh_share(beside, reference, KEPT, above=False)
+    kept = weigh_share(beside, reference, KEPT, above=True)
     return LinkTest(share, changes, lost, kept, len(changes))
 
 
@@ -83,6 +93,10 @@ def size_test(changes: FloatArray) -> LinkTest:
     changes = changes[np.isfinite(changes)]
     squares, bound = changes**2, INVENTED**2
     return LinkTest(None, changes, weigh_presence(squares, bound), weigh_absence(squares, bound), len(changes))
+
+
+def _link_test(changes: FloatArray, reference: FloatArray, period: float | None, present: bool) -> LinkTest:
+    return share_test(changes, reference, period) if present else size_test(changes)
 
 
 class Decider:
@@ -270,7 +284,7 @@ def decide(
             continue
         chosen = where(key, item.inside)
         changes = item.network[chosen]
-        network_tests[key] = share_test(changes, item.data[chosen]) if presence[key] else size_test(changes)
+        network_tests[key] = _link_test(changes, item.data[chosen], item.period, bool(presence[key]))
     network = decider.links(network_tests)
     mapping_tests: dict[Key, LinkTest] = {}
     for key, item in columns.items():
@@ -284,7 +298,7 @@ def decide(
             continue
         chosen = where(key, item.donor_inside)
         changes = item.mapping[chosen]
-        mapping_tests[key] = share_test(changes, item.network[chosen]) if agreed else size_test(changes)
+        mapping_tests[key] = _link_test(changes, item.network[chosen], item.period, agreed)
     mapping = decider.links(mapping_tests)
 
     found = []

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from causalvae.alignment.columns import FactorColumns
 from causalvae.alignment.types import Interchange, Share
+from causalvae.effects.outcomes import difference
 from causalvae.effects.subspaces import exact_interval
 
 FloatArray = npt.NDArray[np.float64]
@@ -35,7 +36,11 @@ def measure_interchange(columns: FactorColumns, confidence: float) -> Interchang
     if not measured:
         return None
     inside = measured[0].donor_inside
-    own = [item.mapping - item.network for item in measured if item.mapping is not None and item.network is not None]
+    own = [
+        difference(item.mapping, item.network, item.period)
+        for item in measured
+        if item.mapping is not None and item.network is not None
+    ]
     known = inside & np.isfinite([item.network for item in measured if item.network is not None]).all(axis=0)
     if not known.any():
         return None

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from causalvae.alignment.columns import FactorColumns, Units
 from causalvae.alignment.interchange import WITHIN
+from causalvae.effects.outcomes import difference
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
@@ -81,7 +82,7 @@ def right_pairs(columns: FactorColumns, units: Units, before: FloatArray, after:
         if item.data is not None and item.network is not None:
             change = units[item.target].change(before[:, position], after[:, position])
             with np.errstate(invalid="ignore"):
-                right &= np.abs(change - item.network[rows]) <= WITHIN
+                right &= np.abs(difference(change, item.network[rows], item.period)) <= WITHIN
     return right
 
 

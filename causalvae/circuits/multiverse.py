@@ -10,7 +10,7 @@ from causalvae.circuits.types import Multiverse, Variant
 from causalvae.effects import EffectContext
 from causalvae.effects.bootstrap import FloatArray
 from causalvae.effects.mediation import arms_of
-from causalvae.effects.outcomes import difference, is_moved
+from causalvae.effects.outcomes import is_moved
 from causalvae.plan.owner import Owner
 from causalvae.plan.types import Arm, Side
 from causalvae.spec.schema import Bound, Hypothesis
@@ -48,20 +48,20 @@ def compare_methods(context: EffectContext, hypothesis: Hypothesis, arms: Mappin
     uses = context.plan.uses_of(owner, "variant")
     if not uses:
         return None
-    period, sd = context.scale.periods.get(outcome), context.scale.sd_of(outcome)
+    sd = context.scale.sd_of(outcome)
     n = context.outcomes.pairs([use.arm for use in uses])
     four = arms_of(context.plan, owner)
     base, counterfactual = four.base, four.counterfactual
     changes = context.changes(base, counterfactual, outcome)
 
-    def change(start: str, end: str) -> FloatArray:
-        return np.asarray(changes.between((end,), start, n)[0])
+    def carried(arm: str, removed: bool = False) -> FloatArray:
+        return np.asarray(changes.carried((arm,), n, removed=removed)[0])
 
     total = changes.total(n)
     claimed = arms[four.sufficiency].patches[0].source.label
     parts = {
-        (claimed, "denoising"): change(base, four.sufficiency),
-        (claimed, "noising"): change(four.necessity, counterfactual),
+        (claimed, "denoising"): carried(four.sufficiency),
+        (claimed, "noising"): carried(four.necessity, removed=True),
     }
     held: dict[str, dict[Side, str]] = {}
     for use in uses:
@@ -71,12 +71,13 @@ def compare_methods(context: EffectContext, hypothesis: Hypothesis, arms: Mappin
         if source.donor_key("base") == source.donor_key("counterfactual"):
             held.setdefault(source.label, {})[arm.side] = use.arm
         elif arm.side == "base":
-            parts[source.label, "denoising"] = change(base, use.arm)
+            parts[source.label, "denoising"] = carried(use.arm)
         else:
-            parts[source.label, "noising"] = change(use.arm, counterfactual)
+            parts[source.label, "noising"] = carried(use.arm, removed=True)
     for label, ends in held.items():
         if len(ends) == 2:
-            parts[label, "both"] = difference(total, change(ends["base"], ends["counterfactual"]), period)
+            # Each of the two is wrapped, and their difference is not: it is counted from the total change.
+            parts[label, "both"] = total - changes.between((ends["counterfactual"],), ends["base"], n)[0]
     known = np.isfinite(np.stack([total, *parts.values()])).all(axis=0)
     total = total[known]
     if len(total) < 2 or not is_moved(total**2, sd, context.outcomes.rounding(outcome)):

@@ -154,9 +154,7 @@ def read_table(
     for measure in claimed_measures(hypothesis):
         ids = list(found[measure].values())
         left, done = changes.squares(ids, pairs)
-        products = changes.between(ids, clean.base, pairs)
-        if measure == "necessity":
-            products = -changes.between(ids, clean.counterfactual, pairs)
+        products = changes.carried(ids, pairs, removed=measure == "necessity")
         squares = left if measure == "sufficiency" else done
         measured = list(found[measure])
         measures[measure] = MeasuredCircuits(

@@ -43,7 +43,7 @@ from causalvae.effects.context import treated_factor
 from causalvae.plan.types import Arm, ClaimDesign
 from causalvae.selection import FoundLatents
 from causalvae.spec.hypothesis_section import FEWEST_PAIRS, most_resamples
-from causalvae.spec.schema import Hypothesis
+from causalvae.spec.schema import Bound, Hypothesis
 from causalvae.statistics.multiplicity import adjust
 
 # Resamples for each hypothesis over its level: the least p-value is then a tenth of what Holm's correction asks for.
@@ -225,7 +225,7 @@ def weigh(
     implied = {
         "mediated_share": hypothesis.share_bound,
         "pairwise_fit": hypothesis.fit_bound,
-        "equivalent": hypothesis.equivalence_bound,
+        "equivalent": _equivalence_bound(hypothesis, columns),
     }
     claimed = {quantity: bound for quantity, bound in implied.items() if bound is not None}
     claimed |= {quantity: bound for quantity, bound in hypothesis.expect.bounds.items() if quantity not in implied}
@@ -275,6 +275,12 @@ def weigh(
         multiverse,
         subsets=examine_subsets(sets, hypothesis, design, over_sets, alpha),
     )
+
+
+def _equivalence_bound(hypothesis: Hypothesis, columns: Mapping[str, RatioColumns]) -> Bound | None:
+    """The margin of equivalence on both sides of zero, or of a distance, which is never negative, from above alone."""
+    bound = hypothesis.equivalence_bound
+    return hypothesis.expect.bound("equivalent") if bound is not None and columns["equivalent"].is_size else bound
 
 
 def _over(bootstrap: PairedBootstrap, n: int, resamples: int | None = None) -> PairedBootstrap:

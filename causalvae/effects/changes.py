@@ -8,14 +8,14 @@ products, so that a share sum <NIE, TE> / sum <TE, TE> is computed as that of an
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import numpy as np
 
 from causalvae.effects.bootstrap import FloatArray
 from causalvae.effects.notes import Note, Notes
-from causalvae.effects.outcomes import IMAGE, ROUNDING, Outcomes, difference
+from causalvae.effects.outcomes import IMAGE, ROUNDING, Outcomes, difference, near
 from causalvae.effects.scale import Vector
 
 
@@ -36,6 +36,14 @@ class Changes(Protocol):
 
     def between(self, arms: Sequence[str], start: str, pairs: int) -> FloatArray:
         """The change from the arm `start` to each of `arms`, shape (arms, pairs); NaN where it is undefined."""
+        ...
+
+    def carried(self, arms: Sequence[str], pairs: int, *, removed: bool = False) -> FloatArray:
+        """What each arm carries of the total change, or removes of it, shape (arms, pairs); for products with it.
+
+        The change from x to each arm, or with `removed` from each arm to x', on a circle counted from the total change
+        the short way round.
+        """
         ...
 
     def squares(self, arms: Sequence[str], pairs: int) -> tuple[FloatArray, FloatArray]:
@@ -84,21 +92,26 @@ class AttributeChanges:
     def __init__(
         self, outcomes: Outcomes, base: str, counterfactual: str, attribute: str, period: float | None = None
     ) -> None:
-        self._outcomes, self._base, self._counterfactual = outcomes, base, counterfactual
+        self._outcomes, self.base, self.counterfactual = outcomes, base, counterfactual
         self._attribute, self._period = attribute, period
 
     def total(self, pairs: int) -> FloatArray:
         """Y(x') - Y(x), shape (pairs,)."""
-        return np.asarray(self.between((self._counterfactual,), self._base, pairs)[0])
+        return np.asarray(self.between((self.counterfactual,), self.base, pairs)[0])
 
     def between(self, arms: Sequence[str], start: str, pairs: int) -> FloatArray:
         """See `Changes`."""
         first = self._outcomes.values(start, self._attribute, pairs)
         return difference(self._outcomes.block(arms, self._attribute, pairs), first[None], self._period)
 
+    def carried(self, arms: Sequence[str], pairs: int, *, removed: bool = False) -> FloatArray:
+        """See `Changes`."""
+        change = _carried(self, arms, pairs, removed)
+        return change if self._period is None else near(change, self.total(pairs)[None], self._period)
+
     def squares(self, arms: Sequence[str], pairs: int) -> tuple[FloatArray, FloatArray]:
         """See `Changes`."""
-        return self.between(arms, self._counterfactual, pairs) ** 2, self.between(arms, self._base, pairs) ** 2
+        return self.between(arms, self.counterfactual, pairs) ** 2, self.between(arms, self.base, pairs) ** 2
 
 
 class VectorChanges:
@@ -120,13 +133,17 @@ class VectorChanges:
 
     def between(self, arms: Sequence[str], start: str, pairs: int) -> FloatArray:
         """See `Changes`; zero where the total change is zero."""
+        return self._along(lambda changes: changes.between(arms, start, pairs), pairs)
+
+    def carried(self, arms: Sequence[str], pairs: int, *, removed: bool = False) -> FloatArray:
+        """See `Changes`."""
+        return self._along(lambda changes: changes.carried(arms, pairs, removed=removed), pairs)
+
+    def _along(self, change: Callable[[AttributeChanges], FloatArray], pairs: int) -> FloatArray:
         direction = divide_or_zero(self._total_parts(pairs), self.total(pairs)[None])
         # One part at a time: null circuits are hundreds of arms.
         return np.asarray(
-            sum(
-                changes.between(arms, start, pairs) / divisor * direction[place]
-                for place, (changes, divisor) in enumerate(self._parts)
-            )
+            sum(change(changes) / divisor * direction[place] for place, (changes, divisor) in enumerate(self._parts))
         )
 
     def squares(self, arms: Sequence[str], pairs: int) -> tuple[FloatArray, FloatArray]:
@@ -151,32 +168,42 @@ class ImageChanges:
     along: Notes = (Note("along_output"),)
 
     def __init__(self, outcomes: Outcomes, base: str, counterfactual: str) -> None:
-        self._outcomes, self._base, self._counterfactual = outcomes, base, counterfactual
+        self._outcomes, self.base, self.counterfactual = outcomes, base, counterfactual
 
     def total(self, pairs: int) -> FloatArray:
         """||TE||, shape (pairs,)."""
-        return np.asarray(np.sqrt(self._outcomes.values(self._counterfactual, "image_sq", pairs)))
+        return np.asarray(np.sqrt(self._outcomes.values(self.counterfactual, "image_sq", pairs)))
 
     def between(self, arms: Sequence[str], start: str, pairs: int) -> FloatArray:
         """See `Changes`; zero where the total change is zero."""
         places = np.stack([self._place(arm, pairs) for arm in (start, *arms)])
         return np.asarray(places[1:] - places[0])
 
+    def carried(self, arms: Sequence[str], pairs: int, *, removed: bool = False) -> FloatArray:
+        """See `Changes`."""
+        return _carried(self, arms, pairs, removed)
+
     def squares(self, arms: Sequence[str], pairs: int) -> tuple[FloatArray, FloatArray]:
         """See `Changes`; ||a - b||^2 = ||a||^2 - 2 <a, b> + ||b||^2 of changes a and b from the base output."""
-        whole = self._outcomes.values(self._counterfactual, "image_sq", pairs)
+        whole = self._outcomes.values(self.counterfactual, "image_sq", pairs)
         done = self._outcomes.block(arms, "image_sq", pairs)
         along = self._outcomes.block(arms, "image_dot", pairs)
         return np.maximum(whole - 2 * along + done, 0.0), done
 
     def _place(self, arm: str, pairs: int) -> FloatArray:
         """How far from the base output an arm's lies, along the total change."""
-        if arm == self._base:
+        if arm == self.base:
             return np.zeros(pairs)
         total = self.total(pairs)
-        if arm == self._counterfactual:
+        if arm == self.counterfactual:
             return total
         return divide_or_zero(self._outcomes.values(arm, "image_dot", pairs), total)
+
+
+def _carried(changes: AttributeChanges | ImageChanges, arms: Sequence[str], pairs: int, removed: bool) -> FloatArray:
+    if removed:
+        return -changes.between(arms, changes.counterfactual, pairs)
+    return changes.between(arms, changes.base, pairs)
 
 
 def divide_or_zero(top: FloatArray, bottom: FloatArray) -> FloatArray:

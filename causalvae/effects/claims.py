@@ -161,18 +161,31 @@ def failing_columns(data: ClaimData) -> RatioColumns | None:
 
 
 def equivalence_columns(data: ClaimData) -> RatioColumns | None:
-    """Columns of ``equivalent``: how far the circuit alone lies from the full model, along TE; None where not claimed.
+    """Columns of ``equivalent``: how far the circuit alone lies from the full model; None where not claimed.
 
-    sign(TE) (NIE - TE) of every pair, in the outcome's own unit: positive where the circuit does too much. Without the
-    sign, misses of pairs that go up would cancel those of pairs that go down.
+    Of an attribute sign(TE) (NIE - TE) of every pair, in its own unit: positive where the circuit does too much.
+    Without the sign, misses of pairs that go up would cancel those of pairs that go down. Of an image or a vector the
+    distance ||NIE - TE||: its component along TE misses what the circuit moves across it, and cancels between pairs.
     """
     if "equivalent" not in data.claimed:
         return None
     effects, total = data.effects, data.effects.total
     undefined = None if is_moved(total**2, data.sd, effects.rounding) else Note("unchanged", (effects.outcome,))
-    gap = np.where(total < 0, -1.0, 1.0) * (effects.indirect - total)
-    notes = (*effects.along, *dropped(effects.dropped))
-    return RatioColumns("equivalent", gap, np.ones_like(gap), data.unit, notes, undefined)
+    if effects.along:
+        if data.squares is None:
+            return None
+        gap = np.sqrt(data.squares)
+    else:
+        gap = np.where(total < 0, -1.0, 1.0) * (effects.carried - total)
+    return RatioColumns(
+        "equivalent",
+        gap,
+        np.ones_like(gap),
+        data.unit,
+        dropped(effects.dropped),
+        undefined,
+        is_size=bool(effects.along),
+    )
 
 
 def interval_of(columns: RatioColumns, bootstrap: PairedBootstrap) -> tuple[float, Ends]:

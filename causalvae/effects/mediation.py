@@ -78,6 +78,10 @@ class PairEffects:
         Which pairs these are, of all that the arms cover; None where that is not known.
     rounding : float
         A change of this size is rounding.
+    near_indirect, near_total_indirect : float array, shape (n,), or None
+        NIE and TIE of an outcome on a circle, counted from TE the short way round; None where that changes nothing.
+        Near half a period the wrapped numbers of two like effects have opposite signs, so that products with TE and
+        differences from it take these.
     """
 
     outcome: str
@@ -90,6 +94,18 @@ class PairEffects:
     parts: VectorParts | None = None
     kept: BoolArray | None = None
     rounding: float = ROUNDING
+    near_indirect: FloatArray | None = None
+    near_total_indirect: FloatArray | None = None
+
+    @property
+    def carried(self) -> FloatArray:
+        """NIE, for products with TE."""
+        return self.indirect if self.near_indirect is None else self.near_indirect
+
+    @property
+    def removed(self) -> FloatArray:
+        """TIE, for products with TE."""
+        return self.total_indirect if self.near_total_indirect is None else self.near_total_indirect
 
     @property
     def n(self) -> int:
@@ -141,9 +157,13 @@ def pair_effects(
             changes.parts(arms.counterfactual, arms.necessity, n)[:, finite],
         )
     total, direct, indirect, total_indirect = columns[:, finite]
+    carried = removed = None
+    if period is not None or (vector is not None and vector.on_circle):
+        carried = changes.carried((arms.sufficiency,), n)[0][finite]
+        removed = changes.carried((arms.necessity,), n, removed=True)[0][finite]
     return PairEffects(
         outcome, total, direct, indirect, total_indirect, int(n - finite.sum()), changes.along, parts, finite,
-        outcomes.rounding(outcome),
+        outcomes.rounding(outcome), carried, removed,
     )  # fmt: skip
 
 
@@ -185,7 +205,8 @@ def mediation_estimates(
     ``mediated_share`` = sum NIE TE / sum TE^2 and ``necessity`` = sum TIE TE / sum TE^2: least-squares slopes, well
     defined whatever the order of each pair. ``..._ratio_of_means`` = mean NIE / mean TE, which needs a mean effect away
     from zero; ``..._mean_of_ratios`` = mean of NIE / TE over the pairs whose |TE| is at least `RATIO_FLOOR` times the
-    root mean square of TE, with the quantiles of the ratio in its note.
+    root mean square of TE, with the quantiles of the ratio in its note. On a circle NIE and TIE
+    are here counted from TE the short way round.
     """
     named = [
         ("total_effect", effects.total, ""),
@@ -221,8 +242,8 @@ def mediation_estimates(
     if not moved and not declared:
         return estimates
     for name, part, direction in (
-        ("mediated_share", effects.indirect, "denoising"),
-        ("necessity", effects.total_indirect, "noising"),
+        ("mediated_share", effects.carried, "denoising"),
+        ("necessity", effects.removed, "noising"),
     ):
         estimates.extend(_shares(name, part, effects, bootstrap, ablation, direction, hardly, mean_notes))
     return estimates

@@ -124,6 +124,17 @@ def difference(left: FloatArray, right: FloatArray, period: float | None = None)
     return np.asarray(period / 2 - np.mod(period / 2 - change, period))
 
 
+def near(change: FloatArray, reference: FloatArray, period: float | None) -> FloatArray:
+    """`change`, with a `period` counted from `reference` the short way round: reference + wrap(change - reference).
+
+    Differences on a circle of which each is wrapped on its own cannot be multiplied or subtracted: 170 and -170 degrees
+    are 20 degrees apart.
+    """
+    if period is None:
+        return change
+    return np.asarray(reference + difference(change, reference, period))
+
+
 def varies(deviation: float, values: FloatArray, affine: tuple[float, float] = (0.0, 1.0)) -> bool:
     """Whether a standard deviation is more than rounding: above 1e-6 max(span, mean |value - offset|).
 

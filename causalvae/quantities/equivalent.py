@@ -16,16 +16,22 @@ if TYPE_CHECKING:
 
 
 class Equivalent(Quantity):
-    """Mean difference between the circuit alone and the full model, along the effect, in the outcome's unit."""
+    """Mean difference between the circuit alone and the full model in the outcome's unit.
+
+    Of an attribute with the sign of the effect; of an image or a vector the distance.
+    """
 
     kind: ClassVar[str] = "equivalent"
     title: ClassVar[str] = "Difference from the full model (equivalence)"
     short: ClassVar[str] = "difference from the full model"
-    formula: ClassVar[str] = "mean of sign(TEᵢ) · (Y(x; c ← c(x′)) − Y(x′)) = mean of sign(TEᵢ) · (NIEᵢ − TEᵢ)"
+    formula: ClassVar[str] = (
+        "mean of sign(TEᵢ) · (Y(x; c ← c(x′)) − Y(x′)) = mean of sign(TEᵢ) · (NIEᵢ − TEᵢ); of an image or a vector, "
+        "mean of ‖NIEᵢ − TEᵢ‖"
+    )
     meaning: ClassVar[str] = (
-        "How far the outcome of the circuit alone lies from that of the full model, positive where the circuit does "
-        "too much. Equivalence within a margin is shown by two one-sided tests (TOST; Lakens 2017). It is a mean: see "
-        "the failing pairs beside it."
+        "How far the outcome of the circuit alone lies from that of the full model: of an attribute positive where the "
+        "circuit does too much, of an image or a vector the distance. Equivalence within a margin is shown by two "
+        "one-sided tests (TOST; Lakens 2017), of a distance by one. It is a mean: see the failing pairs beside it."
     )
     unit: ClassVar[str] = "outcome"
     direction: ClassVar[str] = "denoising"

@@ -27,7 +27,7 @@ class MediatedShare(Share):
         """NIE TE and TE² of every pair."""
         from causalvae.effects.claims import share_columns
 
-        return share_columns("mediated_share", data.effects, data.effects.indirect, data.sd)
+        return share_columns("mediated_share", data.effects, data.effects.carried, data.sd)
 
     @staticmethod
     def sentence(value: str, interval: str, asked: str, outcome: str) -> str:

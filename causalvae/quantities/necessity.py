@@ -27,7 +27,7 @@ class Necessity(Share):
         """TIE TE and TE² of every pair."""
         from causalvae.effects.claims import share_columns
 
-        return share_columns("necessity", data.effects, data.effects.total_indirect, data.sd)
+        return share_columns("necessity", data.effects, data.effects.removed, data.sd)
 
     @staticmethod
     def sentence(value: str, interval: str, asked: str, outcome: str) -> str:

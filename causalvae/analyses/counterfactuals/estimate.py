@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -18,8 +18,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from causalvae.alignment.assess import direct_relations
+from causalvae.alignment.change_tests import weigh_absence
 from causalvae.analyses.counterfactuals.measure import EXAMPLES, REPEATED, CounterfactualTables
 from causalvae.analyses.counterfactuals.types import (
+    LEAST,
     Commutativity,
     Counterfactuals,
     Distance,
@@ -41,8 +43,6 @@ if TYPE_CHECKING:
 
 FloatArray = npt.NDArray[np.float64]
 
-LEAST: Final = 24
-"""Samples without which nothing is judged."""
 UNRELATED: Final = math.sqrt(2)
 """Standard deviations that an attribute counts as off where the output alone leaves it undefined: as far as that of an
 unrelated sample is, in root mean square."""
@@ -90,15 +90,16 @@ class Estimator:
 
         The interval of each mean square is the paired bootstrap's; its ends' roots are those of the distance. With
         `judged` they hold for all attributes together, by Bonferroni's division of the level, and attributes that are
-        defined on too few samples are left out.
+        defined on too few samples are left out and named.
         """
         wanted = wanted[wanted["sample"].isin(found["sample"])]
         columns = {name: _column(wanted, name) for name in self.attributes}
         fewest = LEAST if judged else 1
         names = [name for name, column in columns.items() if np.isfinite(column).sum() >= fewest]
+        unjudged = tuple(name for name, column in columns.items() if name not in names) if judged else ()
         pixels = float(np.sqrt(found["pixels"].to_numpy(np.float64).mean()))
         if not names:
-            return Distances((), pixels)
+            return Distances((), pixels, unjudged)
         errors = np.stack([self.attributes[name].error(_column(found, name), columns[name]) for name in names])
         known = np.isfinite(errors)
         level = (1 - self.confidence) / (len(names) if judged else 1)
@@ -110,17 +111,33 @@ class Estimator:
             np.sqrt(np.maximum(end, 0.0)) for end in (interval.value, interval.lower, interval.upper)
         )
         listed = [
-            Distance(name, float(value[k]), float(lower[k]), float(upper[k]), int(known[k].sum()))
+            Distance(
+                name,
+                float(value[k]),
+                float(lower[k]),
+                float(upper[k]),
+                int(known[k].sum()),
+                weigh_absence(errors[k, known[k]], self.bound**2) if judged else None,
+            )
             for k, name in enumerate(names)
         ]
-        return Distances(tuple(sorted(listed, key=lambda distance: -distance.value)), pixels)
+        return Distances(tuple(sorted(listed, key=lambda distance: -distance.value)), pixels, unjudged)
 
-    def status(self, distances: Iterable[Distance]) -> Status:
-        """From the intervals against the bound."""
+    def status(self, distances: Iterable[Distance], unjudged: Collection[str] = ()) -> Status:
+        """From the intervals against the bound and the tests of it; `unjudged` names what cannot be called sound.
+
+        The end of an interval alone is not enough for ``sound``: where few samples fail, a resample has their spread
+        about as seldom as a sample has them, and the interval ends far too low.
+        """
         listed = list(distances)
         if any(distance.lower > self.bound for distance in listed):
             return "unsound"
-        return "sound" if all(distance.upper <= self.bound for distance in listed) else "undecided"
+        level = (1 - self.confidence) / 2 / max(len(listed), 1)
+        sound = all(
+            distance.upper <= self.bound and distance.p_sound is not None and distance.p_sound <= level
+            for distance in listed
+        )
+        return "sound" if sound and not unjudged else "undecided"
 
 
 def estimate_counterfactuals(
@@ -234,9 +251,10 @@ def _judge(
 
     found = estimator.distances(judged("output"), judged("data"), judged=True)
     ends = {cycles: judged("back", cycles) for cycles in shown}
+    unjudged = tuple(name for name in found.unjudged if name in own)
     return FactorSoundness(
         factor=factor,
-        status=estimator.status(found.attributes),
+        status=estimator.status(found.attributes, unjudged),
         own=tuple(distance for distance in found.attributes if distance.attribute in own),
         others=tuple(distance for distance in found.attributes if distance.attribute not in own),
         pixels=found.pixels,
@@ -247,6 +265,7 @@ def _judge(
         ),
         samples=int(inside.sum()),
         outside=float(1 - inside.mean()),
+        unjudged=unjudged,
     )
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
+
+LEAST: Final = 24
+"""Samples without which nothing is judged."""
 
 Status = Literal["sound", "unsound", "undecided"]
 Why = Literal["unmapped", "no_attribute", "not_settable", "few_samples"]
@@ -20,6 +23,8 @@ class Distance:
         With the bootstrap interval over samples.
     n : int
         Samples in which the attribute is defined.
+    p_sound : float or None
+        Against a distance of the bound or more; None where the distance is not judged.
     """
 
     attribute: str
@@ -27,6 +32,7 @@ class Distance:
     lower: float
     upper: float
     n: int
+    p_sound: float | None = None
 
 
 @dataclass(frozen=True)
@@ -39,10 +45,13 @@ class Distances:
         The largest first.
     pixels : float
         Root mean square difference of the numbers of inputs and outputs: shown, and not judged.
+    unjudged : tuple of str
+        Attributes that are defined on too few samples to be judged.
     """
 
     attributes: tuple[Distance, ...]
     pixels: float
+    unjudged: tuple[str, ...] = ()
 
     @property
     def worst(self) -> Distance | None:
@@ -76,7 +85,8 @@ class FactorSoundness:
     ----------
     factor : str
     status : {"sound", "unsound", "undecided"}
-        ``sound``: every interval of `own` and `others` lies at or below the bound. ``unsound``: one lies above it.
+        ``sound``: every interval of `own` and `others` lies at or below the bound, every `p_sound` is small enough for
+        all of them together, and no own attribute is `unjudged`. ``unsound``: an interval lies above the bound.
     own, others : tuple of Distance
         Of f(x, A := a) from the data's counterfactual, the largest first: attributes that the graph gives an effect of
         A when all other factors are held, and the others. Intervals hold for all of them together.
@@ -88,6 +98,8 @@ class FactorSoundness:
     outside : float
         Share of samples that are left out because the counterfactual input, or the donor, lies outside the ellipse
         that holds 99 % of the data's factors; 0 where factors are uncorrelated.
+    unjudged : tuple of str
+        Own attributes that are defined on fewer than 24 samples.
     """
 
     factor: str
@@ -98,6 +110,7 @@ class FactorSoundness:
     reversibility: tuple[Repetition, ...]
     samples: int
     outside: float = 0.0
+    unjudged: tuple[str, ...] = ()
 
     @property
     def worst(self) -> Distance:

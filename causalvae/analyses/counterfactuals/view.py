@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from causalvae.analyses.counterfactuals.types import (
+    LEAST,
     Counterfactuals,
     Distance,
     Distances,
@@ -122,7 +123,14 @@ def _answer(result: Counterfactuals) -> str:
 
 
 def _untested_words(result: Counterfactuals) -> str:
-    return f"Not tested: {_listed(result)}." if result.untested else ""
+    words = [f"Not tested: {_listed(result)}."] if result.untested else []
+    words += [
+        f"Not judged, and {found.factor} therefore not called sound: {', '.join(found.unjudged)} "
+        f"(defined on fewer than {LEAST} samples)."
+        for found in result.factors
+        if found.unjudged
+    ]
+    return " ".join(words)
 
 
 def _listed(result: Counterfactuals) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from causalvae.alignment.change_tests import weigh_absence
 from causalvae.analyses.counterfactuals.estimate import UNRELATED, Attribute, Estimator
 from causalvae.analyses.counterfactuals.types import Distance
 
@@ -56,7 +57,9 @@ def test_the_largest_comes_first_and_judged_intervals_hold_together() -> None:
     for one, other in zip(apart.attributes[:3], together.attributes[:3], strict=True):
         assert one.value == other.value and other.lower < one.lower < one.upper < other.upper
     assert apart.worst == apart.attributes[0]
+    both = (apart.attributes, together.attributes)
     assert apart.attributes[3] == Distance("d", 0.0, 0.0, 0.0, 200)
+    assert all(one.p_sound is None and other.p_sound is not None for one, other in zip(*both, strict=True))
 
 
 def test_differences_on_a_circle_are_the_short_way_round() -> None:
@@ -78,7 +81,11 @@ def test_what_is_defined_on_too_few_samples_is_not_judged() -> None:
     wanted = table({"hue": np.array([*np.zeros(23), *np.full(40, np.nan)]), "size": np.zeros(63)})
     estimator = Estimator({"hue": Attribute(1.0), "size": Attribute(1.0)}, 0.25)
     found = table({"hue": np.ones(63), "size": np.zeros(63)})
-    assert [distance.attribute for distance in estimator.distances(found, wanted, judged=True).attributes] == ["size"]
+    judged = estimator.distances(found, wanted, judged=True)
+    assert [distance.attribute for distance in judged.attributes] == ["size"] and judged.unjudged == ("hue",)
+    assert estimator.status(judged.attributes) == "sound"
+    assert estimator.status(judged.attributes, judged.unjudged) == "undecided"
+    assert estimator.distances(found, wanted).unjudged == ()
     assert len(estimator.distances(found, wanted).attributes) == 2
     nowhere = table({"hue": np.full(63, np.nan), "size": np.full(63, np.nan)})
     assert estimator.distances(found, nowhere).attributes == ()
@@ -104,8 +111,28 @@ def test_only_the_samples_of_the_outputs_are_compared() -> None:
     ],
 )
 def test_status(intervals: list[tuple[float, float]], status: str) -> None:
-    listed = [Distance("y", (lower + upper) / 2, lower, upper, 100) for lower, upper in intervals]
+    listed = [Distance("y", (lower + upper) / 2, lower, upper, 100, 0.001) for lower, upper in intervals]
     assert Estimator({}, 0.25).status(listed) == status
+
+
+def test_an_interval_below_the_bound_is_not_enough_to_be_sound() -> None:
+    estimator = Estimator({}, 0.25)
+    for p_value, status in ((0.012, "sound"), (0.013, "undecided"), (None, "undecided")):
+        assert estimator.status([Distance("y", 0.1, 0.05, 0.2, 100, p_value)] * 2) == status
+
+
+def test_rare_failures_are_seldom_called_sound() -> None:
+    """A true error of 0.26, all of it in one sample of 50: the intervals alone call 12 % sound."""
+    rng, n, rate, draws, sound = np.random.default_rng(5), 256, 0.02, 200, 0
+    estimator = Estimator({"y": Attribute(1.0)}, 0.25, resamples=200)
+    for _ in range(draws):
+        errors = 0.26 / np.sqrt(rate) * rng.standard_normal(n) * (rng.random(n) < rate)
+        found = estimator.distances(table({"y": errors}), table({"y": np.zeros(n)}), judged=True)
+        (distance,) = found.attributes
+        assert distance.p_sound == weigh_absence(errors**2, 0.25**2)
+        sound += estimator.status(found.attributes) == "sound"
+    # Two standard errors above 4 %: five failing samples are too few for the nominal 2.5 %.
+    assert sound <= draws * (0.04 + 0.028)
 
 
 def rates(size: float, attributes: int, draws: int, n: int = 256, rare: bool = False) -> Counter[str]:

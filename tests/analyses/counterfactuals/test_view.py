@@ -102,6 +102,12 @@ def test_what_is_not_tested_is_said(why: Why) -> None:
     assert any(isinstance(part, str) and part.startswith("Not tested: shape, turn (") for part in some.terminal)
 
 
+def test_own_attributes_that_are_not_judged_are_named() -> None:
+    view = view_counterfactuals(found(replace(UNDECIDED, unjudged=("hue", "turn")), SOUND))
+    words = "Not judged, and scale therefore not called sound: hue, turn (defined on fewer than 24 samples)."
+    assert words in view.terminal
+
+
 def test_pictures_are_strips_and_other_samples_are_tables() -> None:
     (section,) = view_counterfactuals(found(SOUND)).sections
     (strips,) = (block for block in section.blocks if isinstance(block, Strips))
