@@ -60,7 +60,7 @@ def discover(
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Find the smallest circuit that carries an effect, and test it on other pairs.
+    """Find the smallest circuit that carries an effect, and test it.
 
     Without --treatment and --outcome, finds the circuits of the spec's `discoveries`.
     """

@@ -191,4 +191,4 @@ def print_agreement(console: Console, results: Results) -> None:
     for words in filter(
         None, (support_words(alignment), *independence_words(alignment), *finding_sentences(alignment))
     ):
-        console.print(Padding(Text(words), (0, 0, 0, 2), expand=False))
+        console.print(Padding(Text(clean(words)), (0, 0, 0, 2), expand=False))
