@@ -153,7 +153,7 @@ def _end(columns: RatioColumns, bootstrap: PairedBootstrap, value: float, side: 
         spans = bootstrap.ratio(columns.numerator - ratios[:, None] * columns.denominator)
         return (spans.lower < 0) & (spans.upper >= 0)
 
-    reaches = value + side * (1 + abs(value)) * 2.0 ** np.arange(-20, 11)
+    reaches = value + side * (1 + abs(value)) * np.exp2(np.arange(-20.0, 11.0))
     beyond = np.flatnonzero(~may_be_zero(reaches))
     if not len(beyond):
         return float(reaches[-1])
