@@ -9,8 +9,9 @@ from ruamel.yaml import YAML
 
 from causalvae.analyses.discoveries.findings import Discovery, join_units
 from causalvae.analyses.discoveries.motifs import OUTCOME, Motif
+from causalvae.analyses.discoveries.stability import STABLE_FROM
 from causalvae.models.components import ComponentRef
-from causalvae.report.numbers import format_fixed, format_interval, p_words
+from causalvae.report.numbers import format_fixed, format_interval, p_words, percent
 from causalvae.report.verdict_words import name_circuit
 
 SCORE_WORDS = {
@@ -118,7 +119,8 @@ def stable_words(found: Discovery) -> str:
     others = sum(member.is_stable for member in found.members if not member.in_circuit)
     more = f", and {others} that are not in it" if others else ""
     verb = "member is" if len(members) == 1 else "members are"
-    return f"{stable} of {len(members)} {verb} stable: found on 90 % of {found.halves} halves of the pairs{more}."
+    rule = f"found on at least {percent(STABLE_FROM)} of {found.halves} halves of the pairs"
+    return f"{stable} of {len(members)} {verb} stable ({rule}){more}."
 
 
 def motif_words(found: Discovery, motif: Motif) -> str:
