@@ -232,7 +232,8 @@ class Search:
         def over(half: IntArray) -> Mapping[ScoreName, FloatArray]:
             return means(used, half)
 
-        return find_stability(on, over, target, pairs, halves, self.session.spec.execution.seed)[0]
+        seed = self.session.spec.execution.seed
+        return find_stability(on, over, target, pairs, halves, seed, self._is_large)[0]
 
     def _report(
         self,
