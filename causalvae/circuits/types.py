@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from causalvae.effects.notes import Note, Notes
-from causalvae.models.components import ComponentRef
+from causalvae.models.components import ComponentRef, EdgeRef
 from causalvae.plan.types import NoRivals, RivalKind
 from causalvae.selection import FoundLatents
 
@@ -15,7 +15,9 @@ Status = Literal["supported", "refuted", "unspecific", "inconclusive"]
 STATUSES: tuple[Status, ...] = ("supported", "refuted", "unspecific", "inconclusive")
 Measure = Literal["sufficiency", "necessity"]
 Needed = Literal["needed", "useless", "undecided"]
-Circuit = tuple[ComponentRef, ...]
+# Edges are members of discovered circuits only.
+Part = ComponentRef | EdgeRef
+Circuit = tuple[Part, ...]
 # From this share of failing pairs on, what a circuit carries is said to be so on average.
 _COMMON = 0.25
 
@@ -169,7 +171,7 @@ class CircuitScore:
 
     Parameters
     ----------
-    circuit : tuple of ComponentRef
+    circuit : tuple of Part
     error, error_removed : float or None
         Its relative errors for sufficiency and necessity; None where not measured.
     share, necessity : float or None
@@ -248,7 +250,7 @@ class MemberLoss:
 
     Parameters
     ----------
-    member : ComponentRef
+    member : Part
     loss, lower, upper : float
         How much the relative error grows without it, and its percentile interval; where sufficiency and necessity are
         claimed, of the measure in which it grows more.
@@ -258,7 +260,7 @@ class MemberLoss:
         By these p-values alone.
     """
 
-    member: ComponentRef
+    member: Part
     loss: float
     lower: float
     upper: float
@@ -284,7 +286,7 @@ class Minimality:
         Smallest of their `p_useless`, times their number.
     without_useless : float or None
         How much the relative error grows without all useless members at once; None where that was not run.
-    smallest : tuple of tuple of ComponentRef
+    smallest : tuple of tuple of Part
         The smallest parts of the circuit that are within the margin of it; empty where not every part was run.
     confidence : float
     pairs : int
@@ -300,7 +302,7 @@ class Minimality:
     confidence: float
     pairs: int
 
-    def of(self, status: Needed) -> tuple[ComponentRef, ...]:
+    def of(self, status: Needed) -> tuple[Part, ...]:
         """The members of a status."""
         return tuple(loss.member for loss in self.members if loss.status == status)
 
@@ -339,12 +341,12 @@ class ShapleyValue:
 
     Parameters
     ----------
-    unit : ComponentRef
+    unit : Part
     value, lower, upper : float
     in_circuit : bool
     """
 
-    unit: ComponentRef
+    unit: Part
     value: float
     lower: float
     upper: float
@@ -357,7 +359,7 @@ class Certified:
 
     Parameters
     ----------
-    circuit : tuple of ComponentRef
+    circuit : tuple of Part
     share, error : float
         Of the effect, and its relative error.
     overlap : float
@@ -369,7 +371,7 @@ class Certified:
     error: float
     overlap: float
 
-    def holds(self, unit: ComponentRef) -> bool:
+    def holds(self, unit: Part) -> bool:
         """Whether a single unit is in it."""
         return any(
             part.site == unit.site and (part.units is None or set(unit.units or ()) <= set(part.units))
@@ -431,13 +433,13 @@ class UnitShare:
 
     Parameters
     ----------
-    unit : ComponentRef
+    unit : Part
     share, lower, upper : float
         sum NIE TE / sum TE^2 and its interval.
     in_circuit : bool
     """
 
-    unit: ComponentRef
+    unit: Part
     share: float
     lower: float
     upper: float
@@ -500,7 +502,7 @@ class Verdict:
     ----------
     hypothesis, claim, treatment, outcome : str
         As declared.
-    circuit : tuple of ComponentRef
+    circuit : tuple of Part
         Resolved.
     status : {"supported", "refuted", "unspecific", "inconclusive"}
         Refuted: a bound or a claimed property is shown to be false. Supported: all of them are shown to be true.

@@ -11,12 +11,12 @@ from causalvae.circuits.types import (
     ClaimTest,
     Failing,
     Minimality,
+    Part,
     Rivals,
     Subsets,
     UnitShare,
     Verdict,
 )
-from causalvae.models.components import ComponentRef
 from causalvae.report.glossary import term_of
 from causalvae.report.notes import note_words
 from causalvae.report.numbers import format_number
@@ -155,12 +155,12 @@ def name_circuit(circuit: Circuit) -> str:
     return " + ".join(part.label for part in circuit)
 
 
-def _list(members: Sequence[ComponentRef]) -> str:
+def _list(members: Sequence[Part]) -> str:
     named = ", ".join(member.label for member in members[:_MOST_NAMED])
     return named if len(members) <= _MOST_NAMED else f"{named} and {len(members) - _MOST_NAMED} more"
 
 
-def _size(part: ComponentRef) -> int:
+def _size(part: Part) -> int:
     return 2 if part.units is None else len(part.units)
 
 
