@@ -18,7 +18,6 @@ from torch import Tensor
 from causalvae.analyses.discoveries.circuit_effects import BoolArray, CircuitEffects, FloatArray, IntArray
 from causalvae.analyses.discoveries.edges import Reading, Wiring
 from causalvae.analyses.discoveries.network_runs import NetworkRuns
-from causalvae.circuits.types import Circuit
 from causalvae.engine.changes import Whole, gather
 from causalvae.engine.memory import BatchSize
 from causalvae.engine.needed_values import Keep
@@ -27,6 +26,7 @@ from causalvae.engine.shards import run_clean
 from causalvae.engine.suffix import Entry, Suffix
 from causalvae.engine.values import CleanRuns, padding
 from causalvae.engine.workers import run_tasks
+from causalvae.models.components import ComponentRef
 from causalvae.models.hooked import HookedNetwork
 from causalvae.models.operators import OperatorGraph
 from causalvae.plan.types import Side
@@ -65,11 +65,12 @@ class EdgeRuns(NetworkRuns):
     ) -> None:
         super().__init__(runner, cohort, wiring.nodes, outcome, "interchange", period, workers)
         self.wiring = wiring
+        self.candidates = wiring.edges
 
     @property
-    def candidates(self) -> Circuit:
-        """The edges."""
-        return self.wiring.edges
+    def parts(self) -> tuple[ComponentRef, ...]:
+        """The nodes that edges join."""
+        return self.wiring.nodes
 
     @torch.inference_mode()
     def __call__(self, circuits: BoolArray, only: Tensor | None = None) -> CircuitEffects:

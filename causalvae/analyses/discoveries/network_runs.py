@@ -62,6 +62,8 @@ class NetworkRuns:
 
     Attributes
     ----------
+    candidates : tuple of ComponentRef or EdgeRef
+        What circuits are made of.
     rows : int
         Runs of one pair each so far.
     """
@@ -78,7 +80,7 @@ class NetworkRuns:
     ) -> None:
         self.runner = runner
         self._cohort = cohort
-        self.parts = tuple(parts)
+        self.candidates: Circuit = tuple(parts)
         self.outcome = outcome
         self._source = source_of(Choice(held_at), runner.plan.seed)
         self._period = period
@@ -86,12 +88,12 @@ class NetworkRuns:
         self._relayed: tuple[Arm, ...] = ()
         self.rows = 0
         shape = {site.name: position for position, site in enumerate(runner.model.components.sites)}
-        self._order = sorted({ref.site for ref in self.parts}, key=shape.__getitem__)
+        self._order = sorted({ref.site for ref in parts}, key=shape.__getitem__)
 
     @property
-    def candidates(self) -> Circuit:
-        """What circuits are made of."""
-        return self.parts
+    def parts(self) -> tuple[ComponentRef, ...]:
+        """What is held in the network: the candidates themselves, or what edges join."""
+        return tuple(part for part in self.candidates if isinstance(part, ComponentRef))
 
     @property
     def pairs(self) -> int:
@@ -189,8 +191,9 @@ class NetworkRuns:
 
         Pairs beside those of `only`, a bool tensor of shape (pairs,), are not run, and mean nothing.
         """
+        parts = self.parts
         arms = [
-            self.arm([self.parts[place] for place in np.flatnonzero(~circuit)], "counterfactual", self._source)
+            self.arm([parts[place] for place in np.flatnonzero(~circuit)], "counterfactual", self._source)
             for circuit in circuits
         ]
         return self.effects(arms, only)
@@ -213,9 +216,8 @@ class NetworkRuns:
     @torch.inference_mode()
     def patched(self, sets: BoolArray, only: Tensor | None = None) -> CircuitEffects:
         """The effects of sets of candidates, (sets, candidates), that take their other value in the base run."""
-        arms = [
-            self.arm([self.parts[place] for place in np.flatnonzero(chosen)], "base", INTERCHANGE) for chosen in sets
-        ]
+        parts = self.parts
+        arms = [self.arm([parts[place] for place in np.flatnonzero(chosen)], "base", INTERCHANGE) for chosen in sets]
         return self.effects(arms, only)
 
     @torch.inference_mode()

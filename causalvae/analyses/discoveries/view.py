@@ -129,7 +129,7 @@ def _terminal(found: Discovery) -> list[Table | str]:
             tuple(_layer_rows(found)),
         ),
         headline(found),
-        f"Relative error {_interval(found.error)}. {past_words(found)}",
+        f"Relative error {_interval(found.error)}. {past_words(found)}".rstrip(),
         alike_words(found),
         stable_words(found),
         "Curve: "

@@ -87,7 +87,9 @@ def empty_words(found: Discovery) -> str:
 
 
 def past_words(found: Discovery) -> str:
-    """What flows past the candidates, and what they carry by themselves."""
+    """What flows past the candidates, and what they carry by themselves; empty of edges, which nothing passes by."""
+    if found.edges:
+        return ""
     past = format_interval(found.past.value, found.past.lower, found.past.upper)
     alone = format_interval(found.alone.value, found.alone.lower, found.alone.upper)
     return f"Past all candidates: {past}. All candidates changed in the base run: {alone}."
