@@ -116,6 +116,7 @@ class VerdictCard:
 
     verdict: Verdict
     words: str
+    claimed: str
     reason: str
     circuit: str
     outcome: str

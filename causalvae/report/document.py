@@ -70,7 +70,7 @@ from causalvae.report.numbers import (
 from causalvae.report.sample_tables import sample_section
 from causalvae.report.screen_tables import compared_table, first_order_table, screen_words, strongest_left_out
 from causalvae.report.subspace_tables import subspace_terms
-from causalvae.report.verdict_words import reason
+from causalvae.report.verdict_words import reason, tell_claim
 from causalvae.results import Results, TraversalStrip
 from causalvae.spec.quantity import QUANTITIES
 
@@ -126,6 +126,7 @@ def _card(verdict: Verdict, outcome: str) -> VerdictCard:
     return VerdictCard(
         verdict=verdict,
         words=status_words(verdict.status),
+        claimed=tell_claim(verdict),
         reason=reason(verdict),
         circuit=", ".join(part.label for part in verdict.circuit) or ABSENT,
         outcome=outcome,

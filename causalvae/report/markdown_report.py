@@ -49,6 +49,7 @@ def render_markdown(document: Document) -> str:
             lines += [f"### {escape_markdown(verdict.hypothesis)}: {card.words}", ""]
             if verdict.claim:
                 lines += [escape_markdown(verdict.claim), ""]
+            lines += [f"Claimed: {escape_markdown(card.claimed)}", ""]
             lines += [f"**{escape_markdown(card.reason)}**", ""]
             lines += [
                 f"Treatment {escape_markdown(verdict.treatment)}; circuit {escape_markdown(card.circuit)}; outcome "

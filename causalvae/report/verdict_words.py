@@ -23,6 +23,7 @@ from causalvae.report.numbers import format_number
 from causalvae.spec.quantity import QUANTITIES
 
 _MOST_NAMED = 8
+_MOST_PARTS = 12
 # Tests of what the circuit carries over all pairs.
 _MEANS = frozenset({"mediated_share", "equivalent"})
 
@@ -59,6 +60,32 @@ def reason(verdict: Verdict) -> str:
         parts.append(note_words(verdict.obstacle))
     sentence = "; ".join(part for part in parts if part)
     return f"{sentence[:1].upper()}{sentence[1:]}." if sentence else ""
+
+
+def tell_claim(verdict: Verdict) -> str:
+    """What is claimed, in a sentence: the treatment, the circuit, the outcome and what was asked for."""
+    asked = [
+        f"{term_of(test.name).short} {_limits(test)}"
+        for test in verdict.tests
+        if test.name != "pairwise_fit" and (test.at_least is not None or test.at_most is not None)
+    ]
+    properties = (
+        ("it is better than other circuits of its size", verdict.judges_special),
+        ("every member is needed", verdict.judges_minimal),
+        ("no other circuit of its sites is sufficient", verdict.judges_unique),
+    )
+    asked += [words for words, is_claimed in properties if is_claimed]
+    circuit = name_circuit(verdict.circuit)
+    return f"{verdict.treatment} reaches {verdict.outcome} through {circuit}: {'; '.join(asked)}."
+
+
+def _limits(test: ClaimTest) -> str:
+    least, most = test.at_least, None if test.is_upper_implied else test.at_most
+    if least is not None and most is not None:
+        return f"within {_range(least, most, test.unit)}"
+    if least is not None:
+        return f"at least {_number(least, test.unit)}"
+    return f"at most {_number(most or 0.0, test.unit)}"
 
 
 def tell_rivals(rivals: Rivals) -> str:
@@ -151,8 +178,10 @@ def tell_overshoot(cancelling: Sequence[UnitShare]) -> str:
 
 
 def name_circuit(circuit: Circuit) -> str:
-    """A circuit as a reader would write it."""
-    return " + ".join(part.label for part in circuit)
+    """A circuit as a reader would write it; of one with many parts the first."""
+    named = " + ".join(part.label for part in circuit[:_MOST_PARTS])
+    more = len(circuit) - _MOST_PARTS
+    return f"{named} and {more} more" if more > 0 else named
 
 
 def _list(members: Sequence[Part]) -> str:
