@@ -150,9 +150,9 @@ def treated_factor(spec: Spec, treatment: str) -> str | None:
     CausalVAEError
         CV502 where `treatment` is no input intervention.
     """
-    intervention = spec.intervention(treatment)
-    if intervention.input is None:
+    level = spec.intervention(treatment).input_level
+    if level is None:
         raise CausalVAEError(
             "CV502", f"{treatment} changes no input factor.", "Name an input intervention as treatment.", treatment
         )
-    return intervention.input.factor
+    return level.treated_factor
