@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from causalvae.plan.draft import Draft as PlanDraft
     from causalvae.plan.owner import Owner
     from causalvae.plan.types import Treatment
+    from causalvae.report.analysis_view import AnalysisView
+    from causalvae.results import Results
     from causalvae.spec.draft import Draft
 
 
@@ -118,6 +120,11 @@ class InterventionLevel(Kind, Section):
         oracle : MetricFacts or None
             Of the data's own factors, changed one at a time in the true input.
         """
+        return None
+
+    @staticmethod
+    def view(results: Results) -> AnalysisView | None:
+        """What a report shows of the results of this level, beside the tables that have every effect."""
         return None
 
 

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from causalvae.effects.types import Estimate
     from causalvae.plan.draft import Draft as PlanDraft
     from causalvae.plan.owner import Owner
+    from causalvae.report.analysis_view import AnalysisView
+    from causalvae.results import Results
     from causalvae.spec.draft import Draft
 
 Stage = Annotated[tuple[ComponentRef, ...], Field(min_length=1)]
@@ -202,3 +204,10 @@ class MediationIntervention(InterventionLevel):
         from causalvae.interventions.mediation.estimate import estimate_mediation
 
         return estimate_mediation(context, owner, self, checks)
+
+    @staticmethod
+    def view(results: Results) -> AnalysisView:
+        """A section on the mediations of a run."""
+        from causalvae.interventions.mediation.view import view_mediations
+
+        return view_mediations(results)
