@@ -142,7 +142,10 @@ def test_its_kinds_reach_the_reports(installed: Path, tmp_path: Path) -> None:
         for each in results["estimates"]
         if each["owner"]["name"] == "brighten" and each["estimand"] == "effect_size"
     )
-    assert sizes == [("latent[1]", pytest.approx(0.0, abs=1e-5)), ("latent[1] + latent[0]", pytest.approx(brighten, rel=1e-5))]
+    assert sizes == [
+        ("latent[1]", pytest.approx(0.0, abs=1e-5)),
+        ("latent[1] + latent[0]", pytest.approx(brighten, rel=1e-5)),
+    ]
     assert "cumulative" in results["levels"] and "growing" in text
     assert {each["owner"]["name"] for each in results["estimates"] if each["source"] == "median"} >= {
         "knockout",

@@ -45,8 +45,13 @@ ELSEWHERE = {
         "interventions/input/section.py",
     },
     "sd": {"effects/scale.py", "report/tables.py", "report/verdict_words.py", "spec/schema.py"},
-    # Keys of what counterfactuals are compared with; the output's activation function.
-    "input": {f"analyses/counterfactuals/{module}.py" for module in ("estimate", "measure", "view")},
+    # Keys of what counterfactuals are compared with, and columns of tables; the output's activation function.
+    "input": {
+        "analyses/counterfactuals/estimate.py",
+        "analyses/counterfactuals/measure.py",
+        "analyses/counterfactuals/view.py",
+        "engine/observed_columns.py",
+    },
     "activation": {"models/own_network.py"},
     # A method of gadjid.
     "optimal": {"alignment/identification.py"},

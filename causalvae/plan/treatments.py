@@ -5,6 +5,7 @@ from __future__ import annotations
 from causalvae.data.factors import Factor, FactorSpace
 from causalvae.data.others import Others
 from causalvae.errors import CausalVAEError
+from causalvae.plan.owner import Owner
 from causalvae.plan.types import Treatment
 
 
@@ -30,12 +31,7 @@ def factor_to_set(name: str, factor: str, space: FactorSpace) -> Factor:
     try:
         found = space[factor]
     except KeyError:
-        raise CausalVAEError(
-            "CV308",
-            f"the data has no factor {factor!r}.",
-            f"It has: {', '.join(space.names) or 'none'}.",
-            f"interventions.{name}",
-        ) from None
+        raise unknown_factor(factor, space, f"interventions.{name}") from None
     if not found.settable:
         raise CausalVAEError(
             "CV314",
@@ -44,3 +40,9 @@ def factor_to_set(name: str, factor: str, space: FactorSpace) -> Factor:
             f"interventions.{name}",
         )
     return found
+
+
+def unknown_factor(factor: str, space: FactorSpace, place: str | Owner) -> CausalVAEError:
+    """CV308: a factor that the data does not have."""
+    advice = f"It has: {', '.join(space.names) or 'none'}."
+    return CausalVAEError("CV308", f"the data has no factor {factor!r}.", advice, place)

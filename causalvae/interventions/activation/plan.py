@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 
-from causalvae.errors import CausalVAEError
 from causalvae.interventions.activation.section import ActivationIntervention
 from causalvae.plan.ablations import told_apart
 from causalvae.plan.draft import Draft
 from causalvae.plan.owner import Owner
 from causalvae.plan.resolve import joint_patches, patch_of, single_components
 from causalvae.plan.targets import set_of
+from causalvae.plan.treatments import unknown_factor
 from causalvae.plan.types import Screen, Side
 from causalvae.spec.value_source import ValueSource, source_of
 
@@ -60,12 +60,7 @@ def _ablation(draft: Draft, owner: Owner, section: ActivationIntervention) -> Va
     """Where the values of a sweep come from."""
     source = source_of(section.mode, draft.spec.execution.seed)
     if source.given is not None and source.given not in draft.space.names:
-        raise CausalVAEError(
-            "CV308",
-            f"the data has no factor {source.given!r}.",
-            f"It has: {', '.join(draft.space.names) or 'none'}.",
-            owner,
-        )
+        raise unknown_factor(source.given, draft.space, owner)
     return source
 
 
