@@ -52,11 +52,11 @@ from causalvae.engine.progress import OnProgress, ignore_progress, one_step
 from causalvae.engine.runner import PlanRunner
 from causalvae.engine.workers import single_threaded_kernels
 from causalvae.errors import CausalVAEError
+from causalvae.interventions.mediation.plan_paths import route_patches
 from causalvae.models.components import ComponentRef
 from causalvae.plan.compile import compile_spec
 from causalvae.plan.draft import Draft
 from causalvae.plan.owner import Owner
-from causalvae.plan.paths import route_patches
 from causalvae.plan.types import Arm, Cohort, Plan
 from causalvae.readouts import measure as measure_outputs
 from causalvae.session import Session

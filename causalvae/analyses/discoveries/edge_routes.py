@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from causalvae.circuits.types import Circuit
+from causalvae.interventions.mediation.route import INPUT, OUTPUT, Route
 from causalvae.models.components import EdgeRef
-from causalvae.spec.route import INPUT, OUTPUT, Route
 
 # A mediation nests what each node reads, so it grows with the ways from the input to the output.
 _MOST_WAYS: Final = 256
