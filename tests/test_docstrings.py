@@ -17,7 +17,17 @@ MODULES = sorted(
     if ">>> " in path.read_text(encoding="utf-8")
 )
 # Training and studies take too long; the how-to guides and docs/study.md have their commands.
-WITHOUT = {"train", "run_study", "TrainOutcome", "StudyOutcome", "execute", "measure", "explain", "open_session", "run_analysis"}
+WITHOUT = {
+    "train",
+    "run_study",
+    "TrainOutcome",
+    "StudyOutcome",
+    "execute",
+    "measure",
+    "explain",
+    "open_session",
+    "run_analysis",
+}
 
 
 @pytest.fixture(scope="module")
