@@ -266,4 +266,4 @@ def test_any_text_survives_the_notes(text: str) -> None:
 def test_a_refused_spec_raises_with_all_faults(write) -> None:
     with pytest.raises(SpecError) as caught:
         load_spec(write("spec.yaml", GOOD), settings=("data.samples=0", "name=a b"))
-    assert [fault.code for fault in caught.value.diagnostics] == ["CV024", "CV025"]
+    assert [fault.code for fault in caught.value.diagnostics] == ["CV025", "CV024"]
