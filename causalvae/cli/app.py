@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from causalvae.cli import comparing, discovering, inspecting, preparing, running, validating
+from causalvae.cli import comparing, diffing, discovering, inspecting, preparing, running, validating
 from causalvae.cli.failures import ForgivingGroup, finish_output
 
 app = typer.Typer(
@@ -48,6 +48,7 @@ app.command()(inspecting.components)
 app.command()(inspecting.plan)
 app.command(cls=running.RunCommand)(running.run)
 app.command()(running.report)
+app.command()(diffing.diff)
 app.command()(discovering.discover)
 app.command()(comparing.compare)
 app.command()(comparing.study)
