@@ -28,7 +28,8 @@ def diff(
 ) -> None:
     """Show what differs between two runs.
 
-    Compares specs, networks, data, software, verdicts and effects. An effect differs where the interval of the difference does not contain 0.
+    Compares specs, networks, data, software, verdicts and effects. An effect differs where the
+    interval of the difference does not contain 0.
     """
     from causalvae.study.diff import diff_runs
 

@@ -18,12 +18,12 @@ from rich.text import Text
 from causalvae.cli.console import clean, print_json, stderr, stdout
 from causalvae.cli.inspecting import JsonOption, SetOption
 from causalvae.errors import CausalVAEError
+from causalvae.pytest_plugin.names import SUFFIX
 
 if TYPE_CHECKING:
     from causalvae.spec.diagnostics import Diagnostic
 
 INVALID = 2
-SUFFIX = ".causal.yaml"
 _IS_SPEC = re.compile(rb"^spec:[ \t]*[\"']?causalvae/", re.M)
 _SKIPPED = frozenset({"node_modules", "__pycache__", "site-packages"})
 

@@ -1,6 +1,6 @@
 """A plugin for pytest: each hypothesis of a ``*.causal.yaml`` file is a test.
 
-pytest imports this module in every session of an environment where causalvae is installed, so it imports nothing else
+pytest imports this module in every session of an environment where causalvae is installed, so it imports nothing large
 until it meets such a file.
 """
 
@@ -9,15 +9,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from causalvae.pytest_plugin.names import ALLOW_CODE, RUNS, STRICT, SUFFIX
+
 if TYPE_CHECKING:
     import pytest
 
     from causalvae.pytest_plugin.items import SpecFile
-
-SUFFIX = ".causal.yaml"
-STRICT = "causalvae_strict"
-RUNS = "causalvae_runs"
-ALLOW_CODE = "causalvae_allow_code"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from causalvae.errors import CausalVAEError
-from causalvae.pytest_plugin import ALLOW_CODE, RUNS, STRICT
+from causalvae.pytest_plugin.names import ALLOW_CODE, RUNS, STRICT
 from causalvae.spec.diagnostics import SpecError
 from causalvae.spec.loader import OpenedSpec, Point, open_whole
 from causalvae.text import visible

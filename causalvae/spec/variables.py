@@ -69,8 +69,14 @@ class Variables:
             found = self._look_up(whole[2], node, within, depth)
             if found is None:
                 return node
-            at = {"line": node.line, "column": node.column, "length": node.length, "source": node.source}
-            return replace(found, **at, variable=whole[2])  # type: ignore[arg-type]
+            return replace(
+                found,
+                line=node.line,
+                column=node.column,
+                length=node.length,
+                source=node.source,
+                variable=whole[2],
+            )
         return self._in_text(node, node.value, within, depth)
 
     def _in_text(self, node: Node, text: str, within: tuple[str, ...], depth: int) -> Node:

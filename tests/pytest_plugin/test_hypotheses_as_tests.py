@@ -171,7 +171,9 @@ def test_a_session_without_specs_imports_nothing_more(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "pytest", "-s", "-q", *PLUGIN, str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
     assert done.returncode == 0, done.stdout
-    assert "modules: ['causalvae', 'causalvae.pytest_plugin'] False False" in done.stdout
+    assert (
+        "modules: ['causalvae', 'causalvae.pytest_plugin', 'causalvae.pytest_plugin.names'] False False" in done.stdout
+    )
 
 
 def test_the_plugin_is_declared() -> None:
