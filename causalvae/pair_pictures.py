@@ -31,8 +31,8 @@ from causalvae.plan.targets import NOTHING, Target, set_of
 from causalvae.plan.types import OUTPUT, Arm, Plan, Use
 from causalvae.results import FactorChange, Frame, FrameRole, PairChoice, PairPictures, Pictures, ShownPair
 from causalvae.session import Session
-from causalvae.shown_outputs import PAIR_BYTES, FloatArray, focused, output_facts, picture_of
-from causalvae.spec.picture import OutputFacts, Picture
+from causalvae.shown_outputs import PAIR_BYTES, FloatArray, focused, output_facts
+from causalvae.spec.picture import OutputFacts, Picture, picture_of
 
 Numbers = npt.NDArray[np.float64]
 

@@ -73,11 +73,12 @@ class TraversalStrip:
     latent : int
     quantiles : tuple of float
     images : tuple of str
-        Decoded outputs of one sample as PNG in base64, of sounds their spectrograms; none where there is no room.
+        Decoded outputs of one sample as PNG in base64, of sounds their spectrograms; where there is no room, none at
+        all or an empty text for some steps.
     values : tuple of float
         What the latent is set to.
     numbers : tuple of tuple of float
-        Decoded outputs of the sample where they are no pictures.
+        Decoded outputs of the sample where they are no pictures, with gaps as `images`.
     strength : float
         Root mean square change of the whole output from the middle step, over steps and samples.
     samples : int

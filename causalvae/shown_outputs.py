@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from causalvae.session import Session
-from causalvae.spec.picture import MOST_NUMBERS, PICTURES, OutputFacts, Picture, picture_name
+from causalvae.spec.picture import MOST_NUMBERS, OutputFacts, picture_name, picture_of
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -24,11 +24,6 @@ def output_facts(session: Session) -> OutputFacts:
     return OutputFacts(
         data.picture or picture_name(shape), shape, session.dataset.columns, None if known is None else known.rate
     )
-
-
-def picture_of(facts: OutputFacts) -> type[Picture]:
-    """The kind that draws these outputs."""
-    return PICTURES.get(facts.kind)
 
 
 def focused(facts: OutputFacts, changes: Iterable[FloatArray]) -> OutputFacts:

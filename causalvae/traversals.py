@@ -19,7 +19,8 @@ from causalvae.engine.traversals import decode_steps, quantile_values
 from causalvae.plan.types import Traversal
 from causalvae.results import DoseResponse, TraversalStrip
 from causalvae.session import Session
-from causalvae.shown_outputs import TRAVERSAL_BYTES, FloatArray, focused, output_facts, picture_of
+from causalvae.shown_outputs import TRAVERSAL_BYTES, FloatArray, focused, output_facts
+from causalvae.spec.picture import Datum, picture_of
 
 Numbers = npt.NDArray[np.float64]
 
@@ -62,21 +63,35 @@ def traversal_strips(session: Session, context: EffectContext) -> tuple[Traversa
     facts = output_facts(session)
     kind = picture_of(facts)
     facts = focused(facts, (item.outputs - item.outputs.mean(axis=0) for item in swept))
-    room = TRAVERSAL_BYTES
+    kept = [[kind.keep(output, facts) for output in item.outputs] if kind.shows_steps else [] for item in swept]
     strips = []
-    for rank, item in enumerate(swept):
-        kept = [kind.keep(output, facts) for output in item.outputs] if kind.shows_steps else []
-        size = sum(datum.size for datum in kept)
-        kept, room = (kept, room - size) if size <= room else ([], room)
+    for rank, (item, steps) in enumerate(zip(swept, _within_budget(kept), strict=True)):
         strips.append(
             TraversalStrip(
                 item.traversal.label, item.traversal.latent, item.traversal.quantiles,
-                tuple(datum.png for datum in kept if datum.png), tuple(_short(value) for value in item.values),
-                tuple(datum.numbers for datum in kept if datum.numbers), _short(item.strength), sweeper.samples,
+                tuple(datum.png for datum in steps if not kind.keeps_numbers),
+                tuple(_short(value) for value in item.values),
+                tuple(datum.numbers for datum in steps if kind.keeps_numbers), _short(item.strength), sweeper.samples,
                 sweeper.responses(item) if rank < _MOST_CURVES else (),
             )
         )  # fmt: skip
     return tuple(strips)
+
+
+def _within_budget(strips: Sequence[Sequence[Datum]]) -> list[tuple[Datum, ...]]:
+    """The strips that there is room for, the first ones first; every second or fourth step where all would be too many.
+
+    Steps that are left out are empty.
+    """
+    sizes = [[datum.size for datum in steps] for steps in strips]
+    stride = next((n for n in (1, 2, 4) if sum(sum(steps[::n]) for steps in sizes) <= TRAVERSAL_BYTES), 4)
+    room, kept = TRAVERSAL_BYTES, []
+    for steps in strips:
+        chosen = tuple(datum if place % stride == 0 else Datum() for place, datum in enumerate(steps))
+        size = sum(datum.size for datum in chosen)
+        kept.append(chosen if size <= room else ())
+        room -= size if size <= room else 0
+    return kept
 
 
 class _Sweeper:

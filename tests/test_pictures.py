@@ -324,10 +324,18 @@ def test_pictures_stay_within_their_budget_and_the_page_says_what_is_left_out(ra
     # The largest effect of every intervention comes before any other pair.
     assert [item.pairs[0].choice for item in few.shown] == ["largest"] * len(found.pictures.shown)
     section = pair_section(replace_pictures(found, few))
-    assert f"{few.left_out} more pairs are not shown, so that the page stays small." in section.blocks[-1].text
-    monkeypatch.setattr(causalvae.traversals, "TRAVERSAL_BYTES", len("".join(found.strips[0].images)))
-    strips = traversal_strips(found.session, found.context)
-    assert [bool(strip.images) for strip in strips] == [True, False, False, False]
+    assert f"not shown, so that the page stays small: {few.left_out}." in section.blocks[-1].text
+    images = [strip.images for strip in found.strips]
+
+    def kept(room: int) -> list[tuple[str, ...]]:
+        monkeypatch.setattr(causalvae.traversals, "TRAVERSAL_BYTES", room)
+        return [strip.images for strip in traversal_strips(found.session, found.context)]
+
+    # Every second step of all before any latent goes without, then every fourth, then the weakest latents.
+    for stride in (1, 2, 4):
+        thinned = [tuple(image if step % stride == 0 else "" for step, image in enumerate(strip)) for strip in images]
+        assert kept(len("".join("".join(strip) for strip in thinned))) == thinned
+    assert kept(len("".join(thinned[0]))) == [thinned[0], (), (), ()]
 
 
 def replace_pictures(found, pictures):

@@ -12,9 +12,9 @@ from causalvae.spec.picture import LabelledDatum
 
 
 def frame(shown: LabelledDatum) -> Markup:
-    """A picture with its label below it, and a player where there is a sound."""
+    """A picture with its label below it, and below that a player where there is a sound."""
     kind = "frame is-change" if shown.is_change else "frame"
-    return element("div", picture(shown), *player(shown), element("span", shown.label), class_=kind)
+    return element("div", picture(shown), element("span", shown.label), *player(shown), class_=kind)
 
 
 def picture(shown: LabelledDatum) -> Markup:

@@ -47,16 +47,15 @@ def draw_curve(values: Sequence[float], response: DoseResponse, limits: tuple[fl
     lower = [f"{x(place):.1f} {y(response.lowest[place]):.1f}" for place in reversed(known)]
     line = [f"{x(place):.1f} {y(response.mean[place]):.1f}" for place in known]
     start, end = response.mean[known[0]], response.mean[known[-1]]
+    name = f"{response.attribute} ({response.unit})" if response.unit else response.attribute
     words = curve_words(values, response)
     parts = [
-        element("text", element("title", response.attribute), shorten(response.attribute, 20), x=_LEFT, y=11.0,
-                class_="row-label"),
+        element("text", element("title", name), shorten(name, 25), x=_LEFT, y=11.0, class_="row-label"),
         element("path", d=f"M{'L'.join([*upper, *lower])}Z", class_="curve-band"),
         element("line", x1=_LEFT, x2=_WIDTH - _LEFT, y1=y(0.0), y2=y(0.0), class_="axis"),
         element("path", d=f"M{'L'.join(line)}", class_="curve-line"),
-        element("text", format_signed(start), x=_LEFT, y=_BASE + 13, class_="tick"),
-        element("text", f"{format_signed(end)} {response.unit}".strip(), x=_WIDTH - _LEFT, y=_BASE + 13,
-                text_anchor="end", class_="tick"),
+        element("text", format_signed(start, 2), x=_LEFT, y=_BASE + 13, class_="tick"),
+        element("text", format_signed(end, 2), x=_WIDTH - _LEFT, y=_BASE + 13, text_anchor="end", class_="tick"),
     ]  # fmt: skip
     return drawing(_WIDTH, _BASE + 18, words, *parts, class_="drawing curve")
 

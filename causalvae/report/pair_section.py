@@ -10,7 +10,7 @@ from typing import Final
 from causalvae.report.blocks import Block, Heading, PairSet, PairView, Prose, Section
 from causalvae.report.numbers import format_count, format_number, format_signed
 from causalvae.results import FactorChange, FrameRole, PairChoice, PairPictures, Pictures, Results, ShownPair
-from causalvae.spec.picture import PICTURES, LabelledDatum, OutputFacts, Picture
+from causalvae.spec.picture import LabelledDatum, OutputFacts, Picture, picture_of
 from causalvae.spec.value_source import OTHER, VALUES
 
 _LABELS: Final[dict[FrameRole, str]] = {
@@ -42,7 +42,7 @@ def pair_section(results: Results) -> Section | None:
         blocks += [Heading("Declared edges", text), *edges]
     if pictures.left_out:
         blocks.append(
-            Prose(f"{format_count(pictures.left_out)} more pairs are not shown, so that the page stays small.")
+            Prose(f"Further pairs that are not shown, so that the page stays small: {format_count(pictures.left_out)}.")
         )
     return Section("pairs", "Interventions as pictures", _lead(pictures), tuple(blocks))
 
@@ -65,7 +65,7 @@ def pair_anchor(parent: str, child: str) -> str:
 
 def _pair_set(item: PairPictures, facts: OutputFacts, claims: Mapping[str, str]) -> PairSet:
     title = _title(item, claims)
-    kind = PICTURES.find(facts.kind) or PICTURES.get("numbers")
+    kind = picture_of(facts)
     order = list(_TITLES)
     pairs = sorted(item.pairs, key=lambda pair: order.index(pair.choice))
     views = tuple(_view(item, pair, title, kind, facts) for pair in pairs)

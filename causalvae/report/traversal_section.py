@@ -13,7 +13,7 @@ from causalvae.report.blocks import Block, Prose, Section, Strip, Strips
 from causalvae.report.dose_curves import draw_curve, reach, shared_limits
 from causalvae.report.numbers import format_count, format_number, quantile_label
 from causalvae.results import Results, TraversalStrip
-from causalvae.spec.picture import PICTURES, Datum, LabelledDatum, OutputFacts
+from causalvae.spec.picture import Datum, LabelledDatum, OutputFacts, picture_of
 
 # Curves of one latent: the attributes that it moves most.
 _MOST_CURVES: Final = 6
@@ -33,7 +33,7 @@ def traversal_section(results: Results) -> Section | None:
     blocks: list[Block] = [Strips(tuple(_strip(strip, results, limits, facts) for strip in drawn))]
     plain = [strip for strip in drawn if not (strip.images or strip.numbers)]
     if plain and len(plain) < len(drawn):
-        blocks.append(Prose(f"{format_count(len(plain))} latents have no pictures, so that the page stays small."))
+        blocks.append(Prose(f"Latents without pictures, so that the page stays small: {format_count(len(plain))}."))
     return Section("traversals", "Latent traversals", _lead(drawn), tuple(blocks))
 
 
@@ -69,11 +69,12 @@ def _strip(
     frames = tuple(
         (quantile_label(quantile), image if _is_base64(image) else "")
         for quantile, image in zip(strip.quantiles, strip.images, strict=False)
+        if image
     )
     share = {item.attribute: reach(item) / (max(map(abs, limits[item.attribute])) or 1.0) for item in strip.responses}
     most = sorted(strip.responses, key=lambda item: -share[item.attribute])[:_MOST_CURVES]
     curves = [draw_curve(strip.values, item, limits[item.attribute]) for item in strip.responses if item in most]
-    text = f"moves the {results.whole.name} by {format_number(strip.strength)} {results.whole.length}"
+    text = f"changes {results.whole.name} by {format_number(strip.strength)} {results.whole.length}"
     return Strip(
         label, frames, text if strip.samples else "", _steps(strip, label, facts),
         tuple(curve for curve in curves if curve is not None),
@@ -81,15 +82,15 @@ def _strip(
 
 
 def _steps(strip: TraversalStrip, label: str, facts: OutputFacts) -> Markup | None:
-    kind = PICTURES.find(facts.kind) or PICTURES.get("numbers")
     if not strip.numbers:
         return None
     names = [quantile_label(quantile) for quantile in strip.quantiles]
     shown = [
         LabelledDatum(name, f"{label} at {name}", Datum(numbers=numbers))
         for name, numbers in zip(names, strip.numbers, strict=True)
+        if numbers
     ]
-    return kind.draw(shown, facts)
+    return picture_of(facts).draw(shown, facts)
 
 
 def _is_base64(text: str) -> bool:

@@ -141,4 +141,9 @@ def picture_name(shape: Sequence[int]) -> str:
     return "table" if len(shape) == 1 else "numbers"
 
 
+def picture_of(facts: OutputFacts) -> type[Picture]:
+    """The kind of picture of outputs; by their shape where the one that the data name is not installed."""
+    return PICTURES.find(facts.kind) or PICTURES.get(picture_name(facts.shape))
+
+
 PICTURES: Final = Registry(Picture, "causalvae.pictures", "causalvae.pictures", "kind of picture")
