@@ -28,7 +28,7 @@ from causalvae.plan.owner import Owner
 from causalvae.plan.relays import with_inner
 from causalvae.plan.resolve import Resolver, joint_patches
 from causalvae.plan.targets import NOTHING, Target, set_of
-from causalvae.plan.types import OUTPUT, Arm, Plan, Use
+from causalvae.plan.types import OBSERVED, OUTPUT, Arm, Plan, Use
 from causalvae.results import FactorChange, Frame, FrameRole, PairChoice, PairPictures, Pictures, ShownPair
 from causalvae.session import Session
 from causalvae.shown_outputs import PAIR_BYTES, FloatArray, focused, output_facts
@@ -205,8 +205,10 @@ def _run(session: Session, context: EffectContext, wanted: Sequence[_Wanted]) ->
     plan = context.plan
     arms = tuple({item.patched.id: item.patched for item in wanted if item.patched is not None}.values())
     cohorts = dict.fromkeys(item.clean.cohort for item in wanted)
+    # Sources may need to know the values over the observed cohort.
+    drawn = tuple(cohort for cohort in plan.cohorts if cohort.name in cohorts or cohort.name == OBSERVED)
     part = replace(
-        plan, cohorts=tuple(plan.cohort(name) for name in cohorts), arms=arms, uses=(), screens=(), traversals=(),
+        plan, cohorts=drawn, arms=arms, uses=(), screens=(), traversals=(),
         contrasts=(), claims={},
     )  # fmt: skip
     device = choose_device(session.spec.execution.device)

@@ -22,6 +22,8 @@ import causalvae.traversals
 from causalvae.api import compile_plan, execute
 from causalvae.data.pairs import draw_pairs
 from causalvae.effects import open_context
+from causalvae.engine.picked import run_picked
+from causalvae.engine.runner import PlanRunner
 from causalvae.pair_pictures import pair_pictures
 from causalvae.plan.owner import Owner
 from causalvae.report.pair_section import pair_section
@@ -77,6 +79,10 @@ def spec_of(kind: str) -> dict:
         "interventions": [
             {"name": "change", "input": {"factor": factor}},
             {"name": "units", "activation": {"components": "decoder.0", "by": "unit", "from": "change", "pairs": 24}},
+            {"name": "noisy", "activation": {"components": ["latent", "decoder.0"], "by": "unit", "from": "change",
+                                             "mode": {"noise": 0.5}, "pairs": 24}},
+            {"name": "shuffled", "activation": {"components": "latent", "by": "unit", "from": "change",
+                                                "mode": "resample", "pairs": 24}},
             {"name": "via", "mediation": {"treatment": "change", "mediators": ["latent[2]"], "outcomes": ["seen"]}},
         ],
         "hypotheses": [
@@ -180,6 +186,22 @@ def test_pictures_are_what_forward_hooks_give(ran, name, kind):
         drawn = pixels(shown["change"])
         assert np.abs(drawn[..., 3] / 255 * shown["change"].scale - change.abs().numpy()).max() < 0.01
         assert ((drawn[..., 0] > 200) == (change.numpy() > 0))[drawn[..., 3] > 0].all()
+
+
+def test_picked_outputs_are_those_that_the_tables_were_measured_on(ran):
+    found = ran("image")
+    session, plan, outcomes = found.session, found.context.plan, found.context.outcomes
+    arms = list({arm.id: arm for arm in plan.arms if arm.cohort == "change" and arm.patches}.values())
+    assert {patch.source.kind for arm in arms for patch in arm.patches} >= {"interchange", "noise", "resample"}
+    runner = PlanRunner(plan, session.model, session.dataset, session.measure, torch.device("cpu"))
+    chosen = [2, 7, 19]
+    outputs = run_picked(runner, "change", arms, chosen, runner.statistics("change", arms))
+    for arm, patched in zip(arms, outputs.patched, strict=True):
+        found_here = session.measure(patched)[:, 0].numpy()
+        np.testing.assert_array_equal(found_here, outcomes.values(arm.id, "seen")[chosen], err_msg=str(arm.patches))
+        clean = outputs.clean["base"]
+        squares = (patched - clean).flatten(1).square().sum(1, dtype=torch.float64).numpy()
+        np.testing.assert_array_equal(squares, outcomes.values(arm.id, "image_sq")[chosen])
 
 
 def test_pairs_are_those_with_the_largest_the_smallest_and_the_median_effect(ran):

@@ -130,7 +130,8 @@ def section_lines(section: Section, results: Results | None = None) -> list[str]
             lines += _graphs(results)
         elif isinstance(block, Strips):
             labels = "; ".join(escape_markdown(f"{strip.label} {strip.text}".strip()) for strip in block.strips)
-            lines += [f"Images are in the HTML report: {labels}.", ""]
+            what = "Images" if any(strip.frames for strip in block.strips) else "Curves"
+            lines += [f"{what} are in the HTML report: {labels}.", ""]
         elif isinstance(block, PairSet):
             lines += [f"- {escape_markdown(words)}" for words in pair_words(block)]
             lines.append("")
