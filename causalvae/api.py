@@ -377,6 +377,7 @@ def analyse(
         metrics=metrics.rows,
         cross_checks=effects.checks,
         arrows=effects.arrows,
+        levels=tuple(sorted({intervention.level.kind for intervention in spec.interventions})),
         **place_results(analyses),
     )
 

@@ -99,23 +99,18 @@ def _wanted(session: Session, context: EffectContext) -> Iterator[_Wanted]:
     circuits: dict[tuple[str, str], _Wanted] = {}
     spec, arms = context.spec, {arm.id: arm for arm in context.plan.arms}
     asked = [(Owner.hypothesis(item.name), item.outcome) for item in spec.hypotheses]
-    asked += [
-        (Owner.intervention(item.name), item.mediation.outcomes[0])
-        for item in spec.interventions
-        if item.mediation is not None
-    ]
+    interventions = [(Owner.intervention(item.name), item) for item in spec.interventions]
+    asked += [(owner, item.level.pictured_outcome) for owner, item in interventions]
     for owner, outcome in asked:
         for use in context.plan.uses_of(owner, "sufficiency")[:1]:
             found = _patched(context, arms, owner, use, outcome)
             known = circuits.get((use.arm, outcome))
             circuits[use.arm, outcome] = found if known is None else replace(known, owners=(*known.owners, owner))
     yield from circuits.values()
-    for item in spec.interventions:
-        if item.activation is not None:
-            yield from _strongest(context, arms, Owner.intervention(item.name))
-    for item in spec.interventions:
-        if item.input is not None:
-            owner = Owner.intervention(item.name)
+    for owner, _ in interventions:
+        yield from _strongest(context, arms, owner)
+    for owner, item in interventions:
+        if item.input_level is not None:
             base, other = _clean(context.plan, arms, owner)
             changes = context.changes(base.id, other.id, IMAGE)
             yield _Wanted((owner,), base, IMAGE, changes.total(context.outcomes.pairs((base.id, other.id))))
@@ -155,6 +150,8 @@ def _strongest(context: EffectContext, arms: dict[str, Arm], owner: Owner) -> It
     """The component of a sweep that moves the whole output most, on each side."""
     outcomes = context.outcomes
     uses = [use for use in context.plan.uses_of(owner, "sweep") if use.arm not in context.left_out]
+    if not uses:
+        return
     clean = _clean(context.plan, arms, owner)
     for start in clean:
         mine = [use for use in uses if arms[use.arm].side == start.side and not _is_fitted(arms[use.arm])]

@@ -9,12 +9,12 @@ held at its clean value there: no edge brings the change through it.
 from __future__ import annotations
 
 from causalvae.errors import CausalVAEError
+from causalvae.interventions.mediation.route import INPUT, OUTPUT, Route
 from causalvae.models.components import Component, ComponentMap, Site
 from causalvae.plan.owner import Owner
 from causalvae.plan.resolve import Resolver, in_network_order, joint_patches, label_of
 from causalvae.plan.targets import ComponentPath, chain_edges, set_of
 from causalvae.plan.types import Patch
-from causalvae.spec.route import INPUT, OUTPUT, Route
 from causalvae.spec.value_source import ValueSource, make_source
 
 _FROM_INPUT = make_source("interchange")

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from causalvae.interventions.latent.compared import compared_sites
+from causalvae.interventions.latent.section import LatentIntervention, LatentValues
 from causalvae.plan.ablations import code_components, refuse_maps
-from causalvae.plan.compared import compared_sites
 from causalvae.plan.draft import Draft
 from causalvae.plan.owner import Owner
 from causalvae.plan.resolve import patch_of, single_components
 from causalvae.plan.targets import set_of
 from causalvae.plan.types import OBSERVED
-from causalvae.spec.schema import LatentIntervention, LatentValues
 from causalvae.spec.value_source import source_of
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from causalvae.errors import CausalVAEError
+from causalvae.interventions.latent.section import LatentIntervention
 from causalvae.models.components import ComponentMap
 from causalvae.plan.owner import Owner
 from causalvae.plan.resolve import Resolver
-from causalvae.spec.schema import LatentIntervention
 
 _LAYERS = ("Linear", "Conv1d", "Conv2d", "ConvTranspose1d", "ConvTranspose2d")
 _BY_DEFAULT = 2

@@ -19,7 +19,6 @@ from typing import TypeVar
 from causalvae.effects.types import CrossCheck, Estimate, Refutation
 from causalvae.plan.owner import Owner
 from causalvae.plan.targets import ComponentPath, Target
-from causalvae.spec.schema import Spec
 
 PATH_EFFECT = "path_specific_effect"
 PATH_TERMS = {
@@ -39,29 +38,18 @@ RELAYED = "relayed"
 Named = TypeVar("Named", Estimate, CrossCheck, Refutation)
 
 
-def routed_owners(spec: Spec) -> frozenset[Owner]:
-    """The mediations that send a change along a path or edges."""
-    return frozenset(
-        Owner.intervention(intervention.name)
-        for intervention in spec.interventions
-        if intervention.mediation is not None and intervention.mediation.mediators is None
-    )
-
-
-def in_path_terms(items: Iterable[Named], owners: frozenset[Owner]) -> list[Named]:
-    """The same results, those of `owners` under the names of path effects."""
+def in_path_terms(items: Iterable[Named], owner: Owner) -> list[Named]:
+    """The same results, those of `owner` under the names of path effects."""
     return [
-        replace(item, estimand=PATH_TERMS.get(item.estimand, item.estimand)) if item.owner in owners else item
+        replace(item, estimand=PATH_TERMS.get(item.estimand, item.estimand)) if item.owner == owner else item
         for item in items
     ]
 
 
-def with_relayed_source(estimates: Iterable[Estimate], owners: frozenset[Owner]) -> list[Estimate]:
-    """The same estimates; those of `owners` whose last stage takes a relayed value say so."""
+def with_relayed_source(estimates: Iterable[Estimate]) -> list[Estimate]:
+    """The same estimates; those whose last stage takes a relayed value say so."""
     return [
-        replace(estimate, source=RELAYED)
-        if estimate.owner in owners and estimate.source and _has_inner_edge(estimate.component)
-        else estimate
+        replace(estimate, source=RELAYED) if estimate.source and _has_inner_edge(estimate.component) else estimate
         for estimate in estimates
     ]
 

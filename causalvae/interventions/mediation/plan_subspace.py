@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from causalvae.errors import CausalVAEError
+from causalvae.interventions.mediation.section import MediationIntervention, SubspaceSection
 from causalvae.models.components import Component
 from causalvae.plan.draft import INTERCHANGE, Draft
 from causalvae.plan.owner import Owner
 from causalvae.plan.resolve import joint_patches, label_of
 from causalvae.plan.targets import SubspacePart, set_of
 from causalvae.plan.types import Learning, Patch, Role, Side, Subspace
-from causalvae.spec.intervention_section import MediationIntervention, SubspaceSection
 from causalvae.spec.value_source import make_source
 
 SUBSPACE = "subspace"

@@ -1,16 +1,46 @@
-"""Checks of paths and edges of mediations that do not need the model."""
+"""Checks of mediations that do not need the model: treatment, outcomes, paths and edges, the learned subspace."""
 
 from __future__ import annotations
 
-from causalvae.spec.diagnostics import Finding, Path, show_text
+from causalvae.interventions.mediation.route import INPUT, OUTPUT, Route, route_of
+from causalvae.interventions.mediation.section import MediationIntervention
+from causalvae.spec.diagnostics import Finding, Path, list_choices, nearest, show_text
 from causalvae.spec.digraph import find_cycles
-from causalvae.spec.intervention_section import MediationIntervention
-from causalvae.spec.route import INPUT, OUTPUT, Route, route_of
+from causalvae.spec.draft import Draft
+from causalvae.spec.outcome_checks import IMAGE, check_image, check_outcome, is_known, is_reached
+from causalvae.spec.treatment_checks import check_treatment, reached_words, treated_factor
 
 _ORDER = {"encoder": 0, "latent": 1, "latent_layer": 1, "code": 1, "decoder": 2}
 
 
-def check_route(section: MediationIntervention, path: Path) -> list[Finding]:
+def check_mediation(draft: Draft, section: MediationIntervention, path: Path) -> list[Finding]:
+    """Findings on the section at `path`."""
+    findings = check_treatment(draft, section.treatment, (*path, "treatment")) + _check_route(section, path)
+    for index, outcome in enumerate(section.outcomes):
+        findings += check_outcome(draft, outcome, (*path, "outcomes", index))
+    factor = treated_factor(draft, section.treatment)
+    known = [outcome for outcome in section.outcomes if is_known(draft, outcome)]
+    if (
+        draft.edges_sound
+        and factor is not None
+        and factor in (draft.factors or ())
+        and len(known) == len(section.outcomes)
+        and not any(is_reached(draft, factor, outcome) for outcome in known)
+    ):
+        findings.append(
+            Finding(
+                "CV071",
+                (*path, "outcomes"),
+                f"in the declared graph '{factor}', which '{section.treatment}' sets, reaches none of the outcomes",
+                f"The effects are expected to be nil; '{factor}' reaches {reached_words(draft, factor)}.",
+                severity="warning",
+                related=((*path, "treatment"),),
+            )
+        )
+    return findings + _check_subspace(draft, section, path)
+
+
+def _check_route(section: MediationIntervention, path: Path) -> list[Finding]:
     """Findings on the path or the edges of a mediation; none if it names mediators."""
     findings = _check_edges(section, path) if section.path is None else _check_ends(section, path)
     route = route_of(section)
@@ -105,3 +135,41 @@ def _check_order(section: MediationIntervention, route: Route, path: Path) -> li
 def _place_of(reference: str) -> int | None:
     """Position of a reference: encoder (0), latent (1) or decoder (2); None if unknown."""
     return _ORDER.get(reference.split("[")[0].split(".")[0].split("#")[0].split("@")[0])
+
+
+def _check_subspace(draft: Draft, section: MediationIntervention, path: Path) -> list[Finding]:
+    """Findings on the `subspace` of a mediation at `path`, if any."""
+    if section.subspace is None:
+        return []
+    where: Path = (*path, "subspace")
+    findings = _check_objective(draft, section.subspace.objective, (*where, "objective"))
+    if section.control is not None:
+        findings.append(
+            Finding(
+                "CV094",
+                (*path, "control"),
+                "mediators are held at one value whole, and here they are patched through learned directions",
+                "Delete `control`, or give the controlled direct effect in a mediation of its own without `subspace`.",
+                related=(where,),
+            )
+        )
+    return findings
+
+
+def _check_objective(draft: Draft, name: str, path: Path) -> list[Finding]:
+    attributes = draft.attributes
+    if attributes is None or name in attributes:
+        return []
+    if name == IMAGE:
+        return check_image(draft, path, f"`objective: {next(iter(attributes), '')}`", " to learn by", "CV093")
+    kinds = ((draft.factors, "a factor, not an attribute"), (draft.vectors, "a vector, and learning is by one number"))
+    reason = next((words for known, words in kinds if name in (known or ())), "no attribute")
+    return [
+        Finding(
+            "CV093",
+            path,
+            f"the objective {show_text(name)} is {reason}",
+            f"Directions are learned by {list_choices((*attributes, IMAGE))}.",
+            nearest(name, (*attributes, IMAGE)),
+        )
+    ]

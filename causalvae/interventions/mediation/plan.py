@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from causalvae.plan.controlled import held_patches
+from causalvae.interventions.mediation.plan_paths import route_patches, target_of_route
+from causalvae.interventions.mediation.plan_subspace import plan_subspaces
+from causalvae.interventions.mediation.route import Route, route_of
+from causalvae.interventions.mediation.section import MediationIntervention
+from causalvae.models.components import Component
+from causalvae.plan.ablations import refuse_maps
 from causalvae.plan.draft import Draft
 from causalvae.plan.owner import Owner
-from causalvae.plan.paths import route_patches, target_of_route
-from causalvae.plan.subspaces import plan_subspaces
+from causalvae.plan.resolve import joint_patches
 from causalvae.plan.targets import set_of
-from causalvae.plan.types import Role, Side
-from causalvae.spec.route import Route, route_of
-from causalvae.spec.schema import MediationIntervention
+from causalvae.plan.types import Patch, Role, Side
+from causalvae.spec.markers import Choice
+from causalvae.spec.value_source import source_of
 
 
 def plan_mediation(draft: Draft, owner: Owner, section: MediationIntervention) -> None:
@@ -29,7 +33,7 @@ def plan_mediation(draft: Draft, owner: Owner, section: MediationIntervention) -
     draft.both_directions(owner, cohort, together, "set", section.pairs, 0)
     sides: tuple[Side, ...] = ("base", "counterfactual")
     for index, side in enumerate(sides if section.control is not None else ()):
-        held = held_patches(together, section.held, draft.spec.execution.seed, owner)
+        held = _held_patches(together, section.held, draft.spec.execution.seed, owner)
         draft.use(
             owner,
             "controlled",
@@ -53,3 +57,20 @@ def _plan_route(draft: Draft, owner: Owner, section: MediationIntervention, coho
     directions: tuple[tuple[Role, Side], ...] = (("sufficiency", "base"), ("necessity", "counterfactual"))
     for role, side in directions:
         draft.use(owner, role, cohort, side, patches, pairs=section.pairs, component=target, granularity="path")
+
+
+def _held_patches(found: tuple[Component, ...], held: Choice | None, seed: int, owner: Owner) -> tuple[Patch, ...]:
+    """Patches that hold all of `found` at one value; none where nothing is held.
+
+    Raises
+    ------
+    CausalVAEError
+        CV303 where a quantile is asked of an image-shaped value other than the latent; CV305 for components that cannot
+        be joined.
+    """
+    if held is None:
+        return ()
+    source = source_of(held, seed)
+    for part in found:
+        refuse_maps(source, part, "Hold it at `mean`, at `zero` or at a `value`.")
+    return joint_patches(found, source, owner)

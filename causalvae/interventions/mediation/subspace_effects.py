@@ -18,18 +18,19 @@ from typing import Any
 import numpy as np
 
 from causalvae.effects.ablation import Ablation
-from causalvae.effects.bootstrap import Ends, FloatArray
+from causalvae.effects.bootstrap import FloatArray
 from causalvae.effects.context import EffectContext
 from causalvae.effects.notes import HARDLY_MOVED, Note, Notes, dropped
 from causalvae.effects.outcomes import IMAGE, difference, use_at
+from causalvae.effects.significance import exact_interval
 from causalvae.effects.types import Estimate
 from causalvae.errors import CausalVAEError
+from causalvae.interventions.mediation.plan_subspace import SUBSPACE
+from causalvae.interventions.mediation.section import MediationIntervention
 from causalvae.plan.learned import LearnedPart
 from causalvae.plan.owner import Owner
-from causalvae.plan.subspaces import SUBSPACE
 from causalvae.plan.targets import NOTHING
 from causalvae.plan.types import Arm, Use
-from causalvae.spec.schema import MediationIntervention
 
 LEARNING_LOSS, HELD_OUT_LOSS = "learning_loss", "held_out_loss"
 ACCURACY, NULL_SPACE = "interchange_accuracy", "null_space_share"
@@ -233,13 +234,3 @@ def _right(
     known = np.isfinite(away).all(axis=0)
     right: FloatArray = np.asarray((np.abs(away[:, known]) <= tolerance).all(axis=0), np.float64)
     return right, int(n - known.sum())
-
-
-def exact_interval(hits: int, n: int, confidence: float) -> Ends:
-    """The interval of Clopper & Pearson 1934 for a share of independent draws: right also where all or none hit."""
-    from scipy.stats import beta
-
-    tail = (1 - confidence) / 2
-    lower = float(beta.ppf(tail, hits, n - hits + 1)) if hits else 0.0
-    upper = float(beta.ppf(1 - tail, hits + 1, n - hits)) if hits < n else 1.0
-    return Ends(lower, upper)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from causalvae.interventions.activation.section import ActivationIntervention
 from causalvae.spec.diagnostics import Finding, Path, list_choices, nearest, show_text
 from causalvae.spec.draft import Draft
 from causalvae.spec.outcome_checks import IMAGE, check_image, what_is
-from causalvae.spec.schema import ActivationIntervention
 
 
 def check_screen(draft: Draft, section: ActivationIntervention, path: Path) -> list[Finding]:
@@ -24,7 +24,7 @@ def check_screen(draft: Draft, section: ActivationIntervention, path: Path) -> l
                 related=((*path, "by"),),
             )
         )
-    if screen.method == "integrated_gradients" and not section.kind.from_input:
+    if screen.method == "integrated_gradients" and not section.value_kind.from_input:
         findings.append(
             Finding(
                 "CV079",

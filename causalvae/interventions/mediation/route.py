@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 
-from causalvae.spec.intervention_section import MediationIntervention
+from causalvae.interventions.mediation.section import MediationIntervention
 
 # First and last node of every path; no component has these names.
 INPUT, OUTPUT = "input", "output"

@@ -7,7 +7,6 @@ from dataclasses import replace
 
 from causalvae.effects.ablation import Ablation
 from causalvae.effects.context import EffectContext, reached_from, treated_factor
-from causalvae.effects.controlled import controlled_effects, controlled_estimate
 from causalvae.effects.cross_checks import Case, CrossChecks, cross_check
 from causalvae.effects.mediation import (
     PairEffects,
@@ -20,20 +19,18 @@ from causalvae.effects.mediation import (
 )
 from causalvae.effects.notes import OVERLAP, Notes
 from causalvae.effects.outcomes import IMAGE, cancelling, is_moved, use_at
-from causalvae.effects.subspaces import subspace_estimates, subspace_warnings
 from causalvae.effects.types import Estimate
 from causalvae.effects.vector_means import vector_estimates
+from causalvae.interventions.mediation.controlled import controlled_effects, controlled_estimate
+from causalvae.interventions.mediation.path_terms import in_path_terms, with_relayed_source
+from causalvae.interventions.mediation.section import MediationIntervention
+from causalvae.interventions.mediation.subspace_effects import subspace_estimates, subspace_warnings
 from causalvae.plan.owner import Owner
 from causalvae.plan.types import OUTPUT, Arm
-from causalvae.spec.schema import Intervention
 
 
-def analyse_mediation(
-    context: EffectContext,
-    owner: Owner,
-    intervention: Intervention,
-    arms_by_id: Mapping[str, Arm],
-    checks: CrossChecks,
+def estimate_mediation(
+    context: EffectContext, owner: Owner, section: MediationIntervention, checks: CrossChecks
 ) -> list[Estimate]:
     """Every effect of a mediation.
 
@@ -42,10 +39,7 @@ def analyse_mediation(
     context : EffectContext
     owner : Owner
         The intervention.
-    intervention : Intervention
-        A mediation; of another level there is nothing to say.
-    arms_by_id : mapping of str to Arm
-        Of the plan.
+    section : MediationIntervention
     checks : CrossChecks
         Takes what the other ways of computing the same effects find.
 
@@ -55,9 +49,7 @@ def analyse_mediation(
         CV501 where measurements are missing, CV502 where the plan lacks an arm, CV503 with fewer than two pairs, CV520
         where too few are left with the mediators held, CV521 where learned directions are missing.
     """
-    section = intervention.mediation
-    if section is None:
-        return []
+    arms_by_id = {arm.id: arm for arm in context.plan.arms}
     estimates: list[Estimate] = []
     descendants = reached_from(context.spec, treated_factor(context.spec, section.treatment))
     uses = sorted(context.plan.uses_of(owner, "sufficiency"), key=lambda use: use.index)
@@ -105,7 +97,10 @@ def analyse_mediation(
             estimates.append(remainder_estimate(joint, alone, context.bootstrap(joint.n), joint_ablation, unit, notes))
     estimates += subspace_estimates(context, owner, section, arms_by_id)
     checks.remarks += subspace_warnings(estimates)
-    return estimates
+    if not section.is_routed:
+        return estimates
+    checks.checks, checks.refutations = in_path_terms(checks.checks, owner), in_path_terms(checks.refutations, owner)
+    return with_relayed_source(in_path_terms(estimates, owner))
 
 
 def _controlled(

@@ -1,23 +1,24 @@
-"""The report's section on mediations: at mediators, along paths, through learned directions, and their cross-checks."""
+"""How mediations are shown: at mediators, along paths, through learned directions, and their cross-checks."""
 
 from __future__ import annotations
 
 from causalvae.plan.owner import Owner
 from causalvae.report import effect_tables, tables
+from causalvae.report.analysis_view import AnalysisView
 from causalvae.report.blocks import Block, Folded, Heading, Section
 from causalvae.report.cross_check_tables import cross_check_blocks
 from causalvae.report.subspace_tables import learning_table, parts_table, subspace_owners
 from causalvae.results import Results
 
 
-def mediation_section(results: Results) -> Section | None:
-    """Every mediation with its cross-checks and refuters; None where there is nothing to tell."""
+def view_mediations(results: Results) -> AnalysisView:
+    """Every mediation with its cross-checks and refuters."""
     learned = subspace_owners(results.estimates)
     others = [estimate for estimate in results.estimates if estimate.owner not in learned]
     mediations = effect_tables.mediation_tables(others, results.graph)
     further = effect_tables.other_estimates(results.estimates)
     if not mediations and not learned and not results.refutations and not further.rows:
-        return None
+        return AnalysisView()
     blocks: list[Block] = [table.filled for table in mediations]
     for owner in learned:
         blocks += _subspace_blocks(results, owner)
@@ -27,7 +28,7 @@ def mediation_section(results: Results) -> Section | None:
         blocks.append(tables.refutation_table(results))
     if further.rows:
         blocks.append(Folded(f"Further estimates ({len(further.rows)})", further.filled))
-    return Section(
+    section = Section(
         "mediation",
         "Mediation",
         "The total effect of the treatment, split at the mediating components: what they carry alone (indirect), what "
@@ -36,6 +37,7 @@ def mediation_section(results: Results) -> Section | None:
         "DoWhy's value is an independent estimate from the same runs.",
         tuple(blocks),
     )
+    return AnalysisView((section,))
 
 
 def _subspace_blocks(results: Results, owner: Owner) -> list[Block]:
