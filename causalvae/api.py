@@ -44,7 +44,6 @@ from causalvae.facts import (
     graph_summary,
     model_facts,
     provenance,
-    traversal_strips,
 )
 from causalvae.files import UNSEALED, make_folder, remove_stale, seal, write_file, write_json
 from causalvae.interchange_runs import compare_interchange
@@ -54,6 +53,7 @@ from causalvae.models.card import Carries
 from causalvae.models.loading import randomise
 from causalvae.null_claims import exchanged_labels, planted_claims
 from causalvae.outcome import RunOutcome, load_run
+from causalvae.pair_pictures import pair_pictures
 from causalvae.plan.compile import compile_spec
 from causalvae.plan.owner import Owner
 from causalvae.plan.resolve import Resolver
@@ -75,6 +75,7 @@ from causalvae.spec.schema import Spec
 from causalvae.spec.training import TrainSpec
 from causalvae.training.loop import TrainProgress, TrainResult
 from causalvae.training.loop import train as _train
+from causalvae.traversals import traversal_strips
 from causalvae.trust import refuse_code
 
 _CONTROL_PAIRS = 64
@@ -147,6 +148,13 @@ def open(path: str | Path, on_progress: OnProgress = ignore_progress, settings: 
         With every fault of the spec.
     CausalVAEError
         CV1xx for the network, CV2xx for data and readouts.
+
+    Examples
+    --------
+    >>> import causalvae
+    >>> session = causalvae.open("specs/compiled_or.yaml")
+    >>> [site.name for site in session.components][:3]
+    ['encoder.lin1@pre', 'encoder.lin1', 'encoder.head']
     """
     return open_session(*open_spec(path, settings), on_progress)
 
@@ -169,6 +177,13 @@ def compile_plan(
         Called with the progress of each stage.
     only : str
         Name of an analysis of the spec: what it alone asks for is planned; everything where empty.
+
+    Examples
+    --------
+    >>> import causalvae
+    >>> plan = causalvae.compile_plan(causalvae.open("specs/compiled_or.yaml"))
+    >>> plan.name
+    'compiled-or'
     """
     spec, components, space = session.spec, session.model.components, session.dataset.space
     without = spec.model_copy(update={"hypotheses": (), "interventions": ()})
@@ -205,6 +220,14 @@ def forecast(session: Session, plan: Plan) -> Forecast:
     session : Session
     plan : Plan
         Compiled from `session`.
+
+    Examples
+    --------
+    >>> import causalvae
+    >>> session = causalvae.open("specs/compiled_or.yaml")
+    >>> forecast = causalvae.forecast(session, causalvae.compile_plan(session))
+    >>> forecast.total.rows < forecast.passes["none"].rows  # what sharing and dead-row elimination save
+    True
     """
     device = choose_device(session.spec.execution.device)
     runner = PlanRunner(plan, session.model, session.dataset, session.measure, device)
@@ -304,6 +327,15 @@ def analyse(
     measured : mapping, optional
         What `measure` gives; without it, analyses that measure something of their own have no result, and a warning
         says so.
+
+    Examples
+    --------
+    >>> import causalvae
+    >>> session = causalvae.open("specs/compiled_or.yaml")
+    >>> plan = causalvae.compile_plan(session)
+    >>> measurements = causalvae.execute(session, plan, "runs/compiled-or")
+    >>> causalvae.analyse(session, measurements).verdicts[0].status
+    'supported'
     """
     spec, plan = session.spec, measurements.plan
     context = open_context(spec, measurements, session.whole, session.units)
@@ -327,6 +359,8 @@ def analyse(
         alignment = diagnose_edges(session, context.outcomes, alignment)
     with one_step(on_progress, "checking the readouts"):
         readouts = _check_readouts(session)
+    with one_step(on_progress, "pictures"):
+        traversals, pictures = traversal_strips(session, context), pair_pictures(session, context)
     analyses = estimate_analyses(session, context, measured or {}, on_progress)
     views = views_of(analyses)
     controls = control_checks(context, copy, session.check)
@@ -355,7 +389,8 @@ def analyse(
         graph=graph_summary(spec),
         readouts=readouts,
         controls=controls,
-        traversals=traversal_strips(measurements),
+        traversals=traversals,
+        pictures=pictures,
         latents=latents,
         model=model_facts(session),
         fit=NetworkFit(session.check.reconstruction, session.check.kl),
@@ -377,6 +412,7 @@ def analyse(
         metrics=metrics.rows,
         cross_checks=effects.checks,
         arrows=effects.arrows,
+        levels=tuple(sorted({intervention.level.kind for intervention in spec.interventions})),
         **place_results(analyses),
     )
 
@@ -474,6 +510,17 @@ def run(
     CausalVAEError
         CV430 where the spec has a grid, which `causalvae.compare` runs; also for every other error that a user can
         correct.
+
+    Examples
+    --------
+    >>> import causalvae
+    >>> outcome = causalvae.run("specs/compiled_or.yaml")
+    >>> outcome.verdicts[["hypothesis", "status"]]
+          hypothesis      status
+    0  both-together   supported
+    1      one-alone  unspecific
+    2       not-read     refuted
+    3    first-layer   supported
     """
     opened = open_whole(path, settings)
     if opened.points:
@@ -503,6 +550,14 @@ def run_spec(
     on_progress : callable
     origins : Origins, optional
         Where the spec's values come from, which the resolved spec in the run's folder notes.
+
+    Examples
+    --------
+    >>> import causalvae
+    >>> spec = causalvae.load_spec("specs/compiled_or.yaml")
+    >>> few = spec.model_copy(update={"hypotheses": spec.hypotheses[:1]})
+    >>> list(causalvae.run_spec(few, "specs").verdicts["status"])
+    ['supported']
     """
     began = time.perf_counter()
     _check_trust(spec)
