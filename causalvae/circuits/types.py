@@ -158,6 +158,11 @@ class Failing:
     worst: tuple[FailingPair, ...] = ()
 
     @property
+    def effect(self) -> float:
+        """Root mean square of TE."""
+        return 4 * self.floor
+
+    @property
     def is_common(self) -> bool:
         """Whether so many pairs fail that what the circuit carries is true on average alone."""
         return self.count >= _COMMON * self.n

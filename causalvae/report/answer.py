@@ -21,6 +21,8 @@ from causalvae.spec.schema import Spec
 _MOST = 6
 # Carries less than this share of an effect: not worth a sentence.
 _LEAST_SHARE = 0.05
+# Effects shown to be larger than this many standard deviations are named, as where units are classified by default.
+TOLERANCE = 0.1
 # Units that move the output less than this share of what the strongest one does are counted, not listed.
 _NEAR = 0.1
 
@@ -55,20 +57,29 @@ def answer_words(
     declared : bool
         Whether the graph declares any edge: else there is nothing that it could agree with.
     """
-    sentences = [_claims(verdicts)] if verdicts else [*_carried(estimates), *_units(units)]
-    if not any(sentences):
-        sentences = [*_strengths(estimates), *_effects(estimates)]
+    sentences = [_claims(verdicts)] if verdicts else explored_sentences(estimates, units)
     if declared and alignment is not None:
         sentences.append(headline_words(alignment))
     return " ".join(filter(None, sentences)) or "No effect could be measured."
 
 
+def explored_sentences(estimates: Sequence[Estimate], units: Sequence[UnitRole]) -> list[str]:
+    """What was found where nothing was claimed: what carries each effect, and what each latent moves."""
+    found = [*_carried(estimates), *_units(units, _moved(estimates))]
+    return list(filter(None, found or [*_strengths(estimates), *_effects(estimates)]))
+
+
+def claim_words(verdict: Verdict) -> str:
+    """A hypothesis in the user's words; its name where the spec describes no claim."""
+    return " ".join(verdict.claim.split()).rstrip(".") or verdict.hypothesis
+
+
 def _claims(verdicts: Sequence[Verdict]) -> str:
     parts = []
     for status in STATUSES:
-        names = [f"“{verdict.hypothesis}”" for verdict in verdicts if verdict.status == status]
-        if names:
-            parts.append(f"{_listed(names)} {'is' if len(names) == 1 else 'are'} {status}")
+        claims = [f"“{claim_words(verdict)}”" for verdict in verdicts if verdict.status == status]
+        if claims:
+            parts.append(f"{_listed(claims)} {'is' if len(claims) == 1 else 'are'} {status}")
     return _sentence("; ".join(parts))
 
 
@@ -89,7 +100,27 @@ def _carried(estimates: Sequence[Estimate]) -> list[str]:
     return [_sentence("; ".join(told[:_MOST]) + more)] if told else []
 
 
-def _units(units: Sequence[UnitRole]) -> list[str]:
+def _moved(estimates: Sequence[Estimate]) -> dict[tuple[Owner, str, Target], list[Estimate]]:
+    """Component of an intervention -> the effects that it is shown to have, the largest first."""
+    found: dict[tuple[Owner, str, Target], list[Estimate]] = {}
+    for estimate in estimates:
+        is_shown = estimate.lower is not None and estimate.lower > TOLERANCE
+        if is_shown and estimate.estimand == EFFECT and estimate.component:
+            found.setdefault((estimate.owner, estimate.direction, estimate.component), []).append(estimate)
+    return {key: sorted(effects, key=lambda effect: -effect.value) for key, effects in found.items()}
+
+
+def _several(unit: UnitRole, moved: dict[tuple[Owner, str, Target], list[Estimate]]) -> str:
+    """What a unit moves that moves several things; empty where its effects are not known by name."""
+    effects = moved.get((unit.owner, unit.direction, unit.component), [])
+    if not effects:
+        return ""
+    named = [f"{effect.outcome} ({format_number(effect.value, 2)} sd)" for effect in effects[:_MOST]]
+    more = f" and {len(effects) - _MOST} more" if len(effects) > _MOST else ""
+    return f"{unit.component.label} moves {_listed(named)}{more}"
+
+
+def _units(units: Sequence[UnitRole], moved: dict[tuple[Owner, str, Target], list[Estimate]]) -> list[str]:
     """What the perturbed latents move; swept components are counted."""
     sentences = []
     groups: dict[tuple[Owner, str], list[UnitRole]] = {}
@@ -100,13 +131,17 @@ def _units(units: Sequence[UnitRole]) -> list[str]:
         for unit in members:
             if unit.role == "monosemantic":
                 single.setdefault(unit.on, []).append(unit.component.label)
-        several = [unit.component.label for unit in members if unit.role == "polysemantic"]
+        mixed = [unit for unit in members if unit.role == "polysemantic"]
+        named = [_several(unit, moved) for unit in mixed] if len(mixed) <= _MOST else []
+        several = [unit.component.label for unit in mixed]
         undecided = [unit.component.label for unit in members if unit.role == "undecided"]
         undeclared = [unit for unit in members if unit.role == "undeclared"]
         other = [unit.component.label for unit in undeclared]
         inert = sum(unit.role == "inert" for unit in members)
         parts = [f"{_some(names)} {_move(names)} {on} alone" for on, names in single.items()]
-        if several:
+        if all(named) and named:
+            parts += named
+        elif several:
             parts.append(f"{_some(several)} {_move(several)} several {members[0].over}")
         if undecided:
             parts.append(f"{_some(undecided)} {_move(undecided)} one or several {members[0].over} (undecided)")

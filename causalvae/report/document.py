@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import binascii
 from collections import Counter
+from collections.abc import Container
+from dataclasses import replace
 
 from markupsafe import Markup
 
@@ -19,7 +21,10 @@ from causalvae.report.alignment_tables import (
 )
 from causalvae.report.alignment_words import headline_sentences
 from causalvae.report.analysis_view import AnalysisView, views_in
+from causalvae.report.anchors import Anchors
+from causalvae.report.answer import claim_words
 from causalvae.report.blocks import (
+    Answer,
     Block,
     Document,
     Figure,
@@ -27,6 +32,7 @@ from causalvae.report.blocks import (
     Folded,
     GraphText,
     Heading,
+    OpenedDrawing,
     Prose,
     Section,
     Strip,
@@ -36,13 +42,16 @@ from causalvae.report.blocks import (
 )
 from causalvae.report.charts import draw_interval
 from causalvae.report.circuit_findings import circuit_findings
+from causalvae.report.edge_panels import edge_panel
 from causalvae.report.effect_grids import Grid, build_grids
+from causalvae.report.first_screen import first_screen, verdict_anchor
 from causalvae.report.glossary import SYMBOLS, Term, status_words, term_of
 from causalvae.report.graph_svg import (
     declared_edges,
     draw_graph,
     draw_key,
     draw_state_key,
+    edge_spots,
     recovered_edges,
     shared_layout,
 )
@@ -102,13 +111,25 @@ def build_document(results: Results) -> Document:
     before, after = ([maker(results) for maker in some] for some in (makers, further))
     made = (*before, *(section for view in views for section in view.sections), *after)
     sections = tuple(section for section in made if section is not None)
+    cards = tuple(_card(results, position, verdict) for position, verdict in enumerate(results.verdicts))
+    there = {section.anchor for section in sections} | {card.anchor for card in cards} | {"verdicts"}
     counts = Counter(verdict.status for verdict in results.verdicts)
     tally = tuple((status, f"{SYMBOLS[status]} {counts[status]} {status}") for status in STATUSES if counts[status])
-    cards = tuple(_card(verdict, results.graph.outcome_words(verdict.outcome)) for verdict in results.verdicts)
-    return Document(results, tally, cards, sections, _used_terms(results, views))
+    return Document(
+        results, _linked(first_screen(results, views), there), tally, cards, sections, _used_terms(results, views)
+    )
 
 
-def _card(verdict: Verdict, outcome: str) -> VerdictCard:
+def _linked(answer: Answer, anchors: Container[str]) -> Answer:
+    """`answer` without links to sections that a run does not have."""
+    found, certain = (
+        tuple(line if line.anchor in anchors else replace(line, anchor="") for line in lines)
+        for lines in (answer.found, answer.certain)
+    )
+    return Answer(found, certain)
+
+
+def _card(results: Results, position: int, verdict: Verdict) -> VerdictCard:
     tests = tuple(
         TestView(
             name=term_of(test.name).title,
@@ -124,11 +145,13 @@ def _card(verdict: Verdict, outcome: str) -> VerdictCard:
         for test in verdict.tests
     )
     return VerdictCard(
+        anchor=verdict_anchor(position),
         verdict=verdict,
+        claim=claim_words(verdict),
         words=status_words(verdict.status),
         reason=reason(verdict),
         circuit=", ".join(part.label for part in verdict.circuit) or ABSENT,
-        outcome=outcome,
+        outcome=results.graph.outcome_words(verdict.outcome),
         tests=tests,
         p_support=format_p(verdict.p_support),
         p_refute=format_p(verdict.p_refute),
@@ -143,20 +166,21 @@ def _graph_section(results: Results) -> Section | None:
     if not graph.edges:
         # Unconnected boxes say nothing.
         return None
-    layout = shared_layout(graph, alignment)
-    declared = draw_graph(graph, declared_edges(graph), layout, f"The declared graph, {len(graph.edges)} edges")
-    figures = [Figure(declared, "Declared: what the spec claims. Under a factor: the components it is mapped to.")]
+    edges = declared_edges(graph) if alignment is None else recovered_edges(graph, alignment)
+    layout, taken = shared_layout(graph, alignment), Anchors()
+    checks = {} if alignment is None else {(check.source, check.target): check for check in alignment.pairs}
+    anchors = {
+        (edge.source, edge.target): taken.take("edge", edge.source, edge.target)
+        for edge in edges
+        if (edge.source, edge.target) in checks
+    }
+    counts = Counter(edge.style for edge in edges)
+    told = ", ".join(f"{count} {style}" for style, count in counts.items())
+    label = f"The declared graph, {len(graph.edges)} edges, with what intervening shows: {told}"
+    caption = "Under a factor: the components that it is mapped to."
     legend: tuple[tuple[Markup, str], ...] = ()
     if alignment is not None:
-        edges = recovered_edges(graph, alignment)
-        counts = Counter(edge.style for edge in edges)
-        label = "The recovered graph: " + ", ".join(f"{count} {style}" for style, count in counts.items())
-        figures.append(
-            Figure(
-                draw_graph(graph, edges, layout, label),
-                "Recovered: what intervening shows on data, network and mapping, each with a mark on the edge.",
-            )
-        )
+        caption += " Select an edge for its tests and intervals."
         words = {
             "supported": "supported: declared and present",
             "missing": "missing: declared, and lost by data, network or mapping",
@@ -164,19 +188,21 @@ def _graph_section(results: Results) -> Section | None:
             "undecided": "undecided: shown neither present nor absent",
             "untested": "untested: declared, no intervention tests it",
         }
-        legend = tuple(
-            (draw_key(style), text)
-            for style, text in words.items()
-            if style in ("supported", "missing", "spurious", "undecided") or counts[style]
-        )
+        legend = tuple((draw_key(style), text) for style, text in words.items() if counts[style])
         marks = "marks, left to right: data, network, mapping (✓ right, ✗ wrong, ? undecided, – not tested)"  # noqa: RUF001
         legend = (*legend, (draw_state_key(), marks))
+    panels = tuple(
+        edge_panel(checks[pair], alignment, anchor, {}) for pair, anchor in anchors.items() if alignment is not None
+    )
+    drawn = OpenedDrawing(
+        draw_graph(graph, edges, layout, label, anchors), caption, edge_spots(edges, layout, anchors), panels, legend
+    )
     return Section(
         "graph",
-        "Declared and recovered graph",
+        "The declared graph, and what intervening shows",
         "Factors stand to the left and what is measured on the decoded output to the right. An arrow says that "
         "changing the factor moves the attribute.",
-        (FigureRow(tuple(figures), legend), GraphText(), *map(Prose, _vector_words(results))),
+        (drawn, GraphText(), *map(Prose, _vector_words(results))),
     )
 
 

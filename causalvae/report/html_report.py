@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from functools import cache
 from importlib import metadata, resources
 
@@ -10,6 +12,7 @@ from markupsafe import Markup
 
 from causalvae.report.blocks import Document, Page
 from causalvae.report.heatmap import palette_css
+from causalvae.report.numbers import Written
 from causalvae.text import visible
 
 _CLASSES = {
@@ -26,16 +29,32 @@ _CLASSES = {
 }
 
 
+_MARKS: dict[str, tuple[str, str]] = {"✓": ("good", "right"), "✗": ("bad", "wrong"), "+": ("bad", "wrong"),
+          "?": ("open", "not decided")}  # fmt: skip
+
+
 def render_html(document: Document) -> str:
     """The whole report as one HTML page; everything that a spec wrote is escaped, and what cannot be seen is shown."""
-    page = _environment().get_template("report.html.j2")
-    return visible(page.render(document=document, results=document.results, css=_css(), version=_version()))
+    results = document.results
+    return _render(
+        "report.html.j2", document=document, kind="report", name=results.name, answer=document.answer,
+        title=f"{results.name} – causalvae report", question=results.question, warnings=results.warnings,  # noqa: RUF001
+        sections=document.sections, glossary=document.glossary,
+    )  # fmt: skip
 
 
 def render_page(page: Page) -> str:
     """A report of several runs as one HTML page, escaped as `render_html` does."""
-    template = _environment().get_template("page.html.j2")
-    return visible(template.render(page=page, css=_css(), version=_version()))
+    return _render(
+        "page.html.j2", page=page, kind=page.kind, name=page.name, answer=page.answer,
+        title=f"{page.name} – causalvae {page.kind}", question=page.description, warnings=page.warnings,  # noqa: RUF001
+        sections=page.sections, glossary=page.glossary,
+    )  # fmt: skip
+
+
+def _render(template: str, **content: object) -> str:
+    page = _environment().get_template(template)
+    return visible(page.render(css=_css(), script=_script(), policy=_policy(), version=_version(), **content))
 
 
 @cache
@@ -49,7 +68,34 @@ def _environment() -> Environment:
     )
     environment.filters["kind"] = lambda block: type(block).__name__
     environment.filters["cell_class"] = lambda cell: _CLASSES.get(cell, "")
+    environment.filters["cell_values"] = _cell_values
+    environment.filters["mark_class"] = lambda mark: _MARKS.get(mark, ("plain", ""))[0]
+    environment.filters["mark_words"] = lambda mark: _MARKS.get(mark, ("plain", ""))[1]
     return environment
+
+
+def _cell_values(cell: str) -> Markup | str:
+    """The attribute that holds the numbers of a cell, for the page's script."""
+    values = cell.values if isinstance(cell, Written) else ()
+    numbers = " ".join(f"{value:.6g}" for value in values)
+    return Markup(' data-v="{}"').format(numbers) if numbers else ""
+
+
+@cache
+def _script() -> Markup:
+    """The page's own script; its text depends on nothing that was run."""
+    text = resources.files("causalvae.report").joinpath("templates/report.js").read_text(encoding="utf-8")
+    return Markup(text)  # noqa: S704  a file of this package
+
+
+@cache
+def _policy() -> str:
+    """A content security policy under which nothing is loaded and no script runs but the page's own."""
+    digest = base64.b64encode(hashlib.sha256(_script().encode()).digest()).decode()
+    return (
+        f"default-src 'none'; img-src data:; media-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'; "
+        "base-uri 'none'; form-action 'none'"
+    )
 
 
 @cache
