@@ -76,6 +76,28 @@ class OpenedDrawing:
 
 
 @dataclass(frozen=True)
+class HeatTable:
+    """A table of effect sizes whose cells are shaded and whose rows open panels.
+
+    Parameters
+    ----------
+    table : Table
+        The first column names the components.
+    shades : tuple of tuple of str
+        The class of each cell's shade; empty where it has none.
+    panels : tuple of (Panel or None)
+        What each row opens.
+    summary : str
+        What a reader opens to see it; empty for a table that is seen at once.
+    """
+
+    table: Table
+    shades: tuple[tuple[str, ...], ...]
+    panels: tuple[Panel | None, ...]
+    summary: str = ""
+
+
+@dataclass(frozen=True)
 class Strip:
     """A traversal: (quantile, base64 PNG or empty) from left to right."""
 
@@ -118,7 +140,7 @@ class GraphText:
     """The declared and the recovered graph for formats without drawings: built by the format itself."""
 
 
-Block = Figure | FigureRow | OpenedDrawing | Strips | Heading | Prose | Folded | GraphText | Table
+Block = Figure | FigureRow | OpenedDrawing | HeatTable | Strips | Heading | Prose | Folded | GraphText | Table
 
 Mark = Literal["✓", "✗", "?", "•"]
 

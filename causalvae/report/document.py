@@ -42,6 +42,7 @@ from causalvae.report.blocks import (
 )
 from causalvae.report.charts import draw_interval
 from causalvae.report.circuit_findings import circuit_findings
+from causalvae.report.component_map import component_map
 from causalvae.report.edge_panels import edge_panel
 from causalvae.report.effect_grids import Grid, build_grids
 from causalvae.report.first_screen import first_screen, verdict_anchor
@@ -260,13 +261,14 @@ def _sweep_section(results: Results) -> Section | None:
     if not grids and not inputs.rows:
         return None
     blocks: list[Block] = [inputs.filled] if inputs.rows else []
+    anchors = Anchors()
     for grid in grids:
         direction = f", {grid.direction}" if grid.direction else ""
         text = _DIRECTIONS.get(grid.direction, "")
         if grid.source and grid.direction in ("base", "counterfactual"):
             text += f" The value is taken by {grid.source}."
         blocks.append(Heading(f"{grid.owner.name}: patching under {grid.treatment}{direction}", text.strip()))
-        blocks += _grid_blocks(grid)
+        blocks += _grid_blocks(grid, results, anchors)
     return Section(
         "effects",
         "Effects of inputs and components",
@@ -276,18 +278,19 @@ def _sweep_section(results: Results) -> Section | None:
     )
 
 
-def _grid_blocks(grid: Grid) -> list[Block]:
+def _grid_blocks(grid: Grid, results: Results, anchors: Anchors) -> list[Block]:
+    """A map of the components; of many, an overview of all of them before it."""
     blocks: list[Block] = [
         Figure(
             draw_legend(grid),
-            "Effect size in sd; the shade grows with its square root. Point at a cell for its component and number.",
+            "Effect size in sd; the shade grows with its square root. Select a component for its intervals.",
         )
     ]
-    if len(grid.rows) <= _FEW_ROWS:
-        blocks.append(Figure(draw_rows(grid.rows, grid, f"Effect sizes of {len(grid.rows)} components"), "", True))
-    else:
+    shown = component_map(grid, results, anchors)
+    opened = {panel.title: panel.anchor for panel in shown.panels if panel is not None}
+    if len(grid.rows) > _FEW_ROWS:
         figures = [
-            Figure(draw_block(block, grid), f"{block.site} ({len(block.rows)} components)")
+            Figure(draw_block(block, grid, opened), f"{block.site} ({len(block.rows)} components)")
             for block in grid.blocks
             if block.indexed or len(block.rows) > 1
         ]
@@ -296,16 +299,10 @@ def _grid_blocks(grid: Grid) -> list[Block]:
             blocks.append(FigureRow(tuple(figures), kind="blocks"))
         if single:
             blocks.append(Figure(draw_rows(single, grid, f"Effect sizes of {len(single)} components"), "", True))
-    if len(grid.rows) > _FEW_ROWS:
-        blocks.append(effect_tables.strongest_table(grid))
-        beside = effect_tables.beside_table(grid)
-        if beside.rows:
-            blocks.append(Folded(f"{beside.caption} of the same components", beside))
-    else:
-        beside = effect_tables.beside_table(grid, _FEW_ROWS)
-        if beside.rows:
-            blocks.append(beside)
-        blocks.append(Folded("Effect sizes with intervals", effect_tables.strongest_table(grid, _FEW_ROWS)))
+    blocks.append(shown)
+    beside = effect_tables.beside_table(grid, _FEW_ROWS)
+    if beside.rows:
+        blocks.append(Folded(f"{beside.caption} of the same components", beside))
     return blocks
 
 
@@ -337,9 +334,10 @@ def _perturbation_section(results: Results) -> Section | None:
     if not grids:
         return None
     blocks: list[Block] = []
+    anchors = Anchors()
     for grid in grids:
         how = f" (values: {grid.source})" if grid.source else ""
-        blocks += [Heading(f"{grid.owner.name}{how}"), *_grid_blocks(grid)]
+        blocks += [Heading(f"{grid.owner.name}{how}"), *_grid_blocks(grid, results, anchors)]
     return Section(
         "perturbations",
         "Latent perturbations",

@@ -11,7 +11,7 @@ from causalvae.report.alignment_tables import GRAPH_WORDS, LINK_WORDS
 from causalvae.report.alignment_words import pair_words
 from causalvae.report.blocks import Block, Figure, Panel
 from causalvae.report.forest import ForestRow, draw_forest
-from causalvae.report.glossary import SYMBOLS, status_words
+from causalvae.report.glossary import SYMBOLS
 from causalvae.report.graph_layout import Edge
 from causalvae.report.numbers import ABSENT, format_count, format_interval, format_p, percent
 from causalvae.report.tables import Table, columns
@@ -42,7 +42,7 @@ def edge_panel(
     blocks += pictures.get((check.source, check.target), ())
     return Panel(
         anchor,
-        f"{check.source} → {check.target}: {status_words(check.status)}, {declared}",
+        f"{check.source} → {check.target}: {check.status}, {declared}",
         SYMBOLS.get(check.status, ""),
         f"{pair_words(check)}.",
         tuple(blocks),
@@ -60,7 +60,7 @@ def _draw(check: PairCheck, tolerance: float) -> Markup | None:
 
 def _table(check: PairCheck) -> Table:
     data = check.data
-    rows = [
+    rows: list[tuple[str, ...]] = [
         (
             "Graph against data",
             f"do({check.source}) moves {check.target}" if check.basis != "association" else "association",

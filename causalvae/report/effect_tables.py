@@ -155,17 +155,19 @@ def beside_table(grid: Grid, most: int = _STRONGEST) -> Table:
     )
 
 
-def grid_table(grid: Grid) -> Table:
-    """All components of a grid in the network's order, without intervals."""
+def largest_table(grids: Sequence[Grid]) -> Table:
+    """The largest effect of each component of a sweep on any attribute, each direction in a column."""
+    largest: dict[str, dict[int, float]] = {}
+    for column, grid in enumerate(grids):
+        for row in grid.rows:
+            largest.setdefault(row.component, {})[column] = row.strongest if math.isfinite(row.strongest) else math.nan
+    names = [", ".join(filter(None, (grid.direction, grid.source))) or "effect" for grid in grids]
     return Table(
-        "All components, in the network's order",
-        (Column("Component"), *(Column(f"{name} (sd)", True) for name in grid.attributes)),
+        "The largest effect of each component on any attribute (sd)",
+        columns("Component", *(f"{name}#" for name in names)),
         tuple(
-            (
-                row.component,
-                *(format_number(row.effects[name].value if name in row.effects else None) for name in grid.attributes),
-            )
-            for row in grid.rows
+            (component, *(format_number(found.get(column, math.nan), 2) for column in range(len(names))))
+            for component, found in largest.items()
         ),
     )
 

@@ -55,8 +55,6 @@ def _claim(results: Results, position: int, verdict: Verdict) -> AnswerLine:
     effect = effect_words(results, verdict)
     if effect:
         details.append(effect)
-    if verdict.needed:
-        details.append(f"About {format_count(verdict.needed)} pairs would probably settle it.")
     judged = next((test for test in verdict.tests if test.name == verdict.broken), None)
     shown = judged or next(iter(verdict.tests), None)
     return AnswerLine(
@@ -107,7 +105,13 @@ def _explored_anchor(results: Results) -> str:
 
 
 def _certain(results: Results) -> tuple[AnswerLine, ...]:
-    return tuple(filter(None, (_pairs(results), _controls(results), _readouts(results), _others(results))))
+    pairs = _pairs(results)
+    return (*(() if pairs is None else (pairs,)), *checks_of(results))
+
+
+def checks_of(results: Results) -> tuple[AnswerLine, ...]:
+    """Whether controls, readouts, second computations and refuters passed."""
+    return tuple(filter(None, (_controls(results), _readouts(results), _others(results))))
 
 
 def _pairs(results: Results) -> AnswerLine | None:

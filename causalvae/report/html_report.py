@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from importlib import metadata, resources
+from typing import Any, TypeVar
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from causalvae.report.blocks import Document, Page
+from causalvae.report.blocks import Block, Document, Page, VerdictCard
+from causalvae.report.fit import MOST_BYTES, fit_sections, shrink
 from causalvae.report.heatmap import palette_css
 from causalvae.report.numbers import Written
 from causalvae.text import visible
@@ -33,23 +37,53 @@ _MARKS: dict[str, tuple[str, str]] = {"✓": ("good", "right"), "✗": ("bad", "
           "?": ("open", "not decided")}  # fmt: skip
 
 
-def render_html(document: Document) -> str:
-    """The whole report as one HTML page; everything that a spec wrote is escaped, and what cannot be seen is shown."""
+def render_html(document: Document, most: int = MOST_BYTES) -> str:
+    """The whole report as one HTML page; everything that a spec wrote is escaped, and what cannot be seen is shown.
+
+    Parameters
+    ----------
+    document : Document
+    most : int
+        Bytes. A page that would be larger leaves out its largest parts and says so.
+    """
     results = document.results
-    return _render(
-        "report.html.j2", document=document, kind="report", name=results.name, answer=document.answer,
-        title=f"{results.name} – causalvae report", question=results.question, warnings=results.warnings,  # noqa: RUF001
-        sections=document.sections, glossary=document.glossary,
-    )  # fmt: skip
+    title = f"{results.name} – causalvae report"  # noqa: RUF001
+
+    def render(shown: Document) -> str:
+        return _render(
+            "report.html.j2", document=shown, kind="report", name=results.name, answer=shown.answer, title=title,
+            question=results.question, warnings=results.warnings, sections=shown.sections, glossary=shown.glossary,
+        )  # fmt: skip
+
+    return _fitted(document, render, most)
 
 
-def render_page(page: Page) -> str:
-    """A report of several runs as one HTML page, escaped as `render_html` does."""
-    return _render(
-        "page.html.j2", page=page, kind=page.kind, name=page.name, answer=page.answer,
-        title=f"{page.name} – causalvae {page.kind}", question=page.description, warnings=page.warnings,  # noqa: RUF001
-        sections=page.sections, glossary=page.glossary,
-    )  # fmt: skip
+def render_page(page: Page, most: int = MOST_BYTES) -> str:
+    """A report of several runs as one HTML page, escaped and cut as `render_html` does."""
+    title = f"{page.name} – causalvae {page.kind}"  # noqa: RUF001
+
+    def render(shown: Page) -> str:
+        return _render(
+            "page.html.j2", page=shown, kind=page.kind, name=page.name, answer=page.answer, title=title,
+            question=page.description, warnings=page.warnings, sections=shown.sections, glossary=page.glossary,
+        )  # fmt: skip
+
+    return _fitted(page, render, most)
+
+
+P = TypeVar("P", Page, Document)
+
+
+def _fitted(page: P, render: Callable[[P], str], most: int) -> str:
+    page = replace(page, sections=fit_sections(page.sections))
+    text = render(page)
+    excess = len(text.encode()) - most
+    return text if excess <= 0 else render(shrink(page, excess, _size))
+
+
+def _size(block: Block | VerdictCard) -> int:
+    module: Any = _environment().get_template("macros.html.j2").module
+    return len(str(module.render(block)).encode())
 
 
 def _render(template: str, **content: object) -> str:

@@ -123,7 +123,7 @@ all("table.sortable").forEach((table, position) => {
 });
 
 // What is wider than the page says so.
-const boxes = all(".scroll, .wide, .graph-box");
+const boxes = all(".scroll, .wide, .graph-box, .blocks figure");
 function cue() {
   for (const box of boxes) box.classList.toggle("is-cut", box.scrollWidth > box.clientWidth + 1);
 }
@@ -136,7 +136,11 @@ function open(id, focus) {
     for (const other of all("details.panel[open]", target.parentElement)) other.open = other === target;
   for (let part = target; part; part = part.parentElement) if (part.matches("details")) part.open = true;
   target.scrollIntoView({ block: target.matches("details.panel") ? "nearest" : "start" });
-  if (focus) (target.querySelector("summary") || target).focus({ preventScroll: true });
+  if (focus) {
+    const place = target.matches("details") ? target.querySelector("summary") : target;
+    if (place === target) place.tabIndex = -1;
+    place.focus({ preventScroll: true });
+  }
   cue();
 }
 
