@@ -5,12 +5,13 @@ from __future__ import annotations
 import base64
 import binascii
 from collections import Counter
-from collections.abc import Container
+from collections.abc import Container, Sequence
 from dataclasses import replace
 
 from markupsafe import Markup
 
 from causalvae.circuits.types import STATUSES, Verdict
+from causalvae.readouts.types import ReadoutCheck
 from causalvae.report import effect_tables, glossary, tables
 from causalvae.report.alignment_findings import finding_sentences
 from causalvae.report.alignment_tables import (
@@ -80,14 +81,12 @@ from causalvae.report.numbers import (
 from causalvae.report.sample_tables import sample_section
 from causalvae.report.screen_tables import compared_table, first_order_table, screen_words, strongest_left_out
 from causalvae.report.subspace_tables import subspace_terms
+from causalvae.report.tables import Table
 from causalvae.report.verdict_words import reason
-from causalvae.results import Results, TraversalStrip
+from causalvae.results import ControlCheck, Results, TraversalStrip
 from causalvae.spec.quantity import QUANTITIES
 
 _FEW_ROWS = 24
-
-
-_MOST_PAIRS = 24
 
 
 def build_document(results: Results) -> Document:
@@ -350,11 +349,13 @@ def _perturbation_section(results: Results) -> Section | None:
 def _metric_section(results: Results) -> Section | None:
     if not results.metrics and not results.units:
         return None
-    blocks: list[Block] = [metric_table(rows).filled for rows in group_metrics(results.metrics)]
+    blocks: list[Block] = [
+        Folded(table.caption, table) for rows in group_metrics(results.metrics) if (table := metric_table(rows).filled)
+    ]
     for roles in group_roles(results.units):
         table = role_table(roles)
         blocks.append(Heading(role_heading(roles[0]), role_words(roles)))
-        blocks.append(table if len(table.rows) <= _FEW_ROWS else Folded(f"All {len(table.rows)} units", table))
+        blocks.append(Folded(f"The units one by one ({len(table.rows)})", table))
     return Section(
         "metrics",
         "Metrics",
@@ -371,10 +372,11 @@ def _alignment_section(results: Results) -> Section | None:
         return None
     blocks: list[Block] = [Prose(f"{item.mark} {item.text}") for item in headline_sentences(alignment)]
     every, short = pair_table(alignment), pair_table(alignment, every=False)
-    if len(every.rows) > _MOST_PAIRS and short.rows:
-        blocks += [short, Folded(f"{every.caption} ({len(every.rows)})", every)]
-    elif every.rows:
-        blocks.append(every)
+    # The panels of the graph hold the tests of these.
+    if len(every.rows) > len(short.rows) > 0:
+        blocks.append(Folded(f"{short.caption} ({len(short.rows)})", short))
+    if every.rows:
+        blocks.append(Folded(f"{every.caption} ({len(every.rows)})", every))
     if alignment.interchanges:
         blocks.append(interchange_table(alignment))
     if words := support_words(alignment):
@@ -399,10 +401,18 @@ def _alignment_section(results: Results) -> Section | None:
 
 def _trust_section(results: Results) -> Section | None:
     blocks: list[Block] = []
-    if results.readouts:
-        blocks.append(tables.readout_table(results).filled)
-    if results.controls:
-        blocks.append(tables.control_table(results).filled)
+    pairs: tuple[tuple[Sequence[ReadoutCheck | ControlCheck], Table], ...] = (
+        (results.readouts, tables.readout_table(results).filled),
+        (results.controls, tables.control_table(results).filled),
+    )
+    for checks, table in pairs:
+        failed = [place for place, check in enumerate(checks) if not check.passed]
+        if failed:
+            caption = f"{table.caption} that failed"
+            blocks.append(replace(table, caption=caption, rows=tuple(table.rows[place] for place in failed)))
+        if checks:
+            told = f"{len(checks) - len(failed)} of {len(checks)} passed"
+            blocks.append(Folded(f"{table.caption} ({told})", table))
     if not blocks:
         return None
     return Section(
@@ -431,11 +441,13 @@ def _provenance_section(results: Results) -> Section | None:
     blocks: list[Block] = []
     for caption, facts in (("Model", results.model), ("Data", results.data), ("Execution", results.execution)):
         if facts:
-            blocks.append(tables.facts_table(caption, facts))
+            blocks.append(Folded(caption, tables.facts_table(caption, facts)))
     if results.costs:
-        blocks.append(tables.cost_table(results.costs))
+        costs = tables.cost_table(results.costs)
+        blocks.append(Folded(costs.caption, costs))
     if results.manifest:
-        blocks.append(tables.facts_table("Manifest: versions, digests, seeds, timings", results.manifest))
+        manifest = tables.facts_table("Manifest: versions, digests, seeds, timings", results.manifest)
+        blocks.append(Folded(manifest.caption, manifest))
     blocks.append(
         Prose(
             "To run it again: causalvae run SPEC, with the spec file that it was made from (spec.yaml beside this "

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from causalvae.circuits.types import STATUSES, Status, Verdict
 from causalvae.report.alignment_words import headline_sentences
 from causalvae.report.analysis_view import AnalysisView
-from causalvae.report.answer import claim_words, explored_sentences
+from causalvae.report.answer import claim_words, explored_parts
 from causalvae.report.blocks import Answer, AnswerLine, Mark
 from causalvae.report.charts import draw_interval
 from causalvae.report.glossary import term_of
@@ -35,8 +35,10 @@ def first_screen(results: Results, views: Sequence[AnalysisView]) -> Answer:
     if verdicts[_MOST_CLAIMS:]:
         found.append(_further(verdicts[_MOST_CLAIMS:]))
     if not verdicts:
-        explored = explored_sentences(results.estimates, results.units)
-        found += [AnswerLine("•", text, anchor=_explored_anchor(results)) for text in explored]
+        explored = [text for parts in explored_parts(results.estimates, results.units) for text in parts]
+        found += [AnswerLine("•", f"{text}.", anchor=_explored_anchor(results)) for text in explored[:_MOST_CLAIMS]]
+        if explored[_MOST_CLAIMS:]:
+            found.append(AnswerLine("•", f"{len(explored) - _MOST_CLAIMS} further findings.", anchor="metrics"))
     found += [AnswerLine("•", view.answer) for view in views if view.answer]
     if results.alignment is not None and results.graph.edges:
         found += [
