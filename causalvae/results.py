@@ -66,6 +66,15 @@ class LatentSummary:
 
 
 @dataclass(frozen=True)
+class LayerSummary:
+    """A layer of the network: its site, the part that it belongs to, and its units (channels of pictures)."""
+
+    site: str
+    stage: str
+    units: int
+
+
+@dataclass(frozen=True)
 class NetworkFit:
     """How well the network works on its data, in nats a sample.
 
@@ -246,6 +255,8 @@ class Results:
         Name of an analysis of the spec -> its result, a frozen dataclass of the analysis's own.
     whole : WholeOutput
         What the whole output is called as an outcome, and in which units; an image where left out.
+    layers : tuple of LayerSummary
+        Of the network, in the order in which they run.
     """
 
     name: str
@@ -278,6 +289,7 @@ class Results:
     fit: NetworkFit | None = None
     draw: DataDraw | None = None
     analyses: dict[str, Any] = field(default_factory=dict)
+    layers: tuple[LayerSummary, ...] = ()
 
     def __repr__(self) -> str:
         counts = Counter(verdict.status for verdict in self.verdicts)

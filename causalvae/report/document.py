@@ -41,7 +41,7 @@ from causalvae.report.blocks import (
     TestView,
     VerdictCard,
 )
-from causalvae.report.charts import draw_interval
+from causalvae.report.charts import draw_interval, draw_pairs
 from causalvae.report.circuit_findings import circuit_findings
 from causalvae.report.component_map import component_map
 from causalvae.report.edge_panels import edge_panel
@@ -60,6 +60,7 @@ from causalvae.report.graph_svg import (
 from causalvae.report.heatmap import draw_block, draw_legend, draw_rows
 from causalvae.report.independence_tables import independence_table, independence_words
 from causalvae.report.interval_words import interval_term
+from causalvae.report.layer_drawing import draw_layers
 from causalvae.report.mediation_section import mediation_section
 from causalvae.report.metric_tables import (
     group_metrics,
@@ -158,7 +159,22 @@ def _card(results: Results, position: int, verdict: Verdict) -> VerdictCard:
         alpha=f"{verdict.alpha:g}",
         needed=format_count(verdict.needed) if verdict.needed else "",
         findings=circuit_findings(verdict),
+        pictures=_pictures(results, verdict),
     )
+
+
+def _pictures(results: Results, verdict: Verdict) -> tuple[Block, ...]:
+    """The circuit on the network's layers, and its effect pair by pair."""
+    outcome, failing = results.graph.outcome_words(verdict.outcome), verdict.failing
+    layers = draw_layers(results.layers, verdict.circuit, verdict.treatment, outcome)
+    pairs = None if failing is None else draw_pairs(failing, outcome)
+    figures = [] if layers is None else [Figure(layers, "The circuit on the network's layers.", wide=True)]
+    if pairs is not None:
+        told = (
+            "Each pair: its whole effect, and what the circuit alone brings. On the line both are equal; crosses fail."
+        )
+        figures.append(Figure(pairs, told))
+    return (FigureRow(tuple(figures), kind="pictures"),) if figures else ()
 
 
 def _graph_section(results: Results) -> Section | None:
