@@ -11,8 +11,8 @@ from causalvae.circuits.types import Circuit
 from causalvae.report.svg import coordinate, drawing, element, shorten
 from causalvae.results import LayerSummary
 
-_CELL, _GAP, _TOP = 9.0, 46.0, 36.0
-_MOST_LAYERS, _MOST_UNITS, _ROWS, _NAME_LIMIT = 12, 96, 16, 14
+_CELL, _SIDE, _GAP, _TOP = 9.0, 7.5, 34.0, 36.0
+_MOST_LAYERS, _MOST_UNITS, _ROWS, _NAME_LIMIT = 10, 64, 16, 14
 
 
 def draw_layers(layers: Sequence[LayerSummary], circuit: Circuit, treatment: str, outcome: str) -> Markup | None:
@@ -43,14 +43,20 @@ def draw_layers(layers: Sequence[LayerSummary], circuit: Circuit, treatment: str
         for unit in range(layer.units):
             cell = unit * count // layer.units
             places.setdefault((left + cell % across * _CELL, top + cell // across * _CELL), []).append(unit)
+        empty: list[str] = []
         for (x, y), units in places.items():
             own = units if held is None else [unit for unit in units if unit in held]
-            title = f"{layer.site}[{_span(units)}]" + (": in the circuit" if own else "")
-            rect = element("rect", x=x, y=y, width=_CELL - 1.5, height=_CELL - 1.5, rx=1.5,
-                           class_="unit is-member" if own else "unit")  # fmt: skip
-            squares.append(element("g", element("title", title), rect))
-            if own:
-                members.append((x + _CELL / 2, y + _CELL / 2))
+            square = f"M{x:g} {y:g}h{_SIDE:g}v{_SIDE:g}h-{_SIDE:g}z"
+            if not own:
+                empty.append(square)
+                continue
+            title = element("title", f"{layer.site}[{_span(units)}]: in the circuit")
+            squares.append(element("g", title, element("path", d=square, class_="unit is-member")))
+            members.append((x + _CELL / 2, y + _CELL / 2))
+        if empty:
+            # One path for all of them: a layer has hundreds of units, and a page many claims.
+            title = element("title", f"{layer.site}: {layer.units} units")
+            squares.append(element("g", title, element("path", d="".join(empty), class_="unit")))
         centre = left + across * _CELL / 2
         size = layer.units if held is None else len(held)
         ends.append(element("text", element("title", layer.site), shorten(layer.site.rsplit(".", 1)[-1], _NAME_LIMIT),
@@ -70,8 +76,12 @@ def draw_layers(layers: Sequence[LayerSummary], circuit: Circuit, treatment: str
 def _chosen(layers: Sequence[LayerSummary], inside: dict[str, set[int] | None]) -> list[LayerSummary]:
     """Every layer that holds a part of the circuit, and as many others as fit, evenly over the network."""
     held = [place for place, layer in enumerate(layers) if layer.site in inside]
-    # The value before an activation function is drawn where it is what the circuit names.
-    others = [place for place, layer in enumerate(layers) if layer.site not in inside and "@" not in layer.site]
+    # The value before an activation function, and a parameter of the posterior, are drawn if the circuit names them.
+    others = [
+        place
+        for place, layer in enumerate(layers)
+        if layer.site not in inside and "@" not in layer.site and not layer.site.startswith("latent.")
+    ]
     room = max(0, _MOST_LAYERS - len(held))
     step = max(1.0, len(others) / room) if room else math.inf
     kept = [others[int(k * step)] for k in range(min(room, len(others)))] if room else []
