@@ -99,10 +99,16 @@ class HeatTable:
 
 @dataclass(frozen=True)
 class Strip:
-    """A traversal: (quantile, base64 PNG or empty) from left to right."""
+    """A traversal: (quantile, base64 PNG or empty) from left to right, or a drawing.
+
+    Also what it does, in words and as curves.
+    """
 
     label: str
     frames: tuple[tuple[str, str], ...]
+    text: str = ""
+    drawing: Markup | None = None
+    curves: tuple[Markup, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -110,6 +116,26 @@ class Strips:
     """All traversals."""
 
     strips: tuple[Strip, ...]
+
+
+@dataclass(frozen=True)
+class PairView:
+    """One pair: why it is shown, what is changed, how far that moves the outcome, and inputs and outputs."""
+
+    title: str
+    changed: str
+    effect: str
+    drawing: Markup
+
+
+@dataclass(frozen=True)
+class PairSet:
+    """Pairs of one intervention, or of an edge of the graph, which is opened by its anchor."""
+
+    anchor: str
+    title: str
+    text: str
+    views: tuple[PairView, ...]
 
 
 @dataclass(frozen=True)
@@ -140,7 +166,7 @@ class GraphText:
     """The declared and the recovered graph for formats without drawings: built by the format itself."""
 
 
-Block = Figure | FigureRow | OpenedDrawing | HeatTable | Strips | Heading | Prose | Folded | GraphText | Table
+Block = Figure | FigureRow | OpenedDrawing | HeatTable | Strips | PairSet | Heading | Prose | Folded | GraphText | Table
 
 Mark = Literal["✓", "✗", "?", "•"]
 

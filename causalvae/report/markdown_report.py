@@ -16,6 +16,7 @@ from causalvae.report.blocks import (
     Heading,
     HeatTable,
     Page,
+    PairSet,
     Prose,
     Section,
     Strips,
@@ -23,6 +24,7 @@ from causalvae.report.blocks import (
 from causalvae.report.effect_grids import Grid, build_grids
 from causalvae.report.glossary import Term
 from causalvae.report.graph_svg import DrawnEdge, declared_edges, recovered_edges
+from causalvae.report.pair_section import pair_words
 from causalvae.report.tables import Table
 from causalvae.results import Results
 from causalvae.text import visible
@@ -181,8 +183,12 @@ def section_lines(section: Section, results: Results | None = None) -> list[str]
         elif isinstance(block, GraphText) and results is not None:
             lines += _graphs(results)
         elif isinstance(block, Strips):
-            labels = ", ".join(escape_markdown(strip.label) for strip in block.strips)
-            lines += [f"Images are in the HTML report: {labels}.", ""]
+            labels = "; ".join(escape_markdown(f"{strip.label} {strip.text}".strip()) for strip in block.strips)
+            what = "Images" if any(strip.frames for strip in block.strips) else "Curves"
+            lines += [f"{what} are in the HTML report: {labels}.", ""]
+        elif isinstance(block, PairSet):
+            lines += [f"- {escape_markdown(words)}" for words in pair_words(block)]
+            lines.append("")
         # Drawings are left out: what they show stands in the tables around them.
     if section.anchor == "effects" and results is not None:
         lines += _grids(results)
