@@ -91,7 +91,7 @@ def build_document(results: Results) -> Document:
     views = (*views_in(results), *level_views(results))
     makers = (
         _graph_section,
-        pair_section,
+        _pair_section,
         traversal_section,
         _sweep_section,
         _screen_section,
@@ -115,6 +115,10 @@ def build_document(results: Results) -> Document:
     return Document(
         results, _linked(first_screen(results, views), there), tally, cards, sections, _used_terms(results, views)
     )
+
+
+def _pair_section(results: Results) -> Section | None:
+    return pair_section(results, with_edges=results.alignment is None)
 
 
 def _linked(answer: Answer, anchors: Container[str]) -> Answer:

@@ -30,16 +30,18 @@ _TITLES: Final[dict[PairChoice, str]] = {
 _INPUTS: Final = {"base": "x", "counterfactual": "x′"}
 
 
-def pair_section(results: Results) -> Section | None:
-    """Pairs of every circuit, component and treatment, then of every declared edge; None where there are none."""
+def pair_section(results: Results, with_edges: bool = True) -> Section | None:
+    """Pairs of every circuit, component and treatment, then of every declared edge; None where there are none.
+
+    Those of edges are left out where the panels of the graph hold them.
+    """
     pictures = results.pictures
     if pictures is None or not pictures.shown:
         return None
     claims = {verdict.hypothesis: verdict.claim for verdict in results.verdicts}
     sets = [_pair_set(item, pictures.facts, claims) for item in pictures.shown]
     blocks: list[Block] = [item for item in sets if not item.anchor]
-    # The graph holds the pairs of its edges where it has their tests.
-    if results.alignment is None and (edges := [item for item in sets if item.anchor]):
+    if with_edges and (edges := [item for item in sets if item.anchor]):
         text = "The factor is changed and every other declared factor is held. Open an edge for its pairs."
         blocks += [Heading("Declared edges", text), *edges]
     if pictures.left_out:
