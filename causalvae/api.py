@@ -42,6 +42,7 @@ from causalvae.facts import (
     data_facts,
     execution_facts,
     graph_summary,
+    layer_summaries,
     model_facts,
     provenance,
 )
@@ -387,6 +388,7 @@ def analyse(
         refutations=effects.refutations,
         alignment=alignment,
         graph=graph_summary(spec),
+        layers=layer_summaries(session),
         readouts=readouts,
         controls=controls,
         traversals=traversals,
