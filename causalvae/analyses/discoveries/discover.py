@@ -22,7 +22,7 @@ from causalvae.analyses.discoveries.circuit_effects import (
 )
 from causalvae.analyses.discoveries.communities import find_modules
 from causalvae.analyses.discoveries.curve import measure_curve
-from causalvae.analyses.discoveries.edge_routes import route_of_edges
+from causalvae.analyses.discoveries.edge_routes import is_mediation
 from causalvae.analyses.discoveries.edge_runs import EdgeRuns
 from causalvae.analyses.discoveries.edges import Wiring, find_wiring, refuse_windows
 from causalvae.analyses.discoveries.equivalents import find_equivalents
@@ -52,12 +52,11 @@ from causalvae.engine.progress import OnProgress, ignore_progress, one_step
 from causalvae.engine.runner import PlanRunner
 from causalvae.engine.workers import single_threaded_kernels
 from causalvae.errors import CausalVAEError
-from causalvae.interventions.mediation.plan_paths import route_patches
 from causalvae.models.components import ComponentRef
 from causalvae.plan.compile import compile_spec
 from causalvae.plan.draft import Draft
 from causalvae.plan.owner import Owner
-from causalvae.plan.types import Arm, Cohort, Plan
+from causalvae.plan.types import Cohort, Plan
 from causalvae.readouts import measure as measure_outputs
 from causalvae.session import Session
 
@@ -349,14 +348,12 @@ class Search:
         return np.array([part in joined for part in self._parts])
 
     def _claimed(self, runs: NetworkRuns, circuit: BoolArray, bootstrap: PairedBootstrap) -> Measured | None:
-        """The share as what is printed to paste measures it."""
+        """The share as what is printed to paste measures it; None of edges that a mediation cannot state."""
         if self._wiring is None:
             return _share(bootstrap, runs.patched(one(circuit)), 0)
-        route = route_of_edges(_refs(self._candidates, circuit))
-        if route is None:
+        if not is_mediation(_refs(self._candidates, circuit), self._wiring, self.session.model.components):
             return None
-        patches = route_patches(route, self._draft.resolver, self._owner)
-        return _share(bootstrap, runs.effects([Arm(self._cohort.name, "base", patches, runs.pairs)]), 0)
+        return _share(bootstrap, runs(one(circuit)), 0)
 
 
 def _plan_of(session: Session, cohort: Cohort, outcome: str) -> Plan:

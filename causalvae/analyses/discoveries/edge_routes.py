@@ -1,51 +1,55 @@
-"""Circuits of edges as mediations write them, and as these measure them."""
+"""Which circuits of edges a mediation can state.
+
+A mediation along edges sends the treatment's change through the base run. It holds nothing but the nodes that it names,
+and a node that reads the input takes its whole value from the other input. So it measures what the search did where no
+other candidate node lies between the ends of an edge.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
 
+from causalvae.analyses.discoveries.edges import Wiring
 from causalvae.circuits.types import Circuit
-from causalvae.interventions.mediation.route import INPUT, OUTPUT, Route
-from causalvae.models.components import EdgeRef
-
-# A mediation nests what each node reads, so it grows with the ways from the input to the output.
-_MOST_WAYS: Final = 256
+from causalvae.models.components import ComponentMap, ComponentRef, EdgeRef
 
 
-def route_of_edges(circuit: Circuit) -> Route | None:
-    """The route of a mediation along the edges of a circuit.
+def is_mediation(circuit: Circuit, wiring: Wiring, components: ComponentMap) -> bool:
+    """Whether a mediation along these edges measures the circuit.
 
-    Returns
-    -------
-    Route or None
-        None where no mediation says the same: of an edge from the input to the output, of a node that reads both the
-        input and other nodes, of edges that lead nowhere, and where there are too many ways through the circuit.
+    Parameters
+    ----------
+    circuit : tuple of EdgeRef
+    wiring : Wiring
+        Of all candidates.
+    components : ComponentMap
     """
     edges = [part for part in circuit if isinstance(part, EdgeRef)]
-    named = tuple(
-        (
-            INPUT if edge.source is None else edge.source.label,
-            OUTPUT if edge.target is None else edge.target.label,
-        )
-        for edge in edges
-    )
-    names = list(dict.fromkeys(name for edge in named for name in edge if name not in (INPUT, OUTPUT)))
-    route = Route({name: (name,) for name in names}, named)
-    starts = {parent for parent, _ in named}
-    is_said = (
+    reading = {reading.site for reading in wiring.readings if reading.sources}
+    sites = list(dict.fromkeys(node.site for node in wiring.nodes))
+    sends = {edge.source for edge in edges}
+    takes = {edge.target for edge in edges}
+    return (
         bool(edges)
-        and (INPUT, OUTPUT) not in named
-        and all(name in starts for name in names)
-        and all(route.parents[name] and (INPUT not in route.parents[name][1:]) for name in names)
-        and all(len(route.parents[name]) == 1 for name in names if INPUT in route.parents[name])
+        and sends - {None} == takes - {None}
+        and all(
+            (edge.target is not None and edge.target.site not in reading)
+            if edge.source is None
+            else not _is_passed(edge.source, edge.target, sites, components)
+            for edge in edges
+        )
     )
-    return route if is_said and 0 < _ways(named) <= _MOST_WAYS else None
 
 
-def _ways(edges: Sequence[tuple[str, str]]) -> int:
-    """Ways from the input to the output; edges are in network order of their ends."""
-    ways = {INPUT: 1}
-    for parent, child in edges:
-        ways[child] = ways.get(child, 0) + ways.get(parent, 0)
-    return ways.get(OUTPUT, 0)
+def _is_passed(
+    source: ComponentRef, target: ComponentRef | None, sites: Sequence[str], components: ComponentMap
+) -> bool:
+    """Whether the nodes of another site lie between two nodes, or between a node and the output."""
+    start = components.site(source.site)
+    between = [components.site(site) for site in sites if site not in (source.site, target and target.site)]
+    after = [site for site in between if components.leads_to(start, site)]
+    return (
+        bool(after)
+        if target is None
+        else any(components.leads_to(site, components.site(target.site)) for site in after)
+    )

@@ -150,7 +150,7 @@ class Discovery:
         f of all candidates in the base run: what they carry without anything else.
     claimed : Measured or None
         The mediated share as a hypothesis measures it: the circuit's change in the base run, nothing held. Of edges as
-        a mediation measures it; None where none can be written.
+        a mediation along them measures it; None where none measures the circuit.
     curve : Curve
     equivalents : tuple of Equivalent
         Minimal circuits other than the found one, the smallest first.

@@ -7,7 +7,6 @@ from io import StringIO
 
 from ruamel.yaml import YAML
 
-from causalvae.analyses.discoveries.edge_routes import route_of_edges
 from causalvae.analyses.discoveries.findings import Discovery, join_units
 from causalvae.analyses.discoveries.motifs import OUTCOME, Motif
 from causalvae.analyses.discoveries.stability import STABLE_FROM
@@ -104,8 +103,7 @@ def held_words(found: Discovery) -> str:
         f"{found.pairs_searched:,} pairs and tested on {found.pairs_tested:,} others."
     )
     if found.edges and found.claimed is not None:
-        claimed = format_interval(found.claimed.value, found.claimed.lower, found.claimed.upper)
-        text += f" A mediation along these edges changes the base run: there the share is {claimed}."
+        text += " A mediation along these edges measures the same."
     elif not found.is_one_site and found.claimed is not None:
         claimed = format_interval(found.claimed.value, found.claimed.lower, found.claimed.upper)
         text += (
@@ -177,7 +175,7 @@ def _listed(names: Sequence[str], most: int = 4) -> str:
 
 def can_be_pasted(found: Discovery) -> bool:
     """Whether a spec can state the circuit; see `causalvae.analyses.discoveries.edge_routes` for edges."""
-    return bool(found.circuit) and (not found.edges or route_of_edges(found.circuit) is not None)
+    return bool(found.circuit) and found.claimed is not None
 
 
 def section_words(found: Discovery) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from torch import Tensor
 import causalvae
 from causalvae.analyses.discoveries import Discoveries
 from causalvae.analyses.discoveries.discover import discover
-from causalvae.analyses.discoveries.edge_routes import route_of_edges
+from causalvae.analyses.discoveries.edge_routes import is_mediation
 from causalvae.analyses.discoveries.edge_runs import EdgeRuns
 from causalvae.analyses.discoveries.edges import find_wiring
 from causalvae.analyses.discoveries.findings import Discovered, Discovery
@@ -206,29 +207,45 @@ def test_a_chain_is_told_as_one_and_drawn() -> None:
     assert str(drawing.drawing).count('class="sent"') == 6  # type: ignore[union-attr]
 
 
-def test_found_edges_are_a_mediation_with_the_same_share() -> None:
-    found, _ = find("promoter_inhibitor")
-    text = TEXT.replace("[{name: rise, input: {factor: t}}]", "\n  - {name: rise, input: {factor: t}}\n%s")
+@pytest.mark.parametrize("circuit", ["promoter_inhibitor", "direct_path"])
+def test_found_edges_are_a_mediation_with_the_same_share(circuit: str, tmp_path: Path) -> None:
+    found, _ = find(circuit, 0.9)
     entry = "".join(f"  {line}\n" for line in hypothesis_text(found).splitlines())
-    values = ("promoter_inhibitor", 0, "uniform(0, 1)", 0)
-    spec, diagnostics = parse_spec(text % (*values, entry, 0.8, "edges"))
+    text = TEXT.replace("[{name: rise, input: {factor: t}}]", "\n  - {name: rise, input: {factor: t}}\n%s")
+    # Held out as the discovery's other pairs are.
+    spec, diagnostics = parse_spec(text % (circuit, 0, "uniform(0, 1)", 0, entry, 0.9, "edges"))
     assert spec is not None, diagnostics
     mediation = spec.interventions[1].mediation
     assert mediation is not None and mediation.edges is not None
     assert list(mediation.edges) == [part.label for part in found.circuit]
+    session = causalvae.open_session(spec, tmp_path)
+    plan = causalvae.compile_plan(session)
+    results = causalvae.analyse(session, causalvae.execute(session, plan, tmp_path / "runs"))
+    (share,) = [
+        one.value
+        for one in results.estimates
+        if one.estimand == "path_share" and one.outcome == "y" and one.estimator == "exact"
+    ]
     assert found.claimed is not None
-    assert found.claimed.value == pytest.approx(found.share.value, abs=1e-6)
+    assert found.claimed.value == pytest.approx(found.share.value) == pytest.approx(share, abs=1e-6)
 
 
-def test_what_no_mediation_can_say() -> None:
-    first, second = ComponentRef("a", (0,)), ComponentRef("b", (0,))
-    chain = (EdgeRef(None, first), EdgeRef(first, second), EdgeRef(second, None))
-    route = route_of_edges(chain)
-    assert route is not None and route.edges == (("input", "a[0]"), ("a[0]", "b[0]"), ("b[0]", "output"))
-    assert route_of_edges((*chain, EdgeRef(None, None))) is None
-    assert route_of_edges((*chain, EdgeRef(None, second))) is None
-    assert route_of_edges(chain[1:]) is None
-    assert route_of_edges(chain[:2]) is None
+def test_what_no_mediation_can_say(plan: Plan, mean_model: Model) -> None:
+    wiring = find_wiring(NODES, mean_model.components, mean_model.graph, plan.outputs)
+    conv, part, latent, last = NODES[0], NODES[8], NODES[13], NODES[17]
+    through = (EdgeRef(None, conv), EdgeRef(conv, part), EdgeRef(part, latent), EdgeRef(latent, last))
+
+    def is_said(*edges: EdgeRef) -> bool:
+        return is_mediation(edges, wiring, mean_model.components)
+
+    assert is_said(*through, EdgeRef(last, None))
+    # Edges past other nodes, in part or at the end; a change that ends at a node; an edge past the first nodes.
+    assert not is_said(*through, EdgeRef(conv, latent), EdgeRef(last, None))
+    assert not is_said(*through, EdgeRef(latent, None), EdgeRef(last, None))
+    assert not is_said(*through)
+    assert not is_said(EdgeRef(None, latent), EdgeRef(latent, last), EdgeRef(last, None))
+    assert not is_said(EdgeRef(None, None))
+    assert not is_said()
 
 
 def test_scores_of_edges_are_exact_where_nothing_is_bent() -> None:
