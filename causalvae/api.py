@@ -26,6 +26,9 @@ from causalvae.data_draws import draw_table
 from causalvae.digest import digest
 from causalvae.edge_runs import diagnose_edges
 from causalvae.effects import estimate_effects, open_context
+from causalvae.effects.abridged import abridge, abridge_screens
+from causalvae.effects.sweep_types import Record
+from causalvae.effects.sweeps import MOST_LISTED
 from causalvae.engine.active import ActiveUnits
 from causalvae.engine.backends.opening import open_backend
 from causalvae.engine.cohorts import draw_cohort
@@ -64,6 +67,7 @@ from causalvae.readouts.types import ReadoutCheck
 from causalvae.report import write_report
 from causalvae.report.analysis_view import left_out_words, views_of
 from causalvae.report.answer import answer_words, question_words
+from causalvae.report.effects_file import open_record
 from causalvae.report.sample_tables import short_words
 from causalvae.results import CostRow, NetworkFit, Results
 from causalvae.samples import find_samples
@@ -285,6 +289,7 @@ def analyse(
     randomised: Measurements | None = None,
     on_progress: OnProgress = ignore_progress,
     measured: Mapping[str, Any] | None = None,
+    folder: str | Path | None = None,
 ) -> Results:
     """From measurements to effects, verdicts and alignment.
 
@@ -300,13 +305,30 @@ def analyse(
     measured : mapping, optional
         What `measure` gives; without it, analyses that measure something of their own have no result, and a warning
         says so.
+    folder : str or Path, optional
+        Takes ``effects.parquet`` and ``units.parquet``, which have every effect and unit, while the results list the
+        strongest components of large sweeps; without it the results hold all.
     """
+    if folder is None:
+        return _analyse(session, measurements, randomised, on_progress, measured, None)
+    with open_record(Path(folder)) as record:
+        return _analyse(session, measurements, randomised, on_progress, measured, record)
+
+
+def _analyse(
+    session: Session,
+    measurements: Measurements,
+    randomised: Measurements | None,
+    on_progress: OnProgress,
+    measured: Mapping[str, Any] | None,
+    record: Record | None,
+) -> Results:
     spec, plan = session.spec, measurements.plan
     context = open_context(spec, measurements, session.whole, session.units)
     copy = None if randomised is None else open_context(spec, randomised, session.whole, session.units)
-    effects = estimate_effects(context, on_progress)
+    effects = estimate_effects(context, on_progress, None if record is None else MOST_LISTED, record)
     with one_step(on_progress, "metrics of the latents"):
-        metrics = find_metrics(session, context, copy)
+        metrics = find_metrics(session, context, copy, effects.sweeps)
     with one_step(on_progress, "verdicts"):
         verdicts = place_manifolds(session, plan, judge(context, session.graph, session.found))
     alignment = assess(
@@ -329,7 +351,17 @@ def analyse(
     if spec.execution.controls:
         controls = (*controls, *planted_claims(verdicts), *exchanged_labels(session, context))
     samples = find_samples(session, plan)
-    estimates = (*effects.estimates, *metrics.estimates)
+    estimates, units = (*effects.estimates, *metrics.estimates), metrics.units
+    sweeps = tuple(found.summary for sides in effects.sweeps.values() for found in sides if found.summary is not None)
+    screens = effects.screens
+    if record is not None:
+        record.estimates(metrics.estimates)
+        record.roles([unit for unit in units if unit.owner not in effects.sweeps])
+        perturbed = {Owner.intervention(each.name) for each in spec.interventions if each.latent is not None}
+        estimates, units, perturbations = abridge(estimates, units, perturbed)
+        sweeps = (*sweeps, *perturbations)
+        record.screened(screens)
+        screens = abridge_screens(screens)
     return Results(
         name=spec.name,
         description=spec.description,
@@ -339,7 +371,7 @@ def analyse(
             filter(
                 None,
                 (
-                    answer_words(verdicts, alignment, estimates, metrics.units, bool(spec.graph.edge_pairs)),
+                    answer_words(verdicts, alignment, estimates, units, bool(spec.graph.edge_pairs), sweeps),
                     *(view.answer for view in views),
                 ),
             )
@@ -368,8 +400,9 @@ def analyse(
             *manifold_warnings(verdicts),
             *short_words(samples),
         ),
-        screens=effects.screens,
-        units=metrics.units,
+        screens=screens,
+        units=units,
+        sweeps=sweeps,
         metrics=metrics.rows,
         cross_checks=effects.checks,
         arrows=effects.arrows,
@@ -481,7 +514,7 @@ def run_spec(
     with one_step(on_progress, "random copy"):
         randomised = _execute_randomised(session, plan, runs)
     measured = measure(session, measurements, runs, on_progress)
-    results = analyse(session, measurements, randomised, on_progress, measured)
+    results = analyse(session, measurements, randomised, on_progress, measured, resolved.parent)
     results = _with_costs(results, measured_rows(_tables(runs, plan)), time.perf_counter() - began)
     # The JSON is always there, so that any report can be rendered again.
     with one_step(on_progress, "report"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from causalvae.effects.bootstrap import FEW_PAIRS
 from causalvae.effects.claims import ClaimData, RatioColumns, fit_columns, interval_of, relative_error
@@ -13,15 +13,17 @@ from causalvae.effects.mediation import arms_of, pair_effects
 from causalvae.effects.mediation_analysis import analyse_mediation
 from causalvae.effects.outcomes import use_at
 from causalvae.effects.path_terms import in_path_terms, routed_owners, with_relayed_source
-from causalvae.effects.screening import direction_of, summarise_screen
+from causalvae.effects.screening import summarise_screen
 from causalvae.effects.significance import t_test
-from causalvae.effects.strength import PatchedArm, input_estimates, perturbation_estimates, sweep_estimates
+from causalvae.effects.strength import input_estimates, perturbation_estimates
+from causalvae.effects.sweep_types import Record
+from causalvae.effects.sweeps import SweepFound, analyse_sweeps, patched_arm
 from causalvae.effects.types import ArrowStrength, CrossCheck, Estimate, Refutation, ScreenSummary
 from causalvae.engine.progress import OnProgress, Progress, ignore_progress
 from causalvae.plan.owner import Owner
-from causalvae.plan.types import OUTPUT, Arm, Side, Use
+from causalvae.plan.types import OUTPUT, Arm
 from causalvae.spec.quantity import QUANTITIES
-from causalvae.spec.schema import Hypothesis, Intervention, Spec
+from causalvae.spec.schema import Hypothesis, Spec
 from causalvae.spec.value_source import values_label
 
 
@@ -35,9 +37,13 @@ class EffectsResult:
     checks: tuple[CrossCheck, ...] = ()
     arrows: tuple[ArrowStrength, ...] = ()
     warnings: tuple[str, ...] = ()
+    sweeps: Mapping[Owner, tuple[SweepFound, ...]] = field(default_factory=dict)
 
 
-def estimate_effects(context: EffectContext, on_progress: OnProgress = ignore_progress) -> EffectsResult:
+def estimate_effects(
+    context: EffectContext, on_progress: OnProgress = ignore_progress, most: int | None = None,
+    record: Record | None = None,
+) -> EffectsResult:  # fmt: skip
     """Estimate every effect that the spec asks for.
 
     Parameters
@@ -45,6 +51,10 @@ def estimate_effects(context: EffectContext, on_progress: OnProgress = ignore_pr
     context : EffectContext
     on_progress : callable, optional
         Called after each intervention and hypothesis.
+    most : int, optional
+        Estimates of swept components to list; all where omitted.
+    record : Record, optional
+        Takes all of them.
 
     Raises
     ------
@@ -62,6 +72,7 @@ def estimate_effects(context: EffectContext, on_progress: OnProgress = ignore_pr
         on_progress(Progress("estimate effects", done, total, "analyses"))
 
     report(0)
+    sweeps = analyse_sweeps(context, most, record)
     for done, intervention in enumerate(spec.interventions, start=1):
         owner = Owner.intervention(intervention.name)
         if intervention.input is not None:
@@ -69,7 +80,8 @@ def estimate_effects(context: EffectContext, on_progress: OnProgress = ignore_pr
         elif intervention.latent is not None:
             estimates.extend(_latent(context, owner, arms))
         elif intervention.activation is not None:
-            estimates.extend(_activation(context, owner, intervention, arms))
+            swept = [found.estimates for found in sweeps.get(owner, ())]
+            estimates.extend(estimate for found in swept for estimate in found)
         else:
             estimates.extend(analyse_mediation(context, owner, intervention, arms, checks))
         report(done)
@@ -82,6 +94,8 @@ def estimate_effects(context: EffectContext, on_progress: OnProgress = ignore_pr
     routed = routed_owners(spec)
     estimates = with_relayed_source(in_path_terms(estimates, routed), routed)
     checks.checks, checks.refutations = in_path_terms(checks.checks, routed), in_path_terms(checks.refutations, routed)
+    if record is not None:
+        record.estimates([estimate for estimate in estimates if estimate.owner not in sweeps])
     screens = tuple(
         summarise_screen(
             screen, plan, context.measurements.screens, context.outcomes, context.scale,
@@ -91,7 +105,7 @@ def estimate_effects(context: EffectContext, on_progress: OnProgress = ignore_pr
     )  # fmt: skip
     return EffectsResult(
         tuple(estimates), tuple(checks.refutations), screens, tuple(checks.checks), tuple(checks.arrows),
-        (*checks.warnings, *few_pairs_warning(estimates)),
+        (*checks.warnings, *few_pairs_warning(estimates)), sweeps,
     )  # fmt: skip
 
 
@@ -171,42 +185,11 @@ def _latent(context: EffectContext, owner: Owner, arms: Mapping[str, Arm]) -> li
         return []
     base = use_at(context.plan, owner, "base").arm
     label = values_label(arms[use.arm].patches[0].source for use in uses)
-    patched = [replace(_patched(use, arms), source=label) for use in uses]
+    patched = [replace(patched_arm(use, arms), source=label) for use in uses]
     bootstrap = context.bootstrap(context.outcomes.pairs([base, *(arm.arm for arm in patched)]))
     return perturbation_estimates(
         context.outcomes, base, patched, bootstrap, context.ablation(owner), context.scale, context.plan.attributes
     )
-
-
-def _activation(
-    context: EffectContext, owner: Owner, intervention: Intervention, arms: Mapping[str, Arm]
-) -> list[Estimate]:
-    section = intervention.activation
-    uses = [use for use in context.plan.uses_of(owner, "sweep") if use.arm not in context.left_out]
-    if section is None or not uses:
-        return []
-    base, counterfactual = (use_at(context.plan, owner, role).arm for role in ("base", "counterfactual"))
-    ablation = context.ablation(owner, treatment=section.source)
-    estimates = []
-    sides: tuple[Side, ...] = ("base", "counterfactual")
-    for side in sides:
-        direction = direction_of(side, section.kind)
-        patched = [_patched(use, arms) for use in uses if arms[use.arm].side == side]
-        if not patched:
-            continue
-        bootstrap = context.bootstrap(context.outcomes.pairs([base, counterfactual, *(arm.arm for arm in patched)]))
-        estimates.extend(
-            sweep_estimates(
-                context.outcomes, base, counterfactual, patched, direction, bootstrap, ablation, context.scale,
-                context.plan.attributes,
-            )
-        )  # fmt: skip
-    return estimates
-
-
-def _patched(use: Use, arms: Mapping[str, Arm]) -> PatchedArm:
-    source = arms[use.arm].patches[0].source
-    return PatchedArm(use.arm, use.component, use.granularity, source.label, source.value)
 
 
 def _hypothesis(context: EffectContext, hypothesis: Hypothesis) -> list[Estimate]:

@@ -11,21 +11,20 @@ import numpy.typing as npt
 from causalvae.effects.ablation import Ablation
 from causalvae.effects.bootstrap import Ends, PairedBootstrap
 from causalvae.effects.context import EffectContext
-from causalvae.effects.effect_matrix import EffectMatrix, latent_matrix, markers_of, sweep_matrix
+from causalvae.effects.effect_matrix import latent_matrix
 from causalvae.effects.mean_metrics import mean_length_ends, mean_specificity_ends
 from causalvae.effects.metric_rows import MetricFacts, metric_rows, summarise_facts
 from causalvae.effects.modularity import activation_modularity, graph_modularity
 from causalvae.effects.notes import Note
-from causalvae.effects.outcomes import output_squares, use_at
-from causalvae.effects.screening import direction_of
+from causalvae.effects.outcomes import use_at
 from causalvae.effects.selectivity import calibration, change_lengths, output_specificity
-from causalvae.effects.strength import PatchedArm
+from causalvae.effects.sweep_types import PatchedArm, tally_units
+from causalvae.effects.sweeps import SweepFound, analyse_sweeps, kinds_of, patched_arm, share_of
 from causalvae.effects.types import Estimate, MetricRow, UnitRole
-from causalvae.effects.units import OutputChanges, classify_units, polysemantic_share
 from causalvae.engine.response_table import OVERLAP, SPREAD, read_blocks
 from causalvae.plan.owner import Owner
 from causalvae.plan.targets import NOTHING, Target
-from causalvae.plan.types import OUTPUT, Arm, Side, Use
+from causalvae.plan.types import OUTPUT
 from causalvae.spec.value_source import ValueSource, values_label
 
 FloatArray = npt.NDArray[np.float64]
@@ -59,8 +58,9 @@ class _Found:
 
 
 def measure_metrics(
-    context: EffectContext, copy: EffectContext | None = None, oracle: MetricFacts | None = None
-) -> Metrics:
+    context: EffectContext, copy: EffectContext | None = None, oracle: MetricFacts | None = None,
+    sweeps: Mapping[Owner, Sequence[SweepFound]] | None = None,
+) -> Metrics:  # fmt: skip
     """The metrics of every latent perturbation and activation sweep of a run.
 
     Parameters
@@ -70,6 +70,8 @@ def measure_metrics(
         The same perturbations on a copy of the network with weights drawn anew.
     oracle : MetricFacts, optional
         The same facts of the data's own factors, changed one at a time in the true input.
+    sweeps : mapping, optional
+        What `analyse_sweeps` gave of the context; it is analysed where omitted.
     """
     estimates: list[Estimate] = []
     units: list[UnitRole] = []
@@ -87,10 +89,9 @@ def measure_metrics(
             estimates += found.estimates
             units += found.units
         elif intervention.activation is not None:
-            for side in ("base", "counterfactual"):
-                roles, share = _sweep(context, owner, side, intervention.activation.kind)
-                units += roles
-                estimates += share
+            for found_sweep in (analyse_sweeps(context) if sweeps is None else sweeps).get(owner, ()):
+                units += found_sweep.units
+                estimates += found_sweep.share
     return Metrics(tuple(estimates), tuple(units), tuple(rows))
 
 
@@ -102,7 +103,7 @@ def _perturbation(context: EffectContext, owner: Owner) -> _Found | None:
         return None
     base = use_at(context.plan, owner, "base").arm
     label = values_label(arms[use.arm].patches[0].source for use in uses)
-    patched = [replace(_patched(use, arms), source=label) for use in uses]
+    patched = [replace(patched_arm(use, arms), source=label) for use in uses]
     bootstrap = context.bootstrap(context.outcomes.pairs([base, *(arm.arm for arm in patched)]))
     by_component: dict[Target, list[PatchedArm]] = {}
     for arm in patched:
@@ -113,7 +114,8 @@ def _perturbation(context: EffectContext, owner: Owner) -> _Found | None:
         context.outcomes, base, patched, owner, context.scale, context.plan.attributes, bootstrap.n
     )  # fmt: skip
     lengths = change_lengths(context.outcomes, groups, bootstrap.n)
-    roles = _roles(context, matrix, bootstrap, lengths**2)
+    kinds = kinds_of(context, matrix, lengths**2)
+    roles = [] if kinds is None else [kinds.role(k) for k in range(len(groups))]
     found = _Found(
         MetricFacts(
             matrix=matrix,
@@ -131,7 +133,10 @@ def _perturbation(context: EffectContext, owner: Owner) -> _Found | None:
     _add_spreads(found, context, owner, groups)
     _add_modularity(found, context, owner, patched[0].source)
     _add_graph(found, context, owner, bootstrap, patched[0].source)
-    found.estimates += _share(context, owner, "", patched[0].source, "", roles, bootstrap.n)
+    if roles:
+        found.estimates += share_of(
+            context, owner, "", patched[0].source, "", tally_units(roles), roles[0].over, bootstrap.n
+        )  # fmt: skip
     return found
 
 
@@ -242,75 +247,6 @@ def _add_graph(found: _Found, context: EffectContext, owner: Owner, bootstrap: P
             notes=(Note("communities", (communities,)),),
         )
     )  # fmt: skip
-
-
-def _sweep(
-    context: EffectContext, owner: Owner, side: Side, kind: type[ValueSource]
-) -> tuple[list[UnitRole], list[Estimate]]:
-    """The kinds of the units of one side of an activation sweep, and the share of polysemantic ones."""
-    arms = {arm.id: arm for arm in context.plan.arms}
-    uses = [
-        use
-        for use in context.plan.uses_of(owner, "sweep")
-        if use.arm not in context.left_out and arms[use.arm].side == side
-    ]
-    if not uses:
-        return [], []
-    clean = use_at(context.plan, owner, side).arm
-    patched = [_patched(use, arms) for use in uses]
-    n = context.outcomes.pairs([clean, *(arm.arm for arm in patched)])
-    section = context.spec.intervention(owner.name).activation
-    treatment = "" if section is None else section.source
-    direction = direction_of(side, kind)
-    bootstrap = context.bootstrap(n)
-    matrix = sweep_matrix(
-        context.outcomes, clean, patched, owner, treatment, direction, context.scale, context.plan.attributes, n
-    )  # fmt: skip
-    squares = None
-    if OUTPUT in context.plan.outputs:
-        start = clean if side == "counterfactual" else None
-        squares = output_squares(context.outcomes, [arm.arm for arm in patched], start, n)
-    roles = _roles(context, matrix, bootstrap, squares)
-    return roles, _share(context, owner, treatment, patched[0].source, direction, roles, n)
-
-
-def _roles(
-    context: EffectContext, matrix: EffectMatrix, bootstrap: PairedBootstrap, squares: FloatArray | None
-) -> list[UnitRole]:
-    graph = context.spec.graph
-    gathered = matrix.over_factors(markers_of(graph.edge_pairs, tuple(graph.factors)))
-    output = None if squares is None else OutputChanges(squares, context.scale.output_sd)
-    return classify_units(gathered, bootstrap, context.spec.alignment.tolerance, context.spec.alignment.alpha, output)
-
-
-def _share(
-    context: EffectContext, owner: Owner, treatment: str, source: str, direction: str, roles: Sequence[UnitRole], n: int
-) -> list[Estimate]:
-    share = polysemantic_share(roles)
-    if share is None:
-        return []
-    value, lower, upper = share
-    counts = {
-        kind: sum(role.role == kind for role in roles) for kind in ("monosemantic", "undecided", "undeclared", "inert")
-    }
-    screened = any(screen.owner == owner for screen in context.plan.screens)
-    ablation = Ablation(
-        owner, treatment, NOTHING, "", source, context.spec.execution.seed, context.spec.estimation.confidence
-    )
-    return [
-        ablation.estimate(
-            "polysemantic_share", roles[0].over, "share", n, value, Ends(lower, upper), direction=direction,
-            notes=(
-                Note("polysemantic_share"), Note("roles", tuple(counts.values())),
-                *((Note("screened"),) if screened else ()),
-            ),
-        )
-    ]  # fmt: skip
-
-
-def _patched(use: Use, arms: Mapping[str, Arm]) -> PatchedArm:
-    source = arms[use.arm].patches[0].source
-    return PatchedArm(use.arm, use.component, use.granularity, source.label, source.value)
 
 
 def _at(context: EffectContext, owner: Owner, arm: PatchedArm) -> Ablation:

@@ -7,13 +7,15 @@ from collections.abc import Sequence
 
 from causalvae.alignment.types import Alignment
 from causalvae.circuits.types import STATUSES, Verdict
-from causalvae.effects.types import Estimate, UnitRole
+from causalvae.effects.sweep_types import SweepSummary, UnitTally
+from causalvae.effects.types import Estimate, Role, UnitRole
 from causalvae.plan.owner import Owner
 from causalvae.plan.targets import Target
 from causalvae.report.alignment_words import headline_words
 from causalvae.report.effect_grids import EFFECT
 from causalvae.report.metric_tables import amount_words
 from causalvae.report.numbers import format_count, format_number
+from causalvae.report.sweep_words import summary_of, tallies_of
 from causalvae.report.tables import unit_words
 from causalvae.spec.schema import Spec
 
@@ -42,6 +44,7 @@ def answer_words(
     estimates: Sequence[Estimate],
     units: Sequence[UnitRole],
     declared: bool,
+    sweeps: Sequence[SweepSummary] = (),
 ) -> str:
     """What was found.
 
@@ -54,10 +57,12 @@ def answer_words(
     units : sequence of UnitRole
     declared : bool
         Whether the graph declares any edge: else there is nothing that it could agree with.
+    sweeps : sequence of SweepSummary
+        Of those of which `units` and `estimates` have the strongest components alone.
     """
-    sentences = [_claims(verdicts)] if verdicts else [*_carried(estimates), *_units(units)]
+    sentences = [_claims(verdicts)] if verdicts else [*_carried(estimates), *_units(units, sweeps)]
     if not any(sentences):
-        sentences = [*_strengths(estimates), *_effects(estimates)]
+        sentences = [*_strengths(estimates, sweeps), *_effects(estimates)]
     if declared and alignment is not None:
         sentences.append(headline_words(alignment))
     return " ".join(filter(None, sentences)) or "No effect could be measured."
@@ -89,38 +94,42 @@ def _carried(estimates: Sequence[Estimate]) -> list[str]:
     return [_sentence("; ".join(told[:_MOST]) + more)] if told else []
 
 
-def _units(units: Sequence[UnitRole]) -> list[str]:
+def _units(units: Sequence[UnitRole], sweeps: Sequence[SweepSummary]) -> list[str]:
     """What the perturbed latents move; swept components are counted."""
     sentences = []
     groups: dict[tuple[Owner, str], list[UnitRole]] = {}
     for unit in units:
         groups.setdefault((unit.owner, unit.direction), []).append(unit)
     for members in groups.values():
-        single: dict[str, list[str]] = {}
-        for unit in members:
-            if unit.role == "monosemantic":
-                single.setdefault(unit.on, []).append(unit.component.label)
-        several = [unit.component.label for unit in members if unit.role == "polysemantic"]
-        undecided = [unit.component.label for unit in members if unit.role == "undecided"]
-        undeclared = [unit for unit in members if unit.role == "undeclared"]
-        other = [unit.component.label for unit in undeclared]
-        inert = sum(unit.role == "inert" for unit in members)
-        parts = [f"{_some(names)} {_move(names)} {on} alone" for on, names in single.items()]
-        if several:
-            parts.append(f"{_some(several)} {_move(several)} several {members[0].over}")
-        if undecided:
-            parts.append(f"{_some(undecided)} {_move(undecided)} one or several {members[0].over} (undecided)")
-        if other:
-            amounts = [unit.output_share for unit in undeclared if unit.output_share is not None]
-            by = f" (by {amount_words(amounts)} sd of the output)" if amounts else ""
-            parts.append(f"{_some(other)} {_move(other)} what is not declared{by}")
+        tallies = tallies_of(members, sweeps)
+        told = []
+        for role in _ORDER:
+            for tally in (tally for tally in tallies if tally.role == role):
+                names = [unit.component.label for unit in members if unit.role == role and tally.on in ("", unit.on)]
+                what = {
+                    "monosemantic": f"{tally.on} alone",
+                    "polysemantic": f"several {members[0].over}",
+                    "undecided": f"one or several {members[0].over} (undecided)",
+                    "undeclared": f"what is not declared{_by(tally)}",
+                }[role]
+                told.append(f"{_some(names, tally.units)} {_move(tally.units)} {what}")
+        inert = sum(tally.units for tally in tallies if tally.role == "inert")
         if inert:
-            parts.append(f"{format_count(inert)} of {format_count(len(members))} units have no effect")
-        sentences.append(_sentence("; ".join(parts)))
+            total = sum(tally.units for tally in tallies)
+            told.append(f"{format_count(inert)} of {format_count(total)} units have no effect")
+        sentences.append(_sentence("; ".join(told)))
     return sentences
 
 
-def _strengths(estimates: Sequence[Estimate]) -> list[str]:
+_ORDER: tuple[Role, ...] = ("monosemantic", "polysemantic", "undecided", "undeclared")
+
+
+def _by(tally: UnitTally) -> str:
+    amounts = [end for end in (tally.least, tally.most) if end is not None]
+    return f" (by {amount_words(amounts)} sd of the output)" if amounts else ""
+
+
+def _strengths(estimates: Sequence[Estimate], sweeps: Sequence[SweepSummary]) -> list[str]:
     """The perturbed units that move the output most, where too little is declared to tell what they carry."""
     groups: dict[tuple[Owner, str, str], dict[Target, Estimate]] = {}
     for estimate in estimates:
@@ -128,20 +137,22 @@ def _strengths(estimates: Sequence[Estimate]) -> list[str]:
             key = estimate.owner, estimate.direction, estimate.outcome
             groups.setdefault(key, {}).setdefault(estimate.component, estimate)
     sentences = []
-    for (owner, _, outcome), held in groups.items():
+    for (owner, direction, outcome), held in groups.items():
         ranked = sorted(held.values(), key=lambda estimate: -estimate.value)
-        first, total = ranked[0], format_count(len(ranked))
+        swept = summary_of(sweeps, owner, direction)
+        count = len(ranked) if swept is None else swept.components
+        first, total = ranked[0], format_count(count)
         if not first.value > 0:
             sentences.append(f"{owner.name}: none of {total} units moves {outcome}.")
             continue
         near = [estimate for estimate in ranked if estimate.value >= _NEAR * first.value]
         told = near[:_MOST]
         names = [f"{e.component} (by {format_number(e.value)} {unit_words(e.unit)})" for e in told]
-        text = f"{owner.name}: {_listed(names)} {_move(names)} {outcome}"
+        text = f"{owner.name}: {_listed(names)} {_move(len(names))} {outcome}"
         if len(near) > _MOST:
             text += f" most, of {total} units"
-        elif len(ranked) > len(near):
-            text += f"; {format_count(len(ranked) - len(near))} of {total} units move it less than a tenth as far"
+        elif count > len(near):
+            text += f"; {format_count(count - len(near))} of {total} units move it less than a tenth as far"
         sentences.append(f"{text}.")
     return sentences
 
@@ -172,12 +183,13 @@ def _effects(estimates: Sequence[Estimate]) -> list[str]:
     return [_sentence("; ".join(told[:_MOST]) + more), _sentence("; ".join(none))]
 
 
-def _move(names: Sequence[str]) -> str:
-    return "moves" if len(names) == 1 else "move"
+def _move(count: int) -> str:
+    return "moves" if count == 1 else "move"
 
 
-def _some(names: Sequence[str]) -> str:
-    return _listed(names) if len(names) <= _MOST else f"{format_count(len(names))} units"
+def _some(names: Sequence[str], count: int) -> str:
+    """The names where they are few, and all that there are; else how many."""
+    return _listed(names) if len(names) == count <= _MOST else f"{format_count(count)} units"
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -70,6 +70,7 @@ from causalvae.report.numbers import (
 from causalvae.report.sample_tables import sample_section
 from causalvae.report.screen_tables import compared_table, first_order_table, screen_words, strongest_left_out
 from causalvae.report.subspace_tables import subspace_terms
+from causalvae.report.sweep_words import layer_table, listed_words, summary_of, tallies_of
 from causalvae.report.verdict_words import reason
 from causalvae.results import Results, TraversalStrip
 from causalvae.spec.quantity import QUANTITIES
@@ -240,6 +241,7 @@ def _sweep_section(results: Results) -> Section | None:
         if grid.source and grid.direction in ("base", "counterfactual"):
             text += f" The value is taken by {grid.source}."
         blocks.append(Heading(f"{grid.owner.name}: patching under {grid.treatment}{direction}", text.strip()))
+        blocks += _summary_blocks(results, grid)
         blocks += _grid_blocks(grid)
     return Section(
         "effects",
@@ -248,6 +250,12 @@ def _sweep_section(results: Results) -> Section | None:
         "standard deviations (sd) of that attribute over the data: 0 is nothing, 1 as much as the data vary.",
         tuple(blocks),
     )
+
+
+def _summary_blocks(results: Results, grid: Grid) -> list[Block]:
+    """What is not listed of a sweep of many components; nothing where all are."""
+    sweep = summary_of(results.sweeps, grid.owner, grid.direction)
+    return [] if sweep is None else [Prose(listed_words(sweep)), layer_table(sweep)]
 
 
 def _grid_blocks(grid: Grid) -> list[Block]:
@@ -313,7 +321,7 @@ def _perturbation_section(results: Results) -> Section | None:
     blocks: list[Block] = []
     for grid in grids:
         how = f" (values: {grid.source})" if grid.source else ""
-        blocks += [Heading(f"{grid.owner.name}{how}"), *_grid_blocks(grid)]
+        blocks += [Heading(f"{grid.owner.name}{how}"), *_summary_blocks(results, grid), *_grid_blocks(grid)]
     return Section(
         "perturbations",
         "Latent perturbations",
@@ -329,8 +337,9 @@ def _metric_section(results: Results) -> Section | None:
     blocks: list[Block] = [metric_table(rows).filled for rows in group_metrics(results.metrics)]
     for roles in group_roles(results.units):
         table = role_table(roles)
-        blocks.append(Heading(role_heading(roles[0]), role_words(roles)))
-        blocks.append(table if len(table.rows) <= _FEW_ROWS else Folded(f"All {len(table.rows)} units", table))
+        blocks.append(Heading(role_heading(roles[0]), role_words(roles, tallies_of(roles, results.sweeps))))
+        which = "All" if summary_of(results.sweeps, roles[0].owner, roles[0].direction) is None else "The strongest"
+        blocks.append(table if len(table.rows) <= _FEW_ROWS else Folded(f"{which} {len(table.rows)} units", table))
     return Section(
         "metrics",
         "Metrics",

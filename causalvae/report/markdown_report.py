@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 
 from causalvae.report import effect_tables, tables
 from causalvae.report.blocks import Document, Folded, GraphText, Heading, Page, Prose, Section, Strips
 from causalvae.report.effect_grids import build_grids
 from causalvae.report.graph_svg import DrawnEdge, declared_edges, recovered_edges
+from causalvae.report.sweep_words import summary_of
 from causalvae.report.tables import Table
 from causalvae.results import Results
 from causalvae.text import visible
@@ -150,10 +152,13 @@ def _grids(results: Results) -> list[str]:
         if not grid.treatment or not grid.attributes:
             continue
         lines += [f"### {escape_markdown(grid.owner.name)}, {grid.direction or 'all components'}", ""]
+        table = effect_tables.grid_table(grid)
+        if summary_of(results.sweeps, grid.owner, grid.direction) is not None:
+            table = replace(table, caption="The listed components, in the network's order")
         if len(grid.rows) <= _MOST_ROWS:
-            lines += _table(effect_tables.grid_table(grid))
+            lines += _table(table)
         else:
-            lines += [f"All {len(grid.rows)} components are in results.json.", ""]
+            lines += [f"The {len(grid.rows)} components are in results.json.", ""]
     return lines
 
 
