@@ -27,7 +27,7 @@ from causalvae.digest import digest
 from causalvae.edge_runs import diagnose_edges
 from causalvae.effects import estimate_effects, open_context
 from causalvae.effects.abridged import abridge, abridge_screens
-from causalvae.effects.sweep_types import Record
+from causalvae.effects.sweep_types import Listing, Record
 from causalvae.effects.sweeps import MOST_LISTED
 from causalvae.engine.active import ActiveUnits
 from causalvae.engine.backends.opening import open_backend
@@ -147,6 +147,13 @@ def open(path: str | Path, on_progress: OnProgress = ignore_progress) -> Session
         With every fault of the spec.
     CausalVAEError
         CV1xx for the network, CV2xx for data and readouts.
+
+    Examples
+    --------
+    >>> import causalvae
+    >>> session = causalvae.open("specs/compiled_or.yaml")
+    >>> [site.name for site in session.components][:3]
+    ['encoder.lin1@pre', 'encoder.lin1', 'encoder.head']
     """
     return open_session(*open_spec(path), on_progress)
 
@@ -169,6 +176,13 @@ def compile_plan(
         Called with the progress of each stage.
     only : str
         Name of an analysis of the spec: what it alone asks for is planned; everything where empty.
+
+    Examples
+    --------
+    >>> import causalvae
+    >>> plan = causalvae.compile_plan(causalvae.open("specs/compiled_or.yaml"))
+    >>> plan.name
+    'compiled-or'
     """
     spec, components, space = session.spec, session.model.components, session.dataset.space
     without = spec.model_copy(update={"hypotheses": (), "interventions": ()})
@@ -205,6 +219,14 @@ def forecast(session: Session, plan: Plan) -> Forecast:
     session : Session
     plan : Plan
         Compiled from `session`.
+
+    Examples
+    --------
+    >>> import causalvae
+    >>> session = causalvae.open("specs/compiled_or.yaml")
+    >>> forecast = causalvae.forecast(session, causalvae.compile_plan(session))
+    >>> forecast.total.rows < forecast.passes["none"].rows  # what sharing and dead-row elimination save
+    True
     """
     device = choose_device(session.spec.execution.device)
     runner = PlanRunner(plan, session.model, session.dataset, session.measure, device)
@@ -308,6 +330,15 @@ def analyse(
     folder : str or Path, optional
         Takes ``effects.parquet`` and ``units.parquet``, which have every effect and unit, while the results list the
         strongest components of large sweeps; without it the results hold all.
+
+    Examples
+    --------
+    >>> import causalvae
+    >>> session = causalvae.open("specs/compiled_or.yaml")
+    >>> plan = causalvae.compile_plan(session)
+    >>> measurements = causalvae.execute(session, plan, "runs/compiled-or")
+    >>> causalvae.analyse(session, measurements).verdicts[0].status
+    'supported'
     """
     if folder is None:
         return _analyse(session, measurements, randomised, on_progress, measured, None)
@@ -324,11 +355,12 @@ def _analyse(
     record: Record | None,
 ) -> Results:
     spec, plan = session.spec, measurements.plan
-    context = open_context(spec, measurements, session.whole, session.units)
+    listing = Listing() if record is None else Listing(record, MOST_LISTED)
+    context = replace(open_context(spec, measurements, session.whole, session.units), listing=listing)
     copy = None if randomised is None else open_context(spec, randomised, session.whole, session.units)
-    effects = estimate_effects(context, on_progress, None if record is None else MOST_LISTED, record)
+    effects = estimate_effects(context, on_progress)
     with one_step(on_progress, "metrics of the latents"):
-        metrics = find_metrics(session, context, copy, effects.sweeps)
+        metrics = find_metrics(session, context, copy)
     with one_step(on_progress, "verdicts"):
         verdicts = place_manifolds(session, plan, judge(context, session.graph, session.found))
     alignment = assess(
@@ -352,12 +384,12 @@ def _analyse(
         controls = (*controls, *planted_claims(verdicts), *exchanged_labels(session, context))
     samples = find_samples(session, plan)
     estimates, units = (*effects.estimates, *metrics.estimates), metrics.units
-    sweeps = tuple(found.summary for sides in effects.sweeps.values() for found in sides if found.summary is not None)
-    screens = effects.screens
+    swept, screens = context.listing.found, effects.screens
+    sweeps = tuple(found.summary for sides in swept.values() for found in sides if found.summary is not None)
     if record is not None:
         record.estimates(metrics.estimates)
-        record.roles([unit for unit in units if unit.owner not in effects.sweeps])
-        perturbed = {Owner.intervention(each.name) for each in spec.interventions if each.latent is not None}
+        record.roles([unit for unit in units if unit.owner not in swept])
+        perturbed = {use.owner for use in plan.uses if use.role == "perturbation"}
         estimates, units, perturbations = abridge(estimates, units, perturbed)
         sweeps = (*sweeps, *perturbations)
         record.screened(screens)
@@ -406,6 +438,7 @@ def _analyse(
         metrics=metrics.rows,
         cross_checks=effects.checks,
         arrows=effects.arrows,
+        levels=tuple(sorted({intervention.level.kind for intervention in spec.interventions})),
         **place_results(analyses),
     )
 
@@ -495,6 +528,17 @@ def run(path: str | Path, out: str | Path = "runs", on_progress: OnProgress | No
         With every fault of the spec.
     CausalVAEError
         For every other error that a user can correct.
+
+    Examples
+    --------
+    >>> import causalvae
+    >>> outcome = causalvae.run("specs/compiled_or.yaml")
+    >>> outcome.verdicts[["hypothesis", "status"]]
+          hypothesis      status
+    0  both-together   supported
+    1      one-alone  unspecific
+    2       not-read     refuted
+    3    first-layer   supported
     """
     return run_spec(*open_spec(path), out, on_progress or ignore_progress)
 
@@ -503,7 +547,16 @@ def run(path: str | Path, out: str | Path = "runs", on_progress: OnProgress | No
 def run_spec(
     spec: Spec, folder: str | Path, out: str | Path = "runs", on_progress: OnProgress = ignore_progress
 ) -> RunOutcome:
-    """A spec from value to report, as `run`; relative paths start at `folder`."""
+    """A spec from value to report, as `run`; relative paths start at `folder`.
+
+    Examples
+    --------
+    >>> import causalvae
+    >>> spec = causalvae.load_spec("specs/compiled_or.yaml")
+    >>> few = spec.model_copy(update={"hypotheses": spec.hypotheses[:1]})
+    >>> list(causalvae.run_spec(few, "specs").verdicts["status"])
+    ['supported']
+    """
     began = time.perf_counter()
     _check_trust(spec)
     session = open_session(spec, folder, on_progress)

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
 from causalvae.effects.context import EffectContext
 from causalvae.effects.metrics import Metrics, measure_metrics
-from causalvae.effects.sweeps import SweepFound
 from causalvae.oracle import measure_factors
 from causalvae.plan.owner import Owner
 from causalvae.plan.types import OUTPUT, Plan
@@ -23,12 +20,7 @@ def perturbed_owners(plan: Plan) -> tuple[Owner, ...]:
     return tuple(owner for owner, count in counts.items() if 0 < count <= _MOST_ARMS)
 
 
-def find_metrics(
-    session: Session,
-    context: EffectContext,
-    copy: EffectContext | None,
-    sweeps: Mapping[Owner, Sequence[SweepFound]] | None = None,
-) -> Metrics:
+def find_metrics(session: Session, context: EffectContext, copy: EffectContext | None) -> Metrics:
     """Every named metric of a run beside its baselines.
 
     Parameters
@@ -38,9 +30,7 @@ def find_metrics(
         Of the run.
     copy : EffectContext or None
         Of a copy with weights drawn anew; it may lack the perturbations.
-    sweeps : mapping, optional
-        What was found of the run's sweeps; see `measure_metrics`.
     """
     plan = context.plan
     oracle = measure_factors(session) if plan.compared and OUTPUT in plan.outputs else None
-    return measure_metrics(context, copy, oracle, sweeps)
+    return measure_metrics(context, copy, oracle)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,7 @@ from causalvae.effects.notes import Notes, dropped
 from causalvae.effects.types import Estimate, Role, ScreenSummary, UnitRole
 from causalvae.plan.owner import Owner
 from causalvae.plan.targets import ComponentSet, Target
+from causalvae.plan.types import Arm, Use
 
 IntArray = npt.NDArray[np.int64]
 ROLE_NAMES: tuple[Role, ...] = ("polysemantic", "monosemantic", "undecided", "undeclared", "inert")
@@ -29,6 +30,12 @@ class PatchedArm:
     granularity: str
     source: str
     value: float | None = None
+
+    @classmethod
+    def of(cls, use: Use, arms: Mapping[str, Arm]) -> Self:
+        """The arm of a use, among those of a plan by their ids."""
+        source = arms[use.arm].patches[0].source
+        return cls(use.arm, use.component, use.granularity, source.label, source.value)
 
 
 @dataclass(frozen=True)
@@ -226,6 +233,47 @@ class SweepSummary:
     listed: int
     layers: tuple[LayerEffect, ...]
     units: tuple[UnitTally, ...] = ()
+
+
+@dataclass(frozen=True)
+class SweepFound:
+    """What one side of a sweep gave.
+
+    Parameters
+    ----------
+    estimates : tuple of Estimate
+        Of the listed components, in the sweep's order.
+    units : tuple of UnitRole
+        Of the same.
+    share : tuple of Estimate
+        ``polysemantic_share`` over all components.
+    summary : SweepSummary or None
+        Where not all components are listed.
+    """
+
+    estimates: tuple[Estimate, ...]
+    units: tuple[UnitRole, ...]
+    share: tuple[Estimate, ...]
+    summary: SweepSummary | None
+
+
+@dataclass
+class Listing:
+    """What results list of sweeps.
+
+    Parameters
+    ----------
+    record : Record or None
+        Takes all effects and units.
+    most : int or None
+        Estimates of components to list, of all sweeps together; all where None.
+    found : dict
+        Sweep -> what each side gave, once it has been analysed.
+    """
+
+    record: Record | None = None
+    most: int | None = None
+    found: dict[Owner, tuple[SweepFound, ...]] = field(default_factory=dict)
 
 
 def site_of(component: Target) -> str:

@@ -6,18 +6,18 @@ are strongest on some outcome are listed, and the others are summarised by layer
 
 from __future__ import annotations
 
-from collections import defaultdict
+import sys
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import numpy as np
 
-from causalvae.effects.ablation import Ablation
-from causalvae.effects.bootstrap import Ends, FloatArray
+from causalvae.effects.bootstrap import FloatArray
 from causalvae.effects.context import EffectContext
-from causalvae.effects.effect_matrix import EffectMatrix, markers_of, sweep_matrix
-from causalvae.effects.notes import Note
+from causalvae.effects.effect_matrix import sweep_matrix
+from causalvae.effects.metrics import roles_of, share_of
 from causalvae.effects.outcomes import output_squares, use_at
 from causalvae.effects.screening import direction_of
 from causalvae.effects.strength import sweep_effects
@@ -25,7 +25,7 @@ from causalvae.effects.sweep_types import (
     ComponentEffects,
     LayerEffect,
     PatchedArm,
-    Record,
+    SweepFound,
     SweepSummary,
     UnitColumns,
     UnitTally,
@@ -33,43 +33,21 @@ from causalvae.effects.sweep_types import (
     site_of,
     tally_columns,
 )
-from causalvae.effects.types import Estimate, Role, UnitRole
-from causalvae.effects.units import OutputChanges, unit_columns
+from causalvae.effects.types import Estimate, UnitRole
 from causalvae.plan.owner import Owner
-from causalvae.plan.targets import NOTHING, Target
-from causalvae.plan.types import OUTPUT, Arm, Side, Use
+from causalvae.plan.targets import Target
+from causalvae.plan.types import OUTPUT, Side
 from causalvae.spec.value_source import ValueSource
 
 # Components that are analysed together: a multiple of what the bootstrap takes at once.
 _COMPONENTS = 1024
 _STEP = 128
+_SIDES: tuple[Side, ...] = ("base", "counterfactual")
 K = TypeVar("K")
 # Numbers of one outcome that are held for them.
 _HELD = 2_000_000
 # Estimates of components that the results of a run list; docs/files.md says what this keeps their size below.
 MOST_LISTED = 2_400
-
-
-@dataclass(frozen=True)
-class SweepFound:
-    """What one side of a sweep gave.
-
-    Parameters
-    ----------
-    estimates : tuple of Estimate
-        Of the listed components, in the sweep's order.
-    units : tuple of UnitRole
-        Of the same.
-    share : tuple of Estimate
-        ``polysemantic_share`` over all components.
-    summary : SweepSummary or None
-        Where not all components are listed.
-    """
-
-    estimates: tuple[Estimate, ...]
-    units: tuple[UnitRole, ...]
-    share: tuple[Estimate, ...]
-    summary: SweepSummary | None
 
 
 def listed_components(sizes: Mapping[K, tuple[int, int]], most: int = MOST_LISTED) -> dict[K, int]:
@@ -146,68 +124,46 @@ class _Layers:
         )
 
 
-def analyse_sweeps(
-    context: EffectContext, most: int | None = None, record: Record | None = None
-) -> dict[Owner, tuple[SweepFound, ...]]:
-    """Every activation sweep of a run, each of its sides.
-
-    Parameters
-    ----------
-    context : EffectContext
-    most : int, optional
-        Estimates of components to list, of all sweeps together; all where omitted.
-    record : Record, optional
-        Takes all effects and units.
-    """
-    arms = {arm.id: arm for arm in context.plan.arms}
-    sides: tuple[Side, ...] = ("base", "counterfactual")
-    asked = [
-        (Owner.intervention(each.name), side, each.activation.kind)
-        for each in context.spec.interventions
-        if each.activation is not None
-        for side in sides
-    ]
-    outcomes = sum(name in context.scale.sd for name in context.plan.attributes) + 1
-    sizes = {(owner, side): (len(sweep_uses(context, owner, side, arms)), outcomes) for owner, side, _ in asked}
-    listed = {} if most is None else listed_components(sizes, most)
-    results: dict[Owner, list[SweepFound]] = {}
-    for owner, side, kind in asked:
-        found = analyse_sweep(context, owner, side, kind, arms, listed.get((owner, side)), record)
-        if found is not None:
-            results.setdefault(owner, []).append(found)
-    return {owner: tuple(found) for owner, found in results.items()}
-
-
 def analyse_sweep(
-    context: EffectContext, owner: Owner, side: Side, kind: type[ValueSource], arms: Mapping[str, Arm],
-    most: int | None = None, record: Record | None = None,
-) -> SweepFound | None:  # fmt: skip
-    """The effects and kinds of the components of one side of a sweep; None where the plan has none of its arms.
+    context: EffectContext, owner: Owner, treatment: str, kind: type[ValueSource]
+) -> tuple[SweepFound, ...]:
+    """The effects and kinds of the components of an activation sweep, each side that was run; analysed once.
 
     Parameters
     ----------
     context : EffectContext
+        Its `listing` says how many components are listed, and takes all.
     owner : Owner
-    side : {"base", "counterfactual"}
+    treatment : str
+        The input intervention that gives the values.
     kind : type
         Of the sweep's patched values.
-    arms : mapping
-        Id -> arm of the plan.
-    most : int, optional
-        Components to list; all where omitted.
-    record : Record, optional
-        Takes all.
     """
-    uses = sweep_uses(context, owner, side, arms)
-    if not uses:
-        return None
+    listing = context.listing
+    if owner not in listing.found:
+        arms = {arm.id: arm for arm in context.plan.arms}
+        outcomes = sum(name in context.scale.sd for name in context.plan.attributes) + 1
+        run = [use for use in context.plan.uses if use.role == "sweep" and use.arm not in context.left_out]
+        counts = Counter((use.owner, arms[use.arm].side) for use in run)
+        sizes = {key: (count, outcomes) for key, count in counts.items()}
+        listed = listed_components(sizes, sys.maxsize if listing.most is None else listing.most)
+        sides: list[SweepFound] = []
+        for side in _SIDES:
+            patched = [PatchedArm.of(use, arms) for use in run if (use.owner, arms[use.arm].side) == (owner, side)]
+            if patched:
+                sides.append(_analyse_side(context, owner, side, treatment, kind, patched, listed[owner, side]))
+        listing.found[owner] = tuple(sides)
+    return listing.found[owner]
+
+
+def _analyse_side(
+    context: EffectContext, owner: Owner, side: Side, treatment: str, kind: type[ValueSource],
+    patched: Sequence[PatchedArm], most: int,
+) -> SweepFound:  # fmt: skip
+    record = context.listing.record
     base, counterfactual = (use_at(context.plan, owner, role).arm for role in ("base", "counterfactual"))
-    patched = [patched_arm(use, arms) for use in uses]
-    section = context.spec.intervention(owner.name).activation
-    treatment = "" if section is None else section.source
     direction = direction_of(side, kind)
     n = context.outcomes.pairs([base, counterfactual, *(arm.arm for arm in patched)])
-    most = len(patched) if most is None else most
     strongest, layers, tallies = Strongest(most), _Layers(), list[UnitTally]()
     held: dict[int, tuple[list[Estimate], UnitRole | None]] = {}
     first_units: UnitColumns | None = None
@@ -255,18 +211,6 @@ def analyse_sweep(
     )  # fmt: skip
 
 
-def sweep_uses(context: EffectContext, owner: Owner, side: Side, arms: Mapping[str, Arm]) -> list[Use]:
-    """The uses of one side of a sweep that were run."""
-    uses = context.plan.uses_of(owner, "sweep")
-    return [use for use in uses if use.arm not in context.left_out and arms[use.arm].side == side]
-
-
-def patched_arm(use: Use, arms: Mapping[str, Arm]) -> PatchedArm:
-    """What an estimate says of the arm of a use."""
-    source = arms[use.arm].patches[0].source
-    return PatchedArm(use.arm, use.component, use.granularity, source.label, source.value)
-
-
 def _parts(patched: Sequence[PatchedArm], n: int) -> Iterator[tuple[int, Sequence[PatchedArm]]]:
     step = max(_STEP, min(_COMPONENTS, _HELD // max(n, 1) // _STEP * _STEP))
     for first in range(0, len(patched), step):
@@ -296,49 +240,4 @@ def _units(
     if OUTPUT in context.plan.outputs:
         start = clean if side == "counterfactual" else None
         squares = output_squares(context.outcomes, [arm.arm for arm in some], start, n)
-    return kinds_of(context, matrix, squares)
-
-
-def kinds_of(context: EffectContext, matrix: EffectMatrix, squares: FloatArray | None) -> UnitColumns | None:
-    """What the components of a matrix are, by the factors that their attributes stand for.
-
-    Parameters
-    ----------
-    context : EffectContext
-    matrix : EffectMatrix
-    squares : float array, shape (components, n), or None
-        Squared changes of the whole output.
-    """
-    graph, alignment = context.spec.graph, context.spec.alignment
-    gathered = matrix.over_factors(markers_of(graph.edge_pairs, tuple(graph.factors)))
-    output = None if squares is None else OutputChanges(squares, context.scale.output_sd)
-    return unit_columns(gathered, context.bootstrap(matrix.n), alignment.tolerance, alignment.alpha, output)
-
-
-def share_of(
-    context: EffectContext, owner: Owner, treatment: str, source: str, direction: str, tallies: Sequence[UnitTally],
-    over: str, n: int,
-) -> tuple[Estimate, ...]:  # fmt: skip
-    """The share of polysemantic units among those that move an outcome of the declared graph; none where none does."""
-    counts: dict[Role, int] = defaultdict(int)
-    for tally in tallies:
-        counts[tally.role] += tally.units
-    sure, undecided = counts["polysemantic"], counts["undecided"]
-    active = sure + undecided + counts["monosemantic"]
-    if not active:
-        return ()
-    screened = any(screen.owner == owner for screen in context.plan.screens)
-    ablation = Ablation(
-        owner, treatment, NOTHING, "", source, context.spec.execution.seed, context.spec.estimation.confidence
-    )
-    told: tuple[Role, ...] = ("monosemantic", "undecided", "undeclared", "inert")
-    return (
-        ablation.estimate(
-            "polysemantic_share", over, "share", n, sure / active, Ends(sure / active, (sure + undecided) / active),
-            direction=direction,
-            notes=(
-                Note("polysemantic_share"), Note("roles", tuple(counts[role] for role in told)),
-                *((Note("screened"),) if screened else ()),
-            ),
-        ),
-    )  # fmt: skip
+    return roles_of(context, matrix, squares)
