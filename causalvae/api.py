@@ -47,7 +47,6 @@ from causalvae.facts import (
     graph_summary,
     model_facts,
     provenance,
-    traversal_strips,
 )
 from causalvae.files import UNSEALED, make_folder, remove_stale, seal, write_file, write_json
 from causalvae.interchange_runs import compare_interchange
@@ -57,6 +56,7 @@ from causalvae.models.card import Carries
 from causalvae.models.loading import randomise
 from causalvae.null_claims import exchanged_labels, planted_claims
 from causalvae.outcome import RunOutcome, load_run
+from causalvae.pair_pictures import pair_pictures
 from causalvae.plan.compile import compile_spec
 from causalvae.plan.owner import Owner
 from causalvae.plan.resolve import Resolver
@@ -77,6 +77,7 @@ from causalvae.spec.schema import Spec
 from causalvae.spec.training import TrainSpec
 from causalvae.training.loop import TrainProgress, TrainResult
 from causalvae.training.loop import train as _train
+from causalvae.traversals import traversal_strips
 from causalvae.trust import refuse_code
 
 _CONTROL_PAIRS = 64
@@ -377,6 +378,8 @@ def _analyse(
         alignment = diagnose_edges(session, context.outcomes, alignment)
     with one_step(on_progress, "checking the readouts"):
         readouts = _check_readouts(session)
+    with one_step(on_progress, "pictures"):
+        traversals, pictures = traversal_strips(session, context), pair_pictures(session, context)
     analyses = estimate_analyses(session, context, measured or {}, on_progress)
     views = views_of(analyses)
     controls = control_checks(context, copy, session.check)
@@ -415,7 +418,8 @@ def _analyse(
         graph=graph_summary(spec),
         readouts=readouts,
         controls=controls,
-        traversals=traversal_strips(measurements),
+        traversals=traversals,
+        pictures=pictures,
         latents=latents,
         model=model_facts(session),
         fit=NetworkFit(session.check.reconstruction, session.check.kl),
