@@ -226,6 +226,15 @@ class LatentSummary:
 
 
 @dataclass(frozen=True)
+class LayerSummary:
+    """A layer of the network: its site, the part that it belongs to, and its units (channels of pictures)."""
+
+    site: str
+    stage: str
+    units: int
+
+
+@dataclass(frozen=True)
 class NetworkFit:
     """How well the network works on its data, in nats a sample.
 
@@ -413,6 +422,8 @@ class Results:
         Names of the levels of the spec's interventions.
     whole : WholeOutput
         What the whole output is called as an outcome, and in which units; an image where left out.
+    layers : tuple of LayerSummary
+        Of the network, in the order in which they run.
     """
 
     name: str
@@ -446,6 +457,7 @@ class Results:
     draw: DataDraw | None = None
     pictures: Pictures | None = None
     analyses: dict[str, Any] = field(default_factory=dict)
+    layers: tuple[LayerSummary, ...] = ()
     levels: tuple[str, ...] = ()
     sweeps: tuple[SweepSummary, ...] = ()
 
