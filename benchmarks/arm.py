@@ -77,7 +77,7 @@ class PeerArm:
 
     def read(self, raw: Any, units: Sequence[int]) -> Outcomes:
         """See `BenchmarkArm`."""
-        return torch.stack(list(raw)).double().numpy()
+        return torch.stack(list(raw)).double().cpu().numpy()
 
     def share(self, site: SweptSite, units: Sequence[int]) -> float:
         """See `BenchmarkArm`."""
@@ -94,7 +94,7 @@ def measure_images(images: Tensor, clean: Tensor) -> Tensor:
 def outcome_scale(workload: Workload) -> Outcomes:
     """What counts as one unit of each outcome: its root mean square over the pairs' unpatched counterfactuals, (2,)."""
     clean, other = workload.plain(workload.base), workload.plain(workload.counterfactual)
-    return measure_images(other, clean).double().square().mean(0).sqrt().numpy()
+    return measure_images(other, clean).double().square().mean(0).sqrt().cpu().numpy()
 
 
 def compare(found: Sequence[Outcomes], expected: Sequence[Outcomes], scale: Outcomes) -> list[float]:

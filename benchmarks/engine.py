@@ -19,6 +19,7 @@ from causalvae.plan.compile import compile_spec
 from causalvae.plan.owner import Owner
 from causalvae.plan.passes import PASSES
 from causalvae.plan.types import Arm, Plan, Side
+from causalvae.spec.schema import Spec
 
 COHORT = "resize"
 SWEEP = Owner.intervention("sweep")
@@ -52,12 +53,18 @@ def pass_sets(workload: Workload) -> tuple[PassSet, ...]:
     return tuple(found)
 
 
+def all_passes() -> PassSet:
+    """The engine as users run it."""
+    return PassSet("engine", tuple(PASSES))
+
+
 def _switches(plan: Plan) -> dict[str, Any]:
     return {**asdict(plan.options), "batch_rows": plan.batch_rows, "shard_pairs": plan.shard_pairs}
 
 
-def _compile(workload: Workload, passes: tuple[str, ...]) -> Plan:
-    return compile_spec(workload.spec(), workload.model.components, workload.dataset.space, passes)
+def _compile(workload: Workload, passes: tuple[str, ...], spec: Spec | None = None) -> Plan:
+    spec = workload.spec() if spec is None else spec
+    return compile_spec(spec, workload.model.components, workload.dataset.space, passes)
 
 
 class EngineArm:
@@ -68,24 +75,32 @@ class EngineArm:
     and not once a site.
     """
 
-    def __init__(self, workload: Workload, chosen: PassSet) -> None:
+    def __init__(
+        self,
+        workload: Workload,
+        chosen: PassSet,
+        device: torch.device | None = None,
+        spec: Spec | None = None,
+    ) -> None:
+        device = torch.device("cpu") if device is None else device
         self.workload = workload
         self.name = chosen.name
         self.whole_sites = "dead_rows" in chosen.passes
         began = time.process_time()
-        self.plan = _compile(workload, chosen.passes)
+        self.plan = _compile(workload, chosen.passes, spec)
         self.compile_seconds = time.process_time() - began
         began = time.process_time()
-        self.runner = PlanRunner(self.plan, workload.model, workload.dataset, workload.measure, torch.device("cpu"))
+        self.runner = PlanRunner(self.plan, workload.model, workload.dataset, workload.measure, device)
         self.runner_seconds = time.process_time() - began
         latents = workload.model.vae.latent_dim
         self.shards = []
         for first, stop in shard_bounds(workload.pairs, self.plan.shard_pairs):
             sides: dict[Side, Tensor] = {
-                "base": workload.base[first:stop],
-                "counterfactual": workload.counterfactual[first:stop],
+                "base": workload.base[first:stop].to(device),
+                "counterfactual": workload.counterfactual[first:stop].to(device),
             }
-            self.shards.append(ShardInputs(COHORT, first, sides, torch.zeros((stop - first, latents))))
+            noise = torch.zeros((stop - first, latents), device=device)
+            self.shards.append(ShardInputs(COHORT, first, sides, noise))
         self._arms: dict[tuple[str, int], Arm] = {}
         by_id = {arm.id: arm for arm in self.plan.arms}
         for use in self.plan.uses_of(SWEEP, "sweep"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
+from math import prod
 from statistics import median
 from typing import Any
 
@@ -147,8 +148,8 @@ class PlainUpsample(nn.Module):
         return larger
 
 
-def autoencoder_kl() -> VAE:
-    """A small AutoencoderKL of diffusers at 64 pixels with random weights: four latent maps of 16 x 16."""
+def autoencoder_kl(pixels: int = 64) -> VAE:
+    """A small AutoencoderKL of diffusers with random weights: four latent maps, each a quarter of the image wide."""
     from diffusers import AutoencoderKL
 
     with torch.random.fork_rng():
@@ -162,25 +163,25 @@ def autoencoder_kl() -> VAE:
             layers_per_block=1,
             latent_channels=4,
             norm_num_groups=8,
-            sample_size=64,
+            sample_size=pixels,
         )
     amplify(network)
     for block in network.decoder.up_blocks:
         if block.upsamplers is not None:
             block.upsamplers = nn.ModuleList(PlainUpsample(layer) for layer in block.upsamplers)
-    shape = (4, 16, 16)
+    shape = (4, pixels // 4, pixels // 4)
     return VAE(
         KLEncoder(network),
         KLDecoder(network, shape),
-        latent_dim=4 * 16 * 16,
-        input_shape=(3, 64, 64),
+        latent_dim=prod(shape),
+        input_shape=(3, pixels, pixels),
         activation="none",
         likelihood="gaussian",
     ).eval()
 
 
 _RESIDUAL_SITES = ("encoder.block1.conv1", "encoder.block3.conv2", "decoder.block1.conv1", "decoder.block3.norm1")
-_KL_SITES = (
+KL_SITES = (
     "encoder.net.down_blocks.0.resnets.0.conv1",
     "encoder.net.down_blocks.2.resnets.0.conv1",
     "decoder.net.mid_block.resnets.0.conv1",
@@ -234,7 +235,7 @@ def further_networks(channels: int = 8, pairs: int = 16, rounds: int = 3) -> tup
     ]
     if find_spec("diffusers") is None:
         return found, ["diffusers AutoencoderKL"]
-    kl = assembled_workload("diffusers AutoencoderKL", autoencoder_kl(), _KL_SITES, channels, pairs, 1)
+    kl = assembled_workload("diffusers AutoencoderKL", autoencoder_kl(), KL_SITES, channels, pairs, 1)
     return [*found, measure_network(kl, rounds)], []
 
 

@@ -22,22 +22,13 @@ def draw_sweeps(sweeps: Sequence[SweepResult], floors: Mapping[str, Floor]) -> s
     top = 10.0
     for sweep in sweeps:
         totals = {name: arm.total for name, arm in sweep.arms.items()}
-        scale = (_WIDTH - _LABEL - 70) / max(totals.values())
         parts.append(_text(0, top + 12, f"{sweep.workload}: CPU seconds of the full sweep", weight="bold"))
         top += 20
         start = top
-        for name, seconds in totals.items():
-            kind = "engine" if name.startswith("engine") else "peer"
-            width = max(seconds, 0) * scale
-            parts.append(_text(_LABEL - 6, top + 12, name, anchor="end"))
-            parts.append(
-                f'<rect x="{_LABEL}" y="{top:.1f}" width="{width:.1f}" height="{_BAR}" fill="{_COLOURS[kind]}"/>'
-            )
-            parts.append(_text(_LABEL + width + 4, top + 12, f"{seconds:.1f}"))
-            top += _BAR + _GAP
+        top = _bars(parts, totals, top)
         floor = floors.get(sweep.workload)
         if floor is not None:
-            x = _LABEL + floor.seconds * scale
+            x = _LABEL + floor.seconds * (_WIDTH - _LABEL - 70) / max(totals.values())
             parts.append(
                 f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{start - 2:.1f}" y2="{top:.1f}" stroke="{_COLOURS["floor"]}" '
                 'stroke-width="2" stroke-dasharray="4 3"/>'
@@ -83,6 +74,29 @@ def draw_curves(curves: Sequence[Curve]) -> str:
         parts.append(_text(left + width + 14, top + 14 + 20 * position, label, colour=colour))
     parts.append(_text(left, top + height + 36, "size and CPU time against the smallest case; dashed: linear"))
     return _svg(880, top + height + 50, parts)
+
+
+def draw_bars(groups: Mapping[str, Mapping[str, float]]) -> str:
+    """A bar for each value, group by group; names that begin with ``engine`` have the engine's colour."""
+    parts: list[str] = []
+    top = 10.0
+    for title, values in groups.items():
+        parts.append(_text(0, top + 12, title, weight="bold"))
+        top = _bars(parts, values, top + 20) + 28
+    return _svg(_WIDTH, top, parts)
+
+
+def _bars(parts: list[str], values: Mapping[str, float], top: float) -> float:
+    """Add the bars of one group; returns where they end."""
+    scale = (_WIDTH - _LABEL - 70) / max(values.values())
+    for name, value in values.items():
+        kind = "engine" if name.startswith("engine") else "peer"
+        width = max(value, 0) * scale
+        parts.append(_text(_LABEL - 6, top + 12, name, anchor="end"))
+        parts.append(f'<rect x="{_LABEL}" y="{top:.1f}" width="{width:.1f}" height="{_BAR}" fill="{_COLOURS[kind]}"/>')
+        parts.append(_text(_LABEL + width + 4, top + 12, f"{value:.3g}"))
+        top += _BAR + _GAP
+    return top
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -99,12 +99,19 @@ class Workload:
     def units(self) -> int:
         return sum(site.units for site in self.sites)
 
+    def on(self, device: torch.device) -> Workload:
+        """The same workload with the plain network and its inputs on a device; the engine moves its own copies."""
+        plain = copy.deepcopy(self.plain).to(device)
+        return replace(self, plain=plain, base=self.base.to(device), counterfactual=self.counterfactual.to(device))
+
     def site(self, name: str) -> SweptSite:
         return next(site for site in self.sites if site.name == name)
 
-    def spec(self, batch_rows: int | None = None) -> Spec:
+    def spec(self, batch_rows: int | None = None, precision: str = "float32") -> Spec:
         """The sweep as a user writes it."""
-        execution = {} if batch_rows is None else {"batch_rows": batch_rows}
+        execution: dict[str, Any] = {"precision": precision}
+        if batch_rows is not None:
+            execution["batch_rows"] = batch_rows
         return Spec.model_validate(
             {
                 "spec": "causalvae/v1",
@@ -175,7 +182,13 @@ def burgess_workload(name: str, pairs: int = 64) -> Workload:
 
 
 def assembled_workload(
-    name: str, vae: VAE, modules: Sequence[str], channels: int, pairs: int, tint: int | None = None
+    name: str,
+    vae: VAE,
+    modules: Sequence[str],
+    channels: int,
+    pairs: int,
+    tint: int | None = None,
+    pixels: int = 64,
 ) -> Workload:
     """A sweep over the first `channels` channels of some modules' outputs, for a network that is in memory."""
     began = time.process_time()
@@ -185,7 +198,7 @@ def assembled_workload(
     for module in modules:
         units = min(channels, model.components.site(module).units)
         sites.append(SweptSite(module, module, tuple(range(units))))
-    dataset = TintedSprites(tint) if tint is not None else DspritesDataset()
+    dataset = TintedSprites(tint, pixels) if tint is not None else DspritesDataset()
     return make_workload(name, model, tuple(sites), dataset, pairs, seconds)
 
 
@@ -202,19 +215,28 @@ def make_workload(
 
 
 class TintedSprites(DspritesDataset):
-    """dSprites in colour, for networks that take three channels: each sprite in a colour of its own."""
+    """dSprites in colour, for networks that take three channels: each sprite has a colour of its own.
+
+    Parameters
+    ----------
+    seed : int
+        Of the colours.
+    pixels : int
+        Side of the images, a multiple of 64: pixels are repeated.
+    """
 
     name = "tinted dsprites"
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, pixels: int = 64) -> None:
         super().__init__()
-        self.input_shape = (3, *self.input_shape[1:])
-        self._seed = seed
+        self.input_shape = (3, pixels, pixels)
+        self._seed, self._repeat = seed, pixels // 64
 
     def inputs(self, rows: Rows) -> Tensor:
         generator = torch.Generator().manual_seed(self._seed)
         tint = 0.3 + 0.7 * torch.rand((len(rows), 3, 1, 1), generator=generator)
-        return 0.05 + 0.9 * super().inputs(rows) * tint
+        images = super().inputs(rows).repeat_interleave(self._repeat, -1).repeat_interleave(self._repeat, -2)
+        return 0.05 + 0.9 * images * tint
 
     def truth(self, rows: Rows) -> dict[str, FloatArray]:
         return {}

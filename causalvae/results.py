@@ -244,6 +244,8 @@ class Results:
         Which data were drawn; None where that is not known.
     analyses : dict
         Name of an analysis of the spec -> its result, a frozen dataclass of the analysis's own.
+    levels : tuple of str
+        Names of the levels of the spec's interventions.
     whole : WholeOutput
         What the whole output is called as an outcome, and in which units; an image where left out.
     """
@@ -278,6 +280,7 @@ class Results:
     fit: NetworkFit | None = None
     draw: DataDraw | None = None
     analyses: dict[str, Any] = field(default_factory=dict)
+    levels: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         counts = Counter(verdict.status for verdict in self.verdicts)

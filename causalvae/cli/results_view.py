@@ -76,10 +76,10 @@ def print_metrics(console: Console, results: Results) -> None:
 
 
 def print_analyses(console: Console, results: Results) -> None:
-    """What the analyses that a spec names found."""
-    from causalvae.report.analysis_view import views_in
+    """What analyses and levels of interventions show beside the tables that all runs have."""
+    from causalvae.report.analysis_view import level_views, views_in
 
-    for view in views_in(results):
+    for view in (*views_in(results), *level_views(results)):
         print_view(console, view)
 
 

@@ -14,6 +14,7 @@ from causalvae.effects.outcomes import Outcomes, varies
 from causalvae.effects.scale import Scale, measure_vector
 from causalvae.effects.screening import left_out
 from causalvae.engine.measurements import Measurements
+from causalvae.engine.observed_columns import column_of
 from causalvae.errors import CausalVAEError
 from causalvae.plan.owner import Owner
 from causalvae.plan.targets import NOTHING
@@ -118,7 +119,7 @@ def open_context(
     sd = {
         name: value
         for name, value in measurements.attribute_sd().items()
-        if varies(value, observed[f"attribute:{name}"].to_numpy(np.float64), affines.get(name, (0.0, 1.0)))
+        if varies(value, observed[column_of("attribute", name)].to_numpy(np.float64), affines.get(name, (0.0, 1.0)))
     }
     units = {**(units or {}), **dict.fromkeys(plan.latent_attributes, "units of the latent")}
     vectors = {name: measure_vector(section, sd, periods, units) for name, section in spec.graph.vectors.items()}
@@ -150,9 +151,9 @@ def treated_factor(spec: Spec, treatment: str) -> str | None:
     CausalVAEError
         CV502 where `treatment` is no input intervention.
     """
-    intervention = spec.intervention(treatment)
-    if intervention.input is None:
+    level = spec.intervention(treatment).input_level
+    if level is None:
         raise CausalVAEError(
             "CV502", f"{treatment} changes no input factor.", "Name an input intervention as treatment.", treatment
         )
-    return intervention.input.factor
+    return level.treated_factor

@@ -10,8 +10,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
@@ -24,6 +25,7 @@ from causalvae.effects.significance import t_test
 from causalvae.effects.smooth_intervals import EffectEntropy, smooth_intervals
 from causalvae.effects.types import Estimate
 from causalvae.plan.targets import Target
+from causalvae.plan.types import Arm, Use
 
 SPECIFICITY_EPSILON = 1e-6
 
@@ -37,6 +39,12 @@ class PatchedArm:
     granularity: str
     source: str
     value: float | None = None
+
+    @classmethod
+    def of(cls, use: Use, arms: Mapping[str, Arm]) -> Self:
+        """The arm of a use, among those of a plan by their ids."""
+        source = arms[use.arm].patches[0].source
+        return cls(use.arm, use.component, use.granularity, source.label, source.value)
 
 
 def effect_sizes(squares: FloatArray, sd: float, bootstrap: PairedBootstrap) -> Interval:

@@ -25,6 +25,7 @@ from causalvae.engine.effort import OnRows
 from causalvae.engine.fitting import SPLIT_PAIRS, fit_sources, fitted_arms, split_of
 from causalvae.engine.lowering import lower
 from causalvae.engine.measurements import OUTPUT_GAP, write_table
+from causalvae.engine.observed_columns import Group, column_of
 from causalvae.engine.outcomes import Measure, OutcomeMeter
 from causalvae.engine.pictures import to_png
 from causalvae.engine.precision import dtype_of
@@ -51,7 +52,7 @@ from causalvae.plan.types import OBSERVED, Arm, Cohort, Plan
 from causalvae.spec.value_source import DonorKey
 
 # What observations hold of the latent, where the network has it: a column a latent.
-LATENT_COLUMNS = ("mean", "logvar", "exogenous", "latent")
+LATENT_COLUMNS: tuple[Group, ...] = ("mean", "logvar", "exogenous", "latent")
 
 
 @dataclass(frozen=True)
@@ -349,23 +350,24 @@ class PlanRunner:
         nodes = {name: clean.sides["base"][node] for name, node in self.graph.outputs.items()}
         frame: dict[str, Any] = {"sample": np.arange(inputs.first, inputs.first + inputs.rows)}
         for position, name in enumerate(self._dataset.space.names):
-            frame[f"factor:{name}"] = values[:, position]
+            frame[column_of("factor", name)] = values[:, position]
         meter = OutcomeMeter(self.measure, self.plan, nodes, None)
         # What an attribute is on the input itself: a latent has no other value there.
         target = self._model.vae.target(inputs.sides["base"])
-        for prefix, read in (("attribute", nodes), ("input", {**nodes, "output": target})):
+        sides: tuple[tuple[Group, dict[str, Any]], ...] = (("attribute", nodes), ("input", {**nodes, "output": target}))
+        for prefix, read in sides:
             measured = meter.attributes(read).cpu().numpy()
             for position, name in enumerate(self.plan.attributes):
-                frame[f"{prefix}:{name}"] = measured[:, position]
+                frame[column_of(prefix, name)] = measured[:, position]
         for prefix in (name for name in LATENT_COLUMNS if name in nodes):
             columns = channel_means(nodes[prefix].double()).cpu().numpy()
             for latent in range(columns.shape[1]):
-                frame[f"{prefix}:{latent}"] = columns[:, latent]
+                frame[column_of(prefix, latent)] = columns[:, latent]
         if "logvar" in nodes and nodes["mean"].ndim > 2:
             # Of a map's channel the means of its positions do not tell the KL, which is their sum.
             columns = channel_kl(nodes["mean"].double(), nodes["logvar"].double()).cpu().numpy()
             for latent in range(columns.shape[1]):
-                frame[f"kl:{latent}"] = columns[:, latent]
+                frame[column_of("kl", latent)] = columns[:, latent]
         likelihood = negative_log_likelihood(self._model.vae, nodes["output"].float(), inputs.sides["base"].float())
         frame["reconstruction"] = likelihood.cpu().numpy()
         frame[OUTPUT_GAP] = _gaps(nodes["output"], inputs.first)
@@ -398,7 +400,7 @@ class PlanRunner:
         vae = self._model.vae
         if not self.plan.traversals or len(vae.output_shape) != 3:
             return pd.DataFrame({"strip": [], "step": [], "png": []})
-        columns = [f"latent:{latent}" for latent in range(vae.latent_dim)]
+        columns = [column_of("latent", latent) for latent in range(vae.latent_dim)]
         latents = torch.from_numpy(observations[columns].to_numpy(np.float32, copy=True)).to(self.device)
         rows: list[dict[str, Any]] = []
         decoder = vae.to(self.device)

@@ -18,7 +18,7 @@ from causalvae.report.alignment_tables import (
     support_words,
 )
 from causalvae.report.alignment_words import headline_sentences
-from causalvae.report.analysis_view import AnalysisView, views_in
+from causalvae.report.analysis_view import AnalysisView, level_views, views_in
 from causalvae.report.blocks import (
     Block,
     Document,
@@ -49,7 +49,6 @@ from causalvae.report.graph_svg import (
 from causalvae.report.heatmap import draw_block, draw_legend, draw_rows
 from causalvae.report.independence_tables import independence_table, independence_words
 from causalvae.report.interval_words import interval_term
-from causalvae.report.mediation_section import mediation_section
 from causalvae.report.metric_tables import (
     group_metrics,
     group_roles,
@@ -82,7 +81,7 @@ _MOST_PAIRS = 24
 
 def build_document(results: Results) -> Document:
     """Lay out everything that `results` holds; parts that it lacks are left out."""
-    views = views_in(results)
+    views = (*views_in(results), *level_views(results))
     makers = (
         _graph_section,
         _traversal_section,
@@ -92,7 +91,6 @@ def build_document(results: Results) -> Document:
         _metric_section,
     )
     further = (
-        mediation_section,
         _alignment_section,
         _trust_section,
         _latent_section,

@@ -98,6 +98,13 @@ def load_spec(path: str | os.PathLike[str], files: bool = False) -> Spec:
     ------
     SpecError
         If there is an error. `read_spec` returns warnings as well.
+
+    Examples
+    --------
+    >>> import causalvae
+    >>> spec = causalvae.load_spec("specs/compiled_or.yaml")
+    >>> spec.hypotheses[0].name
+    'both-together'
     """
     return _load(Spec, path, files)
 

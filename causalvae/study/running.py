@@ -82,6 +82,15 @@ def compare(
         If a spec is invalid.
     CausalVAEError
         CV460 if there are fewer than two sides or two have the same name; and any error of a run.
+
+    Examples
+    --------
+    >>> import causalvae
+    >>> compared = causalvae.compare(["specs/compiled_comparison.yaml"])
+    >>> compared.results
+    StudyResults('compiled-comparison': 2 runs)
+    >>> sorted(compared.reports)
+    ['csv', 'html', 'json', 'markdown']
     """
     planned = [side for path in paths for side in _plan(Path(path))]
     names = [side.name for side in planned]

@@ -74,6 +74,7 @@ def test_each_gpu_is_fed_by_one_thread(gpus: int, monkeypatch: pytest.MonkeyPatc
     assert used == {"cuda", *(f"cuda:{index}" for index in range(1, gpus))}
 
 
+@pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_every_gpu_that_is_there_is_used() -> None:
     log: list[tuple[torch.device, int]] = []

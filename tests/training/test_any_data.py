@@ -152,6 +152,7 @@ def test_a_gpu_that_is_not_there_is_told(tmp_path: Path, monkeypatch: pytest.Mon
     assert choose_device("auto") == choose_device("cuda") == torch.device("cuda")
 
 
+@pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here")
 def test_a_gpu_takes_the_same_steps_within_rounding(tmp_path: Path) -> None:
     cpu = train(table_spec(execution={"device": "cpu"}), tmp_path / "cpu")

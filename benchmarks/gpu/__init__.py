@@ -1,0 +1,1 @@
+"""Checks and timings of the engine on a GPU: ``make gpu-check``."""
