@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -63,7 +63,11 @@ def traversal_strips(session: Session, context: EffectContext) -> tuple[Traversa
     facts = output_facts(session)
     kind = picture_of(facts)
     facts = focused(facts, (item.outputs - item.outputs.mean(axis=0) for item in swept))
-    kept = [[kind.keep(output, facts) for output in item.outputs] if kind.shows_steps else [] for item in swept]
+    # A sound's steps are seen and not heard.
+    kept = [
+        [replace(kind.keep(output, facts), wav="") for output in item.outputs] if kind.shows_steps else []
+        for item in swept
+    ]
     strips = []
     for rank, (item, steps) in enumerate(zip(swept, _within_budget(kept), strict=True)):
         strips.append(
