@@ -260,7 +260,7 @@ def _within_budget(
             if rank >= len(found):
                 continue
             shown = _shown(session, context, item, item.chosen[rank][0], found[rank], kind, facts)
-            size = sum(frame.datum.size for frame in shown.frames)
+            size = sum(kind.size(frame.datum) for frame in shown.frames)
             if size > room:
                 left_out += 1
                 continue
