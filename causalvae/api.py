@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -42,6 +42,7 @@ from causalvae.facts import (
     data_facts,
     execution_facts,
     graph_summary,
+    layer_summaries,
     model_facts,
     provenance,
 )
@@ -69,6 +70,8 @@ from causalvae.results import CostRow, NetworkFit, Results
 from causalvae.samples import find_samples
 from causalvae.session import Session, open_session
 from causalvae.spec import load_spec, load_train_spec, open_spec, write_resolved
+from causalvae.spec.loader import open_whole
+from causalvae.spec.origins import Origins
 from causalvae.spec.schema import Spec
 from causalvae.spec.training import TrainSpec
 from causalvae.training.loop import TrainProgress, TrainResult
@@ -128,7 +131,7 @@ class TrainOutcome:
 
 
 @coded
-def open(path: str | Path, on_progress: OnProgress = ignore_progress) -> Session:
+def open(path: str | Path, on_progress: OnProgress = ignore_progress, settings: Sequence[str] = ()) -> Session:
     """Open a spec file: load and check the network and the data that it names.
 
     Parameters
@@ -137,6 +140,8 @@ def open(path: str | Path, on_progress: OnProgress = ignore_progress) -> Session
         The spec file.
     on_progress : callable
         Called with the progress of each stage.
+    settings : sequence of str
+        Values to set, each as ``KEY=VALUE``, such as ``data.samples=64``.
 
     Raises
     ------
@@ -152,7 +157,7 @@ def open(path: str | Path, on_progress: OnProgress = ignore_progress) -> Session
     >>> [site.name for site in session.components][:3]
     ['encoder.lin1@pre', 'encoder.lin1', 'encoder.head']
     """
-    return open_session(*open_spec(path), on_progress)
+    return open_session(*open_spec(path, settings), on_progress)
 
 
 @coded
@@ -383,6 +388,7 @@ def analyse(
         refutations=effects.refutations,
         alignment=alignment,
         graph=graph_summary(spec),
+        layers=layer_summaries(session),
         readouts=readouts,
         controls=controls,
         traversals=traversals,
@@ -480,7 +486,12 @@ def _check_readouts(session: Session) -> tuple[ReadoutCheck, ...]:
 
 
 @coded
-def run(path: str | Path, out: str | Path = "runs", on_progress: OnProgress | None = None) -> RunOutcome:
+def run(
+    path: str | Path,
+    out: str | Path = "runs",
+    on_progress: OnProgress | None = None,
+    settings: Sequence[str] = (),
+) -> RunOutcome:
     """A spec file from text to report.
 
     Parameters
@@ -491,13 +502,16 @@ def run(path: str | Path, out: str | Path = "runs", on_progress: OnProgress | No
         Runs are kept in ``out/NAME/SPEC_DIGEST/``, their tables in ``out/NAME/tables/TABLES_DIGEST/``; a run that was
         killed goes on where it stopped, and specs that differ in claims or statistics alone share their tables.
     on_progress : callable, optional
+    settings : sequence of str
+        Values to set, each as ``KEY=VALUE``, such as ``data.samples=64``.
 
     Raises
     ------
     SpecError
         With every fault of the spec.
     CausalVAEError
-        For every other error that a user can correct.
+        CV430 where the spec has a grid, which `causalvae.compare` runs; also for every other error that a user can
+        correct.
 
     Examples
     --------
@@ -510,14 +524,34 @@ def run(path: str | Path, out: str | Path = "runs", on_progress: OnProgress | No
     2       not-read     refuted
     3    first-layer   supported
     """
-    return run_spec(*open_spec(path), out, on_progress or ignore_progress)
+    opened = open_whole(path, settings)
+    if opened.points:
+        raise CausalVAEError(
+            "CV430",
+            f"The spec has a grid of {len(opened.points)} runs, and this is one run.",
+            "Run it with `causalvae.compare([PATH])`, or set one point: `grid=` and the point's values.",
+            "grid",
+        )
+    return run_spec(opened.spec, opened.folder, out, on_progress or ignore_progress, opened.origins)
 
 
 @coded
 def run_spec(
-    spec: Spec, folder: str | Path, out: str | Path = "runs", on_progress: OnProgress = ignore_progress
+    spec: Spec,
+    folder: str | Path,
+    out: str | Path = "runs",
+    on_progress: OnProgress = ignore_progress,
+    origins: Origins | None = None,
 ) -> RunOutcome:
     """A spec from value to report, as `run`; relative paths start at `folder`.
+
+    Parameters
+    ----------
+    spec : Spec
+    folder, out : str or Path
+    on_progress : callable
+    origins : Origins, optional
+        Where the spec's values come from, which the resolved spec in the run's folder notes.
 
     Examples
     --------
@@ -532,7 +566,7 @@ def run_spec(
     session = open_session(spec, folder, on_progress)
     plan = compile_plan(session, on_progress=on_progress)
     runs = Path(out) / spec.name
-    resolved = _claim_folder(session, Path(out))
+    resolved = _claim_folder(session, Path(out), origins)
     measurements = execute(session, plan, runs, on_progress)
     with one_step(on_progress, "random copy"):
         randomised = _execute_randomised(session, plan, runs)
@@ -547,16 +581,19 @@ def run_spec(
     return RunOutcome(results, resolved.parent, reports)
 
 
-def _claim_folder(session: Session, out: Path) -> Path:
+def _claim_folder(session: Session, out: Path, origins: Origins | None = None) -> Path:
     """Make the folder of a session's run and write its spec there; gives the spec's path."""
     spec = session.declared
     folder = out / spec.name / spec.digest
     make_folder(folder, below=out)
     remove_stale(folder)
     # Relative paths start where they did, so that the folder's own spec runs again.
-    text = write_resolved(spec, os.path.relpath(session.folder, folder.resolve()))
-    write_file(folder / "spec.yaml", text)
-    return folder / "spec.yaml"
+    text = write_resolved(spec, os.path.relpath(session.folder, folder.resolve()), origins)
+    path = folder / "spec.yaml"
+    # A run's own spec, run again, stays as it is: it says where its values came from at first.
+    if origins is None or Path(origins.file).resolve() != path.resolve():
+        write_file(path, text)
+    return path
 
 
 def _with_costs(results: Results, measured: tuple[CostRow, ...], seconds: float) -> Results:
@@ -574,6 +611,7 @@ def train(
     path: str | Path,
     out: str | Path | None = None,
     on_progress: Callable[[TrainProgress], None] = lambda progress: None,
+    settings: Sequence[str] = (),
 ) -> TrainOutcome:
     """Train the network of a training spec, resuming where an earlier run stopped.
 
@@ -585,8 +623,10 @@ def train(
         Takes checkpoint, log and weights; ``runs/train/NAME`` where omitted.
     on_progress : callable
         Called after every step.
+    settings : sequence of str
+        Values to set, each as ``KEY=VALUE``, such as ``objective.beta=4``.
     """
-    spec = load_train_spec(path)
+    spec = load_train_spec(path, settings)
     folder = Path("runs") / "train" / spec.name if out is None else Path(out)
     return train_network(spec, folder, Path(path).parent, on_progress)
 

@@ -225,6 +225,15 @@ class LatentSummary:
 
 
 @dataclass(frozen=True)
+class LayerSummary:
+    """A layer of the network: its site, the part that it belongs to, and its units (channels of pictures)."""
+
+    site: str
+    stage: str
+    units: int
+
+
+@dataclass(frozen=True)
 class NetworkFit:
     """How well the network works on its data, in nats a sample.
 
@@ -409,6 +418,8 @@ class Results:
         Names of the levels of the spec's interventions.
     whole : WholeOutput
         What the whole output is called as an outcome, and in which units; an image where left out.
+    layers : tuple of LayerSummary
+        Of the network, in the order in which they run.
     """
 
     name: str
@@ -442,6 +453,7 @@ class Results:
     draw: DataDraw | None = None
     pictures: Pictures | None = None
     analyses: dict[str, Any] = field(default_factory=dict)
+    layers: tuple[LayerSummary, ...] = ()
     levels: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
