@@ -12,6 +12,7 @@ from causalvae.effects.changes import Changes, changes_of
 from causalvae.effects.outcomes import IMAGE, is_moved, use_at
 from causalvae.effects.scale import Scale
 from causalvae.engine.measurements import Measurements
+from causalvae.engine.observed_columns import column_of, names_in
 from causalvae.models.check import LoadCheck
 from causalvae.plan.owner import Owner
 from causalvae.plan.types import Role
@@ -164,15 +165,15 @@ def _random_share(hypothesis: Hypothesis, context: EffectContext, copy: EffectCo
 def summarise_latents(measurements: Measurements, factors: Mapping[int, str]) -> tuple[LatentSummary, ...]:
     """KL and spread of each latent over the observed cohort; `factors` names what latents are mapped to."""
     seen = measurements.observations
-    count = sum(str(column).startswith("mean:") for column in seen.columns)
+    count = len(names_in(seen, "mean"))
     summaries = []
     for latent in range(count):
-        mean = seen[f"mean:{latent}"].to_numpy(np.float64)
+        mean = seen[column_of("mean", latent)].to_numpy(np.float64)
         kl: float | None = None
-        if f"kl:{latent}" in seen.columns:
-            kl = float(seen[f"kl:{latent}"].mean())
-        elif f"logvar:{latent}" in seen.columns:
-            logvar = seen[f"logvar:{latent}"].to_numpy(np.float64)
+        if column_of("kl", latent) in seen.columns:
+            kl = float(seen[column_of("kl", latent)].mean())
+        elif column_of("logvar", latent) in seen.columns:
+            logvar = seen[column_of("logvar", latent)].to_numpy(np.float64)
             kl = float((0.5 * (mean**2 + np.exp(logvar) - 1 - logvar)).mean())
         summaries.append(LatentSummary(latent, kl, float(mean.std(ddof=1)), factors.get(latent, "")))
     return tuple(summaries)

@@ -7,6 +7,7 @@ import pandas as pd
 import torch
 
 from causalvae.data.pairs import draw_samples
+from causalvae.engine.observed_columns import column_of
 from causalvae.engine.shards import shard_bounds
 from causalvae.plan.types import Plan
 from causalvae.session import Session
@@ -33,7 +34,7 @@ def draw_table(session: Session, plan: Plan, samples: int) -> pd.DataFrame:
     dataset = session.dataset
     rows = draw_samples(dataset, samples, session.spec.data.seed, session.split.within(dataset, "test"))
     values = dataset.values(rows)
-    frame = {f"factor:{name}": values[:, position] for position, name in enumerate(dataset.space.names)}
+    frame = {column_of("factor", name): values[:, position] for position, name in enumerate(dataset.space.names)}
     named = [name for name in plan.attributes if name not in plan.latent_attributes]
     if not named:
         return pd.DataFrame(frame)
@@ -42,5 +43,5 @@ def draw_table(session: Session, plan: Plan, samples: int) -> pd.DataFrame:
         for first, stop in shard_bounds(len(rows), _ROWS)
     ]
     measured = np.concatenate(parts)
-    frame |= {f"input:{name}": measured[:, plan.attributes.index(name)] for name in named}
+    frame |= {column_of("input", name): measured[:, plan.attributes.index(name)] for name in named}
     return pd.DataFrame(frame)

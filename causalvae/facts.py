@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import platform
 from importlib.metadata import version
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 from causalvae.digest import digest
 from causalvae.engine.measurements import Measurements
 from causalvae.plan.types import Plan
-from causalvae.results import DataDraw, GraphSummary, SampleFacts, TraversalStrip
+from causalvae.results import DataDraw, GraphSummary, LayerSummary, SampleFacts
 from causalvae.samples import split_facts
 from causalvae.selection import FoundLatents
 from causalvae.session import Session
@@ -51,6 +50,13 @@ def model_facts(session: Session) -> dict[str, Any]:
         **({} if check.kl is None else {"KL (nats a sample)": round(check.kl, 2)}),
         **{f"found for {node}": _found_words(found) for node, found in session.found.items()},
     }
+
+
+def layer_summaries(session: Session) -> tuple[LayerSummary, ...]:
+    """The layers of the network, in the order in which they run."""
+    return tuple(
+        LayerSummary(site.name, site.stage, site.units) for site in session.model.components.sites if site.is_leaf
+    )
 
 
 def _found_words(found: FoundLatents) -> str:
@@ -114,13 +120,3 @@ def provenance(session: Session, plan: Plan) -> dict[str, Any]:
         **{library: version(library) for library in _LIBRARIES},
         **distributions_of(session.declared),
     }
-
-
-def traversal_strips(measurements: Measurements) -> tuple[TraversalStrip, ...]:
-    """The decoded images of a plan's traversals."""
-    strips = []
-    for number, traversal in enumerate(measurements.plan.traversals):
-        rows: Any = measurements.images[measurements.images["strip"] == number].sort_values("step")
-        images = tuple(base64.b64encode(png).decode("ascii") for png in rows["png"])
-        strips.append(TraversalStrip(traversal.label, traversal.latent, traversal.quantiles, images))
-    return tuple(strips)

@@ -62,7 +62,7 @@ def use(distribution: Path, folder: Path) -> None:
     python = _environment(folder / "venv", distribution)
     command = [str(python.parent / "causalvae")]
     _run([*command, "--version"], work)
-    _run([*command, "init", "spec.yaml"], work)
+    _run([*command, "init", "--out", "spec.yaml"], work)
     _run([*command, "validate", "spec.yaml"], work)
     _run([*command, "run", "spec.yaml"], work)
     (work / "train.yaml").write_text(TRAIN, encoding="utf-8")

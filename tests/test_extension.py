@@ -1,4 +1,4 @@
-"""A small distribution, written from docs/extending.md, adds kinds of six families, which work like ours."""
+"""A small distribution, written from docs/extending.md, adds kinds of eight families, which work like ours."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from safetensors import safe_open
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "tests" / "extension"
-KINDS = ("flashes", "moments", "peak", "median", "agreeing_pairs", "symmetry")
+KINDS = ("flashes", "moments", "peak", "median", "cumulative", "agreeing_pairs", "symmetry")
 BARE = """
 from typing import ClassVar, Literal
 from causalvae.spec.objective_section import {base}
@@ -26,14 +26,29 @@ class Bare({base}):
 """
 
 
-def causalvae(installed: Path, *arguments: object) -> str:
+SEVERAL = """
+import json, sys
+from typer.testing import CliRunner
+from causalvae.cli.app import app
+done = [CliRunner().invoke(app, command) for command in json.loads(sys.argv[1])]
+assert not any(each.exit_code for each in done), [each.output for each in done]
+print(json.dumps([each.stdout for each in done]))
+"""
+
+
+def start(installed: Path, *arguments: object) -> str:
+    """What Python says, with the extension."""
     paths = os.pathsep.join([str(installed), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
     done = subprocess.run(
-        [sys.executable, "-m", "causalvae", *map(str, arguments)], cwd=installed, capture_output=True, text=True,
+        [sys.executable, *map(str, arguments)], cwd=installed, capture_output=True, text=True,
         env={**os.environ, "PYTHONPATH": paths}, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
+
+
+def causalvae(installed: Path, *arguments: object) -> str:
+    return start(installed, "-m", "causalvae", *arguments)
 
 
 @pytest.fixture(scope="module")
@@ -62,29 +77,30 @@ def test_the_page_has_the_whole_extension() -> None:
 @pytest.mark.slow
 def test_its_kinds_are_seen_everywhere(installed: Path) -> None:
     spec = SOURCE / "flashes.yaml"
-    assert "flashes" in causalvae(installed, "validate", spec)
-    listed = causalvae(installed, "kinds")
-    schema = causalvae(installed, "schema")
+    commands = [["validate", str(spec)], ["kinds"], ["schema"], ["components", str(spec)], ["plan", str(spec)]]
+    validated, listed, schema, components, planned = json.loads(start(installed, "-c", SEVERAL, json.dumps(commands)))
+    assert "flashes" in validated
     for kind in KINDS:
         assert kind in listed and kind in schema, kind
-    components = causalvae(installed, "components", spec)
     assert "latent" in components
-    planned = causalvae(installed, "plan", spec)
     assert "brighten" in planned
     assert re.search(r"analysis\.symmetry\s+samples as they are\s+16", planned)
+    assert re.search(r"intervention:growing\s+treated\s+2\s+120", planned)
     assert re.search(r"analysis:symmetry\s+base\s+1\s+16", planned)
 
 
-def test_faults_of_its_analysis_are_placed_in_the_text(installed: Path, tmp_path: Path) -> None:
+def test_faults_of_its_kinds_are_placed_in_the_text(installed: Path, tmp_path: Path) -> None:
     faults = (
         ("latents: [0]", "latents: [0, 5]", "CV052", 25),
         ("latents: [0]", "latents: [0], sample: 3", "CV020", 26),
         ("latents: [0], samples: 16", "samples: 16", "CV021", 1),
         ("symmetry:", "symetry:", "CV020", 1),
+        ("cumulative: {treatment: brighten", "cumulative: {treatment: brigthen", "CV061", 45),
+        ('"latent[1]", "latent[0]"]}', '"latent[1]", "latent[7]"]}', "CV052", 81),
         ("source: moments", "source: moments, latent: sample", "CV023", 1),
     )
     text = (SOURCE / "flashes.yaml").read_text(encoding="utf-8")
-    line = 1 + text[: text.index("symmetry:")].count("\n")
+    lines = {anchor: 1 + text[: text.index(anchor)].count("\n") for anchor in ("symmetry:", "cumulative:")}
     specs = []
     for number, (old, new, _, _) in enumerate(faults):
         assert text.count(old) == 1
@@ -98,9 +114,10 @@ def test_faults_of_its_analysis_are_placed_in_the_text(installed: Path, tmp_path
     assert done.returncode == 2
     found = [file["diagnostics"] for file in json.loads(done.stdout)["files"]]
     assert [[(fault["code"], fault["line"], fault["column"]) for fault in file] for file in found] == [
-        [(code, line, column)] for _, _, code, column in faults
+        [(code, lines["cumulative:" if '"latent[1]"' in old or "cumulative" in old else "symmetry:"], column)]
+        for old, _, code, column in faults
     ]
-    assert [file[0]["suggestion"] for file in found] == ["", "samples", "", "symmetry", ""]
+    assert [file[0]["suggestion"] for file in found] == ["", "samples", "", "symmetry", "brighten", "", ""]
 
 
 @pytest.mark.slow
@@ -127,6 +144,22 @@ def test_its_kinds_reach_the_reports(installed: Path, tmp_path: Path) -> None:
         assert "100% of the pairs agree on peak" in text
         assert "Flipped latents" in text and "Change by a flip" in text and sentence in text
         assert "medians (of " in text and "mediators held at their median over observed samples" in text
+    # A level of its own: latent 0 is the light, so latent 1 alone moves nothing and both together move all of it.
+    sizes = [
+        (each["component"]["label"], each["value"])
+        for each in results["estimates"]
+        if each["owner"]["name"] == "growing" and each["estimand"] == "effect_size"
+    ]
+    (brighten,) = (
+        each["value"]
+        for each in results["estimates"]
+        if each["owner"]["name"] == "brighten" and each["estimand"] == "effect_size"
+    )
+    assert sizes == [
+        ("latent[1]", pytest.approx(0.0, abs=1e-5)),
+        ("latent[1] + latent[0]", pytest.approx(brighten, rel=1e-5)),
+    ]
+    assert "cumulative" in results["levels"] and "growing" in text
     assert {each["owner"]["name"] for each in results["estimates"] if each["source"] == "median"} >= {
         "knockout",
         "middle",

@@ -26,12 +26,13 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
     imports = nx.DiGraph(
         (module, imported) for module in graph.modules for imported in graph.find_modules_directly_imported_by(module)
     )
-    # The methods of an analysis's section import the other modules of its folder when they are called.
+    # The methods of the section of an analysis, or of a level of interventions, import the other modules of its folder
+    # when they are called.
     imports.remove_edges_from(
         [
             (module, imported)
             for module, imported in imports.edges
-            if module.startswith("causalvae.analyses.") and module.endswith(".section")
+            if module.startswith(("causalvae.analyses.", "causalvae.interventions.")) and module.endswith(".section")
             if imported.startswith(module.removesuffix("section"))
         ]
     )

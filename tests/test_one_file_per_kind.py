@@ -10,11 +10,12 @@ import pytest
 
 from causalvae.spec.analysis import ANALYSES
 from causalvae.spec.families import FAMILIES
+from causalvae.spec.intervention_section import LEVELS
 from causalvae.spec.quantity import QUANTITIES
 from causalvae.spec.registry import OWN, Registry
 
-# Quantities share their names with what arms are for, such as necessity; an analysis is a folder.
-COUNTED = tuple(family for family in FAMILIES if family not in (QUANTITIES, ANALYSES))
+# Quantities share their names with what arms are for, such as necessity; an analysis and a level are folders.
+COUNTED = tuple(family for family in FAMILIES if family not in (QUANTITIES, ANALYSES, LEVELS))
 PACKAGE = Path(__file__).parents[1] / "causalvae"
 _TESTS = ("startswith", "endswith", "removeprefix", "removesuffix", "get")
 
@@ -39,12 +40,19 @@ ELSEWHERE = {
     "resample": {
         "analyses/discoveries/section.py",
         "analyses/discoveries/words.py",
-        "plan/alignment.py",
-        "plan/treatments.py",
-        "spec/intervention_checks.py",
-        "spec/intervention_section.py",
+        "interventions/input/checks.py",
+        "interventions/input/plan.py",
+        "interventions/input/section.py",
     },
     "sd": {"effects/scale.py", "report/tables.py", "report/verdict_words.py", "spec/schema.py"},
+    # Keys of what counterfactuals are compared with, and columns of tables; the output's activation function.
+    "input": {
+        "analyses/counterfactuals/estimate.py",
+        "analyses/counterfactuals/measure.py",
+        "analyses/counterfactuals/view.py",
+        "engine/observed_columns.py",
+    },
+    "activation": {"models/own_network.py"},
     # A method of gadjid.
     "optimal": {"alignment/identification.py"},
     # A format of weights that holds this one network.
@@ -116,6 +124,12 @@ def test_each_kind_occurs_in_one_module(family: Registry, occurrences: dict[str,
 @pytest.mark.parametrize("name", ANALYSES.own)
 def test_an_analysis_occurs_in_its_folder(name: str, occurrences: dict[str, set[str]]) -> None:
     assert {path.rpartition("/")[0] for path in occurrences[name]} == {f"analyses/{name}"}
+
+
+@pytest.mark.parametrize("name", sorted({*LEVELS.own} - COMMON))
+def test_a_level_of_an_intervention_occurs_in_its_folder(name: str, occurrences: dict[str, set[str]]) -> None:
+    found = occurrences[name] - ELSEWHERE.get(name, set())
+    assert {path.rpartition("/")[0] for path in found} == {f"interventions/{name}"}
 
 
 def test_kinds_of_other_distributions_occur_in_none(occurrences: dict[str, set[str]]) -> None:

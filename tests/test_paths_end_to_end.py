@@ -11,8 +11,8 @@ import pytest
 
 import causalvae
 from causalvae.cli.results_view import key_effects
-from causalvae.effects.path_terms import PATH_TERMS
 from causalvae.effects.types import Estimate
+from causalvae.interventions.mediation.path_terms import PATH_TERMS
 from causalvae.plan.owner import Owner
 from causalvae.report.glossary import term_of
 from causalvae.results import Results

@@ -164,8 +164,8 @@ def texts_of(value: object) -> list[str]:
 
 
 def test_levels_of_text_are_named_by_their_text(ran):
-    from causalvae.plan.treatments import treatment_of
-    from causalvae.spec.schema import InputIntervention
+    from causalvae.interventions.input import InputIntervention
+    from causalvae.interventions.input.plan import treatment_of
 
     _, dataset, _, _ = ran
     assert dataset.space["batch"].labels == BATCHES

@@ -33,6 +33,7 @@ from causalvae.alignment.types import (
 from causalvae.alignment.variables import kind_of
 from causalvae.effects.outcomes import Outcomes
 from causalvae.engine.measurements import Measurements
+from causalvae.engine.observed_columns import ON_BOTH, column_of
 from causalvae.engine.progress import OnProgress, Progress, ignore_progress
 from causalvae.graph import CausalGraph
 from causalvae.plan.types import Plan
@@ -125,7 +126,7 @@ def assess(
 def ellipse_of(spec: Spec, measurements: Measurements) -> tuple[Ellipse | None, float]:
     """Where the data are; see `fit_ellipse`."""
     numbers = [name for name in spec.graph.factors if kind_of(spec, name, measurements.periods)[0] == "numeric"]
-    observed = [name for name in numbers if f"factor:{name}" in measurements.observations]
+    observed = [name for name in numbers if column_of("factor", name) in measurements.observations]
     return fit_ellipse(measurements.observations, observed)
 
 
@@ -146,7 +147,7 @@ def _reconstructions(plan: Plan, measurements: Measurements, units: Units) -> tu
     for name in plan.attributes:
         if name in plan.latent_attributes:
             continue
-        sides = [table[f"{prefix}:{name}"].to_numpy(np.float64) for prefix in ("input", "attribute")]
+        sides = [table[column_of(group, name)].to_numpy(np.float64) for group in ON_BOTH]
         changes = units[name].change(*sides)
         changes = changes[np.isfinite(changes)]
         if len(changes):

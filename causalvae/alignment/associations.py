@@ -13,6 +13,7 @@ from causalvae.alignment.decisions import INVENTED, KEPT, Decider, GraphTest, Li
 from causalvae.alignment.strata import Association, Strata, weigh_normal
 from causalvae.alignment.types import PairCheck
 from causalvae.effects.outcomes import Outcomes
+from causalvae.engine.observed_columns import ON_BOTH, column_of
 from causalvae.plan.owner import Owner
 from causalvae.plan.types import Plan
 from causalvae.spec.schema import Spec
@@ -118,12 +119,12 @@ def _read(
 ) -> _Pair | None:
     measurements, plan = outcomes.measurements, outcomes.measurements.plan
     table = measurements.observations
-    labels = {name: table[f"factor:{name}"].to_numpy(np.float64) for name in (factor, *others)}
+    labels = {name: table[column_of("factor", name)].to_numpy(np.float64) for name in (factor, *others)}
     strata = Strata.of(
         labels[factor], np.stack([labels[name] for name in others], 1) if others else np.zeros((len(table), 0))
     )
     size = units[target].size
-    on_input, on_output = (table[f"{prefix}:{target}"].to_numpy(np.float64) / size for prefix in ("input", "attribute"))
+    on_input, on_output = (table[column_of(group, target)].to_numpy(np.float64) / size for group in ON_BOTH)
     both = np.where(np.isfinite(on_input) & np.isfinite(on_output), 0.0, np.nan)
     parts = [strata.regress(values + both) for values in (on_input, on_output, on_output - KEPT * on_input)]
     data, network, excess = parts

@@ -17,6 +17,7 @@ from causalvae.alignment.support import Ellipse
 from causalvae.alignment.variables import kind_of
 from causalvae.effects.outcomes import Outcomes, difference, varies
 from causalvae.engine.measurements import Measurements, deviation
+from causalvae.engine.observed_columns import Group, column_of
 from causalvae.plan.owner import Owner
 from causalvae.plan.types import Contrast
 from causalvae.spec.schema import Spec
@@ -134,14 +135,14 @@ class Units:
         observations, periods = self._measurements.observations, self._measurements.periods
         if name in self._spec.graph.factors:
             kind, period = kind_of(self._spec, name, periods)
-            values = observations[f"factor:{name}"].to_numpy(np.float64)
+            values = observations[column_of("factor", name)].to_numpy(np.float64)
             if kind == "categorical":
                 shares = np.unique(values, return_counts=True)[1] / len(values)
                 return Unit(float(np.sqrt((1 - (shares**2).sum()) / 2)) or 1.0, categorical=True)
         else:
             period = periods.get(name)
-            prefix = "attribute" if name in self._measurements.plan.latent_attributes else "input"
-            values = observations[f"{prefix}:{name}"].to_numpy(np.float64)
+            group: Group = "attribute" if name in self._measurements.plan.latent_attributes else "input"
+            values = observations[column_of(group, name)].to_numpy(np.float64)
         values = values[np.isfinite(values)]
         size = deviation(values, period) if len(values) > 1 else 0.0
         if varies(size, values, self._measurements.affines.get(name, (0.0, 1.0))):

@@ -17,6 +17,7 @@ from causalvae.alignment.independencies import (
 from causalvae.alignment.types import IndependenceCheck, IndependenceFamily, TestedOn
 from causalvae.alignment.variables import gather_variables
 from causalvae.engine.measurements import Measurements
+from causalvae.engine.observed_columns import column_of
 from causalvae.graph import CausalGraph, Independence
 from causalvae.spec.schema import Spec
 
@@ -77,7 +78,7 @@ def assess_independencies(
     rule, order = rule_of(spec), causes_first(graph)
     observed = measurements.observations.iloc[: spec.alignment.outputs]
     latents = measurements.plan.latent_attributes
-    inputs = {name: f"input:{name}" for name in graph.attributes if name not in latents}
+    inputs = {name: column_of("input", name) for name in graph.attributes if name not in latents}
     claims = graph.implied_independencies()
     of_data = [claim for claim in claims if not {claim.left, claim.right, *claim.given} & set(latents)]
 
@@ -100,7 +101,7 @@ def assess_independencies(
             data = run_data(draw(max(reached)))
     # Factors are the same in both.
     shown = [claim for claim in claims if {claim.left, claim.right} & set(graph.attributes)]
-    outputs = {name: f"attribute:{name}" for name in graph.attributes}
+    outputs = {name: column_of("attribute", name) for name in graph.attributes}
     network = run("network", observed, outputs, shown)
     families = (
         IndependenceFamily("data", data.tester.samples, data.checks.fisher_c, data.checks.fisher_p),

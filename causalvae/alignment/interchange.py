@@ -11,7 +11,7 @@ import numpy.typing as npt
 from causalvae.alignment.columns import FactorColumns
 from causalvae.alignment.types import Interchange, Share
 from causalvae.effects.outcomes import difference
-from causalvae.effects.subspaces import exact_interval
+from causalvae.effects.significance import exact_interval
 
 FloatArray = npt.NDArray[np.float64]
 

@@ -13,6 +13,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from causalvae.engine.observed_columns import column_of
+
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 
@@ -68,7 +70,7 @@ def fit_ellipse(observations: pd.DataFrame, names: Sequence[str]) -> tuple[Ellip
         needs no normal factors.
     float
     """
-    columns = {name: observations[f"factor:{name}"].to_numpy(np.float64) for name in names}
+    columns = {name: observations[column_of("factor", name)].to_numpy(np.float64) for name in names}
     varying = tuple(name for name, values in columns.items() if np.ptp(values) > 0)
     if len(varying) < 2:
         return None, 0.0

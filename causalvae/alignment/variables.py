@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from causalvae.engine.observed_columns import column_of
 from causalvae.spec.schema import Spec
 
 FloatArray = npt.NDArray[np.float64]
@@ -117,7 +118,7 @@ def gather_variables(
     dict
         Name -> Variable, factors first.
     """
-    columns = {name: f"factor:{name}" for name in spec.graph.factors}
+    columns = {name: column_of("factor", name) for name in spec.graph.factors}
     columns |= attributes
     rows = table[list(columns.values())].to_numpy(np.float64)
     rows = rows[np.isfinite(rows).all(axis=1)]

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from causalvae.effects.bootstrap import FEW_PAIRS
 from causalvae.effects.claims import ClaimData, RatioColumns, fit_columns, interval_of, relative_error
 from causalvae.effects.context import EffectContext, reached_from, treated_factor
 from causalvae.effects.cross_checks import CrossChecks
 from causalvae.effects.mediation import arms_of, pair_effects
-from causalvae.effects.mediation_analysis import analyse_mediation
 from causalvae.effects.outcomes import use_at
-from causalvae.effects.path_terms import in_path_terms, routed_owners, with_relayed_source
-from causalvae.effects.screening import direction_of, summarise_screen
+from causalvae.effects.screening import summarise_screen
 from causalvae.effects.significance import t_test
-from causalvae.effects.strength import PatchedArm, input_estimates, perturbation_estimates, sweep_estimates
 from causalvae.effects.types import ArrowStrength, CrossCheck, Estimate, Refutation, ScreenSummary
 from causalvae.engine.progress import OnProgress, Progress, ignore_progress
 from causalvae.plan.owner import Owner
-from causalvae.plan.types import OUTPUT, Arm, Side, Use
+from causalvae.plan.types import OUTPUT
 from causalvae.spec.quantity import QUANTITIES
-from causalvae.spec.schema import Hypothesis, Intervention, Spec
-from causalvae.spec.value_source import values_label
+from causalvae.spec.schema import Hypothesis
 
 
 @dataclass(frozen=True)
@@ -53,7 +49,6 @@ def estimate_effects(context: EffectContext, on_progress: OnProgress = ignore_pr
         where an effect has no unit.
     """
     spec, plan, whole = context.spec, context.plan, context.scale.whole
-    arms = {arm.id: arm for arm in plan.arms}
     estimates: list[Estimate] = []
     checks = CrossChecks()
     total = len(spec.interventions) + len(spec.hypotheses)
@@ -64,14 +59,7 @@ def estimate_effects(context: EffectContext, on_progress: OnProgress = ignore_pr
     report(0)
     for done, intervention in enumerate(spec.interventions, start=1):
         owner = Owner.intervention(intervention.name)
-        if intervention.input is not None:
-            estimates.extend(_input(context, owner, intervention.name))
-        elif intervention.latent is not None:
-            estimates.extend(_latent(context, owner, arms))
-        elif intervention.activation is not None:
-            estimates.extend(_activation(context, owner, intervention, arms))
-        else:
-            estimates.extend(analyse_mediation(context, owner, intervention, arms, checks))
+        estimates.extend(intervention.level.estimate(context, owner, checks))
         report(done)
     for done, hypothesis in enumerate(spec.hypotheses, start=len(spec.interventions) + 1):
         estimates.extend(_hypothesis(context, hypothesis))
@@ -79,13 +67,15 @@ def estimate_effects(context: EffectContext, on_progress: OnProgress = ignore_pr
     if OUTPUT not in plan.outputs:
         # Runs that stop at the latent have no output to speak of.
         estimates = [estimate for estimate in estimates if estimate.outcome != whole.name]
-    routed = routed_owners(spec)
-    estimates = with_relayed_source(in_path_terms(estimates, routed), routed)
-    checks.checks, checks.refutations = in_path_terms(checks.checks, routed), in_path_terms(checks.refutations, routed)
+    listing = context.listing
+    if listing.record is not None:
+        listing.record.estimates([estimate for estimate in estimates if estimate.owner not in listing.found])
+    arms = {arm.id: arm for arm in plan.arms}
     screens = tuple(
         summarise_screen(
             screen, plan, context.measurements.screens, context.outcomes, context.scale,
-            _source_of(spec, screen.owner), spec.estimation.confidence,
+            # The pairs of a sweep are the cohort of its treatment.
+            arms[plan.candidates(screen)[0].arm].cohort, spec.estimation.confidence,
         )
         for screen in plan.screens
     )  # fmt: skip
@@ -105,12 +95,6 @@ def few_pairs_warning(estimates: Sequence[Estimate]) -> tuple[str, ...]:
         f"{min(few)}). Where effects are skewed such intervals hold the truth less often than they say "
         "(docs/coverage.md has how much less). Raise data.samples.",
     )
-
-
-def _source_of(spec: Spec, owner: Owner) -> str:
-    """The input intervention that a sweep's values come from."""
-    section = spec.intervention(owner.name).activation
-    return "" if section is None else section.source
 
 
 def claim_columns(context: EffectContext, hypothesis: Hypothesis, reached: frozenset[str]) -> dict[str, RatioColumns]:
@@ -153,60 +137,6 @@ def claim_columns(context: EffectContext, hypothesis: Hypothesis, reached: froze
         columns["pairwise_fit"] = fit_columns("pairwise_fit", effects, left, sd)
         columns["removal_fit"] = fit_columns("removal_fit", effects, remaining[kept], sd)
     return columns
-
-
-def _input(context: EffectContext, owner: Owner, name: str) -> list[Estimate]:
-    base, counterfactual = (use_at(context.plan, owner, role).arm for role in ("base", "counterfactual"))
-    bootstrap = context.bootstrap(context.outcomes.pairs((base, counterfactual)))
-    ablation = context.ablation(owner, treatment=name)
-    return input_estimates(
-        context.outcomes, base, counterfactual, bootstrap, ablation, context.scale, context.plan.attributes,
-        context.as_drawn(name),
-    )  # fmt: skip
-
-
-def _latent(context: EffectContext, owner: Owner, arms: Mapping[str, Arm]) -> list[Estimate]:
-    uses = context.plan.uses_of(owner, "perturbation")
-    if not uses:
-        return []
-    base = use_at(context.plan, owner, "base").arm
-    label = values_label(arms[use.arm].patches[0].source for use in uses)
-    patched = [replace(_patched(use, arms), source=label) for use in uses]
-    bootstrap = context.bootstrap(context.outcomes.pairs([base, *(arm.arm for arm in patched)]))
-    return perturbation_estimates(
-        context.outcomes, base, patched, bootstrap, context.ablation(owner), context.scale, context.plan.attributes
-    )
-
-
-def _activation(
-    context: EffectContext, owner: Owner, intervention: Intervention, arms: Mapping[str, Arm]
-) -> list[Estimate]:
-    section = intervention.activation
-    uses = [use for use in context.plan.uses_of(owner, "sweep") if use.arm not in context.left_out]
-    if section is None or not uses:
-        return []
-    base, counterfactual = (use_at(context.plan, owner, role).arm for role in ("base", "counterfactual"))
-    ablation = context.ablation(owner, treatment=section.source)
-    estimates = []
-    sides: tuple[Side, ...] = ("base", "counterfactual")
-    for side in sides:
-        direction = direction_of(side, section.kind)
-        patched = [_patched(use, arms) for use in uses if arms[use.arm].side == side]
-        if not patched:
-            continue
-        bootstrap = context.bootstrap(context.outcomes.pairs([base, counterfactual, *(arm.arm for arm in patched)]))
-        estimates.extend(
-            sweep_estimates(
-                context.outcomes, base, counterfactual, patched, direction, bootstrap, ablation, context.scale,
-                context.plan.attributes,
-            )
-        )  # fmt: skip
-    return estimates
-
-
-def _patched(use: Use, arms: Mapping[str, Arm]) -> PatchedArm:
-    source = arms[use.arm].patches[0].source
-    return PatchedArm(use.arm, use.component, use.granularity, source.label, source.value)
 
 
 def _hypothesis(context: EffectContext, hypothesis: Hypothesis) -> list[Estimate]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -13,7 +13,9 @@ from causalvae.effects.changes import Changes, changes_of
 from causalvae.effects.outcomes import Outcomes, varies
 from causalvae.effects.scale import Scale, measure_vector
 from causalvae.effects.screening import left_out
+from causalvae.effects.sweep_types import Listing
 from causalvae.engine.measurements import Measurements
+from causalvae.engine.observed_columns import column_of
 from causalvae.errors import CausalVAEError
 from causalvae.plan.owner import Owner
 from causalvae.plan.targets import NOTHING
@@ -35,12 +37,15 @@ class EffectContext:
         Of each attribute.
     left_out : frozenset of str
         Ids of the arms that screens left out.
+    listing : Listing
+        What results list of sweeps, and what takes all of them.
     """
 
     spec: Spec
     outcomes: Outcomes
     scale: Scale
     left_out: frozenset[str] = frozenset()
+    listing: Listing = field(default_factory=Listing)
 
     @property
     def measurements(self) -> Measurements:
@@ -118,7 +123,7 @@ def open_context(
     sd = {
         name: value
         for name, value in measurements.attribute_sd().items()
-        if varies(value, observed[f"attribute:{name}"].to_numpy(np.float64), affines.get(name, (0.0, 1.0)))
+        if varies(value, observed[column_of("attribute", name)].to_numpy(np.float64), affines.get(name, (0.0, 1.0)))
     }
     units = {**(units or {}), **dict.fromkeys(plan.latent_attributes, "units of the latent")}
     vectors = {name: measure_vector(section, sd, periods, units) for name, section in spec.graph.vectors.items()}
@@ -150,9 +155,9 @@ def treated_factor(spec: Spec, treatment: str) -> str | None:
     CausalVAEError
         CV502 where `treatment` is no input intervention.
     """
-    intervention = spec.intervention(treatment)
-    if intervention.input is None:
+    level = spec.intervention(treatment).input_level
+    if level is None:
         raise CausalVAEError(
             "CV502", f"{treatment} changes no input factor.", "Name an input intervention as treatment.", treatment
         )
-    return intervention.input.factor
+    return level.treated_factor

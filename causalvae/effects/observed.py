@@ -12,12 +12,13 @@ from causalvae.effects.bootstrap import FloatArray
 from causalvae.effects.mediation import MediationArms
 from causalvae.effects.observational import ObservedSamples
 from causalvae.engine.measurements import Measurements
+from causalvae.engine.observed_columns import Group, column_of, names_in
 from causalvae.plan.relays import is_relayed
 from causalvae.plan.types import Arm, Treatment
 from causalvae.spec.schema import Spec
 
-# Sites whose values the observed table has, and its columns of them.
-_COLUMNS = {"latent": "latent", "latent.mean": "mean", "latent.exogenous": "exogenous"}
+# Sites whose values the observed table has, and the groups of its columns of them.
+_GROUPS: dict[str, Group] = {"latent": "latent", "latent.mean": "mean", "latent.exogenous": "exogenous"}
 
 
 @dataclass(frozen=True)
@@ -62,15 +63,11 @@ def gather_samples(
     if isinstance(named, str):
         return Gathered(refusal=named)
     followers = frozenset(recomputed(treatment.others, sorted(descendants)))
-    kept = [
-        column.removeprefix("factor:")
-        for column in table.columns
-        if column.startswith("factor:") and column.removeprefix("factor:") not in followers | {treatment.factor}
-    ]
+    kept = [name for name in names_in(table, "factor") if name not in followers | {treatment.factor}]
     values = {name: table[column].to_numpy(np.float64) for name, column in named.items()}
-    result = table[f"attribute:{outcome}"].to_numpy(np.float64)
-    factor = table[f"factor:{treatment.factor}"].to_numpy(np.float64)
-    others = [_encode(spec, name, table[f"factor:{name}"].to_numpy(np.float64)) for name in kept]
+    result = table[column_of("attribute", outcome)].to_numpy(np.float64)
+    factor = table[column_of("factor", treatment.factor)].to_numpy(np.float64)
+    others = [_encode(spec, name, table[column_of("factor", name)].to_numpy(np.float64)) for name in kept]
     covariates = np.concatenate([np.empty((len(table), 0)), *others], axis=1)
     mediators = np.stack(list(values.values()), axis=1)
     finite = np.isfinite(np.column_stack([factor, result, mediators, covariates])).all(axis=1)
@@ -97,20 +94,15 @@ def _mediators(arm: Arm, table: pd.DataFrame) -> dict[str, str] | str:
     if any(patch.subspace is not None for patch in arm.patches):
         return "what goes through directions alone shows in no observed sample: latents are kept there one by one"
     for patch in arm.patches:
-        prefix = _COLUMNS.get(patch.site)
-        columns = [column for column in table.columns if prefix is not None and _is_unit(column, prefix)]
-        if not columns or patch.window:
+        group = _GROUPS.get(patch.site)
+        latents = () if group is None else names_in(table, group)
+        if group is None or not latents or patch.window:
             return (
                 f"the activations of {patch.site} are not among what is observed: of whole latents alone they are kept"
             )
-        units = range(len(columns)) if patch.units is None else patch.units
-        found |= {f"{patch.site}[{unit}]": f"{prefix}:{unit}" for unit in units}
+        units = range(len(latents)) if patch.units is None else patch.units
+        found |= {f"{patch.site}[{unit}]": column_of(group, unit) for unit in units}
     return found
-
-
-def _is_unit(column: str, prefix: str) -> bool:
-    head, _, tail = column.partition(":")
-    return head == prefix and tail.isdigit()
 
 
 def _mean_change(measurements: Measurements, arm: Arm, factor: str) -> float:

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from causalvae.effects.bootstrap import Ends
+
 FloatArray = npt.NDArray[np.float64]
 
 # A spread this small against the mean is rounding: the values are one value.
@@ -96,3 +98,13 @@ def mean_vector_test(values: FloatArray) -> float:
         return floor if rank == 0 else 1.0
     square = n * float((within**2 / sizes[moving]).sum())
     return min(floor, float(fdtrc(rank, n - rank, square * (n - rank) / (rank * (n - 1)))))
+
+
+def exact_interval(hits: int, n: int, confidence: float) -> Ends:
+    """The interval of Clopper & Pearson 1934 for a share of independent draws: right also where all or none hit."""
+    from scipy.stats import beta
+
+    tail = (1 - confidence) / 2
+    lower = float(beta.ppf(tail, hits, n - hits + 1)) if hits else 0.0
+    upper = float(beta.ppf(1 - tail, hits + 1, n - hits)) if hits < n else 1.0
+    return Ends(lower, upper)

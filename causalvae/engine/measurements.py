@@ -61,6 +61,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from causalvae.engine.observed_columns import column_of
 from causalvae.engine.tables import GROUP_ROWS, FileTable, MemoryTable, OutcomeTable
 from causalvae.files import UNSEALED, seal, write_file
 from causalvae.plan.types import Plan
@@ -155,7 +156,7 @@ class Measurements:
         return float(np.sqrt(np.nanmean(self.observations[OUTPUT_GAP].to_numpy(np.float64)) / 2))
 
     def _sd(self, name: str) -> float:
-        return deviation(self.observations[f"attribute:{name}"].to_numpy(np.float64), self.periods.get(name))
+        return deviation(self.observations[column_of("attribute", name)].to_numpy(np.float64), self.periods.get(name))
 
 
 def deviation(values: npt.NDArray[np.float64], period: float | None = None) -> float:

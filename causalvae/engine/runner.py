@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -25,6 +25,7 @@ from causalvae.engine.effort import OnRows
 from causalvae.engine.fitting import SPLIT_PAIRS, fit_sources, fitted_arms, split_of
 from causalvae.engine.lowering import lower
 from causalvae.engine.measurements import OUTPUT_GAP, write_table
+from causalvae.engine.observed_columns import Group, column_of
 from causalvae.engine.outcomes import Measure, OutcomeMeter
 from causalvae.engine.pictures import to_png
 from causalvae.engine.precision import dtype_of
@@ -39,6 +40,7 @@ from causalvae.engine.shards import (
     shard_bounds,
 )
 from causalvae.engine.statistics import CHUNK_PAIRS, gather_needed, merge
+from causalvae.engine.traversals import decode_steps, quantile_values
 from causalvae.engine.values import CleanRuns, Statistics
 from causalvae.files import write_json
 from causalvae.models.components import ComponentMap
@@ -51,7 +53,7 @@ from causalvae.plan.types import OBSERVED, Arm, Cohort, Plan
 from causalvae.spec.value_source import DonorKey
 
 # What observations hold of the latent, where the network has it: a column a latent.
-LATENT_COLUMNS = ("mean", "logvar", "exogenous", "latent")
+LATENT_COLUMNS: tuple[Group, ...] = ("mean", "logvar", "exogenous", "latent")
 
 
 @dataclass(frozen=True)
@@ -236,6 +238,17 @@ class PlanRunner:
             donors[key] = (self._place(x), self._place(noise[torch.from_numpy(chosen.pairs[first:last])]))
         return ShardInputs(name, first, sides, self._place(noise[first:stop]), donors)
 
+    def picked(self, name: str, pairs: Sequence[int]) -> ShardInputs:
+        """The inputs of some pairs of a cohort, in increasing order, and those of their donors."""
+        cohort, noise, chosen = self.cohorts[name], self.noise[name], np.asarray(pairs)
+        sides = {side: self._place(self._dataset.inputs(rows[chosen])) for side, rows in cohort.rows.items()}
+        donors: dict[DonorKey, tuple[Tensor, Tensor]] = {}
+        for key in self._donor_keys(name, 0):
+            found = self.donors(name, key)
+            x = self._dataset.inputs(found.rows[chosen])
+            donors[key] = (self._place(x), self._place(noise[torch.from_numpy(found.pairs[chosen])]))
+        return ShardInputs(name, 0, sides, self._place(noise[torch.from_numpy(chosen)]), donors, tuple(pairs))
+
     def _place(self, value: Tensor) -> Tensor:
         return value.to(self.device, self._dtype)
 
@@ -349,23 +362,24 @@ class PlanRunner:
         nodes = {name: clean.sides["base"][node] for name, node in self.graph.outputs.items()}
         frame: dict[str, Any] = {"sample": np.arange(inputs.first, inputs.first + inputs.rows)}
         for position, name in enumerate(self._dataset.space.names):
-            frame[f"factor:{name}"] = values[:, position]
+            frame[column_of("factor", name)] = values[:, position]
         meter = OutcomeMeter(self.measure, self.plan, nodes, None)
         # What an attribute is on the input itself: a latent has no other value there.
         target = self._model.vae.target(inputs.sides["base"])
-        for prefix, read in (("attribute", nodes), ("input", {**nodes, "output": target})):
+        sides: tuple[tuple[Group, dict[str, Any]], ...] = (("attribute", nodes), ("input", {**nodes, "output": target}))
+        for prefix, read in sides:
             measured = meter.attributes(read).cpu().numpy()
             for position, name in enumerate(self.plan.attributes):
-                frame[f"{prefix}:{name}"] = measured[:, position]
+                frame[column_of(prefix, name)] = measured[:, position]
         for prefix in (name for name in LATENT_COLUMNS if name in nodes):
             columns = channel_means(nodes[prefix].double()).cpu().numpy()
             for latent in range(columns.shape[1]):
-                frame[f"{prefix}:{latent}"] = columns[:, latent]
+                frame[column_of(prefix, latent)] = columns[:, latent]
         if "logvar" in nodes and nodes["mean"].ndim > 2:
             # Of a map's channel the means of its positions do not tell the KL, which is their sum.
             columns = channel_kl(nodes["mean"].double(), nodes["logvar"].double()).cpu().numpy()
             for latent in range(columns.shape[1]):
-                frame[f"kl:{latent}"] = columns[:, latent]
+                frame[column_of("kl", latent)] = columns[:, latent]
         likelihood = negative_log_likelihood(self._model.vae, nodes["output"].float(), inputs.sides["base"].float())
         frame["reconstruction"] = likelihood.cpu().numpy()
         frame[OUTPUT_GAP] = _gaps(nodes["output"], inputs.first)
@@ -398,26 +412,20 @@ class PlanRunner:
         vae = self._model.vae
         if not self.plan.traversals or len(vae.output_shape) != 3:
             return pd.DataFrame({"strip": [], "step": [], "png": []})
-        columns = [f"latent:{latent}" for latent in range(vae.latent_dim)]
+        columns = [column_of("latent", latent) for latent in range(vae.latent_dim)]
         latents = torch.from_numpy(observations[columns].to_numpy(np.float32, copy=True)).to(self.device)
         rows: list[dict[str, Any]] = []
         decoder = vae.to(self.device)
         for strip, traversal in enumerate(self.plan.traversals):
-            values = torch.quantile(latents[:, traversal.latent], torch.tensor(traversal.quantiles, device=self.device))
+            values = quantile_values(latents, traversal.latent, traversal.quantiles)
             own, x = latents[traversal.sample : traversal.sample + 1], None
             if vae.decoder_reads_input or len(vae.latent_shape) > 1:
-                own, x = self._whole_latent(traversal.sample)
-                x = x.expand(len(values), *x.shape[1:])
-            z = own.repeat(len(values), *[1] * (own.ndim - 1))
-            if own.ndim > 2:
-                # A map keeps its form: the whole channel moves until its mean is the value.
-                values = own[:, traversal.latent] + (values - channel_means(own)[:, traversal.latent])[:, None, None]
-            z[:, traversal.latent] = values
-            for step, image in enumerate(decoder.decode(z, x)):
+                own, x = self.whole_latent(traversal.sample)
+            for step, image in enumerate(decode_steps(decoder, own, x, traversal.latent, values)):
                 rows.append({"strip": strip, "step": step, "png": to_png(image)})
         return pd.DataFrame(rows)
 
-    def _whole_latent(self, sample: int) -> tuple[Tensor, Tensor]:
+    def whole_latent(self, sample: int) -> tuple[Tensor, Tensor]:
         """The latent of one sample of the observed cohort, (1, *latent_shape), and its input, in float32."""
         inputs = self.shard(OBSERVED, sample, sample + 1, with_donors=False)
         x = inputs.sides["base"]

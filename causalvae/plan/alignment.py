@@ -14,9 +14,8 @@ from causalvae.plan.draft import Draft
 from causalvae.plan.owner import Owner
 from causalvae.plan.resolve import joint_patches
 from causalvae.plan.targets import set_of
-from causalvae.plan.treatments import treatment_of
-from causalvae.plan.types import OBSERVED, Cohort, Contrast
-from causalvae.spec.schema import InputIntervention
+from causalvae.plan.treatments import redrawn
+from causalvae.plan.types import OBSERVED, Cohort, Contrast, Treatment
 from causalvae.spec.value_source import make_source
 
 
@@ -79,17 +78,15 @@ def _cohort(draft: Draft, factor: str, undeclared: tuple[str, ...], shared: bool
     """
     others: Others = Release(undeclared) if undeclared else "hold"
     for intervention in draft.spec.interventions if shared else ():
-        section = intervention.input
-        if (
-            section is not None
-            and (section.factor, section.set, section.others) == (factor, "resample", others)
-            and draft.spec.data.samples >= draft.spec.alignment.pairs
-        ):
+        level = intervention.input_level
+        if level is None or draft.spec.data.samples < draft.spec.alignment.pairs:
+            continue
+        given = level.treatment(intervention.name, draft.space)
+        if replace(given, contrast="as_drawn") == Treatment(intervention.name, factor, None, others, "as_drawn"):
             return draft.cohort(intervention.name)
     # Parentheses, so that no intervention can have the same name.
     name = f"do({factor})"
     if name not in draft.cohorts:
-        section = InputIntervention(factor=factor, contrast="as_drawn")
-        treatment = replace(treatment_of(name, section, draft.space), others=others)
+        treatment = redrawn(name, factor, others, draft.space)
         draft.add_cohort(Cohort(name, draft.spec.alignment.pairs, draft.spec.data.seed, treatment))
     return name

@@ -11,12 +11,9 @@ from causalvae.plan.active import FindActive
 from causalvae.plan.alignment import plan_alignment
 from causalvae.plan.claims import plan_claim
 from causalvae.plan.draft import Draft, Supply, as_asked
-from causalvae.plan.mediations import plan_mediation
 from causalvae.plan.owner import OBSERVED_CONTROL, Owner
 from causalvae.plan.passes import optimise
 from causalvae.plan.passes.pack import CPU_ROWS
-from causalvae.plan.perturbations import plan_perturbation
-from causalvae.plan.sweeps import plan_sweep
 from causalvae.plan.types import OBSERVED, Cohort, Options, Plan, Traversal
 from causalvae.spec.families import measuring_distributions
 from causalvae.spec.schema import Spec
@@ -102,15 +99,7 @@ def _fill_draft(draft: Draft, only: str) -> Draft:
         spec.analyses[only].plan(draft)
         return draft
     for intervention in spec.interventions:
-        owner = Owner.intervention(intervention.name)
-        if intervention.input is not None:
-            draft.clean_pair(owner, draft.cohort(intervention.name))
-        elif intervention.latent is not None:
-            plan_perturbation(draft, owner, intervention.latent)
-        elif intervention.activation is not None:
-            plan_sweep(draft, owner, intervention.activation)
-        elif intervention.mediation is not None:
-            plan_mediation(draft, owner, intervention.mediation)
+        intervention.level.plan(draft, Owner.intervention(intervention.name))
     for hypothesis in spec.hypotheses:
         plan_claim(draft, hypothesis)
     plan_alignment(draft)

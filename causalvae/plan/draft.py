@@ -12,7 +12,6 @@ from causalvae.plan.active import FindActive
 from causalvae.plan.owner import Owner
 from causalvae.plan.resolve import Resolver, in_network_order, joint_patches
 from causalvae.plan.targets import NOTHING, Target, set_of
-from causalvae.plan.treatments import treatment_of
 from causalvae.plan.types import (
     OBSERVED,
     Arm,
@@ -25,7 +24,8 @@ from causalvae.plan.types import (
     Side,
     Use,
 )
-from causalvae.spec.schema import InputIntervention, Spec
+from causalvae.spec.intervention_section import InputLevel
+from causalvae.spec.schema import Spec
 from causalvae.spec.value_source import make_source
 
 INTERCHANGE = make_source("interchange")
@@ -123,10 +123,8 @@ class Draft:
                 "interventions",
             )
         if name not in self.cohorts:
-            section = self._input(name)
-            self.add_cohort(
-                Cohort(name, self.spec.data.samples, self.spec.data.seed, treatment_of(name, section, self.space))
-            )
+            treatment = self._input(name).treatment(name, self.space)
+            self.add_cohort(Cohort(name, self.spec.data.samples, self.spec.data.seed, treatment))
         return name
 
     def own_cohort(self, owner: Owner, samples: int, seed: int) -> str:
@@ -142,13 +140,13 @@ class Draft:
         self.asked[cohort.name] = cohort.samples
         self.cohorts[cohort.name] = replace(cohort, samples=self._supply(cohort))
 
-    def _input(self, name: str) -> InputIntervention:
+    def _input(self, name: str) -> InputLevel:
         try:
-            section = self.spec.intervention(name).input
+            section = self.spec.intervention(name).input_level
         except KeyError:
             section = None
         if section is None:
-            inputs = [item.name for item in self.spec.interventions if item.input is not None]
+            inputs = [item.name for item in self.spec.interventions if item.input_level is not None]
             raise CausalVAEError(
                 "CV307",
                 f"{name!r} is no input intervention.",

@@ -2,39 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 
-from causalvae.plan.owner import Owner
-from causalvae.plan.types import Plan, Screen, Side
-from causalvae.spec.schema import ActivationIntervention
-
-_STEPS = 8
-
-
-def make_screen(owner: Owner, side: Side, section: ActivationIntervention, candidates: int, seed: int) -> Screen:
-    """The screen of one side of a sweep over `candidates` components.
-
-    Raises
-    ------
-    ValueError
-        Where the section has no screen.
-    """
-    screen = section.screen
-    if screen is None:
-        raise ValueError(f"{owner} has no screen")
-    # The slack is for shares such as 0.1 in binary: a tenth of 30 components is 3 of them.
-    kept = min(candidates, max(1, math.ceil(screen.keep * candidates - 1e-9)))
-    return Screen(
-        owner,
-        side,
-        screen.outcome,
-        screen.method,
-        (screen.steps or _STEPS) if screen.method == "integrated_gradients" else 1,
-        kept,
-        min(screen.check, candidates - kept),
-        seed,
-    )
+from causalvae.plan.types import Plan
 
 
 def needed_elsewhere(plan: Plan) -> frozenset[str]:

@@ -1,4 +1,4 @@
-"""What the analyses of a run show of their results, in every format."""
+"""What the analyses and the levels of interventions of a run show of their results, in every format."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from causalvae.report.glossary import Term
 from causalvae.report.tables import Table
 from causalvae.results import Results, UnreadResult
 from causalvae.spec.analysis import ANALYSES
+from causalvae.spec.intervention_section import LEVELS
 
 
 @dataclass(frozen=True)
 class AnalysisView:
-    """How the result of an analysis is shown.
+    """How the result of an analysis, or of the interventions of one level, is shown.
 
     Parameters
     ----------
@@ -52,6 +53,14 @@ def views_in(results: Results) -> tuple[AnalysisView, ...]:
     held = {name: getattr(results, field) for name, field in fields.items() if field}
     found = {name: result for name, result in held.items() if result is not None}
     return views_of(dict(sorted({**found, **results.analyses}.items())))
+
+
+def level_views(results: Results) -> tuple[AnalysisView, ...]:
+    """The views of the levels of a run's interventions, from the input to the output."""
+    # Results that were written before they had their levels have those of this package.
+    kinds = {name: LEVELS.find(name) for name in (*LEVELS.own, *results.levels)}
+    found = (kind.view(results) for kind in sorted(filter(None, kinds.values()), key=lambda kind: kind.order))
+    return tuple(view for view in found if view is not None)
 
 
 def left_out_words(asked: Iterable[str], analyses: Container[str]) -> Iterator[str]:

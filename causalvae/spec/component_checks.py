@@ -9,7 +9,6 @@ from causalvae.spec.address import Address, parse_address
 from causalvae.spec.catalogue import LATENT_PARTS
 from causalvae.spec.diagnostics import Finding, Path, list_choices, nearest, show_text
 from causalvae.spec.draft import Draft
-from causalvae.spec.route import references
 from causalvae.spec.schema import Hypothesis, Intervention
 
 # Input of a latent layer, and groups of latents, in networks that have them.
@@ -74,18 +73,8 @@ def _references(draft: Draft) -> Iterator[tuple[Path, str]]:
         if isinstance(section, Hypothesis):
             yield from ((("hypotheses", named.index, "circuit", i), text) for i, text in enumerate(section.circuit))
         elif isinstance(section, Intervention):
-            base: Path = ("interventions", named.index)
-            level = section.latent or section.activation
-            if level is not None:
-                path: Path = (*base, "latent" if section.latent is not None else "activation", "components")
-                if isinstance(level.components, str):
-                    yield path, level.components
-                else:
-                    yield from (((*path, i), text) for i, text in enumerate(level.components))
-            if section.latent is not None and section.latent.layers is not None:
-                yield from (((*base, "latent", "layers", i), text) for i, text in enumerate(section.latent.layers))
-            if section.mediation is not None:
-                yield from (((*base, "mediation", *where), text) for where, text in references(section.mediation))
+            base: Path = ("interventions", named.index, section.level.kind)
+            yield from (((*base, *where), text) for where, text in section.level.references())
 
 
 def _check_reference(draft: Draft, path: Path, text: str) -> list[Finding]:

@@ -13,6 +13,7 @@ from causalvae.spec.data_section import DATA_TAG
 from causalvae.spec.diagnostics import Path
 from causalvae.spec.digraph import reachable
 from causalvae.spec.entries import DataEntry
+from causalvae.spec.intervention_section import LEVELS
 from causalvae.spec.model_section import MODEL_TAG
 from causalvae.spec.readout_section import READOUT_TAG
 from causalvae.spec.schema import (
@@ -33,7 +34,6 @@ from causalvae.spec.schema import (
 )
 
 _EDGE = re.compile(EDGE_PATTERN)
-_LEVELS = ("input", "latent", "activation", "mediation")
 # Placeholders for required values that are missing or faulty, so that the rest of a section is read; findings on the
 # placeholder are left out, since its path is already reported.
 _STAND_INS: dict[str, Any] = {
@@ -342,7 +342,7 @@ def _read(validate: Callable[[Any], _S], plain: Any, base: Path, faulty: frozens
 def _split_levels(item: Any) -> tuple[Any, ...]:
     if not isinstance(item, dict):
         return (item,)
-    given = [level for level in _LEVELS if item.get(level) is not None]
+    given = [level for level in item if level in LEVELS.entries and item[level] is not None]
     if len(given) < 2:
         return (item,)
     return tuple({key: value for key, value in item.items() if key not in given or key == level} for level in given)

@@ -9,6 +9,7 @@ from typing import Any, Final
 from causalvae.spec.analysis import ANALYSES
 from causalvae.spec.architecture_section import ARCHITECTURES
 from causalvae.spec.data_section import DATA
+from causalvae.spec.intervention_section import LEVELS
 from causalvae.spec.model_section import MODELS
 from causalvae.spec.objective_section import OBJECTIVES
 from causalvae.spec.quantity import QUANTITIES
@@ -19,13 +20,14 @@ from causalvae.spec.training import TrainSpec
 from causalvae.spec.value_source import VALUES
 
 FAMILIES: Final[tuple[Registry[Any], ...]] = (
-    DATA, MODELS, READOUTS, VALUES, QUANTITIES, ANALYSES, ARCHITECTURES, OBJECTIVES,
+    DATA, MODELS, READOUTS, VALUES, LEVELS, QUANTITIES, ANALYSES, ARCHITECTURES, OBJECTIVES,
 )  # fmt: skip
 
 
 def distributions_of(spec: Spec) -> dict[str, str]:
     """Version of each other distribution whose kinds a spec names, by its name: numbers may depend on it."""
     named = [*_measuring(spec), (MODELS, spec.model.kind)]
+    named += [(LEVELS, intervention.level.kind) for intervention in spec.interventions]
     named += [(QUANTITIES, name) for hypothesis in spec.hypotheses for name in hypothesis.expect.bounds]
     named += [(ANALYSES, name) for name in spec.analyses]
     return _versions(named)
@@ -48,7 +50,7 @@ def training_distributions(spec: TrainSpec) -> dict[str, str]:
 
 def _measuring(spec: Spec) -> list[tuple[Registry[Any], str]]:
     readouts = [(READOUTS, section.kind) for section in spec.graph.attributes.values()]
-    values = [(VALUES, choice.name) for intervention in spec.interventions for choice in intervention.choices]
+    values = [(VALUES, choice.name) for item in spec.interventions for choice in item.level.choices]
     return [(DATA, spec.data.kind), *readouts, *values]
 
 

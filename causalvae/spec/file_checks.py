@@ -1,4 +1,4 @@
-"""Checks of files, folders, modules and settable factors, before files are opened."""
+"""Checks of files, folders and modules, before they are opened."""
 
 from __future__ import annotations
 
@@ -10,12 +10,11 @@ from causalvae.spec.diagnostics import Path as SpecPath
 from causalvae.spec.draft import Draft
 from causalvae.spec.model_section import ModelSection
 from causalvae.spec.places import check_builtin, check_module, check_place
-from causalvae.spec.schema import Intervention
 
 
 def check_files(draft: Draft) -> list[Finding]:
-    """Findings on shipped weights, and on interventions that the data do not support."""
-    return [*_check_settable(draft), *_check_shipped(draft.model)]
+    """Findings on shipped weights."""
+    return _check_shipped(draft.model)
 
 
 def check_reads(
@@ -48,20 +47,3 @@ def _check_shipped(model: ModelSection | None) -> list[Finding]:
         for key, where in ({} if model is None else model.places).items()
         for finding in check_builtin(where, ("model", key))
     ]
-
-
-def _check_settable(draft: Draft) -> list[Finding]:
-    findings = []
-    for named in draft.interventions or ():
-        section = named.section.input if isinstance(named.section, Intervention) else None
-        known = draft.source.factor(section.factor) if section is not None and section.factor and draft.source else None
-        if known is not None and not known.settable:
-            findings.append(
-                Finding(
-                    "CV087",
-                    ("interventions", named.index, "input", "factor"),
-                    f"the data does not tell what a sample would have been under another '{known.name}'",
-                    "Write `set: swap` and no factor: it puts another sample in the place of each.",
-                )
-            )
-    return findings

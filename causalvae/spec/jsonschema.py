@@ -11,12 +11,26 @@ import sys
 from contextlib import nullcontext
 from typing import Any, Final
 
+from causalvae.spec.intervention_section import LEVELS, level_names
 from causalvae.spec.quantity import QUANTITIES
 from causalvae.spec.registry import only_own_kinds
 from causalvae.spec.schema import NAME_PATTERN, Spec
+from causalvae.spec.section import exactly_one, given
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
-_LEVELS: Final = ("input", "latent", "activation", "mediation")
+# Keys that are taken out of a spec before it is checked; see `causalvae.spec.assembly`.
+_PARTS: Final = {
+    "include": {
+        "anyOf": [{"type": "string", "minLength": 1}, {"type": "array", "items": {"type": "string", "minLength": 1}}],
+        "description": "Files with keys that this one does not give, relative to it.",
+    },
+    "variables": {"type": "object", "description": "Values by name, for `${NAME}` in place of a value or in text."},
+    "grid": {
+        "type": "object",
+        "additionalProperties": {"type": "array"},
+        "description": "Paths of keys with several values each, such as `data.seed: [1, 2]`: one run each combination.",
+    },
+}
 
 
 def json_schema(extensions: bool = True) -> dict[str, Any]:
@@ -29,13 +43,13 @@ def json_schema(extensions: bool = True) -> dict[str, Any]:
     """
     with nullcontext() if extensions else only_own_kinds():
         schema = Spec.model_json_schema(by_alias=True, mode="validation")
-        quantities = QUANTITIES.usable()
+        quantities, levels = QUANTITIES.usable(), level_names()
     parts = schema["$defs"]
     _close(schema)
-    empty = {"type": "null"}
-    analyses = schema["additionalProperties"]["properties"]
-    schema["properties"] |= {name: {"anyOf": [section, empty]} for name, section in analyses.items()}
-    schema["additionalProperties"] = False
+    _add_kinds(schema, schema["additionalProperties"]["properties"])
+    sections = parts["Intervention"]["additionalProperties"]["properties"]
+    parts |= {LEVELS.get(level).__name__: sections[level] for level in levels}
+    _add_kinds(parts["Intervention"], {level: {"$ref": f"#/$defs/{LEVELS.get(level).__name__}"} for level in levels})
 
     name = {"type": "string", "pattern": NAME_PATTERN, "maxLength": 100}
     names = {"type": "array", "items": name, "uniqueItems": True}
@@ -54,36 +68,42 @@ def json_schema(extensions: bool = True) -> dict[str, Any]:
         arms = schema["properties"][key]["oneOf"]
         parts["VariantSection"]["properties"][key]["anyOf"][0] = _partial(parts, arms)
 
-    parts["MappingSection"] |= _exactly_one(("components", "find"))
+    parts["MappingSection"] |= exactly_one(("components", "find"))
     vectors = parts["GraphSection"]["properties"]["vectors"]
     parts["VectorSection"]["properties"]["components"] |= {"minItems": 2, "uniqueItems": True}
     several = names | {"minItems": 2, "description": "Attributes."}
     vectors["patternProperties"] = {
         pattern: {"anyOf": [several, long_form]} for pattern, long_form in vectors["patternProperties"].items()
     }
-    parts["Intervention"] |= _exactly_one(_LEVELS)
-    parts["LatentValues"] |= _exactly_one(("quantiles", "sd", "at", "codes"))
-    parts["HeldValue"] |= _exactly_one(("quantile", "value"))
-    mediation = parts["MediationIntervention"]
-    mediation |= _exactly_one(("mediators", "path", "edges"))
-    mediation["dependentSchemas"] = {key: _if_given(key, "mediators") for key in ("control", "subspace")}
-    parts["Bound"]["anyOf"] = [_given(key) for key in ("at_least", "at_most")]
+    parts["Intervention"] |= exactly_one(levels)
+    parts["Bound"]["anyOf"] = [given(key) for key in ("at_least", "at_most")]
     expected = parts["Expectations"]
     bounds = {kind.kind: expected["properties"][kind.kind] | {"description": kind.summary()} for kind in quantities}
     properties = {key: expected["properties"][key] for key in ("special", "minimal", "unique")}
     expected["properties"] = bounds | properties
-    expected["anyOf"] = [_given(key) for key in bounds]
+    expected["anyOf"] = [given(key) for key in bounds]
     parts["Expectations"]["allOf"] = [
         _if_claimed("special", ("mediated_share",)),
         _if_claimed("minimal", ("mediated_share", "necessity")),
         _if_claimed("unique", ("mediated_share",)),
     ]
+    for part in (schema, *parts.values()):
+        _let_variables(part)
+    parts["Variable"] = {"type": "string", "pattern": r"^\$\{[^{}]*\}$", "description": "The value of a variable."}
+    schema["properties"] |= _PARTS
+    schema["$defs"] = dict(sorted(parts.items()))
     return {"$schema": DIALECT, **schema, "title": "causalvae spec"}
 
 
 def json_schema_text(extensions: bool = False) -> str:
     """The schema as the committed file holds it."""
     return json.dumps(json_schema(extensions), indent=2, ensure_ascii=True) + "\n"
+
+
+def _add_kinds(part: dict[str, Any], sections: dict[str, Any]) -> None:
+    """Make keys that name kinds keys like the others, each of which may be left empty."""
+    part["properties"] |= {name: {"anyOf": [section, {"type": "null"}]} for name, section in sections.items()}
+    part["additionalProperties"] = False
 
 
 def _either(schema: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
@@ -105,21 +125,28 @@ def _partial(parts: dict[str, Any], arms: list[dict[str, str]]) -> dict[str, Any
 def _if_claimed(key: str, others: tuple[str, ...]) -> dict[str, Any]:
     """A property that is claimed needs one of the others."""
     claimed = {"required": [key], "properties": {key: {"const": True}}}
-    return {"if": claimed, "then": {"anyOf": [_given(other) for other in others]}}
+    return {"if": claimed, "then": {"anyOf": [given(other) for other in others]}}
 
 
-def _given(key: str) -> dict[str, Any]:
-    # A key that is written and left empty counts as not given.
-    return {"required": [key], "properties": {key: {"not": {"type": "null"}}}}
+def _let_variables(schema: dict[str, Any]) -> None:
+    """Let `${NAME}` stand for every value below a schema that is no text already and no constant."""
+    for key in ("properties", "patternProperties"):
+        for name, inner in schema.get(key, {}).items():
+            _let_variables(inner)
+            schema[key][name] = _or_variable(inner)
+    if isinstance(schema.get("items"), dict):
+        _let_variables(schema["items"])
+        schema["items"] = _or_variable(schema["items"])
+    if "prefixItems" in schema:
+        schema["prefixItems"] = [_or_variable(inner) for inner in schema["prefixItems"]]
+    for arm in (*schema.get("anyOf", ()), *schema.get("oneOf", ())):
+        if "$ref" not in arm and "required" not in arm:
+            _let_variables(arm)
 
 
-def _if_given(key: str, other: str) -> dict[str, Any]:
-    """Where `key` has a value, so has `other`."""
-    return {"anyOf": [{"properties": {key: {"type": "null"}}}, _given(other)]}
-
-
-def _exactly_one(keys: tuple[str, ...]) -> dict[str, Any]:
-    return {"oneOf": [_given(key) for key in keys]}
+def _or_variable(schema: dict[str, Any]) -> dict[str, Any]:
+    free = schema.get("type") == "string" and not schema.keys() & {"pattern", "enum"}
+    return schema if free or schema.keys() & {"const", "not"} else _either(schema, {"$ref": "#/$defs/Variable"})
 
 
 def _close(value: Any) -> None:

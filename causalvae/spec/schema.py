@@ -6,7 +6,7 @@ node, a cycle, a treatment that reaches no outcome) is checked in `causalvae.spe
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Final, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
@@ -15,17 +15,7 @@ from causalvae.digest import digest
 from causalvae.spec.analysis import ANALYSES, ANALYSIS_KEYS, Analysis
 from causalvae.spec.data_section import AnyData, DataSection
 from causalvae.spec.hypothesis_section import Bound, Expectations, Hypothesis, NullSection
-from causalvae.spec.intervention_section import (
-    ActivationIntervention,
-    HeldValue,
-    InputIntervention,
-    Intervention,
-    LatentIntervention,
-    LatentValues,
-    MediationIntervention,
-    ScreenSection,
-    SetTo,
-)
+from causalvae.spec.intervention_section import Intervention
 from causalvae.spec.markers import Keyed
 from causalvae.spec.model_section import AnyModel, ModelSection, OutputSection, PosteriorSection
 from causalvae.spec.readout_section import AnyReadout, ReadoutSection
@@ -50,7 +40,6 @@ from causalvae.spec.section import (
 __all__ = [
     "EDGE_PATTERN",
     "NAME_PATTERN",
-    "ActivationIntervention",
     "AlignmentSection",
     "Bound",
     "Count",
@@ -61,14 +50,9 @@ __all__ = [
     "FactorSection",
     "FindSection",
     "GraphSection",
-    "HeldValue",
     "Hypothesis",
-    "InputIntervention",
     "Intervention",
-    "LatentIntervention",
-    "LatentValues",
     "MappingSection",
-    "MediationIntervention",
     "ModelSection",
     "Name",
     "NullSection",
@@ -76,16 +60,11 @@ __all__ = [
     "PosteriorSection",
     "ReadoutSection",
     "ReportSection",
-    "ScreenSection",
     "Section",
-    "SetTo",
     "Spec",
     "VariantSection",
     "VectorSection",
 ]
-
-# The keys of a mode that specs were stored with, given or not.
-_STORED_MODES: Final = ("noise", "resample")
 
 
 # Outputs of a network that independencies are tested on where a spec does not say.
@@ -447,9 +426,7 @@ class Spec(Section):
             del content["estimation"]["interval"]
         if self.alignment.pairs == AlignmentSection().pairs:
             del content["alignment"]["pairs"]
-        for part in filter(None, (item["activation"] for item in content["interventions"])):
-            if isinstance(part["mode"], dict):
-                part["mode"] = dict.fromkeys(_STORED_MODES) | part["mode"]
+        content["interventions"] = [intervention.record for intervention in self.interventions]
         if self.alignment.samples == "auto":
             content["alignment"]["samples"] = _OUTPUTS
         elif self.alignment.samples == _OUTPUTS:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Iterable
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -42,3 +43,13 @@ class StrictSection(BaseModel):
     """A part of a training spec: as in the specs of analyses the text "512" is no number, and numbers are finite."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True, strict=True, allow_inf_nan=False)
+
+
+def given(key: str) -> dict[str, Any]:
+    """The JSON Schema of a mapping that has a value under `key`; one that is written and left empty is none."""
+    return {"required": [key], "properties": {key: {"not": {"type": "null"}}}}
+
+
+def exactly_one(keys: Iterable[str]) -> dict[str, Any]:
+    """The JSON Schema of a mapping that has a value under one of the keys."""
+    return {"oneOf": [given(key) for key in keys]}

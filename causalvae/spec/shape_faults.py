@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
 from causalvae.spec.diagnostics import Finding, Path, field_of, list_choices, nearest, show_text
+from causalvae.spec.intervention_section import LEVELS, level_names
 from causalvae.spec.model_walk import fitting_tags, keys_at, models_at, owners_of, tags_at
 from causalvae.spec.places import BUILTIN, builtin_names
 from causalvae.spec.quantity import QUANTITIES
@@ -54,7 +55,6 @@ _EXAMPLES: Final[dict[str, str]] = {
     "steps": "steps: 20000",
     "*.name": "name: NAME",
 }
-_LEVELS: Final = ("input", "latent", "activation", "mediation")
 
 
 class _Located:
@@ -147,7 +147,7 @@ def explain_shape(errors: Sequence[ErrorDetails], root: type[BaseModel], plain: 
 
 
 def explain_levels(plain: Any, known: Iterable[Finding]) -> list[Finding]:
-    """Findings that pydantic does not report: too many levels beside other errors, and `source` instead of `from`."""
+    """Findings that pydantic does not report: too many levels beside other errors, and a field's own name."""
     findings = []
     reported = {(finding.code, finding.path) for finding in known}
     interventions = plain.get("interventions") if isinstance(plain, dict) else None
@@ -155,13 +155,19 @@ def explain_levels(plain: Any, known: Iterable[Finding]) -> list[Finding]:
         if not isinstance(item, dict):
             continue
         path: Path = ("interventions", index)
-        given = [level for level in _LEVELS if item.get(level) is not None]
+        given = [level for level in item if level in LEVELS.entries and item[level] is not None]
         if len(given) != 1 and ("CV028", path) not in reported:
-            findings.append(_wrong_count(path, " and ".join(given) or "none", _LEVELS))
-        activation = item.get("activation")
-        where = (*path, "activation", "source")
-        if isinstance(activation, dict) and "source" in activation and ("CV020", where) not in reported:
-            findings.append(_unknown_key(where, ("components", "by", "from", "mode", "direction", "pairs"), "from"))
+            names = level_names()
+            findings.append(_wrong_count(path, " and ".join(sorted(given, key=names.index)) or "none", names))
+        for level in given:
+            written, kind = item[level], LEVELS.find(level)
+            fields = {} if kind is None or not isinstance(written, dict) else kind.model_fields
+            keys = [info.alias or field for field, info in fields.items()]
+            findings += [
+                _unknown_key((*path, level, field), keys, str(info.alias))
+                for field, info in fields.items()
+                if field in written and field not in keys and ("CV020", (*path, level, field)) not in reported
+            ]
     return findings
 
 
@@ -181,8 +187,7 @@ def _explain(item: _Located, root: type[BaseModel], plain: Any) -> Finding:
     if kind == "broken_kind":
         return Finding("CV099", path, item.error["msg"], "Correct or remove the distribution, or name another kind.")
     if kind == "one_of":
-        choices = tuple(item.context["choices"].split(", ")) if "choices" in item.context else _LEVELS
-        return _wrong_count(path, str(item.context["given"]), choices)
+        return _wrong_count(path, str(item.context["given"]), item.context["choices"].split(", "))
     if kind == "two_networks":
         return _wrong_count(path, "both are", ("name", "factory"))
     if kind == "foreign_key":
@@ -342,7 +347,7 @@ def _wrong_count(path: Path, given: str, choices: Sequence[str]) -> Finding:
     if given == "none":
         advice = "Write one of them."
     else:
-        several = tuple(choices) == _LEVELS
+        several = set(choices) <= LEVELS.entries.keys()
         advice = "Write each as an item of its own, with its own name." if several else "Keep one of them."
     return Finding("CV028", path, f"'{field_of(path)}' needs exactly one of {list_choices(choices)}; {what}", advice)
 

@@ -20,13 +20,13 @@ from causalvae.data.factors import Factor, FactorSpace, IntArray
 from causalvae.data.pairs import draw_pairs
 from causalvae.effects import estimate_effects, open_context
 from causalvae.effects.changes import changes_of
-from causalvae.effects.controlled import controlled_effects
 from causalvae.effects.mediation import arms_of, pair_effects
 from causalvae.effects.outcomes import Outcomes
 from causalvae.effects.types import Estimate
 from causalvae.engine.execute import execute_plan
 from causalvae.engine.fitting import split_of
 from causalvae.engine.measurements import Measurements
+from causalvae.interventions.mediation.controlled import controlled_effects
 from causalvae.models.loading import assemble
 from causalvae.models.vae import VAE
 from causalvae.plan.owner import Owner

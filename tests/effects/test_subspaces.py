@@ -19,7 +19,7 @@ from causalvae.effects import estimate_effects, open_context
 from causalvae.effects.analysis import EffectsResult
 from causalvae.effects.mediation import arms_of
 from causalvae.effects.observed import gather_samples
-from causalvae.effects.subspaces import exact_interval
+from causalvae.effects.significance import exact_interval
 from causalvae.effects.types import Estimate
 from causalvae.engine.donors import choose_donors
 from causalvae.engine.execute import execute_plan
@@ -235,7 +235,7 @@ def test_what_was_learned_by_heart_is_no_better_than_chance_on_fresh_pairs(tmp_p
 
 
 def test_of_swapped_samples_it_is_said_that_pairs_are_their_own_donors(tmp_path: Path) -> None:
-    from causalvae.spec.intervention_section import InputIntervention
+    from causalvae.interventions.input import InputIntervention
 
     model = network(ROTATION[:, :3], ROTATION[:, :3].T)
     *_, found = run(model, tmp_path, {"learned_on": 16, "steps": 2}, treatment=InputIntervention(set="swap"))

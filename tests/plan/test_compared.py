@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from causalvae.errors import CausalVAEError
+from causalvae.interventions.latent import LatentIntervention
+from causalvae.interventions.latent.compared import compared_sites, first_layers
 from causalvae.models.components import ComponentMap, Site
-from causalvae.plan.compared import compared_sites, first_layers
 from causalvae.plan.owner import Owner
 from causalvae.plan.resolve import Resolver
-from causalvae.spec.schema import LatentIntervention
 from tests.effects.synthetic import make_spec
 
 

@@ -83,7 +83,7 @@ class Discoveries(Analysis):
             inputs = [
                 named.name or ""
                 for named in draft.interventions
-                if isinstance(named.section, Intervention) and named.section.input is not None
+                if isinstance(named.section, Intervention) and named.section.input_level is not None
             ]
         attributes = None if draft.attributes is None else tuple(draft.attributes)
         names: dict[str, int] = {}
