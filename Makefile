@@ -7,13 +7,14 @@
 # make bench-circuits  verdicts and discoveries on networks whose circuits are known (hours; goes on where it was stopped;
 #             CIRCUITS='--seeds 2' for less)
 # make bench-alignment  the alignment report on worlds and networks in which everything is known (hours; goes on likewise)
+# make docs   the site of the documentation in build/site, with reports of `make gallery`
 # make gpu-check  the tests that need a GPU, and the engine against hooks and nnsight on it (six minutes at most)
 PYTHON ?= python3.11
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test test-slow check fuzz bench gpu-check bench-circuits bench-alignment format clean
+.PHONY: demo test test-slow check docs gallery fuzz bench gpu-check bench-circuits bench-alignment format clean
 
 $(STAMP): pyproject.toml constraints.txt examples/neighbours/pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -37,6 +38,15 @@ test: check
 
 test-slow: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m simulation
+
+docs: gallery
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
+	$(BIN)/python docs/registry_tables.py
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+# Reports that are there are not made again.
+gallery: $(STAMP)
+	OMP_NUM_THREADS=1 $(BIN)/python docs/gallery.py
 
 fuzz: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.fuzz --out docs/robustness.md $(FUZZ)

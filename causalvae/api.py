@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -44,7 +44,6 @@ from causalvae.facts import (
     graph_summary,
     model_facts,
     provenance,
-    traversal_strips,
 )
 from causalvae.files import UNSEALED, make_folder, remove_stale, seal, write_file, write_json
 from causalvae.interchange_runs import compare_interchange
@@ -54,6 +53,7 @@ from causalvae.models.card import Carries
 from causalvae.models.loading import randomise
 from causalvae.null_claims import exchanged_labels, planted_claims
 from causalvae.outcome import RunOutcome, load_run
+from causalvae.pair_pictures import pair_pictures
 from causalvae.plan.compile import compile_spec
 from causalvae.plan.owner import Owner
 from causalvae.plan.resolve import Resolver
@@ -69,10 +69,13 @@ from causalvae.results import CostRow, NetworkFit, Results
 from causalvae.samples import find_samples
 from causalvae.session import Session, open_session
 from causalvae.spec import load_spec, load_train_spec, open_spec, write_resolved
+from causalvae.spec.loader import open_whole
+from causalvae.spec.origins import Origins
 from causalvae.spec.schema import Spec
 from causalvae.spec.training import TrainSpec
 from causalvae.training.loop import TrainProgress, TrainResult
 from causalvae.training.loop import train as _train
+from causalvae.traversals import traversal_strips
 from causalvae.trust import refuse_code
 
 _CONTROL_PAIRS = 64
@@ -127,7 +130,7 @@ class TrainOutcome:
 
 
 @coded
-def open(path: str | Path, on_progress: OnProgress = ignore_progress) -> Session:
+def open(path: str | Path, on_progress: OnProgress = ignore_progress, settings: Sequence[str] = ()) -> Session:
     """Open a spec file: load and check the network and the data that it names.
 
     Parameters
@@ -136,6 +139,8 @@ def open(path: str | Path, on_progress: OnProgress = ignore_progress) -> Session
         The spec file.
     on_progress : callable
         Called with the progress of each stage.
+    settings : sequence of str
+        Values to set, each as ``KEY=VALUE``, such as ``data.samples=64``.
 
     Raises
     ------
@@ -143,8 +148,15 @@ def open(path: str | Path, on_progress: OnProgress = ignore_progress) -> Session
         With every fault of the spec.
     CausalVAEError
         CV1xx for the network, CV2xx for data and readouts.
+
+    Examples
+    --------
+    >>> import causalvae
+    >>> session = causalvae.open("specs/compiled_or.yaml")
+    >>> [site.name for site in session.components][:3]
+    ['encoder.lin1@pre', 'encoder.lin1', 'encoder.head']
     """
-    return open_session(*open_spec(path), on_progress)
+    return open_session(*open_spec(path, settings), on_progress)
 
 
 @coded
@@ -165,6 +177,13 @@ def compile_plan(
         Called with the progress of each stage.
     only : str
         Name of an analysis of the spec: what it alone asks for is planned; everything where empty.
+
+    Examples
+    --------
+    >>> import causalvae
+    >>> plan = causalvae.compile_plan(causalvae.open("specs/compiled_or.yaml"))
+    >>> plan.name
+    'compiled-or'
     """
     spec, components, space = session.spec, session.model.components, session.dataset.space
     without = spec.model_copy(update={"hypotheses": (), "interventions": ()})
@@ -201,6 +220,14 @@ def forecast(session: Session, plan: Plan) -> Forecast:
     session : Session
     plan : Plan
         Compiled from `session`.
+
+    Examples
+    --------
+    >>> import causalvae
+    >>> session = causalvae.open("specs/compiled_or.yaml")
+    >>> forecast = causalvae.forecast(session, causalvae.compile_plan(session))
+    >>> forecast.total.rows < forecast.passes["none"].rows  # what sharing and dead-row elimination save
+    True
     """
     device = choose_device(session.spec.execution.device)
     runner = PlanRunner(plan, session.model, session.dataset, session.measure, device)
@@ -300,6 +327,15 @@ def analyse(
     measured : mapping, optional
         What `measure` gives; without it, analyses that measure something of their own have no result, and a warning
         says so.
+
+    Examples
+    --------
+    >>> import causalvae
+    >>> session = causalvae.open("specs/compiled_or.yaml")
+    >>> plan = causalvae.compile_plan(session)
+    >>> measurements = causalvae.execute(session, plan, "runs/compiled-or")
+    >>> causalvae.analyse(session, measurements).verdicts[0].status
+    'supported'
     """
     spec, plan = session.spec, measurements.plan
     context = open_context(spec, measurements, session.whole, session.units)
@@ -323,6 +359,8 @@ def analyse(
         alignment = diagnose_edges(session, context.outcomes, alignment)
     with one_step(on_progress, "checking the readouts"):
         readouts = _check_readouts(session)
+    with one_step(on_progress, "pictures"):
+        traversals, pictures = traversal_strips(session, context), pair_pictures(session, context)
     analyses = estimate_analyses(session, context, measured or {}, on_progress)
     views = views_of(analyses)
     controls = control_checks(context, copy, session.check)
@@ -351,7 +389,8 @@ def analyse(
         graph=graph_summary(spec),
         readouts=readouts,
         controls=controls,
-        traversals=traversal_strips(measurements),
+        traversals=traversals,
+        pictures=pictures,
         latents=latents,
         model=model_facts(session),
         fit=NetworkFit(session.check.reconstruction, session.check.kl),
@@ -445,7 +484,12 @@ def _check_readouts(session: Session) -> tuple[ReadoutCheck, ...]:
 
 
 @coded
-def run(path: str | Path, out: str | Path = "runs", on_progress: OnProgress | None = None) -> RunOutcome:
+def run(
+    path: str | Path,
+    out: str | Path = "runs",
+    on_progress: OnProgress | None = None,
+    settings: Sequence[str] = (),
+) -> RunOutcome:
     """A spec file from text to report.
 
     Parameters
@@ -456,28 +500,71 @@ def run(path: str | Path, out: str | Path = "runs", on_progress: OnProgress | No
         Runs are kept in ``out/NAME/SPEC_DIGEST/``, their tables in ``out/NAME/tables/TABLES_DIGEST/``; a run that was
         killed goes on where it stopped, and specs that differ in claims or statistics alone share their tables.
     on_progress : callable, optional
+    settings : sequence of str
+        Values to set, each as ``KEY=VALUE``, such as ``data.samples=64``.
 
     Raises
     ------
     SpecError
         With every fault of the spec.
     CausalVAEError
-        For every other error that a user can correct.
+        CV430 where the spec has a grid, which `causalvae.compare` runs; also for every other error that a user can
+        correct.
+
+    Examples
+    --------
+    >>> import causalvae
+    >>> outcome = causalvae.run("specs/compiled_or.yaml")
+    >>> outcome.verdicts[["hypothesis", "status"]]
+          hypothesis      status
+    0  both-together   supported
+    1      one-alone  unspecific
+    2       not-read     refuted
+    3    first-layer   supported
     """
-    return run_spec(*open_spec(path), out, on_progress or ignore_progress)
+    opened = open_whole(path, settings)
+    if opened.points:
+        raise CausalVAEError(
+            "CV430",
+            f"The spec has a grid of {len(opened.points)} runs, and this is one run.",
+            "Run it with `causalvae.compare([PATH])`, or set one point: `grid=` and the point's values.",
+            "grid",
+        )
+    return run_spec(opened.spec, opened.folder, out, on_progress or ignore_progress, opened.origins)
 
 
 @coded
 def run_spec(
-    spec: Spec, folder: str | Path, out: str | Path = "runs", on_progress: OnProgress = ignore_progress
+    spec: Spec,
+    folder: str | Path,
+    out: str | Path = "runs",
+    on_progress: OnProgress = ignore_progress,
+    origins: Origins | None = None,
 ) -> RunOutcome:
-    """A spec from value to report, as `run`; relative paths start at `folder`."""
+    """A spec from value to report, as `run`; relative paths start at `folder`.
+
+    Parameters
+    ----------
+    spec : Spec
+    folder, out : str or Path
+    on_progress : callable
+    origins : Origins, optional
+        Where the spec's values come from, which the resolved spec in the run's folder notes.
+
+    Examples
+    --------
+    >>> import causalvae
+    >>> spec = causalvae.load_spec("specs/compiled_or.yaml")
+    >>> few = spec.model_copy(update={"hypotheses": spec.hypotheses[:1]})
+    >>> list(causalvae.run_spec(few, "specs").verdicts["status"])
+    ['supported']
+    """
     began = time.perf_counter()
     _check_trust(spec)
     session = open_session(spec, folder, on_progress)
     plan = compile_plan(session, on_progress=on_progress)
     runs = Path(out) / spec.name
-    resolved = _claim_folder(session, Path(out))
+    resolved = _claim_folder(session, Path(out), origins)
     measurements = execute(session, plan, runs, on_progress)
     with one_step(on_progress, "random copy"):
         randomised = _execute_randomised(session, plan, runs)
@@ -492,16 +579,19 @@ def run_spec(
     return RunOutcome(results, resolved.parent, reports)
 
 
-def _claim_folder(session: Session, out: Path) -> Path:
+def _claim_folder(session: Session, out: Path, origins: Origins | None = None) -> Path:
     """Make the folder of a session's run and write its spec there; gives the spec's path."""
     spec = session.declared
     folder = out / spec.name / spec.digest
     make_folder(folder, below=out)
     remove_stale(folder)
     # Relative paths start where they did, so that the folder's own spec runs again.
-    text = write_resolved(spec, os.path.relpath(session.folder, folder.resolve()))
-    write_file(folder / "spec.yaml", text)
-    return folder / "spec.yaml"
+    text = write_resolved(spec, os.path.relpath(session.folder, folder.resolve()), origins)
+    path = folder / "spec.yaml"
+    # A run's own spec, run again, stays as it is: it says where its values came from at first.
+    if origins is None or Path(origins.file).resolve() != path.resolve():
+        write_file(path, text)
+    return path
 
 
 def _with_costs(results: Results, measured: tuple[CostRow, ...], seconds: float) -> Results:
@@ -519,6 +609,7 @@ def train(
     path: str | Path,
     out: str | Path | None = None,
     on_progress: Callable[[TrainProgress], None] = lambda progress: None,
+    settings: Sequence[str] = (),
 ) -> TrainOutcome:
     """Train the network of a training spec, resuming where an earlier run stopped.
 
@@ -530,8 +621,10 @@ def train(
         Takes checkpoint, log and weights; ``runs/train/NAME`` where omitted.
     on_progress : callable
         Called after every step.
+    settings : sequence of str
+        Values to set, each as ``KEY=VALUE``, such as ``objective.beta=4``.
     """
-    spec = load_train_spec(path)
+    spec = load_train_spec(path, settings)
     folder = Path("runs") / "train" / spec.name if out is None else Path(out)
     return train_network(spec, folder, Path(path).parent, on_progress)
 

@@ -23,6 +23,15 @@ class CausalVAEError(Exception):
         What the user can do about it, in one sentence.
     place : object, optional
         Where: a spec field, a file, a component, who asked for a run; its text is kept.
+
+    Examples
+    --------
+    >>> import causalvae
+    >>> try:
+    ...     causalvae.load_run("runs/none")
+    ... except causalvae.CausalVAEError as error:
+    ...     print(error.code)
+    CV450
     """
 
     exit_code = 3

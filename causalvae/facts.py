@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import platform
 from importlib.metadata import version
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 from causalvae.digest import digest
 from causalvae.engine.measurements import Measurements
 from causalvae.plan.types import Plan
-from causalvae.results import DataDraw, GraphSummary, SampleFacts, TraversalStrip
+from causalvae.results import DataDraw, GraphSummary, SampleFacts
 from causalvae.samples import split_facts
 from causalvae.selection import FoundLatents
 from causalvae.session import Session
@@ -114,13 +113,3 @@ def provenance(session: Session, plan: Plan) -> dict[str, Any]:
         **{library: version(library) for library in _LIBRARIES},
         **distributions_of(session.declared),
     }
-
-
-def traversal_strips(measurements: Measurements) -> tuple[TraversalStrip, ...]:
-    """The decoded images of a plan's traversals."""
-    strips = []
-    for number, traversal in enumerate(measurements.plan.traversals):
-        rows: Any = measurements.images[measurements.images["strip"] == number].sort_values("step")
-        images = tuple(base64.b64encode(png).decode("ascii") for png in rows["png"])
-        strips.append(TraversalStrip(traversal.label, traversal.latent, traversal.quantiles, images))
-    return tuple(strips)

@@ -37,8 +37,13 @@ class RunOutcome:
 
     Examples
     --------
-    >>> outcome = causalvae.load_run("runs/dsprites-scale/0123456789abcdef")  # doctest: +SKIP
-    >>> outcome.estimates.query("estimand == 'mediated_share'")  # doctest: +SKIP
+    >>> import causalvae
+    >>> outcome = causalvae.run("specs/compiled_or.yaml")
+    >>> outcome.estimates[["estimand", "outcome", "value"]].round(2).head(3)
+           estimand      outcome  value
+    0  total_effect            y   0.32
+    1   effect_size            y   1.34
+    2  total_effect  all columns   0.39
     """
 
     results: Results
@@ -134,6 +139,13 @@ def load_run(folder: str | Path) -> RunOutcome:
     ------
     CausalVAEError
         CV450 where there are no results, CV451 where they cannot be read.
+
+    Examples
+    --------
+    >>> import causalvae
+    >>> finished = causalvae.run("specs/compiled_or.yaml").folder
+    >>> list(causalvae.load_run(finished).verdicts["status"])
+    ['supported', 'unspecific', 'refuted', 'supported']
     """
     path = Path(folder)
     results = load_results(path)

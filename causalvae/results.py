@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from causalvae.alignment.types import Alignment
 from causalvae.circuits.types import Verdict
 from causalvae.disentanglement.report import ScoreReport
 from causalvae.effects.types import ArrowStrength, CrossCheck, Estimate, MetricRow, Refutation, ScreenSummary, UnitRole
 from causalvae.plan.owner import Owner
+from causalvae.plan.targets import Target
 from causalvae.readouts.types import ReadoutCheck
+from causalvae.spec.picture import Datum, OutputFacts
+from causalvae.spec.value_source import Side
 from causalvae.spec.whole_output import WholeOutput
 
 
@@ -43,13 +46,169 @@ class ControlCheck:
 
 
 @dataclass(frozen=True)
+class DoseResponse:
+    """What setting one latent to each of some values does to one attribute, over a few observed samples.
+
+    Parameters
+    ----------
+    attribute, unit : str
+    mean, lowest, highest : tuple of float
+        Change of the attribute from what it is at the middle one of the values, in its own unit: over the samples.
+    """
+
+    attribute: str
+    unit: str
+    mean: tuple[float, ...]
+    lowest: tuple[float, ...]
+    highest: tuple[float, ...]
+
+
+@dataclass(frozen=True)
 class TraversalStrip:
-    """One latent swept over quantiles: decoded images as PNG bytes in base64, left to right."""
+    """One latent swept over quantiles, left to right.
+
+    Parameters
+    ----------
+    label : str
+    latent : int
+    quantiles : tuple of float
+    images : tuple of str
+        Decoded outputs of one sample as PNG in base64, of sounds their spectrograms; where there is no room, none at
+        all or an empty text for some steps.
+    values : tuple of float
+        What the latent is set to.
+    numbers : tuple of tuple of float
+        Decoded outputs of the sample where they are no pictures, with gaps as `images`.
+    strength : float
+        Root mean square change of the whole output from the middle step, over steps and samples.
+    samples : int
+        How many samples strength and responses are over.
+    responses : tuple of DoseResponse
+        One an attribute of the output.
+    """
 
     label: str
     latent: int
     quantiles: tuple[float, ...]
     images: tuple[str, ...]
+    values: tuple[float, ...] = ()
+    numbers: tuple[tuple[float, ...], ...] = ()
+    strength: float = 0.0
+    samples: int = 0
+    responses: tuple[DoseResponse, ...] = ()
+
+
+FrameRole = Literal["base", "counterfactual", "decoded", "decoded_counterfactual", "patched", "change"]
+PairChoice = Literal["largest", "smallest", "typical"]
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One picture of a pair.
+
+    Parameters
+    ----------
+    role : str
+        ``base`` and ``counterfactual`` are inputs, ``decoded`` and ``decoded_counterfactual`` their outputs,
+        ``patched`` the output with patches in place, and ``change`` what they change; of what is not patched, the
+        difference of both outputs.
+    datum : Datum
+    """
+
+    role: FrameRole
+    datum: Datum
+
+
+@dataclass(frozen=True)
+class FactorChange:
+    """A factor that differs between the inputs of a pair: its values, or the names of its levels."""
+
+    factor: str
+    before: float | str
+    after: float | str
+
+
+@dataclass(frozen=True)
+class ShownPair:
+    """A pair of inputs with what the network makes of it.
+
+    Parameters
+    ----------
+    choice : {"largest", "smallest", "typical"}
+        Which effect it has among all pairs; a typical one is the median.
+    pair : int
+        Index in its cohort.
+    factors : tuple of FactorChange
+    total : float
+        How far the outcome is moved from x to x'.
+    effect : float or None
+        How far the patches move it; of an outcome of several numbers, along its total change. None where nothing is
+        patched.
+    frames : tuple of Frame
+    """
+
+    choice: PairChoice
+    pair: int
+    factors: tuple[FactorChange, ...]
+    total: float
+    effect: float | None
+    frames: tuple[Frame, ...]
+
+
+@dataclass(frozen=True)
+class PairPictures:
+    """Pairs of one treatment, circuit or declared edge, as pictures.
+
+    Parameters
+    ----------
+    owners : tuple of Owner
+        What asks for the intervention: several where they ask for the same.
+    edge : tuple of str
+        Factor and attribute, of a declared edge; else empty.
+    treatment : str
+        The cohort of the pairs.
+    component : Target
+        What is patched.
+    side : {"base", "counterfactual"}
+        The input that is run with patches.
+    source : str
+        Kind of the value that the component is given; empty where nothing is patched.
+    outcome, unit : str
+        What the pairs are chosen by.
+    n : int
+        Among how many pairs they are chosen.
+    pairs : tuple of ShownPair
+    """
+
+    owners: tuple[Owner, ...]
+    edge: tuple[str, ...]
+    treatment: str
+    component: Target
+    side: Side
+    source: str
+    outcome: str
+    unit: str
+    n: int
+    pairs: tuple[ShownPair, ...]
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """The pictures of interventions.
+
+    Parameters
+    ----------
+    facts : OutputFacts
+        What drawing them needs.
+    shown : tuple of PairPictures
+        Declared edges, then hypotheses, mediations, components and treatments.
+    left_out : int
+        Pairs that are not shown, so that the report stays small.
+    """
+
+    facts: OutputFacts
+    shown: tuple[PairPictures, ...] = ()
+    left_out: int = 0
 
 
 @dataclass(frozen=True)
@@ -242,6 +401,8 @@ class Results:
         How well the network works; None where that was not measured.
     draw : DataDraw or None
         Which data were drawn; None where that is not known.
+    pictures : Pictures or None
+        Interventions as pictures; None where none were made.
     analyses : dict
         Name of an analysis of the spec -> its result, a frozen dataclass of the analysis's own.
     levels : tuple of str
@@ -279,6 +440,7 @@ class Results:
     samples: SampleFacts = SampleFacts()
     fit: NetworkFit | None = None
     draw: DataDraw | None = None
+    pictures: Pictures | None = None
     analyses: dict[str, Any] = field(default_factory=dict)
     levels: tuple[str, ...] = ()
 

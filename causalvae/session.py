@@ -57,10 +57,12 @@ class Session:
 
     Examples
     --------
-    >>> session = causalvae.open("specs/dsprites_scale.yaml")  # doctest: +SKIP
-    >>> plan = causalvae.compile_plan(session)  # doctest: +SKIP
-    >>> measurements = causalvae.execute(session, plan, "runs")  # doctest: +SKIP
-    >>> results = causalvae.analyse(session, measurements)  # doctest: +SKIP
+    >>> import causalvae
+    >>> session = causalvae.open("specs/compiled_or.yaml")
+    >>> session.model
+    Model(11 components, 355 parameters)
+    >>> session.dataset.input_shape
+    (3,)
     """
 
     declared: Spec

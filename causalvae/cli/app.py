@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from causalvae.cli import comparing, discovering, inspecting, preparing, running
+from causalvae.cli import comparing, diffing, discovering, inspecting, preparing, running, validating
 from causalvae.cli.failures import ForgivingGroup, finish_output
 
 app = typer.Typer(
@@ -43,11 +43,12 @@ def options(
 
 
 app.command()(preparing.init)
-app.command()(inspecting.validate)
+app.command()(validating.validate)
 app.command()(inspecting.components)
 app.command()(inspecting.plan)
 app.command(cls=running.RunCommand)(running.run)
 app.command()(running.report)
+app.command()(diffing.diff)
 app.command()(discovering.discover)
 app.command()(comparing.compare)
 app.command()(comparing.study)

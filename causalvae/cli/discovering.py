@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from causalvae.cli.console import print_json, stdout
-from causalvae.cli.inspecting import CodeOption, JsonOption, SpecArgument
+from causalvae.cli.inspecting import CodeOption, JsonOption, SetOption, SpecArgument
 from causalvae.cli.running import QuietOption
 
 if TYPE_CHECKING:
@@ -56,6 +56,7 @@ def discover(
         typer.Option("--score", help="What orders candidates; may be given more than once. All if left out."),
     ] = None,
     out: Annotated[Path, typer.Option(metavar="FOLDER", help="Where runs are kept.")] = Path("runs"),
+    settings: SetOption = None,
     allow_code: CodeOption = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
@@ -77,7 +78,7 @@ def discover(
         from causalvae.spec import open_spec
 
         with causalvae.allow_code(allow_code):
-            loaded, folder = open_spec(spec)
+            loaded, folder = open_spec(spec, settings or ())
             if treatment:
                 sought: dict[str, object] = {
                     "name": f"{treatment}-{outcome}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import sys
 import threading
@@ -21,7 +22,7 @@ from causalvae.errors import CausalVAEError, first_line
 
 RUN_FAILED = 3
 # Commands that store finished parts and resume from them.
-_RESUMING = ("run", "train", "study", "compare")
+_RESUMING = ("run", "train", "study", "compare", "discover")
 # A process ended by a signal exits with 128 + the number of the signal.
 _SIGNALLED = 128
 # SIGPIPE, not defined on Windows.
@@ -81,8 +82,8 @@ class ForgivingGroup(TyperGroup):
                 return super().invoke(ctx)
         except KeyboardInterrupt as error:
             number = signal.SIGTERM if isinstance(error, TerminatedError) else signal.SIGINT
-            stopped = _stopped(given[0] if given else "", number)
-            stderr().print(f"{stopped.message} {stopped.remedy}".strip())
+            stopped = _stopped(given, number)
+            stderr().print(clean(f"{stopped.message} {stopped.remedy}".strip()), soft_wrap=True)
             if as_json:
                 _print_failure(stopped)
             raise typer.Exit(_SIGNALLED + number) from None
@@ -124,8 +125,12 @@ def _silence() -> None:
         return
 
 
-def _stopped(command: str, number: signal.Signals) -> CausalVAEError:
-    remedy = "Finished parts are kept; run the same command again to resume." if command in _RESUMING else ""
+def _stopped(given: list[str], number: signal.Signals) -> CausalVAEError:
+    """The error of a command that was stopped; `given` is the command with its arguments."""
+    remedy = ""
+    if given and given[0] in _RESUMING:
+        command = shlex.join(["causalvae", *given])
+        remedy = f"Finished parts are kept; run the same command again to resume.\n  {command}"
     return CausalVAEError("CV418", f"Stopped by {number.name}.", remedy)
 
 

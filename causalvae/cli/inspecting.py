@@ -1,114 +1,46 @@
-"""Commands without a run: validate, components, plan."""
+"""Commands without a run: components, plan."""
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
-from rich.text import Text
 
-from causalvae.cli.console import clean, print_json, print_table, stderr, stdout
-
-if TYPE_CHECKING:
-    from causalvae.spec.diagnostics import Diagnostic
+from causalvae.cli.console import print_json, print_table, stdout
 
 SpecArgument = Annotated[Path, typer.Argument(metavar="SPEC", help="The spec file.", show_default=False)]
 CodeOption = Annotated[
     bool, typer.Option("--allow-code", help="Let the spec import and call code that it names (model source: python).")
 ]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Set a value of the spec, as data.samples=64 or hypotheses.NAME.alpha=0.01; may be given more than once.",
+        show_default=False,
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object for machines.")]
 
-INVALID = 2
+
+def chosen(settings: list[str] | None) -> dict[str, Any]:
+    """The settings as an argument of the functions of `causalvae`; none where none are given."""
+    return {"settings": tuple(settings)} if settings else {}
 
 
-def validate(
-    specs: Annotated[list[Path], typer.Argument(metavar="SPEC...", help="Spec files.", show_default=False)],
-    as_json: JsonOption = False,
+def components(
+    spec: SpecArgument, settings: SetOption = None, allow_code: CodeOption = False, as_json: JsonOption = False
 ) -> None:
-    """Check specs and show every fault; loads no network.
-
-    Exit code 0 where all are valid, 2 where one is not.
-    """
-    with _no_collection():
-        checked = [(path, *_check(path)) for path in specs]
-    valid = all(digest is not None for _, digest, _ in checked)
-    if as_json:
-        print_json(
-            {
-                "valid": valid,
-                "files": [
-                    {
-                        "file": str(path),
-                        "valid": digest is not None,
-                        "digest": digest,
-                        "diagnostics": [diagnostic.to_dict() for diagnostic in diagnostics],
-                    }
-                    for path, digest, diagnostics in checked
-                ],
-            }
-        )
-    else:
-        for path, digest, diagnostics in checked:
-            _show(path, digest, diagnostics)
-    raise typer.Exit(0 if valid else INVALID)
-
-
-@contextmanager
-def _no_collection() -> Iterator[None]:
-    """Disable garbage collection, which slows down imports."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
-
-
-def _check(path: Path) -> tuple[str | None, tuple[Diagnostic, ...]]:
-    """The digest of a spec (None if it is invalid), and its diagnostics."""
-    from causalvae.digest import digest
-    from causalvae.spec import Spec, read_any_spec
-
-    spec, diagnostics = read_any_spec(path)
-    if spec is None:
-        return None, diagnostics
-    return spec.digest if isinstance(spec, Spec) else digest(spec.model_dump(mode="json")), diagnostics
-
-
-def _show(path: Path, digest: str | None, diagnostics: tuple[Diagnostic, ...]) -> None:
-    errors, console = stderr(), stdout()
-    for diagnostic in diagnostics:
-        text = diagnostic.render(errors.is_terminal and not errors.no_color)
-        errors.print(Text.from_ansi(text), soft_wrap=True)
-        errors.print()
-    faults = sum(diagnostic.severity == "error" for diagnostic in diagnostics)
-    warnings = len(diagnostics) - faults
-    noted = f", {_count(warnings, 'warning')}" if warnings else ""
-    if digest is None:
-        line = Text.assemble(("✗ ", "bold red"), f"{clean(str(path))}: {_count(faults, 'error')}{noted}")
-    else:
-        line = Text.assemble(("✓ ", "bold green"), f"{clean(str(path))}: valid{noted} (digest {digest})")
-    console.print(line, soft_wrap=True)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
-def components(spec: SpecArgument, allow_code: CodeOption = False, as_json: JsonOption = False) -> None:
     """List what an address can name in the spec's network."""
     from causalvae.cli.progress import ProgressView, load_libraries
 
     with ProgressView(quiet=as_json) as progress:
         causalvae = load_libraries(progress)
         with causalvae.allow_code(allow_code):
-            session = causalvae.open(spec, progress.tell)
+            session = causalvae.open(spec, progress.tell, **chosen(settings))
     sites, unused = session.components, session.unused_parameters
     if as_json:
         print_json(
@@ -152,6 +84,7 @@ def plan(
     out: Annotated[
         Path, typer.Option(metavar="FOLDER", help="Where runs are kept: what one has cost is shown beside.")
     ] = Path("runs"),
+    settings: SetOption = None,
     allow_code: CodeOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -162,7 +95,7 @@ def plan(
     with ProgressView(quiet=as_json) as progress:
         causalvae = load_libraries(progress)
         with causalvae.allow_code(allow_code):
-            session = causalvae.open(spec, progress.tell)
+            session = causalvae.open(spec, progress.tell, **chosen(settings))
             compiled = causalvae.compile_plan(session, on_progress=progress.tell)
             if explain:
                 explained = causalvae.explain(session, compiled, out, progress.tell)

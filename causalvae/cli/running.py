@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import webbrowser
+from collections.abc import Mapping
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 from typer.core import TyperCommand
 
-from causalvae.cli.console import clean, print_json, print_paths, stdout
-from causalvae.cli.inspecting import CodeOption, JsonOption, SpecArgument
+from causalvae.cli.comparing import run_sides, show_sides
+from causalvae.cli.console import clean, print_json, print_paths, stderr, stdout
+from causalvae.cli.inspecting import CodeOption, JsonOption, SetOption, SpecArgument, chosen, plan
+
+if TYPE_CHECKING:
+    from causalvae.spec.loader import Point
+    from causalvae.spec.schema import Spec
 
 REFUTED = 1
 _STRICT = "--strict"
@@ -58,19 +65,50 @@ def run(
             show_default=False,
         ),
     ] = None,
+    settings: SetOption = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(help="Seed of the data and of the run: data.seed and execution.seed.", show_default=False),
+    ] = None,
+    samples: Annotated[
+        int | None, typer.Option(help="Samples that are drawn: data.samples.", show_default=False)
+    ] = None,
+    device: Annotated[
+        str | None, typer.Option(help="Where to run, as cpu or cuda: execution.device.", show_default=False)
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show the plan and the run's folder; run and write nothing.")
+    ] = False,
+    open_report: Annotated[bool, typer.Option("--open", help="Open the report in a browser.")] = False,
     allow_code: CodeOption = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Run a spec from text to report."""
+    """Run a spec from text to report.
+
+    A spec with a grid is run at every point of it, and the runs are shown side by side.
+    """
+    from causalvae.spec.loader import open_whole
+
+    settings = [*(settings or ()), *_short_settings(seed, samples, device)]
+    points = open_whole(spec, settings).points
+    if dry_run:
+        _show_dry(spec, settings, points, out, allow_code, as_json)
+        return
+    failing = {None: (), Strictness.REFUTED: _FALSE, Strictness.SUPPORTED: (*_FALSE, "inconclusive")}[strict]
+    if points:
+        outcomes = run_sides([spec], out, settings, allow_code, as_json, quiet)
+        show_sides(outcomes, as_json)
+        verdicts = [verdict for run in outcomes.results.runs if run.results for verdict in run.results.verdicts]
+        _finish(outcomes.reports, open_report, any(verdict.status in failing for verdict in verdicts))
+        return
     from causalvae.cli.progress import ProgressView, load_libraries
 
     with ProgressView(quiet) as progress:
         causalvae = load_libraries(progress)
         with causalvae.allow_code(allow_code):
-            outcome = causalvae.run(spec, out=out, on_progress=progress.tell)
+            outcome = causalvae.run(spec, out=out, on_progress=progress.tell, **chosen(settings))
 
-    failing = {None: (), Strictness.REFUTED: _FALSE, Strictness.SUPPORTED: (*_FALSE, "inconclusive")}[strict]
     failed = any(verdict.status in failing for verdict in outcome.results.verdicts)
     if as_json:
         from causalvae.report.json_report import to_json_dict
@@ -92,6 +130,44 @@ def run(
             print_results(console, outcome.results)
         console.print()
         print_paths(console, outcome.reports.items())
+    _finish(outcome.reports, open_report, failed)
+
+
+def _short_settings(seed: int | None, samples: int | None, device: str | None) -> list[str]:
+    """What the options of their own set."""
+    given = {"data.seed": seed, "execution.seed": seed, "data.samples": samples, "execution.device": device}
+    return [f"{key}={value}" for key, value in given.items() if value is not None]
+
+
+def _show_dry(
+    spec: Path, settings: list[str], points: tuple[Point[Spec], ...], out: Path, allow_code: bool, as_json: bool
+) -> None:
+    """Print the plan of a spec, and the folder of each run."""
+    from causalvae.spec.loader import open_whole
+
+    plan(spec, explain=False, out=out, settings=settings, allow_code=allow_code, as_json=as_json)
+    if as_json:
+        return
+    console = stdout()
+    console.print()
+    runs = [(point.label, point.spec) for point in points] or [("", open_whole(spec, settings).spec)]
+    if points:
+        console.print(f"The grid has {len(points)} runs; the plan above is that of the spec without it.")
+    for label, each in runs:
+        folder = out / each.name / each.digest
+        state = "exists; finished parts are used" if folder.is_dir() else "new"
+        name = f"{label}: " if label else ""
+        console.print(clean(f"{name}would run in {folder} ({state})"), soft_wrap=True)
+
+
+def _finish(reports: Mapping[str, Path], open_report: bool, failed: bool) -> NoReturn:
+    """Open the report if asked for, and exit."""
+    if open_report:
+        page = reports.get("html")
+        if page is None:
+            stderr().print("There is no HTML report to open: `report.formats` leaves html out.")
+        elif not webbrowser.open(page.resolve().as_uri()):
+            stderr().print(f"No browser was found. The report is {clean(str(page))}", soft_wrap=True)
     raise typer.Exit(REFUTED if failed else 0)
 
 
@@ -127,6 +203,7 @@ def train(
             show_default=False,
         ),
     ] = None,
+    settings: SetOption = None,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -136,7 +213,7 @@ def train(
     with ProgressView(quiet) as loading:
         causalvae = load_libraries(loading)
     with TrainingView(quiet) as progress:
-        outcome = causalvae.train(spec, out, progress.tell)
+        outcome = causalvae.train(spec, out, progress.tell, **chosen(settings))
     if as_json:
         from causalvae.models.card import active_latents
 

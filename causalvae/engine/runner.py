@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -40,6 +40,7 @@ from causalvae.engine.shards import (
     shard_bounds,
 )
 from causalvae.engine.statistics import CHUNK_PAIRS, gather_needed, merge
+from causalvae.engine.traversals import decode_steps, quantile_values
 from causalvae.engine.values import CleanRuns, Statistics
 from causalvae.files import write_json
 from causalvae.models.components import ComponentMap
@@ -237,6 +238,17 @@ class PlanRunner:
             donors[key] = (self._place(x), self._place(noise[torch.from_numpy(chosen.pairs[first:last])]))
         return ShardInputs(name, first, sides, self._place(noise[first:stop]), donors)
 
+    def picked(self, name: str, pairs: Sequence[int]) -> ShardInputs:
+        """The inputs of some pairs of a cohort, in increasing order, and those of their donors."""
+        cohort, noise, chosen = self.cohorts[name], self.noise[name], np.asarray(pairs)
+        sides = {side: self._place(self._dataset.inputs(rows[chosen])) for side, rows in cohort.rows.items()}
+        donors: dict[DonorKey, tuple[Tensor, Tensor]] = {}
+        for key in self._donor_keys(name, 0):
+            found = self.donors(name, key)
+            x = self._dataset.inputs(found.rows[chosen])
+            donors[key] = (self._place(x), self._place(noise[torch.from_numpy(found.pairs[chosen])]))
+        return ShardInputs(name, 0, sides, self._place(noise[torch.from_numpy(chosen)]), donors, tuple(pairs))
+
     def _place(self, value: Tensor) -> Tensor:
         return value.to(self.device, self._dtype)
 
@@ -405,21 +417,15 @@ class PlanRunner:
         rows: list[dict[str, Any]] = []
         decoder = vae.to(self.device)
         for strip, traversal in enumerate(self.plan.traversals):
-            values = torch.quantile(latents[:, traversal.latent], torch.tensor(traversal.quantiles, device=self.device))
+            values = quantile_values(latents, traversal.latent, traversal.quantiles)
             own, x = latents[traversal.sample : traversal.sample + 1], None
             if vae.decoder_reads_input or len(vae.latent_shape) > 1:
-                own, x = self._whole_latent(traversal.sample)
-                x = x.expand(len(values), *x.shape[1:])
-            z = own.repeat(len(values), *[1] * (own.ndim - 1))
-            if own.ndim > 2:
-                # A map keeps its form: the whole channel moves until its mean is the value.
-                values = own[:, traversal.latent] + (values - channel_means(own)[:, traversal.latent])[:, None, None]
-            z[:, traversal.latent] = values
-            for step, image in enumerate(decoder.decode(z, x)):
+                own, x = self.whole_latent(traversal.sample)
+            for step, image in enumerate(decode_steps(decoder, own, x, traversal.latent, values)):
                 rows.append({"strip": strip, "step": step, "png": to_png(image)})
         return pd.DataFrame(rows)
 
-    def _whole_latent(self, sample: int) -> tuple[Tensor, Tensor]:
+    def whole_latent(self, sample: int) -> tuple[Tensor, Tensor]:
         """The latent of one sample of the observed cohort, (1, *latent_shape), and its input, in float32."""
         inputs = self.shard(OBSERVED, sample, sample + 1, with_donors=False)
         x = inputs.sides["base"]

@@ -43,6 +43,8 @@ class ShardInputs:
     donors : dict
         `donor_key` of a source -> inputs and noise of the donor of each pair, from the whole cohort; only of as many
         pairs as arms with that source need.
+    numbers : tuple of int
+        The index of each pair in the cohort, where they are not one after the other.
     """
 
     cohort: str
@@ -50,6 +52,7 @@ class ShardInputs:
     sides: Mapping[Side, Tensor]
     noise: Tensor
     donors: Mapping[DonorKey, tuple[Tensor, Tensor]] = field(default_factory=dict)
+    numbers: tuple[int, ...] = ()
 
     @property
     def rows(self) -> int:
@@ -131,7 +134,7 @@ def run_clean(
         key: _filled(graph, run_rows(graph, x, noise, size, None if keep is None else keep.donors.get(key, ())), inputs)
         for key, (x, noise) in inputs.donors.items()
     }
-    return CleanRuns(sides, inputs.rows, donors, inputs.first)
+    return CleanRuns(sides, inputs.rows, donors, inputs.first, numbers=inputs.numbers)
 
 
 def _filled(graph: Program, values: dict[str, Tensor], inputs: ShardInputs) -> dict[str, Tensor]:

@@ -118,6 +118,8 @@ class CleanRuns:
         Index of the first pair in its cohort: what is drawn for a pair alone is drawn by it.
     relayed : mapping
         What each ``relayed`` source reads: one row a pair, of the first few pairs alone where no arm covers more.
+    numbers : tuple of int
+        The index of each pair in its cohort, where they are not one after the other.
     """
 
     sides: Mapping[Side, Mapping[str, Tensor]]
@@ -125,6 +127,7 @@ class CleanRuns:
     donors: Mapping[DonorKey, Mapping[str, Tensor]] = field(default_factory=dict)
     first: int = 0
     relayed: Mapping[RelayKey, Tensor] = field(default_factory=dict)
+    numbers: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -179,7 +182,7 @@ class SiteRuns:
         It depends on the seed, the pair and the site, and on nothing else.
         """
         mixed = [seed or 0, crc32(self.site.encode())]
-        pairs = range(self.clean.first, self.clean.first + self.clean.rows)
+        pairs = self.clean.numbers or range(self.clean.first, self.clean.first + self.clean.rows)
         return torch.from_numpy(np.stack([draw(np.random.default_rng([*mixed, pair])) for pair in pairs]))
 
 

@@ -33,10 +33,16 @@ class FigureRow:
 
 @dataclass(frozen=True)
 class Strip:
-    """A traversal: (quantile, base64 PNG or empty) from left to right."""
+    """A traversal: (quantile, base64 PNG or empty) from left to right, or a drawing.
+
+    Also what it does, in words and as curves.
+    """
 
     label: str
     frames: tuple[tuple[str, str], ...]
+    text: str = ""
+    drawing: Markup | None = None
+    curves: tuple[Markup, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -44,6 +50,26 @@ class Strips:
     """All traversals."""
 
     strips: tuple[Strip, ...]
+
+
+@dataclass(frozen=True)
+class PairView:
+    """One pair: why it is shown, what is changed, how far that moves the outcome, and inputs and outputs."""
+
+    title: str
+    changed: str
+    effect: str
+    drawing: Markup
+
+
+@dataclass(frozen=True)
+class PairSet:
+    """Pairs of one intervention, or of an edge of the graph, which is opened by its anchor."""
+
+    anchor: str
+    title: str
+    text: str
+    views: tuple[PairView, ...]
 
 
 @dataclass(frozen=True)
@@ -74,7 +100,7 @@ class GraphText:
     """The declared and the recovered graph for formats without drawings: built by the format itself."""
 
 
-Block = Figure | FigureRow | Strips | Heading | Prose | Folded | GraphText | Table
+Block = Figure | FigureRow | Strips | PairSet | Heading | Prose | Folded | GraphText | Table
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections import Counter
 
 from markupsafe import Markup
@@ -29,8 +27,6 @@ from causalvae.report.blocks import (
     Heading,
     Prose,
     Section,
-    Strip,
-    Strips,
     TestView,
     VerdictCard,
 )
@@ -64,13 +60,14 @@ from causalvae.report.numbers import (
     format_count,
     format_interval,
     format_p,
-    quantile_label,
 )
+from causalvae.report.pair_section import pair_section
 from causalvae.report.sample_tables import sample_section
 from causalvae.report.screen_tables import compared_table, first_order_table, screen_words, strongest_left_out
 from causalvae.report.subspace_tables import subspace_terms
+from causalvae.report.traversal_section import traversal_section
 from causalvae.report.verdict_words import reason
-from causalvae.results import Results, TraversalStrip
+from causalvae.results import Results
 from causalvae.spec.quantity import QUANTITIES
 
 _FEW_ROWS = 24
@@ -84,7 +81,8 @@ def build_document(results: Results) -> Document:
     views = (*views_in(results), *level_views(results))
     makers = (
         _graph_section,
-        _traversal_section,
+        pair_section,
+        traversal_section,
         _sweep_section,
         _screen_section,
         _perturbation_section,
@@ -183,36 +181,6 @@ def _vector_words(results: Results) -> list[str]:
     graph = results.graph
     named = "; ".join(map(graph.outcome_words, graph.vectors))
     return [f"Outcomes of several attributes: {named}."] if named else []
-
-
-def _traversal_section(results: Results) -> Section | None:
-    drawn = [strip for strip in results.traversals if strip.images]
-    if not drawn:
-        return None
-    return Section(
-        "traversals",
-        "Latent traversals",
-        "One sample decoded with a single latent set to quantiles of the values that it takes over the data (q50 is "
-        "its median), the others held. A disentangled latent changes one thing from left to right.",
-        (Strips(tuple(map(_strip, drawn))),),
-    )
-
-
-def _strip(strip: TraversalStrip) -> Strip:
-    return Strip(
-        strip.label or f"latent[{strip.latent}]",
-        tuple(
-            (quantile_label(quantile), image if _is_base64(image) else "")
-            for quantile, image in zip(strip.quantiles, strip.images, strict=False)
-        ),
-    )
-
-
-def _is_base64(text: str) -> bool:
-    try:
-        return bool(base64.b64decode(text, validate=True))
-    except (binascii.Error, ValueError):
-        return False
 
 
 _DIRECTIONS = {

@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterable
 
 from causalvae.report import effect_tables, tables
-from causalvae.report.blocks import Document, Folded, GraphText, Heading, Page, Prose, Section, Strips
+from causalvae.report.blocks import Document, Folded, GraphText, Heading, Page, PairSet, Prose, Section, Strips
 from causalvae.report.effect_grids import build_grids
 from causalvae.report.graph_svg import DrawnEdge, declared_edges, recovered_edges
+from causalvae.report.pair_section import pair_words
 from causalvae.report.tables import Table
 from causalvae.results import Results
 from causalvae.text import visible
@@ -128,8 +129,12 @@ def section_lines(section: Section, results: Results | None = None) -> list[str]
         elif isinstance(block, GraphText) and results is not None:
             lines += _graphs(results)
         elif isinstance(block, Strips):
-            labels = ", ".join(escape_markdown(strip.label) for strip in block.strips)
-            lines += [f"Images are in the HTML report: {labels}.", ""]
+            labels = "; ".join(escape_markdown(f"{strip.label} {strip.text}".strip()) for strip in block.strips)
+            what = "Images" if any(strip.frames for strip in block.strips) else "Curves"
+            lines += [f"{what} are in the HTML report: {labels}.", ""]
+        elif isinstance(block, PairSet):
+            lines += [f"- {escape_markdown(words)}" for words in pair_words(block)]
+            lines.append("")
         # Drawings are left out: what they show stands in the tables around them.
     if section.anchor == "effects" and results is not None:
         lines += _grids(results)

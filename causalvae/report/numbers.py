@@ -40,6 +40,18 @@ def format_number(value: float | None, digits: int = 3) -> str:
     return f"{MINUS}{text}" if value < 0 else text
 
 
+def format_signed(value: float | None, digits: int = 3) -> str:
+    """Write a change: as `format_number`, with a sign before all numbers but zero.
+
+    Examples
+    --------
+    >>> format_signed(12.3), format_signed(0.0)
+    ('+12.3', '0')
+    """
+    text = format_number(value, digits)
+    return text if value is None or not value > 0 else f"+{text}"
+
+
 def format_count(value: int | float | None) -> str:
     """Write a count with thousands separators."""
     if value is None or math.isnan(value):

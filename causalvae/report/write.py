@@ -34,6 +34,13 @@ def write_report(results: Results, folder: Path, formats: tuple[str, ...] = tupl
     ------
     CausalVAEError
         CV452 for a format that is none of these.
+
+    Examples
+    --------
+    >>> import causalvae
+    >>> outcome = causalvae.run("specs/compiled_or.yaml")
+    >>> list(causalvae.write_report(outcome.results, outcome.folder, ("markdown",)))
+    ['markdown']
     """
     unknown = [name for name in formats if name not in FILES]
     if unknown:

@@ -11,8 +11,8 @@ from causalvae.spec.loader import (
     parse_train_spec,
     read_any_spec,
     read_spec,
-    write_resolved,
 )
+from causalvae.spec.resolved import write_resolved
 from causalvae.spec.schema import Spec
 
 __all__ = [

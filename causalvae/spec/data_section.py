@@ -36,9 +36,16 @@ class SplitSection(Section):
 
 
 class DataSection(Kind, Placed, Section):
-    """Where samples come from, how many are drawn, and what is appended to each input."""
+    """Where samples come from, how many are drawn, and what is appended to each input.
+
+    Attributes
+    ----------
+    picture : str
+        The kind of picture that shows them (`causalvae.spec.picture`); empty where it follows from the output's shape.
+    """
 
     must_define: ClassVar[tuple[str, ...]] = ("open",)
+    picture: ClassVar[str] = ""
 
     samples: PairCount = Field(
         default=512,

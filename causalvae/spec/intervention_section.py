@@ -62,6 +62,11 @@ class InterventionLevel(Kind, Section):
         return ()
 
     @property
+    def pictured_outcome(self) -> str:
+        """The outcome by which the pairs that a report shows are chosen."""
+        return "image"
+
+    @property
     def record(self) -> dict[str, Any]:
         """Plain values that decide its effects: part of the digest of the spec."""
         return self.model_dump(mode="json", by_alias=True)

@@ -18,6 +18,19 @@ from causalvae.spec.schema import NAME_PATTERN, Spec
 from causalvae.spec.section import exactly_one, given
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
+# Keys that are taken out of a spec before it is checked; see `causalvae.spec.assembly`.
+_PARTS: Final = {
+    "include": {
+        "anyOf": [{"type": "string", "minLength": 1}, {"type": "array", "items": {"type": "string", "minLength": 1}}],
+        "description": "Files with keys that this one does not give, relative to it.",
+    },
+    "variables": {"type": "object", "description": "Values by name, for `${NAME}` in place of a value or in text."},
+    "grid": {
+        "type": "object",
+        "additionalProperties": {"type": "array"},
+        "description": "Paths of keys with several values each, such as `data.seed: [1, 2]`: one run each combination.",
+    },
+}
 
 
 def json_schema(extensions: bool = True) -> dict[str, Any]:
@@ -74,6 +87,10 @@ def json_schema(extensions: bool = True) -> dict[str, Any]:
         _if_claimed("minimal", ("mediated_share", "necessity")),
         _if_claimed("unique", ("mediated_share",)),
     ]
+    for part in (schema, *parts.values()):
+        _let_variables(part)
+    parts["Variable"] = {"type": "string", "pattern": r"^\$\{[^{}]*\}$", "description": "The value of a variable."}
+    schema["properties"] |= _PARTS
     schema["$defs"] = dict(sorted(parts.items()))
     return {"$schema": DIALECT, **schema, "title": "causalvae spec"}
 
@@ -109,6 +126,27 @@ def _if_claimed(key: str, others: tuple[str, ...]) -> dict[str, Any]:
     """A property that is claimed needs one of the others."""
     claimed = {"required": [key], "properties": {key: {"const": True}}}
     return {"if": claimed, "then": {"anyOf": [given(other) for other in others]}}
+
+
+def _let_variables(schema: dict[str, Any]) -> None:
+    """Let `${NAME}` stand for every value below a schema that is no text already and no constant."""
+    for key in ("properties", "patternProperties"):
+        for name, inner in schema.get(key, {}).items():
+            _let_variables(inner)
+            schema[key][name] = _or_variable(inner)
+    if isinstance(schema.get("items"), dict):
+        _let_variables(schema["items"])
+        schema["items"] = _or_variable(schema["items"])
+    if "prefixItems" in schema:
+        schema["prefixItems"] = [_or_variable(inner) for inner in schema["prefixItems"]]
+    for arm in (*schema.get("anyOf", ()), *schema.get("oneOf", ())):
+        if "$ref" not in arm and "required" not in arm:
+            _let_variables(arm)
+
+
+def _or_variable(schema: dict[str, Any]) -> dict[str, Any]:
+    free = schema.get("type") == "string" and not schema.keys() & {"pattern", "enum"}
+    return schema if free or schema.keys() & {"const", "not"} else _either(schema, {"$ref": "#/$defs/Variable"})
 
 
 def _close(value: Any) -> None:

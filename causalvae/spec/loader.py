@@ -4,24 +4,38 @@ from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path as FilePath
-from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from pydantic import BaseModel
 
 from causalvae.errors import CausalVAEError
 from causalvae.files import read_json
+from causalvae.spec.assembly import Assembled, assemble
 from causalvae.spec.checks import check_draft
 from causalvae.spec.data_checks import check_data
-from causalvae.spec.diagnostics import Diagnostic, Finding, SpecError, few_comparisons, field_of
+from causalvae.spec.diagnostics import Diagnostic, Finding, SpecError, few_comparisons
 from causalvae.spec.draft import draft_plain, draft_spec
 from causalvae.spec.file_checks import check_reads
+from causalvae.spec.origins import Origins
 from causalvae.spec.places import base_folder, check_place
+from causalvae.spec.placing import fault_at, place_finding, place_text
 from causalvae.spec.repair import Reading, read_repaired
 from causalvae.spec.schema import Spec
 from causalvae.spec.shape_faults import explain_levels, wrong_kind
-from causalvae.spec.yaml_tree import MAX_BYTES, Node, TextFault, compose, decode, normalise, split_lines, too_large
+from causalvae.spec.yaml_tree import (
+    MAX_BYTES,
+    Node,
+    Source,
+    TextFault,
+    compose,
+    decode,
+    normalise,
+    split_lines,
+    too_large,
+)
 
 if TYPE_CHECKING:
     from causalvae.spec.study import StudySpec
@@ -30,6 +44,56 @@ if TYPE_CHECKING:
 MAX_DIAGNOSTICS = 200
 KINDS: Final = ("causalvae/v1", "causalvae/train-v1", "causalvae/study-v1")
 _M = TypeVar("_M", bound=BaseModel)
+
+
+@dataclass(frozen=True)
+class Point(Generic[_M]):
+    """One run of a grid: its values as a label, its spec, and where the spec's values come from."""
+
+    label: str
+    spec: _M
+    origins: Origins
+
+
+@dataclass(frozen=True)
+class Read(Generic[_M]):
+    """What a file gives.
+
+    Parameters
+    ----------
+    spec : BaseModel or None
+        None if any diagnostic is an error.
+    diagnostics : tuple of Diagnostic
+        In the order of the text.
+    origins : Origins or None
+        Where the values come from; None where there is no spec.
+    points : tuple of Point
+        Of the spec's grid; empty where it has none.
+    """
+
+    spec: _M | None
+    diagnostics: tuple[Diagnostic, ...]
+    origins: Origins | None = None
+    points: tuple[Point[_M], ...] = ()
+
+
+@dataclass(frozen=True)
+class OpenedSpec:
+    """A spec without errors.
+
+    Parameters
+    ----------
+    spec : Spec
+    folder : Path
+        Where relative paths start.
+    origins : Origins
+    points : tuple of Point
+    """
+
+    spec: Spec
+    folder: FilePath
+    origins: Origins
+    points: tuple[Point[Spec], ...]
 
 
 def parse_spec(text: str | bytes, file: str | FilePath = "<text>") -> tuple[Spec | None, tuple[Diagnostic, ...]]:
@@ -49,7 +113,8 @@ def parse_spec(text: str | bytes, file: str | FilePath = "<text>") -> tuple[Spec
     diagnostics : tuple of Diagnostic
         All faults, in the order of the text.
     """
-    return _parse(Spec, text, str(file))
+    read = _parse(Spec, text, str(file))
+    return read.spec, read.diagnostics
 
 
 def parse_train_spec(
@@ -58,10 +123,13 @@ def parse_train_spec(
     """Read and check a training spec; see `parse_spec`."""
     from causalvae.spec.training import TrainSpec
 
-    return _parse(TrainSpec, text, str(file))
+    read = _parse(TrainSpec, text, str(file))
+    return read.spec, read.diagnostics
 
 
-def read_spec(path: str | os.PathLike[str], files: bool = False) -> tuple[Spec | None, tuple[Diagnostic, ...]]:
+def read_spec(
+    path: str | os.PathLike[str], files: bool = False, settings: Sequence[str] = ()
+) -> tuple[Spec | None, tuple[Diagnostic, ...]]:
     """Read and check a spec file; diagnostics include warnings and a file that cannot be read.
 
     Parameters
@@ -69,11 +137,16 @@ def read_spec(path: str | os.PathLike[str], files: bool = False) -> tuple[Spec |
     path : str or path
     files : bool
         Also check that the files, folders and modules that the spec names exist and can be read.
+    settings : sequence of str
+        Values to set, each as ``KEY=VALUE``.
     """
-    return _read(Spec, path, files)
+    read = _read(Spec, path, files, settings)
+    return read.spec, read.diagnostics
 
 
-def read_any_spec(path: str | os.PathLike[str]) -> tuple[BaseModel | None, tuple[Diagnostic, ...]]:
+def read_any_spec(
+    path: str | os.PathLike[str], settings: Sequence[str] = ()
+) -> tuple[BaseModel | None, tuple[Diagnostic, ...]]:
     """Read and check an analysis, training or study spec, depending on its `spec` key, and the files it names.
 
     Returns
@@ -82,10 +155,16 @@ def read_any_spec(path: str | os.PathLike[str]) -> tuple[BaseModel | None, tuple
         None if any diagnostic is an error.
     diagnostics : tuple of Diagnostic
     """
-    return _read(None, path, files=True)
+    read = read_whole(path, settings)
+    return read.spec, read.diagnostics
 
 
-def load_spec(path: str | os.PathLike[str], files: bool = False) -> Spec:
+def read_whole(path: str | os.PathLike[str], settings: Sequence[str] = ()) -> Read[Any]:
+    """As `read_any_spec`, with the origins of values and the points of a grid."""
+    return _read(None, path, files=True, settings=settings)
+
+
+def load_spec(path: str | os.PathLike[str], files: bool = False, settings: Sequence[str] = ()) -> Spec:
     """Read a spec file.
 
     Parameters
@@ -93,16 +172,25 @@ def load_spec(path: str | os.PathLike[str], files: bool = False) -> Spec:
     path : str or path
     files : bool
         Also check that the files, folders and modules that the spec names exist and can be read.
+    settings : sequence of str
+        Values to set, each as ``KEY=VALUE``, such as ``data.samples=64``.
 
     Raises
     ------
     SpecError
         If there is an error. `read_spec` returns warnings as well.
+
+    Examples
+    --------
+    >>> import causalvae
+    >>> spec = causalvae.load_spec("specs/compiled_or.yaml")
+    >>> spec.hypotheses[0].name
+    'both-together'
     """
-    return _load(Spec, path, files)
+    return _load(Spec, path, files, settings)
 
 
-def open_spec(path: str | os.PathLike[str]) -> tuple[Spec, FilePath]:
+def open_spec(path: str | os.PathLike[str], settings: Sequence[str] = ()) -> tuple[Spec, FilePath]:
     """Read a spec file and check the files it names; also returns the folder where relative paths start.
 
     Raises
@@ -110,11 +198,20 @@ def open_spec(path: str | os.PathLike[str]) -> tuple[Spec, FilePath]:
     SpecError
         If there is an error, such as a missing file.
     """
-    spec = _load(Spec, path, files=True)
-    return spec, base_folder(FilePath(path).parent, spec.base)
+    opened = open_whole(path, settings)
+    return opened.spec, opened.folder
 
 
-def load_train_spec(path: str | os.PathLike[str]) -> TrainSpec:
+def open_whole(path: str | os.PathLike[str], settings: Sequence[str] = ()) -> OpenedSpec:
+    """As `open_spec`, with the origins of values and the points of a grid."""
+    read = _read(Spec, path, files=True, settings=settings)
+    if read.spec is None or read.origins is None:
+        raise SpecError(read.diagnostics)
+    folder = base_folder(FilePath(path).parent, read.spec.base)
+    return OpenedSpec(read.spec, folder, read.origins, read.points)
+
+
+def load_train_spec(path: str | os.PathLike[str], settings: Sequence[str] = ()) -> TrainSpec:
     """Read a training spec file.
 
     Raises
@@ -125,10 +222,10 @@ def load_train_spec(path: str | os.PathLike[str]) -> TrainSpec:
     # Imported on demand, as in `load_study_spec`: building the classes takes a tenth of the time of validating a spec.
     from causalvae.spec.training import TrainSpec
 
-    return _load(TrainSpec, path)
+    return _load(TrainSpec, path, settings=settings)
 
 
-def load_study_spec(path: str | os.PathLike[str]) -> StudySpec:
+def load_study_spec(path: str | os.PathLike[str], settings: Sequence[str] = ()) -> StudySpec:
     """Read a study spec file.
 
     Raises
@@ -138,36 +235,14 @@ def load_study_spec(path: str | os.PathLike[str]) -> StudySpec:
     """
     from causalvae.spec.study import StudySpec
 
-    return _load(StudySpec, path)
+    return _load(StudySpec, path, settings=settings)
 
 
-def write_resolved(spec: Spec, base: str | None = None) -> str:
-    """A spec as YAML with all defaults; reading it gives an equal spec.
-
-    Parameters
-    ----------
-    spec : Spec
-    base : str, optional
-        The folder where relative paths start, if the text is stored in another folder than the spec.
-    """
-    from io import StringIO
-
-    from ruamel.yaml import YAML
-
-    writer = YAML(typ="safe", pure=True)
-    writer.default_flow_style = False
-    writer.allow_unicode = True
-    writer.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
-    stream = StringIO()
-    written = spec if base is None else spec.model_copy(update={"base": base})
-    writer.dump(written.model_dump(mode="json", by_alias=True, exclude_none=True), stream)
-    return stream.getvalue()
-
-
-def _load(model: type[_M], path: str | os.PathLike[str], files: bool = False) -> _M:
-    spec, diagnostics = _read(model, path, files)
+def _load(model: type[_M], path: str | os.PathLike[str], files: bool = False, settings: Sequence[str] = ()) -> _M:
+    read = _read(model, path, files, settings)
+    spec: _M | None = read.spec
     if spec is None:
-        raise SpecError(diagnostics)
+        raise SpecError(read.diagnostics)
     return spec
 
 
@@ -184,17 +259,9 @@ def _is_as_written(path: FilePath, data: bytes) -> bool:
     return bool(hashlib.sha256(data).hexdigest() == recorded)
 
 
-@overload
 def _read(
-    model: type[_M], path: str | os.PathLike[str], files: bool = False
-) -> tuple[_M | None, tuple[Diagnostic, ...]]: ...
-@overload
-def _read(
-    model: None, path: str | os.PathLike[str], files: bool = False
-) -> tuple[BaseModel | None, tuple[Diagnostic, ...]]: ...
-def _read(
-    model: type[Any] | None, path: str | os.PathLike[str], files: bool = False
-) -> tuple[Any, tuple[Diagnostic, ...]]:
+    model: type[Any] | None, path: str | os.PathLike[str], files: bool = False, settings: Sequence[str] = ()
+) -> Read[Any]:
     name = os.fspath(path)
     try:
         with FilePath(path).open("rb") as file:
@@ -214,7 +281,7 @@ def _read(
             1,
             expected="Give the path of a spec file; `causalvae init` writes a starter.",
         )
-        return None, (fault,)
+        return Read(None, (fault,))
     if not _is_as_written(FilePath(path), data):
         fault = Diagnostic(
             "CV019",
@@ -225,25 +292,30 @@ def _read(
             1,
             expected="Run the original spec again to restore it; to change it, copy it to another folder.",
         )
-        return None, (fault,)
+        return Read(None, (fault,))
     if size > MAX_BYTES:
-        return None, (_place_text(too_large(size), name, []),)
-    return _parse(model, data, name, FilePath(path).parent if files else None)
+        return Read(None, (place_text(too_large(size), Source(name)),))
+    return _parse(model, data, name, FilePath(path), files, settings)
 
 
 def _parse(
-    model: type[Any] | None, text: str | bytes, file: str, folder: FilePath | None = None
-) -> tuple[Any, tuple[Diagnostic, ...]]:
+    model: type[Any] | None,
+    text: str | bytes,
+    name: str,
+    path: FilePath | None = None,
+    files: bool = False,
+    settings: Sequence[str] = (),
+) -> Read[Any]:
+    """Read and check text that was read from `path`, which diagnostics call `name`."""
     undecodable: TextFault | None = None
     if isinstance(text, bytes):
         text, undecodable = decode(text)
     text = normalise(text)
-    lines = split_lines(text)
+    source = Source(name, tuple(split_lines(text)))
     if undecodable is not None:
-        return None, (_place_text(undecodable, file, lines),)
-    root, text_faults = compose(text)
-    diagnostics = [_place_text(fault, file, lines) for fault in text_faults]
-    spec: Any = None
+        return Read(None, (place_text(undecodable, source),))
+    root, text_faults = compose(text, source)
+    diagnostics = [place_text(fault, source) for fault in text_faults]
     if root is not None and root.kind != "mapping":
         fault = TextFault(
             "CV013",
@@ -252,15 +324,52 @@ def _parse(
             f"the file holds a {'list' if root.kind == 'sequence' else 'single value'} at the top, not a mapping",
             "Begin with `spec: causalvae/v1` and write `key: value` lines.",
         )
-        diagnostics.append(_place_text(fault, file, lines))
-    elif root is not None:
+        return Read(None, _settle([*diagnostics, place_text(fault, source)], name))
+    if root is None:
+        return Read(None, _settle(diagnostics, name))
+    whole = assemble(root, path, settings)
+    diagnostics += whole.faults
+    if whole.broken:
+        return Read(None, _settle(diagnostics, name))
+    folder = path.parent if path is not None and files else None
+    return _judge(model, whole, name, folder, diagnostics)
+
+
+def _judge(
+    model: type[Any] | None, whole: Assembled, name: str, folder: FilePath | None, diagnostics: list[Diagnostic]
+) -> Read[Any]:
+    """Check an assembled spec and each point of its grid."""
+    # A value at a fault of the text was not read, so findings on it are left out.
+    broken = {(fault.file, fault.line, fault.column) for fault in diagnostics}
+
+    def check(root: Node) -> tuple[Any, list[Diagnostic]]:
         with few_comparisons():
             spec, findings = _validate(model, root.to_plain(), folder)
-        # A value at a fault of the text was not read, so findings on it are left out.
-        broken = {(fault.line, fault.column) for fault in text_faults}
-        placed = (_place(finding, root, file, lines) for finding in findings)
-        diagnostics += [found for found in placed if (found.line, found.column) not in broken]
-    return _settle(spec, diagnostics, file)
+        placed = (place_finding(finding, root) for finding in findings)
+        return spec, [found for found in placed if (found.file, found.line, found.column) not in broken]
+
+    spec, found = check(whole.root)
+    points = []
+    if whole.points and spec is not None and not isinstance(spec, Spec):
+        node = whole.points[0].root
+        said = "only the specs of analyses may have a grid"
+        diagnostics.append(fault_at(node, "CV046", said, "For several networks, write a study."))
+    else:
+        known = {replace(fault, field="") for fault in found}
+        for point in whole.points:
+            varied, more = check(point.root)
+            if varied is not None:
+                points.append(Point(point.label, varied, Origins(point.root, name)))
+            new = [fault for fault in more if replace(fault, field="") not in known]
+            known |= {replace(fault, field="") for fault in new}
+            found += [replace(fault, message=f"with {point.label}: {fault.message}") for fault in new]
+    faults = _settle([*diagnostics, *found], name)
+    if any(fault.severity == "error" for fault in faults):
+        return Read(None, faults)
+    if spec is None:
+        # An error of this package, not of the text.
+        raise AssertionError(f"{name} was refused without a reason")
+    return Read(spec, faults, Origins(whole.root, name), tuple(points))
 
 
 def _kind_of(said: Any) -> type[BaseModel] | None:
@@ -352,14 +461,13 @@ def _check_variants(spec: Spec, plain: dict[str, Any], known: list[Finding], fol
     return findings
 
 
-def _settle(spec: Any, diagnostics: list[Diagnostic], file: str) -> tuple[Any, tuple[Diagnostic, ...]]:
-    unique = dict.fromkeys(sorted(diagnostics, key=lambda fault: (fault.line, fault.column, fault.code)))
-    faults = list(unique)
-    if any(fault.severity == "error" for fault in faults):
-        spec = None
-    elif spec is None:
-        # An error of this package, not of the text.
-        raise AssertionError(f"{file} was refused without a reason")
+def _settle(diagnostics: list[Diagnostic], file: str) -> tuple[Diagnostic, ...]:
+    """The faults in the order of the text, those of the spec's own file first."""
+    order = sorted(
+        diagnostics, key=lambda fault: (fault.file != file, fault.file, fault.line, fault.column, fault.code)
+    )
+    faults = list(dict.fromkeys(order))
+    refused = any(fault.severity == "error" for fault in faults)
     if len(faults) > MAX_DIAGNOSTICS:
         # Errors and the first of each code come first, so that many faults of one kind do not displace the others.
         firsts = set({fault.code: fault for fault in reversed(faults)}.values())
@@ -370,9 +478,9 @@ def _settle(spec: Any, diagnostics: list[Diagnostic], file: str) -> tuple[Any, t
         kept.append(
             Diagnostic(
                 "CV017",
-                "error" if spec is None else "warning",
+                "error" if refused else "warning",
                 f"{more:,} more faults are not listed",
-                file,
+                last.file,
                 last.line,
                 last.column,
                 last.source,
@@ -380,42 +488,4 @@ def _settle(spec: Any, diagnostics: list[Diagnostic], file: str) -> tuple[Any, t
             )
         )
         faults = kept
-    return spec, tuple(faults)
-
-
-def _place_text(fault: TextFault, file: str, lines: list[str]) -> Diagnostic:
-    source = lines[fault.line - 1] if fault.line <= len(lines) else ""
-    return Diagnostic(
-        fault.code,
-        "error",
-        fault.message,
-        file,
-        fault.line,
-        fault.column,
-        source,
-        fault.expected,
-        length=max(fault.length, 1),
-    )
-
-
-def _place(finding: Finding, root: Node, file: str, lines: list[str]) -> Diagnostic:
-    node = root.locate(finding.path, finding.on_key)
-    source = lines[node.line - 1] if node.line <= len(lines) else ""
-    column, length = node.column, max(node.length, 1)
-    if finding.part:
-        found = source.find(finding.part, column - 1)
-        if found >= 0:
-            column, length = found + 1, len(finding.part)
-    return Diagnostic(
-        finding.code,
-        finding.severity,
-        finding.message,
-        file,
-        node.line,
-        column,
-        source,
-        finding.expected,
-        finding.suggestion,
-        field_of(finding.path),
-        length,
-    )
+    return tuple(faults)

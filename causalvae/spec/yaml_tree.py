@@ -36,6 +36,18 @@ _FORBIDDEN = re.compile("[^\t\n\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\
 _LINE_END = re.compile("[\n\x85\u2028\u2029]")
 
 
+@dataclass(frozen=True)
+class Source:
+    """Where text comes from: the name that diagnostics show, and its lines."""
+
+    name: str
+    lines: tuple[str, ...] = ()
+
+    def line(self, number: int) -> str:
+        """The text of a line, counted from 1; empty where there is none."""
+        return self.lines[number - 1] if 0 < number <= len(self.lines) else ""
+
+
 @dataclass
 class Node:
     """A value of the text, and its position.
@@ -57,6 +69,10 @@ class Node:
         A mapping's entries.
     size : int
         Number of values in it, including itself and those of aliases.
+    source : Source
+        The text that line and column refer to.
+    variable : str
+        Name of the variable that it stands for, if any.
     """
 
     kind: Literal["scalar", "sequence", "mapping"]
@@ -68,6 +84,8 @@ class Node:
     items: list[Node] = field(default_factory=list)
     entries: dict[str, tuple[Node, Node]] = field(default_factory=dict)
     size: int = 1
+    source: Source = Source("<text>")
+    variable: str = ""
     pending_key: Node | None = None
 
     def to_plain(self) -> Any:
@@ -156,8 +174,14 @@ def split_lines(text: str) -> list[str]:
     return _LINE_END.split(text)
 
 
-def compose(text: str) -> tuple[Node | None, tuple[TextFault, ...]]:
+def compose(text: str, source: Source = Source("<text>")) -> tuple[Node | None, tuple[TextFault, ...]]:
     """Parse normalised text.
+
+    Parameters
+    ----------
+    text : str
+    source : Source
+        Kept by each node.
 
     Returns
     -------
@@ -180,7 +204,7 @@ def compose(text: str) -> tuple[Node | None, tuple[TextFault, ...]]:
                 "Delete it; if the whole file looks like this, it is not a text file.",
             ),
         )
-    composer = _Composer()
+    composer = _Composer(source)
     try:
         composer.read(text)
     except _GiveUp as stop:
@@ -205,7 +229,8 @@ def _position(before: str) -> tuple[int, int]:
 
 
 class _Composer:
-    def __init__(self) -> None:
+    def __init__(self, source: Source) -> None:
+        self._source = source
         self.root: Node | None = None
         self.faults: list[TextFault] = []
         self._open: list[Node] = []
@@ -264,7 +289,7 @@ class _Composer:
                     "No part of a spec is nested deeper than about ten; look for brackets that are not closed.",
                 )
             )
-        node = Node(kind, event.start_mark.line + 1, event.start_mark.column + 1)
+        node = Node(kind, event.start_mark.line + 1, event.start_mark.column + 1, source=self._source)
         self._open.append(self._anchored(node, event))
 
     def _anchored(self, node: Node, event: Any) -> Node:
@@ -288,7 +313,7 @@ class _Composer:
         self._spend(event, 1)
         start, end = event.start_mark, event.end_mark
         length = end.column - start.column if end.line == start.line else 1
-        node = Node("scalar", start.line + 1, start.column + 1, length)
+        node = Node("scalar", start.line + 1, start.column + 1, length, source=self._source)
         text: str = event.value
         wrong = _FORBIDDEN.search(text)
         if wrong is not None:
@@ -313,7 +338,7 @@ class _Composer:
             self._fault(
                 "CV010", event, f"the alias {show_text('*' + name)} stands inside its own anchor", "Write it out."
             )
-        return Node("scalar", event.start_mark.line + 1, event.start_mark.column + 1)
+        return Node("scalar", event.start_mark.line + 1, event.start_mark.column + 1, source=self._source)
 
     def _place(self, node: Node) -> None:
         if not self._open:

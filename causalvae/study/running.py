@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from causalvae.api import TrainOutcome, run_spec, train_network
@@ -20,8 +20,9 @@ from causalvae.files import DamagedFileError, discard, make_folder, read_json, r
 from causalvae.models.kinds.zoo import ZooModel
 from causalvae.models.weights import read_weights
 from causalvae.spec.analysis import Analysis
-from causalvae.spec.loader import load_spec, load_study_spec, open_spec
+from causalvae.spec.loader import Point, load_spec, load_study_spec, open_whole
 from causalvae.spec.measures import MeasureName
+from causalvae.spec.origins import Origins
 from causalvae.spec.places import base_folder, locate
 from causalvae.spec.schema import Spec
 from causalvae.spec.study import StudySpec
@@ -54,6 +55,7 @@ class _Planned:
     description: str
     spec: Spec
     folder: Path
+    origins: Origins
 
 
 @coded
@@ -62,19 +64,23 @@ def compare(
     out: str | Path = "runs",
     on_progress: OnProgress | None = None,
     on_side: OnRun = lambda name, number, total: None,
+    settings: Sequence[str] = (),
 ) -> StudyOutcome:
     """Run the sides of a comparison and write a common report.
 
     Parameters
     ----------
     paths : sequence of str or Path
-        Specs. Each variant of a spec with ``variants`` is a side; any other spec is one side.
+        Specs. Each variant of a spec with ``variants`` is a side, and each point of a ``grid``; any other spec is one
+        side.
     out : str or Path
         Folder of runs, as for `causalvae.run`; the comparison is written to ``out/NAME/compare-DIGEST/``.
     on_progress : callable, optional
         Called with the progress of each run.
     on_side : callable
         Called before each side with its name, its number from 1, and the number of sides.
+    settings : sequence of str
+        Values to set in each spec, each as ``KEY=VALUE``.
 
     Raises
     ------
@@ -82,24 +88,33 @@ def compare(
         If a spec is invalid.
     CausalVAEError
         CV460 if there are fewer than two sides or two have the same name; and any error of a run.
+
+    Examples
+    --------
+    >>> import causalvae
+    >>> compared = causalvae.compare(["specs/compiled_comparison.yaml"])
+    >>> compared.results
+    StudyResults('compiled-comparison': 2 runs)
+    >>> sorted(compared.reports)
+    ['csv', 'html', 'json', 'markdown']
     """
-    planned = [side for path in paths for side in _plan(Path(path))]
+    planned = [side for path in paths for side in _plan(Path(path), settings)]
     names = [side.name for side in planned]
     if len(planned) < 2 or len(set(names)) < len(names):
         fault = "two sides have the same name" if len(planned) > 1 else "there is only one side to a comparison"
         raise CausalVAEError(
             "CV460",
             f"{fault}: {', '.join(names) or 'none'}.",
-            "Give a spec with two `variants`, or two specs of different names.",
+            "Give a spec with two `variants` or with a `grid`, or two specs of different names.",
             "variants",
         )
-    title, description = _title(paths, planned)
+    title, description = _title(paths, planned, settings)
     out = Path(out)
     folder = out / title / f"compare-{digest([side.spec.digest for side in planned])}"
     runs = []
     for number, side in enumerate(planned, start=1):
         on_side(side.name, number, len(planned))
-        outcome = run_spec(side.spec, side.folder, out, on_progress or ignore_progress)
+        outcome = run_spec(side.spec, side.folder, out, on_progress or ignore_progress, side.origins)
         page = os.path.relpath(outcome.reports.get("html", outcome.folder), folder)
         measures = measures_of(outcome.results)
         runs.append(StudyRun(side.name, "", measures, page, side.description, results=outcome.results))
@@ -108,16 +123,28 @@ def compare(
     return StudyOutcome(results, folder, write_study(results, folder))
 
 
-def _plan(path: Path) -> list[_Planned]:
-    spec, folder = open_spec(path)
+def _plan(path: Path, settings: Sequence[str]) -> list[_Planned]:
+    """The sides of one file: the points of its grid, and of each its variants."""
+    opened = open_whole(path, settings)
+    points = opened.points or (Point("", opened.spec, opened.origins),)
+    return [side for point in points for side in _sides(point, opened.folder)]
+
+
+def _sides(point: Point[Spec], folder: Path) -> list[_Planned]:
+    spec, label, origins = point.spec, point.label, point.origins
     if not spec.variants:
-        return [_Planned(spec.name, spec.description, spec, folder)]
-    return [_Planned(name, section.description, spec.variant(name), folder) for name, section in spec.variants.items()]
+        return [_Planned(label or spec.name, spec.description, spec, folder, origins)]
+    sides = []
+    for variant, section in spec.variants.items():
+        name = f"{variant}, {label}" if label else variant
+        own = replace(origins, variant=variant)
+        sides.append(_Planned(name, section.description, spec.variant(variant), folder, own))
+    return sides
 
 
-def _title(paths: Sequence[str | Path], planned: Sequence[_Planned]) -> tuple[str, str]:
+def _title(paths: Sequence[str | Path], planned: Sequence[_Planned], settings: Sequence[str]) -> tuple[str, str]:
     if len(paths) == 1:
-        spec = load_spec(paths[0])
+        spec = load_spec(paths[0], settings=settings)
         return spec.name, spec.description
     return "-and-".join(dict.fromkeys(side.spec.name for side in planned))[:100], ""
 
@@ -128,6 +155,7 @@ def run_study(
     out: str | Path = "runs/study",
     on_cell: OnRun = lambda name, number, total: None,
     on_progress: OnProgress = ignore_progress,
+    settings: Sequence[str] = (),
 ) -> StudyOutcome:
     """Train and analyse a grid of networks; parts finished in `out` are reused.
 
@@ -141,6 +169,8 @@ def run_study(
         Called before each step with its name, its number from 1, and the number of steps.
     on_progress : callable
         Called with the progress of each training and run.
+    settings : sequence of str
+        Values to set in the study spec, each as ``KEY=VALUE``.
 
     Raises
     ------
@@ -149,7 +179,7 @@ def run_study(
     CausalVAEError
         For any error of a training or a run.
     """
-    spec = load_study_spec(path)
+    spec = load_study_spec(path, settings)
     out = Path(out)
     base, folder = Path(path).parent, out / spec.name
     make_folder(folder, below=out)

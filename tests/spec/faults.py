@@ -208,6 +208,17 @@ FAULTS = (
     Fault("CV042", AREA, AREA + "    «image: {readout: area}\n"),
     Fault("CV042", AREA, AREA + "    «image_sq: {readout: area}\n"),
     Fault("CV042", AREA, AREA + "    «image_dot: {readout: area}\n"),
+    Fault("CV043", SPEC, SPEC + "include: «shared.yaml\n"),
+    Fault("CV044", SAMPLES, "  samples: «${n}\n"),
+    Fault(
+        "CV044", SPEC, SPEC + 'variables: {a: "${b}", b: "x «${a}"}\n', (("description: Does", "description: ${a}"),)
+    ),
+    Fault("CV044", "description: Does", "description: size «${a} or", ((SPEC, SPEC + "variables: {a: [1]}\n"),)),
+    Fault("CV045", ESTIMATION, ESTIMATION + "grid: {interventions.«rezise.input.factor: [scale, x]}\n"),
+    Fault("CV045", ESTIMATION, ESTIMATION + "grid: {«data..seed: [1, 2]}\n"),
+    Fault("CV045", ESTIMATION, ESTIMATION + "grid: {name.«first: [1, 2]}\n"),
+    Fault("CV046", ESTIMATION, ESTIMATION + "grid: {data.seed: «[]}\n"),
+    Fault("CV046", ESTIMATION, ESTIMATION + "grid: «{}\n"),
     Fault("CV050", CIRCUIT, '    circuit: [«"encoder conv1"]\n'),
     Fault("CV050", CIRCUIT, '    circuit: [«"encoder.conv1[4:4]"]\n'),
     Fault("CV050", '  x: {components: ["latent[5]"]}\n', '  x: {components: [«"latent[a]"]}\n'),

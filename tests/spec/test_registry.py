@@ -21,11 +21,11 @@ from causalvae.spec.architecture_section import ARCHITECTURES
 from causalvae.spec.data_section import DATA
 from causalvae.spec.families import distributions_of, measuring_distributions
 from causalvae.spec.jsonschema import json_schema, json_schema_text
-from causalvae.spec.loader import write_resolved
 from causalvae.spec.model_section import MODELS
 from causalvae.spec.objective_section import OBJECTIVES
 from causalvae.spec.readout_section import READOUTS
 from causalvae.spec.registry import OWN, BrokenKind, Registry
+from causalvae.spec.resolved import write_resolved
 from causalvae.spec.value_source import VALUES
 from tests.report.synthetic_results import build_results
 from tests.spec.faults import AREA, GOOD

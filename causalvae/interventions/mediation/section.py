@@ -177,6 +177,11 @@ class MediationIntervention(InterventionLevel):
         return () if self.held is None else (self.held,)
 
     @property
+    def pictured_outcome(self) -> str:
+        """The first one."""
+        return self.outcomes[0]
+
+    @property
     def is_routed(self) -> bool:
         """Whether a change is sent along a path or edges."""
         return self.mediators is None

@@ -28,6 +28,7 @@ class IsingData(DataSection):
     """
 
     kind: ClassVar[str] = "ising"
+    picture: ClassVar[str] = "spins"
 
     source: Literal["ising"]
     spins: Spins = Field(default=8, description="Spins in the ring.")

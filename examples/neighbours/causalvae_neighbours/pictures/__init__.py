@@ -1,0 +1,1 @@
+"""How the data of these systems are drawn."""

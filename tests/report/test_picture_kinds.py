@@ -1,0 +1,164 @@
+"""How single inputs and outputs are kept and drawn, and what a report says of what it cannot read."""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from causalvae.pictures import _png
+from causalvae.pictures.image import ImagePicture
+from causalvae.pictures.numbers import NumbersPicture
+from causalvae.pictures.sound import SoundPicture
+from causalvae.pictures.table import TablePicture
+from causalvae.plan.owner import Owner
+from causalvae.plan.targets import NOTHING
+from causalvae.report.document import build_document
+from causalvae.report.dose_curves import draw_curve, shared_limits
+from causalvae.report.html_report import render_html
+from causalvae.report.json_report import from_json_dict, to_json_dict
+from causalvae.report.markdown_report import render_markdown
+from causalvae.results import (
+    DoseResponse,
+    FactorChange,
+    Frame,
+    PairPictures,
+    Pictures,
+    Results,
+    ShownPair,
+    TraversalStrip,
+)
+from causalvae.shown_outputs import focused
+from causalvae.spec.columns import Columns
+from causalvae.spec.picture import Datum, LabelledDatum, OutputFacts
+
+
+def pixels(datum: Datum) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(datum.png))))
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_images_are_kept_pixel_by_pixel(channels):
+    values = np.random.default_rng(0).uniform(-0.2, 1.2, (channels, 5, 7)).astype(np.float32)
+    values[0, 0, 0] = np.nan
+    found = pixels(ImagePicture.keep(values, OutputFacts("image", values.shape)))
+    expected = np.round(np.nan_to_num(values).clip(0, 1) * 255).astype(np.uint8)
+    np.testing.assert_array_equal(found, expected[0] if channels == 1 else np.moveaxis(expected, 0, -1))
+
+
+def test_large_images_are_reduced():
+    noise = np.random.default_rng(0).uniform(0, 1, (3, 512, 256)).astype(np.float32)
+    kept = ImagePicture.keep(noise, OutputFacts("image", noise.shape))
+    assert pixels(kept).shape == (_png.MOST_PIXELS, _png.MOST_PIXELS // 2, 3)
+    assert kept.size < 25_000
+
+
+def test_a_change_of_nothing_is_transparent():
+    kept = ImagePicture.keep_change(np.zeros((1, 4, 4), np.float32), OutputFacts("image", (1, 4, 4)))
+    assert kept.scale == 0
+    assert not pixels(kept).any()
+
+
+def test_a_sound_without_a_rate_has_no_player_and_a_long_one_is_cut():
+    silent = np.full((1, 60), 0.5, np.float32)
+    kept = SoundPicture.keep(silent, OutputFacts("sound", (1, 60)))
+    assert not kept.wav
+    assert not pixels(kept).any()
+    long = np.random.default_rng(0).uniform(0, 1, (1, 60_000)).astype(np.float32)
+    kept = SoundPicture.keep(long, OutputFacts("sound", (1, 60_000), rate=8000.0))
+    assert kept.size < 15_000
+    drawn = str(SoundPicture.draw([LabelledDatum("x", "a <sound>", kept)], OutputFacts()))
+    assert drawn.count("<audio") == 1
+    assert "a &lt;sound&gt;" in drawn
+
+
+def test_of_many_columns_those_that_change_most_are_kept_and_of_these_a_few_are_drawn():
+    names = tuple(f"gene {place}" for place in range(200))
+    facts = OutputFacts("table", (200,), Columns(names, (10.0,) * 200, (2.0,) * 200))
+    change = np.zeros(200, np.float32)
+    change[[3, 150]] = 0.5, -0.25
+    facts = focused(facts, [change])
+    assert len(facts.focus) == 64
+    assert {3, 150} <= set(facts.focus)
+    shown = [
+        LabelledDatum("x", "", TablePicture.keep(np.zeros(200, np.float32), facts)),
+        LabelledDatum("patched", "", TablePicture.keep(change, facts)),
+        LabelledDatum("change", "", TablePicture.keep_change(change, facts), is_change=True),
+    ]
+    drawn = str(TablePicture.draw(shown, facts))
+    assert "gene 3: x 10.0, patched 11.0; " in drawn
+    assert "gene 150: x 10.0, patched 9.50" in drawn
+    assert "The 12 of 64 columns that change most." in drawn
+
+
+def test_other_outputs_are_rows_of_cells():
+    facts = OutputFacts("numbers", (2, 3))
+    shown = [LabelledDatum("x", "", NumbersPicture.keep(np.arange(6, dtype=np.float32).reshape(2, 3), facts))]
+    drawn = str(NumbersPicture.draw(shown, facts))
+    shades = [float(shade) for shade in re.findall(r'fill-opacity="([\d.]+)"', drawn)]
+    assert shades == pytest.approx([0.75 * share / 5 for share in range(6)], abs=0.006)
+
+
+def test_a_curve_is_drawn_on_the_axis_of_its_attribute():
+    rising = DoseResponse("area", "pixels", (-2.0, 0.0, 4.0), (-3.0, 0.0, 2.0), (-1.0, 0.0, 6.0))
+    flat = DoseResponse("area", "pixels", (0.0, 0.0, 0.0), (0.0, 0.0, 0.0), (0.0, 0.0, 0.0))
+    limits = shared_limits([rising, flat])
+    assert limits == (-3.0, 6.0)
+    drawn = str(draw_curve((-1.0, 0.0, 3.0), rising, limits))
+    (line,) = re.findall(r'd="M([^"Z]*)" class="curve-line"', drawn)
+    (x0, y0), (x1, y1), (x2, y2) = (map(float, point.split()) for point in line.split("L"))
+    assert (x1 - x0) * 3 == pytest.approx(x2 - x1, abs=0.3)
+    assert (y0 - y1) * 2 == pytest.approx(y1 - y2, abs=0.3)
+    assert "area: −2.00 pixels at −1.00 to +4.00 pixels at 3.00" in drawn  # noqa: RUF001
+    assert "nan" not in str(draw_curve((0.0, 1.0, 2.0), replace(rising, mean=(float("nan"), 1.0, 2.0)), limits))
+    assert draw_curve((0.0, 1.0), DoseResponse("a", "", *[(float("nan"),) * 2] * 3), (0.0, 0.0)) is None
+
+
+def with_pictures(results: Results, png: str, name: str = "scale") -> Results:
+    frames = (Frame("base", Datum(png=png)), Frame("change", Datum(png=png, scale=0.5)))
+    pair = ShownPair("largest", 3, (FactorChange(name, 0.5, "b<i>g"),), 2.0, 1.5, frames)
+    shown = tuple(
+        PairPictures((Owner.intervention(name),), edge, name, NOTHING, "base", "", "area", "pixels", 9, (pair,))
+        for edge in ((), (name, "area"))
+    )
+    return replace(results, pictures=Pictures(OutputFacts("image", (1, 2, 2)), shown, 4))
+
+
+def test_pictures_are_the_same_after_reading_them_back(plain):
+    kept = ImagePicture.keep(np.ones((1, 2, 2), np.float32), OutputFacts("image", (1, 2, 2)))
+    results = with_pictures(plain, kept.png)
+    again = from_json_dict(to_json_dict(results))
+    assert again.pictures == results.pictures
+    page = render_html(build_document(again))
+    assert page == render_html(build_document(results))
+    assert f'src="data:image/png;base64,{kept.png}"' in page
+    assert 'id="pairs-scale-area"' in page
+    assert "area: x to x′ +2.00, patched +1.50 pixels" in page  # noqa: RUF001
+    assert "not shown, so that the page stays small: 4." in page
+    words = render_markdown(build_document(again))
+    assert "scale: largest effect, scale 0.500 → b&lt;i&gt;g; area: x to x′ +2.00" in words  # noqa: RUF001
+
+
+def test_what_is_no_picture_is_not_shown_and_names_are_escaped(plain):
+    page = render_html(build_document(with_pictures(plain, '"><script>', '"><script>')))
+    assert "<script>alert" not in page
+    assert '"><script>' not in page
+    assert "no image" in page
+
+
+def test_latents_without_room_for_pictures_are_counted(plain):
+    response = DoseResponse("area", "", (-1.0, 0.0, 1.0), (-1.0, 0.0, 1.0), (-1.0, 0.0, 1.0))
+    strips = tuple(
+        TraversalStrip(
+            f"latent[{place}]", place, (0.1, 0.5, 0.9), images, (0.0, 1.0, 2.0), (), strength, 4, (response,)
+        )
+        for place, (images, strength) in enumerate((((), 1.0), (plain.traversals[0].images[:3], 2.0)))
+    )
+    page = render_html(build_document(replace(plain, traversals=strips)))
+    assert page.index("latent[1] ") < page.index("latent[0] ")
+    assert "Latents without pictures, so that the page stays small: 1." in page
