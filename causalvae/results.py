@@ -9,6 +9,7 @@ from typing import Any, Literal
 from causalvae.alignment.types import Alignment
 from causalvae.circuits.types import Verdict
 from causalvae.disentanglement.report import ScoreReport
+from causalvae.effects.sweep_types import SweepSummary
 from causalvae.effects.types import ArrowStrength, CrossCheck, Estimate, MetricRow, Refutation, ScreenSummary, UnitRole
 from causalvae.plan.owner import Owner
 from causalvae.plan.targets import Target
@@ -392,6 +393,9 @@ class Results:
         What a reader must know before trusting the numbers.
     costs : tuple of CostRow
         What the run cost, the most expensive first.
+    sweeps : tuple of SweepSummary
+        Sweeps and perturbations of more components than `estimates` and `units` hold: these have the strongest, and
+        ``effects.parquet`` and ``units.parquet`` in the run's folder have all.
     screens : tuple of ScreenSummary
         Sweeps of which only the best components, to first order, were run exactly, and what that missed.
     units : tuple of UnitRole
@@ -455,6 +459,7 @@ class Results:
     analyses: dict[str, Any] = field(default_factory=dict)
     layers: tuple[LayerSummary, ...] = ()
     levels: tuple[str, ...] = ()
+    sweeps: tuple[SweepSummary, ...] = ()
 
     def __repr__(self) -> str:
         counts = Counter(verdict.status for verdict in self.verdicts)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from causalvae.alignment.types import Alignment
 from causalvae.circuits.types import STATUSES, Verdict
+from causalvae.effects.sweep_types import SweepSummary, UnitTally
 from causalvae.effects.types import Estimate, Role, UnitRole
 from causalvae.plan.owner import Owner
 from causalvae.plan.targets import Target
@@ -15,6 +16,7 @@ from causalvae.report.alignment_words import headline_words
 from causalvae.report.effect_grids import EFFECT
 from causalvae.report.metric_tables import amount_words
 from causalvae.report.numbers import format_count, format_interval, format_number
+from causalvae.report.sweep_words import summary_of, tallies_of
 from causalvae.report.tables import unit_words
 from causalvae.spec.schema import Spec
 
@@ -47,6 +49,7 @@ def answer_words(
     estimates: Sequence[Estimate],
     units: Sequence[UnitRole],
     declared: bool,
+    sweeps: Sequence[SweepSummary] = (),
 ) -> str:
     """What was found.
 
@@ -59,23 +62,29 @@ def answer_words(
     units : sequence of UnitRole
     declared : bool
         Whether the graph declares any edge: else there is nothing that it could agree with.
+    sweeps : sequence of SweepSummary
+        Of those of which `estimates` and `units` have the strongest components alone.
     """
-    sentences = [_claims(verdicts)] if verdicts else explored_sentences(estimates, units)
+    sentences = [_claims(verdicts)] if verdicts else explored_sentences(estimates, units, sweeps)
     if declared and alignment is not None:
         sentences.append(headline_words(alignment))
     return " ".join(filter(None, sentences)) or "No effect could be measured."
 
 
-def explored_sentences(estimates: Sequence[Estimate], units: Sequence[UnitRole]) -> list[str]:
+def explored_sentences(
+    estimates: Sequence[Estimate], units: Sequence[UnitRole], sweeps: Sequence[SweepSummary] = ()
+) -> list[str]:
     """What was found where nothing was claimed, a sentence for each intervention."""
-    return [_sentence("; ".join(parts)) for parts in explored_parts(estimates, units)]
+    return [_sentence("; ".join(parts)) for parts in explored_parts(estimates, units, sweeps)]
 
 
-def explored_parts(estimates: Sequence[Estimate], units: Sequence[UnitRole]) -> list[list[str]]:
+def explored_parts(
+    estimates: Sequence[Estimate], units: Sequence[UnitRole], sweeps: Sequence[SweepSummary] = ()
+) -> list[list[str]]:
     """What carries each effect, and what each latent moves: for each intervention what a reader takes in at once."""
-    found = [_carried(estimates), *_units(units, _moved(estimates))]
+    found = [_carried(estimates), *_units(units, _moved(estimates), sweeps)]
     if not any(found):
-        found = [_strengths(estimates), *_effects(estimates)]
+        found = [_strengths(estimates, sweeps), *_effects(estimates)]
     return list(filter(None, found))
 
 
@@ -148,15 +157,15 @@ def _several(unit: UnitRole, moved: Moved) -> str:
     return f"{unit.component.label} moves {_listed(named)}{more}"
 
 
-def _units(units: Sequence[UnitRole], moved: Moved) -> list[list[str]]:
+def _units(units: Sequence[UnitRole], moved: Moved, sweeps: Sequence[SweepSummary]) -> list[list[str]]:
     """What the perturbed latents move; components of a large sweep are counted."""
     found = []
     groups: dict[tuple[Owner, str], list[UnitRole]] = {}
     for unit in units:
         groups.setdefault((unit.owner, unit.direction), []).append(unit)
     for members in groups.values():
-        if len(members) > _MANY:
-            found.append(_counted(members))
+        if len(members) > _MANY or summary_of(sweeps, members[0].owner, members[0].direction) is not None:
+            found.append(_counted(members, tallies_of(members, sweeps)))
             continue
         single: dict[str, list[str]] = {}
         for unit in members:
@@ -186,9 +195,11 @@ def _units(units: Sequence[UnitRole], moved: Moved) -> list[list[str]]:
     return found
 
 
-def _counted(members: Sequence[UnitRole]) -> list[str]:
-    """How many of many units are of each kind, and the strongest."""
-    counts = Counter(unit.role for unit in members)
+def _counted(members: Sequence[UnitRole], tallies: Sequence[UnitTally]) -> list[str]:
+    """How many of many units are of each kind, those too that are not listed, and the strongest."""
+    counts: Counter[Role] = Counter()
+    for tally in tallies:
+        counts[tally.role] += tally.units
     over = members[0].over
     words: dict[Role, str] = {
         "monosemantic": f"move one of the {over}",
@@ -201,10 +212,10 @@ def _counted(members: Sequence[UnitRole]) -> list[str]:
     best = max(members, key=lambda unit: unit.largest)
     name = ", ".join(filter(None, (members[0].owner.name, members[0].direction)))
     strongest = f"the strongest is {best.component.label} ({format_number(best.largest)} sd on {best.on})"
-    return [f"{name}: of {format_count(len(members))} units {', '.join(told)}; {strongest}"]
+    return [f"{name}: of {format_count(counts.total())} units {', '.join(told)}; {strongest}"]
 
 
-def _strengths(estimates: Sequence[Estimate]) -> list[str]:
+def _strengths(estimates: Sequence[Estimate], sweeps: Sequence[SweepSummary]) -> list[str]:
     """The perturbed units that move the output most, where too little is declared to tell what they carry."""
     groups: dict[tuple[Owner, str, str], dict[Target, Estimate]] = {}
     for estimate in estimates:
@@ -212,9 +223,11 @@ def _strengths(estimates: Sequence[Estimate]) -> list[str]:
             key = estimate.owner, estimate.direction, estimate.outcome
             groups.setdefault(key, {}).setdefault(estimate.component, estimate)
     sentences = []
-    for (owner, _, outcome), held in groups.items():
+    for (owner, direction, outcome), held in groups.items():
         ranked = sorted(held.values(), key=lambda estimate: -estimate.value)
-        first, total = ranked[0], format_count(len(ranked))
+        swept = summary_of(sweeps, owner, direction)
+        count = len(ranked) if swept is None else swept.components
+        first, total = ranked[0], format_count(count)
         if not first.value > 0:
             sentences.append(f"{owner.name}: none of {total} units moves {outcome}")
             continue
@@ -224,8 +237,8 @@ def _strengths(estimates: Sequence[Estimate]) -> list[str]:
         text = f"{owner.name}: {_listed(names)} {_move(names)} {outcome}"
         if len(near) > _MOST:
             text += f" most, of {total} units"
-        elif len(ranked) > len(near):
-            text += f"; {format_count(len(ranked) - len(near))} of {total} units move it less than a tenth as far"
+        elif count > len(near):
+            text += f"; {format_count(count - len(near))} of {total} units move it less than a tenth as far"
         sentences.append(text)
     return sentences
 

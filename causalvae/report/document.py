@@ -77,6 +77,7 @@ from causalvae.report.pair_section import edge_pairs, pair_section
 from causalvae.report.sample_tables import sample_section
 from causalvae.report.screen_tables import compared_table, first_order_table, screen_words, strongest_left_out
 from causalvae.report.subspace_tables import subspace_terms
+from causalvae.report.sweep_words import layer_table, listed_words, summary_of, tallies_of
 from causalvae.report.tables import Table
 from causalvae.report.traversal_section import traversal_section
 from causalvae.report.verdict_words import reason
@@ -266,7 +267,9 @@ def _sweep_section(results: Results) -> Section | None:
 
 def _grid_blocks(grid: Grid, results: Results, anchors: Anchors) -> list[Block]:
     """A map of the components; of many, an overview of all of them before it."""
-    blocks: list[Block] = [
+    sweep = summary_of(results.sweeps, grid.owner, grid.direction)
+    blocks: list[Block] = [] if sweep is None else [Prose(listed_words(sweep)), layer_table(sweep)]
+    blocks += [
         Figure(
             draw_legend(grid),
             "Effect size in sd; the shade grows with its square root. Select a component for its intervals.",
@@ -341,7 +344,7 @@ def _metric_section(results: Results) -> Section | None:
     ]
     for roles in group_roles(results.units):
         table = role_table(roles)
-        blocks.append(Heading(role_heading(roles[0]), role_words(roles)))
+        blocks.append(Heading(role_heading(roles[0]), role_words(roles, tallies_of(roles, results.sweeps))))
         blocks.append(Folded(f"The units one by one ({len(table.rows)})", table))
     return Section(
         "metrics",

@@ -37,7 +37,9 @@ def first_screen(results: Results, views: Sequence[AnalysisView]) -> Answer:
     if verdicts[_MOST_CLAIMS:]:
         found.append(_further(verdicts[_MOST_CLAIMS:]))
     if not verdicts:
-        explored = [text for parts in explored_parts(results.estimates, results.units) for text in parts]
+        explored = [
+            text for parts in explored_parts(results.estimates, results.units, results.sweeps) for text in parts
+        ]
         found += [AnswerLine("•", f"{text}.", anchor=_explored_anchor(results)) for text in explored[:_MOST_CLAIMS]]
         if explored[_MOST_CLAIMS:]:
             found.append(AnswerLine("•", f"{len(explored) - _MOST_CLAIMS} further findings.", anchor="metrics"))

@@ -25,6 +25,7 @@ from causalvae.report.effect_grids import Grid, build_grids
 from causalvae.report.glossary import Term
 from causalvae.report.graph_svg import DrawnEdge, declared_edges, recovered_edges
 from causalvae.report.pair_section import pair_words
+from causalvae.report.sweep_words import listed_words, summary_of
 from causalvae.report.tables import Table
 from causalvae.results import Results
 from causalvae.text import visible
@@ -212,10 +213,13 @@ def _grids(results: Results) -> list[str]:
     for owner, held in grids.items():
         table = effect_tables.largest_table(held)
         lines += [f"### {escape_markdown(owner.name)}", ""]
+        for grid in held:
+            if (sweep := summary_of(results.sweeps, owner, grid.direction)) is not None:
+                lines += [escape_markdown(listed_words(sweep)), ""]
         if len(table.rows) <= _MOST_COMPONENTS:
             lines += _table(table, _MOST_COMPONENTS)
         else:
-            lines += [f"All {len(table.rows)} components are in results.json.", ""]
+            lines += [f"The {len(table.rows)} components are in results.json.", ""]
     return lines
 
 
