@@ -19,6 +19,7 @@ from causalvae.report.blocks import (
     Section,
     VerdictCard,
 )
+from causalvae.report.effects_file import EFFECTS_FILE
 from causalvae.report.numbers import Written, format_count
 from causalvae.report.tables import Table
 
@@ -27,7 +28,7 @@ MOST_BYTES = 1_900_000
 # Rows that a page shows of a map of components, and of any other table.
 MOST_COMPONENTS, MOST_ROWS = 60, 200
 _FEWEST_ROWS = 10
-_WHERE = "results.json in the run's folder holds all of them."
+_WHERE = f"{EFFECTS_FILE} and results.json in the run's folder hold all of them."
 
 Size = Callable[[Block | VerdictCard], int]
 
