@@ -142,8 +142,8 @@ TERMS: dict[str, Term] = {
         "Circuit modularity",
         "modularity",
         "M = 1 − mean over i < j of E|ρ(Δaᵢ, Δaⱼ)|, Δaᵢ the change that latent i causes at the layer, ρ the cosine",
-        "1 where no two latents move the layer in the same direction, 0 where all move it along one line. Inert latents "
-        "are left out. Random weights give high values too: compare with them.",
+        "1 where no two latents move the layer in the same direction, 0 where all move it along one line. Inert "
+        "latents are left out. Random weights give high values too: compare with them.",
     ),
     "graph_modularity": Term(
         "Graph modularity (Newman)",

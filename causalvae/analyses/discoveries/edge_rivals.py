@@ -15,8 +15,8 @@ import numpy as np
 from causalvae.analyses.discoveries.circuit_effects import BoolArray
 from causalvae.analyses.discoveries.edges import Wiring
 from causalvae.models.components import ComponentRef, EdgeRef
+from causalvae.plan.claims.rivals import refuse_too_many
 from causalvae.plan.owner import Owner
-from causalvae.plan.rivals import refuse_too_many
 from causalvae.plan.types import NoRivals, RivalKind
 from causalvae.spec.hypothesis_section import MOST_SETS
 

@@ -20,8 +20,8 @@ from causalvae.circuits.verdict import Evidence, decide, weigh
 from causalvae.effects.bootstrap import PairedBootstrap
 from causalvae.effects.claims import RatioColumns
 from causalvae.models.components import ComponentRef
+from causalvae.plan.claims.rivals import draw_rivals
 from causalvae.plan.owner import Owner
-from causalvae.plan.rivals import draw_rivals
 from causalvae.plan.types import ClaimDesign, NoRivals, Patch, RivalKind
 from causalvae.spec.hypothesis_section import fewest_random
 from causalvae.spec.schema import Hypothesis, Spec
