@@ -21,7 +21,7 @@ from causalvae.analyses.discoveries.words import (
 )
 from causalvae.models.components import ComponentRef
 from causalvae.report.analysis_view import AnalysisView
-from causalvae.report.blocks import Block, Figure, FigureRow, Folded, Heading, Prose, Section
+from causalvae.report.blocks import Block, Figure, FigureRow, Folded, Heading, Mark, Prose, Section
 from causalvae.report.glossary import Term, status_words
 from causalvae.report.numbers import ABSENT, format_count, format_fixed, format_interval, percent
 from causalvae.report.tables import Table, columns
@@ -75,8 +75,15 @@ def view_discoveries(result: Discovered) -> AnalysisView:
     )
     answer = " ".join(headline(found) for found in result.circuits[:_ANSWERED])
     return AnalysisView(
-        (Section("discoveries", "Circuits found", lead, tuple(blocks)),), answer, tuple(terminal), (), _TERMS
-    )
+        (Section("discoveries", "Circuits found", lead, tuple(blocks)),), answer, tuple(terminal), (), _TERMS,
+        _mark(result),
+    )  # fmt: skip
+
+
+def _mark(result: Discovered) -> Mark:
+    """Whether the circuits hold on the pairs that nothing was chosen on; one that was not found was not tested."""
+    statuses = {"" if found.verdict is None else found.verdict.status for found in result.circuits}
+    return "✗" if "refuted" in statuses else "✓" if statuses == {"supported"} else "?"
 
 
 def _blocks(found: Discovery) -> list[Block]:
