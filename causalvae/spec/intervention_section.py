@@ -164,9 +164,7 @@ class InputLevel(InterventionLevel):
         draft.clean_pair(owner, draft.cohort(owner.name))
 
 
-LEVELS: Final = Registry(
-    InterventionLevel, "causalvae.interventions", "causalvae.interventions", "level of intervention"
-)
+LEVELS: Final = Registry(InterventionLevel, "causalvae.interventions", "causalvae.interventions", "intervention level")
 LEVEL_KEYS: Final = Keyed(LEVELS)
 # The digests of stored results were made with these keys, of which three have no value. A later level adds none.
 _RECORDED: Final = ("input", "latent", "activation", "mediation")
