@@ -40,7 +40,7 @@ def main() -> int:
             keep.mkdir(parents=True, exist_ok=True)
             for distribution in built:
                 shutil.copy(distribution, keep)
-    print("release check passed: " + ", ".join(distribution.name for distribution in built))
+    sys.stdout.write("release check passed: " + ", ".join(distribution.name for distribution in built) + "\n")
     return 0
 
 
@@ -84,7 +84,8 @@ def _environment(folder: Path, distribution: Path) -> Path:
 
 
 def _run(command: list[str], folder: Path) -> None:
-    print("$ " + " ".join(command), flush=True)
+    sys.stdout.write("$ " + " ".join(command) + "\n")
+    sys.stdout.flush()
     # Nothing of the repository may be imported.
     clean = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
     done = subprocess.run(command, cwd=folder, env=clean, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)

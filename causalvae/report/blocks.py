@@ -304,7 +304,6 @@ class Document:
 
     results: Results
     answer: Answer
-    tally: tuple[tuple[str, str], ...]
     cards: tuple[VerdictCard, ...]
     sections: tuple[Section, ...]
     glossary: tuple[Term, ...]
