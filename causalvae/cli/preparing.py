@@ -31,7 +31,7 @@ def init(
         else:
             sys.stdout.write(text)
         return
-    _write_new(out, text, force)
+    write_new(out, text, force)
     if as_json:
         print_json({"file": str(out)})
         return
@@ -57,7 +57,7 @@ def schema(
     if out == STANDARD_OUTPUT:
         sys.stdout.write(text if text.endswith("\n") else text + "\n")
         return
-    _write_new(out, text, force=True)
+    write_new(out, text, force=True)
     if as_json:
         print_json({"file": str(out)})
         return
@@ -124,7 +124,7 @@ def doctor(as_json: JsonOption = False) -> None:
     raise typer.Exit(3 if facts["problems"] else 0)
 
 
-def _write_new(path: Path, text: str, force: bool) -> None:
+def write_new(path: Path, text: str, force: bool) -> None:
     """Write a file; an existing one is an error unless `force`."""
     try:
         if force:
