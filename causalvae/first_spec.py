@@ -36,6 +36,9 @@ _MOVES: Final = {
     "scale": "area", "size": "area", "x": "centroid_x", "y": "centroid_y", "pos_x": "centroid_x", "pos_y": "centroid_y",
 }  # fmt: skip
 
+# Of weights that belong to another network; other errors are of the right network, or of the data.
+_UNFIT: Final = ("CV103", "CV127", "CV128")
+
 Keys = dict[str, Any]
 
 
@@ -113,6 +116,8 @@ def write_first_spec(weights: str, data: str | None, folder: Path, name: str) ->
         try:
             session = _open(model, found.data, folder, name)
         except CausalVAEError as error:
+            if error.code not in _UNFIT:
+                raise
             refused.append(f"{_flow(model)}: {error.code} {error.message}")
             continue
         text = _write(name, model, found.data, session)
@@ -307,7 +312,7 @@ def _template(name: str, place: str, data: Keys, refused: list[str]) -> FirstSpe
     head = _head(name, model, data, 256)
     at = head.index("# The network, as it was found.")
     head[at : at + 1] = [
-        "# TO FILL IN: `factory` is the module:Class (or module:function) of the network, in a module beside this file;",
+        "# TO FILL IN: `factory` is the module:Class (or module:function) of the network, in a file beside this one;",
         "# `latent_dim` is its number of latents. The spec then runs with --allow-code. These did not fit the weights:",
         *(f"#   {' '.join(line.split())}"[:118] for line in refused),
     ]

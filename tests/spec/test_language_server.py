@@ -154,9 +154,8 @@ def test_a_misspelt_key_is_marked_where_it_stands(server: Server) -> None:
 
 
 def test_keys_and_choices_are_completed(server: Server) -> None:
-    assert {"variants", "grid", "counterfactuals"} <= completed(
-        server, "top", GOOD.replace("interventions:", "‸\ninterventions:", 1)
-    )
+    top = GOOD.replace("interventions:", "‸\ninterventions:", 1)
+    assert {"variants", "grid", "counterfactuals"} <= completed(server, "top", top)
     alignment = GOOD.replace("alignment: {alpha: 0.05, correction: holm}", "alignment:\n  correction: ‸\n")
     assert {"holm", "bh", "none"} <= completed(server, "choice", alignment)
     execution = GOOD[: GOOD.index("execution:")] + "execution:\n  ‸\n"
