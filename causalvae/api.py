@@ -26,6 +26,9 @@ from causalvae.data_draws import draw_table
 from causalvae.digest import digest
 from causalvae.edge_runs import diagnose_edges
 from causalvae.effects import estimate_effects, open_context
+from causalvae.effects.abridged import abridge, abridge_screens
+from causalvae.effects.sweep_types import Listing, Record
+from causalvae.effects.sweeps import MOST_LISTED
 from causalvae.engine.active import ActiveUnits
 from causalvae.engine.backends.opening import open_backend
 from causalvae.engine.cohorts import draw_cohort
@@ -42,6 +45,7 @@ from causalvae.facts import (
     data_facts,
     execution_facts,
     graph_summary,
+    layer_summaries,
     model_facts,
     provenance,
 )
@@ -64,6 +68,7 @@ from causalvae.readouts.types import ReadoutCheck
 from causalvae.report import write_report
 from causalvae.report.analysis_view import left_out_words, views_of
 from causalvae.report.answer import answer_words, question_words
+from causalvae.report.effects_file import open_record
 from causalvae.report.sample_tables import short_words
 from causalvae.results import CostRow, NetworkFit, Results
 from causalvae.samples import find_samples
@@ -312,6 +317,7 @@ def analyse(
     randomised: Measurements | None = None,
     on_progress: OnProgress = ignore_progress,
     measured: Mapping[str, Any] | None = None,
+    folder: str | Path | None = None,
 ) -> Results:
     """From measurements to effects, verdicts and alignment.
 
@@ -327,6 +333,9 @@ def analyse(
     measured : mapping, optional
         What `measure` gives; without it, analyses that measure something of their own have no result, and a warning
         says so.
+    folder : str or Path, optional
+        Takes ``effects.parquet`` and ``units.parquet``, which have every effect and unit, while the results list the
+        strongest components of large sweeps; without it the results hold all.
 
     Examples
     --------
@@ -337,8 +346,23 @@ def analyse(
     >>> causalvae.analyse(session, measurements).verdicts[0].status
     'supported'
     """
+    if folder is None:
+        return _analyse(session, measurements, randomised, on_progress, measured, None)
+    with open_record(Path(folder)) as record:
+        return _analyse(session, measurements, randomised, on_progress, measured, record)
+
+
+def _analyse(
+    session: Session,
+    measurements: Measurements,
+    randomised: Measurements | None,
+    on_progress: OnProgress,
+    measured: Mapping[str, Any] | None,
+    record: Record | None,
+) -> Results:
     spec, plan = session.spec, measurements.plan
-    context = open_context(spec, measurements, session.whole, session.units)
+    listing = Listing() if record is None else Listing(record, MOST_LISTED)
+    context = replace(open_context(spec, measurements, session.whole, session.units), listing=listing)
     copy = None if randomised is None else open_context(spec, randomised, session.whole, session.units)
     effects = estimate_effects(context, on_progress)
     with one_step(on_progress, "metrics of the latents"):
@@ -367,7 +391,17 @@ def analyse(
     if spec.execution.controls:
         controls = (*controls, *planted_claims(verdicts), *exchanged_labels(session, context))
     samples = find_samples(session, plan)
-    estimates = (*effects.estimates, *metrics.estimates)
+    estimates, units = (*effects.estimates, *metrics.estimates), metrics.units
+    swept, screens = context.listing.found, effects.screens
+    sweeps = tuple(found.summary for sides in swept.values() for found in sides if found.summary is not None)
+    if record is not None:
+        record.estimates(metrics.estimates)
+        record.roles([unit for unit in units if unit.owner not in swept])
+        perturbed = {use.owner for use in plan.uses if use.role == "perturbation"}
+        estimates, units, perturbations = abridge(estimates, units, perturbed)
+        sweeps = (*sweeps, *perturbations)
+        record.screened(screens)
+        screens = abridge_screens(screens)
     return Results(
         name=spec.name,
         description=spec.description,
@@ -377,7 +411,7 @@ def analyse(
             filter(
                 None,
                 (
-                    answer_words(verdicts, alignment, estimates, metrics.units, bool(spec.graph.edge_pairs)),
+                    answer_words(verdicts, alignment, estimates, units, bool(spec.graph.edge_pairs), sweeps),
                     *(view.answer for view in views),
                 ),
             )
@@ -387,6 +421,7 @@ def analyse(
         refutations=effects.refutations,
         alignment=alignment,
         graph=graph_summary(spec),
+        layers=layer_summaries(session),
         readouts=readouts,
         controls=controls,
         traversals=traversals,
@@ -407,8 +442,9 @@ def analyse(
             *manifold_warnings(verdicts),
             *short_words(samples),
         ),
-        screens=effects.screens,
-        units=metrics.units,
+        screens=screens,
+        units=units,
+        sweeps=sweeps,
         metrics=metrics.rows,
         cross_checks=effects.checks,
         arrows=effects.arrows,
@@ -569,7 +605,7 @@ def run_spec(
     with one_step(on_progress, "random copy"):
         randomised = _execute_randomised(session, plan, runs)
     measured = measure(session, measurements, runs, on_progress)
-    results = analyse(session, measurements, randomised, on_progress, measured)
+    results = analyse(session, measurements, randomised, on_progress, measured, resolved.parent)
     results = _with_costs(results, measured_rows(_tables(runs, plan)), time.perf_counter() - began)
     # The JSON is always there, so that any report can be rendered again.
     with one_step(on_progress, "report"):

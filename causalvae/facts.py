@@ -9,7 +9,7 @@ from typing import Any
 from causalvae.digest import digest
 from causalvae.engine.measurements import Measurements
 from causalvae.plan.types import Plan
-from causalvae.results import DataDraw, GraphSummary, SampleFacts
+from causalvae.results import DataDraw, GraphSummary, LayerSummary, SampleFacts
 from causalvae.samples import split_facts
 from causalvae.selection import FoundLatents
 from causalvae.session import Session
@@ -50,6 +50,13 @@ def model_facts(session: Session) -> dict[str, Any]:
         **({} if check.kl is None else {"KL (nats a sample)": round(check.kl, 2)}),
         **{f"found for {node}": _found_words(found) for node, found in session.found.items()},
     }
+
+
+def layer_summaries(session: Session) -> tuple[LayerSummary, ...]:
+    """The layers of the network, in the order in which they run."""
+    return tuple(
+        LayerSummary(site.name, site.stage, site.units) for site in session.model.components.sites if site.is_leaf
+    )
 
 
 def _found_words(found: FoundLatents) -> str:

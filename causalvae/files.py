@@ -16,7 +16,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from causalvae.boundary import boundary
 from causalvae.errors import CausalVAEError
@@ -31,6 +31,7 @@ _MARK = b"causalvae-sha256:"
 _DIGITS = 64
 UNSEALED = (_MARK + b"0" * _DIGITS).decode()
 _JSON_KEY = "checksum"
+_TAIL = 1 << 20
 # Where files cannot be locked, a partial file of this age (seconds) has been left by a process that is gone.
 _STALE = 86_400.0
 
@@ -209,22 +210,38 @@ def write_once(path: Path, content: bytes | str) -> bool:
 
 
 @contextmanager
+def stream_file(path: Path) -> Iterator[BinaryIO]:
+    """A file to write in parts, put in place whole at the end; nothing is where an error ends it.
+
+    Its checksum replaces the last `UNSEALED` that was written, which is among its last `_TAIL` bytes.
+    """
+    with _open_new(path) as (file, partial):
+        yield file
+        file.flush()
+        _seal_file(file)
+        _finish(file)
+        partial.replace(path)
+
+
+@contextmanager
 def _partial(path: Path, content: bytes | str) -> Iterator[Path]:
     """A new file beside `path` that holds `content`; removed at the end unless it has been moved."""
-    _refuse_link(path.parent)
     data = content.encode("utf-8", "replace") if isinstance(content, str) else content
+    with _open_new(path) as (file, partial):
+        file.write(data)
+        _finish(file)
+        # Moved while it is still locked, so that no other process takes it for a leftover.
+        yield partial
+
+
+@contextmanager
+def _open_new(path: Path) -> Iterator[tuple[BinaryIO, Path]]:
+    """A new file beside `path`, open and locked; removed at the end unless it has been moved."""
+    _refuse_link(path.parent)
     handle, partial = _open_partial(path)
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            # A name must not reach the disk before what it names: the machine may go down, not the process alone.
-            os.fsync(file.fileno())
-            if fcntl is None:
-                # Windows moves no open file.
-                file.close()
-            # Moved while it is still locked, so that no other process takes it for a leftover.
-            yield partial
+        with os.fdopen(handle, "w+b") as file:
+            yield file, partial
     except OSError as error:
         # Where writing fails, as on a full disk, the system names no file.
         if error.errno is not None:
@@ -234,9 +251,31 @@ def _partial(path: Path, content: bytes | str) -> Iterator[Path]:
         partial.unlink(missing_ok=True)
 
 
+def _finish(file: BinaryIO) -> None:
+    file.flush()
+    # A name must not reach the disk before what it names: the machine may go down, not the process alone.
+    os.fsync(file.fileno())
+    if fcntl is None:
+        # Windows moves no open file.
+        file.close()
+
+
+def _seal_file(file: BinaryIO) -> None:
+    file.seek(0)
+    digest = hashlib.sha256()
+    while block := file.read(_TAIL):
+        digest.update(block)
+    end = file.seek(0, os.SEEK_END)
+    tail = max(0, end - _TAIL)
+    file.seek(tail)
+    start = file.read().rindex(UNSEALED.encode()) + len(_MARK)
+    file.seek(tail + start)
+    file.write(digest.hexdigest().encode())
+
+
 def _open_partial(path: Path) -> tuple[int, Path]:
     """A file of a new name, locked for as long as it is open."""
-    flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+    flags = os.O_CREAT | os.O_EXCL | os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
     while True:
         partial = path.with_name(f".{path.name}.{os.urandom(6).hex()}.partial")
         handle = os.open(partial, flags, 0o666)

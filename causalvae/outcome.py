@@ -13,6 +13,7 @@ from causalvae.effects.notes import Note
 from causalvae.effects.types import Estimate, UnitRole
 from causalvae.plan.owner import Owner
 from causalvae.plan.targets import Target
+from causalvae.report.effects_file import EFFECTS_FILE
 from causalvae.report.json_report import FILE_NAME, load_results
 from causalvae.report.notes import notes_words
 from causalvae.report.verdict_words import reason
@@ -52,8 +53,21 @@ class RunOutcome:
 
     @property
     def estimates(self) -> pd.DataFrame:
-        """One row for each estimate; the columns are the fields of `causalvae.effects.types.Estimate`."""
+        """One row for each listed estimate; the columns are the fields of `causalvae.effects.types.Estimate`."""
         return as_frame(self.results.estimates, Estimate)
+
+    @property
+    def effects(self) -> pd.DataFrame:
+        """Every estimate, from ``effects.parquet``; `estimates` has the strongest components of large sweeps alone.
+
+        Raises
+        ------
+        CausalVAEError
+            CV406 where the file cannot be read.
+        """
+        from causalvae.engine.tables import read_table
+
+        return read_table(self.folder / EFFECTS_FILE)
 
     @property
     def verdicts(self) -> pd.DataFrame:
@@ -82,7 +96,7 @@ class RunOutcome:
 
     @property
     def units(self) -> pd.DataFrame:
-        """One row for each perturbed or patched unit: what it moves, and whether that is one factor or several."""
+        """One row for each perturbed or patched unit that the results list: what it moves, one factor or several."""
         return as_frame(self.results.units, UnitRole)
 
     def __repr__(self) -> str:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from causalvae.alignment.types import Alignment
 from causalvae.circuits.types import Verdict
 from causalvae.disentanglement.report import ScoreReport
+from causalvae.effects.sweep_types import SweepSummary
 from causalvae.effects.types import ArrowStrength, CrossCheck, Estimate, MetricRow, Refutation, ScreenSummary, UnitRole
 from causalvae.plan.owner import Owner
 from causalvae.plan.targets import Target
@@ -201,7 +202,7 @@ class Pictures:
     facts : OutputFacts
         What drawing them needs.
     shown : tuple of PairPictures
-        Declared edges, then hypotheses, mediations, components and treatments.
+        Of hypotheses and mediations, then of declared edges, components and treatments.
     left_out : int
         Pairs that are not shown, so that the report stays small.
     """
@@ -222,6 +223,15 @@ class LatentSummary:
     kl: float | None
     sd: float
     factor: str = ""
+
+
+@dataclass(frozen=True)
+class LayerSummary:
+    """A layer of the network: its site, the part that it belongs to, and its units (channels of pictures)."""
+
+    site: str
+    stage: str
+    units: int
 
 
 @dataclass(frozen=True)
@@ -383,6 +393,9 @@ class Results:
         What a reader must know before trusting the numbers.
     costs : tuple of CostRow
         What the run cost, the most expensive first.
+    sweeps : tuple of SweepSummary
+        Sweeps and perturbations of more components than `estimates` and `units` hold: these have the strongest, and
+        ``effects.parquet`` and ``units.parquet`` in the run's folder have all.
     screens : tuple of ScreenSummary
         Sweeps of which only the best components, to first order, were run exactly, and what that missed.
     units : tuple of UnitRole
@@ -409,6 +422,8 @@ class Results:
         Names of the levels of the spec's interventions.
     whole : WholeOutput
         What the whole output is called as an outcome, and in which units; an image where left out.
+    layers : tuple of LayerSummary
+        Of the network, in the order in which they run.
     """
 
     name: str
@@ -442,7 +457,9 @@ class Results:
     draw: DataDraw | None = None
     pictures: Pictures | None = None
     analyses: dict[str, Any] = field(default_factory=dict)
+    layers: tuple[LayerSummary, ...] = ()
     levels: tuple[str, ...] = ()
+    sweeps: tuple[SweepSummary, ...] = ()
 
     def __repr__(self) -> str:
         counts = Counter(verdict.status for verdict in self.verdicts)

@@ -26,14 +26,29 @@ class Bare({base}):
 """
 
 
-def causalvae(installed: Path, *arguments: object) -> str:
+SEVERAL = """
+import json, sys
+from typer.testing import CliRunner
+from causalvae.cli.app import app
+done = [CliRunner().invoke(app, command) for command in json.loads(sys.argv[1])]
+assert not any(each.exit_code for each in done), [each.output for each in done]
+print(json.dumps([each.stdout for each in done]))
+"""
+
+
+def start(installed: Path, *arguments: object) -> str:
+    """What Python says, with the extension."""
     paths = os.pathsep.join([str(installed), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
     done = subprocess.run(
-        [sys.executable, "-m", "causalvae", *map(str, arguments)], cwd=installed, capture_output=True, text=True,
+        [sys.executable, *map(str, arguments)], cwd=installed, capture_output=True, text=True,
         env={**os.environ, "PYTHONPATH": paths}, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
+
+
+def causalvae(installed: Path, *arguments: object) -> str:
+    return start(installed, "-m", "causalvae", *arguments)
 
 
 @pytest.fixture(scope="module")
@@ -62,14 +77,12 @@ def test_the_page_has_the_whole_extension() -> None:
 @pytest.mark.slow
 def test_its_kinds_are_seen_everywhere(installed: Path) -> None:
     spec = SOURCE / "flashes.yaml"
-    assert "flashes" in causalvae(installed, "validate", spec)
-    listed = causalvae(installed, "kinds")
-    schema = causalvae(installed, "schema")
+    commands = [["validate", str(spec)], ["kinds"], ["schema"], ["components", str(spec)], ["plan", str(spec)]]
+    validated, listed, schema, components, planned = json.loads(start(installed, "-c", SEVERAL, json.dumps(commands)))
+    assert "flashes" in validated
     for kind in KINDS:
         assert kind in listed and kind in schema, kind
-    components = causalvae(installed, "components", spec)
     assert "latent" in components
-    planned = causalvae(installed, "plan", spec)
     assert "brighten" in planned
     assert re.search(r"analysis\.symmetry\s+samples as they are\s+16", planned)
     assert re.search(r"intervention:growing\s+treated\s+2\s+120", planned)

@@ -25,6 +25,7 @@ from causalvae.effects import open_context
 from causalvae.engine.picked import run_picked
 from causalvae.engine.runner import PlanRunner
 from causalvae.pair_pictures import pair_pictures
+from causalvae.pictures.image import ImagePicture
 from causalvae.plan.owner import Owner
 from causalvae.report.pair_section import pair_section
 from causalvae.report.traversal_section import traversal_section
@@ -335,12 +336,16 @@ def test_curves_are_the_changes_of_decoded_attributes_from_the_median(ran):
 
 def test_pictures_stay_within_their_budget_and_the_page_says_what_is_left_out(ran, monkeypatch):
     found = ran("image")
-    sizes = [sum(frame.datum.size for frame in pair.frames) for item in found.pictures.shown for pair in item.pairs]
+    sizes = [
+        sum(ImagePicture.size(frame.datum) for frame in pair.frames)
+        for item in found.pictures.shown
+        for pair in item.pairs
+    ]
     assert found.pictures.left_out == 0
     room = sum(sizes) // 2
     monkeypatch.setattr(causalvae.pair_pictures, "PAIR_BYTES", room)
     few = pair_pictures(found.session, found.context)
-    kept = [sum(frame.datum.size for frame in pair.frames) for item in few.shown for pair in item.pairs]
+    kept = [sum(ImagePicture.size(frame.datum) for frame in pair.frames) for item in few.shown for pair in item.pairs]
     assert 0 < sum(kept) <= room
     assert few.left_out == len(sizes) - len(kept)
     # The largest effect of every intervention comes before any other pair.

@@ -26,6 +26,7 @@ def start(tmp_path: Path, name: str, screen: dict[str, Any] | None) -> tuple[str
     content |= {
         "name": name,
         "alignment": {"samples": 60, "pairs": 60},
+        "estimation": {"bootstrap": 200, "dowhy": False},
         "execution": {"controls": False, "device": "cpu"},
     }
     content["data"]["samples"] = 24

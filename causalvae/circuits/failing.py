@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from causalvae.circuits.types import Failing, FailingPair
 from causalvae.effects import EffectContext
@@ -13,7 +14,8 @@ from causalvae.effects.outcomes import is_moved
 from causalvae.plan.owner import Owner
 from causalvae.spec.schema import Hypothesis
 
-_MOST_SHOWN = 5
+FloatArray = npt.NDArray[np.float64]
+_MOST_SHOWN, _MOST_DRAWN = 5, 200
 
 
 def find_failing(context: EffectContext, hypothesis: Hypothesis) -> Failing | None:
@@ -38,6 +40,8 @@ def find_failing(context: EffectContext, hypothesis: Hypothesis) -> Failing | No
     fails = failing_pairs(total, distance, share)
     worst = sorted(np.flatnonzero(fails), key=lambda k: -distance[k])[:_MOST_SHOWN]
     places = np.flatnonzero(kept)
+    drawn = np.argsort(total, kind="stable")
+    drawn = drawn[np.linspace(0, len(drawn) - 1, min(len(drawn), _MOST_DRAWN)).round().astype(int)]
     return Failing(
         share=share,
         missed=misses(share),
@@ -50,4 +54,11 @@ def find_failing(context: EffectContext, hypothesis: Hypothesis) -> Failing | No
         worst=tuple(
             FailingPair(int(places[k]), float(total[k]), float(effects.indirect[k]), float(distance[k])) for k in worst
         ),
+        totals=_short(total[drawn]),
+        indirects=_short(effects.indirect[drawn]),
     )
+
+
+def _short(values: FloatArray) -> tuple[float, ...]:
+    """Numbers with as many digits as a picture shows."""
+    return tuple(float(f"{value:.5g}") for value in values)

@@ -145,6 +145,8 @@ class Failing:
         Of TE.
     worst : tuple of FailingPair
         Those that fail by most, the worst first.
+    totals, indirects : tuple of float
+        TE and NIE of at most 200 pairs, evenly chosen in the order of TE; for pictures.
     """
 
     share: float
@@ -156,6 +158,13 @@ class Failing:
     confidence: float
     unit: str
     worst: tuple[FailingPair, ...] = ()
+    totals: tuple[float, ...] = ()
+    indirects: tuple[float, ...] = ()
+
+    @property
+    def effect(self) -> float:
+        """Root mean square of TE."""
+        return 4 * self.floor
 
     @property
     def is_common(self) -> bool:

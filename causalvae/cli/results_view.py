@@ -66,12 +66,15 @@ def print_metrics(console: Console, results: Results) -> None:
     from dataclasses import replace
 
     from causalvae.report.metric_tables import group_metrics, group_roles, metric_table, role_words
+    from causalvae.report.sweep_words import tallies_of
 
     for rows in group_metrics(results.metrics):
         table = metric_table(rows).filled
         print_table(console, replace(table, notes=tuple(note for note in table.notes if "not measured" in note)))
     for roles in group_roles(results.units):
-        line = Text.assemble((clean(roles[0].owner.name), "bold"), f": {clean(role_words(roles))}")
+        line = Text.assemble(
+            (clean(roles[0].owner.name), "bold"), f": {clean(role_words(roles, tallies_of(roles, results.sweeps)))}"
+        )
         console.print(Padding(line, (0, 0, 0, 2), expand=False))
 
 

@@ -47,8 +47,8 @@ class Ablation:
     ) -> Estimate:
         """An estimate of this ablation; an interval with an undefined end is left out."""
         ends = interval if interval is not None and math.isfinite(interval.lower + interval.upper) else None
-        if ends is not None and ends.kind in _FALLBACKS and ends.lower < ends.upper:
-            notes = (*notes, _FALLBACKS[ends.kind])
+        if ends is not None:
+            notes = (*notes, *fallback_note(ends))
         return Estimate(
             estimand=estimand,
             value=float(value),
@@ -70,3 +70,8 @@ class Ablation:
             notes=notes,
             interval="" if ends is None else ends.kind,
         )
+
+
+def fallback_note(ends: Ends) -> Notes:
+    """That an interval is of another kind than studentised; nothing where it is, or has no length."""
+    return (_FALLBACKS[ends.kind],) if ends.kind in _FALLBACKS and ends.lower < ends.upper else ()

@@ -67,6 +67,9 @@ def estimate_effects(context: EffectContext, on_progress: OnProgress = ignore_pr
     if OUTPUT not in plan.outputs:
         # Runs that stop at the latent have no output to speak of.
         estimates = [estimate for estimate in estimates if estimate.outcome != whole.name]
+    listing = context.listing
+    if listing.record is not None:
+        listing.record.estimates([estimate for estimate in estimates if estimate.owner not in listing.found])
     arms = {arm.id: arm for arm in plan.arms}
     screens = tuple(
         summarise_screen(

@@ -164,10 +164,21 @@ class PairedBootstrap:
 
     def ratio(self, numerator: FloatArray, denominator: FloatArray | None = None) -> Interval:
         """Ratios of sums with their studentised intervals; parameters as in `replicates`."""
+        if denominator is None and not self.bca:
+            still = np.asarray((numerator == numerator[:, :1]).all(axis=1))
+            if still.any():
+                # The mean of equal values has no error, and most units of a convolution change nothing.
+                value = numerator.mean(axis=1)
+                found = Interval(value, value.copy(), value.copy(), np.full(len(value), PERCENTILE, "<U19"))
+                if not still.all():
+                    rest = self.ratio(numerator[~still])
+                    found.value[~still], found.lower[~still], found.upper[~still] = rest.value, rest.lower, rest.upper
+                    found.kinds[~still] = rest.kinds
+                return found
         parts = []
         for start in range(0, max(len(numerator), 1), _CHUNK):
-            part = slice(start, start + _CHUNK)
-            parts.append(self._ratio(numerator[part], None if denominator is None else denominator[part]))
+            some = slice(start, start + _CHUNK)
+            parts.append(self._ratio(numerator[some], None if denominator is None else denominator[some]))
         return parts[0] if len(parts) == 1 else join_intervals(parts)
 
     def percentiles(self, numerator: FloatArray, denominator: FloatArray | None = None) -> Interval:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from causalvae.effects.changes import Changes, changes_of
 from causalvae.effects.outcomes import Outcomes, varies
 from causalvae.effects.scale import Scale, measure_vector
 from causalvae.effects.screening import left_out
+from causalvae.effects.sweep_types import Listing
 from causalvae.engine.measurements import Measurements
 from causalvae.engine.observed_columns import column_of
 from causalvae.errors import CausalVAEError
@@ -36,12 +37,15 @@ class EffectContext:
         Of each attribute.
     left_out : frozenset of str
         Ids of the arms that screens left out.
+    listing : Listing
+        What results list of sweeps, and what takes all of them.
     """
 
     spec: Spec
     outcomes: Outcomes
     scale: Scale
     left_out: frozenset[str] = frozenset()
+    listing: Listing = field(default_factory=Listing)
 
     @property
     def measurements(self) -> Measurements:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from causalvae.effects.outcomes import Outcomes, difference
 from causalvae.effects.scale import Scale
-from causalvae.effects.strength import PatchedArm
+from causalvae.effects.sweep_types import PatchedArm
 from causalvae.plan.owner import Owner
 from causalvae.plan.targets import Target
 
@@ -48,13 +48,6 @@ class EffectMatrix:
     def n(self) -> int:
         """Pairs."""
         return int(self.squares.shape[2])
-
-    def rows(self, chosen: slice) -> EffectMatrix:
-        """Some of the components."""
-        return EffectMatrix(
-            self.owner, self.treatment, self.source, self.direction, self.components[chosen],
-            self.granularities[chosen], self.outcomes, self.squares[chosen], self.over,
-        )  # fmt: skip
 
     def over_factors(self, markers: Mapping[str, Sequence[str]]) -> EffectMatrix:
         """The same with attributes gathered by factor; unchanged where fewer than two factors have any.

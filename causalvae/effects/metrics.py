@@ -9,13 +9,14 @@ import numpy as np
 import numpy.typing as npt
 
 from causalvae.effects.ablation import Ablation
-from causalvae.effects.bootstrap import Ends, PairedBootstrap
+from causalvae.effects.bootstrap import Ends
 from causalvae.effects.context import EffectContext
 from causalvae.effects.effect_matrix import EffectMatrix, markers_of
 from causalvae.effects.metric_rows import MetricFacts
 from causalvae.effects.notes import Note
-from causalvae.effects.types import Estimate, MetricRow, UnitRole
-from causalvae.effects.units import OutputChanges, classify_units, polysemantic_share
+from causalvae.effects.sweep_types import ROLE_NAMES, UnitColumns, UnitTally
+from causalvae.effects.types import Estimate, MetricRow, Role, UnitRole
+from causalvae.effects.units import OutputChanges, unit_columns
 from causalvae.plan.owner import Owner
 from causalvae.plan.targets import NOTHING
 
@@ -65,37 +66,45 @@ def measure_metrics(
     return Metrics(tuple(estimates), tuple(units), tuple(rows))
 
 
-def roles_of(
-    context: EffectContext, matrix: EffectMatrix, bootstrap: PairedBootstrap, squares: FloatArray | None
-) -> list[UnitRole]:
-    """What each patched component is, by how many factors its effects touch."""
-    graph = context.spec.graph
+def roles_of(context: EffectContext, matrix: EffectMatrix, squares: FloatArray | None) -> UnitColumns | None:
+    """What each patched component is, by how many factors its effects touch.
+
+    Parameters
+    ----------
+    context : EffectContext
+    matrix : EffectMatrix
+    squares : float array, shape (components, n), or None
+        Squared changes of the whole output.
+    """
+    graph, alignment = context.spec.graph, context.spec.alignment
     gathered = matrix.over_factors(markers_of(graph.edge_pairs, tuple(graph.factors)))
     output = None if squares is None else OutputChanges(squares, context.scale.output_sd)
-    return classify_units(gathered, bootstrap, context.spec.alignment.tolerance, context.spec.alignment.alpha, output)
+    return unit_columns(gathered, context.bootstrap(matrix.n), alignment.tolerance, alignment.alpha, output)
 
 
 def share_of(
-    context: EffectContext, owner: Owner, treatment: str, source: str, direction: str, roles: Sequence[UnitRole], n: int
-) -> list[Estimate]:
-    """The share of polysemantic components; none where no component moves anything."""
-    share = polysemantic_share(roles)
-    if share is None:
-        return []
-    value, lower, upper = share
-    counts = {
-        kind: sum(role.role == kind for role in roles) for kind in ("monosemantic", "undecided", "undeclared", "inert")
-    }
+    context: EffectContext, owner: Owner, treatment: str, source: str, direction: str, tallies: Sequence[UnitTally],
+    over: str, n: int,
+) -> tuple[Estimate, ...]:  # fmt: skip
+    """The share of polysemantic components; none where no component moves anything that is declared."""
+    counts: dict[Role, int] = dict.fromkeys(ROLE_NAMES, 0)
+    for tally in tallies:
+        counts[tally.role] += tally.units
+    sure, undecided = counts["polysemantic"], counts["undecided"]
+    active = sure + undecided + counts["monosemantic"]
+    if not active:
+        return ()
     screened = any(screen.owner == owner for screen in context.plan.screens)
     ablation = Ablation(
         owner, treatment, NOTHING, "", source, context.spec.execution.seed, context.spec.estimation.confidence
     )
-    return [
+    return (
         ablation.estimate(
-            "polysemantic_share", roles[0].over, "share", n, value, Ends(lower, upper), direction=direction,
+            "polysemantic_share", over, "share", n, sure / active, Ends(sure / active, (sure + undecided) / active),
+            direction=direction,
             notes=(
-                Note("polysemantic_share"), Note("roles", tuple(counts.values())),
+                Note("polysemantic_share"), Note("roles", tuple(counts[role] for role in ROLE_NAMES[1:])),
                 *((Note("screened"),) if screened else ()),
             ),
-        )
-    ]  # fmt: skip
+        ),
+    )  # fmt: skip

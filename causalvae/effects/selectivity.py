@@ -22,7 +22,8 @@ import numpy.typing as npt
 
 from causalvae.effects.bootstrap import Interval, PairedBootstrap
 from causalvae.effects.outcomes import Outcomes
-from causalvae.effects.strength import SPECIFICITY_EPSILON, PatchedArm
+from causalvae.effects.strength import SPECIFICITY_EPSILON
+from causalvae.effects.sweep_types import PatchedArm
 from causalvae.spec.value_source import ValueSource
 
 FloatArray = npt.NDArray[np.float64]

@@ -10,9 +10,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Self
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -23,28 +21,11 @@ from causalvae.effects.outcomes import Outcomes, cancelling, difference, output_
 from causalvae.effects.scale import Scale
 from causalvae.effects.significance import t_test
 from causalvae.effects.smooth_intervals import EffectEntropy, smooth_intervals
+from causalvae.effects.sweep_types import ComponentEffects, PatchedArm
 from causalvae.effects.types import Estimate
 from causalvae.plan.targets import Target
-from causalvae.plan.types import Arm, Use
 
 SPECIFICITY_EPSILON = 1e-6
-
-
-@dataclass(frozen=True)
-class PatchedArm:
-    """One patched arm, with what an estimate says of it."""
-
-    arm: str
-    component: Target
-    granularity: str
-    source: str
-    value: float | None = None
-
-    @classmethod
-    def of(cls, use: Use, arms: Mapping[str, Arm]) -> Self:
-        """The arm of a use, among those of a plan by their ids."""
-        source = arms[use.arm].patches[0].source
-        return cls(use.arm, use.component, use.granularity, source.label, source.value)
 
 
 def effect_sizes(squares: FloatArray, sd: float, bootstrap: PairedBootstrap) -> Interval:
@@ -109,6 +90,18 @@ def sweep_estimates(
     outcomes: Outcomes, base: str, counterfactual: str, arms: Sequence[PatchedArm], direction: str,
     bootstrap: PairedBootstrap, ablation: Ablation, scale: Scale, attributes: Sequence[str],
 ) -> list[Estimate]:  # fmt: skip
+    """The effects of `sweep_effects` as estimates: for each component those on attributes, then that on the image."""
+    found = sweep_effects(
+        outcomes, base, counterfactual, arms, direction, bootstrap, ablation, scale, attributes
+    )  # fmt: skip
+    each = (effects.estimate(k) for k in range(len(arms)) for effects in found)
+    return [estimate for estimate in each if estimate is not None]
+
+
+def sweep_effects(
+    outcomes: Outcomes, base: str, counterfactual: str, arms: Sequence[PatchedArm], direction: str,
+    bootstrap: PairedBootstrap, ablation: Ablation, scale: Scale, attributes: Sequence[str],
+) -> list[ComponentEffects]:  # fmt: skip
     """Level 3: effect size of each patched component on every attribute, and its strength on the image.
 
     Parameters
@@ -128,11 +121,11 @@ def sweep_estimates(
 
     Returns
     -------
-    list of Estimate
-        For each component: ``effect_size`` on each attribute that varies, then ``causal_effect_strength`` on the image.
+    list of ComponentEffects
+        ``effect_size`` on each attribute that varies, then ``causal_effect_strength`` on the image.
     """
     ids, n, on_base = [arm.arm for arm in arms], bootstrap.n, direction in ("denoising", "base")
-    sizes: dict[str, tuple[Interval, FloatArray, list[int]]] = {}
+    found = []
     for attribute in attributes:
         if attribute not in scale.sd:
             continue
@@ -143,30 +136,22 @@ def sweep_estimates(
         else:
             change = difference(outcomes.values(counterfactual, attribute, n)[None], patched, period)
         test = t_test(change)
-        sizes[attribute] = (effect_sizes(change**2, scale.sd[attribute], bootstrap), test.p_two_sided, test.n.tolist())
-    square = output_squares(outcomes, ids, None if on_base else counterfactual, n)
-    strength = bootstrap.ratio(np.sqrt(square))
-
-    estimates = []
-    for k, arm in enumerate(arms):
-        here = _at(ablation, arm.component, arm.granularity, arm.source)
-        for attribute, (size, p_values, counts) in sizes.items():
-            if counts[k] < 2:
-                continue
-            missing = dropped(n - counts[k])
-            estimates.append(
-                here.estimate(
-                    "effect_size", attribute, "sd", counts[k], size.value[k], size.ends(k), p_values[k],
-                    direction=direction, notes=(MEAN_CHANGE, *missing),
-                )
-            )  # fmt: skip
-        estimates.append(
-            here.estimate(
-                "causal_effect_strength", scale.whole.name, scale.whole.length, n, strength.value[k], strength.ends(k),
-                direction=direction,
+        size = effect_sizes(change**2, scale.sd[attribute], bootstrap)
+        found.append(
+            ComponentEffects(
+                ablation, arms, "effect_size", attribute, "sd", direction, n, test.n, size, test.p_two_sided,
+                (MEAN_CHANGE,),
             )
         )  # fmt: skip
-    return estimates
+    square = output_squares(outcomes, ids, None if on_base else counterfactual, n)
+    strength = bootstrap.ratio(np.sqrt(square))
+    found.append(
+        ComponentEffects(
+            ablation, arms, "causal_effect_strength", scale.whole.name, scale.whole.length, direction, n,
+            np.full(len(arms), n), strength,
+        )
+    )  # fmt: skip
+    return found
 
 
 def perturbation_estimates(

@@ -263,6 +263,11 @@ class ScreenSummary:
     seed: int
     components: tuple[ScreenedComponent, ...]
 
+    @property
+    def candidates(self) -> int:
+        """How many components were ranked; `components` has the strongest where these are many."""
+        return self.kept + self.checked + self.left_out
+
 
 # The breadth between units that move one factor and those that move several.
 BROAD = 1.5

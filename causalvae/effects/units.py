@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +20,9 @@ from causalvae.effects.bootstrap import PairedBootstrap
 from causalvae.effects.effect_matrix import EffectMatrix
 from causalvae.effects.significance import t_test
 from causalvae.effects.smooth_intervals import EffectBreadth, smooth_intervals
+from causalvae.effects.sweep_types import ROLE_NAMES, UnitColumns
 from causalvae.effects.types import BROAD, Role, UnitRole
+from causalvae.plan.targets import NOTHING
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -57,10 +58,6 @@ class OutputChanges:
     squares: FloatArray
     sd: float
 
-    def rows(self, chosen: slice) -> OutputChanges:
-        """Some of the components."""
-        return OutputChanges(self.squares[chosen], self.sd)
-
 
 def classify_units(
     matrix: EffectMatrix,
@@ -84,48 +81,49 @@ def classify_units(
     output : OutputChanges or None
         Of the same components and pairs; None where runs stop before the output.
     """
-    if len(matrix.outcomes) < 2:
-        return []
-    roles: list[UnitRole] = []
-    for start in range(0, len(matrix.components), _CHUNK):
-        chosen = slice(start, start + _CHUNK)
-        roles += _classify(matrix.rows(chosen), bootstrap, tolerance, output and output.rows(chosen), alpha)
-    return roles
+    found = unit_columns(matrix, bootstrap, tolerance, alpha, output)
+    return [] if found is None else [found.role(k) for k in range(len(matrix.components))]
 
 
-def _classify(
-    matrix: EffectMatrix, bootstrap: PairedBootstrap, tolerance: float, output: OutputChanges | None, alpha: float
-) -> list[UnitRole]:
+def unit_columns(
+    matrix: EffectMatrix,
+    bootstrap: PairedBootstrap,
+    tolerance: float,
+    alpha: float = 0.05,
+    output: OutputChanges | None = None,
+) -> UnitColumns | None:
+    """The same as columns; None with fewer than two outcomes or without a component."""
+    if len(matrix.outcomes) < 2 or not matrix.components:
+        return None
     sizes = matrix.sizes
-    interval = smooth_intervals(matrix.squares, EffectBreadth(len(matrix.outcomes)), bootstrap)
+    # What moves nothing has no breadth, and most units of a convolution move nothing.
+    moving = np.flatnonzero(matrix.squares.any(axis=(1, 2)))
+    breadth = np.full((3, len(matrix.components)), np.nan)
+    for start in range(0, len(moving), _CHUNK):
+        some = moving[start : start + _CHUNK]
+        interval = smooth_intervals(matrix.squares[some], EffectBreadth(len(matrix.outcomes)), bootstrap)
+        breadth[:, some] = interval.value, interval.lower, interval.upper
+    value, lower, upper = breadth
     p_values = inert_p(matrix.squares, tolerance)
     squares = np.full((len(matrix.components), 1), np.nan) if output is None else output.squares
     sd = np.nan if output is None else output.sd
     p_output = np.ones(len(squares)) if output is None else inert_p(squares[:, None], OUTPUT_TOLERANCE * sd)
-    roles = []
-    for k, component in enumerate(matrix.components):
-        lower, upper = float(interval.lower[k]), float(interval.upper[k])
-        known = np.nan_to_num(sizes[k], nan=-np.inf)
-        strongest = int(known.argmax())
-        roles.append(
-            UnitRole(
-                owner=matrix.owner, treatment=matrix.treatment, source=matrix.source, direction=matrix.direction,
-                component=component, granularity=matrix.granularities[k],
-                role=_role(lower, upper) if p_values[k] <= alpha
-                else "undeclared" if p_output[k] <= alpha else "inert",
-                breadth=float(interval.value[k]),
-                lower=lower if np.isfinite(lower) else None, upper=upper if np.isfinite(upper) else None,
-                confidence=bootstrap.confidence, largest=float(sizes[k, strongest]),
-                on=matrix.outcomes[strongest], p_value=float(p_values[k]), over=matrix.over,
-                outcomes=len(matrix.outcomes), n=matrix.n,
-                output=_known(np.sqrt(squares[k]).mean()), output_share=_known(np.sqrt(squares[k].mean()) / sd),
-            )
-        )  # fmt: skip
-    return roles
-
-
-def _known(value: np.floating[Any] | float) -> float | None:
-    return float(value) if np.isfinite(value) else None
+    strongest = np.nan_to_num(sizes, nan=-np.inf).argmax(axis=1)
+    code: dict[Role, int] = {role: position for position, role in enumerate(ROLE_NAMES)}
+    single = np.where(upper < BROAD, code["monosemantic"], code["undecided"])
+    broad = np.where(lower > BROAD, code["polysemantic"], single)
+    roles = np.where(p_values <= alpha, broad, np.where(p_output <= alpha, code["undeclared"], code["inert"]))
+    first = UnitRole(
+        owner=matrix.owner, treatment=matrix.treatment, source=matrix.source, direction=matrix.direction,
+        component=NOTHING, granularity="", role="inert", breadth=np.nan, lower=None, upper=None,
+        confidence=bootstrap.confidence, largest=np.nan, on="", p_value=1.0, over=matrix.over,
+        outcomes=len(matrix.outcomes), n=matrix.n,
+    )  # fmt: skip
+    return UnitColumns(
+        first, matrix.components, matrix.granularities, roles, value, lower, upper,
+        np.take_along_axis(sizes, strongest[:, None], axis=1)[:, 0], p_values, np.sqrt(squares).mean(axis=1),
+        np.sqrt(squares.mean(axis=1)) / sd, strongest, matrix.outcomes,
+    )  # fmt: skip
 
 
 def inert_p(squares: FloatArray, tolerance: float) -> FloatArray:
@@ -141,12 +139,6 @@ def inert_p(squares: FloatArray, tolerance: float) -> FloatArray:
     components, outcomes, n = squares.shape
     p = t_test(squares.reshape(-1, n) - tolerance**2).p_greater.reshape(components, outcomes)
     return np.asarray(np.minimum(1.0, p.min(axis=1) * outcomes))
-
-
-def _role(lower: float, upper: float) -> Role:
-    if lower > BROAD:
-        return "polysemantic"
-    return "monosemantic" if upper < BROAD else "undecided"
 
 
 def polysemantic_share(roles: Sequence[UnitRole]) -> tuple[float, float, float] | None:

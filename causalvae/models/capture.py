@@ -8,7 +8,8 @@ makes in-place operations functional, so a stored value is never overwritten.
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Set
+from collections.abc import Callable, Hashable, Set
+from contextlib import suppress
 from math import prod
 from typing import Any
 
@@ -18,15 +19,22 @@ from torch import Tensor, fx, nn
 from causalvae.errors import CausalVAEError, first_line
 from causalvae.models.operators import Operation, OperatorGraph, Value, tensors_of
 from causalvae.models.quiet import quiet, unchecked_distributions, unfused_attention
+from causalvae.models.structure import structure_of
 
 # Rows at which a network that branches on their number is compared.
 _MANY = 96
+# Graphs of this process by the structure of their networks, without weights; a trace takes about a second.
+_captured: dict[Hashable, OperatorGraph] = {}
+_MOST_CAPTURED = 64
 
 
 def capture(
     network: nn.Module, example: tuple[Tensor, ...], outputs: tuple[str, ...], others: tuple[Tensor, ...] = ()
 ) -> OperatorGraph:
     """Capture `network` in evaluation mode with `torch.export`; see `capture_network` for the parameters.
+
+    A network of the same structure as one before it takes over its graph, which is checked against the network as
+    every graph is.
 
     Raises
     ------
@@ -36,11 +44,17 @@ def capture(
     """
     network.eval()
     check_example(example)
+    structure = structure_of(network, example)
+    key = None if structure is None else (structure, outputs)
     with unfused_attention():
-        program = _export(network, example)
-        graph = _read(program, network, outputs)
-        for given in filter(None, (example, others)):
-            _check_agreement(graph, network, given)
+        if key in _captured:
+            with suppress(CausalVAEError):
+                return _checked(_captured[key].with_weights_of(network), network, example, others)
+        graph = _checked(_read(_export(network, example), network, outputs), network, example, others)
+    if key is not None:
+        while len(_captured) >= _MOST_CAPTURED:
+            _captured.pop(next(iter(_captured)), None)
+        _captured[key] = graph.without_weights()
     return graph
 
 
@@ -257,6 +271,14 @@ def _row_shape(node: Any) -> list[int]:
         size = _size_of(axis)
         axes.append(int(axis) if size is None else size(1))
     return axes
+
+
+def _checked(
+    graph: OperatorGraph, network: nn.Module, example: tuple[Tensor, ...], others: tuple[Tensor, ...]
+) -> OperatorGraph:
+    for given in filter(None, (example, others)):
+        _check_agreement(graph, network, given)
+    return graph
 
 
 def _check_agreement(graph: OperatorGraph, network: nn.Module, example: tuple[Tensor, ...]) -> None:

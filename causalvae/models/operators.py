@@ -219,7 +219,12 @@ class OperatorGraph:
         """The graph with the parameters and buffers of another network of the same architecture."""
         tensors = tensors_of(network)
         fresh = {node: tensors[name].detach() for node, name in self.origins.items()}
-        return self.with_parameters({**self.parameters, **fresh})
+        return OperatorGraph(self.operations, self.inputs, self.outputs, {**self.parameters, **fresh}, self.origins)
+
+    def without_weights(self) -> OperatorGraph:
+        """The graph with no parameters but constants, for `with_weights_of`."""
+        constants = {name: value for name, value in self.parameters.items() if name not in self.origins}
+        return self.rewritten(self.operations, constants)
 
     def to(self, device: torch.device, dtype: torch.dtype | None = None) -> OperatorGraph:
         """The graph with its parameters on `device`; floating-point ones are cast to `dtype` if it is given."""

@@ -494,6 +494,10 @@ class _Reader:
             # Without noise, all calls in between belong to the encoder except the last one, the codebook.
             (branch,) = encoding.branches
             return _Encoding((Branch(branch.steps, links[:-1]),), "point", between=links[-1:])
+        for leaf in leaves:
+            found = self._one_head(leaf, passes)
+            if found is not None:
+                return found
         if read.layout == "heads" and still.latent.shape != starts[0][1].shape:
             # Several samples per input, or a condition beside the latent: the mean cannot be compared.
             return read
@@ -547,6 +551,28 @@ class _Reader:
                 "model.posterior",
             )
         return encoding
+
+    def _one_head(self, leaf: Leaf, passes: tuple[Watched, Watched]) -> _Encoding | None:
+        """Mean and second parameter as the halves of what one layer returns, which forward() calls after the part."""
+        still, noisy = passes
+        declared = self.posterior
+        if declared.layout not in ("auto", "chunk"):
+            return None
+        for event in still.between:
+            for head in leaves_of(event.returned):
+                # One channel has no second half.
+                if head.value.ndim < 2 or not same(head.value.chunk(2, dim=1)[0], still.latent):
+                    continue
+                chain = chain_to(self.network, still, head.value, [take(still.encoded, leaf.steps)])
+                value = None if chain is None or not chain[1] else _follow(chain[1], noisy)
+                if chain is None or value is None or value.shape[1] != 2 * still.latent.shape[1]:
+                    continue
+                mean, second = value.chunk(2, dim=1)
+                kinds = [kind for kind in _SECONDS if _near(deviation_of(second, kind), noisy.latent - mean)]
+                if kinds and declared.second in ("auto", *kinds):
+                    self.facts["heads"] = chain[1][-1].path
+                    return _Encoding((Branch(leaf.steps, chain[1]),), "chunk", kinds[0])
+        return None
 
     def _heads(self, encoding: _Encoding, links: tuple[Link, ...], noisy: Watched) -> _Encoding | None:
         """Mean and second parameter as outputs of layers that forward() calls after the encoding part."""

@@ -11,7 +11,7 @@ from causalvae.report.glossary import status_words
 from causalvae.report.numbers import ABSENT, format_count, format_interval, percent
 from causalvae.report.tables import Table, columns
 
-_GRAPH = {
+GRAPH_WORDS = {
     "present": "✓ as declared",
     "absent": "✓ as declared",
     "missing": "✗ absent",
@@ -20,7 +20,7 @@ _GRAPH = {
     "undecided": "? undecided",
     "untested": "not tested",
 }
-_LINK = {
+LINK_WORDS = {
     "kept": "✓ kept",
     "none": "✓ none",
     "lost": "✗ lost",
@@ -71,7 +71,7 @@ def compact_table(alignment: Alignment) -> Table:
             (
                 f"{check.source} → {check.target}",
                 "declared" if check.declared else ABSENT,
-                ABSENT if check.data is None else f"{_GRAPH[check.graph][:1]} {check.data.value:.2f}",
+                ABSENT if check.data is None else f"{GRAPH_WORDS[check.graph][:1]} {check.data.value:.2f}",
                 _compact(check.network),
                 _compact(check.mapping),
                 status_words(check.status),
@@ -91,11 +91,11 @@ def _compact(link: Link | None) -> str:
     if link is None or link.status == "untested":
         return ABSENT
     words = size_words(link.effect) if link.share is None else percent(link.share)
-    return f"{_LINK[link.status][:1]} {words}"
+    return f"{LINK_WORDS[link.status][:1]} {words}"
 
 
 def _row(check: PairCheck) -> tuple[str, ...]:
-    graph = _GRAPH[check.graph]
+    graph = GRAPH_WORDS[check.graph]
     if check.levels:
         graph += " at " + ", ".join(f"{level.moderator} = {level.level}" for level in check.levels)
     return (
@@ -118,8 +118,8 @@ def _link_words(link: Link | None) -> tuple[str, str]:
     if link is None:
         return ABSENT, ABSENT
     if link.share is not None:
-        return percent(link.share), _LINK[link.status]
-    return size_words(link.effect), _LINK[link.status]
+        return percent(link.share), LINK_WORDS[link.status]
+    return size_words(link.effect), LINK_WORDS[link.status]
 
 
 def interchange_table(alignment: Alignment) -> Table:

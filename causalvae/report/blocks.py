@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from markupsafe import Markup
 
@@ -29,6 +30,71 @@ class FigureRow:
     figures: tuple[Figure, ...]
     legend: tuple[tuple[Markup, str], ...] = ()
     kind: str = "pair"
+
+
+@dataclass(frozen=True)
+class Panel:
+    """What a reader opens by its anchor, from a drawing or from a list; `mark` is the symbol of its status."""
+
+    anchor: str
+    title: str
+    mark: str
+    text: str
+    blocks: tuple[Block, ...] = ()
+
+
+@dataclass(frozen=True)
+class Spot:
+    """A place of a drawing that opens a panel, in percent of its width and height."""
+
+    anchor: str
+    label: str
+    x: float
+    y: float
+
+
+@dataclass(frozen=True)
+class OpenedDrawing:
+    """A drawing whose parts open panels below it.
+
+    Parameters
+    ----------
+    drawing : Markup
+        Parts with the attribute ``data-opens`` open the panel of that anchor.
+    caption : str
+    spots : tuple of Spot
+        Links over the drawing, for keyboards and for pages without scripts.
+    panels : tuple of Panel
+    legend : tuple of (Markup, str)
+    """
+
+    drawing: Markup
+    caption: str
+    spots: tuple[Spot, ...]
+    panels: tuple[Panel, ...]
+    legend: tuple[tuple[Markup, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class HeatTable:
+    """A table of effect sizes whose cells are shaded and whose rows open panels.
+
+    Parameters
+    ----------
+    table : Table
+        The first column names the components.
+    shades : tuple of tuple of str
+        The class of each cell's shade; empty where it has none.
+    panels : tuple of (Panel or None)
+        What each row opens.
+    summary : str
+        What a reader opens to see it; empty for a table that is seen at once.
+    """
+
+    table: Table
+    shades: tuple[tuple[str, ...], ...]
+    panels: tuple[Panel | None, ...]
+    summary: str = ""
 
 
 @dataclass(frozen=True)
@@ -100,7 +166,44 @@ class GraphText:
     """The declared and the recovered graph for formats without drawings: built by the format itself."""
 
 
-Block = Figure | FigureRow | Strips | PairSet | Heading | Prose | Folded | GraphText | Table
+Block = Figure | FigureRow | OpenedDrawing | HeatTable | Strips | PairSet | Heading | Prose | Folded | GraphText | Table
+
+Mark = Literal["✓", "✗", "?", "•"]
+
+
+@dataclass(frozen=True)
+class AnswerLine:
+    """One thing that was found.
+
+    Parameters
+    ----------
+    mark : {"✓", "✗", "?", "•"}
+        Right, wrong, not decided, or nothing that could be wrong.
+    text : str
+        In a sentence.
+    status : str
+        Words beside it; empty where there are none.
+    details : tuple of str
+        The numbers that it rests on.
+    anchor : str
+        Where on the page there is more.
+    drawing : Markup or None
+    """
+
+    mark: Mark
+    text: str
+    status: str = ""
+    details: tuple[str, ...] = ()
+    anchor: str = ""
+    drawing: Markup | None = None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The first screen: what was found, and how certain it is."""
+
+    found: tuple[AnswerLine, ...]
+    certain: tuple[AnswerLine, ...]
 
 
 @dataclass(frozen=True)
@@ -140,7 +243,9 @@ class TestView:
 class VerdictCard:
     """A hypothesis and what became of it; `outcome` names a vector's components too."""
 
+    anchor: str
     verdict: Verdict
+    claim: str
     words: str
     reason: str
     circuit: str
@@ -151,6 +256,7 @@ class VerdictCard:
     alpha: str
     needed: str
     findings: tuple[Finding, ...]
+    pictures: tuple[Block, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -171,6 +277,7 @@ class Page:
     kind : str
         ``comparison`` or ``study``.
     name, description : str
+    answer : Answer
     warnings : tuple of str
     sections : tuple of Section
     links_title, links_lead : str
@@ -182,6 +289,7 @@ class Page:
     kind: str
     name: str
     description: str
+    answer: Answer
     warnings: tuple[str, ...]
     sections: tuple[Section, ...]
     links_title: str
@@ -195,6 +303,7 @@ class Document:
     """A whole report."""
 
     results: Results
+    answer: Answer
     tally: tuple[tuple[str, str], ...]
     cards: tuple[VerdictCard, ...]
     sections: tuple[Section, ...]

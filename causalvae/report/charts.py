@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from causalvae.circuits.types import ClaimTest, Rivals
+from causalvae.circuits.types import ClaimTest, Failing, Rivals
 from causalvae.report.numbers import format_bound, format_interval, format_number, is_absent
-from causalvae.report.svg import drawing, element
+from causalvae.report.svg import drawing, element, shorten
 from causalvae.spec.quantity import QUANTITIES
 
 _BINS = 24
@@ -90,6 +90,58 @@ def draw_rivals(rivals: Rivals, width: float = 300) -> Markup | None:
     parts.append(element("text", label, x=mark, y=11.0, text_anchor=anchor, class_="observed-label"))
     words = f"Relative errors of {len(values)} other circuits; this circuit at {format_number(own, 2)}"
     return drawing(width, 93, words, *parts, class_="chart chart-null")
+
+
+def draw_pairs(failing: Failing, outcome: str) -> Markup | None:
+    """What the circuit alone brings in each pair, over the whole effect of that pair; None where no pair is kept.
+
+    The line is where both are equal; a pair in which the circuit fails is drawn as a cross.
+    """
+    points = [
+        (te, nie)
+        for te, nie in zip(failing.totals, failing.indirects, strict=True)
+        if math.isfinite(te) and math.isfinite(nie)
+    ]
+    if not points:
+        return None
+    ticks, start, stop = frame(min(0.0, *map(min, points)), max(0.0, *map(max, points)))
+    left, right, top, base = 68.0, 278.0, 8.0, 218.0
+
+    def across(value: float) -> float:
+        return left + (value - start) / (stop - start) * (right - left)
+
+    def up(value: float) -> float:
+        return base - (value - start) / (stop - start) * (base - top)
+
+    parts = [
+        element("line", x1=left, x2=right, y1=base, y2=base, class_="axis"),
+        element("line", x1=left, x2=left, y1=top, y2=base, class_="axis"),
+        element("line", x1=across(start), x2=across(stop), y1=up(start), y2=up(stop), class_="bound-edge"),
+    ]
+    for tick in ticks:
+        parts.append(element("text", tick_text(tick), x=across(tick), y=base + 14, text_anchor="middle", class_="tick"))
+        parts.append(element("text", tick_text(tick), x=left - 6, y=up(tick) + 3.5, text_anchor="end", class_="tick"))
+    lost = 0
+    for te, nie in points:
+        x, y = across(te), up(nie)
+        if abs(te - nie) > failing.missed * max(abs(te), failing.floor):
+            lost += 1
+            cross = f"M{x - 3:.1f} {y - 3:.1f}l6 6m0 -6l-6 6"
+            parts.append(element("path", d=cross, class_="pair-lost"))
+        else:
+            parts.append(element("circle", cx=x, cy=y, r=2.4, class_="pair-kept"))
+    middle = (left + right) / 2
+    unit = "" if failing.unit == "" else f" ({failing.unit})"
+    parts.append(
+        element("text", f"whole effect on {shorten(outcome, 24)}{unit}", x=middle, y=base + 30, text_anchor="middle",
+                class_="tick")
+    )  # fmt: skip
+    parts.append(
+        element("text", f"through the circuit alone{unit}", x=10.0, y=(top + base) / 2, text_anchor="middle",
+                class_="tick", transform=f"rotate(-90 10 {(top + base) / 2:g})")
+    )  # fmt: skip
+    words = f"Effects on {outcome} of {len(points)} pairs, whole and through the circuit alone; {lost} lie off the line"
+    return drawing(290, base + 36, words, *parts, class_="chart pairs")
 
 
 def count_bins(values: Sequence[float], start: float, stop: float, bins: int) -> list[int]:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Container, Sequence
+from dataclasses import replace
 
 from markupsafe import Markup
 
 from causalvae.circuits.types import STATUSES, Verdict
+from causalvae.readouts.types import ReadoutCheck
 from causalvae.report import effect_tables, glossary, tables
 from causalvae.report.alignment_findings import finding_sentences
 from causalvae.report.alignment_tables import (
@@ -17,7 +20,10 @@ from causalvae.report.alignment_tables import (
 )
 from causalvae.report.alignment_words import headline_sentences
 from causalvae.report.analysis_view import AnalysisView, level_views, views_in
+from causalvae.report.anchors import Anchors
+from causalvae.report.answer import claim_words
 from causalvae.report.blocks import (
+    Answer,
     Block,
     Document,
     Figure,
@@ -25,26 +31,32 @@ from causalvae.report.blocks import (
     Folded,
     GraphText,
     Heading,
+    OpenedDrawing,
     Prose,
     Section,
     TestView,
     VerdictCard,
 )
-from causalvae.report.charts import draw_interval
+from causalvae.report.charts import draw_interval, draw_pairs
 from causalvae.report.circuit_findings import circuit_findings
+from causalvae.report.component_map import component_map
+from causalvae.report.edge_panels import edge_panel
 from causalvae.report.effect_grids import Grid, build_grids
+from causalvae.report.first_screen import first_screen, verdict_anchor
 from causalvae.report.glossary import SYMBOLS, Term, status_words, term_of
 from causalvae.report.graph_svg import (
     declared_edges,
     draw_graph,
     draw_key,
     draw_state_key,
+    edge_spots,
     recovered_edges,
     shared_layout,
 )
 from causalvae.report.heatmap import draw_block, draw_legend, draw_rows
 from causalvae.report.independence_tables import independence_table, independence_words
 from causalvae.report.interval_words import interval_term
+from causalvae.report.layer_drawing import draw_layers
 from causalvae.report.metric_tables import (
     group_metrics,
     group_roles,
@@ -61,19 +73,18 @@ from causalvae.report.numbers import (
     format_interval,
     format_p,
 )
-from causalvae.report.pair_section import pair_section
+from causalvae.report.pair_section import edge_pairs, pair_section
 from causalvae.report.sample_tables import sample_section
 from causalvae.report.screen_tables import compared_table, first_order_table, screen_words, strongest_left_out
 from causalvae.report.subspace_tables import subspace_terms
+from causalvae.report.sweep_words import layer_table, listed_words, summary_of, tallies_of
+from causalvae.report.tables import Table
 from causalvae.report.traversal_section import traversal_section
 from causalvae.report.verdict_words import reason
-from causalvae.results import Results
+from causalvae.results import ControlCheck, Results
 from causalvae.spec.quantity import QUANTITIES
 
 _FEW_ROWS = 24
-
-
-_MOST_PAIRS = 24
 
 
 def build_document(results: Results) -> Document:
@@ -81,7 +92,7 @@ def build_document(results: Results) -> Document:
     views = (*views_in(results), *level_views(results))
     makers = (
         _graph_section,
-        pair_section,
+        _pair_section,
         traversal_section,
         _sweep_section,
         _screen_section,
@@ -98,13 +109,29 @@ def build_document(results: Results) -> Document:
     before, after = ([maker(results) for maker in some] for some in (makers, further))
     made = (*before, *(section for view in views for section in view.sections), *after)
     sections = tuple(section for section in made if section is not None)
+    cards = tuple(_card(results, position, verdict) for position, verdict in enumerate(results.verdicts))
+    there = {section.anchor for section in sections} | {card.anchor for card in cards} | {"verdicts"}
     counts = Counter(verdict.status for verdict in results.verdicts)
     tally = tuple((status, f"{SYMBOLS[status]} {counts[status]} {status}") for status in STATUSES if counts[status])
-    cards = tuple(_card(verdict, results.graph.outcome_words(verdict.outcome)) for verdict in results.verdicts)
-    return Document(results, tally, cards, sections, _used_terms(results, views))
+    return Document(
+        results, _linked(first_screen(results, views), there), tally, cards, sections, _used_terms(results, views)
+    )
 
 
-def _card(verdict: Verdict, outcome: str) -> VerdictCard:
+def _pair_section(results: Results) -> Section | None:
+    return pair_section(results, with_edges=results.alignment is None)
+
+
+def _linked(answer: Answer, anchors: Container[str]) -> Answer:
+    """`answer` without links to sections that a run does not have."""
+    found, certain = (
+        tuple(line if line.anchor in anchors else replace(line, anchor="") for line in lines)
+        for lines in (answer.found, answer.certain)
+    )
+    return Answer(found, certain)
+
+
+def _card(results: Results, position: int, verdict: Verdict) -> VerdictCard:
     tests = tuple(
         TestView(
             name=term_of(test.name).title,
@@ -120,18 +147,35 @@ def _card(verdict: Verdict, outcome: str) -> VerdictCard:
         for test in verdict.tests
     )
     return VerdictCard(
+        anchor=verdict_anchor(position),
         verdict=verdict,
+        claim=claim_words(verdict),
         words=status_words(verdict.status),
         reason=reason(verdict),
         circuit=", ".join(part.label for part in verdict.circuit) or ABSENT,
-        outcome=outcome,
+        outcome=results.graph.outcome_words(verdict.outcome),
         tests=tests,
         p_support=format_p(verdict.p_support),
         p_refute=format_p(verdict.p_refute),
         alpha=f"{verdict.alpha:g}",
         needed=format_count(verdict.needed) if verdict.needed else "",
         findings=circuit_findings(verdict),
+        pictures=_pictures(results, verdict),
     )
+
+
+def _pictures(results: Results, verdict: Verdict) -> tuple[Block, ...]:
+    """The circuit on the network's layers, and its effect pair by pair."""
+    outcome, failing = results.graph.outcome_words(verdict.outcome), verdict.failing
+    layers = draw_layers(results.layers, verdict.circuit, verdict.treatment, outcome)
+    pairs = None if failing is None else draw_pairs(failing, outcome)
+    figures = [] if layers is None else [Figure(layers, "The circuit on the network's layers.", wide=True)]
+    if pairs is not None:
+        told = (
+            "Each pair: its whole effect, and what the circuit alone brings. On the line both are equal; crosses fail."
+        )
+        figures.append(Figure(pairs, told))
+    return (FigureRow(tuple(figures), kind="pictures"),) if figures else ()
 
 
 def _graph_section(results: Results) -> Section | None:
@@ -139,20 +183,21 @@ def _graph_section(results: Results) -> Section | None:
     if not graph.edges:
         # Unconnected boxes say nothing.
         return None
-    layout = shared_layout(graph, alignment)
-    declared = draw_graph(graph, declared_edges(graph), layout, f"The declared graph, {len(graph.edges)} edges")
-    figures = [Figure(declared, "Declared: what the spec claims. Under a factor: the components it is mapped to.")]
+    edges = declared_edges(graph) if alignment is None else recovered_edges(graph, alignment)
+    layout, taken = shared_layout(graph, alignment), Anchors()
+    checks = {} if alignment is None else {(check.source, check.target): check for check in alignment.pairs}
+    anchors = {
+        (edge.source, edge.target): taken.take("edge", edge.source, edge.target)
+        for edge in edges
+        if (edge.source, edge.target) in checks
+    }
+    counts = Counter(edge.style for edge in edges)
+    told = ", ".join(f"{count} {style}" for style, count in counts.items())
+    label = f"The declared graph, {len(graph.edges)} edges, with what intervening shows: {told}"
+    caption = "Under a factor: the components that it is mapped to."
     legend: tuple[tuple[Markup, str], ...] = ()
     if alignment is not None:
-        edges = recovered_edges(graph, alignment)
-        counts = Counter(edge.style for edge in edges)
-        label = "The recovered graph: " + ", ".join(f"{count} {style}" for style, count in counts.items())
-        figures.append(
-            Figure(
-                draw_graph(graph, edges, layout, label),
-                "Recovered: what intervening shows on data, network and mapping, each with a mark on the edge.",
-            )
-        )
+        caption += " Select an edge for its tests and intervals."
         words = {
             "supported": "supported: declared and present",
             "missing": "missing: declared, and lost by data, network or mapping",
@@ -160,19 +205,22 @@ def _graph_section(results: Results) -> Section | None:
             "undecided": "undecided: shown neither present nor absent",
             "untested": "untested: declared, no intervention tests it",
         }
-        legend = tuple(
-            (draw_key(style), text)
-            for style, text in words.items()
-            if style in ("supported", "missing", "spurious", "undecided") or counts[style]
-        )
+        legend = tuple((draw_key(style), text) for style, text in words.items() if counts[style])
         marks = "marks, left to right: data, network, mapping (✓ right, ✗ wrong, ? undecided, – not tested)"  # noqa: RUF001
         legend = (*legend, (draw_state_key(), marks))
+    pairs = edge_pairs(results)
+    panels = tuple(
+        edge_panel(checks[pair], alignment, anchor, pairs) for pair, anchor in anchors.items() if alignment is not None
+    )
+    drawn = OpenedDrawing(
+        draw_graph(graph, edges, layout, label, anchors), caption, edge_spots(edges, layout, anchors), panels, legend
+    )
     return Section(
         "graph",
-        "Declared and recovered graph",
+        "The declared graph, and what intervening shows",
         "Factors stand to the left and what is measured on the decoded output to the right. An arrow says that "
         "changing the factor moves the attribute.",
-        (FigureRow(tuple(figures), legend), GraphText(), *map(Prose, _vector_words(results))),
+        (drawn, GraphText(), *map(Prose, _vector_words(results))),
     )
 
 
@@ -200,13 +248,14 @@ def _sweep_section(results: Results) -> Section | None:
     if not grids and not inputs.rows:
         return None
     blocks: list[Block] = [inputs.filled] if inputs.rows else []
+    anchors = Anchors()
     for grid in grids:
         direction = f", {grid.direction}" if grid.direction else ""
         text = _DIRECTIONS.get(grid.direction, "")
         if grid.source and grid.direction in ("base", "counterfactual"):
             text += f" The value is taken by {grid.source}."
         blocks.append(Heading(f"{grid.owner.name}: patching under {grid.treatment}{direction}", text.strip()))
-        blocks += _grid_blocks(grid)
+        blocks += _grid_blocks(grid, results, anchors)
     return Section(
         "effects",
         "Effects of inputs and components",
@@ -216,18 +265,21 @@ def _sweep_section(results: Results) -> Section | None:
     )
 
 
-def _grid_blocks(grid: Grid) -> list[Block]:
-    blocks: list[Block] = [
+def _grid_blocks(grid: Grid, results: Results, anchors: Anchors) -> list[Block]:
+    """A map of the components; of many, an overview of all of them before it."""
+    sweep = summary_of(results.sweeps, grid.owner, grid.direction)
+    blocks: list[Block] = [] if sweep is None else [Prose(listed_words(sweep)), layer_table(sweep)]
+    blocks += [
         Figure(
             draw_legend(grid),
-            "Effect size in sd; the shade grows with its square root. Point at a cell for its component and number.",
+            "Effect size in sd; the shade grows with its square root. Select a component for its intervals.",
         )
     ]
-    if len(grid.rows) <= _FEW_ROWS:
-        blocks.append(Figure(draw_rows(grid.rows, grid, f"Effect sizes of {len(grid.rows)} components"), "", True))
-    else:
+    shown = component_map(grid, results, anchors)
+    opened = {panel.title: panel.anchor for panel in shown.panels if panel is not None}
+    if len(grid.rows) > _FEW_ROWS:
         figures = [
-            Figure(draw_block(block, grid), f"{block.site} ({len(block.rows)} components)")
+            Figure(draw_block(block, grid, opened), f"{block.site} ({len(block.rows)} components)")
             for block in grid.blocks
             if block.indexed or len(block.rows) > 1
         ]
@@ -236,16 +288,10 @@ def _grid_blocks(grid: Grid) -> list[Block]:
             blocks.append(FigureRow(tuple(figures), kind="blocks"))
         if single:
             blocks.append(Figure(draw_rows(single, grid, f"Effect sizes of {len(single)} components"), "", True))
-    if len(grid.rows) > _FEW_ROWS:
-        blocks.append(effect_tables.strongest_table(grid))
-        beside = effect_tables.beside_table(grid)
-        if beside.rows:
-            blocks.append(Folded(f"{beside.caption} of the same components", beside))
-    else:
-        beside = effect_tables.beside_table(grid, _FEW_ROWS)
-        if beside.rows:
-            blocks.append(beside)
-        blocks.append(Folded("Effect sizes with intervals", effect_tables.strongest_table(grid, _FEW_ROWS)))
+    blocks.append(shown)
+    beside = effect_tables.beside_table(grid, _FEW_ROWS)
+    if beside.rows:
+        blocks.append(Folded(f"{beside.caption} of the same components", beside))
     return blocks
 
 
@@ -277,9 +323,10 @@ def _perturbation_section(results: Results) -> Section | None:
     if not grids:
         return None
     blocks: list[Block] = []
+    anchors = Anchors()
     for grid in grids:
         how = f" (values: {grid.source})" if grid.source else ""
-        blocks += [Heading(f"{grid.owner.name}{how}"), *_grid_blocks(grid)]
+        blocks += [Heading(f"{grid.owner.name}{how}"), *_grid_blocks(grid, results, anchors)]
     return Section(
         "perturbations",
         "Latent perturbations",
@@ -292,11 +339,13 @@ def _perturbation_section(results: Results) -> Section | None:
 def _metric_section(results: Results) -> Section | None:
     if not results.metrics and not results.units:
         return None
-    blocks: list[Block] = [metric_table(rows).filled for rows in group_metrics(results.metrics)]
+    blocks: list[Block] = [
+        Folded(table.caption, table) for rows in group_metrics(results.metrics) if (table := metric_table(rows).filled)
+    ]
     for roles in group_roles(results.units):
         table = role_table(roles)
-        blocks.append(Heading(role_heading(roles[0]), role_words(roles)))
-        blocks.append(table if len(table.rows) <= _FEW_ROWS else Folded(f"All {len(table.rows)} units", table))
+        blocks.append(Heading(role_heading(roles[0]), role_words(roles, tallies_of(roles, results.sweeps))))
+        blocks.append(Folded(f"The units one by one ({len(table.rows)})", table))
     return Section(
         "metrics",
         "Metrics",
@@ -313,10 +362,11 @@ def _alignment_section(results: Results) -> Section | None:
         return None
     blocks: list[Block] = [Prose(f"{item.mark} {item.text}") for item in headline_sentences(alignment)]
     every, short = pair_table(alignment), pair_table(alignment, every=False)
-    if len(every.rows) > _MOST_PAIRS and short.rows:
-        blocks += [short, Folded(f"{every.caption} ({len(every.rows)})", every)]
-    elif every.rows:
-        blocks.append(every)
+    # The panels of the graph hold the tests of these.
+    if len(every.rows) > len(short.rows) > 0:
+        blocks.append(Folded(f"{short.caption} ({len(short.rows)})", short))
+    if every.rows:
+        blocks.append(Folded(f"{every.caption} ({len(every.rows)})", every))
     if alignment.interchanges:
         blocks.append(interchange_table(alignment))
     if words := support_words(alignment):
@@ -341,10 +391,18 @@ def _alignment_section(results: Results) -> Section | None:
 
 def _trust_section(results: Results) -> Section | None:
     blocks: list[Block] = []
-    if results.readouts:
-        blocks.append(tables.readout_table(results).filled)
-    if results.controls:
-        blocks.append(tables.control_table(results).filled)
+    pairs: tuple[tuple[Sequence[ReadoutCheck | ControlCheck], Table], ...] = (
+        (results.readouts, tables.readout_table(results).filled),
+        (results.controls, tables.control_table(results).filled),
+    )
+    for checks, table in pairs:
+        failed = [place for place, check in enumerate(checks) if not check.passed]
+        if failed:
+            caption = f"{table.caption} that failed"
+            blocks.append(replace(table, caption=caption, rows=tuple(table.rows[place] for place in failed)))
+        if checks:
+            told = f"{len(checks) - len(failed)} of {len(checks)} passed"
+            blocks.append(Folded(f"{table.caption} ({told})", table))
     if not blocks:
         return None
     return Section(
@@ -373,11 +431,13 @@ def _provenance_section(results: Results) -> Section | None:
     blocks: list[Block] = []
     for caption, facts in (("Model", results.model), ("Data", results.data), ("Execution", results.execution)):
         if facts:
-            blocks.append(tables.facts_table(caption, facts))
+            blocks.append(Folded(caption, tables.facts_table(caption, facts)))
     if results.costs:
-        blocks.append(tables.cost_table(results.costs))
+        costs = tables.cost_table(results.costs)
+        blocks.append(Folded(costs.caption, costs))
     if results.manifest:
-        blocks.append(tables.facts_table("Manifest: versions, digests, seeds, timings", results.manifest))
+        manifest = tables.facts_table("Manifest: versions, digests, seeds, timings", results.manifest)
+        blocks.append(Folded(manifest.caption, manifest))
     blocks.append(
         Prose(
             "To run it again: causalvae run SPEC, with the spec file that it was made from (spec.yaml beside this "

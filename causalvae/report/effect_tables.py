@@ -63,6 +63,49 @@ def mediation_tables(estimates: Sequence[Estimate], graph: GraphSummary) -> list
     return tables
 
 
+def mediation_summary(estimates: Sequence[Estimate], graph: GraphSummary) -> Table:
+    """What was asked of every mediation: the total effect, and what goes through the mediators and around them."""
+    exact = [e for e in estimates if e.estimator == "exact" and e.estimand in MEDIATION]
+    owners = dict.fromkeys(e.owner for e in exact if e.estimand in SENT)
+    rows = []
+    for owner in owners:
+        for outcome in dict.fromkeys(e.outcome for e in exact if e.owner == owner):
+            mine = [e for e in exact if (e.owner, e.outcome) == (owner, outcome)]
+            total = next((e for e in mine if e.estimand == "total_effect"), None)
+            for component in dict.fromkeys(e.component for e in mine if e.component):
+                held = {e.estimand: e for e in mine if e.component == component}
+                kinds = [next((held[name] for name in names if name in held), None) for names in _ASKED]
+                cells = [_grid_cell(e) for e in (total, *kinds)]
+                unit = next((e.unit for e in (total, *kinds) if e is not None), "")
+                title = f"{owner.name}: {mine[0].treatment}" if mine[0].treatment else owner.name
+                name = graph.outcome_words(outcome)
+                rows.append((title, f"{name} ({unit_words(unit)})" if unit else name, component.label, *cells))
+    return Table(
+        "What goes through the mediators",
+        columns(
+            "Mediation",
+            "Outcome",
+            "Through",
+            "Total effect#",
+            "Through them#",
+            "Around them#",
+            "Mediated share#",
+            "Necessity#",
+        ),
+        tuple(rows),
+        ("Means over pairs with intervals, in the unit of the outcome. Mediated share and necessity are shares.",),
+    ).filled
+
+
+# At mediators, and along a path.
+_ASKED = (
+    ("natural_indirect_effect", "path_specific_effect"),
+    ("natural_direct_effect", "effect_around_path"),
+    ("mediated_share", "path_share"),
+    ("necessity", "path_necessity"),
+)
+
+
 def in_mediation(estimate: Estimate, estimates: Sequence[Estimate]) -> bool:
     """Whether a mediation table shows this estimate."""
     return estimate.estimand in MEDIATION and any(
@@ -155,17 +198,19 @@ def beside_table(grid: Grid, most: int = _STRONGEST) -> Table:
     )
 
 
-def grid_table(grid: Grid) -> Table:
-    """All components of a grid in the network's order, without intervals."""
+def largest_table(grids: Sequence[Grid]) -> Table:
+    """The largest effect of each component of a sweep on any attribute, each direction in a column."""
+    largest: dict[str, dict[int, float]] = {}
+    for column, grid in enumerate(grids):
+        for row in grid.rows:
+            largest.setdefault(row.component, {})[column] = row.strongest if math.isfinite(row.strongest) else math.nan
+    names = [", ".join(filter(None, (grid.direction, grid.source))) or "effect" for grid in grids]
     return Table(
-        "All components, in the network's order",
-        (Column("Component"), *(Column(f"{name} (sd)", True) for name in grid.attributes)),
+        "The largest effect of each component on any attribute (sd)",
+        columns("Component", *(f"{name}#" for name in names)),
         tuple(
-            (
-                row.component,
-                *(format_number(row.effects[name].value if name in row.effects else None) for name in grid.attributes),
-            )
-            for row in grid.rows
+            (component, *(format_number(found.get(column, math.nan), 2) for column in range(len(names))))
+            for component, found in largest.items()
         ),
     )
 

@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from causalvae.alignment.types import Alignment, PairCheck
 from causalvae.report.alignment_words import pair_words
+from causalvae.report.blocks import Spot
 from causalvae.report.glossary import SYMBOLS
 from causalvae.report.graph_layout import Edge, Layout, Point, lay_out
 from causalvae.report.svg import coordinate, drawing, element, shorten
@@ -88,36 +89,74 @@ def shared_layout(graph: GraphSummary, alignment: Alignment | None) -> Layout:
     return lay_out([*graph.factors, *graph.attributes], edges, last=graph.attributes)
 
 
-def draw_graph(graph: GraphSummary, edges: Iterable[DrawnEdge], layout: Layout, label: str) -> Markup:
-    """Draw nodes at their places with `edges` between them; `label` names the drawing."""
+def _size(layout: Layout) -> tuple[float, float]:
+    """Width and height of a drawing."""
     width = 2 * _MARGIN + layout.layers * _NODE_WIDTH + max(0, layout.layers - 1) * _GAP
-    height = 2 * _MARGIN + max(layout.rows, 1) * _ROW
+    return width, 2 * _MARGIN + max(layout.rows, 1) * _ROW
 
-    def place(point: Point) -> Point:
-        return (
-            _MARGIN + _NODE_WIDTH / 2 + point[0] * (_NODE_WIDTH + _GAP),
-            height / 2 + point[1] * _ROW,
-        )
 
+def _points(edge: DrawnEdge, layout: Layout) -> list[Point]:
+    """The points that an edge passes; none if it is not laid out."""
+    middle = _size(layout)[1] / 2
+    return [_place(point, middle) for point in layout.routes.get((edge.source, edge.target), ())]
+
+
+def _place(point: Point, middle: float) -> Point:
+    return _MARGIN + _NODE_WIDTH / 2 + point[0] * (_NODE_WIDTH + _GAP), middle + point[1] * _ROW
+
+
+def edge_spots(edges: Iterable[DrawnEdge], layout: Layout, anchors: Mapping[Edge, str]) -> tuple[Spot, ...]:
+    """Where the marks of the edges are that open a panel."""
+    width, height = _size(layout)
+    found = []
+    for edge in edges:
+        points, anchor = _points(edge, layout), anchors.get((edge.source, edge.target))
+        if points and anchor is not None:
+            x, y = _mark_place(edge, points)
+            label = f"{edge.source} → {edge.target}: {edge.style}" + (f" ({edge.state_words})" if edge.states else "")
+            found.append(Spot(anchor, label, 100 * x / width, 100 * y / height))
+    return tuple(found)
+
+
+def draw_graph(
+    graph: GraphSummary,
+    edges: Iterable[DrawnEdge],
+    layout: Layout,
+    label: str,
+    anchors: Mapping[Edge, str] | None = None,
+) -> Markup:
+    """Draw nodes at their places with `edges` between them.
+
+    Parameters
+    ----------
+    graph : GraphSummary
+    edges : iterable of DrawnEdge
+    layout : Layout
+    label : str
+        Names the drawing.
+    anchors : mapping, optional
+        Edge -> the panel that it opens.
+    """
+    width, height = _size(layout)
     lines: list[Markup] = []
     marks: list[Markup] = []
     for edge in edges:
-        route = layout.routes.get((edge.source, edge.target))
-        if route is None:
+        points = _points(edge, layout)
+        if not points:
             continue
-        points = [place(point) for point in route]
-        lines.append(_draw_edge(edge, points))
+        opens = (anchors or {}).get((edge.source, edge.target))
+        lines.append(_draw_edge(edge, points, opens=opens))
         if edge.states:
             marks.append(_draw_states(edge, points))
         elif edge.style in _MARKED:
             marks.append(_draw_mark(edge, points))
     nodes = [
-        _draw_node(name, "factor", graph.mapping, place(layout.nodes[name]))
+        _draw_node(name, "factor", graph.mapping, _place(layout.nodes[name], height / 2))
         for name in dict.fromkeys(graph.factors)
         if name in layout.nodes
     ]
     nodes += [
-        _draw_node(name, "attribute", {}, place(layout.nodes[name]))
+        _draw_node(name, "attribute", {}, _place(layout.nodes[name], height / 2))
         for name in dict.fromkeys(graph.attributes)
         if name in layout.nodes and name not in graph.factors
     ]
@@ -141,7 +180,9 @@ def draw_state_key() -> Markup:
     return drawing(54, 18, "states", _draw_edge(edge, points, 0.0), _draw_states(edge, points), class_="graph-key")
 
 
-def _draw_edge(edge: DrawnEdge, points: list[Point], inset: float = _NODE_WIDTH / 2) -> Markup:
+def _draw_edge(
+    edge: DrawnEdge, points: list[Point], inset: float = _NODE_WIDTH / 2, opens: str | None = None
+) -> Markup:
     """A curve through `points` that leaves and enters nodes horizontally, with an arrow head drawn at its end."""
     (x0, y0), (xn, yn) = points[0], points[-1]
     backward = xn < x0
@@ -156,7 +197,10 @@ def _draw_edge(edge: DrawnEdge, points: list[Point], inset: float = _NODE_WIDTH 
     children = [element("path", d="".join(steps), class_="line"), element("path", d=head, class_="head")]
     if edge.tooltip:
         children.insert(0, element("title", edge.tooltip))
-    return element("g", *children, class_=f"edge edge-{edge.style}")
+    if opens is not None:
+        # A line of two pixels is hard to hit.
+        children.append(element("path", d="".join(steps), class_="hit"))
+    return element("g", *children, class_=f"edge edge-{edge.style}", data_opens=opens)
 
 
 def _draw_states(edge: DrawnEdge, points: list[Point]) -> Markup:

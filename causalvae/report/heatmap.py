@@ -8,6 +8,7 @@ blindness confuses.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 from markupsafe import Markup
 
@@ -26,7 +27,11 @@ _PLAIN_TOOLTIPS_FROM = 1500
 def palette_css() -> str:
     """CSS for the shades ``s0`` to ``s19`` and the ink on each, as custom properties for a light and a dark page."""
     light, dark = (_properties(anchors) for anchors in (_LIGHT, _DARK))
-    fills = "".join(f".s{step}{{fill:var(--s{step})}}.s{step}+text{{fill:var(--i{step})}}" for step in range(STEPS))
+    fills = "".join(
+        f".s{step}{{fill:var(--s{step})}}.s{step}+text{{fill:var(--i{step})}}"
+        f"td.s{step}{{background:var(--s{step});color:var(--i{step})}}"
+        for step in range(STEPS)
+    )
     return f":root{{{light}}}\n@media screen and (prefers-color-scheme:dark){{:root{{{dark}}}}}\n{fills}\n"
 
 
@@ -69,7 +74,7 @@ def draw_legend(grid: Grid) -> Markup:
     return drawing(width, 33, words, *parts, class_="chart legend-scale")
 
 
-def draw_block(block: Block, grid: Grid) -> Markup:
+def draw_block(block: Block, grid: Grid, anchors: Mapping[str, str] | None = None) -> Markup:
     """One site: units along x, `_PER_LINE` a line, attributes along y."""
     lines = math.ceil(len(block.rows) / _PER_LINE)
     rows_high = len(grid.attributes) * _CELL
@@ -93,7 +98,7 @@ def draw_block(block: Block, grid: Grid) -> Markup:
             )
         members = block.rows[line * _PER_LINE : (line + 1) * _PER_LINE]
         for offset, row in enumerate(members):
-            parts.append(_draw_column(row, grid, _LABEL_WIDTH + offset * _CELL, top, plain))
+            parts.append(_draw_column(row, grid, _LABEL_WIDTH + offset * _CELL, top, plain, anchors or {}))
             last_label = len(members) - 1
             if offset % 8 == 0 or (offset == last_label and offset % 8 > 2):
                 parts.append(
@@ -163,7 +168,7 @@ def draw_rows(rows: tuple[Row, ...], grid: Grid, label: str) -> Markup:
                     ),
                     element(
                         "text",
-                        _cell_text(value),
+                        cell_text(value),
                         x=x + _WIDE_CELL / 2,
                         y=top + 17,
                         text_anchor="middle",
@@ -174,7 +179,7 @@ def draw_rows(rows: tuple[Row, ...], grid: Grid, label: str) -> Markup:
     return drawing(width, height, label, *parts, class_="heat heat-rows")
 
 
-def _draw_column(row: Row, grid: Grid, x: float, top: float, plain: bool) -> Markup:
+def _draw_column(row: Row, grid: Grid, x: float, top: float, plain: bool, anchors: Mapping[str, str]) -> Markup:
     """One unit: a cell an attribute, one tooltip for all of them."""
     lines = [row.component]
     for attribute in grid.attributes:
@@ -192,10 +197,10 @@ def _draw_column(row: Row, grid: Grid, x: float, top: float, plain: bool) -> Mar
         )
         for position, attribute in enumerate(grid.attributes)
     ]
-    return element("g", element("title", "\n".join(lines)), *cells)
+    return element("g", element("title", "\n".join(lines)), *cells, data_opens=anchors.get(row.component))
 
 
-def _cell_text(value: float | None) -> str:
+def cell_text(value: float | None) -> str:
     """A number that fits a cell: effects below a thousandth of an sd are not told apart there."""
     return "< 0.001" if value is not None and 0 < value < 0.001 else format_number(value, 2)
 

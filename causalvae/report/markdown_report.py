@@ -3,21 +3,40 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
+from causalvae.plan.owner import Owner
 from causalvae.report import effect_tables, tables
-from causalvae.report.blocks import Document, Folded, GraphText, Heading, Page, PairSet, Prose, Section, Strips
-from causalvae.report.effect_grids import build_grids
+from causalvae.report.blocks import (
+    Answer,
+    AnswerLine,
+    Document,
+    Folded,
+    GraphText,
+    Heading,
+    HeatTable,
+    Page,
+    PairSet,
+    Prose,
+    Section,
+    Strips,
+)
+from causalvae.report.effect_grids import Grid, build_grids
+from causalvae.report.glossary import Term
 from causalvae.report.graph_svg import DrawnEdge, declared_edges, recovered_edges
 from causalvae.report.pair_section import pair_words
+from causalvae.report.sweep_words import listed_words, summary_of
 from causalvae.report.tables import Table
 from causalvae.results import Results
 from causalvae.text import visible
 
-_MOST_ROWS = 400
+# GitHub refuses comments of more than 65,536 characters.
+MOST_CHARACTERS = 65_000
+_NAMES_LEFT_OUT = 800
+_MOST_ROWS, _MOST_COMPONENTS = 60, 400
 _SPECIAL = re.compile(r"([\\`*|~$])")
 _EDGE_UNDERSCORE = re.compile(r"(?<![^\W_])_|_(?![^\W_])")
-_LINE_START = re.compile(r"^(\s*)([#>+=-]|\d+[.)])")
+_LINE_START = re.compile(r"^(\s*)([#>+=-]|\d+[.)](?=\s|$))")
 _ARROWS = {
     "declared": "-->",
     "supported": "==>",
@@ -29,48 +48,90 @@ _ARROWS = {
 
 
 def render_markdown(document: Document) -> str:
-    """The whole report as GitHub-flavoured Markdown; what cannot be seen is shown by its escape."""
+    """The whole report as GitHub-flavoured Markdown; what cannot be seen is shown by its escape.
+
+    It fits a comment: the answer is open, all else is folded, and what has no place is named.
+    """
     results = document.results
-    lines = [f"# {escape_markdown(results.name)}", ""]
-    if results.description:
-        lines += [escape_markdown(results.description), ""]
-    lines += [f"**Question.** {escape_markdown(results.question)}", ""]
-    lines += [f"**Answer.** {escape_markdown(results.answer)}", ""]
-    if document.tally:
-        lines += ["**Verdicts.** " + ", ".join(words for _, words in document.tally), ""]
-    if results.warnings:
-        lines += ["**⚠ Before you trust the numbers**", ""]
-        lines += [f"- {escape_markdown(warning)}" for warning in results.warnings]
-        lines.append("")
+    lines = _head(results.name, results.question, document.answer, results.warnings)
     if document.cards:
-        lines += ["## Verdicts", ""]
         lines += _table(tables.verdict_table(results.verdicts).filled)
-        for card in document.cards:
-            verdict = card.verdict
-            lines += [f"### {escape_markdown(verdict.hypothesis)}: {card.words}", ""]
-            if verdict.claim:
-                lines += [escape_markdown(verdict.claim), ""]
-            lines += [f"**{escape_markdown(card.reason)}**", ""]
-            lines += [
-                f"Treatment {escape_markdown(verdict.treatment)}; circuit {escape_markdown(card.circuit)}; outcome "
-                f"{escape_markdown(card.outcome)}; Holm-adjusted p for {_text(card.p_support)}, against "
-                f"{_text(card.p_refute)}; alpha {card.alpha}"
-                + (f"; about {card.needed} pairs would probably settle it." if card.needed else "."),
-                "",
-            ]
-            lines += _table(tables.test_table(verdict.tests).filled)
-            for finding in card.findings:
-                lines += [f"*{escape_markdown(finding.title)}.* {escape_markdown(finding.text)}", ""]
-                if finding.table is not None:
-                    lines += _table(finding.table)
+    parts = [] if not document.cards else [("Verdicts", _verdicts(document))]
     for section in document.sections:
-        lines += section_lines(section, results)
-    lines += ["## How to read this", ""]
-    for term in document.glossary:
+        text = section_lines(section, results)
+        if section.anchor == "graph":
+            lines += text
+        else:
+            parts.append((section.title, text))
+    parts.append(("How to read this", _glossary(document.glossary)))
+    return _assemble(lines, parts)
+
+
+def _head(name: str, question: str, answer: Answer, warnings: Sequence[str]) -> list[str]:
+    lines = [f"# {escape_markdown(name)}", ""]
+    lines += [f"**Question.** {escape_markdown(question)}", "", "**Answer.**", "", *_answer(answer.found)]
+    if answer.certain:
+        lines += ["**How certain it is.**", "", *_answer(answer.certain)]
+    if warnings:
+        lines += ["**⚠ Before you trust the numbers**", ""]
+        lines += [f"- {escape_markdown(warning)}" for warning in warnings]
+        lines.append("")
+    return lines
+
+
+def _answer(found: Sequence[AnswerLine]) -> list[str]:
+    lines = []
+    for line in found:
+        mark = "" if line.mark == "•" else f"{line.mark} "
+        status = f"**{line.status}**: " if line.status else ""
+        lines.append(f"- {mark}{status}{escape_markdown(' '.join((line.text, *line.details)))}")
+    return [*lines, ""]
+
+
+def _verdicts(document: Document) -> list[str]:
+    lines = ["## Verdicts", ""]
+    for card in document.cards:
+        verdict = card.verdict
+        lines += [f"### {escape_markdown(card.claim)}: {card.words}", "", f"**{escape_markdown(card.reason)}**", ""]
+        lines += [
+            f"Hypothesis {escape_markdown(verdict.hypothesis)}; treatment {escape_markdown(verdict.treatment)}; "
+            f"circuit {escape_markdown(card.circuit)}; outcome {escape_markdown(card.outcome)}; Holm-adjusted p for "
+            f"{_text(card.p_support)}, against {_text(card.p_refute)}; alpha {card.alpha}"
+            + (f"; about {card.needed} pairs would probably settle it." if card.needed else "."),
+            "",
+        ]
+        lines += _table(tables.test_table(verdict.tests).filled)
+        for finding in card.findings:
+            lines += [f"*{escape_markdown(finding.title)}.* {escape_markdown(finding.text)}", ""]
+            if finding.table is not None:
+                lines += _table(finding.table)
+    return lines
+
+
+def _glossary(terms: Sequence[Term]) -> list[str]:
+    lines = ["## How to read this", ""]
+    for term in terms:
         formula = f" *{escape_markdown(term.formula)}*." if term.formula else ""
         meaning = f" {escape_markdown(term.meaning)}" if term.meaning else ""
         lines.append(f"- **{escape_markdown(term.title)}.**{formula}{meaning}")
-    return visible("\n".join(lines) + "\n")
+    return [*lines, ""]
+
+
+def _assemble(head: list[str], parts: Sequence[tuple[str, list[str]]]) -> str:
+    """`head`, and each part folded, as many as a comment holds."""
+    text = visible("\n".join(head))[:MOST_CHARACTERS]
+    left: list[str] = []
+    for title, lines in parts:
+        folded = ["", f"<details><summary>{escape_markdown(title)}</summary>", "", *lines, "</details>"]
+        part = visible("\n".join(folded))
+        if len(text) + len(part) <= MOST_CHARACTERS - _NAMES_LEFT_OUT:
+            text += part + "\n"
+        else:
+            left.append(title)
+    if left:
+        names = escape_markdown(", ".join(left))[: _NAMES_LEFT_OUT - 100]
+        text += visible(f"\nToo long for a comment, and in the HTML report: {names}.\n")
+    return text
 
 
 def escape_markdown(text: str) -> str:
@@ -102,14 +163,8 @@ def mermaid(results: Results, edges: Iterable[DrawnEdge]) -> list[str]:
 
 def render_page_markdown(page: Page) -> str:
     """A report of several runs as Markdown."""
-    lines = [f"# {escape_markdown(page.name)}", ""]
-    if page.description:
-        lines += [escape_markdown(" ".join(page.description.split())), ""]
-    for warning in page.warnings:
-        lines += [f"> {escape_markdown(warning)}", ""]
-    for section in page.sections:
-        lines += section_lines(section)
-    return visible("\n".join(lines).rstrip() + "\n")
+    lines = _head(page.name, page.description, page.answer, page.warnings)
+    return _assemble(lines, [(section.title, section_lines(section)) for section in page.sections])
 
 
 def section_lines(section: Section, results: Results | None = None) -> list[str]:
@@ -118,7 +173,7 @@ def section_lines(section: Section, results: Results | None = None) -> list[str]
     for block in section.blocks:
         if isinstance(block, Table):
             lines += _table(block)
-        elif isinstance(block, Folded):
+        elif isinstance(block, Folded) or (isinstance(block, HeatTable) and section.anchor != "effects"):
             lines += _table(block.table)
         elif isinstance(block, Heading):
             lines += [f"### {escape_markdown(block.title)}", ""]
@@ -149,25 +204,33 @@ def _graphs(results: Results) -> list[str]:
 
 
 def _grids(results: Results) -> list[str]:
-    """Every component of every sweep, which HTML shows as a heat map."""
+    """The largest effect of every component of every sweep; HTML has all of them."""
     lines: list[str] = []
+    grids: dict[Owner, list[Grid]] = {}
     for grid in build_grids(results.estimates):
-        if not grid.treatment or not grid.attributes:
-            continue
-        lines += [f"### {escape_markdown(grid.owner.name)}, {grid.direction or 'all components'}", ""]
-        if len(grid.rows) <= _MOST_ROWS:
-            lines += _table(effect_tables.grid_table(grid))
+        if grid.treatment and grid.attributes:
+            grids.setdefault(grid.owner, []).append(grid)
+    for owner, held in grids.items():
+        table = effect_tables.largest_table(held)
+        lines += [f"### {escape_markdown(owner.name)}", ""]
+        for grid in held:
+            if (sweep := summary_of(results.sweeps, owner, grid.direction)) is not None:
+                lines += [escape_markdown(listed_words(sweep)), ""]
+        if len(table.rows) <= _MOST_COMPONENTS:
+            lines += _table(table, _MOST_COMPONENTS)
         else:
-            lines += [f"All {len(grid.rows)} components are in results.json.", ""]
+            lines += [f"The {len(table.rows)} components are in results.json.", ""]
     return lines
 
 
-def _table(table: Table) -> list[str]:
+def _table(table: Table, most: int = _MOST_ROWS) -> list[str]:
     heads = [escape_markdown(column.name) for column in table.columns]
     rules = ["---:" if column.numeric else "---" for column in table.columns]
     lines = [f"**{escape_markdown(table.caption)}**", "", _row(heads), _row(rules)]
-    lines += [_row([escape_markdown(cell) for cell in row]) for row in table.rows]
+    lines += [_row([escape_markdown(cell) for cell in row]) for row in table.rows[:most]]
     lines.append("")
+    if table.rows[most:]:
+        lines += [f"{len(table.rows) - most} more rows are in the HTML report.", ""]
     for note in table.notes:
         lines.append(f"- {escape_markdown(note)}")
     return [*lines, ""] if table.notes else lines

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from causalvae.effects.notes import Note
+from causalvae.effects.sweep_types import UnitTally, tally_units
 from causalvae.effects.types import BROAD, MetricRow, Role, UnitRole
 from causalvae.plan.owner import Owner
 from causalvae.report.glossary import term_of
@@ -57,12 +58,17 @@ def _label(row: MetricRow) -> str:
     return f"{name} at {row.at}" if row.at else name
 
 
-def role_words(roles: Sequence[UnitRole]) -> str:
-    """How many units are of each kind, in a sentence."""
-    counts = Counter(role.role for role in roles)
-    several = ROLES | {"undeclared": "move what is not declared"}
-    moved = [role.output_share for role in roles if role.role == "undeclared" and role.output_share is not None]
+def role_words(roles: Sequence[UnitRole], tallies: Sequence[UnitTally] = ()) -> str:
+    """How many units are of each kind, in a sentence; `tallies` are of all where `roles` are the listed ones."""
+    tallies = tallies or tally_units(roles)
+    counts: Counter[Role] = Counter()
+    for tally in tallies:
+        counts[tally.role] += tally.units
+    moved = [
+        end for tally in tallies if tally.role == "undeclared" for end in (tally.least, tally.most) if end is not None
+    ]
     amounts = {"undeclared": f" (by {amount_words(moved)} sd of the output)"} if moved else {}
+    several = ROLES | {"undeclared": "move what is not declared"}
     told = [
         f"{format_count(counts[kind])} {(several if counts[kind] > 1 else ROLES)[kind]}{amounts.get(kind, '')}"
         for kind in ROLES
@@ -72,7 +78,7 @@ def role_words(roles: Sequence[UnitRole]) -> str:
     known = f"{roles[0].outcomes} {over}"
     if over == "attributes":
         known += ", because the declared graph does not tell which of them stand for which factor"
-    return f"{format_count(len(roles))} units: {', '.join(told)} (classified by their effects on {known})."
+    return f"{format_count(counts.total())} units: {', '.join(told)} (classified by their effects on {known})."
 
 
 def amount_words(amounts: Sequence[float]) -> str:

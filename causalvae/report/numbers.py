@@ -11,6 +11,25 @@ ABSENT = "–"
 MINUS = "\u2212"
 
 
+class Written(str):
+    """A number as text that keeps its value, and its interval where it has one, for sorting and for CSV files.
+
+    Examples
+    --------
+    >>> number = format_interval(0.9183, 0.9012, 0.9401)
+    >>> number, number.values
+    ('0.92 [0.90, 0.94]', (0.9183, 0.9012, 0.9401))
+    """
+
+    values: tuple[float, ...]
+
+    def __new__(cls, text: str, values: tuple[float, ...] = ()) -> Written:
+        """`text` with `values`."""
+        made = super().__new__(cls, text)
+        made.values = values
+        return made
+
+
 def is_absent(value: float | None) -> bool:
     """Whether there is no number to write: None or not a number."""
     return value is None or math.isnan(value)
@@ -27,9 +46,9 @@ def format_number(value: float | None, digits: int = 3) -> str:
     if value is None or math.isnan(value):
         return ABSENT
     if math.isinf(value):
-        return "∞" if value > 0 else f"{MINUS}∞"
+        return Written("∞" if value > 0 else f"{MINUS}∞", (value,))
     if value == 0:
-        return "0"
+        return Written("0", (value,))
     size = abs(value)
     if size < 1e-4 or size >= 1e6:
         mantissa, _, exponent = f"{size:.{digits - 1}e}".partition("e")
@@ -37,7 +56,7 @@ def format_number(value: float | None, digits: int = 3) -> str:
     else:
         decimals = max(0, digits - 1 - math.floor(math.log10(size)))
         text = f"{size:,.{decimals}f}"
-    return f"{MINUS}{text}" if value < 0 else text
+    return Written(f"{MINUS}{text}" if value < 0 else text, (value,))
 
 
 def format_signed(value: float | None, digits: int = 3) -> str:
@@ -56,7 +75,7 @@ def format_count(value: int | float | None) -> str:
     """Write a count with thousands separators."""
     if value is None or math.isnan(value):
         return ABSENT
-    return f"{value:,.0f}"
+    return Written(f"{value:,.0f}", (value,))
 
 
 def format_p(value: float | None) -> str:
@@ -70,8 +89,8 @@ def format_p(value: float | None) -> str:
     if value is None or math.isnan(value):
         return ABSENT
     if value < 0.001:
-        return "< 0.001"
-    return f"{value:.3f}"
+        return Written("< 0.001", (value,))
+    return Written(f"{value:.3f}", (value,))
 
 
 def p_words(value: float | None) -> str:
@@ -96,8 +115,10 @@ def format_interval(value: float | None, lower: float | None = None, upper: floa
         return format_number(value)
     decimals = interval_decimals((value, lower, upper))
     if decimals is None:
-        return f"{format_number(value)} [{format_number(lower)}, {format_number(upper)}]"
-    return f"{_fixed(value, decimals)} [{_fixed(lower, decimals)}, {_fixed(upper, decimals)}]"
+        text = f"{format_number(value)} [{format_number(lower)}, {format_number(upper)}]"
+    else:
+        text = f"{_fixed(value, decimals)} [{_fixed(lower, decimals)}, {_fixed(upper, decimals)}]"
+    return Written(text, (value, lower, upper))
 
 
 def interval_decimals(numbers: Sequence[float]) -> int | None:
@@ -126,7 +147,7 @@ def format_fixed(value: float | None, decimals: int = 3) -> str:
     """Write `value` with so many decimals, for columns of numbers of one kind."""
     if value is None or not math.isfinite(value):
         return format_number(value)
-    return _fixed(value, decimals)
+    return Written(_fixed(value, decimals), (value,))
 
 
 def _fixed(value: float, decimals: int) -> str:
@@ -165,7 +186,7 @@ def percent(value: float | None) -> str:
     if value is None or math.isnan(value):
         return ABSENT
     text = f"{value * 100:.0f}"
-    return f"{'0' if text == '-0' else text.replace('-', MINUS)} %"
+    return Written(f"{'0' if text == '-0' else text.replace('-', MINUS)} %", (value,))
 
 
 def quantile_label(quantile: float) -> str:

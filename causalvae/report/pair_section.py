@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Final
 
 from causalvae.report.blocks import Block, Heading, PairSet, PairView, Prose, Section
@@ -29,15 +30,18 @@ _TITLES: Final[dict[PairChoice, str]] = {
 _INPUTS: Final = {"base": "x", "counterfactual": "x′"}
 
 
-def pair_section(results: Results) -> Section | None:
-    """Pairs of every circuit, component and treatment, then of every declared edge; None where there are none."""
+def pair_section(results: Results, with_edges: bool = True) -> Section | None:
+    """Pairs of every circuit, component and treatment, then of every declared edge; None where there are none.
+
+    Those of edges are left out where the panels of the graph hold them.
+    """
     pictures = results.pictures
     if pictures is None or not pictures.shown:
         return None
     claims = {verdict.hypothesis: verdict.claim for verdict in results.verdicts}
     sets = [_pair_set(item, pictures.facts, claims) for item in pictures.shown]
     blocks: list[Block] = [item for item in sets if not item.anchor]
-    if edges := [item for item in sets if item.anchor]:
+    if with_edges and (edges := [item for item in sets if item.anchor]):
         text = "The factor is changed and every other declared factor is held. Open an edge for its pairs."
         blocks += [Heading("Declared edges", text), *edges]
     if pictures.left_out:
@@ -45,6 +49,20 @@ def pair_section(results: Results) -> Section | None:
             Prose(f"Further pairs that are not shown, so that the page stays small: {format_count(pictures.left_out)}.")
         )
     return Section("pairs", "Interventions as pictures", _lead(pictures), tuple(blocks))
+
+
+def edge_pairs(results: Results) -> Mapping[tuple[str, str], tuple[Block, ...]]:
+    """The pairs of each declared edge, for the edge's own panel."""
+    pictures = results.pictures
+    if pictures is None:
+        return {}
+    found = {}
+    for item in pictures.shown:
+        if item.edge:
+            parent, child = item.edge
+            shown = replace(_pair_set(item, pictures.facts, {}), title="Pairs with the largest and the smallest effect")
+            found[parent, child] = (shown,)
+    return found
 
 
 def _lead(pictures: Pictures) -> str:

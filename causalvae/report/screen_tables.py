@@ -9,6 +9,7 @@ import math
 from collections.abc import Sequence
 
 from causalvae.effects.types import ScreenSummary
+from causalvae.report.effects_file import SCREENED_FILE
 from causalvae.report.numbers import ABSENT, format_count, format_interval, format_number, percent
 from causalvae.report.tables import Table, columns, unit_words
 
@@ -22,7 +23,7 @@ _METHODS = {
 
 def screen_words(screen: ScreenSummary) -> str:
     """How a sweep was screened and how well, in a few sentences."""
-    candidates = format_count(len(screen.components))
+    candidates = format_count(screen.candidates)
     how = _METHODS.get(screen.method, screen.method).format(steps=screen.steps)
     run = (
         f"All {candidates} components were ranked by their first-order effect on {screen.outcome} ({how}, times the "
@@ -30,6 +31,8 @@ def screen_words(screen: ScreenSummary) -> str:
         f"{format_count(screen.kept)} were run exactly, and {format_count(screen.checked)} of the others, drawn at "
         f"random (seed {screen.seed})."
     )
+    if len(screen.components) < screen.candidates:
+        run += f" {format_count(len(screen.components))} are listed; {SCREENED_FILE} has all."
     return f"{run} {recall_words(screen)}"
 
 
@@ -104,7 +107,7 @@ def summary_table(screens: Sequence[ScreenSummary]) -> Table:
                 screen.owner.name,
                 screen.direction,
                 screen.outcome,
-                format_count(len(screen.components)),
+                format_count(screen.candidates),
                 format_count(screen.kept),
                 format_count(screen.checked),
                 ABSENT

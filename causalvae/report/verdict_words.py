@@ -27,8 +27,11 @@ _MOST_NAMED = 8
 _MEANS = frozenset({"mediated_share", "equivalent"})
 
 
-def reason(verdict: Verdict) -> str:
-    """Why a hypothesis got its verdict, with the numbers, in a sentence that a reader can repeat."""
+def reason(verdict: Verdict, brief: bool = False) -> str:
+    """Why a hypothesis got its verdict, with the numbers, in a sentence that a reader can repeat.
+
+    In `brief`, other circuits are counted and not named.
+    """
     tests = verdict.tests
     first = next((test for test in tests if test.name == verdict.broken), None)
     # The fit is told where it says more than the share does: that only the fit is not within its bound.
@@ -51,7 +54,7 @@ def reason(verdict: Verdict) -> str:
         if verdict.status == "unspecific":
             parts.append("so the circuit is sufficient, but it is not the only one")
         if not any(test.undefined for test in tests):
-            parts.append(tell_rivals(rivals))
+            parts.append(tell_rivals(rivals, brief))
     missing = dict.fromkeys(test.undefined for test in tests if test.undefined is not None)
     without = [f"{note_words(why)}, so there is no effect to share out" for why in missing]
     parts = parts + without if verdict.status == "refuted" else without + parts
@@ -61,7 +64,7 @@ def reason(verdict: Verdict) -> str:
     return f"{sentence[:1].upper()}{sentence[1:]}." if sentence else ""
 
 
-def tell_rivals(rivals: Rivals) -> str:
+def tell_rivals(rivals: Rivals, brief: bool = False) -> str:
     """How a circuit compares with others of its size."""
     if rivals.kind == "none":
         return {
@@ -78,7 +81,7 @@ def tell_rivals(rivals: Rivals) -> str:
         "of at most its size" if rivals.kind == "every" and sum(map(_size, rivals.own.circuit)) > 1 else "of its size"
     )
     words = f"{rivals.as_well} of {rivals.count} {others} {size} {'does' if rivals.as_well == 1 else 'do'} as well"
-    if not rivals.best:
+    if brief or not rivals.best:
         return words
     best = rivals.best[0]
     nearest = f"{name_circuit(best.circuit)} (relative error {_errors(best)} against {_errors(rivals.own)})"

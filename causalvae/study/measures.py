@@ -48,7 +48,7 @@ def measures_of(results: Results) -> tuple[Measure, ...]:
         Measure(MeasureName.ACTIVE_LATENTS, float(len(active_latents(kls))) if kls else None, n=len(kls) or None),
         _mean_of_rows(results.metrics, "causal_effect_strength", results.whole.length, MeasureName.STRENGTH),
         _mean_of_rows(results.metrics, "specificity_bounded", "share", MeasureName.SPECIFICITY),
-        _mean_over_latents(results.estimates, "specificity_bounded", "share", MeasureName.SPECIFICITY_OF_ALL),
+        _mean_over_latents(results, "specificity_bounded", "share", MeasureName.SPECIFICITY_OF_ALL),
         _mean_share(results.estimates, results.whole.name),
         _mean_of_runs(results.estimates, "modularity", MeasureName.MODULARITY),
         _mean_of_runs(results.estimates, "polysemantic_share", MeasureName.POLYSEMANTIC_SHARE),
@@ -102,12 +102,24 @@ def _mean_of_rows(rows: Iterable[MetricRow], metric: str, unit: str, name: Measu
     return Measure(name, sum(row.value for row in found) / len(found) if found else None, unit)
 
 
-def _mean_over_latents(estimates: Iterable[Estimate], estimand: str, unit: str, name: MeasureName) -> Measure:
+def _mean_over_latents(results: Results, estimand: str, unit: str, name: MeasureName) -> Measure:
     """The mean of an estimand over perturbed latents and the values that they were set to."""
-    found = [e for e in estimates if e.estimand == estimand and e.unit == unit and not e.treatment and e.component]
+    summed = [sweep for sweep in results.sweeps if not sweep.treatment]
+    elsewhere = {(sweep.owner, sweep.source) for sweep in summed}
+    found = [
+        e
+        for e in results.estimates
+        if e.estimand == estimand and e.unit == unit and not e.treatment and e.component
+        and (e.owner, e.source) not in elsewhere
+    ]  # fmt: skip
     values = [e.value for e in found if math.isfinite(e.value)]
-    components = {e.component for e in found}
-    return Measure(name, sum(values) / len(values) if values else None, unit, n=len(components) or None)
+    layers = [
+        layer for sweep in summed for layer in sweep.layers if layer.estimand == estimand and layer.unit == unit
+    ]  # fmt: skip
+    total = sum(values) + sum(layer.mean * layer.components for layer in layers)
+    count = len(values) + sum(layer.components for layer in layers)
+    components = len({e.component for e in found}) + sum(layer.components for layer in layers)
+    return Measure(name, total / count if count else None, unit, n=components or None)
 
 
 def _mean_share(estimates: Iterable[Estimate], whole: str) -> Measure:

@@ -21,6 +21,7 @@ from causalvae.report.scatter import Point, draw_key_mark, draw_scatter
 from causalvae.report.tables import Table, columns, facts_table, unit_words
 from causalvae.results import Results
 from causalvae.spec.measures import MeasureName
+from causalvae.study.answer import study_answer
 from causalvae.study.correlation import least_p
 from causalvae.study.summary import FEWEST_COMPARED
 from causalvae.study.tables import (
@@ -75,6 +76,7 @@ def build_study(study: StudyResults) -> Page:
         kind=study.kind,
         name=study.name,
         description=study.description,
+        answer=study_answer(study),
         warnings=study.warnings,
         sections=tuple(section for maker in makers if (section := maker(study)) is not None),
         links_title=links_title,

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 import causalvae
 from causalvae.circuits import Verdict, judge
@@ -17,19 +17,13 @@ from causalvae.models.vae import VAE
 from causalvae.plan.types import Plan
 from causalvae.spec.schema import Spec
 
-NETWORKS = '''
-import torch
-from torch import nn
-
-from causalvae.models.vae import VAE
-
 
 class Decode(nn.Module):
-    def __init__(self, kind):
+    def __init__(self, kind: str) -> None:
         super().__init__()
         self.kind = kind
 
-    def forward(self, z):
+    def forward(self, z: Tensor) -> Tensor:
         first, second = z[:, 0], z[:, 1]
         y = {
             "single": first,
@@ -43,7 +37,7 @@ class Decode(nn.Module):
         return torch.stack([y, z[:, -1], z[:, -2]], dim=1)
 
 
-def make(kind, latents, carriers, loud=0.0):
+def make(kind: str, latents: int, carriers: int, loud: float = 0.0) -> VAE:
     """The first latents carry t, the last two u and w; latent 4 is `loud` times t, and read by nothing."""
     rows = torch.zeros(2 * latents, 3)
     rows[:carriers, 0] = 1.0
@@ -53,17 +47,13 @@ def make(kind, latents, carriers, loud=0.0):
     encoder = nn.Linear(3, 2 * latents)
     encoder.load_state_dict({"weight": rows, "bias": torch.tensor([0.0] * latents + [-12.0] * latents)})
     return VAE(encoder, Decode(kind), latents, (3,), activation="none", likelihood="gaussian")
-'''
 
 
 def case_spec(
-    folder: Path, kind: str, claims: list[dict[str, Any]], *, latents: int = 8, carriers: int = 1, loud: float = 0.0,
+    kind: str, claims: list[dict[str, Any]], *, latents: int = 8, carriers: int = 1, loud: float = 0.0,
     samples: int = 64,
 ) -> Spec:  # fmt: skip
     """A spec whose claims are about y under a change of t."""
-    # Each folder has a module of its own: Python keeps what it has once imported.
-    module = f"cases_{abs(hash(str(folder)))}"
-    (folder / f"{module}.py").write_text(NETWORKS)
     defaults = {"treatment": "rise", "outcome": "y", "multiverse": False, "null": {"pairs": 32}}
     return Spec.model_validate(
         {
@@ -71,7 +61,7 @@ def case_spec(
             "name": f"{kind}-{latents}-{loud:g}".replace(".", "_"),
             "model": {
                 "source": "python",
-                "factory": f"{module}:make",
+                "factory": f"{__name__}:make",
                 "arguments": {"kind": kind, "latents": latents, "carriers": carriers, "loud": loud},
                 "latent_dim": latents,
                 "latent": "mean",
@@ -103,7 +93,7 @@ def case_spec(
 
 def run_case(folder: Path, kind: str, claims: list[dict[str, Any]], **network: Any) -> tuple[tuple[Verdict, ...], Plan]:
     """The verdicts on claims about a network, by the whole way from spec to verdict."""
-    spec = case_spec(folder, kind, claims, **network)
+    spec = case_spec(kind, claims, **network)
     with causalvae.allow_code(True):
         session = causalvae.open_session(spec, folder)
         plan = causalvae.compile_plan(session)

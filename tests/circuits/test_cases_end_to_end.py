@@ -63,7 +63,7 @@ def test_errors_of_the_circuit_its_rivals_and_its_parts_by_plain_hooks(tmp_path:
     claim = {"circuit": latents(0, 1), "expect": BOTH}
     (verdict,), plan = run_case(tmp_path, "bent", [claim], latents=6, carriers=3)
     with causalvae.allow_code(True):
-        session = open_session(case_spec(tmp_path, "bent", [claim], latents=6, carriers=3), tmp_path)
+        session = open_session(case_spec("bent", [claim], latents=6, carriers=3), tmp_path)
     vae, inputs = session.model.vae, pairs_of(plan, session.dataset)
     base, other = inputs["base"], inputs["counterfactual"]
     y, y_cf = (hooked(vae, value, value, ()) for value in (base, other))

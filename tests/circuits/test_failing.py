@@ -83,7 +83,7 @@ def test_failing_pairs_by_plain_hooks(tmp_path: Path) -> None:
     claim = {"circuit": ["latent[0]"], "expect": {"mediated_share": {"at_least": 0.6}, "failing": {"at_most": 0.2}}}
     (verdict,), plan = run_case(tmp_path, "bent", [claim], latents=6, carriers=3)
     with causalvae.allow_code(True):
-        session = open_session(case_spec(tmp_path, "bent", [claim], latents=6, carriers=3), tmp_path)
+        session = open_session(case_spec("bent", [claim], latents=6, carriers=3), tmp_path)
     inputs = pairs_of(plan, session.dataset)
     base, other = inputs["base"], inputs["counterfactual"]
     y, y_cf, patched = (

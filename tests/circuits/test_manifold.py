@@ -62,7 +62,7 @@ def test_half_of_a_pair_of_latents_that_go_together_is_off_the_manifold(tmp_path
     expect = {"mediated_share": {"at_least": 0.3, "at_most": 2.0}}
     claims = [{"circuit": circuit, "expect": expect} for circuit in (["latent[0]"], ["latent[0]", "latent[1]"])]
     with causalvae.allow_code(True):
-        session = causalvae.open_session(case_spec(tmp_path, "sum", claims, carriers=2), tmp_path)
+        session = causalvae.open_session(case_spec("sum", claims, carriers=2), tmp_path)
         plan = causalvae.compile_plan(session)
         measurements = causalvae.execute(session, plan, tmp_path / "runs")
     half, whole = causalvae.analyse(session, measurements).verdicts

@@ -20,7 +20,7 @@ SHARE = {"mediated_share": {"at_least": 0.7}}
 
 def controls(folder: Path, kind: str, **changes: Any) -> dict[str, ControlCheck]:
     """The controls of a claim about latent 0, by name."""
-    spec = case_spec(folder, kind, [{"circuit": ["latent[0]"], "expect": SHARE}], latents=4, **changes)
+    spec = case_spec(kind, [{"circuit": ["latent[0]"], "expect": SHARE}], latents=4, **changes)
     spec = spec.model_copy(update={"execution": spec.execution.model_copy(update={"controls": True})})
     with causalvae.allow_code(True):
         session = causalvae.open_session(spec, folder)
@@ -38,7 +38,7 @@ def test_they_pass_on_a_sound_claim(tmp_path: Path) -> None:
 
 def test_a_planted_claim_fails_where_every_latent_does_the_same(tmp_path: Path) -> None:
     # All four latents carry t; the larger of the first two is read, and the planted one may be the second.
-    spec = case_spec(tmp_path, "either", [{"circuit": ["latent[0]"], "expect": SHARE}], latents=4, carriers=2)
+    spec = case_spec("either", [{"circuit": ["latent[0]"], "expect": SHARE}], latents=4, carriers=2)
     spec = spec.model_copy(update={"execution": spec.execution.model_copy(update={"seed": 0})})
     with causalvae.allow_code(True):
         session = causalvae.open_session(spec, tmp_path)
@@ -51,7 +51,7 @@ def test_a_planted_claim_fails_where_every_latent_does_the_same(tmp_path: Path) 
 
 
 def test_exchanged_labels_fail_where_another_factor_moves_the_outcome(tmp_path: Path) -> None:
-    spec = case_spec(tmp_path, "single", [{"circuit": ["latent[0]"], "expect": SHARE}], latents=4)
+    spec = case_spec("single", [{"circuit": ["latent[0]"], "expect": SHARE}], latents=4)
     graph = spec.graph.model_copy(update={"factors": {name: spec.graph.factors[name] for name in ("t", "u")}})
     graph = graph.model_copy(update={"edges": ("u -> vu",)})
     hypothesis = spec.hypotheses[0].model_copy(update={"treatment": "lift", "outcome": "y"})

@@ -161,7 +161,7 @@ def test_shares_of_all_sets_by_plain_hooks(tmp_path: Path) -> None:
     claim = {"circuit": ["latent[0]"], "expect": UNIQUE, "subsets": {"pairs": 32}}
     (verdict,), plan = run_case(tmp_path, "either", [claim], latents=5, carriers=2)
     with causalvae.allow_code(True):
-        session = open_session(case_spec(tmp_path, "either", [claim], latents=5, carriers=2), tmp_path)
+        session = open_session(case_spec("either", [claim], latents=5, carriers=2), tmp_path)
     inputs = pairs_of(plan, session.dataset)
     base, other = inputs["base"][:32], inputs["counterfactual"][:32]
     vae = session.model.vae

@@ -91,6 +91,20 @@ class HeadsInForward(nn.Module):
         return self.decoder(self.reparameterize(mean, log_std)), mean, log_std
 
 
+class OneHead(nn.Module):
+    """One layer after the trunk gives mean and log-variance, which forward() takes apart."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.enc = nn.Sequential(nn.Flatten(), nn.Linear(64, 12), nn.Tanh())
+        self.to_stats = nn.Linear(12, 2 * LATENTS)
+        self.dec = nn.Sequential(nn.Linear(LATENTS, 64), nn.Unflatten(1, IMAGE))
+
+    def forward(self, x: Tensor) -> Any:
+        mean, logvar = self.to_stats(self.enc(x)).chunk(2, 1)
+        return {"logits": self.dec(draw(mean, logvar)), "mu": mean}
+
+
 class FlatVAE(nn.Module):
     """Takes and gives images as vectors; forward() reshapes them."""
 
@@ -395,6 +409,11 @@ def by_heads(net: Any, x: Tensor) -> Any:
     return mean, second, mean, net.decoder(mean)
 
 
+def by_one_head(net: Any, x: Tensor) -> Any:
+    mean, second = net.to_stats(net.enc(x)).chunk(2, 1)
+    return mean, second, mean, net.dec(mean)
+
+
 def flat(net: Any, x: Tensor) -> Any:
     mean, second = net.encode(x.flatten(1))
     return mean, second, mean, net.decode(mean).view(-1, *IMAGE)
@@ -456,6 +475,7 @@ TUTORIALS: dict[str, Tutorial] = {
     "linear": Tutorial(LinearVAE, by_methods),
     "convolutions": Tutorial(ConvVAE, by_methods),
     "heads in forward": Tutorial(HeadsInForward, by_heads, "log_std"),
+    "one head in forward": Tutorial(OneHead, by_one_head, layout="chunk", keys={"encoder": "enc", "decoder": "dec"}),
     "vectors": Tutorial(FlatVAE, flat),
     "sample first": tutorial(sampled, lambda r: r[1:], lambda r: r[0]),
     "sample last": tutorial(lambda m, s: (m, s, draw(m, s)), lambda r: r[:2], lambda r: r[2]),

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from causalvae.analyses.counterfactuals.types import (
@@ -163,8 +163,20 @@ def _effectiveness_table(result: Counterfactuals) -> Table:
             f"The worst attribute of each kind. The {simultaneous} intervals of a factor hold for all its attributes "
             "together; they take the standard deviations as given.",
             f"{result.unit} is shown and not judged.",
+            *_unseen(result),
         ),
     ).filled
+
+
+def _unseen(result: Counterfactuals) -> Iterator[str]:
+    """What no sample may have shown of a sound factor."""
+    samples = min((found.samples for found in result.factors if found.status == "sound"), default=None)
+    if samples is not None:
+        share = 1 - (1 - result.confidence) ** (1 / samples)
+        yield (
+            f"Sound factors may still fail, however far, for as many as {share * 100:.2g} % of the inputs: with a "
+            f"probability of {1 - result.confidence:.2g} none of those is among {format_count(samples)} samples."
+        )
 
 
 def _terminal_table(result: Counterfactuals) -> Table:

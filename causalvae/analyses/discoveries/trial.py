@@ -17,8 +17,8 @@ from causalvae.circuits.types import Circuit
 from causalvae.circuits.verdict import Evidence, decide, weigh
 from causalvae.effects.bootstrap import PairedBootstrap
 from causalvae.effects.claims import RatioColumns
+from causalvae.plan.claims.rivals import draw_rivals
 from causalvae.plan.owner import Owner
-from causalvae.plan.rivals import draw_rivals
 from causalvae.plan.types import ClaimDesign, Patch
 from causalvae.spec.hypothesis_section import fewest_random
 from causalvae.spec.schema import Hypothesis, Spec

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 from causalvae.effects.context import EffectContext
 from causalvae.effects.outcomes import use_at
-from causalvae.effects.strength import PatchedArm, perturbation_estimates
+from causalvae.effects.strength import perturbation_estimates
+from causalvae.effects.sweep_types import PatchedArm
 from causalvae.effects.types import Estimate
 from causalvae.plan.owner import Owner
 from causalvae.spec.value_source import values_label

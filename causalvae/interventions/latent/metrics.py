@@ -18,7 +18,7 @@ from causalvae.effects.modularity import activation_modularity, graph_modularity
 from causalvae.effects.notes import Note
 from causalvae.effects.outcomes import use_at
 from causalvae.effects.selectivity import calibration, change_lengths, output_specificity
-from causalvae.effects.strength import PatchedArm
+from causalvae.effects.sweep_types import PatchedArm, tally_units
 from causalvae.effects.types import Estimate, UnitRole
 from causalvae.engine.response_table import OVERLAP, SPREAD, read_blocks
 from causalvae.plan.owner import Owner
@@ -69,7 +69,8 @@ def _perturbation(context: EffectContext, owner: Owner) -> _Found | None:
         context.outcomes, base, patched, owner, context.scale, context.plan.attributes, bootstrap.n
     )  # fmt: skip
     lengths = change_lengths(context.outcomes, groups, bootstrap.n)
-    roles = roles_of(context, matrix, bootstrap, lengths**2)
+    columns = roles_of(context, matrix, lengths**2)
+    roles = [] if columns is None else [columns.role(k) for k in range(len(groups))]
     found = _Found(
         MetricFacts(
             matrix=matrix,
@@ -87,7 +88,10 @@ def _perturbation(context: EffectContext, owner: Owner) -> _Found | None:
     _add_spreads(found, context, owner, groups)
     _add_modularity(found, context, owner, patched[0].source)
     _add_graph(found, context, owner, bootstrap, patched[0].source)
-    found.estimates += share_of(context, owner, "", patched[0].source, "", roles, bootstrap.n)
+    if roles:
+        found.estimates += share_of(
+            context, owner, "", patched[0].source, "", tally_units(roles), roles[0].over, bootstrap.n
+        )  # fmt: skip
     return found
 
 

@@ -19,13 +19,21 @@ def view_mediations(results: Results) -> AnalysisView:
     further = effect_tables.other_estimates(results.estimates)
     if not mediations and not learned and not results.refutations and not further.rows:
         return AnalysisView()
-    blocks: list[Block] = [table.filled for table in mediations]
+    summary = effect_tables.mediation_summary(others, results.graph)
+    blocks: list[Block] = [summary] if summary.rows else []
+    blocks += [Folded(f"All effects of {table.caption}", table.filled) for table in mediations]
     for owner in learned:
         blocks += _subspace_blocks(results, owner)
     blocks += cross_check_blocks(results.cross_checks, results.arrows)
     if results.refutations:
-        blocks.append(Heading("Refuters", "Each tries to break an estimate; the rule says when it passes."))
-        blocks.append(tables.refutation_table(results))
+        passed = sum(refutation.passed for refutation in results.refutations)
+        total = len(results.refutations)
+        blocks.append(
+            Heading(
+                "Refuters", f"Each tries to break an estimate; the rule says when it passes. {passed} of {total} do."
+            )
+        )
+        blocks.append(Folded(f"All {total} refuters", tables.refutation_table(results)))
     if further.rows:
         blocks.append(Folded(f"Further estimates ({len(further.rows)})", further.filled))
     section = Section(

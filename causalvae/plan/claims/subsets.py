@@ -7,7 +7,7 @@ from itertools import combinations
 
 from causalvae.errors import CausalVAEError
 from causalvae.models.components import ComponentRef
-from causalvae.plan.members import patches_of
+from causalvae.plan.claims.members import patches_of
 from causalvae.plan.owner import Owner
 from causalvae.plan.types import ClaimDesign, Enumerated, Patch
 from causalvae.spec.hypothesis_section import FEW_ENUMERATED, MOST_ENUMERATED
