@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
-
-import numpy as np
 
 from causalvae.api import open_session
 from causalvae.boundary import coded
@@ -17,20 +15,19 @@ from causalvae.errors import CausalVAEError
 from causalvae.models.weights import read_weights, trained_as
 from causalvae.session import Session
 from causalvae.spec import parse_spec
-from causalvae.spec.architecture_section import ARCHITECTURES
+from causalvae.spec.data_section import DATA
 from causalvae.spec.diagnostics import Diagnostic
+from causalvae.spec.model_section import MODELS
 from causalvae.spec.places import BUILTIN
 
-_IMAGE_ARRAYS: Final = ("inputs", "images", "imgs", "x", "X", "data")
-_PICTURES: Final = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff")
 _MOST_COLUMNS: Final = 6
 # Attributes of pictures, as sections.
-_OF_PICTURES: Final = {
-    "area": "{readout: area}",
-    "centroid_x": "{readout: centroid, axis: x}",
-    "centroid_y": "{readout: centroid, axis: y}",
-    "brightness": "{readout: mean}",
-}
+_OF_PICTURES: Final = (
+    ("area", "{readout: area}"),
+    ("centroid_x", "{readout: centroid, axis: x}"),
+    ("centroid_y", "{readout: centroid, axis: y}"),
+    ("brightness", "{readout: mean}"),
+)
 # Names of factors, and the attribute that a factor of this name moves first.
 _MOVES: Final = {
     "scale": "area", "size": "area", "x": "centroid_x", "y": "centroid_y", "pos_x": "centroid_x", "pos_y": "centroid_y",
@@ -64,15 +61,6 @@ class FirstSpec:
     diagnostics: tuple[Diagnostic, ...] = ()
 
 
-@dataclass
-class _Found:
-    """What was found out so far."""
-
-    model: Keys = field(default_factory=dict)
-    data: Keys = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
-
-
 @coded
 def write_first_spec(weights: str, data: str | None, folder: Path, name: str) -> FirstSpec:
     """Write a spec for a network and data, and open it.
@@ -96,33 +84,29 @@ def write_first_spec(weights: str, data: str | None, folder: Path, name: str) ->
         CV442 for data of an unknown kind, CV443 where no data is given and the weights do not say; and errors of
         reading weights and data.
     """
-    found = _Found(data=_data_section(data, folder) if data else {})
+    section = _data_section(data, folder) if data else {}
     place = weights if weights.startswith(BUILTIN) else _relative(Path(weights), folder)
-    if weights.startswith(BUILTIN) or Path(weights).is_file():
-        trained = trained_as(read_weights(place, folder))
-        if trained:
-            found.model = {"source": "zoo", "weights": place}
-            found.data = found.data or _trained_data(trained, folder)
-    if not found.data:
+    if not section and (weights.startswith(BUILTIN) or Path(weights).is_file()):
+        section = _trained_data(trained_as(read_weights(place, folder)), folder)
+    if not section:
         raise CausalVAEError(
             "CV443",
             "The weights do not say what data they were trained on.",
             "Add --data PATH: a csv, tsv or npz file, or a folder of images.",
             weights,
         )
-    candidates = [found.model] if found.model else _candidates(Path(weights), place)
     refused = []
-    for model in candidates:
+    for model in _candidates(Path(weights), place):
         try:
-            session = _open(model, found.data, folder, name)
+            session = _open(model, section, folder, name)
         except CausalVAEError as error:
             if error.code not in _UNFIT:
                 raise
             refused.append(f"{_flow(model)}: {error.code} {error.message}")
             continue
-        text = _write(name, model, found.data, session)
+        text = _write(name, model, section, session)
         return FirstSpec(text, _opened(text, folder), (), parse_spec(text)[1])
-    return _template(name, place, found.data, refused)
+    return _template(name, place, section, refused)
 
 
 def _relative(path: Path, folder: Path) -> str:
@@ -132,40 +116,19 @@ def _relative(path: Path, folder: Path) -> str:
 def _data_section(data: str, folder: Path) -> Keys:
     """The section of data that a user names."""
     path = Path(data)
-    if not path.exists():
-        from causalvae.spec.data_section import DATA
-
-        if data in DATA.names and not any(
-            section.is_required() for key, section in DATA.get(data).model_fields.items() if key != "source"
-        ):
-            return {"source": data}
-    where = {"path": _relative(path, folder)}
-    if path.is_dir() and any(item.suffix.lower() in _PICTURES for item in path.iterdir()):
-        return {"source": "images", **where}
-    if path.suffix == ".csv":
-        return {"source": "csv", **where}
-    if path.suffix in (".tsv", ".tab"):
-        return {"source": "csv", **where, "separator": "\t"}
-    if path.suffix == ".npz" and path.is_file():
-        return _arrays(path, where)
+    for kind in DATA.usable():
+        if not path.exists():
+            needs = (section.is_required() for key, section in kind.model_fields.items() if key != "source")
+            if kind.kind == data and not any(needs):
+                return {"source": data}
+        elif (keys := kind.recognise(path)) is not None:
+            return {"source": kind.kind, "path": _relative(path, folder), **keys}
     raise CausalVAEError(
         "CV442",
-        "It does not show what kind of data this is.",
+        "It does not show what kind of data this is." if path.exists() else "There is no such file or data source.",
         "Give a csv, tsv or npz file, a folder of images, or the name of a data source (`causalvae kinds`).",
         data,
     )
-
-
-def _arrays(path: Path, where: Keys) -> Keys:
-    with np.load(path, allow_pickle=False) as arrays:
-        shapes = {key: arrays[key].shape for key in arrays.files if arrays[key].dtype.kind in "biuf"}
-    if {"imgs", "latents_classes"} <= set(shapes):
-        return {"source": "dsprites", **where}
-    named = [key for key in _IMAGE_ARRAYS if key in shapes]
-    inputs = named[0] if named else max(shapes, key=lambda key: len(shapes[key]), default="inputs")
-    rows = shapes.get(inputs, (0,))[:1]
-    factors = [key for key, shape in shapes.items() if key != inputs and shape == rows]
-    return {"source": "npz", **where, "inputs": inputs, **({"factors": factors} if factors else {})}
 
 
 def _trained_data(trained: Keys, folder: Path) -> Keys:
@@ -177,18 +140,13 @@ def _trained_data(trained: Keys, folder: Path) -> Keys:
 
 def _candidates(path: Path, place: str) -> list[Keys]:
     """Model sections that may fit files, the likeliest first."""
-    if path.is_dir():
-        marks = {
-            "specs.json": "checkpoint",
-            "model_config.json": "pythae",
-            "config.json": "diffusers",
-            "vae": "diffusers",
-        }
-        source = next((source for mark, source in marks.items() if (path / mark).exists()), None)
-        key = "weights" if source == "checkpoint" else "path"
-        return [{"source": source, key: place}] if source else []
-    names = [kind.kind for kind in ARCHITECTURES.usable() if kind.head]
-    return [{"source": "checkpoint", "name": name, "weights": place} for name in names]
+    if place.startswith(BUILTIN):
+        return [{"source": "zoo", "weights": place}]
+    return [
+        {"source": kind.kind, **keys, next(iter(kind.PLACES)): place}
+        for kind in reversed(MODELS.usable())
+        for keys in kind.recognise(path)
+    ]
 
 
 def _open(model: Keys, data: Keys, folder: Path, name: str) -> Session:
@@ -291,7 +249,7 @@ def _attributes(session: Session) -> dict[str, str]:
     if len(shape) == 1:
         columns = range(min(shape[0], _MOST_COLUMNS))
         return {f"column_{index}": f"{{readout: column, index: {index}}}" for index in columns}
-    return {"brightness": "{readout: mean}"}
+    return dict(_OF_PICTURES[-1:])
 
 
 def _treatment(factors: tuple[Factor, ...], attributes: dict[str, str]) -> tuple[str, str]:

@@ -100,7 +100,7 @@ def test_no_code_in_weights_is_run(tmp_path: Path, data: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("named", "code"), [("absent.csv", "CV2"), ("x.docx", "CV442"), ("", "CV443"), ("no-such-source", "CV442")]
+    ("named", "code"), [("absent.csv", "CV442"), ("x.docx", "CV442"), ("", "CV443"), ("no-such-source", "CV442")]
 )
 def test_data_that_cannot_be_recognised_is_an_error(tmp_path: Path, trained: Path, named: str, code: str) -> None:
     with pytest.raises(CausalVAEError) as caught:
