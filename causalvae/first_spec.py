@@ -12,7 +12,7 @@ from causalvae.api import open_session
 from causalvae.boundary import coded
 from causalvae.data.factors import Factor
 from causalvae.errors import CausalVAEError
-from causalvae.models.weights import read_weights, trained_as
+from causalvae.models.weights import UNFIT, read_weights, trained_as
 from causalvae.session import Session
 from causalvae.spec import parse_spec
 from causalvae.spec.data_section import DATA
@@ -32,9 +32,6 @@ _OF_PICTURES: Final = (
 _MOVES: Final = {
     "scale": "area", "size": "area", "x": "centroid_x", "y": "centroid_y", "pos_x": "centroid_x", "pos_y": "centroid_y",
 }  # fmt: skip
-
-# Of weights that belong to another network; other errors are of the right network, or of the data.
-_UNFIT: Final = ("CV103", "CV127", "CV128")
 
 Keys = dict[str, Any]
 
@@ -100,7 +97,7 @@ def write_first_spec(weights: str, data: str | None, folder: Path, name: str) ->
         try:
             session = _open(model, section, folder, name)
         except CausalVAEError as error:
-            if error.code not in _UNFIT:
+            if error.code not in UNFIT:
                 raise
             refused.append(f"{_flow(model)}: {error.code} {error.message}")
             continue
