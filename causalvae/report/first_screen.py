@@ -43,7 +43,11 @@ def first_screen(results: Results, views: Sequence[AnalysisView]) -> Answer:
         found += [AnswerLine("•", f"{text}.", anchor=_explored_anchor(results)) for text in explored[:_MOST_CLAIMS]]
         if explored[_MOST_CLAIMS:]:
             found.append(AnswerLine("•", f"{len(explored) - _MOST_CLAIMS} further findings.", anchor="metrics"))
-    found += [AnswerLine("•", view.answer) for view in views if view.answer]
+    found += [
+        AnswerLine(view.mark, view.answer, anchor=view.sections[0].anchor if view.sections else "")
+        for view in views
+        if view.answer
+    ]
     if results.alignment is not None and results.graph.edges:
         lines = [AnswerLine(item.mark, item.text, anchor="alignment") for item in headline_sentences(results.alignment)]
         # The mapping comes last, with what would work in its place.
