@@ -130,12 +130,13 @@ class PairView:
 
 @dataclass(frozen=True)
 class PairSet:
-    """Pairs of one intervention, or of an edge of the graph, which is opened by its anchor."""
+    """Pairs of one intervention, or of an edge of the graph, which its anchor opens; `level` is the heading's."""
 
     anchor: str
     title: str
     text: str
     views: tuple[PairView, ...]
+    level: int = 3
 
 
 @dataclass(frozen=True)

@@ -73,7 +73,7 @@ from causalvae.report.numbers import (
     format_interval,
     format_p,
 )
-from causalvae.report.pair_section import edge_pairs, pair_section
+from causalvae.report.pair_section import claim_pairs, edge_pairs, pair_section
 from causalvae.report.sample_tables import sample_section
 from causalvae.report.screen_tables import compared_table, first_order_table, screen_words, strongest_left_out
 from causalvae.report.subspace_tables import subspace_terms
@@ -161,7 +161,7 @@ def _card(results: Results, position: int, verdict: Verdict) -> VerdictCard:
 
 
 def _pictures(results: Results, verdict: Verdict) -> tuple[Block, ...]:
-    """The circuit on the network's layers, and its effect pair by pair."""
+    """The circuit on the network's layers, its effect pair by pair, and pairs with it patched."""
     outcome, failing = results.graph.outcome_words(verdict.outcome), verdict.failing
     layers = draw_layers(results.layers, verdict.circuit, verdict.treatment, outcome)
     pairs = None if failing is None else draw_pairs(failing, outcome)
@@ -171,7 +171,8 @@ def _pictures(results: Results, verdict: Verdict) -> tuple[Block, ...]:
             "Each pair: its whole effect, and what the circuit alone brings. On the line both are equal; crosses fail."
         )
         figures.append(Figure(pairs, told))
-    return (FigureRow(tuple(figures), kind="pictures"),) if figures else ()
+    row = (FigureRow(tuple(figures), kind="pictures"),) if figures else ()
+    return (*row, *claim_pairs(results, verdict.hypothesis))
 
 
 def _graph_section(results: Results) -> Section | None:

@@ -19,7 +19,7 @@ from causalvae.plan.types import Treatment
 from causalvae.report.analysis_view import views_of
 from causalvae.report.json_report import from_json_dict, to_json_dict
 from causalvae.results import UnreadResult
-from causalvae.spec import Spec, parse_spec, registry
+from causalvae.spec import Spec, load_spec, parse_spec, registry
 from causalvae.spec.analysis import ANALYSES
 from causalvae.spec.architecture_section import ARCHITECTURES
 from causalvae.spec.data_section import DATA
@@ -189,6 +189,19 @@ def test_validation_imports_the_named_kinds_alone_and_no_heavy_library(spec: str
     assert not {"torch", "pandas", "sklearn", "scipy"} & set(loaded)
     found = [name.removeprefix("causalvae.") for name in loaded if ".kinds." in name]
     assert [name for name in found if name != "readouts.kinds.centroid"] == kinds
+
+
+def test_validation_imports_the_sections_of_named_levels_alone() -> None:
+    code = (
+        "import sys; from causalvae.spec import load_spec; load_spec(sys.argv[1]).digest;"
+        "print(*sorted(name for name in sys.modules if name.startswith('causalvae.interventions.')))"
+    )
+    spec = ROOT / "specs" / "shapes_hue.yaml"
+    levels = {item.level.kind for item in load_spec(spec).interventions}
+    done = subprocess.run([sys.executable, "-c", code, spec], cwd=ROOT, capture_output=True, check=True, text=True)
+    loaded = {name.removeprefix("causalvae.interventions.") for name in done.stdout.split()}
+    assert {name.partition(".")[0] for name in loaded} == levels < {*LEVELS.own}
+    assert not {part for name in loaded for part in name.split(".")[1:]} - {"section", "checks", "route"}
 
 
 def test_no_kind_imports_a_heavy_library() -> None:
