@@ -32,9 +32,9 @@ def write_shards(folder: Path, pairs: dict[str, int], shard_pairs: int) -> list[
     for number, first in enumerate(range(0, max(pairs.values()), shard_pairs)):
         present = [arm for arm, count in pairs.items() if count > first]
         rows = slice(first, first + shard_pairs)
-        frame = outcome_frame(
-            present, [(values[arm][0][rows], values[arm][1][rows]) for arm in present], first, COLUMNS
-        )
+        held = [(values[arm][0][rows].T, values[arm][1][rows]) for arm in present]
+        outcomes, live = (np.concatenate(parts, axis=-1) for parts in zip(*held, strict=True))
+        frame = outcome_frame(present, [part.shape[1] for part, _ in held], outcomes, live, first, COLUMNS)
         paths.append(folder / f"shard.{number:05d}.parquet")
         write_table(frame, paths[-1])
     return paths
@@ -192,7 +192,7 @@ def test_a_gap_in_memory_is_found() -> None:
 
 def test_no_arms_at_all_are_an_empty_table(tmp_path: Path) -> None:
     path = tmp_path / "none.parquet"
-    write_table(outcome_frame([], [], 0, COLUMNS), path)
+    write_table(outcome_frame([], [], np.empty((2, 0)), np.zeros(0, bool), 0, COLUMNS), path)
     table = FileTable([path])
     assert table.arms == ()
     assert len(table.read_all()) == 0
