@@ -3,6 +3,7 @@
 # make test-slow   simulations of the statistics, such as the coverage of intervals (minutes)
 # make check  lint, types and the import contract
 # make fuzz   every fuzzer, which writes docs/robustness.md (about a quarter of an hour; FUZZ='--scale small' for less)
+# make release-check  build the distributions, and use each in a clean environment (several minutes)
 # make bench  the engine against its peers (about half an hour; BENCH='--rounds 1 --units 4' for less)
 # make bench-circuits  verdicts and discoveries on networks whose circuits are known (hours; goes on where it was stopped;
 #             CIRCUITS='--seeds 2' for less)
@@ -14,7 +15,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test test-slow check docs gallery fuzz bench gpu-check bench-circuits bench-alignment format clean
+.PHONY: demo test release-check test-slow check docs gallery fuzz bench gpu-check bench-circuits bench-alignment format clean
 
 $(STAMP): pyproject.toml constraints.txt examples/neighbours/pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -38,6 +39,9 @@ test: check
 
 test-slow: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m simulation
+
+release-check: $(STAMP)
+	$(BIN)/python -m tests.release_check
 
 docs: gallery
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'

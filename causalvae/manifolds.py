@@ -56,7 +56,7 @@ def _check(seen: _Activations, verdict: Verdict) -> tuple[Manifold, ...]:
         base, other = sides
         patched = base.copy()
         for part in verdict.circuit:
-            if part.site == site:
+            if isinstance(part, ComponentRef) and part.site == site:
                 place = _place(part)
                 patched[place] = other[place]
         result = compare_with_clean(site, *(value.reshape(len(value), -1) for value in (clean, patched, other)))

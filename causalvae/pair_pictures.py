@@ -94,8 +94,10 @@ def pair_pictures(session: Session, context: EffectContext) -> Pictures:
 
 
 def _wanted(session: Session, context: EffectContext) -> Iterator[_Wanted]:
-    """Declared edges, hypotheses, mediations, the strongest component of each sweep, and treatments."""
-    yield from _edges(session, context)
+    """Hypotheses, mediations, declared edges, the strongest component of each sweep, and treatments.
+
+    Where there is no room for all, those that come first are shown.
+    """
     circuits: dict[tuple[str, str], _Wanted] = {}
     spec, arms = context.spec, {arm.id: arm for arm in context.plan.arms}
     asked = [(Owner.hypothesis(item.name), item.outcome) for item in spec.hypotheses]
@@ -107,6 +109,7 @@ def _wanted(session: Session, context: EffectContext) -> Iterator[_Wanted]:
             known = circuits.get((use.arm, outcome))
             circuits[use.arm, outcome] = found if known is None else replace(known, owners=(*known.owners, owner))
     yield from circuits.values()
+    yield from _edges(session, context)
     for owner, _ in interventions:
         yield from _strongest(context, arms, owner)
     for owner, item in interventions:
@@ -257,7 +260,7 @@ def _within_budget(
             if rank >= len(found):
                 continue
             shown = _shown(session, context, item, item.chosen[rank][0], found[rank], kind, facts)
-            size = sum(frame.datum.size for frame in shown.frames)
+            size = sum(kind.size(frame.datum) for frame in shown.frames)
             if size > room:
                 left_out += 1
                 continue

@@ -202,7 +202,7 @@ class Pictures:
     facts : OutputFacts
         What drawing them needs.
     shown : tuple of PairPictures
-        Declared edges, then hypotheses, mediations, components and treatments.
+        Of hypotheses and mediations, then of declared edges, components and treatments.
     left_out : int
         Pairs that are not shown, so that the report stays small.
     """

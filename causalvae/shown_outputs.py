@@ -9,21 +9,22 @@ import numpy as np
 import numpy.typing as npt
 
 from causalvae.session import Session
+from causalvae.spec.columns import Columns
 from causalvae.spec.picture import MOST_NUMBERS, OutputFacts, picture_name, picture_of
 
 FloatArray = npt.NDArray[np.float32]
 
 # Bytes of base64 that all pictures of pairs, and all of traversals, may take in a report.
-PAIR_BYTES, TRAVERSAL_BYTES = 400_000, 200_000
+PAIR_BYTES, TRAVERSAL_BYTES = 450_000, 150_000
 
 
 def output_facts(session: Session) -> OutputFacts:
     """What drawing the outputs of a session's network needs."""
     graph, data = session.model.graph, session.spec.data
-    shape, known = tuple(graph.shape(graph.outputs["output"])), data.facts()
-    return OutputFacts(
-        data.picture or picture_name(shape), shape, session.dataset.columns, None if known is None else known.rate
-    )
+    shape, known, columns = tuple(graph.shape(graph.outputs["output"])), data.facts(), session.dataset.columns
+    if columns is None and known is not None and known.columns:
+        columns = Columns.unscaled(known.columns)
+    return OutputFacts(data.picture or picture_name(shape), shape, columns, None if known is None else known.rate)
 
 
 def focused(facts: OutputFacts, changes: Iterable[FloatArray]) -> OutputFacts:

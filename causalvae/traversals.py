@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -20,7 +20,7 @@ from causalvae.plan.types import Traversal
 from causalvae.results import DoseResponse, TraversalStrip
 from causalvae.session import Session
 from causalvae.shown_outputs import TRAVERSAL_BYTES, FloatArray, focused, output_facts
-from causalvae.spec.picture import Datum, picture_of
+from causalvae.spec.picture import Datum, Picture, picture_of
 
 Numbers = npt.NDArray[np.float64]
 
@@ -63,9 +63,13 @@ def traversal_strips(session: Session, context: EffectContext) -> tuple[Traversa
     facts = output_facts(session)
     kind = picture_of(facts)
     facts = focused(facts, (item.outputs - item.outputs.mean(axis=0) for item in swept))
-    kept = [[kind.keep(output, facts) for output in item.outputs] if kind.shows_steps else [] for item in swept]
+    # A sound's steps are seen and not heard.
+    kept = [
+        [replace(kind.keep(output, facts), wav="") for output in item.outputs] if kind.shows_steps else []
+        for item in swept
+    ]
     strips = []
-    for rank, (item, steps) in enumerate(zip(swept, _within_budget(kept), strict=True)):
+    for rank, (item, steps) in enumerate(zip(swept, _within_budget(kept, kind), strict=True)):
         strips.append(
             TraversalStrip(
                 item.traversal.label, item.traversal.latent, item.traversal.quantiles,
@@ -78,17 +82,17 @@ def traversal_strips(session: Session, context: EffectContext) -> tuple[Traversa
     return tuple(strips)
 
 
-def _within_budget(strips: Sequence[Sequence[Datum]]) -> list[tuple[Datum, ...]]:
+def _within_budget(strips: Sequence[Sequence[Datum]], kind: type[Picture]) -> list[tuple[Datum, ...]]:
     """The strips that there is room for, the first ones first; every second or fourth step where all would be too many.
 
     Steps that are left out are empty.
     """
-    sizes = [[datum.size for datum in steps] for steps in strips]
+    sizes = [[kind.size(datum) for datum in steps] for steps in strips]
     stride = next((n for n in (1, 2, 4) if sum(sum(steps[::n]) for steps in sizes) <= TRAVERSAL_BYTES), 4)
     room, kept = TRAVERSAL_BYTES, []
     for steps in strips:
         chosen = tuple(datum if place % stride == 0 else Datum() for place, datum in enumerate(steps))
-        size = sum(datum.size for datum in chosen)
+        size = sum(kind.size(datum) for datum in chosen)
         kept.append(chosen if size <= room else ())
         room -= size if size <= room else 0
     return kept

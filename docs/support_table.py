@@ -284,7 +284,7 @@ def table(found: dict[str, dict[str, list[object]]]) -> str:
         if said
     ]
     text = [
-        "# What goes through",
+        "# Networks and data that were run together",
         "",
         f"Made by `python docs/support_table.py` on {date.today().isoformat()}; every cell was run. The five stages "
         f"are: {', '.join(STAGES)} (of another library's network, the first is that its files were made here). "

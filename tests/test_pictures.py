@@ -25,8 +25,9 @@ from causalvae.effects import open_context
 from causalvae.engine.picked import run_picked
 from causalvae.engine.runner import PlanRunner
 from causalvae.pair_pictures import pair_pictures
+from causalvae.pictures.image import ImagePicture
 from causalvae.plan.owner import Owner
-from causalvae.report.pair_section import pair_section
+from causalvae.report.pair_section import claim_pairs, pair_section
 from causalvae.report.traversal_section import traversal_section
 from causalvae.traversals import traversal_strips
 
@@ -245,7 +246,8 @@ def test_every_kind_of_data_is_kept_and_drawn(ran, kind):
     facts = found.pictures.facts
     assert (facts.kind, facts.shape) == (kind, KINDS[kind][2])
     results = results_with(found)
-    page = "".join(str(view.drawing) for block in pair_section(results).blocks for view in getattr(block, "views", ()))
+    blocks = (*claim_pairs(results, "claim"), *pair_section(results).blocks)
+    page = "".join(str(view.drawing) for block in blocks for view in getattr(block, "views", ()))
     assert page.count("alt=") == page.count("<img ")
     assert "nan" not in page
     data = [frame.datum for item in found.pictures.shown for pair in item.pairs for frame in pair.frames]
@@ -263,7 +265,12 @@ def test_every_kind_of_data_is_kept_and_drawn(ran, kind):
 
 def results_with(found):
     """The parts of results that the sections of pictures read."""
-    return SimpleNamespace(pictures=found.pictures, traversals=found.strips, verdicts=(), whole=found.session.whole)
+    return SimpleNamespace(
+        pictures=found.pictures,
+        traversals=found.strips,
+        verdicts=(SimpleNamespace(hypothesis="claim"),),
+        whole=found.session.whole,
+    )
 
 
 def test_numbers_of_tables_are_in_the_tables_units(ran):
@@ -335,12 +342,16 @@ def test_curves_are_the_changes_of_decoded_attributes_from_the_median(ran):
 
 def test_pictures_stay_within_their_budget_and_the_page_says_what_is_left_out(ran, monkeypatch):
     found = ran("image")
-    sizes = [sum(frame.datum.size for frame in pair.frames) for item in found.pictures.shown for pair in item.pairs]
+    sizes = [
+        sum(ImagePicture.size(frame.datum) for frame in pair.frames)
+        for item in found.pictures.shown
+        for pair in item.pairs
+    ]
     assert found.pictures.left_out == 0
     room = sum(sizes) // 2
     monkeypatch.setattr(causalvae.pair_pictures, "PAIR_BYTES", room)
     few = pair_pictures(found.session, found.context)
-    kept = [sum(frame.datum.size for frame in pair.frames) for item in few.shown for pair in item.pairs]
+    kept = [sum(ImagePicture.size(frame.datum) for frame in pair.frames) for item in few.shown for pair in item.pairs]
     assert 0 < sum(kept) <= room
     assert few.left_out == len(sizes) - len(kept)
     # The largest effect of every intervention comes before any other pair.
@@ -371,7 +382,8 @@ def test_what_is_too_costly_for_a_picture_is_counted(ran, monkeypatch):
     none = pair_pictures(found.session, found.context)
     assert none.shown == ()
     assert none.left_out == sum(len(item.pairs) for item in found.pictures.shown)
-    assert pair_section(replace_pictures(found, none)) is None
+    (told,) = pair_section(replace_pictures(found, none)).blocks
+    assert str(none.left_out) in told.text
 
 
 def test_runs_that_stop_at_the_latent_have_no_pictures(ran):

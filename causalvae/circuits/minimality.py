@@ -13,9 +13,8 @@ import numpy as np
 
 from causalvae.circuits.gaps import Gaps, measure_gaps
 from causalvae.circuits.table import CircuitTable, units_of
-from causalvae.circuits.types import Circuit, MemberLoss, Minimality, Needed
+from causalvae.circuits.types import Circuit, MemberLoss, Minimality, Needed, Part
 from causalvae.effects.bootstrap import PairedBootstrap, paired_bootstrap
-from causalvae.models.components import ComponentRef
 from causalvae.plan.types import ClaimDesign
 from causalvae.spec.schema import Hypothesis
 
@@ -85,13 +84,13 @@ def examine_members(
     )
 
 
-def _units(members: Sequence[ComponentRef]) -> Units:
+def _units(members: Sequence[Part]) -> Units:
     """The units of some members; a site that one of them takes whole counts once."""
     found = units_of(tuple(members))
     return frozenset((site, unit) for site, unit in found if unit is None or (site, None) not in found)
 
 
-def _loss(member: ComponentRef, gaps: Gaps, k: int, alpha: float) -> MemberLoss:
+def _loss(member: Part, gaps: Gaps, k: int, alpha: float) -> MemberLoss:
     worst = int(np.nan_to_num(gaps.values[:, k], nan=-np.inf).argmax())
     p_needed, p_useless = float(gaps.p_worse[k]), float(gaps.p_as_well[k])
     status: Needed = "needed" if p_needed <= alpha else "useless" if p_useless <= alpha else "undecided"
@@ -100,7 +99,7 @@ def _loss(member: ComponentRef, gaps: Gaps, k: int, alpha: float) -> MemberLoss:
 
 
 def _without(
-    members: Sequence[ComponentRef], useless: Sequence[ComponentRef], places: dict[Units, int], gaps: Gaps,
+    members: Sequence[Part], useless: Sequence[Part], places: dict[Units, int], gaps: Gaps,
     table: CircuitTable,
 ) -> float | None:  # fmt: skip
     """How much the relative error grows without all useless members at once."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
-from causalvae.circuits.types import Circuit, Measure
+from causalvae.circuits.types import Circuit, Measure, Part
 from causalvae.effects import EffectContext
 from causalvae.effects.bootstrap import BoolArray, FloatArray
 from causalvae.effects.claims import off_target_squares
@@ -42,7 +42,7 @@ class CircuitTable:
 
     Parameters
     ----------
-    circuits : tuple of tuple of ComponentRef
+    circuits : tuple of tuple of Part
     total : float array, shape (n,)
         ||TE||^2; every pair in which the claimed circuit's outcome is defined.
     measures : dict
@@ -93,15 +93,13 @@ class CircuitTable:
 def units_of(circuit: Circuit) -> frozenset[tuple[str, int | None]]:
     """A circuit's units by site and window; None stands for all of them."""
     return frozenset(
-        (replace(part, units=None).label, unit)
-        for part in circuit
-        for unit in ((None,) if part.units is None else part.units)
+        (part.whole.label, unit) for part in circuit for unit in ((None,) if part.units is None else part.units)
     )
 
 
-def is_inside(unit: ComponentRef, units: frozenset[tuple[str, int | None]]) -> bool:
+def is_inside(unit: Part, units: frozenset[tuple[str, int | None]]) -> bool:
     """Whether a unit is among `units`, by itself or with all of its site."""
-    return units_of((unit,)) <= units or units_of((replace(unit, units=None),)) <= units
+    return units_of((unit,)) <= units or units_of((unit.whole,)) <= units
 
 
 BESIDE: tuple[Role, ...] = ("rival", "part", "single")

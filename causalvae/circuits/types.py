@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from causalvae.effects.notes import Note, Notes
-from causalvae.models.components import ComponentRef
+from causalvae.models.components import ComponentRef, EdgeRef
 from causalvae.plan.types import NoRivals, RivalKind
 from causalvae.selection import FoundLatents
 
@@ -15,7 +15,9 @@ Status = Literal["supported", "refuted", "unspecific", "inconclusive"]
 STATUSES: tuple[Status, ...] = ("supported", "refuted", "unspecific", "inconclusive")
 Measure = Literal["sufficiency", "necessity"]
 Needed = Literal["needed", "useless", "undecided"]
-Circuit = tuple[ComponentRef, ...]
+# Edges are members of discovered circuits only.
+Part = ComponentRef | EdgeRef
+Circuit = tuple[Part, ...]
 # From this share of failing pairs on, what a circuit carries is said to be so on average.
 _COMMON = 0.25
 
@@ -178,7 +180,7 @@ class CircuitScore:
 
     Parameters
     ----------
-    circuit : tuple of ComponentRef
+    circuit : tuple of Part
     error, error_removed : float or None
         Its relative errors for sufficiency and necessity; None where not measured.
     share, necessity : float or None
@@ -257,7 +259,7 @@ class MemberLoss:
 
     Parameters
     ----------
-    member : ComponentRef
+    member : Part
     loss, lower, upper : float
         How much the relative error grows without it, and its percentile interval; where sufficiency and necessity are
         claimed, of the measure in which it grows more.
@@ -267,7 +269,7 @@ class MemberLoss:
         By these p-values alone.
     """
 
-    member: ComponentRef
+    member: Part
     loss: float
     lower: float
     upper: float
@@ -293,7 +295,7 @@ class Minimality:
         Smallest of their `p_useless`, times their number.
     without_useless : float or None
         How much the relative error grows without all useless members at once; None where that was not run.
-    smallest : tuple of tuple of ComponentRef
+    smallest : tuple of tuple of Part
         The smallest parts of the circuit that are within the margin of it; empty where not every part was run.
     confidence : float
     pairs : int
@@ -309,7 +311,7 @@ class Minimality:
     confidence: float
     pairs: int
 
-    def of(self, status: Needed) -> tuple[ComponentRef, ...]:
+    def of(self, status: Needed) -> tuple[Part, ...]:
         """The members of a status."""
         return tuple(loss.member for loss in self.members if loss.status == status)
 
@@ -348,12 +350,12 @@ class ShapleyValue:
 
     Parameters
     ----------
-    unit : ComponentRef
+    unit : Part
     value, lower, upper : float
     in_circuit : bool
     """
 
-    unit: ComponentRef
+    unit: Part
     value: float
     lower: float
     upper: float
@@ -366,7 +368,7 @@ class Certified:
 
     Parameters
     ----------
-    circuit : tuple of ComponentRef
+    circuit : tuple of Part
     share, error : float
         Of the effect, and its relative error.
     overlap : float
@@ -378,7 +380,7 @@ class Certified:
     error: float
     overlap: float
 
-    def holds(self, unit: ComponentRef) -> bool:
+    def holds(self, unit: Part) -> bool:
         """Whether a single unit is in it."""
         return any(
             part.site == unit.site and (part.units is None or set(unit.units or ()) <= set(part.units))
@@ -440,13 +442,13 @@ class UnitShare:
 
     Parameters
     ----------
-    unit : ComponentRef
+    unit : Part
     share, lower, upper : float
         sum NIE TE / sum TE^2 and its interval.
     in_circuit : bool
     """
 
-    unit: ComponentRef
+    unit: Part
     share: float
     lower: float
     upper: float
@@ -509,7 +511,7 @@ class Verdict:
     ----------
     hypothesis, claim, treatment, outcome : str
         As declared.
-    circuit : tuple of ComponentRef
+    circuit : tuple of Part
         Resolved.
     status : {"supported", "refuted", "unspecific", "inconclusive"}
         Refuted: a bound or a claimed property is shown to be false. Supported: all of them are shown to be true.

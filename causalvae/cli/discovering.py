@@ -24,6 +24,7 @@ class Candidates(StrEnum):
     LATENTS = "latents"
     CHANNELS = "channels"
     UNITS = "units"
+    EDGES = "edges"
 
 
 class Score(StrEnum):
@@ -45,7 +46,9 @@ def discover(
     ] = None,
     sites: Annotated[
         list[str] | None,
-        typer.Option("--sites", help="An address to take candidates from; may be given more than once."),
+        typer.Option(
+            "--sites", help="An address to take candidates, or ends of edges, from; may be given more than once."
+        ),
     ] = None,
     target: Annotated[
         float | None,

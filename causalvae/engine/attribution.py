@@ -26,7 +26,7 @@ directions over all pairs, which leaves a relative error of sqrt((pi / 2 - 1) / 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -52,6 +52,8 @@ FloatArray = npt.NDArray[np.float64]
 IMAGE = "image"
 # Directions that the image is projected on, over all pairs.
 _DIRECTIONS = 256
+# The length of a vector over the mean size of its projections on standard normal directions.
+LENGTH = math.sqrt(math.pi / 2)
 
 
 class Attribution:
@@ -84,7 +86,7 @@ class Attribution:
         self._graph = graph
         self._statistics = statistics
         self._entries = _entries(arms, runner)
-        self.directions = math.ceil(_DIRECTIONS / arms[0].pairs) if screen.outcome == IMAGE else 1
+        self.directions = count_directions(arms[0].pairs) if screen.outcome == IMAGE else 1
 
     @property
     def passes(self) -> int:
@@ -122,7 +124,7 @@ class Attribution:
                     for positions, entries in self._entries[node]:
                         sums = products[:, entries.to(products.device)].sum(2).abs()
                         found[positions] += sums.T.cpu().numpy()
-        scale = math.sqrt(math.pi / 2) / self.directions if self._screen.outcome == IMAGE else 1.0
+        scale = LENGTH / self.directions if self._screen.outcome == IMAGE else 1.0
         return found * scale
 
     def _ends(self, inputs: ShardInputs, rows: slice) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
@@ -157,16 +159,8 @@ class Attribution:
         """Random directions of the image for the pairs from `first` on; None where the outcome is an attribute."""
         if self._screen.outcome != IMAGE:
             return None
-        shape = (self.directions, *self._graph.shape(self._graph.outputs["output"]))
-        # A pair's directions do not depend on how pairs are cut up.
-        drawn = np.stack(
-            [
-                np.random.default_rng([self._screen.seed, pair]).standard_normal(shape, dtype=np.float32)
-                for pair in range(first, first + rows)
-            ],
-            axis=1,
-        )
-        return list(torch.from_numpy(drawn))
+        shape = self._graph.shape(self._graph.outputs["output"])
+        return draw_directions(self._screen.seed, range(first, first + rows), self.directions, shape)
 
     def _gradients(
         self,
@@ -237,6 +231,22 @@ def _places(patch: Patch, shape: tuple[int, ...]) -> Tensor:
     """The entries of a flattened value of `shape` that a patch replaces."""
     everything = torch.arange(math.prod(shape)).reshape(1, *shape)
     return everything[selection(patch, 1 + len(shape))].flatten()
+
+
+def count_directions(pairs: int) -> int:
+    """How many directions the image of each pair is projected on."""
+    return math.ceil(_DIRECTIONS / pairs)
+
+
+def draw_directions(seed: int, pairs: Iterable[int], count: int, shape: tuple[int, ...]) -> list[Tensor]:
+    """Random directions of an image of `shape`, each (pairs, *shape).
+
+    A pair's directions do not depend on how pairs are cut up.
+    """
+    drawn = [
+        np.random.default_rng([seed, pair]).standard_normal((count, *shape), dtype=np.float32) for pair in pairs
+    ]  # fmt: skip
+    return list(torch.from_numpy(np.stack(drawn, axis=1)))
 
 
 def run_with_gradients(

@@ -53,7 +53,7 @@ def capture(
         graph = _checked(_read(_export(network, example), network, outputs), network, example, others)
     if key is not None:
         while len(_captured) >= _MOST_CAPTURED:
-            del _captured[next(iter(_captured))]
+            _captured.pop(next(iter(_captured)), None)
         _captured[key] = graph.without_weights()
     return graph
 

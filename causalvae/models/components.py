@@ -9,7 +9,7 @@ import difflib
 import re
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Literal
+from typing import ClassVar, Literal
 
 from causalvae.digest import digest
 from causalvae.errors import CausalVAEError
@@ -86,6 +86,11 @@ class ComponentRef:
     window: tuple[tuple[int, int], ...] = ()
 
     @property
+    def whole(self) -> ComponentRef:
+        """All units of the same site and window."""
+        return replace(self, units=None)
+
+    @property
     def label(self) -> str:
         """The component as an address."""
         parts = []
@@ -95,6 +100,45 @@ class ComponentRef:
             spans = ", ".join(f"{start}:{stop}" for start, stop in self.window)
             parts.append(spans if parts else f":, {spans}")
         return self.site + (f"[{'; '.join(parts)}]" if parts else "")
+
+
+@dataclass(frozen=True)
+class EdgeRef:
+    """A connection of two components: what the second reads directly from the first.
+
+    Parameters
+    ----------
+    source : ComponentRef or None
+        None means the input.
+    target : ComponentRef or None
+        None means the output.
+    """
+
+    source: ComponentRef | None
+    target: ComponentRef | None
+
+    # Read as a component is: all of what it names.
+    units: ClassVar[tuple[int, ...] | None] = None
+    window: ClassVar[tuple[tuple[int, int], ...]] = ()
+
+    @property
+    def label(self) -> str:
+        """The edge as a mediation names it."""
+        return self._written("label")
+
+    @property
+    def site(self) -> str:
+        """The sites that it joins."""
+        return self._written("site")
+
+    @property
+    def whole(self) -> EdgeRef:
+        """The edge itself; see `ComponentRef.whole`."""
+        return self
+
+    def _written(self, field: Literal["label", "site"]) -> str:
+        source = "input" if self.source is None else getattr(self.source, field)
+        return f"{source} -> {'output' if self.target is None else getattr(self.target, field)}"
 
 
 @dataclass(frozen=True)

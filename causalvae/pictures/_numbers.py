@@ -13,8 +13,9 @@ def columns_of(facts: OutputFacts) -> Columns:
     """Names and scaling of the numbers; their positions where the data name none."""
     size = int(np.prod(facts.shape))
     known = facts.columns
-    if known is not None and len(known.names) == size:
-        return known
+    if known is not None and len(known.names) >= size:
+        # What is appended to inputs, such as a condition, comes last and is not put out.
+        return Columns(known.names[:size], known.offset[:size], known.span[:size])
     return Columns.unscaled(tuple(f"output {place}" for place in range(size)))
 
 

@@ -14,7 +14,9 @@ from causalvae.report.svg import drawing, element, shorten
 from causalvae.spec.picture import LabelledDatum, OutputFacts
 
 _MOST_COLUMNS: Final = 12
-_ROW, _LEFT, _RIGHT, _WIDTH = 22.0, 120.0, 60.0, 470.0
+# Position of the output of x: a line leads from there to the last mark.
+_DECODED: Final = 2
+_ROW, _LEFT, _RIGHT, _WIDTH = 22.0, 128.0, 46.0, 420.0
 
 
 def draw_profile(shown: Sequence[LabelledDatum], facts: OutputFacts) -> Markup:
@@ -56,19 +58,20 @@ def _line(name: str, values: Sequence[float], ends: Sequence[float], y: float) -
     span = high - low or 1.0
     stop = _WIDTH - _RIGHT
     parts = [
-        element("text", element("title", name), shorten(name, 16), x=2.0, y=y + 4, class_="row-label"),
+        element("text", element("title", name), shorten(name, 13), x=2.0, y=y + 4, class_="row-label"),
         element("line", x1=_LEFT, x2=stop, y1=y, y2=y, class_="none"),
         element("text", format_number(low, 2), x=_LEFT - 6, y=y + 3.5, text_anchor="end", class_="tick"),
         element("text", format_number(high, 2), x=stop + 6, y=y + 3.5, class_="tick"),
     ]
-    for place, value in enumerate(values):
-        if math.isfinite(value):
-            parts.append(_MARKS[place](_LEFT + (value - low) / span * (stop - _LEFT), y))
+    places = [_LEFT + (value - low) / span * (stop - _LEFT) if math.isfinite(value) else None for value in values]
+    if len(places) > _DECODED and None not in (places[_DECODED], places[-1]):
+        parts.append(element("line", x1=places[_DECODED], x2=places[-1], y1=y, y2=y, class_="moved-line"))
+    parts += [_MARKS[mark](x, y) for mark, x in enumerate(places) if x is not None]
     return parts
 
 
 def _key(place: int, label: str) -> Markup:
-    x = 10.0 + place * 92.0
+    x = 10.0 + place * 84.0
     return element("g", _MARKS[place](x, 9.0), element("text", label, x=x + 9, y=12.5, class_="tick"))
 
 

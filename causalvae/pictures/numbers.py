@@ -17,6 +17,7 @@ class NumbersPicture(Picture):
     """A row of cells for each input and output, shaded by value."""
 
     kind: ClassVar[str] = "numbers"
+    number_bytes: ClassVar[int] = 120
     keeps_numbers: ClassVar[bool] = True
 
     @staticmethod

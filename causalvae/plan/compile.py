@@ -9,7 +9,7 @@ from causalvae.errors import CausalVAEError
 from causalvae.models.components import ComponentMap
 from causalvae.plan.active import FindActive
 from causalvae.plan.alignment import plan_alignment
-from causalvae.plan.claims import plan_claim
+from causalvae.plan.claims.arms import plan_claim
 from causalvae.plan.draft import Draft, Supply, as_asked
 from causalvae.plan.owner import OBSERVED_CONTROL, Owner
 from causalvae.plan.passes import optimise

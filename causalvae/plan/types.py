@@ -14,7 +14,7 @@ from typing import Literal
 from causalvae.data.others import Others
 from causalvae.data.split import SplitRule
 from causalvae.digest import digest
-from causalvae.models.components import ComponentRef
+from causalvae.models.components import ComponentRef, EdgeRef
 from causalvae.plan.owner import Owner
 from causalvae.plan.targets import NOTHING, Target
 from causalvae.spec.value_source import Side as Side
@@ -234,9 +234,9 @@ class ClaimDesign:
 
     Parameters
     ----------
-    circuit : tuple of ComponentRef
-        As the spec writes it, resolved.
-    members : tuple of ComponentRef
+    circuit : tuple of ComponentRef or EdgeRef
+        As the spec writes it, resolved; edges where they were found and are not written in a spec.
+    members : tuple of ComponentRef or EdgeRef
         Its parts that are taken away one at a time; fewer than two where there is nothing to take away, or too much.
     subsets : bool
         Whether every proper subset of the members is run.
@@ -253,8 +253,8 @@ class ClaimDesign:
         ``part`` uses cover.
     """
 
-    circuit: tuple[ComponentRef, ...]
-    members: tuple[ComponentRef, ...] = ()
+    circuit: tuple[ComponentRef | EdgeRef, ...]
+    members: tuple[ComponentRef | EdgeRef, ...] = ()
     subsets: bool = False
     rivals: RivalKind = "none"
     why_none: NoRivals = "not_asked"

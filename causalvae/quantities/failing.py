@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from causalvae.spec.diagnostics import Finding, Path
+from causalvae.spec.hypothesis_section import pairs_without_failure
 from causalvae.spec.quantity import Quantity
 
 if TYPE_CHECKING:
@@ -29,10 +30,42 @@ class Failing(Quantity):
 
     @classmethod
     def findings(cls, draft: Draft, hypothesis: Hypothesis, bound: Bound, path: Path) -> list[Finding]:
-        """What is wrong with a bound on it."""
-        from causalvae.spec.claim_checks import check_failing
-
-        return check_failing(draft, hypothesis, bound, path)
+        """A rate of failures that cannot be false or cannot be shown, at all or on the pairs that are drawn."""
+        most = bound.at_most
+        if most is None or most >= 1:
+            key, value = ("at_least", bound.at_least) if most is None else ("at_most", most)
+            return [
+                Finding(
+                    "CV072",
+                    (*path, key),
+                    f"'{key}: {value:.6g}' of the pairs that fail does not say that the circuit carries anything",
+                    "Write an `at_most` between 0 and 1, such as 0.05.",
+                )
+            ]
+        if most <= 0:
+            return [
+                Finding(
+                    "CV075",
+                    (*path, "at_most"),
+                    f"no number of pairs shows that at most {most:.6g} of all pairs fail",
+                    "Write an `at_most` between 0 and 1, such as 0.05.",
+                )
+            ]
+        family = len(draft.hypotheses or (hypothesis,))
+        needed = pairs_without_failure(most, hypothesis.alpha, family)
+        if draft.data is None or draft.data.samples >= needed:
+            return []
+        corrected = f" (corrected for {family} hypotheses)" if family > 1 else ""
+        return [
+            Finding(
+                "CV069",
+                (*path, "at_most"),
+                f"to show that at most {most:.6g} of all pairs fail takes {needed:,} pairs without a failure at alpha "
+                f"{hypothesis.alpha:.6g}{corrected}, and {draft.data.samples:,} are drawn",
+                f"Write `samples: {needed}` or more (more still where some pairs fail), or a larger at_most.",
+                related=(("data", "samples"),),
+            )
+        ]
 
     @staticmethod
     def columns(data: ClaimData) -> RatioColumns | None:

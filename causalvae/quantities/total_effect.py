@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from causalvae.spec.diagnostics import Finding, Path
-from causalvae.spec.outcome_checks import check_size
+from causalvae.spec.outcome_checks import IMAGE
 from causalvae.spec.quantity import Quantity
 
 if TYPE_CHECKING:
@@ -32,8 +32,8 @@ class TotalEffect(Quantity):
 
     @classmethod
     def findings(cls, draft: Draft, hypothesis: Hypothesis, bound: Bound, path: Path) -> list[Finding]:
-        """What is wrong with a bound on it."""
-        return check_size(draft, hypothesis, bound, path)
+        """A bound on the size of a change that cannot be met or be false, or one on an image."""
+        return _check_size(draft, hypothesis, bound, path)
 
     @staticmethod
     def columns(data: ClaimData) -> RatioColumns | None:
@@ -46,3 +46,32 @@ class TotalEffect(Quantity):
     def sentence(value: str, interval: str, asked: str, outcome: str) -> str:
         """What a verdict says."""
         return f"the treatment moves {outcome} by {value} on average{interval}, {asked}"
+
+
+def _check_size(draft: Draft, section: Hypothesis, bound: Bound, where: Path) -> list[Finding]:
+    outcome, said = section.outcome, (*where[:-2], "outcome")
+    vector = (draft.vectors or {}).get(outcome)
+    if outcome != IMAGE and vector is None:
+        return []
+    if outcome == IMAGE:
+        return [
+            Finding(
+                "CV075",
+                where,
+                "a total effect is bounded in standard deviations of the outcome, and an image has none",
+                "Delete this expectation, or name an attribute or a vector as the outcome.",
+                related=(said,),
+            )
+        ]
+    return _check_sign(outcome, bound, where, said)
+
+
+def _check_sign(outcome: str, bound: Bound, where: Path, said: Path) -> list[Finding]:
+    size = f"the total effect on the vector '{outcome}' is the mean size of a change, never below 0"
+    if bound.at_most is not None and bound.at_most < 0:
+        text = f"{size}: 'at_most: {bound.at_most:.6g}' cannot be met"
+        return [Finding("CV075", (*where, "at_most"), text, "Write a number above 0.", related=(said,))]
+    if bound.at_most is None and bound.at_least is not None and bound.at_least <= 0:
+        text = f"{size}: 'at_least: {bound.at_least:.6g}' cannot be false"
+        return [Finding("CV072", (*where, "at_least"), text, "Write a number above 0.", related=(said,))]
+    return []

@@ -15,12 +15,17 @@ _LEVEL = 0.05
 def finding_sentences(alignment: Alignment) -> tuple[str, ...]:
     """All of them, in the order of a report."""
     return (
-        *map(_repair, alignment.repairs),
+        *repair_sentences(alignment),
         *map(_edge, alignment.edges),
         *map(_hidden, alignment.hidden),
         *_relabelled(alignment.relabelling),
         *_learned(alignment.learned),
     )
+
+
+def repair_sentences(alignment: Alignment) -> tuple[str, ...]:
+    """Which latents would carry the factors whose mapping does not."""
+    return tuple(map(_repair, alignment.repairs))
 
 
 def _repair(repair: Repair) -> str:

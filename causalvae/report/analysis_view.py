@@ -6,7 +6,7 @@ from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from causalvae.report.blocks import Section
+from causalvae.report.blocks import Mark, Section
 from causalvae.report.glossary import Term
 from causalvae.report.tables import Table
 from causalvae.results import Results, UnreadResult
@@ -30,6 +30,8 @@ class AnalysisView:
         What a reader must know before trusting the numbers.
     terms : tuple of Term
         What the report's glossary explains.
+    mark : {"✓", "✗", "?", "•"}
+        Before the answer: what was tested is right, wrong, or not decided; a dot where nothing could be wrong.
     """
 
     sections: tuple[Section, ...] = ()
@@ -37,6 +39,7 @@ class AnalysisView:
     terminal: tuple[Table | str, ...] = ()
     warnings: tuple[str, ...] = ()
     terms: tuple[Term, ...] = ()
+    mark: Mark = "•"
 
 
 def views_of(analyses: Mapping[str, Any]) -> tuple[AnalysisView, ...]:

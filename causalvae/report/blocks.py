@@ -130,12 +130,13 @@ class PairView:
 
 @dataclass(frozen=True)
 class PairSet:
-    """Pairs of one intervention, or of an edge of the graph, which is opened by its anchor."""
+    """Pairs of one intervention, or of an edge of the graph, which its anchor opens; `level` is the heading's."""
 
     anchor: str
     title: str
     text: str
     views: tuple[PairView, ...]
+    level: int = 3
 
 
 @dataclass(frozen=True)
@@ -304,7 +305,6 @@ class Document:
 
     results: Results
     answer: Answer
-    tally: tuple[tuple[str, str], ...]
     cards: tuple[VerdictCard, ...]
     sections: tuple[Section, ...]
     glossary: tuple[Term, ...]

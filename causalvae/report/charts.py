@@ -105,7 +105,7 @@ def draw_pairs(failing: Failing, outcome: str) -> Markup | None:
     if not points:
         return None
     ticks, start, stop = frame(min(0.0, *map(min, points)), max(0.0, *map(max, points)))
-    left, right, top, base = 58.0, 268.0, 8.0, 218.0
+    left, right, top, base = 68.0, 278.0, 8.0, 218.0
 
     def across(value: float) -> float:
         return left + (value - start) / (stop - start) * (right - left)
@@ -137,11 +137,11 @@ def draw_pairs(failing: Failing, outcome: str) -> Markup | None:
                 class_="tick")
     )  # fmt: skip
     parts.append(
-        element("text", f"through the circuit alone{unit}", x=14.0, y=(top + base) / 2, text_anchor="middle",
-                class_="tick", transform=f"rotate(-90 14 {(top + base) / 2:g})")
+        element("text", f"through the circuit alone{unit}", x=10.0, y=(top + base) / 2, text_anchor="middle",
+                class_="tick", transform=f"rotate(-90 10 {(top + base) / 2:g})")
     )  # fmt: skip
     words = f"Effects on {outcome} of {len(points)} pairs, whole and through the circuit alone; {lost} lie off the line"
-    return drawing(280, base + 36, words, *parts, class_="chart pairs")
+    return drawing(290, base + 36, words, *parts, class_="chart pairs")
 
 
 def count_bins(values: Sequence[float], start: float, stop: float, bins: int) -> list[int]:

@@ -8,6 +8,7 @@ from markupsafe import Markup
 
 from causalvae.circuits.types import CircuitScore, Failing, Manifold, Minimality, Multiverse, Rivals, Subsets, Verdict
 from causalvae.report.charts import draw_rivals
+from causalvae.report.claim_charts import draw_failing, draw_losses, draw_shapley
 from causalvae.report.numbers import (
     ABSENT,
     format_count,
@@ -108,7 +109,7 @@ def _failing(failing: Failing | None, judged: bool) -> Finding | None:
     )
     return Finding(
         f"Failing pairs{'' if judged else f' ({_NOT_JUDGED})'}", f"{words} {rule}", "" if judged else words,
-        failing_table(failing),
+        failing_table(failing), draw_failing(failing),
     )  # fmt: skip
 
 
@@ -123,7 +124,7 @@ def failing_table(failing: Failing) -> Table | None:
             (str(pair.pair), *(format_number(value) for value in (pair.total, pair.indirect, pair.distance)))
             for pair in failing.worst
         ),
-        ("Pairs are counted from 0, in the order of the treatment's pairs.",),
+        ("Pairs are counted from 0, in the order of the treatment's pairs. Drawn: TE a bar, NIE a point.",),
     )
 
 
@@ -180,6 +181,7 @@ def _members(minimality: Minimality | None) -> Finding | None:
         f"({format_count(minimality.pairs)} pairs).",
         "" if minimality.judged else brief,
         member_table(minimality),
+        draw_losses(minimality),
     )
 
 
@@ -214,7 +216,7 @@ def _subsets(subsets: Subsets | None) -> Finding | None:
         text += f" Mean overlap of the certified circuits (IoU): {format_fixed(subsets.mean_overlap, 2)}."
     return Finding(
         f"All sets of {subsets.units} units{'' if subsets.judged else f' ({_NOT_JUDGED})'}", text,
-        "" if subsets.judged else words, shapley_table(subsets),
+        "" if subsets.judged else words, shapley_table(subsets), draw_shapley(subsets),
     )  # fmt: skip
 
 

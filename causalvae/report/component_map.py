@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from causalvae.circuits.types import Circuit, Verdict
+from causalvae.circuits.types import Circuit, Part, Verdict
 from causalvae.effects.types import UnitRole
-from causalvae.models.components import ComponentRef
 from causalvae.plan.targets import ComponentSet, Target
 from causalvae.report.anchors import Anchors
 from causalvae.report.answer import claim_words
@@ -134,7 +133,7 @@ def _claims(target: Target, verdicts: Sequence[Verdict]) -> list[str]:
     ]
 
 
-def _holds(whole: ComponentRef, part: ComponentRef) -> bool:
+def _holds(whole: Part, part: Part) -> bool:
     if whole.site != part.site or whole.window != part.window:
         return False
     return whole.units is None or (part.units is not None and set(part.units) <= set(whole.units))

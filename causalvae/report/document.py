@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from markupsafe import Markup
 
-from causalvae.circuits.types import STATUSES, Verdict
+from causalvae.circuits.types import Verdict
 from causalvae.readouts.types import ReadoutCheck
 from causalvae.report import effect_tables, glossary, tables
 from causalvae.report.alignment_findings import finding_sentences
@@ -43,7 +43,7 @@ from causalvae.report.component_map import component_map
 from causalvae.report.edge_panels import edge_panel
 from causalvae.report.effect_grids import Grid, build_grids
 from causalvae.report.first_screen import first_screen, verdict_anchor
-from causalvae.report.glossary import SYMBOLS, Term, status_words, term_of
+from causalvae.report.glossary import Term, status_words, term_of
 from causalvae.report.graph_svg import (
     declared_edges,
     draw_graph,
@@ -73,18 +73,18 @@ from causalvae.report.numbers import (
     format_interval,
     format_p,
 )
-from causalvae.report.pair_section import edge_pairs, pair_section
+from causalvae.report.pair_section import claim_pairs, edge_pairs, pair_section
 from causalvae.report.sample_tables import sample_section
 from causalvae.report.screen_tables import compared_table, first_order_table, screen_words, strongest_left_out
 from causalvae.report.subspace_tables import subspace_terms
 from causalvae.report.sweep_words import layer_table, listed_words, summary_of, tallies_of
-from causalvae.report.tables import Table
+from causalvae.report.tables import Table, columns
 from causalvae.report.traversal_section import traversal_section
 from causalvae.report.verdict_words import reason
 from causalvae.results import ControlCheck, Results
 from causalvae.spec.quantity import QUANTITIES
 
-_FEW_ROWS = 24
+_FEW_ROWS, _FEW_NOTES = 24, 2
 
 
 def build_document(results: Results) -> Document:
@@ -111,11 +111,7 @@ def build_document(results: Results) -> Document:
     sections = tuple(section for section in made if section is not None)
     cards = tuple(_card(results, position, verdict) for position, verdict in enumerate(results.verdicts))
     there = {section.anchor for section in sections} | {card.anchor for card in cards} | {"verdicts"}
-    counts = Counter(verdict.status for verdict in results.verdicts)
-    tally = tuple((status, f"{SYMBOLS[status]} {counts[status]} {status}") for status in STATUSES if counts[status])
-    return Document(
-        results, _linked(first_screen(results, views), there), tally, cards, sections, _used_terms(results, views)
-    )
+    return Document(results, _linked(first_screen(results, views), there), cards, sections, _used_terms(results, views))
 
 
 def _pair_section(results: Results) -> Section | None:
@@ -165,7 +161,7 @@ def _card(results: Results, position: int, verdict: Verdict) -> VerdictCard:
 
 
 def _pictures(results: Results, verdict: Verdict) -> tuple[Block, ...]:
-    """The circuit on the network's layers, and its effect pair by pair."""
+    """The circuit on the network's layers, its effect pair by pair, and pairs with it patched."""
     outcome, failing = results.graph.outcome_words(verdict.outcome), verdict.failing
     layers = draw_layers(results.layers, verdict.circuit, verdict.treatment, outcome)
     pairs = None if failing is None else draw_pairs(failing, outcome)
@@ -175,7 +171,8 @@ def _pictures(results: Results, verdict: Verdict) -> tuple[Block, ...]:
             "Each pair: its whole effect, and what the circuit alone brings. On the line both are equal; crosses fail."
         )
         figures.append(Figure(pairs, told))
-    return (FigureRow(tuple(figures), kind="pictures"),) if figures else ()
+    row = (FigureRow(tuple(figures), kind="pictures"),) if figures else ()
+    return (*row, *claim_pairs(results, verdict.hypothesis))
 
 
 def _graph_section(results: Results) -> Section | None:
@@ -377,7 +374,12 @@ def _alignment_section(results: Results) -> Section | None:
         blocks.append(Folded(f"{table.caption} ({len(table.rows)})", table) if len(table.rows) > 12 else table)
     if alignment.graphs:
         blocks.append(graph_table(alignment))
-    blocks += map(Prose, (*finding_sentences(alignment), *alignment.notes))
+    blocks += map(Prose, finding_sentences(alignment))
+    if len(alignment.notes) > _FEW_NOTES:
+        notes = Table("Notes", columns("Note"), tuple((note,) for note in alignment.notes))
+        blocks.append(Folded(f"Notes ({len(alignment.notes)})", notes))
+    else:
+        blocks += map(Prose, alignment.notes)
     return Section(
         "alignment",
         "Agreement of graph, data, network and mapping",

@@ -77,11 +77,9 @@ def mediation_summary(estimates: Sequence[Estimate], graph: GraphSummary) -> Tab
                 kinds = [next((held[name] for name in names if name in held), None) for names in _ASKED]
                 cells = [_grid_cell(e) for e in (total, *kinds)]
                 unit = next((e.unit for e in (total, *kinds) if e is not None), "")
-                n = next((e.n for e in mine), None)
                 title = f"{owner.name}: {mine[0].treatment}" if mine[0].treatment else owner.name
-                rows.append(
-                    (title, graph.outcome_words(outcome), component.label, *cells, unit_words(unit), format_count(n))
-                )
+                name = graph.outcome_words(outcome)
+                rows.append((title, f"{name} ({unit_words(unit)})" if unit else name, component.label, *cells))
     return Table(
         "What goes through the mediators",
         columns(
@@ -93,11 +91,9 @@ def mediation_summary(estimates: Sequence[Estimate], graph: GraphSummary) -> Tab
             "Around them#",
             "Mediated share#",
             "Necessity#",
-            "Unit",
-            "Pairs#",
         ),
         tuple(rows),
-        ("Means over pairs with intervals; the unit is of the effects. Mediated share and necessity are shares.",),
+        ("Means over pairs with intervals, in the unit of the outcome. Mediated share and necessity are shares.",),
     ).filled
 
 

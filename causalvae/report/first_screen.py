@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from causalvae.circuits.types import STATUSES, Status, Verdict
+from causalvae.report.alignment_findings import repair_sentences
 from causalvae.report.alignment_words import headline_sentences
 from causalvae.report.analysis_view import AnalysisView
 from causalvae.report.answer import claim_words, explored_parts
@@ -41,11 +43,15 @@ def first_screen(results: Results, views: Sequence[AnalysisView]) -> Answer:
         found += [AnswerLine("•", f"{text}.", anchor=_explored_anchor(results)) for text in explored[:_MOST_CLAIMS]]
         if explored[_MOST_CLAIMS:]:
             found.append(AnswerLine("•", f"{len(explored) - _MOST_CLAIMS} further findings.", anchor="metrics"))
-    found += [AnswerLine("•", view.answer) for view in views if view.answer]
+    found += [
+        AnswerLine(view.mark, view.answer, anchor=view.sections[0].anchor if view.sections else "")
+        for view in views
+        if view.answer
+    ]
     if results.alignment is not None and results.graph.edges:
-        found += [
-            AnswerLine(item.mark, item.text, anchor="alignment") for item in headline_sentences(results.alignment)
-        ]
+        lines = [AnswerLine(item.mark, item.text, anchor="alignment") for item in headline_sentences(results.alignment)]
+        # The mapping comes last, with what would work in its place.
+        found += lines[:-1] + [replace(line, details=repair_sentences(results.alignment)) for line in lines[-1:]]
     return Answer(tuple(found) or (AnswerLine("?", "No effect could be measured."),), _certain(results))
 
 
@@ -119,8 +125,8 @@ def checks_of(results: Results) -> tuple[AnswerLine, ...]:
 
 
 def _pairs(results: Results) -> AnswerLine | None:
-    counts = sorted({use.used for use in results.samples.cohorts if use.paired})
-    counts = counts or sorted({test.n for verdict in results.verdicts for test in verdict.tests if test.n})
+    counts = sorted({test.n for verdict in results.verdicts for test in verdict.tests if test.n})
+    counts = counts or sorted({use.used for use in results.samples.cohorts if use.paired})
     if not counts:
         return None
     ends = dict.fromkeys((format_count(counts[0]), format_count(counts[-1])))
@@ -135,7 +141,10 @@ def _pairs(results: Results) -> AnswerLine | None:
         claims = f"{count} claims together (Holm)" if count > 1 else "the claim"
         text = f"{' to '.join(ends)} pairs for each claim, error level {', '.join(alphas)} for {claims}."
     short = [use for use in results.samples.cohorts if use.used < use.asked]
-    return AnswerLine("?" if short else "•", text, anchor="samples" if short else "")
+    if short:
+        named = ", ".join(f"{use.cohort} ({format_count(use.used)} of {format_count(use.asked)})" for use in short)
+        return AnswerLine("?", f"{text} There are fewer samples than the spec asks for: {named}.", anchor="samples")
+    return AnswerLine("•", text)
 
 
 def _counted(passed: int, total: int, names: Sequence[str], what: str, verb: str, anchor: str) -> AnswerLine:

@@ -7,7 +7,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from causalvae.report.blocks import Block, Document, Folded, HeatTable, Page, Prose, Section, VerdictCard
+from causalvae.report.blocks import (
+    Block,
+    Document,
+    FigureRow,
+    Folded,
+    HeatTable,
+    OpenedDrawing,
+    Page,
+    PairSet,
+    Prose,
+    Section,
+    VerdictCard,
+)
+from causalvae.report.effects_file import EFFECTS_FILE
 from causalvae.report.numbers import Written, format_count
 from causalvae.report.tables import Table
 
@@ -16,7 +29,7 @@ MOST_BYTES = 1_900_000
 # Rows that a page shows of a map of components, and of any other table.
 MOST_COMPONENTS, MOST_ROWS = 60, 200
 _FEWEST_ROWS = 10
-_WHERE = "results.json in the run's folder holds all of them."
+_WHERE = f"{EFFECTS_FILE} and results.json in the run's folder hold all of them."
 
 Size = Callable[[Block | VerdictCard], int]
 
@@ -45,8 +58,8 @@ def shrink(page: P, excess: int, size: Size) -> P:
 
     Notes
     -----
-    The largest part is cut first, again and again: a table loses half its rows, down to ten; what is no table, or is
-    still too large, is left out, and its section says so.
+    The largest part is cut first, again and again: a table loses half its rows, down to ten, a row of drawings half of
+    them, and the graph the pairs of its edges; what is still too large is left out, and its section says so.
     """
     blocks = [list(section.blocks) for section in page.sections]
     cards = list(page.cards) if isinstance(page, Document) else []
@@ -65,7 +78,9 @@ def shrink(page: P, excess: int, size: Size) -> P:
             now = size(cards[place])
         else:
             block = blocks[where][place]
-            cut = cut_rows(block, max(_FEWEST_ROWS, _rows(block) // 2))
+            cut = _with_fewer_drawings(block)
+            left_out[where] += isinstance(block, FigureRow) and cut is not block
+            cut = cut_rows(block, max(_FEWEST_ROWS, _rows(block) // 2)) if cut is block else cut
             if cut is block:
                 left_out[where] += 1
                 cut, now = Prose(""), 0
@@ -81,6 +96,21 @@ def shrink(page: P, excess: int, size: Size) -> P:
     )
     changed: dict[str, Any] = {"cards": tuple(cards)} if cards else {}
     return replace(page, sections=sections, **changed)
+
+
+def _with_fewer_drawings(block: Block) -> Block:
+    """The graph without the pictures in its panels, a row of drawings with half of them; any other block itself."""
+    if isinstance(block, FigureRow) and len(block.figures) > 1:
+        return replace(block, figures=block.figures[: len(block.figures) // 2])
+    if not isinstance(block, OpenedDrawing) or not any(isinstance(b, PairSet) for p in block.panels for b in p.blocks):
+        return block
+    panels = tuple(
+        replace(panel, blocks=tuple(held for held in panel.blocks if not isinstance(held, PairSet)))
+        for panel in block.panels
+    )
+    return replace(
+        block, panels=panels, caption=f"{block.caption} The pairs of the edges are left out, for their size."
+    )
 
 
 def _said(count: int) -> tuple[Block, ...]:

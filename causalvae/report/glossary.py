@@ -105,7 +105,7 @@ TERMS: dict[str, Term] = {
         "causal effect strength",
         "CES = mean of ‖D(z) − D(z̃ᵢ)‖₂",
         "How far the whole decoded output moves when one latent is set to another value. It grows with sharpness of "
-        "the decoder, so read it beside the reconstruction error.",
+        "the decoder, so read it together with the reconstruction error.",
     ),
     "specificity": Term(
         "Intervention specificity",
@@ -117,7 +117,7 @@ TERMS: dict[str, Term] = {
         "Bounded specificity",
         "bounded specificity",
         "1 − H(p) / log K, K the number of attributes",
-        "1 where an intervention moves one attribute only, 0 where it moves all alike.",
+        "1 where an intervention moves one attribute only, 0 where it moves all equally.",
     ),
     "causal_effect_strength_calibrated": Term(
         "Posterior-calibrated causal effect strength",
@@ -136,14 +136,14 @@ TERMS: dict[str, Term] = {
         "Bounded specificity over the output",
         "bounded output specificity",
         "1 − H / log P, P the numbers of an output",
-        "1 where one number of the output changes, 0 where all change alike.",
+        "1 where one number of the output changes, 0 where all change equally.",
     ),
     "modularity": Term(
         "Circuit modularity",
         "modularity",
         "M = 1 − mean over i < j of E|ρ(Δaᵢ, Δaⱼ)|, Δaᵢ the change that latent i causes at the layer, ρ the cosine",
-        "1 where no two latents move the layer alike, 0 where all move it along one line. Inert latents are left out. "
-        "Random weights give high values too: read it beside them.",
+        "1 where no two latents move the layer in the same direction, 0 where all move it along one line. Inert "
+        "latents are left out. Random weights give high values too: compare with them.",
     ),
     "graph_modularity": Term(
         "Graph modularity (Newman)",
@@ -164,7 +164,7 @@ TERMS: dict[str, Term] = {
         "Reconstruction error",
         "reconstruction error",
         "mean of −log p(x | z) over the observed samples, in nats",
-        "Strength grows as this falls: compare strengths of networks only beside it.",
+        "Strength grows as this falls: compare strengths of networks only together with it.",
     ),
     "mediated_share_ratio_of_means": Term(
         "Mediated share, ratio of means",
@@ -176,7 +176,7 @@ TERMS: dict[str, Term] = {
         "Mediated share, mean of ratios",
         "mediated share, mean of ratios",
         "mean of NIEᵢ / TEᵢ over pairs whose |TEᵢ| is not small",
-        "Another reading of the mediated share, every pair counting alike.",
+        "Another reading of the mediated share, with equal weight for every pair.",
     ),
     "necessity_ratio_of_means": Term(
         "Necessity, ratio of means",
@@ -188,7 +188,7 @@ TERMS: dict[str, Term] = {
         "Necessity, mean of ratios",
         "necessity, mean of ratios",
         "mean of TIEᵢ / TEᵢ over pairs whose |TEᵢ| is not small",
-        "Another reading of necessity, every pair counting alike.",
+        "Another reading of necessity, with equal weight for every pair.",
     ),
     "indirect_effect_turned_away": Term(
         "Indirect effect, turned away",
@@ -207,7 +207,7 @@ TERMS: dict[str, Term] = {
         "Share of the path, mean of ratios",
         "share of the path, mean of ratios",
         "mean of PSEᵢ / TEᵢ over pairs whose |TEᵢ| is not small",
-        "Another reading of the share of the path, every pair counting alike.",
+        "Another reading of the share of the path, with equal weight for every pair.",
     ),
     "path_necessity_ratio_of_means": Term(
         "Necessity of the path, ratio of means",
@@ -219,7 +219,7 @@ TERMS: dict[str, Term] = {
         "Necessity of the path, mean of ratios",
         "necessity of the path, mean of ratios",
         "mean of TPSEᵢ / TEᵢ over pairs whose |TEᵢ| is not small",
-        "Another reading of the necessity of the path, every pair counting alike.",
+        "Another reading of the necessity of the path, with equal weight for every pair.",
     ),
     "path_effect_turned_away": Term(
         "Effect of the path, turned away",

@@ -177,12 +177,17 @@ def _build(kind: Any, value: Any) -> Any:
 
 
 def _member(kinds: list[Any], value: Any) -> Any:
-    """The type among `kinds` that a value is of: of several dataclasses, the one whose `kind` it names."""
+    """The type among `kinds` that a value is of: of several dataclasses, the one whose `kind` it names.
+
+    Of those without a `kind`, the one whose fields it has.
+    """
     if len(kinds) == 1:
         return kinds[0]
-    named = value.get("kind") if isinstance(value, Mapping) else None
+    given = value if isinstance(value, Mapping) else {}
+    named = given.get("kind")
     for kind in kinds:
-        if named in get_args(_hints(kind)["kind"]):
+        names = {field.name for field in fields(kind)}
+        if named in get_args(_hints(kind)["kind"]) if "kind" in names else names <= given.keys():
             return kind
     raise ValueError(f"{named!r} is the kind of none of {', '.join(kind.__name__ for kind in kinds)}")
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Final
 
+from causalvae.plan.owner import Owner
 from causalvae.report.blocks import Block, Heading, PairSet, PairView, Prose, Section
 from causalvae.report.numbers import format_count, format_number, format_signed
 from causalvae.results import FactorChange, FrameRole, PairChoice, PairPictures, Pictures, Results, ShownPair
@@ -31,23 +32,25 @@ _INPUTS: Final = {"base": "x", "counterfactual": "x′"}
 
 
 def pair_section(results: Results, with_edges: bool = True) -> Section | None:
-    """Pairs of every circuit, component and treatment, then of every declared edge; None where there are none.
+    """Pairs of every mediation, component and treatment, then of every declared edge; None where there are none.
 
-    Those of edges are left out where the panels of the graph hold them.
+    Those of claims are on the claims' cards. Those of edges are left out where the panels of the graph hold them.
     """
     pictures = results.pictures
-    if pictures is None or not pictures.shown:
+    if pictures is None:
         return None
-    claims = {verdict.hypothesis: verdict.claim for verdict in results.verdicts}
-    sets = [_pair_set(item, pictures.facts, claims) for item in pictures.shown]
-    blocks: list[Block] = [item for item in sets if not item.anchor]
-    if with_edges and (edges := [item for item in sets if item.anchor]):
+    judged = {Owner.hypothesis(verdict.hypothesis) for verdict in results.verdicts}
+    shown = [item for item in pictures.shown if judged.isdisjoint(item.owners)]
+    blocks: list[Block] = [_pair_set(item, pictures.facts) for item in shown if not item.edge]
+    if edges := [_pair_set(item, pictures.facts) for item in shown if with_edges and item.edge]:
         text = "The factor is changed and every other declared factor is held. Open an edge for its pairs."
         blocks += [Heading("Declared edges", text), *edges]
     if pictures.left_out:
         blocks.append(
             Prose(f"Further pairs that are not shown, so that the page stays small: {format_count(pictures.left_out)}.")
         )
+    if not blocks:
+        return None
     return Section("pairs", "Interventions as pictures", _lead(pictures), tuple(blocks))
 
 
@@ -60,9 +63,19 @@ def edge_pairs(results: Results) -> Mapping[tuple[str, str], tuple[Block, ...]]:
     for item in pictures.shown:
         if item.edge:
             parent, child = item.edge
-            shown = replace(_pair_set(item, pictures.facts, {}), title="Pairs with the largest and the smallest effect")
-            found[parent, child] = (shown,)
+            found[parent, child] = (_alone(item, pictures.facts, "Pairs with the largest and the smallest effect"),)
     return found
+
+
+def claim_pairs(results: Results, hypothesis: str) -> tuple[Block, ...]:
+    """The pairs of a claim's circuit, for the claim's own card."""
+    pictures, owner = results.pictures, Owner.hypothesis(hypothesis)
+    shown = () if pictures is None else pictures.shown
+    return tuple(
+        _alone(item, pictures.facts, "Pairs with the circuit patched", 4)
+        for item in shown
+        if pictures is not None and owner in item.owners
+    )
 
 
 def _lead(pictures: Pictures) -> str:
@@ -71,9 +84,20 @@ def _lead(pictures: Pictures) -> str:
         "with the intervention in place. Change is patched minus unpatched output; without a patch, decoded x′ minus "
         "decoded x."
     )
-    if any(frame.datum.scale is not None for item in pictures.shown for pair in item.pairs for frame in pair.frames):
-        lead += " Orange is more, blue is less; the strongest colour is the largest change of the picture."
-    return lead
+    return lead + _colours(pictures.shown)
+
+
+def _colours(shown: Iterable[PairPictures]) -> str:
+    """What the colours of changes mean, where they have any."""
+    if any(frame.datum.scale is not None for item in shown for pair in item.pairs for frame in pair.frames):
+        return " Orange is more, blue is less; the strongest colour is the largest change of the picture."
+    return ""
+
+
+def _alone(item: PairPictures, facts: OutputFacts, title: str, level: int = 3) -> PairSet:
+    """Pairs outside the section that explains them."""
+    found = _pair_set(item, facts)
+    return replace(found, title=title, text=found.text + _colours([item]), level=level)
 
 
 def pair_anchor(parent: str, child: str) -> str:
@@ -81,19 +105,13 @@ def pair_anchor(parent: str, child: str) -> str:
     return f"pairs-{parent}-{child}"
 
 
-def _pair_set(item: PairPictures, facts: OutputFacts, claims: Mapping[str, str]) -> PairSet:
-    title = _title(item, claims)
+def _pair_set(item: PairPictures, facts: OutputFacts) -> PairSet:
+    title = " → ".join(item.edge) or _names(item)
     kind = picture_of(facts)
     order = list(_TITLES)
     pairs = sorted(item.pairs, key=lambda pair: order.index(pair.choice))
     views = tuple(_view(item, pair, title, kind, facts) for pair in pairs)
     return PairSet(pair_anchor(*item.edge) if item.edge else "", title, _text(item), views)
-
-
-def _title(item: PairPictures, claims: Mapping[str, str]) -> str:
-    if item.edge:
-        return " → ".join(item.edge)
-    return next((claims[owner.name] for owner in item.owners if claims.get(owner.name)), _names(item))
 
 
 def _names(item: PairPictures) -> str:
@@ -102,15 +120,17 @@ def _names(item: PairPictures) -> str:
 
 def _text(item: PairPictures) -> str:
     label = item.component.label
-    chosen = f"chosen among {format_count(item.n)} pairs of {item.treatment} by the effect on {item.outcome}"
+    effect = f"effect of {item.edge[0]} on" if item.edge else "effect on"
+    chosen = f"chosen among {format_count(item.n)} pairs of {item.treatment} by the {effect} {item.outcome}"
     if not label:
         return f"Pairs {chosen}."
     own, other = _INPUTS[item.side], _INPUTS[OTHER[item.side]]
     kind = VALUES.find(item.source)
     value = f"its value from {other}" if kind is not None and kind.is_exchanged else f"another value ({item.source})"
-    where = "" if item.edge else f"{_names(item)}: "
-    by = f"{chosen} of the change of the factor" if item.edge else chosen
-    return f"{where}{label} is given {value}, and the rest is computed from {own}. Pairs {by}."
+    return (
+        f"{label} is given {value}, and the rest is computed from {own}; change is patched minus decoded {own}. "
+        f"Pairs {chosen}."
+    )
 
 
 def _view(item: PairPictures, pair: ShownPair, title: str, kind: type[Picture], facts: OutputFacts) -> PairView:

@@ -31,9 +31,11 @@ def traversal_section(results: Results) -> Section | None:
     limits = _limits(results)
     facts = OutputFacts() if results.pictures is None else results.pictures.facts
     blocks: list[Block] = [Strips(tuple(_strip(strip, results, limits, facts) for strip in drawn))]
-    plain = [strip for strip in drawn if not (strip.images or strip.numbers)]
-    if plain and len(plain) < len(drawn):
-        blocks.append(Prose(f"Latents without pictures, so that the page stays small: {format_count(len(plain))}."))
+    plain = sum(not (strip.images or strip.numbers) for strip in drawn)
+    if 0 < plain < len(drawn):
+        blocks.append(Prose(f"Latents without pictures, so that the page stays small: {format_count(plain)}."))
+    if hidden := len(results.traversals) - len(drawn):
+        blocks.append(Prose(f"Latents that change less and are not shown: {format_count(hidden)}."))
     return Section("traversals", "Latent traversals", _lead(drawn), tuple(blocks))
 
 
@@ -49,6 +51,8 @@ def _lead(drawn: list[TraversalStrip]) -> str:
             f" Curves: how an attribute changes from what it is at the latent's median, mean and band of "
             f"{format_count(samples)} sample{'s' if samples > 1 else ''}; an attribute has one axis for all latents."
         )
+    if any(len(strip.responses) > _MOST_CURVES for strip in drawn):
+        lead += f" Of each latent, the {_MOST_CURVES} attributes that it moves most."
     return lead
 
 

@@ -11,18 +11,19 @@ from causalvae.circuits.types import (
     ClaimTest,
     Failing,
     Minimality,
+    Part,
     Rivals,
     Subsets,
     UnitShare,
     Verdict,
 )
-from causalvae.models.components import ComponentRef
 from causalvae.report.glossary import term_of
 from causalvae.report.notes import note_words
 from causalvae.report.numbers import format_number
 from causalvae.spec.quantity import QUANTITIES
 
 _MOST_NAMED = 8
+_MOST_PARTS = 12
 # Tests of what the circuit carries over all pairs.
 _MEANS = frozenset({"mediated_share", "equivalent"})
 
@@ -154,16 +155,18 @@ def tell_overshoot(cancelling: Sequence[UnitShare]) -> str:
 
 
 def name_circuit(circuit: Circuit) -> str:
-    """A circuit as a reader would write it."""
-    return " + ".join(part.label for part in circuit)
+    """A circuit as a reader would write it; of one with many parts the first."""
+    named = " + ".join(part.label for part in circuit[:_MOST_PARTS])
+    more = len(circuit) - _MOST_PARTS
+    return f"{named} and {more} more" if more > 0 else named
 
 
-def _list(members: Sequence[ComponentRef]) -> str:
+def _list(members: Sequence[Part]) -> str:
     named = ", ".join(member.label for member in members[:_MOST_NAMED])
     return named if len(members) <= _MOST_NAMED else f"{named} and {len(members) - _MOST_NAMED} more"
 
 
-def _size(part: ComponentRef) -> int:
+def _size(part: Part) -> int:
     return 2 if part.units is None else len(part.units)
 
 

@@ -6,15 +6,15 @@ from dataclasses import replace
 from pathlib import Path as FilePath
 
 from causalvae.spec.catalogue import RESERVED_ATTRIBUTES
-from causalvae.spec.claim_checks import check_claims
+from causalvae.spec.claim_checks import check_claims, check_hypotheses
 from causalvae.spec.component_checks import check_components
 from causalvae.spec.data_checks import check_data
 from causalvae.spec.diagnostics import Finding, Path, list_choices, nearest, show_text
 from causalvae.spec.digraph import find_cycles
-from causalvae.spec.draft import Draft, Edge, draft_spec
+from causalvae.spec.draft import Draft, Edge, Named, draft_spec
 from causalvae.spec.entries import DataEntry
 from causalvae.spec.file_checks import check_files, check_reads
-from causalvae.spec.intervention_checks import check_hypotheses, check_interventions, check_refuters
+from causalvae.spec.intervention_checks import check_interventions, check_refuters
 from causalvae.spec.outcome_checks import check_vectors
 from causalvae.spec.readout_checks import check_readouts
 from causalvae.spec.schema import FactorSection, Spec
@@ -52,7 +52,9 @@ def check_draft(
         *check_vectors(draft),
         *check_readouts(draft.attributes or {}, draft.source),
         *check_components(draft),
+        *_check_names(draft.interventions or (), "interventions"),
         *check_interventions(draft),
+        *_check_names(draft.hypotheses or (), "hypotheses"),
         *check_hypotheses(draft),
         *check_claims(draft),
         *check_refuters(draft),
@@ -245,3 +247,22 @@ def _check_execution(draft: Draft) -> list[Finding]:
             related=(("execution", "backend"),),
         )
     ]
+
+
+def _check_names(listed: tuple[Named, ...], key: str) -> list[Finding]:
+    findings = []
+    seen: dict[str, int] = {}
+    for named in listed:
+        if named.name is None or seen.get(named.name) == named.index:
+            continue
+        if named.name in seen:
+            findings.append(
+                Finding(
+                    "CV060",
+                    (key, named.index, "name"),
+                    f"the name {show_text(named.name)} is already that of {key}[{seen[named.name]}]",
+                    "Give each its own name: results are listed by it.",
+                )
+            )
+        seen.setdefault(named.name, named.index)
+    return findings

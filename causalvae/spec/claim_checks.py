@@ -1,4 +1,4 @@
-"""Faults of claims about circuits: bounds that decide nothing, too few pairs, too many circuits to compare with."""
+"""Checks of hypotheses: what they refer to, claims that decide nothing, too few pairs, too many circuits to compare."""
 
 from __future__ import annotations
 
@@ -16,13 +16,46 @@ from causalvae.spec.hypothesis_section import (
     MOST_SETS,
     fewest_random,
     most_resamples,
-    pairs_without_failure,
 )
+from causalvae.spec.outcome_checks import check_outcome, is_known, is_reached
 from causalvae.spec.quantity import QUANTITIES
-from causalvae.spec.schema import Bound, Hypothesis
+from causalvae.spec.schema import Hypothesis
+from causalvae.spec.treatment_checks import check_treatment, reached_words, treated_factor
 
 _SEVERAL = 2
 _LATENT_SITES = ("latent", *(f"latent.{part}" for part in LATENT_PARTS))
+
+
+def check_hypotheses(draft: Draft) -> list[Finding]:
+    """Findings on the hypotheses."""
+    findings = []
+    for named in draft.hypotheses or ():
+        section, path = named.section, ("hypotheses", named.index)
+        if not isinstance(section, Hypothesis):
+            continue
+        findings += check_treatment(draft, section.treatment, (*path, "treatment"))
+        findings += check_outcome(draft, section.outcome, (*path, "outcome"))
+        factor = treated_factor(draft, section.treatment)
+        if (
+            draft.edges_sound
+            and factor in (draft.factors or ())
+            and is_known(draft, section.outcome)
+            and not is_reached(draft, factor or "", section.outcome)
+        ):
+            vector = (draft.vectors or {}).get(section.outcome)
+            to = section.outcome if vector is None else vector.components[0]
+            findings.append(
+                Finding(
+                    "CV071",
+                    (*path, "outcome"),
+                    f"in the declared graph no path leads from '{factor}', which '{section.treatment}' sets, to "
+                    f"{'' if vector is None else 'any component of '}'{section.outcome}'",
+                    f"Add an edge, such as `{factor} -> {to}`, or name another outcome: "
+                    f"'{factor}' reaches {reached_words(draft, factor or '')}.",
+                    related=((*path, "treatment"),),
+                )
+            )
+    return findings
 
 
 def check_claims(draft: Draft) -> list[Finding]:
@@ -47,45 +80,6 @@ def check_claims(draft: Draft) -> list[Finding]:
             )
         )
     return findings
-
-
-def check_failing(draft: Draft, section: Hypothesis, bound: Bound, path: Path) -> list[Finding]:
-    """A rate of failures that cannot be false or cannot be shown, at all or on the pairs that are drawn."""
-    most = bound.at_most
-    if most is None or most >= 1:
-        key, value = ("at_least", bound.at_least) if most is None else ("at_most", most)
-        return [
-            Finding(
-                "CV072",
-                (*path, key),
-                f"'{key}: {value:.6g}' of the pairs that fail does not say that the circuit carries anything",
-                "Write an `at_most` between 0 and 1, such as 0.05.",
-            )
-        ]
-    if most <= 0:
-        return [
-            Finding(
-                "CV075",
-                (*path, "at_most"),
-                f"no number of pairs shows that at most {most:.6g} of all pairs fail",
-                "Write an `at_most` between 0 and 1, such as 0.05.",
-            )
-        ]
-    family = len(draft.hypotheses or (section,))
-    needed = pairs_without_failure(most, section.alpha, family)
-    if draft.data is None or draft.data.samples >= needed:
-        return []
-    corrected = f" (corrected for {family} hypotheses)" if family > 1 else ""
-    return [
-        Finding(
-            "CV069",
-            (*path, "at_most"),
-            f"to show that at most {most:.6g} of all pairs fail takes {needed:,} pairs without a failure at alpha "
-            f"{section.alpha:.6g}{corrected}, and {draft.data.samples:,} are drawn",
-            f"Write `samples: {needed}` or more (more still where some pairs fail), or a larger at_most.",
-            related=(("data", "samples"),),
-        )
-    ]
 
 
 def _check_subsets(draft: Draft, section: Hypothesis, path: Path) -> list[Finding]:

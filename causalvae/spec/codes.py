@@ -57,6 +57,7 @@ CODES: Final[dict[str, str]] = {
     "CV053": "mapping of an unknown node",
     "CV054": "unknown part of the latent",
     "CV055": "more sets of units than can be run",
+    "CV056": "edges held at what is no value of the base run",
     "CV060": "name given twice",
     "CV061": "no such intervention",
     "CV062": "not an input intervention",

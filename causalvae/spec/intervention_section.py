@@ -38,9 +38,6 @@ class InterventionLevel(Kind, Section):
     ----------
     order : int
         Position in messages and in the JSON Schema, from the input to the output.
-    in_every_record : bool
-        Whether the content of an intervention of another level has this level's key, without a value. Digests of
-        stored results depend on it: it is false for every level that is added later.
     is_refuted : bool
         Whether DoWhy's refuters are run on its effects.
 
@@ -52,7 +49,6 @@ class InterventionLevel(Kind, Section):
     """
 
     order: ClassVar[int] = 5
-    in_every_record: ClassVar[bool] = False
     is_refuted: ClassVar[bool] = False
     must_define: ClassVar[tuple[str, ...]] = ("plan", "estimate")
 
@@ -168,10 +164,10 @@ class InputLevel(InterventionLevel):
         draft.clean_pair(owner, draft.cohort(owner.name))
 
 
-LEVELS: Final = Registry(
-    InterventionLevel, "causalvae.interventions", "causalvae.interventions", "level of intervention"
-)
+LEVELS: Final = Registry(InterventionLevel, "causalvae.interventions", "causalvae.interventions", "intervention level")
 LEVEL_KEYS: Final = Keyed(LEVELS)
+# The digests of stored results were made with these keys, of which three have no value. A later level adds none.
+_RECORDED: Final = ("input", "latent", "activation", "mediation")
 
 
 def level_names() -> tuple[str, ...]:
@@ -219,9 +215,7 @@ class Intervention(Section):
     @property
     def record(self) -> dict[str, Any]:
         """Plain values that decide its effects: part of the digest of the spec."""
-        kinds = (LEVELS.get(name) for name in LEVELS.own)
-        empty = {kind.kind: None for kind in kinds if kind.in_every_record}
-        return {**empty, "name": self.name, self.level.kind: self.level.record}
+        return {**dict.fromkeys(_RECORDED), "name": self.name, self.level.kind: self.level.record}
 
 
 LEVELS.taken = frozenset(Intervention.model_fields)

@@ -146,7 +146,11 @@ def _let_variables(schema: dict[str, Any]) -> None:
 
 def _or_variable(schema: dict[str, Any]) -> dict[str, Any]:
     free = schema.get("type") == "string" and not schema.keys() & {"pattern", "enum"}
-    return schema if free or schema.keys() & {"const", "not"} else _either(schema, {"$ref": "#/$defs/Variable"})
+    if free or schema.keys() & {"const", "not"}:
+        return schema
+    variable = {"$ref": "#/$defs/Variable"}
+    arms = schema.get("anyOf")
+    return _either(schema, variable) if arms is None else {**schema, "anyOf": [*arms, variable]}
 
 
 def _close(value: Any) -> None:

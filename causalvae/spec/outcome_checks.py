@@ -5,7 +5,7 @@ from __future__ import annotations
 from causalvae.spec.catalogue import RESERVED_ATTRIBUTES
 from causalvae.spec.diagnostics import Finding, Path, list_choices, nearest, show_text
 from causalvae.spec.draft import Draft
-from causalvae.spec.schema import Bound, Hypothesis, VectorSection
+from causalvae.spec.schema import VectorSection
 
 IMAGE = "image"
 
@@ -145,33 +145,3 @@ def is_reached(draft: Draft, factor: str, outcome: str) -> bool:
     vector = None if outcome in (draft.attributes or ()) else (draft.vectors or {}).get(outcome)
     names = (outcome,) if vector is None else vector.components
     return not draft.reach(factor).isdisjoint(names)
-
-
-def check_size(draft: Draft, section: Hypothesis, bound: Bound, where: Path) -> list[Finding]:
-    """Findings on a bound of the total effect on a vector or the image, which is the size of a change."""
-    outcome, said = section.outcome, (*where[:-2], "outcome")
-    vector = (draft.vectors or {}).get(outcome)
-    if outcome != IMAGE and vector is None:
-        return []
-    if outcome == IMAGE:
-        return [
-            Finding(
-                "CV075",
-                where,
-                "a total effect is bounded in standard deviations of the outcome, and an image has none",
-                "Delete this expectation, or name an attribute or a vector as the outcome.",
-                related=(said,),
-            )
-        ]
-    return _check_sign(outcome, bound, where, said)
-
-
-def _check_sign(outcome: str, bound: Bound, where: Path, said: Path) -> list[Finding]:
-    size = f"the total effect on the vector '{outcome}' is the mean size of a change, never below 0"
-    if bound.at_most is not None and bound.at_most < 0:
-        text = f"{size}: 'at_most: {bound.at_most:.6g}' cannot be met"
-        return [Finding("CV075", (*where, "at_most"), text, "Write a number above 0.", related=(said,))]
-    if bound.at_most is None and bound.at_least is not None and bound.at_least <= 0:
-        text = f"{size}: 'at_least: {bound.at_least:.6g}' cannot be false"
-        return [Finding("CV072", (*where, "at_least"), text, "Write a number above 0.", related=(said,))]
-    return []

@@ -39,11 +39,6 @@ class Datum:
     numbers: tuple[float, ...] = ()
     scale: float | None = None
 
-    @property
-    def size(self) -> int:
-        """About how many bytes it takes in a file."""
-        return len(self.png) + len(self.wav) + 12 * len(self.numbers)
-
 
 @dataclass(frozen=True)
 class OutputFacts:
@@ -93,6 +88,8 @@ class Picture(Kind):
 
     Attributes
     ----------
+    number_bytes : int
+        About how many bytes of a page a number takes.
     keeps_numbers : bool
         Whether it is kept as numbers, of which there may be too many.
     shows_steps : bool
@@ -107,6 +104,7 @@ class Picture(Kind):
 
     must_define: ClassVar[tuple[str, ...]] = ("keep", "keep_change", "draw")
 
+    number_bytes: ClassVar[int] = 24
     keeps_numbers: ClassVar[bool] = False
     shows_steps: ClassVar[bool] = True
 
@@ -125,6 +123,11 @@ class Picture(Kind):
     def keep_change(change: npt.NDArray[np.float32], facts: OutputFacts) -> Datum:
         """The same of a difference of two outputs."""
         raise NotImplementedError
+
+    @classmethod
+    def size(cls, datum: Datum) -> int:
+        """About how many bytes of a page a datum takes."""
+        return len(datum.png) + len(datum.wav) + cls.number_bytes * len(datum.numbers)
 
     @staticmethod
     def draw(shown: Sequence[LabelledDatum], facts: OutputFacts) -> Markup:

@@ -12,6 +12,7 @@ from pydantic import ConfigDict, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from causalvae.digest import digest
+from causalvae.spec.alignment_section import AlignmentSection
 from causalvae.spec.analysis import ANALYSES, ANALYSIS_KEYS, Analysis
 from causalvae.spec.data_section import AnyData, DataSection
 from causalvae.spec.hypothesis_section import Bound, Expectations, Hypothesis, NullSection
@@ -24,16 +25,16 @@ from causalvae.spec.section import (
     NAME_PATTERN,
     ComponentRef,
     Count,
+    EdgeText,
     Flag,
-    Index,
     Level,
     MemorySize,
     ModestCount,
     Name,
     Number,
-    PairCount,
     Section,
     Seed,
+    split_edges,
 )
 
 # What other packages use of the language is exported here, wherever it is defined.
@@ -65,19 +66,6 @@ __all__ = [
     "VariantSection",
     "VectorSection",
 ]
-
-
-# Outputs of a network that independencies are tested on where a spec does not say.
-_OUTPUTS = 1000
-
-
-EdgeText = Annotated[str, Field(pattern=EDGE_PATTERN)]
-
-
-def split_edges(edges: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
-    """Edges as (parent, child) names."""
-    pairs = (edge.split("->") for edge in edges)
-    return tuple((parent.strip(), child.strip()) for parent, child in pairs)
 
 
 class FactorSection(Section):
@@ -206,44 +194,6 @@ class EstimationSection(Section):
     def bca(self) -> bool:
         """Whether intervals are bias-corrected and accelerated ones throughout."""
         return self.interval == "bca"
-
-
-class AlignmentSection(Section):
-    """How the declared graph is held against the network."""
-
-    alpha: Level = Field(default=0.05, description="Level of the tests.")
-    correction: Literal["holm", "bh", "none"] = Field(default="holm", description="Multiplicity correction.")
-    tolerance: Number = Field(
-        default=0.1,
-        gt=0,
-        description="Effects below this many standard deviations of the attribute count as none.",
-    )
-    samples: Literal["auto"] | ModestCount = Field(
-        default="auto",
-        description="Samples that the implied independencies are tested on; auto: 1,000 outputs of the network, and of "
-        "the data at least 4,000, as many as show an independence where there are as many.",
-    )
-    pairs: PairCount = Field(default=512, description="Pairs for each factor that is set; at least 2.")
-    relabellings: Literal["auto"] | Index = Field(
-        default="auto",
-        description="Random relabellings that the graph's independencies are held against by DoWhy, 0 for none; auto: "
-        "200 of graphs with at most six nodes, unless estimation.dowhy is off.",
-    )
-
-    rivals: dict[Name, tuple[EdgeText, ...]] = Field(
-        default={},
-        description="Other graphs of the same nodes, by name, each with all of its edges: judged on the same run.",
-    )
-
-    @property
-    def rival_pairs(self) -> dict[str, tuple[tuple[str, str], ...]]:
-        """Name of a rival -> its edges as (parent, child) names."""
-        return {name: split_edges(edges) for name, edges in self.rivals.items()}
-
-    @property
-    def outputs(self) -> int:
-        """Samples whose outputs the implied independencies are tested on."""
-        return _OUTPUTS if self.samples == "auto" else self.samples
 
 
 class ExecutionSection(Section):
@@ -424,17 +374,8 @@ class Spec(Section):
         # A spec that says nothing of these is the spec that it was before they could be said.
         if not self.estimation.bca:
             del content["estimation"]["interval"]
-        if self.alignment.pairs == AlignmentSection().pairs:
-            del content["alignment"]["pairs"]
         content["interventions"] = [intervention.record for intervention in self.interventions]
-        if self.alignment.samples == "auto":
-            content["alignment"]["samples"] = _OUTPUTS
-        elif self.alignment.samples == _OUTPUTS:
-            content["alignment"]["fixed"] = True
-        if not self.alignment.rivals:
-            del content["alignment"]["rivals"]
-        if self.alignment.relabellings == "auto":
-            del content["alignment"]["relabellings"]
+        content["alignment"] = self.alignment.record
         content["graph"]["attributes"] = {name: section.record for name, section in self.graph.attributes.items()}
         return content
 

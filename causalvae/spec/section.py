@@ -12,6 +12,7 @@ EDGE_PATTERN = r"^\s*[A-Za-z_][A-Za-z0-9_-]*\s*->\s*[A-Za-z_][A-Za-z0-9_-]*\s*$"
 
 Name = Annotated[str, Field(pattern=NAME_PATTERN, max_length=100)]
 ComponentRef = Annotated[str, Field(min_length=1, max_length=500, description="A component address, or $FACTOR.")]
+EdgeText = Annotated[str, Field(pattern=EDGE_PATTERN)]
 # Strict scalars: the text "512" is no number and true is no count, in YAML as in the JSON Schema.
 Count = Annotated[int, Field(strict=True, gt=0, le=1_000_000_000)]
 # A bound added by a field to one of the same kind here would be ignored, so each range is a separate type.
@@ -53,3 +54,9 @@ def given(key: str) -> dict[str, Any]:
 def exactly_one(keys: Iterable[str]) -> dict[str, Any]:
     """The JSON Schema of a mapping that has a value under one of the keys."""
     return {"oneOf": [given(key) for key in keys]}
+
+
+def split_edges(edges: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    """Edges as (parent, child) names."""
+    pairs = (edge.split("->") for edge in edges)
+    return tuple((parent.strip(), child.strip()) for parent, child in pairs)

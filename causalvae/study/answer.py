@@ -179,8 +179,7 @@ def _correlated(correlations: Sequence[RankCorrelation]) -> list[AnswerLine]:
 def _certain(study: StudyResults, sides: Mapping[str, Results]) -> list[AnswerLine]:
     lines = []
     if study.groups:
-        seeds = [group.networks for group in study.groups]
-        lines.append(_seeds(study.groups, min(seeds), max(seeds)))
+        lines.append(_seeds([group for group in study.groups if group.networks]))
     for side, results in sides.items():
         lines += [
             AnswerLine(line.mark, f"{side}: {line.text}", anchor="reports") for line in checks_of(results)
@@ -188,7 +187,8 @@ def _certain(study: StudyResults, sides: Mapping[str, Results]) -> list[AnswerLi
     return lines
 
 
-def _seeds(groups: Sequence[Group], fewest: int, most: int) -> AnswerLine:
+def _seeds(groups: Sequence[Group]) -> AnswerLine:
+    fewest, most = (choose((group.networks for group in groups), default=0) for choose in (min, max))
     count = str(fewest) if fewest == most else f"{fewest} to {most}"
     text = f"{count} seeds for each of {len(groups)} kinds of network and data; intervals are over seeds."
     return AnswerLine("?" if fewest < _FEW_SEEDS else "✓", text, anchor="networks")

@@ -11,8 +11,8 @@ import pytest
 
 from causalvae.circuits import Verdict, judge
 from causalvae.data.dsprites import SPACE
+from causalvae.plan.claims.multiverse import variant_pairs
 from causalvae.plan.compile import compile_spec
-from causalvae.plan.multiverse import variant_pairs
 from causalvae.plan.owner import Owner
 from causalvae.plan.types import Patch
 from causalvae.report.circuit_findings import methods_words

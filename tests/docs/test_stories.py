@@ -9,6 +9,7 @@ import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
+from importlib.metadata import entry_points
 from io import StringIO
 from pathlib import Path
 
@@ -22,6 +23,8 @@ STORIES = (
     ROOT / "docs/tutorial.md",
     *(ROOT / "docs/how-to" / f"{name}.md" for name in ("images", "cells", "audio", "diffusers", "ray", "pytest")),
 )
+# Where the package's entry points are installed pytest has loaded the plugin already.
+PLUGIN = () if entry_points(group="pytest11", name="causalvae") else ("-p", "causalvae.pytest_plugin")
 NEEDS = {"diffusers": "diffusers", "ray": "ray"}
 
 
@@ -48,8 +51,12 @@ def typed(line: str) -> tuple[int, str]:
     if program == "causalvae":
         result = CliRunner().invoke(app, arguments)
         return result.exit_code, result.output
-    assert program == "python", line
     printed = StringIO()
+    if program == "pytest":
+        with redirect_stdout(printed):
+            code = pytest.main([*arguments, "--capture=no", *PLUGIN])
+        return int(code), printed.getvalue()
+    assert program == "python", line
     script, *sys.argv[1:] = arguments
     with redirect_stdout(printed):
         runpy.run_path(script, run_name="__main__")

@@ -14,9 +14,9 @@ from scipy.stats import t as student_t
 from causalvae.effects.context import EffectContext, open_context
 from causalvae.engine.measurements import OUTPUT_GAP, Measurements
 from causalvae.models.components import ComponentRef
-from causalvae.plan.members import MOST_SUBSETS_OF, parts_of, patches_of
+from causalvae.plan.claims.members import MOST_SUBSETS_OF, parts_of, patches_of
+from causalvae.plan.claims.rivals import draw_rivals
 from causalvae.plan.owner import Owner
-from causalvae.plan.rivals import draw_rivals
 from causalvae.plan.types import Arm, ClaimDesign, Cohort, Patch, Plan, Treatment, Use
 from causalvae.spec.hypothesis_section import fewest_random
 from causalvae.spec.schema import Spec

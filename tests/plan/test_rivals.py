@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from causalvae.data.dsprites import SPACE
 from causalvae.errors import CausalVAEError
 from causalvae.models.components import ComponentRef
+from causalvae.plan.claims.members import MOST_MEMBERS, members_of, parts_of, patches_of
+from causalvae.plan.claims.rivals import count_up_to, draw_rivals
 from causalvae.plan.compile import compile_spec
-from causalvae.plan.members import MOST_MEMBERS, members_of, parts_of, patches_of
 from causalvae.plan.owner import Owner
-from causalvae.plan.rivals import count_up_to, draw_rivals
 from causalvae.plan.types import Patch, Plan
 from causalvae.spec.hypothesis_section import MOST_RANDOM, NullSection, fewest_random
 from causalvae.spec.schema import Spec

@@ -105,6 +105,10 @@ def test_a_wrong_edge_a_poor_interchange_and_an_undecided_pair_show(right: Resul
     )
     poor = replace(right.alignment, interchanges=(low,))
     assert line_with(replace(right, alignment=poor), "interchange fails for scale").mark == "✗"
+    assert (
+        "scale: this mapping works: latent[3], latent[7]"
+        in line_with(replace(right, alignment=poor), "Mapping").details[0]
+    )
     open_head = replace(right.alignment.headline, graph=GraphCount(43, 0, 1, 0))
     undecided = replace(right.alignment, headline=open_head)
     assert line_with(replace(right, alignment=undecided), "1 undecided").mark == "?"
@@ -126,8 +130,9 @@ def test_a_failed_control_readout_refuter_or_second_computation_shows(right: Res
 
 def test_fewer_pairs_than_asked_for_show(right: Results) -> None:
     short = SampleFacts((SampleUse("resize", 512, 100, True), SampleUse("move", 512, 512, True)))
-    line = line_with(replace(right, samples=short), "100 to 512 pairs for each claim")
+    line = line_with(replace(right, samples=short), "fewer samples than the spec asks for: resize (100 of 512).")
     assert line.mark == "?"
+    assert line.text.startswith("512 pairs for each claim, error level 0.05")
 
 
 def test_a_run_without_hypotheses_answers_with_what_it_found(plain: Results) -> None:

@@ -21,7 +21,7 @@ from causalvae.plan.targets import NOTHING
 from causalvae.report.document import build_document
 from causalvae.report.dose_curves import draw_curve, shared_limits
 from causalvae.report.html_report import render_html
-from causalvae.report.json_report import from_json_dict, to_json_dict
+from causalvae.report.json_report import from_json_dict, render_json, to_json_dict
 from causalvae.report.markdown_report import render_markdown
 from causalvae.results import (
     DoseResponse,
@@ -33,7 +33,7 @@ from causalvae.results import (
     ShownPair,
     TraversalStrip,
 )
-from causalvae.shown_outputs import focused
+from causalvae.shown_outputs import PAIR_BYTES, TRAVERSAL_BYTES, focused
 from causalvae.spec.columns import Columns
 from causalvae.spec.picture import Datum, LabelledDatum, OutputFacts
 
@@ -55,7 +55,7 @@ def test_large_images_are_reduced():
     noise = np.random.default_rng(0).uniform(0, 1, (3, 512, 256)).astype(np.float32)
     kept = ImagePicture.keep(noise, OutputFacts("image", noise.shape))
     assert pixels(kept).shape == (_png.MOST_PIXELS, _png.MOST_PIXELS // 2, 3)
-    assert kept.size < 25_000
+    assert ImagePicture.size(kept) < 25_000
 
 
 def test_a_change_of_nothing_is_transparent():
@@ -71,7 +71,7 @@ def test_a_sound_without_a_rate_has_no_player_and_a_long_one_is_cut():
     assert not pixels(kept).any()
     long = np.random.default_rng(0).uniform(0, 1, (1, 60_000)).astype(np.float32)
     kept = SoundPicture.keep(long, OutputFacts("sound", (1, 60_000), rate=8000.0))
-    assert kept.size < 15_000
+    assert SoundPicture.size(kept) < 15_000
     drawn = str(SoundPicture.draw([LabelledDatum("x", "a <sound>", kept)], OutputFacts()))
     assert drawn.count("<audio") == 1
     assert "a &lt;sound&gt;" in drawn
@@ -100,6 +100,7 @@ def test_other_outputs_are_rows_of_cells():
     facts = OutputFacts("numbers", (2, 3))
     shown = [LabelledDatum("x", "", NumbersPicture.keep(np.arange(6, dtype=np.float32).reshape(2, 3), facts))]
     drawn = str(NumbersPicture.draw(shown, facts))
+    assert len(drawn) < 2 * NumbersPicture.size(shown[0].datum)
     shades = [float(shade) for shade in re.findall(r'fill-opacity="([\d.]+)"', drawn)]
     assert shades == pytest.approx([0.75 * share / 5 for share in range(6)], abs=0.006)
 
@@ -162,3 +163,24 @@ def test_latents_without_room_for_pictures_are_counted(plain):
     page = render_html(build_document(replace(plain, traversals=strips)))
     assert page.index("latent[1] ") < page.index("latent[0] ")
     assert "Latents without pictures, so that the page stays small: 1." in page
+
+
+def test_the_most_pictures_that_a_run_may_keep_leave_the_page_small(plain):
+    frame = Frame("decoded", Datum(png=base64.b64encode(bytes(PAIR_BYTES // (60 * 3 * 6) * 3 // 4)).decode()))
+    pairs = tuple(
+        ShownPair(choice, 3, (FactorChange("scale", 0.5, 1.0),), 2.0, 1.5, (frame,) * 6)
+        for choice in ("largest", "smallest", "typical")
+    )
+    shown = PairPictures((Owner.intervention("a"),), (), "a", NOTHING, "base", "", "area", "pixels", 9, pairs)
+    step = base64.b64encode(bytes(TRAVERSAL_BYTES // (32 * 9) * 3 // 4)).decode()
+    curve = tuple(float(place) for place in range(9))
+    responses = tuple(DoseResponse(f"attribute_{place}", "pixels", curve, curve, curve) for place in range(20))
+    quantiles = tuple(place / 10 for place in range(9))
+    strips = tuple(
+        TraversalStrip(f"latent[{place}]", place, quantiles, (step,) * 9, curve, (), 1.0, 16, responses)
+        for place in range(32)
+    )
+    most = replace(plain, traversals=strips, pictures=Pictures(OutputFacts("image", (1, 64, 64)), (shown,) * 60, 4))
+    none = replace(plain, traversals=())
+    assert len(render_html(build_document(most))) - len(render_html(build_document(none))) < 1_100_000
+    assert len(render_json(most)) - len(render_json(none)) < 1_500_000

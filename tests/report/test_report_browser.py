@@ -117,6 +117,15 @@ def test_a_map_sorts_by_number_and_opens_a_component(page: Page) -> None:
     assert "in the circuit of" in panel.inner_text()
 
 
+def test_a_cell_of_a_large_sweep_opens_its_component(page: Page) -> None:
+    cell = page.locator("#effects g[data-opens]", has_text="latent[3]").first
+    opens = cell.get_attribute("data-opens")
+    assert not page.locator(f"#{opens} svg").is_visible()
+    cell.locator("path").first.dispatch_event("click")
+    assert page.locator(f"#{opens} svg").is_visible(), "its panel opens with all that holds it"
+    assert page.evaluate("location.hash") == f"#{opens}"
+
+
 def test_a_filter_keeps_what_fits(page: Page) -> None:
     tools = page.locator("#perturbations .tools").first
     tools.locator("input").fill(">1")

@@ -58,3 +58,22 @@ def test_a_map_shows_its_strongest_components(plain: Results) -> None:
     opened = [panel.title for panel in denoising.panels if panel is not None]
     assert len(opened) == 24
     assert opened[0] == denoising.table.rows[0][0]
+
+
+def test_the_graph_loses_the_pairs_of_its_edges_before_its_tests() -> None:
+    from markupsafe import Markup
+
+    from causalvae.report.blocks import Answer, OpenedDrawing, Page, PairSet, PairView, Panel, Section
+    from causalvae.report.html_report import render_page
+
+    pairs = PairSet("", "Pairs", "", (PairView("Largest", "", "", Markup("<p>" + "x" * 100_000 + "</p>")),))
+    table = Table("Tests of a", columns("Link"), (("network against data",),))
+    drawn = OpenedDrawing(Markup("<p>graph</p>"), "The graph.", (), (Panel("edge-a", "a", "", "", (table, pairs)),))
+    page = Page(
+        "study", "s", "", Answer((), ()), (), (Section("graph", "Graph", "", (drawn,)),), "", "", (), (),
+    )  # fmt: skip
+    assert "xxxx" in render_page(page)
+    cut = render_page(page, 100_000)
+    assert "xxxx" not in cut
+    assert "network against data" in cut
+    assert "The pairs of the edges are left out" in cut

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import subprocess
 import sys
@@ -12,14 +13,18 @@ from typing import get_args
 
 import pytest
 
+from causalvae.data.dsprites import SPACE
+from causalvae.plan.compile import compile_spec
+from causalvae.plan.types import Treatment
 from causalvae.report.analysis_view import views_of
 from causalvae.report.json_report import from_json_dict, to_json_dict
 from causalvae.results import UnreadResult
-from causalvae.spec import Spec, parse_spec, registry
+from causalvae.spec import Spec, load_spec, parse_spec, registry
 from causalvae.spec.analysis import ANALYSES
 from causalvae.spec.architecture_section import ARCHITECTURES
 from causalvae.spec.data_section import DATA
 from causalvae.spec.families import distributions_of, measuring_distributions
+from causalvae.spec.intervention_section import LEVELS
 from causalvae.spec.jsonschema import json_schema, json_schema_text
 from causalvae.spec.model_section import MODELS
 from causalvae.spec.objective_section import OBJECTIVES
@@ -27,6 +32,7 @@ from causalvae.spec.readout_section import READOUTS
 from causalvae.spec.registry import OWN, BrokenKind, Registry
 from causalvae.spec.resolved import write_resolved
 from causalvae.spec.value_source import VALUES
+from tests.plan.small_network import COMPONENTS, DOCUMENT
 from tests.report.synthetic_results import build_results
 from tests.spec.faults import AREA, GOOD
 
@@ -98,6 +104,28 @@ class Shift(ValueSource):
         return runs.own + self.times * self.number
 """
 
+LEVEL = """
+from typing import ClassVar
+from causalvae.spec.intervention_section import InputLevel
+from causalvae.spec.section import Name
+
+class Redraw(InputLevel):
+    '''Another level of a factor, in the order of drawing.'''
+    kind: ClassVar[str] = "NAME"
+    factor: Name
+
+    @property
+    def treated_factor(self):
+        return self.factor
+
+    def treatment(self, name, space):
+        from causalvae.plan.treatments import redrawn
+        return redrawn(name, self.factor, "hold", space)
+
+    def estimate(self, context, owner, checks):
+        return []
+"""
+
 Install = Callable[..., None]
 
 
@@ -107,7 +135,7 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install
 
     def forget() -> None:
         registry._installed.cache_clear()
-        for family in (*FAMILIES, ANALYSES, VALUES):
+        for family in (*FAMILIES, ANALYSES, VALUES, LEVELS):
             vars(family).pop("entries", None)
             family._loaded.clear()
 
@@ -161,6 +189,19 @@ def test_validation_imports_the_named_kinds_alone_and_no_heavy_library(spec: str
     assert not {"torch", "pandas", "sklearn", "scipy"} & set(loaded)
     found = [name.removeprefix("causalvae.") for name in loaded if ".kinds." in name]
     assert [name for name in found if name != "readouts.kinds.centroid"] == kinds
+
+
+def test_validation_imports_the_sections_of_named_levels_alone() -> None:
+    code = (
+        "import sys; from causalvae.spec import load_spec; load_spec(sys.argv[1]).digest;"
+        "print(*sorted(name for name in sys.modules if name.startswith('causalvae.interventions.')))"
+    )
+    spec = ROOT / "specs" / "shapes_hue.yaml"
+    levels = {item.level.kind for item in load_spec(spec).interventions}
+    done = subprocess.run([sys.executable, "-c", code, spec], cwd=ROOT, capture_output=True, check=True, text=True)
+    loaded = {name.removeprefix("causalvae.interventions.") for name in done.stdout.split()}
+    assert {name.partition(".")[0] for name in loaded} == levels < {*LEVELS.own}
+    assert not {part for name in loaded for part in name.split(".")[1:]} - {"section", "checks", "route"}
 
 
 def test_no_kind_imports_a_heavy_library() -> None:
@@ -310,6 +351,37 @@ def test_results_are_read_where_their_analysis_is_missing(install: Install) -> N
     assert to_json_dict(results)["analyses"] == other["analyses"]
     views = views_of(results.analyses)
     assert "another form" in views[0].sections[0].lead and "no installed distribution" in str(views[1].terminal)
+
+
+def test_a_level_of_another_distribution_is_a_treatment(install: Install) -> None:
+    before = Spec.model_validate(DOCUMENT)
+    install("redraw_kinds", "redraw", LEVEL, "Redraw", "interventions")
+    assert Spec.model_validate(DOCUMENT).digest == before.digest
+    document = copy.deepcopy(DOCUMENT)
+    document["interventions"][0] = {"name": "resize", "redraw": {"factor": "scale"}}
+    spec = Spec.model_validate(document)
+    assert distributions_of(spec) == {"redraw_kinds": "1.0"} and spec.digest != before.digest
+    again = Spec.model_validate(spec.model_dump(mode="json", by_alias=True))
+    assert again == spec and again.digest == spec.digest
+    cohort = compile_spec(spec, COMPONENTS, SPACE).cohort("resize")
+    assert cohort.treatment == Treatment("resize", "scale", None, "hold", "as_drawn")
+    # Others take its pairs: the sweep, the mediation and the hypotheses of this spec name it.
+    owners = {use.owner.name for use in compile_spec(spec, COMPONENTS, SPACE).uses if use.role == "sweep"}
+    assert "channels" in owners
+    assert "Redraw" in json_schema()["$defs"] and "Redraw" not in json.loads(json_schema_text())["$defs"]
+
+
+def test_faults_of_levels_are_told_with_those_that_are_installed(install: Install) -> None:
+    install("redraw_kinds", "redraw", LEVEL, "Redraw", "interventions")
+    item = "interventions:\n  - {name: extra, %s}\n"
+    for written, code, said in (
+        ("redraw: {factor: scale, input: {}}", "CV020", "input"),
+        ("redraw: {factor: scale}, input: {factor: scale}", "CV028", "input and redraw given"),
+        ("redaw: {factor: scale}", "CV020", "redaw"),
+    ):
+        faults = parse_spec(GOOD.replace("interventions:\n", item % written, 1))[1]
+        assert code in {fault.code for fault in faults}, written
+        assert any(said in fault.message for fault in faults), written
 
 
 def test_a_value_source_of_another_distribution_is_like_ours(install: Install) -> None:

@@ -19,12 +19,13 @@ from causalvae.analyses.counterfactuals.types import (
     Why,
 )
 from causalvae.report.analysis_view import AnalysisView
-from causalvae.report.blocks import Block, Folded, Heading, Prose, Section, Strip, Strips
+from causalvae.report.blocks import Block, Folded, Heading, Mark, Prose, Section, Strip, Strips
 from causalvae.report.glossary import Term
 from causalvae.report.numbers import ABSENT, format_count, format_interval, format_number, percent
 from causalvae.report.tables import Table, columns
 
 _STATUS: Final[dict[Status, str]] = {"sound": "✓ sound", "unsound": "✗ unsound", "undecided": "? undecided"}
+_STATUS_MARKS: Final[dict[Status, Mark]] = {"sound": "✓", "unsound": "✗", "undecided": "?"}
 _WHY: Final[dict[Why, str]] = {
     "unmapped": "no component is mapped to it",
     "no_attribute": "the graph gives it no attribute of its own",
@@ -73,7 +74,7 @@ def view_counterfactuals(result: Counterfactuals) -> AnalysisView:
     answer = _answer(result)
     if not result.factors:
         section = Section("counterfactuals", "Counterfactuals", untested or answer, ())
-        return AnalysisView((section,), answer, (answer,))
+        return AnalysisView((section,), answer, (answer,), mark="?")
     effectiveness = _effectiveness_table(result)
     blocks: list[Block] = [Prose(answer), effectiveness]
     blocks += [Prose(untested)] if untested else []
@@ -89,7 +90,8 @@ def view_counterfactuals(result: Counterfactuals) -> AnalysisView:
     terms = _TERMS if result.commutativity else _TERMS[:-1]
     section = Section("counterfactuals", "Counterfactuals", _LEAD, tuple(blocks))
     lines = (untested,) if untested else ()
-    return AnalysisView((section,), answer, (_terminal_table(result), *lines), terms=terms)
+    mark = _STATUS_MARKS[result.status or "undecided"]
+    return AnalysisView((section,), answer, (_terminal_table(result), *lines), terms=terms, mark=mark)
 
 
 _EXAMPLES = (

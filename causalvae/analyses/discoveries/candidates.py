@@ -1,4 +1,4 @@
-"""What circuits are made of: latents, channels or units of a network's sites."""
+"""What circuits are made of: latents, channels or units of a network's sites; of edges, what they join."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from causalvae.plan.resolve import Resolver
 def find_candidates(
     kind: CandidateKind, sites: Iterable[str], resolver: Resolver, owner: Owner
 ) -> tuple[ComponentRef, ...]:
-    """The candidates, in network order.
+    """The candidates, or the nodes that edges join, in network order.
 
     Parameters
     ----------
-    kind : {"latents", "channels", "units"}
+    kind : {"latents", "channels", "units", "edges"}
         ``latents``: of the latent. ``channels``: of values with positions. ``units``: channels of values with
-        positions, and the entries of vectors.
+        positions, and the entries of vectors. ``edges``: units and latents.
     sites : iterable of str
         Addresses; the hidden layers where there are none.
     resolver : Resolver
@@ -39,6 +39,7 @@ def find_candidates(
         found = list(components.resolve("latent"))
     else:
         found = [Component(site, None) for site in components.sites if _is_hidden(site, components, kind)]
+        found += components.resolve("latent") if kind == "edges" else ()
     order = {site.name: position for position, site in enumerate(components.sites)}
     singles = {
         ComponentRef(part.site.name, (unit,), part.window)
@@ -58,4 +59,4 @@ def _is_hidden(site: Site, components: ComponentMap, kind: CandidateKind) -> boo
     leaves = [other for other in components.sites if other.is_leaf]
     last = max(leaves, key=lambda other: len(other.before))
     head = [other.node for other in leaves if other.stage == "encoder"][-1:]
-    return site.node not in (last.node, *head) and (kind == "units" or len(site.shape) > 1)
+    return site.node not in (last.node, *head) and (kind != "channels" or len(site.shape) > 1)

@@ -22,8 +22,18 @@ from causalvae.analyses.discoveries.circuit_effects import (
 )
 from causalvae.analyses.discoveries.communities import find_modules
 from causalvae.analyses.discoveries.curve import measure_curve
+from causalvae.analyses.discoveries.edge_routes import is_mediation
+from causalvae.analyses.discoveries.edge_runs import EdgeRuns
+from causalvae.analyses.discoveries.edges import Wiring, find_wiring, refuse_windows
 from causalvae.analyses.discoveries.equivalents import find_equivalents
-from causalvae.analyses.discoveries.findings import Discovery, Equivalent, Member, SearchResult, SiteCount
+from causalvae.analyses.discoveries.findings import (
+    Discovery,
+    EdgeCount,
+    Equivalent,
+    Member,
+    SearchResult,
+    SiteCount,
+)
 from causalvae.analyses.discoveries.motifs import OUTCOME, Measured, Motifs, find_motifs
 from causalvae.analyses.discoveries.network_runs import NetworkRuns
 from causalvae.analyses.discoveries.scores import EXACT, PairScores, means, score_candidates
@@ -31,7 +41,8 @@ from causalvae.analyses.discoveries.search import FoundCircuit, Target, rank, se
 from causalvae.analyses.discoveries.section import IMAGE, Discoveries, ScoreName, SoughtCircuit
 from causalvae.analyses.discoveries.stability import find_stability
 from causalvae.analyses.discoveries.trial import Searched, weigh_circuit
-from causalvae.analyses.discoveries.wiring import measure_members
+from causalvae.analyses.discoveries.wiring import measure_edges, measure_members
+from causalvae.circuits.types import Circuit
 from causalvae.data.split import Part
 from causalvae.digest import digest
 from causalvae.effects.bootstrap import Interval, PairedBootstrap, paired_bootstrap
@@ -77,7 +88,8 @@ def discover(
     ------
     CausalVAEError
         CV300 to CV305 for sites, CV307 to CV314 for the treatment, CV207 and CV438 where there are too few samples,
-        CV540 where there are no candidates, CV541 where the treatment does not change the outcome.
+        CV540 where there are no candidates, CV541 where the treatment does not change the outcome, CV543 and CV544
+        for edges.
     """
     device = choose_device(session.spec.execution.device)
     with single_threaded_kernels() as cores, matrix_precision(session.spec.execution.precision):
@@ -124,7 +136,7 @@ class Search:
             [
                 self.sought.model_dump(mode="json"),
                 self._plan.tables_digest,
-                [candidate.label for candidate in self._candidates],
+                [part.label for part in self._parts],
                 len(self.settings.circuits),
             ]
         )
@@ -133,8 +145,20 @@ class Search:
     def _plan(self) -> Plan:
         return _plan_of(self.session, self._cohort, self.sought.outcome)
 
+    @property
+    def _candidates(self) -> Circuit:
+        return self._parts if self._wiring is None else self._wiring.edges
+
     @cached_property
-    def _candidates(self) -> tuple[ComponentRef, ...]:
+    def _wiring(self) -> Wiring | None:
+        if self.sought.candidates != "edges":
+            return None
+        refuse_windows(self._parts, self._owner)
+        model = self.session.model
+        return find_wiring(self._parts, model.components, model.graph, self._plan.outputs)
+
+    @cached_property
+    def _parts(self) -> tuple[ComponentRef, ...]:
         found = find_candidates(self.sought.candidates, self.sought.sites, self._draft.resolver, self._owner)
         if not found:
             raise CausalVAEError(
@@ -152,10 +176,11 @@ class Search:
         if sought.outcome != IMAGE:
             readouts = {name: readouts[name] for name in plan.attributes if name in readouts}
         runner = PlanRunner(plan, session.model, session.dataset, partial(measure_outputs, readouts), self.device)
-        return NetworkRuns(
-            runner.on_part("select") if part == "select" else runner, self._cohort.name, self._candidates,
-            sought.outcome, self.settings.hold, session.periods.get(sought.outcome), self.workers,
-        )  # fmt: skip
+        runner = runner.on_part("select") if part == "select" else runner
+        cohort, outcome, period = self._cohort.name, sought.outcome, session.periods.get(sought.outcome)
+        if self._wiring is not None:
+            return EdgeRuns(runner, cohort, self._wiring, outcome, period, self.workers)
+        return NetworkRuns(runner, cohort, self._parts, outcome, self.settings.hold, period, self.workers)
 
     @cached_property
     def _cohort(self) -> Cohort:
@@ -232,7 +257,8 @@ class Search:
         def over(half: IntArray) -> Mapping[ScoreName, FloatArray]:
             return means(used, half)
 
-        return find_stability(on, over, target, pairs, halves, self.session.spec.execution.seed)[0]
+        seed = self.session.spec.execution.seed
+        return find_stability(on, over, target, pairs, halves, seed, self._is_large)[0]
 
     def _report(
         self,
@@ -254,18 +280,26 @@ class Search:
         beside = testing(np.stack(others)) if others else None
         alike = [other for other in others if other.sum() == circuit.sum()]
         chosen = self._wired(circuit, alike, order)
-        effects = measure_members(testing, circuit, chosen)
+        known: Circuit = tuple(candidates[place] for place in chosen)
+        if isinstance(testing, EdgeRuns):
+            first = [place for place in order if place in chosen][:_MOST_WIRED]
+            paired = np.flatnonzero(np.isin(chosen, first))
+            effects, nodes = measure_edges(testing, circuit, chosen, paired)
+            known = (*known, *nodes)
+        else:
+            effects = measure_members(testing, circuit, chosen)
         motifs = find_motifs(effects, sought.target, bootstrap, int(circuit.sum()))
         evidence = weigh_circuit(
             testing, circuit, sought, self.session.spec, tested.of([0]), bootstrap, self.settings.circuits
         )
-        places = {site: place for place, site in enumerate(dict.fromkeys(ref.site for ref in candidates))}
+        places = {site: place for place, site in enumerate(dict.fromkeys(ref.site for ref in self._parts))}
         discovery = Discovery(
             name=sought.name,
             treatment=sought.treatment,
             outcome=sought.outcome,
             candidates=sought.candidates,
-            sites=_count(candidates, circuit),
+            sites=_count(self._parts, self._joined(circuit)),
+            edges=() if self._wiring is None else _count_edges(self._wiring, circuit),
             hold=self.settings.hold,
             target=sought.target,
             pairs_searched=searching.pairs,
@@ -277,7 +311,7 @@ class Search:
             error=_error(bootstrap, tested, 0),
             past=_share(bootstrap, tested, 1),
             alone=_share(bootstrap, testing.patched(np.ones((1, len(candidates)), dtype=bool)), 0),
-            claimed=_share(bootstrap, testing.patched(one(circuit)), 0),
+            claimed=self._claimed(testing, circuit, bootstrap),
             curve=measure_curve(testing, best, order, bootstrap),
             equivalents=tuple(
                 Equivalent(_refs(candidates, other), _share(bootstrap, beside, row), float(beside.error[row]))
@@ -287,9 +321,9 @@ class Search:
             equivalents_how=how[0],
             equivalents_to=how[1],
             motifs=motifs,
-            motif_members=tuple(candidates[place] for place in chosen),
+            motif_members=known,
             modules=find_modules(
-                _edges(motifs), [places[candidates[place].site] for place in chosen], self.session.spec.execution.seed
+                _edges(motifs), [places.get(part.site, 0) for part in known], self.session.spec.execution.seed
             ),
             verdict=None,
             rows=searching.rows + testing.rows,
@@ -302,7 +336,24 @@ class Search:
         beside = np.any(alike, axis=0) if alike else np.zeros_like(circuit)
         first = [place for place in order if circuit[place]]
         chosen = [*first, *(place for place in order if beside[place] and not circuit[place])]
-        return np.sort(np.array(chosen[:_MOST_WIRED], dtype=np.int64))
+        most = _MOST_WIRED if self._wiring is None else max(_MOST_WIRED, len(first))
+        return np.sort(np.array(chosen[:most], dtype=np.int64))
+
+    def _joined(self, circuit: BoolArray) -> BoolArray:
+        """Which parts are in a circuit; of edges, which they join."""
+        if self._wiring is None:
+            return circuit
+        edges = [self._wiring.edges[place] for place in np.flatnonzero(circuit)]
+        joined = {end for edge in edges for end in (edge.source, edge.target)}
+        return np.array([part in joined for part in self._parts])
+
+    def _claimed(self, runs: NetworkRuns, circuit: BoolArray, bootstrap: PairedBootstrap) -> Measured | None:
+        """The share as what is printed to paste measures it; None of edges that a mediation cannot state."""
+        if self._wiring is None:
+            return _share(bootstrap, runs.patched(one(circuit)), 0)
+        if not is_mediation(_refs(self._candidates, circuit), self._wiring, self.session.model.components):
+            return None
+        return _share(bootstrap, runs(one(circuit)), 0)
 
 
 def _plan_of(session: Session, cohort: Cohort, outcome: str) -> Plan:
@@ -340,6 +391,14 @@ def _unmoved(sought: SoughtCircuit) -> CausalVAEError:
     )
 
 
+def _count_edges(wiring: Wiring, circuit: BoolArray) -> tuple[EdgeCount, ...]:
+    found: dict[tuple[str | None, ...], list[bool]] = {}
+    for edge, is_in in zip(wiring.edges, circuit, strict=True):
+        ends = tuple(None if end is None else end.site for end in (edge.source, edge.target))
+        found.setdefault(ends, []).append(bool(is_in))
+    return tuple(EdgeCount(source, target, sum(inside), len(inside)) for (source, target), inside in found.items())
+
+
 def _count(candidates: Sequence[ComponentRef], circuit: BoolArray) -> tuple[SiteCount, ...]:
     inside: dict[str, int] = {}
     found: dict[str, list[ComponentRef]] = {}
@@ -355,9 +414,7 @@ def _count(candidates: Sequence[ComponentRef], circuit: BoolArray) -> tuple[Site
     )  # fmt: skip
 
 
-def _members(
-    candidates: Sequence[ComponentRef], circuit: BoolArray, stability: FloatArray | None
-) -> tuple[Member, ...]:
+def _members(candidates: Circuit, circuit: BoolArray, stability: FloatArray | None) -> tuple[Member, ...]:
     found = [None] * len(candidates) if stability is None else [float(share) for share in stability]
     inside = [Member(candidates[k], True, found[k]) for k in np.flatnonzero(circuit).tolist()]
     outside = [
@@ -368,7 +425,7 @@ def _members(
     return (*inside, *outside)
 
 
-def _refs(candidates: Sequence[ComponentRef], circuit: BoolArray) -> tuple[ComponentRef, ...]:
+def _refs(candidates: Circuit, circuit: BoolArray) -> Circuit:
     return tuple(candidates[place] for place in np.flatnonzero(circuit).tolist())
 
 

@@ -6,10 +6,11 @@ import math
 
 from markupsafe import Markup
 
-from causalvae.analyses.discoveries.findings import Discovery
-from causalvae.analyses.discoveries.motifs import OUTCOME, EdgeEffect
+from causalvae.analyses.discoveries.findings import Discovery, Member
+from causalvae.analyses.discoveries.motifs import Measured
 from causalvae.analyses.discoveries.words import label
-from causalvae.models.components import ComponentRef
+from causalvae.circuits.types import Part
+from causalvae.models.components import ComponentRef, EdgeRef
 from causalvae.report.charts import frame, tick_text
 from causalvae.report.numbers import format_interval, percent
 from causalvae.report.svg import coordinate, drawing, element, shorten
@@ -20,14 +21,18 @@ Place = tuple[float, float]
 
 
 def draw_circuit(found: Discovery) -> Markup:
-    """Every candidate as a square in its layer, those of the circuit filled, and the edges that were shown."""
+    """Every candidate as a square in its layer, those of the circuit filled, and the edges that were shown.
+
+    Of a circuit of edges all of these, between the units that they join.
+    """
     columns = {site.site: max(1, math.ceil(math.sqrt(site.candidates / 3))) for site in found.sites}
     tallest = max(math.ceil(site.candidates / columns[site.site]) for site in found.sites)
     height = _TOP + tallest * _CELL + 30.0
     middle = _TOP + tallest * _CELL / 2
     places: dict[ComponentRef, Place] = {}
     squares: list[Markup] = []
-    inside = {member.component: member for member in found.members}
+    inside: dict[Part, Member] = {member.component: member for member in found.members}
+    joined = {end for part in found.circuit if isinstance(part, EdgeRef) for end in (part.source, part.target)}
     left = 58.0
     titles: list[Markup] = [_end("input", 12.0, middle, "start")]
     for site in found.sites:
@@ -38,7 +43,7 @@ def draw_circuit(found: Discovery) -> Markup:
             x, y = left + position % across * _CELL, top + position // across * _CELL
             places[ref] = (x + _CELL / 2 - 1, y + _CELL / 2 - 1)
             member = inside.get(ref)
-            is_in = member is not None and member.in_circuit
+            is_in = ref in joined or (member is not None and member.in_circuit)
             words = ref.label + (": in the circuit" if is_in else "")
             if member is not None and member.found_in is not None:
                 words += f", found on {percent(member.found_in)} of halves"
@@ -62,10 +67,28 @@ def draw_circuit(found: Discovery) -> Markup:
     width = left + 40.0
     goal = (left - _GAP / 2, middle)
     titles.append(_end(found.outcome, goal[0] + 6, middle, "start"))
-    strongest = max((abs(edge.share.value) for edge in found.motifs.edges if edge.is_shown), default=1.0)
-    lines = [_draw_edge(found, edge, places, goal, strongest) for edge in found.motifs.edges if edge.is_shown]
+    ends: dict[Part | None, Place] = {None: goal}
+    ends |= places.items()
+    if found.edges:
+        number = dict(zip(found.motif_members, found.motifs.singles, strict=False))
+        drawn = [
+            (part.label, (58.0 - 8, middle) if part.source is None else ends[part.source], ends[part.target],
+             number[part])
+            for part in found.circuit
+            if isinstance(part, EdgeRef)
+        ]  # fmt: skip
+    else:
+        refs = (*found.motif_members, None)
+        drawn = [
+            (f"{label(found, edge.source)} → {label(found, edge.target)}", ends[refs[edge.source]],
+             ends[refs[edge.target]], edge.share)
+            for edge in found.motifs.edges
+            if edge.is_shown
+        ]  # fmt: skip
+    strongest = max((abs(share.value) for *_, share in drawn), default=1.0)
+    lines = [_draw_edge(*line, strongest or 1.0) for line in drawn]
     spoken = (
-        f"Circuit {found.name}: {len(found.circuit)} of {len(places)} {found.candidates} in {len(found.sites)} layers"
+        f"Circuit {found.name}: {len(found.circuit)} of {found.total} {found.candidates} in {len(found.sites)} layers"
     )
     return drawing(width, height, spoken, *squares, *lines, *titles, class_="chart circuit")
 
@@ -74,29 +97,21 @@ def _end(name: str, x: float, y: float, anchor: str) -> Markup:
     return element("text", shorten(name, _NAME_LIMIT), x=x, y=y + 4, text_anchor=anchor, class_="row-label")
 
 
-def _draw_edge(
-    found: Discovery, edge: EdgeEffect, places: dict[ComponentRef, Place], goal: Place, strongest: float
-) -> Markup:
-    def place(member: int) -> Place:
-        if member == OUTCOME:
-            return goal
-        return places[found.motif_members[member]]
-
-    (x0, y0), (x1, y1) = place(edge.source), place(edge.target)
+def _draw_edge(name: str, start: Place, end: Place, share: Measured, strongest: float) -> Markup:
+    (x0, y0), (x1, y1) = start, end
     bend = (x1 - x0) * 0.45
     path = (
         f"M{coordinate(x0)} {coordinate(y0)}C{coordinate(x0 + bend)} {coordinate(y0)} "
         f"{coordinate(x1 - bend)} {coordinate(y1)} {coordinate(x1)} {coordinate(y1)}"
     )
-    number = format_interval(edge.share.value, edge.share.lower, edge.share.upper)
-    words = f"{label(found, edge.source)} → {label(found, edge.target)}: {number} of the effect"
-    thickness = 0.7 + 3.3 * abs(edge.share.value) / strongest
+    words = f"{name}: {format_interval(share.value, share.lower, share.upper)} of the effect"
+    thickness = 0.7 + 3.3 * abs(share.value) / strongest
     return element(
         "g",
         element("title", words),
         element(
             "path", d=path, fill="none", stroke_width=coordinate(thickness),
-            class_="sent" if edge.share.value > 0 else "sent is-negative",
+            class_="sent" if share.value > 0 else "sent is-negative",
         ),
     )  # fmt: skip
 
@@ -104,7 +119,7 @@ def _draw_edge(
 def draw_curve(found: Discovery, width: float = 420.0) -> Markup:
     """The share that the best k of the candidates carry, for k on a logarithmic axis, with the circuit marked."""
     points = found.curve.points
-    total = sum(site.candidates for site in found.sites)
+    total = found.total
     own = max(len(found.circuit) / total, points[0].fraction)
     ends = [end for point in points for end in (point.lower, point.upper, point.share)]
     ticks, low, high = frame(min(0.0, *ends), max(1.0, *ends, found.share.upper))

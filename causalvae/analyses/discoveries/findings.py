@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from causalvae.analyses.discoveries.communities import Modules
@@ -10,8 +9,8 @@ from causalvae.analyses.discoveries.curve import Curve
 from causalvae.analyses.discoveries.motifs import Measured, Motifs
 from causalvae.analyses.discoveries.section import CandidateKind, HeldAt, ScoreName
 from causalvae.analyses.discoveries.stability import STABLE_FROM
-from causalvae.circuits.types import Circuit, Verdict
-from causalvae.models.components import ComponentRef
+from causalvae.circuits.types import Circuit, Part, Verdict
+from causalvae.models.components import ComponentRef, EdgeRef
 
 
 @dataclass(frozen=True)
@@ -39,13 +38,13 @@ class Member:
 
     Parameters
     ----------
-    component : ComponentRef
+    component : ComponentRef or EdgeRef
     in_circuit : bool
     found_in : float or None
         The share of half-samples whose circuit has it; None where none were drawn.
     """
 
-    component: ComponentRef
+    component: Part
     in_circuit: bool
     found_in: float | None
 
@@ -61,7 +60,7 @@ class Equivalent:
 
     Parameters
     ----------
-    circuit : tuple of ComponentRef
+    circuit : tuple of ComponentRef or EdgeRef
     share : Measured
         f on the pairs to test on.
     error : float
@@ -75,7 +74,7 @@ class Equivalent:
 
 @dataclass(frozen=True)
 class SiteCount:
-    """How many of a site's candidates are in the circuit.
+    """How many of a site's candidates are in the circuit; of edges, how many of its nodes these join.
 
     Parameters
     ----------
@@ -98,10 +97,29 @@ class SiteCount:
         return len(self.units)
 
     @property
-    def refs(self) -> Circuit:
+    def refs(self) -> tuple[ComponentRef, ...]:
         """The candidates, one unit each."""
         windows = self.windows or ((),) * len(self.units)
         return tuple(ComponentRef(self.site, (unit,), window) for unit, window in zip(self.units, windows, strict=True))
+
+
+@dataclass(frozen=True)
+class EdgeCount:
+    """How many of the edges from one site to another are in the circuit.
+
+    Parameters
+    ----------
+    source : str or None
+        None means the input.
+    target : str or None
+        None means the output.
+    members, candidates : int
+    """
+
+    source: str | None
+    target: str | None
+    members: int
+    candidates: int
 
 
 @dataclass(frozen=True)
@@ -111,9 +129,11 @@ class Discovery:
     Parameters
     ----------
     name, treatment, outcome : str
-    candidates : {"latents", "channels", "units"}
+    candidates : {"latents", "channels", "units", "edges"}
     sites : tuple of SiteCount
         In network order.
+    edges : tuple of EdgeCount
+        Of circuits of edges.
     hold : {"interchange", "mean", "resample"}
     target : float
     pairs_searched, pairs_tested : int
@@ -128,8 +148,9 @@ class Discovery:
         f of no candidate: what reaches the outcome past all of them.
     alone : Measured
         f of all candidates in the base run: what they carry without anything else.
-    claimed : Measured
-        The mediated share as a hypothesis measures it: the circuit's change in the base run, nothing held.
+    claimed : Measured or None
+        The mediated share as a hypothesis measures it: the circuit's change in the base run, nothing held. Of edges as
+        a mediation along them measures it; None where none measures the circuit.
     curve : Curve
     equivalents : tuple of Equivalent
         Minimal circuits other than the found one, the smallest first.
@@ -139,7 +160,8 @@ class Discovery:
         place.
     motifs : Motifs
     motif_members : tuple of ComponentRef
-        What the members of motifs stand for: those of the circuit, the strongest where they are many.
+        What the members of motifs stand for: those of the circuit, the strongest where they are many. Of edges all of
+        these, and then the nodes that they join.
     modules : Modules or None
     verdict : Verdict or None
         None of an empty circuit, and until the circuits of a spec are judged together.
@@ -153,6 +175,7 @@ class Discovery:
     outcome: str
     candidates: CandidateKind
     sites: tuple[SiteCount, ...]
+    edges: tuple[EdgeCount, ...]
     hold: HeldAt
     target: float
     pairs_searched: int
@@ -164,7 +187,7 @@ class Discovery:
     error: Measured
     past: Measured
     alone: Measured
-    claimed: Measured
+    claimed: Measured | None
     curve: Curve
     equivalents: tuple[Equivalent, ...]
     equivalents_how: str
@@ -180,6 +203,11 @@ class Discovery:
     def circuit(self) -> Circuit:
         """The members, one unit each."""
         return tuple(member.component for member in self.members if member.in_circuit)
+
+    @property
+    def total(self) -> int:
+        """Number of candidates."""
+        return sum(layer.candidates for layer in (self.edges or self.sites))
 
     @property
     def alike(self) -> int:
@@ -199,7 +227,7 @@ class Discovery:
     @property
     def is_one_site(self) -> bool:
         """Whether all candidates are of one site: a hypothesis then measures what the search did."""
-        return len(self.sites) == 1
+        return len(self.sites) == 1 and not self.edges
 
 
 @dataclass(frozen=True)
@@ -209,9 +237,14 @@ class Discovered:
     circuits: tuple[Discovery, ...]
 
 
-def join_units(circuit: Sequence[ComponentRef]) -> Circuit:
-    """The same with one component a site and window."""
+def join_units(circuit: Circuit) -> Circuit:
+    """The same with one component a site and window; edges stay as they are."""
     joined: dict[tuple[str, tuple[tuple[int, int], ...]], list[int]] = {}
     for part in circuit:
+        if isinstance(part, EdgeRef):
+            continue
         joined.setdefault((part.site, part.window), []).extend(part.units or ())
-    return tuple(ComponentRef(site, tuple(sorted(units)), window) for (site, window), units in joined.items())
+    return (
+        *(ComponentRef(site, tuple(sorted(units)), window) for (site, window), units in joined.items()),
+        *(part for part in circuit if isinstance(part, EdgeRef)),
+    )

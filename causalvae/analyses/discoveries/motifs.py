@@ -49,6 +49,8 @@ class MemberEffects:
     sent : CircuitEffects
         The change of the first, on the outcome, as far as it goes through the second alone; to `OUTCOME`: as far as it
         goes through no other member.
+    reached : frozenset of (int, int), optional
+        Pairs of a member and another that is computed from it, over any number of steps; where omitted, by `arrows`.
     """
 
     singles: CircuitEffects
@@ -58,6 +60,7 @@ class MemberEffects:
     without: CircuitEffects
     arrows: tuple[tuple[int, int], ...]
     sent: CircuitEffects
+    reached: frozenset[tuple[int, int]] | None = None
 
     @property
     def members(self) -> int:
@@ -100,6 +103,7 @@ class EdgeEffect:
     Parameters
     ----------
     source, target : int
+        Of edges that were found, places of nodes after those of the edges.
     share : Measured
         Of the total effect.
     is_shown : bool
@@ -180,7 +184,9 @@ def find_motifs(effects: MemberEffects, share: float, bootstrap: PairedBootstrap
         EdgeEffect(*arrow, _measured(sent, row), _clears(sent, row, edge_margin))
         for row, arrow in enumerate(effects.arrows)
     )
-    reached = _reached({arrow for arrow in effects.arrows if arrow[1] != OUTCOME})
+    reached = effects.reached
+    if reached is None:
+        reached = follow({arrow for arrow in effects.arrows if arrow[1] != OUTCOME})
     found: list[Motif] = []
     for row, (i, j) in enumerate(effects.couples):
         if (i, j) in reached or (j, i) in reached:
@@ -218,12 +224,12 @@ def _clears(interval: Interval, row: int, margin: float) -> bool:
     return bool(interval.lower[row] > margin or interval.upper[row] < -margin)
 
 
-def _reached(arrows: set[tuple[int, int]]) -> set[tuple[int, int]]:
+def follow(arrows: set[tuple[int, int]]) -> frozenset[tuple[int, int]]:
     """Which member is computed from which, over any number of steps."""
     found = set(arrows)
     while fresh := {(a, d) for a, b in found for c, d in arrows if b == c} - found:
         found |= fresh
-    return found
+    return frozenset(found)
 
 
 def _wiring(edges: Sequence[EdgeEffect]) -> list[Motif]:

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from causalvae.analyses.discoveries.circuit_effects import BoolArray, CircuitEffects, Evaluate, FloatArray, IntArray
 from causalvae.analyses.discoveries.section import IMAGE, HeldAt
+from causalvae.circuits.types import Circuit
 from causalvae.effects.outcomes import difference
 from causalvae.engine.memory import BatchSize
 from causalvae.engine.needed_values import needed_values
@@ -47,8 +48,8 @@ class NetworkRuns:
     runner : PlanRunner
         Of a plan with the cohort; its part says which pairs are taken.
     cohort : str
-    candidates : sequence of ComponentRef
-        Disjoint parts of the network, in network order.
+    parts : sequence of ComponentRef
+        Disjoint parts of the network, in network order: the candidates.
     outcome : str
         An attribute of the plan, or ``image``.
     held_at : {"interchange", "mean", "resample"}
@@ -61,6 +62,8 @@ class NetworkRuns:
 
     Attributes
     ----------
+    candidates : tuple of ComponentRef or EdgeRef
+        What circuits are made of.
     rows : int
         Runs of one pair each so far.
     """
@@ -69,7 +72,7 @@ class NetworkRuns:
         self,
         runner: PlanRunner,
         cohort: str,
-        candidates: Sequence[ComponentRef],
+        parts: Sequence[ComponentRef],
         outcome: str,
         held_at: HeldAt = "interchange",
         period: float | None = None,
@@ -77,7 +80,7 @@ class NetworkRuns:
     ) -> None:
         self.runner = runner
         self._cohort = cohort
-        self.candidates = tuple(candidates)
+        self.candidates: Circuit = tuple(parts)
         self.outcome = outcome
         self._source = source_of(Choice(held_at), runner.plan.seed)
         self._period = period
@@ -85,7 +88,12 @@ class NetworkRuns:
         self._relayed: tuple[Arm, ...] = ()
         self.rows = 0
         shape = {site.name: position for position, site in enumerate(runner.model.components.sites)}
-        self._order = sorted({ref.site for ref in self.candidates}, key=shape.__getitem__)
+        self._order = sorted({ref.site for ref in parts}, key=shape.__getitem__)
+
+    @property
+    def parts(self) -> tuple[ComponentRef, ...]:
+        """What is held in the network: the candidates themselves, or what edges join."""
+        return tuple(part for part in self.candidates if isinstance(part, ComponentRef))
 
     @property
     def pairs(self) -> int:
@@ -95,14 +103,14 @@ class NetworkRuns:
     @cached_property
     def _held(self) -> Arm:
         """Everything held at once: what decides which values are kept, and which donors are drawn."""
-        return self.arm(self.candidates, "counterfactual", self._source)
+        return self.arm(self.parts, "counterfactual", self._source)
 
     @cached_property
     def inputs(self) -> ShardInputs:
         """The inputs of all pairs."""
         runner = self.runner
         cohort = runner.cohorts[self._cohort].cohort
-        held = Arm(self._cohort, "counterfactual", self._patches(self.candidates, self._source), cohort.samples)
+        held = Arm(self._cohort, "counterfactual", self._patches(self.parts, self._source), cohort.samples)
         drawn = replace(runner.plan, arms=(held,))
         # Donors are drawn for the arms of a plan.
         own = PlanRunner(drawn, runner.model, runner.dataset, runner.measure, runner.device)
@@ -183,8 +191,9 @@ class NetworkRuns:
 
         Pairs beside those of `only`, a bool tensor of shape (pairs,), are not run, and mean nothing.
         """
+        parts = self.parts
         arms = [
-            self.arm([self.candidates[place] for place in np.flatnonzero(~circuit)], "counterfactual", self._source)
+            self.arm([parts[place] for place in np.flatnonzero(~circuit)], "counterfactual", self._source)
             for circuit in circuits
         ]
         return self.effects(arms, only)
@@ -207,10 +216,8 @@ class NetworkRuns:
     @torch.inference_mode()
     def patched(self, sets: BoolArray, only: Tensor | None = None) -> CircuitEffects:
         """The effects of sets of candidates, (sets, candidates), that take their other value in the base run."""
-        arms = [
-            self.arm([self.candidates[place] for place in np.flatnonzero(chosen)], "base", INTERCHANGE)
-            for chosen in sets
-        ]
+        parts = self.parts
+        arms = [self.arm([parts[place] for place in np.flatnonzero(chosen)], "base", INTERCHANGE) for chosen in sets]
         return self.effects(arms, only)
 
     @torch.inference_mode()

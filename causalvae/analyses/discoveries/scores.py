@@ -10,6 +10,8 @@ import numpy as np
 import torch
 
 from causalvae.analyses.discoveries.circuit_effects import FloatArray, IntArray
+from causalvae.analyses.discoveries.edge_runs import EdgeRuns
+from causalvae.analyses.discoveries.edge_scores import score_edges
 from causalvae.analyses.discoveries.network_runs import INTERCHANGE, NetworkRuns
 from causalvae.analyses.discoveries.relevance import with_relevance
 from causalvae.analyses.discoveries.section import ScoreName
@@ -88,10 +90,13 @@ def _first_order(runs: NetworkRuns, name: ScoreName) -> FloatArray:
         graph: Program = runner.model.graph.to(runner.device)
         if name == "relp" and isinstance(graph, OperatorGraph):
             graph = with_relevance(graph)
+    if isinstance(runs, EdgeRuns):
+        is_line = name == "integrated_gradients"
+        return score_edges(runs, graph, _STEPS if is_line else 1, is_line)
     method: ScreenMethod = "integrated_gradients" if name == "integrated_gradients" else "attribution"
     screen = Screen(
         Owner("control", name), "base", runs.outcome, method, _STEPS if name == "integrated_gradients" else 1, 0, 0,
         runner.plan.seed,
     )  # fmt: skip
-    arms = [runs.arm([candidate], "base", INTERCHANGE) for candidate in runs.candidates]
+    arms = [runs.arm([candidate], "base", INTERCHANGE) for candidate in runs.parts]
     return Attribution(screen, arms, runner, graph, {}).of(runs.inputs)

@@ -22,14 +22,14 @@ if TYPE_CHECKING:
     from causalvae.session import Session
     from causalvae.spec.draft import Draft
 
-CandidateKind = Literal["latents", "channels", "units"]
+CandidateKind = Literal["latents", "channels", "units", "edges"]
 HeldAt = Literal["interchange", "mean", "resample"]
 ScoreName = Literal["single", "removal", "attribution", "integrated_gradients", "relp"]
 SCORES: Final[tuple[ScoreName, ...]] = get_args(ScoreName)
 # The whole output as an outcome.
 IMAGE: Final = "image"
 # Of what searches do and of what is stored of them: raised where either changes.
-_VERSION: Final = 2
+_VERSION: Final = 4
 
 _Pairs = Annotated[int, Field(strict=True, ge=24, le=1_000_000)]
 _Halves = Annotated[int, Field(strict=True, ge=0, le=1000)]
@@ -44,10 +44,11 @@ class SoughtCircuit(Section):
     candidates: CandidateKind = Field(
         default="latents",
         description="What circuits are made of: latents; channels of the hidden layers that have positions; units, "
-        "which are channels and the entries of hidden vectors.",
+        "which are channels and the entries of hidden vectors; edges between latents and units.",
     )
     sites: tuple[ComponentRef, ...] = Field(
-        default=(), description="Where candidates are taken from, instead of the latent or the hidden layers."
+        default=(),
+        description="Where candidates, or the ends of edges, are taken from, instead of the latent or hidden layers.",
     )
     target: Level = Field(default=0.8, description="The share of the effect that the circuit is tested against.")
     halves: _Halves | None = Field(
@@ -104,6 +105,14 @@ class Discoveries(Analysis):
                     Finding(
                         "CV061", (*at, "treatment"), f"no input intervention is called {sought.treatment!r}",
                         f"Write {list_choices(inputs)}." if inputs else "Add an input intervention.",
+                    )
+                )  # fmt: skip
+            if sought.candidates == "edges" and self.hold != "interchange":
+                found.append(
+                    Finding(
+                        "CV056", (*path, "hold"), f"edges are held at their value in the base run, not at {self.hold}",
+                        "Write `hold: interchange`, or find circuits of edges in a spec of their own.",
+                        related=((*at, "candidates"),),
                     )
                 )  # fmt: skip
             if attributes is not None and sought.outcome not in (*attributes, IMAGE):

@@ -25,6 +25,7 @@ def find_stability(
     pairs: int,
     halves: int,
     seed: int,
+    in_blocks: bool = False,
 ) -> tuple[FloatArray, tuple[BoolArray, ...]]:
     """Search again on random halves of the pairs.
 
@@ -39,6 +40,8 @@ def find_stability(
     halves : int
         How many halves are drawn; each without replacement.
     seed : int
+    in_blocks : bool
+        Whether candidates are added in blocks after a few single ones, as a search among many does on its first pairs.
 
     Returns
     -------
@@ -51,5 +54,6 @@ def find_stability(
     found = []
     for _ in range(halves):
         half = np.sort(rng.choice(pairs, pairs // 2, replace=False))
-        found.append(search(on(half), scores(half), target)[0].members)
+        evaluate = on(half)
+        found.append(search(evaluate, scores(half), target, evaluate if in_blocks else None)[0].members)
     return np.asarray(np.mean(found, axis=0)), tuple(found)

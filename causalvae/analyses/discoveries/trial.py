@@ -9,6 +9,8 @@ from typing import Final
 import numpy as np
 
 from causalvae.analyses.discoveries.circuit_effects import BoolArray, CircuitEffects
+from causalvae.analyses.discoveries.edge_rivals import draw_edge_rivals
+from causalvae.analyses.discoveries.edge_runs import EdgeRuns
 from causalvae.analyses.discoveries.findings import Discovered, Discovery, join_units
 from causalvae.analyses.discoveries.network_runs import NetworkRuns
 from causalvae.analyses.discoveries.section import SoughtCircuit
@@ -17,9 +19,10 @@ from causalvae.circuits.types import Circuit
 from causalvae.circuits.verdict import Evidence, decide, weigh
 from causalvae.effects.bootstrap import PairedBootstrap
 from causalvae.effects.claims import RatioColumns
+from causalvae.models.components import ComponentRef
+from causalvae.plan.claims.rivals import draw_rivals
 from causalvae.plan.owner import Owner
-from causalvae.plan.rivals import draw_rivals
-from causalvae.plan.types import ClaimDesign, Patch
+from causalvae.plan.types import ClaimDesign, NoRivals, Patch, RivalKind
 from causalvae.spec.hypothesis_section import fewest_random
 from causalvae.spec.schema import Hypothesis, Spec
 from causalvae.spec.value_source import make_source
@@ -59,12 +62,15 @@ def judge_together(searched: Sequence[Searched]) -> Discovered:
 
 
 def hypothesis_of(sought: SoughtCircuit, circuit: Circuit) -> Hypothesis:
-    """What a found circuit claims, as a spec writes it."""
+    """What a found circuit claims, as a spec writes it.
+
+    A spec cannot name edges, so of those the hypothesis has bounds only: verdicts take circuits from the design.
+    """
     return Hypothesis.model_validate(
         {
             "name": sought.name,
             "treatment": sought.treatment,
-            "circuit": [part.label for part in join_units(circuit)],
+            "circuit": [part.label for part in join_units(circuit) if isinstance(part, ComponentRef)] or ["latent"],
             "outcome": sought.outcome,
             "expect": {"mediated_share": {"at_least": sought.target}},
         }
@@ -109,31 +115,14 @@ def weigh_circuit(
     Notes
     -----
     Rivals are other sets of as many candidates at each site, those that the treatment moves where not all can be run.
+    Those of edges have the same wiring (`causalvae.analyses.discoveries.edge_rivals`).
     """
     refs = tuple(runs.candidates[place] for place in np.flatnonzero(circuit))
     if not refs:
         return None
     hypothesis = hypothesis_of(sought, refs)
-    # Rivals are drawn among positions of a site's candidates: those need not be all of its units, and windows may give
-    # several candidates one unit.
-    places: dict[str, list[int]] = {}
-    for place, ref in enumerate(runs.candidates):
-        places.setdefault(ref.site, []).append(place)
-    numbered = tuple(
-        Patch(site, tuple(position for position, place in enumerate(places[site]) if circuit[place]), _OTHER)
-        for site in dict.fromkeys(ref.site for ref in refs)
-    )
-    sizes = [len(places[patch.site]) for patch in numbered]
-    active = _active(runs)
-
-    def moved(patch: Patch) -> tuple[int, ...]:
-        return tuple(position for position, place in enumerate(places[patch.site]) if active[place])
-
-    kind, why_none, rivals = draw_rivals(
-        numbered, sizes, hypothesis.null, fewest_random(family, hypothesis.alpha), moved,
-        spec.execution.seed, Owner.hypothesis(hypothesis.name),
-    )  # fmt: skip
-    sets = [_indicator(rival, places, len(circuit)) for rival in rivals]
+    fewest = fewest_random(family, hypothesis.alpha)
+    kind, why_none, sets = _rivals(runs, circuit, hypothesis, fewest, spec.execution.seed)
     parts = []
     if len(refs) > 1:
         for member in np.flatnonzero(circuit):
@@ -159,6 +148,32 @@ def weigh_circuit(
     }
     design = ClaimDesign(refs, refs if len(refs) > 1 else (), False, kind, why_none, spec.execution.seed)
     return weigh(hypothesis, design, columns, table, bootstrap, len(family))
+
+
+def _rivals(
+    runs: NetworkRuns, circuit: BoolArray, hypothesis: Hypothesis, fewest: int, seed: int
+) -> tuple[RivalKind, NoRivals, list[BoolArray]]:
+    """What the circuit is compared with."""
+    active, owner = _active(runs), Owner.hypothesis(hypothesis.name)
+    if isinstance(runs, EdgeRuns):
+        wanted = max(hypothesis.null.samples, fewest)
+        return draw_edge_rivals(runs.wiring, circuit, active, wanted, seed, owner)
+    # Rivals are drawn among positions of a site's candidates: those need not be all of its units, and windows may give
+    # several candidates one unit.
+    places: dict[str, list[int]] = {}
+    for place, ref in enumerate(runs.candidates):
+        places.setdefault(ref.site, []).append(place)
+    numbered = tuple(
+        Patch(site, tuple(position for position, place in enumerate(places[site]) if circuit[place]), _OTHER)
+        for site in dict.fromkeys(runs.candidates[place].site for place in np.flatnonzero(circuit))
+    )
+    sizes = [len(places[patch.site]) for patch in numbered]
+
+    def moved(patch: Patch) -> tuple[int, ...]:
+        return tuple(position for position, place in enumerate(places[patch.site]) if active[place])
+
+    kind, why_none, rivals = draw_rivals(numbered, sizes, hypothesis.null, fewest, moved, seed, owner)
+    return kind, why_none, [_indicator(rival, places, len(circuit)) for rival in rivals]
 
 
 def _active(runs: NetworkRuns) -> BoolArray:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from causalvae.analyses.discoveries.curve import CurvePoint
 from causalvae.analyses.discoveries.drawing import draw_circuit, draw_curve
 from causalvae.analyses.discoveries.findings import Discovered, Discovery, join_units
@@ -9,6 +11,7 @@ from causalvae.analyses.discoveries.motifs import Measured
 from causalvae.analyses.discoveries.words import (
     SCORE_WORDS,
     alike_words,
+    can_be_pasted,
     empty_words,
     headline,
     held_words,
@@ -17,11 +20,13 @@ from causalvae.analyses.discoveries.words import (
     module_words,
     motif_words,
     past_words,
+    section_words,
     stable_words,
 )
-from causalvae.models.components import ComponentRef
+from causalvae.circuits.types import Part
+from causalvae.models.components import EdgeRef
 from causalvae.report.analysis_view import AnalysisView
-from causalvae.report.blocks import Block, Figure, FigureRow, Folded, Heading, Prose, Section
+from causalvae.report.blocks import Block, Figure, FigureRow, Folded, Heading, Mark, Prose, Section
 from causalvae.report.glossary import Term, status_words
 from causalvae.report.numbers import ABSENT, format_count, format_fixed, format_interval, percent
 from causalvae.report.tables import Table, columns
@@ -75,8 +80,15 @@ def view_discoveries(result: Discovered) -> AnalysisView:
     )
     answer = " ".join(headline(found) for found in result.circuits[:_ANSWERED])
     return AnalysisView(
-        (Section("discoveries", "Circuits found", lead, tuple(blocks)),), answer, tuple(terminal), (), _TERMS
-    )
+        (Section("discoveries", "Circuits found", lead, tuple(blocks)),), answer, tuple(terminal), (), _TERMS,
+        _mark(result),
+    )  # fmt: skip
+
+
+def _mark(result: Discovered) -> Mark:
+    """Whether the circuits hold on the pairs that nothing was chosen on; one that was not found was not tested."""
+    statuses = {"" if found.verdict is None else found.verdict.status for found in result.circuits}
+    return "✗" if "refuted" in statuses else "✓" if statuses == {"supported"} else "?"
 
 
 def _blocks(found: Discovery) -> list[Block]:
@@ -108,10 +120,10 @@ def _blocks(found: Discovery) -> list[Block]:
     ]
     if found.equivalents:
         blocks.append(Folded("Other minimal circuits", equivalent_table(found)))
-    if found.motifs.edges:
+    if found.motifs.edges and not found.edges:
         blocks.append(Folded("Edges", edge_table(found)))
-    if verdict is not None:
-        blocks.append(Prose(f"To paste under hypotheses: {hypothesis_text(found, in_one_line=True)}"))
+    if can_be_pasted(found):
+        blocks.append(Prose(f"To paste under {section_words(found)}: {hypothesis_text(found, in_one_line=True)}"))
     return blocks
 
 
@@ -120,13 +132,11 @@ def _terminal(found: Discovery) -> list[Table | str]:
     parts: list[Table | str] = [
         Table(
             f"{found.name}: circuit of {found.treatment} on {found.outcome}",
-            columns("Layer", "Members#", "Candidates#", "Circuit"),
-            tuple(
-                (site.site, str(site.members), str(site.candidates), _in_site(found, site.site)) for site in found.sites
-            ),
+            columns("Edges" if found.edges else "Layer", "Members#", "Candidates#", "Circuit"),
+            tuple(_layer_rows(found)),
         ),
         headline(found),
-        f"Relative error {_interval(found.error)}. {past_words(found)}",
+        f"Relative error {_interval(found.error)}. {past_words(found)}".rstrip(),
         alike_words(found),
         stable_words(found),
         "Curve: "
@@ -139,9 +149,9 @@ def _terminal(found: Discovery) -> list[Table | str]:
     if found.verdict is not None:
         parts += [
             f"{status_words(found.verdict.status)}: {reason(found.verdict)}",
-            "As a hypothesis:",
-            hypothesis_text(found).rstrip(),
         ]
+    if can_be_pasted(found):
+        parts += [f"As an entry of {section_words(found)}:", hypothesis_text(found).rstrip()]
     return [part for part in parts if part]
 
 
@@ -150,8 +160,26 @@ def _distinct(found: Discovery) -> list[CurvePoint]:
     return list(sizes.values())
 
 
+def _layer_rows(found: Discovery) -> Iterator[tuple[str, ...]]:
+    """What is in the circuit, by site; of edges, by the sites that they join."""
+    for layer in found.edges:
+        name = f"{layer.source or 'input'} -> {layer.target or 'output'}"
+        inside = ", ".join(_units(part) for part in found.circuit if part.site == name)
+        yield name, str(layer.members), str(layer.candidates), inside or ABSENT
+    for site in () if found.edges else found.sites:
+        yield site.site, str(site.members), str(site.candidates), _in_site(found, site.site)
+
+
+def _units(part: Part) -> str:
+    """An edge by the units that it joins."""
+    if not isinstance(part, EdgeRef):
+        return part.label
+    ends = ((part.source, "input"), (part.target, "output"))
+    return " -> ".join(name if end is None else str((end.units or ("",))[0]) for end, name in ends)
+
+
 def _in_site(found: Discovery, site: str) -> str:
-    inside = [ref for ref in found.circuit if ref.site == site]
+    inside = tuple(ref for ref in found.circuit if ref.site == site)
     if any(ref.window for ref in inside):
         return ", ".join(part.label for part in join_units(inside))
     return ", ".join(str(unit) for ref in inside for unit in ref.units or ()) or ABSENT
@@ -207,7 +235,7 @@ def member_table(found: Discovery) -> Table:
     """The members, and what each carries."""
     places = {ref: place for place, ref in enumerate(found.motif_members)}
 
-    def shares(ref: ComponentRef) -> tuple[str, str]:
+    def shares(ref: Part) -> tuple[str, str]:
         place = places.get(ref)
         if place is None:
             return ABSENT, ABSENT

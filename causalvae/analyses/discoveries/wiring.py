@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from causalvae.analyses.discoveries.circuit_effects import BoolArray, IntArray, one
-from causalvae.analyses.discoveries.motifs import OUTCOME, MemberEffects, couples_of
+from causalvae.analyses.discoveries.edge_runs import EdgeRuns
+from causalvae.analyses.discoveries.motifs import OUTCOME, MemberEffects, couples_of, follow
 from causalvae.analyses.discoveries.network_runs import INTERCHANGE, NetworkRuns
 from causalvae.models.components import ComponentMap, ComponentRef
 from causalvae.plan.types import Arm
@@ -33,7 +34,7 @@ def measure_members(runs: NetworkRuns, circuit: BoolArray, chosen: IntArray) -> 
     patched = runs.patched(sets)
     without = np.repeat(circuit[None], len(chosen), axis=0)
     without[np.arange(len(chosen)), chosen] = False
-    arrows, arms = _arrows(runs, [runs.candidates[place] for place in chosen])
+    arrows, arms = _arrows(runs, [runs.parts[place] for place in chosen])
     return MemberEffects(
         singles=patched.of(list(range(len(chosen)))),
         couples=couples,
@@ -43,6 +44,54 @@ def measure_members(runs: NetworkRuns, circuit: BoolArray, chosen: IntArray) -> 
         arrows=arrows,
         sent=runs.effects(arms),
     )
+
+
+def measure_edges(
+    runs: EdgeRuns, circuit: BoolArray, chosen: IntArray, paired: IntArray
+) -> tuple[MemberEffects, tuple[ComponentRef, ...]]:
+    """What motifs among the edges of a circuit are read from, and the nodes that these join.
+
+    Parameters
+    ----------
+    runs : EdgeRuns
+    circuit : bool array, shape (edges,)
+    chosen : int array
+        Positions of the edges of the circuit, and of those in others as small.
+    paired : int array
+        Positions among `chosen` of those whose pairs are run.
+
+    Notes
+    -----
+    Arrows join nodes, which are numbered after the edges; what an edge sends is its effect alone. Edges from the input
+    are no arrows: all begin there.
+    """
+    edges = [runs.wiring.edges[place] for place in chosen]
+    joined = {end for edge in edges for end in (edge.source, edge.target)}
+    nodes = tuple(node for node in runs.wiring.nodes if node in joined)
+    numbers: dict[ComponentRef | None, int] = {node: len(edges) + place for place, node in enumerate(nodes)}
+    numbers[None] = OUTCOME
+    sending = [place for place, edge in enumerate(edges) if edge.source is not None]
+    couples = tuple((int(paired[i]), int(paired[j])) for i, j in couples_of(len(paired)))
+    sets = np.zeros((len(edges) + len(couples), len(circuit)), dtype=bool)
+    for row, members in enumerate([*((member,) for member in range(len(edges))), *couples]):
+        sets[row, chosen[list(members)]] = True
+    patched = runs.patched(sets)
+    without = np.repeat(circuit[None], len(edges), axis=0)
+    without[np.arange(len(edges)), chosen] = False
+    meeting = {
+        (i, j) for i, first in enumerate(edges) for j, second in enumerate(edges)
+        if first.target is not None and first.target == second.source
+    }  # fmt: skip
+    return MemberEffects(
+        singles=patched.of(list(range(len(edges)))),
+        couples=couples,
+        together=patched.of(list(range(len(edges), len(sets)))),
+        whole=runs(one(circuit)),
+        without=runs(without),
+        arrows=tuple((numbers[edges[place].source], numbers[edges[place].target]) for place in sending),
+        sent=patched.of(sending),
+        reached=follow(meeting),
+    ), nodes
 
 
 def _arrows(runs: NetworkRuns, members: Sequence[ComponentRef]) -> tuple[tuple[tuple[int, int], ...], list[Arm]]:

@@ -10,6 +10,7 @@ from ruamel.yaml import YAML
 from causalvae.analyses.discoveries.findings import Discovery, join_units
 from causalvae.analyses.discoveries.motifs import OUTCOME, Motif
 from causalvae.analyses.discoveries.stability import STABLE_FROM
+from causalvae.circuits.types import Part
 from causalvae.models.components import ComponentRef
 from causalvae.report.numbers import format_fixed, format_interval, p_words, percent
 from causalvae.report.verdict_words import name_circuit
@@ -21,11 +22,11 @@ SCORE_WORDS = {
     "integrated_gradients": "integrated gradients",
     "relp": "relevance",
 }
-_CANDIDATES = {"latents": "latent", "channels": "channel", "units": "unit"}
+_CANDIDATES = {"latents": "latent", "channels": "channel", "units": "unit", "edges": "edge"}
 _HELD = {
-    "interchange": "their values in the base run",
-    "mean": "their means over base runs",
-    "resample": "their values in the base run of another pair",
+    "interchange": "in the base run",
+    "mean": "averaged over base runs",
+    "resample": "in the base run of another pair",
 }
 # Units of one address, so that its line fits a terminal.
 _PER_LINE = 8
@@ -40,14 +41,13 @@ def candidate_words(found: Discovery, count: int) -> str:
 
 def headline(found: Discovery) -> str:
     """What was found, in one sentence with its number on the pairs that it was not found on."""
-    total = sum(site.candidates for site in found.sites)
     size = len(found.circuit)
     share = format_interval(found.share.value, found.share.lower, found.share.upper)
     named = f" ({name_circuit(join_units(found.circuit))})" if 0 < size <= _PER_LINE else ""
     verb = "carries" if size == 1 else "carry"
     return (
-        f"{candidate_words(found, size)} of {total:,}{named} {verb} {share} of the effect of {found.treatment} on "
-        f"{found.outcome}."
+        f"{candidate_words(found, size)} of {found.total:,}{named} {verb} {share} of the effect of {found.treatment} "
+        f"on {found.outcome}."
     )
 
 
@@ -86,7 +86,9 @@ def empty_words(found: Discovery) -> str:
 
 
 def past_words(found: Discovery) -> str:
-    """What flows past the candidates, and what they carry by themselves."""
+    """What flows past the candidates, and what they carry by themselves; empty of edges, which nothing passes by."""
+    if found.edges:
+        return ""
     past = format_interval(found.past.value, found.past.lower, found.past.upper)
     alone = format_interval(found.alone.value, found.alone.lower, found.alone.upper)
     return f"Past all candidates: {past}. All candidates changed in the base run: {alone}."
@@ -94,12 +96,15 @@ def past_words(found: Discovery) -> str:
 
 def held_words(found: Discovery) -> str:
     """How circuits were run."""
+    others = "edges carry their sources' values" if found.edges else "candidates are held at their values"
     text = (
-        f"A circuit is run on the changed input while all other candidates are held at {_HELD[found.hold]}; its share "
+        f"A circuit is run on the changed input while all other {others} {_HELD[found.hold]}; its share "
         "is Σ NIE·TE / Σ TE². It was searched for on "
         f"{found.pairs_searched:,} pairs and tested on {found.pairs_tested:,} others."
     )
-    if not found.is_one_site:
+    if found.edges and found.claimed is not None:
+        text += " A mediation along these edges measures the same."
+    elif not found.is_one_site and found.claimed is not None:
         claimed = format_interval(found.claimed.value, found.claimed.lower, found.claimed.upper)
         text += (
             " A hypothesis patches the circuit in the base run and holds nothing, so what lies downstream of a member "
@@ -168,16 +173,32 @@ def _listed(names: Sequence[str], most: int = 4) -> str:
     return ", ".join(names)
 
 
+def can_be_pasted(found: Discovery) -> bool:
+    """Whether a spec can state the circuit; see `causalvae.analyses.discoveries.edge_routes` for edges."""
+    return bool(found.circuit) and found.claimed is not None
+
+
+def section_words(found: Discovery) -> str:
+    """The section of a spec that the circuit is pasted into."""
+    return "interventions" if found.edges else "hypotheses"
+
+
 def hypothesis_text(found: Discovery, in_one_line: bool = False) -> str:
-    """The found circuit as an entry of a spec's `hypotheses`, in YAML."""
-    entry = {
-        "name": found.name,
-        "claim": f"Found as the smallest circuit for {found.treatment} and {found.outcome}.",
-        "treatment": found.treatment,
-        "circuit": [address for part in join_units(found.circuit) for address in _addresses(part)],
-        "outcome": found.outcome,
-        "expect": {"mediated_share": {"at_least": found.target}},
-    }
+    """The found circuit as an entry of a spec's `hypotheses`, in YAML; of edges, of its `interventions`."""
+    entry: dict[str, object]
+    if found.edges:
+        edges = [part.label for part in found.circuit]
+        mediation = {"treatment": found.treatment, "edges": edges, "outcomes": [found.outcome]}
+        entry = {"name": found.name, "mediation": mediation}
+    else:
+        entry = {
+            "name": found.name,
+            "claim": f"Found as the smallest circuit for {found.treatment} and {found.outcome}.",
+            "treatment": found.treatment,
+            "circuit": [address for part in join_units(found.circuit) for address in _addresses(part)],
+            "outcome": found.outcome,
+            "expect": {"mediated_share": {"at_least": found.target}},
+        }
     writer, text = YAML(), StringIO()
     writer.width = 72
     if in_one_line:
@@ -188,7 +209,7 @@ def hypothesis_text(found: Discovery, in_one_line: bool = False) -> str:
     return text.getvalue()
 
 
-def _addresses(part: ComponentRef) -> list[str]:
+def _addresses(part: Part) -> list[str]:
     units = part.units or ()
     parts = [units[first : first + _PER_LINE] for first in range(0, len(units), _PER_LINE)]
     return [ComponentRef(part.site, some, part.window).label for some in parts]

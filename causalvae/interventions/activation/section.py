@@ -55,7 +55,6 @@ class ActivationIntervention(InterventionLevel):
 
     kind: ClassVar[str] = "activation"
     order: ClassVar[int] = 3
-    in_every_record: ClassVar[bool] = True
 
     components: ComponentRef | tuple[ComponentRef, ...]
     by: Literal["unit", "channel", "layer", "set"] = Field(default="channel", description="What is patched at a time.")

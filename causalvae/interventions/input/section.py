@@ -49,7 +49,6 @@ class InputIntervention(InputLevel):
 
     kind: ClassVar[str] = "input"
     order: ClassVar[int] = 1
-    in_every_record: ClassVar[bool] = True
 
     factor: Name | None = Field(default=None, description="The factor that is set; left out with `set: swap`.")
     set: Literal["resample", "swap"] | SetTo = Field(

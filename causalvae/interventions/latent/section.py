@@ -80,7 +80,6 @@ class LatentIntervention(InterventionLevel):
 
     kind: ClassVar[str] = "latent"
     order: ClassVar[int] = 2
-    in_every_record: ClassVar[bool] = True
 
     components: ComponentRef | tuple[ComponentRef, ...]
     # From left to right, so that no kind is imported where none is named.

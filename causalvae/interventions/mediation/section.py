@@ -105,7 +105,6 @@ class MediationIntervention(InterventionLevel):
     )
     kind: ClassVar[str] = "mediation"
     order: ClassVar[int] = 4
-    in_every_record: ClassVar[bool] = True
     is_refuted: ClassVar[bool] = True
 
     treatment: Name = Field(description="An input intervention.")

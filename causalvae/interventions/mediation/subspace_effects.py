@@ -34,7 +34,6 @@ from causalvae.plan.types import Arm, Use
 
 LEARNING_LOSS, HELD_OUT_LOSS = "learning_loss", "held_out_loss"
 ACCURACY, NULL_SPACE = "interchange_accuracy", "null_space_share"
-SUBSPACE_ESTIMANDS = (LEARNING_LOSS, HELD_OUT_LOSS, ACCURACY, NULL_SPACE)
 
 # Above these, a reader is warned: of the share in the null space, of what the other directions carry, and of how much
 # more is left unexplained on fresh pairs than on those that were learned on.

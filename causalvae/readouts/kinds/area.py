@@ -1,4 +1,4 @@
-"""The light of pictures, or what stands out from the background in RGB."""
+"""The lit area of pictures; in RGB, of what differs from the background."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LEAST_R2: Final = 0.99
 
 
 class AreaReadout(PartSection):
-    """The light of pictures, or what stands out from the background in RGB."""
+    """The lit area of pictures; in RGB, of what differs from the background."""
 
     kind: ClassVar[str] = "area"
     of: ClassVar[Measured] = "picture"

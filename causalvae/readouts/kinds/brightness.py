@@ -1,4 +1,4 @@
-"""How bright what stands out from the background is."""
+"""The brightness of what differs from the background."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class BrightnessReadout(PartSection):
-    """How bright what stands out from the background is."""
+    """The brightness of what differs from the background."""
 
     kind: ClassVar[str] = "brightness"
     of: ClassVar[Measured] = "colour"

@@ -1,4 +1,4 @@
-"""Where the light of pictures is, or what stands out from the background in RGB."""
+"""The centre of the light of pictures; in RGB, of what differs from the background."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MOST_PIXELS: Final = 0.5
 
 
 class CentroidReadout(PartSection):
-    """Where the light of pictures is, or what stands out from the background in RGB."""
+    """The centre of the light of pictures; in RGB, of what differs from the background."""
 
     kind: ClassVar[str] = "centroid"
     of: ClassVar[Measured] = "picture"

@@ -1,4 +1,4 @@
-"""How far the light of pictures spreads along or across its longest axis."""
+"""The spread of the light of pictures along or across its longest axis."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class ExtentReadout(PartSection):
-    """How far the light of pictures spreads along or across its longest axis."""
+    """The spread of the light of pictures along or across its longest axis."""
 
     kind: ClassVar[str] = "extent"
     of: ClassVar[Measured] = "picture"

@@ -1,4 +1,4 @@
-"""The hue of what stands out from the background."""
+"""The hue of what differs from the background."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class HueReadout(PartSection):
-    """The hue of what stands out from the background."""
+    """The hue of what differs from the background."""
 
     kind: ClassVar[str] = "hue"
     of: ClassVar[Measured] = "colour"

@@ -1,4 +1,4 @@
-"""How bright the strokes of pictures are."""
+"""The brightness of the strokes of pictures."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class IntensityReadout(ReadoutSection):
-    """How bright the strokes of pictures are."""
+    """The brightness of the strokes of pictures."""
 
     kind: ClassVar[str] = "intensity"
     of: ClassVar[Measured] = "picture"

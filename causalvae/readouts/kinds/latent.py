@@ -13,7 +13,7 @@ from causalvae.spec.section import Index
 
 
 class LatentReadout(ReadoutSection):
-    """A latent; runs of attributes that are all latents stop there."""
+    """A latent itself; if all attributes are latents, the decoder is not run."""
 
     kind: ClassVar[str] = "latent"
 

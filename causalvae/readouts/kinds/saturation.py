@@ -1,4 +1,4 @@
-"""How pure the colour of what stands out from the background is."""
+"""The saturation of what differs from the background."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class SaturationReadout(PartSection):
-    """How pure the colour of what stands out from the background is."""
+    """The saturation of what differs from the background."""
 
     kind: ClassVar[str] = "saturation"
     of: ClassVar[Measured] = "colour"

@@ -1,4 +1,4 @@
-"""How thick the strokes of pictures are."""
+"""The thickness of the strokes of pictures."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class ThicknessReadout(ReadoutSection):
-    """How thick the strokes of pictures are."""
+    """The thickness of the strokes of pictures."""
 
     kind: ClassVar[str] = "thickness"
     of: ClassVar[Measured] = "picture"

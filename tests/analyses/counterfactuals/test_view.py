@@ -85,6 +85,7 @@ UNSOUND = soundness("y", "unsound", 0.1, 0.71)
 def test_the_answer_names_the_worst_factor(factors: tuple[FactorSoundness, ...], words: str) -> None:
     view = view_counterfactuals(found(*factors))
     assert words in view.answer and "(at most 0.25" in view.answer
+    assert view.mark == ("✗" if "unsound" in words else "?" if "undecided" in words else "✓")
     assert ("0.050 by the reconstruction alone" in view.answer) == ("area" in view.answer)
     (section,) = view.sections
     table = next(block for block in section.blocks if isinstance(block, Table))
@@ -101,6 +102,7 @@ def test_what_is_not_tested_is_said(why: Why) -> None:
     untested = (Untested("shape", why), Untested("turn", why))
     none = view_counterfactuals(found(untested=untested))
     assert "were not tested: shape, turn (" in none.answer and none.terminal == (none.answer,)
+    assert none.mark == "?"
     some = view_counterfactuals(found(SOUND, untested=untested))
     assert any(isinstance(part, str) and part.startswith("Not tested: shape, turn (") for part in some.terminal)
 

@@ -36,6 +36,20 @@ def test_the_headline_names_the_circuit_and_its_share_on_other_pairs(found: Disc
     )
 
 
+def test_a_circuit_that_fails_on_other_pairs_turns_the_answer_red(found: Discovery) -> None:
+    verdict = found.verdict
+    assert verdict is not None
+
+    def mark(*circuits: Discovery) -> str:
+        return view_discoveries(Discovered(circuits)).mark
+
+    held = replace(found, verdict=replace(verdict, status="supported"))
+    assert mark(held) == "✓"
+    assert mark(held, replace(found, verdict=replace(verdict, status="refuted"))) == "✗"
+    assert mark(held, replace(found, verdict=replace(verdict, status="unspecific"))) == "?"
+    assert mark(held, replace(found, verdict=None)) == "?"
+
+
 def test_motifs_are_told_with_their_members(found: Discovery) -> None:
     told = [motif_words(found, motif) for motif in found.motifs.found]
     assert told[0].startswith(

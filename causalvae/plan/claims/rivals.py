@@ -84,14 +84,8 @@ def draw_rivals(
         kind, chosen = "every", _every(pools, [range(count + 1) for count in counts])
     elif same <= max(limit, wanted):
         kind, chosen = "same_size", _every(pools, [(count,) for count in counts])
-    elif wanted > MOST_RANDOM:
-        raise CausalVAEError(
-            "CV311",
-            f"the claim would be compared with {wanted} random circuits, and {MOST_RANDOM} are the most that are run.",
-            f"Write `samples` of at most {MOST_RANDOM}, raise alpha, or state fewer hypotheses in one spec.",
-            place,
-        )
     else:
+        refuse_too_many(wanted, place)
         chosen = _random(pools, own, wanted, seed)
     # A site that stays whole makes a circuit even of no units at the others.
     alone = len(free) == len(patches)
@@ -99,6 +93,17 @@ def draw_rivals(
         _with_units(patches, free, units) for units in chosen if list(units) != own and (any(units) or not alone)
     )
     return (kind, "", rivals) if rivals else ("none", "no_other", ())
+
+
+def refuse_too_many(wanted: int, place: str | Owner) -> None:
+    """Raise CV311 where more random circuits are wanted than are run."""
+    if wanted > MOST_RANDOM:
+        raise CausalVAEError(
+            "CV311",
+            f"the claim would be compared with {wanted} random circuits, and {MOST_RANDOM} are the most that are run.",
+            f"Write `samples` of at most {MOST_RANDOM}, raise alpha, or state fewer hypotheses in one spec.",
+            place,
+        )
 
 
 def count_up_to(pools: Sequence[Sequence[int]], counts: Sequence[int]) -> int:

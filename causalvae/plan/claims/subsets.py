@@ -7,7 +7,7 @@ from itertools import combinations
 
 from causalvae.errors import CausalVAEError
 from causalvae.models.components import ComponentRef
-from causalvae.plan.members import patches_of
+from causalvae.plan.claims.members import patches_of
 from causalvae.plan.owner import Owner
 from causalvae.plan.types import ClaimDesign, Enumerated, Patch
 from causalvae.spec.hypothesis_section import FEW_ENUMERATED, MOST_ENUMERATED
@@ -66,11 +66,8 @@ def choose_sets(
         return "sites", pairs, tuple(patches_of(chosen, whole) for chosen in _sets(every, units))
     if not design.subsets and 1 < len(design.members) <= MOST_ENUMERATED and hypothesis.claims_to_carry:
         pairs = min(_MEMBER_PAIRS, hypothesis.null.pairs)
-        return (
-            "members",
-            pairs,
-            tuple(patches_of(chosen, whole) for chosen in _sets(design.members, len(design.members) - 1)),
-        )
+        members = [member for member in design.members if isinstance(member, ComponentRef)]
+        return "members", pairs, tuple(patches_of(chosen, whole) for chosen in _sets(members, len(members) - 1))
     return "", 0, ()
 
 

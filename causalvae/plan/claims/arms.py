@@ -7,13 +7,13 @@ from functools import partial
 
 from causalvae.digest import digest
 from causalvae.models.components import Component
+from causalvae.plan.claims.members import MOST_SUBSETS_OF, members_of, parts_of, patches_of, singles_of
+from causalvae.plan.claims.multiverse import variant_pairs, ways_of_patching
+from causalvae.plan.claims.rivals import draw_rivals
+from causalvae.plan.claims.subsets import choose_sets
 from causalvae.plan.draft import INTERCHANGE, Draft
-from causalvae.plan.members import MOST_SUBSETS_OF, members_of, parts_of, patches_of, singles_of
-from causalvae.plan.multiverse import variant_pairs, ways_of_patching
 from causalvae.plan.owner import Owner
 from causalvae.plan.resolve import in_network_order, joint_patches
-from causalvae.plan.rivals import draw_rivals
-from causalvae.plan.subsets import choose_sets
 from causalvae.plan.targets import set_of
 from causalvae.plan.types import ClaimDesign, Patch, Role, Side
 from causalvae.spec.hypothesis_section import fewest_random
