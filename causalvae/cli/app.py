@@ -7,7 +7,18 @@ from typing import Annotated
 
 import typer
 
-from causalvae.cli import comparing, diffing, discovering, inspecting, preparing, running, validating
+from causalvae.cli import (
+    comparing,
+    diffing,
+    discovering,
+    explaining,
+    formatting,
+    graphing,
+    inspecting,
+    preparing,
+    running,
+    validating,
+)
 from causalvae.cli.failures import ForgivingGroup, finish_output
 
 app = typer.Typer(
@@ -53,6 +64,9 @@ app.command()(discovering.discover)
 app.command()(comparing.compare)
 app.command()(comparing.study)
 app.command()(running.train)
+app.command()(explaining.explain)
+app.command()(formatting.fmt)
+app.command()(graphing.graph)
 app.command()(preparing.schema)
 app.command()(preparing.kinds)
 app.command()(preparing.doctor)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from importlib import resources
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 from rich.text import Text
@@ -19,11 +20,36 @@ STANDARD_OUTPUT = Path("-")
 
 
 def init(
+    source: Annotated[
+        str,
+        typer.Option(
+            "--from",
+            metavar="CHECKPOINT",
+            help="Write a spec for these weights: a file, a folder, or builtin://NAME.",
+            show_default=False,
+        ),
+    ] = "",
+    data: Annotated[
+        str,
+        typer.Option(
+            metavar="PATH",
+            help="With --from: a csv, tsv or npz file, a folder of images, or the name of a data source.",
+            show_default=False,
+        ),
+    ] = "",
     out: Annotated[Path, typer.Option(metavar="FILE", help="The file to write; - prints it.")] = Path("causalvae.yaml"),
     force: Annotated[bool, typer.Option("--force", help="Overwrite the file where it exists.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Write a commented starter spec."""
+    """Write a commented starter spec.
+
+    With --from, it is written for your network and data, and opened to see that it runs.
+    """
+    if data and not source:
+        raise typer.BadParameter("--data goes with --from")
+    if source:
+        _init_from(source, data, out, force, as_json)
+        return
     text = resources.files("causalvae.cli").joinpath("starter.yaml").read_text(encoding="utf-8")
     if out == STANDARD_OUTPUT:
         if as_json:
@@ -31,13 +57,49 @@ def init(
         else:
             sys.stdout.write(text)
         return
-    _write_new(out, text, force)
+    write_new(out, text, force)
     if as_json:
         print_json({"file": str(out)})
         return
     console = stdout()
     console.print(Text.assemble(("✓ ", "bold green"), f"wrote {clean(str(out))}"), soft_wrap=True)
     console.print(f"Next: causalvae run {clean(str(out))}", soft_wrap=True)
+
+
+def _init_from(source: str, data: str, out: Path, force: bool, as_json: bool) -> None:
+    """Write a spec for a network and data."""
+    if not force and out != STANDARD_OUTPUT and out.exists():
+        _refuse_existing(out)
+    from causalvae.cli.progress import ProgressView, load_libraries
+
+    with ProgressView(quiet=as_json) as progress:
+        load_libraries(progress)
+        from causalvae.first_spec import write_first_spec
+
+        progress.announce("opening network and data")
+        printed = out == STANDARD_OUTPUT
+        folder = Path() if printed else out.parent
+        name = re.sub(r"[^A-Za-z0-9]+", "-", Path(source).stem).strip("-")[:60]
+        found = write_first_spec(source, data or None, folder, name or "my-first-run")
+    if not printed:
+        write_new(out, found.text, force)
+    if as_json:
+        told = {"text": found.text} if printed else {"file": str(out)}
+        print_json(told | {"runs": found.session is not None, "to_fill": list(found.to_fill)})
+        return
+    if printed:
+        sys.stdout.write(found.text)
+        return
+    console = stdout()
+    console.print(Text.assemble(("✓ ", "bold green"), f"wrote {clean(str(out))}"), soft_wrap=True)
+    if found.session is not None:
+        console.print("The network and the data were opened: the spec runs.")
+        console.print(f"Next: causalvae run {clean(str(out))}", soft_wrap=True)
+        return
+    console.print("No architecture of this package fits the weights. To fill in:")
+    for line in found.to_fill:
+        console.print(f"  {line}")
+    console.print(f"Next: causalvae run {clean(str(out))} --allow-code", soft_wrap=True)
 
 
 def schema(
@@ -57,7 +119,7 @@ def schema(
     if out == STANDARD_OUTPUT:
         sys.stdout.write(text if text.endswith("\n") else text + "\n")
         return
-    _write_new(out, text, force=True)
+    write_new(out, text, force=True)
     if as_json:
         print_json({"file": str(out)})
         return
@@ -124,7 +186,7 @@ def doctor(as_json: JsonOption = False) -> None:
     raise typer.Exit(3 if facts["problems"] else 0)
 
 
-def _write_new(path: Path, text: str, force: bool) -> None:
+def write_new(path: Path, text: str, force: bool) -> None:
     """Write a file; an existing one is an error unless `force`."""
     try:
         if force:
@@ -139,6 +201,10 @@ def _write_new(path: Path, text: str, force: bool) -> None:
             str(path),
         ) from error
     if not written:
-        raise CausalVAEError(
-            "CV411", "The file exists already.", "Name another with --out, or overwrite it with --force.", str(path)
-        )
+        _refuse_existing(path)
+
+
+def _refuse_existing(path: Path) -> NoReturn:
+    raise CausalVAEError(
+        "CV411", "The file exists already.", "Name another with --out, or overwrite it with --force.", str(path)
+    )

@@ -74,7 +74,7 @@ def validate(
     if as_json and form is not DiagnosticFormat.JSON:
         raise typer.BadParameter("--json is --format json")
     with _no_collection():
-        checked = [_check(path, tuple(settings or ()), resolved) for path in _spec_files(specs)]
+        checked = [_check(path, tuple(settings or ()), resolved) for path in spec_files(specs)]
     if form is DiagnosticFormat.JSON:
         _print_json(checked)
     elif form is DiagnosticFormat.GITHUB:
@@ -91,7 +91,7 @@ def validate(
     raise typer.Exit(0 if all(each.digest is not None for each in checked) else INVALID)
 
 
-def _spec_files(paths: Sequence[Path]) -> list[Path]:
+def spec_files(paths: Sequence[Path]) -> list[Path]:
     """The given files, and the specs below the given folders, each once.
 
     Hidden folders are left out, and the resolved specs of runs, which have a manifest beside them.

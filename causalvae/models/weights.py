@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +20,9 @@ from causalvae.files import DamagedFileError, read_sealed
 from causalvae.models.torch_file import read_torch_file
 from causalvae.spec.places import BUILTIN, builtin_names, locate
 from causalvae.spec.training import Supervision
+
+# Codes of weights that belong to another network than the one that they are read into.
+UNFIT: Final = ("CV103", "CV127", "CV128")
 
 
 @dataclass(frozen=True)

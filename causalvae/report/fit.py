@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from causalvae.report.blocks import (
     Block,
     Document,
+    FigureRow,
     Folded,
     HeatTable,
     OpenedDrawing,
@@ -57,8 +58,8 @@ def shrink(page: P, excess: int, size: Size) -> P:
 
     Notes
     -----
-    The largest part is cut first, again and again: a table loses half its rows, down to ten, and the graph the pairs of
-    its edges; what is still too large is left out, and its section says so.
+    The largest part is cut first, again and again: a table loses half its rows, down to ten, a row of drawings half of
+    them, and the graph the pairs of its edges; what is still too large is left out, and its section says so.
     """
     blocks = [list(section.blocks) for section in page.sections]
     cards = list(page.cards) if isinstance(page, Document) else []
@@ -77,7 +78,8 @@ def shrink(page: P, excess: int, size: Size) -> P:
             now = size(cards[place])
         else:
             block = blocks[where][place]
-            cut = _without_pairs(block)
+            cut = _with_fewer_drawings(block)
+            left_out[where] += isinstance(block, FigureRow) and cut is not block
             cut = cut_rows(block, max(_FEWEST_ROWS, _rows(block) // 2)) if cut is block else cut
             if cut is block:
                 left_out[where] += 1
@@ -96,8 +98,10 @@ def shrink(page: P, excess: int, size: Size) -> P:
     return replace(page, sections=sections, **changed)
 
 
-def _without_pairs(block: Block) -> Block:
-    """The graph without the pictures in its panels; any other block itself."""
+def _with_fewer_drawings(block: Block) -> Block:
+    """The graph without the pictures in its panels, a row of drawings with half of them; any other block itself."""
+    if isinstance(block, FigureRow) and len(block.figures) > 1:
+        return replace(block, figures=block.figures[: len(block.figures) // 2])
     if not isinstance(block, OpenedDrawing) or not any(isinstance(b, PairSet) for p in block.panels for b in p.blocks):
         return block
     panels = tuple(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, ClassVar, Final
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final
 
 from pydantic import Field
 
@@ -79,6 +79,14 @@ class DataSection(Kind, Placed, Section):
     def findings(self) -> list[Finding]:
         """Findings on combinations of keys, at paths that begin with ``data``."""
         return []
+
+    @classmethod
+    def recognise(cls, path: Path) -> dict[str, Any] | None:
+        """Keys of a section that reads what lies at a path, beside `source` and `path`; None of another kind.
+
+        For `causalvae init --from`. It does not run code of the file.
+        """
+        return None
 
     def open(self, folder: Path) -> Dataset:
         """Open the data set.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal
 
 from pydantic import Field
 
@@ -101,6 +101,14 @@ class ModelSection(Kind, Placed, Section):
     def label(self) -> str:
         """Name of the network in reports."""
         raise NotImplementedError
+
+    @classmethod
+    def recognise(cls, path: Path) -> tuple[dict[str, Any], ...]:
+        """Keys of sections that may read what lies at a path, beside `source` and the path, the likeliest first.
+
+        For `causalvae init --from`. It does not run code of the file.
+        """
+        return ()
 
     @property
     def declared_latents(self) -> int | None:

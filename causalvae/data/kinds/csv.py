@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -53,6 +53,13 @@ class CsvData(OwnData, TableFormat):
             ),
             *scale_findings(self.scale),
         ]
+
+    @classmethod
+    def recognise(cls, path: Path) -> dict[str, Any] | None:
+        """A text file whose name ends as those of tables do."""
+        if not path.is_file() or path.suffix not in (".csv", ".tsv", ".tab"):
+            return None
+        return {} if path.suffix == ".csv" else {"separator": "\t"}
 
     def open(self, folder: Path) -> Dataset:
         """Open the data set."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -37,6 +37,16 @@ class DspritesData(DataSection):
             ),
             input_shape=(1, 64, 64),
         )
+
+    @classmethod
+    def recognise(cls, path: Path) -> dict[str, Any] | None:
+        """The official npz, by the names of its arrays."""
+        if not path.is_file() or path.suffix != ".npz":
+            return None
+        import zipfile
+
+        names = set(zipfile.ZipFile(path).namelist()) if zipfile.is_zipfile(path) else set()
+        return {} if {"imgs.npy", "latents_classes.npy"} <= names else None
 
     def open(self, folder: Path) -> Dataset:
         """Open the data set."""

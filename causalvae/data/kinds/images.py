@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -14,6 +14,9 @@ from causalvae.spec.section import Flag, Number
 
 if TYPE_CHECKING:
     from causalvae.data.dataset import Dataset
+
+
+_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".webp")
 
 
 class ImagesData(OwnData, TableFormat):
@@ -54,6 +57,12 @@ class ImagesData(OwnData, TableFormat):
         ]
         missing = untold if self.factors and self.table is None else []
         return [*missing, *self.format_findings(), *scale_findings(self.scale)]
+
+    @classmethod
+    def recognise(cls, path: Path) -> dict[str, Any] | None:
+        """A folder with pictures."""
+        pictures = path.is_dir() and any(item.suffix.lower() in _SUFFIXES for item in path.iterdir())
+        return {} if pictures else None
 
     def open(self, folder: Path) -> Dataset:
         """Open the data set."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -13,6 +13,9 @@ from causalvae.spec.places import PlaceKind, locate
 
 if TYPE_CHECKING:
     from causalvae.data.dataset import Dataset
+
+
+_USUAL_INPUTS = ("inputs", "images", "imgs", "x", "X", "data")
 
 
 class NpzData(OwnData):
@@ -46,6 +49,23 @@ class NpzData(OwnData):
     def findings(self) -> list[Finding]:
         """A finding if the scale has no extent."""
         return scale_findings(self.scale)
+
+    @classmethod
+    def recognise(cls, path: Path) -> dict[str, Any] | None:
+        """An npz file: the inputs are the array of a usual name, or of the most axes; single columns are factors."""
+        if not path.is_file() or path.suffix != ".npz":
+            return None
+        import numpy as np
+
+        with np.load(path, allow_pickle=False) as arrays:
+            headers = {key: arrays[key] for key in arrays.files}
+        shapes = {key: array.shape for key, array in headers.items() if array.dtype.kind in "biuf"}
+        if not shapes:
+            return None
+        usual = [key for key in _USUAL_INPUTS if key in shapes]
+        inputs = usual[0] if usual else max(shapes, key=lambda key: len(shapes[key]))
+        factors = [key for key, shape in shapes.items() if key != inputs and shape == shapes[inputs][:1]]
+        return {"inputs": inputs} | ({"factors": factors} if factors else {})
 
     def open(self, folder: Path) -> Dataset:
         """Open the data set."""

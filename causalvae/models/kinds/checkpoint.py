@@ -115,6 +115,13 @@ class CheckpointModel(ModelSection):
         """Functions to import, by key."""
         return {} if self.factory is None else {"factory": self.factory}
 
+    @classmethod
+    def recognise(cls, path: Path) -> tuple[dict[str, Any], ...]:
+        """A file of weights, of each architecture that may have them, or a folder of disentangling-vae."""
+        if path.is_dir():
+            return ({},) if (path / "specs.json").is_file() else ()
+        return tuple({"name": kind.kind} for kind in ARCHITECTURES.usable() if kind.head)
+
     def open(self, folder: Path, inputs: Tensor, condition: int) -> Opened:
         """The network in memory."""
         from causalvae.models.checkpoint_source import open_checkpoint

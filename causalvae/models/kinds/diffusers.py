@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -33,6 +33,11 @@ class DiffusersModel(ModelSection):
     def label(self) -> str:
         """Name of the network in reports."""
         return "diffusers"
+
+    @classmethod
+    def recognise(cls, path: Path) -> tuple[dict[str, Any], ...]:
+        """A folder with the configuration of an autoencoder, or of a pipeline with one."""
+        return ({},) if (path / "config.json").is_file() or (path / "vae" / "config.json").is_file() else ()
 
     def open(self, folder: Path, inputs: Tensor, condition: int) -> Opened:
         """The network in memory."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -35,6 +35,11 @@ class PythaeModel(ModelSection):
     def has_vector(self) -> bool:
         """Whether the latent is known to be a vector before the network is loaded."""
         return True
+
+    @classmethod
+    def recognise(cls, path: Path) -> tuple[dict[str, Any], ...]:
+        """A folder with a model's configuration."""
+        return ({},) if (path / "model_config.json").is_file() else ()
 
     def open(self, folder: Path, inputs: Tensor, condition: int) -> Opened:
         """The network in memory."""

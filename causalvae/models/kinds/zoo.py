@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -52,6 +52,15 @@ class ZooModel(ModelSection):
     def has_usual_parts(self) -> bool:
         """Whether the latent is known to have the usual parts and no other."""
         return self.has_vector
+
+    @classmethod
+    def recognise(cls, path: Path) -> tuple[dict[str, Any], ...]:
+        """Weights that say how they were trained."""
+        from causalvae.models.weights import read_weights, trained_as
+
+        if not path.is_file() or path.suffix != ".safetensors":
+            return ()
+        return ({},) if trained_as(read_weights(str(path.resolve()), path.parent)) else ()
 
     def open(self, folder: Path, inputs: Tensor, condition: int) -> Opened:
         """The network in memory."""

@@ -1,0 +1,59 @@
+"""The command fmt: the layout of specs."""
+
+from __future__ import annotations
+
+from difflib import unified_diff
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from causalvae.cli.console import clean, print_json, stdout
+from causalvae.cli.inspecting import JsonOption
+from causalvae.cli.validating import spec_files
+from causalvae.files import write_file
+
+DIFFERENT = 1
+
+
+def fmt(
+    specs: Annotated[
+        list[Path],
+        typer.Argument(metavar="SPEC...", help="Spec files, or folders: all specs below them.", show_default=False),
+    ],
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing; exit with 1 where a file would change.")
+    ] = False,
+    show_diff: Annotated[bool, typer.Option("--diff", help="Write nothing; print what would change.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Lay out the text of specs, keeping comments and values."""
+    from causalvae.spec.formatting import format_text
+
+    changed: list[Path] = []
+    paths = spec_files(specs)
+    for path in paths:
+        data = path.read_bytes()
+        text = format_text(data, str(path))
+        if text.encode() == data:
+            continue
+        changed.append(path)
+        if show_diff and not as_json:
+            _print_diff(path, data.decode(), text)
+        if not (check or show_diff):
+            write_file(path, text)
+    if as_json:
+        print_json({"checked": len(paths), "changed": [str(path) for path in changed]})
+    elif not show_diff:
+        console = stdout()
+        for path in changed:
+            console.print(clean(f"{'would change' if check else 'changed'} {path}"), soft_wrap=True)
+        console.print(f"{len(changed)} of {len(paths)} files {'would change' if check else 'changed'}.")
+    raise typer.Exit(DIFFERENT if check and changed else 0)
+
+
+def _print_diff(path: Path, before: str, after: str) -> None:
+    console = stdout()
+    styles = {"+": "green", "-": "red", "@": "cyan"}
+    for line in unified_diff(before.splitlines(), after.splitlines(), str(path), str(path), lineterm=""):
+        console.print(clean(line), style=styles.get(line[:1], ""), soft_wrap=True)

@@ -1,0 +1,113 @@
+"""`init --from`: a spec for a user's own network and data that runs, or that says what is missing."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from causalvae.api import open_session
+from causalvae.errors import CausalVAEError
+from causalvae.first_spec import write_first_spec
+from causalvae.models.architectures import perceptron
+from causalvae.spec import load_spec, open_spec, parse_spec
+
+LATENTS, COLUMNS = 2, 6
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """Every combination of two factors, each of which makes three columns."""
+    a, b = (axis.ravel() for axis in np.meshgrid(np.linspace(0, 1, 9), np.linspace(0, 1, 9)))
+    path = tmp_path / "cells.npz"
+    np.savez(path, x=np.stack([a, a, a, b, b, b], 1).astype(np.float32), dose=a, size=b, note=np.array(["t"] * 81))
+    return path
+
+
+@pytest.fixture
+def trained(tmp_path: Path, data: Path) -> Path:
+    """Weights of an architecture of this package, as `torch.save` keeps them."""
+    torch.manual_seed(0)
+    vae = perceptron((COLUMNS,), hidden=(16,), latent_dim=LATENTS, likelihood="gaussian")
+    inputs = torch.from_numpy(np.load(data)["x"])
+    optimiser = torch.optim.Adam(vae.parameters(), lr=0.02)
+    for _ in range(300):
+        posterior = vae.encode(inputs)
+        loss = ((vae.decode(posterior.mean) - inputs) ** 2).sum(1).mean() + 0.001 * (posterior.mean**2).mean()
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    path = tmp_path / "vae.pt"
+    torch.save(vae.state_dict(), path)
+    return path
+
+
+def test_a_checkpoint_of_a_known_architecture_gives_a_spec_that_runs(
+    invoke: Any, tmp_path: Path, data: Path, trained: Path
+) -> None:
+    out = tmp_path / "specs" / "first.yaml"
+    out.parent.mkdir()
+    done = invoke("init", "--from", trained, "--data", data, "--out", out)
+    assert done.exit_code == 0, done.stderr
+    assert "the spec runs" in done.stdout
+    spec = load_spec(out, files=True)
+    assert (spec.model.weights, spec.model.name) == ("../vae.pt", "mlp")  # type: ignore[attr-defined]
+    assert list(spec.graph.factors) == ["dose", "size"]
+    assert [each.name for each in spec.hypotheses] == ["dose-through-one-latent"]
+    assert out.read_text().count("\n#") > 5, "it is commented"
+    session = open_session(*open_spec(out))
+    assert session.dataset.space.names == ("dose", "size")
+    before = out.read_text()
+    done = invoke("init", "--from", trained, "--data", data, "--out", out)
+    assert done.exit_code == 3 and "CV411" in done.stderr and out.read_text() == before
+
+
+def test_weights_that_say_what_they_were_trained_on_need_no_data(tmp_path: Path) -> None:
+    found = write_first_spec("builtin://dsprites-disentangled", None, tmp_path, "mine")
+    spec, diagnostics = parse_spec(found.text)
+    assert diagnostics == () == found.diagnostics and found.to_fill == ()
+    assert spec is not None and spec.data.kind == "dsprites"
+    assert spec.hypotheses[0].circuit == ("$scale",) and spec.hypotheses[0].outcome == "area"
+    assert found.session is not None
+
+
+def test_an_unknown_network_gives_a_template_that_says_what_to_fill_in(invoke: Any, tmp_path: Path, data: Path) -> None:
+    torch.save(torch.nn.Linear(3, 4).state_dict(), tmp_path / "other.pt")
+    out = tmp_path / "first.yaml"
+    done = invoke("init", "--from", tmp_path / "other.pt", "--data", data, "--out", out, "--json")
+    told = json.loads(done.stdout)
+    assert told["runs"] is False and len(told["to_fill"]) == 3
+    text = out.read_text()
+    assert "TO FILL IN" in text and "name: mlp" in text and max(map(len, text.split("\n"))) <= 120
+    assert parse_spec(text)[1] == (), "all but the module is right"
+    codes = [found["code"] for found in json.loads(invoke("validate", out, "--json").stdout)["files"][0]["diagnostics"]]
+    assert codes == ["CV018"], "there is no module yet"
+
+
+def test_no_code_in_weights_is_run(tmp_path: Path, data: Path) -> None:
+    class Bomb:
+        def __reduce__(self) -> Any:
+            return (Path(tmp_path / "ran").touch, ())
+
+    torch.save({"weight": Bomb()}, tmp_path / "bad.pt")
+    with pytest.raises(CausalVAEError, match="CV1"):
+        write_first_spec(str(tmp_path / "bad.pt"), str(data), tmp_path, "mine")
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize(
+    ("named", "code"), [("absent.csv", "CV442"), ("x.docx", "CV442"), ("", "CV443"), ("no-such-source", "CV442")]
+)
+def test_data_that_cannot_be_recognised_is_an_error(tmp_path: Path, trained: Path, named: str, code: str) -> None:
+    with pytest.raises(CausalVAEError) as caught:
+        write_first_spec(str(trained), str(tmp_path / named) if named else None, tmp_path, "mine")
+    assert caught.value.code.startswith(code)
+
+
+def test_data_goes_with_from(invoke: Any) -> None:
+    done = invoke("init", "--data", "x.csv")
+    assert done.exit_code == 2 and "--from" in done.stderr
