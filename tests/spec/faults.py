@@ -454,6 +454,12 @@ FAULTS = (
     Fault("CV024", ESTIMATION, ESTIMATION + "counterfactuals: {samples: «8}\n"),
     Fault("CV020", ESTIMATION, ESTIMATION + "counterfactuals: {«sample: 80}\n"),
     Fault("CV024", ESTIMATION, ESTIMATION + "counterfactuals: {at_most: «1.5}\n"),
+    Fault(
+        "CV056",
+        ESTIMATION,
+        ESTIMATION
+        + "discoveries: {hold: «mean, circuits: [{name: s, treatment: resize, outcome: area, candidates: edges}]}\n",
+    ),
     Fault("CV098", ESTIMATION, ESTIMATION + "disentanglement: {scores: [mig, dci, «mig]}\n"),
     Fault("CV098", ESTIMATION, ESTIMATION + "disentanglement: {scores: [mig, irs], «predictor: bagging}\n"),
     Fault("CV023", ESTIMATION, ESTIMATION + "disentanglement: {scores: [«migs]}\n"),
