@@ -5,12 +5,23 @@ from __future__ import annotations
 from pathlib import Path
 
 import networkx as nx
+import numpy as np
 import pytest
 
-from benchmarks.alignment.judging import EXACT, MISSED, judge_graphs, judge_network
+from benchmarks.alignment.judging import EXACT, MISSED, judge_graphs, judge_network, measured
 from benchmarks.alignment.report import write_report
-from benchmarks.alignment.worlds import BETWEEN, WORLDS, Corruption, corruptions, open_world, true_edges
+from benchmarks.alignment.worlds import (
+    BETWEEN,
+    FACTORS,
+    WORLDS,
+    Corruption,
+    attribute,
+    corruptions,
+    open_world,
+    true_edges,
+)
 from benchmarks.circuits.store import Row
+from causalvae.models.planted import code_truth
 
 
 @pytest.mark.parametrize("world", list(WORLDS))
@@ -36,6 +47,18 @@ def test_the_names_of_faults() -> None:
     turned = Corruption("reversed", true - {("a", "b")} | {("b", "a")})
     assert turned.expected("chain") == {("a", "b"): "reversed", ("b", "a"): "reversed"}
     assert Corruption("dropped", true - {("a", "ya")}).expected("chain") == {("a", "ya"): "undeclared"}
+
+
+@pytest.mark.parametrize(("world", "code"), [("collider", "inventing"), ("fork", "leaky"), ("collider", "leaky")])
+def test_planted_inventions_are_twice_the_limit_where_the_data_are(world: str, code: str) -> None:
+    """In these worlds they are the smallest: 0.25 standard deviations count as an effect."""
+    _, spec, columns = measured(world, code, 3)
+    known = code_truth(spec.model, len(FACTORS[world]))
+    assert known.invented
+    for factor, output in known.invented:
+        found = next(item for item in columns if item.factor == FACTORS[world][factor])
+        column = next(item for item in found.columns if item.target == attribute(FACTORS[world][output]))
+        assert np.sqrt(np.mean(column.network[column.inside] ** 2)) > 0.5
 
 
 def test_one_world_and_two_networks(tmp_path: Path) -> None:

@@ -89,6 +89,7 @@ def test_trained_weights_come_back_as_the_same_network(
     from causalvae.training import loop
     from causalvae.training.loop import train
 
+    monkeypatch.setattr(loop, "_NEW_SAMPLES", 32)
     monkeypatch.setattr(loop, "PAIRS", 2)
     spec = make_spec(model={"architecture": name, "latent_dim": 4}, steps=2, checkpoint_every=2)
     result = train(spec, tmp_path)

@@ -94,7 +94,7 @@ def _lossy(columns: int, latents: int) -> Code:
 def _inventing(columns: int, latents: int) -> Code:
     code = _identity(columns, latents)
     # In every one of `WORLDS` more than twice what counts as an effect, also among inputs such as the data have.
-    code.decode[1, 2] = 1.3
+    code.decode[1, 2] = 1.6
     return code
 
 
