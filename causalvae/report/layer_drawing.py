@@ -7,11 +7,13 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from causalvae.circuits.types import Circuit
+from causalvae.circuits.types import Circuit, Part
+from causalvae.models.components import ComponentRef, EdgeRef
 from causalvae.report.svg import coordinate, drawing, element, shorten
 from causalvae.results import LayerSummary
 
 _CELL, _SIDE, _GAP, _TOP = 9.0, 7.5, 34.0, 36.0
+Point = tuple[float, float]
 _MOST_LAYERS, _MOST_UNITS, _ROWS, _NAME_LIMIT = 10, 64, 16, 14
 
 
@@ -21,9 +23,9 @@ def draw_layers(layers: Sequence[LayerSummary], circuit: Circuit, treatment: str
     Layers of many units are drawn as one box, and the circuit's units in it at their places.
     """
     inside: dict[str, set[int] | None] = {}
-    for part in circuit:
-        before = inside.get(part.site, set())
-        inside[part.site] = None if part.units is None or before is None else {*before, *part.units}
+    for ref in (ref for part in circuit for ref in _ends(part) if ref is not None):
+        before = inside.get(ref.site, set())
+        inside[ref.site] = None if ref.units is None or before is None else {*before, *ref.units}
     shown = _chosen(layers, inside)
     if not shown or not any(layer.site in inside for layer in shown):
         return None
@@ -32,7 +34,7 @@ def draw_layers(layers: Sequence[LayerSummary], circuit: Circuit, treatment: str
     ends = [element("text", element("title", treatment), shorten(treatment, _NAME_LIMIT), x=84.0, y=middle + 4,
                     text_anchor="end", class_="row-label")]  # fmt: skip
     squares: list[Markup] = []
-    members: list[tuple[float, float]] = []
+    at: dict[str, dict[int, Point]] = {}
     for layer in shown:
         held = inside.get(layer.site, set())
         across = max(1, math.ceil(min(layer.units, _MOST_UNITS) / _ROWS))
@@ -52,7 +54,7 @@ def draw_layers(layers: Sequence[LayerSummary], circuit: Circuit, treatment: str
                 continue
             title = element("title", f"{layer.site}[{_span(units)}]: in the circuit")
             squares.append(element("g", title, element("path", d=square, class_="unit is-member")))
-            members.append((x + _CELL / 2, y + _CELL / 2))
+            at.setdefault(layer.site, {}).update(dict.fromkeys(own, (x + _CELL / 2, y + _CELL / 2)))
         if empty:
             # One path for all of them: a layer has hundreds of units, and a page many claims.
             title = element("title", f"{layer.site}: {layer.units} units")
@@ -67,10 +69,32 @@ def draw_layers(layers: Sequence[LayerSummary], circuit: Circuit, treatment: str
     end = left - _GAP + 24
     ends.append(element("text", element("title", outcome), shorten(outcome, _NAME_LIMIT), x=end + 4, y=middle + 4,
                         text_anchor="start", class_="row-label"))  # fmt: skip
-    lines = [_line((88.0, middle), place) for place in members] + [_line(place, (end, middle)) for place in members]
+    begin, stop = (88.0, middle), (end, middle)
+    lines: list[Markup] = []
+    for part in circuit:
+        if isinstance(part, EdgeRef):
+            source, target = (None if ref is None else _middle(_places(ref, at)) for ref in _ends(part))
+            lines.append(_line(source or begin, target or stop))
+        else:
+            lines += [line for place in _places(part, at) for line in (_line(begin, place), _line(place, stop))]
     named = ", ".join(part.label for part in circuit)
     words = f"The circuit {named} on {len(shown)} layers of the network, from {treatment} to {outcome}"
     return drawing(end + 110, tall + 26, words, *lines, *squares, *ends, class_="chart circuit")
+
+
+def _ends(part: Part) -> tuple[ComponentRef | None, ...]:
+    """The components that a part of a circuit names."""
+    return (part.source, part.target) if isinstance(part, EdgeRef) else (part,)
+
+
+def _places(ref: ComponentRef, at: dict[str, dict[int, Point]]) -> list[Point]:
+    """Where the units of a component are drawn, each place once."""
+    held = at.get(ref.site, {})
+    return list(dict.fromkeys(place for unit, place in held.items() if ref.units is None or unit in ref.units))
+
+
+def _middle(places: list[Point]) -> Point | None:
+    return (sum(x for x, _ in places) / len(places), sum(y for _, y in places) / len(places)) if places else None
 
 
 def _chosen(layers: Sequence[LayerSummary], inside: dict[str, set[int] | None]) -> list[LayerSummary]:
@@ -92,7 +116,7 @@ def _span(units: list[int]) -> str:
     return str(units[0]) if len(units) == 1 else f"{units[0]}:{units[-1] + 1}"
 
 
-def _line(start: tuple[float, float], stop: tuple[float, float]) -> Markup:
+def _line(start: Point, stop: Point) -> Markup:
     (x0, y0), (x1, y1) = start, stop
     bend = (x1 - x0) * 0.45
     path = (

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from causalvae.circuits.types import Failing
-from causalvae.models.components import ComponentRef
+from causalvae.models.components import ComponentRef, EdgeRef
 from causalvae.report.blocks import OpenedDrawing
 from causalvae.report.charts import draw_pairs
 from causalvae.report.document import build_document
@@ -62,6 +62,19 @@ def test_a_whole_layer_is_all_filled_and_a_circuit_elsewhere_is_not_drawn() -> N
     drawn = draw_layers(many, (ComponentRef("block123", (0,)),), "resize", "area")
     assert "block123[0]: in the circuit" in str(drawn)
     assert str(drawn).count("of 4<") == 10
+
+
+def test_edges_run_between_their_components_and_the_ends() -> None:
+    latent, hidden = ComponentRef("latent", (7,)), ComponentRef("decoder.lin", (0,))
+    circuit = (EdgeRef(None, latent), EdgeRef(latent, hidden), EdgeRef(hidden, None))
+    drawn = draw_layers(LAYERS, circuit, "resize", "area")
+    assert str(drawn).count("is-member") == 2
+    root = ElementTree.fromstring(str(drawn))
+    curves = [p.attrib["d"] for p in root.iter(f"{SPACE}path") if p.attrib["class"] == "sent"]
+    ends = [re.findall(r"([\d.]+ [\d.]+)(?=C|$)", curve) for curve in curves]
+    assert len(ends) == 3
+    assert ends[0][1] == ends[1][0], "the first edge ends where the second starts"
+    assert ends[1][1] == ends[2][0]
 
 
 def test_pairs_lie_on_the_line_where_the_circuit_carries_the_whole_effect() -> None:

@@ -13,6 +13,7 @@ from causalvae.report.blocks import AnswerLine
 from causalvae.results import ControlCheck, GraphSummary, Results
 from causalvae.spec.measures import MeasureName
 from causalvae.study.answer import study_answer
+from causalvae.study.page import build_study
 from causalvae.study.summary import summarise_comparison, summarise_study
 from causalvae.study.types import Measure, StudyResults, StudyRun
 from tests.study.test_summary import STUDY
@@ -100,3 +101,13 @@ def test_a_failed_control_of_one_side_shows() -> None:
     assert told["b: 1 of 1 controls failed: self-patch."] == "✗"
     none = replace(side("supported", 0.9, 1), controls=())
     assert {line.text: line.mark for line in compare(a=none, b=none)}["a: No controls were run."] == "?"
+
+
+def test_links_of_the_answer_lead_somewhere() -> None:
+    sides = {"good": side("supported", 0.99, 8), "bad": side("refuted", 0.2, 4)}
+    runs = [StudyRun(name, "", (), results=results) for name, results in sides.items()]
+    for found in (summarise_comparison("two", "Which?", runs), study([0.1, 0.2, 0.3, 0.2], [0.3, 0.4, 0.5, 0.4])):
+        page = build_study(found)
+        anchors = {line.anchor for line in (*page.answer.found, *page.answer.certain)}
+        assert anchors <= {section.anchor for section in page.sections} | {"reports", ""}
+        assert len(anchors) >= 2
