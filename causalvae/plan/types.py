@@ -512,7 +512,14 @@ class Plan:
 
     def uses_of(self, owner: Owner, role: Role | None = None) -> tuple[Use, ...]:
         """The uses of `owner`, of one role if given, in order."""
-        return tuple(use for use in self.uses if use.owner == owner and role in (None, use.role))
+        return tuple(use for use in self._uses_by_owner.get(owner, ()) if role in (None, use.role))
+
+    @cached_property
+    def _uses_by_owner(self) -> dict[Owner, list[Use]]:
+        found: dict[Owner, list[Use]] = {}
+        for use in self.uses:
+            found.setdefault(use.owner, []).append(use)
+        return found
 
     def candidates(self, screen: Screen) -> tuple[Use, ...]:
         """The uses that a screen ranks, in the sweep's order."""
