@@ -13,18 +13,24 @@
 PYTHON ?= python3.11
 VENV ?= .venv
 BIN := $(VENV)/bin
+PACKAGE := $(VENV)/.package
 STAMP := $(VENV)/.installed
 
 .PHONY: demo test release-check test-slow check docs gallery fuzz bench gpu-check bench-circuits bench-alignment format clean
 
-$(STAMP): pyproject.toml constraints.txt examples/neighbours/pyproject.toml
+# What a user needs; the tools of development are in $(STAMP).
+$(PACKAGE): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch==2.13.0
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	touch $@
+
+$(STAMP): $(PACKAGE) examples/neighbours/pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e examples/neighbours
 	touch $@
 
-demo: $(STAMP)
+demo: $(PACKAGE)
 	$(BIN)/causalvae run specs/dsprites_scale.yaml
 
 check: $(STAMP)

@@ -31,11 +31,18 @@ def png_of(pixels: npt.NDArray[np.uint8]) -> str:
 
 
 def change_of(change: npt.NDArray[np.float32]) -> Datum:
-    """A signed image, (height, width), blue where it is below zero and orange where it is above."""
-    known = np.nan_to_num(change)
+    """A signed image, (channels, height, width), as a picture.
+
+    Of one channel, blue where it is below zero and orange where it is above; of several, each channel darker or
+    brighter than grey.
+    """
+    known = np.nan_to_num(change[:3])
     scale = float(np.abs(known).max(initial=0.0))
     share = known / scale if scale else known
-    pixels = np.empty((*known.shape, 4), np.uint8)
+    if len(share) > 1:
+        return Datum(png=png_of(np.moveaxis(np.round(127.5 + 127.5 * share).astype(np.uint8), 0, -1)), scale=scale)
+    (share,) = share
+    pixels = np.empty((*share.shape, 4), np.uint8)
     pixels[..., :3] = np.where((share < 0)[..., None], _NEGATIVE, _POSITIVE)
     pixels[..., 3] = np.round(255 * np.abs(share))
     pixels[pixels[..., 3] == 0] = 0

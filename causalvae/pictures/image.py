@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class ImagePicture(Picture):
-    """Pixels as they are, and differences as one colour for less and one for more."""
+    """Pixels as they are; differences in colours for less and for more."""
 
     kind: ClassVar[str] = "image"
 
@@ -30,10 +30,20 @@ class ImagePicture(Picture):
 
     @staticmethod
     def keep_change(change: npt.NDArray[np.float32], facts: OutputFacts) -> Datum:
-        """The mean over channels."""
+        """Channel by channel."""
         from causalvae.pictures._png import change_of
 
-        return change_of(change.mean(axis=0))
+        return change_of(change)
+
+    @staticmethod
+    def change_words(facts: OutputFacts) -> str:
+        """What its colours mean."""
+        if facts.shape[:1] == (1,):
+            return "Orange is more, blue is less; the colour is full at the number below the picture."
+        return (
+            "Where nothing changes a change is grey; each colour is brighter for more and darker for less, and full at "
+            "the number below the picture."
+        )
 
     @staticmethod
     def draw(shown: Sequence[LabelledDatum], facts: OutputFacts) -> Markup:

@@ -11,7 +11,7 @@ from typing import Final
 from causalvae.plan.owner import Owner
 from causalvae.report.blocks import Block, Heading, PairSet, PairView, Prose, Section
 from causalvae.report.numbers import format_count, format_number, format_signed
-from causalvae.results import FactorChange, FrameRole, PairChoice, PairPictures, Pictures, Results, ShownPair
+from causalvae.results import FactorChange, Frame, FrameRole, PairChoice, PairPictures, Pictures, Results, ShownPair
 from causalvae.spec.picture import LabelledDatum, OutputFacts, Picture, picture_of
 from causalvae.spec.value_source import OTHER, VALUES
 
@@ -84,20 +84,14 @@ def _lead(pictures: Pictures) -> str:
         "with the intervention in place. Change is patched minus unpatched output; without a patch, decoded x′ minus "
         "decoded x."
     )
-    return lead + _colours(pictures.shown)
-
-
-def _colours(shown: Iterable[PairPictures]) -> str:
-    """What the colours of changes mean, where they have any."""
-    if any(frame.datum.scale is not None for item in shown for pair in item.pairs for frame in pair.frames):
-        return " Orange is more, blue is less; the strongest colour is the largest change of the picture."
-    return ""
+    return f"{lead} {picture_of(pictures.facts).change_words(pictures.facts)}".rstrip()
 
 
 def _alone(item: PairPictures, facts: OutputFacts, title: str, level: int = 3) -> PairSet:
     """Pairs outside the section that explains them."""
     found = _pair_set(item, facts)
-    return replace(found, title=title, text=found.text + _colours([item]), level=level)
+    text = f"{found.text} {picture_of(facts).change_words(facts)}".rstrip()
+    return replace(found, title=title, text=text, level=level)
 
 
 def pair_anchor(parent: str, child: str) -> str:
@@ -138,7 +132,7 @@ def _view(item: PairPictures, pair: ShownPair, title: str, kind: type[Picture], 
     changed = ", ".join(map(factor_words, pair.factors))
     shown = tuple(
         LabelledDatum(
-            _LABELS[frame.role],
+            _label(frame),
             f"{title}, {heading.lower()}: {_LABELS[frame.role]}",
             frame.datum,
             frame.role == "change",
@@ -148,11 +142,18 @@ def _view(item: PairPictures, pair: ShownPair, title: str, kind: type[Picture], 
     return PairView(heading, changed, _effect_words(item, pair), kind.draw(shown, facts))
 
 
+def _label(frame: Frame) -> str:
+    scale = frame.datum.scale
+    return _LABELS[frame.role] if scale is None else f"{_LABELS[frame.role]} ±{format_number(scale, 2)}"
+
+
 def factor_words(change: FactorChange) -> str:
-    """A factor's change from x to x′."""
-    before, after = (
-        value if isinstance(value, str) else format_number(value) for value in (change.before, change.after)
-    )
+    """A factor's change from x to x′, with as many digits as tell its values apart."""
+    ends = (change.before, change.after)
+    for digits in (3, 6, 12):
+        before, after = (end if isinstance(end, str) else format_number(end, digits) for end in ends)
+        if before != after:
+            break
     return f"{change.factor} {before} → {after}"
 
 

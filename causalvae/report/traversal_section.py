@@ -9,6 +9,7 @@ from typing import Final
 
 from markupsafe import Markup
 
+from causalvae.effects.outcomes import ROUNDING
 from causalvae.report.blocks import Block, Prose, Section, Strip, Strips
 from causalvae.report.dose_curves import draw_curve, reach, shared_limits
 from causalvae.report.numbers import format_count, format_number, quantile_label
@@ -21,11 +22,9 @@ _MOST_CURVES: Final = 6
 
 def traversal_section(results: Results) -> Section | None:
     """All latents with pictures, numbers or curves, the strongest first; None where there are none."""
-    drawn = [
-        strip
-        for strip in sorted(results.traversals, key=lambda strip: -strip.strength)
-        if strip.images or strip.numbers or strip.responses
-    ]
+    strips = sorted(results.traversals, key=lambda strip: -strip.strength)
+    idle = [strip for strip in strips if strip.samples and strip.strength <= ROUNDING * strips[0].strength]
+    drawn = [strip for strip in strips if strip not in idle and (strip.images or strip.numbers or strip.responses)]
     if not drawn:
         return None
     limits = _limits(results)
@@ -34,7 +33,9 @@ def traversal_section(results: Results) -> Section | None:
     plain = sum(not (strip.images or strip.numbers) for strip in drawn)
     if 0 < plain < len(drawn):
         blocks.append(Prose(f"Latents without pictures, so that the page stays small: {format_count(plain)}."))
-    if hidden := len(results.traversals) - len(drawn):
+    if idle:
+        blocks.append(Prose(f"Latents that change nothing: {', '.join(map(_label, idle))}."))
+    if hidden := len(strips) - len(drawn) - len(idle):
         blocks.append(Prose(f"Latents that change less and are not shown: {format_count(hidden)}."))
     return Section("traversals", "Latent traversals", _lead(drawn), tuple(blocks))
 
@@ -69,7 +70,7 @@ def _limits(results: Results) -> Mapping[str, tuple[float, float]]:
 def _strip(
     strip: TraversalStrip, results: Results, limits: Mapping[str, tuple[float, float]], facts: OutputFacts
 ) -> Strip:
-    label = strip.label or f"latent[{strip.latent}]"
+    label = _label(strip)
     frames = tuple(
         (quantile_label(quantile), image if _is_base64(image) else "")
         for quantile, image in zip(strip.quantiles, strip.images, strict=False)
@@ -83,6 +84,10 @@ def _strip(
         label, frames, text if strip.samples else "", _steps(strip, label, facts),
         tuple(curve for curve in curves if curve is not None),
     )  # fmt: skip
+
+
+def _label(strip: TraversalStrip) -> str:
+    return strip.label or f"latent[{strip.latent}]"
 
 
 def _steps(strip: TraversalStrip, label: str, facts: OutputFacts) -> Markup | None:

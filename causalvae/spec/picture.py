@@ -124,6 +124,11 @@ class Picture(Kind):
         """The same of a difference of two outputs."""
         raise NotImplementedError
 
+    @staticmethod
+    def change_words(facts: OutputFacts) -> str:
+        """How to read a drawn difference; empty where that needs no words."""
+        return ""
+
     @classmethod
     def size(cls, datum: Datum) -> int:
         """About how many bytes of a page a datum takes."""

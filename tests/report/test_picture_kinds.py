@@ -23,6 +23,7 @@ from causalvae.report.dose_curves import draw_curve, shared_limits
 from causalvae.report.html_report import render_html
 from causalvae.report.json_report import from_json_dict, render_json, to_json_dict
 from causalvae.report.markdown_report import render_markdown
+from causalvae.report.pair_section import factor_words
 from causalvae.results import (
     DoseResponse,
     FactorChange,
@@ -56,6 +57,24 @@ def test_large_images_are_reduced():
     kept = ImagePicture.keep(noise, OutputFacts("image", noise.shape))
     assert pixels(kept).shape == (_png.MOST_PIXELS, _png.MOST_PIXELS // 2, 3)
     assert ImagePicture.size(kept) < 25_000
+
+
+def test_a_change_of_one_channel_is_blue_below_zero_and_orange_above():
+    change = np.array([[[-0.5, 0.0, 0.25]]], np.float32)
+    kept = ImagePicture.keep_change(change, OutputFacts("image", (1, 1, 3)))
+    assert kept.scale == 0.5
+    ((less, none, more),) = pixels(kept)
+    assert less[2] > less[0]
+    assert more[0] > more[2]
+    assert [int(pixel[3]) for pixel in (less, none, more)] == [255, 0, 128]
+    assert "Orange is more" in ImagePicture.change_words(OutputFacts("image", (1, 1, 3)))
+
+
+def test_a_change_of_colour_is_seen_although_its_mean_is_zero():
+    change = np.array([0.4, 0.0, -0.4], np.float32).reshape(3, 1, 1)
+    kept = ImagePicture.keep_change(change, OutputFacts("image", (3, 1, 1)))
+    np.testing.assert_array_equal(pixels(kept), [[[255, 128, 0]]])
+    assert "grey" in ImagePicture.change_words(OutputFacts("image", (3, 1, 1)))
 
 
 def test_a_change_of_nothing_is_transparent():
@@ -145,6 +164,12 @@ def test_pictures_are_the_same_after_reading_them_back(plain):
     assert "scale: largest effect, scale 0.500 → b&lt;i&gt;g; area: x to x′ +2.00" in words  # noqa: RUF001
 
 
+def test_a_small_change_of_a_factor_has_digits_enough():
+    assert factor_words(FactorChange("hue", 0.5, 0.75)) == "hue 0.500 → 0.750"
+    assert factor_words(FactorChange("hue", 0.121, 0.12101)) == "hue 0.121000 → 0.121010"
+    assert factor_words(FactorChange("shape", "square", "heart")) == "shape square → heart"
+
+
 def test_what_is_no_picture_is_not_shown_and_names_are_escaped(plain):
     page = render_html(build_document(with_pictures(plain, '"><script>', '"><script>')))
     assert "<script>alert" not in page
@@ -160,7 +185,9 @@ def test_latents_without_room_for_pictures_are_counted(plain):
         )
         for place, (images, strength) in enumerate((((), 1.0), (plain.traversals[0].images[:3], 2.0)))
     )
+    strips = (*strips, TraversalStrip("latent[2]", 2, (0.1,), (), (0.0,), (), 1e-9, 4, (response,)))
     page = render_html(build_document(replace(plain, traversals=strips)))
+    assert "Latents that change nothing: latent[2]." in page
     assert page.index("latent[1] ") < page.index("latent[0] ")
     assert "Latents without pictures, so that the page stays small: 1." in page
 
