@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, fields, is_dataclass
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,11 +15,13 @@ from causalvae.effects.types import Estimate, UnitRole
 from causalvae.plan.owner import Owner
 from causalvae.plan.targets import Target
 from causalvae.report.effects_file import EFFECTS_FILE
+from causalvae.report.glossary import status_words
 from causalvae.report.json_report import FILE_NAME, load_results
 from causalvae.report.notes import notes_words
 from causalvae.report.verdict_words import reason
 from causalvae.report.write import FILES
 from causalvae.results import Results
+from causalvae.text import html_table, visible
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -98,6 +101,15 @@ class RunOutcome:
     def units(self) -> pd.DataFrame:
         """One row for each perturbed or patched unit that the results list: what it moves, one factor or several."""
         return as_frame(self.results.units, UnitRole)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the answer, each hypothesis with its verdict and reason, and a link to the report."""
+        results = self.results
+        rows = [(each.hypothesis, status_words(each.status), reason(each)) for each in results.verdicts]
+        page = self.reports.get("html")
+        link = f'<p><a href="{escape(page.as_posix())}" target="_blank">{escape(str(page))}</a></p>' if page else ""
+        table = html_table(f"Results of {results.name}", rows, ("Hypothesis", "Verdict", "Reason"))
+        return f"<p>{escape(visible(results.answer))}</p>{table}{link}"
 
     def __repr__(self) -> str:
         return f"RunOutcome({self.results!r}, folder={str(self.folder)!r})"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import asdict, dataclass, field
+from html import escape
 from typing import Any, Literal
 
 from causalvae.alignment.types import Alignment
@@ -17,6 +18,7 @@ from causalvae.readouts.types import ReadoutCheck
 from causalvae.spec.picture import Datum, OutputFacts
 from causalvae.spec.value_source import Side
 from causalvae.spec.whole_output import WholeOutput
+from causalvae.text import html_table, visible
 
 
 @dataclass(frozen=True)
@@ -465,6 +467,12 @@ class Results:
         counts = Counter(verdict.status for verdict in self.verdicts)
         found = [f"{count} {status}" for status, count in counts.items()] or ["no hypotheses"]
         return f"Results({self.name!r}: {', '.join(found)}; {len(self.estimates):,} estimates)"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the answer, and each hypothesis with its verdict."""
+        rows = [(verdict.hypothesis, verdict.status, verdict.claim) for verdict in self.verdicts]
+        answer = f"<p>{escape(visible(self.answer))}</p>"
+        return answer + html_table(f"Results of {self.name}", rows, ("Hypothesis", "Verdict", "Claim"))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain nested dicts, lists and numbers."""

@@ -28,6 +28,7 @@ from causalvae.selection import FoundLatents
 from causalvae.spec.places import locate
 from causalvae.spec.schema import FactorSection, Spec
 from causalvae.spec.whole_output import WholeOutput
+from causalvae.text import html_table
 
 _CHECK_IMAGES = 256
 
@@ -77,6 +78,20 @@ class Session:
 
     def __repr__(self) -> str:
         return f"Session({self.spec!r}, {self.model!r}, data {self.dataset.name!r})"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the spec, the network and the data."""
+        spec = self.spec
+        rows = [
+            ("Network", spec.model.label),
+            ("Components", f"{len(self.components)}"),
+            ("Data", self.dataset.name),
+            ("Factors", ", ".join(spec.graph.factors)),
+            ("Attributes", ", ".join(spec.graph.attributes)),
+            ("Interventions", ", ".join(each.name for each in spec.interventions)),
+            ("Hypotheses", ", ".join(each.name for each in spec.hypotheses)),
+        ]
+        return html_table(f"Session of {spec.name}", rows)
 
     @property
     def components(self) -> tuple[Site, ...]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from html import escape
 
 # Control characters (C0 and C1, but for line ends and tabs), what reorders or hides text (soft hyphen, zero-width
 # characters, marks and overrides of direction, variation and tag characters), line and paragraph separators, lone
@@ -43,3 +45,20 @@ def _units(character: str) -> list[int]:
     """The UTF-16 code units of a character."""
     data = character.encode("utf-16-be", "surrogatepass")
     return [int.from_bytes(data[start : start + 2], "big") for start in range(0, len(data), 2)]
+
+
+def html_table(title: str, rows: Iterable[tuple[str, ...]], headings: tuple[str, ...] = ()) -> str:
+    """A table for a notebook, with escaped text.
+
+    Examples
+    --------
+    >>> html_table("a < b", [("x", "1")])
+    '<table><caption>a &lt; b</caption><tbody><tr><td>x</td><td>1</td></tr></tbody></table>'
+    """
+
+    def row(cells: tuple[str, ...], tag: str) -> str:
+        return "<tr>" + "".join(f"<{tag}>{escape(visible(cell))}</{tag}>" for cell in cells) + "</tr>"
+
+    head = f"<thead>{row(headings, 'th')}</thead>" if headings else ""
+    body = "".join(row(cells, "td") for cells in rows)
+    return f"<table><caption>{escape(visible(title))}</caption>{head}<tbody>{body}</tbody></table>"

@@ -5,16 +5,31 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whole runs start first, since they last longest; tests of one module share a process, its fixtures and graphs."""
+    """Whole runs start first, since they last longest."""
     items.sort(key=lambda item: item.path.parent != Path(__file__).parent)
-    for item in items:
-        if item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(str(item.path)))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Tests of one module share a process, its fixtures and the graphs of its networks; the longest ones do not.
+
+    pytest-xdist 3.8 does the same by the mark `xdist_group`, which has no effect under pytest 9.2: it changes a private
+    field that pytest no longer reads.
+    """
+    from xdist.scheduler.loadscope import LoadScopeScheduling
+
+    class ByModule(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            module = nodeid.partition("::")[0]
+            return nodeid if module.endswith("test_end_to_end.py") else module
+
+    return ByModule(config, log) if config.getvalue("dist") == "loadgroup" else None
 
 
 @pytest.fixture(scope="session", autouse=True)

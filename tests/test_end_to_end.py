@@ -44,7 +44,6 @@ def write_spec(path: Path, source: Path, **sections: object) -> Path:
     return path
 
 
-@pytest.mark.xdist_group("demo")
 def test_demo_finds_what_the_shipped_model_was_built_for(tmp_path: Path) -> None:
     done = causalvae("run", SPECS / "dsprites_scale.yaml", "--out", tmp_path)
     assert done.returncode == 0, done.stderr
@@ -90,7 +89,6 @@ def test_demo_finds_what_the_shipped_model_was_built_for(tmp_path: Path) -> None
     assert {"arm", "pair", "area", "image_sq", "image_dot", "live"} <= set(outcomes.columns)
 
 
-@pytest.mark.xdist_group("wrong")
 def test_a_wrong_claim_is_refuted_and_strict_exits_with_1(tmp_path: Path) -> None:
     wrong = SPECS / "dsprites_wrong.yaml"
     done = causalvae("run", wrong, "--out", tmp_path, "--strict")
@@ -110,7 +108,6 @@ def test_a_wrong_claim_is_refuted_and_strict_exits_with_1(tmp_path: Path) -> Non
 
 
 @pytest.mark.skipif(not PRETRAINED.is_dir(), reason=f"no pretrained VAEs in {PRETRAINED}")
-@pytest.mark.xdist_group("pretrained")
 def test_the_same_spec_runs_on_other_peoples_weights(tmp_path: Path) -> None:
     model = {
         "source": "checkpoint",

@@ -179,12 +179,30 @@ def report(
             "--format", "-f", help="Which to write; may be given more than once. html and markdown if left out."
         ),
     ] = None,
+    figures: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Write the report's drawings as SVG files instead.", show_default=False),
+    ] = None,
+    width: Annotated[float, typer.Option(min=10, max=1000, help="Of the drawings, in mm.")] = 89.0,
+    png: Annotated[bool, typer.Option("--png", help="Write the drawings as PNG too, at 300 dots an inch.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Write a run's reports again, from its results.json."""
     from causalvae.report import load_results, write_report
 
     results = load_results(folder)
+    if figures is not None:
+        from causalvae.report.figure_files import write_figures
+
+        drawn = write_figures(results, figures, width, png)
+        if as_json:
+            print_json({"figures": [str(path) for path in drawn]})
+            return
+        for path in drawn:
+            stdout().print(clean(str(path)), soft_wrap=True)
+        return
+    if png:
+        raise typer.BadParameter("--png goes with --figures")
     chosen = tuple(item.value for item in formats or (Format.HTML, Format.MARKDOWN))
     written = write_report(results, folder if folder.is_dir() else folder.parent, chosen)
     if as_json:

@@ -63,9 +63,12 @@ import pyarrow.parquet as pq
 
 from causalvae.engine.observed_columns import column_of
 from causalvae.engine.tables import GROUP_ROWS, FileTable, MemoryTable, OutcomeTable
-from causalvae.files import UNSEALED, seal, write_file
+from causalvae.files import UNSEALED, stream_file
 from causalvae.plan.types import Plan
 from causalvae.readouts.types import wrap
+
+# Groups of rows that are written at once.
+_GROUPS = 32
 
 # Observation column: squared distance between the outputs of two samples.
 OUTPUT_GAP = "output_gap_sq"
@@ -228,9 +231,16 @@ def write_table(frame: pd.DataFrame, path: Path) -> None:
 
     The checksum of the file is verified when a table is opened, those of pages when a part is read.
     """
-    table = pa.Table.from_pandas(frame, preserve_index=False)
-    sink = pa.BufferOutputStream()
-    with pq.ParquetWriter(sink, table.schema, compression="zstd", write_page_checksum=True) as writer:
-        writer.write_table(table, row_group_size=GROUP_ROWS)
+    # A category is written as its text: each group of rows would hold all categories, and arms are tens of thousands.
+    texts = {name: "str" for name, kind in frame.dtypes.items() if isinstance(kind, pd.CategoricalDtype)}
+    # Such tables hold numbers besides, whose types an empty one has too.
+    schema = pa.Schema.from_pandas((frame.head(0) if texts else frame).astype(texts), preserve_index=False)
+    step = _GROUPS * GROUP_ROWS
+    with (
+        stream_file(path) as file,
+        pq.ParquetWriter(file, schema, compression="zstd", write_page_checksum=True) as writer,
+    ):
+        for start in range(0, max(len(frame), 1), step):
+            part = frame.iloc[start : start + step].astype(texts)
+            writer.write_table(pa.Table.from_pandas(part, schema, preserve_index=False), row_group_size=GROUP_ROWS)
         writer.add_key_value_metadata({"checksum": UNSEALED})
-    write_file(path, seal(sink.getvalue().to_pybytes()))

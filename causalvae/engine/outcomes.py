@@ -80,7 +80,9 @@ class OutcomeMeter:
 
 def outcome_frame(
     arms: Sequence[str],
-    found: Sequence[tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]],
+    counts: Sequence[int],
+    values: npt.NDArray[np.float64],
+    live: npt.NDArray[np.bool_],
     first: int,
     columns: tuple[str, ...],
 ) -> pd.DataFrame:
@@ -90,14 +92,16 @@ def outcome_frame(
     ----------
     arms : sequence of str
         Arm ids.
-    found : sequence of (float array (rows, columns), bool array (rows,))
-        For each arm its outcomes, and whether each row was run.
+    counts : sequence of int
+        Rows of each arm.
+    values : float array, shape (columns, rows)
+        Outcomes, arm after arm; the table holds this array.
+    live : bool array, shape (rows,)
+        Whether each row was run.
     first : int
         Index of the first pair of the shard.
     columns : tuple of str
     """
-    counts = [len(live) for _, live in found]
-    values = np.concatenate([np.empty((0, len(columns))), *(outcomes for outcomes, _ in found)])
     return pd.DataFrame(
         {
             # Categorical, since ids as text take tens of bytes per row.
@@ -105,7 +109,8 @@ def outcome_frame(
                 np.repeat(np.arange(len(arms)), counts), pd.Index(list(arms), dtype="str")
             ),
             "pair": np.concatenate([np.arange(0), *(np.arange(first, first + count) for count in counts)]),
-            **{name: values[:, position] for position, name in enumerate(columns)},
-            "live": np.concatenate([np.zeros(0, dtype=bool), *(live for _, live in found)]),
-        }
+            **dict(zip(columns, values, strict=True)),
+            "live": live,
+        },
+        copy=False,
     )

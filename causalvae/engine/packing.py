@@ -14,7 +14,7 @@ from causalvae.engine.precision import dtype_of
 from causalvae.engine.rerun import Shortcuts
 from causalvae.files import json_text, read_json, write_once
 from causalvae.models.loading import Model
-from causalvae.plan.passes.pack import CPU_ROWS, GPU_ROWS, fit, row_bytes
+from causalvae.plan.passes.pack import CPU_ROWS, GPU_ROWS, fit, row_bytes, written_bytes
 from causalvae.plan.types import Plan
 
 # Share of the free memory used if the spec gives no budget.
@@ -33,7 +33,11 @@ def pack_for(plan: Plan, model: Model, device: torch.device, workers: int) -> Pl
     outputs = prod(model.graph.shape(model.graph.outputs["output"]))
     wanted = plan.batch_rows if not plan.auto_rows else GPU_ROWS if device.type == "cuda" else CPU_ROWS
     packing = fit(
-        _kept_numbers(plan, model) * bytes_each, row_bytes(model.components, outputs) * bytes_each / 4, budget, wanted
+        _kept_numbers(plan, model) * bytes_each,
+        row_bytes(model.components, outputs) * bytes_each / 4,
+        budget,
+        wanted,
+        written_bytes(plan),
     )
     rows = packing.batch_rows if plan.auto_rows else plan.batch_rows
     return replace(plan, batch_rows=rows, shard_pairs=packing.shard_pairs)

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import torch
 from torch import Tensor
@@ -231,17 +230,18 @@ def run_shard(
         graph, components, [arms[position] for position in present], clean, statistics, shortcuts, size
     )
     costs += [_inner_cost(cost) for cost in inner]
-    values: dict[int, npt.NDArray[np.float64]] = {}
-    alive: dict[int, npt.NDArray[np.bool_]] = {}
+    # Where the rows of each arm begin in the table of the shard.
+    starts = np.cumsum([0, *(max(count, 0) for count in covered)])
+    values = np.empty((len(meter.columns), int(starts[-1])))
+    alive = np.zeros(int(starts[-1]), dtype=bool)
     for members in group_arms([arms[position] for position in present]):
         positions = [present[member] for member in members]
         together = [arms[position] for position in positions]
         counts = [covered[position] for position in positions]
         total = sum(counts)
         for position in positions:
-            side = arms[position].side
-            values[position] = clean_outcomes[side][: covered[position]].copy()
-            alive[position] = np.zeros(covered[position], dtype=bool)
+            rows_of = slice(starts[position], starts[position] + covered[position])
+            values[:, rows_of] = clean_outcomes[arms[position].side][: covered[position]].T
         first = together[0]
         if not first.patches:
             on_rows(total, total * effort(first, plan, components))
@@ -251,21 +251,22 @@ def run_shard(
         live = group.live()
         rows_run = int(live.sum())
         finish = Finished(total, rows_run, mean_effort(together, counts, plan, components), on_rows)
+        begin = starts[positions]
         for batch in group.batches(live, size, ledger):
             measured = meter(batch.values, batch.pairs)
             owners, rows = batch.arms.cpu().numpy(), batch.pairs.cpu().numpy()
-            for member in np.unique(owners):
-                mine = owners == member
-                values[positions[member]][rows[mine]] = measured[mine]
-                alive[positions[member]][rows[mine]] = True
+            places = begin[owners] + rows
+            values[:, places] = measured.T
+            alive[places] = True
             finish(len(rows))
         sites = " + ".join(patch.site for patch in first.patches)
         seconds = busy_seconds(device) - began
         costs.append(GroupCost(first.side, sites, len(positions), total, rows_run, seconds, ledger.flops, ledger.bytes))
         finish.rest()
     ids = [arms[position].id for position in present]
-    found = [(values[position], alive[position]) for position in present]
-    return ShardResult(outcome_frame(ids, found, inputs.first, meter.columns), clean, tuple(costs), size.rows)
+    counted = [covered[position] for position in present]
+    table = outcome_frame(ids, counted, values, alive, inputs.first, meter.columns)
+    return ShardResult(table, clean, tuple(costs), size.rows)
 
 
 def _inner_cost(cost: InnerCost) -> GroupCost:

@@ -19,6 +19,7 @@ from causalvae.plan.owner import Owner
 from causalvae.plan.targets import NOTHING, Target
 from causalvae.spec.value_source import Side as Side
 from causalvae.spec.value_source import ValueSource
+from causalvae.text import html_table
 
 ScreenMethod = Literal["attribution", "integrated_gradients"]
 
@@ -450,6 +451,15 @@ class Plan:
 
     def __repr__(self) -> str:
         return f"Plan({self.name!r}: {len(self.cohorts)} cohorts, {len(self.arms):,} arms)"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: each cohort, with its arms and rows."""
+        rows = [
+            (cohort.name, f"{cohort.samples:,}", f"{len(arms):,}", f"{sum(arm.pairs for arm in arms):,}")
+            for cohort in self.cohorts
+            for arms in [[arm for arm in self.arms if arm.cohort == cohort.name]]
+        ]
+        return html_table(f"Plan of {self.name}", rows, ("Cohort", "Samples", "Arms", "Rows"))
 
     @property
     def outputs(self) -> tuple[str, ...]:

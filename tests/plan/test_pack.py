@@ -59,6 +59,12 @@ def sized(**sites: tuple[set[int], set[int]]) -> tuple[object, ...]:
     )
 
 
+def test_outcomes_of_a_shard_count_against_the_budget() -> None:
+    assert fit(1e6, 1e6, 1e9, 64, written_bytes=5e6) == Packing(64, 64)
+    assert fit(1e6, 1e6, 1e9, 64, written_bytes=20e6) == Packing(64, 16)
+    assert fit(1e6, 1e6, 1e9, 64, written_bytes=1e9) == Packing(64, 1)
+
+
 def test_what_is_kept_is_the_union_over_arms_and_sides() -> None:
     operations = tuple(OperationCost(str(place), 1.0, 1.0, 10.0**place) for place in range(6))
     components = replace(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from math import prod
 
@@ -25,6 +26,8 @@ NOMINAL_BUDGET = 2.0 * 2**30
 _SLACK = 2.0
 # Bytes a number of the output: its change in float64, and what readouts make of it.
 _MEASURED = 64.0
+# Columns of an outcome besides attributes: arm, pair, live, and two of the whole output.
+_OTHER_COLUMNS = 5
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,7 @@ class Packing:
     shard_pairs: int
 
 
-def fit(kept_bytes: float, row_bytes: float, budget: float, rows: int) -> Packing:
+def fit(kept_bytes: float, row_bytes: float, budget: float, rows: int, written_bytes: float = 0.0) -> Packing:
     """The largest batches, up to `rows` rows, and shards that `budget` allows.
 
     Where not even the smallest fits, the smallest is given: whether it runs is then for the machine to say.
@@ -50,14 +53,22 @@ def fit(kept_bytes: float, row_bytes: float, budget: float, rows: int) -> Packin
         Bytes that one worker may hold.
     rows : int
         Rows that are wanted.
+    written_bytes : float
+        Outcomes of a pair, of all arms: a shard holds them until it is written.
     """
     half = _SHARE * budget
     if row_bytes > 0 and rows * row_bytes > half:
         rows = min(rows, max(FEWEST_ROWS, int(half / row_bytes) // FEWEST_ROWS * FEWEST_ROWS))
     pairs = NARROW_PAIRS if 0 < kept_bytes * NARROW_PAIRS <= NARROW_BYTES else SHARD_PAIRS
-    while pairs > 1 and pairs * kept_bytes > half:
+    while pairs > 1 and pairs * (kept_bytes + written_bytes) > half:
         pairs //= 2
     return Packing(rows, pairs)
+
+
+def written_bytes(plan: Plan) -> float:
+    """Bytes of outcomes of a pair of the cohort with the most arms, as the shard's table and its file hold them."""
+    arms = Counter(arm.cohort for arm in plan.arms)
+    return 2.0 * max(arms.values(), default=0) * 8 * (len(plan.attributes) + _OTHER_COLUMNS)
 
 
 def row_bytes(components: ComponentMap, outputs: int) -> float:
@@ -93,7 +104,9 @@ def pack_rows(plan: Plan, components: ComponentMap) -> Plan:
     """Choose batch and shard sizes; a run chooses anew by the memory that it finds where the spec leaves that open."""
     budget = float(plan.memory or NOMINAL_BUDGET)
     outputs = int(components.operations[-1].size / 4) if components.operations else 0
-    packing = fit(kept_bytes(plan, components), row_bytes(components, outputs), budget, plan.batch_rows)
+    packing = fit(
+        kept_bytes(plan, components), row_bytes(components, outputs), budget, plan.batch_rows, written_bytes(plan)
+    )
     after = replace(
         plan,
         options=replace(plan.options, pack=True),
