@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -105,3 +106,42 @@ def test_a_label_names_what_is_reproduced() -> None:
     label = script("traversals").label_of
     assert label(2, CARD) == "latent[2], KL 4.00 nats\nx 0.97, hue 0.15"
     assert label(1, CARD) == "latent[1], KL 2.50 nats\nhue 0.70"
+
+
+def test_figures_of_a_spec_are_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The circuits of a spec with their curves; motifs only of what has some."""
+    spec = tmp_path / "chain.yaml"
+    spec.write_text(
+        """
+spec: causalvae/v1
+name: chain
+model: {source: compiled, circuit: chain, latents: 6}
+data: {source: scm, world: table, variables: {t: "uniform(0, 1)", s: "uniform(0, 1)", u: "uniform(0, 1)"}, samples: 48}
+graph: {factors: [t], attributes: {y: {readout: column, index: 0}}, edges: [t -> y]}
+interventions: [{name: rise, input: {factor: t}}]
+estimation: {bootstrap: 50}
+discoveries:
+  pairs: 24
+  scores: [relp]
+  circuits:
+    - {name: one, treatment: rise, outcome: y, halves: 0}
+    - {name: wired, treatment: rise, outcome: y, candidates: edges, halves: 0}
+"""
+    )
+    out = tmp_path / "figures"
+    monkeypatch.setattr(
+        "sys.argv", ["circuit_figures.py", str(spec), str(out), "--runs", str(tmp_path), "--prefix", "a-"]
+    )
+    script("circuit_figures").main()
+    names = {path.name for path in out.iterdir()}
+    assert names == {
+        "a-one-circuit.svg",
+        "a-one-curve.svg",
+        "a-wired-circuit.svg",
+        "a-wired-curve.svg",
+        "a-wired-motifs.svg",
+    }
+    root = ElementTree.fromstring((out / "a-wired-circuit.svg").read_text(encoding="utf-8"))
+    space = "{http://www.w3.org/2000/svg}"
+    assert len([path for path in root.iter(f"{space}path") if path.attrib["class"] == "sent"]) == 6
+    assert "<style>" in (out / "a-one-curve.svg").read_text(encoding="utf-8")
