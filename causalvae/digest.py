@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 
@@ -15,3 +17,34 @@ def canonical_json(value: Any) -> str:
 def digest(value: Any, length: int = 16) -> str:
     """The first `length` hexadecimal digits of the SHA-256 of `value`'s canonical JSON."""
     return hashlib.sha256(canonical_json(value).encode()).hexdigest()[:length]
+
+
+def plain_fields(value: Any) -> Any:
+    """`dataclasses.asdict` of a record, tuples and mappings of records too; faster where records are tens of thousands.
+
+    Examples
+    --------
+    >>> from causalvae.plan.owner import Owner
+    >>> plain_fields((Owner("intervention", "resize"), None))
+    ({'kind': 'intervention', 'name': 'resize'}, None)
+    """
+    kind = type(value)
+    if kind in _PLAIN:
+        return value
+    if kind not in _FIELDS:
+        _FIELDS[kind] = tuple(field.name for field in fields(value)) if is_dataclass(value) else None
+    names = _FIELDS[kind]
+    if names is not None:
+        return {name: plain_fields(getattr(value, name)) for name in names}
+    if kind is tuple:
+        return tuple([plain_fields(item) for item in value])
+    if kind is list:
+        return [plain_fields(item) for item in value]
+    if kind is dict:
+        return {plain_fields(key): plain_fields(item) for key, item in value.items()}
+    return copy.deepcopy(value)
+
+
+_PLAIN = frozenset({str, int, float, bool, type(None)})
+# The fields of dataclasses; None of other types.
+_FIELDS: dict[type, tuple[str, ...] | None] = {}

@@ -11,7 +11,7 @@ import pandas as pd
 import torch
 
 from causalvae.data.dataset import Dataset
-from causalvae.digest import digest
+from causalvae.digest import digest, plain_fields
 from causalvae.engine.backends.backend import Backend, Work
 from causalvae.engine.backends.opening import open_backend
 from causalvae.engine.clock import busy_seconds
@@ -211,7 +211,7 @@ def _claim(folder: Path, plan: Plan, environment: dict[str, str]) -> None:
         make_folder(folder / name, below=folder)
     marker = folder / "plan.json"
     if not marker.exists():
-        write_json({"digest": plan.tables_digest, "environment": environment, **asdict(plan)}, marker)
+        write_json({"digest": plan.tables_digest, "environment": environment, **plain_fields(plan)}, marker)
         return
     try:
         held = read_json(marker)

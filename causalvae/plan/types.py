@@ -7,13 +7,13 @@ Two uses of the same arm share it: an arm's identity is its content.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
 
 from causalvae.data.others import Others
 from causalvae.data.split import SplitRule
-from causalvae.digest import digest
+from causalvae.digest import digest, plain_fields
 from causalvae.models.components import ComponentRef, EdgeRef
 from causalvae.plan.owner import Owner
 from causalvae.plan.targets import NOTHING, Target
@@ -170,7 +170,7 @@ class Arm:
     @cached_property
     def id(self) -> str:
         """Content hash: equal for equal arms."""
-        return digest(asdict(self))
+        return digest(plain_fields(self))
 
 
 Role = Literal[
@@ -470,7 +470,7 @@ class Plan:
     @cached_property
     def digest(self) -> str:
         """Content hash of all but the pass records, what captured the network, and samples that are not there."""
-        content = asdict(self)
+        content = plain_fields(self)
         del content["passes"], content["captured_by"], content["asked"]
         if not self.compared:
             del content["compared"]
@@ -489,17 +489,17 @@ class Plan:
             {
                 "model": self.model_digest,
                 "measures": self.measures,
-                "cohorts": [asdict(cohort) for cohort in self.cohorts],
-                "split": None if self.split is None else asdict(self.split),
-                "arms": [asdict(arm) for arm in arms],
+                "cohorts": [plain_fields(cohort) for cohort in self.cohorts],
+                "split": None if self.split is None else plain_fields(self.split),
+                "arms": [plain_fields(arm) for arm in arms],
                 "attributes": self.attributes,
                 "latent_attributes": self.latent_attributes,
                 "traversals": [(strip.latent, strip.quantiles, strip.sample) for strip in self.traversals],
-                "screens": [asdict(screen) for screen in self.screens],
+                "screens": [plain_fields(screen) for screen in self.screens],
                 "screened": screened,
-                "contrasts": [asdict(contrast) for contrast in self.contrasts],
+                "contrasts": [plain_fields(contrast) for contrast in self.contrasts],
                 "seed": self.seed,
-                "options": {name: value for name, value in asdict(self.options).items() if name != "pack"},
+                "options": {name: value for name, value in plain_fields(self.options).items() if name != "pack"},
             }
         )
 
@@ -512,7 +512,14 @@ class Plan:
 
     def uses_of(self, owner: Owner, role: Role | None = None) -> tuple[Use, ...]:
         """The uses of `owner`, of one role if given, in order."""
-        return tuple(use for use in self.uses if use.owner == owner and role in (None, use.role))
+        return tuple(use for use in self._uses_by_owner.get(owner, ()) if role in (None, use.role))
+
+    @cached_property
+    def _uses_by_owner(self) -> dict[Owner, list[Use]]:
+        found: dict[Owner, list[Use]] = {}
+        for use in self.uses:
+            found.setdefault(use.owner, []).append(use)
+        return found
 
     def candidates(self, screen: Screen) -> tuple[Use, ...]:
         """The uses that a screen ranks, in the sweep's order."""

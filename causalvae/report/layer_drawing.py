@@ -35,7 +35,7 @@ def draw_layers(layers: Sequence[LayerSummary], circuit: Circuit, treatment: str
                     text_anchor="end", class_="row-label")]  # fmt: skip
     squares: list[Markup] = []
     at: dict[str, dict[int, Point]] = {}
-    for layer in shown:
+    for number, layer in enumerate(shown):
         held = inside.get(layer.site, set())
         across = max(1, math.ceil(min(layer.units, _MOST_UNITS) / _ROWS))
         count = min(layer.units, across * _ROWS)
@@ -62,7 +62,7 @@ def draw_layers(layers: Sequence[LayerSummary], circuit: Circuit, treatment: str
         centre = left + across * _CELL / 2
         size = layer.units if held is None else len(held)
         ends.append(element("text", element("title", layer.site), shorten(layer.site.rsplit(".", 1)[-1], _NAME_LIMIT),
-                            x=centre, y=14.0, text_anchor="middle", class_="tick"))  # fmt: skip
+                            x=centre, y=24.0 if number % 2 else 12.0, text_anchor="middle", class_="tick"))  # fmt: skip
         ends.append(element("text", f"{size} of {layer.units}", x=centre, y=tall + 18, text_anchor="middle",
                             class_="tick"))  # fmt: skip
         left += across * _CELL + _GAP

@@ -11,7 +11,7 @@ from dataclasses import asdict, replace
 import pytest
 
 from causalvae.data.dsprites import SPACE
-from causalvae.digest import digest
+from causalvae.digest import digest, plain_fields
 from causalvae.errors import CausalVAEError
 from causalvae.plan.compile import compile_spec
 from causalvae.plan.owner import Owner
@@ -493,3 +493,8 @@ def test_a_latent_attribute_names_a_latent_of_the_network() -> None:
     with pytest.raises(CausalVAEError, match="6 latents") as caught:
         compiled(with_latent(6))
     assert caught.value.code == "CV313"
+
+
+def test_a_plan_as_plain_values_is_what_dataclasses_give(plan: Plan) -> None:
+    assert plain_fields(plan) == asdict(plan)
+    assert json.dumps(plain_fields(plan), sort_keys=True) == json.dumps(asdict(plan), sort_keys=True)
