@@ -1,7 +1,7 @@
 """The circuits that a circuit of edges is compared with: the same wiring through other nodes.
 
 Edges drawn one by one would mostly lead nowhere. So each rival has the edges of the circuit with its nodes exchanged
-for other active ones of their sites.
+for others of their sites that an active edge joins.
 """
 
 from __future__ import annotations
@@ -49,9 +49,8 @@ def draw_edge_rivals(
     places = {edge: place for place, edge in enumerate(edges)}
     own = [edges[place] for place in np.flatnonzero(circuit)]
     mine = _by_site(_ends(own), wiring)
-    reached = {edges[place].target for place in np.flatnonzero(active)}
-    read = {edges[place].source for place in np.flatnonzero(active)}
-    useful = _by_site([node for node in wiring.nodes if node in reached and node in read], wiring)
+    # A node may do something in a rival though each edge to it, or from it, does nothing alone.
+    useful = _by_site(_ends([edges[place] for place in np.flatnonzero(active)]), wiring)
     pools = [sorted({*useful.get(site, ()), *nodes}) for site, nodes in mine.items()]
     counts = [len(nodes) for nodes in mine.values()]
     if not mine:

@@ -194,6 +194,18 @@ def test_of_a_gate_each_input_has_edges_of_its_own() -> None:
     assert "latent[0] -> decoder.lin1[0]" in labels
 
 
+def test_the_same_wiring_through_other_nodes_is_a_rival() -> None:
+    # max(a, b) = a + relu(b - a): edges through either latent are enough.
+    found, _ = find("or")
+    assert found.verdict is not None and found.verdict.rivals is not None
+    assert found.verdict.status == "unspecific"
+    assert found.verdict.rivals.as_well == 1
+    other = {part.label for part in found.verdict.rivals.best[0].circuit}
+    ways = [{f"latent[{unit}] -> decoder.lin1[{unit}]", f"decoder.lin1[{unit}] -> output"} for unit in (0, 1)]
+    own = {part.label for part in found.circuit}
+    assert sorted(way <= other for way in ways) == sorted(way <= own for way in ways) == [False, True]
+
+
 def test_a_chain_is_told_as_one_and_drawn() -> None:
     found, model = find("chain")
     (chain,) = [motif for motif in found.motifs.found if motif.kind == "chain"]
