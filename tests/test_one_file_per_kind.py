@@ -53,6 +53,8 @@ ELSEWHERE = {
         "engine/observed_columns.py",
     },
     "activation": {"models/own_network.py"},
+    # The section that a found circuit of edges is pasted into a spec as.
+    "mediation": {"analyses/discoveries/words.py"},
     # A method of gadjid.
     "optimal": {"alignment/identification.py"},
     # A format of weights that holds this one network.
