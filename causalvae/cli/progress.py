@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
 from collections.abc import Iterable, Mapping
@@ -16,6 +17,7 @@ from rich.table import Column
 from rich.text import Text
 
 from causalvae.cli.console import clean, stderr
+from causalvae.collector import uncollected
 
 # Seconds between lines of a long stage in a log.
 _LOG_SECONDS = 60.0
@@ -228,8 +230,11 @@ class ProgressView(_Bars):
 def load_libraries(view: ProgressView) -> ModuleType:
     """Import the package and show the progress, since torch and DoWhy take seconds to import."""
     view.show("loading libraries", 0, 1, "steps")
-    package = import_module("causalvae")
-    import_module("causalvae.study.running")
+    with uncollected():
+        package = import_module("causalvae")
+        import_module("causalvae.study.running")
+    # Later collections then skip the objects of the libraries.
+    gc.freeze()
     view.show("loading libraries", 1, 1, "steps")
     return package
 

@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
+from causalvae.collector import uncollected
 from causalvae.errors import CausalVAEError, first_line
 from causalvae.models.operators import Operation, OperatorGraph, Value, tensors_of
 from causalvae.models.quiet import quiet, unchecked_distributions, unfused_attention
@@ -103,7 +104,7 @@ def _export(network: nn.Module, example: tuple[Tensor, ...]) -> torch.export.Exp
 
 
 def _traced(network: nn.Module, example: tuple[Tensor, ...], batch: Any) -> torch.export.ExportedProgram:
-    with quiet(), unchecked_distributions(), torch.no_grad():
+    with quiet(), unchecked_distributions(), torch.no_grad(), uncollected():
         # Tracing may modify its inputs in place, as the network does.
         given = tuple(value.clone() for value in example)
         program = torch.export.export(network, given, dynamic_shapes=tuple({0: batch} for _ in example))
