@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from causalvae.collector import uncollected
 from causalvae.effects.bootstrap import FloatArray
 from causalvae.effects.changes import changes_of
 from causalvae.effects.dowhy.quiet import quietly
@@ -160,8 +161,11 @@ def estimate_with_dowhy(contrast: Contrast, confidence: float = 0.95) -> DoWhyEf
     """
     with quietly():
         import networkx as nx
-        from dowhy.causal_estimators.linear_regression_estimator import LinearRegressionEstimator
-        from dowhy.causal_identifier import EstimandType, identify_effect_auto
+
+        with uncollected():
+            from dowhy.causal_identifier import EstimandType, identify_effect_auto
+
+            from causalvae.effects.dowhy.regression import Regression
 
         name = contrast.treatment
         identified = identify_effect_auto(
@@ -173,7 +177,7 @@ def estimate_with_dowhy(contrast: Contrast, confidence: float = 0.95) -> DoWhyEf
         )
         identified.set_identifier_method("backdoor")
         data = contrast.rows[[name, "Y"]]
-        estimator = LinearRegressionEstimator(identified, confidence_intervals=True)
+        estimator = Regression(identified, confidence_intervals=True)
         fitted = estimator.fit(data).estimate_effect(
             data, treatment_value=1.0, control_value=0.0, target_units="ate", confidence_intervals=True
         )
