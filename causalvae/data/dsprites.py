@@ -27,6 +27,9 @@ _HEART_WIDTH = 0.5997
 _HEART_HEIGHT = -0.6619
 _HEART_OFFSET = -1.438
 _HEART_KNOTS = 16384
+_TURN = 2 * np.pi
+# More than rounding adds to an interpolated radius.
+_SLACK = 1e-9
 # Maximum distance of a shape from its centre at scale 1. Centres are at least 16 pixels from the border, so a window of
 # this half-width contains the sprite and is within the image.
 _REACH = 14
@@ -44,7 +47,7 @@ SPACE = FactorSpace(
 
 @cache
 def _heart_outline() -> tuple[FloatArray, FloatArray]:
-    """The outline of the heart in polar form: increasing angles, and the radius at each.
+    """The outline of the heart in polar form: increasing angles in [0, 2 pi], a point more at each end, and their radii.
 
     The heart is star-shaped about its local origin (the angle is monotonic along the curve), so a point is inside if
     and only if its radius is less than that of the outline at its angle.
@@ -55,7 +58,13 @@ def _heart_outline() -> tuple[FloatArray, FloatArray]:
     v = _HEART_HEIGHT * wave + _HEART_OFFSET
     angle = np.arctan2(v, u)
     order = np.argsort(angle)
-    return angle[order], np.hypot(u, v)[order]
+    angle, radius = angle[order] % _TURN, np.hypot(u, v)[order]
+    order = np.argsort(angle)
+    angle, radius = angle[order], radius[order]
+    return (
+        np.concatenate([angle[-1:] - _TURN, angle, angle[:1] + _TURN]),
+        np.concatenate([radius[-1:], radius, radius[:1]]),
+    )
 
 
 def render(values: FloatArray) -> Images:
@@ -105,7 +114,12 @@ def _in_ellipse(u: FloatArray, v: FloatArray) -> npt.NDArray[np.bool_]:
 
 def _in_heart(u: FloatArray, v: FloatArray) -> npt.NDArray[np.bool_]:
     angle, radius = _heart_outline()
-    return np.hypot(u, v) <= np.interp(np.arctan2(v, u), angle, radius, period=2 * np.pi)
+    distance = np.hypot(u, v)
+    inside = distance < radius.min() - _SLACK
+    # Most pixels are nearer than all of the outline or farther, and need no angle.
+    near = ~inside & (distance <= radius.max() + _SLACK)
+    inside[near] = distance[near] <= np.interp(np.arctan2(v[near], u[near]) % _TURN, angle, radius)
+    return inside
 
 
 def render_levels(levels: IntArray) -> Images:

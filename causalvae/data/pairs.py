@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -199,8 +200,18 @@ def draw_swaps(dataset: Dataset, *, samples: int, seed: int, within: IntArray | 
 
 def _shuffle(dataset: FiniteDataset, seed: int, within: IntArray | None) -> IntArray:
     """A random permutation of the numbers of finite data."""
-    numbers = np.arange(dataset.size or 0) if within is None else within
-    return np.random.default_rng(seed).permutation(numbers).astype(np.int64)
+    size = (dataset.size or 0) if within is None else len(within)
+    order = _permutation(size, seed)
+    return order.copy() if within is None else within[order].astype(np.int64)
+
+
+# A run draws most of its cohorts with one seed.
+@lru_cache(maxsize=2)
+def _permutation(size: int, seed: int) -> IntArray:
+    """A random order of the first integers, read-only."""
+    order = np.random.default_rng(seed).permutation(size).astype(np.int64, copy=False)
+    order.flags.writeable = False
+    return order
 
 
 def _collect(sides: Callable[[int], tuple[Rows, Rows]], samples: int) -> tuple[Rows, Rows]:
