@@ -29,7 +29,7 @@ SCORES: Final[tuple[ScoreName, ...]] = get_args(ScoreName)
 # The whole output as an outcome.
 IMAGE: Final = "image"
 # Of what searches do and of what is stored of them: raised where either changes.
-_VERSION: Final = 4
+_VERSION: Final = 5
 
 _Pairs = Annotated[int, Field(strict=True, ge=24, le=1_000_000)]
 _Halves = Annotated[int, Field(strict=True, ge=0, le=1000)]
