@@ -47,7 +47,7 @@ SPACE = FactorSpace(
 
 @cache
 def _heart_outline() -> tuple[FloatArray, FloatArray]:
-    """The outline of the heart in polar form: increasing angles in [0, 2 pi], a point more at each end, and their radii.
+    """The outline of the heart in polar form: increasing angles in [0, 2 pi], one more at each end, and their radii.
 
     The heart is star-shaped about its local origin (the angle is monotonic along the curve), so a point is inside if
     and only if its radius is less than that of the outline at its angle.
@@ -115,7 +115,7 @@ def _in_ellipse(u: FloatArray, v: FloatArray) -> npt.NDArray[np.bool_]:
 def _in_heart(u: FloatArray, v: FloatArray) -> npt.NDArray[np.bool_]:
     angle, radius = _heart_outline()
     distance = np.hypot(u, v)
-    inside = distance < radius.min() - _SLACK
+    inside: npt.NDArray[np.bool_] = distance < radius.min() - _SLACK
     # Most pixels are nearer than all of the outline or farther, and need no angle.
     near = ~inside & (distance <= radius.max() + _SLACK)
     inside[near] = distance[near] <= np.interp(np.arctan2(v[near], u[near]) % _TURN, angle, radius)

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image, ImageSequence
 
 from causalvae.data.dataset import DspritesDataset
-from causalvae.data.dsprites import render_levels, true_geometry
+from causalvae.data.dsprites import _in_heart, render_levels, true_geometry
 
 GIF = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "dsprites.gif"
 SQUARE, ELLIPSE, HEART = 0, 1, 2
@@ -89,3 +89,14 @@ def test_true_geometry_is_what_a_fine_raster_measures():
             assert np.cos(2 * (truth["orientation"][k] - counter_clockwise)) > 0.9999
         else:
             assert np.isnan(truth["orientation"][k])
+
+
+def test_hearts_are_those_whose_outline_is_looked_up_at_every_pixel():
+    rng = np.random.default_rng(0)
+    u, v = rng.uniform(-20, 20, (2, 50_000))
+    u[:3], v[:3] = (0.0, -1.0, -1.0), (0.0, 0.0, -0.0)
+    t = np.linspace(0.0, 2 * np.pi, 16384, endpoint=False)
+    x = 0.5997 * 16 * np.sin(t) ** 3
+    y = -0.6619 * (13 * np.cos(t) - 5 * np.cos(2 * t) - 2 * np.cos(3 * t) - np.cos(4 * t)) - 1.438
+    outline = np.interp(np.arctan2(v, u), np.arctan2(y, x), np.hypot(x, y), period=2 * np.pi)
+    np.testing.assert_array_equal(_in_heart(u, v), np.hypot(u, v) <= outline)

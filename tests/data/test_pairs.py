@@ -166,3 +166,12 @@ def test_a_factor_of_one_level_cannot_be_set():
     with pytest.raises(CausalVAEError) as caught:
         draw_pairs(OneColour(), factor="colour", samples=4, seed=0)
     assert caught.value.code == "CV204"
+
+
+def test_samples_within_a_part_are_in_the_order_of_a_permutation_of_it():
+    within = np.arange(0, DATASET.size, 3)
+    for seed in (1, 2, 1):
+        order = np.random.default_rng(seed).permutation(within)
+        drawn = draw_samples(DATASET, 40, seed, within)
+        np.testing.assert_array_equal(drawn, DATASET.rows_at(order[:40]))
+        drawn[:] = 0

@@ -15,6 +15,7 @@ from causalvae.effects.dowhy import (
     estimate_with_dowhy,
     refute_with_dowhy,
 )
+from causalvae.effects.dowhy.quiet import quietly
 from causalvae.effects.mediation import PairEffects, arms_of, pair_effects
 from causalvae.effects.outcomes import Outcomes
 from causalvae.errors import CausalVAEError
@@ -166,3 +167,21 @@ def test_nothing_global_changes(capfd: pytest.CaptureFixture[str]) -> None:
 def test_an_unknown_refuter_is_named() -> None:
     with pytest.raises(CausalVAEError, match="CV506"):
         refute_with_dowhy(refuted_effect(), ("oracle",), 3, 0, "area", OWNER)
+
+
+def test_the_regression_is_dowhys_and_refits_make_no_summary(monkeypatch: pytest.MonkeyPatch) -> None:
+    from dowhy.causal_estimators.linear_regression_estimator import LinearRegressionEstimator
+    from statsmodels.regression.linear_model import RegressionResults
+
+    effect = refuted_effect()
+    rows = effect.contrast.rows[[effect.contrast.treatment, "Y"]]
+    with quietly():
+        plain = LinearRegressionEstimator(effect.identified, confidence_intervals=True).fit(rows)
+        theirs = plain.estimate_effect(rows, treatment_value=1.0, control_value=0.0, target_units="ate")
+    assert effect.value == theirs.value
+
+    def refused(self: RegressionResults) -> str:
+        raise AssertionError("a summary")
+
+    monkeypatch.setattr(RegressionResults, "summary", refused)
+    assert len(refute_with_dowhy(effect, ALL, 3, 0, "area", OWNER)) == len(ALL)
