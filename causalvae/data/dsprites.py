@@ -47,7 +47,7 @@ SPACE = FactorSpace(
 
 @cache
 def _heart_outline() -> tuple[FloatArray, FloatArray]:
-    """The outline of the heart in polar form: increasing angles in [0, 2 pi], one more at each end, and their radii.
+    """The outline of the heart in polar form: increasing angles, and the radius at each.
 
     The heart is star-shaped about its local origin (the angle is monotonic along the curve), so a point is inside if
     and only if its radius is less than that of the outline at its angle.
@@ -58,7 +58,14 @@ def _heart_outline() -> tuple[FloatArray, FloatArray]:
     v = _HEART_HEIGHT * wave + _HEART_OFFSET
     angle = np.arctan2(v, u)
     order = np.argsort(angle)
-    angle, radius = angle[order] % _TURN, np.hypot(u, v)[order]
+    return angle[order], np.hypot(u, v)[order]
+
+
+@cache
+def _heart_radii() -> tuple[FloatArray, FloatArray]:
+    """The outline to interpolate in: angles in [0, 2 pi] and one more at each end, and the radius at each."""
+    angle, radius = _heart_outline()
+    angle = angle % _TURN
     order = np.argsort(angle)
     angle, radius = angle[order], radius[order]
     return (
@@ -113,7 +120,7 @@ def _in_ellipse(u: FloatArray, v: FloatArray) -> npt.NDArray[np.bool_]:
 
 
 def _in_heart(u: FloatArray, v: FloatArray) -> npt.NDArray[np.bool_]:
-    angle, radius = _heart_outline()
+    angle, radius = _heart_radii()
     distance = np.hypot(u, v)
     inside: npt.NDArray[np.bool_] = distance < radius.min() - _SLACK
     # Most pixels are nearer than all of the outline or farther, and need no angle.
