@@ -29,7 +29,16 @@ HERE = {
             "alignment.samples=60",
         ),
     ),
-    "specs/dsprites_discover.yaml": ("discover", (*SMALL, "discoveries.pairs=24", "discoveries.scores=[removal]")),
+    "specs/dsprites_discover.yaml": (
+        "discover",
+        (
+            *SMALL,
+            "discoveries.pairs=24",
+            "discoveries.scores=[removal]",
+            *(f"discoveries.circuits.{name}-edges.sites=[latent]" for name in ("scale", "x")),
+            *(f"discoveries.circuits.{name}-channels.sites=[decoder.convT2]" for name in ("scale", "x")),
+        ),
+    ),
     "specs/shipped_comparison.yaml": ("compare", (*SMALL, "alignment.pairs=16", "alignment.samples=60")),
 }
 # Run by these tests.

@@ -10,7 +10,8 @@ from causalvae.spec.diagnostics import SpecError
 from causalvae.spec.placing import place_text
 from causalvae.spec.yaml_tree import Source, compose, decode, normalise, split_lines
 
-_WIDTH = 120
+# The emitter does not count the comma after the last value of a line, and lines have at most 120 characters.
+_WIDTH = 119
 _COMMENT = re.compile(r"(?:^|\s)(#.*)$", re.M)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -185,5 +186,5 @@ def test_what_was_left_out_has_no_exact_effect() -> None:
     ]
     assert (told.direction, told.unit, told.kept, told.checked, told.left_out) == ("noising", "pixel L2", 1, 1, 1)
     # Someone else asks for the arm: it is run, and its effect is told.
-    asked = Plan(**{**plan.__dict__, "uses": (*plan.uses, Use(Owner.hypothesis("h"), "sufficiency", ARMS[2].id))})
+    asked = replace(plan, uses=(*plan.uses, Use(Owner.hypothesis("h"), "sufficiency", ARMS[2].id)))
     assert left_out(asked, found.screens) == frozenset()

@@ -29,12 +29,12 @@ def test_mutated_specs_are_valid_or_refused_with_a_reason() -> None:
 def test_the_fuzzer_sees_what_it_looks_for(
     stands_for: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from causalvae.cli import inspecting
+    from causalvae.cli import validating
 
     monkeypatch.setattr(specs, "MOST_STEPS", 1_000_000)
-    namespace = {"typer": inspecting.typer}
-    exec(f"def check(path):\n    {stands_for}", namespace)
-    monkeypatch.setattr(inspecting, "_check", namespace["check"])
+    namespace = {"typer": validating.typer}
+    exec(f"def check(*given):\n    {stands_for}", namespace)
+    monkeypatch.setattr(validating, "_check", namespace["check"])
     counts = FuzzCounts()
     specs._check(tmp_path / "spec.yaml", "text", counts, as_json=False)
     (failure,) = counts.failures
