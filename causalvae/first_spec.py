@@ -12,6 +12,7 @@ from causalvae.api import open_session
 from causalvae.boundary import coded
 from causalvae.data.factors import Factor
 from causalvae.errors import CausalVAEError
+from causalvae.models.readings import MisreadError
 from causalvae.models.weights import UNFIT, read_weights, trained_as
 from causalvae.session import Session
 from causalvae.spec import parse_spec
@@ -95,15 +96,35 @@ def write_first_spec(weights: str, data: str | None, folder: Path, name: str) ->
     refused = []
     for model in _candidates(Path(weights), place):
         try:
-            session = _open(model, section, folder, name)
+            found, session = _read(model, section, folder, name)
         except CausalVAEError as error:
             if error.code not in UNFIT:
                 raise
             refused.append(f"{_flow(model)}: {error.code} {error.message}")
             continue
-        text = _write(name, model, section, session)
+        text = _write(name, found, section, session, misread=found is not model)
         return FirstSpec(text, _opened(text, folder), (), parse_spec(text)[1])
     return _template(name, place, section, refused)
+
+
+def _read(model: Keys, data: Keys, folder: Path, name: str) -> tuple[Keys, Session]:
+    """A network opened, and its section: files of weights do not say how posterior and output are read, the data do."""
+    try:
+        return model, _open(model, data, folder, name)
+    except MisreadError as error:
+        for more in error.sections:
+            found = _merge(model, more)
+            try:
+                return found, _open(found, data, folder, name)
+            except MisreadError:
+                continue
+        raise
+
+
+def _merge(model: Keys, more: Keys) -> Keys:
+    """A section with further keys; keys of a section within it are added to those that it has."""
+    inner = {key: {**model.get(key, {}), **value} if isinstance(value, dict) else value for key, value in more.items()}
+    return model | inner
 
 
 def _relative(path: Path, folder: Path) -> str:
@@ -190,12 +211,18 @@ def _flow(value: Any) -> str:
     return value if plain and value.lower() not in words else json.dumps(value, ensure_ascii=False)
 
 
-def _write(name: str, model: Keys, data: Keys, session: Session) -> str:
+def _write(name: str, model: Keys, data: Keys, session: Session, misread: bool) -> str:
     factors = session.dataset.space.factors
     attributes = _attributes(session)
     chosen, outcome = _treatment(factors, attributes)
+    head = _head(name, model, data, 256)
+    if misread:
+        at = head.index("# The network, as it was found.") + 1
+        head.insert(
+            at, "# It reconstructs the data if it is read like this, and not by default. Check how it was trained."
+        )
     lines = [
-        *_head(name, model, data, 256),
+        *head,
         "# What causes what, as you believe: factors of the data, attributes measured on the decoded output, and edges",
         "# from causes to effects. The report says which of them the data and the network agree with.",
         "graph:",

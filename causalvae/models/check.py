@@ -15,6 +15,7 @@ from causalvae.models.purity import equal
 from causalvae.models.readings import (
     ACTIVATIONS,
     RANGES,
+    MisreadError,
     Reading,
     declared_reading,
     explained_variance,
@@ -144,12 +145,14 @@ def _misread(vae: VAE, x: Tensor, code: str, message: str) -> CausalVAEError:
             f"`{alternative.reading.words(declared)}` ({alternative.cost:,.1f} nats, the mean input "
             f"{alternative.mean_image:,.1f}{note})"
         )
-    return CausalVAEError(
+    error = MisreadError(
         code,
         message,
         f"It reconstructs if read with {'; or '.join(said)}. Declare under model how it was trained.",
         "model",
     )
+    error.sections = tuple(alternative.reading.section(declared) for alternative in found)
+    return error
 
 
 def _check_finite(vae: VAE) -> None:
@@ -191,7 +194,7 @@ def _check_activation(vae: VAE, x: Tensor) -> None:
             found[other] = explained_variance(vae(x), vae.target(x))
     best = max(found, key=found.__getitem__, default=declared)
     if found.get(best, explained) > explained:
-        raise CausalVAEError(
+        misread = MisreadError(
             "CV107",
             f"the decoder's outputs range from {float(raw.min()):.3g} to {float(raw.max()):.3g}, which `activation: "
             f"{vae.activation}` does not fit: reconstructions explain {explained:.1%} of the variance of the data, and "
@@ -199,3 +202,5 @@ def _check_activation(vae: VAE, x: Tensor) -> None:
             f"Write `{best.words(declared)}` under model.",
             "model.output",
         )
+        misread.sections = (best.section(declared),)
+        raise misread

@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from causalvae.errors import CausalVAEError
 from causalvae.models.likelihood import negative_log_likelihood
 from causalvae.models.network import channel_kl
 from causalvae.models.vae import VAE, Likelihood, OutputActivation, PosteriorLayout, PosteriorSecond
@@ -43,17 +44,33 @@ class Reading:
             (name, getattr(self, name)) for name in names if getattr(self, name) != getattr(declared, name)
         )
 
+    def section(self, declared: Reading) -> dict[str, Any]:
+        """The keys of a spec's model that change the reading `declared` to this one."""
+        changed = dict(self.changes(declared))
+        found: dict[str, Any] = {}
+        for section, keys in (("posterior", ("layout", "second")), ("output", ("activation", "likelihood"))):
+            inside = {key: changed[key] for key in keys if key in changed}
+            if inside:
+                found[section] = inside
+        if "input_range" in changed:
+            found["input_range"] = list(self.input_range)
+        return found
+
     def words(self, declared: Reading) -> str:
         """The YAML that changes the reading `declared` to this one."""
-        changed = dict(self.changes(declared))
         said = []
-        for section, keys in (("posterior", ("layout", "second")), ("output", ("activation", "likelihood"))):
-            inside = ", ".join(f"{key}: {changed[key]}" for key in keys if key in changed)
-            if inside:
-                said.append(f"{section}: {{{inside}}}")
-        if "input_range" in changed:
-            said.append(f"input_range: [{self.input_range[0]:g}, {self.input_range[1]:g}]")
+        for key, value in self.section(declared).items():
+            if isinstance(value, dict):
+                said.append(f"{key}: {{{', '.join(f'{name}: {held}' for name, held in value.items())}}}")
+            else:
+                said.append(f"{key}: [{', '.join(f'{end:g}' for end in value)}]")
         return ", ".join(said)
+
+
+class MisreadError(CausalVAEError):
+    """A network that does not reconstruct as it is declared, with the declarations under which it does, best first."""
+
+    sections: tuple[dict[str, Any], ...] = ()
 
 
 @dataclass(frozen=True)

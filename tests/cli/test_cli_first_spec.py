@@ -14,7 +14,10 @@ from causalvae.api import open_session
 from causalvae.errors import CausalVAEError
 from causalvae.first_spec import write_first_spec
 from causalvae.models.architectures import perceptron
+from causalvae.models.loading import load_model
 from causalvae.spec import load_spec, open_spec, parse_spec
+from causalvae.spec.data_section import DATA
+from causalvae.spec.model_section import MODEL_TAG
 
 LATENTS, COLUMNS = 2, 6
 
@@ -64,6 +67,27 @@ def test_a_checkpoint_of_a_known_architecture_gives_a_spec_that_runs(
     before = out.read_text()
     done = invoke("init", "--from", trained, "--data", data, "--out", out)
     assert done.exit_code == 3 and "CV411" in done.stderr and out.read_text() == before
+
+
+def test_a_network_that_is_not_read_by_default_is_read_as_it_reconstructs(tmp_path: Path) -> None:
+    shipped = MODEL_TAG.read({"source": "zoo", "weights": "builtin://dsprites-disentangled"})
+    vae = load_model(shipped, tmp_path).vae
+    assert vae.layout == "chunk"
+    weights = dict(vae.state_dict())
+    order = [place for latent in range(vae.latent_dim) for place in (latent, vae.latent_dim + latent)]
+    for name in ("weight", "bias"):
+        weights[f"encoder.mu_logvar_gen.{name}"] = weights[f"encoder.mu_logvar_gen.{name}"][order]
+    torch.save(weights, tmp_path / "interleaved.pt")
+    found = write_first_spec(str(tmp_path / "interleaved.pt"), "dsprites", tmp_path, "mine")
+    assert found.session is not None and found.session.model.vae.layout == "interleaved"
+    assert "posterior: {layout: interleaved}}" in found.text and "Check how it was trained." in found.text
+
+
+def test_a_folder_of_morphomnist_is_recognised(tmp_path: Path) -> None:
+    (tmp_path / "t10k-morpho.csv").touch()
+    section = DATA.get("morphomnist").recognise(tmp_path)
+    assert section == {"part": "t10k"}
+    assert DATA.get("morphomnist").recognise(tmp_path / "t10k-morpho.csv") is None
 
 
 def test_weights_that_say_what_they_were_trained_on_need_no_data(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -28,6 +28,12 @@ class MorphoMnistData(OneFolder):
     def facts(self) -> DataEntry | None:
         """Properties known before the data are opened."""
         return DataEntry(MORPHOMNIST, structural=True, input_shape=(1, self.size, self.size))
+
+    @classmethod
+    def recognise(cls, path: Path) -> dict[str, Any] | None:
+        """A folder with the images, labels and table of a part; of two parts the smaller."""
+        parts = [part for part in ("t10k", "train") if path.is_dir() and (path / f"{part}-morpho.csv").is_file()]
+        return {"part": parts[0]} if parts else None
 
     def open(self, folder: Path) -> Dataset:
         """Open the data set."""
