@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         train,
         write_report,
     )
+    from causalvae.cli.progress import show_progress
     from causalvae.errors import CausalVAEError
     from causalvae.outcome import RunOutcome, load_run
     from causalvae.session import Session
@@ -50,6 +51,7 @@ _HOMES = {
         "train",
         "write_report",
     ),
+    "causalvae.cli.progress": ("show_progress",),
     "causalvae.errors": ("CausalVAEError",),
     "causalvae.outcome": ("RunOutcome", "load_run"),
     "causalvae.session": ("Session",),
@@ -81,6 +83,7 @@ __all__ = [
     "run_analysis",
     "run_spec",
     "run_study",
+    "show_progress",
     "train",
     "write_report",
 ]

@@ -22,5 +22,6 @@ def test_the_notebook_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(FOLDER)}}).execute()
     shown = ["".join(map(str, cell.outputs)) for cell in notebook.cells if cell.cell_type == "code"]
     assert "<caption>Session of" in shown[0] and "<caption>Plan of" in shown[1]
+    assert "estimate effects: " in shown[2], "a line for each stage that ended"
     assert "supported" in shown[2] and "supported" in shown[3]
     assert not any("Traceback" in each or "stderr" in each for each in shown), "nothing but results is shown"

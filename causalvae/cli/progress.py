@@ -5,8 +5,10 @@ from __future__ import annotations
 import gc
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from importlib import import_module
+from importlib.util import find_spec
 from types import ModuleType, TracebackType
 from typing import Any, Literal, Protocol, Self
 
@@ -115,7 +117,9 @@ class _Bars:
     ) -> None:
         self._quiet = quiet
         self._console = console or stderr()
-        self._live = self._console.is_terminal and not quiet
+        # In a notebook, rich redraws bars with a widget, and prints them again and again without one.
+        redrawn = self._console.is_jupyter and find_spec("ipywidgets") is not None
+        self._live = (self._console.is_terminal or redrawn) and not quiet
         self._bars = kind(
             words,
             BarColumn(bar_width=None, table_column=Column(ratio=1, min_width=4)),
@@ -225,6 +229,27 @@ class ProgressView(_Bars):
             self._told[stage] = now
             words = f"{stage}: {done:,}/{total:,} {unit}, {format_rate(rate)} {unit}/s, {format_seconds(left)} left"
             self._console.print(clean(words), soft_wrap=True)
+
+
+@contextmanager
+def show_progress() -> Iterator[Callable[[Step], None]]:
+    """Show the progress of functions of this package that take `on_progress`.
+
+    Bars in a terminal, and in a notebook if ipywidgets is installed; otherwise a line for each stage that ends.
+
+    Yields
+    ------
+    callable
+        To be passed as `on_progress`.
+
+    Examples
+    --------
+    >>> import causalvae
+    >>> with causalvae.show_progress() as on_progress:
+    ...     session = causalvae.open("specs/compiled_or.yaml", on_progress)
+    """
+    with ProgressView() as view:
+        yield view.tell
 
 
 def load_libraries(view: ProgressView) -> ModuleType:
