@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from difflib import unified_diff
 from pathlib import Path
 from typing import Annotated
@@ -11,6 +12,7 @@ import typer
 from causalvae.cli.console import clean, print_json, stdout
 from causalvae.cli.inspecting import JsonOption
 from causalvae.cli.validating import spec_files
+from causalvae.errors import CausalVAEError
 from causalvae.files import write_file
 
 DIFFERENT = 1
@@ -33,7 +35,7 @@ def fmt(
     changed: list[Path] = []
     paths = spec_files(specs)
     for path in paths:
-        data = path.read_bytes()
+        data = _read(path)
         text = format_text(data, str(path))
         if text.encode() == data:
             continue
@@ -41,7 +43,7 @@ def fmt(
         if show_diff and not as_json:
             _print_diff(path, data.decode(), text)
         if not (check or show_diff):
-            write_file(path, text)
+            _replace(path, text)
     if as_json:
         print_json({"checked": len(paths), "changed": [str(path) for path in changed]})
     elif not show_diff:
@@ -50,6 +52,27 @@ def fmt(
             console.print(clean(f"{'would change' if check else 'changed'} {path}"), soft_wrap=True)
         console.print(f"{len(changed)} of {len(paths)} files {'would change' if check else 'changed'}.")
     raise typer.Exit(DIFFERENT if check and changed else 0)
+
+
+def _read(path: Path) -> bytes:
+    """The content of a file, and no more than shows that it is too large."""
+    from causalvae.spec.yaml_tree import MAX_BYTES
+
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        # Reading a pipe waits, and a pipe cannot be laid out in place.
+        raise CausalVAEError("CV437", "A device or pipe cannot be laid out.", "Name a file.", str(path))
+    with path.open("rb") as file:
+        return file.read(MAX_BYTES + 1)
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write a file that exists: what a link leads to, with the permissions that it has."""
+    target = path.resolve()
+    mode = target.stat().st_mode
+    if not mode & stat.S_IWUSR:
+        raise CausalVAEError("CV412", "The file is read-only.", "Make it writable, or use --check or --diff.", str(path))
+    write_file(target, text)
+    target.chmod(stat.S_IMODE(mode))
 
 
 def _print_diff(path: Path, before: str, after: str) -> None:

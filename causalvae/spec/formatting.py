@@ -41,8 +41,7 @@ def format_text(data: bytes, name: str) -> str:
         faults = (undecodable,)
     if root is None or faults:
         raise SpecError(place_text(fault, source) for fault in faults)
-    laid_out = _lay_out(text)
-    if _values(laid_out) != _values(text) or _comments(laid_out) != _comments(text) or _lay_out(laid_out) != laid_out:
+    if (laid_out := _same(text)) is None:
         raise CausalVAEError(
             "CV437",
             "The text cannot be laid out anew without a change of its meaning or of its comments.",
@@ -51,6 +50,20 @@ def format_text(data: bytes, name: str) -> str:
             name,
         )
     return laid_out
+
+
+def _same(text: str) -> str | None:
+    """The text laid out; None where that changes it."""
+    from ruamel.yaml.error import YAMLError
+
+    try:
+        laid_out = _lay_out(text)
+        again = _lay_out(laid_out)
+    except (ValueError, YAMLError):
+        # Numbers and dates that Python has no value of; specs read them as text or as infinite.
+        return None
+    kept = _values(laid_out) == _values(text) and _comments(laid_out) == _comments(text)
+    return laid_out if kept and again == laid_out else None
 
 
 def _lay_out(text: str) -> str:

@@ -7,7 +7,7 @@ from itertools import product
 from math import prod
 from typing import Final
 
-from causalvae.spec.diagnostics import Diagnostic
+from causalvae.spec.diagnostics import Diagnostic, show_text
 from causalvae.spec.placing import fault_at
 from causalvae.spec.settings import SettingError, set_at
 from causalvae.spec.yaml_tree import Node
@@ -70,6 +70,10 @@ def open_grid(root: Node, grid: Node | None) -> tuple[tuple[Point, ...], list[Di
             # What is no single value is named by its place.
             label.append(f"{name}={value.text if value.kind == 'scalar' else place}")
         points.append(Point(", ".join(label), made))
+    labels = [point.label for point in points]
+    if twice := next((label for label in labels if labels.count(label) > 1), ""):
+        said = f"two points of the grid are {show_text(twice, 60)}"
+        return (), [fault_at(grid, "CV046", said, "Write values that differ, and as text differ too.")]
     return tuple(points), []
 
 

@@ -28,7 +28,7 @@ class Includer:
     def __init__(self, file: Path | None) -> None:
         self.faults: list[Diagnostic] = []
         self._file = file
-        self._read = 0
+        self._read = self._bytes = 0
 
     def lay(self, root: Node) -> Node:
         """The root of a spec, laid over what it includes."""
@@ -73,8 +73,16 @@ class Includer:
             self._read += 1
             if self._read > _MOST_FILES:
                 return self._refuse(node, f"more than {_MOST_FILES} files are included", "Include fewer files.")
+            if resolved.exists() and not (resolved.is_file() or resolved.is_dir()):
+                # Opening a pipe waits for a writer.
+                said = f"{show_text(where, 60)} is a device or pipe, not a file"
+                return self._refuse(node, said, "Name a file.")
             with resolved.open("rb") as stream:
                 data = stream.read(MAX_BYTES + 1)
+            self._bytes += len(data)
+            if len(data) <= MAX_BYTES < self._bytes:
+                said = f"the included files have more than {MAX_BYTES:,} bytes together"
+                return self._refuse(node, said, "Include fewer or smaller files.")
         except FileNotFoundError:
             beside = [item.name for item in path.parent.iterdir()] if path.parent.is_dir() else []
             near = nearest(path.name, beside)

@@ -7,13 +7,17 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final
 
+from causalvae.spec import include
 from causalvae.spec.diagnostics import Diagnostic, list_choices, nearest, show_text
 from causalvae.spec.placing import fault_at, place_text
-from causalvae.spec.yaml_tree import Node, Source, compose, normalise, split_lines
+from causalvae.spec.yaml_tree import MAX_DEPTH, Node, Source, compose, normalise, split_lines
 
 OPTION: Final = "--set"
 _STEP: Final = re.compile(r"([^.\[\]]+)|\[([0-9]{1,6})\]")
-_PATH: Final = re.compile(r"[^.\[\]]+(\[[0-9]{1,6}\]|\.[^.\[\]]+)*\Z")
+_PATH: Final = re.compile(
+    # Bytes of the command line that are no text arrive as surrogates.
+    rf"[^.\[\]\ud800-\udfff]+(\[[0-9]{{1,6}}\]|\.[^.\[\]\ud800-\udfff]+){{0,{MAX_DEPTH - 1}}}\Z"
+)
 _NAMED: Final = (
     "Name keys with dots between them, and entries of lists by their name or place, as in `hypotheses.NAME.alpha` or "
     "`graph.edges[0]`."
@@ -45,6 +49,10 @@ def apply_settings(root: Node, settings: Iterable[str]) -> tuple[Node, list[Diag
         key_node = Node("scalar", 1, 1, max(len(key), 1), key, key, source=source)
         if not equals:
             faults.append(fault_at(key_node, "CV045", f"{show_text(text)} sets nothing", "Write KEY=VALUE."))
+            continue
+        if _STEP.findall(key)[:1] == [(include.KEY, "")]:
+            said = f"{show_text(key)} has no effect: files are included before values are set"
+            faults.append(fault_at(key_node, "CV045", said, "Write `include` into the spec."))
             continue
         # The spaces in place of the key keep the columns right.
         before = " " * (len(key) + 1)
