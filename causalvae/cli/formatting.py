@@ -66,13 +66,17 @@ def _read(path: Path) -> bytes:
 
 
 def _replace(path: Path, text: str) -> None:
-    """Write a file that exists: what a link leads to, with the permissions that it has."""
-    target = path.resolve()
-    mode = target.stat().st_mode
+    """Write a file that exists, with the permissions that it has."""
+    if path.is_symlink():
+        said = "The file is a symbolic link, and nothing is written through links."
+        raise CausalVAEError("CV414", said, f"Name the file that it leads to ({path.readlink()}).", str(path))
+    mode = path.stat().st_mode
     if not mode & stat.S_IWUSR:
-        raise CausalVAEError("CV412", "The file is read-only.", "Make it writable, or use --check or --diff.", str(path))
-    write_file(target, text)
-    target.chmod(stat.S_IMODE(mode))
+        raise CausalVAEError(
+            "CV412", "The file is read-only.", "Make it writable, or use --check or --diff.", str(path)
+        )
+    write_file(path, text)
+    path.chmod(stat.S_IMODE(mode))
 
 
 def _print_diff(path: Path, before: str, after: str) -> None:

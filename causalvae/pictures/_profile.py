@@ -14,6 +14,8 @@ from causalvae.report.svg import drawing, element, shorten
 from causalvae.spec.picture import LabelledDatum, OutputFacts
 
 _MOST_COLUMNS: Final = 12
+# Outputs with more numbers are no rows of a table.
+_LARGEST: Final = 1 << 20
 # Position of the output of x: a line leads from there to the last mark.
 _DECODED: Final = 2
 _ROW, _LEFT, _RIGHT, _WIDTH = 22.0, 128.0, 46.0, 420.0
@@ -27,7 +29,19 @@ def draw_profile(shown: Sequence[LabelledDatum], facts: OutputFacts) -> Markup:
     shown : sequence of LabelledDatum
         At most five that are no differences, each with as many numbers as `facts` has places.
     facts : OutputFacts
+
+    Returns
+    -------
+    Markup
+        Words where the facts do not fit the numbers.
     """
+    # Stored results may have been changed: nothing is made of a size that the numbers do not have.
+    size = math.prod(facts.shape)
+    count = len(facts.focus) or size
+    if size > _LARGEST or any(not 0 <= place < size for place in facts.focus):
+        return element("span", "no columns")
+    if any(len(item.datum.numbers) != count for item in shown):
+        return element("span", "no columns")
     columns = columns_of(facts)
     marked = [item for item in shown if not item.is_change]
     changes = [item.datum.numbers for item in shown if item.is_change]

@@ -122,7 +122,7 @@ class Diagnostic:
         head = _wrap(f"{label} {self.message}", "  ")
         lines = [paint(label, self.severity) + head[0][len(label) :], *head[1:]]
         place = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
-        lines.append("  --> " + paint(_keep_end(_printable(place), WIDTH - 6), "place"))
+        lines.append("  --> " + paint(_keep_end(printable(place), WIDTH - 6), "place"))
         if self.source:
             number = str(self.line)
             gutter = " " * len(number) + " | "
@@ -231,11 +231,12 @@ def _list(choices: tuple[str, ...], word: str, most: int) -> str:
 
 def show_text(text: str, most: int = 40) -> str:
     """Text in quotes, printable and shortened."""
-    clean = _printable(text)
+    clean = printable(text)
     return f"'{clean if len(clean) <= most else clean[: most - 3] + '...'}'"
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
+    """Text on one line, with a replacement for each character that cannot be shown."""
     if text.isascii() and text.isprintable():
         return text
     # One character for one, so that columns do not shift; format characters could reorder the line.
@@ -276,7 +277,7 @@ def _keep_end(text: str, width: int) -> str:
 
 
 def _wrap(text: str, indent: str) -> list[str]:
-    clean = _printable(text)
+    clean = printable(text)
     lead = clean[: len(clean) - len(clean.lstrip())]
     # Wide characters count double; the narrower limit is safe for any mixture of them.
     wide = _columns(clean) > len(clean)
@@ -291,7 +292,7 @@ def _window(source: str, column: int, length: int, width: int) -> tuple[str, int
     at = min(max(column - 1, 0), len(source))
     # A line may be a whole file; only the surroundings of the fault are used.
     far = max(at - _FAR, 0)
-    text = _printable(source[far : at + _FAR])
+    text = printable(source[far : at + _FAR])
     at -= far
     # The fault begins within the first two thirds of the line shown.
     start = 0

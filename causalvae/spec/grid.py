@@ -7,7 +7,7 @@ from itertools import product
 from math import prod
 from typing import Final
 
-from causalvae.spec.diagnostics import Diagnostic, show_text
+from causalvae.spec.diagnostics import Diagnostic, printable, show_text
 from causalvae.spec.placing import fault_at
 from causalvae.spec.settings import SettingError, set_at
 from causalvae.spec.yaml_tree import Node
@@ -68,7 +68,7 @@ def open_grid(root: Node, grid: Node | None) -> tuple[tuple[Point, ...], list[Di
             except SettingError as error:
                 return (), [error.fault]
             # What is no single value is named by its place.
-            label.append(f"{name}={value.text if value.kind == 'scalar' else place}")
+            label.append(f"{name}={printable(value.text) if value.kind == 'scalar' else place}")
         points.append(Point(", ".join(label), made))
     labels = [point.label for point in points]
     if twice := next((label for label in labels if labels.count(label) > 1), ""):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import re
 from pathlib import Path
@@ -115,3 +116,32 @@ def test_the_hooks_of_pre_commit_are_commands(invoke: Any, tmp_path: Path) -> No
         program, command = hook["entry"].split()
         assert program == "causalvae"
         assert invoke(command, path).exit_code == 0
+
+
+@pytest.mark.parametrize("value", ["9" * 5000, "2020-99-99"])
+def test_values_that_python_lacks_raise_no_bare_error(value: str) -> None:
+    text = f"a:   {value}\n"
+    try:
+        assert values(format_text(text.encode(), "long.yaml")) == values(text)
+    except CausalVAEError as error:
+        assert error.code == "CV437"
+
+
+def test_links_stay_and_permissions_too(invoke: Any, tmp_path: Path) -> None:
+    path, link = tmp_path / "spec.yaml", tmp_path / "link.yaml"
+    path.write_text("a:   1\n")
+    link.symlink_to(path)
+    assert "CV414" in invoke("fmt", str(link)).stderr
+    assert link.is_symlink() and path.read_text() == "a:   1\n"
+    path.chmod(0o444)
+    assert "CV412" in invoke("fmt", str(path)).stderr
+    assert path.read_text() == "a:   1\n"
+    path.chmod(0o640)
+    assert invoke("fmt", str(path)).exit_code == 0
+    assert (path.read_text(), path.stat().st_mode & 0o777) == ("a: 1\n", 0o640)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_is_not_read(invoke: Any, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.yaml")
+    assert "CV437" in invoke("fmt", str(tmp_path / "pipe.yaml")).stderr

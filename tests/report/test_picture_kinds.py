@@ -211,3 +211,18 @@ def test_the_most_pictures_that_a_run_may_keep_leave_the_page_small(plain):
     none = replace(plain, traversals=())
     assert len(render_html(build_document(most))) - len(render_html(build_document(none))) < 1_100_000
     assert len(render_json(most)) - len(render_json(none)) < 1_500_000
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        OutputFacts("table", (10**12,)),
+        OutputFacts("table", (10**12,), focus=(0,)),
+        OutputFacts("table", (3,)),
+        OutputFacts("table", (1,), focus=(9,)),
+        OutputFacts("table", (1,), focus=(-9,)),
+    ],
+)
+def test_facts_that_do_not_fit_the_numbers_give_words(facts: OutputFacts) -> None:
+    drawn = TablePicture.draw([LabelledDatum("x", "x", Datum(numbers=(1.0,)))], facts)
+    assert "no columns" in drawn and "<svg" not in drawn

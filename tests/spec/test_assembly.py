@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from itertools import pairwise
 from pathlib import Path
 
@@ -267,3 +268,37 @@ def test_a_refused_spec_raises_with_all_faults(write) -> None:
     with pytest.raises(SpecError) as caught:
         load_spec(write("spec.yaml", GOOD), settings=("data.samples=0", "name=a b"))
     assert [fault.code for fault in caught.value.diagnostics] == ["CV025", "CV024"]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_is_refused_and_not_waited_for(write, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.yaml")
+    (found,) = faults_of(write("spec.yaml", "include: pipe.yaml\n" + GOOD))
+    assert found.code == "CV043" and "pipe" in found.message
+
+
+def test_included_files_are_limited_together(write) -> None:
+    for number in range(3):
+        write(f"{number}.yaml", "description: " + "x" * 500_000 + "\n")
+    (found,) = faults_of(write("spec.yaml", "include: [0.yaml, 1.yaml, 2.yaml]\n" + GOOD))
+    assert found.code == "CV043" and "1,048,576 bytes together" in found.message
+
+
+@pytest.mark.parametrize("setting", [".".join("a" * 3000) + "=1", "\udcff=1", "data.\udcff=1", "include=good.yaml"])
+def test_settings_that_name_no_value_of_a_spec(write, setting: str) -> None:
+    (found,) = faults_of(write("spec.yaml", GOOD), setting)
+    assert found.code == "CV045"
+
+
+@pytest.mark.parametrize("path, values", [("data.seed", "[1, 1]"), ("name", '[a, "a"]'), ("base", '[null, "null"]')])
+def test_equal_points_of_a_grid_are_refused(write, path: str, values: str) -> None:
+    faults = faults_of(write("spec.yaml", GOOD + f"grid: {{{path}: {values}}}\n"))
+    assert [fault.code for fault in faults] == ["CV046"]
+
+
+def test_labels_of_points_are_one_line(write) -> None:
+    path = write("spec.yaml", GOOD + 'grid: {description: ["a\\n::error::x\\u202e", b]}\n')
+    assert [point.label for point in read_whole(path).points] == [
+        "description=a\ufffd::error::x\ufffd",
+        "description=b",
+    ]
