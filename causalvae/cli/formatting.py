@@ -60,7 +60,7 @@ def _read(path: Path) -> bytes:
 
     if path.exists() and not (path.is_file() or path.is_dir()):
         # Reading a pipe waits, and a pipe cannot be laid out in place.
-        raise CausalVAEError("CV437", "A device or pipe cannot be laid out.", "Name a file.", str(path))
+        raise CausalVAEError("CV412", "A device or pipe cannot be laid out.", "Name a file.", str(path))
     with path.open("rb") as file:
         return file.read(MAX_BYTES + 1)
 
@@ -69,7 +69,7 @@ def _replace(path: Path, text: str) -> None:
     """Write a file that exists, with the permissions that it has."""
     if path.is_symlink():
         said = "The file is a symbolic link, and nothing is written through links."
-        raise CausalVAEError("CV414", said, f"Name the file that it leads to ({path.readlink()}).", str(path))
+        raise CausalVAEError("CV412", said, f"Name the file that it leads to ({path.readlink()}).", str(path))
     mode = path.stat().st_mode
     if not mode & stat.S_IWUSR:
         raise CausalVAEError(
