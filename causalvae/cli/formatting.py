@@ -47,9 +47,11 @@ def fmt(
     if as_json:
         print_json({"checked": len(paths), "changed": [str(path) for path in changed]})
     elif not show_diff:
+        from causalvae.spec.diagnostics import printable
+
         console = stdout()
         for path in changed:
-            console.print(clean(f"{'would change' if check else 'changed'} {path}"), soft_wrap=True)
+            console.print(printable(f"{'would change' if check else 'changed'} {path}"), soft_wrap=True)
         console.print(f"{len(changed)} of {len(paths)} files {'would change' if check else 'changed'}.")
     raise typer.Exit(DIFFERENT if check and changed else 0)
 

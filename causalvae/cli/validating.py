@@ -179,6 +179,8 @@ def _print_json(checked: Sequence[Checked]) -> None:
 
 
 def _show(checked: Checked) -> None:
+    from causalvae.spec.diagnostics import printable
+
     errors, console = stderr(), stdout()
     for diagnostic in checked.diagnostics:
         text = diagnostic.render(errors.is_terminal and not errors.no_color)
@@ -187,7 +189,8 @@ def _show(checked: Checked) -> None:
     faults = sum(diagnostic.severity == "error" for diagnostic in checked.diagnostics)
     warnings = len(checked.diagnostics) - faults
     noted = f", {_count(warnings, 'warning')}" if warnings else ""
-    path = clean(str(checked.path))
+    # A file's name may hold line ends, and a line that begins with `::` is a command to GitHub Actions.
+    path = printable(str(checked.path))
     if checked.resolved:
         console.print(clean(checked.resolved), soft_wrap=True, end="")
         # Standard output is a spec then, and nothing else.

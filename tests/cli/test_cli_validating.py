@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
 import jsonschema
@@ -207,3 +209,14 @@ def test_no_format_loads_a_heavy_library(project: Path, form: str) -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert done.stdout.splitlines()[-1] == "loaded: []", done.stderr
+
+
+@pytest.mark.skipif(os.name == "nt", reason="names of files hold no line ends there")
+@pytest.mark.parametrize("command", ["validate", "fmt"])
+def test_names_of_files_are_no_workflow_commands(invoke: Any, tmp_path: Path, command: str) -> None:
+    folder = tmp_path / "a\n::error::x"
+    folder.mkdir()
+    (folder / "spec.yaml").write_text("spec:   causalvae/v1\n")
+    done = invoke(command, str(tmp_path))
+    assert "::error::x/spec.yaml" in done.stdout + done.stderr
+    assert not any(line.startswith("::") for line in (done.stdout + done.stderr).splitlines())
