@@ -53,7 +53,7 @@ class _Wanted:
     clean: Arm
     outcome: str
     total: Numbers
-    edge: tuple[str, ...] = ()
+    edge: tuple[str, str] | None = None
     patched: Arm | None = None
     component: Target = NOTHING
     effect: Numbers | None = None
@@ -146,7 +146,7 @@ def _patched(context: EffectContext, arms: dict[str, Arm], owner: Owner, use: Us
     n = context.outcomes.pairs((base.id, other.id, use.arm))
     changes = context.changes(base.id, other.id, outcome)
     effect = changes.carried((use.arm,), n)[0]
-    return _Wanted((owner,), base, outcome, changes.total(n), (), arms[use.arm], use.component, effect)
+    return _Wanted((owner,), base, outcome, changes.total(n), None, arms[use.arm], use.component, effect)
 
 
 def _strongest(context: EffectContext, arms: dict[str, Arm], owner: Owner) -> Iterator[_Wanted]:
@@ -166,7 +166,7 @@ def _strongest(context: EffectContext, arms: dict[str, Arm], owner: Owner) -> It
         best = int(np.nan_to_num((sizes**2).mean(axis=1)).argmax())
         total = np.sqrt(outcomes.values(clean[1].id, "image_sq", n))
         use = mine[best]
-        yield _Wanted((owner,), start, IMAGE, total, (), arms[use.arm], use.component, sizes[best])
+        yield _Wanted((owner,), start, IMAGE, total, None, arms[use.arm], use.component, sizes[best])
 
 
 def _is_fitted(arm: Arm) -> bool:

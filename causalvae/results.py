@@ -166,8 +166,8 @@ class PairPictures:
     ----------
     owners : tuple of Owner
         What asks for the intervention: several where they ask for the same.
-    edge : tuple of str
-        Factor and attribute, of a declared edge; else empty.
+    edge : tuple of str or None
+        Factor and attribute, of a declared edge.
     treatment : str
         The cohort of the pairs.
     component : Target
@@ -184,7 +184,7 @@ class PairPictures:
     """
 
     owners: tuple[Owner, ...]
-    edge: tuple[str, ...]
+    edge: tuple[str, str] | None
     treatment: str
     component: Target
     side: Side

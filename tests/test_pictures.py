@@ -132,7 +132,7 @@ def as_pixels(output: torch.Tensor) -> np.ndarray:
     return (output.clamp(0, 1) * 255).round().byte().permute(1, 2, 0).numpy()
 
 
-def item_of(found, owner: Owner, edge: tuple[str, ...] = ()):
+def item_of(found, owner: Owner, edge: tuple[str, str] | None = None):
     (item,) = (item for item in found.pictures.shown if owner in item.owners and item.edge == edge)
     return item
 

@@ -152,8 +152,14 @@ def _build(kind: Any, value: Any) -> Any:
     if kind is Any:
         return value
     if origin in (Union, types.UnionType):
-        if value is None or any(type(value) is argument for argument in arguments):
+        # The type of None is one of the arguments where a value may be absent.
+        if any(type(value) is argument for argument in arguments):
             return value
+        if value is None:
+            # NaN is written as null.
+            if float in arguments:
+                return math.nan
+            raise TypeError(f"{kind} was expected, not null")
         return _build(_member([argument for argument in arguments if argument is not type(None)], value), value)
     if origin is Literal:
         if value not in arguments:

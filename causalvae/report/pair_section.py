@@ -100,7 +100,7 @@ def pair_anchor(parent: str, child: str) -> str:
 
 
 def _pair_set(item: PairPictures, facts: OutputFacts) -> PairSet:
-    title = " → ".join(item.edge) or _names(item)
+    title = " → ".join(item.edge) if item.edge else _names(item)
     kind = picture_of(facts)
     order = list(_TITLES)
     pairs = sorted(item.pairs, key=lambda pair: order.index(pair.choice))

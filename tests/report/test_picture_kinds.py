@@ -144,7 +144,7 @@ def with_pictures(results: Results, png: str, name: str = "scale") -> Results:
     pair = ShownPair("largest", 3, (FactorChange(name, 0.5, "b<i>g"),), 2.0, 1.5, frames)
     shown = tuple(
         PairPictures((Owner.intervention(name),), edge, name, NOTHING, "base", "", "area", "pixels", 9, (pair,))
-        for edge in ((), (name, "area"))
+        for edge in (None, (name, "area"))
     )
     return replace(results, pictures=Pictures(OutputFacts("image", (1, 2, 2)), shown, 4))
 
@@ -198,7 +198,7 @@ def test_the_most_pictures_that_a_run_may_keep_leave_the_page_small(plain):
         ShownPair(choice, 3, (FactorChange("scale", 0.5, 1.0),), 2.0, 1.5, (frame,) * 6)
         for choice in ("largest", "smallest", "typical")
     )
-    shown = PairPictures((Owner.intervention("a"),), (), "a", NOTHING, "base", "", "area", "pixels", 9, pairs)
+    shown = PairPictures((Owner.intervention("a"),), None, "a", NOTHING, "base", "", "area", "pixels", 9, pairs)
     step = base64.b64encode(bytes(TRAVERSAL_BYTES // (32 * 9) * 3 // 4)).decode()
     curve = tuple(float(place) for place in range(9))
     responses = tuple(DoseResponse(f"attribute_{place}", "pixels", curve, curve, curve) for place in range(20))

@@ -13,6 +13,7 @@ from causalvae.files import json_text
 from causalvae.report import load_results
 from causalvae.report.json_report import SCHEMA, from_json_dict, to_json_dict
 from causalvae.results import Results
+from tests.report.test_picture_kinds import with_pictures
 
 
 def assert_equal(left: Any, right: Any, path: str = "results") -> None:
@@ -112,4 +113,13 @@ def test_a_status_that_does_not_exist_is_refused(plain: Results) -> None:
     content = json.loads(json.dumps(to_json_dict(plain)))
     content["verdicts"][0]["status"] = "perhaps"
     with pytest.raises(ValueError, match="perhaps"):
+        from_json_dict(content)
+
+
+@pytest.mark.parametrize(("key", "value"), [("edge", ["scale"]), ("component", None), ("owners", None)])
+def test_pictures_that_are_not_of_the_format_are_refused(key: str, value: object, plain: Results) -> None:
+    content = to_json_dict(with_pictures(plain, "00"))
+    assert from_json_dict(content).pictures is not None
+    content["pictures"]["shown"][0][key] = value
+    with pytest.raises((TypeError, ValueError)):
         from_json_dict(content)
