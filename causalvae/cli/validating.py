@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import gc
 import re
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -17,6 +15,7 @@ from rich.text import Text
 
 from causalvae.cli.console import clean, print_json, stderr, stdout
 from causalvae.cli.inspecting import JsonOption, SetOption
+from causalvae.collector import uncollected
 from causalvae.errors import CausalVAEError
 from causalvae.pytest_plugin.names import SUFFIX
 
@@ -73,7 +72,7 @@ def validate(
     form = form or (DiagnosticFormat.JSON if as_json else DiagnosticFormat.TEXT)
     if as_json and form is not DiagnosticFormat.JSON:
         raise typer.BadParameter("--json is --format json")
-    with _no_collection():
+    with uncollected():
         checked = [_check(path, tuple(settings or ()), resolved) for path in spec_files(specs)]
     if form is DiagnosticFormat.JSON:
         _print_json(checked)
@@ -133,18 +132,6 @@ def _is_spec(path: Path) -> bool:
 
     with path.open("rb") as file:
         return _IS_SPEC.search(file.read(MAX_BYTES)) is not None
-
-
-@contextmanager
-def _no_collection() -> Iterator[None]:
-    """Disable garbage collection, which slows down imports."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 def _check(path: Path, settings: tuple[str, ...], resolved: bool) -> Checked:
