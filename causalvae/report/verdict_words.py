@@ -24,6 +24,8 @@ from causalvae.spec.quantity import QUANTITIES
 
 _MOST_NAMED = 8
 _MOST_PARTS = 12
+# Shares between these have two digits: as a whole percentage they would be 0 %. Smaller ones are rounding.
+_SMALLEST, _SMALL = 1e-4, 5e-3
 # Tests of what the circuit carries over all pairs.
 _MEANS = frozenset({"mediated_share", "equivalent"})
 
@@ -240,11 +242,15 @@ def _asked(test: ClaimTest) -> str:
 
 
 def _number(value: float, unit: str) -> str:
+    if unit == "share" and _SMALLEST <= abs(value) < _SMALL:
+        return f"{_small(value)}%"
     return f"{_percent(value)}%" if unit == "share" else f"{_plain(value, unit)} {unit}"
 
 
 def _range(lower: float, upper: float, unit: str) -> str:
     if unit == "share":
+        if _SMALLEST <= max(abs(lower), abs(upper)) < _SMALL:
+            return f"{_small(lower)} to {_small(upper)}%"
         low, high = _percent(lower), _percent(upper)
         if low == high:
             low, high = _fixed(100 * lower, 1), _fixed(100 * upper, 1)
@@ -262,6 +268,10 @@ def _percent(value: float) -> str:
     percent = round(100 * value, 1)
     whole = abs(percent) >= 10 or abs(percent - round(percent)) < 0.05
     return _fixed(percent, 0 if whole else 1)
+
+
+def _small(value: float) -> str:
+    return f"{100 * value:.2g}"
 
 
 def _fixed(value: float, digits: int) -> str:

@@ -402,6 +402,13 @@ def test_an_estimate_clearly_outside_on_few_pairs_says_so() -> None:
     assert reason(counted).endswith("about 38 pairs would probably settle it, 25 were run.")
 
 
+def test_a_small_share_is_not_written_as_zero() -> None:
+    assert _number(0.00038, "share") == "0.038%"
+    assert _range(0.00034, 0.00044, "share") == "0.034 to 0.044%"
+    assert _number(0.00002, "share") == "0%"
+    assert _number(0.005, "share") == "0.5%"
+
+
 def test_no_number_is_minus_zero() -> None:
     assert _range(-1e-5, 1e-5, "share") == "0.0 to 0.0%"
     assert _range(-0.0004, 0.012, "share") == "0 to 1.2%"
