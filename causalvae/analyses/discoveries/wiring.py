@@ -28,19 +28,15 @@ def measure_members(runs: NetworkRuns, circuit: BoolArray, chosen: IntArray) -> 
         Positions of the members, among the candidates.
     """
     couples = couples_of(len(chosen))
-    sets = np.zeros((len(chosen) + len(couples), len(circuit)), dtype=bool)
-    for row, members in enumerate([*((member,) for member in range(len(chosen))), *couples]):
-        sets[row, chosen[list(members)]] = True
+    sets = _alone(circuit, chosen, couples)
     patched = runs.patched(sets)
-    without = np.repeat(circuit[None], len(chosen), axis=0)
-    without[np.arange(len(chosen)), chosen] = False
     arrows, arms = _arrows(runs, [runs.parts[place] for place in chosen])
     return MemberEffects(
         singles=patched.of(list(range(len(chosen)))),
         couples=couples,
         together=patched.of(list(range(len(chosen), len(sets)))),
         whole=runs(one(circuit)),
-        without=runs(without),
+        without=runs(_without_each(circuit, chosen)),
         arrows=arrows,
         sent=runs.effects(arms),
     )
@@ -72,12 +68,8 @@ def measure_edges(
     numbers[None] = OUTCOME
     sending = [place for place, edge in enumerate(edges) if edge.source is not None]
     couples = tuple((int(paired[i]), int(paired[j])) for i, j in couples_of(len(paired)))
-    sets = np.zeros((len(edges) + len(couples), len(circuit)), dtype=bool)
-    for row, members in enumerate([*((member,) for member in range(len(edges))), *couples]):
-        sets[row, chosen[list(members)]] = True
+    sets = _alone(circuit, chosen, couples)
     patched = runs.patched(sets)
-    without = np.repeat(circuit[None], len(edges), axis=0)
-    without[np.arange(len(edges)), chosen] = False
     meeting = {
         (i, j) for i, first in enumerate(edges) for j, second in enumerate(edges)
         if first.target is not None and first.target == second.source
@@ -87,11 +79,26 @@ def measure_edges(
         couples=couples,
         together=patched.of(list(range(len(edges), len(sets)))),
         whole=runs(one(circuit)),
-        without=runs(without),
+        without=runs(_without_each(circuit, chosen)),
         arrows=tuple((numbers[edges[place].source], numbers[edges[place].target]) for place in sending),
         sent=patched.of(sending),
         reached=follow(meeting),
     ), nodes
+
+
+def _alone(circuit: BoolArray, chosen: IntArray, couples: Sequence[tuple[int, int]]) -> BoolArray:
+    """Each member as a circuit, then each couple of members: bool array, shape (members + couples, candidates)."""
+    sets = np.zeros((len(chosen) + len(couples), len(circuit)), dtype=bool)
+    for row, members in enumerate([*((member,) for member in range(len(chosen))), *couples]):
+        sets[row, chosen[list(members)]] = True
+    return sets
+
+
+def _without_each(circuit: BoolArray, chosen: IntArray) -> BoolArray:
+    """The circuit without each of its members: bool array, shape (members, candidates)."""
+    without = np.repeat(circuit[None], len(chosen), axis=0)
+    without[np.arange(len(chosen)), chosen] = False
+    return without
 
 
 def _arrows(runs: NetworkRuns, members: Sequence[ComponentRef]) -> tuple[tuple[tuple[int, int], ...], list[Arm]]:
