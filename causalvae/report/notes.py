@@ -25,6 +25,10 @@ WORDS: Final[dict[str, str | Callable[..., str]]] = {
     "along_output": "component along the whole output's total change",
     "apart": "p is that of a t-test of the pairs' products with TE, and does not say what the interval says",
     "few_pairs": "few pairs carry the total effect: the share rests on them as it would on {0:.0f} of equal effects",
+    "few_misses": (
+        "few pairs differ from the others, as many as {0:.0f} alike would: the interval holds the true value less "
+        "often than it says"
+    ),
     "ratios": (
         "over the {0} pairs with |TE| of at least {1:.3g} ({2:g} of its root mean square); quartiles {3:.3g}, {4:.3g}, "
         "{5:.3g}"

@@ -84,24 +84,28 @@ class Trained(nn.Module):
         return self.decode(z), mean, spread
 
 
-def make(rule: str, seed: int, apart: bool = False, steps: int = 1200, noise: float = 0.0) -> Trained:
+def make(
+    rule: str, seed: int, apart: bool = False, steps: int = 1200, noise: float = 0.0, tied: float = 0.0
+) -> Trained:
     """A network trained with seed `seed` so that latents carry (t, t, s, u, v, v) and y follows `rule`.
 
-    `noise` is the weight of t that leaks into the latent of u, so that a third latent moves with t.
+    `noise` is the weight of t that leaks into the latent of u, so that a third latent moves with t. `tied` is the
+    weight of t in s, among the inputs that it is trained on.
     """
     before = torch.random.get_rng_state()
     torch.manual_seed(seed)
     try:
-        return _train(Trained(apart), RULES[rule], steps, noise)
+        return _train(Trained(apart), RULES[rule], steps, noise, tied)
     finally:
         torch.random.set_rng_state(before)
 
 
-def _train(network: Trained, rule: Rule, steps: int, noise: float) -> Trained:
+def _train(network: Trained, rule: Rule, steps: int, noise: float, tied: float) -> Trained:
     adam = torch.optim.Adam(network.parameters(), lr=1e-2)
     halving = torch.optim.lr_scheduler.CosineAnnealingLR(adam, steps)
     for _ in range(steps):
         x = torch.rand(128, COLUMNS)
+        x[:, 1] = tied * x[:, 0] + (1 - tied) * x[:, 1]
         wanted = x[:, [0, 0, 1, 2, 3, 3]]
         wanted = torch.cat([wanted[:, :3], wanted[:, 3:4] + noise * x[:, :1], wanted[:, 4:]], 1)
         mean, _ = network.encode(x)

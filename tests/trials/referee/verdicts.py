@@ -114,9 +114,7 @@ def verdicts(session: Session, case: Case, claims: Sequence[Claim], pairs: int, 
     with TemporaryDirectory() as folder:
         measurements = causalvae.execute(session, causalvae.compile_plan(session), folder)
         alone = [spec.model_copy(update={"hypotheses": (hypothesis,)}) for hypothesis in spec.hypotheses]
-        return [
-            judge(open_context(one, measurements, session.whole, session.units), session.graph)[0] for one in alone
-        ]
+        return [judge(open_context(one, measurements, session.whole, session.units), session.graph)[0] for one in alone]
 
 
 def circuits(effects: Effects, rng: np.random.Generator) -> Iterator[Circuit]:
@@ -159,11 +157,21 @@ def claims_about(effects: Effects, rng: np.random.Generator) -> list[Claim]:
     return asked
 
 
-def judged(case: Case, pairs: int, draws: int, draw: Draw = independent) -> Iterator[tuple[Claim, Right, str]]:
-    """Claims about a network, what is true of them, and the verdicts over some draws of pairs."""
+def judged(
+    case: Case,
+    pairs: int,
+    draws: int,
+    draw: Draw = independent,
+    most: int | None = None,
+    pairs_known: int = 8000,
+) -> Iterator[tuple[Claim, Right, str]]:
+    """Claims about a network, what is true of them, and the verdicts over some draws of pairs.
+
+    `most` claims are tried, and all where it is left out; the truth is that of `pairs_known` pairs.
+    """
     network = make(**case.arguments)
-    effects = population(network, draw, seed=10_000 + case.seed)
-    asked = claims_about(effects, np.random.default_rng(case.seed))
+    effects = population(network, draw, seed=10_000 + case.seed, n=pairs_known)
+    asked = claims_about(effects, np.random.default_rng(case.seed))[:most]
     known = [right(effects, claim, SITES) for claim in asked]
     session = open_case(case)
     for k in range(draws):
