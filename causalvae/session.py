@@ -188,7 +188,7 @@ def open_session(spec: Spec, folder: str | Path, on_progress: OnProgress = ignor
     with one_step(on_progress, "loading the network"):
         model = load_model(spec.model, folder, dataset.input_shape, inputs, condition_width(dataset))
     with one_step(on_progress, "checking the network"):
-        check = check_model(model.vae, inputs, spec.model.must_reconstruct)
+        check = check_model(model.vae, inputs, spec.model.must_reconstruct, spec.data.is_rescaled)
         check_sites(model.graph, model.components, inputs, model.vae.latent_shape)
     with one_step(on_progress, "finding latents"):
         readouts = build_readouts(spec.graph.attributes, spec.data.facts(), dataset.columns)

@@ -35,7 +35,8 @@ class NpzData(OwnData):
         default="auto",
         description=(
             "as_stored: an input has the shape that it is stored with; channels_last: its last axis becomes its "
-            "first; auto: images of two axes get a channel, images of 1, 3 or 4 channels in the last axis are turned."
+            "first; auto: images of two axes get a channel, except waves, whose first axis has length 1 or 2 and whose "
+            "second has 64 or more; images of 1, 3 or 4 channels in the last axis are turned."
         ),
     )
     scale: Scale = Field(
@@ -45,6 +46,11 @@ class NpzData(OwnData):
             "[LOW, HIGH]: these do; none: as they are."
         ),
     )
+
+    @property
+    def is_rescaled(self) -> bool:
+        """Whether numbers are mapped to [0, 1] by a range that is found in them."""
+        return self.scale == "found"
 
     def findings(self) -> list[Finding]:
         """A finding if the scale has no extent."""
