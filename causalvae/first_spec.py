@@ -104,7 +104,12 @@ def write_first_spec(weights: str, data: str | None, folder: Path, name: str) ->
         except CausalVAEError as error:
             if error.code not in UNFIT:
                 raise
-            refused.append((str(model.get("name") or model["source"]), f"{error.code} {error.message}"))
+            refused.append(
+                (
+                    _flow({key: model[key] for key in ("source", "name") if key in model}),
+                    f"{error.code} {error.message}",
+                )
+            )
             continue
         text = _write(name, found, section, session, misread=found is not model)
         return FirstSpec(text, _opened(text, folder), (), parse_spec(text)[1])

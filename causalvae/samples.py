@@ -17,14 +17,14 @@ from causalvae.spec.schema import Spec
 def find_samples(session: Session, plan: Plan) -> SampleFacts:
     """How many distinct samples support each cohort of a plan, and which fitted values its effects take as given."""
     uses = tuple(
-        SampleUse(cohort.name, _asked(session.spec, plan, cohort), cohort.samples, cohort.treatment is not None)
+        SampleUse(cohort.name, asked_for(session.spec, plan, cohort), cohort.samples, cohort.treatment is not None)
         for cohort in plan.cohorts
     )
     return SampleFacts(uses, _given(session.dataset, plan))
 
 
-def _asked(spec: Spec, plan: Plan, cohort: Cohort) -> int:
-    """How many samples of a cohort the spec asks for; what a default adds to it is missed by nobody."""
+def asked_for(spec: Spec, plan: Plan, cohort: Cohort) -> int:
+    """How many samples of a cohort the spec asks for; what only a default adds is not missed where it is not there."""
     asked = plan.asked.get(cohort.name, cohort.samples)
     if cohort.name == OBSERVED and spec.alignment.samples == "auto":
         return min(asked, max(spec.data.samples, cohort.samples))
