@@ -41,7 +41,7 @@ class ClaimTest:
     n : int
         Pairs.
     needed : int or None
-        Pairs that would probably settle it, where neither p-value is small.
+        Pairs that would probably decide, where neither p-value is small.
     notes : tuple of Note
     unit : str
         Of the estimate and the bound.

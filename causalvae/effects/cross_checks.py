@@ -280,5 +280,5 @@ def _differs(check: CrossCheck) -> str:
     return (
         f"{way} gives {value:.12g} for the {name} on {check.outcome} through {check.component} ({check.owner}), and "
         f"the exact value is {check.exact:.12g}; they may differ by {check.tolerance:.2g}{beside}. One of the two is "
-        "wrong: trust neither, and report this as a fault of causalvae."
+        "wrong: use neither, and report this as an error in causalvae."
     )

@@ -35,7 +35,7 @@ def factor_to_set(name: str, factor: str, space: FactorSpace) -> Factor:
     if not found.settable:
         raise CausalVAEError(
             "CV314",
-            f"the data does not tell what a sample would have been under another {found.name}.",
+            f"the data have no counterfactual samples under another {found.name}.",
             "Set a factor whose counterfactuals the data has, or write `set: swap` to swap whole samples.",
             f"interventions.{name}",
         )

@@ -135,7 +135,7 @@ def sound_readout(
     if rate is None:
         raise CausalVAEError(
             "CV229",
-            f"Readout {section.readout} is measured in Hz, and the data does not tell its sampling rate.",
+            f"Readout {section.readout} is measured in Hz, and the data do not contain the sampling rate.",
             "Add `rate:`, the samples a second.",
             f"graph.attributes.{attribute}",
         )

@@ -185,4 +185,4 @@ def _others(results: Results) -> AnswerLine | None:
         return None
     failed = [name for name, passed in outcomes if not passed]
     total = len(outcomes)
-    return _counted(total - len(failed), total, failed, "second computations and refuters", "agree", "mediation")
+    return _counted(total - len(failed), total, failed, "independent computations and refuters", "agree", "mediation")

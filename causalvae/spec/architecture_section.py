@@ -60,8 +60,8 @@ class ArchitectureSection(Kind, StrictSection):
     )
     sigma: Literal["learned"] | _Width | None = Field(
         default=None,
-        description="Standard deviation of a gaussian likelihood in the data's units, one for all numbers of an input; "
-        "1 where left out.",
+        description="Standard deviation of a gaussian likelihood in the data's units, one for all numbers of an "
+        "input; by default 1.",
     )
 
     @field_validator("init")

@@ -36,7 +36,7 @@ class OneFolder(DataSection):
 class FactorColumn(Section):
     """Where a factor of the user's own data is, and how it is read."""
 
-    column: Column | None = Field(default=None, description="Column or array; the factor's own name where left out.")
+    column: Column | None = Field(default=None, description="Column or array; by default the factor's name.")
     kind: Literal["categorical", "ordinal", "cyclic", "continuous"] | None = Field(
         default=None,
         description=(
@@ -46,7 +46,7 @@ class FactorColumn(Section):
         ),
     )
     period: Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)] | None = Field(
-        default=None, description="cyclic: after how much it means the same again; 2 pi where left out."
+        default=None, description="cyclic: the period of its values; by default 2 pi."
     )
 
 
@@ -88,8 +88,10 @@ Separator = Annotated[str, Field(min_length=1, max_length=1)]
 class TableFormat(Section):
     """How a table in a text file is written."""
 
-    separator: Separator = Field(default=",", description="What stands between a line's entries, such as ; or a tab.")
-    decimal: Literal[".", ","] = Field(default=".", description="What stands between a number and its decimals.")
+    separator: Separator = Field(
+        default=",", description="The character between the entries of a line, such as ; or a tab."
+    )
+    decimal: Literal[".", ","] = Field(default=".", description="The character between a number and its decimals.")
 
     def format_findings(self) -> list[Finding]:
         """A finding if one character separates both entries and decimals."""
@@ -114,6 +116,6 @@ def scale_findings(scale: Scale | None) -> list[Finding]:
             "CV089",
             ("data", "scale"),
             f"nothing lies between {scale[0]:.6g} and {scale[1]:.6g}",
-            "Write [LOW, HIGH]: what becomes 0, and what becomes 1.",
+            "Write [LOW, HIGH]: the value that becomes 0, then the value that becomes 1.",
         )
     ]

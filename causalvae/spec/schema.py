@@ -94,7 +94,7 @@ class GraphSection(Section):
 
     factors: dict[Name, FactorSection] = Field(
         default={},
-        description="A list of names, or a mapping with kind, levels, range; left out for data without factors.",
+        description="A list of names, or a mapping with kind, levels, range; omitted for data without factors.",
     )
     attributes: dict[Name, AnyReadout] = Field(
         min_length=1, description="What is measured on the decoded output or the latent, by name."
@@ -133,7 +133,7 @@ class FindSection(Section):
     by: Literal["effect", "movement"] = Field(
         default="effect",
         description="effect: those that carry most of the factor's effect on its attributes, or on the whole output "
-        "where it has none; movement: those that the encoder moves most, whether anything reads them or not.",
+        "where it has none; movement: those that the encoder moves most, even if nothing downstream reads them.",
     )
 
 
@@ -206,8 +206,8 @@ class ExecutionSection(Section):
     address: str | None = Field(
         default=None,
         min_length=1,
-        description="Of a Ray cluster that is running, such as auto or ray://host:10001; one is started here if left "
-        "out.",
+        description="Of a Ray cluster that is running, such as auto or ray://host:10001; by default one is started on "
+        "this machine.",
     )
     seed: Seed = Field(default=0, description="Seed of everything random in the run but the data.")
     precision: Literal["float32", "tf32", "bf16"] = Field(
@@ -220,8 +220,8 @@ class ExecutionSection(Section):
     )
     memory: MemorySize | None = Field(
         default=None,
-        description="What a run may hold, as 2 GB or 500 MiB; a quarter of what is free on the machine or GPU if left "
-        "out.",
+        description="What a run may hold, as 2 GB or 500 MiB; by default a quarter of the free memory of the machine "
+        "or GPU.",
     )
     controls: Flag = Field(default=True, description="Run the hypotheses on a randomly initialised copy as well.")
 
@@ -322,7 +322,7 @@ class Spec(Section):
     base: str | None = Field(
         default=None,
         min_length=1,
-        description="Where relative paths start, relative to this file; the file's own folder where left out.",
+        description="Where relative paths start, relative to this file; by default the folder of this file.",
     )
     model: AnyModel
     data: AnyData
@@ -338,7 +338,7 @@ class Spec(Section):
     report: ReportSection = ReportSection()
     variants: dict[Name, VariantSection] = Field(
         default={},
-        description="For `causalvae compare`: the sides of a comparison, by name, each with what it has of its own.",
+        description="For `causalvae compare`: the sides of a comparison, by name, each with what differs.",
     )
 
     @model_validator(mode="before")

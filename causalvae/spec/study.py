@@ -28,12 +28,12 @@ class StudyModel(Section):
 
     description: str = ""
     objective: AnyObjective
-    model: AnyArchitecture | None = Field(default=None, description="The network; that of the data where left out.")
-    steps: Count | None = Field(default=None, description="Training steps; the study's where left out.")
+    model: AnyArchitecture | None = Field(default=None, description="The network; by default that of the data.")
+    steps: Count | None = Field(default=None, description="Training steps; by default those of the study.")
     apart: Flag = Field(
         default=False,
-        description="Leave its networks out of rank correlations, as where latents are of another kind: of a discrete "
-        "latent other things are moved.",
+        description="Exclude its networks from rank correlations, for example because their latents are discrete and "
+        "are perturbed in another way.",
     )
 
 
@@ -69,7 +69,7 @@ class StudySpec(Section):
         description="How each network is scored, where the analysis of its data does not say so itself.",
     )
     published: dict[Name, dict[MeasureName, Number]] = Field(
-        default={}, description="Numbers from elsewhere to print beside: model -> measure -> number."
+        default={}, description="Published numbers to compare with: model -> measure -> number."
     )
     source: str = Field(default="", description="Where the published numbers stand.")
 

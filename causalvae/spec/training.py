@@ -24,7 +24,7 @@ class Supervision(StrictSection):
     """
 
     latents: dict[str, Annotated[int, Field(ge=0)]] = Field(
-        min_length=1, description="The latent, by number from 0, that is told each factor."
+        min_length=1, description="The latent (its number, from 0) that is supervised on each factor."
     )
     share: Fraction = Field(
         default=1.0,
@@ -35,8 +35,8 @@ class Supervision(StrictSection):
     sd: PositiveFloat = Field(default=0.1, description="Standard deviation of a label about the latent.")
     paired: Flag = Field(
         default=False,
-        description="Train on pairs of samples that differ in the told factors alone, and give both the same posterior "
-        "in all other latents, which then cannot carry these factors.",
+        description="Train on pairs of samples that differ only in the supervised factors, and give both the same "
+        "posterior in all other latents, which then cannot carry these factors.",
     )
 
     def in_words(self, latent: str = "latent[{}]") -> str:
@@ -53,8 +53,8 @@ class Optimiser(StrictSection):
     final: float = Field(default=0.1, ge=0.0, le=1.0)
     over: Count | None = Field(
         default=None,
-        description="Steps over which the learning rate falls, all steps where left out. Training that ends before, "
-        "with fewer `steps`, takes the same steps as a longer one up to there.",
+        description="Steps over which the learning rate falls, by default all steps. Training that ends before, with "
+        "fewer `steps`, takes the same steps as a longer one up to there.",
     )
 
 
@@ -81,12 +81,14 @@ class TrainSpec(StrictSection):
     held_out: Fraction | None = Field(
         default=None,
         lt=1.0,
-        description="Share of the data that is not trained on and tells how well the network does on new data. Where "
-        "left out: a tenth of what is read from files, or of data so small that each sample is drawn ten times or "
-        "more; else nothing, for each batch is new.",
+        description="Share of the data that is not trained on and measures how well the network does on new data. "
+        "Where left out: a tenth of what is read from files, or of data so small that each sample is drawn ten times "
+        "or more; else nothing, for each batch is new.",
     )
     objective: AnyObjective
-    supervision: Supervision | None = Field(default=None, description="Latents that are told factors of the data.")
+    supervision: Supervision | None = Field(
+        default=None, description="Latents that are supervised on factors of the data."
+    )
     optimiser: Optimiser = Optimiser()
     batch_size: Count = 64
     steps: Count
@@ -142,7 +144,7 @@ class TrainSpec(StrictSection):
         if value is not None and objective is not None and not objective.takes_labels:
             raise PydanticCustomError(
                 "unused_key",
-                "The objective {objective} has no latents that can be told factors: delete the section.",
+                "The objective {objective} has no latents that can be supervised: delete the section.",
                 {"objective": objective.kind},
             )
         return value

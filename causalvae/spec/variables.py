@@ -100,7 +100,7 @@ class Variables:
         """The value of a variable; None, and a fault, where it has none."""
         if name in within:
             circle = " -> ".join((*within[within.index(name) :], name))
-            said = f"variables stand for one another in a circle: {circle}"
+            said = f"the variables form a cycle: {circle}"
             self.faults.append(fault_at(node, "CV044", said, "Write one of them out.", part="${" + name + "}"))
             return None
         if name not in self._known:

@@ -142,7 +142,8 @@ def _better(study: StudyResults, data: str) -> list[AnswerLine]:
     return [
         AnswerLine(
             "•",
-            f"Which is better at what{where}: {certain} of {len(lines)} measures tell the best network from the next.",
+            f"Which is better at what{where}: {certain} of {len(lines)} measures show a difference between the best "
+            "network and the next.",
             details=tuple(text for _, text in lines[:_MOST_LINES]),
             anchor="grid" if study.groups else "networks",
         )

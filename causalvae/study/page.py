@@ -119,9 +119,9 @@ def too_few_words(study: StudyResults) -> str:
     if not study.too_few:
         return ""
     return (
-        f"Whether the measures rank networks alike cannot be told from {study.too_few} on one data set: even in "
-        f"perfect order a permutation test could not get below p = {least_p(study.too_few):.2g}. Rank correlations "
-        f"are shown from {FEWEST_COMPARED} on."
+        f"Whether the measures rank networks in the same order cannot be decided from {study.too_few} on one data set: "
+        f"even in perfect order a permutation test could not get below p = {least_p(study.too_few):.2g}. Rank "
+        f"correlations are shown from {FEWEST_COMPARED} on."
     )
 
 
@@ -188,10 +188,10 @@ def _grid(study: StudyResults) -> Section | None:
             words = "Mean causal effect strength over seeds, with its 95% t interval."
             blocks.append(Figure(drawing, words, wide=True))
     lead = (
-        "Each row is one objective on one data set: the mean over seeds, and in brackets its 95% t interval over them; "
-        "of three seeds that spans five standard deviations and may reach beyond what a score can be. "
-        "Strength is in units of the output's L2 norm, so it is compared within a data set only; read it beside the "
-        "reconstruction error, for a network that blurs has little to move."
+        "Each row is one objective on one data set: the mean over seeds, and in brackets its 95% t interval over "
+        "them; of three seeds that spans five standard deviations and may reach beyond what a score can be. Strength "
+        "is in units of the output's L2 norm, so it is compared within a data set only; read it together with the "
+        "reconstruction error, because a blurred output changes little."
     )
     return Section("grid", "Objectives and data sets", lead, tuple(blocks))
 
@@ -214,11 +214,11 @@ def _correlations(study: StudyResults) -> Section | None:
     )
     if study.groups:
         lead += (
-            " Seeds of one objective are no independent objectives: the interval says how far these networks agree, "
+            " Seeds of one objective are not independent objectives: the interval says how far these networks agree, "
             "not how other objectives would."
         )
     if study.apart:
-        lead += f" Left out, as the study asks: {', '.join(study.apart)}."
+        lead += f" Excluded, as the study asks: {', '.join(study.apart)}."
     return Section("correlations", title, lead, tuple(blocks))
 
 
@@ -264,7 +264,7 @@ def _published(study: StudyResults) -> Section | None:
         "Numbers from elsewhere were measured on other networks, data and training lengths: what can be compared is "
         "the order of objectives, not the size."
     )
-    return Section("published", "Beside published numbers", lead, blocks)
+    return Section("published", "Comparison with published numbers", lead, blocks)
 
 
 def _networks(study: StudyResults) -> Section | None:

@@ -166,7 +166,7 @@ def train(
     found = evaluate(vae, batches.new(_NEW_SAMPLES), device)
     carries = measure_carries(vae, dataset, pairs=PAIRS, seed=spec.seed, held_out=share, device=device)
     vae.to("cpu")
-    part = f"of the {share:.3g} of the data that was held out" if share else "drawn anew, as training draws them"
+    part = f"of the {share:.3g} of the data that was held out" if share else "drawn as training draws them"
     metadata = describe_weights(
         {**spec.record, "model": _described(spec, dataset)},
         vae,

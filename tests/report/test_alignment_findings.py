@@ -6,7 +6,7 @@ FOUND = (
     "this mapping works: latent[3]",
     "Hidden common cause of x and y",
     "Leak of x into the components of y",
-    "A second opinion from observation alone",
+    "Graph learned from observations alone",
     "The graph is better than a relabelling of itself",
     "Implied independencies of the data (4,000 distinct samples)",
     "Graphs on the same run",

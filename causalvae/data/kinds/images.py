@@ -35,11 +35,11 @@ class ImagesData(OwnData, TableFormat):
     file_column: Column = Field(default="file", description="The table's column of file names.")
     size: Side = Field(default=64, description="Pixels a side: the middle square of each image, scaled.")
     colour: Flag = Field(default=True, description="Three channels; one, the luminance, where false.")
-    background: Literal["white", "black"] = Field(default="white", description="What transparent pixels are laid on.")
+    background: Literal["white", "black"] = Field(default="white", description="The background of transparent pixels.")
     scale: tuple[Number, Number] | None = Field(
         default=None,
         description=(
-            "[LOW, HIGH]: the values that become 0 and 1. Left out: black and white of the file's type, 0 and 255 "
+            "[LOW, HIGH]: the values that become 0 and 1. By default black and white of the file's type: 0 and 255 "
             "for 8 bits, 0 and 65535 for 16, 0 and 1 for floats."
         ),
     )
@@ -50,7 +50,7 @@ class ImagesData(OwnData, TableFormat):
             Finding(
                 "CV088",
                 ("data", "factors"),
-                "nothing tells the factors of these images",
+                "the factors of these images are not declared",
                 "Add `table: FILE.csv` with a column of file names and one for each factor.",
                 on_key=True,
             )

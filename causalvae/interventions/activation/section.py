@@ -39,7 +39,7 @@ class ScreenSection(Section):
         ),
     )
     steps: ModestCount | None = Field(
-        default=None, description="Points of that line, for integrated_gradients; 8 where it is left out."
+        default=None, description="Number of points of that line, for integrated_gradients; by default 8."
     )
     check: ModestCount = Field(
         default=64,
@@ -74,7 +74,8 @@ class ActivationIntervention(InterventionLevel):
     )
     pairs: PairCount | None = Field(default=None, description="Use only this many pairs; at least 2.")
     screen: ScreenSection | None = Field(
-        default=None, description="Run only the components exactly that rank best to first order; all where left out."
+        default=None,
+        description="Run exactly only the components that rank best to first order; by default all are run.",
     )
 
     @property

@@ -45,8 +45,8 @@ class LatentValues(Section):
     )
     codes: Literal["swap", "frequency"] | None = Field(
         default=None,
-        description="swap puts another code, any alike, in the place of each; frequency draws codes by how often they "
-        "are taken.",
+        description="swap replaces each code with another one, drawn uniformly; frequency draws codes by their "
+        "frequency in the data.",
     )
 
     @model_validator(mode="after")
@@ -90,8 +90,8 @@ class LatentIntervention(InterventionLevel):
     layers: tuple[ComponentRef, ...] | None = Field(
         default=None,
         min_length=1,
-        description="Layers of the decoder at which the changes that latents cause are compared, for modularity; its "
-        "first two where left out.",
+        description="Layers of the decoder at which the changes that latents cause are compared, for modularity; by "
+        "default its first two layers.",
     )
 
     @property

@@ -81,7 +81,8 @@ class SubspaceSection(Section):
     )
     steps: ModestCount = Field(default=200, description="Of each search, on 64 pairs at a time.")
     restarts: Index = Field(
-        default=1, description="Searches from random directions, besides one from the principal directions of change."
+        default=1,
+        description="Searches from random directions, in addition to one from the principal directions of change.",
     )
     tolerance: PositiveNumber = Field(
         default=0.1,
@@ -140,8 +141,8 @@ class MediationIntervention(InterventionLevel):
     subspace: SubspaceSection | None = Field(
         default=None,
         description=(
-            "Patch through directions of the mediators that are learned, beside all of the mediators, the other "
-            "directions, and as many random ones."
+            "Patch through learned directions of the mediators; for comparison also through all of the mediators, the "
+            "other directions, and the same number of random directions."
         ),
     )
 

@@ -1,4 +1,4 @@
-"""A conditional VAE: encoder and decoder are told a part of the input."""
+"""A conditional VAE: encoder and decoder receive a part of the input."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class ConditionalNetwork(ArchitectureSection):
-    """A conditional VAE: encoder and decoder are told a part of the input."""
+    """A conditional VAE: encoder and decoder receive a part of the input."""
 
     kind: ClassVar[str] = "conditional"
 
