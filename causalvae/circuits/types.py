@@ -580,3 +580,8 @@ class Verdict:
 
     def __repr__(self) -> str:
         return f"Verdict({self.hypothesis!r}: {self.status})"
+
+    @property
+    def words(self) -> str:
+        """The claim in the user's words; the hypothesis' name if the spec describes no claim."""
+        return " ".join(self.claim.split()).rstrip(".") or self.hypothesis

@@ -132,7 +132,7 @@ def schema(
 
 
 def kinds(as_json: JsonOption = False) -> None:
-    """List the kinds that specs can name, such as data sources and readouts."""
+    """List the kinds that specs can name, such as readouts."""
     from causalvae.spec.families import FAMILIES
 
     found = [

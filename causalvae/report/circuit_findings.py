@@ -264,7 +264,7 @@ def _selection(found: FoundLatents) -> Finding:
 
 def _manifold(found: Manifold) -> Finding:
     words = (
-        f"{found.outside} of {found.n} patched activations at {found.site} lie outside those of clean inputs "
+        f"{found.outside} of {found.n} patched activations at {found.site} are outside the range of clean activations "
         f"({_share(found.unpatched)} without a patch)"
     )
     rule = (

@@ -21,7 +21,6 @@ from causalvae.report.alignment_tables import (
 from causalvae.report.alignment_words import headline_sentences
 from causalvae.report.analysis_view import AnalysisView, level_views, views_in
 from causalvae.report.anchors import Anchors
-from causalvae.report.answer import claim_words
 from causalvae.report.blocks import (
     Answer,
     Block,
@@ -145,7 +144,7 @@ def _card(results: Results, position: int, verdict: Verdict) -> VerdictCard:
     return VerdictCard(
         anchor=verdict_anchor(position),
         verdict=verdict,
-        claim=claim_words(verdict),
+        claim=verdict.words,
         words=status_words(verdict.status),
         reason=reason(verdict),
         circuit=", ".join(part.label for part in verdict.circuit) or ABSENT,

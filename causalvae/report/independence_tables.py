@@ -82,7 +82,7 @@ def _family_words(family: IndependenceFamily, checks: Sequence[IndependenceCheck
 def _result_words(check: IndependenceCheck) -> str:
     words = _RESULT[check.result]
     if check.result == "undecided" and check.needed > check.n:
-        words = f"{words[:-1]}; {format_count(check.needed)} would do)"
+        words = f"{words[:-1]}; {format_count(check.needed)} would be enough)"
     return words
 
 

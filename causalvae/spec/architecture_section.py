@@ -87,7 +87,7 @@ class ArchitectureSection(Kind, StrictSection):
         shared = tuple(ArchitectureSection.model_fields)
         return {key: values.get(key) for key in (*shared, *ONCE_SHARED)} | values
 
-    def told(self, dataset: Any) -> dict[str, Any]:
+    def from_data(self, dataset: Any) -> dict[str, Any]:
         """Values for `build` that are derived from the data."""
         return {}
 
@@ -98,7 +98,7 @@ class ArchitectureSection(Kind, StrictSection):
         Parameters
         ----------
         described : mapping
-            `record`, updated with `told`; keys that older records lack have their defaults.
+            `record`, updated with `from_data`; keys that older records lack have their defaults.
         input_shape : tuple of int
             Without the batch axis.
 

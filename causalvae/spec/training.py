@@ -17,7 +17,7 @@ _OF_ANALYSES = ("samples", "seed", "split")
 
 
 class Supervision(StrictSection):
-    """Latents that are told factors of some samples: the objective gains (z - label)^2 / (2 sd^2) for each.
+    """Latents that are supervised on factors of some samples: the objective gains (z - label)^2 / (2 sd^2) for each.
 
     Locatello et al. 2020 (arXiv 1905.01258) add such a term for a few labelled samples. Labels are the factors' values,
     standardised over the data.
@@ -40,10 +40,10 @@ class Supervision(StrictSection):
     )
 
     def in_words(self, latent: str = "latent[{}]") -> str:
-        """Such as ``latent[0] told scale, latent[1] told x, of 5% of the samples``; `latent` is a format of numbers."""
-        told = ", ".join(f"{latent.format(number)} told {factor}" for factor, number in self.latents.items())
-        paired = ", in pairs that differ in these alone" if self.paired else ""
-        return f"{told}, of {100 * self.share:.3g}% of the samples{paired}"
+        """Such as ``latent[0] on scale, latent[1] on x; labels for 5% of the samples``; `latent` formats a number."""
+        supervised = ", ".join(f"{latent.format(number)} on {factor}" for factor, number in self.latents.items())
+        paired = ", in pairs that differ only in these factors" if self.paired else ""
+        return f"{supervised}; labels for {100 * self.share:.3g}% of the samples{paired}"
 
 
 class Optimiser(StrictSection):

@@ -284,4 +284,4 @@ def _held_out_terms(found: Evaluation) -> Row:
 
 def _described(spec: TrainSpec, dataset: Dataset) -> dict[str, Any]:
     """The model section, with values derived from the data."""
-    return {**spec.model.record, **spec.model.told(dataset)}
+    return {**spec.model.record, **spec.model.from_data(dataset)}

@@ -312,7 +312,7 @@ def test_necessity_and_total_effect_are_tested_and_rivals_are_listed() -> None:
     assert [test.name for test in verdict.tests] == ["necessity", "total_effect"]
     assert verdict.rivals is not None and not verdict.rivals.judged and verdict.rivals.count == LATENTS - 1
     assert "other circuits" not in reason(verdict)
-    assert "olding the circuit still removes 9" in reason(verdict)
+    assert "is lost if the circuit is held at its base value" in reason(verdict)
     assert "the claim asked for 0.50 to 3.00 sd" in reason(verdict)
 
 
@@ -397,7 +397,7 @@ def test_an_estimate_clearly_outside_on_few_pairs_says_so() -> None:
     assert "clearly outside its bound, but on 25 pairs the evidence against the claim is too weak (p = 0.07" in reason(
         verdict
     )
-    assert "too near" not in reason(verdict)
+    assert "too close" not in reason(verdict)
     (counted,) = decided((bound_test(0.07, outside=True, n=25, needed=38),))
     assert reason(counted).endswith("about 38 pairs would probably decide, 25 were run.")
 

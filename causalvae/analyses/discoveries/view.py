@@ -191,7 +191,7 @@ def _interval(measured: Measured) -> str:
 
 
 def curve_table(found: Discovery) -> Table:
-    """The curve on the pairs that nothing was chosen on."""
+    """The curve on pairs that were not used in the search."""
     return Table(
         f"Curve by {SCORE_WORDS[found.curve.score]}",
         columns("Best#", "Candidates#", "Share [interval]#", "Relative error#", "NDF#"),

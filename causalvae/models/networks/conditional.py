@@ -24,7 +24,7 @@ class ConditionalNetwork(ArchitectureSection):
         default=None, description="How many of the input's last channels (columns) are the condition."
     )
 
-    def told(self, dataset: Any) -> dict[str, Any]:
+    def from_data(self, dataset: Any) -> dict[str, Any]:
         """The width of the condition that the data append, where the spec does not say it."""
         return {} if self.condition is not None else {"condition": getattr(dataset, "width", None)}
 
