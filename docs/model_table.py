@@ -18,7 +18,7 @@ BUILTIN = Path(str(resources.files("causalvae.models") / "builtin"))
 
 
 def table(folder: Path = BUILTIN) -> str:
-    """Two Markdown tables, how each network was trained and what its latents carry, with a row for each weights file."""
+    """Two Markdown tables, of the training of each network and of its latents; a row for each weights file."""
     trained = [
         "| weights | network and data | objective | steps of images | minutes | reconstruction (nats) |",
         "|---|---|---|---|---|---|",

@@ -115,7 +115,7 @@ def check_shape(vae: VAE, x: Tensor) -> None:
     if tuple(x.shape[1:]) != tuple(vae.input_shape):
         raise CausalVAEError(
             "CV104",
-            f"the network takes inputs of shape {tuple(vae.input_shape)}, the data gives {tuple(x.shape[1:])}.",
+            f"the network takes inputs of shape {tuple(vae.input_shape)}, the data give {tuple(x.shape[1:])}.",
             "Choose data that the network was trained on.",
             "model",
         )

@@ -142,7 +142,7 @@ def open_diffusers(section: DiffusersModel, folder: Path, input_shape: tuple[int
     if len(input_shape) != 3 or wanted != (input_shape[0], input_shape[0]):
         raise CausalVAEError(
             "CV104",
-            f"the network takes images of {wanted[0]} channels and gives {wanted[1]}, the data has shape "
+            f"the network takes images of {wanted[0]} channels and gives {wanted[1]}, the data have shape "
             f"{' x '.join(map(str, input_shape))}.",
             "Choose data that the network was trained on.",
             "model",

@@ -88,7 +88,7 @@ def _open(where: str, folder: Path, place: str) -> nn.Module:
         raise CausalVAEError(
             "CV133",
             f"{where} takes {len(nodes)} inputs.",
-            "Export the encoder from inputs alone and the decoder from latents alone, each as a program of its own.",
+            "Export the encoder from inputs alone and the decoder from latents alone, each as a separate program.",
             place,
         )
     rows = nodes[0].meta["val"].shape[0]

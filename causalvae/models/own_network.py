@@ -310,7 +310,7 @@ class _Reader:
                 "CV142",
                 f"{path} takes {', '.join(parameter.name for parameter in required)} in addition to its first "
                 "argument, and "
-                + ("the data has no condition." if self.condition is None else "the condition is one argument."),
+                + ("the data have no condition." if self.condition is None else "the condition is one argument."),
                 "If it is a condition, name the factors that it holds under data: `condition: [NAME]`. For any other "
                 "argument give it a default value, or name a method that takes the input alone.",
                 "model",

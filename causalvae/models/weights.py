@@ -263,7 +263,7 @@ def without_prefix(
             "model.prefix",
         )
     left = len(state) - len(kept)
-    facts = {"prefix left out": prefix} | ({"tensors under other names, left out": str(left)} if left else {})
+    facts = {"prefix removed": prefix} | ({"other tensors, ignored": str(left)} if left else {})
     return replace(weights, state=kept, facts={**weights.facts, **facts})
 
 

@@ -45,7 +45,7 @@ class Equivalent(Quantity):
                 Finding(
                     "CV075",
                     (*path, "at_least"),
-                    "a margin of equivalence lies around zero and has no lower end of its own",
+                    "a margin of equivalence is symmetric around zero and has no lower bound",
                     "Write the margin alone, such as `equivalent: {at_most: 5}`.",
                 )
             ]

@@ -137,7 +137,7 @@ def learning_words(estimates: Sequence[Estimate], owner: Owner) -> str:
     others = "; ".join(f"{part_words(e.component)} {format_number(e.value)}" for e in fresh[1:])
     text = (
         f"learned by {_objective(learned.outcome)} on {format_count(learned.n)} pairs. Interchanges with donors leave "
-        f"{format_number(learned.value)} of the effect's square unexplained there, {_cell(fresh[0])} on "
+        f"{format_number(learned.value)}of the squared effect unexplained there, {_cell(fresh[0])} on "
         f"{format_count(fresh[0].n)} fresh pairs ({others})."
     )
     right = next((notes_words(e.notes) for e in mine if e.estimand == ACCURACY), "")

@@ -68,9 +68,7 @@ class ArchitectureSection(Kind, StrictSection):
     @classmethod
     def _drawn_by_the_loop(cls, value: str) -> str:
         if value != "pytorch" and cls.draws_weights:
-            raise PydanticCustomError(
-                "unused_key", "This architecture starts from initial weights of its own: delete the key."
-            )
+            raise PydanticCustomError("unused_key", "This architecture has its own initial weights: delete the key.")
         return value
 
     @field_validator("sigma")

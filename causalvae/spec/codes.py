@@ -38,7 +38,7 @@ CODES: Final[dict[str, str]] = {
     "CV031": "name is both factor and attribute",
     "CV032": "cycle in the graph",
     "CV033": "edge from an attribute into a factor",
-    "CV034": "factor that the data lacks",
+    "CV034": "factor that the data lack",
     "CV035": "factor disagrees with the data",
     "CV036": "factor listed twice",
     "CV037": "edge given twice",

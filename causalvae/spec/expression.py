@@ -115,7 +115,7 @@ def parse_expression(text: str) -> Term:
     if len(text) > MAX_TEXT:
         raise ExpressionFault(
             f"the equation has {len(text):,} characters",
-            f"Write at most {MAX_TEXT:,}: split it by giving a part of it to a variable of its own.",
+            f"Write at most {MAX_TEXT:,}: declare a part of it as a separate variable.",
         )
     try:
         with warnings.catch_warnings():
@@ -157,7 +157,7 @@ class _Reader:
         if self._count > MAX_TERMS or depth > _MAX_DEPTH:
             raise ExpressionFault(
                 "the equation is too long or nested too deep",
-                f"Write at most {MAX_TERMS} operations, {_MAX_DEPTH} deep; a part of it can be a variable of its own.",
+                f"Write at most {MAX_TERMS} operations, {_MAX_DEPTH} deep; a part of it can be a separate variable.",
             )
         below = depth + 1
         match node:

@@ -40,9 +40,9 @@ class FactorColumn(Section):
     kind: Literal["categorical", "ordinal", "cyclic", "continuous"] | None = Field(
         default=None,
         description=(
-            "categorical where it is text, ordinal where it has at most 50 different whole numbers or each "
-            "combination of the factors is there once, continuous otherwise, where left out. A categorical factor "
-            "is read as text: 01 and 1 are two levels."
+            "By default categorical if it is text, ordinal if it has at most 50 different whole numbers or each "
+            "combination of the factors occurs exactly once, and continuous otherwise. A categorical factor is read "
+            "as text: 01 and 1 are two levels."
         ),
     )
     period: Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)] | None = Field(
@@ -58,7 +58,7 @@ class OwnData(DataSection):
     """
 
     factors: dict[Name, FactorColumn] = Field(
-        default={}, max_length=100, description="A list of names, or a mapping with column and kind; may be left out."
+        default={}, max_length=100, description="A list of names, or a mapping with column and kind; optional."
     )
 
     @field_validator("factors", mode="before")

@@ -45,8 +45,7 @@ def format_text(data: bytes, name: str) -> str:
         raise CausalVAEError(
             "CV437",
             "The text cannot be formatted without a change of its meaning or of its comments.",
-            "Move comments that stand within brackets to lines of their own, and delete spaces at the end of lines in "
-            "blocks of text.",
+            "Move comments within brackets to separate lines, and delete spaces at the end of lines in blocks of text.",
             name,
         )
     return laid_out

@@ -348,7 +348,7 @@ def _wrong_count(path: Path, given: str, choices: Sequence[str]) -> Finding:
         advice = "Write one of them."
     else:
         several = set(choices) <= LEVELS.entries.keys()
-        advice = "Write each as an item of its own, with its own name." if several else "Keep one of them."
+        advice = "Write each as a separate item with a name." if several else "Keep one of them."
     return Finding("CV028", path, f"'{field_of(path)}' needs exactly one of {list_choices(choices)}; {what}", advice)
 
 
@@ -377,7 +377,7 @@ def _malformed(item: _Located) -> Finding:
             "Write `CAUSE -> EFFECT` with one arrow and two names, such as `scale -> area`.",
         )
     if path[0] == "interventions" and "edges" in path:
-        advice = "Write `A -> B` with one arrow: two components, or input or output in the place of one."
+        advice = "Write `A -> B` with one arrow: two components, or `input` or `output` instead of one."
         return Finding("CV026", path, f"{_describe(item.value)} is not an edge", advice)
     if path == ("execution", "memory"):
         said = f"'{field}' must be a size above 0, not {_describe(item.value)}"

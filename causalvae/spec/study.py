@@ -44,11 +44,12 @@ class StudyData(Section):
     data: AnyData = Field(description="What networks are trained on.")
     model: AnyArchitecture = Field(
         default_factory=lambda: ARCHITECTURE_TAG.read({}),
-        description="The network for models that bring none of their own.",
+        description="The network for models that declare none.",
     )
     analysis: str = Field(
         min_length=1,
-        description="A run spec, relative to this file, that is run with each network in place of its own.",
+        description="A run spec, relative to this file, that is run with each network instead of the one that it "
+        "names.",
     )
 
 
@@ -71,7 +72,7 @@ class StudySpec(Section):
     published: dict[Name, dict[MeasureName, Number]] = Field(
         default={}, description="Published numbers to compare with: model -> measure -> number."
     )
-    source: str = Field(default="", description="Where the published numbers stand.")
+    source: str = Field(default="", description="The source of the published numbers.")
 
     def train_spec(self, data: str, model: str, seed: int) -> TrainSpec:
         """The training spec of one cell of the grid."""

@@ -81,9 +81,9 @@ class TrainSpec(StrictSection):
     held_out: Fraction | None = Field(
         default=None,
         lt=1.0,
-        description="Share of the data that is not trained on and measures how well the network does on new data. "
-        "Where left out: a tenth of what is read from files, or of data so small that each sample is drawn ten times "
-        "or more; else nothing, for each batch is new.",
+        description="Share of the data that is not trained on and measures how well the network does on new data. By "
+        "default a tenth of data in files, or of data so small that each sample is drawn ten times or more; otherwise "
+        "nothing, because each batch is new.",
     )
     objective: AnyObjective
     supervision: Supervision | None = Field(
@@ -110,8 +110,8 @@ class TrainSpec(StrictSection):
                 {
                     "objective": value.kind,
                     "architecture": model.kind,
-                    "advice": f"Architectures with an objective of their own: {trained}. All others are trained by the "
-                    "others.",
+                    "advice": f"Architectures with their own objective: {trained}. All other architectures use the "
+                    "other objectives.",
                     "at": "name",
                 },
             )

@@ -52,7 +52,7 @@ class Variables:
         if self._full or self._values > MAX_NODES or depth > MAX_DEPTH:
             if not self._full:
                 self._full = True
-                said = f"variables stand for more than {MAX_NODES:,} values, or for more than {MAX_DEPTH} levels"
+                said = f"variables expand to more than {MAX_NODES:,} values, or for more than {MAX_DEPTH} levels"
                 self.faults.append(fault_at(node, "CV009", said, "Use fewer or smaller variables."))
             return node
         if node.kind == "mapping":

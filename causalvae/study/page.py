@@ -271,7 +271,7 @@ def _networks(study: StudyResults) -> Section | None:
     if not study.groups:
         return None
     table = network_table(study.runs, order_measures(study.measures))
-    lead = "The numbers that everything above is made of; the same stand in study.csv."
+    lead = "The numbers behind all sections above; study.csv has the same numbers."
     return Section("networks", "Every network", lead, (Folded(f"{len(study.runs)} networks", table),))
 
 
@@ -313,7 +313,7 @@ def _claims(study: StudyResults) -> Section | None:
             if drawing is not None:
                 words = f"{term_of(test).title}: the band holds the values that the claim allows."
                 blocks.append(Figure(drawing, words, wide=True))
-    lead = "Each claim on each side, by the same tests on pairs of its own; p-values are adjusted within a side."
+    lead = "Each claim on each side, by the same tests on the pairs of that side; p-values are adjusted within a side."
     return Section("verdicts", "Verdicts", lead, tuple(blocks))
 
 

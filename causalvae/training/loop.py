@@ -261,7 +261,7 @@ def _check_range(vae: VAE, x: Tensor) -> None:
     if vae.likelihood == "bernoulli" and not 0.0 <= low <= high <= 1.0:
         raise CausalVAEError(
             "CV427",
-            f"the data ranges over [{low:.3g}, {high:.3g}], and a Bernoulli likelihood is of data in [0, 1].",
+            f"the data range over [{low:.3g}, {high:.3g}], and a Bernoulli likelihood is of data in [0, 1].",
             "Write `likelihood: gaussian`, or choose data that is scaled to [0, 1].",
             "model.likelihood",
         )

@@ -52,7 +52,7 @@ class Labels:
                     else f"{name} is {kind}: its values have no order.",
                     f"Name one of: {', '.join(ordered)}."
                     if ordered
-                    else "Delete the section: this data has no labels.",
+                    else "Delete the section: these data have no labels.",
                     f"supervision.latents.{name}",
                 )
         latents = tuple(supervision.latents.values())

@@ -28,7 +28,7 @@ _STATUS: Final[dict[Status, str]] = {"sound": "✓ sound", "unsound": "✗ unsou
 _STATUS_MARKS: Final[dict[Status, Mark]] = {"sound": "✓", "unsound": "✗", "undecided": "?"}
 _WHY: Final[dict[Why, str]] = {
     "unmapped": "no component is mapped to it",
-    "no_attribute": "the graph gives it no attribute of its own",
+    "no_attribute": "in the graph it has no effect on an attribute",
     "not_settable": "the data cannot set it",
     "few_samples": "the data can set it in too few samples",
 }

@@ -307,7 +307,7 @@ def _notes(session: Session) -> tuple[str, ...]:
     unset = [factor.name for factor in dataset.space.factors if not factor.settable]
     if unset:
         notes.append(
-            f"The data only observes {', '.join(unset)}: scores condition on factors, so a dependence between them is "
-            "in the scores too."
+            f"The data only observe {', '.join(unset)}: scores condition on factors, so dependences between factors "
+            "affect the scores."
         )
     return tuple(notes)

@@ -105,7 +105,7 @@ class DisentanglementSection(Analysis):
                 Finding(
                     "CV097",
                     path,
-                    "classical scores hold latents against labelled factors, and this data has none",
+                    "classical scores hold latents against labelled factors, and these data have none",
                     "Delete the section: the run will say only that there are no scores.",
                     severity="warning",
                     on_key=True,

@@ -29,9 +29,9 @@ def view_scores(scores: ScoreReport) -> AnalysisView:
 
 def _section(scores: ScoreReport) -> Section:
     lead = (
-        "How well the latents stand for the data's labelled factors one by one, by the scores of the literature. No "
-        "network is intervened on: they measure what the encoder's means contain about the factors. The column "
-        "Factors has the score of the factors themselves, and the column Random the score of this network with random "
+        "How well single latents represent the labelled factors of the data, by the scores of the literature. They "
+        "use no interventions: they measure what the encoder's means contain about the factors. The column Factors "
+        "has the score of the factors themselves, and the column Random the score of this network with random "
         "weights, all its latents counted. A score is informative only relative to these two."
     )
     if scores.absent:

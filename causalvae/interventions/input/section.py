@@ -50,7 +50,7 @@ class InputIntervention(InputLevel):
     kind: ClassVar[str] = "input"
     order: ClassVar[int] = 1
 
-    factor: Name | None = Field(default=None, description="The factor that is set; left out with `set: swap`.")
+    factor: Name | None = Field(default=None, description="The factor that is set; omitted with `set: swap`.")
     set: Literal["resample", "swap"] | SetTo = Field(
         default="resample",
         description=(

@@ -38,7 +38,9 @@ class LatentValues(Section):
         default=None, min_length=1, description="Quantiles of the values that the latent takes over the data."
     )
     sd: tuple[Number, ...] | None = Field(
-        default=None, min_length=1, description="Its own value, moved by so many standard deviations over the data."
+        default=None,
+        min_length=1,
+        description="Its own value, moved by this number of standard deviations over the data.",
     )
     at: tuple[Number, ...] | None = Field(
         default=None, min_length=1, description="These values, in the latent's own units, such as [-1, 1]."

@@ -48,7 +48,7 @@ class CheckpointModel(ModelSection):
         default=None, description="The architecture; burgess where neither it nor a factory is given."
     )
     factory: Factory | None = Field(
-        default=None, description="module:function that gives the network; runs only where code is allowed."
+        default=None, description="module:function that returns the network; it runs only if code is allowed."
     )
     arguments: dict[str, Any] = Field(default={}, description="factory: its keyword arguments.")
     encoder: str | None = Field(default=None, description=f"factory: {ENCODER}")
@@ -65,9 +65,7 @@ class CheckpointModel(ModelSection):
     width: ModestCount | None = Field(
         default=None, description="residual, audio: channels of the first level; also read from the weights by default."
     )
-    key: str | None = Field(
-        default=None, description="Which entry of the file holds the weights, where it holds several."
-    )
+    key: str | None = Field(default=None, description="Which entry of the file has the weights, if it has several.")
     prefix: str | None = Field(
         default=None,
         description="A common prefix of the weights' names that is removed, such as `model.`; detected by default.",

@@ -32,15 +32,13 @@ class PythonModel(ModelSection):
 
     source: Literal["python"]
     factory: Factory = Field(
-        description="module:function that gives the network; modules in the folder of the spec file are found too.",
+        description="module:function that returns the network; modules in the folder of the spec file are found too.",
     )
     arguments: dict[str, Any] = Field(default={}, description="Keyword arguments of the function.")
     weights: str | None = Field(
         default=None, description="A safetensors file, or a .pt or .ckpt to read into what the function gives."
     )
-    key: str | None = Field(
-        default=None, description="Which entry of the file holds the weights, where it holds several."
-    )
+    key: str | None = Field(default=None, description="Which entry of the file has the weights, if it has several.")
     prefix: str | None = Field(
         default=None, description="A common prefix of the weights' names that is removed; detected by default."
     )
