@@ -59,7 +59,7 @@ _TERMS = (
         "How much the best candidates carry, over all sizes of circuits.",
     ),
     Term(
-        "Normalised damage faithfulness",
+        "Normalised deviation faithfulness",
         "NDF",
         "1 − min(|(f(N) − f(C)) / (f(N) − f(∅))|, 1)",  # noqa: RUF001
         "f on a scale from no candidate (0) to all of them (1), where carrying too much counts as carrying too little.",
