@@ -113,11 +113,11 @@ class NullSection(Section):
 
     circuits: Literal["auto", "random", "none"] = Field(
         default="auto",
-        description="auto: every other circuit of the same size where these can all be run, random ones else; random: "
-        "`samples` random ones, or every one where there are no more; none: no comparison.",
+        description="auto: every other circuit of the same size if these can all be run, otherwise random ones; "
+        "random: `samples` random ones, or all if there are fewer; none: no comparison.",
     )
     samples: RandomCount = Field(
-        default=200, description="Number of random circuits; raised where the level of the tests needs more."
+        default=200, description="Number of random circuits; raised if the level of the tests needs more."
     )
     pairs: NullPairCount = Field(
         default=96, description="Pairs that each of these circuits, and the claimed one, is run on; at least 24."
@@ -146,8 +146,8 @@ class Hypothesis(Section):
     null: NullSection = NullSection()
     subsets: SubsetsSection | None = Field(
         default=None,
-        description="Run every set of the units of the circuit's sites, up to 12 units, and list the circuits that are "
-        "shown to be sufficient and minimal; by default where the claim is unique, or there are at most 6 units.",
+        description="Run every set of the units of the circuit's sites, up to 12 units, and list the circuits that "
+        "are shown to be sufficient and minimal; by default if the claim is unique, or if there are at most 6 units.",
     )
     alpha: Level = Field(default=0.05, description="Level of the tests.")
     multiverse: Flag = Field(

@@ -22,13 +22,14 @@ DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 _PARTS: Final = {
     "include": {
         "anyOf": [{"type": "string", "minLength": 1}, {"type": "array", "items": {"type": "string", "minLength": 1}}],
-        "description": "Files with keys that this one does not give, relative to it.",
+        "description": "Files whose keys are merged with those of this file; paths are relative to this file.",
     },
-    "variables": {"type": "object", "description": "Values by name, for `${NAME}` in place of a value or in text."},
+    "variables": {"type": "object", "description": "Values by name, for `${NAME}` as a value or within text."},
     "grid": {
         "type": "object",
         "additionalProperties": {"type": "array"},
-        "description": "Paths of keys with several values each, such as `data.seed: [1, 2]`: one run each combination.",
+        "description": "Paths of keys with several values each, such as `data.seed: [1, 2]`: one run for each "
+        "combination.",
     },
 }
 

@@ -20,7 +20,7 @@ _SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".webp")
 
 
 class ImagesData(OwnData, TableFormat):
-    """A folder of the user's own images, and a table of their factors."""
+    """A folder of images of your own, and a table of their factors."""
 
     kind: ClassVar[str] = "images"
     PLACES: ClassVar[dict[str, PlaceKind]] = {"path": "folder", "table": "file"}
@@ -34,7 +34,7 @@ class ImagesData(OwnData, TableFormat):
     )
     file_column: Column = Field(default="file", description="The table's column of file names.")
     size: Side = Field(default=64, description="Pixels a side: the middle square of each image, scaled.")
-    colour: Flag = Field(default=True, description="Three channels; one, the luminance, where false.")
+    colour: Flag = Field(default=True, description="Three channels; if false, one channel with the luminance.")
     background: Literal["white", "black"] = Field(default="white", description="The background of transparent pixels.")
     scale: tuple[Number, Number] | None = Field(
         default=None,
