@@ -16,7 +16,7 @@ from causalvae.spec.section import ComponentRef, Flag, Level, Name, NullPairCoun
 FEWEST_PAIRS = 24
 # More random circuits than this are refused: each is one more intervention.
 MOST_RANDOM = 5000
-# Of at most so many units every set can be run, and is run unasked.
+# Of at most this many units every set can be run, and is run unasked.
 MOST_ENUMERATED = 12
 FEW_ENUMERATED = 6
 # Every circuit of a size is run where there are no more: every pair of 64 units, and each of them, are 2,080.
@@ -174,7 +174,7 @@ class Hypothesis(Section):
 
     @property
     def compares(self) -> bool:
-        """Whether other circuits are run beside the claimed one."""
+        """Whether other circuits are run other than the claimed one."""
         return self.null.circuits != "none" and self.claims_a_share
 
     @property
@@ -292,5 +292,5 @@ def pairs_without_failure(rate: float, alpha: float, family: int = 1) -> int:
 
 
 def most_resamples(pairs: int) -> int:
-    """Resamples of a comparison with other circuits on so many pairs: no p-value is below one over their number."""
+    """Resamples of a comparison with other circuits on this many pairs: no p-value is below one over their number."""
     return min(_MOST_RESAMPLES, _MOST_COUNTS // pairs)

@@ -1,6 +1,6 @@
 """The spec language as a JSON Schema (draft 2020-12), for completion and checks in editors.
 
-``python -m causalvae.spec.jsonschema > specs/causalvae.schema.json`` writes it anew, with the kinds of this package;
+``python -m causalvae.spec.jsonschema > specs/causalvae.schema.json`` writes it again, with the kinds of this package;
 ``causalvae schema`` adds those of other distributions.
 """
 
@@ -113,7 +113,7 @@ def _either(schema: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
 
 
 def _partial(parts: dict[str, Any], arms: list[dict[str, str]]) -> dict[str, Any]:
-    """Any keys of several sections: what is left out is taken from elsewhere."""
+    """Any keys of several sections: what is omitted is taken from elsewhere."""
     keys: dict[str, list[Any]] = {}
     for arm in arms:
         for key, schema in parts[arm["$ref"].rpartition("/")[2]]["properties"].items():

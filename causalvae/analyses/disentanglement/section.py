@@ -139,7 +139,7 @@ class DisentanglementSection(Analysis):
 
     @staticmethod
     def view(result: ScoreReport) -> AnalysisView:
-        """A table of scores beside their baselines, and one of the importance of latents."""
+        """A table of scores next to their baselines, and one of the importance of latents."""
         from causalvae.analyses.disentanglement.view import view_scores
 
         return view_scores(result)
