@@ -73,7 +73,10 @@ class DataSection(Kind, Placed, Section):
         return False
 
     def facts(self) -> DataEntry | None:
-        """Properties known before the data are opened, without heavy libraries; None if files must be read."""
+        """Properties known before the data are opened, without heavy libraries; None if there are none.
+
+        Where only files tell the factors, those of the entry are None, and its shape and rate are known all the same.
+        """
         return None
 
     def findings(self) -> list[Finding]:
