@@ -112,7 +112,8 @@ class LabelledFiles(OwnData, TableFormat):
 
     path: FilePath = Field(description="The folder with the files, relative to the spec file.")
     table: FilePath | None = Field(
-        default=None, description="A csv file, relative to the spec file, with the names of the files and their factors."
+        default=None,
+        description="A csv file, relative to the spec file, with the names of the files and their factors.",
     )
     file_column: Column = Field(default="file", description="The table's column of file names.")
 

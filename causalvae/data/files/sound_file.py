@@ -48,7 +48,9 @@ def check_sound(path: Path) -> None:
     if order is None or head[8:] != b"WAVE":
         raise _unreadable(path, "it is not a wav file", "Convert the file, or leave it out.")
     if size > MOST_BYTES:
-        raise _unreadable(path, f"it has {size:,} bytes, more than {MOST_BYTES:,}", "Cut it to pieces, or leave it out.")
+        raise _unreadable(
+            path, f"it has {size:,} bytes, more than {MOST_BYTES:,}", "Cut it to pieces, or leave it out."
+        )
     # The size in the header leaves out its own 8 bytes; a byte that pads the last chunk may be missing.
     told = int(np.frombuffer(head[4:8], order)[0]) + 8
     if size < told - 1:
