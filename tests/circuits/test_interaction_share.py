@@ -104,7 +104,7 @@ def test_intervals_of_compiled_networks_hold_what_plain_forward_runs_of_other_pa
     (verdict,) = causalvae.run(tmp_path / "s.yaml", out=tmp_path / "runs").results.verdicts
     assert verdict.status == "supported"
     session = causalvae.open(tmp_path / "s.yaml")
-    pairs = draw_pairs(session.dataset, factor="t", samples=2000, seed=99)
+    pairs = draw_pairs(session.dataset, factor="t", samples=2000, seed=99, contrast="increase")
     vae = session.model.vae
     with torch.inference_mode():
         inputs, changed = (session.dataset.inputs(rows) for rows in (pairs.base, pairs.counterfactual))

@@ -30,7 +30,7 @@ def wav(wave: np.ndarray, rate: int = RATE) -> bytes:
 
 def wav24(wave: np.ndarray) -> bytes:
     """24 bits a sample, which scipy does not write."""
-    body = b"".join(int(round(value * (2**23 - 1))).to_bytes(3, "little", signed=True) for value in wave)
+    body = b"".join(round(value * (2**23 - 1)).to_bytes(3, "little", signed=True) for value in wave)
     form = struct.pack("<HHIIHH", 1, 1, RATE, 3 * RATE, 3, 24)
     chunks = b"fmt " + struct.pack("<I", len(form)) + form + b"data" + struct.pack("<I", len(body)) + body
     return b"RIFF" + struct.pack("<I", 4 + len(chunks)) + b"WAVE" + chunks
