@@ -12,7 +12,7 @@ def check_data(section: DataSection | None) -> list[Finding]:
         return []
     findings = section.findings()
     known = section.facts()
-    if known is None or known.factors is None:
+    if known is None:
         return findings
     for index, name in enumerate(section.condition):
         if name not in known.names:

@@ -73,11 +73,15 @@ class DataSection(Kind, Placed, Section):
         return False
 
     def facts(self) -> DataEntry | None:
-        """Properties known before the data are opened, without heavy libraries; None if there are none.
-
-        Where only files tell the factors, those of the entry are None, and its shape and rate are known all the same.
-        """
+        """Properties known before the data are opened, without heavy libraries; None if files must be read."""
         return None
+
+    def input_facts(self) -> DataEntry | None:
+        """What is known of the shape, columns and rate of inputs before the data are opened; by default from `facts`.
+
+        A source whose factors only files tell gives an entry whose factors are None.
+        """
+        return self.facts()
 
     def findings(self) -> list[Finding]:
         """Findings on combinations of keys, at paths that begin with ``data``."""

@@ -132,14 +132,13 @@ class Draft:
 
     @property
     def source(self) -> DataEntry | None:
-        """The known properties of the data source; None unless its factors are among them."""
-        known = self.inputs
-        return known if known is not None and known.factors is not None else None
+        """The known properties of the data source."""
+        return None if self.data is None else self.data.facts()
 
     @property
     def inputs(self) -> DataEntry | None:
-        """The known properties of the data source, with or without its factors."""
-        return None if self.data is None else self.data.facts()
+        """The known properties of the source's inputs, with or without its factors."""
+        return None if self.data is None else self.data.input_facts()
 
     @property
     def latent_dim(self) -> int | None:

@@ -40,7 +40,7 @@ class ImagesData(LabelledFiles):
         ),
     )
 
-    def facts(self) -> DataEntry:
+    def input_facts(self) -> DataEntry:
         """The shape of images; only the table tells the factors."""
         return DataEntry(None, input_shape=(3 if self.colour else 1, self.size, self.size))
 

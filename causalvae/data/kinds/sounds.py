@@ -29,7 +29,7 @@ class SoundsData(LabelledFiles):
         description="Samples a second: files of another rate are resampled."
     )
 
-    def facts(self) -> DataEntry:
+    def input_facts(self) -> DataEntry:
         """The shape and the rate of sounds; only the table tells the factors."""
         return DataEntry(None, input_shape=(1, self.length), rate=float(self.rate))
 
