@@ -55,7 +55,7 @@ class DataSection(Kind, Placed, Section):
     seed: Seed = Field(default=0, description="Seed of the draw.")
     split: SplitSection = Field(
         default=SplitSection(),
-        description="How finite data are divided; data without end are drawn anew for every purpose.",
+        description="How finite data are divided; infinite data are drawn again for every purpose.",
     )
     condition: tuple[Name, ...] = Field(
         default=(),

@@ -53,7 +53,7 @@ class Resample(ValueSource):
             Finding(
                 "CV063",
                 (*path, "given"),
-                f"donors are to share {show_text(settings.given)}, which is no factor of the data",
+                f"donors are to share {show_text(settings.given)}, which is not a factor of the data",
                 f"It has: {', '.join(names) or 'none'}.",
                 nearest(settings.given, names),
             )

@@ -31,11 +31,11 @@ class ImagesData(LabelledFiles):
     )
     size: Side = Field(default=64, description="Pixels a side: the middle square of each image, scaled.")
     colour: Flag = Field(default=True, description="Three channels; one, the luminance, where false.")
-    background: Literal["white", "black"] = Field(default="white", description="What transparent pixels are laid on.")
+    background: Literal["white", "black"] = Field(default="white", description="The background of transparent pixels.")
     scale: tuple[Number, Number] | None = Field(
         default=None,
         description=(
-            "[LOW, HIGH]: the values that become 0 and 1. Left out: black and white of the file's type, 0 and 255 "
+            "[LOW, HIGH]: the values that become 0 and 1. By default black and white of the file's type: 0 and 255 "
             "for 8 bits, 0 and 65535 for 16, 0 and 1 for floats."
         ),
     )

@@ -32,7 +32,7 @@ class ProbeReadout(ReadoutSection):
         target = source.factor(self.target)
         if target is None or target.kind != "categorical":
             categorical = [factor.name for factor in source.factors if factor.kind == "categorical"]
-            reason = "the data has no such factor" if target is None else f"it is {target.kind}"
+            reason = "the data have no such factor" if target is None else f"it is {target.kind}"
             return [
                 Finding(
                     "CV040",
