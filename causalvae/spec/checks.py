@@ -50,7 +50,7 @@ def check_draft(
         *_check_graphs(draft),
         *factors,
         *check_vectors(draft),
-        *check_readouts(draft.attributes or {}, draft.source),
+        *check_readouts(draft.attributes or {}, draft.inputs),
         *check_components(draft),
         *_check_names(draft.interventions or (), "interventions"),
         *check_interventions(draft),

@@ -76,6 +76,13 @@ class DataSection(Kind, Placed, Section):
         """Properties known before the data are opened, without heavy libraries; None if files must be read."""
         return None
 
+    def input_facts(self) -> DataEntry | None:
+        """What is known of the shape, columns and rate of inputs before the data are opened; by default from `facts`.
+
+        A source whose factors only files tell gives an entry whose factors are None.
+        """
+        return self.facts()
+
     def findings(self) -> list[Finding]:
         """Findings on combinations of keys, at paths that begin with ``data``."""
         return []

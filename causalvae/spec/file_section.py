@@ -107,6 +107,33 @@ class TableFormat(Section):
         ]
 
 
+class LabelledFiles(OwnData, TableFormat):
+    """A folder of the user's own files, one a sample, and a table of their factors."""
+
+    PLACES: ClassVar[dict[str, PlaceKind]] = {"path": "folder", "table": "file"}
+
+    path: FilePath = Field(description="The folder with the files, relative to the spec file.")
+    table: FilePath | None = Field(
+        default=None,
+        description="A csv file, relative to the spec file, with the names of the files and their factors.",
+    )
+    file_column: Column = Field(default="file", description="The table's column of file names.")
+
+    def findings(self) -> list[Finding]:
+        """Findings on factors without a table, and on the format."""
+        undeclared = [
+            Finding(
+                "CV088",
+                ("data", "factors"),
+                f"the factors of these {self.kind} are not declared",
+                "Add `table: FILE.csv` with a column of file names and one for each factor.",
+                on_key=True,
+            )
+        ]
+        missing = undeclared if self.factors and self.table is None else []
+        return [*missing, *self.format_findings()]
+
+
 def scale_findings(scale: Scale | None) -> list[Finding]:
     """A finding if the scale has no extent."""
     if not isinstance(scale, tuple) or scale[0] < scale[1]:

@@ -48,7 +48,7 @@ class Resample(ValueSource):
         source = draft.source
         if settings is None or source is None or source.factor(settings.given) is not None:
             return []
-        names = [known.name for known in source.factors]
+        names = list(source.names)
         return [
             Finding(
                 "CV063",

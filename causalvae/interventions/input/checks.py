@@ -127,7 +127,7 @@ def _check_release(draft: Draft, factor: str, section: ReleaseSection, path: Pat
                 "Write `others: hold`.",
             )
         ]
-    names = [known.name for known in draft.source.factors if known.name != factor]
+    names = [name for name in draft.source.names if name != factor]
     return [
         Finding(
             "CV063",
