@@ -103,8 +103,8 @@ def few_pairs_warning(estimates: Sequence[Estimate], limited: Collection[str] = 
     raised = f"`pairs` of {named}" if named else "data.samples"
     return (
         f"{len(few)} interval{'s are' if len(few) > 1 else ' is'} over fewer than {FEW_PAIRS} pairs (the fewest: "
-        f"{min(e.n for e in few)}). Where effects are skewed such intervals hold the truth less often than they say "
-        f"(docs/coverage.md has how much less). Raise {raised}.",
+        f"{min(e.n for e in few)}). If effects are skewed, the coverage of such intervals is below their nominal level "
+        f"(docs/coverage.md has the rates). Raise {raised}.",
     )
 
 

@@ -31,10 +31,11 @@ class ProbeReadout(ReadoutSection):
 
     def findings(self, name: str, path: Path, source: DataEntry | None) -> list[Finding]:
         """A finding if the target is not a categorical factor or the label is not a level."""
-        target = None if source is None else source.factor(self.target)
-        if source is not None and (target is None or target.kind != "categorical"):
-            categorical = [factor.name for factor in source.factors if factor.kind == "categorical"]
-            reason = "the data has no such factor" if target is None else f"it is {target.kind}"
+        known_factors = None if source is None else source.factors
+        target = None if source is None or known_factors is None else source.factor(self.target)
+        if known_factors is not None and (target is None or target.kind != "categorical"):
+            categorical = [factor.name for factor in known_factors if factor.kind == "categorical"]
+            reason = "the data have no such factor" if target is None else f"it is {target.kind}"
             return [
                 Finding(
                     "CV040",
