@@ -85,7 +85,7 @@ def check_model(vae: VAE, x: Tensor, must_reconstruct: bool = True, rescaled: bo
     kl = None
     if vae.second in ("var", "std") and not posterior.is_point and posterior.logvar.isnan().any():
         word = "variance" if vae.second == "var" else "standard deviation"
-        told = _misread(vae, x, rescaled, "CV106", f"the {word} of the posterior is negative for some inputs.")
+        told = _misread(vae, x, rescaled, "CV106", f"the posterior's {word} is negative for some inputs.")
         told.place = "model.posterior.second"
         told.remedy += (
             " If the network samples with a softplus or an exponential of it, let the encoder return that instead."
