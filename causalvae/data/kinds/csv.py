@@ -19,6 +19,7 @@ class CsvData(OwnData, TableFormat):
     """A table of the user's own: one sample a row, inputs and factors in columns with names."""
 
     kind: ClassVar[str] = "csv"
+    recognised: ClassVar[str] = "a csv, tsv or tab file"
     PLACES: ClassVar[dict[str, PlaceKind]] = {"path": "file"}
 
     source: Literal["csv"]

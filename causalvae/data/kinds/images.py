@@ -24,6 +24,7 @@ class ImagesData(LabelledFiles):
     """A folder of the user's own images, and a table of their factors."""
 
     kind: ClassVar[str] = "images"
+    recognised: ClassVar[str] = "a folder of images"
 
     source: Literal["images"]
     path: FilePath = Field(

@@ -22,6 +22,7 @@ class NpzData(OwnData):
     """Arrays of the user's own in an npz file: inputs with one sample a row, and one array a factor."""
 
     kind: ClassVar[str] = "npz"
+    recognised: ClassVar[str] = "an npz file"
     PLACES: ClassVar[dict[str, PlaceKind]] = {"path": "file"}
 
     source: Literal["npz"]
