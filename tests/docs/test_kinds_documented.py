@@ -20,7 +20,7 @@ from tests.docs.pages import ROOT
     [
         (DATA, ("data", "worlds")),
         (MODELS, ("model-sources",)),
-        (LEVELS, ("specs", "effects", "paths")),
+        (LEVELS, ("specs",)),
         (QUANTITIES, ("claims",)),
         (ANALYSES, ("specs",)),
     ],
