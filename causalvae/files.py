@@ -65,6 +65,11 @@ def append_seal(data: bytes) -> bytes:
     return seal(data + b"\n" + UNSEALED.encode())
 
 
+def is_special(path: Path) -> bool:
+    """Whether a path names a device or a pipe: reading one may wait for ever, or never end."""
+    return path.exists() and not (path.is_file() or path.is_dir())
+
+
 def read_sealed(path: Path) -> bytes:
     """The content of a file, once its checksum has been verified.
 
@@ -75,6 +80,8 @@ def read_sealed(path: Path) -> bytes:
     OSError
         Where it cannot be read at all.
     """
+    if is_special(path):
+        raise DamagedFileError(path, "it is a device or pipe")
     data = path.read_bytes()
     if _MARK not in data:
         raise DamagedFileError(path, "it has no checksum" if data else "it is empty")
@@ -318,7 +325,8 @@ def remove_stale(folder: Path) -> None:
 
 def _remove_if_stale(path: Path) -> None:
     try:
-        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
+        # Opening a pipe would wait for a writer.
+        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
     except OSError:
         # Moved into place meanwhile, a link, or another user's.
         return
