@@ -15,6 +15,7 @@ import stat
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from glob import escape
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -32,6 +33,7 @@ _DIGITS = 64
 UNSEALED = (_MARK + b"0" * _DIGITS).decode()
 _JSON_KEY = "checksum"
 _TAIL = 1 << 20
+_PARTIAL = ".partial"
 # Where files cannot be locked, a partial file of this age (seconds) has been left by a process that is gone.
 _STALE = 86_400.0
 
@@ -282,9 +284,12 @@ def _seal_file(file: BinaryIO) -> None:
 
 def _open_partial(path: Path) -> tuple[int, Path]:
     """A file of a new name, locked for as long as it is open."""
+    for leftover in path.parent.glob(f".{escape(path.name)}.*{_PARTIAL}"):
+        # Of a process that was killed while it wrote this file.
+        _remove_if_stale(leftover)
     flags = os.O_CREAT | os.O_EXCL | os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
     while True:
-        partial = path.with_name(f".{path.name}.{os.urandom(6).hex()}.partial")
+        partial = path.with_name(f".{path.name}.{os.urandom(6).hex()}{_PARTIAL}")
         handle = os.open(partial, flags, 0o666)
         # Between the two calls another process may have taken the file for a leftover.
         if _lock(handle) is not False and _is_still(handle, partial):
@@ -319,7 +324,7 @@ def remove_stale(folder: Path) -> None:
     """
     for place, _, names in os.walk(folder):
         for name in names:
-            if name.endswith(".partial"):
+            if name.endswith(_PARTIAL):
                 _remove_if_stale(Path(place, name))
 
 
