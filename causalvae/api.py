@@ -300,7 +300,7 @@ def _execute_randomised(session: Session, plan: Plan, runs: Path) -> Measurement
     if not spec.execution.controls or not owners:
         return None
     model = randomise(session.model, spec.execution.seed)
-    weights = f"{plan.model_digest}, drawn anew with seed {spec.execution.seed}"
+    weights = f"{plan.model_digest}, drawn again with seed {spec.execution.seed}"
     roles: tuple[Role, ...] = ("base", "counterfactual", "sufficiency", "necessity", "perturbation")
     randomised = replace(restrict(plan, owners, roles, _CONTROL_PAIRS), model_digest=weights)
     make_folder(_tables(runs, randomised), below=runs.parent)

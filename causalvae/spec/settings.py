@@ -80,7 +80,7 @@ def set_at(root: Node, key: Node, value: Node) -> Node:
         If the path is malformed, names no entry of a list, or leads into a single value.
     """
     if not _PATH.match(key.text):
-        raise SettingError(fault_at(key, "CV045", f"{show_text(key.text)} is no path of keys", _NAMED))
+        raise SettingError(fault_at(key, "CV045", f"{show_text(key.text)} is not a path of keys", _NAMED))
     section, _, inside = key.text.partition(".")
     if section == GRID and inside:
         return _set(root, [(section, False), (inside, False)], key, value)

@@ -11,7 +11,20 @@ from typing import Any, Final
 
 _ROOT: Final = Path(__file__).parents[2]
 _DEEPEST: Final = 9
-_NAMES: Final = ("shape", "scale", "orientation", "x", "y", "area", "width", "resize", "via_scale", "a", "Z_9-", "n" * 100)
+_NAMES: Final = (
+    "shape",
+    "scale",
+    "orientation",
+    "x",
+    "y",
+    "area",
+    "width",
+    "resize",
+    "via_scale",
+    "a",
+    "Z_9-",
+    "n" * 100,
+)
 _TEXTS: Final = (
     "latent", "latent[0]", "latent[1:3]", "latent[0,2]", "encoder.conv1", "encoder.conv*", "encoder.conv1[0]", "$scale",
     "$x", "mean", "x + y", "normal(0, 1)", "uniform(0, 1)", "bernoulli(0.5)", "0.5 * x", "weights.safetensors",
@@ -19,7 +32,15 @@ _TEXTS: Final = (
     "\u202eabc", "é", "a\tb", "${x}", "*", "auto", "nets:make",
 )  # fmt: skip
 _BY_PATTERN: Final[dict[str, Sequence[str]]] = {
-    "->": ("scale -> area", "shape -> area", "x -> width", "scale->area", "x -> y", "area -> scale", "y -> orientation"),
+    "->": (
+        "scale -> area",
+        "shape -> area",
+        "x -> width",
+        "scale->area",
+        "x -> y",
+        "area -> scale",
+        "y -> orientation",
+    ),
     "[KMGT]": ("1 GB", "0.001 KB", "999999 TiB", "12 MiB"),
     r"[\w.]*:": ("nets:make", "torch:nn", "os:system", "_a.b:c"),
 }

@@ -1,6 +1,6 @@
 """Every command that writes, stopped before each thing that it does to a file, and started again.
 
-What a process leaves that is killed with SIGKILL is what its folder holds at that moment, so the folder is copied there.
+What a process leaves that SIGKILL ends is what its folder holds at that moment, so the folder is copied then.
 
 ``python -m tests.fuzz.kills 200 --commands run,fmt`` prints the counts.
 """
@@ -34,7 +34,9 @@ from tests.fuzz.small_run import results_of, write_specs
 from tests.processes import fork, wait
 
 # What a process does to files, as Python reports it: one that is killed has done some of these and not the next.
-_TOUCHES: Final = frozenset({"open", "os.rename", "os.remove", "os.link", "os.mkdir", "os.rmdir", "os.chmod", "os.truncate"})
+_TOUCHES: Final = frozenset(
+    {"open", "os.rename", "os.remove", "os.link", "os.mkdir", "os.rmdir", "os.chmod", "os.truncate"}
+)
 _SEALED: Final = frozenset({".json", ".parquet", ".safetensors", ".pt"})
 _QUICK: Final = """
 estimation: {bootstrap: 40, dowhy: false, gcm: false}
@@ -82,8 +84,8 @@ COMMANDS: Final[tuple[Command, ...]] = (
     Command(
         "init --from",
         lambda specs, out: [
-            "init", "--force", "--from", str(specs / "weights.safetensors"), "--data", str(specs / "table.csv"), "--out",
-            str(out / "new.yaml"),
+            "init", "--force", "--from", str(specs / "weights.safetensors"), "--data", str(specs / "table.csv"),
+            "--out", str(out / "new.yaml"),
         ],
     ),
     Command("graph", lambda specs, out: ["graph", str(specs / "run.yaml"), "--out", str(out / "graph.dot")]),
@@ -110,8 +112,8 @@ def kill_commands(count: int, seed: int, names: frozenset[str] | None = None) ->
     Returns
     -------
     dict
-        Command -> ``states`` (how often an undisturbed command does something to a file), ``tried``, ``same`` (the second
-        start ended with the files of an undisturbed one, and no partial file) and ``faults`` (what was otherwise, and
+        Command -> ``states`` (how often an undisturbed command does something to a file), ``tried``, ``same`` (the
+        second start ended with the files of an undisturbed one, and no partial file) and ``faults`` (what was otherwise, and
         files that were not whole where a reader finds them).
     """
     torch.set_num_threads(1)
@@ -188,7 +190,9 @@ def _kill(command: Command, specs: Path, place: Path, count: int, seed: int) -> 
 
 def _touches(event: str, given: tuple[object, ...], out: Path) -> bool:
     """Whether an event of Python's audit is something that is done to a file below `out`."""
-    return event in _TOUCHES and any(isinstance(each, str | os.PathLike) and str(out) in str(each) for each in given[:2])
+    return event in _TOUCHES and any(
+        isinstance(each, str | os.PathLike) and str(out) in str(each) for each in given[:2]
+    )
 
 
 def _keep_states(arguments: list[str], out: Path, states: Path) -> None:
@@ -249,7 +253,12 @@ def _flat(value: Any, path: str = "") -> list[str]:
     """Keys and values, without times and digests of files that hold times."""
     if isinstance(value, Mapping):
         left_out = {"checksum", "seconds", "execution", "costs", "files", "finished", "began"}
-        return [line for key, inner in value.items() if key not in left_out and "second" not in key for line in _flat(inner, f"{path}.{key}")]
+        return [
+            line
+            for key, inner in value.items()
+            if key not in left_out and "second" not in key
+            for line in _flat(inner, f"{path}.{key}")
+        ]
     if isinstance(value, list):
         return [line for place, inner in enumerate(value) for line in _flat(inner, f"{path}[{place}]")]
     return [f"{path}={value!r}"]

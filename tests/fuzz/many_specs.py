@@ -33,7 +33,7 @@ from causalvae.spec.loader import Read, _judge, _settle, parse_spec, read_whole
 from causalvae.spec.yaml_tree import MAX_DEPTH, MAX_NODES, Node, Source, _resolve, compose, normalise
 from tests.fuzz import specs
 from tests.fuzz.grammar import Grammar
-from tests.fuzz.specs import HOSTILE, MOST_STEPS, TooManyStepsError, _copy, _flow, _spots
+from tests.fuzz.specs import HOSTILE, TooManyStepsError, _copy, _flow
 
 # Processor time after which a spec is checked once more with its calls counted; 10 million calls take longer.
 _SLOW: Final = 0.7
@@ -72,8 +72,8 @@ def check_specs(count: int, seed: int, record: Path | None = None, seconds: floa
     Returns
     -------
     dict
-        ``specs``, ``valid``, ``refused``, ``codes`` (code -> in how many), ``kinds``, ``most_steps`` (calls of functions
-        of the slowest), ``processor_seconds``, ``failures``.
+        ``specs``, ``valid``, ``refused``, ``codes`` (code -> in how many), ``kinds``, ``most_steps`` (calls of
+        functions of the slowest), ``processor_seconds``, ``failures``.
     """
     counts: dict[str, Any] = {
         "seed": seed, "specs": 0, "valid": 0, "refused": 0, "codes": {}, "kinds": {}, "most_steps": 0,
@@ -251,19 +251,24 @@ class _Fuzzer:
 
 
 def _shortened(tree: dict[str, Any]) -> list[dict[str, Any]]:
-    """Short specs: the sections that a spec needs with one more, whose lists have one entry, and all with such lists."""
+    """Short specs: what a spec needs and one more section, whose lists have one entry; and all with such lists."""
 
     def cut(value: Any, most: int) -> Any:
         if isinstance(value, dict):
             return {key: cut(inner, most) for key, inner in value.items()}
         return [cut(inner, most) for inner in value[:most]] if isinstance(value, list) else value
 
-    needed = {key: tree[key] for key in ("spec", "name", "model", "data", "graph", "mapping", "objective") if key in tree}
+    needed = {
+        key: tree[key] for key in ("spec", "name", "model", "data", "graph", "mapping", "objective") if key in tree
+    }
     if isinstance(needed.get("graph"), dict):
         # The other sections name factors and attributes.
         needed["graph"] = {**needed["graph"], "edges": needed["graph"].get("edges", [])[:2]}
     rest = [key for key in tree if key not in needed and key != "description"]
-    return [*({**needed, key: cut(tree[key], 1)} for key in rest), {**needed, **{key: cut(tree[key], 1) for key in rest}}]
+    return [
+        *({**needed, key: cut(tree[key], 1)} for key in rest),
+        {**needed, **{key: cut(tree[key], 1) for key in rest}},
+    ]
 
 
 def _in_parts(rng: random.Random, tree: dict[str, Any]) -> tuple[str, ...]:

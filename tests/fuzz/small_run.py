@@ -34,10 +34,9 @@ interventions:
 execution: {device: cpu, controls: false}
 """
 # Everything that a run stores.
-EVERYTHING = (
-    SPEC.replace("samples: 48", "samples: 64").replace(
-        "execution:",
-        """\
+EVERYTHING = SPEC.replace("samples: 48", "samples: 64").replace(
+    "execution:",
+    """\
   - {name: each, activation: {components: ["encoder.**"], by: unit, from: change, pairs: 16, screen: {keep: 0.5}}}
   - name: turned
     mediation: {treatment: change, mediators: [latent], outcomes: [seen], subspace: {dim: 1, learned_on: 24, steps: 4}}
@@ -54,7 +53,6 @@ disentanglement: {samples: 100, scores: [mig]}
 counterfactuals: {}
 estimation: {bootstrap: 40, dowhy: false, gcm: false}
 execution:""",
-    )
 )
 TRAINING = """\
 spec: causalvae/train-v1

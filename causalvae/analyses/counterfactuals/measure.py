@@ -92,7 +92,8 @@ def measure_counterfactuals(
     on_progress : callable
     """
     paths = {name: folder / f"{name}.parquet" for name in _TABLES}
-    if not all([_is_kept(path) for path in paths.values()]):
+    kept = [_is_kept(path) for path in paths.values()]
+    if not all(kept):
         found = _Run(session, section, on_progress).measure()
         for name, path in paths.items():
             write_table(getattr(found, name), path)

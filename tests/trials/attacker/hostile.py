@@ -14,16 +14,18 @@ SCRIPTS: Final = (
     f"</script><script>{PWN}</script>",
     f"' onmouseover={PWN} autofocus onfocus={PWN} x='",
     f"</title></style><svg onload={PWN}>",
-    f"--><iframe srcdoc='<script>parent.pwned=1</script>'>",
+    "--><iframe srcdoc='<script>parent.pwned=1</script>'>",
     f"[link](javascript:{PWN}) ![i](x)",
 )
 ODD: Final = (
-    "=HYPERLINK(1)", "+1+1", "@SUM(A1)", "-2+3", "a|b", "`code` *b* _i_ # h", "\x1b[31mred\x1b]0;title\x07", "\u202egnp",
-    "first\nsecond", "&lt;b&gt;&amp;", "]]><!--", "%s %n {x} {{7*7}}", "$(touch pwned) `id`; rm -rf x", "\ttab", "é\u0301\u200b",
+    "=HYPERLINK(1)", "+1+1", "@SUM(A1)", "-2+3", "a|b", "`code` *b* _i_ # h",
+    "\x1b[31mred\x1b]0;title\x07", "\u202egnp",
+    "first\nsecond", "&lt;b&gt;&amp;", "]]><!--", "%s %n {x} {{7*7}}", "$(touch pwned) `id`; rm -rf x",
+    "\ttab", "é\u0301\u200b",
     "::error::x", "\u2028x", '{"a": 1}', "\\\\x \\u202e \\n",
 )  # fmt: skip
 
-_NETWORK: Final = '''\
+_NETWORK: Final = """\
 import torch
 from torch import nn
 
@@ -47,7 +49,7 @@ class Net(nn.Module):
 
     def decode(self, z):
         return self.back(z)
-'''
+"""
 
 _SPEC: Final = """\
 spec: causalvae/v1

@@ -21,7 +21,8 @@ _FOUND: Final = """() => ({
     .map(a => e.tagName + ' ' + a.name)),
   odd: [...document.querySelectorAll('iframe,object,embed,base,link,form,meta[http-equiv]')]
     .filter(e => !(e.httpEquiv === 'Content-Security-Policy')).map(e => e.outerHTML.slice(0, 200)),
-  images: [...document.querySelectorAll('img')].filter(e => !/^(data|blob):/.test(e.src)).map(e => e.outerHTML.slice(0, 200)),
+  images: [...document.querySelectorAll('img')].filter(e => !/^(data|blob):/.test(e.src))
+    .map(e => e.outerHTML.slice(0, 200)),
   links: [...document.querySelectorAll('a[href]')].map(a => a.getAttribute('href'))
     .filter(h => !/^(#|https?:|data:|blob:|file:|[\\w.%/-]+$)/.test(h)),
   scripts: [...document.scripts].map(s => s.src).filter(Boolean),
@@ -44,7 +45,9 @@ def browser_faults(paths: Iterable[Path]) -> list[str]:
             _use(page)
             found: dict[str, Any] = page.evaluate(_FOUND)
             faults += [f"{path.name}: {what}: {value}" for what, value in found.items() if value]
-            faults += [f"{path.name}: asked for {url}" for url in asked if not url.startswith(("file:", "data:", "blob:"))]
+            faults += [
+                f"{path.name}: asked for {url}" for url in asked if not url.startswith(("file:", "data:", "blob:"))
+            ]
             page.close()
         browser.close()
     return faults
@@ -55,8 +58,8 @@ def _use(page: Any) -> None:
     page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
     for event in ("mouseover", "focus", "click", "keydown"):
         page.evaluate(
-            "name => [...document.querySelectorAll('[data-unit],[data-key],[tabindex],button,th,summary,svg *')].slice(0, 400)"
-            ".forEach(e => e.dispatchEvent(new Event(name, {bubbles: true})))",
+            "name => [...document.querySelectorAll('[data-unit],[data-key],[tabindex],button,th,summary,svg *')]"
+            ".slice(0, 400).forEach(e => e.dispatchEvent(new Event(name, {bubbles: true})))",
             event,
         )
     page.wait_for_timeout(200)
@@ -65,7 +68,9 @@ def _use(page: Any) -> None:
 def terminal_faults(name: str, text: str) -> list[str]:
     """Characters in what was printed that move the cursor, set titles, or reorder or hide text."""
     plain = _COLOURS.sub("", text)
-    odd = {char for char in plain if unicodedata.category(char) in ("Cc", "Cs") or char in "\u202e\u202d\u2066\u2028\u200b"}
+    odd = {
+        char for char in plain if unicodedata.category(char) in ("Cc", "Cs") or char in "\u202e\u202d\u2066\u2028\u200b"
+    }
     return [f"{name}: prints U+{ord(char):04X}" for char in sorted(odd - {"\n"})]
 
 
