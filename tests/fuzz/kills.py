@@ -113,8 +113,8 @@ def kill_commands(count: int, seed: int, names: frozenset[str] | None = None) ->
     -------
     dict
         Command -> ``states`` (how often an undisturbed command does something to a file), ``tried``, ``same`` (the
-        second start ended with the files of an undisturbed one, and no partial file) and ``faults`` (what was otherwise, and
-        files that were not whole where a reader finds them).
+        second start ended with the files of an undisturbed one, and no partial file) and ``faults`` (what was
+        otherwise, and files that were not whole where a reader finds them).
     """
     torch.set_num_threads(1)
     found: dict[str, dict[str, Any]] = {}
