@@ -234,7 +234,7 @@ def stream_file(path: Path) -> Iterator[BinaryIO]:
 
 @contextmanager
 def _partial(path: Path, content: bytes | str) -> Iterator[Path]:
-    """A new file beside `path` that holds `content`; removed at the end unless it has been moved."""
+    """A new file next to `path` that holds `content`; removed at the end unless it has been moved."""
     data = content.encode("utf-8", "replace") if isinstance(content, str) else content
     with _open_new(path) as (file, partial):
         file.write(data)
@@ -245,7 +245,7 @@ def _partial(path: Path, content: bytes | str) -> Iterator[Path]:
 
 @contextmanager
 def _open_new(path: Path) -> Iterator[tuple[BinaryIO, Path]]:
-    """A new file beside `path`, open and locked; removed at the end unless it has been moved."""
+    """A new file next to `path`, open and locked; removed at the end unless it has been moved."""
     _refuse_link(path.parent)
     handle, partial = _open_partial(path)
     try:

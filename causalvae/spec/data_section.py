@@ -89,7 +89,7 @@ class DataSection(Kind, Placed, Section):
 
     @classmethod
     def recognise(cls, path: Path) -> dict[str, Any] | None:
-        """Keys of a section that reads what lies at a path, beside `source` and `path`; None of another kind.
+        """Keys of a section that reads what lies at a path, next to `source` and `path`; None of another kind.
 
         For `causalvae init --from`. It does not run code of the file.
         """

@@ -342,7 +342,7 @@ def _judge(
     model: type[Any] | None, whole: Assembled, name: str, folder: FilePath | None, diagnostics: list[Diagnostic]
 ) -> Read[Any]:
     """Check an assembled spec and each point of its grid."""
-    # A value at a fault of the text was not read, so findings on it are left out.
+    # A value at a fault of the text was not read, so findings on it are omitted.
     broken = {(fault.file, fault.line, fault.column) for fault in diagnostics}
 
     def check(root: Node) -> tuple[Any, list[Diagnostic]]:

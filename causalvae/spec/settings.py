@@ -35,7 +35,7 @@ class SettingError(Exception):
 
 
 def apply_settings(root: Node, settings: Iterable[str]) -> tuple[Node, list[Diagnostic]]:
-    """The root with values set, in the order of the settings, and the faults of settings, which are left out.
+    """The root with values set, in the order of the settings, and the faults of settings, which are omitted.
 
     Parameters
     ----------
