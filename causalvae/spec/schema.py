@@ -220,8 +220,8 @@ class ExecutionSection(Section):
     )
     memory: MemorySize | None = Field(
         default=None,
-        description="What a run may hold, as 2 GB or 500 MiB; a quarter of what is free on the machine or GPU if left "
-        "out.",
+        description="What a run may hold besides the program, the network and the data, as 2 GB or 500 MiB; a quarter "
+        "of what is free on the machine or GPU if left out.",
     )
     controls: Flag = Field(default=True, description="Run the hypotheses on a randomly initialised copy as well.")
 
@@ -331,7 +331,7 @@ class Spec(Section):
         default={}, description="Where nodes live in the network: an address, or {components: [...]}."
     )
     interventions: tuple[Intervention, ...] = ()
-    hypotheses: tuple[Hypothesis, ...] = ()
+    hypotheses: tuple[Hypothesis, ...] = Field(default=(), max_length=500)
     estimation: EstimationSection = EstimationSection()
     alignment: AlignmentSection = AlignmentSection()
     execution: ExecutionSection = ExecutionSection()
