@@ -127,7 +127,7 @@ def read_json(path: Path) -> dict[str, Any]:
         Where it cannot be read at all.
     """
     data = read_sealed(path)
-    with boundary("CV409", f"the file {path} is damaged: it is no JSON mapping", _REWRITE, str(path)):
+    with boundary("CV409", f"the file {path} is damaged: it is not a JSON mapping", _REWRITE, str(path)):
         content: dict[str, Any] = json.loads(data)
         content.pop(_JSON_KEY)
     return content
@@ -225,7 +225,7 @@ def stream_file(path: Path) -> Iterator[BinaryIO]:
 
 @contextmanager
 def _partial(path: Path, content: bytes | str) -> Iterator[Path]:
-    """A new file beside `path` that holds `content`; removed at the end unless it has been moved."""
+    """A new file next to `path` that holds `content`; removed at the end unless it has been moved."""
     data = content.encode("utf-8", "replace") if isinstance(content, str) else content
     with _open_new(path) as (file, partial):
         file.write(data)
@@ -236,7 +236,7 @@ def _partial(path: Path, content: bytes | str) -> Iterator[Path]:
 
 @contextmanager
 def _open_new(path: Path) -> Iterator[tuple[BinaryIO, Path]]:
-    """A new file beside `path`, open and locked; removed at the end unless it has been moved."""
+    """A new file next to `path`, open and locked; removed at the end unless it has been moved."""
     _refuse_link(path.parent)
     handle, partial = _open_partial(path)
     try:

@@ -131,7 +131,7 @@ def fit_columns(
 ) -> RatioColumns:
     """Columns of A = 1 - D^2, D being a circuit's relative error pair by pair.
 
-    Of ``pairwise_fit`` D^2 = sum ||TE - NIE||^2 / sum ||TE||^2: what the circuit alone leaves out or adds. Of
+    Of ``pairwise_fit`` D^2 = sum ||TE - NIE||^2 / sum ||TE||^2: what the circuit alone omits or adds. Of
     ``removal_fit`` D^2 = sum ||NDE||^2 / sum ||TE||^2: what remains when everything but the circuit carries the change.
 
     Parameters

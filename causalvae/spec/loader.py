@@ -286,7 +286,7 @@ def _read(
         fault = Diagnostic(
             "CV019",
             "error",
-            "the file is not what the run wrote: manifest.json beside it has another checksum",
+            "the file is not what the run wrote: manifest.json in the same folder has another checksum",
             name,
             1,
             1,
@@ -339,7 +339,7 @@ def _judge(
     model: type[Any] | None, whole: Assembled, name: str, folder: FilePath | None, diagnostics: list[Diagnostic]
 ) -> Read[Any]:
     """Check an assembled spec and each point of its grid."""
-    # A value at a fault of the text was not read, so findings on it are left out.
+    # A value at a fault of the text was not read, so findings on it are omitted.
     broken = {(fault.file, fault.line, fault.column) for fault in diagnostics}
 
     def check(root: Node) -> tuple[Any, list[Diagnostic]]:

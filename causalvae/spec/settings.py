@@ -33,7 +33,7 @@ class SettingError(Exception):
 
 
 def apply_settings(root: Node, settings: Iterable[str]) -> tuple[Node, list[Diagnostic]]:
-    """The root with values set, in the order of the settings, and the faults of settings, which are left out.
+    """The root with values set, in the order of the settings, and the faults of settings, which are omitted.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ def set_at(root: Node, key: Node, value: Node) -> Node:
         If the path is malformed, names no entry of a list, or leads into a single value.
     """
     if not _PATH.match(key.text):
-        raise SettingError(fault_at(key, "CV045", f"{show_text(key.text)} is no path of keys", _NAMED))
+        raise SettingError(fault_at(key, "CV045", f"{show_text(key.text)} is not a path of keys", _NAMED))
     return _set(root, [(step[1] or step[2], bool(step[2])) for step in _STEP.finditer(key.text)], key, value)
 
 

@@ -1,4 +1,4 @@
-"""Runs a mapping as a generator of counterfactuals, over and over, and reads the attributes of what it gives.
+"""Runs a mapping as a generator of counterfactuals, repeatedly, and reads the attributes of what it gives.
 
 Each application needs the output of the one before it, so no plan of independent arms can ask for this.
 """
@@ -45,7 +45,7 @@ Point = Literal["input", "data", "output", "back", "repeated", "swapped"]
 OBSERVED: Final = 1000
 """Samples that the attributes' standard deviations, and the ellipse that holds the factors, are taken over."""
 REPEATED: Final = 64
-"""Of the samples so many are passed through the network again and again: what that gives is shown and not judged."""
+"""Of the samples this many are passed through the network again and again: what that gives is shown and not judged."""
 EXAMPLES: Final = 3
 _AT_ONCE = 64
 _TABLES = ("observed", "values", "pictures")

@@ -28,7 +28,7 @@ _SLACK = 2.0
 _MEASURED = 64.0
 # Bytes of an arm: its patches, uses, id, and places in tables.
 _ARM_BYTES = 1_600.0
-# Columns of an outcome besides attributes: arm, pair, live, and two of the whole output.
+# Columns of an outcome in addition to attributes: arm, pair, live, and two of the whole output.
 _OTHER_COLUMNS = 5
 
 
@@ -108,7 +108,7 @@ def _kept_of(plan: Plan, components: ComponentMap, cohort: str) -> float:
 
 
 def pack_rows(plan: Plan, components: ComponentMap) -> Plan:
-    """Choose batch and shard sizes; a run chooses anew by the memory that it finds where the spec leaves that open."""
+    """Choose batch and shard sizes; a run chooses again by the memory that it finds where the spec leaves that open."""
     budget = max(0.0, (plan.memory or NOMINAL_BUDGET) - plan_bytes(plan))
     outputs = int(components.operations[-1].size / 4) if components.operations else 0
     packing = fit(
