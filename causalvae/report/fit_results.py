@@ -110,6 +110,6 @@ def _words(whole: Results, kept: Results, most: int) -> str:
     if _size(_part(kept, _DETAILS)) < _size(_part(whole, _DETAILS)):
         said.append(_DETAILS)
     return (
-        f"{FILE_NAME} and the reports leave out {', '.join(said)}, which would make it larger than "
+        f"{FILE_NAME} and the reports omit {', '.join(said)}, which would make it larger than "
         f"{round(most / 1e6, 1):g} MB. {EFFECTS_FILE} has every effect."
     )

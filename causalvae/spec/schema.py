@@ -220,8 +220,8 @@ class ExecutionSection(Section):
     )
     memory: MemorySize | None = Field(
         default=None,
-        description="The memory that a run may use besides the program, the network and the data, such as 2 GB or 500 "
-        "MiB; by default a quarter of the free memory of the machine or GPU.",
+        description="The memory that a run may use in addition to the program, the network and the data, such as 2 GB "
+        "or 500 MiB; by default a quarter of the free memory of the machine or GPU.",
     )
     controls: Flag = Field(default=True, description="Run the hypotheses on a randomly initialised copy as well.")
 

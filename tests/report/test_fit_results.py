@@ -29,13 +29,13 @@ def test_the_largest_parts_are_shortened_first(plain: Results, share: float) -> 
     # The warning comes on top.
     assert len(render_json(found).encode()) < most + 1000
     assert found.warnings[:-1] == plain.warnings
-    assert "leave out" in found.warnings[-1] and "effects.parquet" in found.warnings[-1]
+    assert "reports omit" in found.warnings[-1] and "effects.parquet" in found.warnings[-1]
     assert [verdict.hypothesis for verdict in found.verdicts] == [verdict.hypothesis for verdict in plain.verdicts]
     assert [e for e in plain.estimates if not e.component] == [e for e in found.estimates if not e.component]
     # What is left is still results: read back, and shown.
     assert from_json_dict(json.loads(render_json(found))).warnings == found.warnings
     document = build_document(found)
-    assert "leave out" in render_html(document) and "leave out" in render_markdown(document)
+    assert "reports omit" in render_html(document) and "reports omit" in render_markdown(document)
 
 
 def test_a_run_of_claims_and_effects_by_the_thousand_writes_small_files(plain: Results, tmp_path: Path) -> None:
