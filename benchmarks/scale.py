@@ -274,8 +274,8 @@ CASES = (
     Case("pairs", 1, 36),
     Case("pairs", 1, 363),
     Case("pairs", 1, 3634),
-    Case("units", 1, 113),
-    Case("units", 4, 113),
+    Case("units", 1, 36),
+    Case("units", 32, 36),
     Case("units", 32, 113),
 )
 

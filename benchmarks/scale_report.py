@@ -102,12 +102,11 @@ def _stages_table(runs: Sequence[Run]) -> list[str]:
 
 def measure_sweeps(runs: Sequence[Run]) -> dict[Sweep, tuple[int, ...]]:
     """The sweeps to simulate, each with the pairs of a shard: as the engine chooses them, and as few as can be."""
-    largest = max((run for run in runs if run.case.series == "units"), key=lambda run: run.rows)
+    largest, widest = max(runs, key=lambda run: run.rows), max(runs, key=lambda run: run.arms)
     shards = largest.shards
     per_row = (shards.collecting + shards.writing) * len(shards.rows) / largest.rows
     costs, opening = measure_driver(), measure_opening()
-    planning = sum(stage.seconds for stage in largest.stages if stage.name == "compiling the plan")
-    per_arm = planning / largest.arms
+    per_arm = sum(stage.seconds for stage in widest.stages if stage.name == "compiling the plan") / widest.arms
 
     def sweep(name: str, pairs: int, arms: int, clean: float, rows: float) -> Sweep:
         own = DriverCosts(per_arm * arms, costs.sending, costs.receiving)
@@ -116,7 +115,7 @@ def measure_sweeps(runs: Sequence[Run]) -> dict[Sweep, tuple[int, ...]]:
     pairs = largest.case.pairs
     found: dict[Sweep, tuple[int, ...]] = {
         sweep(
-            "10^7 interventions", pairs, largest.arms, sum(shards.clean) / pairs, sum(shards.rows) / pairs
+            f"{largest.rows:,} interventions", pairs, largest.arms, sum(shards.clean) / pairs, sum(shards.rows) / pairs
         ): (shards.pairs, 1)
     }  # fmt: skip
     with one_thread():
