@@ -1,6 +1,6 @@
 """The spec language as a JSON Schema (draft 2020-12), for completion and checks in editors.
 
-``python -m causalvae.spec.jsonschema > specs/causalvae.schema.json`` writes it again, with the kinds of this package;
+``make generated`` writes specs/causalvae.schema.json again, with the kinds of this package;
 ``causalvae schema`` adds those of other distributions.
 """
 

@@ -20,6 +20,7 @@ class CsvData(OwnData, TableFormat):
     """A table of your own: one sample per row, inputs and factors in named columns."""
 
     kind: ClassVar[str] = "csv"
+    recognised: ClassVar[str] = "a csv, tsv or tab file"
     PLACES: ClassVar[dict[str, PlaceKind]] = {"path": "file"}
 
     source: Literal["csv"]

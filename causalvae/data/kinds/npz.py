@@ -22,6 +22,7 @@ class NpzData(OwnData):
     """Arrays of your own in an npz file: inputs with one sample per row, and one array per factor."""
 
     kind: ClassVar[str] = "npz"
+    recognised: ClassVar[str] = "an npz file"
     PLACES: ClassVar[dict[str, PlaceKind]] = {"path": "file"}
 
     source: Literal["npz"]
