@@ -133,7 +133,7 @@ def _misread(vae: VAE, x: Tensor, rescaled: bool, code: str, message: str) -> Ca
     found = find_alternatives(vae, x)
     if not found:
         scale = (
-            "The data were mapped to [0, 1], since `data.scale` is `found` if left out: write `scale: none` if the "
+            "The data were mapped to [0, 1], since the default of `data.scale` is `found`: write `scale: none` if the "
             "network was trained on their own numbers. "
         )
         return CausalVAEError(
