@@ -303,7 +303,7 @@ def _execute_randomised(session: Session, plan: Plan, runs: Path) -> Measurement
     if not spec.execution.controls or not owners:
         return None
     model = randomise(session.model, spec.execution.seed)
-    weights = f"{plan.model_digest}, drawn anew with seed {spec.execution.seed}"
+    weights = f"{plan.model_digest}, drawn again with seed {spec.execution.seed}"
     roles: tuple[Role, ...] = ("base", "counterfactual", "sufficiency", "necessity", "perturbation")
     components, pairs = session.model.components, _CONTROL_PAIRS
     allowed = max(_CONTROL_SHARE * plan_cost(plan, components).flops, _FREE_FLOPS)

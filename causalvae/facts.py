@@ -98,7 +98,7 @@ def execution_facts(measurements: Measurements) -> dict[str, Any]:
         "threads": manifest["threads"],
         "rows, clean runs included": manifest["rows"],
         "patched rows run": manifest["rows_run"],
-        "patched rows left out (dead)": manifest["rows_dead"],
+        "patched rows not run (dead)": manifest["rows_dead"],
         "rows at once": manifest["batch_rows"],
         "seconds": round(manifest["seconds"], 1),
         "passes": ", ".join(record.name for record in measurements.plan.passes),

@@ -127,7 +127,7 @@ def read_json(path: Path) -> dict[str, Any]:
         Where it cannot be read at all.
     """
     data = read_sealed(path)
-    with boundary("CV409", f"the file {path} is damaged: it is no JSON mapping", _REWRITE, str(path)):
+    with boundary("CV409", f"the file {path} is damaged: it is not a JSON mapping", _REWRITE, str(path)):
         content: dict[str, Any] = json.loads(data)
         content.pop(_JSON_KEY)
     return content

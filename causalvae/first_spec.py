@@ -294,7 +294,7 @@ def _template(name: str, place: str, data: Keys, refused: list[str]) -> FirstSpe
     head = _head(name, model, data, 256)
     at = head.index("# The network, as it was found.")
     head[at : at + 1] = [
-        "# TO FILL IN: `factory` is the module:Class (or module:function) of the network, in a file beside this one;",
+        "# TO FILL IN: `factory` is the module:Class (or module:function) of the network, in a file next to this one;",
         "# `latent_dim` is its number of latents. The spec then runs with --allow-code. These did not fit the weights:",
         *(f"#   {' '.join(line.split())}"[:118] for line in refused),
     ]

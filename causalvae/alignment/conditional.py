@@ -253,7 +253,7 @@ def measure_covariance(x: Regression, y: Regression) -> CovarianceTest:
     d = int(solid.sum())
     freedom = n - d - max(x.freedom, y.freedom)
     if freedom < 1:
-        raise TooFewSamplesError("there are too few samples for so many given values")
+        raise TooFewSamplesError("there are too few samples for this number of given values")
     p_value = float(fdtrc(d, freedom, freedom / (n * d) * statistic))
     effect = float(np.abs(_standardise(x.residuals).T @ _standardise(y.residuals) / n).max())
     return CovarianceTest(statistic, p_value, effect)

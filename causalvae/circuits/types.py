@@ -41,7 +41,7 @@ class ClaimTest:
     n : int
         Pairs.
     needed : int or None
-        Pairs that would probably settle it, where neither p-value is small.
+        Pairs that would probably decide, where neither p-value is small.
     notes : tuple of Note
     unit : str
         Of the estimate and the bound.
@@ -580,3 +580,8 @@ class Verdict:
 
     def __repr__(self) -> str:
         return f"Verdict({self.hypothesis!r}: {self.status})"
+
+    @property
+    def words(self) -> str:
+        """The claim in the user's words; the hypothesis' name if the spec describes no claim."""
+        return " ".join(self.claim.split()).rstrip(".") or self.hypothesis

@@ -23,13 +23,11 @@ def fmt(
         list[Path],
         typer.Argument(metavar="SPEC...", help="Spec files, or folders: all specs below them.", show_default=False),
     ],
-    check: Annotated[
-        bool, typer.Option("--check", help="Write nothing; exit with 1 where a file would change.")
-    ] = False,
+    check: Annotated[bool, typer.Option("--check", help="Write nothing; exit with 1 if a file would change.")] = False,
     show_diff: Annotated[bool, typer.Option("--diff", help="Write nothing; print what would change.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Lay out the text of specs, keeping comments and values."""
+    """Format the text of specs; comments and values are kept."""
     from causalvae.spec.formatting import format_text
 
     changed: list[Path] = []

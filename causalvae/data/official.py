@@ -52,7 +52,7 @@ class OfficialFile:
             raise CausalVAEError(
                 "CV201",
                 f"There is no file {path.name}.",
-                "Give data.path the official npz, or leave it out to have the sprites drawn.",
+                "Give data.path the official npz, or delete it: the sprites are then drawn.",
                 str(path),
             )
         self.path = path

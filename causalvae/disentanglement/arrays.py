@@ -195,7 +195,7 @@ def read_matrix(given: npt.ArrayLike, what: str) -> FloatArray:
         raise CausalVAEError(
             "CV511",
             f"The {what} hold values that are not finite.",
-            "Leave such samples out, or check that the network is read as it was trained.",
+            "Remove such samples, or check that the network is read as it was trained.",
             what,
         )
     return array

@@ -28,7 +28,7 @@ class ScoreRow:
     oracle : float or None
         Of the data's own factors, each one latent.
     random : float or None
-        Of the network with its weights drawn anew, all of its latents counted.
+        Of the network with random weights, all of its latents counted.
     note : str
     bias : float or None
         About how much too high (below zero: too low) the value is, where its samples bias it out of its interval.

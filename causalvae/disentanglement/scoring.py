@@ -34,7 +34,7 @@ from causalvae.disentanglement.score_names import ScoreName
 from causalvae.disentanglement.scores import UNSCORABLE, DisentanglementScores, Measured, Score, ScoreSettings
 from causalvae.errors import CausalVAEError
 
-_UNTRAINED = "Untrained networks reach high values: read it beside one of them, never alone."
+_UNTRAINED = "Untrained networks reach high values: compare it with one of them."
 _DEPENDENT = 0.05
 _LEAST_REDRAWS = 5
 _T = TypeVar("_T")

@@ -92,8 +92,8 @@ def few_pairs_warning(estimates: Sequence[Estimate]) -> tuple[str, ...]:
         return ()
     return (
         f"{len(few)} interval{'s are' if len(few) > 1 else ' is'} over fewer than {FEW_PAIRS} pairs (the fewest: "
-        f"{min(few)}). Where effects are skewed such intervals hold the truth less often than they say "
-        "(docs/coverage.md has how much less). Raise data.samples.",
+        f"{min(few)}). If effects are skewed, the coverage of such intervals is below their nominal level "
+        "(docs/coverage.md has the rates). Raise data.samples.",
     )
 
 

@@ -166,8 +166,8 @@ def _refusal(
     for name, share in zip(samples.names, functional, strict=True):
         if share > MOST_EXPLAINED:
             return (
-                f"{name} is a function of the treatment (R² {share:.4f}): without patching, what it carries cannot be "
-                "told from what goes around it"
+                f"{name} is a function of the treatment (R² {share:.4f}): without patching, its effect cannot be "
+                "separated from the effect around it"
             )
     for name, share in zip(samples.names, linear, strict=True):
         if share > MOST_EXPLAINED:

@@ -90,7 +90,7 @@ def _read_mean(vae: VAE, encoded: object) -> Tensor:
     }[vae.layout]
     raise _unfit(
         f"the encoder gives {' and '.join(said)}, and a posterior read as {vae.layout} is {wanted}",
-        "Check model.posterior.layout and model.latent_dim; an encoder that returns more needs a wrapper of yours.",
+        "Check model.posterior.layout and model.latent_dim; write a wrapper for an encoder that returns more.",
     )
 
 

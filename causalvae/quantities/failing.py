@@ -22,8 +22,8 @@ class Failing(Quantity):
     short: ClassVar[str] = "failing pairs"
     formula: ClassVar[str] = "share of pairs i with |TEᵢ - NIEᵢ| > (1 - t/2) · max(|TEᵢ|, RMS(TE)/4)"
     meaning: ClassVar[str] = (
-        "How often the circuit alone does not bring the effect, t being the claimed share (0.7 where none is claimed). "
-        "A mean can hide such pairs. The limits are one-sided (Clopper-Pearson)."
+        "How often the circuit alone fails to give the effect; t is the claimed share (0.7 if none is claimed). A "
+        "mean can hide such pairs. The limits are one-sided (Clopper-Pearson)."
     )
     direction: ClassVar[str] = "denoising"
     limits: ClassVar[tuple[float, ...]] = (0.0, 1.0)

@@ -24,8 +24,8 @@ class OffTarget(Quantity):
         "Σ over B outside reach of Σᵢ(NIE_B,i / sd(B))², divided by the same sum over all attributes B"
     )
     meaning: ClassVar[str] = (
-        "The share of what the components move that falls on attributes which the factor should not reach by the "
-        "declared graph. 0 means a clean circuit; in [0, 1]."
+        "The share of the components' effects on attributes that the factor does not reach in the declared graph. "
+        "Between 0 and 1; 0 means no off-target effect."
     )
     direction: ClassVar[str] = "denoising"
     limits: ClassVar[tuple[float, ...]] = (0.0, 1.0)

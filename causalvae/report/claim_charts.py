@@ -70,5 +70,8 @@ def draw_failing(failing: Failing) -> Markup | None:
     for tick in ticks:
         parts.append(element("line", x1=place(tick), x2=place(tick), y1=base, y2=base + 3, class_="axis"))
         parts.append(element("text", tick_text(tick), x=place(tick), y=base + 14, text_anchor="middle", class_="tick"))
-    words = f"The {len(failing.worst)} worst failing pairs: bars are the whole effect, points the circuit's"
+    words = (
+        f"The {len(failing.worst)} worst failing pairs: bars are total effects (TE), points the effects of the circuit "
+        "alone (NIE)"
+    )
     return drawing(width, base + 18, words, *parts, class_="chart chart-forest")

@@ -109,7 +109,7 @@ def _with_fewer_drawings(block: Block) -> Block:
         for panel in block.panels
     )
     return replace(
-        block, panels=panels, caption=f"{block.caption} The pairs of the edges are left out, for their size."
+        block, panels=panels, caption=f"{block.caption} The pairs of the edges are omitted because of their size."
     )
 
 
@@ -117,7 +117,7 @@ def _said(count: int) -> tuple[Block, ...]:
     if not count:
         return ()
     parts = "part is" if count == 1 else "parts are"
-    return (Prose(f"{format_count(count)} {parts} left out here, which would make this page too large. {_WHERE}"),)
+    return (Prose(f"{format_count(count)} {parts} omitted here, because this page would become too large. {_WHERE}"),)
 
 
 def _rows(block: Block) -> int:

@@ -73,7 +73,7 @@ def _head(name: str, question: str, answer: Answer, warnings: Sequence[str]) -> 
     if answer.certain:
         lines += ["**How certain it is.**", "", *_answer(answer.certain)]
     if warnings:
-        lines += ["**⚠ Before you trust the numbers**", ""]
+        lines += ["**⚠ Warnings: read these first**", ""]
         lines += [f"- {escape_markdown(warning)}" for warning in warnings]
         lines.append("")
     return lines
@@ -97,7 +97,7 @@ def _verdicts(document: Document) -> list[str]:
             f"Hypothesis {escape_markdown(verdict.hypothesis)}; treatment {escape_markdown(verdict.treatment)}; "
             f"circuit {escape_markdown(card.circuit)}; outcome {escape_markdown(card.outcome)}; Holm-adjusted p for "
             f"{_text(card.p_support)}, against {_text(card.p_refute)}; alpha {card.alpha}"
-            + (f"; about {card.needed} pairs would probably settle it." if card.needed else "."),
+            + (f"; about {card.needed} pairs would probably decide." if card.needed else "."),
             "",
         ]
         lines += _table(tables.test_table(verdict.tests).filled)

@@ -35,7 +35,7 @@ def metric_table(rows: Sequence[MetricRow]) -> Table:
         for note in row.notes:
             notes.setdefault(note, []).append(_label(row))
     return Table(
-        f"{owner}: metrics of the latents, beside the data's own factors and a network with random weights",
+        f"{owner}: metrics of the latents, compared with the data's own factors and a network with random weights",
         columns("Metric", "Unit", "Network [interval]#", "Median#", "Latents#", "Oracle#", "Random#"),
         tuple(
             (
@@ -77,7 +77,7 @@ def role_words(roles: Sequence[UnitRole], tallies: Sequence[UnitTally] = ()) -> 
     over = roles[0].over
     known = f"{roles[0].outcomes} {over}"
     if over == "attributes":
-        known += ", because the declared graph does not tell which of them stand for which factor"
+        known += ", because the declared graph does not say which of them measure which factor"
     return f"{format_count(counts.total())} units: {', '.join(told)} (classified by their effects on {known})."
 
 

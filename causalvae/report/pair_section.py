@@ -47,7 +47,10 @@ def pair_section(results: Results, with_edges: bool = True) -> Section | None:
         blocks += [Heading("Declared edges", text), *edges]
     if pictures.left_out:
         blocks.append(
-            Prose(f"Further pairs that are not shown, so that the page stays small: {format_count(pictures.left_out)}.")
+            Prose(
+                "Further pairs that are not shown because the page would become too large: "
+                f"{format_count(pictures.left_out)}."
+            )
         )
     if not blocks:
         return None

@@ -61,7 +61,7 @@ def compared_table(screen: ScreenSummary) -> Table:
     run = [component for component in screen.components if component.exact is not None]
     ordered = sorted(run, key=lambda component: -_size(component.exact))
     return Table(
-        f"Exact effects on {screen.outcome} beside first-order ones",
+        f"Exact and first-order effects on {screen.outcome}",
         columns("Component", "Run because", f"Exact{_unit(screen)}#", f"First-order{_unit(screen)}#"),
         tuple(
             (

@@ -30,8 +30,8 @@ class AlignmentSection(Section):
     pairs: PairCount = Field(default=512, description="Pairs for each factor that is set; at least 2.")
     relabellings: Literal["auto"] | Index = Field(
         default="auto",
-        description="Random relabellings that the graph's independencies are held against by DoWhy, 0 for none; auto: "
-        "200 of graphs with at most six nodes, unless estimation.dowhy is off.",
+        description="Random relabellings with which DoWhy compares the graph's independencies, 0 for none; auto: 200 "
+        "of graphs with at most six nodes, unless estimation.dowhy is off.",
     )
 
     rivals: dict[Name, tuple[EdgeText, ...]] = Field(

@@ -55,7 +55,7 @@ class DataSection(Kind, Placed, Section):
     seed: Seed = Field(default=0, description="Seed of the draw.")
     split: SplitSection = Field(
         default=SplitSection(),
-        description="How finite data are divided; data without end are drawn anew for every purpose.",
+        description="How finite data are divided; infinite data are drawn again for every purpose.",
     )
     condition: tuple[Name, ...] = Field(
         default=(),
@@ -75,6 +75,13 @@ class DataSection(Kind, Placed, Section):
     def facts(self) -> DataEntry | None:
         """Properties known before the data are opened, without heavy libraries; None if files must be read."""
         return None
+
+    def input_facts(self) -> DataEntry | None:
+        """What is known of the shape, columns and rate of inputs before the data are opened; by default from `facts`.
+
+        A source whose factors only files tell gives an entry whose factors are None.
+        """
+        return self.facts()
 
     def findings(self) -> list[Finding]:
         """Findings on combinations of keys, at paths that begin with ``data``."""

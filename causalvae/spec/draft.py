@@ -136,6 +136,11 @@ class Draft:
         return None if self.data is None else self.data.facts()
 
     @property
+    def inputs(self) -> DataEntry | None:
+        """The known properties of the source's inputs, with or without its factors."""
+        return None if self.data is None else self.data.input_facts()
+
+    @property
     def latent_dim(self) -> int | None:
         """Number of latents; None if unknown before the model is loaded."""
         return None if self.model is None else self.model.declared_latents

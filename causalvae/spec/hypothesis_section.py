@@ -129,7 +129,7 @@ class SubsetsSection(Section):
 
     pairs: NullPairCount = Field(
         default=384,
-        description="Pairs that each set is run on; a complete list of circuits takes about 384, and no share that is "
+        description="Pairs that each set is run on; a complete list of circuits takes about 384, and no share may be "
         "within 0.15 of the bound.",
     )
 

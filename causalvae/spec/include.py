@@ -49,7 +49,7 @@ class Includer:
         below = Node("mapping", root.line, root.column, source=root.source)
         for node in named:
             if not isinstance(node.value, str) or node.kind != "scalar" or not node.value:
-                said = "`include` names files, and this is no path"
+                said = "`include` names files, and this is not a path"
                 self.faults.append(fault_at(node, "CV022", said, "Write `include: FILE`, or a list of files."))
             elif (layer := self._open(node, node.value, file, within)) is not None:
                 below = lay_over(below, layer)
@@ -69,7 +69,7 @@ class Includer:
                 )
             if resolved in within:
                 names = " -> ".join(name.name for name in (*within[within.index(resolved) :], resolved))
-                return self._refuse(node, f"files include one another in a circle: {names}", "Delete one `include`.")
+                return self._refuse(node, f"files include one another in a cycle: {names}", "Delete one `include`.")
             self._read += 1
             if self._read > _MOST_FILES:
                 return self._refuse(node, f"more than {_MOST_FILES} files are included", "Include fewer files.")

@@ -286,7 +286,7 @@ def _read(
         fault = Diagnostic(
             "CV019",
             "error",
-            "the file is not what the run wrote: manifest.json beside it has another checksum",
+            "the file is not what the run wrote: manifest.json in the same folder has another checksum",
             name,
             1,
             1,

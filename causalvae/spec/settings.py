@@ -78,7 +78,7 @@ def set_at(root: Node, key: Node, value: Node) -> Node:
         If the path is malformed, names no entry of a list, or leads into a single value.
     """
     if not _PATH.match(key.text):
-        raise SettingError(fault_at(key, "CV045", f"{show_text(key.text)} is no path of keys", _NAMED))
+        raise SettingError(fault_at(key, "CV045", f"{show_text(key.text)} is not a path of keys", _NAMED))
     return _set(root, [(step[1] or step[2], bool(step[2])) for step in _STEP.finditer(key.text)], key, value)
 
 

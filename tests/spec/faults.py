@@ -309,6 +309,8 @@ FAULTS = (
     Fault("CV068", SAMPLES, "  samples: «23\n"),
     Fault("CV069", EXPECT, "      failing: {at_most: «0.005}\n"),
     Fault("CV072", EXPECT, "      failing: {at_most: «1}\n"),
+    Fault("CV072", EXPECT, "      interaction_share: {at_most: «0.1}\n"),
+    Fault("CV072", EXPECT, "      interaction_share: {at_least: «-0.1}\n"),
     Fault("CV072", EXPECT, "      failing: {at_least: «0.1}\n"),
     Fault("CV075", EXPECT, "      failing: {at_most: «0}\n"),
     Fault("CV075", EXPECT, "      equivalent: {at_most: «0}\n"),

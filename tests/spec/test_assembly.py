@@ -81,8 +81,8 @@ def test_a_fault_in_an_included_file_is_placed_there(write, tmp_path: Path) -> N
         ("absent.yaml", "there is no file"),
         ("folder", "cannot be read"),
         ('"a\\0b"', ""),
-        ("circle.yaml", "in a circle: circle.yaml -> other.yaml -> circle.yaml"),
-        ("spec.yaml", "in a circle: spec.yaml -> spec.yaml"),
+        ("circle.yaml", "in a cycle: circle.yaml -> other.yaml -> circle.yaml"),
+        ("spec.yaml", "in a cycle: spec.yaml -> spec.yaml"),
     ],
 )
 def test_what_cannot_be_included_is_refused(write, tmp_path: Path, where: str, words: str) -> None:

@@ -60,7 +60,7 @@ class CounterfactualsAnalysis(Analysis):
             Finding(
                 "CV074",
                 path,
-                "counterfactuals are made by the components that factors are mapped to, and the spec maps no factor",
+                "counterfactuals need components that factors are mapped to, but the spec maps no factor",
                 "Add a `mapping`, or delete the section.",
                 severity="warning",
                 on_key=True,

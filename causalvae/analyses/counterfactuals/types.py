@@ -131,7 +131,7 @@ class Commutativity:
 class Untested:
     """A declared factor that was not tested, and why.
 
-    ``unmapped``: no component is mapped to it. ``no_attribute``: the graph gives it no attribute of its own.
+    ``unmapped``: no component is mapped to it. ``no_attribute``: in the graph it has no effect on an attribute.
     ``not_settable``: the data cannot set it. ``few_samples``: it can be set, and its attributes are
     defined, in fewer than 24 samples.
     """

@@ -362,7 +362,7 @@ def _plan_of(session: Session, cohort: Cohort, outcome: str) -> Plan:
     if outcome != IMAGE and outcome not in spec.graph.attributes:
         raise CausalVAEError(
             "CV542",
-            f"{outcome} is no attribute of the spec, and circuits are found for attributes and for image.",
+            f"{outcome} is not an attribute of the spec, and circuits are found for attributes and for image.",
             f"Write image, or one of {', '.join(spec.graph.attributes)}.",
             "discoveries",
         )

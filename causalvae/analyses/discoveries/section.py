@@ -43,7 +43,7 @@ class SoughtCircuit(Section):
     outcome: Name = Field(description="An attribute, or image.")
     candidates: CandidateKind = Field(
         default="latents",
-        description="What circuits are made of: latents; channels of the hidden layers that have positions; units, "
+        description="What circuits consist of: latents; channels of the hidden layers that have positions; units, "
         "which are channels and the entries of hidden vectors; edges between latents and units.",
     )
     sites: tuple[ComponentRef, ...] = Field(
@@ -63,12 +63,12 @@ class Discoveries(Analysis):
 
     kind: ClassVar[str] = "discoveries"
 
-    circuits: tuple[SoughtCircuit, ...] = Field(min_length=1, description="What is to be found.")
+    circuits: tuple[SoughtCircuit, ...] = Field(min_length=1, description="The circuits to find.")
     pairs: _Pairs = Field(default=192, description="Pairs to search on, and as many others to test on.")
     scores: tuple[ScoreName, ...] = Field(
         default=SCORES,
         min_length=1,
-        description="What orders candidates for the search; the smallest circuit of all orders is kept.",
+        description="How candidates are ordered for the search; the smallest circuit of all orders is kept.",
     )
     hold: HeldAt = Field(
         default="interchange",
@@ -95,7 +95,7 @@ class Discoveries(Analysis):
                 found.append(
                     Finding(
                         "CV060", (*at, "name"), f"two circuits are called {sought.name!r}",
-                        "Give each a name of its own.",
+                        "Give each a different name.",
                         related=(first,),
                     )
                 )  # fmt: skip
@@ -111,7 +111,7 @@ class Discoveries(Analysis):
                 found.append(
                     Finding(
                         "CV056", (*path, "hold"), f"edges are held at their value in the base run, not at {self.hold}",
-                        "Write `hold: interchange`, or find circuits of edges in a spec of their own.",
+                        "Write `hold: interchange`, or find circuits of edges in a separate spec.",
                         related=((*at, "candidates"),),
                     )
                 )  # fmt: skip

@@ -40,10 +40,10 @@ class DisentanglementSection(Analysis):
 
     samples: ModestCount = Field(default=2000, description="Samples that predictors are fitted on.")
     test_samples: ModestCount | None = Field(
-        default=None, description="Samples that they are tested on; half as many as `samples` where left out."
+        default=None, description="Samples that they are tested on; by default half as many as `samples`."
     )
     scores: tuple[ClassicalName, ...] = Field(
-        default=CLASSICAL, min_length=1, description="What is measured; everything where left out."
+        default=CLASSICAL, min_length=1, description="What is measured; by default everything."
     )
     predictor: Literal["boosting", "bagging", "lasso"] = Field(
         default="boosting",
@@ -55,16 +55,16 @@ class DisentanglementSection(Analysis):
     )
     bins: ModestCount = Field(default=20, description="Bins of a latent, and of a continuous factor.")
     kl_threshold: Number = Field(
-        default=0.01, description="Latents of a mean KL not above it are dead and left out; -1 keeps all."
+        default=0.01, description="Latents whose mean KL is not above it are dead and excluded; -1 keeps all."
     )
     baselines: Flag = Field(
         default=True,
-        description="Score the data's own factors and a network with random weights as well: what the scores run from.",
+        description="Score the data's own factors and a network with random weights too, for comparison.",
     )
     draws: Draws = Field(
         default=1,
-        description="How often all is measured, each time on samples drawn anew; from two on every score has an "
-        "interval over the draws, DCI too.",
+        description="Number of repeated measurements, each time on new samples; from two draws on every score, also "
+        "DCI, has an interval over the draws.",
     )
     confidence: Level = Field(default=0.95, description="Coverage of the intervals.")
     seed: Seed = Field(default=0, description="Seed of samples, votes and predictors.")
@@ -105,7 +105,7 @@ class DisentanglementSection(Analysis):
                 Finding(
                     "CV097",
                     path,
-                    "classical scores hold latents against labelled factors, and this data has none",
+                    "classical scores hold latents against labelled factors, and these data have none",
                     "Delete the section: the run will say only that there are no scores.",
                     severity="warning",
                     on_key=True,

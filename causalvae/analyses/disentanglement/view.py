@@ -29,10 +29,10 @@ def view_scores(scores: ScoreReport) -> AnalysisView:
 
 def _section(scores: ScoreReport) -> Section:
     lead = (
-        "How well the latents stand for the data's labelled factors one by one, by the scores of the literature. No "
-        "network is intervened on: they ask what the encoder's means tell of the factors. Under Factors stands what "
-        "each score is for the factors themselves, under Random what this network reaches with its weights drawn anew "
-        "and all its latents counted: a score says something only between the two."
+        "How well single latents represent the labelled factors of the data, by the scores of the literature. They "
+        "use no interventions: they measure what the encoder's means contain about the factors. The column Factors "
+        "has the score of the factors themselves, and the column Random the score of this network with random "
+        "weights, all its latents counted. A score is informative only relative to these two."
     )
     if scores.absent:
         return Section("scores", "Classical disentanglement", f"There are no scores: {scores.absent}", ())
@@ -50,7 +50,7 @@ def score_table(scores: ScoreReport) -> Table:
         if row.note:
             notes.setdefault(row.note, []).append(score_term(row.name).short)
     return Table(
-        "Classical scores, beside the data's own factors and a network with random weights",
+        "Classical scores, compared with the data's own factors and a network with random weights",
         columns("Score", "Network [interval]#", "Factors#", "Random#"),
         tuple(
             (
@@ -118,11 +118,11 @@ def _bias_words(scores: ScoreReport) -> Iterable[str]:
 
 def _dead_words(scores: ScoreReport) -> str:
     if not scores.dead:
-        return "none is left out as dead"
+        return "none is excluded as dead"
     listed = ", ".join(f"latent[{latent}]" for latent in scores.dead)
     verb = "is" if len(scores.dead) == 1 else "are"
     return (
-        f"{format_count(len(scores.dead))} {verb} dead and left out (mean KL not above {scores.kl_threshold:g} nats): "
+        f"{format_count(len(scores.dead))} {verb} dead and excluded (mean KL not above {scores.kl_threshold:g} nats): "
         f"{listed}"
     )
 

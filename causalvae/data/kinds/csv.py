@@ -26,13 +26,13 @@ class CsvData(OwnData, TableFormat):
     inputs: tuple[Column, ...] = Field(
         default=("*",),
         min_length=1,
-        description="Names of columns, or patterns such as `gene_*`; columns of factors are left out of patterns.",
+        description="Names of columns, or patterns such as `gene_*`; patterns do not match columns of factors.",
     )
     scale: Scale = Field(
         default="found",
         description=(
-            "found: each column's least and greatest value become 0 and 1; [LOW, HIGH]: these do, in all columns; "
-            "none: as they are."
+            "found: the smallest and largest value of each column become 0 and 1; [LOW, HIGH]: these values become 0 "
+            "and 1 in all columns; none: values are not changed."
         ),
     )
 
@@ -46,7 +46,8 @@ class CsvData(OwnData, TableFormat):
                     "CV088",
                     ("data", "inputs", index),
                     f"the column {show_text(column)} is the factor '{columns[column]}' as well",
-                    "A network that sees a factor need not find it: delete the column from one of the two.",
+                    "A network that receives a factor does not have to infer it: delete the column from one of the "
+                    "two lists.",
                 )
                 for index, column in enumerate(self.inputs)
                 if column in columns

@@ -29,7 +29,7 @@ class NpzData(OwnData):
     inputs: Column = Field(default="inputs", description="Name of the array of inputs.")
     names: Column | None = Field(
         default=None,
-        description="Name of the array with the names of the inputs' columns; 0, 1, 2, ... where left out.",
+        description="Name of the array with the names of the inputs' columns; by default the names are 0, 1, 2, ...",
     )
     layout: Literal["auto", "as_stored", "channels_last"] = Field(
         default="auto",
@@ -41,8 +41,8 @@ class NpzData(OwnData):
     scale: Scale = Field(
         default="found",
         description=(
-            "found: bytes are divided by 255, of other numbers the least and greatest of the array become 0 and 1; "
-            "[LOW, HIGH]: these do; none: as they are."
+            "found: bytes are divided by 255; for other numbers the smallest and largest value of the array become 0 "
+            "and 1; [LOW, HIGH]: these values become 0 and 1; none: values are not changed."
         ),
     )
 

@@ -284,7 +284,7 @@ def _connect(address: str | None, cores: int) -> Iterator[None]:
         raise CausalVAEError(
             "CV420",
             f"no Ray cluster could be reached at {address or 'this machine'} ({first_line(error)}).",
-            "Start the cluster, correct execution.address, or leave it out to start one on this machine.",
+            "Start the cluster, correct execution.address, or delete it to start one on this machine.",
             "execution.address",
         ) from error
     try:

@@ -39,7 +39,7 @@ class ScreenSection(Section):
         ),
     )
     steps: ModestCount | None = Field(
-        default=None, description="Points of that line, for integrated_gradients; 8 where it is left out."
+        default=None, description="Number of points of that line, for integrated_gradients; by default 8."
     )
     check: ModestCount = Field(
         default=64,
@@ -57,7 +57,9 @@ class ActivationIntervention(InterventionLevel):
     order: ClassVar[int] = 3
 
     components: ComponentRef | tuple[ComponentRef, ...]
-    by: Literal["unit", "channel", "layer", "set"] = Field(default="channel", description="What is patched at a time.")
+    by: Literal["unit", "channel", "layer", "set"] = Field(
+        default="channel", description="What is patched together in one run."
+    )
     source: Name = Field(alias="from", description="The input intervention whose counterfactual gives the values.")
     mode: Annotated[Choice, Short(VALUES, lambda kind: "mode" in kind.keys)] = Field(
         default="interchange",
@@ -65,7 +67,7 @@ class ActivationIntervention(InterventionLevel):
         description=(
             "Where the patched value comes from: the other side of the pair; the mean; another pair; zero; its own "
             "value with noise of one standard deviation; its own value plus the mean difference of the sides; the "
-            "constant that changes the output least. The last two are fitted on pairs that serve nothing else."
+            "constant that changes the output least. The last two are fitted on separate pairs."
         ),
     )
     direction: Literal["denoising", "noising", "both"] = Field(
@@ -74,7 +76,8 @@ class ActivationIntervention(InterventionLevel):
     )
     pairs: PairCount | None = Field(default=None, description="Use only this many pairs; at least 2.")
     screen: ScreenSection | None = Field(
-        default=None, description="Run only the components exactly that rank best to first order; all where left out."
+        default=None,
+        description="Run exactly only the components that rank best to first order; by default all are run.",
     )
 
     @property

@@ -29,7 +29,9 @@ def skip_dead_rows(plan: Plan, components: ComponentMap) -> Plan:
 
     How many there are is known only when the values are, so the record shows an upper bound.
     """
-    return _switch(plan, components, "dead_rows", "at most; the run tells how many rows were dead", skip_dead_rows=True)
+    return _switch(
+        plan, components, "dead_rows", "at most; the run reports how many rows were dead", skip_dead_rows=True
+    )
 
 
 def enter_low_rank(plan: Plan, components: ComponentMap) -> Plan:

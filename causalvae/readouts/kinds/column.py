@@ -63,14 +63,14 @@ class ColumnReadout(ReadoutSection):
                 Finding(
                     "CV038",
                     (*path, "column"),
-                    f"the data has no column {show_text(self.column)}",
+                    f"the data have no column {show_text(self.column)}",
                     f"Its columns are {list_choices(source.columns, 'and')}.",
                     nearest(self.column, source.columns),
                 )
             ]
         if self.index is not None and self.index >= len(source.columns):
             advice = f"Its columns are 0 to {len(source.columns) - 1}."
-            return [Finding("CV038", (*path, "index"), f"the data has no column {self.index}", advice)]
+            return [Finding("CV038", (*path, "index"), f"the data have no column {self.index}", advice)]
         return []
 
     def build(self, attribute: str, data: DataEntry | None, columns: Columns | None) -> Readout:
