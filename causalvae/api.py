@@ -255,7 +255,7 @@ def explain(
 
 
 def _tables(runs: Path, plan: Plan) -> Path:
-    """Where a plan's tables lie: beside the runs of all specs that are answered by them."""
+    """Where a plan's tables lie: next to the runs of all specs that are answered by them."""
     return runs / "tables" / plan.tables_digest
 
 
@@ -467,7 +467,7 @@ def _analyse(
 def measure(
     session: Session, measurements: Measurements, runs: str | Path, on_progress: OnProgress = ignore_progress
 ) -> dict[str, Any]:
-    """What the analyses of a session's spec measure beside its plan; what `runs` already holds is not measured again.
+    """What the analyses of a session's spec measure in addition to its plan; what `runs` holds is not measured again.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What a report says of a run besides its findings: graph, network, data, samples, execution, provenance."""
+"""What a report says of a run in addition to its findings: graph, network, data, samples, execution, provenance."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ _ROWS = 64
 
 
 def place_manifolds(session: Session, plan: Plan, verdicts: Sequence[Verdict]) -> tuple[Verdict, ...]:
-    """The verdicts with where their circuits' patched activations lie; sites with too many numbers are left out."""
+    """The verdicts with where their circuits' patched activations lie; sites with too many numbers are omitted."""
     seen = _Activations(session, plan)
     return tuple(replace(verdict, manifolds=_check(seen, verdict)) for verdict in verdicts)
 

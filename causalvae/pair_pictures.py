@@ -37,7 +37,7 @@ from causalvae.spec.picture import OutputFacts, Picture, picture_of
 Numbers = npt.NDArray[np.float64]
 
 _CHOICES: Final[tuple[PairChoice, ...]] = ("largest", "smallest", "typical")
-# Interventions that are run for pictures, and what that may cost: a share of the run, or so many operations.
+# Interventions that are run for pictures, and what that may cost: a share of the run, or this many operations.
 _MOST: Final = 60
 _SHARE, _FREE_FLOPS = 0.1, 5e10
 

@@ -170,7 +170,7 @@ class Failing:
 
     @property
     def is_common(self) -> bool:
-        """Whether so many pairs fail that what the circuit carries is true on average alone."""
+        """Whether this many pairs fail that what the circuit carries is true on average alone."""
         return self.count >= _COMMON * self.n
 
 
@@ -202,7 +202,7 @@ class CircuitScore:
 
 @dataclass(frozen=True)
 class Rivals:
-    """The claimed circuit beside other circuits of its size at its sites.
+    """The claimed circuit next to other circuits of its size at its sites.
 
     Parameters
     ----------
@@ -487,7 +487,7 @@ class Multiverse:
     Parameters
     ----------
     pairs : int
-        The first so many of the verdict's.
+        The first this many of the verdict's.
     confidence : float
         Of the intervals.
     variants : tuple of Variant

@@ -93,7 +93,7 @@ def validate(
 def spec_files(paths: Sequence[Path]) -> list[Path]:
     """The given files, and the specs below the given folders, each once.
 
-    Hidden folders are left out, and the resolved specs of runs, which have a manifest beside them.
+    Hidden folders are omitted, and the resolved specs of runs, which have a manifest next to them.
     """
     files: list[Path] = []
     for path in paths:

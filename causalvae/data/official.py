@@ -20,7 +20,7 @@ from causalvae.errors import CausalVAEError
 
 MEMBERS = ("imgs", "latents_values", "latents_classes")
 _CHUNK = 1024
-# The file's first factor, colour, has one level; the space that this package works with leaves it out.
+# The file's first factor, colour, has one level; the space that this package works with omits it.
 _COLUMNS_BEFORE_SPACE = 1
 
 _Labels = npt.NDArray[np.int64] | npt.NDArray[np.float64]

@@ -92,7 +92,7 @@ def label_codes(codes: npt.ArrayLike, factors: npt.ArrayLike, active: npt.ArrayL
     factors : array, shape (n, n_factors)
         Levels or physical values; equal numbers are one level.
     active : bool array, shape (n_latents,), optional
-        Latents to use; all where it is left out. `find_active` makes one from KL divergences.
+        Latents to use; all if omitted. `find_active` makes one from KL divergences.
 
     Raises
     ------

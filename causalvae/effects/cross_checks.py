@@ -141,7 +141,7 @@ def cross_check(
     Returns
     -------
     list of Estimate
-        DoWhy's, to be shown beside the exact ones.
+        DoWhy's, to be shown next to the exact ones.
     """
     estimation = spec.estimation
     estimates: list[Estimate] = []

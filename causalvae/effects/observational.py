@@ -53,7 +53,7 @@ class ObservedSamples:
 
 @dataclass(frozen=True)
 class Identifiability:
-    """How well the regressors can be told apart.
+    """How well the regressors can be distinguished.
 
     Parameters
     ----------
@@ -121,7 +121,7 @@ def estimate_from_samples(
     Notes
     -----
     Intervals are the estimate -+ t_{n - 1} s, s^2 = (n - 1) / n sum_i (effect_(i) - their mean)^2 the jackknife's
-    variance over samples left out one at a time. It holds where errors are uneven and skewed, where the bootstrap of
+    variance over samples omitted one at a time. It holds where errors are uneven and skewed, where the bootstrap of
     so few samples is too narrow: at 60 samples of such errors 92.5 to 94.5 % of 95, percentile intervals 90.8 to 94.2.
     """
     from scipy.special import stdtrit

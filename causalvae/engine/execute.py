@@ -195,13 +195,13 @@ def _batch_rows(costs: Path) -> int:
 
 
 def _note_overheads(seconds: float, folder: Path) -> None:
-    """Note what a session spent besides its shards; a run that went on after it was killed has several."""
+    """Note what a session spent in addition to its shards; a run that went on after it was killed has several."""
     cost = GroupCost("both", OVERHEADS, 0, 0, 0, seconds)
     write_json({"costs": [asdict(cost)]}, folder / f"session.{time.time_ns()}.json")
 
 
 def _environment(dataset: Dataset, device: torch.device) -> dict[str, str]:
-    """What, besides the plan, decides the numbers in a table."""
+    """What, in addition to the plan, decides the numbers in a table."""
     return {
         "causalvae": version("causalvae"),
         "torch": torch.__version__,

@@ -61,7 +61,7 @@ class ShardFiles:
     observations : Path or None
         Only in the observed cohort.
     costs : Path
-        What it took, told apart from what was found: it differs from run to run.
+        What it took. It is stored apart, since it differs from run to run.
     responses : Path or None
         Only where responses are read from some of its pairs. A shard that was run for a plan without them is done
         all the same.

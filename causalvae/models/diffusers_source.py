@@ -165,7 +165,7 @@ def _read_network(section: DiffusersModel, place: Path, kind: str) -> Any:
     """The network with its weights, in float32; names and shapes must match, and nothing is downloaded."""
     import diffusers
 
-    files = sorted(path.name for path in place.glob(f"{_WEIGHTS}*"))
+    files = sorted(path.name for path in place.glob(f"{_WEIGHTS}*") if path.is_file())
     if not files:
         raise _refuse(section, f"it has no {_WEIGHTS}.safetensors", "Copy the weights next to config.json.")
     plain = any(name.startswith((f"{_WEIGHTS}.safetensors", f"{_WEIGHTS}.bin", f"{_WEIGHTS}-")) for name in files)

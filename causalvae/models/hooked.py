@@ -145,7 +145,7 @@ class HookedNetwork:
         *values : Tensor
             The network's arguments; all have the same batch size.
         keep : iterable of str, optional
-            Nodes whose values are returned besides the outputs'; all nodes if omitted.
+            Nodes whose values are returned in addition to the outputs'; all nodes if omitted.
 
         Raises
         ------

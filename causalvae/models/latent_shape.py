@@ -22,7 +22,7 @@ def fit_latent(vae: VAE, inputs: Tensor | None = None) -> VAE:
     vae : VAE
         Its `latent_shape` is set. `latent_dim` is the number of latents, or of channels if the latent is a map.
     inputs : Tensor, shape (n, *input_shape), optional
-        Samples of the data; see `stand_in_inputs` if left out.
+        Samples of the data; see `stand_in_inputs` if omitted.
 
     Raises
     ------

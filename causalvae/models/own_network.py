@@ -500,7 +500,7 @@ class _Reader:
             if found is not None:
                 return found
         if read.layout == "heads" and still.latent.shape != starts[0][1].shape:
-            # Several samples per input, or a condition beside the latent: the mean cannot be compared.
+            # Several samples per input, or a condition in addition to the latent: the mean cannot be compared.
             return read
         raise CausalVAEError(
             "CV140",

@@ -47,7 +47,7 @@ class ImagePicture(Picture):
 
     @staticmethod
     def draw(shown: Sequence[LabelledDatum], facts: OutputFacts) -> Markup:
-        """One image beside the other."""
+        """One image next to the other."""
         from causalvae.pictures._html import frame
         from causalvae.report.svg import element
 

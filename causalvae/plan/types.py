@@ -91,7 +91,7 @@ class Learning:
     steps : int
         Of each search.
     restarts : int
-        Searches from random directions, besides the one that begins with the principal directions of the change.
+        Searches from random directions, in addition to the one that begins with the principal directions of the change.
     seed : int
         Of these pairs, their donors, the random directions and the order of the steps.
     given : str or None
@@ -275,7 +275,7 @@ class Traversal:
 
 @dataclass(frozen=True)
 class Contrast:
-    """What is read of the data themselves for one factor, beside what the network makes of them.
+    """What is read of the data themselves for one factor, next to what the network makes of them.
 
     On the first `pairs` pairs of a cohort: every attribute on both inputs, each of the `released` factors where it
     alone follows the factor that is set, and the factors of the donors of ``randomised`` or ``resample`` patches.
@@ -350,14 +350,14 @@ class PassRecord:
 
 @dataclass(frozen=True)
 class Options:
-    """How the engine runs a plan: what passes let it leave out, and the precision that the spec asks for.
+    """How the engine runs a plan: what passes let it omit, and the precision that the spec asks for.
 
     Parameters
     ----------
     rerun : {"full", "suffix"}
         Whether an arm re-runs the whole network or what lies downstream of its patches.
     skip_dead_rows : bool
-        Leave out rows whose patched value equals the clean one.
+        Omit rows whose patched value equals the clean one.
     low_rank : bool
         Let a patch of a few units enter the next linear operation as a difference of these units.
     windows : bool
@@ -381,7 +381,7 @@ class Options:
 
 @dataclass(frozen=True)
 class Plan:
-    """A compiled spec: everything that the engine needs besides the model and the data.
+    """A compiled spec: everything that the engine needs in addition to the model and the data.
 
     Parameters
     ----------

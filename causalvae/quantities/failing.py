@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from causalvae.spec.draft import Draft
     from causalvae.spec.hypothesis_section import Bound, Hypothesis
 
+# Fewer than one in the most samples that a spec may ask for.
+_LEAST_RATE = 1e-9
+
 
 class Failing(Quantity):
     """Share of pairs in which the circuit alone misses more than 1 - t / 2 of the effect."""
@@ -42,12 +45,12 @@ class Failing(Quantity):
                     "Write an `at_most` between 0 and 1, such as 0.05.",
                 )
             ]
-        if most <= 0:
+        if most < _LEAST_RATE:
             return [
                 Finding(
                     "CV075",
                     (*path, "at_most"),
-                    f"no number of pairs shows that at most {most:.6g} of all pairs fail",
+                    f"no number of pairs that can be drawn shows that at most {most:.6g} of all pairs fail",
                     "Write an `at_most` between 0 and 1, such as 0.05.",
                 )
             ]

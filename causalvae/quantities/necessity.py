@@ -14,6 +14,7 @@ class Necessity(Share):
     """<TIE, TE> / <TE, TE> over pairs: what is lost when the circuit alone is held."""
 
     kind: ClassVar[str] = "necessity"
+    always: ClassVar[bool] = True
     title: ClassVar[str] = "Necessity"
     short: ClassVar[str] = "necessity"
     formula: ClassVar[str] = "Σᵢ TIEᵢ·TEᵢ / Σᵢ TEᵢ², over pairs i"

@@ -1,4 +1,4 @@
-"""What is told about a claim's circuit besides its bounds: errors, other circuits, members, other methods."""
+"""What is told about a claim's circuit in addition to its bounds: errors, other circuits, members, other methods."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The drawings of a claim's card beside its bounds and rivals: members, Shapley values and failing pairs."""
+"""The drawings of a claim's card next to its bounds and rivals: members, Shapley values and failing pairs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from causalvae.report.forest import ForestRow, draw_forest
 from causalvae.report.numbers import format_number
 from causalvae.report.svg import drawing, element
 
-# Rows of a drawing; the table beside it has all.
+# Rows of a drawing; the table next to it has all.
 MOST_ROWS: Final = 24
 _ROW = 18.0
 

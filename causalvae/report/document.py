@@ -87,7 +87,7 @@ _FEW_ROWS, _FEW_NOTES = 24, 2
 
 
 def build_document(results: Results) -> Document:
-    """Lay out everything that `results` holds; parts that it lacks are left out."""
+    """Lay out everything that `results` holds; parts that it lacks are omitted."""
     views = (*views_in(results), *level_views(results))
     makers = (
         _graph_section,

@@ -1,4 +1,4 @@
-"""A report as Markdown: the same tables and words, the graph as a mermaid block, images left out."""
+"""A report as Markdown: the same tables and words, the graph as a mermaid block, images omitted."""
 
 from __future__ import annotations
 
@@ -190,7 +190,7 @@ def section_lines(section: Section, results: Results | None = None) -> list[str]
         elif isinstance(block, PairSet):
             lines += [f"- {escape_markdown(words)}" for words in pair_words(block)]
             lines.append("")
-        # Drawings are left out: what they show stands in the tables around them.
+        # Drawings are omitted: what they show stands in the tables around them.
     if section.anchor == "effects" and results is not None:
         lines += _grids(results)
     return lines

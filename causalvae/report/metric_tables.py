@@ -28,7 +28,7 @@ WHOLE = ("modularity", "graph_modularity", "polysemantic_share")
 
 
 def metric_table(rows: Sequence[MetricRow]) -> Table:
-    """The metrics of one latent perturbation beside their baselines."""
+    """The metrics of one latent perturbation next to their baselines."""
     owner = rows[0].owner.name if rows else ""
     notes: dict[Note, list[str]] = {}
     for row in rows:
@@ -88,7 +88,7 @@ def amount_words(amounts: Sequence[float]) -> str:
 
 
 def role_table(roles: Sequence[UnitRole]) -> Table:
-    """Each unit's kind; inert ones are left out where units are many."""
+    """Each unit's kind; inert ones are omitted where units are many."""
     shown = list(roles)
     if len(shown) > _FEW_UNITS:
         shown = [role for role in roles if role.role != "inert"]

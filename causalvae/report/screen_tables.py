@@ -57,7 +57,7 @@ def recall_words(screen: ScreenSummary) -> str:
 
 
 def compared_table(screen: ScreenSummary) -> Table:
-    """Exact effects beside first-order ones, of the components that were run; the largest first."""
+    """Exact effects next to first-order ones, of the components that were run; the largest first."""
     run = [component for component in screen.components if component.exact is not None]
     ordered = sorted(run, key=lambda component: -_size(component.exact))
     return Table(

@@ -1,4 +1,4 @@
-"""Learned subspaces as tables: what the directions carry beside the other parts, and how they were learned."""
+"""Learned subspaces as tables: what the directions carry next to the other parts, and how they were learned."""
 
 # ruff: noqa: RUF001  formulas are written with primes and minus signs
 

@@ -34,7 +34,7 @@ def check_draft(
     ----------
     draft : Draft
     faulty : frozenset of paths
-        Paths of values already known to be at fault; findings that depend on them are left out.
+        Paths of values already known to be at fault; findings that depend on them are omitted.
     folder : path, optional
         Where relative paths start. If given, the existence of files, folders and modules is checked as well.
     """

@@ -42,10 +42,13 @@ class DataSection(Kind, Placed, Section):
     ----------
     picture : str
         The kind of picture that shows them (`causalvae.spec.picture`); empty where it follows from the output's shape.
+    recognised : str
+        In words, the files or folders that `recognise` accepts, for messages of `causalvae init`.
     """
 
     must_define: ClassVar[tuple[str, ...]] = ("open",)
     picture: ClassVar[str] = ""
+    recognised: ClassVar[str] = ""
 
     samples: PairCount = Field(
         default=512,
@@ -89,7 +92,7 @@ class DataSection(Kind, Placed, Section):
 
     @classmethod
     def recognise(cls, path: Path) -> dict[str, Any] | None:
-        """Keys of a section that reads what lies at a path, beside `source` and `path`; None of another kind.
+        """Keys of a section that reads what lies at a path, next to `source` and `path`; None of another kind.
 
         For `causalvae init --from`. It does not run code of the file.
         """

@@ -34,7 +34,7 @@ class OneFolder(DataSection):
 
 
 class FactorColumn(Section):
-    """Where a factor of the user's own data is, and how it is read."""
+    """Where a factor of your own data is, and how it is read."""
 
     column: Column | None = Field(default=None, description="Column or array; by default the factor's name.")
     kind: Literal["categorical", "ordinal", "cyclic", "continuous"] | None = Field(

@@ -31,7 +31,7 @@ def format_text(data: bytes, name: str) -> str:
     SpecError
         If the text is not YAML.
     CausalVAEError
-        CV437 if the text cannot be laid out anew without a change of its values or the loss of a comment.
+        CV437 if the text cannot be laid out again without a change of its values or the loss of a comment.
     """
     text, undecodable = decode(data)
     text = normalise(text)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+from causalvae.files import is_special
 from causalvae.spec.diagnostics import Diagnostic, nearest, show_text
 from causalvae.spec.placing import fault_at, place_text
 from causalvae.spec.yaml_tree import MAX_BYTES, Node, Source, compose, decode, normalise, split_lines, too_large
@@ -73,8 +74,7 @@ class Includer:
             self._read += 1
             if self._read > _MOST_FILES:
                 return self._refuse(node, f"more than {_MOST_FILES} files are included", "Include fewer files.")
-            if resolved.exists() and not (resolved.is_file() or resolved.is_dir()):
-                # Opening a pipe waits for a writer.
+            if is_special(resolved):
                 said = f"{show_text(where, 60)} is a device or pipe, not a file"
                 return self._refuse(node, said, "Name a file.")
             with resolved.open("rb") as stream:

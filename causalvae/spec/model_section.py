@@ -106,7 +106,7 @@ class ModelSection(Kind, Placed, Section):
 
     @classmethod
     def recognise(cls, path: Path) -> tuple[dict[str, Any], ...]:
-        """Keys of sections that may read what lies at a path, beside `source` and the path, the likeliest first.
+        """Keys of sections that may read what lies at a path, next to `source` and the path, the likeliest first.
 
         For `causalvae init --from`. It does not run code of the file.
         """

@@ -69,7 +69,7 @@ __all__ = [
 
 
 class FactorSection(Section):
-    """What a spec says of a factor; what it leaves out is taken from the data."""
+    """What a spec declares about a factor; other properties are taken from the data."""
 
     kind: Literal["categorical", "ordinal", "cyclic", "continuous"] | None = None
     levels: Count | None = Field(default=None, description="Number of levels.")
@@ -90,7 +90,7 @@ class VectorSection(Section):
 
 
 class GraphSection(Section):
-    """The semantic causal graph: the hypothesis about how factors make attributes."""
+    """The semantic causal graph: the hypothesis about how factors cause attributes."""
 
     factors: dict[Name, FactorSection] = Field(
         default={},
@@ -133,7 +133,7 @@ class FindSection(Section):
     by: Literal["effect", "movement"] = Field(
         default="effect",
         description="effect: those that carry most of the factor's effect on its attributes, or on the whole output "
-        "where it has none; movement: those that the encoder moves most, even if nothing downstream reads them.",
+        "if it has none; movement: those that the encoder moves most, even if nothing downstream reads them.",
     )
 
 
@@ -241,7 +241,7 @@ class ReportSection(Section):
 
 
 class VariantSection(Section):
-    """What one side of a comparison has of its own."""
+    """How one side of a comparison differs from the spec."""
 
     description: str = ""
     model: AnyModel | None = Field(
@@ -308,7 +308,7 @@ def _long_mapping(value: Any) -> Any:
 
 
 class Spec(Section):
-    """A whole spec; keys beside the ones here name analyses."""
+    """A whole spec; keys in addition to these name analyses."""
 
     model_config = ConfigDict(extra="allow")
     KEYED: ClassVar[Keyed] = ANALYSIS_KEYS

@@ -13,7 +13,7 @@ Level = Number | str
 
 
 class VariableSection(Section):
-    """A variable of a structural causal model: how it comes about from its parents and from noise of its own."""
+    """A variable of a structural causal model: how it depends on its parents and on its own noise."""
 
     equation: Number | str | None = Field(
         default=None,
@@ -45,7 +45,8 @@ class VariableSection(Section):
     )
     range: tuple[Number, Number] | None = Field(
         default=None,
-        description="What tables are scaled by and `set: {to: ...}` may name; by default found by sampling.",
+        description="Range by which tables are scaled and in which `set: {to: ...}` must lie; by default found by "
+        "sampling.",
     )
     hidden: Flag = Field(default=False, description="Hide it from the inputs: a cause that the network never sees.")
 

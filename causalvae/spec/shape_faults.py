@@ -147,7 +147,7 @@ def explain_shape(errors: Sequence[ErrorDetails], root: type[BaseModel], plain: 
 
 
 def explain_levels(plain: Any, known: Iterable[Finding]) -> list[Finding]:
-    """Findings that pydantic does not report: too many levels beside other errors, and a field's own name."""
+    """Findings that pydantic does not report: too many levels together with other errors, and a field's own name."""
     findings = []
     reported = {(finding.code, finding.path) for finding in known}
     interventions = plain.get("interventions") if isinstance(plain, dict) else None

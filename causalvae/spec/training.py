@@ -65,7 +65,7 @@ class TrainExecution(StrictSection):
 
 
 class TrainLog(StrictSection):
-    """What is written down beside the table of the checkpoints, `log.csv`."""
+    """What is written in addition to the table of the checkpoints, `log.csv`."""
 
     tensorboard: Flag = Field(default=False, description="The same numbers as TensorBoard's scalars.")
 

@@ -188,7 +188,7 @@ def compose(text: str, source: Source = Source("<text>")) -> tuple[Node | None, 
     node : Node or None
         The root of the tree; None if nothing could be read.
     faults : tuple of TextFault
-        Faults of the text; faulty keys are left out of the tree.
+        Faults of the text; faulty keys are omitted of the tree.
     """
     if len(text) > MAX_BYTES:
         return None, (too_large(len(text)),)

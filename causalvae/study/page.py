@@ -56,7 +56,7 @@ def _sides(study: StudyResults) -> list[_Side]:
 
 
 def build_study(study: StudyResults) -> Page:
-    """Build the page of a study or a comparison; empty sections are left out.
+    """Build the page of a study or a comparison; empty sections are omitted.
 
     A study has groups of networks over seeds and published numbers; a comparison has the results of each side.
     """

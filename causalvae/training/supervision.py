@@ -30,7 +30,7 @@ class Labels:
     dataset : Dataset
     latent_dim : int
     held_out : float
-        Share of the samples that are left out of all batches.
+        Share of the samples that are omitted of all batches.
 
     Raises
     ------

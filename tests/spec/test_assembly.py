@@ -186,6 +186,19 @@ def test_a_setting_that_does_not_fit_is_placed(write, setting: str, code: str, c
     assert faults[0].expected
 
 
+def test_a_setting_names_a_key_of_the_grid_which_has_dots(write) -> None:
+    path = write("spec.yaml", GOOD)
+    read = read_whole(path, ("grid.data.seed=[1, 2]", "grid.data.samples=[32]"))
+    assert read.diagnostics == () and [point.label for point in read.points] == [
+        "seed=1, samples=32",
+        "seed=2, samples=32",
+    ]
+    again = write("grid.yaml", GOOD + "grid: {data.seed: [1, 2]}\n")
+    assert [point.label for point in read_whole(again, ("grid.data.seed=[7]",)).points] == ["seed=7"]
+    (fault,) = read_whole(path, ("grid.data.seed=1",)).diagnostics
+    assert (fault.code, fault.message) == ("CV046", "'data.seed' has no list of values")
+
+
 def test_settings_give_variables_and_reach_training_specs(write) -> None:
     path = write("t.yaml", "spec: causalvae/train-v1\nname: t\nobjective: {name: beta_vae, beta: '${b}'}\nsteps: 10\n")
     spec = load_train_spec(path, settings=("variables.b=3", "steps=7"))

@@ -31,7 +31,7 @@ Deviations = Annotated[float, Field(strict=True, gt=0, le=1, allow_inf_nan=False
 
 
 class CounterfactualsAnalysis(Analysis):
-    """How the mapping is tested as a generator of counterfactuals: on samples of its own."""
+    """How the mapping is tested as a generator of counterfactuals, on separate samples."""
 
     kind: ClassVar[str] = "counterfactuals"
 

@@ -96,7 +96,7 @@ class FactorSoundness:
     samples : int
         Samples that lie where the data are.
     outside : float
-        Share of samples that are left out because the counterfactual input, or the donor, lies outside the ellipse
+        Share of samples that are omitted because the counterfactual input, or the donor, lies outside the ellipse
         that holds 99 % of the data's factors; 0 where factors are uncorrelated.
     unjudged : tuple of str
         Own attributes that are defined on fewer than 24 samples.

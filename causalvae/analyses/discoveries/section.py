@@ -36,7 +36,7 @@ _Halves = Annotated[int, Field(strict=True, ge=0, le=1000)]
 
 
 class SoughtCircuit(Section):
-    """A circuit that is to be found: the smallest that carries a treatment's effect on an outcome."""
+    """A circuit to find: the smallest that carries a treatment's effect on an outcome."""
 
     name: Name
     treatment: Name = Field(description="An input intervention.")
@@ -59,12 +59,14 @@ class SoughtCircuit(Section):
 
 
 class Discoveries(Analysis):
-    """Circuits that are to be found on some pairs and tested on others."""
+    """Circuits to find on some pairs and to test on others."""
 
     kind: ClassVar[str] = "discoveries"
 
     circuits: tuple[SoughtCircuit, ...] = Field(min_length=1, description="The circuits to find.")
-    pairs: _Pairs = Field(default=192, description="Pairs to search on, and as many others to test on.")
+    pairs: _Pairs = Field(
+        default=192, description="Number of pairs for the search; the same number of other pairs is used for the test."
+    )
     scores: tuple[ScoreName, ...] = Field(
         default=SCORES,
         min_length=1,

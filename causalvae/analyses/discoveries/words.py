@@ -34,7 +34,7 @@ _ENDLESS = 1_000_000
 
 
 def candidate_words(found: Discovery, count: int) -> str:
-    """So many candidates: ``3 channels``."""
+    """A number of candidates: ``3 channels``."""
     noun = _CANDIDATES[found.candidates]
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 

@@ -33,7 +33,7 @@ CONCERNS: dict[str, tuple[ClassicalName, ...]] = {
 
 
 class DisentanglementSection(Analysis):
-    """Classical disentanglement scores of the network on the data, on samples of their own, apart from the plan."""
+    """Classical disentanglement scores of the network on the data, on separate samples."""
 
     kind: ClassVar[str] = "disentanglement"
     result_field: ClassVar[str] = "scores"
@@ -47,11 +47,12 @@ class DisentanglementSection(Analysis):
     )
     predictor: Literal["boosting", "bagging", "lasso"] = Field(
         default="boosting",
-        description="Of DCI: gradient boosting, as the reference code has it (a minute at ten latents and 2,000 "
-        "samples); bagging is many times as fast, and its scores are others.",
+        description="The predictor of DCI: gradient boosting, as in the reference code (a minute with ten latents and "
+        "2,000 samples); bagging is many times faster and gives different scores.",
     )
     votes: ModestCount = Field(
-        default=2000, description="Votes of the FactorVAE and beta-VAE scores; half as many again are held out."
+        default=2000,
+        description="Votes of the FactorVAE and beta-VAE scores; half this number of further votes is held out.",
     )
     bins: ModestCount = Field(default=20, description="Bins of a latent, and of a continuous factor.")
     kl_threshold: Number = Field(
@@ -138,7 +139,7 @@ class DisentanglementSection(Analysis):
 
     @staticmethod
     def view(result: ScoreReport) -> AnalysisView:
-        """A table of scores beside their baselines, and one of the importance of latents."""
+        """A table of scores next to their baselines, and one of the importance of latents."""
         from causalvae.analyses.disentanglement.view import view_scores
 
         return view_scores(result)

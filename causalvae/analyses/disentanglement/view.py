@@ -44,7 +44,7 @@ def _section(scores: ScoreReport) -> Section:
 
 
 def score_table(scores: ScoreReport) -> Table:
-    """Each score of the network beside what it is for the data's factors and for random weights."""
+    """Each score of the network next to what it is for the data's factors and for random weights."""
     notes: dict[str, list[str]] = {}
     for row in scores.rows:
         if row.note:
@@ -72,7 +72,7 @@ def _estimate(value: float | None, lower: float | None, upper: float | None) -> 
 
 
 def score_words(scores: ScoreReport) -> str:
-    """What was scored, on what, and which latents were left out."""
+    """What was scored, on what, and which latents were omitted."""
     words = f"Of {format_count(scores.latents)} latents {_dead_words(scores)}."
     words += f" Measured on {_distinct(scores.samples, scores.asked_samples)} of {scores.data}"
     if scores.test_samples:

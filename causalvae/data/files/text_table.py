@@ -152,7 +152,7 @@ def open_table(path: Path, separator: str, decimal: str = ".") -> TextTable:
 
     Leading columns without names are index columns: pandas writes one, and another when the table is read and saved
     again. R's write.table omits the name of the index, so that each line has one entry more than there are names.
-    Trailing columns with neither names nor entries are left out.
+    Trailing columns with neither names nor entries are omitted.
 
     Raises
     ------

@@ -16,9 +16,10 @@ if TYPE_CHECKING:
 
 
 class CsvData(OwnData, TableFormat):
-    """A table of the user's own: one sample a row, inputs and factors in columns with names."""
+    """A table of your own: one sample per row, inputs and factors in named columns."""
 
     kind: ClassVar[str] = "csv"
+    recognised: ClassVar[str] = "a csv, tsv or tab file"
     PLACES: ClassVar[dict[str, PlaceKind]] = {"path": "file"}
 
     source: Literal["csv"]

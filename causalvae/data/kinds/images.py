@@ -21,16 +21,17 @@ _SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".webp")
 
 
 class ImagesData(LabelledFiles):
-    """A folder of the user's own images, and a table of their factors."""
+    """A folder of images of your own, and a table of their factors."""
 
     kind: ClassVar[str] = "images"
+    recognised: ClassVar[str] = "a folder of images"
 
     source: Literal["images"]
     path: FilePath = Field(
         description="The folder with png, jpg, tif, bmp, gif or webp files, relative to the spec file."
     )
     size: Side = Field(default=64, description="Pixels a side: the middle square of each image, scaled.")
-    colour: Flag = Field(default=True, description="Three channels; one, the luminance, where false.")
+    colour: Flag = Field(default=True, description="Three channels; if false, one channel with the luminance.")
     background: Literal["white", "black"] = Field(default="white", description="The background of transparent pixels.")
     scale: tuple[Number, Number] | None = Field(
         default=None,

@@ -19,9 +19,10 @@ _USUAL_INPUTS = ("inputs", "images", "imgs", "x", "X", "data")
 
 
 class NpzData(OwnData):
-    """Arrays of the user's own in an npz file: inputs with one sample a row, and one array a factor."""
+    """Arrays of your own in an npz file: inputs with one sample per row, and one array per factor."""
 
     kind: ClassVar[str] = "npz"
+    recognised: ClassVar[str] = "an npz file"
     PLACES: ClassVar[dict[str, PlaceKind]] = {"path": "file"}
 
     source: Literal["npz"]
@@ -35,7 +36,8 @@ class NpzData(OwnData):
         default="auto",
         description=(
             "as_stored: an input has the shape that it is stored with; channels_last: its last axis becomes its "
-            "first; auto: images of two axes get a channel, images of 1, 3 or 4 channels in the last axis are turned."
+            "first; auto: images of two axes get a channel, if the last axis of images has 1, 3 or 4 entries, it "
+            "becomes the first."
         ),
     )
     scale: Scale = Field(

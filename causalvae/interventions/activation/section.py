@@ -46,7 +46,7 @@ class ScreenSection(Section):
         description="Components drawn at random from those not kept and run exactly, to measure the screen's recall.",
     )
     outcome: Name = Field(
-        default="image", description="What components are ranked by their effect on: an attribute, or the image."
+        default="image", description="The outcome whose effects rank the components: an attribute, or the image."
     )
 
 
@@ -72,7 +72,8 @@ class ActivationIntervention(InterventionLevel):
     )
     direction: Literal["denoising", "noising", "both"] = Field(
         default="denoising",
-        description="denoising patches the base run from the counterfactual; noising the other way round.",
+        description="denoising patches the base run with counterfactual values; noising patches the counterfactual "
+        "run with base values.",
     )
     pairs: PairCount | None = Field(default=None, description="Use only this many pairs; at least 2.")
     screen: ScreenSection | None = Field(

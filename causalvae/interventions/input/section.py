@@ -28,7 +28,9 @@ class SetTo(Section):
     """
 
     to: Number | str
-    start: Number | str | None = Field(default=None, alias="from", description="What the base inputs are set to.")
+    start: Number | str | None = Field(
+        default=None, alias="from", description="The value to which the base inputs are set."
+    )
 
 
 class ReleaseSection(Section):

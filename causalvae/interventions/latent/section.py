@@ -29,7 +29,7 @@ _VALUES = ("quantiles", "sd", "at", "codes")
 class LatentValues(Section):
     """Values for a latent perturbation: quantiles of the aggregate posterior, offsets in its sd, or numbers.
 
-    Of the codes of a VQ-VAE, which have none of these, other codes.
+    For the codes of a VQ-VAE: other codes.
     """
 
     model_config = ConfigDict(json_schema_extra=exactly_one(_VALUES))

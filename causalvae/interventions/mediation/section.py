@@ -43,7 +43,7 @@ PositiveNumber = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]
 
 
 class HeldValue(Section):
-    """The one value that mediators are held at: a quantile of their values over observed samples, or a number."""
+    """The value at which mediators are held: a quantile of their values over observed samples, or a number."""
 
     model_config = ConfigDict(json_schema_extra=exactly_one(("quantile", "value")))
 
@@ -69,7 +69,9 @@ class HeldValue(Section):
 class SubspaceSection(Section):
     """Directions among the mediators' units that are learned by interchanges: distributed alignment search."""
 
-    dim: ModestCount = Field(default=1, description="How many directions; fewer than the mediators have units.")
+    dim: ModestCount = Field(
+        default=1, description="Number of directions; fewer than the number of units of the mediators."
+    )
     objective: Name = Field(
         default="image",
         description=(

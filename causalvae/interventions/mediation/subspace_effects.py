@@ -216,7 +216,7 @@ def _right(
 ) -> tuple[FloatArray, int]:
     """Of each pair 1.0 where every attribute is as near its counterfactual value as may be, and how many are undefined.
 
-    Pairs in which one is undefined are left out.
+    Pairs in which one is undefined are omitted.
     """
     n = context.outcomes.pairs((arm, counterfactual))
     away = np.stack(

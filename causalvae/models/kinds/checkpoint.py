@@ -33,7 +33,7 @@ _OF_A_FACTORY = ("arguments", "encoder", "decoder", "between")
 
 
 class CheckpointModel(ModelSection):
-    """The user's own weights, of an architecture that this package has, or of a network that a function makes."""
+    """Weights of your own, for an architecture of this package or for a network that a function returns."""
 
     kind: ClassVar[str] = "checkpoint"
     PLACES: ClassVar[dict[str, PlaceKind]] = {"weights": "file or folder"}
@@ -45,7 +45,7 @@ class CheckpointModel(ModelSection):
         "disentangling-vae with specs.json and model.pt.",
     )
     name: Annotated[str, Named(ARCHITECTURES, lambda kind: bool(kind.head))] | None = Field(
-        default=None, description="The architecture; burgess where neither it nor a factory is given."
+        default=None, description="The architecture; burgess if neither an architecture nor a factory is given."
     )
     factory: Factory | None = Field(
         default=None, description="module:function that returns the network; it runs only if code is allowed."

@@ -59,7 +59,7 @@ class LoudSection(Section):
 
 
 class CompiledModel(ModelSection):
-    """A network with hand-set weights whose circuit, or whose code of the factors, is known; for tables."""
+    """A network for tables with hand-set weights, whose circuit or whose code of the factors is known."""
 
     kind: ClassVar[str] = "compiled"
     has_known_shapes: ClassVar[bool] = True

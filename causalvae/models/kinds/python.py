@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class PythonModel(ModelSection):
-    """The user's own network, made by a function of theirs; runs only where code is allowed (--allow-code)."""
+    """A network of your own that a function returns; it runs only if code is allowed (--allow-code)."""
 
     kind: ClassVar[str] = "python"
 
@@ -36,7 +36,8 @@ class PythonModel(ModelSection):
     )
     arguments: dict[str, Any] = Field(default={}, description="Keyword arguments of the function.")
     weights: str | None = Field(
-        default=None, description="A safetensors file, or a .pt or .ckpt to read into what the function gives."
+        default=None,
+        description="A safetensors file, or a .pt or .ckpt file, to load into the network that the function returns.",
     )
     key: str | None = Field(default=None, description="Which entry of the file has the weights, if it has several.")
     prefix: str | None = Field(

@@ -18,7 +18,7 @@ _FEWEST_COLUMNS = 3
 
 
 def draw(section: CompiledModel, columns: int) -> Blueprint:
-    """The network of a ``source: compiled`` section, for a table of so many columns.
+    """The network of a ``source: compiled`` section, for a table of this many columns.
 
     Raises
     ------

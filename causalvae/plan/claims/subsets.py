@@ -20,7 +20,7 @@ _MEMBER_PAIRS = 32
 def choose_sets(
     hypothesis: Hypothesis, design: ClaimDesign, whole: Sequence[Patch], sizes: Sequence[int], place: Owner
 ) -> tuple[Enumerated, int, tuple[tuple[Patch, ...], ...]]:
-    """Which sets are run besides rivals and parts, on how many pairs.
+    """Which sets are run in addition to rivals and parts, on how many pairs.
 
     Parameters
     ----------

@@ -26,7 +26,7 @@ NOMINAL_BUDGET = 2.0 * 2**30
 _SLACK = 2.0
 # Bytes a number of the output: its change in float64, and what readouts make of it.
 _MEASURED = 64.0
-# Columns of an outcome besides attributes: arm, pair, live, and two of the whole output.
+# Columns of an outcome in addition to attributes: arm, pair, live, and two of the whole output.
 _OTHER_COLUMNS = 5
 
 
@@ -101,7 +101,7 @@ def _kept_of(plan: Plan, components: ComponentMap, cohort: str) -> float:
 
 
 def pack_rows(plan: Plan, components: ComponentMap) -> Plan:
-    """Choose batch and shard sizes; a run chooses anew by the memory that it finds where the spec leaves that open."""
+    """Choose batch and shard sizes; a run chooses again by the memory that it finds where the spec leaves that open."""
     budget = float(plan.memory or NOMINAL_BUDGET)
     outputs = int(components.operations[-1].size / 4) if components.operations else 0
     packing = fit(

@@ -37,9 +37,10 @@ class ColumnReadout(ReadoutSection):
     column: str | None = Field(
         default=None,
         max_length=200,
-        description="Its name, in place of index; with *, as in P1_*, the mean of all whose names match.",
+        description="The name of the column, instead of index; with *, such as P1_*, the mean of all columns that "
+        "match.",
     )
-    index: Index | None = Field(default=None, description="Which column, from 0.")
+    index: Index | None = Field(default=None, description="The number of the column, from 0.")
 
     def findings(self, name: str, path: Path, source: DataEntry | None) -> list[Finding]:
         """A finding if not exactly one key is given, or if the data lack the column."""
