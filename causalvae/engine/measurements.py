@@ -23,7 +23,7 @@ observations
 screens
     One row per candidate of a screened sweep: ``owner``, ``side``, ``arm``, ``component``, ``granularity`` (str),
     ``attribution`` (float: mean over pairs of its first-order effect's size, in units of the screen's outcome) and
-    ``selected`` (``kept``, ``checked`` or ``left out``; arms of the last have no outcomes unless something else
+    ``selected`` (``kept``, ``checked`` or ``omitted``; arms of the last have no outcomes unless something else
     requires them).
 responses
     Effects of latent perturbations on whole outputs and activations, on the first few samples, averaged over the
@@ -86,8 +86,6 @@ class Measurements:
         See the module's docstring.
     manifest : dict
         Digests, device, numbers of rows run and skipped, seconds, and the engine's exact controls.
-    images : DataFrame
-        Decoded images of the plan's traversals: ``strip`` (int), ``step`` (int), ``png`` (bytes).
     periods : mapping of str to float
         Attribute -> period, for attributes on a circle.
     affines : mapping of str to (float, float)
@@ -107,7 +105,6 @@ class Measurements:
     outcomes: pd.DataFrame
     observations: pd.DataFrame
     manifest: Mapping[str, Any] = field(default_factory=dict)
-    images: pd.DataFrame = field(default_factory=pd.DataFrame)
     periods: Mapping[str, float] = field(default_factory=dict)
     screens: pd.DataFrame = field(default_factory=pd.DataFrame)
     responses: pd.DataFrame = field(default_factory=pd.DataFrame)
@@ -175,7 +172,7 @@ class StoredMeasurements(Measurements):
 
     Parameters
     ----------
-    plan, pairs, observations, manifest, images, periods, screens, responses, subspaces, contrasts, affines
+    plan, pairs, observations, manifest, periods, screens, responses, subspaces, contrasts, affines
         As for `Measurements`.
     table : FileTable
         The stored outcomes.
@@ -190,7 +187,6 @@ class StoredMeasurements(Measurements):
         table: FileTable,
         observations: pd.DataFrame,
         manifest: Mapping[str, Any],
-        images: pd.DataFrame,
         periods: Mapping[str, float] | None = None,
         screens: pd.DataFrame | None = None,
         responses: pd.DataFrame | None = None,
@@ -203,7 +199,6 @@ class StoredMeasurements(Measurements):
             "pairs": pairs,
             "observations": observations,
             "manifest": manifest,
-            "images": images,
             "periods": periods or {},
             "screens": pd.DataFrame() if screens is None else screens,
             "responses": pd.DataFrame() if responses is None else responses,
@@ -233,7 +228,7 @@ def write_table(frame: pd.DataFrame, path: Path) -> None:
     """
     # A category is written as its text: each group of rows would hold all categories, and arms are tens of thousands.
     texts = {name: "str" for name, kind in frame.dtypes.items() if isinstance(kind, pd.CategoricalDtype)}
-    # Such tables hold numbers besides, whose types an empty one has too.
+    # Such tables also hold numbers, whose types an empty one has too.
     schema = pa.Schema.from_pandas((frame.head(0) if texts else frame).astype(texts), preserve_index=False)
     step = _GROUPS * GROUP_ROWS
     with (

@@ -41,13 +41,18 @@ class Resolver:
                 if name not in self.spec.mapping:
                     raise CausalVAEError(
                         "CV304",
-                        f"{reference} names no mapped node.",
+                        f"{reference} does not name a mapped node.",
                         f"Mapped are: {', '.join(self.spec.mapping) or 'none'}.",
                         place,
                     )
                 found += self.find(self.spec.mapping[name].components or (), f"mapping.{name}")
             else:
-                found += self.components.resolve(reference)
+                try:
+                    found += self.components.resolve(reference)
+                except CausalVAEError as error:
+                    raise CausalVAEError(
+                        error.code, error.message, error.remedy, f"{place}: {error.place or reference}"
+                    ) from error
         return tuple(found)
 
     def mapped_latents(self) -> dict[int, str]:

@@ -34,7 +34,7 @@ _INPUTS: Final = {"base": "x", "counterfactual": "x′"}
 def pair_section(results: Results, with_edges: bool = True) -> Section | None:
     """Pairs of every mediation, component and treatment, then of every declared edge; None where there are none.
 
-    Those of claims are on the claims' cards. Those of edges are left out where the panels of the graph hold them.
+    Those of claims are on the claims' cards. Those of edges are omitted where the panels of the graph hold them.
     """
     pictures = results.pictures
     if pictures is None:
@@ -47,7 +47,10 @@ def pair_section(results: Results, with_edges: bool = True) -> Section | None:
         blocks += [Heading("Declared edges", text), *edges]
     if pictures.left_out:
         blocks.append(
-            Prose(f"Further pairs that are not shown, so that the page stays small: {format_count(pictures.left_out)}.")
+            Prose(
+                "Further pairs that are not shown because the page would become too large: "
+                f"{format_count(pictures.left_out)}."
+            )
         )
     if not blocks:
         return None
@@ -114,7 +117,8 @@ def _names(item: PairPictures) -> str:
 
 def _text(item: PairPictures) -> str:
     label = item.component.label
-    effect = f"effect of {item.edge[0]} on" if item.edge else "effect on"
+    cause = item.edge[0] if item.edge else "the patch" if label else ""
+    effect = f"effect of {cause} on" if cause else "effect on"
     chosen = f"chosen among {format_count(item.n)} pairs of {item.treatment} by the {effect} {item.outcome}"
     if not label:
         return f"Pairs {chosen}."
@@ -150,6 +154,9 @@ def _label(frame: Frame) -> str:
 def factor_words(change: FactorChange) -> str:
     """A factor's change from x to x′, with as many digits as tell its values apart."""
     ends = (change.before, change.after)
+    if all(isinstance(end, float) and end.is_integer() and abs(end) < 1e6 for end in ends):
+        # Classes and levels, of which decimals say nothing.
+        return f"{change.factor} {' → '.join(format_number(end, 1) for end in ends if isinstance(end, float))}"
     for digits in (3, 6, 12):
         before, after = (end if isinstance(end, str) else format_number(end, digits) for end in ends)
         if before != after:
@@ -168,4 +175,5 @@ def _effect_words(item: PairPictures, pair: ShownPair) -> str:
 def pair_words(pairs: PairSet) -> Iterable[str]:
     """What formats without drawings say of pairs."""
     for view in pairs.views:
-        yield f"{pairs.title}: {view.title.lower()}, {view.changed}; {view.effect}."
+        changed = f", {view.changed}" if view.changed else ""
+        yield f"{pairs.title}: {view.title.lower()}{changed}; {view.effect}."

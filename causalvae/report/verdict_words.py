@@ -122,7 +122,8 @@ def tell_subsets(subsets: Subsets) -> str:
     found = len(subsets.certified)
     named = ", ".join(f"{{{name_circuit(known.circuit)}}}" for known in subsets.certified[:_MOST_NAMED])
     more = f" and {found - _MOST_NAMED} more" if found > _MOST_NAMED else ""
-    words = f"of {subsets.count} sets of units {found} {'is' if found == 1 else 'are'} certified as minimal circuits"
+    certified = "is certified as a minimal circuit" if found == 1 else "are certified as minimal circuits"
+    words = f"{found} of {subsets.count} sets of units {certified}"
     words += f": {named}{more}" if found else ""
     if not subsets.possible:
         return f"{words} (the list is complete)"
@@ -226,7 +227,7 @@ def _tell_bound(test: ClaimTest, outcome: str) -> str:
             # In fewer digits than its interval a number can lie outside it: 100 % in 99.5 to 99.7 %.
             value = f"{_fixed(100 * test.value, 1)}%"
     if test.name == "pairwise_fit":
-        return f"pair by pair it accounts for {value} of the effect's square{between}, and such a share needs " + (
+        return f"pair by pair it accounts for {value} of the squared effect{between}, and such a share needs " + (
             f"at least {_number(test.at_least or 0.0, test.unit)}"
         )
     asked = _asked(test)

@@ -68,10 +68,10 @@ def test_the_mapping_is_green_only_where_every_mapped_factor_is_shown_to_be_righ
     assert mapping_with("c", 0.9, 0.82, 0.95).mark == "✓"
     assert mapping_with("c", 0.86, 0.7, 0.94).mark == "?"
     failing = mapping_with("c", 0.5, 0.4, 0.6)
-    assert failing.mark == "✗" and "interchange fails for c" in failing.text
+    assert failing.mark == "✗" and "interchange accuracy too low for c" in failing.text
     tested = tuple(item for item in found.interchanges if item.factor != "b")
     mapping = headline_sentences(replace(found, interchanges=tested))[2]
-    assert mapping.mark == "?" and "interchange not tested for b" in mapping.text
+    assert mapping.mark == "?" and "interchange accuracy not tested for b" in mapping.text
 
 
 CORRUPTIONS = {
@@ -374,3 +374,11 @@ def test_rates_over_seeds() -> None:
     red, missed, seeds = rates(150)
     assert red <= 0.01 * seeds + 1
     assert missed <= 0.05 * seeds
+
+
+def test_attributes_without_factors_say_nothing_of_their_independence() -> None:
+    run = run_world(linear_world(WORLDS["chain"]), identity(NAMES), edges_of("chain"), bootstrap=20)
+    graph = CausalGraph((), run.graph.attributes)
+    found = implied.assess_independencies(run.spec, run.measurements, graph, None, lambda done, total: None)
+    assert found.checks == () and all(family.fisher_c is None for family in found.families)
+    assert independence_words(replace(judge(run), independencies=(), families=found.families)) == ()

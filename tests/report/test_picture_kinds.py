@@ -23,7 +23,7 @@ from causalvae.report.dose_curves import draw_curve, shared_limits
 from causalvae.report.html_report import render_html
 from causalvae.report.json_report import from_json_dict, render_json, to_json_dict
 from causalvae.report.markdown_report import render_markdown
-from causalvae.report.pair_section import factor_words
+from causalvae.report.pair_section import PairSet, PairView, factor_words, pair_words
 from causalvae.results import (
     DoseResponse,
     FactorChange,
@@ -67,14 +67,14 @@ def test_a_change_of_one_channel_is_blue_below_zero_and_orange_above():
     assert less[2] > less[0]
     assert more[0] > more[2]
     assert [int(pixel[3]) for pixel in (less, none, more)] == [255, 0, 128]
-    assert "Orange is more" in ImagePicture.change_words(OutputFacts("image", (1, 1, 3)))
+    assert "Orange is an increase" in ImagePicture.change_words(OutputFacts("image", (1, 1, 3)))
 
 
 def test_a_change_of_colour_is_seen_although_its_mean_is_zero():
     change = np.array([0.4, 0.0, -0.4], np.float32).reshape(3, 1, 1)
     kept = ImagePicture.keep_change(change, OutputFacts("image", (3, 1, 1)))
     np.testing.assert_array_equal(pixels(kept), [[[255, 128, 0]]])
-    assert "grey" in ImagePicture.change_words(OutputFacts("image", (3, 1, 1)))
+    assert "Grey" in ImagePicture.change_words(OutputFacts("image", (3, 1, 1)))
 
 
 def test_a_change_of_nothing_is_transparent():
@@ -159,7 +159,7 @@ def test_pictures_are_the_same_after_reading_them_back(plain):
     assert f'src="data:image/png;base64,{kept.png}"' in page
     assert 'id="pairs-scale-area"' in page
     assert "area: x to x′ +2.00, patched +1.50 pixels" in page  # noqa: RUF001
-    assert "not shown, so that the page stays small: 4." in page
+    assert "not shown because the page would become too large: 4." in page
     words = render_markdown(build_document(again))
     assert "scale: largest effect, scale 0.500 → b&lt;i&gt;g; area: x to x′ +2.00" in words  # noqa: RUF001
 
@@ -168,6 +168,20 @@ def test_a_small_change_of_a_factor_has_digits_enough():
     assert factor_words(FactorChange("hue", 0.5, 0.75)) == "hue 0.500 → 0.750"
     assert factor_words(FactorChange("hue", 0.121, 0.12101)) == "hue 0.121000 → 0.121010"
     assert factor_words(FactorChange("shape", "square", "heart")) == "shape square → heart"
+    assert factor_words(FactorChange("digit", 9.0, 0.0)) == "digit 9 → 0"
+    assert factor_words(FactorChange("digit", 12.0, 123456.0)) == "digit 12 → 123,456"
+    assert factor_words(FactorChange("pitch", 277.2, 440.0)) == "pitch 277 → 440"
+
+
+def test_a_pair_whose_factors_are_equal_is_said_without_them() -> None:
+    views = (
+        PairView("Smallest effect", "", "area +1", ()),
+        PairView("Largest effect", "digit 1 → 2", "b", ()),
+    )
+    assert list(pair_words(PairSet("", "layers", "", views))) == [
+        "layers: smallest effect; area +1.",
+        "layers: largest effect, digit 1 → 2; b.",
+    ]
 
 
 def test_what_is_no_picture_is_not_shown_and_names_are_escaped(plain):

@@ -19,7 +19,7 @@ from causalvae.data.files.refusals import absent, misshapen, no_such
 from causalvae.errors import CausalVAEError, first_line
 
 _WHAT: Final = "a table"
-_REMEDY: Final = "Give a text file whose first line names the columns; `separator` says what stands between them."
+_REMEDY: Final = "Give a text file whose first line names the columns; `separator` is the character between them."
 _UTF8: Final = "Save the file as UTF-8; spreadsheets call this format CSV UTF-8."
 _SEPARATORS: Final = (",", ";", "\t", "|", " ")
 _CALLED: Final = {"\t": "tabs", " ": "blanks"}
@@ -93,6 +93,12 @@ class TextTable:
         for name in columns:
             yield name, self._numbers(name, found[name].to_numpy())
 
+    def text_columns(self) -> tuple[str, ...]:
+        """Names of the columns that hold an entry which is no number, without the index and names that occur twice."""
+        once = [name for name in self.columns if self.names.count(name) == 1]
+        found = self._read(once, decimal=self.decimal, low_memory=False)
+        return tuple(name for name in once if found[name].dtype.kind not in "biuf")
+
     def _read(self, columns: Sequence[str], **how: Any) -> Any:
         """Read columns with pandas, by name."""
         import pandas as pd
@@ -135,7 +141,7 @@ class TextTable:
             entry = column[row]
             is_text = isinstance(entry, str)
             found = repr(entry.strip()[:30]) if is_text else "it is empty" if np.isnan(values[row]) else "not finite"
-            remedy = "Fill in the entry, leave the sample out, or choose the columns of inputs with data.inputs."
+            remedy = "Fill in the entry, remove the sample, or choose the columns of inputs with data.inputs."
             if is_text and self.decimal == "." and _DECIMAL_COMMA.fullmatch(entry.strip()):
                 remedy = "Write `decimal: ','` in data if the comma separates a number's decimals."
             raise CausalVAEError(
@@ -152,7 +158,7 @@ def open_table(path: Path, separator: str, decimal: str = ".") -> TextTable:
 
     Leading columns without names are index columns: pandas writes one, and another when the table is read and saved
     again. R's write.table omits the name of the index, so that each line has one entry more than there are names.
-    Trailing columns with neither names nor entries are left out.
+    Trailing columns with neither names nor entries are omitted.
 
     Raises
     ------
