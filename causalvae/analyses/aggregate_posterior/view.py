@@ -44,8 +44,8 @@ def view_posterior(result: AggregatePosterior) -> AnalysisView:
     what = "channels of the latent map, by their means over positions" if result.is_map else "latents"
     counted = _counted(result.latents, what)
     lead = (
-        f"From the posterior means of {format_count(result.samples)} observed samples. {counted}. A latent is active if "
-        f"the variance of its mean is above {format_number(result.threshold)}."
+        f"From the posterior means of {format_count(result.samples)} observed samples. {counted}. A latent is active "
+        f"if the variance of its mean is above {format_number(result.threshold)}."
     )
     answer = _counted(result.latents, "latents")
     if result.linear.value is not None:
