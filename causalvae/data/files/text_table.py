@@ -69,6 +69,12 @@ class TextTable(ColumnTable):
         for name in columns:
             yield name, self._numbers(name, found[name].to_numpy())
 
+    def text_columns(self) -> tuple[str, ...]:
+        """Names of the columns that hold an entry which is no number, without the index and names that occur twice."""
+        once = [name for name in self.columns if self.names.count(name) == 1]
+        found = self._read(once, decimal=self.decimal, low_memory=False)
+        return tuple(name for name in once if found[name].dtype.kind not in "biuf")
+
     def _read(self, columns: Sequence[str], **how: Any) -> Any:
         """Read columns with pandas, by name."""
         import pandas as pd

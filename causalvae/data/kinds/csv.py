@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -24,16 +25,27 @@ class CsvData(OwnTable, TableFormat):
     source: Literal["csv"]
     path: FilePath = Field(description="The file, relative to the spec file; a first line names the columns.")
 
+    @property
+    def is_rescaled(self) -> bool:
+        """Whether numbers are mapped to [0, 1] by a range that is found in them."""
+        return self.scale == "found"
+
     def findings(self) -> list[Finding]:
         """Findings on inputs that are also factors, on the format and on the scale."""
         return [*self.format_findings(), *super().findings()]
 
     @classmethod
     def recognise(cls, path: Path) -> dict[str, Any] | None:
-        """A text file whose name ends as those of tables do."""
+        """A text file whose name ends as those of tables do; columns of text are factors, the others inputs."""
         if not path.is_file() or path.suffix not in (".csv", ".tsv", ".tab"):
             return None
-        return {} if path.suffix == ".csv" else {"separator": "\t"}
+        from causalvae.data.files.text_table import open_table
+
+        separator = "," if path.suffix == ".csv" else "\t"
+        texts = open_table(path, separator).text_columns()
+        named = {re.sub(r"^(?![A-Za-z_])|[^A-Za-z0-9_-]", "_", column): {"column": column} for column in texts}
+        factors = list(texts) if set(named) == set(texts) else named
+        return ({} if separator == "," else {"separator": separator}) | ({"factors": factors} if factors else {})
 
     def open(self, folder: Path) -> Dataset:
         """Open the data set."""
