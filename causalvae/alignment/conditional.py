@@ -27,6 +27,7 @@ _ROWS_PER_CELL = 10
 _PENALTIES = np.logspace(-5, 3, 17)
 # A kernel of one length is too smooth for jumps and waves, and what it leaves of them looks like a dependence.
 _LENGTHS = (1.0, 0.25, 0.06)
+_SMOOTH = (1.0,)
 _LEAST_FREED = 1e-9
 _EXACT = 1e-6
 _ROUNDING = 1e-12
@@ -34,7 +35,7 @@ _REPEATED = 1e-6
 _DISAGREEMENTS = 10
 
 
-def _similarity(variable: Variable, rows: npt.NDArray[np.int64]) -> FloatArray:
+def _similarity(variable: Variable, rows: npt.NDArray[np.int64], lengths: tuple[float, ...] = _SMOOTH) -> FloatArray:
     """Kernel between all rows and the landmark `rows`, shape (n, landmarks).
 
     Of a number it is the mean of Gaussian kernels of several lengths, of its value and of its rank: ranks resolve where
@@ -46,9 +47,10 @@ def _similarity(variable: Variable, rows: npt.NDArray[np.int64]) -> FloatArray:
         angles = variable.angles()
         squares = [2 - 2 * np.cos(angles[:, None] - angles[None, rows])]
     else:
-        scaled = [(values - values.mean()) / values.std() for values in (variable.values, mean_ranks(variable.values))]
+        views = [variable.values] if lengths == _SMOOTH else [variable.values, mean_ranks(variable.values)]
+        scaled = [(values - values.mean()) / values.std() for values in views]
         squares = [(values[:, None] - values[None, rows]) ** 2 for values in scaled]
-    kernels = [np.exp(-square / (2 * length**2)) for square in squares for length in _LENGTHS]
+    kernels = [np.exp(-square / (2 * length**2)) for square in squares for length in lengths]
     return np.asarray(np.mean(kernels, axis=0))
 
 
@@ -112,7 +114,7 @@ class Conditioner:
     seed: int = 0
     _cells: npt.NDArray[np.int64] = field(init=False, repr=False)
     _remainders: dict[str, Remainder] = field(init=False, default_factory=dict, repr=False)
-    _basis: tuple[FloatArray, FloatArray] | None = field(init=False, default=None, repr=False)
+    _bases: dict[tuple[float, ...], tuple[FloatArray, FloatArray]] = field(init=False, default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         self.given = tuple(variable for variable in self.given if not variable.constant)
@@ -179,7 +181,14 @@ class Conditioner:
         return Regression(functions - np.where(alone, elsewhere, inside), float(len(counts)))
 
     def _from_kernel(self, functions: FloatArray) -> Regression:
-        left, values = self._factor()
+        """By the smooth kernel, or for functions that it leaves more of, by the one of several lengths."""
+        smooth, fine = (self._by_lengths(functions, lengths) for lengths in (_SMOOTH, _LENGTHS))
+        better = (fine.residuals**2).sum(axis=0) < (smooth.residuals**2).sum(axis=0)
+        freedom = max(fine.freedom if better.any() else 0.0, smooth.freedom if not better.all() else 0.0)
+        return Regression(np.where(better, fine.residuals, smooth.residuals), freedom)
+
+    def _by_lengths(self, functions: FloatArray, lengths: tuple[float, ...]) -> Regression:
+        left, values = self._factor(lengths)
         rows, count = functions.shape
         centred = functions - functions.mean(axis=0)
         squares = values[:, None] ** 2
@@ -197,15 +206,15 @@ class Conditioner:
         freedom = float(shrink.sum(axis=0)[best].max(initial=0.0)) + 1
         return Regression(trials[:, best, np.arange(count)], freedom)
 
-    def _factor(self) -> tuple[FloatArray, FloatArray]:
+    def _factor(self, lengths: tuple[float, ...] = _SMOOTH) -> tuple[FloatArray, FloatArray]:
         """Left singular vectors and singular values of the centred Nystroem features."""
-        if self._basis is None:
+        if lengths not in self._bases:
             order = np.random.default_rng(self.seed).permutation(self.n)
             _, first = np.unique(self._cells[order], return_index=True)
             rows = order[np.sort(first)][:_LANDMARKS]
             kernel = np.ones((self.n, len(rows)))
             for variable in self.given:
-                kernel *= 1 + _similarity(variable, rows)
+                kernel *= 1 + _similarity(variable, rows, lengths)
             spectrum, vectors = np.linalg.eigh(kernel[rows])
             keep = spectrum > 1e-8 * spectrum[-1]
             features = kernel @ (vectors[:, keep] / np.sqrt(spectrum[keep]))
@@ -214,8 +223,8 @@ class Conditioner:
             spectrum, vectors = np.linalg.eigh(features.T @ features)
             solid = spectrum > 1e-12 * spectrum[-1]
             values = np.sqrt(spectrum[solid])
-            self._basis = (features @ (vectors[:, solid] / values), values)
-        return self._basis
+            self._bases[lengths] = (features @ (vectors[:, solid] / values), values)
+        return self._bases[lengths]
 
 
 @dataclass(frozen=True)
