@@ -61,7 +61,7 @@ def read_log(name: str) -> Log:
         Fault(**{key: value for key, value in fault.items() if value is not None}) for fault in log["faults"]
     )
     for fault in faults:
-        if not (fault.test if fault.fixed else fault.reason):
+        if not (fault.reason or (fault.fixed and fault.test)):
             raise ValueError(f"{name}: {fault.what!r} has no {'test' if fault.fixed else 'reason'}")
     return Log(log["trial"], tuple(log["tried"]), faults)
 
