@@ -192,7 +192,7 @@ def open_session(spec: Spec, folder: str | Path, on_progress: OnProgress = ignor
     with one_step(on_progress, "checking the network"):
         flops = sum(operation.flops for operation in model.components.operations)
         checked = max(_LEAST_CHECKED, int(min(_CHECK_IMAGES, _CHECK_FLOPS // max(flops, 1.0))))
-        check = check_model(model.vae, inputs[:checked], spec.model.must_reconstruct)
+        check = check_model(model.vae, inputs[:checked], spec.model.must_reconstruct, spec.data.is_rescaled)
         check_sites(model.graph, model.components, inputs, model.vae.latent_shape)
     with one_step(on_progress, "finding latents"):
         readouts = build_readouts(spec.graph.attributes, spec.data.input_facts(), dataset.columns)

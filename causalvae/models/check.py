@@ -52,7 +52,7 @@ class LoadCheck:
 
 
 @torch.inference_mode()
-def check_model(vae: VAE, x: Tensor, must_reconstruct: bool = True) -> LoadCheck:
+def check_model(vae: VAE, x: Tensor, must_reconstruct: bool = True, rescaled: bool = False) -> LoadCheck:
     """Check a network on inputs of its data.
 
     Parameters
@@ -63,6 +63,8 @@ def check_model(vae: VAE, x: Tensor, must_reconstruct: bool = True) -> LoadCheck
     must_reconstruct : bool
         Whether to raise an error if the network reconstructs worse than the mean image. If False, the controls of the
         run report the reconstruction error.
+    rescaled : bool
+        Whether the numbers of the data were mapped to [0, 1] by a range that was found in them.
 
     Raises
     ------
@@ -87,7 +89,7 @@ def check_model(vae: VAE, x: Tensor, must_reconstruct: bool = True) -> LoadCheck
     kl = None
     if vae.second in ("var", "std") and not posterior.is_point and posterior.logvar.isnan().any():
         word = "variance" if vae.second == "var" else "standard deviation"
-        told = _misread(vae, x, "CV106", f"the {word} of the posterior is negative for some inputs.")
+        told = _misread(vae, x, rescaled, "CV106", f"the posterior's {word} is negative for some inputs.")
         told.place = "model.posterior.second"
         told.remedy += (
             " If the network samples with a softplus or an exponential of it, let the encoder return that instead."
@@ -96,7 +98,7 @@ def check_model(vae: VAE, x: Tensor, must_reconstruct: bool = True) -> LoadCheck
     if not posterior.is_point:
         kl = float(channel_kl(posterior.mean, posterior.logvar).double().sum(1).mean())
     if not (torch.isfinite(output).all() and math.isfinite(kl or 0.0) and torch.isfinite(posterior.mean).all()):
-        raise _misread(vae, x, "CV106", "the posterior or the output is not finite.")
+        raise _misread(vae, x, rescaled, "CV106", "the posterior or the output is not finite.")
     reconstruction = _cost(vae, output, x)
     constant = vae.target(x).mean(0, keepdim=True).expand_as(output)
     mean_image = _cost(vae, constant, x)
@@ -106,6 +108,7 @@ def check_model(vae: VAE, x: Tensor, must_reconstruct: bool = True) -> LoadCheck
         raise _misread(
             vae,
             x,
+            rescaled,
             "CV107",
             f"reconstructions cost {reconstruction:,.1f} nats a sample, more than the mean input's {mean_image:,.1f}: "
             "the network was trained with other settings, or on other data.",
@@ -129,16 +132,20 @@ def _cost(vae: VAE, output: Tensor, x: Tensor) -> float:
     return float(negative_log_likelihood(vae, output, x).mean())
 
 
-def _misread(vae: VAE, x: Tensor, code: str, message: str) -> CausalVAEError:
+def _misread(vae: VAE, x: Tensor, rescaled: bool, code: str, message: str) -> CausalVAEError:
     """The error for a network that does not reconstruct, listing the declarations under which it does."""
     found = find_alternatives(vae, x)
     if not found:
+        scale = (
+            "The data were mapped to [0, 1], since the default of `data.scale` is `found`: write `scale: none` if the "
+            "network was trained on their own numbers. "
+        )
         return CausalVAEError(
             code,
             message,
-            "Check that the network was trained on these data (no other layout, activation, likelihood or range of "
-            "inputs reconstructs it). For data of another kind write `out_of_distribution: true`, for weights that "
-            "are not meant to reconstruct `untrained: true`.",
+            f"{scale if rescaled else ''}Check that the network was trained on these data (no other layout, "
+            "activation, likelihood or range of inputs reconstructs it). For data of another kind write "
+            "`out_of_distribution: true`, for weights that are not meant to reconstruct `untrained: true`.",
             "model",
         )
     declared = declared_reading(vae)
