@@ -1,8 +1,8 @@
 """Runs the trials that a machine can run again, and writes docs/quality.md from all logs.
 
-``python -m tests.trials --scale 1`` runs them in full (about an hour and a half); ``--only NAME`` one of them, and
-``--scale 0`` none, which writes the page anew from the logs and the counts of the last runs. Each folder beside this file
-is a trial: ``faults.yaml`` is its log, ``trial.py`` what can be run again. The exit code is 1 where anything failed.
+``python -m tests.trials --scale 1`` runs them in full (about an hour and a half); ``--only NAME`` runs one of them.
+``--scale 0`` runs none and writes the page from the logs and the counts of the last runs. Each folder here is a trial:
+``faults.yaml`` is its log, ``trial.py`` the part that can be run again. The exit code is 1 if anything failed.
 """
 
 from __future__ import annotations
@@ -83,10 +83,9 @@ def page(logs: Sequence[Log], counts: dict[str, Any]) -> str:
     lines = [
         "# Trials by fresh eyes",
         "",
-        "Authors test what they think of. So five people who had not built what they tried were asked to use it, and to",
-        "break it. Each wrote down what was tried and what happened, and mended what was wrong; then each tried again what",
-        "had been mended. `make trials` makes this page from the logs in `tests/trials/`, and runs again what a machine",
-        "can run.",
+        "Authors test what they think of. Five people tried the package who had not written what they tried. Each wrote",
+        "down what was tried and what happened, fixed what was wrong, and tried that again. `make trials` makes this page",
+        "from the logs in `tests/trials/` and repeats the trials that can be automated.",
         "",
         "| trial | faults in round 1 | in round 2 | fixed | left |",
         "|---|---:|---:|---:|---:|",
@@ -145,7 +144,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             failed += sum(row["failed"] for row in counts[log.name]["rows"])
             COUNTS.write_text(json.dumps(counts, indent=1) + "\n", encoding="utf-8")
     options.out.write_text(page(logs, counts), encoding="utf-8")
-    print(f"{options.out}: {sum(len(log.faults) for log in logs)} faults, {failed} failures now")
+    sys.stdout.write(f"{options.out}: {sum(len(log.faults) for log in logs)} faults, {failed} failures now\n")
     return 1 if failed else 0
 
 
