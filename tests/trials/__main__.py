@@ -83,9 +83,9 @@ def page(logs: Sequence[Log], counts: dict[str, Any]) -> str:
     lines = [
         "# Trials by fresh eyes",
         "",
-        "Authors test what they think of. Five people tried the package who had not written what they tried. Each wrote",
-        "down what was tried and what happened, fixed what was wrong, and tried that again. `make trials` makes this page",
-        "from the logs in `tests/trials/` and repeats the trials that can be automated.",
+        "Authors test what they think of. Five people tried the package who had not written what they tried. Each",
+        "wrote down what was tried and what happened, fixed what was wrong, and tried that again. `make trials` makes",
+        "this page from the logs in `tests/trials/` and repeats the trials that can be automated.",
         "",
         "| trial | faults in round 1 | in round 2 | fixed | left |",
         "|---|---:|---:|---:|---:|",
