@@ -175,10 +175,12 @@ def _as_trained(section: Keys, trained: Keys) -> Keys:
     held: Keys = {key: value for key, value in trained.get("data", {}).items() if value not in (None, [], {})}
     if held.get("source") != section["source"]:
         return section
-    left = set(DATA.get(str(section["source"])).PLACES)
+    kind = DATA.get(str(section["source"]))
+    left = set(kind.PLACES)
+    left |= {key for key, field in kind.model_fields.items() if key in held and held[key] == field.default}
     # The factors of images are in another file, which is not named here.
     left |= {"factors", "condition"} if "table" in left and "table" not in section else set()
-    return {key: value for key, value in held.items() if key not in left} | section
+    return section | {key: value for key, value in held.items() if key not in left | set(section)}
 
 
 def _candidates(path: Path, place: str) -> list[Keys]:
