@@ -93,6 +93,10 @@ COMMANDS: Final[tuple[Command, ...]] = (
 )  # fmt: skip
 
 
+# Commands that take a second for each state.
+COSTLY: Final = frozenset({"run", "train", "study", "compare", "discover", "init --from"})
+
+
 def _of_run(folder: Path) -> Path:
     (results,) = folder.glob("small/*/results.json")
     return results.parent
