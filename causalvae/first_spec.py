@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import textwrap
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -17,7 +19,7 @@ from causalvae.models.weights import UNFIT, read_weights, trained_as
 from causalvae.session import Session
 from causalvae.spec import parse_spec
 from causalvae.spec.data_section import DATA
-from causalvae.spec.diagnostics import Diagnostic
+from causalvae.spec.diagnostics import Diagnostic, list_choices
 from causalvae.spec.model_section import MODELS
 from causalvae.spec.places import BUILTIN
 
@@ -69,7 +71,7 @@ def write_first_spec(weights: str, data: str | None, folder: Path, name: str) ->
         ``builtin://NAME``, or the path of weights or of a folder with a network of disentangling-vae, diffusers or
         pythae. They are read without running code.
     data : str or None
-        A csv, tsv or npz file, a folder of images, or the name of a data source that needs no path. None where
+        A file or folder that a data source recognises, or the name of a data source that needs no path. None where
         the weights say what they were trained on.
     folder : Path
         The folder of the spec, where its paths start.
@@ -86,11 +88,13 @@ def write_first_spec(weights: str, data: str | None, folder: Path, name: str) ->
     place = weights if weights.startswith(BUILTIN) else _relative(Path(weights), folder)
     if not section and (weights.startswith(BUILTIN) or Path(weights).is_file()):
         section = _trained_data(trained_as(read_weights(place, folder)), folder)
+    elif section and Path(weights).is_file() and Path(weights).suffix == ".safetensors":
+        section = _as_trained(section, trained_as(read_weights(place, folder)))
     if not section:
         raise CausalVAEError(
             "CV443",
             "The weights do not say what data they were trained on.",
-            "Add --data PATH: a csv, tsv or npz file, or a folder of images.",
+            f"Add --data PATH: {list_choices(_recognised())}.",
             weights,
         )
     refused = []
@@ -100,7 +104,12 @@ def write_first_spec(weights: str, data: str | None, folder: Path, name: str) ->
         except CausalVAEError as error:
             if error.code not in UNFIT:
                 raise
-            refused.append(f"{_flow(model)}: {error.code} {error.message}")
+            refused.append(
+                (
+                    _flow({key: model[key] for key in ("source", "name") if key in model}),
+                    f"{error.code} {error.message}",
+                )
+            )
             continue
         text = _write(name, found, section, session, misread=found is not model)
         return FirstSpec(text, _opened(text, folder), (), parse_spec(text)[1])
@@ -144,9 +153,14 @@ def _data_section(data: str, folder: Path) -> Keys:
     raise CausalVAEError(
         "CV442",
         "It does not show what kind of data this is." if path.exists() else "There is no such file or data source.",
-        "Give a csv, tsv or npz file, a folder of images, or the name of a data source (`causalvae kinds`).",
+        f"Give {list_choices((*_recognised(), 'the name of a data source'))} (`causalvae kinds`).",
         data,
     )
+
+
+def _recognised() -> tuple[str, ...]:
+    """The files and folders that data sources recognise, in words."""
+    return tuple(kind.recognised for kind in DATA.usable() if kind.recognised)
 
 
 def _trained_data(trained: Keys, folder: Path) -> Keys:
@@ -154,6 +168,17 @@ def _trained_data(trained: Keys, folder: Path) -> Keys:
     section: Keys = {key: value for key, value in trained.get("data", {}).items() if value not in (None, [], {})}
     where = section.get("path")
     return section if where is None or (folder / str(where)).exists() else {}
+
+
+def _as_trained(section: Keys, trained: Keys) -> Keys:
+    """A section of data, read as training read data of the same source: images of the same size, for example."""
+    held: Keys = {key: value for key, value in trained.get("data", {}).items() if value not in (None, [], {})}
+    if held.get("source") != section["source"]:
+        return section
+    left = set(DATA.get(str(section["source"])).PLACES)
+    # The factors of images are in another file, which is not named here.
+    left |= {"factors", "condition"} if "table" in left and "table" not in section else set()
+    return {key: value for key, value in held.items() if key not in left} | section
 
 
 def _candidates(path: Path, place: str) -> list[Keys]:
@@ -288,15 +313,30 @@ def _treatment(factors: tuple[Factor, ...], attributes: dict[str, str]) -> tuple
     return first, next(iter(attributes))
 
 
-def _template(name: str, place: str, data: Keys, refused: list[str]) -> FirstSpec:
+def _reasons(refused: Sequence[tuple[str, str]]) -> list[str]:
+    """Comments that say why architectures were refused, those of one reason together."""
+    found: dict[str, list[str]] = {}
+    for model, reason in refused:
+        found.setdefault(" ".join(reason.split()), []).append(model)
+    return [
+        line
+        for reason, models in found.items()
+        for line in textwrap.wrap(
+            f"{', '.join(models)}: {reason}", 110, initial_indent="#   ", subsequent_indent="#     ",
+            break_long_words=False, break_on_hyphens=False,
+        )
+    ]  # fmt: skip
+
+
+def _template(name: str, place: str, data: Keys, refused: Sequence[tuple[str, str]]) -> FirstSpec:
     """A spec with a place for the network's class, which no file of weights says."""
     model = {"source": "checkpoint", "weights": place, "factory": "my_network:VAE", "latent_dim": 10}
     head = _head(name, model, data, 256)
     at = head.index("# The network, as it was found.")
     head[at : at + 1] = [
         "# TO FILL IN: `factory` is the module:Class (or module:function) of the network, in a file next to this one;",
-        "# `latent_dim` is its number of latents. The spec then runs with --allow-code. These did not fit the weights:",
-        *(f"#   {' '.join(line.split())}"[:118] for line in refused),
+        "# `latent_dim` is its number of latents. The spec then runs with --allow-code.",
+        *(["# These architectures of the package do not fit the weights:", *_reasons(refused)] if refused else []),
     ]
     lines = [
         *head,

@@ -33,7 +33,7 @@ def init(
         str,
         typer.Option(
             metavar="PATH",
-            help="With --from: a csv, tsv or npz file, a folder of images, or the name of a data source.",
+            help="With --from: a file or folder of data, such as a csv file, or the name of a data source.",
             show_default=False,
         ),
     ] = "",

@@ -11,7 +11,7 @@ import pandas as pd
 import torch
 
 from causalvae.data.dataset import Dataset
-from causalvae.digest import digest, plain_fields
+from causalvae.digest import digest
 from causalvae.engine.backends.backend import Backend, Work
 from causalvae.engine.backends.opening import open_backend
 from causalvae.engine.clock import busy_seconds
@@ -21,10 +21,11 @@ from causalvae.engine.effort import Extents
 from causalvae.engine.measurements import Measurements, StoredMeasurements, write_table
 from causalvae.engine.outcomes import Measure
 from causalvae.engine.packing import pack_for, settle_shards
+from causalvae.engine.plan_files import claim_folder, write_arms
 from causalvae.engine.precision import matrix_precision
 from causalvae.engine.progress import Counter, OnProgress, ignore_progress
 from causalvae.engine.recovery import discard_damaged, record_checksums
-from causalvae.engine.responses import measure_responses
+from causalvae.engine.response_table import join_frames
 from causalvae.engine.runner import PlanRunner, list_shards, write_shard
 from causalvae.engine.screening import leave_out, screen_components
 from causalvae.engine.shards import OVERHEADS, GroupCost
@@ -33,7 +34,7 @@ from causalvae.engine.subspaces.learning import learn_subspaces, learned_statist
 from causalvae.engine.tables import FileTable, read_table
 from causalvae.engine.workers import single_threaded_kernels
 from causalvae.errors import CausalVAEError
-from causalvae.files import DamagedFileError, make_folder, read_json, remove_stale, write_json
+from causalvae.files import make_folder, read_json, remove_stale, write_json
 from causalvae.models.loading import Model
 from causalvae.plan.relays import with_inner
 from causalvae.plan.types import Plan
@@ -60,6 +61,7 @@ def execute_plan(
     device: str = "auto",
     on_progress: OnProgress = ignore_progress,
     backend: Backend | None = None,
+    with_controls: bool = True,
 ) -> Measurements:
     """Run a plan, resuming from `folder`.
 
@@ -71,9 +73,9 @@ def execute_plan(
     measure : callable
         From outputs (rows, *output_shape) to attributes (rows, k), float64, in the plan's order.
     folder : Path
-        Takes the tables: ``outcomes/COHORT.NNNNN.parquet`` and ``observations/NNNNN.parquet`` a shard, then
-        ``pairs.parquet``, ``split.parquet`` (of finite data: which part each sample is in), ``images.parquet`` and
-        ``manifest.json``. A shard whose file is there is not run again. Where
+        Takes the tables: ``arms.parquet``, ``outcomes/COHORT.NNNNN.parquet``, ``observations/NNNNN.parquet`` and
+        ``responses/DIGEST.NNNNN.parquet`` a shard, then ``pairs.parquet``, ``split.parquet`` (of finite data: which
+        part each sample is in) and ``manifest.json``. A shard whose file is there is not run again. Where
         the plan screens sweeps, ``screens.parquet`` comes before all of them, and so does ``subspaces.parquet`` where
         it learns subspaces. Every file carries a checksum; one that is damaged is reported and measured again.
     device : {"auto", "cpu", "cuda"}
@@ -81,6 +83,8 @@ def execute_plan(
         Told of rows as they finish.
     backend : Backend, optional
         Where shards are run; this machine where omitted. It changes no number.
+    with_controls : bool
+        Whether the engine's exact controls are run.
 
     Raises
     ------
@@ -92,7 +96,7 @@ def execute_plan(
     precision = plan.options.precision
     with single_threaded_kernels() as cores, matrix_precision(precision):
         chosen = open_backend("local") if backend is None else backend
-        return _execute(plan, model, dataset, measure, folder, device, on_progress, chosen, cores)
+        return _execute(plan, model, dataset, measure, folder, device, on_progress, chosen, cores, with_controls)
 
 
 def _execute(
@@ -105,10 +109,13 @@ def _execute(
     on_progress: OnProgress,
     backend: Backend,
     cores: int,
+    with_controls: bool,
 ) -> Measurements:
     began = time.perf_counter()
     chosen = choose_device(device)
-    _claim(folder, plan, _environment(dataset, chosen))
+    for name in ("outcomes", "observations", "costs", "responses"):
+        make_folder(folder / name, below=folder)
+    claim_folder(folder, plan, _environment(dataset, chosen))
     discard_damaged(folder)
     workers = cores if chosen.type == "cpu" else 1
     scores = screen_components(plan, model, dataset, measure, chosen, folder, workers, on_progress)
@@ -119,8 +126,10 @@ def _execute(
     # A plan that was not optimised lists an arm once for each use; it is one arm all the same.
     distinct = tuple({arm.id: arm for arm in remaining.arms}.values())
     total = sum(arm.pairs for arm in distinct)
+    if not (folder / "arms.parquet").exists():
+        write_arms(distinct, folder / "arms.parquet")
 
-    shards = list_shards(remaining, folder)
+    shards = list_shards(remaining, folder, runner.responses)
     missing = [shard for shard in shards if not shard.is_done]
     arms = {cohort.name: [arm for arm in distinct if arm.cohort == cohort.name] for cohort in plan.cohorts}
     unfinished = dict.fromkeys(shard.cohort for shard in missing)
@@ -139,20 +148,21 @@ def _execute(
     seen = [read_table(shard.observations) for shard in shards if shard.observations]
     observations = pd.concat(seen, ignore_index=True) if seen else pd.DataFrame()
 
-    pairs, images = runner.pairs_table(), runner.traversal_images(observations)
+    pairs = runner.pairs_table()
     write_table(pairs, folder / "pairs.parquet")
     split = tabulate_split(dataset, plan.split)
     if split is not None:
         write_table(split, folder / "split.parquet")
-    write_table(images, folder / "images.parquet")
     patched = [arm.id for arm in distinct if arm.patches]
     # Counted from the tables, so that a resumed run tells the same as one that never stopped.
     rows_run = sum(table.live(arm) for arm in table.arms)
     sites = tuple(dict.fromkeys(patch.site for arm in with_inner(distinct) for patch in arm.patches))
     clock = busy_seconds(chosen)
-    responses = measure_responses(plan, runner, folder)
+    read = [(shard, shard.responses) for shard in shards if shard.responses is not None]
+    runner.read_responses([shard for shard, path in read if not path.exists()])
+    responses = join_frames([read_table(path) for _, path in read])
     contrasts = measure_contrasts(runner, folder, on_progress)
-    controls = runner.controls(sites)
+    controls = runner.controls(sites) if with_controls else {}
     if missing:
         _note_overheads(overheads + busy_seconds(chosen) - clock, folder / "costs")
     manifest = {
@@ -176,7 +186,6 @@ def _execute(
         table,
         observations,
         manifest,
-        images,
         screens=scores,
         responses=responses,
         subspaces=learned,
@@ -203,26 +212,3 @@ def _environment(dataset: Dataset, device: torch.device) -> dict[str, str]:
         "device": device.type,
         "data": digest(dataset.describe()),
     }
-
-
-def _claim(folder: Path, plan: Plan, environment: dict[str, str]) -> None:
-    """Mark `folder` as this plan's, or refuse it where it is another's."""
-    for name in ("outcomes", "observations", "costs"):
-        make_folder(folder / name, below=folder)
-    marker = folder / "plan.json"
-    if not marker.exists():
-        write_json({"digest": plan.tables_digest, "environment": environment, **plain_fields(plan)}, marker)
-        return
-    try:
-        held = read_json(marker)
-    except DamagedFileError as error:
-        raise _other_tables(folder, f"holds a damaged plan.json ({error.reason})") from error
-    if held.get("digest") != plan.tables_digest:
-        raise _other_tables(folder, "holds the tables of another plan")
-    differing = [key for key, value in environment.items() if held.get("environment", {}).get(key) != value]
-    if differing:
-        raise _other_tables(folder, f"holds tables made with another {' and another '.join(differing)}")
-
-
-def _other_tables(folder: Path, fault: str) -> CausalVAEError:
-    return CausalVAEError("CV402", f"{folder} {fault}.", "Name another --out folder, or delete this one.", str(folder))

@@ -7,13 +7,13 @@ Two uses of the same arm share it: an arm's identity is its content.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import Literal
 
 from causalvae.data.others import Others
 from causalvae.data.split import SplitRule
-from causalvae.digest import digest, plain_fields
+from causalvae.digest import digest, digest_of_many, plain_fields
 from causalvae.models.components import ComponentRef, EdgeRef
 from causalvae.plan.owner import Owner
 from causalvae.plan.targets import NOTHING, Target
@@ -470,11 +470,10 @@ class Plan:
     @cached_property
     def digest(self) -> str:
         """Content hash of all but the pass records, what captured the network, and samples that are not there."""
-        content = plain_fields(self)
-        del content["passes"], content["captured_by"], content["asked"]
-        if not self.compared:
-            del content["compared"]
-        return digest(content)
+        left_out = {"passes", "captured_by", "asked", *(() if self.compared else ("compared",))}
+        return digest_of_many(
+            {field.name: getattr(self, field.name) for field in fields(self) if field.name not in left_out}
+        )
 
     @cached_property
     def tables_digest(self) -> str:
@@ -485,19 +484,19 @@ class Plan:
         """
         arms = tuple({arm.id: arm for arm in self.arms}.values())
         screened = [(str(use.owner), use.role, use.arm, use.index) for use in self.uses] if self.screens else []
-        return digest(
+        return digest_of_many(
             {
                 "model": self.model_digest,
                 "measures": self.measures,
-                "cohorts": [plain_fields(cohort) for cohort in self.cohorts],
-                "split": None if self.split is None else plain_fields(self.split),
-                "arms": [plain_fields(arm) for arm in arms],
+                "cohorts": self.cohorts,
+                "split": self.split,
+                "arms": arms,
                 "attributes": self.attributes,
                 "latent_attributes": self.latent_attributes,
                 "traversals": [(strip.latent, strip.quantiles, strip.sample) for strip in self.traversals],
-                "screens": [plain_fields(screen) for screen in self.screens],
+                "screens": self.screens,
                 "screened": screened,
-                "contrasts": [plain_fields(contrast) for contrast in self.contrasts],
+                "contrasts": self.contrasts,
                 "seed": self.seed,
                 "options": {name: value for name, value in plain_fields(self.options).items() if name != "pack"},
             }

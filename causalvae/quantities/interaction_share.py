@@ -48,12 +48,10 @@ class InteractionShare(Quantity):
         ]
 
     @staticmethod
-    def columns(data: ClaimData) -> RatioColumns | None:
-        """(TIE - NIE) TE and TE² of every pair; None where it is not claimed."""
+    def columns(data: ClaimData) -> RatioColumns:
+        """(TIE - NIE) TE and TE² of every pair."""
         from causalvae.effects.claims import share_columns
 
-        if "interaction_share" not in data.claimed:
-            return None
         effects = data.effects
         return share_columns("interaction_share", effects, effects.removed - effects.carried, data.sd)
 

@@ -14,6 +14,7 @@ class MediatedShare(Share):
     """<NIE, TE> / <TE, TE> over pairs: what the circuit alone carries (sufficiency)."""
 
     kind: ClassVar[str] = "mediated_share"
+    always: ClassVar[bool] = True
     title: ClassVar[str] = "Mediated share (sufficiency)"
     short: ClassVar[str] = "mediated share"
     formula: ClassVar[str] = "Σᵢ NIEᵢ·TEᵢ / Σᵢ TEᵢ², over pairs i"

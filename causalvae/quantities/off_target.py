@@ -18,6 +18,7 @@ class OffTarget(Quantity):
     """Share of the circuit's squared standardised effect on attributes that the treatment's factor does not reach."""
 
     kind: ClassVar[str] = "off_target"
+    always: ClassVar[bool] = True
     title: ClassVar[str] = "Off-target effect"
     short: ClassVar[str] = "off-target effect"
     formula: ClassVar[str] = (

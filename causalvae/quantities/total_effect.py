@@ -20,6 +20,7 @@ class TotalEffect(Quantity):
     """Mean total effect in standard deviations of the outcome."""
 
     kind: ClassVar[str] = "total_effect"
+    always: ClassVar[bool] = True
     title: ClassVar[str] = "Total effect (TE)"
     short: ClassVar[str] = "total effect"
     symbol: ClassVar[str] = "TE"

@@ -42,10 +42,13 @@ class DataSection(Kind, Placed, Section):
     ----------
     picture : str
         The kind of picture that shows them (`causalvae.spec.picture`); empty where it follows from the output's shape.
+    recognised : str
+        In words, the files or folders that `recognise` accepts, for messages of `causalvae init`.
     """
 
     must_define: ClassVar[tuple[str, ...]] = ("open",)
     picture: ClassVar[str] = ""
+    recognised: ClassVar[str] = ""
 
     samples: PairCount = Field(
         default=512,
@@ -70,6 +73,11 @@ class DataSection(Kind, Placed, Section):
     @property
     def lacks_factors(self) -> bool:
         """Whether the section declares no factors."""
+        return False
+
+    @property
+    def is_rescaled(self) -> bool:
+        """Whether numbers are mapped to [0, 1] by a range that is found in them."""
         return False
 
     def facts(self) -> DataEntry | None:

@@ -1,6 +1,6 @@
 """The spec language as a JSON Schema (draft 2020-12), for completion and checks in editors.
 
-``python -m causalvae.spec.jsonschema > specs/causalvae.schema.json`` writes it again, with the kinds of this package;
+``make generated`` writes specs/causalvae.schema.json again, with the kinds of this package;
 ``causalvae schema`` adds those of other distributions.
 """
 
@@ -59,10 +59,12 @@ def json_schema(extensions: bool = True) -> dict[str, Any]:
             properties["factors"] = _either(properties["factors"], names)
 
     address = {"type": "string", "minLength": 1, "description": "A component address, such as latent[3]."}
+    addresses = {"type": "array", "items": address, "minItems": 1, "description": "Component addresses."}
     own = next(arm for arm in parts["VariantSection"]["properties"]["mapping"]["anyOf"] if "patternProperties" in arm)
     for mapping in (schema["properties"]["mapping"], own):
         mapping["patternProperties"] = {
-            pattern: {"anyOf": [address, long_form]} for pattern, long_form in mapping["patternProperties"].items()
+            pattern: {"anyOf": [address, addresses, long_form]}
+            for pattern, long_form in mapping["patternProperties"].items()
         }
 
     for key in ("model", "data"):

@@ -220,8 +220,8 @@ class ExecutionSection(Section):
     )
     memory: MemorySize | None = Field(
         default=None,
-        description="The memory that a run may use, such as 2 GB or 500 MiB; by default a quarter of the free memory "
-        "of the machine or GPU.",
+        description="The memory that a run may use in addition to the program, the network and the data, such as 2 GB "
+        "or 500 MiB; by default a quarter of the free memory of the machine or GPU.",
     )
     controls: Flag = Field(default=True, description="Run the hypotheses on a randomly initialised copy as well.")
 
@@ -304,7 +304,8 @@ def _long_mapping(value: Any) -> Any:
     """A mapping whose addresses are written out as `{components: [...]}`."""
     if not isinstance(value, dict):
         return value
-    return {node: {"components": [where]} if isinstance(where, str) else where for node, where in value.items()}
+    listed = {node: [where] if isinstance(where, str) else where for node, where in value.items()}
+    return {node: {"components": where} if isinstance(where, list) else where for node, where in listed.items()}
 
 
 class Spec(Section):
@@ -331,7 +332,7 @@ class Spec(Section):
         default={}, description="Where nodes live in the network: an address, or {components: [...]}."
     )
     interventions: tuple[Intervention, ...] = ()
-    hypotheses: tuple[Hypothesis, ...] = ()
+    hypotheses: tuple[Hypothesis, ...] = Field(default=(), max_length=500)
     estimation: EstimationSection = EstimationSection()
     alignment: AlignmentSection = AlignmentSection()
     execution: ExecutionSection = ExecutionSection()

@@ -24,6 +24,7 @@ class ImagesData(LabelledFiles):
     """A folder of images of your own, and a table of their factors."""
 
     kind: ClassVar[str] = "images"
+    recognised: ClassVar[str] = "a folder of images"
 
     source: Literal["images"]
     path: FilePath = Field(

@@ -19,6 +19,7 @@ class SoundsData(LabelledFiles):
     """A folder of the user's own sounds in wav files, and a table of their factors."""
 
     kind: ClassVar[str] = "sounds"
+    recognised: ClassVar[str] = "a folder of wav files"
 
     source: Literal["sounds"]
     path: FilePath = Field(description="The folder with wav files, relative to the spec file.")
