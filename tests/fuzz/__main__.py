@@ -321,10 +321,13 @@ def main(arguments: Sequence[str]) -> int:
     return int(any(found.failures for found in outcomes.values()))
 
 
+_SHOWN: Final = {"--out": "docs", "--record": "build"}
+
+
 def _spelled(arguments: Sequence[str]) -> list[str]:
-    """The arguments, without the folder of the page."""
+    """The arguments, without the folders of the page and of the record."""
     return [
-        argument if before != "--out" else f"docs/{Path(argument).name}"
+        f"{_SHOWN[before]}/{Path(argument).name}" if before in _SHOWN else argument
         for before, argument in zip(("", *arguments), arguments, strict=False)
     ]
 
