@@ -78,7 +78,7 @@ def measure_peaks(network: str, peers: tuple[str, ...] | None = None, sizes: Siz
 _STATUS = Path("/proc/self/status")
 
 
-def _reset() -> float:
+def reset_high_water() -> float:
     """Forget the high-water mark where the system can; the resident set by now, MB."""
     if _STATUS.exists():
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
@@ -86,7 +86,8 @@ def _reset() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def _high_water() -> float:
+def high_water() -> float:
+    """The high-water mark of the resident set, MB."""
     if _STATUS.exists():
         return _status("VmHWM")
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
@@ -110,10 +111,10 @@ def _measure(network: str, name: str, site_name: str, count: str) -> Peak:
     first.prepare(site)
     first.run(site, [0])
     gc.collect()
-    before = _reset()
+    before = reset_high_water()
     arm.prepare(site)
     arm.run(site, units)
-    return Peak(name, site_name, before, _high_water())
+    return Peak(name, site_name, before, high_water())
 
 
 if __name__ == "__main__":
