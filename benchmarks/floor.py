@@ -198,7 +198,7 @@ def measure_floor(workload: Workload, book: SpeedBook) -> Floor:
         downstream = [
             operation
             for operation in graph.between([node], [output])
-            if operation.aligned or (operation.flops and operation.batched)
+            if operation.aligned or (operation.batched and (operation.flops or "batch_norm" in str(operation.function)))
         ]
         speeds = [book.speed(graph, operation, values) for operation in downstream]
         used.update({speed.operation: speed for speed in speeds})

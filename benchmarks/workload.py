@@ -146,9 +146,9 @@ class Workload:
 
 
 def measure_area(images: Tensor) -> Tensor:
-    """The readout that a spec's ``area`` means, for images of one channel; the light of all channels otherwise."""
-    if images.shape[1] != 1:
-        return images.flatten(1).double().sum(1, keepdim=True)
+    """The readout that a spec's ``area`` means, for images of one channel; otherwise the sum of all numbers."""
+    if images.ndim != 4 or images.shape[1] != 1:
+        return images.flatten(1).sum(1, keepdim=True, dtype=torch.float64)
     return measure(build_readouts({"area": READOUT_TAG.read({"readout": "area"})}), images)
 
 

@@ -171,7 +171,7 @@ CASES = (
         _colour(64),
         (
             "encoder.body.layers.1.conv.0",
-            "encoder.body.layers.6.conv.2",
+            "encoder.body.layers.8.conv.2",
             "encoder.body.layers.14",
             "decoder.body.layers.2.conv.0",
             "decoder.body.layers.7.conv.0",

@@ -8,7 +8,6 @@ everything is computed in full.
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -43,6 +42,7 @@ from causalvae.engine.lowering import (
     pair,
     transposed_geometry,
 )
+from causalvae.engine.norms import ChannelAffine
 from causalvae.models.operators import ACTIVATIONS, Operation, Value
 
 _ATEN = torch.ops.aten
@@ -127,6 +127,8 @@ def rule_of(operation: Operation) -> Rule | None:
     function = operation.function
     if isinstance(function, OverlapAdd):
         return _overlapping
+    if isinstance(function, ChannelAffine):
+        return _affine
     if function in _POINTWISE:
         return _pointwise
     return _RULES.get(function)
@@ -395,33 +397,17 @@ def _add(operation: Operation, scene: Scene, window: Window, added: Tensor) -> C
     return Box(window, value)
 
 
-def _batch_norm(operation: Operation, scene: Scene) -> Change | None:
-    """Batch normalisation in evaluation mode, an affine map of each channel.
-
-    The operation returns a tuple, so the change contains the difference of the first entry, which `_item` adds to the
-    clean value.
-    """
+def _affine(operation: Operation, scene: Scene) -> Change | None:
+    """A factor and a summand for each channel."""
     found = _source(operation, scene)
-    spread = scene.parameter(operation.args[4])
-    if found is None or spread is None:
+    scale = scene.parameter(operation.args[1])
+    if found is None or scale is None:
         return None
     name, change = found
-    scale = (spread + operation.args[6]).rsqrt()
-    gain = scene.parameter(operation.args[1])
-    if gain is not None:
-        scale = scale * gain
     factors = scale[change.units] if isinstance(change, Few) else scale[None]
     moved = change.value - scene.own(name, change)
-    return _with_value(change, moved * factors.reshape(*factors.shape, *[1] * (moved.ndim - 2)))
-
-
-def _item(operation: Operation, scene: Scene) -> Change | None:
-    """The first result of a batch normalisation."""
-    found = _source(operation, scene)
-    if found is None or operation.args[1] != 0:
-        return None
-    change = found[1]
-    return _with_value(change, scene.own(operation.name, change) + change.value)
+    moved = moved.mul_(factors.reshape(*factors.shape, *[1] * (moved.ndim - 2)))
+    return _with_value(change, moved.add_(scene.own(operation.name, change)))
 
 
 def _upsample(operation: Operation, scene: Scene) -> Change | None:
@@ -444,8 +430,6 @@ _RULES: dict[Any, Rule] = {
     LINEAR: _linear,
     CONV: _convolution,
     CONV_TRANSPOSE: _transposed,
-    _ATEN._native_batch_norm_legit_no_training.default: _batch_norm,
-    operator.getitem: _item,
     **dict.fromkeys(VIEWS, _view),
     **dict.fromkeys(_SCALED, _scaled),
     **dict.fromkeys(_UPSAMPLE, _upsample),
