@@ -323,9 +323,26 @@ def convolve_pointwise(operation: Operation, environment: Mapping[str, Any]) -> 
     given = [argument(operation, position, name, None) for position, name in enumerate(("input", "weight", "bias"))]
     x, weight, bias = (environment[item.name] if isinstance(item, Value) else item for item in given)
     stride, padding, dilation = (
-        list(pair(argument(operation, position, name, default)))
+        pair(argument(operation, position, name, default))
         for position, name, default in ((3, "stride", 1), (4, "padding", 0), (5, "dilation", 1))
     )
     groups = argument(operation, 6, "groups", 1)
-    found: Tensor = torch.ops.aten.mkldnn_convolution(x, weight, bias, padding, stride, dilation, groups)
-    return found
+    return convolve(x, weight, bias, stride, padding, dilation, groups)
+
+
+def convolve(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    stride: tuple[int, int],
+    padding: tuple[int, int],
+    dilation: tuple[int, int],
+    groups: int,
+) -> Tensor:
+    """A convolution on a CPU by the same kernel for any number of rows; weights are channels-last."""
+    # One row alone is computed by other kernels.
+    rows = len(x)
+    found: Tensor = torch.ops.aten.mkldnn_convolution(
+        x if rows > 1 else x.expand(2, *x.shape[1:]), weight, bias, padding, stride, dilation, groups
+    )
+    return found[:rows]

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from itertools import groupby
 from math import prod
 from typing import Any
 
@@ -37,6 +38,7 @@ from causalvae.engine.lowering import (
     OverlapAdd,
     TransposedGeometry,
     argument,
+    convolve,
     interleave,
     pack,
     pair,
@@ -63,6 +65,8 @@ _UNARY = frozenset(
     for name in ("exp", "log", "log1p", "neg", "abs", "sqrt", "square", "sin", "cos", "rsqrt", "reciprocal", "clamp")
 )
 _POINTWISE = ACTIVATIONS | _UNARY | _COPIES
+# With so many rows of equal units a convolution is faster than matrix products.
+_LONG_RUN = 4
 # A multiple of all SIMD widths.
 _LANES = 64
 # Elementwise functions whose result does not depend on the position of the element in memory.
@@ -294,11 +298,19 @@ def _single_channels(
 ) -> Tensor:
     """A convolution of differences in a few channels, different for each row: (rows, channels_out, *out sizes).
 
-    The weight has shape (channels_in, *kernel, channels_out). There is one matrix product per row, so that the value of
-    a row does not depend on the other rows.
+    The weight has shape (channels_in, *kernel, channels_out). There is one convolution for the rows of equal units if
+    these are many, else one matrix product per row; the value of a row does not depend on the other rows.
     """
     rows, few = units.shape
     kernel, channels = weight.shape[1:3], weight.shape[3]
+    runs = [(list(key), len(list(members))) for key, members in groupby(units.tolist())]
+    if moved.device.type == "cpu" and len(runs) * _LONG_RUN <= rows:
+        parts, first = [], 0
+        for chosen, count in runs:
+            part = weight[chosen].permute(3, 0, 1, 2).contiguous(memory_format=torch.channels_last)
+            parts.append(convolve(moved[first : first + count], part, None, stride, (0, 0), dilation, 1))
+            first += count
+        return torch.cat(parts)
     reach = [(size - 1) * gap + 1 for size, gap in zip(kernel, dilation, strict=True)]
     gathered = moved.unfold(2, reach[0], stride[0]).unfold(3, reach[1], stride[1])
     gathered = gathered[..., :: dilation[0], :: dilation[1]]

@@ -12,6 +12,7 @@ from math import prod
 
 import torch
 
+from causalvae.engine.lowering import OverlapAdd
 from causalvae.engine.values import MIN_ROWS
 from causalvae.models.operators import Operation, OperatorGraph
 
@@ -99,7 +100,11 @@ def _is_product(operation: Operation) -> bool:
 def _width(graph: OperatorGraph, operation: Operation) -> float:
     """Bytes a row of the largest value that an operation reads or writes, in float32."""
     shapes = [operation.shape, *(graph.by_name[name].shape for name in operation.inputs)]
-    return 4.0 * max(prod(shape) for shape in shapes)
+    sizes = [prod(shape) for shape in shapes]
+    if isinstance(operation.function, OverlapAdd):
+        # The patches that it adds up.
+        sizes.append(operation.shape[0] * prod(operation.function.geometry.kernel) * prod(shapes[1][1:]))
+    return 4.0 * max(sizes)
 
 
 def _rows(graph: OperatorGraph, operations: Sequence[Operation]) -> int:

@@ -43,8 +43,12 @@ _IN_PLACE: dict[Any, Callable[..., Tensor]] = {
     _ATEN.sub.Tensor: _ATEN.sub_.Tensor,
     _ATEN.mul.Tensor: _ATEN.mul_.Tensor,
     _ATEN.div.Tensor: _ATEN.div_.Tensor,
+    # A copy of what nothing else reads is that itself.
+    _ATEN.clone.default: lambda value: value,
+    _ATEN.dropout.default: lambda value, *rest: value,
 }
 _SYMMETRIC = frozenset((_ATEN.add.Tensor, _ATEN.mul.Tensor))
+_SCALES = frozenset((_ATEN.mul.Tensor, _ATEN.div.Tensor))
 # Functions whose result is new memory.
 _MAKERS = frozenset(
     (*_IN_PLACE, CONV, CONV_TRANSPOSE, LINEAR, _ATEN.conv1d.default, _ATEN.conv_transpose1d.default, _ATEN.cat.default)
@@ -104,11 +108,9 @@ class Suffix:
         found = {}
         for operation in self.operations:
             affine = isinstance(operation.function, ChannelAffine)
-            if not affine and operation.function not in _IN_PLACE or any(
-                isinstance(item, Value) for item in operation.kwargs.values()
-            ):
+            if not affine and (operation.function not in _IN_PLACE or operation.kwargs):
                 continue
-            both = operation.function in _SYMMETRIC and not operation.kwargs
+            both = operation.function in _SYMMETRIC
             for item in operation.args[: 2 if both else 1]:
                 if isinstance(item, Value) and self._is_free(item.name, operation):
                     found[operation.name] = item.name
@@ -376,7 +378,9 @@ class Suffix:
             return operation.function.into(arguments[0], *arguments)
         if operation.args[0] != Value(target):
             arguments.reverse()
-        return _IN_PLACE[operation.function](*arguments, **operation.kwargs)
+        if operation.function in _SCALES and isinstance(arguments[1], (int, float)) and arguments[1] == 1:
+            return environment[target]
+        return _IN_PLACE[operation.function](*arguments)
 
     def _kept(self, name: str, clean: Mapping[str, Tensor], pairs: Tensor) -> Any:
         operation = self._graph.by_name[name]
