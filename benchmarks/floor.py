@@ -88,6 +88,16 @@ class Floor:
     speeds: tuple[BestSpeed, ...]
 
 
+# How many times as many bytes all values may have as one.
+_HELD = 16
+
+
+def is_apart(graph: OperatorGraph, operation: Operation) -> bool:
+    """Whether an operation reads a value without an axis of rows, which only a run of so many rows gives."""
+    read = [graph.by_name[name] for name in operation.inputs]
+    return any(value.batched and not value.aligned and value.size is None for value in read)
+
+
 class CleanValues:
     """The values of all nodes of a graph, in batches of any size.
 
@@ -106,8 +116,7 @@ class CleanValues:
     def inputs(self, operation: Operation, rows: int) -> Environment:
         """What an operation reads, for `rows` rows: the given ones in turn."""
         read = [self._graph.by_name[name] for name in operation.inputs]
-        # Where a value has no axis of rows, only a run of so many rows gives it.
-        apart = any(value.batched and not value.aligned and value.size is None for value in read)
+        apart = is_apart(self._graph, operation)
         source = self._at(rows) if apart else self.all
         given: Environment = {}
         for value in read:
@@ -147,6 +156,9 @@ class SpeedBook:
     def _sizes(self, graph: OperatorGraph, operation: Operation) -> list[int]:
         shapes = [operation.shape, *(graph.by_name[name].shape for name in operation.inputs)]
         widest = 4.0 * max(prod(shape) for shape in shapes)
+        if is_apart(graph, operation):
+            # All values of so many rows are computed and held.
+            widest = sum(4.0 * prod(each.shape) for each in graph.operations) / _HELD
         return [rows for rows in self._rows if rows == self._rows[0] or rows * widest <= self._most]
 
     def speed(self, graph: OperatorGraph, operation: Operation, values: CleanValues) -> BestSpeed:
@@ -184,9 +196,9 @@ def measure_floor(workload: Workload, book: SpeedBook) -> Floor:
     if not isinstance(graph, OperatorGraph):
         raise TypeError(f"{workload.name} has no operator graph, and a floor is a sum over operations")
     noise = torch.zeros((workload.pairs, *workload.model.vae.latent_shape))
-    values = CleanValues(graph, workload.base, noise)
-    base, other = values.all, graph.run(workload.counterfactual, noise)
-    output = graph.outputs["output"]
+    values, output = CleanValues(graph, workload.base, noise), graph.outputs["output"]
+    nodes = [workload.model.components.site(site.name).node for site in workload.sites]
+    base, other = values.all, graph.run(workload.counterfactual, noise, keep=[*nodes, output])
     measuring = book.measuring(base[output], other[output])
     total = full = entry_free = 0.0
     live: dict[str, int] = {}
@@ -264,14 +276,14 @@ def _works(call: Callable[[], Any]) -> bool:
 
 
 def _in_place(operation: Operation, given: Environment) -> Callable[[], Any] | None:
-    """An activation function that overwrites its input."""
+    """An activation function that overwrites its input.
+
+    Only those whose time does not depend on the values, which change from call to call.
+    """
     twins: dict[Any, Callable[[Tensor], Tensor]] = {
         torch.ops.aten.relu.default: torch.relu_,
         torch.ops.aten.sigmoid.default: torch.sigmoid_,
-        torch.ops.aten.silu.default: torch.ops.aten.silu_.default,
-        torch.ops.aten.elu.default: torch.ops.aten.elu_.default,
         torch.ops.aten.leaky_relu.default: torch.ops.aten.leaky_relu_.default,
-        torch.ops.aten.gelu.default: torch.ops.aten.gelu_.default,
     }
     twin = twins.get(operation.function)
     if twin is None:

@@ -107,9 +107,7 @@ class Workload:
     def site(self, name: str) -> SweptSite:
         return next(site for site in self.sites if site.name == name)
 
-    def spec(
-        self, batch_rows: int | None = None, precision: str = "float32", memory: str | None = None
-    ) -> Spec:
+    def spec(self, batch_rows: int | None = None, precision: str = "float32", memory: str | None = None) -> Spec:
         """The sweep as a user writes it."""
         execution: dict[str, Any] = {"precision": precision}
         if memory is not None:

@@ -73,8 +73,9 @@ class GraphedSuffix(Suffix):
             fixed = [value.clone() for value in given]
             held = _with_tensors(change, fixed[1:])
             compute = super().run
-            self._graphs[form] = fixed, self.capture(
-                lambda: compute({node: lambda value, some: take(held, some)}, clean, fixed[0])
+            self._graphs[form] = (
+                fixed,
+                self.capture(lambda: compute({node: lambda value, some: take(held, some)}, clean, fixed[0])),
             )
             type(self).captured += 1
         fixed, repeat = self._graphs[form]

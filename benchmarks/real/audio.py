@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -24,7 +26,8 @@ class DilatedResidual(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """The sum."""
-        return x + self.conv2(F.elu(self.conv1(F.elu(x))))
+        y: Tensor = self.conv2(F.elu(self.conv1(F.elu(x))))
+        return x + y
 
 
 class AudioEncoder(nn.Module):
@@ -40,7 +43,7 @@ class AudioEncoder(nn.Module):
                 nn.ELU(),
                 nn.Conv1d(before, after, 2 * _STRIDE, stride=_STRIDE, padding=_STRIDE // 2),
             )
-            for before, after in zip(_WIDTHS, _WIDTHS[1:], strict=False)
+            for before, after in pairwise(_WIDTHS)
         )
         self.head = nn.Linear(_WIDTHS[-1] * SAMPLES // _STRIDE**3, 2 * _LATENTS)
 

@@ -59,7 +59,8 @@ def show_sound(values: FloatArray) -> FloatArray:
     shape, scale, phase, x, y = values.T[:, :, None]
     pitch = 40.0 * 2.0 ** (2.0 * x)
     wave = sum(np.sin(2 * np.pi * k * pitch * time_ + k * phase) / k**shape for k in range(1, 6))
-    return (0.4 * scale * wave * np.exp(-3.0 * y * time_))[:, None]
+    sound: FloatArray = (0.4 * scale * wave * np.exp(-3.0 * y * time_))[:, None]
+    return sound
 
 
 def show_genes(values: FloatArray) -> FloatArray:
@@ -68,7 +69,8 @@ def show_genes(values: FloatArray) -> FloatArray:
     features = np.concatenate([values, np.sin(values), np.cos(values)], axis=1)
     logits = features @ rng.normal(0.0, 0.7, (features.shape[1], GENES)) + rng.normal(0.0, 1.0, GENES)
     shares = np.exp(logits - logits.max(1, keepdims=True))
-    return np.log1p(1e4 * shares / shares.sum(1, keepdims=True))
+    counts: FloatArray = np.log1p(1e4 * shares / shares.sum(1, keepdims=True))
+    return counts
 
 
 @dataclass(frozen=True)
@@ -110,18 +112,14 @@ class Case:
         model = assemble(vae, False, self.name, {})
         seconds = time.process_time() - began
         dataset = self.dataset()
-        drawn = draw_pairs(
-            dataset, factor="scale", samples=pairs or self.pairs, seed=SEED, contrast="increase"
-        )
+        drawn = draw_pairs(dataset, factor="scale", samples=pairs or self.pairs, seed=SEED, contrast="increase")
         chosen = self.sites if sites is None else self.sites[:: max(1, len(self.sites) // sites)][:sites]
         swept = [
             SweptSite(name, name, tuple(range(min(units or self.units, model.components.site(name).units))))
             for name in chosen
         ]
         inputs = [dataset.inputs(rows) for rows in (drawn.base, drawn.counterfactual)]
-        return Workload(
-            self.name, model, plain, dataset, tuple(swept), inputs[0], inputs[1], measure_area, seconds
-        )
+        return Workload(self.name, model, plain, dataset, tuple(swept), inputs[0], inputs[1], measure_area, seconds)
 
 
 def _kl_sites(levels: int, late: str) -> tuple[str, ...]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -26,7 +28,8 @@ class Residual(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """The sum."""
         y: Tensor = self.conv1(F.silu(self.norm1(x)))
-        return x + self.conv2(F.silu(self.norm2(y)))
+        y = self.conv2(F.silu(self.norm2(y)))
+        return x + y
 
 
 class LadderEncoder(nn.Module):
@@ -38,7 +41,7 @@ class LadderEncoder(nn.Module):
         self.blocks = nn.ModuleList(Residual(channels) for _, channels, _ in _LEVELS)
         widths = [channels for _, channels, _ in _LEVELS]
         self.down = nn.ModuleList(
-            nn.Conv2d(before, after, 3, stride=2, padding=1) for before, after in zip(widths, widths[1:], strict=False)
+            nn.Conv2d(before, after, 3, stride=2, padding=1) for before, after in pairwise(widths)
         )
         self.means = nn.ModuleList(nn.Linear(channels * 16, size) for size, channels, _ in _LEVELS)
         self.logvars = nn.ModuleList(nn.Linear(channels * 16, size) for size, channels, _ in _LEVELS)
@@ -65,9 +68,7 @@ class LadderDecoder(nn.Module):
         self.enter = nn.ModuleList(nn.Linear(size, channels * 16) for size, channels, _ in _LEVELS)
         self.blocks = nn.ModuleList(Residual(channels) for _, channels, _ in _LEVELS)
         widths = [channels for _, channels, _ in _LEVELS]
-        self.merge = nn.ModuleList(
-            nn.Conv2d(above + own, own, 1) for own, above in zip(widths, widths[1:], strict=False)
-        )
+        self.merge = nn.ModuleList(nn.Conv2d(above + own, own, 1) for own, above in pairwise(widths))
         self.norm = nn.BatchNorm2d(widths[0])
         self.exit = nn.ConvTranspose2d(widths[0], 1, 4, stride=2, padding=1)
 
@@ -90,6 +91,4 @@ def ladder_vae() -> VAE:
     """Its latents have a group for each level."""
     starts = [sum(size for size, _, _ in _LEVELS[:level]) for level in range(len(_LEVELS) + 1)]
     groups = {f"level{level + 1}": (starts[level], starts[level + 1]) for level in range(len(_LEVELS))}
-    return settle(
-        lambda: VAE(LadderEncoder(), LadderDecoder(), _LATENTS, (1, 64, 64), layout="heads", groups=groups)
-    )
+    return settle(lambda: VAE(LadderEncoder(), LadderDecoder(), _LATENTS, (1, 64, 64), layout="heads", groups=groups))

@@ -176,9 +176,7 @@ def measure_network(
     )
 
 
-def _visit(
-    arm: BenchmarkArm, site: SweptSite, chosen: Sequence[int]
-) -> tuple[float, float, tuple[Outcomes, int]]:
+def _visit(arm: BenchmarkArm, site: SweptSite, chosen: Sequence[int]) -> tuple[float, float, tuple[Outcomes, int]]:
     """CPU seconds of a site and of clean runs, the outcomes of the chosen units, and the rows that were run."""
     if isinstance(arm, EngineArm):
         units = list(range(site.units))

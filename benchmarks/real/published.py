@@ -55,9 +55,7 @@ def autoencoder_tiny(pixels: int) -> VAE:
     """AutoencoderTiny: residual blocks with ReLU and without normalisation; a quarter of its 64 channels."""
     from diffusers import AutoencoderTiny
 
-    return _open(
-        AutoencoderTiny, pixels, encoder_block_out_channels=(16,) * 4, decoder_block_out_channels=(16,) * 4
-    )
+    return _open(AutoencoderTiny, pixels, encoder_block_out_channels=(16,) * 4, decoder_block_out_channels=(16,) * 4)
 
 
 def _open(kind: Any, pixels: int, **config: Any) -> VAE:

@@ -50,7 +50,7 @@ class TransformerDecoder(nn.Module):
 
     def forward(self, z: Tensor) -> Tensor:
         """Logits, (batch, 1, 64, 64)."""
-        tokens = self.exit(self.body(self.entry(z)[:, None] + self.place))
+        tokens: Tensor = self.exit(self.body(self.entry(z)[:, None] + self.place))
         across = _SIDE // _PATCH
         grid = tokens.unflatten(2, (_PATCH, _PATCH)).unflatten(1, (across, across))
         return grid.permute(0, 1, 3, 2, 4).reshape(-1, 1, _SIDE, _SIDE)

@@ -24,8 +24,8 @@ from causalvae.engine.donors import Donors, choose_donors
 from causalvae.engine.effort import OnRows
 from causalvae.engine.fitting import SPLIT_PAIRS, fit_sources, fitted_arms, split_of
 from causalvae.engine.lowering import lower
-from causalvae.engine.memory import settle_allocator
 from causalvae.engine.measurements import OUTPUT_GAP, write_table
+from causalvae.engine.memory import settle_allocator
 from causalvae.engine.observed_columns import Group, column_of
 from causalvae.engine.outcomes import Measure, OutcomeMeter
 from causalvae.engine.pictures import to_png

@@ -16,6 +16,7 @@ from causalvae.engine.lowering import (
     CONV,
     CONV_TRANSPOSE,
     FEW_ROWS,
+    Convolution1d,
     OverlapAdd,
     argument,
     convolve_pointwise,
@@ -50,9 +51,7 @@ _IN_PLACE: dict[Any, Callable[..., Tensor]] = {
 _SYMMETRIC = frozenset((_ATEN.add.Tensor, _ATEN.mul.Tensor))
 _SCALES = frozenset((_ATEN.mul.Tensor, _ATEN.div.Tensor))
 # Functions whose result is new memory.
-_MAKERS = frozenset(
-    (*_IN_PLACE, CONV, CONV_TRANSPOSE, LINEAR, _ATEN.conv1d.default, _ATEN.conv_transpose1d.default, _ATEN.cat.default)
-)
+_MAKERS = frozenset((*_IN_PLACE, CONV, CONV_TRANSPOSE, LINEAR, _ATEN.cat.default))
 
 # From the value in this re-run, None if there is none, and the rows of the batch that it belongs to.
 Entry = Callable[[Tensor | None, slice], Change]
@@ -121,7 +120,9 @@ class Suffix:
         value = self._graph.by_name[name]
         if name not in self._names or name in self._ends or name in self._patched or value.shape != reader.shape:
             return False
-        makes = value.function in _MAKERS or isinstance(value.function, (OverlapAdd, ChannelAffine, GroupNorm))
+        makes = value.function in _MAKERS or isinstance(
+            value.function, (OverlapAdd, Convolution1d, ChannelAffine, GroupNorm)
+        )
         readers = [user for user in self._graph.users[name] if user in self._names]
         return makes and value.aligned and readers == [reader.name] and reader.inputs.count(name) == 1
 
