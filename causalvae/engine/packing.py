@@ -31,7 +31,7 @@ def pack_for(plan: Plan, model: Model, device: torch.device, workers: int) -> Pl
     budget = (plan.memory or _SHARE_OF_FREE * free_memory(device)) / workers
     bytes_each = dtype_of(plan.options.precision).itemsize
     outputs = prod(model.graph.shape(model.graph.outputs["output"]))
-    wanted = _wanted_rows(model, device) if plan.auto_rows else plan.batch_rows
+    wanted = _wanted_rows(plan, model, device) if plan.auto_rows else plan.batch_rows
     packing = fit(
         _kept_numbers(plan, model) * bytes_each,
         row_bytes(model.components, outputs) * bytes_each / 4,
@@ -43,13 +43,16 @@ def pack_for(plan: Plan, model: Model, device: torch.device, workers: int) -> Pl
     return replace(plan, batch_rows=rows, shard_pairs=packing.shard_pairs)
 
 
-def _wanted_rows(model: Model, device: torch.device) -> int:
-    """Rows of a batch if memory does not matter: more than usual of a small network, whose operations take little."""
+def _wanted_rows(plan: Plan, model: Model, device: torch.device) -> int:
+    """Rows of a batch if memory does not matter.
+
+    More than usual on a CPU for many arms of a small network, where starting the operations takes much of the time.
+    """
     if device.type == "cuda":
         return GPU_ROWS
     largest = max((operation.size for operation in model.components.operations), default=0.0)
     rows = CPU_ROWS
-    while 2 * rows <= MOST_CPU_ROWS and 2 * rows * largest <= CPU_BYTES:
+    while 2 * rows <= min(MOST_CPU_ROWS, len(plan.arms)) and 2 * rows * largest <= CPU_BYTES:
         rows *= 2
     return rows
 

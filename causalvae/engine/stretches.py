@@ -67,10 +67,11 @@ def _ranges(
     graph: OperatorGraph, operations: Sequence[Operation], made: dict[str, int], last: dict[str, int]
 ) -> Iterator[tuple[int, int, bool]]:
     """First and last position of each stretch, and whether its values are large."""
-    large = [_width(graph, operation) > _LARGE for operation in operations]
+    large = [_width(graph, operation) > _LARGE and not _is_product(operation) for operation in operations]
     first, inside = 0, False
     for position, operation in enumerate(operations):
-        ends_here = _is_product(operation) or not any(large[position : position + _SMALL_OPERATIONS])
+        following = large[position : position + _SMALL_OPERATIONS]
+        ends_here = _is_product(operation) or (len(following) == _SMALL_OPERATIONS and not any(following))
         if inside == (large[position] or (inside and not ends_here)):
             continue
         # Values without an axis of rows cannot be divided.
