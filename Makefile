@@ -8,6 +8,7 @@
 # make bench-circuits  verdicts and discoveries on networks whose circuits are known (hours; goes on where it was stopped;
 #             CIRCUITS='--seeds 2' for less)
 # make bench-alignment  the alignment report on worlds and networks in which everything is known (hours; goes on likewise)
+# make generated  the schemas and the parts of pages that are made from the registries of kinds
 # make docs   the site of the documentation in build/site, with reports of `make gallery`
 # make gpu-check  the tests that need a GPU, and the engine against hooks and nnsight on it (six minutes at most)
 PYTHON ?= python3.11
@@ -16,7 +17,7 @@ BIN := $(VENV)/bin
 PACKAGE := $(VENV)/.package
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test release-check test-slow check docs gallery fuzz bench gpu-check bench-circuits bench-alignment format clean
+.PHONY: demo test release-check test-slow check generated docs gallery fuzz bench gpu-check bench-circuits bench-alignment format clean
 
 # What a user needs; the tools of development are in $(STAMP).
 $(PACKAGE): pyproject.toml constraints.txt
@@ -48,6 +49,9 @@ test-slow: $(STAMP)
 
 release-check: $(STAMP)
 	$(BIN)/python -m tests.release_check
+
+generated: $(STAMP)
+	$(BIN)/python docs/generated.py
 
 docs: gallery
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'

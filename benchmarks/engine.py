@@ -72,8 +72,8 @@ class EngineArm:
     """One pass set on one workload.
 
     The timed call is `PlanRunner.run` on every shard of the pairs: clean runs of both sides, every arm, the outcome
-    table. What it takes with no arm at all, the clean runs, is told apart by `run_clean`, since a real run pays it once
-    and not once a site.
+    table. What it takes with no arm at all, the clean runs, is measured by `run_clean`, since a real run needs
+    it once and not once a site.
     """
 
     def __init__(

@@ -68,7 +68,7 @@ class Floor:
     measuring : float
         The outcome measure's part of it.
     full_seconds : float
-        The same without leaving out dead rows.
+        The same without omitting dead rows.
     entry_free : float
         The same (live rows) if the first layer after each site cost nothing, as it nearly does where a patched channel
         enters it as a difference of that channel alone.

@@ -24,7 +24,7 @@ _LATENTS = 16
 
 
 class ResidualBlock(nn.Module):
-    """Two 3 x 3 convolutions with batch normalisation beside a skip connection, after a change of resolution."""
+    """Two 3 x 3 convolutions with batch normalisation next to a skip connection, after a change of resolution."""
 
     def __init__(self, channels_in: int, channels_out: int, resize: nn.Module) -> None:
         super().__init__()

@@ -76,6 +76,40 @@ def draw_curves(curves: Sequence[Curve]) -> str:
     return _svg(880, top + height + 50, parts)
 
 
+def draw_log_log(curves: Mapping[str, Sequence[tuple[float, float]]], x: str, y: str) -> str:
+    """Curves of (x, y) on log-log axes with a tick for each power of ten; points that are not positive are left out."""
+    left, top, width, height = 70.0, 20.0, 420.0, 320.0
+    points = {name: [(a, b) for a, b in curve if a > 0 and b > 0] for name, curve in curves.items()}
+    ends = []
+    for axis in (0, 1):
+        logs = [math.log10(point[axis]) for curve in points.values() for point in curve]
+        ends.append((math.floor(min(logs)), max(math.ceil(max(logs)), math.floor(min(logs)) + 1)))
+    (x_low, x_high), (y_low, y_high) = ends
+
+    def place(a: float, b: float) -> tuple[float, float]:
+        across, up = (math.log10(a) - x_low) / (x_high - x_low), (math.log10(b) - y_low) / (y_high - y_low)
+        return left + width * across, top + height * (1 - up)
+
+    parts = [f'<rect x="{left}" y="{top}" width="{width}" height="{height}" fill="none" stroke="#888"/>']
+    parts += [
+        _text(place(10.0**power, 10.0**y_low)[0], top + height + 16, f"{10.0**power:g}", anchor="middle")
+        for power in range(x_low, x_high + 1)
+    ]
+    parts += [
+        _text(left - 6, place(10.0**x_low, 10.0**power)[1] + 4, f"{10.0**power:g}", anchor="end")
+        for power in range(y_low, y_high + 1)
+    ]
+    for position, (name, curve) in enumerate(points.items()):
+        colour = _LINES[position % len(_LINES)]
+        placed = [place(a, b) for a, b in curve]
+        path = " ".join(f"{a:.1f},{b:.1f}" for a, b in placed)
+        parts.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>')
+        parts += [f'<circle cx="{a:.1f}" cy="{b:.1f}" r="3" fill="{colour}"/>' for a, b in placed]
+        parts.append(_text(left + width + 14, top + 14 + 20 * position, name, colour=colour))
+    parts.append(_text(left, top + height + 36, f"{y} against {x}"))
+    return _svg(880, top + height + 50, parts)
+
+
 def draw_bars(groups: Mapping[str, Mapping[str, float]]) -> str:
     """A bar for each value, group by group; names that begin with ``engine`` have the engine's colour."""
     parts: list[str] = []

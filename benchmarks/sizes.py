@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Sizes:
-    """Sizes of the parts, beside the sweep's own settings.
+    """Sizes of the parts, in addition to the sweep's own settings.
 
     Parameters
     ----------

@@ -25,7 +25,7 @@ class SweepSettings:
     Parameters
     ----------
     units : int or None
-        Units a site and round that peers run, drawn anew each round; None for all. Engine arms that do not run whole
+        Units a site and round that peers run, drawn again each round; None for all. Engine arms that do not run whole
         sites take these and as many more as make `WIDER` times as many, since their clean runs are taken off.
     rounds : int
         How often every site is visited.

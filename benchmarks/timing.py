@@ -53,7 +53,7 @@ def best_of(call: Callable[[], Any], at_least: float = 0.02, repeats: int = 3) -
 
 
 def describe_machine() -> dict[str, Any]:
-    """What the figures depend on besides the code."""
+    """What the figures depend on in addition to the code."""
     model = platform.processor() or platform.machine()
     information = Path("/proc/cpuinfo")
     if information.is_file():

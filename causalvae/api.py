@@ -252,7 +252,7 @@ def explain(
 
 
 def _tables(runs: Path, plan: Plan) -> Path:
-    """Where a plan's tables lie: beside the runs of all specs that are answered by them."""
+    """Where a plan's tables lie: next to the runs of all specs that are answered by them."""
     return runs / "tables" / plan.tables_digest
 
 
@@ -300,7 +300,7 @@ def _execute_randomised(session: Session, plan: Plan, runs: Path) -> Measurement
     if not spec.execution.controls or not owners:
         return None
     model = randomise(session.model, spec.execution.seed)
-    weights = f"{plan.model_digest}, drawn anew with seed {spec.execution.seed}"
+    weights = f"{plan.model_digest}, drawn again with seed {spec.execution.seed}"
     roles: tuple[Role, ...] = ("base", "counterfactual", "sufficiency", "necessity", "perturbation")
     randomised = replace(restrict(plan, owners, roles, _CONTROL_PAIRS), model_digest=weights)
     make_folder(_tables(runs, randomised), below=runs.parent)
@@ -457,7 +457,7 @@ def _analyse(
 def measure(
     session: Session, measurements: Measurements, runs: str | Path, on_progress: OnProgress = ignore_progress
 ) -> dict[str, Any]:
-    """What the analyses of a session's spec measure beside its plan; what `runs` already holds is not measured again.
+    """What the analyses of a session's spec measure in addition to its plan; what `runs` holds is not measured again.
 
     Parameters
     ----------

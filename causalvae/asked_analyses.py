@@ -24,7 +24,7 @@ def measure_analyses(
     on_progress: OnProgress = ignore_progress,
     only: str = "",
 ) -> dict[str, Any]:
-    """What the analyses of a spec measure beside its plan.
+    """What the analyses of a spec measure in addition to its plan.
 
     Parameters
     ----------

@@ -43,7 +43,7 @@ def control_checks(context: EffectContext, copy: EffectContext | None, check: Lo
     found = [
         ControlCheck(
             "reconstruction",
-            "Negative log-likelihood at the posterior mean, against the best constant output's "
+            "Negative log-likelihood at the posterior mean, compared with that of the best constant output "
             f"({check.mean_image:.0f} nats a sample).",
             check.reconstruction,
             f"below {check.mean_image:.0f} nats",
@@ -55,7 +55,8 @@ def control_checks(context: EffectContext, copy: EffectContext | None, check: Lo
         found += [
             ControlCheck(
                 "self-patch",
-                f"Largest change of the output when each of {exact['sites']} patched sites takes its own value.",
+                f"Largest change of the output when each of {exact['sites']} patched sites is patched with its own "
+                "value.",
                 exact["self_patch"],
                 "exactly 0",
                 exact["self_patch"] == 0,
@@ -71,7 +72,8 @@ def control_checks(context: EffectContext, copy: EffectContext | None, check: Lo
         if exact["full_patch"] is not None:
             full = ControlCheck(
                 "full patch",
-                "Largest difference between Y(x; latent <- latent(x')) and Y(x'): all of the effect passes the latent.",
+                "Largest difference between Y(x; latent <- latent(x')) and Y(x'): all of the effect passes through "
+                "the latent.",
                 exact["full_patch"],
                 "exactly 0",
                 exact["full_patch"] == 0,
@@ -112,7 +114,7 @@ def _random_copy(hypothesis: Hypothesis, context: EffectContext, copy: EffectCon
     return ControlCheck(
         f"random weights: {hypothesis.name}",
         f"Effect of {hypothesis.treatment} on {context.scale.label(hypothesis.outcome)} in a randomly initialised "
-        f"copy, in the trained network's {long}: what the pipeline finds where nothing was learned.",
+        f"copy, in the trained network's {long}: what the analysis finds where nothing was learned.",
         size,
         f"below {_RANDOM_LIMIT} {short}",
         size < _RANDOM_LIMIT,
@@ -154,7 +156,7 @@ def _random_share(hypothesis: Hypothesis, context: EffectContext, copy: EffectCo
     word = "mediated share" if role == "sufficiency" else "necessity"
     return ControlCheck(
         f"random weights, share: {hypothesis.name}",
-        f"The {word} of the circuit in a randomly initialised copy: a claim that such a copy meets does not "
+        f"The {word} of the circuit in a randomly initialised copy: if such a copy meets the claim, the claim does not "
         "show what was learned.",
         shares[role],
         limit if len(met) == 1 else f"{limit}, or another of its bounds broken",

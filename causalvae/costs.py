@@ -102,7 +102,7 @@ class Explained:
 
 
 def explain_costs(forecast: Forecast, run_folder: Path, tables: Path) -> Explained:
-    """A forecast beside what the run in `run_folder`, finished or not, whose tables are in `tables`, has cost."""
+    """A forecast with the measured cost of the run in `run_folder`, finished or not, whose tables are in `tables`."""
     measured, finished = measured_rows(tables), (tables / "manifest.json").exists()
     return Explained(
         forecast,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
+from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any
 
@@ -17,6 +18,34 @@ def canonical_json(value: Any) -> str:
 def digest(value: Any, length: int = 16) -> str:
     """The first `length` hexadecimal digits of the SHA-256 of `value`'s canonical JSON."""
     return hashlib.sha256(canonical_json(value).encode()).hexdigest()[:length]
+
+
+def digest_of_many(content: Mapping[str, Any], length: int = 16) -> str:
+    """`digest` of ``plain_fields(content)``, of which one item of each sequence is in memory as text at a time.
+
+    Examples
+    --------
+    >>> digest_of_many({"arms": (1, 2)}) == digest({"arms": [1, 2]})
+    True
+    """
+    total = hashlib.sha256()
+    for part in _canonical_parts(content):
+        total.update(part.encode())
+    return total.hexdigest()[:length]
+
+
+def _canonical_parts(value: Any) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        for position, key in enumerate(sorted(value)):
+            yield f"{',' if position else '{'}{canonical_json(key)}:"
+            yield from _canonical_parts(value[key])
+        yield "}" if value else "{}"
+    elif isinstance(value, list | tuple):
+        for position, item in enumerate(value):
+            yield f"{',' if position else '['}{canonical_json(plain_fields(item))}"
+        yield "]" if value else "[]"
+    else:
+        yield canonical_json(plain_fields(value))
 
 
 def plain_fields(value: Any) -> Any:

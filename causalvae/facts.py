@@ -1,4 +1,4 @@
-"""What a report says of a run besides its findings: graph, network, data, samples, execution, provenance."""
+"""What a report says of a run in addition to its findings: graph, network, data, samples, execution, provenance."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def execution_facts(measurements: Measurements) -> dict[str, Any]:
         "threads": manifest["threads"],
         "rows, clean runs included": manifest["rows"],
         "patched rows run": manifest["rows_run"],
-        "patched rows left out (dead)": manifest["rows_dead"],
+        "patched rows not run (dead)": manifest["rows_dead"],
         "rows at once": manifest["batch_rows"],
         "seconds": round(manifest["seconds"], 1),
         "passes": ", ".join(record.name for record in measurements.plan.passes),

@@ -15,6 +15,7 @@ import stat
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from glob import escape
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -32,6 +33,7 @@ _DIGITS = 64
 UNSEALED = (_MARK + b"0" * _DIGITS).decode()
 _JSON_KEY = "checksum"
 _TAIL = 1 << 20
+_PARTIAL = ".partial"
 # Where files cannot be locked, a partial file of this age (seconds) has been left by a process that is gone.
 _STALE = 86_400.0
 
@@ -65,6 +67,11 @@ def append_seal(data: bytes) -> bytes:
     return seal(data + b"\n" + UNSEALED.encode())
 
 
+def is_special(path: Path) -> bool:
+    """Whether a path names a device or a pipe: reading one may wait for ever, or never end."""
+    return path.exists() and not (path.is_file() or path.is_dir())
+
+
 def read_sealed(path: Path) -> bytes:
     """The content of a file, once its checksum has been verified.
 
@@ -75,6 +82,8 @@ def read_sealed(path: Path) -> bytes:
     OSError
         Where it cannot be read at all.
     """
+    if is_special(path):
+        raise DamagedFileError(path, "it is a device or pipe")
     data = path.read_bytes()
     if _MARK not in data:
         raise DamagedFileError(path, "it has no checksum" if data else "it is empty")
@@ -127,7 +136,7 @@ def read_json(path: Path) -> dict[str, Any]:
         Where it cannot be read at all.
     """
     data = read_sealed(path)
-    with boundary("CV409", f"the file {path} is damaged: it is no JSON mapping", _REWRITE, str(path)):
+    with boundary("CV409", f"the file {path} is damaged: it is not a JSON mapping", _REWRITE, str(path)):
         content: dict[str, Any] = json.loads(data)
         content.pop(_JSON_KEY)
     return content
@@ -225,7 +234,7 @@ def stream_file(path: Path) -> Iterator[BinaryIO]:
 
 @contextmanager
 def _partial(path: Path, content: bytes | str) -> Iterator[Path]:
-    """A new file beside `path` that holds `content`; removed at the end unless it has been moved."""
+    """A new file next to `path` that holds `content`; removed at the end unless it has been moved."""
     data = content.encode("utf-8", "replace") if isinstance(content, str) else content
     with _open_new(path) as (file, partial):
         file.write(data)
@@ -236,7 +245,7 @@ def _partial(path: Path, content: bytes | str) -> Iterator[Path]:
 
 @contextmanager
 def _open_new(path: Path) -> Iterator[tuple[BinaryIO, Path]]:
-    """A new file beside `path`, open and locked; removed at the end unless it has been moved."""
+    """A new file next to `path`, open and locked; removed at the end unless it has been moved."""
     _refuse_link(path.parent)
     handle, partial = _open_partial(path)
     try:
@@ -275,9 +284,12 @@ def _seal_file(file: BinaryIO) -> None:
 
 def _open_partial(path: Path) -> tuple[int, Path]:
     """A file of a new name, locked for as long as it is open."""
+    for leftover in path.parent.glob(f".{escape(path.name)}.*{_PARTIAL}"):
+        # Of a process that was killed while it wrote this file.
+        _remove_if_stale(leftover)
     flags = os.O_CREAT | os.O_EXCL | os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
     while True:
-        partial = path.with_name(f".{path.name}.{os.urandom(6).hex()}.partial")
+        partial = path.with_name(f".{path.name}.{os.urandom(6).hex()}{_PARTIAL}")
         handle = os.open(partial, flags, 0o666)
         # Between the two calls another process may have taken the file for a leftover.
         if _lock(handle) is not False and _is_still(handle, partial):
@@ -312,13 +324,14 @@ def remove_stale(folder: Path) -> None:
     """
     for place, _, names in os.walk(folder):
         for name in names:
-            if name.endswith(".partial"):
+            if name.endswith(_PARTIAL):
                 _remove_if_stale(Path(place, name))
 
 
 def _remove_if_stale(path: Path) -> None:
     try:
-        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
+        # Opening a pipe would wait for a writer.
+        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
     except OSError:
         # Moved into place meanwhile, a link, or another user's.
         return

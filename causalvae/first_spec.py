@@ -17,7 +17,7 @@ from causalvae.models.weights import UNFIT, read_weights, trained_as
 from causalvae.session import Session
 from causalvae.spec import parse_spec
 from causalvae.spec.data_section import DATA
-from causalvae.spec.diagnostics import Diagnostic
+from causalvae.spec.diagnostics import Diagnostic, list_choices
 from causalvae.spec.model_section import MODELS
 from causalvae.spec.places import BUILTIN
 
@@ -69,7 +69,7 @@ def write_first_spec(weights: str, data: str | None, folder: Path, name: str) ->
         ``builtin://NAME``, or the path of weights or of a folder with a network of disentangling-vae, diffusers or
         pythae. They are read without running code.
     data : str or None
-        A csv, tsv or npz file, a folder of images, or the name of a data source that needs no path. None where
+        A file or folder that a data source recognises, or the name of a data source that needs no path. None where
         the weights say what they were trained on.
     folder : Path
         The folder of the spec, where its paths start.
@@ -90,7 +90,7 @@ def write_first_spec(weights: str, data: str | None, folder: Path, name: str) ->
         raise CausalVAEError(
             "CV443",
             "The weights do not say what data they were trained on.",
-            "Add --data PATH: a csv, tsv or npz file, or a folder of images.",
+            f"Add --data PATH: {list_choices(_recognised())}.",
             weights,
         )
     refused = []
@@ -144,9 +144,14 @@ def _data_section(data: str, folder: Path) -> Keys:
     raise CausalVAEError(
         "CV442",
         "It does not show what kind of data this is." if path.exists() else "There is no such file or data source.",
-        "Give a csv, tsv or npz file, a folder of images, or the name of a data source (`causalvae kinds`).",
+        f"Give {list_choices((*_recognised(), 'the name of a data source'))} (`causalvae kinds`).",
         data,
     )
+
+
+def _recognised() -> tuple[str, ...]:
+    """The files and folders that data sources recognise, in words."""
+    return tuple(kind.recognised for kind in DATA.usable() if kind.recognised)
 
 
 def _trained_data(trained: Keys, folder: Path) -> Keys:
@@ -294,7 +299,7 @@ def _template(name: str, place: str, data: Keys, refused: list[str]) -> FirstSpe
     head = _head(name, model, data, 256)
     at = head.index("# The network, as it was found.")
     head[at : at + 1] = [
-        "# TO FILL IN: `factory` is the module:Class (or module:function) of the network, in a file beside this one;",
+        "# TO FILL IN: `factory` is the module:Class (or module:function) of the network, in a file next to this one;",
         "# `latent_dim` is its number of latents. The spec then runs with --allow-code. These did not fit the weights:",
         *(f"#   {' '.join(line.split())}"[:118] for line in refused),
     ]

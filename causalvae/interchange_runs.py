@@ -79,7 +79,7 @@ def compare_interchange(
 
 
 def _active(latents: Sequence[LatentSummary]) -> list[int]:
-    """The latents that carry most, those that carry nothing left out."""
+    """The latents that carry most, those that carry nothing omitted."""
     carrying = [item for item in latents if (item.sd if item.kl is None else item.kl) > _LEAST_KL]
     carrying.sort(key=lambda item: -(item.sd if item.kl is None else item.kl))
     return sorted(item.latent for item in carrying[:_MOST_LATENTS])

@@ -83,7 +83,7 @@ def find_latents(
         if node not in known.names or not known[node].settable:
             raise CausalVAEError(
                 "CV315",
-                f"the latents of {node} cannot be found: it is no factor that the data can set.",
+                f"the latents of {node} cannot be found: it is not a factor that the data can set.",
                 "Give its components, such as latent[3].",
                 f"mapping.{node}",
             )

@@ -27,7 +27,7 @@ _ROWS = 64
 
 
 def place_manifolds(session: Session, plan: Plan, verdicts: Sequence[Verdict]) -> tuple[Verdict, ...]:
-    """The verdicts with where their circuits' patched activations lie; sites with too many numbers are left out."""
+    """The verdicts with where their circuits' patched activations lie; sites with too many numbers are omitted."""
     seen = _Activations(session, plan)
     return tuple(replace(verdict, manifolds=_check(seen, verdict)) for verdict in verdicts)
 
@@ -35,9 +35,9 @@ def place_manifolds(session: Session, plan: Plan, verdicts: Sequence[Verdict]) -
 def manifold_warnings(verdicts: Sequence[Verdict]) -> tuple[str, ...]:
     """That patched activations lie where no clean ones do, for each circuit and site."""
     return tuple(
-        f"{verdict.hypothesis}: {found.outside / found.n:.0%} of the patched activations at {found.site} lie outside "
-        f"those of clean inputs ({found.unpatched:.0%} without a patch): the network may do there what it never does "
-        "on data (Makelov et al. 2023)."
+        f"“{verdict.words}”: {found.outside / found.n:.0%} of the patched activations at {found.site} are outside the "
+        f"range of clean activations ({found.unpatched:.0%} without a patch). The network may behave there as it never "
+        "does on data (Makelov et al. 2023)."
         for verdict in verdicts
         for found in verdict.manifolds
         if found.is_off

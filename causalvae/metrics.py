@@ -21,7 +21,7 @@ def perturbed_owners(plan: Plan) -> tuple[Owner, ...]:
 
 
 def find_metrics(session: Session, context: EffectContext, copy: EffectContext | None) -> Metrics:
-    """Every named metric of a run beside its baselines.
+    """Every named metric of a run next to its baselines.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ def find_metrics(session: Session, context: EffectContext, copy: EffectContext |
     context : EffectContext
         Of the run.
     copy : EffectContext or None
-        Of a copy with weights drawn anew; it may lack the perturbations.
+        Of a copy with weights drawn again; it may lack the perturbations.
     """
     plan = context.plan
     oracle = measure_factors(session) if plan.compared and OUTPUT in plan.outputs else None

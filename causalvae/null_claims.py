@@ -38,8 +38,8 @@ def planted_claims(verdicts: Sequence[Verdict]) -> tuple[ControlCheck, ...]:
         found.append(
             ControlCheck(
                 f"planted null claim: {verdict.hypothesis}",
-                f"The same claim of {named}, drawn at random among the circuits of its size that share no unit with "
-                "it: the mediated share. A claim that holds of such a circuit as well shows little.",
+                f"The mediated share of {named}, a circuit of the same size that was drawn at random and shares no "
+                "unit with the claimed one. If the claim also holds for it, the claim is weak evidence.",
                 float("nan") if share is None else share,
                 "not shown to meet the claim's bounds",
                 not rivals.planted_meets,

@@ -123,7 +123,7 @@ def as_frame(rows: Iterable[Any], kind: type) -> pd.DataFrame:
     rows : iterable of `kind`
     kind : type
         A dataclass. Its fields are the columns. The fields of a record in a field are columns named ``field.inner``;
-        fields that hold several records are left out.
+        fields that hold several records are omitted.
     """
     import pandas as pd
 

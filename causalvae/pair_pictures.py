@@ -37,9 +37,11 @@ from causalvae.spec.picture import OutputFacts, Picture, picture_of
 Numbers = npt.NDArray[np.float64]
 
 _CHOICES: Final[tuple[PairChoice, ...]] = ("largest", "smallest", "typical")
-# Interventions that are run for pictures, and what that may cost: a share of the run, or so many operations.
+# Interventions that are run for pictures, and what that may cost: a share of the run, or this many operations.
 _MOST: Final = 60
 _SHARE, _FREE_FLOPS = 0.1, 5e10
+# Numbers of a sweep that are held while its strongest component is found.
+_HELD: Final = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -162,11 +164,16 @@ def _strongest(context: EffectContext, arms: dict[str, Arm], owner: Owner) -> It
             continue
         n = outcomes.pairs((*(arm.id for arm in clean), *(use.arm for use in mine)))
         side = None if start.side == "base" else start.id
-        sizes = np.sqrt(output_squares(outcomes, [use.arm for use in mine], side, n))
-        best = int(np.nan_to_num((sizes**2).mean(axis=1)).argmax())
+        use, squares = mine[0], -np.ones(n)
+        step = max(1, _HELD // max(n, 1))
+        for first in range(0, len(mine), step):
+            some = mine[first : first + step]
+            found = np.nan_to_num(output_squares(outcomes, [each.arm for each in some], side, n))
+            best = int(found.mean(axis=1).argmax())
+            if found[best].mean() > squares.mean():
+                use, squares = some[best], found[best]
         total = np.sqrt(outcomes.values(clean[1].id, "image_sq", n))
-        use = mine[best]
-        yield _Wanted((owner,), start, IMAGE, total, None, arms[use.arm], use.component, sizes[best])
+        yield _Wanted((owner,), start, IMAGE, total, None, arms[use.arm], use.component, np.sqrt(squares))
 
 
 def _is_fitted(arm: Arm) -> bool:

@@ -403,7 +403,7 @@ class Results:
     units : tuple of UnitRole
         What each perturbed latent and swept component is, by how many factors it moves.
     metrics : tuple of MetricRow
-        The named metrics of latent perturbations, beside what they are for the data's factors and a random copy.
+        The named metrics of latent perturbations, next to what they are for the data's factors and a random copy.
     cross_checks : tuple of CrossCheck
         The effects of mediations computed other ways, each with DoWhy's estimand or the reason for its refusal.
     arrows : tuple of ArrowStrength
@@ -423,7 +423,7 @@ class Results:
     levels : tuple of str
         Names of the levels of the spec's interventions.
     whole : WholeOutput
-        What the whole output is called as an outcome, and in which units; an image where left out.
+        What the whole output is called as an outcome, and in which units; an image if omitted.
     layers : tuple of LayerSummary
         Of the network, in the order in which they run.
     """

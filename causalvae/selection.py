@@ -8,7 +8,7 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class Stability:
-    """A choice made anew on random halves of the pairs that it was made on.
+    """A choice made again on random halves of the pairs that it was made on.
 
     Parameters
     ----------

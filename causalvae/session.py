@@ -191,7 +191,7 @@ def open_session(spec: Spec, folder: str | Path, on_progress: OnProgress = ignor
         check = check_model(model.vae, inputs, spec.model.must_reconstruct)
         check_sites(model.graph, model.components, inputs, model.vae.latent_shape)
     with one_step(on_progress, "finding latents"):
-        readouts = build_readouts(spec.graph.attributes, spec.data.facts(), dataset.columns)
+        readouts = build_readouts(spec.graph.attributes, spec.data.input_facts(), dataset.columns)
         found = find_latents(spec, model, dataset, readouts)
     return Session(
         declared=spec,

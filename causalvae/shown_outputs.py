@@ -21,7 +21,7 @@ PAIR_BYTES, TRAVERSAL_BYTES = 450_000, 150_000
 def output_facts(session: Session) -> OutputFacts:
     """What drawing the outputs of a session's network needs."""
     graph, data = session.model.graph, session.spec.data
-    shape, known, columns = tuple(graph.shape(graph.outputs["output"])), data.facts(), session.dataset.columns
+    shape, known, columns = tuple(graph.shape(graph.outputs["output"])), data.input_facts(), session.dataset.columns
     if columns is None and known is not None and known.columns:
         columns = Columns.unscaled(known.columns)
     return OutputFacts(data.picture or picture_name(shape), shape, columns, None if known is None else known.rate)

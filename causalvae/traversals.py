@@ -85,7 +85,7 @@ def traversal_strips(session: Session, context: EffectContext) -> tuple[Traversa
 def _within_budget(strips: Sequence[Sequence[Datum]], kind: type[Picture]) -> list[tuple[Datum, ...]]:
     """The strips that there is room for, the first ones first; every second or fourth step where all would be too many.
 
-    Steps that are left out are empty.
+    Steps that are omitted are empty.
     """
     sizes = [[kind.size(datum) for datum in steps] for steps in strips]
     stride = next((n for n in (1, 2, 4) if sum(sum(steps[::n]) for steps in sizes) <= TRAVERSAL_BYTES), 4)

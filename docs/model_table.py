@@ -18,28 +18,29 @@ BUILTIN = Path(str(resources.files("causalvae.models") / "builtin"))
 
 
 def table(folder: Path = BUILTIN) -> str:
-    """A Markdown table, one row for each weights file in `folder`."""
-    rows = [
-        "| weights | network, data: objective | steps of images | minutes | reconstruction (nats) "
-        "| active latents: KL (nats) | what they carry |",
-        "|---|---|---|---|---|---|---|",
+    """Two Markdown tables, of the training of each network and of its latents; a row for each weights file."""
+    trained = [
+        "| weights | network and data | objective | steps of images | minutes | reconstruction (nats) |",
+        "|---|---|---|---|---|---|",
     ]
+    latents = ["| weights | active latents: KL (nats) | what they carry |", "|---|---|---|"]
     for path in sorted(folder.glob("*.safetensors")):
         with safe_open(str(path), framework="numpy") as file:
             metadata = file.metadata()
         spec = json.loads(metadata["training_spec"])
         options = ", ".join(f"{key} {value}" for key, value in spec["objective"].items() if key != "name")
         card = read_card(metadata, path.name)
-        rows.append(
-            f"| `builtin://{path.stem}` "
-            f"| {spec['model']['architecture']}, {_data(spec['data'])}: {spec['objective']['name']}"
-            f"{f' ({options})' if options else ''}{_supervision(spec)} "
-            f"| {spec['steps']:,} of {spec['batch_size']} | {int(metadata['seconds']) / 60:.0f} "
-            f"| {float(metadata['reconstruction_nats']):.1f} "
-            f"| {', '.join(f'z{latent} {card.kl[latent]:.1f}' for latent in card.active)} "
-            f"| {card.in_words('z{}') or 'not recorded'} |"
+        trained.append(
+            f"| `builtin://{path.stem}` | {spec['model']['architecture']}, {_data(spec['data'])} | "
+            f"{spec['objective']['name']}{f' ({options})' if options else ''}{_supervision(spec)} | {spec['steps']:,} "
+            f"of {spec['batch_size']} | {int(metadata['seconds']) / 60:.0f} | "
+            f"{float(metadata['reconstruction_nats']):.1f} |"
         )
-    return "\n".join(rows)
+        latents.append(
+            f"| `builtin://{path.stem}` | {', '.join(f'z{latent} {card.kl[latent]:.1f}' for latent in card.active)} | "
+            f"{card.in_words('z{}') or 'not recorded'} |"
+        )
+    return "\n".join([*trained, "", *latents])
 
 
 def brief_table(folder: Path = BUILTIN) -> str:
@@ -68,9 +69,9 @@ def _brief(carries: Carries) -> str:
 
 
 def _supervision(spec: dict[str, Any]) -> str:
-    """Which latents were told factors in training, if any were."""
-    told = spec.get("supervision")
-    return f"; {Supervision.model_validate(told).in_words('z{}')}" if told else ""
+    """Which latents were supervised in training, if any were."""
+    section = spec.get("supervision")
+    return f"; supervised: {Supervision.model_validate(section).in_words('z{}')}" if section else ""
 
 
 def _data(section: dict[str, str]) -> str:

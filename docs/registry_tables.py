@@ -1,6 +1,6 @@
-"""Writes what the registries know into the pages on estimands and on readouts; the rest is written by hand.
+"""Writes what the registries know into the pages on estimands, readouts and kinds; the rest is written by hand.
 
-    python docs/registry_tables.py
+    python docs/generated.py
 
 A page has ``<!-- registry: NAME -->`` and ``<!-- end -->`` around each part that is written here. A test compares them.
 """
@@ -16,8 +16,10 @@ from causalvae.analyses.disentanglement.glossary import SCORES
 from causalvae.report.glossary import FIRST_ORDER, SCREEN_RECALL, TERMS, Term, term_of
 from causalvae.report.markdown_report import escape_markdown
 from causalvae.report.subspace_tables import TERMS as SUBSPACE_TERMS
+from causalvae.spec.families import FAMILIES
 from causalvae.spec.quantity import QUANTITIES
 from causalvae.spec.readout_section import READOUTS, ReadoutSection
+from causalvae.spec.registry import Registry
 
 DOCS = Path(__file__).parent
 _PART = re.compile(r"(?<=<!-- registry: )(?P<name>\w+)(?P<open> -->\n)(?P<text>.*?)(?=<!-- end -->)", re.DOTALL)
@@ -43,6 +45,8 @@ def part(name: str) -> str:
     """What is between the comments of `name`."""
     if name == "readouts":
         return _readouts()
+    if name == "kinds":
+        return "\n".join(_family(family) for family in FAMILIES)
     if name == "scores":
         return "\n".join(_words(term) for term in SCORES.values())
     if name == "estimands":
@@ -66,6 +70,16 @@ def _index() -> str:
         listed = f": {', '.join(f'`{name}`' for name in names)}" if names else ""
         rows.append(f"- [{text.partition(chr(10))[0].removeprefix('# ')}]({page.name}){listed}\n")
     return "".join(rows)
+
+
+def _family(family: Registry[typing.Any]) -> str:
+    rows = "".join(f"| `{name}` | {_cell(family.get(name).summary())} |\n" for name in family.own)
+    return f"## {family.noun.capitalize()}\n\n| name | what it is |\n|---|---|\n{rows}"
+
+
+def _cell(summary: str) -> str:
+    # Names of keys are in backticks, as in docstrings.
+    return escape_markdown(summary).replace("\\`", "`")
 
 
 def _readouts() -> str:
@@ -98,7 +112,7 @@ def written(text: str) -> str:
 
 def main() -> None:
     """Write the parts of all pages."""
-    for page in (*sorted((DOCS / "estimands").glob("*.md")), DOCS / "readouts.md"):
+    for page in (*sorted((DOCS / "estimands").glob("*.md")), DOCS / "readouts.md", DOCS / "kinds.md"):
         page.write_text(written(page.read_text(encoding="utf-8")), encoding="utf-8")
 
 

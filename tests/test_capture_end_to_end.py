@@ -67,8 +67,8 @@ alignment: {samples: 32, pairs: 32}
 """
 SAID = {
     "plain": "torch.export",
-    "leaving": "forward hooks: every intervention pays a whole forward pass (the network cannot be captured",
-    "careful": "forward hooks: every intervention pays a whole forward pass (the network cannot be captured",
+    "leaving": "forward hooks: every intervention needs a whole forward pass (the network cannot be captured",
+    "careful": "forward hooks: every intervention needs a whole forward pass (the network cannot be captured",
 }
 
 

@@ -55,19 +55,25 @@ def test_the_table_says_what_the_metadata_record(tmp_path: Path) -> None:
     told = {"latents": {"x": 2, "hue": 1}, "share": 0.05, "paired": True}
     write(tmp_path / "b.safetensors", CARD, {"source": "scm", "world": "shapes"}, told)
     write(tmp_path / "a.safetensors", Card(), {"source": "dsprites"})
-    heading, rule, first, second = script("model_table").table(tmp_path).splitlines()
-    assert [cell.strip() for cell in second.strip("|").split("|")] == [
+    blocks = script("model_table").table(tmp_path).split("\n\n")
+    trained, latents = ([line.strip("|").split("|") for line in block.splitlines()] for block in blocks)
+    assert [cell.strip() for cell in trained[3]] == [
         "`builtin://b`",
-        "burgess, scm shapes: beta_tcvae (beta 4.0); z2 told x, z1 told hue, of 5% of the samples, "
-        "in pairs that differ in these alone",
+        "burgess, scm shapes",
+        "beta_tcvae (beta 4.0); supervised: z2 on x, z1 on hue; labels for 5% of the samples, in pairs that differ "
+        "only in these factors",
         "120,000 of 64",
         "90",
         "41.3",
+    ]
+    assert [cell.strip() for cell in latents[3]] == [
+        "`builtin://b`",
         "z1 2.5, z2 4.0",
         "x: z2 0.97; hue: z1 0.70, z2 0.15 (explained 0.60); blur: z1 0.90, z2 0.10 (explained 0.01); side: no pairs",
     ]
-    assert first.startswith("| `builtin://a` | burgess, dsprites: ") and first.endswith("|  | not recorded |")
-    assert heading.count("|") == rule.count("|") == first.count("|") == second.count("|")
+    assert [cell.strip() for cell in latents[2]] == ["`builtin://a`", "", "not recorded"]
+    for rows in (trained, latents):
+        assert {len(cells) for cells in rows} == {len(rows[0])}
 
 
 def test_a_traversal_moves_one_latent_along_the_aggregate_posterior() -> None:

@@ -31,6 +31,10 @@ from causalvae.files import (
     write_json,
     write_once,
 )
+from causalvae.models.opened import read_config
+from causalvae.report import load_results
+from causalvae.spec.loader import read_spec
+from causalvae.training.log import read_log
 
 
 def test_json_comes_back_and_is_plain_json(tmp_path: Path) -> None:
@@ -193,3 +197,19 @@ def test_a_sealed_file_of_torch_is_still_one(tmp_path: Path) -> None:
     torch.save({"a": torch.arange(3)}, tmp_path / "plain.pt")
     (tmp_path / "sealed.pt").write_bytes(append_seal((tmp_path / "plain.pt").read_bytes()))
     assert torch.load(tmp_path / "sealed.pt", weights_only=True)["a"].tolist() == [0, 1, 2]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_pipes_are_not_waited_for(tmp_path: Path) -> None:
+    for name in ("spec.yaml", "results.json", "log.csv", "config.json", ".a.0.partial"):
+        os.mkfifo(tmp_path / name)
+    spec, faults = read_spec(tmp_path / "spec.yaml")
+    assert spec is None and [fault.code for fault in faults] == ["CV001"] and "device or pipe" in faults[0].message
+    with pytest.raises(CausalVAEError, match="device or pipe") as refused:
+        load_results(tmp_path)
+    assert refused.value.code == "CV451"
+    with pytest.raises(CausalVAEError, match="has no config"):
+        read_config(tmp_path / "config.json", "here", "CV132", "a folder")
+    assert read_log(tmp_path) == []
+    remove_stale(tmp_path)
+    assert (tmp_path / ".a.0.partial").exists()

@@ -87,7 +87,7 @@ def test_exact_numbers_are_those_of_the_whole_sweep_bit_for_bit(runs: dict[str, 
     (share,) = [
         e for e in screened["estimates"] if e["estimand"] == "polysemantic_share" and not e["component"]["label"]
     ]
-    assert "no fair sample" in share["notes"][-1]["text"]
+    assert "not a random sample" in share["notes"][-1]["text"]
     ordered = [
         frame[frame["arm"].isin(set(rows["arm"]))].sort_values(["arm", "pair"]).reset_index(drop=True)
         for frame in (rows, all_rows)

@@ -1,4 +1,4 @@
-"""What the alignment says of each corrupted graph and of each network, beside what is right."""
+"""What the alignment says of each corrupted graph and of each network, next to what is right."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def judge_network(world: str, code: str, seed: int) -> list[Row]:
         "mapping wrong": bool(mapping) or _is_red(lowest),
     }
     expected = _expected(code, FACTORS[world])
-    # A disagreement is of the first link that departs: what follows is not told apart from it.
+    # A disagreement is of the first link that departs: what follows is not distinguished from it.
     said = tuple(name for name, is_red in names.items() if is_red)
     if len(said) > 1:
         said = tuple(name for name in said if name != "mapping wrong")

@@ -17,7 +17,7 @@ MISSING, TOO_MANY, NEIGHBOUR = "a member missing", "one too many", "a neighbour 
 
 
 def networks() -> list[tuple[str, Network]]:
-    """One for each circuit, and two with latents in other units and idle ones beside; each with what is changed."""
+    """One for each circuit, and two with latents in other units and further idle ones; each with what is changed."""
     idle = {"dead": 4, "loud": {"count": 2, "scale": 50.0}, "scales": [20.0, 0.05]}
     changed = "idle latents, other units"
     plain = [("", Network(circuit)) for circuit in CIRCUITS]

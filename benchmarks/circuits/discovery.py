@@ -59,7 +59,7 @@ def _search(network: Network, seed: int, pairs: int) -> list[Row]:
     evaluate, target = Remembered(runs, len(runs.candidates)), Target(known.at_least)
     members = {unit for circuit in known.circuits["latent"] for unit in circuit}
     labels = [unit in members for unit in range(len(runs.candidates))]
-    # Methods may have names beside those of the language.
+    # Methods may have names in addition to those of the language.
     scores: dict[Any, Scores] = {name: method(runs) for name, method in METHODS.items()}
     found = search(evaluate, scores, target)
     # Of equal circuits the search keeps one for each score.
@@ -78,7 +78,7 @@ def _search(network: Network, seed: int, pairs: int) -> list[Row]:
 
 
 def jobs(seeds: int, pairs: int) -> Iterator[Job]:
-    """One for each circuit, with idle latents beside it, and seed."""
+    """One for each circuit, with additional idle latents, and seed."""
     for seed in range(seeds):
         for circuit in CIRCUITS:
             run = partial(_search, Network(circuit, _IDLE), seed, pairs)

@@ -46,11 +46,11 @@ class Network:
 
     @property
     def members(self) -> int:
-        """Latents that belong to the circuit or decide how it works; those beside it follow."""
+        """Latents that belong to the circuit or decide how it works; the other latents follow."""
         return len(CIRCUITS[self.circuit].members)
 
     def spec(self, pairs: int, seed: int, **sections: Any) -> Spec:
-        """A spec with a rise of the first column in so many pairs, drawn with `seed`, and further sections."""
+        """A spec with a rise of the first column in this many pairs, drawn with `seed`, and further sections."""
         return Spec.model_validate(
             {
                 "spec": "causalvae/v1",

@@ -94,8 +94,8 @@ def _explain(factors: list[str], numbers: list[str], unfit: list[str], few: list
     """Why pairs were not tested."""
     if numbers:
         notes.append(
-            f"The effects of {', '.join(factors)} are not tested: the data do not tell what a sample would have been, "
-            f"and associations are taken within strata of all labels, of which {', '.join(numbers)} "
+            f"The effects of {', '.join(factors)} are not tested: the data contain no counterfactual samples, and "
+            f"associations are taken within strata of all labels, of which {', '.join(numbers)} "
             f"{'has' if len(numbers) == 1 else 'have'} no levels."
         )
         return

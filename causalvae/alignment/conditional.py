@@ -230,7 +230,7 @@ def measure_covariance(x: Regression, y: Regression) -> CovarianceTest:
 
     U_i holds the d products of row i and T^2 = n mean(U)' cov(U)^-1 mean(U): for one function of each it is the square
     of Shah and Peters' statistic. v / (n d) T^2 is compared with F(d, v), where v = n - d less the degrees of freedom
-    that the regressions spent. Products that do not vary or repeat others are left out.
+    that the regressions spent. Products that do not vary or repeat others are omitted.
 
     Raises
     ------
@@ -253,7 +253,7 @@ def measure_covariance(x: Regression, y: Regression) -> CovarianceTest:
     d = int(solid.sum())
     freedom = n - d - max(x.freedom, y.freedom)
     if freedom < 1:
-        raise TooFewSamplesError("there are too few samples for so many given values")
+        raise TooFewSamplesError("there are too few samples for this number of given values")
     p_value = float(fdtrc(d, freedom, freedom / (n * d) * statistic))
     effect = float(np.abs(_standardise(x.residuals).T @ _standardise(y.residuals) / n).max())
     return CovarianceTest(statistic, p_value, effect)

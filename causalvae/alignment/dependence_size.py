@@ -1,6 +1,6 @@
 """How large a conditional dependence is, in the unit of an intervention, and whether it is shown to be small.
 
-A test of independence that does not reject shows nothing: with few samples it seldom does. Here x is regressed on the
+A test of independence that does not reject shows nothing: with few samples it rarely does. Here x is regressed on the
 given variables, y is, and the residuals of y on those of x. With the coefficient b, e = sqrt(2) |b| s_x / s_y is the
 root mean square change of y, in its standard deviations, under an unrelated redraw of x, if all of b is causal: the
 unit of `alignment.tolerance`. It is shown to be small by two one-sided tests (Lakens 2017) with a sandwich error (White

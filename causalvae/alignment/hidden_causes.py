@@ -18,7 +18,7 @@ def find_hidden_causes(
     """Pairs of nodes with no effect either way, and with a dependence given their causes that is above the tolerance.
 
     The causes are those that interventions show, and the declared ones where these decide nothing: an edge that the
-    graph leaves out would look like a hidden cause otherwise. An attribute cannot cause a factor, so that between a
+    graph omits would look like a hidden cause otherwise. An attribute cannot cause a factor, so that between a
     factor and an attribute one direction is asked for. A dependence that is shown, but not shown to be above the
     tolerance, may be an effect too small to count.
 

@@ -143,7 +143,7 @@ def check_independencies(
     -------
     IndependenceChecks
         An independence of a constant, or of a variable that the given ones determine, holds for any other variable: a
-        test of it would only weigh the regression's own error, so it is left out.
+        test of it would only weigh the regression's own error, so it is omitted.
     """
     found: list[IndependenceCheck] = []
     idle: dict[str, list[Independence]] = {}

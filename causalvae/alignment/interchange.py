@@ -24,7 +24,7 @@ WITHIN: Final = 0.25
 def measure_interchange(columns: FactorColumns, confidence: float) -> Interchange | None:
     """Interchange accuracy of one factor's mapping, on the pairs that lie where the data are.
 
-    Pairs in which the network's own counterfactual is undefined are left out; an attribute that is undefined through
+    Pairs in which the network's own counterfactual is undefined are omitted; an attribute that is undefined through
     the mapping alone is wrong.
 
     Returns

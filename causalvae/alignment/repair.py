@@ -74,7 +74,7 @@ def right_pairs(columns: FactorColumns, units: Units, before: FloatArray, after:
     Returns
     -------
     bool array, shape (n,)
-        As for `measure_interchange`, latents as attributes left out.
+        As for `measure_interchange`, latents as attributes omitted.
     """
     right = np.ones(len(after), dtype=bool)
     attributes = [item for item in columns.columns if not item.between_factors]

@@ -61,7 +61,7 @@ def fit_ellipse(observations: pd.DataFrame, names: Sequence[str]) -> tuple[Ellip
     observations : DataFrame
         Columns ``factor:NAME``.
     names : sequence of str
-        Factors that are numbers; those that do not vary are left out.
+        Factors that are numbers; those that do not vary are omitted.
 
     Returns
     -------

@@ -107,7 +107,7 @@ def gather_variables(
     spec : Spec
         Its factors. A factor's kind, and the period of a cyclic one, come from here or else from the data source.
     table : DataFrame
-        Columns ``factor:NAME``, and those of `attributes`. Rows with an undefined attribute are left out.
+        Columns ``factor:NAME``, and those of `attributes`. Rows with an undefined attribute are omitted.
     attributes : mapping
         Attribute -> column.
     periods : mapping

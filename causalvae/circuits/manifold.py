@@ -37,7 +37,7 @@ def compare_with_clean(site: str, clean: FloatArray, patched: FloatArray, unpatc
     Returns
     -------
     Manifold or None
-        None where there are too few clean samples for so many numbers.
+        None where there are too few clean samples for this many numbers.
 
     Notes
     -----

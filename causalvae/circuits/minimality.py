@@ -22,7 +22,7 @@ Units = frozenset[tuple[str, int | None]]
 
 
 def loss_margin(members: int) -> float:
-    """What a member of so many must add: a third of an equal part, within 0.02 and 0.05."""
+    """What a member of this many must add: a third of an equal part, within 0.02 and 0.05."""
     return min(0.05, max(0.02, 1 / (3 * members)))
 
 

@@ -1,4 +1,4 @@
-"""A claimed circuit and the circuits beside it, as arrays over the pairs that all of them were run on."""
+"""A claimed circuit and its rivals, as arrays over the pairs that all of them were run on."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def read_table(
     Returns
     -------
     CircuitTable or None
-        None where no share is claimed, the plan runs no circuit beside the claimed one, or the treatment changes
+        None where no share is claimed, the plan runs no circuit other than the claimed one, or the treatment changes
         nothing on these pairs.
     """
     owner, plan = Owner.hypothesis(hypothesis.name), context.plan

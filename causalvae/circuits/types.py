@@ -41,7 +41,7 @@ class ClaimTest:
     n : int
         Pairs.
     needed : int or None
-        Pairs that would probably settle it, where neither p-value is small.
+        Pairs that would probably decide, where neither p-value is small.
     notes : tuple of Note
     unit : str
         Of the estimate and the bound.
@@ -170,7 +170,7 @@ class Failing:
 
     @property
     def is_common(self) -> bool:
-        """Whether so many pairs fail that what the circuit carries is true on average alone."""
+        """Whether this many pairs fail that what the circuit carries is true on average alone."""
         return self.count >= _COMMON * self.n
 
 
@@ -202,7 +202,7 @@ class CircuitScore:
 
 @dataclass(frozen=True)
 class Rivals:
-    """The claimed circuit beside other circuits of its size at its sites.
+    """The claimed circuit next to other circuits of its size at its sites.
 
     Parameters
     ----------
@@ -487,7 +487,7 @@ class Multiverse:
     Parameters
     ----------
     pairs : int
-        The first so many of the verdict's.
+        The first this many of the verdict's.
     confidence : float
         Of the intervals.
     variants : tuple of Variant
@@ -580,3 +580,8 @@ class Verdict:
 
     def __repr__(self) -> str:
         return f"Verdict({self.hypothesis!r}: {self.status})"
+
+    @property
+    def words(self) -> str:
+        """The claim in the user's words; the hypothesis' name if the spec describes no claim."""
+        return " ".join(self.claim.split()).rstrip(".") or self.hypothesis

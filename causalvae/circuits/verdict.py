@@ -213,14 +213,14 @@ def weigh(
     columns : mapping
         Quantity -> columns; every quantity that the claim bounds, and the two fits where it bounds a share.
     table : CircuitTable or None
-        The circuits beside it; None where there are none or the treatment changes nothing.
+        Its rivals; None where there are none or the treatment changes nothing.
     bootstrap : PairedBootstrap
         Gives resamples, confidence and seed.
     family : int
         Hypotheses of the spec.
     multiverse : Multiverse, optional
     sets : CircuitTable, optional
-        The sets of units or of members that are run beside it, on pairs of their own number.
+        The sets of units or of members that are run in addition, on their own number of pairs.
     """
     implied = {
         "mediated_share": hypothesis.share_bound,

@@ -48,8 +48,8 @@ def options(
 ) -> None:
     """Causal analysis of what happens inside variational autoencoders, from one YAML spec.
 
-    Exit codes: 0 success; 1 a hypothesis was refuted or unspecific and --strict was given (with --strict=supported also
-    where one is inconclusive); 2 the spec is invalid; 3 the run failed; 130 stopped by Ctrl-C, 143 by SIGTERM.
+    Exit codes: 0 success; 1 a hypothesis was refuted or unspecific and --strict was given (with --strict=supported
+    also if one is inconclusive); 2 the spec is invalid; 3 the run failed; 130 stopped by Ctrl-C, 143 by SIGTERM.
     """
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def compare(
     specs: Annotated[
         list[Path],
-        typer.Argument(metavar="SPEC...", help="A spec with variants or a grid, or several.", show_default=False),
+        typer.Argument(metavar="SPEC...", help="A spec with variants or a grid, or several specs.", show_default=False),
     ],
     out: Annotated[Path, typer.Option(metavar="FOLDER", help="Where runs are kept.")] = Path("runs"),
     settings: SetOption = None,
@@ -78,7 +78,7 @@ def study(
 ) -> None:
     """Train, analyse and report a grid of networks.
 
-    A study that was stopped goes on; what is done is not done again.
+    A study that was stopped is continued; finished parts are not run again.
     """
     from causalvae.cli.progress import ProgressView, load_libraries
 

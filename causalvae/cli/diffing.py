@@ -23,13 +23,14 @@ RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder
 def diff(
     before: RunArgument,
     after: RunArgument,
-    exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit with 1 where something differs.")] = False,
+    exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit with 1 if something differs.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Show what differs between two runs.
 
-    Compares specs, networks, data, software, verdicts and effects. An effect differs where the
-    interval of the difference does not contain 0.
+    Compares specs, networks, data, software, verdicts and effects. An effect differs if the interval of the
+    difference does not contain 0.
+
     """
     from causalvae.study.diff import diff_runs
 

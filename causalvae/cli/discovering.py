@@ -42,7 +42,7 @@ def discover(
     treatment: Annotated[str, typer.Option(help="An input intervention of the spec.", show_default=False)] = "",
     outcome: Annotated[str, typer.Option(help="An attribute of the spec, or image.", show_default=False)] = "",
     candidates: Annotated[
-        Candidates | None, typer.Option(help="What circuits are made of; latents if left out.", show_default=False)
+        Candidates | None, typer.Option(help="What circuits consist of; by default latents.", show_default=False)
     ] = None,
     sites: Annotated[
         list[str] | None,
@@ -52,11 +52,13 @@ def discover(
     ] = None,
     target: Annotated[
         float | None,
-        typer.Option(min=0.01, max=0.99, help="The share to test against; 0.8 if left out.", show_default=False),
+        typer.Option(min=0.01, max=0.99, help="The share to test against; by default 0.8.", show_default=False),
     ] = None,
     score: Annotated[
         list[Score] | None,
-        typer.Option("--score", help="What orders candidates; may be given more than once. All if left out."),
+        typer.Option(
+            "--score", help="How candidates are ordered; may be given more than once. By default in all ways."
+        ),
     ] = None,
     out: Annotated[Path, typer.Option(metavar="FOLDER", help="Where runs are kept.")] = Path("runs"),
     settings: SetOption = None,

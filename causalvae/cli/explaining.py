@@ -23,7 +23,7 @@ UNKNOWN = 2
 
 def explain(
     codes: Annotated[
-        list[str] | None, typer.Argument(metavar="[CODE...]", help="Codes, as CV020; all are listed if left out.")
+        list[str] | None, typer.Argument(metavar="[CODE...]", help="Codes, such as CV020; by default all are listed.")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:

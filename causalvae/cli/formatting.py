@@ -13,7 +13,7 @@ from causalvae.cli.console import clean, print_json, stdout
 from causalvae.cli.inspecting import JsonOption
 from causalvae.cli.validating import spec_files
 from causalvae.errors import CausalVAEError
-from causalvae.files import write_file
+from causalvae.files import is_special, write_file
 
 DIFFERENT = 1
 
@@ -23,13 +23,11 @@ def fmt(
         list[Path],
         typer.Argument(metavar="SPEC...", help="Spec files, or folders: all specs below them.", show_default=False),
     ],
-    check: Annotated[
-        bool, typer.Option("--check", help="Write nothing; exit with 1 where a file would change.")
-    ] = False,
+    check: Annotated[bool, typer.Option("--check", help="Write nothing; exit with 1 if a file would change.")] = False,
     show_diff: Annotated[bool, typer.Option("--diff", help="Write nothing; print what would change.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Lay out the text of specs, keeping comments and values."""
+    """Format the text of specs; comments and values are kept."""
     from causalvae.spec.formatting import format_text
 
     changed: list[Path] = []
@@ -60,8 +58,7 @@ def _read(path: Path) -> bytes:
     """The content of a file, and no more than shows that it is too large."""
     from causalvae.spec.yaml_tree import MAX_BYTES
 
-    if path.exists() and not (path.is_file() or path.is_dir()):
-        # Reading a pipe waits, and a pipe cannot be laid out in place.
+    if is_special(path):
         raise CausalVAEError("CV412", "A device or pipe cannot be laid out.", "Name a file.", str(path))
     with path.open("rb") as file:
         return file.read(MAX_BYTES + 1)

@@ -31,16 +31,16 @@ class GraphFormat(StrEnum):
 def graph(
     spec: SpecArgument,
     form: Annotated[
-        GraphFormat, typer.Option("--format", "-f", help="dot, of Graphviz; graphml; dagitty.")
+        GraphFormat, typer.Option("--format", "-f", help="dot (Graphviz), graphml or dagitty.")
     ] = GraphFormat.DOT,
     rival: Annotated[
-        str, typer.Option(metavar="NAME", help="A graph of alignment.rivals instead.", show_default=False)
+        str, typer.Option(metavar="NAME", help="Write a graph of alignment.rivals instead.", show_default=False)
     ] = "",
     out: Annotated[Path, typer.Option(metavar="FILE", help="The file to write; - prints it.")] = STANDARD_OUTPUT,
     settings: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write the declared graph for other programs."""
+    """Write the declared graph in a format of other programs."""
     from causalvae.spec import load_spec
 
     text = _shared(load_spec(spec, settings=tuple(settings or ())), rival).write(form.value)

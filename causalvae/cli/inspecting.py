@@ -12,14 +12,16 @@ from causalvae.cli.console import print_json, print_table, stdout
 
 SpecArgument = Annotated[Path, typer.Argument(metavar="SPEC", help="The spec file.", show_default=False)]
 CodeOption = Annotated[
-    bool, typer.Option("--allow-code", help="Let the spec import and call code that it names (model source: python).")
+    bool,
+    typer.Option("--allow-code", help="Allow the spec to import and call code that it names (model source: python)."),
 ]
 SetOption = Annotated[
     list[str] | None,
     typer.Option(
         "--set",
         metavar="KEY=VALUE",
-        help="Set a value of the spec, as data.samples=64 or hypotheses.NAME.alpha=0.01; may be given more than once.",
+        help="Set a value of the spec, such as data.samples=64 or hypotheses.NAME.alpha=0.01; may be given more than "
+        "once.",
         show_default=False,
     ),
 ]
@@ -34,7 +36,7 @@ def chosen(settings: list[str] | None) -> dict[str, Any]:
 def components(
     spec: SpecArgument, settings: SetOption = None, allow_code: CodeOption = False, as_json: JsonOption = False
 ) -> None:
-    """List what an address can name in the spec's network."""
+    """List all component addresses of the spec's network."""
     from causalvae.cli.progress import ProgressView, load_libraries
 
     with ProgressView(quiet=as_json) as progress:
@@ -79,16 +81,20 @@ def components(
 def plan(
     spec: SpecArgument,
     explain: Annotated[
-        bool, typer.Option("--explain", help="Run a few rows of every kind, and tell what a run will cost.")
+        bool, typer.Option("--explain", help="Run a few rows of every kind and predict the cost of a run.")
     ] = False,
     out: Annotated[
-        Path, typer.Option(metavar="FOLDER", help="Where runs are kept: what one has cost is shown beside.")
+        Path,
+        typer.Option(
+            metavar="FOLDER",
+            help="The folder of runs; the measured cost of an earlier run is shown next to the prediction.",
+        ),
     ] = Path("runs"),
     settings: SetOption = None,
     allow_code: CodeOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Show what a run of the spec would do, like EXPLAIN."""
+    """Show what a run of the spec would do, without running it."""
     from causalvae.cli.progress import ProgressView, load_libraries
 
     explained = None

@@ -69,7 +69,7 @@ def _inputs(cohort: Cohort) -> str:
     if treatment is None:
         return "samples as they are"
     if treatment.factor is None:
-        return "another sample in the place of each"
+        return "another sample instead of each"
     value = "another level" if treatment.level is None else f"level {treatment.level}"
     if treatment.value is not None:
         value = f"{treatment.value:g}"
@@ -143,7 +143,7 @@ def inner_table(plan: Plan) -> Table:
         for runs in group_inner(inner_runs(plan.arms))
     )
     return Table(
-        "Inner runs of paths (besides the arms above; the passes count both)",
+        "Inner runs of paths (in addition to the arms above; the passes count both)",
         columns("Through", "Cohort", "Side", "Runs#", "Rows#"),
         rows,
     )

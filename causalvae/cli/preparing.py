@@ -33,12 +33,12 @@ def init(
         str,
         typer.Option(
             metavar="PATH",
-            help="With --from: a csv, tsv or npz file, a folder of images, or the name of a data source.",
+            help="With --from: a file or folder of data, such as a csv file, or the name of a data source.",
             show_default=False,
         ),
     ] = "",
     out: Annotated[Path, typer.Option(metavar="FILE", help="The file to write; - prints it.")] = Path("causalvae.yaml"),
-    force: Annotated[bool, typer.Option("--force", help="Overwrite the file where it exists.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the file if it exists.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Write a commented starter spec.
@@ -104,7 +104,7 @@ def _init_from(source: str, data: str, out: Path, force: bool, as_json: bool) ->
 
 def schema(
     out: Annotated[Path, typer.Option(metavar="FILE", help="The file to write; - prints it.")] = STANDARD_OUTPUT,
-    results: Annotated[bool, typer.Option("--results", help="The format of results.json instead.")] = False,
+    results: Annotated[bool, typer.Option("--results", help="Write the schema of results.json instead.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Write the JSON Schema of specs, for editors, or of results."""
@@ -132,7 +132,7 @@ def schema(
 
 
 def kinds(as_json: JsonOption = False) -> None:
-    """List what specs can name, such as data sources and readouts."""
+    """List the kinds that specs can name, such as readouts."""
     from causalvae.spec.families import FAMILIES
 
     found = [
@@ -158,9 +158,9 @@ def kinds(as_json: JsonOption = False) -> None:
 
 
 def doctor(as_json: JsonOption = False) -> None:
-    """Show versions, device, threads and optional parts.
+    """Show versions, device, threads and optional packages.
 
-    Exit code 3 where something that is needed is missing.
+    Exit code 3 if something that is needed is missing.
     """
     from causalvae.cli.doctor import OPTIONAL, examine
 

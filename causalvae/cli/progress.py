@@ -23,7 +23,7 @@ from causalvae.collector import uncollected
 
 # Seconds between lines of a long stage in a log.
 _LOG_SECONDS = 60.0
-# In a log, a stage is announced after `_FIRST_SECONDS`; an uncounted one shorter than `_SHORTEST` is left out.
+# In a log, a stage is announced after `_FIRST_SECONDS`; an uncounted one shorter than `_SHORTEST` is omitted.
 _FIRST_SECONDS = 2.0
 _SHORTEST = 0.1
 

@@ -79,7 +79,7 @@ def print_metrics(console: Console, results: Results) -> None:
 
 
 def print_analyses(console: Console, results: Results) -> None:
-    """What analyses and levels of interventions show beside the tables that all runs have."""
+    """What analyses and levels of interventions show in addition to the tables that all runs have."""
     from causalvae.report.analysis_view import level_views, views_in
 
     for view in (*views_in(results), *level_views(results)):

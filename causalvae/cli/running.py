@@ -60,7 +60,7 @@ def run(
         Strictness | None,
         typer.Option(
             "--strict",
-            help="Exit with 1 where a hypothesis is refuted or unspecific; with --strict=supported where it is not "
+            help="Exit with 1 if a hypothesis is refuted or unspecific; with --strict=supported if it is not "
             "supported.",
             show_default=False,
         ),
@@ -74,7 +74,7 @@ def run(
         int | None, typer.Option(help="Samples that are drawn: data.samples.", show_default=False)
     ] = None,
     device: Annotated[
-        str | None, typer.Option(help="Where to run, as cpu or cuda: execution.device.", show_default=False)
+        str | None, typer.Option(help="Where to run, such as cpu or cuda: execution.device.", show_default=False)
     ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show the plan and the run's folder; run and write nothing.")
@@ -84,9 +84,9 @@ def run(
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Run a spec from text to report.
+    """Run a spec and write its report.
 
-    A spec with a grid is run at every point of it, and the runs are shown side by side.
+    A spec with a grid is run at every point of the grid, and the runs are compared.
     """
     from causalvae.spec.loader import open_whole
 
@@ -165,7 +165,7 @@ def _finish(reports: Mapping[str, Path], open_report: bool, failed: bool) -> NoR
     if open_report:
         page = reports.get("html")
         if page is None:
-            stderr().print("There is no HTML report to open: `report.formats` leaves html out.")
+            stderr().print("There is no HTML report to open: `report.formats` does not contain html.")
         elif not webbrowser.open(page.resolve().as_uri()):
             stderr().print(f"No browser was found. The report is {clean(str(page))}", soft_wrap=True)
     raise typer.Exit(REFUTED if failed else 0)
@@ -176,14 +176,14 @@ def report(
     formats: Annotated[
         list[Format] | None,
         typer.Option(
-            "--format", "-f", help="Which to write; may be given more than once. html and markdown if left out."
+            "--format", "-f", help="The format to write; may be given more than once. By default html and markdown."
         ),
     ] = None,
     figures: Annotated[
         Path | None,
         typer.Option(metavar="FOLDER", help="Write the report's drawings as SVG files instead.", show_default=False),
     ] = None,
-    width: Annotated[float, typer.Option(min=10, max=1000, help="Of the drawings, in mm.")] = 89.0,
+    width: Annotated[float, typer.Option(min=10, max=1000, help="Width of the drawings, in mm.")] = 89.0,
     png: Annotated[bool, typer.Option("--png", help="Write the drawings as PNG too, at 300 dots an inch.")] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -217,7 +217,7 @@ def train(
         Path | None,
         typer.Option(
             metavar="FOLDER",
-            help="Takes checkpoint, log and weights; runs/train/NAME if left out.",
+            help="The folder for checkpoint, log and weights; by default runs/train/NAME.",
             show_default=False,
         ),
     ] = None,
@@ -225,7 +225,7 @@ def train(
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Train a network, going on where an earlier run stopped."""
+    """Train a network, or continue an earlier run that was stopped."""
     from causalvae.cli.progress import ProgressView, TrainingView, format_seconds, load_libraries
 
     with ProgressView(quiet) as loading:

@@ -56,18 +56,18 @@ def validate(
         DiagnosticFormat | None,
         typer.Option(
             "--format",
-            help="text; github, for annotations in GitHub Actions; sarif, for code scanning; json.",
+            help="text; github (annotations in GitHub Actions); sarif (code scanning); json.",
             show_default=False,
         ),
     ] = None,
     resolved: Annotated[
-        bool, typer.Option("--resolved", help="Print each spec with all values and where they come from.")
+        bool, typer.Option("--resolved", help="Print each spec with all values and their origins.")
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Check specs and show every fault; loads no network.
+    """Check specs and show all errors, without loading a network.
 
-    Exit code 0 where all are valid, 2 where one is not.
+    Exit code 0 if all specs are valid, 2 if one is not.
     """
     form = form or (DiagnosticFormat.JSON if as_json else DiagnosticFormat.TEXT)
     if as_json and form is not DiagnosticFormat.JSON:
@@ -93,7 +93,7 @@ def validate(
 def spec_files(paths: Sequence[Path]) -> list[Path]:
     """The given files, and the specs below the given folders, each once.
 
-    Hidden folders are left out, and the resolved specs of runs, which have a manifest beside them.
+    Hidden folders are omitted, and the resolved specs of runs, which have a manifest next to them.
     """
     files: list[Path] = []
     for path in paths:

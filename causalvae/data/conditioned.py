@@ -50,7 +50,7 @@ class ConditionedDataset:
             raise CausalVAEError(
                 "CV222",
                 f"The data set {dataset.name} has no factor {unknown[0]} to condition on.",
-                f"Use some of {', '.join(dataset.space.names)}." if dataset.space.names else "Leave condition out.",
+                f"Use some of {', '.join(dataset.space.names)}." if dataset.space.names else "Delete `condition`.",
                 "data.condition",
             )
         self.condition = condition

@@ -20,7 +20,7 @@ from causalvae.errors import CausalVAEError
 
 MEMBERS = ("imgs", "latents_values", "latents_classes")
 _CHUNK = 1024
-# The file's first factor, colour, has one level; the space that this package works with leaves it out.
+# The file's first factor, colour, has one level; the space that this package works with omits it.
 _COLUMNS_BEFORE_SPACE = 1
 
 _Labels = npt.NDArray[np.int64] | npt.NDArray[np.float64]
@@ -52,7 +52,7 @@ class OfficialFile:
             raise CausalVAEError(
                 "CV201",
                 f"There is no file {path.name}.",
-                "Give data.path the official npz, or leave it out to have the sprites drawn.",
+                "Give data.path the official npz, or delete it: the sprites are then drawn.",
                 str(path),
             )
         self.path = path

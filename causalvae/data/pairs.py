@@ -135,7 +135,7 @@ def draw_pairs(
         raise CausalVAEError(
             "CV203",
             f"The data set {dataset.name} has no factor {factor}.",
-            f"Use one of {', '.join(space.names)}." if space.names else "Give the samples factors, or swap samples.",
+            f"Use one of {', '.join(space.names)}." if space.names else "Give the data factors, or swap samples.",
             factor,
         )
     chosen = space[factor]
@@ -369,7 +369,7 @@ def _refuse_no_contrast(
     if contrast == "increase":
         raise CausalVAEError(
             "CV205",
-            f"Factor {factor.name} goes from one value to another in every pair: there is nothing to order.",
+            f"Factor {factor.name} goes from one value to another in every pair: the pairs have no order.",
             "Use contrast: as_drawn.",
             factor.name,
         )

@@ -8,7 +8,7 @@ With p1 the shade of the pivot and p2 that of a point 9.5 below it along the pen
 
 without noise: the two angles, drawn from the grid of the original (theta from -40 to 43, phi from 60 to 147, both in
 steps of pi / 200), determine the rest. About 40 % of the lengths are clipped at 3, where do(pendulum) and do(light)
-change only the position. The original leaves out phi = pi / 2, where its formula is infinite; it is included here. The
+change only the position. The original omits phi = pi / 2, where its formula is infinite; it is included here. The
 pictures are drawn here from the same coordinates; their pixels differ from those of the original plotting library.
 """
 

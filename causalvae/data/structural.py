@@ -240,6 +240,6 @@ class Sampler:
         raise CausalVAEError(
             "CV220",
             f"The equation of {name} gives no finite number in single precision{where} {often}.",
-            "Keep what stands in log, sqrt, ** and below a division within its range, with clip or max.",
+            "Keep the arguments of log, sqrt, ** and the divisors within their ranges, with clip or max.",
             f"data.variables.{name}",
         )

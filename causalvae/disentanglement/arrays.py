@@ -92,7 +92,7 @@ def label_codes(codes: npt.ArrayLike, factors: npt.ArrayLike, active: npt.ArrayL
     factors : array, shape (n, n_factors)
         Levels or physical values; equal numbers are one level.
     active : bool array, shape (n_latents,), optional
-        Latents to use; all where it is left out. `find_active` makes one from KL divergences.
+        Latents to use; all if omitted. `find_active` makes one from KL divergences.
 
     Raises
     ------
@@ -195,7 +195,7 @@ def read_matrix(given: npt.ArrayLike, what: str) -> FloatArray:
         raise CausalVAEError(
             "CV511",
             f"The {what} hold values that are not finite.",
-            "Leave such samples out, or check that the network is read as it was trained.",
+            "Remove such samples, or check that the network is read as it was trained.",
             what,
         )
     return array

@@ -66,7 +66,7 @@ def unconfoundedness(irs_matrix: npt.ArrayLike, size: int = 1) -> Unconfoundedne
     Parameters
     ----------
     irs_matrix : array, shape (n_latents, n_factors)
-        `IRS.matrix`: nan rows and columns are left out.
+        `IRS.matrix`: nan rows and columns are omitted.
     size : int, default 1
         Latents a factor; fewer where fewer are left.
 

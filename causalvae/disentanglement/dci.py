@@ -29,7 +29,7 @@ class DCI:
     disentanglement : float or None
         Mean of `per_latent`, weighted by each latent's share of all importance; None where fewer than two factors vary.
     completeness : float or None
-        Mean of `per_factor`, weighted likewise; None where one latent is active.
+        Mean of `per_factor`, weighted also; None where one latent is active.
     informativeness, train_informativeness : float
         Mean of `informativeness_per_factor` over the factors that vary, and the same on the training set.
     importance : float array, shape (n_latents, n_factors)
@@ -84,9 +84,9 @@ def dci(
         10 samples a leaf, in a thirtieth of the time or less (see the notes). ``lasso`` (alpha 0.01 on standardised
         variables) predicts a factor's value, or each level of a `categorical` one, and sums the coefficients' sizes.
     trees : int, optional
-        Stages of boosting (100 where it is left out) or bagged trees (30).
+        Stages of boosting (100 if omitted) or bagged trees (30).
     categorical : bool array, shape (n_factors,), optional
-        Which factors' values are only names, for ``lasso``; none where it is left out.
+        Which factors' values are only names, for ``lasso``; none if omitted.
     active : bool array, shape (n_latents,), optional
         Entropies are relative to the number of active latents.
     seed : int, default 0

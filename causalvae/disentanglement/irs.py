@@ -58,7 +58,7 @@ def irs(
         Equal-width bins of each factor's values; None keeps every value apart, as categorical factors with more than
         20 levels need.
     active : bool array, shape (n_latents,), optional
-        Constant latents are left out in any case.
+        Constant latents are omitted in any case.
 
     Raises
     ------
@@ -67,7 +67,7 @@ def irs(
 
     Notes
     -----
-    1 - mean over g of quantile(|z_i - E[z_i | g_j = g]|) / max |z_i - E z_i|. A factor with one value is left out:
+    1 - mean over g of quantile(|z_i - E[z_i | g_j = g]|) / max |z_i - E z_i|. A factor with one value is omitted:
     given it nothing is known, and its column would hold what the quantile cuts off. Untrained networks reach high
     values (0.48 on dSprites, above some trained ones): never read it alone.
     """

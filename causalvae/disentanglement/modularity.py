@@ -141,7 +141,7 @@ def explicitness(
     test_codes, test_factors : array, shape (m, n_latents) and (m, n_factors)
         What they are scored on, standardised by the training set.
     active : bool array, shape (n_latents,), optional
-        Constant latents are left out in any case; with none left every area is 0.5.
+        Constant latents are omitted in any case; with none left every area is 0.5.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The scores of one run's network as results hold them: plain numbers, beside their baselines."""
+"""The scores of one run's network as results hold them: plain numbers, next to their baselines."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class ScoreRow:
     oracle : float or None
         Of the data's own factors, each one latent.
     random : float or None
-        Of the network with its weights drawn anew, all of its latents counted.
+        Of the network with random weights, all of its latents counted.
     note : str
     bias : float or None
         About how much too high (below zero: too low) the value is, where its samples bias it out of its interval.
@@ -57,7 +57,7 @@ class ScoreReport:
     factors : tuple of str
     latents : int
     dead : tuple of int
-        Latents that are left out because they carry next to nothing.
+        Latents that are omitted because they carry next to nothing.
     kl_threshold : float
         Below which latents are dead.
     samples, test_samples : int

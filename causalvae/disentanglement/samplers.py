@@ -50,7 +50,7 @@ class PoolSampler:
     names : sequence of str, optional
         Of the factors, for errors; their numbers stand in where there are none.
     skip_rare : bool, default False
-        Leave out values that occur once, rather than refuse the factor.
+        Omit values that occur once, rather than refuse the factor.
 
     Raises
     ------

@@ -28,7 +28,7 @@ UNSCORABLE = frozenset({TOO_FEW, "CV510", "CV511", "CV512", "CV513", "CV515", "C
 class ScoreSettings:
     """How scores are measured; the defaults are those of Locatello et al. 2019, but for three.
 
-    DCI has a faster predictor, votes come from a pool, and dead latents are left out, which their code keeps:
+    DCI has a faster predictor, votes come from a pool, and dead latents are omitted, which their code keeps:
     ``kl_threshold=-1`` keeps them as well. On a public beta-TCVAE with five dead latents of ten that alone moves the
     beta-VAE score from 0.73 to 0.92 and explicitness from 0.83 to 0.90, for even a dead latent's mean tells a little.
 
@@ -48,7 +48,7 @@ class ScoreSettings:
         Where votes get samples that share a factor: ``pool`` takes them among the `samples`, by conditioning, ``fresh``
         draws new ones and sets the factor by the data's do(), `votes` times `vote_batch` inputs and more.
     kl_threshold : float
-        Latents whose mean KL divergence is not above it are dead and left out.
+        Latents whose mean KL divergence is not above it are dead and omitted.
     density_samples : int
         Of the MIG of posterior samples.
     resamples, confidence

@@ -34,7 +34,7 @@ from causalvae.disentanglement.score_names import ScoreName
 from causalvae.disentanglement.scores import UNSCORABLE, DisentanglementScores, Measured, Score, ScoreSettings
 from causalvae.errors import CausalVAEError
 
-_UNTRAINED = "Untrained networks reach high values: read it beside one of them, never alone."
+_UNTRAINED = "Untrained networks reach high values: compare it with one of them."
 _DEPENDENT = 0.05
 _LEAST_REDRAWS = 5
 _T = TypeVar("_T")
@@ -211,7 +211,7 @@ def encode(dataset: Dataset, rows: Rows, represent: Represent, inputs_at_once: i
 
 
 class FreshSampler:
-    """Samples that are drawn anew for every group, their factor set by the data's own do().
+    """Samples that are drawn again for every group, their factor set by the data's own do().
 
     Parameters
     ----------
@@ -361,7 +361,7 @@ class _Voting:
     def redraw(self, name: Measured, on_redraw: Callable[[], None]) -> FloatArray:
         """A score computed again, from the variances to new votes, on random halves of the samples: shape (redraws,).
 
-        A half on which it is not defined is left out.
+        A half on which it is not defined is omitted.
         """
         codes, levels, test, test_levels = self._both
         measure = self._vote if name == "factor_vae" else self._tell

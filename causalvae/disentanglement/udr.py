@@ -24,7 +24,7 @@ class UDR:
     Parameters
     ----------
     scores : float array, shape (n_models,)
-        Of each model the median of its column of `pairwise`, itself left out.
+        Of each model the median of its column of `pairwise`, itself omitted.
     pairwise : float array, shape (n_models, n_models)
         Row i, column j: how nearly the active latents of i and j are the same up to order, sign and scale. 0 where one
         of the two has no active latents; nan on the diagonal.
@@ -61,7 +61,7 @@ def udr(
         ``lasso`` takes the sizes of coefficients (alpha 0.1) that predict the one model's standardised latents from the
         other's; ``spearman`` takes absolute rank correlations.
     threshold : float, default 0.01
-        Latents whose mean KL divergence is not above it are left out, and so are constant ones.
+        Latents whose mean KL divergence is not above it are omitted, and so are constant ones.
 
     Raises
     ------

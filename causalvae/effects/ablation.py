@@ -45,7 +45,7 @@ class Ablation:
         estimator: Estimator = "exact",
         notes: Notes = (),
     ) -> Estimate:
-        """An estimate of this ablation; an interval with an undefined end is left out."""
+        """An estimate of this ablation; an interval with an undefined end is omitted."""
         ends = interval if interval is not None and math.isfinite(interval.lower + interval.upper) else None
         if ends is not None:
             notes = (*notes, *fallback_note(ends))

@@ -92,8 +92,8 @@ def few_pairs_warning(estimates: Sequence[Estimate]) -> tuple[str, ...]:
         return ()
     return (
         f"{len(few)} interval{'s are' if len(few) > 1 else ' is'} over fewer than {FEW_PAIRS} pairs (the fewest: "
-        f"{min(few)}). Where effects are skewed such intervals hold the truth less often than they say "
-        "(docs/coverage.md has how much less). Raise data.samples.",
+        f"{min(few)}). If effects are skewed, the coverage of such intervals is below their nominal level "
+        "(docs/coverage.md has the rates). Raise data.samples.",
     )
 
 
@@ -127,8 +127,9 @@ def claim_columns(context: EffectContext, hypothesis: Hypothesis, reached: froze
         frozenset(bounds), left, hypothesis.pair_share, scale.unit(outcome),
     )  # fmt: skip
     columns: dict[str, RatioColumns] = {}
-    # Results do not depend on what is installed: of others' quantities those that are claimed are computed.
-    for name in dict.fromkeys((*QUANTITIES.own, *bounds)):
+    # Results do not depend on what is installed: others' quantities are computed where they are claimed.
+    always = (name for name in QUANTITIES.own if QUANTITIES.get(name).always)
+    for name in dict.fromkeys((*always, *bounds)):
         found = QUANTITIES.get(name).columns(data)
         if found is not None:
             columns[name] = found

@@ -99,7 +99,7 @@ class PairedBootstrap:
     pairs it widens by less than one part in 100. A ratio with denominators that are never negative is a weighted mean
     of the pairs' ratios, so its interval ends where those end; natural limits hold of themselves.
 
-    *BCa* at the expanded level (Efron 1987, "Better bootstrap confidence intervals", JASA 82) where so many resamples
+    *BCa* at the expanded level (Efron 1987, "Better bootstrap confidence intervals", JASA 82) where this many resamples
     have no spread that a quantile of t is without end: of effects that few pairs have. With G the distribution of the
     replicates and Phi the normal one, z0 = Phi^-1(G(estimate)), ties counting half, and
 
@@ -137,7 +137,7 @@ class PairedBootstrap:
         numerator : float array, shape (k, n)
             Per-pair values of k statistics.
         denominator : float array, shape (k, n), optional
-            Per-pair values below the line; ones where it is left out.
+            Per-pair values below the line; ones if omitted.
 
         Returns
         -------
@@ -152,7 +152,7 @@ class PairedBootstrap:
     def leave_one_out(self, numerator: FloatArray, denominator: FloatArray | None = None) -> FloatArray:
         """Ratios of sums over all pairs but one, shape (k, n); parameters as in `replicates`.
 
-        NaN where the other pairs' denominator is zero, or is so small beside the left-out pair's that it is rounding.
+        NaN where the other pairs' denominator is zero, or is rounding compared with the omitted pair's.
         """
         top = numerator.sum(axis=1, keepdims=True) - numerator
         if denominator is None:
@@ -208,14 +208,14 @@ class PairedBootstrap:
         value, error : float array, shape (k,)
             Estimates, and their standard errors as the replicates have them.
         t : float array, shape (k, resamples)
-            Replicates less the estimate, in their own standard errors (see `studentise`); undefined ones are left out.
+            Replicates less the estimate, in their own standard errors (see `studentise`); undefined ones are omitted.
         pairs : float array, shape (k,), optional
-            How many pairs each statistic has; all of them where it is left out.
+            How many pairs each statistic has; all of them if omitted.
 
         Returns
         -------
         Interval
-            An end is NaN where it cannot be told from the resamples, and both are the estimate where that has no error.
+            An end is NaN where the resamples do not determine it, and both are the estimate where that has no error.
         """
         from scipy.special import ndtr
 
@@ -237,11 +237,11 @@ class PairedBootstrap:
         value : float array, shape (k,)
             Estimates.
         replicates : float array, shape (k, resamples)
-            Of the estimates; undefined ones are left out.
+            Of the estimates; undefined ones are omitted.
         leave_one_out : float array, shape (k, n)
             The estimates without each pair.
         pairs : float array, shape (k,), optional
-            How many pairs each statistic has; all of them where it is left out.
+            How many pairs each statistic has; all of them if omitted.
         """
         from scipy.special import ndtr, ndtri
 
@@ -321,7 +321,7 @@ def paired_bootstrap(n: int, resamples: int, confidence: float, seed: int, bca: 
 
 
 def studentise(off: FloatArray, spread: FloatArray, scale: FloatArray) -> FloatArray:
-    """``off / sqrt(spread)``; endless where the spread beside `scale` is rounding, NaN where it is undefined."""
+    """``off / sqrt(spread)``; endless where the spread is rounding compared with `scale`, NaN where it is undefined."""
     varies = spread > _TIE * scale
     t = np.where(np.abs(off) > np.sqrt(_TIE * scale), np.sign(off) * _ENDLESS, 0.0)
     np.divide(off, np.sqrt(np.where(varies, spread, 1.0)), out=t, where=varies)

@@ -131,7 +131,7 @@ def fit_columns(
 ) -> RatioColumns:
     """Columns of A = 1 - D^2, D being a circuit's relative error pair by pair.
 
-    Of ``pairwise_fit`` D^2 = sum ||TE - NIE||^2 / sum ||TE||^2: what the circuit alone leaves out or adds. Of
+    Of ``pairwise_fit`` D^2 = sum ||TE - NIE||^2 / sum ||TE||^2: what the circuit alone omits or adds. Of
     ``removal_fit`` D^2 = sum ||NDE||^2 / sum ||TE||^2: what remains when everything but the circuit carries the change.
 
     Parameters
@@ -149,8 +149,8 @@ def fit_columns(
 
 
 def failing_columns(data: ClaimData) -> RatioColumns | None:
-    """Columns of ``failing``: the pairs that fail, each counted once; None where they are not claimed."""
-    if "failing" not in data.claimed or data.squares is None:
+    """Columns of ``failing``: the pairs that fail, each counted once; None where their errors are unknown."""
+    if data.squares is None:
         return None
     effects, total = data.effects, data.effects.total
     undefined = None if is_moved(total**2, data.sd, effects.rounding) else Note("unchanged", (effects.outcome,))
@@ -161,14 +161,12 @@ def failing_columns(data: ClaimData) -> RatioColumns | None:
 
 
 def equivalence_columns(data: ClaimData) -> RatioColumns | None:
-    """Columns of ``equivalent``: how far the circuit alone lies from the full model; None where not claimed.
+    """Columns of ``equivalent``: how far the circuit alone lies from the full model; None where that is unknown.
 
     Of an attribute sign(TE) (NIE - TE) of every pair, in its own unit: positive where the circuit does too much.
     Without the sign, misses of pairs that go up would cancel those of pairs that go down. Of an image or a vector the
     distance ||NIE - TE||: its component along TE misses what the circuit moves across it, and cancels between pairs.
     """
-    if "equivalent" not in data.claimed:
-        return None
     effects, total = data.effects, data.effects.total
     undefined = None if is_moved(total**2, data.sd, effects.rounding) else Note("unchanged", (effects.outcome,))
     if effects.along:

@@ -36,7 +36,7 @@ class EffectContext:
     scale : Scale
         Of each attribute.
     left_out : frozenset of str
-        Ids of the arms that screens left out.
+        Ids of the arms that screens omitted.
     listing : Listing
         What results list of sweeps, and what takes all of them.
     """

@@ -37,7 +37,7 @@ from causalvae.spec.schema import Spec
 DRAWS = 10_000
 ARROW_RUNS = 400
 
-_NO_AXIS = "each pair's total change has a direction of its own, which observed samples do not have"
+_NO_AXIS = "the total change of each pair has a different direction, which is not defined for observed samples"
 _CIRCLE = "the outcome lies on a circle: its values have no mean that a structural model could compare"
 
 
@@ -141,7 +141,7 @@ def cross_check(
     Returns
     -------
     list of Estimate
-        DoWhy's, to be shown beside the exact ones.
+        DoWhy's, to be shown next to the exact ones.
     """
     estimation = spec.estimation
     estimates: list[Estimate] = []
@@ -280,5 +280,5 @@ def _differs(check: CrossCheck) -> str:
     return (
         f"{way} gives {value:.12g} for the {name} on {check.outcome} through {check.component} ({check.owner}), and "
         f"the exact value is {check.exact:.12g}; they may differ by {check.tolerance:.2g}{beside}. One of the two is "
-        "wrong: trust neither, and report this as a fault of causalvae."
+        "wrong: use neither, and report this as an error in causalvae."
     )

@@ -1,4 +1,4 @@
-"""Components by outcomes: squared effects pair by pair, from which units are told apart and graphs are drawn."""
+"""Components by outcomes: squared effects pair by pair, from which units are distinguished and graphs are drawn."""
 
 from __future__ import annotations
 

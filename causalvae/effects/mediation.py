@@ -35,7 +35,7 @@ from causalvae.plan.types import Arm, Plan
 RATIO_FLOOR = 0.1
 # A share over fewer pairs of equal effects than this is a share of a few.
 _FEW_ALIKE = 10
-# Of a difference of float64 numbers, beside their size.
+# Of a difference of float64 numbers, compared with their size.
 _ROUNDING = 4 * float(np.finfo(np.float64).eps)
 
 
@@ -69,7 +69,7 @@ class PairEffects:
     total, direct, indirect, total_indirect : float array, shape (n,)
         TE, NDE, NIE and TIE.
     dropped : int
-        Pairs left out because the outcome was undefined (not finite) in one of the arms.
+        Pairs omitted because the outcome was undefined (not finite) in one of the arms.
     along : tuple of Note
         What the effects are components along; empty where they are plain differences.
     parts : VectorParts or None
@@ -196,7 +196,7 @@ def mediation_estimates(
         The outcome's standard deviation over the observed reconstructions, by which it is told whether it is moved.
     declared : bool
         Whether the user asked for this outcome. The shares of an effect that is hardly there then carry a note that
-        says so; otherwise they are left out.
+        says so; otherwise they are omitted.
     mean_note, indirect_note : str
         Added to the note of every mean, and of the natural indirect effect's.
 

@@ -1,4 +1,4 @@
-"""The table of metrics: each beside what it is for the data's own factors and for a network with random weights."""
+"""The table of metrics: each next to what it is for the data's own factors and for a network with random weights."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class MetricFacts:
     matrix : EffectMatrix
         Over attributes.
     roles : tuple of UnitRole
-        One a component, or none where they cannot be told.
+        One a component, or none where they cannot be determined.
     lengths : float array, shape (components, n)
         Length of the output's change, averaged over values.
     whole : WholeOutput
@@ -143,7 +143,7 @@ def metric_rows(
     oracle: Mapping[Key, Summary] | None,
     copy: Mapping[Key, Summary] | None,
 ) -> list[MetricRow]:
-    """The rows of one perturbation's table; what cannot be had of it is left out, and the note says why."""
+    """The rows of one perturbation's table; what cannot be had of it is omitted, and the note says why."""
     rows = []
     for (metric, unit, site), summary in own.items():
         ideal = None if oracle is None else oracle.get((metric, unit, ""))

@@ -1,4 +1,4 @@
-"""The named metrics of a run: strength, specificity, modularity, kinds of units, each beside its baselines."""
+"""The named metrics of a run: strength, specificity, modularity, kinds of units, each next to its baselines."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def measure_metrics(
     ----------
     context : EffectContext
     copy : EffectContext, optional
-        The same perturbations on a copy of the network with weights drawn anew.
+        The same perturbations on a copy of the network with weights drawn again.
     oracle : MetricFacts, optional
         The same facts of the data's own factors, changed one at a time in the true input.
     """

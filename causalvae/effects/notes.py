@@ -36,5 +36,5 @@ CONTRAST = Note("contrast")
 
 
 def dropped(count: int) -> Notes:
-    """How many pairs were left out since the outcome is undefined there; nothing where none was."""
+    """How many pairs were omitted since the outcome is undefined there; nothing where none was."""
     return (Note("dropped", (count,)),) if count else ()

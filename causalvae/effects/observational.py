@@ -53,7 +53,7 @@ class ObservedSamples:
 
 @dataclass(frozen=True)
 class Identifiability:
-    """How well the regressors can be told apart.
+    """How well the regressors can be distinguished.
 
     Parameters
     ----------
@@ -121,7 +121,7 @@ def estimate_from_samples(
     Notes
     -----
     Intervals are the estimate -+ t_{n - 1} s, s^2 = (n - 1) / n sum_i (effect_(i) - their mean)^2 the jackknife's
-    variance over samples left out one at a time. It holds where errors are uneven and skewed, where the bootstrap of
+    variance over samples omitted one at a time. It holds where errors are uneven and skewed, where the bootstrap of
     so few samples is too narrow: at 60 samples of such errors 92.5 to 94.5 % of 95, percentile intervals 90.8 to 94.2.
     """
     from scipy.special import stdtrit
@@ -166,8 +166,8 @@ def _refusal(
     for name, share in zip(samples.names, functional, strict=True):
         if share > MOST_EXPLAINED:
             return (
-                f"{name} is a function of the treatment (R² {share:.4f}): without patching, what it carries cannot be "
-                "told from what goes around it"
+                f"{name} is a function of the treatment (R² {share:.4f}): without patching, its effect cannot be "
+                "separated from the effect around it"
             )
     for name, share in zip(samples.names, linear, strict=True):
         if share > MOST_EXPLAINED:

@@ -62,7 +62,7 @@ class Outcomes:
         column : str
             An attribute, ``image_sq`` or ``image_dot``.
         pairs : int, optional
-            Only the first so many pairs; by default as many as all the arms cover.
+            Only the first this many pairs; by default as many as all the arms cover.
 
         Returns
         -------
@@ -143,7 +143,7 @@ def varies(deviation: float, values: FloatArray, affine: tuple[float, float] = (
     deviation : float
         NaN, as of fewer than two values, does not vary.
     values : float array
-        The attribute's values; undefined ones are left out.
+        The attribute's values; undefined ones are omitted.
     affine : (float, float)
         Offset and span of the attribute: it is offset + span times numbers that a network puts out.
     """

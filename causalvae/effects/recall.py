@@ -77,7 +77,7 @@ def estimate_recall(kept: FloatArray, checked: FloatArray, rest: int, confidence
     missed = float(places[crossed[-1]]) if len(crossed) else 0.0
     alpha = (1 - confidence) / 2
     tails = _Tails(rest, m)
-    # b of the rest above t_b, or more, are as good as refuted where so few of the sample would be seen too seldom.
+    # b of the rest above t_b, or more, are as good as refuted where so few of the sample would be seen too rarely.
     tests = list(zip(places.tolist(), hits.tolist(), strict=True))
     most = max((b for b, seen in tests if tails.at_most(seen, b) > alpha), default=0)
     least = 0
@@ -115,7 +115,7 @@ class _Tails:
         return chosen
 
     def at_most(self, seen: int, marked: int) -> float:
-        """P(count <= seen) with `marked` marked ones; 0 where there cannot be so many."""
+        """P(count <= seen) with `marked` marked ones; 0 where there cannot be this many."""
         return float(self._probabilities(marked)[: seen + 1].sum()) if marked <= self._size else 0.0
 
     def at_least(self, seen: int, marked: int) -> float:
@@ -127,7 +127,7 @@ def rank_correlation(first: FloatArray, second: FloatArray, confidence: float) -
     """Spearman's rank correlation, ties at their mean rank, with Fisher's interval.
 
     The variance of its inverse hyperbolic tangent is taken as (1 + r^2 / 2) / (n - 3) (Bonett and Wright 2000). Pairs
-    with a value that is not finite are left out; NaN with fewer than 2, or where one side does not vary.
+    with a value that is not finite are omitted; NaN with fewer than 2, or where one side does not vary.
     """
     known = np.isfinite(first) & np.isfinite(second)
     ranks = [_mean_ranks(values[known]) for values in (first, second)]

@@ -33,7 +33,7 @@ class Vector:
     sd : float or None
         Root mean square of the components' standard deviations, each over its divisor; None where no component varies.
     fixed : tuple of str
-        Declared components that do not vary over the observed reconstructions and are left out: there is nothing to
+        Declared components that do not vary over the observed reconstructions and are omitted: there is nothing to
         divide their change by.
     """
 
@@ -113,7 +113,7 @@ def measure_vector(
 
     Notes
     -----
-    Divided by standard deviations a component that does not vary is left out; where none varies, all are kept as they
+    Divided by standard deviations a component that does not vary is omitted; where none varies, all are kept as they
     are, and no share of their changes is read. Undivided, the length's unit is the components' where that is one unit.
     """
     names = section.components

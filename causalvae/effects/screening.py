@@ -1,4 +1,4 @@
-"""What a screened sweep is worth: exact effects beside first-order ones, and the screen's measured recall.
+"""What a screened sweep is worth: exact effects next to first-order ones, and the screen's measured recall.
 
 The exact effect of a component is the mean over pairs of |Y(patched) - Y(clean)|, or of the length of the change of the
 image: what its attribution estimates.
@@ -33,7 +33,7 @@ def direction_of(side: Side, source: type[ValueSource]) -> str:
 
 
 def left_out(plan: Plan, scores: pd.DataFrame) -> frozenset[str]:
-    """Ids of the arms that no one but a screen asked for, and that it left out: they were not run."""
+    """Ids of the arms that no one but a screen asked for, and that it omitted: they were not run."""
     if not plan.screens:
         return frozenset()
     chosen = needed_elsewhere(plan).union(scores.loc[scores["selected"] != "left out", "arm"])

@@ -68,7 +68,7 @@ def change_lengths(
     n : int
         Samples.
     weights : float array, optional
-        Of the values; equal where left out.
+        Of the values; equal if omitted.
 
     Returns
     -------
@@ -82,7 +82,7 @@ def change_lengths(
 
 
 def specificity(entropy: FloatArray, outcomes: int, *, bounded: bool) -> FloatArray:
-    """Specificity of an entropy in nats over so many outcomes: 1 - H / log K if `bounded`, else 1 / (H + 1e-6)."""
+    """Specificity of an entropy in nats over this many outcomes: 1 - H / log K if `bounded`, else 1 / (H + 1e-6)."""
     if bounded:
         return np.asarray(1 - entropy / np.log(outcomes))
     # Rounding must not take a distribution on one outcome below zero.

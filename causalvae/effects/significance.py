@@ -44,7 +44,7 @@ class TTest:
 
 
 def t_test(values: FloatArray) -> TTest:
-    """Test the mean of each row of `values`, shape (k, n), against zero; values that are not finite are left out.
+    """Test the mean of each row of `values`, shape (k, n), against zero; values that are not finite are omitted.
 
     Rows that do not vary have no t statistic: all zero gives p = 1; one value other than zero gives the exact p of the
     sign-flip test, 2^-n one-sided. Rows with fewer than two pairs give p = 1.

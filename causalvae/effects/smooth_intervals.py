@@ -14,10 +14,10 @@ import numpy as np
 
 from causalvae.effects.bootstrap import FloatArray, Interval, PairedBootstrap, join_intervals, studentise
 
-# So many products of columns are resampled at once.
+# This many products of columns are resampled at once.
 _PRODUCTS = 1000
 _BLOCK = 128
-# Up to so many columns their products are fewer to add up than resamples times pairs.
+# Up to this many columns their products are fewer to add up than resamples times pairs.
 _FEW = 32
 
 
@@ -41,7 +41,7 @@ def smooth_intervals(columns: FloatArray, function: SmoothFunction, bootstrap: P
     Parameters
     ----------
     columns : float array, shape (k, m, n)
-        Per-pair values; not finite where one is undefined, and left out there.
+        Per-pair values; not finite where one is undefined, and omitted there.
     function : SmoothFunction
         Its `limits` are the least and the greatest value that it can take.
     bootstrap : PairedBootstrap

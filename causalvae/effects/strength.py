@@ -34,7 +34,7 @@ def effect_sizes(squares: FloatArray, sd: float, bootstrap: PairedBootstrap) -> 
     Parameters
     ----------
     squares : float array, shape (k, n)
-        Squared change of each pair; not finite where it is undefined, and left out there.
+        Squared change of each pair; not finite where it is undefined, and omitted there.
     sd : float
     bootstrap : PairedBootstrap
     """
@@ -176,7 +176,7 @@ def perturbation_estimates(
     -------
     list of Estimate
         For each component: ``causal_effect_strength`` (two units), ``effect_size`` on each attribute, ``specificity``
-        and ``specificity_bounded`` over the attributes (left out for a component that changes none, and
+        and ``specificity_bounded`` over the attributes (omitted for a component that changes none, and
         where the data has only one attribute).
     """
     n = bootstrap.n

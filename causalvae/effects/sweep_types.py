@@ -90,7 +90,7 @@ class ComponentEffects:
         )  # fmt: skip
 
     def notes_of(self, count: int, ends: Ends | None) -> Notes:
-        """The notes of a component with so many pairs and this interval."""
+        """The notes of a component with this many pairs and this interval."""
         return (*self.notes, *dropped(self.pairs - count), *(() if ends is None else fallback_note(ends)))
 
 

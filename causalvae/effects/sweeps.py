@@ -51,7 +51,7 @@ MOST_LISTED = 2_400
 
 
 def listed_components(sizes: Mapping[K, tuple[int, int]], most: int = MOST_LISTED) -> dict[K, int]:
-    """How many components of each sweep results list, so that all together have at most so many estimates.
+    """How many components of each sweep results list, so that all together have at most this many estimates.
 
     Parameters
     ----------

@@ -341,7 +341,7 @@ class UnitRole:
 
 @dataclass(frozen=True)
 class MetricRow:
-    """One metric of one run beside what it would be for a perfect and for an untrained network.
+    """One metric of one run next to what it would be for a perfect and for an untrained network.
 
     Parameters
     ----------
@@ -362,9 +362,9 @@ class MetricRow:
     oracle : float or None
         The same for the data's own factors, changed one at a time in the true input.
     random : float or None
-        The same for the network with weights drawn anew.
+        The same for the network with weights drawn again.
     notes : tuple of Note
-        What is left out, and why.
+        What is omitted, and why.
     at : str
         The layer, where the metric is of one.
     """

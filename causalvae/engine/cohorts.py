@@ -81,7 +81,7 @@ def draw_cohort(dataset: Dataset, cohort: Cohort, rule: SplitRule | None, part: 
             "CV438",
             f"The samples of {dataset.name} that are there to {part} on make {len(pairs)} pairs of {cohort.name} in "
             "which no sample occurs twice.",
-            "Give more samples, another data.split, or an intervention that more samples fit.",
+            "Give more samples, another data.split, or another intervention.",
             "data.split",
         )
     return CohortInputs(

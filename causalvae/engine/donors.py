@@ -16,7 +16,7 @@ from causalvae.errors import CausalVAEError
 from causalvae.plan.types import Side
 from causalvae.spec.value_source import DonorKey
 
-# Where values have no levels, a donor is one of so many nearest.
+# Where values have no levels, a donor is one of this many nearest.
 _NEAREST = 8
 
 

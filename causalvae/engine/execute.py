@@ -11,7 +11,7 @@ import pandas as pd
 import torch
 
 from causalvae.data.dataset import Dataset
-from causalvae.digest import digest, plain_fields
+from causalvae.digest import digest
 from causalvae.engine.backends.backend import Backend, Work
 from causalvae.engine.backends.opening import open_backend
 from causalvae.engine.clock import busy_seconds
@@ -21,6 +21,7 @@ from causalvae.engine.effort import Extents
 from causalvae.engine.measurements import Measurements, StoredMeasurements, write_table
 from causalvae.engine.outcomes import Measure
 from causalvae.engine.packing import pack_for, settle_shards
+from causalvae.engine.plan_files import claim_folder, write_arms
 from causalvae.engine.precision import matrix_precision
 from causalvae.engine.progress import Counter, OnProgress, ignore_progress
 from causalvae.engine.recovery import discard_damaged, record_checksums
@@ -33,7 +34,7 @@ from causalvae.engine.subspaces.learning import learn_subspaces, learned_statist
 from causalvae.engine.tables import FileTable, read_table
 from causalvae.engine.workers import single_threaded_kernels
 from causalvae.errors import CausalVAEError
-from causalvae.files import DamagedFileError, make_folder, read_json, remove_stale, write_json
+from causalvae.files import make_folder, read_json, remove_stale, write_json
 from causalvae.models.loading import Model
 from causalvae.plan.relays import with_inner
 from causalvae.plan.types import Plan
@@ -71,9 +72,9 @@ def execute_plan(
     measure : callable
         From outputs (rows, *output_shape) to attributes (rows, k), float64, in the plan's order.
     folder : Path
-        Takes the tables: ``outcomes/COHORT.NNNNN.parquet`` and ``observations/NNNNN.parquet`` a shard, then
-        ``pairs.parquet``, ``split.parquet`` (of finite data: which part each sample is in), ``images.parquet`` and
-        ``manifest.json``. A shard whose file is there is not run again. Where
+        Takes the tables: ``arms.parquet``, ``outcomes/COHORT.NNNNN.parquet`` and ``observations/NNNNN.parquet`` a
+        shard, then ``pairs.parquet``, ``split.parquet`` (of finite data: which part each sample is in),
+        ``images.parquet`` and ``manifest.json``. A shard whose file is there is not run again. Where
         the plan screens sweeps, ``screens.parquet`` comes before all of them, and so does ``subspaces.parquet`` where
         it learns subspaces. Every file carries a checksum; one that is damaged is reported and measured again.
     device : {"auto", "cpu", "cuda"}
@@ -108,7 +109,9 @@ def _execute(
 ) -> Measurements:
     began = time.perf_counter()
     chosen = choose_device(device)
-    _claim(folder, plan, _environment(dataset, chosen))
+    for name in ("outcomes", "observations", "costs"):
+        make_folder(folder / name, below=folder)
+    claim_folder(folder, plan, _environment(dataset, chosen))
     discard_damaged(folder)
     workers = cores if chosen.type == "cpu" else 1
     scores = screen_components(plan, model, dataset, measure, chosen, folder, workers, on_progress)
@@ -119,6 +122,8 @@ def _execute(
     # A plan that was not optimised lists an arm once for each use; it is one arm all the same.
     distinct = tuple({arm.id: arm for arm in remaining.arms}.values())
     total = sum(arm.pairs for arm in distinct)
+    if not (folder / "arms.parquet").exists():
+        write_arms(distinct, folder / "arms.parquet")
 
     shards = list_shards(remaining, folder)
     missing = [shard for shard in shards if not shard.is_done]
@@ -190,39 +195,16 @@ def _batch_rows(costs: Path) -> int:
 
 
 def _note_overheads(seconds: float, folder: Path) -> None:
-    """Note what a session spent besides its shards; a run that went on after it was killed has several."""
+    """Note what a session spent in addition to its shards; a run that went on after it was killed has several."""
     cost = GroupCost("both", OVERHEADS, 0, 0, 0, seconds)
     write_json({"costs": [asdict(cost)]}, folder / f"session.{time.time_ns()}.json")
 
 
 def _environment(dataset: Dataset, device: torch.device) -> dict[str, str]:
-    """What, besides the plan, decides the numbers in a table."""
+    """What, in addition to the plan, decides the numbers in a table."""
     return {
         "causalvae": version("causalvae"),
         "torch": torch.__version__,
         "device": device.type,
         "data": digest(dataset.describe()),
     }
-
-
-def _claim(folder: Path, plan: Plan, environment: dict[str, str]) -> None:
-    """Mark `folder` as this plan's, or refuse it where it is another's."""
-    for name in ("outcomes", "observations", "costs"):
-        make_folder(folder / name, below=folder)
-    marker = folder / "plan.json"
-    if not marker.exists():
-        write_json({"digest": plan.tables_digest, "environment": environment, **plain_fields(plan)}, marker)
-        return
-    try:
-        held = read_json(marker)
-    except DamagedFileError as error:
-        raise _other_tables(folder, f"holds a damaged plan.json ({error.reason})") from error
-    if held.get("digest") != plan.tables_digest:
-        raise _other_tables(folder, "holds the tables of another plan")
-    differing = [key for key, value in environment.items() if held.get("environment", {}).get(key) != value]
-    if differing:
-        raise _other_tables(folder, f"holds tables made with another {' and another '.join(differing)}")
-
-
-def _other_tables(folder: Path, fault: str) -> CausalVAEError:
-    return CausalVAEError("CV402", f"{folder} {fault}.", "Name another --out folder, or delete this one.", str(folder))

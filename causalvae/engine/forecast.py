@@ -27,7 +27,7 @@ from causalvae.plan.types import OUTPUT, Arm, Plan, Side
 
 # Pairs of each cohort that live rows are counted on.
 SAMPLE_PAIRS = 16
-# Seconds that timing may take: of the plan as it will be run, and of each pass besides. What is not timed is estimated.
+# Seconds that timing may take: of the plan as it will be run, and of each pass. What is not timed is estimated.
 _ALLOWANCE, _ALLOWANCE_EACH = 1.0, 1.0
 # Parts and repetitions of what is timed, about.
 _RUNS = 6.0
@@ -82,7 +82,7 @@ class Forecast:
     clean : Work
         The clean runs of all cohorts.
     cores : int
-        Shards that run beside each other.
+        Shards that run at the same time.
     memory : float
         Bytes at the peak, as estimated from the sizes of kept and of running values.
     sampled_pairs : int
@@ -121,7 +121,7 @@ class Forecast:
 
 @dataclass(frozen=True)
 class _Level:
-    """The plan once a pass is applied: what may be left out, and what rows are run for."""
+    """The plan once a pass is applied: what may be omitted, and what rows are run for."""
 
     name: str
     shortcuts: Shortcuts
@@ -328,7 +328,7 @@ class _Timing:
         """What makes rows of two levels cost the same; None where they are whole forward passes."""
         wanted = level.requested if kind.run is None else _READ
         if not self._is_graph:
-            # Hooks take their time, whatever may be left out.
+            # Hooks take their time, whatever may be omitted.
             return None if level.name == "none" else (False, False, False, () if kind.run is None else _READ)
         given = level.shortcuts
         return (given.suffix, given.low_rank, given.windows, wanted) if given.suffix else None

@@ -23,7 +23,7 @@ observations
 screens
     One row per candidate of a screened sweep: ``owner``, ``side``, ``arm``, ``component``, ``granularity`` (str),
     ``attribution`` (float: mean over pairs of its first-order effect's size, in units of the screen's outcome) and
-    ``selected`` (``kept``, ``checked`` or ``left out``; arms of the last have no outcomes unless something else
+    ``selected`` (``kept``, ``checked`` or ``omitted``; arms of the last have no outcomes unless something else
     requires them).
 responses
     Effects of latent perturbations on whole outputs and activations, on the first few samples, averaged over the
@@ -233,7 +233,7 @@ def write_table(frame: pd.DataFrame, path: Path) -> None:
     """
     # A category is written as its text: each group of rows would hold all categories, and arms are tens of thousands.
     texts = {name: "str" for name, kind in frame.dtypes.items() if isinstance(kind, pd.CategoricalDtype)}
-    # Such tables hold numbers besides, whose types an empty one has too.
+    # Such tables also hold numbers, whose types an empty one has too.
     schema = pa.Schema.from_pandas((frame.head(0) if texts else frame).astype(texts), preserve_index=False)
     step = _GROUPS * GROUP_ROWS
     with (

@@ -1,4 +1,4 @@
-"""What a run costs besides rows of arms: first-order screens, learned subspaces, inputs, statistics, controls."""
+"""The cost of a run without its arms: first-order screens, learned subspaces, inputs, statistics, controls."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from causalvae.spec.value_source import make_source
 _ALLOWANCE = 2.0
 # A gradient's backward pass costs about two forward ones.
 _PASSES_OF_GRADIENT = 3.0
-# The search for a constant takes about so many gradients.
+# The search for a constant takes about this many gradients.
 _PASSES_OF_SEARCH = 30 * _PASSES_OF_GRADIENT
 # The controls run a full batch and a small one, which is padded, of each site: whole, and its first unit.
 _CONTROL_ROWS = 2 * (64 + 16)

@@ -14,7 +14,16 @@ from causalvae.engine.precision import dtype_of
 from causalvae.engine.rerun import Shortcuts
 from causalvae.files import json_text, read_json, write_once
 from causalvae.models.loading import Model
-from causalvae.plan.passes.pack import CPU_BYTES, CPU_ROWS, GPU_ROWS, MOST_CPU_ROWS, fit, row_bytes, written_bytes
+from causalvae.plan.passes.pack import (
+    CPU_BYTES,
+    CPU_ROWS,
+    GPU_ROWS,
+    MOST_CPU_ROWS,
+    fit,
+    plan_bytes,
+    row_bytes,
+    written_bytes,
+)
 from causalvae.plan.types import Plan
 
 # Share of the free memory used if the spec gives no budget.
@@ -28,7 +37,8 @@ def pack_for(plan: Plan, model: Model, device: torch.device, workers: int) -> Pl
     """
     if not plan.options.pack:
         return plan
-    budget = (plan.memory or _SHARE_OF_FREE * free_memory(device)) / workers
+    held = plan_bytes(plan) if device.type == "cpu" else 0.0
+    budget = max(0.0, (plan.memory or _SHARE_OF_FREE * free_memory(device)) - held) / workers
     bytes_each = dtype_of(plan.options.precision).itemsize
     outputs = prod(model.graph.shape(model.graph.outputs["output"]))
     wanted = _wanted_rows(plan, model, device) if plan.auto_rows else plan.batch_rows

@@ -70,7 +70,7 @@ class ShardFiles:
     observations : Path or None
         Only in the observed cohort.
     costs : Path
-        What it took, told apart from what was found: it differs from run to run.
+        What it took, distinguished from what was found: it differs from run to run.
     """
 
     cohort: str

@@ -122,7 +122,7 @@ def read_scores(path: Path) -> pd.DataFrame:
 
 
 def leave_out(plan: Plan, scores: pd.DataFrame) -> Plan:
-    """The part of a plan that is run: without the arms that only screens ask for, and that these left out.
+    """The part of a plan that is run: without the arms that only screens ask for, and that these omitted.
 
     Parameters
     ----------
@@ -137,7 +137,7 @@ def leave_out(plan: Plan, scores: pd.DataFrame) -> Plan:
 
 
 def choose(scores: FloatArray, screen: Screen) -> npt.NDArray[np.object_]:
-    """``kept`` for the best candidates, ``checked`` for a seeded random sample of the others, else ``left out``.
+    """``kept`` for the best candidates, ``checked`` for a seeded random sample of the others, else ``omitted``.
 
     Of equal scores the first counts as better; a score that is not a number counts as worst.
     """
@@ -191,7 +191,7 @@ def screen_label(owner: Owner) -> str:
 
 
 def mean_over_pairs(values: FloatArray) -> FloatArray:
-    """Means over pairs, those left out where the outcome is not defined; NaN where it never is."""
+    """Means over pairs, those omitted where the outcome is not defined; NaN where it never is."""
     known = np.isfinite(values)
     counts = known.sum(axis=1)
     sums = np.where(known, values, 0.0).sum(axis=1)

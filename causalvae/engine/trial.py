@@ -26,7 +26,7 @@ from causalvae.plan.cost import Cost
 from causalvae.plan.relays import with_inner
 from causalvae.plan.types import OUTPUT, Arm
 
-# Of a group whose rows come in parts that differ in cost, so many parts are timed.
+# Of a group whose rows come in parts that differ in cost, this many parts are timed.
 _TIMED_PARTS = 3
 _REPETITIONS = 3
 
@@ -195,7 +195,7 @@ class Trial:
         shortcuts : Shortcuts
         requested : tuple of str
         rows : int
-            Rows of a batch; so many are run of each of a few parts of the group.
+            Rows of a batch; this many are run of each of a few parts of the group.
         allowance : Allowance
         rng : Generator
             Chooses them.

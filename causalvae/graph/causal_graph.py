@@ -83,7 +83,7 @@ class CausalGraph:
                 if node not in known:
                     raise CausalVAEError(
                         "CV030",
-                        f"The edge '{parent} -> {child}' names '{node}', which is no node.",
+                        f"The edge '{parent} -> {child}' names '{node}', which is not a node.",
                         f"Declare it, or name one of {', '.join(self.nodes)}.",
                         "graph.edges",
                     )
@@ -92,7 +92,7 @@ class CausalGraph:
             raise CausalVAEError(
                 "CV032",
                 f"The graph has a cycle: {' -> '.join(cycles[0])}.",
-                "Delete or turn round one of these edges; a causal graph has no cycles.",
+                "Delete or reverse one of these edges; a causal graph has no cycles.",
                 "graph.edges",
             )
 

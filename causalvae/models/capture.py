@@ -126,7 +126,7 @@ def _read(program: torch.export.ExportedProgram, network: nn.Module, outputs: tu
         raise CausalVAEError(
             "CV110",
             f"forward() changes {', '.join(signature.buffers_to_mutate.values())}.",
-            "A network must not change its own state in evaluation mode.",
+            "A network must not change its state in evaluation mode.",
         )
     state = tensors_of(network)
     held = {**signature.inputs_to_parameters, **signature.inputs_to_buffers}
@@ -311,6 +311,6 @@ def _check_agreement(graph: OperatorGraph, network: nn.Module, example: tuple[Te
         if not torch.equal(found, value):
             raise CausalVAEError(
                 "CV110",
-                f"what was captured of the network gives another {name} than the network itself.",
+                f"the captured graph of the network gives another {name} than the network itself.",
                 "Check that forward() is deterministic in evaluation mode.",
             )

@@ -16,7 +16,7 @@ from causalvae.models.operators import OperatorGraph
 from causalvae.models.sites import find_sites
 
 EXPORT = "torch.export"
-HOOKS = "forward hooks: every intervention pays a whole forward pass"
+HOOKS = "forward hooks: every intervention needs a whole forward pass"
 
 
 @dataclass(frozen=True)

@@ -77,13 +77,13 @@ def check_model(vae: VAE, x: Tensor, must_reconstruct: bool = True) -> LoadCheck
         raise CausalVAEError(
             "CV105",
             "two passes over the same inputs differ in evaluation mode.",
-            "Draw noise outside the network; dropout must obey model.eval().",
+            "Draw noise outside the network; switch dropout off in model.eval().",
             "model",
         )
     kl = None
     if vae.second in ("var", "std") and not posterior.is_point and posterior.logvar.isnan().any():
         word = "variance" if vae.second == "var" else "standard deviation"
-        told = _misread(vae, x, "CV106", f"what the posterior gives as its {word} is negative for some inputs.")
+        told = _misread(vae, x, "CV106", f"the {word} of the posterior is negative for some inputs.")
         told.place = "model.posterior.second"
         told.remedy += (
             " If the network samples with a softplus or an exponential of it, let the encoder return that instead."
@@ -104,7 +104,7 @@ def check_model(vae: VAE, x: Tensor, must_reconstruct: bool = True) -> LoadCheck
             x,
             "CV107",
             f"reconstructions cost {reconstruction:,.1f} nats a sample, more than the mean input's {mean_image:,.1f}: "
-            "the network is not read as it was trained, or it was not trained on such data.",
+            "the network was trained with other settings, or on other data.",
         )
     _check_activation(vae, x)
     return LoadCheck(reconstruction, mean_image, kl, len(x))
@@ -115,7 +115,7 @@ def check_shape(vae: VAE, x: Tensor) -> None:
     if tuple(x.shape[1:]) != tuple(vae.input_shape):
         raise CausalVAEError(
             "CV104",
-            f"the network takes inputs of shape {tuple(vae.input_shape)}, the data gives {tuple(x.shape[1:])}.",
+            f"the network takes inputs of shape {tuple(vae.input_shape)}, the data give {tuple(x.shape[1:])}.",
             "Choose data that the network was trained on.",
             "model",
         )
@@ -132,8 +132,8 @@ def _misread(vae: VAE, x: Tensor, code: str, message: str) -> CausalVAEError:
         return CausalVAEError(
             code,
             message,
-            "Check that the data is what the network was trained on (no other layout, activation, likelihood or range "
-            "of inputs reconstructs it). For data of another kind write `out_of_distribution: true`, for weights that "
+            "Check that the network was trained on these data (no other layout, activation, likelihood or range of "
+            "inputs reconstructs it). For data of another kind write `out_of_distribution: true`, for weights that "
             "are not meant to reconstruct `untrained: true`.",
             "model",
         )
@@ -148,7 +148,7 @@ def _misread(vae: VAE, x: Tensor, code: str, message: str) -> CausalVAEError:
     error = MisreadError(
         code,
         message,
-        f"It reconstructs if read with {'; or '.join(said)}. Declare under model how it was trained.",
+        f"It reconstructs the data with {'; or '.join(said)}. Declare under `model` how it was trained.",
         "model",
     )
     error.sections = tuple(alternative.reading.section(declared) for alternative in found)
@@ -167,7 +167,7 @@ def _check_finite(vae: VAE) -> None:
         raise CausalVAEError(
             "CV106",
             f"weights of the network are not finite (NaN or infinity): {', '.join(odd[:3])}{more}.",
-            "Load weights from before the training diverged, or train anew with a smaller learning rate.",
+            "Load weights from before the training diverged, or train again with a smaller learning rate.",
             "model",
         )
 

@@ -46,7 +46,7 @@ def open_checkpoint(
     input_shape : tuple of int
         Of the data, without the batch axis.
     inputs : Tensor, shape (n, *input_shape), optional
-        Samples of the data; see `stand_in_inputs` if left out.
+        Samples of the data; see `stand_in_inputs` if omitted.
     condition : int
         Number of the last channels (columns) that hold a condition.
 

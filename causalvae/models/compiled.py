@@ -67,7 +67,7 @@ def original_of(network: nn.Module) -> nn.Module:
         raise CausalVAEError(
             "CV111",
             f"the network is compiled, and what was compiled cannot be reached: {reason.rstrip('.')}.",
-            "Give the network before torch.compile; the engine compiles nothing that it needs.",
+            "Give the network before torch.compile.",
             "model",
         ) from error
     return copied

@@ -142,7 +142,7 @@ def open_diffusers(section: DiffusersModel, folder: Path, input_shape: tuple[int
     if len(input_shape) != 3 or wanted != (input_shape[0], input_shape[0]):
         raise CausalVAEError(
             "CV104",
-            f"the network takes images of {wanted[0]} channels and gives {wanted[1]}, the data has shape "
+            f"the network takes images of {wanted[0]} channels and gives {wanted[1]}, the data have shape "
             f"{' x '.join(map(str, input_shape))}.",
             "Choose data that the network was trained on.",
             "model",
@@ -165,9 +165,9 @@ def _read_network(section: DiffusersModel, place: Path, kind: str) -> Any:
     """The network with its weights, in float32; names and shapes must match, and nothing is downloaded."""
     import diffusers
 
-    files = sorted(path.name for path in place.glob(f"{_WEIGHTS}*"))
+    files = sorted(path.name for path in place.glob(f"{_WEIGHTS}*") if path.is_file())
     if not files:
-        raise _refuse(section, f"it has no {_WEIGHTS}.safetensors", "Copy the weights beside config.json.")
+        raise _refuse(section, f"it has no {_WEIGHTS}.safetensors", "Copy the weights next to config.json.")
     plain = any(name.startswith((f"{_WEIGHTS}.safetensors", f"{_WEIGHTS}.bin", f"{_WEIGHTS}-")) for name in files)
     # A file of its own precision is called diffusion_pytorch_model.fp16.safetensors.
     variant = None if plain else files[0].removeprefix(_WEIGHTS + ".").split(".")[0].split("-")[0]
@@ -197,7 +197,7 @@ def _read_network(section: DiffusersModel, place: Path, kind: str) -> Any:
         if told.get(key)
     ]
     if wrong:
-        raise _refuse(section, f"its weights do not fit its configuration: {'; '.join(wrong)}", "Copy both anew.")
+        raise _refuse(section, f"its weights do not fit its configuration: {'; '.join(wrong)}", "Copy both again.")
     return network.eval()
 
 

@@ -76,8 +76,8 @@ def _open(where: str, folder: Path, place: str) -> nn.Module:
             f"Paths are relative to the spec file; {_HOW} writes one.",
             place,
         )
-    unreadable = f"{where} is no program of torch.export that torch {torch.__version__} can open"
-    with boundary("CV133", unreadable, f"Export it anew: {_HOW}.", place), warnings.catch_warnings():
+    unreadable = f"{where} is not a program of torch.export that torch {torch.__version__} can open"
+    with boundary("CV133", unreadable, f"Export it again: {_HOW}.", place), warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
         program: Any = torch.export.load(path)
         # The flat program is one function; the unflattened one has the original modules.
@@ -88,7 +88,7 @@ def _open(where: str, folder: Path, place: str) -> nn.Module:
         raise CausalVAEError(
             "CV133",
             f"{where} takes {len(nodes)} inputs.",
-            "Export the encoder from inputs alone and the decoder from latents alone, each as a program of its own.",
+            "Export the encoder from inputs alone and the decoder from latents alone, each as a separate program.",
             place,
         )
     rows = nodes[0].meta["val"].shape[0]

@@ -38,8 +38,8 @@ def capture_by_hooks(
     if compiled:
         raise CausalVAEError(
             "CV111",
-            f"{', '.join(compiled)} is compiled, and hooks that are hung on what it calls do not fire.",
-            "Give the network before torch.compile; the engine compiles nothing that it needs.",
+            f"{', '.join(compiled)} is compiled, and forward hooks inside it are not called.",
+            "Give the network before torch.compile.",
             "model",
         )
     check_example(example)

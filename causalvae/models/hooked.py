@@ -145,7 +145,7 @@ class HookedNetwork:
         *values : Tensor
             The network's arguments; all have the same batch size.
         keep : iterable of str, optional
-            Nodes whose values are returned besides the outputs'; all nodes if omitted.
+            Nodes whose values are returned in addition to the outputs'; all nodes if omitted.
 
         Raises
         ------
@@ -268,7 +268,7 @@ def unmet(node: str) -> CausalVAEError:
     which = "" if call == "1" else f" (call {call})"
     return CausalVAEError(
         "CV112",
-        f"for some inputs the network does not call {path}{which}: what it calls depends on the data.",
+        f"for some inputs the network does not call {path}{which}: the calls depend on the data.",
         "Intervene on a component that every input passes through.",
         path,
     )

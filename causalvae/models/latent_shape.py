@@ -22,7 +22,7 @@ def fit_latent(vae: VAE, inputs: Tensor | None = None) -> VAE:
     vae : VAE
         Its `latent_shape` is set. `latent_dim` is the number of latents, or of channels if the latent is a map.
     inputs : Tensor, shape (n, *input_shape), optional
-        Samples of the data; see `stand_in_inputs` if left out.
+        Samples of the data; see `stand_in_inputs` if omitted.
 
     Raises
     ------
@@ -90,7 +90,7 @@ def _read_mean(vae: VAE, encoded: object) -> Tensor:
     }[vae.layout]
     raise _unfit(
         f"the encoder gives {' and '.join(said)}, and a posterior read as {vae.layout} is {wanted}",
-        "Check model.posterior.layout and model.latent_dim; an encoder that returns more needs a wrapper of yours.",
+        "Check model.posterior.layout and model.latent_dim; write a wrapper for an encoder that returns more.",
     )
 
 

@@ -118,7 +118,7 @@ class NetworkPart(nn.Module):
 
     @property
     def calls_more(self) -> bool:
-        """Whether it makes other calls besides its first one."""
+        """Whether it makes other calls in addition to its first one."""
         return bool(self.before) or any(branch.links for branch in self.branches)
 
     def forward(self, value: Tensor, x: Tensor | None = None) -> Tensor | tuple[Tensor, ...]:

@@ -50,7 +50,7 @@ def read_config(path: Path, where: str, code: str, wanted: str) -> dict[str, Any
         What the folder should be, for the remedy of the error.
     """
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
     except (OSError, ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):

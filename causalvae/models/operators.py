@@ -176,7 +176,7 @@ class OperatorGraph:
         *values : Tensor
             The network's arguments; all have the same batch size.
         keep : iterable of str, optional
-            Nodes whose values are returned besides the outputs'; all if omitted. Other values are freed after use.
+            Nodes whose values are returned in addition to the outputs'; all if omitted. Others are freed after use.
         """
         rows = len(values[0])
         environment: Environment = {**self.parameters, **dict(zip(self.inputs, values, strict=True))}

@@ -287,7 +287,7 @@ class _Reader:
         if not found:
             raise CausalVAEError(
                 "CV141",
-                f"{self.decode} returns {describe(returned)}, and no tensor with a row for each input.",
+                f"{self.decode} returns {describe(returned)}, which contains no tensor with a row for each input.",
                 "Let it return the reconstruction: a tensor, a distribution, or a tuple or dictionary that holds it.",
                 "model.decoder",
             )
@@ -308,8 +308,9 @@ class _Reader:
         if required and (self.condition is None or len(required) > 1):
             raise CausalVAEError(
                 "CV142",
-                f"{path} takes {', '.join(parameter.name for parameter in required)} besides its first argument, and "
-                + ("the data has no condition." if self.condition is None else "the condition is one argument."),
+                f"{path} takes {', '.join(parameter.name for parameter in required)} in addition to its first "
+                "argument, and "
+                + ("the data have no condition." if self.condition is None else "the condition is one argument."),
                 "If it is a condition, name the factors that it holds under data: `condition: [NAME]`. For any other "
                 "argument give it a default value, or name a method that takes the input alone.",
                 "model",
@@ -337,7 +338,7 @@ class _Reader:
         if not leaves:
             raise CausalVAEError(
                 "CV141",
-                f"{self.encode} returns {describe(returned)}, and no tensor with a row for each input.",
+                f"{self.encode} returns {describe(returned)}, which contains no tensor with a row for each input.",
                 "Let it return mean and log-variance: two tensors, one tensor that holds both, or a distribution.",
                 "model.encoder",
             )
@@ -387,8 +388,8 @@ class _Reader:
             if not leaves:
                 raise CausalVAEError(
                     "CV141",
-                    f"{path} returns {describe(returned)}, and no tensor with a row for each input.",
-                    "Name a method or a module that returns what the decoding part is given.",
+                    f"{path} returns {describe(returned)}, which contains no tensor with a row for each input.",
+                    "Name a method or a module that returns the input of the decoding part.",
                     "model.between",
                 )
             leaf = next((leaf for leaf in leaves if leaf.value.shape == value.shape), leaves[0])
@@ -499,14 +500,14 @@ class _Reader:
             if found is not None:
                 return found
         if read.layout == "heads" and still.latent.shape != starts[0][1].shape:
-            # Several samples per input, or a condition beside the latent: the mean cannot be compared.
+            # Several samples per input, or a condition in addition to the latent: the mean cannot be compared.
             return read
         raise CausalVAEError(
             "CV140",
-            f"forward() hands another value on to {self.decode} than the mean that is read of what {self.encode} "
+            f"forward() passes another value to {self.decode} than the mean that is read from what {self.encode} "
             f"returns ({describe(returned)}).",
             "Give the network a method encode(x) that returns mean and log-variance, and decode(z) that takes what "
-            "forward() hands on, or name such methods as model.encoder and model.decoder. What forward() itself "
+            "forward() passes on, or name such methods as model.encoder and model.decoder. What forward() itself "
             "computes between the two, such as rounding to a codebook, must be a module or method of its own, which "
             "model.between names.",
             "model",
@@ -545,8 +546,8 @@ class _Reader:
         if declared == "auto":
             raise CausalVAEError(
                 "CV140",
-                f"forward() draws samples with a standard deviation that is no known function of what {self.encode} "
-                "returns beside the mean.",
+                f"forward() draws samples with a standard deviation that is not a known function of what {self.encode} "
+                "returns in addition to the mean.",
                 "Declare posterior: {second: logvar}, var, std or log_std, or let it return the log-variance.",
                 "model.posterior",
             )

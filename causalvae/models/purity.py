@@ -20,7 +20,10 @@ from causalvae.models.operators import tensors_of
 from causalvae.models.vae import VAE, Part
 
 _MOST_NAMES = 4
-_STATE = "A network must not change its own state in evaluation mode; batch normalisation must obey model.eval()."
+_STATE = (
+    "A network must not change its own state in evaluation mode; batch normalisation must use running statistics in "
+    "model.eval()."
+)
 
 Values = tuple[Tensor, ...]
 Network = TypeVar("Network", bound=nn.Module)
@@ -116,15 +119,15 @@ def check_purity(network: nn.Module, given: Values, names: Sequence[str]) -> Non
     if not all(map(equal, kept, again)):
         raise not_a_function(
             "two passes over the same inputs differ in evaluation mode.",
-            "Draw noise outside the network, and keep no counts or values of earlier passes in it; dropout must obey "
-            "model.eval().",
+            "Draw noise outside the network, and keep no counts or values of earlier passes in it; dropout must be "
+            "off in model.eval().",
         )
     if unused is not None:
         unused(*cloned(other))
         if not all(map(equal, kept, unused(*cloned(given)))):
             raise not_a_function(
-                "what the network gives for an input depends on the inputs that it was given before.",
-                "Keep no values of earlier passes in it: a cache may hold only what does not depend on inputs.",
+                "the network's output for an input depends on earlier inputs.",
+                "Keep no values of earlier passes in it: a cache must not depend on inputs.",
             )
 
 

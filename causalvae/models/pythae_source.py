@@ -308,10 +308,10 @@ def _unpickle(section: PythaeModel, place: Path, part: str) -> nn.Module:
         raise CausalVAEError(
             "CV118",
             f"{section.path}/{path.name} cannot be read: {type(error).__name__}: {first_line(error)}",
-            "Pickles depend on the versions of Python and of the libraries that wrote them; environment.json tells "
-            "Python's.",
+            "Pickles depend on the versions of Python and of the libraries that wrote them; environment.json names "
+            "the version of Python.",
             "model.path",
         ) from error
     if not isinstance(module, nn.Module):
-        raise _refuse(section, f"{path.name} holds a {type(module).__name__} and no module", f"Name {_FOLDER}.")
+        raise _refuse(section, f"{path.name} holds a {type(module).__name__}, not a module", f"Name {_FOLDER}.")
     return module.to(torch.device("cpu"))

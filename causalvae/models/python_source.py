@@ -79,7 +79,7 @@ def make_network(where: str, arguments: dict[str, Any], folder: Path) -> tuple[n
     if not isinstance(network, nn.Module):
         raise CausalVAEError(
             "CV118",
-            f"{where} gave a {type(network).__name__} and no torch.nn.Module.",
+            f"{where} gave a {type(network).__name__}, not a torch.nn.Module.",
             "Let the factory give the network, not its weights or a configuration.",
             "model.factory",
         )
@@ -145,7 +145,8 @@ def _failed(where: str, how: str, error: Exception) -> CausalVAEError:
     return CausalVAEError(
         "CV118",
         f"{where} {how}: {told}",
-        "Modules are looked for beside the spec file and among what is installed; --debug shows the traceback.",
+        "Modules are searched in the folder of the spec file and among the installed packages; --debug shows the "
+        "traceback.",
         "model.factory",
     )
 

@@ -17,7 +17,7 @@ from causalvae.models.likelihood import negative_log_likelihood
 from causalvae.models.network import channel_kl
 from causalvae.models.vae import VAE, Likelihood, OutputActivation, PosteriorLayout, PosteriorSecond
 
-# Usual ranges of inputs, tried besides the declared one.
+# Usual ranges of inputs, tried in addition to the declared one.
 RANGES = ((0.0, 1.0), (-1.0, 1.0), (-0.5, 0.5), (0.0, 255.0))
 ACTIVATIONS: tuple[OutputActivation, ...] = ("none", "sigmoid", "tanh")
 # A further change of the declaration must increase the explained variance by this much.

@@ -110,7 +110,7 @@ def _unsafe(path: Path, where: str, said: str) -> CausalVAEError:
         out = f"{path.stem}.pt"
         return CausalVAEError(
             "CV125",
-            f"{where} is a Lightning checkpoint that holds pickled objects beside its weights{of_them}, as "
+            f"{where} is a Lightning checkpoint that contains pickled objects in addition to its weights{of_them}, as "
             "hyper_parameters often do, and reading those can run code.",
             "If you trust the file, convert it once: python -c \"import torch; c = torch.load('"
             f"{path.name}', map_location='cpu', weights_only=False); torch.save(c['state_dict'], '{out}')\" "
@@ -126,7 +126,7 @@ def _unsafe(path: Path, where: str, said: str) -> CausalVAEError:
         )
     return CausalVAEError(
         "CV102",
-        f"{where} holds pickled objects besides tensors{of_them}, and reading those can run code.",
+        f"{where} contains pickled objects in addition to tensors{of_them}, and reading those can run code.",
         "Save the state dict alone: torch.save(model.state_dict(), path), or better as safetensors.",
         "model.weights",
     )

@@ -264,7 +264,7 @@ def _check_shapes(vae: VAE) -> None:
         raise CausalVAEError(
             "CV120",
             f"the network's outputs have shape {after}, its inputs {before}.",
-            "An output stands for the input, or for the first channels (columns) of one that holds more.",
+            "The output must have the shape of the input, or of its first channels (columns).",
             "model",
         )
     reached = 0
@@ -273,8 +273,8 @@ def _check_shapes(vae: VAE) -> None:
             raise CausalVAEError(
                 "CV121",
                 f"the group {name} of latents is {start}:{stop}; there are {vae.latent_dim} latents.",
-                f"Groups are half-open ranges within 0:{vae.latent_dim} that share no latent; "
-                f"{', '.join(_PARTS)} are names of other things.",
+                f"Groups are half-open ranges within 0:{vae.latent_dim} that share no latent; {', '.join(_PARTS)} are "
+                "reserved names.",
                 "model",
             )
         reached = stop

@@ -100,7 +100,7 @@ def read_weights(where: str, folder: Path, key: str | None = None) -> Weights:
     if path.suffix == ".safetensors":
         if key is not None:
             raise CausalVAEError(
-                "CV126", f"{where} is one state dict and has no entries.", "Leave model.key out.", "model.key"
+                "CV126", f"{where} is one state dict and has no entries.", "Delete model.key.", "model.key"
             )
         return _read_safetensors(path, where)
     state, facts = read_torch_file(path, where, key)
@@ -115,7 +115,7 @@ def _read_safetensors(path: Path, where: str) -> Weights:
     with path.open("rb"):
         pass
     with (
-        boundary("CV102", f"{where} is no safetensors file", remedy, "model.weights"),
+        boundary("CV102", f"{where} is not a safetensors file", remedy, "model.weights"),
         safe_open(str(path), framework="pt") as file,
     ):
         state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (safe_open is no mapping)
@@ -186,7 +186,7 @@ def load_into(module: nn.Module, weights: Weights) -> None:
             "CV103",
             f"{weights.place} does not fit the network: {differences}.",
             _near(missing, unexpected) + "Check which network the spec names, and that the file is this network's "
-            "state dict; model.prefix leaves out what all names begin with, model.ignore weights that are not wanted.",
+            "state dict; model.prefix removes a common prefix of the names, model.ignore skips weights.",
             "model.weights",
         )
     for name, value in wanted.items():
@@ -263,7 +263,7 @@ def without_prefix(
             "model.prefix",
         )
     left = len(state) - len(kept)
-    facts = {"prefix left out": prefix} | ({"tensors under other names, left out": str(left)} if left else {})
+    facts = {"prefix removed": prefix} | ({"other tensors, ignored": str(left)} if left else {})
     return replace(weights, state=kept, facts={**weights.facts, **facts})
 
 

@@ -68,7 +68,7 @@ def _trained_network(section: ZooModel, weights: Weights, trained: dict[str, Any
         raise CausalVAEError(
             "CV116",
             f"the weights were trained as {architecture}, the spec names {section.name}.",
-            "Leave model.name out.",
+            "Delete model.name.",
             "model.name",
         )
     shape = json.loads(weights.metadata.get("input_shape", "[1, 64, 64]"))

@@ -101,7 +101,7 @@ def _diamond(x: float, y: float) -> Markup:
     return element("path", d=f"M{x:.1f} {y - 6:.1f}l6 6l-6 6l-6 -6z", class_="patched-mark")
 
 
-# Inputs, outputs and the patched output, told apart by their form: no colour is needed.
+# Inputs, outputs and the patched output, distinguished by their form: no colour is needed.
 _MARKS: Final = (
     _circle("open-mark"), _circle("point"), _square("open-mark"), _square("point"), _diamond,
 )  # fmt: skip

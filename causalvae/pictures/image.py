@@ -39,15 +39,15 @@ class ImagePicture(Picture):
     def change_words(facts: OutputFacts) -> str:
         """What its colours mean."""
         if facts.shape[:1] == (1,):
-            return "Orange is more, blue is less; the colour is full at the number below the picture."
+            return "Orange is an increase, blue a decrease; the number below the picture is the change at full colour."
         return (
-            "Where nothing changes a change is grey; each colour is brighter for more and darker for less, and full at "
-            "the number below the picture."
+            "Grey means no change; brighter is an increase and darker a decrease in each colour channel; the number "
+            "below the picture is the change at full colour."
         )
 
     @staticmethod
     def draw(shown: Sequence[LabelledDatum], facts: OutputFacts) -> Markup:
-        """One image beside the other."""
+        """One image next to the other."""
         from causalvae.pictures._html import frame
         from causalvae.report.svg import element
 

@@ -38,7 +38,7 @@ class SoundPicture(Picture):
 
     @staticmethod
     def draw(shown: Sequence[LabelledDatum], facts: OutputFacts) -> Markup:
-        """One spectrogram with its player beside the other."""
+        """One spectrogram with its player next to the other."""
         from causalvae.pictures._html import frame
         from causalvae.report.svg import element
 

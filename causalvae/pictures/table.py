@@ -36,7 +36,7 @@ class TablePicture(Picture):
 
     @staticmethod
     def draw(shown: Sequence[LabelledDatum], facts: OutputFacts) -> Markup:
-        """The columns that change most, those that change least left out."""
+        """The columns that change most, those that change least omitted."""
         from causalvae.pictures._profile import draw_profile
 
         return draw_profile(shown, facts)

@@ -42,7 +42,7 @@ def code_components(found: Iterable[Component]) -> list[Component]:
         if part.site.name != CODE_SITE or (part.units is not None and len(part.units) < part.site.units):
             raise CausalVAEError(
                 "CV316",
-                f"{part.label} is no place where one code is taken out of several.",
+                f"{part.label} does not hold codes of a codebook.",
                 f"Name {CODE_SITE} or some of its positions, such as {CODE_SITE}[:, 0:2, 0:2]; only a VQ-VAE has it.",
                 part.label,
             )

@@ -1,7 +1,7 @@
 """Arms that hold the declared graph against the data, the network and the mapping.
 
 For every factor A one cohort sets A and holds all other declared factors. Nothing is taken from the declared edges, or
-an edge that the graph leaves out could not be found.
+an edge that the graph omits could not be found.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def _settable_cohort(draft: Draft, factor: str, undeclared: tuple[str, ...], sha
     try:
         return _cohort(draft, factor, undeclared, shared)
     except NoPairsError:
-        # A factor of one level, or data that make no two pairs: the spec does not ask for this test, so it is left out.
+        # A factor of one level, or data that make no two pairs: the spec does not ask for this test, so it is omitted.
         return None
 
 

@@ -41,7 +41,7 @@ class Resolver:
                 if name not in self.spec.mapping:
                     raise CausalVAEError(
                         "CV304",
-                        f"{reference} names no mapped node.",
+                        f"{reference} does not name a mapped node.",
                         f"Mapped are: {', '.join(self.spec.mapping) or 'none'}.",
                         place,
                     )

@@ -93,7 +93,7 @@ class ComponentPath(_Labelled):
 
 
 def chain_edges(length: int) -> tuple[tuple[int | None, int | None], ...]:
-    """The edges of a chain of so many stages, from the input to the output."""
+    """The edges of a chain of this many stages, from the input to the output."""
     places: tuple[int | None, ...] = (None, *range(length), None)
     return tuple(pairwise(places))
 
@@ -135,7 +135,7 @@ class SubspacePart(_Labelled):
 
 @dataclass(frozen=True)
 class DataFactor(_Labelled):
-    """A factor of the data in the place of a component: what a perfect network would have."""
+    """A factor of the data instead of a component: what a perfect network would have."""
 
     name: str
     kind: Literal["factor"] = "factor"

@@ -35,8 +35,8 @@ def factor_to_set(name: str, factor: str, space: FactorSpace) -> Factor:
     if not found.settable:
         raise CausalVAEError(
             "CV314",
-            f"the data does not tell what a sample would have been under another {found.name}.",
-            "Set a factor whose counterfactuals the data has, or write `set: swap` to swap whole samples.",
+            f"the data have no counterfactual samples under another {found.name}.",
+            "Set a factor whose counterfactuals the data contain, or write `set: swap` to swap whole samples.",
             f"interventions.{name}",
         )
     return found
@@ -45,4 +45,4 @@ def factor_to_set(name: str, factor: str, space: FactorSpace) -> Factor:
 def unknown_factor(factor: str, space: FactorSpace, place: str | Owner) -> CausalVAEError:
     """CV308: a factor that the data does not have."""
     advice = f"It has: {', '.join(space.names) or 'none'}."
-    return CausalVAEError("CV308", f"the data has no factor {factor!r}.", advice, place)
+    return CausalVAEError("CV308", f"the data have no factor {factor!r}.", advice, place)

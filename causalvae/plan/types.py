@@ -7,13 +7,13 @@ Two uses of the same arm share it: an arm's identity is its content.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import Literal
 
 from causalvae.data.others import Others
 from causalvae.data.split import SplitRule
-from causalvae.digest import digest, plain_fields
+from causalvae.digest import digest, digest_of_many, plain_fields
 from causalvae.models.components import ComponentRef, EdgeRef
 from causalvae.plan.owner import Owner
 from causalvae.plan.targets import NOTHING, Target
@@ -91,7 +91,7 @@ class Learning:
     steps : int
         Of each search.
     restarts : int
-        Searches from random directions, besides the one that begins with the principal directions of the change.
+        Searches from random directions, in addition to the one that begins with the principal directions of the change.
     seed : int
         Of these pairs, their donors, the random directions and the order of the steps.
     given : str or None
@@ -275,7 +275,7 @@ class Traversal:
 
 @dataclass(frozen=True)
 class Contrast:
-    """What is read of the data themselves for one factor, beside what the network makes of them.
+    """What is read of the data themselves for one factor, next to what the network makes of them.
 
     On the first `pairs` pairs of a cohort: every attribute on both inputs, each of the `released` factors where it
     alone follows the factor that is set, and the factors of the donors of ``randomised`` or ``resample`` patches.
@@ -350,14 +350,14 @@ class PassRecord:
 
 @dataclass(frozen=True)
 class Options:
-    """How the engine runs a plan: what passes let it leave out, and the precision that the spec asks for.
+    """How the engine runs a plan: what passes let it omit, and the precision that the spec asks for.
 
     Parameters
     ----------
     rerun : {"full", "suffix"}
         Whether an arm re-runs the whole network or what lies downstream of its patches.
     skip_dead_rows : bool
-        Leave out rows whose patched value equals the clean one.
+        Omit rows whose patched value equals the clean one.
     low_rank : bool
         Let a patch of a few units enter the next linear operation as a difference of these units.
     windows : bool
@@ -381,7 +381,7 @@ class Options:
 
 @dataclass(frozen=True)
 class Plan:
-    """A compiled spec: everything that the engine needs besides the model and the data.
+    """A compiled spec: everything that the engine needs in addition to the model and the data.
 
     Parameters
     ----------
@@ -470,11 +470,10 @@ class Plan:
     @cached_property
     def digest(self) -> str:
         """Content hash of all but the pass records, what captured the network, and samples that are not there."""
-        content = plain_fields(self)
-        del content["passes"], content["captured_by"], content["asked"]
-        if not self.compared:
-            del content["compared"]
-        return digest(content)
+        left_out = {"passes", "captured_by", "asked", *(() if self.compared else ("compared",))}
+        return digest_of_many(
+            {field.name: getattr(self, field.name) for field in fields(self) if field.name not in left_out}
+        )
 
     @cached_property
     def tables_digest(self) -> str:
@@ -485,19 +484,19 @@ class Plan:
         """
         arms = tuple({arm.id: arm for arm in self.arms}.values())
         screened = [(str(use.owner), use.role, use.arm, use.index) for use in self.uses] if self.screens else []
-        return digest(
+        return digest_of_many(
             {
                 "model": self.model_digest,
                 "measures": self.measures,
-                "cohorts": [plain_fields(cohort) for cohort in self.cohorts],
-                "split": None if self.split is None else plain_fields(self.split),
-                "arms": [plain_fields(arm) for arm in arms],
+                "cohorts": self.cohorts,
+                "split": self.split,
+                "arms": arms,
                 "attributes": self.attributes,
                 "latent_attributes": self.latent_attributes,
                 "traversals": [(strip.latent, strip.quantiles, strip.sample) for strip in self.traversals],
-                "screens": [plain_fields(screen) for screen in self.screens],
+                "screens": self.screens,
                 "screened": screened,
-                "contrasts": [plain_fields(contrast) for contrast in self.contrasts],
+                "contrasts": self.contrasts,
                 "seed": self.seed,
                 "options": {name: value for name, value in plain_fields(self.options).items() if name != "pack"},
             }

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Declare the options of ``pytest.ini`` and the like."""
     parser.addini(STRICT, f"*{SUFFIX}: an inconclusive verdict fails", type="bool", default=False)
-    parser.addini(RUNS, f"*{SUFFIX}: where runs are kept; in pytest's cache if left out", default="")
+    parser.addini(RUNS, f"*{SUFFIX}: where runs are kept; by default in pytest's cache", default="")
     parser.addini(ALLOW_CODE, f"*{SUFFIX}: let specs import and call code that they name", type="bool", default=False)
 
 

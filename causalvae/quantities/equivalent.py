@@ -25,13 +25,14 @@ class Equivalent(Quantity):
     title: ClassVar[str] = "Difference from the full model (equivalence)"
     short: ClassVar[str] = "difference from the full model"
     formula: ClassVar[str] = (
-        "mean of sign(TEᵢ) · (Y(x; c ← c(x′)) − Y(x′)) = mean of sign(TEᵢ) · (NIEᵢ − TEᵢ); of an image or a vector, "
+        "mean of sign(TEᵢ) · (Y(x; c ← c(x′)) − Y(x′)) = mean of sign(TEᵢ) · (NIEᵢ − TEᵢ); for an image or a vector, "
         "mean of ‖NIEᵢ − TEᵢ‖"
     )
     meaning: ClassVar[str] = (
-        "How far the outcome of the circuit alone lies from that of the full model: of an attribute positive where the "
-        "circuit does too much, of an image or a vector the distance. Equivalence within a margin is shown by two "
-        "one-sided tests (TOST; Lakens 2017), of a distance by one. It is a mean: see the failing pairs beside it."
+        "The difference between the outcome of the circuit alone and that of the full model: for an attribute, "
+        "positive if the circuit does too much; for an image or a vector, the distance. Equivalence within a margin "
+        "is shown by two one-sided tests (TOST; Lakens 2017), for a distance by one. It is a mean: see also the "
+        "failing pairs."
     )
     unit: ClassVar[str] = "outcome"
     direction: ClassVar[str] = "denoising"
@@ -44,7 +45,7 @@ class Equivalent(Quantity):
                 Finding(
                     "CV075",
                     (*path, "at_least"),
-                    "a margin of equivalence lies around zero and has no lower end of its own",
+                    "a margin of equivalence is symmetric around zero and has no lower bound",
                     "Write the margin alone, such as `equivalent: {at_most: 5}`.",
                 )
             ]

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from causalvae.spec.draft import Draft
     from causalvae.spec.hypothesis_section import Bound, Hypothesis
 
+# Fewer than one in the most samples that a spec may ask for.
+_LEAST_RATE = 1e-9
+
 
 class Failing(Quantity):
     """Share of pairs in which the circuit alone misses more than 1 - t / 2 of the effect."""
@@ -22,8 +25,8 @@ class Failing(Quantity):
     short: ClassVar[str] = "failing pairs"
     formula: ClassVar[str] = "share of pairs i with |TEᵢ - NIEᵢ| > (1 - t/2) · max(|TEᵢ|, RMS(TE)/4)"
     meaning: ClassVar[str] = (
-        "How often the circuit alone does not bring the effect, t being the claimed share (0.7 where none is claimed). "
-        "A mean can hide such pairs. The limits are one-sided (Clopper-Pearson)."
+        "How often the circuit alone fails to give the effect; t is the claimed share (0.7 if none is claimed). A "
+        "mean can hide such pairs. The limits are one-sided (Clopper-Pearson)."
     )
     direction: ClassVar[str] = "denoising"
     limits: ClassVar[tuple[float, ...]] = (0.0, 1.0)
@@ -42,12 +45,12 @@ class Failing(Quantity):
                     "Write an `at_most` between 0 and 1, such as 0.05.",
                 )
             ]
-        if most <= 0:
+        if most < _LEAST_RATE:
             return [
                 Finding(
                     "CV075",
                     (*path, "at_most"),
-                    f"no number of pairs shows that at most {most:.6g} of all pairs fail",
+                    f"no number of pairs that can be drawn shows that at most {most:.6g} of all pairs fail",
                     "Write an `at_most` between 0 and 1, such as 0.05.",
                 )
             ]

@@ -14,11 +14,13 @@ class MediatedShare(Share):
     """<NIE, TE> / <TE, TE> over pairs: what the circuit alone carries (sufficiency)."""
 
     kind: ClassVar[str] = "mediated_share"
+    always: ClassVar[bool] = True
     title: ClassVar[str] = "Mediated share (sufficiency)"
     short: ClassVar[str] = "mediated share"
     formula: ClassVar[str] = "Σᵢ NIEᵢ·TEᵢ / Σᵢ TEᵢ², over pairs i"
     meaning: ClassVar[str] = (
-        "The share of the total effect that the components reproduce alone. 1 means all of it; it can leave [0, 1]."
+        "The share of the total effect that the components reproduce alone. 1 means all of it; it can be below 0 or "
+        "above 1."
     )
     direction: ClassVar[str] = "denoising"
 

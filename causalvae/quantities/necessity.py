@@ -14,6 +14,7 @@ class Necessity(Share):
     """<TIE, TE> / <TE, TE> over pairs: what is lost when the circuit alone is held."""
 
     kind: ClassVar[str] = "necessity"
+    always: ClassVar[bool] = True
     title: ClassVar[str] = "Necessity"
     short: ClassVar[str] = "necessity"
     formula: ClassVar[str] = "Σᵢ TIEᵢ·TEᵢ / Σᵢ TEᵢ², over pairs i"
@@ -32,4 +33,4 @@ class Necessity(Share):
     @staticmethod
     def sentence(value: str, interval: str, asked: str, outcome: str) -> str:
         """What a verdict says."""
-        return f"holding the circuit still removes {value} of the effect{interval}, {asked}"
+        return f"{value} of the effect{interval} is lost if the circuit is held at its base value, {asked}"

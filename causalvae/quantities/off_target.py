@@ -18,14 +18,15 @@ class OffTarget(Quantity):
     """Share of the circuit's squared standardised effect on attributes that the treatment's factor does not reach."""
 
     kind: ClassVar[str] = "off_target"
+    always: ClassVar[bool] = True
     title: ClassVar[str] = "Off-target effect"
     short: ClassVar[str] = "off-target effect"
     formula: ClassVar[str] = (
         "Σ over B outside reach of Σᵢ(NIE_B,i / sd(B))², divided by the same sum over all attributes B"
     )
     meaning: ClassVar[str] = (
-        "The share of what the components move that falls on attributes which the factor should not reach by the "
-        "declared graph. 0 means a clean circuit; in [0, 1]."
+        "The share of the components' effects on attributes that the factor does not reach in the declared graph. "
+        "Between 0 and 1; 0 means no off-target effect."
     )
     direction: ClassVar[str] = "denoising"
     limits: ClassVar[tuple[float, ...]] = (0.0, 1.0)

@@ -20,12 +20,13 @@ class TotalEffect(Quantity):
     """Mean total effect in standard deviations of the outcome."""
 
     kind: ClassVar[str] = "total_effect"
+    always: ClassVar[bool] = True
     title: ClassVar[str] = "Total effect (TE)"
     short: ClassVar[str] = "total effect"
     symbol: ClassVar[str] = "TE"
     formula: ClassVar[str] = "TE = mean of Y(x′) − Y(x); as an expectation of a hypothesis, divided by sd(Y)"
     meaning: ClassVar[str] = (
-        "What changing the factor in the input does to the attribute of the decoded output, by every route."
+        "The effect of a change of the factor in the input on the attribute of the decoded output, by all routes."
     )
     unit: ClassVar[str] = "sd"
     of_circuit: ClassVar[bool] = False

@@ -69,7 +69,7 @@ class ColumnOutput(Readout):
             close = get_close_matches(name, names, 3) or names[:8]
             raise CausalVAEError(
                 "CV229",
-                f"The data has no column {name}.",
+                f"The data have no column {name}.",
                 f"Its columns are {', '.join(close)}{'' if len(close) == len(names) else ', ...'}."
                 if names
                 else "Give the column's index.",
@@ -135,7 +135,7 @@ def sound_readout(
     if rate is None:
         raise CausalVAEError(
             "CV229",
-            f"Readout {section.readout} is measured in Hz, and the data does not tell its sampling rate.",
+            f"Readout {section.readout} is measured in Hz, and the data do not contain the sampling rate.",
             "Add `rate:`, the samples a second.",
             f"graph.attributes.{attribute}",
         )

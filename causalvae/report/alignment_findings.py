@@ -31,12 +31,12 @@ def repair_sentences(alignment: Alignment) -> tuple[str, ...]:
 def _repair(repair: Repair) -> str:
     accuracy, latents = repair.accuracy, ", ".join(repair.latents)
     told = format_interval(accuracy.value, accuracy.lower, accuracy.upper)
-    chosen = f"interchange {told} on {format_count(accuracy.n)} pairs that did not choose it"
+    chosen = f"interchange accuracy {told} on {format_count(accuracy.n)} pairs that did not choose it"
     if accuracy.lower >= GOOD:
         return f"{repair.factor}: this mapping works: {latents} ({chosen})."
     if accuracy.upper < GOOD:
         return (
-            f"{repair.factor}: no mapping works: entangled. The best of at most three latents is {latents} ({chosen})."
+            f"{repair.factor}: no mapping works (entangled). The best of at most three latents is {latents} ({chosen})."
         )
     return f"{repair.factor}: no mapping is shown to work. The best of at most three latents is {latents} ({chosen})."
 
@@ -55,8 +55,8 @@ def _hidden(cause: HiddenCause) -> str:
     given = f" given {', '.join(cause.given)}" if cause.given else ""
     return (
         f"Hidden common cause of {cause.left} and {cause.right}: they depend on one another{given} "
-        f"({format_interval(cause.size, cause.lower, cause.upper)} sd), and setting either does not move the other. "
-        "Something that is not declared makes both, or the samples were chosen by both."
+        f"({format_interval(cause.size, cause.lower, cause.upper)} sd), and setting one does not change the other. An "
+        "undeclared variable causes both, or the samples were selected by both."
     )
 
 
@@ -64,12 +64,12 @@ def _relabelled(found: Relabelling | None) -> tuple[str, ...]:
     if found is None:
         return ()
     told = (
-        f"{found.violations} of {found.tests} local Markov conditions are rejected, and at most this share in "
+        f"{found.violations} of {found.tests} local Markov conditions are rejected, and no larger share in "
         f"{found.as_good} of {found.permutations} relabellings (DoWhy, p {format_p(found.p_value)})"
     )
     if found.p_value <= _LEVEL:
-        return (f"The graph is better than a relabelling of itself: {told}. This says nothing of any one edge.",)
-    return (f"The graph is not shown to be better than a relabelling of itself: {told}.",)
+        return (f"The graph is better than random relabellings of its nodes: {told}. This does not test single edges.",)
+    return (f"The graph is not shown to be better than random relabellings of its nodes: {told}.",)
 
 
 def _learned(learned: LearnedStructure | None) -> tuple[str, ...]:
@@ -77,7 +77,7 @@ def _learned(learned: LearnedStructure | None) -> tuple[str, ...]:
         return ()
     found = _edges(learned.directed, learned.undirected)
     words = (
-        f"A second opinion from observation alone (PC, alpha {learned.alpha:g}, {format_count(learned.samples)} "
+        f"Graph learned from observations alone (PC, alpha {learned.alpha:g}, {format_count(learned.samples)} "
         f"samples): {found}; structural Hamming distance to the declared equivalence class {learned.distance}."
     )
     if learned.overridden:

@@ -37,7 +37,7 @@ def pair_table(alignment: Alignment, every: bool = True) -> Table:
     ]
     rows = tuple(_row(check) for check in shown)
     return Table(
-        "Every pair: graph, data, network, mapping" if every else "Declared pairs, and pairs that depart",
+        "Every pair: graph, data, network, mapping" if every else "Declared pairs, and pairs that disagree",
         columns(
             "From",
             "To",
@@ -154,10 +154,10 @@ def interchange_table(alignment: Alignment) -> Table:
         ),
         (
             "The mapped components take their values from another sample in which the factor has its counterfactual "
-            "value. Right: every attribute is within 0.25 sd of the network's output for the counterfactual input. "
-            "Against the data: of the counterfactual input itself, which the network reaches as often as the ceiling "
-            "says. No swap, random latents, a network with random weights: the same accuracy of what should be worse. "
-            "A network that shows no change has nothing to get wrong.",
+            "value. An interchange is right if every attribute is within 0.25 sd of the network's output for the "
+            "counterfactual input. Against the data: compared with the counterfactual input itself; the ceiling is "
+            "the accuracy that the network's reconstruction allows. No swap, random latents and random weights are "
+            "comparisons that should be lower. A network that shows no change is often right.",
         ),
     )
 
@@ -174,7 +174,7 @@ def graph_table(alignment: Alignment) -> Table:
             "Independencies violated#",
             "Wrong pairs",
             "Same independencies as",
-            "Not told apart from",
+            "Not distinguished from",
         ),
         tuple(
             (
@@ -190,8 +190,8 @@ def graph_table(alignment: Alignment) -> Table:
             for graph in alignment.graphs
         ),
         (
-            "Graphs with the same independencies are told apart by interventions alone; those that are not told apart "
-            "differ in no pair that this run decides.",
+            "Only interventions can distinguish graphs with the same independencies; graphs that are not "
+            "distinguished differ in no pair that this run decides.",
         ),
     )
 

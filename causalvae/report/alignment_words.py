@@ -41,11 +41,11 @@ def pair_words(check: PairCheck) -> str:
     effect = "" if check.data is None else f" ({size_words(check.data.value)})"
     match check.graph:
         case "missing":
-            return f"{arrow} is declared and absent{effect}"
+            return f"{arrow} is declared but absent{effect}"
         case "undeclared":
             return f"{arrow} is present{_at_levels(check) or effect} and not declared"
         case "reversed":
-            return f"{arrow} is declared, and the effect goes the other way" if check.declared else ""
+            return f"{arrow} is declared, but the effect has the opposite direction" if check.declared else ""
     for link, name in ((check.network, "the network"), (check.mapping, "the mapping")):
         if link is not None and link.status == "lost":
             return f"{name} loses {arrow} (carries {percent(link.share)})"
@@ -74,17 +74,17 @@ def _graph(alignment: Alignment) -> Sentence:
         return Sentence("?", f"Graph: not tested ({count.total} pairs).")
     counted = ", ".join(parts) + note
     if wrong:
-        return Sentence("✗", f"Graph: not true of {of} ({counted}): {_some(map(pair_words, wrong))}.")
+        return Sentence("✗", f"Graph: disagrees with {of} ({counted}): {_some(map(pair_words, wrong))}.")
     if count.undecided or count.untested:
         return Sentence("?", f"Graph: nothing wrong is shown ({counted}).")
-    return Sentence("✓", f"Graph: true of {of} ({counted}).")
+    return Sentence("✓", f"Graph: agrees with {of} ({counted}).")
 
 
 def _network(alignment: Alignment) -> Sentence:
     lost, invented = alignment.headline.lost, alignment.headline.invented
     links = [(check, check.network) for check in alignment.pairs if check.network is not None]
     parts = [
-        f"loses {_count(lost)}{_named(links, 'lost')}",
+        f"loses {_count(lost)} effects{_named(links, 'lost')}",
         f"invents {_count(invented)}{_named(links, 'added')}",
     ]
     worst = alignment.headline.worst_reconstruction
@@ -119,16 +119,16 @@ def _mapping(alignment: Alignment) -> Sentence:
     worst, tests = found.worst_interchange, alignment.interchanges
     head = "the mapping is wrong; " if mark == "✗" else ""
     if worst is None:
-        parts.append("interchange not tested")
+        parts.append("interchange accuracy not tested")
     else:
-        parts.append(f"worst: {worst.factor}, interchange {worst.accuracy.value:.2f}")
+        parts.append(f"worst interchange accuracy {worst.accuracy.value:.2f} ({worst.factor})")
     untested = [name for name in found.mapped if name not in {test.factor for test in tests}]
     if untested and tests:
-        parts.append(f"interchange not tested for {', '.join(untested)}")
+        parts.append(f"interchange accuracy not tested for {', '.join(untested)}")
     # Factors have different numbers of pairs, so the lowest accuracy is not always the one that is shown to be low.
     failing = [test.factor for test in tests if test.accuracy.upper < GOOD]
     if failing:
-        head = head or f"interchange fails for {', '.join(failing)}; "
+        head = head or f"interchange accuracy too low for {', '.join(failing)}; "
         mark = "✗"
     elif mark == "✓" and (untested or any(test.accuracy.lower < GOOD for test in tests)):
         mark = "?"

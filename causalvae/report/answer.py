@@ -88,15 +88,10 @@ def explored_parts(
     return list(filter(None, found))
 
 
-def claim_words(verdict: Verdict) -> str:
-    """A hypothesis in the user's words; its name where the spec describes no claim."""
-    return " ".join(verdict.claim.split()).rstrip(".") or verdict.hypothesis
-
-
 def _claims(verdicts: Sequence[Verdict]) -> str:
     parts = []
     for status in STATUSES:
-        claims = [f"“{claim_words(verdict)}”" for verdict in verdicts if verdict.status == status]
+        claims = [f"“{verdict.words}”" for verdict in verdicts if verdict.status == status]
         if claims:
             parts.append(f"{_listed(claims)} {'is' if len(claims) == 1 else 'are'} {status}")
     return _sentence("; ".join(parts))

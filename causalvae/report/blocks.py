@@ -183,7 +183,7 @@ class AnswerLine:
     text : str
         In a sentence.
     status : str
-        Words beside it; empty where there are none.
+        Words next to it; empty where there are none.
     details : tuple of str
         The numbers that it rests on.
     anchor : str
@@ -262,7 +262,7 @@ class VerdictCard:
 
 @dataclass(frozen=True)
 class Link:
-    """A page beside this one."""
+    """A page next to this one."""
 
     name: str
     path: str

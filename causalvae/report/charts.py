@@ -133,14 +133,14 @@ def draw_pairs(failing: Failing, outcome: str) -> Markup | None:
     middle = (left + right) / 2
     unit = "" if failing.unit == "" else f" ({failing.unit})"
     parts.append(
-        element("text", f"whole effect on {shorten(outcome, 24)}{unit}", x=middle, y=base + 30, text_anchor="middle",
+        element("text", f"total effect on {shorten(outcome, 24)}{unit}", x=middle, y=base + 30, text_anchor="middle",
                 class_="tick")
     )  # fmt: skip
     parts.append(
         element("text", f"through the circuit alone{unit}", x=10.0, y=(top + base) / 2, text_anchor="middle",
                 class_="tick", transform=f"rotate(-90 10 {(top + base) / 2:g})")
     )  # fmt: skip
-    words = f"Effects on {outcome} of {len(points)} pairs, whole and through the circuit alone; {lost} lie off the line"
+    words = f"Effects on {outcome} of {len(points)} pairs, total and through the circuit alone; {lost} lie off the line"
     return drawing(290, base + 36, words, *parts, class_="chart pairs")
 
 

@@ -1,4 +1,4 @@
-"""What is told about a claim's circuit besides its bounds: errors, other circuits, members, other methods."""
+"""What is told about a claim's circuit in addition to its bounds: errors, other circuits, members, other methods."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from causalvae.report.verdict_words import (
 )
 from causalvae.selection import FoundLatents
 
-_NOT_JUDGED = "reported, no part of the claim"
+_NOT_JUDGED = "reported, not part of the claim"
 
 
 @dataclass(frozen=True)
@@ -89,9 +89,9 @@ def _errors(verdict: Verdict) -> Finding | None:
         error.measure: f"{error.value:.2f} [{error.lower:.2f}, {error.upper:.2f}]" for error in verdict.errors
     }  # fmt: skip
     brief = ", ".join(f"{numbers[measure]} of {names[measure]}" for measure in numbers)
-    meaning = "0 is the whole effect in every pair, 1 none of it"
+    meaning = "0: the circuit gives the total effect in every pair; 1: it gives none of it"
     if len(numbers) > 1:
-        meaning += "; of everything but the circuit 0 is nothing"
+        meaning += "; for everything but the circuit, 0 means that nothing is left"
     return Finding(
         "Relative error", f"{_sentence(brief)} {_sentence(meaning)[:-1]} ({format_count(verdict.errors[0].n)} pairs).",
         f"{brief}.",
@@ -124,7 +124,10 @@ def failing_table(failing: Failing) -> Table | None:
             (str(pair.pair), *(format_number(value) for value in (pair.total, pair.indirect, pair.distance)))
             for pair in failing.worst
         ),
-        ("Pairs are counted from 0, in the order of the treatment's pairs. Drawn: TE a bar, NIE a point.",),
+        (
+            "Pairs are counted from 0, in the order of the treatment's pairs. In the drawing TE is a bar and NIE a "
+            "point.",
+        ),
     )
 
 
@@ -153,10 +156,13 @@ def rival_table(rivals: Rivals) -> Table | None:
     if rivals.own is None or not rivals.best:
         return None
     return Table(
-        "The circuits that come nearest",
+        "The best rivals",
         columns("Circuit", "Share#", "Relative error#", "Necessity#", "Error without#", "p#"),
         tuple(_row(score, own=score is rivals.own) for score in (rivals.own, *rivals.best)),
-        (f"The nearest of {format_count(rivals.count)}. p: of being no worse than the claimed circuit.",),
+        (
+            f"The best of {format_count(rivals.count)} rivals. p: p-value of the hypothesis that the circuit is at "
+            "least as good as the claimed one.",
+        ),
     ).filled
 
 
@@ -258,7 +264,7 @@ def _selection(found: FoundLatents) -> Finding:
 
 def _manifold(found: Manifold) -> Finding:
     words = (
-        f"{found.outside} of {found.n} patched activations at {found.site} lie outside those of clean inputs "
+        f"{found.outside} of {found.n} patched activations at {found.site} are outside the range of clean activations "
         f"({_share(found.unpatched)} without a patch)"
     )
     rule = (

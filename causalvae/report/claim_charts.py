@@ -1,4 +1,4 @@
-"""The drawings of a claim's card beside its bounds and rivals: members, Shapley values and failing pairs."""
+"""The drawings of a claim's card next to its bounds and rivals: members, Shapley values and failing pairs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from causalvae.report.forest import ForestRow, draw_forest
 from causalvae.report.numbers import format_number
 from causalvae.report.svg import drawing, element
 
-# Rows of a drawing; the table beside it has all.
+# Rows of a drawing; the table next to it has all.
 MOST_ROWS: Final = 24
 _ROW = 18.0
 
@@ -70,5 +70,8 @@ def draw_failing(failing: Failing) -> Markup | None:
     for tick in ticks:
         parts.append(element("line", x1=place(tick), x2=place(tick), y1=base, y2=base + 3, class_="axis"))
         parts.append(element("text", tick_text(tick), x=place(tick), y=base + 14, text_anchor="middle", class_="tick"))
-    words = f"The {len(failing.worst)} worst failing pairs: bars are the whole effect, points the circuit's"
+    words = (
+        f"The {len(failing.worst)} worst failing pairs: bars are total effects (TE), points the effects of the circuit "
+        "alone (NIE)"
+    )
     return drawing(width, base + 18, words, *parts, class_="chart chart-forest")

@@ -8,7 +8,6 @@ from causalvae.circuits.types import Circuit, Part, Verdict
 from causalvae.effects.types import UnitRole
 from causalvae.plan.targets import ComponentSet, Target
 from causalvae.report.anchors import Anchors
-from causalvae.report.answer import claim_words
 from causalvae.report.blocks import Block, Figure, HeatTable, Panel
 from causalvae.report.effect_grids import Grid, Row, strongest_rows
 from causalvae.report.forest import ForestRow, draw_forest
@@ -127,7 +126,7 @@ def _claims(target: Target, verdicts: Sequence[Verdict]) -> list[str]:
     """The claims whose circuit it is in."""
     parts = _parts(target)
     return [
-        f"in the circuit of “{claim_words(verdict)}” ({verdict.status})"
+        f"in the circuit of “{verdict.words}” ({verdict.status})"
         for verdict in verdicts
         if parts and all(any(_holds(whole, part) for whole in verdict.circuit) for part in parts)
     ]

@@ -28,7 +28,7 @@ def cross_check_blocks(checks: Sequence[CrossCheck], arrows: Sequence[ArrowStren
         asked = sum(check.agrees is not None for check in confirming)
         blocks.append(
             Heading(
-                "The same effects computed other ways",
+                "The same effects by other methods",
                 "Every pair is run in four arms, the input times whose mediators are patched in, so each effect is the "
                 "contrast of a randomised experiment, which DoWhy identifies and estimates on a graph of two nodes. "
                 "DoWhy's graphical causal model takes the network itself as the mechanism of treatment → mediators → "
@@ -47,9 +47,10 @@ def cross_check_blocks(checks: Sequence[CrossCheck], arrows: Sequence[ArrowStren
         blocks.append(
             Heading(
                 "Without patching",
-                "What a study would say that has the factors and activations as data and does not intervene on the "
-                "network: two linear regressions. It is shown for comparison and enters nothing. It is wrong where "
-                "treatment and mediators interact or bend, and refused where data cannot tell the two routes apart.",
+                "The estimates of a study that observes factors and activations and does not intervene on the "
+                "network: two linear regressions. It is shown for comparison only and is used nowhere else. It is "
+                "wrong if treatment and mediators interact or if effects are not linear, and refused if the data "
+                "cannot separate the two routes.",
             )
         )
         blocks.append(observational_table(observed).filled)
@@ -105,8 +106,8 @@ def arrow_table(arrows: Sequence[ArrowStrength]) -> Table:
             for arrow in arrows
         ),
         (
-            "Variance of the outcome that comes of randomising what the arrow alone carries, in squared units of the "
-            "outcome. The arrow from the treatment is the way around the mediators.",
+            "Variance of the outcome when only the value that the arrow carries is randomised, in squared units of "
+            "the outcome. The arrow from the treatment is the route around the mediators.",
         ),
     )
 

@@ -21,7 +21,6 @@ from causalvae.report.alignment_tables import (
 from causalvae.report.alignment_words import headline_sentences
 from causalvae.report.analysis_view import AnalysisView, level_views, views_in
 from causalvae.report.anchors import Anchors
-from causalvae.report.answer import claim_words
 from causalvae.report.blocks import (
     Answer,
     Block,
@@ -88,7 +87,7 @@ _FEW_ROWS, _FEW_NOTES = 24, 2
 
 
 def build_document(results: Results) -> Document:
-    """Lay out everything that `results` holds; parts that it lacks are left out."""
+    """Lay out everything that `results` holds; parts that it lacks are omitted."""
     views = (*views_in(results), *level_views(results))
     makers = (
         _graph_section,
@@ -145,7 +144,7 @@ def _card(results: Results, position: int, verdict: Verdict) -> VerdictCard:
     return VerdictCard(
         anchor=verdict_anchor(position),
         verdict=verdict,
-        claim=claim_words(verdict),
+        claim=verdict.words,
         words=status_words(verdict.status),
         reason=reason(verdict),
         circuit=", ".join(part.label for part in verdict.circuit) or ABSENT,
@@ -168,7 +167,8 @@ def _pictures(results: Results, verdict: Verdict) -> tuple[Block, ...]:
     figures = [] if layers is None else [Figure(layers, "The circuit on the network's layers.", wide=True)]
     if pairs is not None:
         told = (
-            "Each pair: its whole effect, and what the circuit alone brings. On the line both are equal; crosses fail."
+            "Each point is a pair: its total effect and the effect through the circuit alone. On the line the two are "
+            "equal; crosses are failing pairs."
         )
         figures.append(Figure(pairs, told))
     row = (FigureRow(tuple(figures), kind="pictures"),) if figures else ()
@@ -190,7 +190,7 @@ def _graph_section(results: Results) -> Section | None:
     }
     counts = Counter(edge.style for edge in edges)
     told = ", ".join(f"{count} {style}" for style, count in counts.items())
-    label = f"The declared graph, {len(graph.edges)} edges, with what intervening shows: {told}"
+    label = f"The declared graph, {len(graph.edges)} edges, with the results of interventions: {told}"
     caption = "Under a factor: the components that it is mapped to."
     legend: tuple[tuple[Markup, str], ...] = ()
     if alignment is not None:
@@ -200,7 +200,7 @@ def _graph_section(results: Results) -> Section | None:
             "missing": "missing: declared, and lost by data, network or mapping",
             "spurious": "spurious: not declared, or invented by network or mapping",
             "undecided": "undecided: shown neither present nor absent",
-            "untested": "untested: declared, no intervention tests it",
+            "untested": "untested: declared, but tested by no intervention",
         }
         legend = tuple((draw_key(style), text) for style, text in words.items() if counts[style])
         marks = "marks, left to right: data, network, mapping (✓ right, ✗ wrong, ? undecided, – not tested)"  # noqa: RUF001
@@ -214,9 +214,9 @@ def _graph_section(results: Results) -> Section | None:
     )
     return Section(
         "graph",
-        "The declared graph, and what intervening shows",
-        "Factors stand to the left and what is measured on the decoded output to the right. An arrow says that "
-        "changing the factor moves the attribute.",
+        "The declared graph and its tests",
+        "Factors are on the left, attributes of the decoded output on the right. An arrow means that a change of the "
+        "factor changes the attribute.",
         (drawn, GraphText(), *map(Prose, _vector_words(results))),
     )
 
@@ -230,12 +230,12 @@ def _vector_words(results: Results) -> list[str]:
 
 _DIRECTIONS = {
     "denoising": "Denoising: the base input is run with one component's counterfactual value; "
-    "a shade says how far that alone moves the output.",
+    "the shade shows how far this alone moves the output.",
     "noising": "Noising: the counterfactual input is run with one component held at its base value; "
-    "a shade says how much of the change is lost.",
-    "base": "The base input is run with one component ablated; a shade says how far that moves the output.",
-    "counterfactual": "The counterfactual input is run with one component ablated; a shade says how far that moves "
-    "the output.",
+    "the shade shows how much of the change is lost.",
+    "base": "The base input is run with one component ablated; the shade shows how far this moves the output.",
+    "counterfactual": "The counterfactual input is run with one component ablated; the shade shows how far this "
+    "moves the output.",
 }
 
 
@@ -250,14 +250,15 @@ def _sweep_section(results: Results) -> Section | None:
         direction = f", {grid.direction}" if grid.direction else ""
         text = _DIRECTIONS.get(grid.direction, "")
         if grid.source and grid.direction in ("base", "counterfactual"):
-            text += f" The value is taken by {grid.source}."
+            text += f" Source of the value: {grid.source}."
         blocks.append(Heading(f"{grid.owner.name}: patching under {grid.treatment}{direction}", text.strip()))
         blocks += _grid_blocks(grid, results, anchors)
     return Section(
         "effects",
         "Effects of inputs and components",
         "How far an intervention moves each attribute of the decoded output, as a root mean square over pairs in "
-        "standard deviations (sd) of that attribute over the data: 0 is nothing, 1 as much as the data vary.",
+        "standard deviations (sd) of that attribute over the data: 0 means no effect, 1 an effect as large as the "
+        "variation in the data.",
         tuple(blocks),
     )
 
@@ -308,9 +309,9 @@ def _screen_section(results: Results) -> Section | None:
     return Section(
         "screens",
         "First-order screening",
-        "Of a screened sweep only the components that rank best to first order were run, and some at random to see "
-        "what that misses. The effects of the section before are exact and of these alone; a component that was not "
-        "run has a first-order effect here and no other number anywhere.",
+        "In a screened sweep only the components with the largest first-order effects were run, and a random sample "
+        "of the others, to estimate what the screen misses. The section before has the exact effects of these "
+        "components. All other components have only the first-order effect that is listed here.",
         tuple(blocks),
     )
 
@@ -327,8 +328,8 @@ def _perturbation_section(results: Results) -> Section | None:
     return Section(
         "perturbations",
         "Latent perturbations",
-        "A part of the latent is set to other values; what it feeds is recomputed, the rest is held. A latent that "
-        "carries one factor moves the attributes of that factor and no others.",
+        "A part of the latent is set to other values; everything downstream is computed again, and the rest is held. "
+        "A latent that carries one factor moves the attributes of that factor and no others.",
         tuple(blocks),
     )
 
@@ -346,9 +347,9 @@ def _metric_section(results: Results) -> Section | None:
     return Section(
         "metrics",
         "Metrics",
-        "The named metrics: means and medians over latents. The oracle is what each would be for a code whose latents "
-        "are the data's own factors; random is this network with its weights drawn anew. A metric says something of "
-        "the training only where it leaves the random one behind.",
+        "The named metrics: means and medians over latents. The oracle is the value for a code whose latents are the "
+        "factors of the data; random is this network with random weights. Only a difference from the random network "
+        "is evidence about the training.",
         tuple(blocks),
     )
 
@@ -409,9 +410,9 @@ def _trust_section(results: Results) -> Section | None:
         return None
     return Section(
         "checks",
-        "Can the numbers be trusted?",
-        "Readouts are held against the true factor values of real inputs; controls hold the machinery against what "
-        "must be so (patching a value with itself changes nothing) and the claims against networks that learned "
+        "Checks of the results",
+        "Readouts are compared with the true factor values of real inputs. Controls check results that are known in "
+        "advance (patching a value with itself changes nothing), and repeat the claims in networks that learned "
         "nothing.",
         tuple(blocks),
     )
@@ -423,8 +424,8 @@ def _latent_section(results: Results) -> Section | None:
     return Section(
         "latents",
         "Latents",
-        "How much each latent carries about the input, how far its mean spreads over the data, and the factor that the "
-        "spec maps to it.",
+        "The information of each latent about the input, the spread of its mean over the data, and the factor that "
+        "the spec maps to it.",
         (tables.latent_table(results),),
     )
 
@@ -442,10 +443,10 @@ def _provenance_section(results: Results) -> Section | None:
         blocks.append(Folded(manifest.caption, manifest))
     blocks.append(
         Prose(
-            "To run it again: causalvae run SPEC, with the spec file that it was made from (spec.yaml beside this "
-            "report is the same with every default written out). With the same spec, "
-            "weights, seeds and versions the numbers are the same. results.json beside this report holds every number "
-            "unrounded; causalvae report FOLDER writes the report again from it."
+            "To run it again: causalvae run SPEC, with the spec file that it was made from (spec.yaml in the same "
+            "folder is the same spec with every default written out). With the same spec, weights, seeds and versions "
+            "the numbers are the same. results.json in the same folder contains every number unrounded; causalvae "
+            "report FOLDER writes the report again from it."
         )
     )
     return Section("provenance", "Provenance", "What was run, with which versions, digests and seeds.", tuple(blocks))

@@ -100,15 +100,15 @@ def _table(check: PairCheck) -> Table:
             "Question",
             "Effect (sd) [interval]#",
             "Share kept#",
-            "p present, departs#",
+            "p present, differs#",
             "p absent, agrees#",
             "Pairs#",
             "Result",
         ),
         tuple(rows),
         (
-            "A small p-value shows it: of the data, that the effect is present or absent; of network and mapping, that "
-            "they depart or agree.",
+            "A small p-value is evidence for the heading of its column: for the data, that the effect is present or "
+            "absent; for network and mapping, that they differ or agree.",
         ),
     ).filled
 

@@ -89,7 +89,7 @@ class Grid:
 
 
 def in_grid(estimate: Estimate) -> bool:
-    """Whether an estimate belongs to a grid: an effect size of a patched component, or what stands beside it."""
+    """Whether an estimate belongs to a grid: an effect size of a patched component, or what stands next to it."""
     return bool(estimate.component) and (estimate.estimand == EFFECT or estimate.estimand in BESIDE)
 
 

@@ -51,7 +51,7 @@ _SHARED = 3
 
 
 def mediation_tables(estimates: Sequence[Estimate], graph: GraphSummary) -> list[Table]:
-    """For each mediation and outcome: every effect, through each set of mediators, DoWhy's value beside it."""
+    """For each mediation and outcome: every effect, through each set of mediators, DoWhy's value next to it."""
     owners = dict.fromkeys(estimate.owner for estimate in estimates if estimate.estimand in SENT)
     tables: list[Table] = []
     for owner in owners:
@@ -240,7 +240,7 @@ def input_table(estimates: Sequence[Estimate]) -> Table:
 
 
 def input_tables(estimates: Sequence[Estimate]) -> list[Table]:
-    """The same, a table for each intervention, units beside their numbers: one for all is too wide for a terminal."""
+    """The same, a table for each intervention, units next to their numbers: one for all is too wide for a terminal."""
     groups: dict[Owner, list[InputEffect]] = {}
     for effect in input_effects(estimates):
         groups.setdefault(effect.owner, []).append(effect)

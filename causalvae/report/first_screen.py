@@ -9,7 +9,7 @@ from causalvae.circuits.types import STATUSES, Status, Verdict
 from causalvae.report.alignment_findings import repair_sentences
 from causalvae.report.alignment_words import headline_sentences
 from causalvae.report.analysis_view import AnalysisView
-from causalvae.report.answer import claim_words, explored_parts
+from causalvae.report.answer import explored_parts
 from causalvae.report.blocks import Answer, AnswerLine, Mark
 from causalvae.report.charts import draw_interval
 from causalvae.report.glossary import term_of
@@ -69,7 +69,7 @@ def _claim(results: Results, position: int, verdict: Verdict) -> AnswerLine:
     shown = judged or next(iter(verdict.tests), None)
     return AnswerLine(
         MARKS[verdict.status],
-        f"{claim_words(verdict)}.",
+        f"{verdict.words}.",
         verdict.status,
         tuple(filter(None, details)),
         verdict_anchor(position),
@@ -185,4 +185,4 @@ def _others(results: Results) -> AnswerLine | None:
         return None
     failed = [name for name, passed in outcomes if not passed]
     total = len(outcomes)
-    return _counted(total - len(failed), total, failed, "second computations and refuters", "agree", "mediation")
+    return _counted(total - len(failed), total, failed, "independent computations and refuters", "agree", "mediation")

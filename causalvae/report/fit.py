@@ -1,4 +1,4 @@
-"""Keeps a page below a size: the largest tables lose their weakest rows, the largest drawings are left out."""
+"""Keeps a page below a size: the largest tables lose their weakest rows, the largest drawings are omitted."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from causalvae.report.effects_file import EFFECTS_FILE
 from causalvae.report.numbers import Written, format_count
 from causalvae.report.tables import Table
 
-# Of one page in bytes; a little below 2 MB, for what is said of what was left out.
+# Of one page in bytes; a little below 2 MB, for what is said of what was omitted.
 MOST_BYTES = 1_900_000
 # Rows that a page shows of a map of components, and of any other table.
 MOST_COMPONENTS, MOST_ROWS = 60, 200
@@ -59,7 +59,7 @@ def shrink(page: P, excess: int, size: Size) -> P:
     Notes
     -----
     The largest part is cut first, again and again: a table loses half its rows, down to ten, a row of drawings half of
-    them, and the graph the pairs of its edges; what is still too large is left out, and its section says so.
+    them, and the graph the pairs of its edges; what is still too large is omitted, and its section says so.
     """
     blocks = [list(section.blocks) for section in page.sections]
     cards = list(page.cards) if isinstance(page, Document) else []
@@ -109,7 +109,7 @@ def _with_fewer_drawings(block: Block) -> Block:
         for panel in block.panels
     )
     return replace(
-        block, panels=panels, caption=f"{block.caption} The pairs of the edges are left out, for their size."
+        block, panels=panels, caption=f"{block.caption} The pairs of the edges are omitted because of their size."
     )
 
 
@@ -117,7 +117,7 @@ def _said(count: int) -> tuple[Block, ...]:
     if not count:
         return ()
     parts = "part is" if count == 1 else "parts are"
-    return (Prose(f"{format_count(count)} {parts} left out here, which would make this page too large. {_WHERE}"),)
+    return (Prose(f"{format_count(count)} {parts} omitted here, because this page would become too large. {_WHERE}"),)
 
 
 def _rows(block: Block) -> int:
@@ -132,7 +132,7 @@ def _table(block: Block) -> Table | None:
 
 
 def cut_rows(block: Block, most: int) -> Block:
-    """The block with at most so many rows, those with the largest estimates; itself where it has no more."""
+    """The block with at most this many rows, those with the largest estimates; itself where it has no more."""
     table = _table(block)
     if table is None or len(table.rows) <= most:
         return block

@@ -201,7 +201,7 @@ def _draw_column(row: Row, grid: Grid, x: float, top: float, plain: bool, anchor
 
 
 def cell_text(value: float | None) -> str:
-    """A number that fits a cell: effects below a thousandth of an sd are not told apart there."""
+    """A number that fits a cell: effects below a thousandth of an sd are not distinguished there."""
     return "< 0.001" if value is not None and 0 < value < 0.001 else format_number(value, 2)
 
 

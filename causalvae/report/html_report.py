@@ -44,7 +44,7 @@ def render_html(document: Document, most: int = MOST_BYTES) -> str:
     ----------
     document : Document
     most : int
-        Bytes. A page that would be larger leaves out its largest parts and says so.
+        Bytes. A page that would be larger omits its largest parts and says so.
     """
     results = document.results
     title = f"{results.name} – causalvae report"  # noqa: RUF001

@@ -11,7 +11,7 @@ from causalvae.report.tables import Table, columns
 _RESULT = {
     "independent": "✓ independent",
     "dependent": "✗ dependent",
-    "undecided": "? no dependence found (n is too small to show none)",
+    "undecided": "? no dependence found (n is too small to show independence)",
 }
 _WHOSE = {"data": "the data", "network": "the network's outputs"}
 _MOST = 4
@@ -69,7 +69,7 @@ def _family_words(family: IndependenceFamily, checks: Sequence[IndependenceCheck
         more = f"; {len(dependent) - _MOST} more" if len(dependent) > _MOST else ""
         parts.append(f"{len(dependent)} violated ({named}{more})")
     if counts["undecided"]:
-        parts.append(f"{counts['undecided']} without a dependence found, on too few samples to show none")
+        parts.append(f"{counts['undecided']} without a dependence found, but with too few samples to show independence")
     words = (
         f"Implied independencies of {_WHOSE[family.of]} ({format_count(family.samples)} distinct samples): "
         f"{', '.join(parts)}."
@@ -82,7 +82,7 @@ def _family_words(family: IndependenceFamily, checks: Sequence[IndependenceCheck
 def _result_words(check: IndependenceCheck) -> str:
     words = _RESULT[check.result]
     if check.result == "undecided" and check.needed > check.n:
-        words = f"{words[:-1]}; {format_count(check.needed)} would do)"
+        words = f"{words[:-1]}; {format_count(check.needed)} would be enough)"
     return words
 
 

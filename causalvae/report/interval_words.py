@@ -12,11 +12,11 @@ from causalvae.report.numbers import format_count
 
 _METHODS = {
     "bootstrap-t": "studentised, bootstrap-t",
-    "BCa": "bias-corrected and accelerated, BCa, where resamples lack a spread of their own",
+    "BCa": "bias-corrected and accelerated, BCa, if resamples have no variance",
     "BCa (asked)": "bias-corrected and accelerated, BCa, as the spec asks",
     "expanded percentile": "percentile at an expanded level, of means of ratios",
     "Clopper-Pearson, one-sided": "exact one-sided limits of a share of pairs, Clopper-Pearson",
-    "percentile": "percentile, where neither other is defined",
+    "percentile": "percentile, if neither of the others is defined",
 }
 
 

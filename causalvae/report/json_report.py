@@ -107,7 +107,7 @@ _REMEDY = "Run the spec again with this version of causalvae."
 def plain_values(value: Any) -> Any:
     """Nested records, mappings, sequences and numbers as what strict JSON can hold; a number not finite as None.
 
-    What a patch is of has its label beside it, a note its words, a verdict its reason; reading passes these over.
+    What a patch is of has its label next to it, a note its words, a verdict its reason; reading passes these over.
     """
     if isinstance(value, UnreadResult):
         return value.content

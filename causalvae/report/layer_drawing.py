@@ -15,6 +15,8 @@ from causalvae.results import LayerSummary
 _CELL, _SIDE, _GAP, _TOP = 9.0, 7.5, 34.0, 36.0
 Point = tuple[float, float]
 _MOST_LAYERS, _MOST_UNITS, _ROWS, _NAME_LIMIT = 10, 64, 16, 14
+# Room for a character of a label.
+_NAME_WIDTH = 7.5
 
 
 def draw_layers(layers: Sequence[LayerSummary], circuit: Circuit, treatment: str, outcome: str) -> Markup | None:
@@ -30,8 +32,10 @@ def draw_layers(layers: Sequence[LayerSummary], circuit: Circuit, treatment: str
     if not shown or not any(layer.site in inside for layer in shown):
         return None
     tall = _TOP + _ROWS * _CELL
-    middle, left = _TOP + _ROWS * _CELL / 2, 92.0
-    ends = [element("text", element("title", treatment), shorten(treatment, _NAME_LIMIT), x=84.0, y=middle + 4,
+    label = shorten(treatment, _NAME_LIMIT)
+    start = max(84.0, _NAME_WIDTH * len(label))
+    middle, left = _TOP + _ROWS * _CELL / 2, start + 8
+    ends = [element("text", element("title", treatment), label, x=start, y=middle + 4,
                     text_anchor="end", class_="row-label")]  # fmt: skip
     squares: list[Markup] = []
     at: dict[str, dict[int, Point]] = {}
@@ -69,7 +73,7 @@ def draw_layers(layers: Sequence[LayerSummary], circuit: Circuit, treatment: str
     end = left - _GAP + 24
     ends.append(element("text", element("title", outcome), shorten(outcome, _NAME_LIMIT), x=end + 4, y=middle + 4,
                         text_anchor="start", class_="row-label"))  # fmt: skip
-    begin, stop = (88.0, middle), (end, middle)
+    begin, stop = (start + 4, middle), (end, middle)
     lines: list[Markup] = []
     for part in circuit:
         if isinstance(part, EdgeRef):

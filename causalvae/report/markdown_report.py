@@ -1,4 +1,4 @@
-"""A report as Markdown: the same tables and words, the graph as a mermaid block, images left out."""
+"""A report as Markdown: the same tables and words, the graph as a mermaid block, images omitted."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def _head(name: str, question: str, answer: Answer, warnings: Sequence[str]) -> 
     if answer.certain:
         lines += ["**How certain it is.**", "", *_answer(answer.certain)]
     if warnings:
-        lines += ["**⚠ Before you trust the numbers**", ""]
+        lines += ["**⚠ Warnings: read these first**", ""]
         lines += [f"- {escape_markdown(warning)}" for warning in warnings]
         lines.append("")
     return lines
@@ -97,7 +97,7 @@ def _verdicts(document: Document) -> list[str]:
             f"Hypothesis {escape_markdown(verdict.hypothesis)}; treatment {escape_markdown(verdict.treatment)}; "
             f"circuit {escape_markdown(card.circuit)}; outcome {escape_markdown(card.outcome)}; Holm-adjusted p for "
             f"{_text(card.p_support)}, against {_text(card.p_refute)}; alpha {card.alpha}"
-            + (f"; about {card.needed} pairs would probably settle it." if card.needed else "."),
+            + (f"; about {card.needed} pairs would probably decide." if card.needed else "."),
             "",
         ]
         lines += _table(tables.test_table(verdict.tests).filled)
@@ -190,7 +190,7 @@ def section_lines(section: Section, results: Results | None = None) -> list[str]
         elif isinstance(block, PairSet):
             lines += [f"- {escape_markdown(words)}" for words in pair_words(block)]
             lines.append("")
-        # Drawings are left out: what they show stands in the tables around them.
+        # Drawings are omitted: what they show stands in the tables around them.
     if section.anchor == "effects" and results is not None:
         lines += _grids(results)
     return lines

@@ -28,14 +28,14 @@ WHOLE = ("modularity", "graph_modularity", "polysemantic_share")
 
 
 def metric_table(rows: Sequence[MetricRow]) -> Table:
-    """The metrics of one latent perturbation beside their baselines."""
+    """The metrics of one latent perturbation next to their baselines."""
     owner = rows[0].owner.name if rows else ""
     notes: dict[Note, list[str]] = {}
     for row in rows:
         for note in row.notes:
             notes.setdefault(note, []).append(_label(row))
     return Table(
-        f"{owner}: metrics of the latents, beside the data's own factors and a network with random weights",
+        f"{owner}: metrics of the latents, compared with the data's own factors and a network with random weights",
         columns("Metric", "Unit", "Network [interval]#", "Median#", "Latents#", "Oracle#", "Random#"),
         tuple(
             (
@@ -77,7 +77,7 @@ def role_words(roles: Sequence[UnitRole], tallies: Sequence[UnitTally] = ()) -> 
     over = roles[0].over
     known = f"{roles[0].outcomes} {over}"
     if over == "attributes":
-        known += ", because the declared graph does not tell which of them stand for which factor"
+        known += ", because the declared graph does not say which of them measure which factor"
     return f"{format_count(counts.total())} units: {', '.join(told)} (classified by their effects on {known})."
 
 
@@ -88,7 +88,7 @@ def amount_words(amounts: Sequence[float]) -> str:
 
 
 def role_table(roles: Sequence[UnitRole]) -> Table:
-    """Each unit's kind; inert ones are left out where units are many."""
+    """Each unit's kind; inert ones are omitted where units are many."""
     shown = list(roles)
     if len(shown) > _FEW_UNITS:
         shown = [role for role in roles if role.role != "inert"]

@@ -144,7 +144,7 @@ def format_bound(at_least: float | None, at_most: float | None) -> str:
 
 
 def format_fixed(value: float | None, decimals: int = 3) -> str:
-    """Write `value` with so many decimals, for columns of numbers of one kind."""
+    """Write `value` with this many decimals, for columns of numbers of one kind."""
     if value is None or not math.isfinite(value):
         return format_number(value)
     return Written(_fixed(value, decimals), (value,))

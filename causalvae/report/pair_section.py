@@ -34,7 +34,7 @@ _INPUTS: Final = {"base": "x", "counterfactual": "x′"}
 def pair_section(results: Results, with_edges: bool = True) -> Section | None:
     """Pairs of every mediation, component and treatment, then of every declared edge; None where there are none.
 
-    Those of claims are on the claims' cards. Those of edges are left out where the panels of the graph hold them.
+    Those of claims are on the claims' cards. Those of edges are omitted where the panels of the graph hold them.
     """
     pictures = results.pictures
     if pictures is None:
@@ -47,7 +47,10 @@ def pair_section(results: Results, with_edges: bool = True) -> Section | None:
         blocks += [Heading("Declared edges", text), *edges]
     if pictures.left_out:
         blocks.append(
-            Prose(f"Further pairs that are not shown, so that the page stays small: {format_count(pictures.left_out)}.")
+            Prose(
+                "Further pairs that are not shown because the page would become too large: "
+                f"{format_count(pictures.left_out)}."
+            )
         )
     if not blocks:
         return None

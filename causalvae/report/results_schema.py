@@ -1,6 +1,6 @@
 """The format of ``results.json`` as a JSON Schema (draft 2020-12), made from the types of the results.
 
-``causalvae schema --results --out specs/results.schema.json`` writes it anew.
+``make generated`` writes specs/results.schema.json again.
 """
 
 from __future__ import annotations

@@ -21,8 +21,8 @@ def sample_section(results: Results) -> Section | None:
     return Section(
         "samples",
         "Samples",
-        "How many distinct samples the numbers rest on. Finite data are drawn without replacement, no sample is in two "
-        "pairs of a cohort, and every n, interval and test uses the number of pairs that there are.",
+        "The number of distinct samples behind each result. Finite data are drawn without replacement, no sample is "
+        "in two pairs of a cohort, and every n, interval and test uses the number of pairs that exist.",
         tuple(blocks),
     )
 
@@ -44,7 +44,7 @@ def short_words(facts: SampleFacts) -> Iterable[str]:
             f"{format_count(use.asked)}"
             for use in short
         )
-        yield f"The data have fewer distinct samples to test on than were asked for ({listed})."
+        yield f"The data have fewer distinct samples for tests than requested ({listed})."
 
 
 def given_words(given: tuple[GivenEstimate, ...]) -> Iterable[str]:

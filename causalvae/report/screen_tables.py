@@ -57,11 +57,11 @@ def recall_words(screen: ScreenSummary) -> str:
 
 
 def compared_table(screen: ScreenSummary) -> Table:
-    """Exact effects beside first-order ones, of the components that were run; the largest first."""
+    """Exact effects next to first-order ones, of the components that were run; the largest first."""
     run = [component for component in screen.components if component.exact is not None]
     ordered = sorted(run, key=lambda component: -_size(component.exact))
     return Table(
-        f"Exact effects on {screen.outcome} beside first-order ones",
+        f"Exact and first-order effects on {screen.outcome}",
         columns("Component", "Run because", f"Exact{_unit(screen)}#", f"First-order{_unit(screen)}#"),
         tuple(
             (

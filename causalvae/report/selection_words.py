@@ -26,7 +26,7 @@ def _stability_words(found: FoundLatents) -> str:
 
 
 def selection_words(found: FoundLatents) -> str:
-    """That intervals are given the choice, with the interval over choosing anew beside it."""
+    """That intervals are given the choice, with the interval over choosing again next to it."""
     words = f"{found.factor} was placed by what its latents do: " if found.by == "effect" else f"{found.factor}: "
     words += f"{found_words(found)}. The intervals of this claim are given the choice"
     stability = found.stability

@@ -1,4 +1,4 @@
-"""Learned subspaces as tables: what the directions carry beside the other parts, and how they were learned."""
+"""Learned subspaces as tables: what the directions carry next to the other parts, and how they were learned."""
 
 # ruff: noqa: RUF001  formulas are written with primes and minus signs
 
@@ -25,32 +25,30 @@ TERMS: Final[dict[str, Term]] = {
         "Interchange accuracy",
         "right interchanges",
         "share of pairs i with |Y(xᵢ; a + R Rᵀ(sⱼ − a)) − Y(x′ᵢ)| ≤ tolerance · sd(Y)",
-        "How often the outcome is that of x′ when the directions R alone take their value sⱼ from another pair j that "
-        "has the treated factor's counterfactual value. With the whole part in the place of R the donor's other "
-        "factors come along; with random directions it is chance. Geiger et al. 2021 (arXiv 2106.02997).",
+        "How often the outcome is that of x′ when only the directions R take their value sⱼ from another pair j that "
+        "has the treated factor's counterfactual value. If the whole part is patched instead of R, the donor's other "
+        "factors are patched too; random directions give the level of chance. Geiger et al. 2021 (arXiv 2106.02997).",
     ),
     LEARNING_LOSS: Term(
-        "Left unexplained, pairs learned on",
+        "Unexplained, pairs learned on",
         "unexplained, learned on",
         "Σ |Y(interchange) − Y(x′)|² / Σ |Y(x′) − Y(x)|²",
-        "What directions are learned by, on the pairs that they were learned on: 0 where interchanges with donors give "
-        "the outcome of x′, 1 where they are no nearer to it than x is. Distributed alignment search, Geiger et al. "
-        "2023 (arXiv 2303.02536).",
+        "The loss of the search, on the pairs that it used: 0 if interchanges with donors give the outcome of x′, 1 "
+        "if they are as far from it as x is. Distributed alignment search, Geiger et al. 2023 (arXiv 2303.02536).",
     ),
     HELD_OUT_LOSS: Term(
-        "Left unexplained, fresh pairs",
+        "Unexplained, fresh pairs",
         "unexplained, fresh pairs",
         "the same over the cohort's pairs",
-        "The same of pairs that nothing was learned on. Where it is well above the other, the directions fit their "
-        "pairs and not the network.",
+        "The same loss on pairs that were not used to learn. If it is much larger, the directions overfit their pairs.",
     ),
     NULL_SPACE: Term(
         "Share in the null space",
         "null-space share",
         "‖N Nᵀ R‖² / ‖R‖², N the directions that nothing downstream reads",
-        "How much of the directions is dormant: no later layer reads it. A patch through it may bring in a change that "
-        "the network does not use, so that a right outcome is no evidence. Makelov, Lange and Nanda 2023 (arXiv "
-        "2311.17030).",
+        "The share of the directions that no later layer reads. A patch through it may cause a change that does not "
+        "occur on the network's own inputs, so a correct outcome is not evidence. Makelov, Lange and Nanda 2023 "
+        "(arXiv 2311.17030).",
     ),
 }
 
@@ -139,7 +137,7 @@ def learning_words(estimates: Sequence[Estimate], owner: Owner) -> str:
     others = "; ".join(f"{part_words(e.component)} {format_number(e.value)}" for e in fresh[1:])
     text = (
         f"learned by {_objective(learned.outcome)} on {format_count(learned.n)} pairs. Interchanges with donors leave "
-        f"{format_number(learned.value)} of the effect's square unexplained there, {_cell(fresh[0])} on "
+        f"{format_number(learned.value)}of the squared effect unexplained there, {_cell(fresh[0])} on "
         f"{format_count(fresh[0].n)} fresh pairs ({others})."
     )
     right = next((notes_words(e.notes) for e in mine if e.estimand == ACCURACY), "")

@@ -8,7 +8,7 @@ from markupsafe import Markup, escape
 def element(tag: str, *children: Markup | str, **attributes: object) -> Markup:
     """An SVG element; text children and attribute values are escaped, `Markup` children are taken as they are.
 
-    An attribute's underscores become hyphens, a trailing one is dropped (``class_``), and None leaves it out.
+    An attribute's underscores become hyphens, a trailing one is dropped (``class_``), and None omits it.
 
     Examples
     --------

@@ -218,7 +218,7 @@ def _tell_bound(test: ClaimTest, outcome: str) -> str:
     elif test.lower is not None and test.upper is not None:
         between = f" ({100 * test.confidence:g}% interval {_range(test.lower, test.upper, test.unit)})"
     if test.name == "pairwise_fit":
-        return f"pair by pair it accounts for {value} of the effect's square{between}, and such a share needs " + (
+        return f"pair by pair it accounts for {value}of the squared effect{between}, and such a share needs " + (
             f"at least {_number(test.at_least or 0.0, test.unit)}"
         )
     asked = _asked(test)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from causalvae.errors import CausalVAEError
 from causalvae.files import make_folder, write_file
+from causalvae.report.fit_results import MOST_JSON, fit_results
 from causalvae.report.json_report import FILE_NAME, render_json
 from causalvae.results import Results
 
@@ -50,7 +51,14 @@ def write_report(results: Results, folder: Path, formats: tuple[str, ...] = tupl
             f"Choose among {', '.join(FILES)}.",
             "report.formats",
         )
-    renderers: dict[str, Callable[[], str]] = {"json": lambda: render_json(results)}
+    renderers: dict[str, Callable[[], str]] = {}
+    if "json" in formats:
+        text = render_json(results)
+        if len(text.encode()) > MOST_JSON:
+            # The pages say the same, also where they are made again from the file.
+            results = fit_results(results)
+            text = render_json(results)
+        renderers["json"] = lambda: text
     if "html" in formats or "markdown" in formats:
         # Only here: a run that writes no page need not load the template engine.
         from causalvae.report.document import build_document

@@ -99,7 +99,7 @@ def _spans(text: str) -> tuple[Span, ...]:
     for item in text.split(","):
         match = _ITEM.match(item.strip())
         if match is None:
-            raise ValueError(f"{item.strip()!r} is no index and no range")
+            raise ValueError(f"{item.strip()!r} is neither an index nor a range")
         if match["index"] is not None:
             index = int(match["index"])
             spans.append(Span(index, index + 1))

@@ -13,7 +13,7 @@ _OUTPUTS: Final = 1000
 
 
 class AlignmentSection(Section):
-    """How the declared graph is held against the network."""
+    """How the declared graph is compared with the data and the network."""
 
     alpha: Level = Field(default=0.05, description="Level of the tests.")
     correction: Literal["holm", "bh", "none"] = Field(default="holm", description="Multiplicity correction.")
@@ -24,19 +24,20 @@ class AlignmentSection(Section):
     )
     samples: Literal["auto"] | ModestCount = Field(
         default="auto",
-        description="Samples that the implied independencies are tested on; auto: 1,000 outputs of the network, and of "
-        "the data at least 4,000, as many as show an independence where there are as many.",
+        description="Samples for the tests of implied independencies; auto: 1,000 outputs of the network, and 4,000 "
+        "samples of the data or as many as are needed to show an independence.",
     )
     pairs: PairCount = Field(default=512, description="Pairs for each factor that is set; at least 2.")
     relabellings: Literal["auto"] | Index = Field(
         default="auto",
-        description="Random relabellings that the graph's independencies are held against by DoWhy, 0 for none; auto: "
-        "200 of graphs with at most six nodes, unless estimation.dowhy is off.",
+        description="Random relabellings with which DoWhy compares the graph's independencies, 0 for none; auto: 200 "
+        "for graphs with at most six nodes, unless estimation.dowhy is off.",
     )
 
     rivals: dict[Name, tuple[EdgeText, ...]] = Field(
         default={},
-        description="Other graphs of the same nodes, by name, each with all of its edges: judged on the same run.",
+        description="Other graphs over the same nodes, by name, each with all of its edges; they are judged on the "
+        "same run.",
     )
 
     @property

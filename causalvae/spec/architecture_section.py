@@ -60,17 +60,15 @@ class ArchitectureSection(Kind, StrictSection):
     )
     sigma: Literal["learned"] | _Width | None = Field(
         default=None,
-        description="Standard deviation of a gaussian likelihood in the data's units, one for all numbers of an input; "
-        "1 where left out.",
+        description="Standard deviation of a gaussian likelihood in the data's units, one for all numbers of an "
+        "input; by default 1.",
     )
 
     @field_validator("init")
     @classmethod
     def _drawn_by_the_loop(cls, value: str) -> str:
         if value != "pytorch" and cls.draws_weights:
-            raise PydanticCustomError(
-                "unused_key", "This architecture starts from initial weights of its own: delete the key."
-            )
+            raise PydanticCustomError("unused_key", "This architecture has its own initial weights: delete the key.")
         return value
 
     @field_validator("sigma")
@@ -87,7 +85,7 @@ class ArchitectureSection(Kind, StrictSection):
         shared = tuple(ArchitectureSection.model_fields)
         return {key: values.get(key) for key in (*shared, *ONCE_SHARED)} | values
 
-    def told(self, dataset: Any) -> dict[str, Any]:
+    def from_data(self, dataset: Any) -> dict[str, Any]:
         """Values for `build` that are derived from the data."""
         return {}
 
@@ -98,7 +96,7 @@ class ArchitectureSection(Kind, StrictSection):
         Parameters
         ----------
         described : mapping
-            `record`, updated with `told`; keys that older records lack have their defaults.
+            `record`, updated with `from_data`; keys that older records lack have their defaults.
         input_shape : tuple of int
             Without the batch axis.
 

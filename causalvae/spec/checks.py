@@ -34,7 +34,7 @@ def check_draft(
     ----------
     draft : Draft
     faulty : frozenset of paths
-        Paths of values already known to be at fault; findings that depend on them are left out.
+        Paths of values already known to be at fault; findings that depend on them are omitted.
     folder : path, optional
         Where relative paths start. If given, the existence of files, folders and modules is checked as well.
     """
@@ -50,7 +50,7 @@ def check_draft(
         *_check_graphs(draft),
         *factors,
         *check_vectors(draft),
-        *check_readouts(draft.attributes or {}, draft.source),
+        *check_readouts(draft.attributes or {}, draft.inputs),
         *check_components(draft),
         *_check_names(draft.interventions or (), "interventions"),
         *check_interventions(draft),
@@ -93,8 +93,8 @@ def _check_nodes(draft: Draft) -> list[Finding]:
             "CV031",
             ("graph", "attributes", name),
             f"'{name}' is declared both as a factor and as an attribute",
-            "Give the attribute a name of its own, such as "
-            f"'{name}_measured': a factor makes the image, an attribute is read from the decoded output.",
+            f"Give the attribute a different name, such as '{name}_measured': a factor makes the image, an attribute "
+            "is read from the decoded output.",
             on_key=True,
         )
         for name in draft.attributes or ()
@@ -170,7 +170,7 @@ def _check_edges(draft: Draft, place: Path, edges: tuple[Edge, ...]) -> list[Fin
                 "CV032",
                 (*place, index),
                 f"the graph has a cycle: {_show_cycle(cycle)}",
-                "Delete or turn round one of these edges; a causal graph has no cycles.",
+                "Delete or reverse one of these edges; a causal graph has no cycles.",
             )
         )
     return findings

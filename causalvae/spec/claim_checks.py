@@ -92,7 +92,7 @@ def _check_subsets(draft: Draft, section: Hypothesis, path: Path) -> list[Findin
             Finding(
                 "CV075",
                 place,
-                "sets of units are told apart by a share of at least t, t between 0 and 1, and none is claimed",
+                "sets of units are compared by a share of at least t, t between 0 and 1, and none is claimed",
                 "Write `mediated_share: {at_least: 0.7}`.",
             )
         ]
@@ -104,7 +104,7 @@ def _check_subsets(draft: Draft, section: Hypothesis, path: Path) -> list[Findin
             "CV055",
             place,
             f"the sites of the circuit have {units} units, and every set of at most {MOST_ENUMERATED} can be run",
-            "Leave out `unique` and `subsets`, or name a circuit at a smaller site.",
+            "Delete `unique` and `subsets`, or name a circuit at a smaller site.",
         )
     ]
 
@@ -166,8 +166,8 @@ def _check_resamples(draft: Draft, section: Hypothesis, path: Path) -> list[Find
             (*path, "alpha"),
             f"no comparison with other circuits reaches alpha {section.alpha:.6g}: on {pairs:,} pairs its p-value is "
             f"at least {shares} / {drawn:,}, and counts once for each hypothesis of the spec",
-            "Raise alpha, lower null.pairs, or leave special and minimal out of the claim "
-            "(`expect: {special: false, minimal: false}`).",
+            "Raise alpha, lower null.pairs, or remove special and minimal from the claim (`expect: {special: false, "
+            "minimal: false}`).",
         )
     ]
 

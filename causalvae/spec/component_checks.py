@@ -59,7 +59,7 @@ def _check_mapping(draft: Draft) -> list[Finding]:
                         "CV051",
                         where,
                         f"the mapping of '{node}' refers to {show_text(text)}",
-                        "The mapping is what $NAME stands for; write component addresses here, such as latent[3].",
+                        "$NAME is replaced by the mapping, so write component addresses here, such as latent[3].",
                     )
                 )
             else:

@@ -20,7 +20,7 @@ def check_data(section: DataSection | None) -> list[Finding]:
                 Finding(
                     "CV063",
                     ("data", "condition", index),
-                    f"the data has no factor {show_text(name)} to condition on",
+                    f"the data have no factor {show_text(name)} to condition on",
                     f"Its factors are {list_choices(known.names, 'and')}.",
                     nearest(name, known.names),
                 )

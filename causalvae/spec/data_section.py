@@ -42,10 +42,13 @@ class DataSection(Kind, Placed, Section):
     ----------
     picture : str
         The kind of picture that shows them (`causalvae.spec.picture`); empty where it follows from the output's shape.
+    recognised : str
+        In words, the files or folders that `recognise` accepts, for messages of `causalvae init`.
     """
 
     must_define: ClassVar[tuple[str, ...]] = ("open",)
     picture: ClassVar[str] = ""
+    recognised: ClassVar[str] = ""
 
     samples: PairCount = Field(
         default=512,
@@ -55,7 +58,7 @@ class DataSection(Kind, Placed, Section):
     seed: Seed = Field(default=0, description="Seed of the draw.")
     split: SplitSection = Field(
         default=SplitSection(),
-        description="How finite data are divided; data without end are drawn anew for every purpose.",
+        description="How finite data are divided; infinite data are drawn again for every purpose.",
     )
     condition: tuple[Name, ...] = Field(
         default=(),
@@ -76,13 +79,20 @@ class DataSection(Kind, Placed, Section):
         """Properties known before the data are opened, without heavy libraries; None if files must be read."""
         return None
 
+    def input_facts(self) -> DataEntry | None:
+        """What is known of the shape, columns and rate of inputs before the data are opened; by default from `facts`.
+
+        A source whose factors only files tell gives an entry whose factors are None.
+        """
+        return self.facts()
+
     def findings(self) -> list[Finding]:
         """Findings on combinations of keys, at paths that begin with ``data``."""
         return []
 
     @classmethod
     def recognise(cls, path: Path) -> dict[str, Any] | None:
-        """Keys of a section that reads what lies at a path, beside `source` and `path`; None of another kind.
+        """Keys of a section that reads what lies at a path, next to `source` and `path`; None of another kind.
 
         For `causalvae init --from`. It does not run code of the file.
         """

@@ -48,7 +48,7 @@ class Finding:
     part : str
         Mark only this part of the value's text.
     related : tuple of paths
-        Other values that the finding depends on; it is left out if one of them is faulty.
+        Other values that the finding depends on; it is omitted if one of them is faulty.
     """
 
     code: str

@@ -35,7 +35,7 @@ from causalvae.spec.schema import (
 
 _EDGE = re.compile(EDGE_PATTERN)
 # Placeholders for required values that are missing or faulty, so that the rest of a section is read; findings on the
-# placeholder are left out, since its path is already reported.
+# placeholder are omitted, since its path is already reported.
 _STAND_INS: dict[str, Any] = {
     "name": "_",
     "factor": "_",
@@ -136,6 +136,11 @@ class Draft:
         return None if self.data is None else self.data.facts()
 
     @property
+    def inputs(self) -> DataEntry | None:
+        """The known properties of the source's inputs, with or without its factors."""
+        return None if self.data is None else self.data.input_facts()
+
+    @property
     def latent_dim(self) -> int | None:
         """Number of latents; None if unknown before the model is loaded."""
         return None if self.model is None else self.model.declared_latents
@@ -199,7 +204,7 @@ def draft_plain(plain: Any, faulty: frozenset[Path]) -> Draft:
     plain : Any
         The spec as dicts, lists and scalars.
     faulty : frozenset of paths
-        Paths with validation errors; faulty optional values are left out, so that the rest of a section is read.
+        Paths with validation errors; faulty optional values are omitted, so that the rest of a section is read.
     """
     top = plain if isinstance(plain, dict) else {}
     graph = top.get("graph")

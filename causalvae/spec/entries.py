@@ -72,7 +72,8 @@ class DataEntry:
 
     Parameters
     ----------
-    factors : tuple of FactorEntry
+    factors : tuple of FactorEntry or None
+        None if they are known only from the files.
     structural : bool
     input_shape : tuple of int
         Shape of one input; empty if unknown.
@@ -82,17 +83,17 @@ class DataEntry:
         Sampling rate of sounds, in Hz.
     """
 
-    factors: tuple[FactorEntry, ...]
+    factors: tuple[FactorEntry, ...] | None
     structural: bool = False
     input_shape: tuple[int, ...] = ()
     columns: tuple[str, ...] = ()
     rate: float | None = None
 
     def factor(self, name: str) -> FactorEntry | None:
-        """The factor called `name`, or None."""
-        return next((factor for factor in self.factors if factor.name == name), None)
+        """The factor called `name`; None if there is none, or if it is unknown."""
+        return next((factor for factor in self.factors or () if factor.name == name), None)
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Names of the factors."""
-        return tuple(factor.name for factor in self.factors)
+        """Names of the known factors."""
+        return tuple(factor.name for factor in self.factors or ())

@@ -115,7 +115,7 @@ def parse_expression(text: str) -> Term:
     if len(text) > MAX_TEXT:
         raise ExpressionFault(
             f"the equation has {len(text):,} characters",
-            f"Write at most {MAX_TEXT:,}: split it by giving a part of it to a variable of its own.",
+            f"Write at most {MAX_TEXT:,}: declare a part of it as a separate variable.",
         )
     try:
         with warnings.catch_warnings():
@@ -134,7 +134,7 @@ def _explain_syntax(text: str, error: SyntaxError) -> tuple[str, str, str]:
         return "the equation is empty", "Write an expression, such as `0.5 * x + normal(0, 0.1)`.", ""
     if "=" in clean.replace("==", "").replace("<=", "").replace(">=", "").replace("!=", ""):
         return (
-            "the equation has an '=' that is no comparison",
+            "the equation has an '=' that is not a comparison",
             "Write the right-hand side alone: the variable is the key. To compare write `==`.",
             "",
         )
@@ -157,7 +157,7 @@ class _Reader:
         if self._count > MAX_TERMS or depth > _MAX_DEPTH:
             raise ExpressionFault(
                 "the equation is too long or nested too deep",
-                f"Write at most {MAX_TERMS} operations, {_MAX_DEPTH} deep; a part of it can be a variable of its own.",
+                f"Write at most {MAX_TERMS} operations, {_MAX_DEPTH} deep; a part of it can be a separate variable.",
             )
         below = depth + 1
         match node:
@@ -315,7 +315,7 @@ def _constant(value: object) -> Term:
         return Label(value)
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ExpressionFault(
-            f"'{value}' is no number", "Write numbers, names of variables, and functions.", str(value)
+            f"'{value}' is not a number", "Write numbers, names of variables, and functions.", str(value)
         )
     try:
         number = float(value)
@@ -335,13 +335,13 @@ def _fold(name: str, terms: Sequence[Term]) -> Term:
 
 def _refuse(node: ast.expr) -> ExpressionFault:
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitXor):
-        return ExpressionFault("'^' is no power here", "Write `x ** 2`.", "^")
+        return ExpressionFault("'^' is not the power operator here", "Write `x ** 2`.", "^")
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitAnd | ast.BitOr):
         return ExpressionFault("'&' and '|' do not join conditions", "Write `and` or `or`.")
     text = ast.unparse(node)
     shown = text if len(text) <= 30 else text[:27] + "..."
     return ExpressionFault(
-        f"'{shown}' is no part of an equation",
+        f"'{shown}' cannot be part of an equation",
         "Write numbers, names of variables, + - * / ** %, comparisons, `and`, `or`, `not`, `a if c else b` and "
         "functions.",
         text if len(text) <= 30 else "",

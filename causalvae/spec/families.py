@@ -34,12 +34,12 @@ def distributions_of(spec: Spec) -> dict[str, str]:
 
 
 def analysis_distribution(name: str) -> dict[str, str]:
-    """The same of one analysis, on which what it measured depends beside the spec."""
+    """The same of one analysis, on which its measurements depend, as on the spec."""
     return _versions([(ANALYSES, name)])
 
 
 def measuring_distributions(spec: Spec) -> dict[str, str]:
-    """The same of the data, readouts and patched values alone, on which measured tables depend beside the network."""
+    """The same of the data, readouts and patched values alone, on which measured tables depend, as on the network."""
     return _versions(_measuring(spec))
 
 

@@ -34,19 +34,19 @@ class OneFolder(DataSection):
 
 
 class FactorColumn(Section):
-    """Where a factor of the user's own data is, and how it is read."""
+    """Where a factor of your own data is, and how it is read."""
 
-    column: Column | None = Field(default=None, description="Column or array; the factor's own name where left out.")
+    column: Column | None = Field(default=None, description="Column or array; by default the factor's name.")
     kind: Literal["categorical", "ordinal", "cyclic", "continuous"] | None = Field(
         default=None,
         description=(
-            "categorical where it is text, ordinal where it has at most 50 different whole numbers or each "
-            "combination of the factors is there once, continuous otherwise, where left out. A categorical factor "
-            "is read as text: 01 and 1 are two levels."
+            "By default categorical if it is text, ordinal if it has at most 50 different whole numbers or each "
+            "combination of the factors occurs exactly once, and continuous otherwise. A categorical factor is read "
+            "as text: 01 and 1 are two levels."
         ),
     )
     period: Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)] | None = Field(
-        default=None, description="cyclic: after how much it means the same again; 2 pi where left out."
+        default=None, description="cyclic: the period of its values; by default 2 pi."
     )
 
 
@@ -58,7 +58,7 @@ class OwnData(DataSection):
     """
 
     factors: dict[Name, FactorColumn] = Field(
-        default={}, max_length=100, description="A list of names, or a mapping with column and kind; may be left out."
+        default={}, max_length=100, description="A list of names, or a mapping with column and kind; optional."
     )
 
     @field_validator("factors", mode="before")
@@ -88,8 +88,10 @@ Separator = Annotated[str, Field(min_length=1, max_length=1)]
 class TableFormat(Section):
     """How a table in a text file is written."""
 
-    separator: Separator = Field(default=",", description="What stands between a line's entries, such as ; or a tab.")
-    decimal: Literal[".", ","] = Field(default=".", description="What stands between a number and its decimals.")
+    separator: Separator = Field(
+        default=",", description="The character between the entries of a line, such as ; or a tab."
+    )
+    decimal: Literal[".", ","] = Field(default=".", description="The character between a number and its decimals.")
 
     def format_findings(self) -> list[Finding]:
         """A finding if one character separates both entries and decimals."""
@@ -105,6 +107,33 @@ class TableFormat(Section):
         ]
 
 
+class LabelledFiles(OwnData, TableFormat):
+    """A folder of the user's own files, one a sample, and a table of their factors."""
+
+    PLACES: ClassVar[dict[str, PlaceKind]] = {"path": "folder", "table": "file"}
+
+    path: FilePath = Field(description="The folder with the files, relative to the spec file.")
+    table: FilePath | None = Field(
+        default=None,
+        description="A csv file, relative to the spec file, with the names of the files and their factors.",
+    )
+    file_column: Column = Field(default="file", description="The table's column of file names.")
+
+    def findings(self) -> list[Finding]:
+        """Findings on factors without a table, and on the format."""
+        undeclared = [
+            Finding(
+                "CV088",
+                ("data", "factors"),
+                f"the factors of these {self.kind} are not declared",
+                "Add `table: FILE.csv` with a column of file names and one for each factor.",
+                on_key=True,
+            )
+        ]
+        missing = undeclared if self.factors and self.table is None else []
+        return [*missing, *self.format_findings()]
+
+
 def scale_findings(scale: Scale | None) -> list[Finding]:
     """A finding if the scale has no extent."""
     if not isinstance(scale, tuple) or scale[0] < scale[1]:
@@ -114,6 +143,6 @@ def scale_findings(scale: Scale | None) -> list[Finding]:
             "CV089",
             ("data", "scale"),
             f"nothing lies between {scale[0]:.6g} and {scale[1]:.6g}",
-            "Write [LOW, HIGH]: what becomes 0, and what becomes 1.",
+            "Write [LOW, HIGH]: the value that becomes 0, then the value that becomes 1.",
         )
     ]

@@ -31,7 +31,7 @@ def format_text(data: bytes, name: str) -> str:
     SpecError
         If the text is not YAML.
     CausalVAEError
-        CV437 if the text cannot be laid out anew without a change of its values or the loss of a comment.
+        CV437 if the text cannot be laid out again without a change of its values or the loss of a comment.
     """
     text, undecodable = decode(data)
     text = normalise(text)
@@ -44,9 +44,8 @@ def format_text(data: bytes, name: str) -> str:
     if (laid_out := _same(text)) is None:
         raise CausalVAEError(
             "CV437",
-            "The text cannot be laid out anew without a change of its meaning or of its comments.",
-            "Move comments that stand within brackets to lines of their own, and delete spaces at the end of lines in "
-            "blocks of text.",
+            "The text cannot be formatted without a change of its meaning or of its comments.",
+            "Move comments within brackets to separate lines, and delete spaces at the end of lines in blocks of text.",
             name,
         )
     return laid_out

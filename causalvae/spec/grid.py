@@ -9,10 +9,10 @@ from typing import Final
 
 from causalvae.spec.diagnostics import Diagnostic, printable, show_text
 from causalvae.spec.placing import fault_at
-from causalvae.spec.settings import SettingError, set_at
+from causalvae.spec.settings import GRID, SettingError, set_at
 from causalvae.spec.yaml_tree import Node
 
-KEY: Final = "grid"
+KEY: Final = GRID
 MOST_POINTS: Final = 200
 
 

@@ -16,7 +16,7 @@ from causalvae.spec.section import ComponentRef, Flag, Level, Name, NullPairCoun
 FEWEST_PAIRS = 24
 # More random circuits than this are refused: each is one more intervention.
 MOST_RANDOM = 5000
-# Of at most so many units every set can be run, and is run unasked.
+# Of at most this many units every set can be run, and is run unasked.
 MOST_ENUMERATED = 12
 FEW_ENUMERATED = 6
 # Every circuit of a size is run where there are no more: every pair of 64 units, and each of them, are 2,080.
@@ -113,11 +113,11 @@ class NullSection(Section):
 
     circuits: Literal["auto", "random", "none"] = Field(
         default="auto",
-        description="auto: every other circuit of the same size where these can all be run, random ones else; random: "
-        "`samples` random ones, or every one where there are no more; none: no comparison.",
+        description="auto: every other circuit of the same size if these can all be run, otherwise random ones; "
+        "random: `samples` random ones, or all if there are fewer; none: no comparison.",
     )
     samples: RandomCount = Field(
-        default=200, description="Number of random circuits; raised where the level of the tests needs more."
+        default=200, description="Number of random circuits; raised if the level of the tests needs more."
     )
     pairs: NullPairCount = Field(
         default=96, description="Pairs that each of these circuits, and the claimed one, is run on; at least 24."
@@ -129,7 +129,7 @@ class SubsetsSection(Section):
 
     pairs: NullPairCount = Field(
         default=384,
-        description="Pairs that each set is run on; a complete list of circuits takes about 384, and no share that is "
+        description="Pairs that each set is run on; a complete list of circuits takes about 384, and no share may be "
         "within 0.15 of the bound.",
     )
 
@@ -146,8 +146,8 @@ class Hypothesis(Section):
     null: NullSection = NullSection()
     subsets: SubsetsSection | None = Field(
         default=None,
-        description="Run every set of the units of the circuit's sites, up to 12 units, and list the circuits that are "
-        "shown to be sufficient and minimal; by default where the claim is unique, or there are at most 6 units.",
+        description="Run every set of the units of the circuit's sites, up to 12 units, and list the circuits that "
+        "are shown to be sufficient and minimal; by default if the claim is unique, or if there are at most 6 units.",
     )
     alpha: Level = Field(default=0.05, description="Level of the tests.")
     multiverse: Flag = Field(
@@ -174,7 +174,7 @@ class Hypothesis(Section):
 
     @property
     def compares(self) -> bool:
-        """Whether other circuits are run beside the claimed one."""
+        """Whether other circuits are run other than the claimed one."""
         return self.null.circuits != "none" and self.claims_a_share
 
     @property
@@ -292,5 +292,5 @@ def pairs_without_failure(rate: float, alpha: float, family: int = 1) -> int:
 
 
 def most_resamples(pairs: int) -> int:
-    """Resamples of a comparison with other circuits on so many pairs: no p-value is below one over their number."""
+    """Resamples of a comparison with other circuits on this many pairs: no p-value is below one over their number."""
     return min(_MOST_RESAMPLES, _MOST_COUNTS // pairs)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+from causalvae.files import is_special
 from causalvae.spec.diagnostics import Diagnostic, nearest, show_text
 from causalvae.spec.placing import fault_at, place_text
 from causalvae.spec.yaml_tree import MAX_BYTES, Node, Source, compose, decode, normalise, split_lines, too_large
@@ -49,7 +50,7 @@ class Includer:
         below = Node("mapping", root.line, root.column, source=root.source)
         for node in named:
             if not isinstance(node.value, str) or node.kind != "scalar" or not node.value:
-                said = "`include` names files, and this is no path"
+                said = "`include` names files, and this is not a path"
                 self.faults.append(fault_at(node, "CV022", said, "Write `include: FILE`, or a list of files."))
             elif (layer := self._open(node, node.value, file, within)) is not None:
                 below = lay_over(below, layer)
@@ -69,12 +70,11 @@ class Includer:
                 )
             if resolved in within:
                 names = " -> ".join(name.name for name in (*within[within.index(resolved) :], resolved))
-                return self._refuse(node, f"files include one another in a circle: {names}", "Delete one `include`.")
+                return self._refuse(node, f"files include one another in a cycle: {names}", "Delete one `include`.")
             self._read += 1
             if self._read > _MOST_FILES:
                 return self._refuse(node, f"more than {_MOST_FILES} files are included", "Include fewer files.")
-            if resolved.exists() and not (resolved.is_file() or resolved.is_dir()):
-                # Opening a pipe waits for a writer.
+            if is_special(resolved):
                 said = f"{show_text(where, 60)} is a device or pipe, not a file"
                 return self._refuse(node, said, "Name a file.")
             with resolved.open("rb") as stream:

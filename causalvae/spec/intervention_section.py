@@ -117,7 +117,7 @@ class InterventionLevel(Kind, Section):
         context : EffectContext
         owner : Owner
         copy : EffectContext or None
-            The same perturbations on a copy of the network with weights drawn anew.
+            The same perturbations on a copy of the network with weights drawn again.
         oracle : MetricFacts or None
             Of the data's own factors, changed one at a time in the true input.
         """
@@ -125,7 +125,7 @@ class InterventionLevel(Kind, Section):
 
     @staticmethod
     def view(results: Results) -> AnalysisView | None:
-        """What a report shows of the results of this level, beside the tables that have every effect."""
+        """What a report shows of the results of this level, in addition to the tables that have every effect."""
         return None
 
 

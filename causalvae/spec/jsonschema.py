@@ -1,6 +1,6 @@
 """The spec language as a JSON Schema (draft 2020-12), for completion and checks in editors.
 
-``python -m causalvae.spec.jsonschema > specs/causalvae.schema.json`` writes it anew, with the kinds of this package;
+``make generated`` writes specs/causalvae.schema.json again, with the kinds of this package;
 ``causalvae schema`` adds those of other distributions.
 """
 
@@ -22,13 +22,14 @@ DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 _PARTS: Final = {
     "include": {
         "anyOf": [{"type": "string", "minLength": 1}, {"type": "array", "items": {"type": "string", "minLength": 1}}],
-        "description": "Files with keys that this one does not give, relative to it.",
+        "description": "Files whose keys are merged with those of this file; paths are relative to this file.",
     },
-    "variables": {"type": "object", "description": "Values by name, for `${NAME}` in place of a value or in text."},
+    "variables": {"type": "object", "description": "Values by name, for `${NAME}` as a value or within text."},
     "grid": {
         "type": "object",
         "additionalProperties": {"type": "array"},
-        "description": "Paths of keys with several values each, such as `data.seed: [1, 2]`: one run each combination.",
+        "description": "Paths of keys with several values each, such as `data.seed: [1, 2]`: one run for each "
+        "combination.",
     },
 }
 
@@ -112,7 +113,7 @@ def _either(schema: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
 
 
 def _partial(parts: dict[str, Any], arms: list[dict[str, str]]) -> dict[str, Any]:
-    """Any keys of several sections: what is left out is taken from elsewhere."""
+    """Any keys of several sections: what is omitted is taken from elsewhere."""
     keys: dict[str, list[Any]] = {}
     for arm in arms:
         for key, schema in parts[arm["$ref"].rpartition("/")[2]]["properties"].items():

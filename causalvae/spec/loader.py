@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 from pydantic import BaseModel
 
 from causalvae.errors import CausalVAEError
-from causalvae.files import read_json
+from causalvae.files import is_special, read_json
 from causalvae.spec.assembly import Assembled, assemble
 from causalvae.spec.checks import check_draft
 from causalvae.spec.data_checks import check_data
@@ -264,6 +265,8 @@ def _read(
 ) -> Read[Any]:
     name = os.fspath(path)
     try:
+        if is_special(FilePath(path)):
+            raise OSError(errno.EINVAL, "it is a device or pipe")
         with FilePath(path).open("rb") as file:
             # One byte more than allowed shows that the file is too large.
             data = file.read(MAX_BYTES + 1)
@@ -286,7 +289,7 @@ def _read(
         fault = Diagnostic(
             "CV019",
             "error",
-            "the file is not what the run wrote: manifest.json beside it has another checksum",
+            "the file is not what the run wrote: manifest.json in the same folder has another checksum",
             name,
             1,
             1,
@@ -339,7 +342,7 @@ def _judge(
     model: type[Any] | None, whole: Assembled, name: str, folder: FilePath | None, diagnostics: list[Diagnostic]
 ) -> Read[Any]:
     """Check an assembled spec and each point of its grid."""
-    # A value at a fault of the text was not read, so findings on it are left out.
+    # A value at a fault of the text was not read, so findings on it are omitted.
     broken = {(fault.file, fault.line, fault.column) for fault in diagnostics}
 
     def check(root: Node) -> tuple[Any, list[Diagnostic]]:

@@ -25,7 +25,7 @@ from causalvae.spec.registry import BrokenKind, K, Registry
 
 
 class Tagged:
-    """``data: {source: csv, path: ...}``: the key `tag` names the kind, whose other keys stand beside it.
+    """``data: {source: csv, path: ...}``: the key `tag` names the kind, whose other keys stand next to it.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ class Named:
     ----------
     registry : Registry
     suits : callable, optional
-        Which kinds may be named; all where left out.
+        Which kinds may be named; all if omitted.
     """
 
     def __init__(self, registry: Registry[K], suits: Callable[[type[K]], bool] | None = None) -> None:
@@ -219,7 +219,7 @@ class _Written:
 
 
 class Keyed:
-    """``symmetry: {latents: [0]}``: keys of a mapping, beside those of its own, name kinds.
+    """``symmetry: {latents: [0]}``: keys of a mapping, in addition to its own, name kinds.
 
     It annotates the values of ``__pydantic_extra__``. Pydantic shows those without their keys, so a validator of the
     whole mapping has to call `keep_names` before.
@@ -234,7 +234,7 @@ class Keyed:
         self.registry = registry
 
     def keep_names(self, plain: Mapping[str, Any], own: Container[str]) -> dict[str, Any]:
-        """What is written, with values that belong to a kind bound to its name; those left empty are left out.
+        """What is written, with values that belong to a kind bound to its name; those left empty are omitted.
 
         Parameters
         ----------

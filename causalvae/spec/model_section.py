@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from causalvae.models.opened import Opened
 
 Factory = Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$", max_length=500)]
-ENCODER = "the method or module that encodes, a dotted path; encode or encoder where left out."
-DECODER = "the method or module that decodes, a dotted path; decode or decoder where left out."
+ENCODER = "the method or module that encodes, a dotted path; by default encode or encoder."
+DECODER = "the method or module that decodes, a dotted path; by default decode or decoder."
 BETWEEN = (
-    "methods or modules between the two, in order, such as a codebook; as the network's forward() shows where left out."
+    "methods or modules between the two, in order, such as a codebook; by default found from the network's forward()."
 )
 InputRange = Annotated[
-    tuple[Number, Number], Field(description="What the network's inputs range over; data ranges over [0, 1].")
+    tuple[Number, Number], Field(description="The range of the network's inputs; data range over [0, 1].")
 ]
 
 _Second = Literal["logvar", "var", "std", "log_std"]
@@ -35,14 +35,14 @@ class PosteriorSection(Section):
 
     layout: Literal["auto", "chunk", "interleaved", "heads", "point"] = Field(
         default="auto",
-        description="chunk: all means, then the rest; interleaved: mean and the rest by turns; heads: two tensors, "
+        description="chunk: all means, then the rest; interleaved: means and the rest alternate; heads: two tensors, "
         "mean and second; point: the latents alone, without a variance; auto: as the network's forward() and the "
         "shapes show, else chunk.",
     )
     second: Literal["auto", "logvar", "var", "std", "log_std"] = Field(
         default="auto",
-        description="What stands beside the means: log-variance, variance, standard deviation or its logarithm; auto: "
-        "as the network's forward() and the names show, else logvar.",
+        description="What the encoder returns in addition to the means: log-variance, variance, standard deviation or "
+        "its logarithm; auto: as the network's forward() and the names show, else logvar.",
     )
 
     @property
@@ -58,7 +58,9 @@ class OutputSection(Section):
     """What the decoder's output is."""
 
     activation: Literal["none", "sigmoid", "tanh"] = Field(
-        default="sigmoid", description="Turns what the decoder gives into the space of its inputs; none if it does so."
+        default="sigmoid",
+        description="The activation that maps the decoder's output to the space of the inputs; none if the decoder "
+        "applies it.",
     )
     likelihood: Literal["bernoulli", "gaussian"] = "bernoulli"
 
@@ -83,13 +85,13 @@ class ModelSection(Kind, Placed, Section):
     )
     untrained: Flag = Field(
         default=False,
-        description="The weights are not meant to reconstruct: a network that does worse than the mean image is warned "
-        "of and not refused.",
+        description="The weights are not meant to reconstruct: a network that does worse than the mean image causes a "
+        "warning and is not refused.",
     )
     out_of_distribution: Flag = Field(
         default=False,
-        description="The data are of another kind than what the network was trained on: a network that does worse than "
-        "the mean image is warned of and not refused.",
+        description="The data differ from the training data: a network that does worse than the mean image causes a "
+        "warning and is not refused.",
     )
 
     @property
@@ -104,7 +106,7 @@ class ModelSection(Kind, Placed, Section):
 
     @classmethod
     def recognise(cls, path: Path) -> tuple[dict[str, Any], ...]:
-        """Keys of sections that may read what lies at a path, beside `source` and the path, the likeliest first.
+        """Keys of sections that may read what lies at a path, next to `source` and the path, the likeliest first.
 
         For `causalvae init --from`. It does not run code of the file.
         """

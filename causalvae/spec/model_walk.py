@@ -13,7 +13,7 @@ from causalvae.spec.markers import Keyed, Short, Tagged
 
 
 def _keyed(model: type[BaseModel]) -> Keyed | None:
-    """What names kinds by keys beside the model's own; None where none do."""
+    """What names kinds by keys other than the model's own; None where none do."""
     return getattr(model, "KEYED", None)
 
 

@@ -62,7 +62,7 @@ class PenaltySection(ObjectiveSection):
         default=0,
         ge=0,
         description="Steps over which the whole penalty rises linearly from zero to its weight. A penalty that is at "
-        "its full weight from the first step can keep weak factors, such as a sprite's shape, out for good.",
+        "its full weight from the first step can exclude weak factors, such as a sprite's shape, permanently.",
     )
 
     def penalty(self, given: Given, terms: Terms) -> Tensor:

@@ -22,7 +22,7 @@ def check_vectors(draft: Draft) -> list[Finding]:
                     "CV096",
                     path,
                     f"a vector cannot be called '{name}': that is {taken}",
-                    f"Give it a name of its own, such as '{name}_vector'.",
+                    f"Give it a different name, such as '{name}_vector'.",
                     on_key=True,
                 )
             )

@@ -148,7 +148,8 @@ def check_module(folder: Path, factory: str, path: SpecPath) -> list[Finding]:
             "CV018",
             path,
             f"there is no module {show_text(module)}",
-            f"Modules are looked for beside the spec file ({folder.resolve()}) and among what is installed.",
+            f"Modules are searched in the folder of the spec file ({folder.resolve()}) and among the installed "
+            "packages.",
             nearest(module, near),
             part=module,
         )

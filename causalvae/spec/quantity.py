@@ -34,6 +34,8 @@ class Quantity(Kind):
         Values always shown in figures.
     of_circuit : bool
         Whether it depends on the patched circuit, or only on the treatment.
+    always : bool
+        Whether it is reported of every claim; others are computed where they are claimed.
     """
 
     must_define: ClassVar[tuple[str, ...]] = ("title", "short", "formula", "meaning", "columns", "sentence")
@@ -47,6 +49,7 @@ class Quantity(Kind):
     direction: ClassVar[str] = ""
     limits: ClassVar[tuple[float, ...]] = (0.0,)
     of_circuit: ClassVar[bool] = True
+    always: ClassVar[bool] = False
 
     @classmethod
     def findings(cls, draft: Draft, hypothesis: Hypothesis, bound: Bound, path: Path) -> list[Finding]:

@@ -118,7 +118,7 @@ class RateSection(ReadoutSection):
 
     of: ClassVar[Measured] = "sound"
 
-    rate: Rate | None = Field(default=None, description="Samples a second; the data's own if left out.")
+    rate: Rate | None = Field(default=None, description="Samples per second; by default those of the data.")
 
     def findings(self, name: str, path: Path, source: DataEntry | None) -> list[Finding]:
         """A finding if neither the spec nor the data give the rate."""
@@ -128,7 +128,7 @@ class RateSection(ReadoutSection):
             Finding(
                 "CV038",
                 (*path, "rate"),
-                f"the readout '{self.readout}' of '{name}' needs rate: the data does not tell it",
+                f"the readout '{self.readout}' of '{name}' needs rate: the data do not contain it",
                 "Add `rate: ...`, the samples a second.",
             )
         ]

@@ -69,7 +69,7 @@ __all__ = [
 
 
 class FactorSection(Section):
-    """What a spec says of a factor; what it leaves out is taken from the data."""
+    """What a spec declares about a factor; other properties are taken from the data."""
 
     kind: Literal["categorical", "ordinal", "cyclic", "continuous"] | None = None
     levels: Count | None = Field(default=None, description="Number of levels.")
@@ -83,18 +83,18 @@ class VectorSection(Section):
     scale: Literal["sd", "raw"] = Field(
         default="sd",
         description=(
-            "sd divides each component's change by its standard deviation over observed reconstructions, so that "
-            "components of different units can stand together; raw leaves changes as they are."
+            "sd divides each component's change by its standard deviation over observed reconstructions, so "
+            "components may have different units; raw does not divide."
         ),
     )
 
 
 class GraphSection(Section):
-    """The semantic causal graph: the hypothesis about how factors make attributes."""
+    """The semantic causal graph: the hypothesis about how factors cause attributes."""
 
     factors: dict[Name, FactorSection] = Field(
         default={},
-        description="A list of names, or a mapping with kind, levels, range; left out for data without factors.",
+        description="A list of names, or a mapping with kind, levels, range; omitted for data without factors.",
     )
     attributes: dict[Name, AnyReadout] = Field(
         min_length=1, description="What is measured on the decoded output or the latent, by name."
@@ -129,11 +129,11 @@ class GraphSection(Section):
 class FindSection(Section):
     """How the latents of a factor are found."""
 
-    count: ModestCount = Field(default=1, description="So many latents.")
+    count: ModestCount = Field(default=1, description="The number of latents.")
     by: Literal["effect", "movement"] = Field(
         default="effect",
         description="effect: those that carry most of the factor's effect on its attributes, or on the whole output "
-        "where it has none; movement: those that the encoder moves most, whether anything reads them or not.",
+        "if it has none; movement: those that the encoder moves most, even if nothing downstream reads them.",
     )
 
 
@@ -144,9 +144,9 @@ class MappingSection(Section):
     find: ModestCount | FindSection | None = Field(
         default=None,
         description=(
-            "In place of components: take so many latents, those that carry most of the factor's effect. They are "
-            "found on samples of their own, so that tests on the run's pairs stay honest. A number is short for "
-            "{count: NUMBER, by: effect}."
+            "Instead of components: this number of latents, those that carry most of the factor's effect. They are "
+            "found on separate samples, so that the tests of the run stay valid. A number is short for {count: "
+            "NUMBER, by: effect}."
         ),
     )
 
@@ -172,8 +172,8 @@ class EstimationSection(Section):
     confidence: Level = Field(default=0.95, description="Coverage of the intervals.")
     interval: Literal["studentised", "bca"] = Field(
         default="studentised",
-        description="Of the bootstrap: studentised holds the truth about as often as it says from 50 pairs on; bca, "
-        "bias-corrected and accelerated, is what many papers give, and holds it less often where effects are skewed.",
+        description="The bootstrap interval: studentised has about its nominal coverage from 50 pairs on; bca "
+        "(bias-corrected and accelerated) is common in papers and has lower coverage if effects are skewed.",
     )
     dowhy: Flag = Field(default=True, description="Estimate each mediation with DoWhy as well.")
     refute: tuple[Literal["placebo", "random_common_cause", "subset", "bootstrap"], ...] = Field(
@@ -182,12 +182,12 @@ class EstimationSection(Section):
     simulations: ModestCount = Field(default=50, description="Simulations of each refuter.")
     gcm: Flag = Field(
         default=True,
-        description="With `dowhy`: hold each mediation against DoWhy's graphical causal model as well, the network "
-        "being its mechanism.",
+        description="With `dowhy`: also compare each mediation with DoWhy's graphical causal model, whose mechanism "
+        "is the network.",
     )
     observational: Flag = Field(
         default=False,
-        description="Show what regression on observed samples, without patching, would say of each mediation.",
+        description="Also estimate each mediation by regression on observed samples, without patching, for comparison.",
     )
 
     @property
@@ -206,22 +206,22 @@ class ExecutionSection(Section):
     address: str | None = Field(
         default=None,
         min_length=1,
-        description="Of a Ray cluster that is running, such as auto or ray://host:10001; one is started here if left "
-        "out.",
+        description="The address of a running Ray cluster, such as auto or ray://host:10001; by default one is "
+        "started on this machine.",
     )
-    seed: Seed = Field(default=0, description="Seed of everything random in the run but the data.")
+    seed: Seed = Field(default=0, description="Seed of everything random in the run except the data.")
     precision: Literal["float32", "tf32", "bf16"] = Field(
         default="float32",
-        description="What networks are run in; tf32 concerns GPUs alone. Less than float32 is coarser.",
+        description="The precision of networks; tf32 affects GPUs only. Precision below float32 is less exact.",
     )
     batch_rows: Literal["auto"] | ModestCount = Field(
         default="auto",
-        description="Rows that are run at once; auto: what suits the device and fits the memory, 64 on most CPUs.",
+        description="Rows of a batch; auto: as suits the device and its memory, 64 on most CPUs.",
     )
     memory: MemorySize | None = Field(
         default=None,
-        description="What a run may hold, as 2 GB or 500 MiB; a quarter of what is free on the machine or GPU if left "
-        "out.",
+        description="The memory that a run may use in addition to the program, the network and the data, such as 2 GB "
+        "or 500 MiB; by default a quarter of the free memory of the machine or GPU.",
     )
     controls: Flag = Field(default=True, description="Run the hypotheses on a randomly initialised copy as well.")
 
@@ -241,7 +241,7 @@ class ReportSection(Section):
 
 
 class VariantSection(Section):
-    """What one side of a comparison has of its own."""
+    """How one side of a comparison differs from the spec."""
 
     description: str = ""
     model: AnyModel | None = Field(
@@ -308,7 +308,7 @@ def _long_mapping(value: Any) -> Any:
 
 
 class Spec(Section):
-    """A whole spec; keys beside the ones here name analyses."""
+    """A whole spec; keys in addition to these name analyses."""
 
     model_config = ConfigDict(extra="allow")
     KEYED: ClassVar[Keyed] = ANALYSIS_KEYS
@@ -316,13 +316,13 @@ class Spec(Section):
 
     spec: Literal["causalvae/v1"] = Field(description="The language's version.")
     name: str = Field(
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100, description="Names the run's folder and its report."
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100, description="The name of the run's folder and report."
     )
     description: str = ""
     base: str | None = Field(
         default=None,
         min_length=1,
-        description="Where relative paths start, relative to this file; the file's own folder where left out.",
+        description="Where relative paths start, relative to this file; by default the folder of this file.",
     )
     model: AnyModel
     data: AnyData
@@ -331,14 +331,14 @@ class Spec(Section):
         default={}, description="Where nodes live in the network: an address, or {components: [...]}."
     )
     interventions: tuple[Intervention, ...] = ()
-    hypotheses: tuple[Hypothesis, ...] = ()
+    hypotheses: tuple[Hypothesis, ...] = Field(default=(), max_length=500)
     estimation: EstimationSection = EstimationSection()
     alignment: AlignmentSection = AlignmentSection()
     execution: ExecutionSection = ExecutionSection()
     report: ReportSection = ReportSection()
     variants: dict[Name, VariantSection] = Field(
         default={},
-        description="For `causalvae compare`: the sides of a comparison, by name, each with what it has of its own.",
+        description="For `causalvae compare`: the sides of a comparison, by name, each with what differs.",
     )
 
     @model_validator(mode="before")

@@ -198,7 +198,7 @@ class _Compiler:
         if isinstance(term, Variable) and term.name in self._levels and self._levels[term.name].labels:
             first = self._levels[term.name].labels[0]
             raise ExpressionFault(
-                f"'{term.name}' has named levels and cannot be reckoned with",
+                f"'{term.name}' has named levels and cannot be used in arithmetic",
                 f"Compare it, `{term.name} == '{first}'`, or give each level a number: `case({term.name}, ...)`.",
                 term.name,
             )
@@ -307,8 +307,8 @@ def _tell_cycle(cycle: tuple[str, ...], variables: Mapping[str, Any], path: Path
     return Finding(
         "CV085",
         (*path, child, key),
-        f"the variables make one another in a circle: {shown}",
-        f"Take one of them out of another's equation, such as '{parent}' out of that of '{child}'.",
+        f"the variables form a cycle: {shown}",
+        f"Remove one of them from another's equation, such as '{parent}' out of that of '{child}'.",
         part=parent,
     )
 
@@ -358,5 +358,5 @@ def _tell_trial(model: StructuralModel, mechanism: Mechanism, at: int, path: Pat
         "CV083",
         path,
         f"the equation of '{name}' gives no number {f'where {parents}' if parents else 'for some of its noise'}",
-        "Keep what stands in log, sqrt, ** and below a division within its range, with clip or max.",
+        "Keep the arguments of log, sqrt, ** and the divisors within their ranges, with clip or max.",
     )

@@ -13,7 +13,7 @@ Level = Number | str
 
 
 class VariableSection(Section):
-    """A variable of a structural causal model: how it comes about from its parents and from noise of its own."""
+    """A variable of a structural causal model: how it depends on its parents and on its own noise."""
 
     equation: Number | str | None = Field(
         default=None,
@@ -38,16 +38,17 @@ class VariableSection(Section):
         ),
     )
     clip: tuple[Number, Number] | None = Field(
-        default=None, description="equation: the least and the greatest value; what lies beyond takes these."
+        default=None, description="equation: the smallest and the largest value; values beyond are set to these."
     )
     round: Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)] | None = Field(
         default=None, description="equation: round to a whole multiple of this."
     )
     range: tuple[Number, Number] | None = Field(
         default=None,
-        description="What tables are scaled by and `set: {to: ...}` may name; found by sampling if left out.",
+        description="Range by which tables are scaled and in which `set: {to: ...}` must lie; by default found by "
+        "sampling.",
     )
-    hidden: Flag = Field(default=False, description="Leave it out of the inputs: a cause that the network never sees.")
+    hidden: Flag = Field(default=False, description="Hide it from the inputs: a cause that the network never sees.")
 
     @property
     def parents_named(self) -> tuple[str, ...]:

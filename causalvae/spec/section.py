@@ -24,7 +24,8 @@ NullPairCount = Annotated[int, Field(strict=True, ge=24, le=1_000_000)]
 RandomCount = Annotated[int, Field(strict=True, gt=0, le=5000)]
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 Fraction = Annotated[float, Field(strict=True, ge=0, le=1, allow_inf_nan=False)]
-Level = Annotated[float, Field(strict=True, gt=0, lt=1, allow_inf_nan=False)]
+# No number of pairs reaches a smaller level, and what is divided by one has to stay finite.
+Level = Annotated[float, Field(strict=True, ge=1e-12, lt=1, allow_inf_nan=False)]
 Seed = Annotated[int, Field(strict=True, ge=0, lt=2**63)]
 Flag = Annotated[bool, Field(strict=True)]
 # A number and a unit: decimal (MB) or binary (MiB) ones.

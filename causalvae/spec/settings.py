@@ -13,6 +13,8 @@ from causalvae.spec.placing import fault_at, place_text
 from causalvae.spec.yaml_tree import MAX_DEPTH, Node, Source, compose, normalise, split_lines
 
 OPTION: Final = "--set"
+# The section whose keys are paths themselves: `grid.data.seed` names one key of it.
+GRID: Final = "grid"
 _STEP: Final = re.compile(r"([^.\[\]]+)|\[([0-9]{1,6})\]")
 _PATH: Final = re.compile(
     # Bytes of the command line that are no text arrive as surrogates.
@@ -33,7 +35,7 @@ class SettingError(Exception):
 
 
 def apply_settings(root: Node, settings: Iterable[str]) -> tuple[Node, list[Diagnostic]]:
-    """The root with values set, in the order of the settings, and the faults of settings, which are left out.
+    """The root with values set, in the order of the settings, and the faults of settings, which are omitted.
 
     Parameters
     ----------
@@ -78,7 +80,10 @@ def set_at(root: Node, key: Node, value: Node) -> Node:
         If the path is malformed, names no entry of a list, or leads into a single value.
     """
     if not _PATH.match(key.text):
-        raise SettingError(fault_at(key, "CV045", f"{show_text(key.text)} is no path of keys", _NAMED))
+        raise SettingError(fault_at(key, "CV045", f"{show_text(key.text)} is not a path of keys", _NAMED))
+    section, _, inside = key.text.partition(".")
+    if section == GRID and inside:
+        return _set(root, [(section, False), (inside, False)], key, value)
     return _set(root, [(step[1] or step[2], bool(step[2])) for step in _STEP.finditer(key.text)], key, value)
 
 

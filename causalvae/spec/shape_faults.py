@@ -147,7 +147,7 @@ def explain_shape(errors: Sequence[ErrorDetails], root: type[BaseModel], plain: 
 
 
 def explain_levels(plain: Any, known: Iterable[Finding]) -> list[Finding]:
-    """Findings that pydantic does not report: too many levels beside other errors, and a field's own name."""
+    """Findings that pydantic does not report: too many levels together with other errors, and a field's own name."""
     findings = []
     reported = {(finding.code, finding.path) for finding in known}
     interventions = plain.get("interventions") if isinstance(plain, dict) else None
@@ -200,14 +200,14 @@ def _explain(item: _Located, root: type[BaseModel], plain: Any) -> Finding:
         return Finding(
             "CV029",
             path,
-            f"'{key}' is claimed, and no share that it could be about",
+            f"'{key}' is claimed without a share that it applies to",
             "Add `mediated_share: {at_least: 0.7}`, or delete the key.",
         )
     if kind in ("no_bound", "crossed_bound", "no_expectation"):
         return _empty_expectation(item, field)
     if kind == "unused_key":
         where, key = field_of(path[:-1]), show_text(str(path[-1]))
-        return Finding("CV020", path, f"'{where}' has no use for the key {key}", item.error["msg"], on_key=True)
+        return Finding("CV020", path, f"'{where}' does not use the key {key}", item.error["msg"], on_key=True)
     if kind == "apart":
         return Finding("CV022", path, item.error["msg"], str(item.context["advice"]))
     if kind == "factor_name":
@@ -236,7 +236,7 @@ def _key_of_another(path: Path, known: Sequence[str], owners: Sequence[str]) -> 
     """The finding on a key of other kinds of the section; that on an unknown key if none has it, or one is similar."""
     if not owners or nearest(str(path[-1]), known):
         return _unknown_key(path, known)
-    said = f"'{field_of(path[:-1])}' has no use for the key {show_text(str(path[-1]))}"
+    said = f"'{field_of(path[:-1])}' does not use the key {show_text(str(path[-1]))}"
     write = " or ".join(f"`{owner}`" for owner in owners[:3])
     return Finding("CV020", path, said, f"Write {write}, or delete the key.", on_key=True)
 
@@ -260,7 +260,7 @@ def _foreign_key(path: Path, owner: str) -> Finding:
         "CV020",
         path,
         f"'{parent}' has no key {show_text(key)} without {owner}",
-        f"Leave it out, or write {owner} beside it.",
+        f"Delete it, or also write {owner}.",
         on_key=True,
     )
 
@@ -348,7 +348,7 @@ def _wrong_count(path: Path, given: str, choices: Sequence[str]) -> Finding:
         advice = "Write one of them."
     else:
         several = set(choices) <= LEVELS.entries.keys()
-        advice = "Write each as an item of its own, with its own name." if several else "Keep one of them."
+        advice = "Write each as a separate item with a name." if several else "Keep one of them."
     return Finding("CV028", path, f"'{field_of(path)}' needs exactly one of {list_choices(choices)}; {what}", advice)
 
 
@@ -373,12 +373,12 @@ def _malformed(item: _Located) -> Finding:
         return Finding(
             "CV026",
             path,
-            f"{_describe(item.value)} is no edge",
+            f"{_describe(item.value)} is not an edge",
             "Write `CAUSE -> EFFECT` with one arrow and two names, such as `scale -> area`.",
         )
     if path[0] == "interventions" and "edges" in path:
-        advice = "Write `A -> B` with one arrow: two components, or input or output in the place of one."
-        return Finding("CV026", path, f"{_describe(item.value)} is no edge", advice)
+        advice = "Write `A -> B` with one arrow: two components, or `input` or `output` instead of one."
+        return Finding("CV026", path, f"{_describe(item.value)} is not an edge", advice)
     if path == ("execution", "memory"):
         said = f"'{field}' must be a size above 0, not {_describe(item.value)}"
         return Finding("CV022", path, said, "Write a number and a unit: 2 GB, 500 MB or 1.5 GiB.")
@@ -417,7 +417,7 @@ def _out_of_range(item: _Located, field: str) -> Finding:
     limit = f"{words[key]} {item.context[key]:.15g}" if key is not None else "within its range"
     advice = "Write a number in range."
     if key == "ge" and (item.path[-1] == "pairs" or item.path == ("data", "samples")):
-        advice = f"Write {item.context['ge']} or more: an interval cannot be had from fewer pairs."
+        advice = f"Write {item.context['ge']} or more: fewer pairs give no interval."
     return Finding("CV024", item.path, f"'{field}' must be {limit}, not {_describe(value)}", advice)
 
 

@@ -49,7 +49,7 @@ class Mechanism:
     bounds : (float, float) or None
         Its range, if given in the spec.
     hidden : bool
-        Whether it is left out of the inputs.
+        Whether it is omitted of the inputs.
     """
 
     name: str

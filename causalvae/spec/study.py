@@ -28,12 +28,12 @@ class StudyModel(Section):
 
     description: str = ""
     objective: AnyObjective
-    model: AnyArchitecture | None = Field(default=None, description="The network; that of the data where left out.")
-    steps: Count | None = Field(default=None, description="Training steps; the study's where left out.")
+    model: AnyArchitecture | None = Field(default=None, description="The network; by default that of the data.")
+    steps: Count | None = Field(default=None, description="Training steps; by default those of the study.")
     apart: Flag = Field(
         default=False,
-        description="Leave its networks out of rank correlations, as where latents are of another kind: of a discrete "
-        "latent other things are moved.",
+        description="Exclude its networks from rank correlations, for example because their latents are discrete and "
+        "are perturbed in another way.",
     )
 
 
@@ -44,11 +44,12 @@ class StudyData(Section):
     data: AnyData = Field(description="What networks are trained on.")
     model: AnyArchitecture = Field(
         default_factory=lambda: ARCHITECTURE_TAG.read({}),
-        description="The network for models that bring none of their own.",
+        description="The network for models that declare none.",
     )
     analysis: str = Field(
         min_length=1,
-        description="A run spec, relative to this file, that is run with each network in place of its own.",
+        description="A run spec, relative to this file, that is run with each network instead of the one that it "
+        "names.",
     )
 
 
@@ -69,9 +70,9 @@ class StudySpec(Section):
         description="How each network is scored, where the analysis of its data does not say so itself.",
     )
     published: dict[Name, dict[MeasureName, Number]] = Field(
-        default={}, description="Numbers from elsewhere to print beside: model -> measure -> number."
+        default={}, description="Published numbers to compare with: model -> measure -> number."
     )
-    source: str = Field(default="", description="Where the published numbers stand.")
+    source: str = Field(default="", description="The source of the published numbers.")
 
     def train_spec(self, data: str, model: str, seed: int) -> TrainSpec:
         """The training spec of one cell of the grid."""

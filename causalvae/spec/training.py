@@ -17,14 +17,14 @@ _OF_ANALYSES = ("samples", "seed", "split")
 
 
 class Supervision(StrictSection):
-    """Latents that are told factors of some samples: the objective gains (z - label)^2 / (2 sd^2) for each.
+    """Latents that are supervised on factors of some samples: the objective gains (z - label)^2 / (2 sd^2) for each.
 
     Locatello et al. 2020 (arXiv 1905.01258) add such a term for a few labelled samples. Labels are the factors' values,
     standardised over the data.
     """
 
     latents: dict[str, Annotated[int, Field(ge=0)]] = Field(
-        min_length=1, description="The latent, by number from 0, that is told each factor."
+        min_length=1, description="The latent (its number, from 0) that is supervised on each factor."
     )
     share: Fraction = Field(
         default=1.0,
@@ -35,15 +35,15 @@ class Supervision(StrictSection):
     sd: PositiveFloat = Field(default=0.1, description="Standard deviation of a label about the latent.")
     paired: Flag = Field(
         default=False,
-        description="Train on pairs of samples that differ in the told factors alone, and give both the same posterior "
-        "in all other latents, which then cannot carry these factors.",
+        description="Train on pairs of samples that differ only in the supervised factors, and give both the same "
+        "posterior in all other latents, which then cannot carry these factors.",
     )
 
     def in_words(self, latent: str = "latent[{}]") -> str:
-        """Such as ``latent[0] told scale, latent[1] told x, of 5% of the samples``; `latent` is a format of numbers."""
-        told = ", ".join(f"{latent.format(number)} told {factor}" for factor, number in self.latents.items())
-        paired = ", in pairs that differ in these alone" if self.paired else ""
-        return f"{told}, of {100 * self.share:.3g}% of the samples{paired}"
+        """Such as ``latent[0] on scale, latent[1] on x; labels for 5% of the samples``; `latent` formats a number."""
+        supervised = ", ".join(f"{latent.format(number)} on {factor}" for factor, number in self.latents.items())
+        paired = ", in pairs that differ only in these factors" if self.paired else ""
+        return f"{supervised}; labels for {100 * self.share:.3g}% of the samples{paired}"
 
 
 class Optimiser(StrictSection):
@@ -53,8 +53,8 @@ class Optimiser(StrictSection):
     final: float = Field(default=0.1, ge=0.0, le=1.0)
     over: Count | None = Field(
         default=None,
-        description="Steps over which the learning rate falls, all steps where left out. Training that ends before, "
-        "with fewer `steps`, takes the same steps as a longer one up to there.",
+        description="Steps over which the learning rate falls, by default all steps. Training that ends before, with "
+        "fewer `steps`, takes the same steps as a longer one up to there.",
     )
 
 
@@ -65,7 +65,7 @@ class TrainExecution(StrictSection):
 
 
 class TrainLog(StrictSection):
-    """What is written down beside the table of the checkpoints, `log.csv`."""
+    """What is written in addition to the table of the checkpoints, `log.csv`."""
 
     tensorboard: Flag = Field(default=False, description="The same numbers as TensorBoard's scalars.")
 
@@ -81,12 +81,14 @@ class TrainSpec(StrictSection):
     held_out: Fraction | None = Field(
         default=None,
         lt=1.0,
-        description="Share of the data that is not trained on and tells how well the network does on new data. Where "
-        "left out: a tenth of what is read from files, or of data so small that each sample is drawn ten times or "
-        "more; else nothing, for each batch is new.",
+        description="Share of the data that is not trained on and measures how well the network does on new data. By "
+        "default a tenth of data in files, or of data so small that each sample is drawn ten times or more; otherwise "
+        "nothing, because each batch is new.",
     )
     objective: AnyObjective
-    supervision: Supervision | None = Field(default=None, description="Latents that are told factors of the data.")
+    supervision: Supervision | None = Field(
+        default=None, description="Latents that are supervised on factors of the data."
+    )
     optimiser: Optimiser = Optimiser()
     batch_size: Count = 64
     steps: Count
@@ -108,8 +110,8 @@ class TrainSpec(StrictSection):
                 {
                     "objective": value.kind,
                     "architecture": model.kind,
-                    "advice": f"Architectures with an objective of their own: {trained}. All others are trained by the "
-                    "others.",
+                    "advice": f"Architectures with their own objective: {trained}. All other architectures use the "
+                    "other objectives.",
                     "at": "name",
                 },
             )
@@ -142,7 +144,7 @@ class TrainSpec(StrictSection):
         if value is not None and objective is not None and not objective.takes_labels:
             raise PydanticCustomError(
                 "unused_key",
-                "The objective {objective} has no latents that can be told factors: delete the section.",
+                "The objective {objective} has no latents that can be supervised: delete the section.",
                 {"objective": objective.kind},
             )
         return value

@@ -106,7 +106,7 @@ class ValueSource(Kind):
 
     if not TYPE_CHECKING:
         # A field at run time, so that `asdict` and with it the identity of an arm has it. A kind sets it by plain
-        # assignment: an annotation with ClassVar in a class that is decorated anew would take the field away.
+        # assignment: an annotation with ClassVar in a class that is decorated again would take the field away.
         kind: str = field(default="", init=False, repr=False)
     value: float | None = None
     seed: int | None = None

@@ -52,7 +52,7 @@ class Variables:
         if self._full or self._values > MAX_NODES or depth > MAX_DEPTH:
             if not self._full:
                 self._full = True
-                said = f"variables stand for more than {MAX_NODES:,} values, or for more than {MAX_DEPTH} levels"
+                said = f"variables expand to more than {MAX_NODES:,} values, or for more than {MAX_DEPTH} levels"
                 self.faults.append(fault_at(node, "CV009", said, "Use fewer or smaller variables."))
             return node
         if node.kind == "mapping":
@@ -100,7 +100,7 @@ class Variables:
         """The value of a variable; None, and a fault, where it has none."""
         if name in within:
             circle = " -> ".join((*within[within.index(name) :], name))
-            said = f"variables stand for one another in a circle: {circle}"
+            said = f"the variables form a cycle: {circle}"
             self.faults.append(fault_at(node, "CV044", said, "Write one of them out.", part="${" + name + "}"))
             return None
         if name not in self._known:

@@ -20,7 +20,7 @@ def explain_syntax(error: Any) -> tuple[int, int, str, str]:
     since = f" from line {opened.line + 1}" if opened is not None else ""
 
     if "'\\t'" in problem or "'\\\\t'" in problem:
-        return line, column, "a tab stands where YAML wants spaces", "Indent with spaces."
+        return line, column, "there is a tab where YAML needs spaces", "Indent with spaces."
     if "cannot start any token" in problem:
         char = problem.split("'")[1] if problem.count("'") >= 2 else "this character"
         return line, column, f"a value cannot begin with '{char}'", "Put the value in quotes."
@@ -32,7 +32,7 @@ def explain_syntax(error: Any) -> tuple[int, int, str, str]:
         return (
             line,
             column,
-            "a second ': ' stands where a value was expected",
+            "there is a second ': ' where a value was expected",
             "Put text that holds ': ' in quotes, or check the indentation of this line and the one above.",
         )
     for kind, (noun, bracket) in _OPENED.items():

@@ -140,7 +140,7 @@ def too_large(size: int) -> TextFault:
         1,
         1,
         f"the file has {size:,} bytes, more than the {MAX_BYTES:,} that a spec may have",
-        "A spec describes an analysis; keep data and weights in files of their own and name them by path.",
+        "A spec describes an analysis; keep data and weights in separate files and name them by path.",
     )
 
 
@@ -188,7 +188,7 @@ def compose(text: str, source: Source = Source("<text>")) -> tuple[Node | None, 
     node : Node or None
         The root of the tree; None if nothing could be read.
     faults : tuple of TextFault
-        Faults of the text; faulty keys are left out of the tree.
+        Faults of the text; faulty keys are omitted of the tree.
     """
     if len(text) > MAX_BYTES:
         return None, (too_large(len(text)),)
@@ -200,7 +200,7 @@ def compose(text: str, source: Source = Source("<text>")) -> tuple[Node | None, 
                 "CV004",
                 line,
                 column,
-                f"the character U+{ord(wrong.group()):04X} may not stand in a spec",
+                f"the character U+{ord(wrong.group()):04X} is not allowed in a spec",
                 "Delete it; if the whole file looks like this, it is not a text file.",
             ),
         )
@@ -272,8 +272,8 @@ class _Composer:
                 self._make(
                     "CV009",
                     event,
-                    f"the file stands for more than {MAX_NODES:,} values",
-                    "Write fewer values; what an alias stands for counts each time it is used.",
+                    f"the file expands to more than {MAX_NODES:,} values",
+                    "Write fewer values; the values of an alias count each time it is used.",
                 )
             )
 
@@ -317,7 +317,7 @@ class _Composer:
         text: str = event.value
         wrong = _FORBIDDEN.search(text)
         if wrong is not None:
-            self._fault("CV004", node, f"an escape stands for the character U+{ord(wrong.group()):04X}", "Delete it.")
+            self._fault("CV004", node, f"an escape gives the character U+{ord(wrong.group()):04X}", "Delete it.")
             text = _FORBIDDEN.sub("\N{REPLACEMENT CHARACTER}", text)
         node.text = text
         node.value = text if event.style else _resolve(text)
@@ -335,9 +335,7 @@ class _Composer:
                 "CV010", event, f"the alias {show_text('*' + name)} has no anchor above it", f"The file has {known}."
             )
         else:
-            self._fault(
-                "CV010", event, f"the alias {show_text('*' + name)} stands inside its own anchor", "Write it out."
-            )
+            self._fault("CV010", event, f"the alias {show_text('*' + name)} is inside its own anchor", "Write it out.")
         return Node("scalar", event.start_mark.line + 1, event.start_mark.column + 1, source=self._source)
 
     def _place(self, node: Node) -> None:
@@ -364,7 +362,7 @@ class _Composer:
                 "CV015",
                 key,
                 "merge keys (`<<`) are not part of YAML 1.2",
-                "Write the keys out; an alias may stand for a whole value.",
+                "Write the keys out; an alias may replace a whole value.",
             )
         elif name in parent.entries:
             first = parent.entries[name][0]

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from causalvae.circuits.types import STATUSES
-from causalvae.report.answer import claim_words
 from causalvae.report.blocks import Answer, AnswerLine, Mark
 from causalvae.report.effect_tables import SENT
 from causalvae.report.first_screen import checks_of
@@ -91,7 +90,7 @@ def _claims(sides: Mapping[str, Results]) -> list[AnswerLine]:
         mark: Mark = "•" if len(statuses) > 1 else "✓" if statuses == {"supported"} else "?"
         mark = "✗" if statuses == {"refuted"} else mark
         details = tuple(f"{side}: {reason(verdict, brief=True)}" for side, verdict in held.items())
-        claim = claim_words(next(iter(held.values())))
+        claim = next(iter(held.values())).words
         lines.append(AnswerLine(mark, f"{claim}: {told}.", details=details, anchor="verdicts"))
     return lines[:_MOST_LINES]
 
@@ -142,7 +141,8 @@ def _better(study: StudyResults, data: str) -> list[AnswerLine]:
     return [
         AnswerLine(
             "•",
-            f"Which is better at what{where}: {certain} of {len(lines)} measures tell the best network from the next.",
+            f"Which is better at what{where}: {certain} of {len(lines)} measures show a difference between the best "
+            "network and the next.",
             details=tuple(text for _, text in lines[:_MOST_LINES]),
             anchor="grid" if study.groups else "networks",
         )

@@ -56,7 +56,7 @@ def _sides(study: StudyResults) -> list[_Side]:
 
 
 def build_study(study: StudyResults) -> Page:
-    """Build the page of a study or a comparison; empty sections are left out.
+    """Build the page of a study or a comparison; empty sections are omitted.
 
     A study has groups of networks over seeds and published numbers; a comparison has the results of each side.
     """
@@ -119,16 +119,18 @@ def too_few_words(study: StudyResults) -> str:
     if not study.too_few:
         return ""
     return (
-        f"Whether the measures rank networks alike cannot be told from {study.too_few} on one data set: even in "
-        f"perfect order a permutation test could not get below p = {least_p(study.too_few):.2g}. Rank correlations "
-        f"are shown from {FEWEST_COMPARED} on."
+        f"Whether the measures rank networks in the same order cannot be decided from {study.too_few} on one data set: "
+        f"even in perfect order a permutation test could not get below p = {least_p(study.too_few):.2g}. Rank "
+        f"correlations are shown from {FEWEST_COMPARED} on."
     )
 
 
 def _narrow(table: Table) -> Table:
     """The table without p-values if it has too many columns for a terminal."""
     kept = [
-        k for k, column in enumerate(table.columns) if len(table.columns) < 7 or column.name not in ("p for", "p spec")
+        k
+        for k, column in enumerate(table.columns)
+        if len(table.columns) < 7 or column.name not in ("p for", "p special")
     ]
     rows = tuple(tuple(row[k] for k in kept) for row in table.rows)
     return Table(table.caption, tuple(table.columns[k] for k in kept), rows, table.notes)
@@ -188,10 +190,10 @@ def _grid(study: StudyResults) -> Section | None:
             words = "Mean causal effect strength over seeds, with its 95% t interval."
             blocks.append(Figure(drawing, words, wide=True))
     lead = (
-        "Each row is one objective on one data set: the mean over seeds, and in brackets its 95% t interval over them; "
-        "of three seeds that spans five standard deviations and may reach beyond what a score can be. "
-        "Strength is in units of the output's L2 norm, so it is compared within a data set only; read it beside the "
-        "reconstruction error, for a network that blurs has little to move."
+        "Each row is one objective on one data set: the mean over seeds, and in brackets its 95% t interval over "
+        "them; of three seeds that spans five standard deviations and may reach beyond what a score can be. Strength "
+        "is in units of the output's L2 norm, so it is compared within a data set only; read it together with the "
+        "reconstruction error, because a blurred output changes little."
     )
     return Section("grid", "Objectives and data sets", lead, tuple(blocks))
 
@@ -214,11 +216,11 @@ def _correlations(study: StudyResults) -> Section | None:
     )
     if study.groups:
         lead += (
-            " Seeds of one objective are no independent objectives: the interval says how far these networks agree, "
+            " Seeds of one objective are not independent objectives: the interval says how far these networks agree, "
             "not how other objectives would."
         )
     if study.apart:
-        lead += f" Left out, as the study asks: {', '.join(study.apart)}."
+        lead += f" Excluded, as the study asks: {', '.join(study.apart)}."
     return Section("correlations", title, lead, tuple(blocks))
 
 
@@ -264,14 +266,14 @@ def _published(study: StudyResults) -> Section | None:
         "Numbers from elsewhere were measured on other networks, data and training lengths: what can be compared is "
         "the order of objectives, not the size."
     )
-    return Section("published", "Beside published numbers", lead, blocks)
+    return Section("published", "Comparison with published numbers", lead, blocks)
 
 
 def _networks(study: StudyResults) -> Section | None:
     if not study.groups:
         return None
     table = network_table(study.runs, order_measures(study.measures))
-    lead = "The numbers that everything above is made of; the same stand in study.csv."
+    lead = "The numbers behind all sections above; study.csv has the same numbers."
     return Section("networks", "Every network", lead, (Folded(f"{len(study.runs)} networks", table),))
 
 
@@ -300,7 +302,7 @@ def _claims(study: StudyResults) -> Section | None:
             )
             for side, verdict in found
         )
-        blocks.append(Table(name, columns("Side", *heads, "p for#", "p spec#"), rows).filled)
+        blocks.append(Table(name, columns("Side", *heads, "p for#", "p special#"), rows).filled)
         for test in tests:
             drawing = draw_forest(
                 [
@@ -313,7 +315,7 @@ def _claims(study: StudyResults) -> Section | None:
             if drawing is not None:
                 words = f"{term_of(test).title}: the band holds the values that the claim allows."
                 blocks.append(Figure(drawing, words, wide=True))
-    lead = "Each claim on each side, by the same tests on pairs of its own; p-values are adjusted within a side."
+    lead = "Each claim on each side, by the same tests on the pairs of that side; p-values are adjusted within a side."
     return Section("verdicts", "Verdicts", lead, tuple(blocks))
 
 

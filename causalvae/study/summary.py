@@ -72,7 +72,7 @@ def summarise_study(study: StudySpec, runs: Sequence[StudyRun]) -> StudyResults:
     Spearman correlations are over networks of one data set, or pooled with ranks within each data set, so that
     differences between data sets cause no correlation. Networks are the resampling unit. Networks of one kind with
     several seeds are not independent draws of kinds, so intervals do not generalise to other kinds. Kinds that the
-    study sets apart are left out.
+    study sets apart are omitted.
     """
     apart = tuple(name for name, kind in study.models.items() if kind.apart)
     ranked = [run for run in runs if run.model not in apart]
@@ -110,7 +110,7 @@ def correlate_measures(
 ) -> list[RankCorrelation]:
     """Rank correlations of two measures over the networks of each data set, and pooled over data sets.
 
-    Data sets with fewer than four networks that have both measures, or with a constant measure, are left out.
+    Data sets with fewer than four networks that have both measures, or with a constant measure, are omitted.
     """
     pairs = pair_measures(runs, left, right)
     blocks = {data: block for data, block in pairs.items() if len(block) >= FEWEST_STUDIED}

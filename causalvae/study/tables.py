@@ -39,7 +39,7 @@ _LEADING_GROUPS: Final = (
 def measure_tables(runs: Sequence[StudyRun]) -> tuple[Table, Table | None, Table | None]:
     """Tables of the measures of each run: leading ones, others, and other classical scores.
 
-    Measures that no run has are left out; the second and third table are None if empty.
+    Measures that no run has are omitted; the second and third table are None if empty.
     """
     held = dict.fromkeys(m.name for run in runs for m in run.measures if m.value is not None)
     leading = [name for name in _LEADING if name in held]

@@ -151,7 +151,7 @@ class StudyResults:
     confidence : float
         Confidence of the intervals.
     apart : tuple of str
-        Kinds of networks left out of correlations.
+        Kinds of networks omitted of correlations.
     digest : str
         Digest of the specs of a comparison.
     """

@@ -35,7 +35,7 @@ class Batches:
         Seed of the spec; a batch is a function of it and of the step.
     batch_size : int
     held_out : float
-        Share of the samples that are left out of all batches, below 1. The selection depends on the data only, so that
+        Share of the samples that are omitted of all batches, below 1. The selection depends on the data only, so that
         networks with other seeds can be compared on the same samples.
     arrange : callable, optional
         Maps the rows drawn for a batch to an equal number of rows; see

@@ -97,7 +97,7 @@ def read_checkpoint(folder: Path, spec: TrainSpec, data: dict[str, Any]) -> Chec
         used in the spec, CV425 if the data had another shape, size or content.
     """
     path = folder / CHECKPOINT
-    remedy = "Delete it to start anew, or name another --out folder."
+    remedy = "Delete it to start again, or name another --out folder."
     try:
         packed = read_sealed(path)
     except FileNotFoundError:
@@ -115,7 +115,7 @@ def read_checkpoint(folder: Path, spec: TrainSpec, data: dict[str, Any]) -> Chec
         raise CausalVAEError(
             "CV403",
             f"{path} belongs to another training spec.",
-            "Name another --out folder, or delete this one to start anew.",
+            "Name another --out folder, or delete this one to start again.",
             str(path),
         )
     versions = training_distributions(spec)
@@ -124,14 +124,14 @@ def read_checkpoint(folder: Path, spec: TrainSpec, data: dict[str, Any]) -> Chec
         raise CausalVAEError(
             "CV403",
             f"{path} was made with {then or 'no known version of an extension'}, and {now or 'none'} is installed.",
-            "Install that version, name another --out folder, or delete this one to start anew.",
+            "Install that version, name another --out folder, or delete this one to start again.",
             str(path),
         )
     if facts != data:
         raise CausalVAEError(
             "CV425",
             f"{path} was made on other data: {_compared(facts, data)}.",
-            "Restore the data that it was made on, or name another --out folder to start anew.",
+            "Restore the data that it was made on, or name another --out folder to start again.",
             str(path),
         )
     return found

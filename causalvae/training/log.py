@@ -88,7 +88,7 @@ def read_log(folder: Path) -> list[Row]:
     Values are floats, `step` an int. Invalid lines are skipped.
     """
     path = folder / LOG
-    if not path.exists():
+    if not path.is_file():
         return []
     with path.open(encoding="utf-8", newline="") as file:
         rows = [_numbers(cells) for cells in csv.DictReader(file, restkey="beyond")]

@@ -166,7 +166,7 @@ def train(
     found = evaluate(vae, batches.new(_NEW_SAMPLES), device)
     carries = measure_carries(vae, dataset, pairs=PAIRS, seed=spec.seed, held_out=share, device=device)
     vae.to("cpu")
-    part = f"of the {share:.3g} of the data that was held out" if share else "drawn anew, as training draws them"
+    part = f"of the {share:.3g} of the data that was held out" if share else "drawn as training draws them"
     metadata = describe_weights(
         {**spec.record, "model": _described(spec, dataset)},
         vae,
@@ -261,7 +261,7 @@ def _check_range(vae: VAE, x: Tensor) -> None:
     if vae.likelihood == "bernoulli" and not 0.0 <= low <= high <= 1.0:
         raise CausalVAEError(
             "CV427",
-            f"the data ranges over [{low:.3g}, {high:.3g}], and a Bernoulli likelihood is of data in [0, 1].",
+            f"the data range over [{low:.3g}, {high:.3g}], and a Bernoulli likelihood is of data in [0, 1].",
             "Write `likelihood: gaussian`, or choose data that is scaled to [0, 1].",
             "model.likelihood",
         )
@@ -284,4 +284,4 @@ def _held_out_terms(found: Evaluation) -> Row:
 
 def _described(spec: TrainSpec, dataset: Dataset) -> dict[str, Any]:
     """The model section, with values derived from the data."""
-    return {**spec.model.record, **spec.model.told(dataset)}
+    return {**spec.model.record, **spec.model.from_data(dataset)}

@@ -43,7 +43,7 @@ class TrainState:
         self._discriminator: Discriminator | None = None
         self._its_optimiser: torch.optim.Optimizer | None = None
         if not isinstance(spec.objective, PenaltySection):
-            raise TypeError("the objective has a trainer of its own")
+            raise TypeError("the objective has its own trainer")
         self._objective = spec.objective
         beside = self._objective.discriminator(vae.latent_dim)
         if beside is not None:

@@ -30,7 +30,7 @@ class Labels:
     dataset : Dataset
     latent_dim : int
     held_out : float
-        Share of the samples that are left out of all batches.
+        Share of the samples that are omitted of all batches.
 
     Raises
     ------
@@ -47,19 +47,19 @@ class Labels:
                 ordered = [factor.name for factor in dataset.space.factors if factor.kind in ("ordinal", "continuous")]
                 raise CausalVAEError(
                     "CV440",
-                    f"{name} is no factor of the data."
+                    f"{name} is not a factor of the data."
                     if kind is None
                     else f"{name} is {kind}: its values have no order.",
                     f"Name one of: {', '.join(ordered)}."
                     if ordered
-                    else "Delete the section: this data has no labels.",
+                    else "Delete the section: these data have no labels.",
                     f"supervision.latents.{name}",
                 )
         latents = tuple(supervision.latents.values())
         if len(set(latents)) < len(latents) or max(latents) >= latent_dim:
             raise CausalVAEError(
                 "CV441",
-                f"the latents that are told factors are {', '.join(map(str, latents))}, of {latent_dim}.",
+                f"the supervised latents are {', '.join(map(str, latents))}, of {latent_dim}.",
                 f"Name different latents from 0 to {latent_dim - 1}.",
                 "supervision.latents",
             )

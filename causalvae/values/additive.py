@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Additive(ValueSource):
-    """Its own value plus a steering vector: the mean of the other side less that of its own side.
+    """Its own value plus a steering vector: the mean of the other side minus that of its own side.
 
     Turner et al. 2023, arXiv 2308.10248. The means are over pairs of their own, which `seed` draws.
     """

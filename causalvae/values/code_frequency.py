@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class CodeFrequency(ValueSource):
-    """At each position a code drawn by how often each is taken over observed samples."""
+    """At each position a code drawn by its frequency over observed samples."""
 
     kind = "code_frequency"
     draws = True

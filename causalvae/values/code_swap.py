@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class CodeSwap(ValueSource):
-    """At each position another code, uniform over the others."""
+    """At each position another code, drawn uniformly from the others."""
 
     kind = "code_swap"
     draws = True

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Noise(ValueSource):
-    """Its own value plus normal noise of so many observed standard deviations, drawn for each pair alone."""
+    """Its own value plus normal noise of this number of observed standard deviations, drawn for each pair."""
 
     kind = "noise"
     keys = ("mode",)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Optimal(ValueSource):
-    """The constant that changes the output least in mean square, over pairs of their own.
+    """The constant that changes the output least in mean square, fitted on separate pairs.
 
     Li & Janson 2024, arXiv 2409.09951. `joint` tells apart the constants of components that are patched one at a time.
     """

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Randomised(ValueSource):
-    """Its value for another base sample, in which `given` is set to what it is on the other side of the pair.
+    """Its value for another base sample in which `given` has the value of the other side of the pair.
 
     Unlike the pair's own other side, that sample differs in everything else too.
     """

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Relayed(ValueSource):
-    """What the component is in a run of the same side in which the patches `upstream` are in place.
+    """The component's value in a run of the same input in which the patches `upstream` are applied.
 
     Their own sources may be relayed in turn; without any, it is its own clean value. So a change is sent along named
     edges alone (path-specific effects: Avin, Shpitser & Pearl 2005).

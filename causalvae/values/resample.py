@@ -48,12 +48,12 @@ class Resample(ValueSource):
         source = draft.source
         if settings is None or source is None or source.factor(settings.given) is not None:
             return []
-        names = [known.name for known in source.factors]
+        names = list(source.names)
         return [
             Finding(
                 "CV063",
                 (*path, "given"),
-                f"donors are to share {show_text(settings.given)}, which is no factor of the data",
+                f"donors are to share {show_text(settings.given)}, which is not a factor of the data",
                 f"It has: {', '.join(names) or 'none'}.",
                 nearest(settings.given, names),
             )

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Sd(ValueSource):
-    """Its own value, moved by some standard deviations over observed samples."""
+    """Its own value, shifted by some standard deviations over observed samples."""
 
     kind = "sd"
     needs = ("values",)

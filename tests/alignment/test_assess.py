@@ -68,10 +68,10 @@ def test_the_mapping_is_green_only_where_every_mapped_factor_is_shown_to_be_righ
     assert mapping_with("c", 0.9, 0.82, 0.95).mark == "✓"
     assert mapping_with("c", 0.86, 0.7, 0.94).mark == "?"
     failing = mapping_with("c", 0.5, 0.4, 0.6)
-    assert failing.mark == "✗" and "interchange fails for c" in failing.text
+    assert failing.mark == "✗" and "interchange accuracy too low for c" in failing.text
     tested = tuple(item for item in found.interchanges if item.factor != "b")
     mapping = headline_sentences(replace(found, interchanges=tested))[2]
-    assert mapping.mark == "?" and "interchange not tested for b" in mapping.text
+    assert mapping.mark == "?" and "interchange accuracy not tested for b" in mapping.text
 
 
 CORRUPTIONS = {

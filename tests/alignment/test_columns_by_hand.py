@@ -340,7 +340,7 @@ def test_a_case_names_the_corrupted_edge(case: str, tmp_path: Path) -> None:
         if check.graph not in ("present", "absent")
     }
     assert wrong == CASES[case]
-    assert ("not true of the data" in results.answer) == bool(wrong)
+    assert ("disagrees with the data" in results.answer) == bool(wrong)
     for source, target, _ in wrong:
         assert f"{source} → {target}" in results.answer
 

@@ -1,4 +1,4 @@
-"""The second opinion from observation, and what interventions make of it."""
+"""The graph learned from observations, and what interventions make of it."""
 
 from dataclasses import replace
 
@@ -44,7 +44,7 @@ def test_a_hidden_common_cause_is_learned_as_an_edge_and_overridden() -> None:
     kept = learn_structure(graph, tester, undecided)
     assert (kept.overridden, kept.final_undirected) == ((), (("a", "b"),))
     found = replace(assess(run.spec, Outcomes(run.measurements), run.graph), learned=learned)
-    (words,) = (text for text in finding_sentences(found) if "second opinion" in text)
+    (words,) = (text for text in finding_sentences(found) if "Graph learned" in text)
     assert "a - b; structural Hamming distance to the declared equivalence class 1" in words
     assert "Interventions override it for a and b, which gives no edge between factors" in words
 

@@ -67,7 +67,7 @@ def test_right_pairs_equal_a_loop_and_the_interchange_accuracy() -> None:
     ("share", "expected"),
     [
         (Share(0.97, 0.93, 0.99, 200), "a: this mapping works: latent[2], latent[5]"),
-        (Share(0.3, 0.24, 0.37, 200), "a: no mapping works: entangled"),
+        (Share(0.3, 0.24, 0.37, 200), "a: no mapping works (entangled)"),
         (Share(0.8, 0.7, 0.88, 60), "a: no mapping is shown to work"),
     ],
 )

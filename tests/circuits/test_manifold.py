@@ -70,6 +70,6 @@ def test_half_of_a_pair_of_latents_that_go_together_is_off_the_manifold(tmp_path
     assert not whole.manifolds[0].is_off
     assert place_manifolds(session, plan, (half,))[0].manifolds == half.manifolds
     (warning,) = manifold_warnings((half, whole))
-    assert warning.startswith("h0: 9") or warning.startswith("h0: 100%")
+    assert warning.startswith(("“h0”: 9", "“h0”: 100%"))
     assert any(found.title == "On the manifold" and found.brief for found in circuit_findings(half))
     assert any(found.title == "On the manifold" and not found.brief for found in circuit_findings(whole))

@@ -228,7 +228,7 @@ def test_too_few_pairs_are_counted() -> None:
     )  # fmt: skip
     assert verdict.status == "inconclusive"
     assert verdict.needed is not None and verdict.needed > 26
-    assert f"about {verdict.needed} pairs would probably settle it, 26 were run" in reason(verdict)
+    assert f"about {verdict.needed} pairs would probably decide, 26 were run" in reason(verdict)
 
 
 def test_fewer_than_24_pairs_decide_nothing() -> None:
@@ -312,7 +312,7 @@ def test_necessity_and_total_effect_are_tested_and_rivals_are_listed() -> None:
     assert [test.name for test in verdict.tests] == ["necessity", "total_effect"]
     assert verdict.rivals is not None and not verdict.rivals.judged and verdict.rivals.count == LATENTS - 1
     assert "other circuits" not in reason(verdict)
-    assert "olding the circuit still removes 9" in reason(verdict)
+    assert "is lost if the circuit is held at its base value" in reason(verdict)
     assert "the claim asked for 0.50 to 3.00 sd" in reason(verdict)
 
 
@@ -394,12 +394,12 @@ def test_two_families_are_corrected_apart() -> None:
 def test_an_estimate_clearly_outside_on_few_pairs_says_so() -> None:
     (verdict,) = decided((bound_test(0.07, outside=True, n=25),))
     assert verdict.status == "inconclusive"
-    assert "clearly outside its bound, but on 25 pairs the evidence against the claim is short (p = 0.07" in reason(
+    assert "clearly outside its bound, but on 25 pairs the evidence against the claim is too weak (p = 0.07" in reason(
         verdict
     )
-    assert "too near" not in reason(verdict)
+    assert "too close" not in reason(verdict)
     (counted,) = decided((bound_test(0.07, outside=True, n=25, needed=38),))
-    assert reason(counted).endswith("about 38 pairs would probably settle it, 25 were run.")
+    assert reason(counted).endswith("about 38 pairs would probably decide, 25 were run.")
 
 
 def test_a_small_share_is_not_written_as_zero() -> None:

@@ -131,7 +131,7 @@ def test_what_was_measured_stands_beside(told) -> None:
 
 
 def test_the_basis_and_the_capture_are_told(told) -> None:
-    text = told(explain(make_forecast(3)), captured_by="forward hooks: every intervention pays a whole forward pass")
+    text = told(explain(make_forecast(3)), captured_by="forward hooks: every intervention needs a whole forward pass")
     assert "captured by forward hooks" in text
     assert "each group timed" in text
     assert "of 1,770 components" in text

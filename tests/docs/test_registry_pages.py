@@ -25,10 +25,12 @@ def tables() -> ModuleType:
     return module
 
 
-@pytest.mark.parametrize("page", [*ESTIMANDS, ROOT / "docs" / "readouts.md"], ids=lambda page: page.stem)
+@pytest.mark.parametrize(
+    "page", [*ESTIMANDS, *(ROOT / "docs" / f"{name}.md" for name in ("readouts", "kinds"))], ids=lambda page: page.stem
+)
 def test_pages_are_as_the_script_writes_them(page: Path, tables: ModuleType) -> None:
     text = page.read_text(encoding="utf-8")
-    assert tables.written(text) == text, "run `python docs/registry_tables.py`"
+    assert tables.written(text) == text, "run `make generated`"
 
 
 def test_every_estimand_is_on_one_page_that_has_a_source(tables: ModuleType) -> None:
@@ -38,6 +40,8 @@ def test_every_estimand_is_on_one_page_that_has_a_source(tables: ModuleType) -> 
         named += re.findall(r"<!-- registry: (\w+) -->", text)
         if page.stem != "index":
             assert re.search(r"^## Source\n\n- \S", text, flags=re.MULTILINE), page
+    missing = sorted(tables.estimands().keys() - set(named))
+    assert not missing, f"write docs/estimands/{missing[0]}.md, as docs/estimands/off_target.md is, for {missing}"
     assert sorted(named) == sorted([*tables.estimands(), "estimands", "scores"])
 
 

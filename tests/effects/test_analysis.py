@@ -275,9 +275,9 @@ def test_shares_of_an_effect_that_is_hardly_there_say_so() -> None:
 
     found = mediate((0, 1), (0,), (1,), decoder=steady)
     shares = [e for e in found if e.outcome == "area" and e.unit == "share"]
-    assert shares and all("the treatment hardly moves this outcome" in notes_words(e.notes) for e in shares)
+    assert shares and all("the treatment has almost no effect on this outcome" in notes_words(e.notes) for e in shares)
     (total,) = [e for e in found if e.outcome == "area" and e.estimand == "total_effect"]
-    assert "hardly moves" in notes_words(total.notes)
+    assert "almost no effect" in notes_words(total.notes)
     assert not [e for e in found if e.outcome == "image" and "hardly" in notes_words(e.notes)]
     assert not [e for e in mediate((0, 1), (0,), (1,)) if "hardly" in notes_words(e.notes)]
 

@@ -181,7 +181,7 @@ def test_an_estimate_says_which_interval_it_has() -> None:
     assert (estimate.interval, estimate.notes) == ("bootstrap-t", (MEAN_CHANGE,))
     fallen = ablation.estimate("effect_size", "area", "sd", 20, 1.0, Ends(0.5, 1.5, "percentile"), notes=(MEAN_CHANGE,))
     assert fallen.interval == "percentile"
-    assert notes_words(fallen.notes).startswith("p: of a zero mean change; percentile interval")
+    assert notes_words(fallen.notes).startswith("p tests that the mean change is zero; percentile interval")
     assert ablation.estimate("effect_size", "area", "sd", 20, 1.0, Ends(np.nan, 1.0, "BCa")).interval == ""
 
 

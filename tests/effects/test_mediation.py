@@ -159,9 +159,9 @@ def test_an_outcome_that_nobody_asked_for_and_nothing_moves_has_no_shares() -> N
     boot = PairedBootstrap(effects.n)
     asked = named(mediation_estimates(effects, boot, Ablation(OWNER), "", sd=1.0))
     unasked = named(mediation_estimates(effects, boot, Ablation(OWNER), "", sd=1.0, declared=False))
-    assert "hardly moves" in notes_words(asked["mediated_share"].notes)
+    assert "almost no effect" in notes_words(asked["mediated_share"].notes)
     assert set(asked) - set(unasked) == {estimand for estimand, e in asked.items() if e.unit == "share"}
-    assert "hardly moves" in notes_words(unasked["total_effect"].notes)
+    assert "almost no effect" in notes_words(unasked["total_effect"].notes)
     moved = named(mediation_estimates(effects, boot, Ablation(OWNER), "", sd=1e-4, declared=False))
     assert "mediated_share" in moved and "hardly" not in notes_words(moved["total_effect"].notes)
 
@@ -171,7 +171,7 @@ def test_pairs_where_the_outcome_is_undefined_are_left_out_and_counted() -> None
     assert effects.dropped > 0
     assert effects.n + effects.dropped == 50
     estimates = named(mediation_estimates(effects, PairedBootstrap(effects.n), Ablation(OWNER), ""))
-    assert f"{effects.dropped} pairs left out" in notes_words(estimates["total_effect"].notes)
+    assert f"{effects.dropped} pairs excluded" in notes_words(estimates["total_effect"].notes)
 
 
 def test_remainder_is_what_only_the_set_carries() -> None:
@@ -209,4 +209,4 @@ def test_a_share_that_rests_on_few_pairs_says_so() -> None:
     for effects, expected in ((even, False), (uneven, True)):
         shares = mediation_estimates(effects, PairedBootstrap(64, 200), Ablation(OWNER), "pixels")
         (share,) = (e for e in shares if e.estimand == "mediated_share")
-        assert ("as it would on 3 of equal effects" in notes_words(share.notes)) == expected
+        assert ("as with 3 pairs of equal effects" in notes_words(share.notes)) == expected

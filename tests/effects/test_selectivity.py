@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import permutations
+
 import numpy as np
 import pytest
 
@@ -70,6 +72,18 @@ def test_weights_follow_the_quantiles_in_any_order() -> None:
     assert quantile_weights([0.5]) == pytest.approx([1.0])
     sources = [make_source("quantile", level) for level in (0.9, 0.1, 0.5)]
     assert calibration(sources) == pytest.approx([0.3, 0.3, 0.4])
+    assert quantile_weights([0.1, 0.2, 0.9]) == pytest.approx([0.15, 0.4, 0.45])
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+def test_each_quantile_keeps_its_weight_in_any_order(order: tuple[int, ...]) -> None:
+    z = np.random.default_rng(0).normal(size=(50, 3))
+    levels, shares = [(0.1, 0.2, 0.9)[k] for k in order], [(0.15, 0.4, 0.45)[k] for k in order]
+    values = [np.full(50, np.quantile(z[:, 1], level)) for level in levels]
+    found, weights = lengths_of(z, 1, [make_source("quantile", level) for level in levels], values)
+    assert weights == pytest.approx(shares)
+    expected = sum(share * np.abs(value - z[:, 1]) for share, value in zip(shares, values, strict=True))
+    assert found == pytest.approx(expected * np.linalg.norm(DECODER[1]))
 
 
 @pytest.mark.parametrize(

@@ -123,7 +123,7 @@ def test_a_naive_loop_gives_the_same() -> None:
     also = named(vector_estimates(effects, PairedBootstrap(effects.n), Ablation(OWNER), "sd"))
     turned = also["indirect_effect_turned_away"]
     assert turned.value == pytest.approx(np.mean(away), abs=1e-12)
-    assert turned.p_value is None and f"{dropped} pairs left out" in notes_words(turned.notes)
+    assert turned.p_value is None and f"{dropped} pairs excluded" in notes_words(turned.notes)
 
 
 def _four(z: Array, z_cf: Array, units: tuple[int, ...]) -> dict[str, Array]:
@@ -250,7 +250,7 @@ def test_divisors_are_standard_deviations_unless_raw() -> None:
 def test_components_that_do_not_vary_are_left_out_and_named() -> None:
     some = measure_vector(SECTION, {"first": 2.0}, {}, {})
     assert (some.components, some.fixed) == (("first",), ("second", "turn"))
-    assert "second and turn left out" in notes_words(some.along)
+    assert "second and turn excluded" in notes_words(some.along)
     none = measure_vector(SECTION, {}, {}, {})
     assert none.components == SECTION.components and none.sd is None and not none.fixed
 
@@ -313,7 +313,7 @@ def test_an_unclear_mean_change_is_said() -> None:
     for mean, unclear in ((0.0, True), (3.0, False)):
         effects = _made(rng.normal(mean, 1.0, size=(2, 30)), rng.normal(size=(2, 30)))
         found = named(vector_estimates(effects, PairedBootstrap(30, 50), Ablation(OWNER), ""))
-        assert ("do not read" in notes_words(found["mediated_share_ratio_of_means"].notes)) == unclear
+        assert ("do not use" in notes_words(found["mediated_share_ratio_of_means"].notes)) == unclear
 
 
 def test_many_arms_at_once_are_each_alone() -> None:

@@ -183,7 +183,7 @@ def _page(outcomes: Mapping[str, Outcome], command: str) -> str:
     lines = [
         "# Robustness",
         "",
-        f"Made by `{command}`; `make fuzz` makes it anew. The exit code is 1 if anything fails.",
+        f"Made by `{command}`; `make fuzz` makes it again. The exit code is 1 if anything fails.",
         "",
         f"{_machine()} The seconds are those of a machine that does other work as well.",
         "",

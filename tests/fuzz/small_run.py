@@ -33,6 +33,27 @@ interventions:
   - {name: first, latent: {components: ["latent[0]"], values: {quantiles: [0.1, 0.9]}}}
 execution: {device: cpu, controls: false}
 """
+# Everything that a run stores.
+EVERYTHING = SPEC.replace("samples: 48", "samples: 64").replace(
+    "execution:",
+    """\
+  - {name: each, activation: {components: ["encoder.**"], by: unit, from: change, pairs: 16, screen: {keep: 0.5}}}
+  - name: turned
+    mediation: {treatment: change, mediators: [latent], outcomes: [seen], subspace: {dim: 1, learned_on: 24, steps: 4}}
+hypotheses:
+  - name: held
+    treatment: change
+    circuit: ["latent[0]"]
+    outcome: seen
+    expect: {mediated_share: {at_least: 0.5}}
+    null: {pairs: 24}
+mapping: {dose: "latent[0]"}
+discoveries: {circuits: [{name: d, treatment: change, outcome: seen, halves: 2}], pairs: 24}
+disentanglement: {samples: 100, scores: [mig]}
+counterfactuals: {}
+estimation: {bootstrap: 40, dowhy: false, gcm: false}
+execution:""",
+)
 TRAINING = """\
 spec: causalvae/train-v1
 name: small
@@ -92,13 +113,16 @@ def run(spec: Path, out: Path) -> Path:
 
 def results_of(folder: Path) -> dict[str, Any]:
     """What a run found, without what differs from run to run."""
-    found = read_json(folder / "results.json")
-    found["alignment"] = _without_times(found["alignment"])
-    return _without_times(found)
+    found: dict[str, Any] = _without_times(read_json(folder / "results.json"))
+    return found
 
 
-def _without_times(content: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in content.items() if key not in _TIMES}
+def _without_times(content: Any) -> Any:
+    if isinstance(content, list):
+        return [_without_times(inner) for inner in content]
+    if not isinstance(content, dict):
+        return content
+    return {key: _without_times(value) for key, value in content.items() if key not in _TIMES}
 
 
 def train(spec: Path, out: Path) -> dict[str, torch.Tensor]:

@@ -306,7 +306,8 @@ def _perturb(rng: random.Random, tree: Any, trees: list[Any]) -> None:
         )
         owner[key] = value[:at] + piece + value[at + rng.choice((0, 1)) :]
     else:
-        owner[key] = rng.choice((-value, value * 1000, value + 0.5, str(value), 10**12, -1, 0, 1, 1e-12))
+        half = value + 0.5 if abs(value) < 1e300 else value
+        owner[key] = rng.choice((-value, value * 1000, half, str(value), 10**12, -1, 0, 1, 1e-12))
 
 
 def _drop_lines(rng: random.Random, text: str) -> str:

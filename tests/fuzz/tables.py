@@ -27,7 +27,7 @@ from causalvae.spec import load_spec, load_train_spec
 from causalvae.study.running import run_study
 from causalvae.training.checkpoints import describe_data, read_checkpoint
 from causalvae.training.loop import open_dataset
-from tests.fuzz.small_run import results_of, run, train, write_specs
+from tests.fuzz.small_run import EVERYTHING, results_of, run, train, write_specs
 from tests.processes import fork, wait
 
 
@@ -49,6 +49,7 @@ def fuzz_tables(count: int, seed: int) -> dict[str, dict[str, int]]:
     draw, counts = random.Random(seed), {}
     with tempfile.TemporaryDirectory() as place:
         spec, training, _ = write_specs(Path(place))
+        spec.write_text(EVERYTHING)
         folder = run(spec, Path(place, "runs"))
         train(training, Path(place, "trained"))
         readers = _readers(folder, training, Path(place, "trained"))
@@ -82,6 +83,8 @@ def _numbers(path: Path) -> object:
 def _kind_of(path: Path) -> str:
     if path.parent.name in ("outcomes", "observations", "costs"):
         return path.parent.name
+    if "analyses" in path.parts:
+        return path.parts[path.parts.index("analyses") + 1]
     return "responses" if path.name.startswith("responses.") else path.name
 
 
@@ -99,6 +102,77 @@ def _flip(path: Path, read: Callable[[Path], object], draw: random.Random) -> st
     finally:
         path.write_bytes(whole)
     return "harmless" if before is not None and after == before else "missed"
+
+
+def rerun_flipped(count: int, seed: int, only: frozenset[str] = frozenset()) -> dict[str, dict[str, int]]:
+    """Flip one bit in a file of a finished run, and run the same spec again.
+
+    Parameters
+    ----------
+    count : int
+        Flips, of one kind of file after the other.
+    seed : int
+    only : frozenset of str
+        The kinds; all where it is empty.
+
+    Returns
+    -------
+    dict
+        Kind of file -> ``flips``, ``refused`` (the run ends with an error that has a code), ``same`` (it ends with the
+        results of before, and every file is whole) and ``different``.
+    """
+    torch.set_num_threads(1)
+    draw, counts = random.Random(seed), {}
+    with tempfile.TemporaryDirectory() as place:
+        spec, _, _ = write_specs(Path(place))
+        spec.write_text(EVERYTHING)
+        runs = Path(place, "runs")
+        folder = run(spec, runs)
+        expected = results_of(folder)
+        whole = {path: path.read_bytes() for path in runs.rglob("*") if path.is_file()}
+        kinds: dict[str, list[Path]] = {}
+        for path in sorted(whole):
+            if not only or _kind_of(path) in only:
+                kinds.setdefault(_kind_of(path), []).append(path)
+        for number in range(count):
+            kind = sorted(kinds)[number % len(kinds)]
+            path = draw.choice(kinds[kind])
+            damaged = bytearray(whole[path])
+            bit = draw.randrange(8 * len(damaged))
+            damaged[bit // 8] ^= 1 << bit % 8
+            path.write_bytes(damaged)
+            code = wait(fork(lambda: _run_again(spec, runs)))
+            found = counts.setdefault(kind, Counter(flips=0, refused=0, same=0, different=0))
+            found["flips"] += 1
+            is_same = code == 0 and results_of(folder) == expected and not _damaged_files(folder)
+            found["refused" if code == _REFUSED else "same" if is_same else "different"] += 1
+            for file in [each for each in runs.rglob("*") if each.is_file() and each not in whole]:
+                file.unlink()
+            for file, content in whole.items():
+                file.write_bytes(content)
+    return {kind: dict(found) for kind, found in sorted(counts.items())}
+
+
+# An exit code that no signal and no error of Python gives.
+_REFUSED = 42
+
+
+def _run_again(spec: Path, runs: Path) -> None:
+    try:
+        run(spec, runs)
+    except CausalVAEError as error:
+        os._exit(_REFUSED if error.code and error.message and error.remedy else 1)
+
+
+def _damaged_files(folder: Path) -> list[Path]:
+    """The files of a run that are not what was written."""
+    damaged = []
+    for path in [*folder.parent.rglob("*.parquet"), *folder.parent.rglob("*.json")]:
+        try:
+            read_table(path) if path.suffix == ".parquet" else read_json(path)
+        except CausalVAEError:
+            damaged.append(path)
+    return damaged
 
 
 def kill_runs(count: int, seed: int) -> dict[str, int]:

@@ -6,7 +6,8 @@ import os
 
 import pytest
 
-from tests.fuzz.tables import fuzz_tables, kill_runs, simultaneous
+from tests.fuzz.kills import COMMANDS, kill_commands
+from tests.fuzz.tables import fuzz_tables, kill_runs, rerun_flipped, simultaneous
 from tests.fuzz.weights import fuzz_weights
 
 forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="runs are forked, which this system cannot do")
@@ -37,3 +38,19 @@ def test_killed_runs_resume_to_the_same_results() -> None:
 @forks
 def test_several_processes_on_one_spec_all_finish_alike() -> None:
     assert simultaneous(3) == {"processes": 9, "finished": 9, "same": 3}
+
+
+@forks
+def test_what_analyses_keep_is_measured_again_where_a_bit_is_flipped() -> None:
+    counts = rerun_flipped(2, seed=1, only=frozenset({"discoveries", "counterfactuals"}))
+    assert counts == {
+        kind: {"flips": 1, "refused": 0, "same": 1, "different": 0} for kind in ("counterfactuals", "discoveries")
+    }
+
+
+@forks
+def test_commands_that_are_stopped_while_they_write_finish_when_they_are_started_again() -> None:
+    quick = frozenset(command.name for command in COMMANDS) - {"run", "train", "study", "compare", "discover"}
+    counts = kill_commands(3, seed=0, names=quick - {"init --from"})
+    assert [fault for found in counts.values() for fault in found["faults"]] == []
+    assert all(found["states"] >= found["tried"] == found["same"] > 0 for found in counts.values())

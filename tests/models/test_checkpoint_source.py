@@ -163,8 +163,8 @@ def test_lightning_checkpoints_are_read_without_lightning(tmp_path: Path) -> Non
     found = open_source(section("last.ckpt", name="mlp"), tmp_path, SHAPE)
     same(found.vae, vae, SHAPE)
     assert found.facts["checkpoint"] == "Lightning 2.1.3, epoch 4, global step 1250"
-    assert found.facts["prefix left out"] == "model."
-    assert found.facts["tensors under other names, left out"] == "1"
+    assert found.facts["prefix removed"] == "model."
+    assert found.facts["other tensors, ignored"] == "1"
 
 
 def test_pickled_hyper_parameters_are_refused_with_a_remedy_that_works(

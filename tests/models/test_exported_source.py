@@ -96,8 +96,8 @@ def test_programs_compute_what_they_were_exported_from(folder: Path) -> None:
     ("changes", "code", "told"),
     [
         ({"decoder": "none.pt2"}, "CV133", "no file none.pt2"),
-        ({"decoder": "damaged.pt2"}, "CV133", "no program of torch.export"),
-        ({"decoder": "weights.pt"}, "CV133", "no program of torch.export"),
+        ({"decoder": "damaged.pt2"}, "CV133", "not a program of torch.export"),
+        ({"decoder": "weights.pt"}, "CV133", "not a program of torch.export"),
         ({"decoder": "fixed.pt2"}, "CV133", "batches of exactly 3"),
         ({"decoder": "two.pt2"}, "CV133", "takes 2 inputs"),
         ({"latent_dim": 4}, "CV130", "3 latents, the spec says 4"),

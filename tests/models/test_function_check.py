@@ -322,7 +322,7 @@ class Keeps(nn.Module):
         ("count", "differ"),
         ("count of no number", "differ"),
         ("weights that shrink", "changes encoder.layer.weight"),
-        ("first inputs", "given before"),
+        ("first inputs", "depends on earlier inputs"),
         ("last inputs", "differ"),
         ("returned memory", "writes on"),
     ],
@@ -371,7 +371,7 @@ def test_reading_a_network_leaves_nothing_in_it(where: str) -> None:
     if where == "nowhere":
         assemble(vae, False, "", {}, X)
     else:
-        with pytest.raises(CausalVAEError, match="given before"):
+        with pytest.raises(CausalVAEError, match="depends on earlier inputs"):
             assemble(vae, False, "", {}, X)
 
 

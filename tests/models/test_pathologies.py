@@ -68,7 +68,7 @@ def test_the_best_means_that_there_is_captures_a_network(name: str) -> None:
     pathology = PATHOLOGIES[name]
     captured = capture_network(AnalysedNetwork(make_pathology(name), True), inputs_of(name, 3), OUTPUTS)
     assert captured.program.how == next(how for how in pathology.captures if how in CAPTURES)
-    words = {"export": "torch.export", "hooks": "forward hooks: every intervention pays a whole"}
+    words = {"export": "torch.export", "hooks": "forward hooks: every intervention needs a whole"}
     assert captured.said.startswith(words[captured.program.how])
     sites = {site.name for site in find_components(captured.program, LATENTS, name).sites}
     assert not sites & set(pathology.absent)

@@ -187,7 +187,7 @@ def _scores(bad: str) -> ScoreReport:
         importance=tuple(
             (None,) * (6 if bad else 5) if latent in (1, 6) else (0.125,) * (6 if bad else 5) for latent in range(10)
         ),
-        notes=("The network is given shape beside the input." + bad,),
+        notes=("The network receives shape in addition to the input." + bad,),
     )
 
 

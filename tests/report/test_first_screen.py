@@ -99,12 +99,12 @@ def test_a_wrong_edge_a_poor_interchange_and_an_undecided_pair_show(right: Resul
     assert right.alignment is not None
     assert plain.alignment is not None
     wrong = replace(right.alignment, pairs=plain.alignment.pairs)
-    assert line_with(replace(right, alignment=wrong), "Graph: not true of the data").mark == "✗"
+    assert line_with(replace(right, alignment=wrong), "Graph: disagrees with the data").mark == "✗"
     low = replace(
         right.alignment.interchanges[0], accuracy=replace(plain.alignment.interchanges[0].accuracy, upper=0.7)
     )
     poor = replace(right.alignment, interchanges=(low,))
-    assert line_with(replace(right, alignment=poor), "interchange fails for scale").mark == "✗"
+    assert line_with(replace(right, alignment=poor), "interchange accuracy too low for scale").mark == "✗"
     assert (
         "scale: this mapping works: latent[3], latent[7]"
         in line_with(replace(right, alignment=poor), "Mapping").details[0]
@@ -117,12 +117,12 @@ def test_a_wrong_edge_a_poor_interchange_and_an_undecided_pair_show(right: Resul
 def test_a_failed_control_readout_refuter_or_second_computation_shows(right: Results, plain: Results) -> None:
     assert line_with(replace(right, controls=plain.controls), "1 of 4 controls failed: shuffled labels.").mark == "✗"
     assert line_with(replace(right, readouts=plain.readouts), "1 of 3 readouts failed: is_heart.").mark == "✗"
-    assert line_with(replace(right, refutations=plain.refutations), "1 of 3 second computations").mark == "✗"
+    assert line_with(replace(right, refutations=plain.refutations), "1 of 3 independent computations").mark == "✗"
     check = CrossCheck(
         "dowhy", Owner.intervention("via"), "area", "pixels", target("latent[3]"), "natural_direct_effect", 1.0, 2.0,
         tolerance=0.1, agrees=False,
     )  # fmt: skip
-    failed = line_with(replace(right, cross_checks=(check,)), "1 of 4 second computations")
+    failed = line_with(replace(right, cross_checks=(check,)), "1 of 4 independent computations")
     assert failed.mark == "✗"
     assert "direct effect by dowhy" in failed.text
     assert line_with(replace(right, controls=()), "No controls were run").mark == "?"

@@ -67,14 +67,14 @@ def test_a_change_of_one_channel_is_blue_below_zero_and_orange_above():
     assert less[2] > less[0]
     assert more[0] > more[2]
     assert [int(pixel[3]) for pixel in (less, none, more)] == [255, 0, 128]
-    assert "Orange is more" in ImagePicture.change_words(OutputFacts("image", (1, 1, 3)))
+    assert "Orange is an increase" in ImagePicture.change_words(OutputFacts("image", (1, 1, 3)))
 
 
 def test_a_change_of_colour_is_seen_although_its_mean_is_zero():
     change = np.array([0.4, 0.0, -0.4], np.float32).reshape(3, 1, 1)
     kept = ImagePicture.keep_change(change, OutputFacts("image", (3, 1, 1)))
     np.testing.assert_array_equal(pixels(kept), [[[255, 128, 0]]])
-    assert "grey" in ImagePicture.change_words(OutputFacts("image", (3, 1, 1)))
+    assert "Grey" in ImagePicture.change_words(OutputFacts("image", (3, 1, 1)))
 
 
 def test_a_change_of_nothing_is_transparent():
@@ -159,7 +159,7 @@ def test_pictures_are_the_same_after_reading_them_back(plain):
     assert f'src="data:image/png;base64,{kept.png}"' in page
     assert 'id="pairs-scale-area"' in page
     assert "area: x to x′ +2.00, patched +1.50 pixels" in page  # noqa: RUF001
-    assert "not shown, so that the page stays small: 4." in page
+    assert "not shown because the page would become too large: 4." in page
     words = render_markdown(build_document(again))
     assert "scale: largest effect, scale 0.500 → b&lt;i&gt;g; area: x to x′ +2.00" in words  # noqa: RUF001
 

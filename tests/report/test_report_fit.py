@@ -22,7 +22,7 @@ def test_a_page_leaves_out_its_largest_parts(plain: Results, most: int) -> None:
     assert len(whole.encode()) > most
     # What is said of it may take a little more than was counted.
     assert len(cut.encode()) < most * 1.02
-    assert "would make this page too large" in cut or "the largest estimates" in cut
+    assert "page would become too large" in cut or "the largest estimates" in cut
     assert whole.count('class="line-') == cut.count('class="line-'), "the answer stays whole"
 
 
@@ -76,4 +76,4 @@ def test_the_graph_loses_the_pairs_of_its_edges_before_its_tests() -> None:
     cut = render_page(page, 100_000)
     assert "xxxx" not in cut
     assert "network against data" in cut
-    assert "The pairs of the edges are left out" in cut
+    assert "The pairs of the edges are omitted" in cut

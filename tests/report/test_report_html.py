@@ -69,12 +69,13 @@ def hostile_page(hostile_files: dict[str, Path]) -> Page:
 
 def test_order_of_what_a_reader_meets(page: Page) -> None:
     titles = [
-        "dsprites-scale", "Question", "Answer", "Before you trust", "Each hypothesis is tested against its bounds",
-        "Factors stand to the left", "One sample decoded", "How far an intervention moves",
+        "dsprites-scale", "Question", "Answer", "Warnings: read these first",
+        "Each hypothesis is tested against its bounds",
+        "Factors are on the left", "One sample decoded", "How far an intervention moves",
         "A part of the latent is set", "The total effect of the treatment, split",
         "For every pair of a declared factor",
-        "Readouts are held against",
-        "How much each latent carries", "What was run, with which", "x is the base input",
+        "Readouts are compared with",
+        "The information of each latent", "What was run, with which", "x is the base input",
     ]  # fmt: skip
     places = [page.text.find(title) for title in titles]
     assert -1 not in places

@@ -34,9 +34,7 @@ def faults(validator: Draft202012Validator, content: Any) -> list[str]:
 
 
 def test_the_committed_schema_is_that_of_the_code() -> None:
-    assert COMMITTED.read_text(encoding="utf-8") == results_schema_text(), (
-        "run: causalvae schema --results --out specs/results.schema.json"
-    )
+    assert COMMITTED.read_text(encoding="utf-8") == results_schema_text(), "run `make generated`"
 
 
 def test_the_schema_is_one_and_describes_what_is_written(

@@ -81,8 +81,8 @@ def test_a_fault_in_an_included_file_is_placed_there(write, tmp_path: Path) -> N
         ("absent.yaml", "there is no file"),
         ("folder", "cannot be read"),
         ('"a\\0b"', ""),
-        ("circle.yaml", "in a circle: circle.yaml -> other.yaml -> circle.yaml"),
-        ("spec.yaml", "in a circle: spec.yaml -> spec.yaml"),
+        ("circle.yaml", "in a cycle: circle.yaml -> other.yaml -> circle.yaml"),
+        ("spec.yaml", "in a cycle: spec.yaml -> spec.yaml"),
     ],
 )
 def test_what_cannot_be_included_is_refused(write, tmp_path: Path, where: str, words: str) -> None:
@@ -184,6 +184,19 @@ def test_a_setting_that_does_not_fit_is_placed(write, setting: str, code: str, c
     assert (faults[0].line, faults[0].column, faults[0].suggestion) == (1, column, suggestion)
     assert faults[0].source == setting
     assert faults[0].expected
+
+
+def test_a_setting_names_a_key_of_the_grid_which_has_dots(write) -> None:
+    path = write("spec.yaml", GOOD)
+    read = read_whole(path, ("grid.data.seed=[1, 2]", "grid.data.samples=[32]"))
+    assert read.diagnostics == () and [point.label for point in read.points] == [
+        "seed=1, samples=32",
+        "seed=2, samples=32",
+    ]
+    again = write("grid.yaml", GOOD + "grid: {data.seed: [1, 2]}\n")
+    assert [point.label for point in read_whole(again, ("grid.data.seed=[7]",)).points] == ["seed=7"]
+    (fault,) = read_whole(path, ("grid.data.seed=1",)).diagnostics
+    assert (fault.code, fault.message) == ("CV046", "'data.seed' has no list of values")
 
 
 def test_settings_give_variables_and_reach_training_specs(write) -> None:

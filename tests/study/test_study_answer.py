@@ -37,7 +37,10 @@ def lines(found: StudyResults) -> list[AnswerLine]:
 
 def test_the_better_objective_is_named_and_whether_that_is_shown() -> None:
     apart = lines(study([0.10, 0.11, 0.12], [0.30, 0.31, 0.32]))
-    assert apart[0].text == "Which is better at what on one: 1 of 1 measures tell the best network from the next."
+    assert (
+        apart[0].text
+        == "Which is better at what on one: 1 of 1 measures show a difference between the best network and the next."
+    )
     assert apart[0].details[0].startswith("MIG, largest is best: beta 0.31 [0.29, 0.33]; VAE 0.11 [0.09, 0.13] (shown")
     swapped = lines(study([0.30, 0.31, 0.32], [0.10, 0.11, 0.12]))
     assert swapped[0].details[0].startswith("MIG, largest is best: VAE 0.31")

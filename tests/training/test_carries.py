@@ -312,7 +312,7 @@ def test_a_loaded_network_says_what_its_latents_carry_and_older_weights_load_wit
     )
     assert new["what latents carry"] == "; ".join(each.in_words() for each in result.carries)
     assert "what latents carry" not in old
-    assert new["supervision"] == "latent[1] told dose, of 25% of the samples"
+    assert new["supervision"] == "latent[1] on dose; labels for 25% of the samples"
     assert new["active latents"] == old["active latents"]
     assert new["digest"] == old["digest"]
 

@@ -94,7 +94,7 @@ def test_factors_and_latents_that_do_not_fit_are_refused(
 
 
 def test_a_vector_quantised_network_has_no_latents_to_tell() -> None:
-    with pytest.raises(ValidationError, match="no latents that can be told factors"):
+    with pytest.raises(ValidationError, match="no latents that can be supervised"):
         table_spec(model={"architecture": "vq", "latent_dim": 3}, objective={"name": "vq_vae"}, supervision=told())
 
 

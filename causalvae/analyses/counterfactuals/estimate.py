@@ -90,7 +90,7 @@ class Estimator:
 
         The interval of each mean square is the paired bootstrap's; its ends' roots are those of the distance. With
         `judged` they hold for all attributes together, by Bonferroni's division of the level, and attributes that are
-        defined on too few samples are left out and named.
+        defined on too few samples are omitted and named.
         """
         wanted = wanted[wanted["sample"].isin(found["sample"])]
         columns = {name: _column(wanted, name) for name in self.attributes}
@@ -127,7 +127,7 @@ class Estimator:
         """From the intervals against the bound and the tests of it; `unjudged` names what cannot be called sound.
 
         The end of an interval alone is not enough for ``sound``: where few samples fail, a resample has their spread
-        about as seldom as a sample has them, and the interval ends far too low.
+        about as rarely as a sample has them, and the interval ends far too low.
         """
         listed = list(distances)
         if any(distance.lower > self.bound for distance in listed):

@@ -20,7 +20,7 @@ from causalvae.plan.types import OUTPUT, Arm, Patch
 from causalvae.spec.value_source import make_source
 
 _INTERCHANGE = make_source("interchange")
-# All values that are interchanged differ, so there is nothing to leave out.
+# All values that are interchanged differ, so there is nothing to omit.
 _PLAIN = Shortcuts(dead_rows=False, low_rank=False, windows=False)
 
 
@@ -88,6 +88,6 @@ class Generator:
         return self._as_input(torch.cat([batch.output for batch in group.batches(rows, self._size)]), x)
 
     def _as_input(self, output: Tensor, x: Tensor) -> Tensor:
-        """An output with what inputs have beside it: conditions stay as they are."""
+        """An output with what inputs have in addition: conditions stay as they are."""
         known = self._vae.target(x).shape[1]
         return output if known == x.shape[1] else torch.cat([output, x[:, known:]], dim=1)

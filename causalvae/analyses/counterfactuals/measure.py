@@ -1,4 +1,4 @@
-"""Runs a mapping as a generator of counterfactuals, over and over, and reads the attributes of what it gives.
+"""Runs a mapping as a generator of counterfactuals, repeatedly, and reads the attributes of what it gives.
 
 Each application needs the output of the one before it, so no plan of independent arms can ask for this.
 """
@@ -31,6 +31,7 @@ from causalvae.engine.pictures import to_png
 from causalvae.engine.progress import OnProgress, Progress, ignore_progress
 from causalvae.engine.tables import read_table
 from causalvae.errors import NoPairsError
+from causalvae.files import DamagedFileError, discard, read_sealed
 from causalvae.plan.resolve import Resolver, joint_patches
 from causalvae.plan.types import Cohort, Patch, Side, Treatment
 from causalvae.session import Session
@@ -45,7 +46,7 @@ Point = Literal["input", "data", "output", "back", "repeated", "swapped"]
 OBSERVED: Final = 1000
 """Samples that the attributes' standard deviations, and the ellipse that holds the factors, are taken over."""
 REPEATED: Final = 64
-"""Of the samples so many are passed through the network again and again: what that gives is shown and not judged."""
+"""Of the samples this many are passed through the network again and again: what that gives is shown and not judged."""
 EXAMPLES: Final = 3
 _AT_ONCE = 64
 _TABLES = ("observed", "values", "pictures")
@@ -91,11 +92,24 @@ def measure_counterfactuals(
     on_progress : callable
     """
     paths = {name: folder / f"{name}.parquet" for name in _TABLES}
-    if not all(path.exists() for path in paths.values()):
+    kept = [_is_kept(path) for path in paths.values()]
+    if not all(kept):
         found = _Run(session, section, on_progress).measure()
         for name, path in paths.items():
             write_table(getattr(found, name), path)
     return CounterfactualTables(**{name: read_table(path) for name, path in paths.items()})
+
+
+def _is_kept(path: Path) -> bool:
+    """Whether a table was measured before; a damaged one is deleted."""
+    if not path.exists():
+        return False
+    try:
+        read_sealed(path)
+    except DamagedFileError:
+        discard(path, "counterfactuals are measured again")
+        return False
+    return True
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ Deviations = Annotated[float, Field(strict=True, gt=0, le=1, allow_inf_nan=False
 
 
 class CounterfactualsAnalysis(Analysis):
-    """How the mapping is tested as a generator of counterfactuals: on samples of its own."""
+    """How the mapping is tested as a generator of counterfactuals, on separate samples."""
 
     kind: ClassVar[str] = "counterfactuals"
 
@@ -60,7 +60,7 @@ class CounterfactualsAnalysis(Analysis):
             Finding(
                 "CV074",
                 path,
-                "counterfactuals are made by the components that factors are mapped to, and the spec maps no factor",
+                "counterfactuals need components that factors are mapped to, but the spec maps no factor",
                 "Add a `mapping`, or delete the section.",
                 severity="warning",
                 on_key=True,

@@ -96,7 +96,7 @@ class FactorSoundness:
     samples : int
         Samples that lie where the data are.
     outside : float
-        Share of samples that are left out because the counterfactual input, or the donor, lies outside the ellipse
+        Share of samples that are omitted because the counterfactual input, or the donor, lies outside the ellipse
         that holds 99 % of the data's factors; 0 where factors are uncorrelated.
     unjudged : tuple of str
         Own attributes that are defined on fewer than 24 samples.
@@ -131,7 +131,7 @@ class Commutativity:
 class Untested:
     """A declared factor that was not tested, and why.
 
-    ``unmapped``: no component is mapped to it. ``no_attribute``: the graph gives it no attribute of its own.
+    ``unmapped``: no component is mapped to it. ``no_attribute``: in the graph it has no effect on an attribute.
     ``not_settable``: the data cannot set it. ``few_samples``: it can be set, and its attributes are
     defined, in fewer than 24 samples.
     """

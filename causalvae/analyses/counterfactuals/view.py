@@ -28,7 +28,7 @@ _STATUS: Final[dict[Status, str]] = {"sound": "✓ sound", "unsound": "✗ unsou
 _STATUS_MARKS: Final[dict[Status, Mark]] = {"sound": "✓", "unsound": "✗", "undecided": "?"}
 _WHY: Final[dict[Why, str]] = {
     "unmapped": "no component is mapped to it",
-    "no_attribute": "the graph gives it no attribute of its own",
+    "no_attribute": "in the graph it has no effect on an attribute",
     "not_settable": "the data cannot set it",
     "few_samples": "the data can set it in too few samples",
 }
@@ -51,19 +51,19 @@ _TERMS = (
         "Composition",
         "composition",
         "rms of Y(f(f(... f(x)))) − Y(x), nothing set",
-        "What is lost where nothing is set: the reconstruction, once and over and over.",
+        "The loss without setting a factor: of one reconstruction and of repeated reconstructions.",
     ),
     Term(
         "Reversibility",
         "reversibility",
         "rms of Y(f(f(x, A := a), A := A(x))) − Y(x)",
-        "What is lost where a factor is set and set back; compare it with as many reconstructions.",
+        "The loss when a factor is set and set back; compare it with the same number of reconstructions.",
     ),
     Term(
         "Commutativity",
         "commutativity",
         "rms of Y(f(f(x, A := a), B := b)) − Y(f(f(x, B := b), A := a))",
-        "How far it matters which of two factors is set first.",
+        "How much the order matters in which two factors are set.",
     ),
 )
 
@@ -81,8 +81,8 @@ def view_counterfactuals(result: Counterfactuals) -> AnalysisView:
     blocks.append(Folded("Every attribute", _attribute_table(result)))
     blocks += [Heading("Samples", _EXAMPLES), *_examples(result.examples)]
     repeated = (
-        f"On the first {result.repeated} samples. Compare a factor that is set and set back with as many "
-        "reconstructions, where nothing is set."
+        f"On the first {result.repeated} samples. Compare a factor that is set and set back with the same number of "
+        "reconstructions without setting it."
     )
     blocks += [Heading("Composition and reversibility", repeated), _repetition_table(result)]
     if result.commutativity:
@@ -176,8 +176,8 @@ def _unseen(result: Counterfactuals) -> Iterator[str]:
     if samples is not None:
         share = 1 - (1 - result.confidence) ** (1 / samples)
         yield (
-            f"Sound factors may still fail, however far, for as many as {share * 100:.2g} % of the inputs: with a "
-            f"probability of {1 - result.confidence:.2g} none of those is among {format_count(samples)} samples."
+            f"Sound factors may still fail, by any amount, for up to {share * 100:.2g} % of the inputs: with "
+            f"probability {1 - result.confidence:.2g} none of these inputs is among {format_count(samples)} samples."
         )
 
 
@@ -225,7 +225,7 @@ def _repetition_table(result: Counterfactuals) -> Table:
     rows += [_reversed(found, item) for found in result.factors for item in found.reversibility]
     return Table(
         "Differences from the input (sd), the worst attribute",
-        columns("Set and set back", "Repeated#", "Worst attribute#", f"{result.unit}#", "Reconstructed as often#"),
+        columns("Set and set back", "Repeated#", "Worst attribute#", f"{result.unit}#", "Reconstructed equally often#"),
         tuple(rows),
     ).filled
 

@@ -1,4 +1,4 @@
-"""What circuits are made of: latents, channels or units of a network's sites; of edges, what they join."""
+"""What circuits consist of: latents, channels or units of a network's sites; of edges, what they join."""
 
 from __future__ import annotations
 

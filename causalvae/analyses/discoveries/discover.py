@@ -46,6 +46,7 @@ from causalvae.circuits.types import Circuit
 from causalvae.data.split import Part
 from causalvae.digest import digest
 from causalvae.effects.bootstrap import Interval, PairedBootstrap, paired_bootstrap
+from causalvae.engine.cohorts import draw_cohort
 from causalvae.engine.execute import choose_device
 from causalvae.engine.precision import matrix_precision
 from causalvae.engine.progress import OnProgress, ignore_progress, one_step
@@ -172,6 +173,9 @@ class Search:
     def runs(self, part: Part) -> NetworkRuns:
         """Circuits on the pairs of a part of the data: ``select`` to search on, ``test`` to test on."""
         session, sought, plan = self.session, self.sought, self._plan
+        if part == "test" and session.dataset.size is not None:
+            # A table may have fewer pairs than are asked for.
+            plan = replace(plan, cohorts=(draw_cohort(session.dataset, self._cohort, session.split).cohort,))
         readouts = session.readouts
         if sought.outcome != IMAGE:
             readouts = {name: readouts[name] for name in plan.attributes if name in readouts}
@@ -362,7 +366,7 @@ def _plan_of(session: Session, cohort: Cohort, outcome: str) -> Plan:
     if outcome != IMAGE and outcome not in spec.graph.attributes:
         raise CausalVAEError(
             "CV542",
-            f"{outcome} is no attribute of the spec, and circuits are found for attributes and for image.",
+            f"{outcome} is not an attribute of the spec, and circuits are found for attributes and for image.",
             f"Write image, or one of {', '.join(spec.graph.attributes)}.",
             "discoveries",
         )

@@ -11,7 +11,7 @@ import numpy as np
 from causalvae.analyses.discoveries.circuit_effects import BoolArray, Evaluate, IntArray
 from causalvae.analyses.discoveries.search import Target
 
-# Of at most so many candidates all sets are run, smallest first.
+# Of at most this many candidates all sets are run, smallest first.
 MOST_CANDIDATES: Final = 12
 # How much larger than the found circuit a minimal one may be to be looked for.
 _LARGER: Final = 2
@@ -34,7 +34,7 @@ class Equivalents:
     how : {"all", "swaps"}
         Whether all sets were tried, or the found circuit with one member exchanged.
     largest : int
-        Of ``all``: every set of at most so many candidates was tried, or holds one that is listed. Of ``swaps``:
+        Of ``all``: every set of at most this many candidates was tried, or holds one that is listed. Of ``swaps``:
         candidates that were tried in each member's place.
     runs : int
         Circuits that were tried.
@@ -46,14 +46,14 @@ class Equivalents:
     runs: int
 
     def of_size(self, size: int) -> int:
-        """How many of them have so many members."""
+        """How many of them have this many members."""
         return sum(int(circuit.sum()) == size for circuit in self.circuits)
 
 
 def find_equivalents(
     evaluate: Evaluate, circuit: BoolArray, order: IntArray, target: Target, rough: Evaluate | None = None
 ) -> Equivalents:
-    """Minimal circuits beside `circuit`.
+    """Minimal circuits other than `circuit`.
 
     Parameters
     ----------

@@ -56,7 +56,7 @@ class Member:
 
 @dataclass(frozen=True)
 class Equivalent:
-    """A minimal circuit beside the found one.
+    """A minimal circuit other than the found one.
 
     Parameters
     ----------

@@ -12,7 +12,7 @@ from causalvae.analyses.discoveries.findings import Discovered
 from causalvae.analyses.discoveries.section import Discoveries
 from causalvae.analyses.discoveries.trial import Searched, judge_together
 from causalvae.engine.progress import OnProgress
-from causalvae.files import DamagedFileError, read_json, write_json
+from causalvae.files import DamagedFileError, discard, read_json, write_json
 from causalvae.session import Session
 
 _WRITTEN: Final = TypeAdapter(Searched)
@@ -49,5 +49,8 @@ def _read(file: Path) -> Searched | None:
         return None
     try:
         return _WRITTEN.validate_python(read_json(file))
-    except (DamagedFileError, ValidationError):
+    except DamagedFileError:
+        discard(file, "the circuit is searched for again")
+        return None
+    except ValidationError:
         return None

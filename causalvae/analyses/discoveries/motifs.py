@@ -212,7 +212,7 @@ def find_motifs(effects: MemberEffects, share: float, bootstrap: PairedBootstrap
 
 
 def couples_of(members: int) -> tuple[tuple[int, int], ...]:
-    """All pairs of so many members."""
+    """All pairs of this many members."""
     return tuple(combinations(range(members), 2))
 
 

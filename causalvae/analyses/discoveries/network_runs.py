@@ -189,7 +189,7 @@ class NetworkRuns:
     def __call__(self, circuits: BoolArray, only: Tensor | None = None) -> CircuitEffects:
         """The effects of circuits, shape (circuits, candidates): everything outside them held.
 
-        Pairs beside those of `only`, a bool tensor of shape (pairs,), are not run, and mean nothing.
+        Pairs other than those of `only`, a bool tensor of shape (pairs,), are not run, and mean nothing.
         """
         parts = self.parts
         arms = [

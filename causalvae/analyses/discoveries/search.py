@@ -27,7 +27,7 @@ SLACK = 0.05
 _FIT = 0.7
 # How far above 1 a share may lie, less the slack.
 _OVERSHOOT = 0.3 - SLACK
-# Of more candidates than this, so many of the best are tried alone at each step.
+# Of more candidates than this, this many of the best are tried alone at each step.
 BEAM = 16
 _ALL = 32
 # A candidate alone counts as progress from this gain of |1 - f| on.

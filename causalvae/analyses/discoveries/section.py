@@ -36,14 +36,14 @@ _Halves = Annotated[int, Field(strict=True, ge=0, le=1000)]
 
 
 class SoughtCircuit(Section):
-    """A circuit that is to be found: the smallest that carries a treatment's effect on an outcome."""
+    """A circuit to find: the smallest that carries a treatment's effect on an outcome."""
 
     name: Name
     treatment: Name = Field(description="An input intervention.")
     outcome: Name = Field(description="An attribute, or image.")
     candidates: CandidateKind = Field(
         default="latents",
-        description="What circuits are made of: latents; channels of the hidden layers that have positions; units, "
+        description="What circuits consist of: latents; channels of the hidden layers that have positions; units, "
         "which are channels and the entries of hidden vectors; edges between latents and units.",
     )
     sites: tuple[ComponentRef, ...] = Field(
@@ -59,16 +59,18 @@ class SoughtCircuit(Section):
 
 
 class Discoveries(Analysis):
-    """Circuits that are to be found on some pairs and tested on others."""
+    """Circuits to find on some pairs and to test on others."""
 
     kind: ClassVar[str] = "discoveries"
 
-    circuits: tuple[SoughtCircuit, ...] = Field(min_length=1, description="What is to be found.")
-    pairs: _Pairs = Field(default=192, description="Pairs to search on, and as many others to test on.")
+    circuits: tuple[SoughtCircuit, ...] = Field(min_length=1, description="The circuits to find.")
+    pairs: _Pairs = Field(
+        default=192, description="Number of pairs for the search; the same number of other pairs is used for the test."
+    )
     scores: tuple[ScoreName, ...] = Field(
         default=SCORES,
         min_length=1,
-        description="What orders candidates for the search; the smallest circuit of all orders is kept.",
+        description="How candidates are ordered for the search; the smallest circuit of all orders is kept.",
     )
     hold: HeldAt = Field(
         default="interchange",
@@ -95,7 +97,7 @@ class Discoveries(Analysis):
                 found.append(
                     Finding(
                         "CV060", (*at, "name"), f"two circuits are called {sought.name!r}",
-                        "Give each a name of its own.",
+                        "Give each a different name.",
                         related=(first,),
                     )
                 )  # fmt: skip
@@ -111,7 +113,7 @@ class Discoveries(Analysis):
                 found.append(
                     Finding(
                         "CV056", (*path, "hold"), f"edges are held at their value in the base run, not at {self.hold}",
-                        "Write `hold: interchange`, or find circuits of edges in a spec of their own.",
+                        "Write `hold: interchange`, or find circuits of edges in a separate spec.",
                         related=((*at, "candidates"),),
                     )
                 )  # fmt: skip

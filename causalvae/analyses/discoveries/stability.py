@@ -1,6 +1,6 @@
 """How often each candidate is found on half of the pairs.
 
-Halves and not the pairs without a few: leaving out 5 to 10 % calls an arbitrary one of 15 exchangeable candidates
+Halves and not the pairs without a few: omitting 5 to 10 % calls an arbitrary one of 15 exchangeable candidates
 stable in 29 to 68 % of runs, halves in 1 % (cf. Meinshausen & Buehlmann 2010, "Stability selection", JRSS B 72).
 """
 

@@ -37,13 +37,14 @@ _TERMS = (
         "Share of a circuit",
         "f",
         "Σ NIE·TE / Σ TE²",
-        "The part of the effect that remains while all candidates outside the circuit are held; 1 where all does.",
+        "The part of the effect that remains while all candidates outside the circuit are held; 1 if all of it "
+        "remains.",
     ),
     Term(
         "Relative error of a circuit",
         "D",
         "√(Σ (TE − NIE)² / Σ TE²)",  # noqa: RUF001
-        "How far a circuit is from carrying the effect, pair by pair; 0 where it carries it in every pair.",
+        "How far a circuit is from carrying the effect, pair by pair; 0 if it carries the whole effect in every pair.",
     ),
     Term(
         "Circuit-model distance",
@@ -58,7 +59,7 @@ _TERMS = (
         "How much the best candidates carry, over all sizes of circuits.",
     ),
     Term(
-        "Normalised damage faithfulness",
+        "Normalised deviation faithfulness",
         "NDF",
         "1 − min(|(f(N) − f(C)) / (f(N) − f(∅))|, 1)",  # noqa: RUF001
         "f on a scale from no candidate (0) to all of them (1), where carrying too much counts as carrying too little.",
@@ -75,8 +76,8 @@ def view_discoveries(result: Discovered) -> AnalysisView:
         blocks += _blocks(found)
         terminal += _terminal(found)
     lead = (
-        "The smallest circuits that were found to carry an effect. Each was chosen on some pairs and tested on others; "
-        "a circuit is no explanation by itself, and others may do as well."
+        "The smallest circuits that were found to carry an effect. Each was chosen on some pairs and tested on "
+        "others; a circuit alone is not an explanation, and other circuits may do as well."
     )
     answer = " ".join(headline(found) for found in result.circuits[:_ANSWERED])
     return AnalysisView(
@@ -94,7 +95,7 @@ def _mark(result: Discovered) -> Mark:
 def _blocks(found: Discovery) -> list[Block]:
     verdict = found.verdict
     caption = (
-        "Filled squares are members; lines are edges shown to carry the effect, as thick as they carry much of it."
+        "Filled squares are members; lines are edges that are shown to carry the effect, thicker for a larger share."
     )
     blocks: list[Block] = [
         Heading(f"{found.name}: {found.treatment} → {found.outcome}", headline(found)),
@@ -190,7 +191,7 @@ def _interval(measured: Measured) -> str:
 
 
 def curve_table(found: Discovery) -> Table:
-    """The curve on the pairs that nothing was chosen on."""
+    """The curve on pairs that were not used in the search."""
     return Table(
         f"Curve by {SCORE_WORDS[found.curve.score]}",
         columns("Best#", "Candidates#", "Share [interval]#", "Relative error#", "NDF#"),
@@ -224,9 +225,9 @@ def motif_table(found: Discovery) -> Table:
             for motif in found.motifs.found
         ),
         (
-            "Of pairs the interaction, of an inhibitory member how much f rises without it, else the weakest edge; "
-            f"an interval clears {format_fixed(found.motifs.margin, 2)}, of an edge "
-            f"{format_fixed(found.motifs.edge_margin, 3)}.",
+            "Shown: for pairs the interaction, for an inhibitory member the rise of f without it, otherwise the "
+            f"weakest edge. A motif is listed if its interval exceeds {format_fixed(found.motifs.margin, 2)}, of an "
+            f"edge {format_fixed(found.motifs.edge_margin, 3)}.",
         ),
     )
 
@@ -242,7 +243,7 @@ def member_table(found: Discovery) -> Table:
         return _interval(found.motifs.singles[place]), _interval(found.motifs.removals[place])
 
     return Table(
-        "Members, and what some halves of the pairs found beside them",
+        "Members, and other candidates that some halves of the pairs found",
         columns("Component", "In the circuit", "Halves#", "Alone [interval]#", "Lost without [interval]#"),
         tuple(
             (

@@ -34,7 +34,7 @@ _ENDLESS = 1_000_000
 
 
 def candidate_words(found: Discovery, count: int) -> str:
-    """So many candidates: ``3 channels``."""
+    """A number of candidates: ``3 channels``."""
     noun = _CANDIDATES[found.candidates]
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
@@ -80,8 +80,8 @@ def empty_words(found: Discovery) -> str:
     if found.circuit:
         return ""
     return (
-        "The circuit is empty: the target is met by what flows past all candidates. Nothing is claimed of it, so it "
-        "has no verdict and no hypothesis."
+        "The circuit is empty: the target is met by the part of the effect that passes no candidate. So there is "
+        "nothing to claim, no verdict and no hypothesis."
     )
 
 
@@ -108,7 +108,7 @@ def held_words(found: Discovery) -> str:
         claimed = format_interval(found.claimed.value, found.claimed.lower, found.claimed.upper)
         text += (
             " A hypothesis patches the circuit in the base run and holds nothing, so what lies downstream of a member "
-            f"follows it: there the share is {claimed}."
+            f"follows it: its share is then {claimed}."
         )
     return text
 
@@ -158,7 +158,7 @@ def module_words(found: Discovery) -> str:
     """The communities of members, against rewirings."""
     modules = found.modules
     if modules is None:
-        return "Too few edges between members to tell modules."
+        return "Too few edges between members to find modules."
     sizes = ", ".join(str(len(community)) for community in modules.communities)
     return (
         f"{len(modules.communities)} modules of {sizes} members: modularity {format_fixed(modules.modularity, 2)}, "

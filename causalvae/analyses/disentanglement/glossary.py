@@ -20,14 +20,15 @@ SCORES: Final[dict[str, Term]] = {
         "MIG of posterior samples",
         "MIG of samples",
         "the same gap, I(z; factor) by densities at samples z of the posterior",
-        "As MIG, with the posterior's own noise counted: its numbers are others. Chen et al. 2018 (arXiv 1802.04942).",
+        "As MIG, but including the noise of the posterior, so its values differ from MIG. Chen et al. 2018 (arXiv "
+        "1802.04942).",
     ),
     "DCI disentanglement": Term(
         "Disentanglement (DCI)",
         "DCI disentanglement",
         "Σ ρᵢ (1 − H(Rᵢ) / log K), Rᵢ the importance of latent i for each of K factors, ρᵢ its share of all importance",
-        "Whether each latent serves the prediction of one factor alone. Eastwood and Williams 2018 (ICLR). It depends "
-        "on the predictor: compare only where that is the same.",
+        "Whether each latent is used to predict one factor only. Eastwood and Williams 2018 (ICLR). It depends on the "
+        "predictor: compare only scores with the same predictor.",
     ),
     "DCI completeness": Term(
         "Completeness (DCI)",
@@ -38,15 +39,15 @@ SCORES: Final[dict[str, Term]] = {
     "DCI informativeness": Term(
         "Informativeness (DCI)",
         "DCI informativeness",
-        "accuracy of the predictors on samples held out, mean over factors; R² for lasso",
-        "How much of the factors the latents tell at all. Eastwood and Williams 2018.",
+        "accuracy of the predictors on held-out samples, mean over factors; R² for lasso",
+        "How much of the factors can be predicted from the latents. Eastwood and Williams 2018.",
     ),
     "SAP": Term(
         "Separated attribute predictability (SAP)",
         "SAP",
         "mean over factors of the gap in accuracy between the two best latents, each alone in a linear classifier",
-        "As MIG, by prediction. A linear classifier on one latent cannot tell the middle levels of an ordered factor "
-        "apart, so even the factors themselves stay low. Kumar et al. 2018 (arXiv 1711.00848).",
+        "As MIG, by prediction. A linear classifier on one latent cannot separate the middle levels of an ordered "
+        "factor, so even the factors themselves stay low. Kumar et al. 2018 (arXiv 1711.00848).",
     ),
     "SAP by correlation": Term(
         "SAP by correlation",
@@ -57,36 +58,38 @@ SCORES: Final[dict[str, Term]] = {
     "FactorVAE score": Term(
         "FactorVAE score",
         "FactorVAE score",
-        "accuracy of telling the fixed factor of a group of samples by the latent that varies least in it",
-        "Whether one latent stays put when one factor does. Kim and Mnih 2018 (arXiv 1802.05983).",
+        "accuracy of a classifier that predicts the fixed factor of a group of samples from the latent that varies "
+        "least in it",
+        "Whether one latent stays constant when one factor is held. Kim and Mnih 2018 (arXiv 1802.05983).",
     ),
     "beta-VAE score": Term(
         "beta-VAE score",
         "beta-VAE score",
-        "accuracy of a linear classifier that tells the shared factor of pairs by their latents' mean distances",
+        "accuracy of a linear classifier that predicts the shared factor of pairs from their latents' mean distances",
         "As the FactorVAE score, from all latents at once: a code in which factors are mixed can score high. Higgins "
         "et al. 2017 (ICLR).",
     ),
     "modularity": Term(
         "Modularity of codes",
         "modularity of codes",
-        "1 − mean over latents of the mutual information with all factors but its best one, squared, over the best's",
-        "Whether each latent tells of one factor. It says nothing of whether all factors are told, and untrained "
-        "networks score high. Ridgeway and Mozer 2018 (arXiv 1802.05312). It is no modularity of circuits, which the "
-        "metrics of interventions are.",
+        "1 − mean over latents of (squared mutual information with all factors except its best one) / (that with the "
+        "best one)",
+        "Whether each latent contains information about one factor only. It does not measure whether all factors are "
+        "encoded, and untrained networks score high. Ridgeway and Mozer 2018 (arXiv 1802.05312). It is not the "
+        "modularity of circuits, which is a metric of interventions.",
     ),
     "explicitness": Term(
         "Explicitness",
         "explicitness",
-        "area under the ROC curve of logistic regression, one level against the others, mean over levels and factors",
-        "How plainly the factors can be read off the latents; 0.5 is chance. Ridgeway and Mozer 2018.",
+        "area under the ROC curve of logistic regression, each level against the others, mean over levels and factors",
+        "How well the factors can be predicted from the latents; 0.5 is chance. Ridgeway and Mozer 2018.",
     ),
     "IRS": Term(
         "Interventional robustness score (IRS)",
         "IRS",
         "mean over latents of 1 − (how far a latent moves while its factor is held) / (how far it moves at all)",
-        "Whether a latent stays put whatever else changes. Untrained networks score high. Suter et al. 2019 (arXiv "
-        "1811.00007).",
+        "Whether a latent stays constant when all other factors change. Untrained networks score high. Suter et al. "
+        "2019 (arXiv 1811.00007).",
     ),
     "unconfoundedness": Term(
         "Unconfoundedness",
@@ -99,7 +102,7 @@ DEAD = Term(
     "Dead latent",
     "dead latent",
     "mean KL(q(zᵢ|x) ‖ N(0, 1)) not above the threshold",
-    "A latent that the encoder leaves at its prior. Classical scores leave it out, for what its mean still moves "
+    "A latent whose posterior equals the prior. Classical scores exclude it, because the small changes of its mean "
     "would count as much as a latent that carries a factor. Duan et al. 2020 (arXiv 1905.12614).",
 )
 

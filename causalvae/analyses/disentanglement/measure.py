@@ -290,8 +290,8 @@ def _notes(session: Session) -> tuple[str, ...]:
     notes = []
     if vae.is_point:
         notes.append(
-            "The encoder gives points: there is no KL to tell dead latents by, so all count, and no MIG of posterior "
-            "samples."
+            "The encoder gives points: there is no KL to recognise dead latents by, so all latents count, and no MIG "
+            "of posterior samples."
         )
     if len(vae.latent_shape) > 1:
         notes.append("Latents are the channels of a map: each is scored by its mean over the map.")
@@ -300,14 +300,14 @@ def _notes(session: Session) -> tuple[str, ...]:
         notes.append(f"Scored is what the encoder gives, before the latent layer ({layer}).")
     if session.spec.data.condition:
         given = ", ".join(session.spec.data.condition)
-        notes.append(f"The network is given {given} beside the input, so its latents need not carry that.")
+        notes.append(f"The network receives {given} in addition to the input, so its latents need not carry it.")
     binned = [factor.name for factor in dataset.space.factors if factor.is_continuous]
     if binned:
         notes.append(f"Continuous factors are cut into bins of equally many samples: {', '.join(binned)}.")
     unset = [factor.name for factor in dataset.space.factors if not factor.settable]
     if unset:
         notes.append(
-            f"The data only observes {', '.join(unset)}: scores condition on factors, so a dependence between them is "
-            "in the scores too."
+            f"The data only observe {', '.join(unset)}: scores condition on factors, so dependences between factors "
+            "affect the scores."
         )
     return tuple(notes)

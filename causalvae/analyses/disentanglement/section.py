@@ -33,38 +33,39 @@ CONCERNS: dict[str, tuple[ClassicalName, ...]] = {
 
 
 class DisentanglementSection(Analysis):
-    """Classical disentanglement scores of the network on the data, on samples of their own, apart from the plan."""
+    """Classical disentanglement scores of the network on the data, on separate samples."""
 
     kind: ClassVar[str] = "disentanglement"
     result_field: ClassVar[str] = "scores"
 
     samples: ModestCount = Field(default=2000, description="Samples that predictors are fitted on.")
     test_samples: ModestCount | None = Field(
-        default=None, description="Samples that they are tested on; half as many as `samples` where left out."
+        default=None, description="Samples that they are tested on; by default half as many as `samples`."
     )
     scores: tuple[ClassicalName, ...] = Field(
-        default=CLASSICAL, min_length=1, description="What is measured; everything where left out."
+        default=CLASSICAL, min_length=1, description="What is measured; by default everything."
     )
     predictor: Literal["boosting", "bagging", "lasso"] = Field(
         default="boosting",
-        description="Of DCI: gradient boosting, as the reference code has it (a minute at ten latents and 2,000 "
-        "samples); bagging is many times as fast, and its scores are others.",
+        description="The predictor of DCI: gradient boosting, as in the reference code (a minute with ten latents and "
+        "2,000 samples); bagging is many times faster and gives different scores.",
     )
     votes: ModestCount = Field(
-        default=2000, description="Votes of the FactorVAE and beta-VAE scores; half as many again are held out."
+        default=2000,
+        description="Votes of the FactorVAE and beta-VAE scores; half this number of further votes is held out.",
     )
     bins: ModestCount = Field(default=20, description="Bins of a latent, and of a continuous factor.")
     kl_threshold: Number = Field(
-        default=0.01, description="Latents of a mean KL not above it are dead and left out; -1 keeps all."
+        default=0.01, description="Latents whose mean KL is not above it are dead and excluded; -1 keeps all."
     )
     baselines: Flag = Field(
         default=True,
-        description="Score the data's own factors and a network with random weights as well: what the scores run from.",
+        description="Score the data's own factors and a network with random weights too, for comparison.",
     )
     draws: Draws = Field(
         default=1,
-        description="How often all is measured, each time on samples drawn anew; from two on every score has an "
-        "interval over the draws, DCI too.",
+        description="Number of repeated measurements, each time on new samples; from two draws on every score, also "
+        "DCI, has an interval over the draws.",
     )
     confidence: Level = Field(default=0.95, description="Coverage of the intervals.")
     seed: Seed = Field(default=0, description="Seed of samples, votes and predictors.")
@@ -105,7 +106,7 @@ class DisentanglementSection(Analysis):
                 Finding(
                     "CV097",
                     path,
-                    "classical scores hold latents against labelled factors, and this data has none",
+                    "classical scores hold latents against labelled factors, and these data have none",
                     "Delete the section: the run will say only that there are no scores.",
                     severity="warning",
                     on_key=True,
@@ -138,7 +139,7 @@ class DisentanglementSection(Analysis):
 
     @staticmethod
     def view(result: ScoreReport) -> AnalysisView:
-        """A table of scores beside their baselines, and one of the importance of latents."""
+        """A table of scores next to their baselines, and one of the importance of latents."""
         from causalvae.analyses.disentanglement.view import view_scores
 
         return view_scores(result)

@@ -29,10 +29,10 @@ def view_scores(scores: ScoreReport) -> AnalysisView:
 
 def _section(scores: ScoreReport) -> Section:
     lead = (
-        "How well the latents stand for the data's labelled factors one by one, by the scores of the literature. No "
-        "network is intervened on: they ask what the encoder's means tell of the factors. Under Factors stands what "
-        "each score is for the factors themselves, under Random what this network reaches with its weights drawn anew "
-        "and all its latents counted: a score says something only between the two."
+        "How well single latents represent the labelled factors of the data, by the scores of the literature. They "
+        "use no interventions: they measure what the encoder's means contain about the factors. The column Factors "
+        "has the score of the factors themselves, and the column Random the score of this network with random "
+        "weights, all its latents counted. A score is informative only relative to these two."
     )
     if scores.absent:
         return Section("scores", "Classical disentanglement", f"There are no scores: {scores.absent}", ())
@@ -44,13 +44,13 @@ def _section(scores: ScoreReport) -> Section:
 
 
 def score_table(scores: ScoreReport) -> Table:
-    """Each score of the network beside what it is for the data's factors and for random weights."""
+    """Each score of the network next to what it is for the data's factors and for random weights."""
     notes: dict[str, list[str]] = {}
     for row in scores.rows:
         if row.note:
             notes.setdefault(row.note, []).append(score_term(row.name).short)
     return Table(
-        "Classical scores, beside the data's own factors and a network with random weights",
+        "Classical scores, compared with the data's own factors and a network with random weights",
         columns("Score", "Network [interval]#", "Factors#", "Random#"),
         tuple(
             (
@@ -72,7 +72,7 @@ def _estimate(value: float | None, lower: float | None, upper: float | None) -> 
 
 
 def score_words(scores: ScoreReport) -> str:
-    """What was scored, on what, and which latents were left out."""
+    """What was scored, on what, and which latents were omitted."""
     words = f"Of {format_count(scores.latents)} latents {_dead_words(scores)}."
     words += f" Measured on {_distinct(scores.samples, scores.asked_samples)} of {scores.data}"
     if scores.test_samples:
@@ -118,11 +118,11 @@ def _bias_words(scores: ScoreReport) -> Iterable[str]:
 
 def _dead_words(scores: ScoreReport) -> str:
     if not scores.dead:
-        return "none is left out as dead"
+        return "none is excluded as dead"
     listed = ", ".join(f"latent[{latent}]" for latent in scores.dead)
     verb = "is" if len(scores.dead) == 1 else "are"
     return (
-        f"{format_count(len(scores.dead))} {verb} dead and left out (mean KL not above {scores.kl_threshold:g} nats): "
+        f"{format_count(len(scores.dead))} {verb} dead and excluded (mean KL not above {scores.kl_threshold:g} nats): "
         f"{listed}"
     )
 

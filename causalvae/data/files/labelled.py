@@ -179,9 +179,9 @@ class ObservedSamples(FileSamples):
         """
         raise CausalVAEError(
             "CV206",
-            f"The data set {self.name} does not tell what a sample would have been under another {factor}.",
-            "Write `set: swap` to put another sample in the place of each, or give data that holds every combination "
-            "of its factors once.",
+            f"The data set {self.name} has no counterfactual samples under another {factor}.",
+            "Write `set: swap` to replace each sample with another, or give data that contain every combination of "
+            "their factors once.",
             factor,
         )
 

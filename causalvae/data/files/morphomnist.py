@@ -139,7 +139,7 @@ def _read_table(path: Path, n: int) -> tuple[FloatArray, FloatArray]:
         raise misshapen(
             path,
             what,
-            "positive thickness and intensity between 64 and 255, ends left out",
+            "positive thickness, and intensity between 64 and 255, both exclusive",
             f"{thickness.min():g} to {thickness.max():g} and {intensity.min():g} to {intensity.max():g}",
             _REMEDY,
         )

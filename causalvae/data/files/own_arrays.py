@@ -173,6 +173,6 @@ def _not_finite(name: str, start: int, shape: tuple[int, ...], at: int, found: s
         "CV235",
         f"{name}[{start + row}, {where}] is {found}: the input of sample {start + row}, position ({where}), both "
         "counted from 0.",
-        "Leave the sample out, or fill in what is missing.",
+        "Remove the sample, or fill in what is missing.",
         str(path),
     )

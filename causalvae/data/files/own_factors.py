@@ -140,7 +140,7 @@ def read_text(factor: str, texts: npt.NDArray[np.object_], kind: FactorKind | No
         raise CausalVAEError(
             "CV235",
             f"Factor {factor} is {labels[odd[0]]} in sample {row} (counted from 0), and a number elsewhere.",
-            f"Fill in the entry or leave the sample out; `{factor}: {{kind: categorical}}` in data.factors keeps text.",
+            f"Fill in the entry or remove the sample; `{factor}: {{kind: categorical}}` in data.factors keeps text.",
             str(path),
         )
     known, levels = rank_levels(numbers[levels])
@@ -218,7 +218,7 @@ def _kind_of(factor: str, declared: FactorKind | None, column: Told, path: Path)
     elif declared is None and _are_levels(column.known):
         kind = "ordinal"
     if kind not in (None, "continuous") and len(column.known) > _MOST_LEVELS:
-        raise _wrong_kind(factor, f"{len(column.known):,} different entries are no levels", path)
+        raise _wrong_kind(factor, f"{len(column.known):,} different entries cannot be levels", path)
     return kind
 
 
@@ -237,7 +237,7 @@ def _unusable(factor: str, row: int, what: str, path: Path) -> CausalVAEError:
     return CausalVAEError(
         "CV235",
         f"Factor {factor} is {what} in sample {row} (counted from 0).",
-        "Fill in the entry, or leave the sample out.",
+        "Fill in the entry, or remove the sample.",
         str(path),
     )
 

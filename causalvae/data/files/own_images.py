@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from causalvae.data.factors import IntArray
 from causalvae.data.files.labelled import Samples
-from causalvae.data.files.own_factors import open_own, read_text
+from causalvae.data.files.own_factors import open_own
+from causalvae.data.files.own_files import list_samples
 from causalvae.data.files.picture_file import FORMATS, PictureForm, open_picture, read_picture
-from causalvae.data.files.refusals import absent, misshapen
-from causalvae.data.files.text_table import open_table
 from causalvae.spec.columns import Columns
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from causalvae.data.kinds.images import ImagesData
-
-_REMEDY: Final = f"Give data.path a folder with images: {', '.join(FORMATS)}."
-# Number of headers checked before a run, 0.1 ms each; other files are checked when they are read.
-_CHECKED: Final = 10_000
 
 
 class PictureFiles:
@@ -61,34 +56,10 @@ def open_images(section: ImagesData, folder: Path, table: Path | None) -> Sample
     Raises
     ------
     CausalVAEError
-        CV230 if the folder, the table or an image is missing, CV231 if there are no images or the table is invalid,
-        CV234 for missing columns, CV235 for empty factors and images that cannot be read, CV236 for factors of another
-        kind than declared.
+        Those of `list_samples` and `open_own`; CV235 for images that cannot be read.
     """
-    if not folder.is_dir():
-        raise absent(folder, "a folder of images", _REMEDY)
-    columns = {}
-    if table is None:
-        names = sorted(path.name for path in folder.iterdir() if _is_picture(path))
-        if not names:
-            raise misshapen(folder, "a folder of images", f"files that end in {', '.join(FORMATS)}", "none", _REMEDY)
-    else:
-        told = open_table(table, section.separator, section.decimal)
-        told.require(section.file_column, "data.file_column")
-        wanted = {
-            factor: told.require(section.column_of(factor), f"data.factors.{factor}") for factor in section.factors
-        }
-        texts = told.read_text([section.file_column, *wanted.values()])
-        names = texts[section.file_column].tolist()
-        _check_names(names, folder, table)
-        columns = {
-            factor: read_text(factor, texts[column], section.factors[factor].kind, section.decimal, table)
-            for factor, column in wanted.items()
-        }
+    names, columns = list_samples(section, folder, table, tuple(FORMATS), _check)
     paths = [folder / name for name in names]
-    for path in dict.fromkeys(paths[:_CHECKED]):
-        with open_picture(path):
-            pass
     form = PictureForm(section.size, section.colour, section.background, section.scale)
     read_picture(paths[0], form, 0)
     facts = {"origin": "the user's images", "folder": folder.name, "background": section.background}
@@ -100,17 +71,6 @@ def open_images(section: ImagesData, folder: Path, table: Path | None) -> Sample
     return samples
 
 
-def _is_picture(path: Path) -> bool:
-    # macOS writes a file ._NAME for each NAME to disks of other systems.
-    return path.suffix.lower() in FORMATS and not path.name.startswith(".") and path.is_file()
-
-
-def _check_names(names: list[str], folder: Path, table: Path) -> None:
-    remedy = "Name files within data.path, such as 0001.png or left/0001.png."
-    home = folder.resolve()
-    for name in names:
-        # Untrusted tables must not give access to files outside the folder.
-        if not (folder / name).resolve().is_relative_to(home):
-            raise misshapen(table, "a table of images", "files within the folder", name, remedy)
-        if not (folder / name).is_file():
-            raise absent(folder / name, f"an image that {table.name} names", remedy)
+def _check(path: Path) -> None:
+    with open_picture(path):
+        pass

@@ -115,7 +115,7 @@ def _single(values: FloatArray, low: float, span: float, name: str, path: Path) 
         raise CausalVAEError(
             "CV235",
             f"Column {name} is too large for single precision in sample {odd[0]} (counted from 0).",
-            "Divide the column by a power of ten, or leave the sample out.",
+            "Divide the column by a power of ten, or remove the sample.",
             str(path),
         )
     return single

@@ -75,7 +75,7 @@ def open_picture(path: Path) -> Iterator[Image]:
     kind = FORMATS.get(path.suffix.lower())
     if kind is None:
         known = ", ".join(FORMATS)
-        raise _unreadable(path, f"the name does not end in {known}", "Rename or convert the file, or leave it out.")
+        raise _unreadable(path, f"the name does not end in {known}", "Rename or convert the file, or remove it.")
     try:
         # Pillow warns of damaged metadata, and of pictures that are an error below.
         with warnings.catch_warnings(action="ignore"), Image.open(path, formats=[kind]) as image:
@@ -86,7 +86,7 @@ def open_picture(path: Path) -> Iterator[Image]:
             frames = getattr(image, "n_frames", 1) if kind != "JPEG" else 1
             if frames > 1:
                 raise _unreadable(
-                    path, f"it holds {frames} pictures", "Save each picture in a file of its own, or leave it out."
+                    path, f"it holds {frames} pictures", "Save each picture in a separate file, or remove it."
                 )
             yield image
     except CausalVAEError:
@@ -94,12 +94,12 @@ def open_picture(path: Path) -> Iterator[Image]:
     except UnidentifiedImageError as error:
         raise _unreadable(path, f"it is not a {kind} file", "Give the file the suffix of its format.") from error
     except Image.DecompressionBombError as error:
-        raise _unreadable(path, first_line(error), "Make it smaller, or leave it out.") from error
+        raise _unreadable(path, first_line(error), "Make it smaller, or remove it.") from error
     except Exception as error:
         if is_of_system(error):
             raise
         # Pillow's decoders raise OSError, SyntaxError, ValueError, struct.error, zlib.error and others.
-        raise _unreadable(path, first_line(error), "Replace the file, or leave it out.") from error
+        raise _unreadable(path, first_line(error), "Replace the file, or remove it.") from error
 
 
 def read_picture(path: Path, form: PictureForm, sample: int) -> Pixels:
@@ -171,7 +171,7 @@ def _deep(image: Image, path: Path, form: PictureForm, sample: int) -> list[Imag
         raise _unreadable(
             path,
             f"sample {sample} is {values.flat[odd[0]]:g} in row {row}, column {column} (all counted from 0)",
-            "Replace the value, or leave the file out.",
+            "Replace the value, or remove the file.",
         )
     if form.scale is None and (values.min() < 0 or values.max() > white):
         raise _unreadable(

@@ -19,7 +19,7 @@ from causalvae.data.files.refusals import absent, misshapen, no_such
 from causalvae.errors import CausalVAEError, first_line
 
 _WHAT: Final = "a table"
-_REMEDY: Final = "Give a text file whose first line names the columns; `separator` says what stands between them."
+_REMEDY: Final = "Give a text file whose first line names the columns; `separator` is the character between them."
 _UTF8: Final = "Save the file as UTF-8; spreadsheets call this format CSV UTF-8."
 _SEPARATORS: Final = (",", ";", "\t", "|", " ")
 _CALLED: Final = {"\t": "tabs", " ": "blanks"}
@@ -135,7 +135,7 @@ class TextTable:
             entry = column[row]
             is_text = isinstance(entry, str)
             found = repr(entry.strip()[:30]) if is_text else "it is empty" if np.isnan(values[row]) else "not finite"
-            remedy = "Fill in the entry, leave the sample out, or choose the columns of inputs with data.inputs."
+            remedy = "Fill in the entry, remove the sample, or choose the columns of inputs with data.inputs."
             if is_text and self.decimal == "." and _DECIMAL_COMMA.fullmatch(entry.strip()):
                 remedy = "Write `decimal: ','` in data if the comma separates a number's decimals."
             raise CausalVAEError(
@@ -152,7 +152,7 @@ def open_table(path: Path, separator: str, decimal: str = ".") -> TextTable:
 
     Leading columns without names are index columns: pandas writes one, and another when the table is read and saved
     again. R's write.table omits the name of the index, so that each line has one entry more than there are names.
-    Trailing columns with neither names nor entries are left out.
+    Trailing columns with neither names nor entries are omitted.
 
     Raises
     ------

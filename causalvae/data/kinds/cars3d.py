@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Cars3dData(OneFolder):
-    """Cars3D (Reed et al. 2015): 183 cars from 24 sides and 4 heights; its folder of .mat files."""
+    """Cars3D (Reed et al. 2015): 183 cars from 24 angles and 4 elevations; its folder of .mat files."""
 
     kind: ClassVar[str] = "cars3d"
 

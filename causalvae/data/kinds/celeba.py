@@ -26,7 +26,7 @@ class CelebaData(OneFolder):
     crop: Annotated[int, Field(strict=True, ge=8, le=178)] = Field(
         default=178, description="Side of the square that is cut from the middle of the 178 x 218 pixels."
     )
-    size: Side = Field(default=64, description="Pixels a side of what becomes of it.")
+    size: Side = Field(default=64, description="Pixels a side of the resulting image.")
 
     def facts(self) -> DataEntry | None:
         """Properties known before the data are opened."""

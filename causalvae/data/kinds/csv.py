@@ -16,9 +16,10 @@ if TYPE_CHECKING:
 
 
 class CsvData(OwnData, TableFormat):
-    """A table of the user's own: one sample a row, inputs and factors in columns with names."""
+    """A table of your own: one sample per row, inputs and factors in named columns."""
 
     kind: ClassVar[str] = "csv"
+    recognised: ClassVar[str] = "a csv, tsv or tab file"
     PLACES: ClassVar[dict[str, PlaceKind]] = {"path": "file"}
 
     source: Literal["csv"]
@@ -26,13 +27,13 @@ class CsvData(OwnData, TableFormat):
     inputs: tuple[Column, ...] = Field(
         default=("*",),
         min_length=1,
-        description="Names of columns, or patterns such as `gene_*`; columns of factors are left out of patterns.",
+        description="Names of columns, or patterns such as `gene_*`; patterns do not match columns of factors.",
     )
     scale: Scale = Field(
         default="found",
         description=(
-            "found: each column's least and greatest value become 0 and 1; [LOW, HIGH]: these do, in all columns; "
-            "none: as they are."
+            "found: the smallest and largest value of each column become 0 and 1; [LOW, HIGH]: these values become 0 "
+            "and 1 in all columns; none: values are not changed."
         ),
     )
 
@@ -46,7 +47,8 @@ class CsvData(OwnData, TableFormat):
                     "CV088",
                     ("data", "inputs", index),
                     f"the column {show_text(column)} is the factor '{columns[column]}' as well",
-                    "A network that sees a factor need not find it: delete the column from one of the two.",
+                    "A network that receives a factor does not have to infer it: delete the column from one of the "
+                    "two lists.",
                 )
                 for index, column in enumerate(self.inputs)
                 if column in columns

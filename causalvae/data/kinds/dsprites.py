@@ -20,6 +20,7 @@ class DspritesData(DataSection):
     """dSprites: drawn by this package, or read from the official npz or hdf5 where `path` names it."""
 
     kind: ClassVar[str] = "dsprites"
+    recognised: ClassVar[str] = "the npz of dSprites"
     PLACES: ClassVar[dict[str, PlaceKind]] = {"path": "file"}
 
     source: Literal["dsprites"]

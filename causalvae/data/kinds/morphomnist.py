@@ -20,6 +20,7 @@ class MorphoMnistData(OneFolder):
     """MorphoMNIST: digits whose thickness causes their intensity (Pawlowski et al. 2020), from its IDX files."""
 
     kind: ClassVar[str] = "morphomnist"
+    recognised: ClassVar[str] = "the folder of MorphoMNIST"
 
     source: Literal["morphomnist"]
     part: Literal["train", "t10k"] = Field(default="train", description="60,000 or 10,000 images.")

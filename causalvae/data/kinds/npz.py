@@ -19,9 +19,10 @@ _USUAL_INPUTS = ("inputs", "images", "imgs", "x", "X", "data")
 
 
 class NpzData(OwnData):
-    """Arrays of the user's own in an npz file: inputs with one sample a row, and one array a factor."""
+    """Arrays of your own in an npz file: inputs with one sample per row, and one array per factor."""
 
     kind: ClassVar[str] = "npz"
+    recognised: ClassVar[str] = "an npz file"
     PLACES: ClassVar[dict[str, PlaceKind]] = {"path": "file"}
 
     source: Literal["npz"]
@@ -29,20 +30,21 @@ class NpzData(OwnData):
     inputs: Column = Field(default="inputs", description="Name of the array of inputs.")
     names: Column | None = Field(
         default=None,
-        description="Name of the array with the names of the inputs' columns; 0, 1, 2, ... where left out.",
+        description="Name of the array with the names of the inputs' columns; by default the names are 0, 1, 2, ...",
     )
     layout: Literal["auto", "as_stored", "channels_last"] = Field(
         default="auto",
         description=(
             "as_stored: an input has the shape that it is stored with; channels_last: its last axis becomes its "
-            "first; auto: images of two axes get a channel, images of 1, 3 or 4 channels in the last axis are turned."
+            "first; auto: images of two axes get a channel, if the last axis of images has 1, 3 or 4 entries, it "
+            "becomes the first."
         ),
     )
     scale: Scale = Field(
         default="found",
         description=(
-            "found: bytes are divided by 255, of other numbers the least and greatest of the array become 0 and 1; "
-            "[LOW, HIGH]: these do; none: as they are."
+            "found: bytes are divided by 255; for other numbers the smallest and largest value of the array become 0 "
+            "and 1; [LOW, HIGH]: these values become 0 and 1; none: values are not changed."
         ),
     )
 

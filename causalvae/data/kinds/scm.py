@@ -53,7 +53,8 @@ class ScmData(DataSection):
     scale: Literal["range", "standard", "none"] = Field(
         default="range",
         description=(
-            "table: columns scaled so that ranges become [0, 1], or to mean 0 and standard deviation 1, or as they are."
+            "table: how columns are scaled: range, to [0, 1]; standard, to mean 0 and standard deviation 1; or not at "
+            "all."
         ),
     )
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class SmallNorbData(OneFolder):
-    """Small NORB (LeCun et al. 2004): toys from many sides, the full grid of five factors; its dat, cat and info."""
+    """Small NORB (LeCun et al. 2004): toys from many angles, the full grid of five factors; its dat, cat and info."""
 
     kind: ClassVar[str] = "smallnorb"
 

@@ -125,7 +125,7 @@ class NetworkModel:
 def open_network_model(
     outcomes: Outcomes, arms: MediationArms, outcome: str, vector: Vector | None = None
 ) -> NetworkModel:
-    """The model of one mediation and outcome; pairs whose outcome is undefined in an arm are left out.
+    """The model of one mediation and outcome; pairs whose outcome is undefined in an arm are omitted.
 
     Parameters
     ----------

@@ -21,7 +21,7 @@ def quietly(seed: int | None = None) -> Iterator[None]:
     ----------
     seed : int, optional
         Of any size. NumPy's global generator and Python's own begin from it, for code that takes no generator. Both are
-        what they were before, afterwards; also where `seed` is left out, since some refuters draw from them unasked.
+        what they were before, afterwards; also where `seed` is omitted, since some refuters draw from them unasked.
     """
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 

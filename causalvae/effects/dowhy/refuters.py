@@ -25,12 +25,12 @@ RULES = {
         f"if they were a confounder. Passed when the effect lies within the adjusted ones (p > {LEVEL:g})."
     ),
     "subset": (
-        "Asks whether the effect hangs on a few rows: it is estimated again on random 80% of them. Passed when the "
+        "Asks whether the effect depends on a few rows: it is estimated again on random 80% of them. Passed when the "
         f"effect lies within the re-estimated ones (p > {LEVEL:g})."
     ),
     "bootstrap": (
-        "Asks whether another sample of the same size would say the same: rows are drawn with replacement and the "
-        f"effect is estimated again. Passed when the effect lies within the re-estimated ones (p > {LEVEL:g})."
+        "Asks whether another sample of the same size would give the same result: rows are drawn with replacement and "
+        f"the effect is estimated again. Passed when the effect lies within the re-estimated ones (p > {LEVEL:g})."
     ),
 }
 

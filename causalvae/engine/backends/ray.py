@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 import logging
 import os
+import signal
 import socket
 import sys
 from collections.abc import Iterable, Iterator, Mapping
@@ -41,6 +42,8 @@ from causalvae.spec.registry import distributions_in_use
 RETRIES = 3
 # Number of submitted shards per core: one runs while the next is sent.
 _AHEAD = 2
+# Where a cluster listens that a run starts.
+_LOOPBACK = "127.0.0.1"
 # Timeout of connections in seconds.
 _PATIENCE = 10.0
 
@@ -71,7 +74,8 @@ class RayBackend:
     ----------
     address : str, optional
         Address of a running cluster, such as ``auto`` or ``ray://host:10001``. If omitted, the cluster that this
-        process is connected to, else one that is started here and shut down after the run.
+        process is connected to, else one that is started here, reachable from this machine alone, and shut down after
+        the run.
 
     Raises
     ------
@@ -276,7 +280,8 @@ def _connect(address: str | None, cores: int) -> Iterator[None]:
     quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
     try:
         if address is None:
-            ray.init(address="local", num_cpus=cores, include_dashboard=False, **quiet)
+            with _on_loopback(ray), _same_sigterm():
+                ray.init(address="local", num_cpus=cores, include_dashboard=False, _node_ip_address=_LOOPBACK, **quiet)
         else:
             _knock(address)
             ray.init(address=address, **quiet)
@@ -284,13 +289,40 @@ def _connect(address: str | None, cores: int) -> Iterator[None]:
         raise CausalVAEError(
             "CV420",
             f"no Ray cluster could be reached at {address or 'this machine'} ({first_line(error)}).",
-            "Start the cluster, correct execution.address, or leave it out to start one on this machine.",
+            "Start the cluster, correct execution.address, or delete it to start one on this machine.",
             "execution.address",
         ) from error
     try:
         yield
     finally:
         ray.shutdown()
+
+
+@contextmanager
+def _on_loopback(ray: Any) -> Iterator[None]:
+    """Let a cluster that is started within listen on the loopback alone, so that no other machine can reach it.
+
+    Ray does so on Windows and macOS only, and replaces a loopback address by the machine's own elsewhere.
+    """
+    constants = ray._private.ray_constants
+    before = constants.ENABLE_RAY_CLUSTER
+    constants.ENABLE_RAY_CLUSTER = False
+    try:
+        yield
+    finally:
+        constants.ENABLE_RAY_CLUSTER = before
+
+
+@contextmanager
+def _same_sigterm() -> Iterator[None]:
+    """Keep the handler of SIGTERM: Ray replaces it by one that exits with 1 without a message."""
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        # Only the main thread may set handlers, and Ray sets none in others.
+        if signal.getsignal(signal.SIGTERM) is not before:
+            signal.signal(signal.SIGTERM, before)
 
 
 def _knock(address: str) -> None:

@@ -39,14 +39,14 @@ class ScreenSection(Section):
         ),
     )
     steps: ModestCount | None = Field(
-        default=None, description="Points of that line, for integrated_gradients; 8 where it is left out."
+        default=None, description="Number of points of that line, for integrated_gradients; by default 8."
     )
     check: ModestCount = Field(
         default=64,
         description="Components drawn at random from those not kept and run exactly, to measure the screen's recall.",
     )
     outcome: Name = Field(
-        default="image", description="What components are ranked by their effect on: an attribute, or the image."
+        default="image", description="The outcome whose effects rank the components: an attribute, or the image."
     )
 
 
@@ -57,7 +57,9 @@ class ActivationIntervention(InterventionLevel):
     order: ClassVar[int] = 3
 
     components: ComponentRef | tuple[ComponentRef, ...]
-    by: Literal["unit", "channel", "layer", "set"] = Field(default="channel", description="What is patched at a time.")
+    by: Literal["unit", "channel", "layer", "set"] = Field(
+        default="channel", description="What is patched together in one run."
+    )
     source: Name = Field(alias="from", description="The input intervention whose counterfactual gives the values.")
     mode: Annotated[Choice, Short(VALUES, lambda kind: "mode" in kind.keys)] = Field(
         default="interchange",
@@ -65,16 +67,18 @@ class ActivationIntervention(InterventionLevel):
         description=(
             "Where the patched value comes from: the other side of the pair; the mean; another pair; zero; its own "
             "value with noise of one standard deviation; its own value plus the mean difference of the sides; the "
-            "constant that changes the output least. The last two are fitted on pairs that serve nothing else."
+            "constant that changes the output least. The last two are fitted on separate pairs."
         ),
     )
     direction: Literal["denoising", "noising", "both"] = Field(
         default="denoising",
-        description="denoising patches the base run from the counterfactual; noising the other way round.",
+        description="denoising patches the base run with counterfactual values; noising patches the counterfactual "
+        "run with base values.",
     )
     pairs: PairCount | None = Field(default=None, description="Use only this many pairs; at least 2.")
     screen: ScreenSection | None = Field(
-        default=None, description="Run only the components exactly that rank best to first order; all where left out."
+        default=None,
+        description="Run exactly only the components that rank best to first order; by default all are run.",
     )
 
     @property

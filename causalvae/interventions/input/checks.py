@@ -23,8 +23,8 @@ def _check_settable(draft: Draft, section: InputIntervention, path: Path) -> lis
         Finding(
             "CV087",
             (*path, "factor"),
-            f"the data does not tell what a sample would have been under another '{known.name}'",
-            "Write `set: swap` and no factor: it puts another sample in the place of each.",
+            f"the data have no counterfactual samples under another '{known.name}'",
+            "Write `set: swap` without a factor: it replaces each sample with another.",
         )
     ]
 
@@ -40,7 +40,7 @@ def _check_factor(draft: Draft, section: InputIntervention, path: Path) -> list[
                 f"the graph declares no factor {show_text(section.factor)}",
                 f"The declared factors are {list_choices(draft.factors).replace(' or ', ' and ')}."
                 if draft.factors
-                else "The graph declares none; write `set: swap` and no factor to swap whole samples.",
+                else "The graph declares none; write `set: swap` without a factor to swap whole samples.",
                 nearest(section.factor, draft.factors),
             )
         ]
@@ -127,12 +127,12 @@ def _check_release(draft: Draft, factor: str, section: ReleaseSection, path: Pat
                 "Write `others: hold`.",
             )
         ]
-    names = [known.name for known in draft.source.factors if known.name != factor]
+    names = [name for name in draft.source.names if name != factor]
     return [
         Finding(
             "CV063",
             path,
-            f"{show_text(name)} is no variable of the data that could follow '{factor}'",
+            f"{show_text(name)} is not a variable of the data that could follow '{factor}'",
             f"Those are: {list_choices(names).replace(' or ', ' and ') or 'none'}.",
             nearest(name, names),
         )
@@ -165,7 +165,7 @@ def _check_start(known: FactorEntry, section: InputIntervention, chosen: SetTo, 
             Finding(
                 "CV066",
                 (*path, "contrast"),
-                f"'{known.name}' goes from the one value to the other in every pair: there is nothing to order",
+                f"'{known.name}' goes from the one value to the other in every pair: the pairs have no order",
                 "Delete the key.",
             )
         ]
@@ -179,16 +179,16 @@ def _no_level(known: FactorEntry, value: float | str, path: Path) -> Finding:
         return Finding(
             "CV064",
             path,
-            f"{said} is no level of '{known.name}'",
+            f"{said} is not a level of '{known.name}'",
             advice,
             nearest(value, known.labels) if isinstance(value, str) else "",
         )
     if known.kind == "continuous":
         advice = f"Its values go from {known.low:.6g} to {known.high:.6g}."
-        return Finding("CV064", path, f"{said} is no value of '{known.name}'", advice)
+        return Finding("CV064", path, f"{said} is not a value of '{known.name}'", advice)
     spaced = "" if known.given else ", evenly spaced"
     advice = f"It has {known.levels} levels{spaced} from {known.low:.6g} to {known.high:.6g}."
     if isinstance(value, str):
-        return Finding("CV064", path, f"{said} is no level of '{known.name}', whose levels are numbers", advice)
+        return Finding("CV064", path, f"{said} is not a level of '{known.name}', whose levels are numbers", advice)
     closest = min(known.values, key=lambda level: abs(level - value))
-    return Finding("CV064", path, f"{said} is no level of '{known.name}'", advice, f"{closest:.6g}")
+    return Finding("CV064", path, f"{said} is not a level of '{known.name}'", advice, f"{closest:.6g}")

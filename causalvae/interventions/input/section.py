@@ -28,7 +28,9 @@ class SetTo(Section):
     """
 
     to: Number | str
-    start: Number | str | None = Field(default=None, alias="from", description="What the base inputs are set to.")
+    start: Number | str | None = Field(
+        default=None, alias="from", description="The value to which the base inputs are set."
+    )
 
 
 class ReleaseSection(Section):
@@ -50,13 +52,13 @@ class InputIntervention(InputLevel):
     kind: ClassVar[str] = "input"
     order: ClassVar[int] = 1
 
-    factor: Name | None = Field(default=None, description="The factor that is set; left out with `set: swap`.")
+    factor: Name | None = Field(default=None, description="The factor that is set; omitted with `set: swap`.")
     set: Literal["resample", "swap"] | SetTo = Field(
         default="resample",
         description=(
-            "resample draws another level for each pair; {to: VALUE} sets one level; {from: VALUE, to: VALUE} sets the "
-            "base inputs as well, so that the effect is that of a declared contrast; swap puts another sample in the "
-            "place of each, which needs no factors."
+            "resample draws another level for each pair; {to: VALUE} sets one level; {from: VALUE, to: VALUE} sets "
+            "the base inputs as well, so that the effect is that of a declared contrast; swap replaces each sample "
+            "with another, which needs no factors."
         ),
     )
     others: Literal["hold", "propagate"] | ReleaseSection = Field(
@@ -81,7 +83,7 @@ class InputIntervention(InputLevel):
             raise PydanticCustomError(
                 "apart",
                 "`set: swap` swaps whole samples: it has no factor and no order",
-                {"advice": "Leave out `factor` and `contrast`, or write `set: resample` or `set: {to: VALUE}`."},
+                {"advice": "Delete `factor` and `contrast`, or write `set: resample` or `set: {to: VALUE}`."},
             )
         if self.set != "swap" and self.factor is None:
             raise PydanticCustomError(

@@ -27,7 +27,7 @@ def compared_sites(section: LatentIntervention, resolver: Resolver, owner: Owner
         if component.site.stage != "decoder":
             raise CausalVAEError(
                 "CV530",
-                f"{component.site.name} is no layer of the decoder, so setting a latent does not change it.",
+                f"{component.site.name} is not a layer of the decoder, so setting a latent does not change it.",
                 f"Name a layer of the decoder, such as {', '.join(first_layers(resolver.components)) or 'its first'}.",
                 owner,
             )

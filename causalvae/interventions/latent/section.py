@@ -29,7 +29,7 @@ _VALUES = ("quantiles", "sd", "at", "codes")
 class LatentValues(Section):
     """Values for a latent perturbation: quantiles of the aggregate posterior, offsets in its sd, or numbers.
 
-    Of the codes of a VQ-VAE, which have none of these, other codes.
+    For the codes of a VQ-VAE: other codes.
     """
 
     model_config = ConfigDict(json_schema_extra=exactly_one(_VALUES))
@@ -38,15 +38,17 @@ class LatentValues(Section):
         default=None, min_length=1, description="Quantiles of the values that the latent takes over the data."
     )
     sd: tuple[Number, ...] | None = Field(
-        default=None, min_length=1, description="Its own value, moved by so many standard deviations over the data."
+        default=None,
+        min_length=1,
+        description="Its own value, moved by this number of standard deviations over the data.",
     )
     at: tuple[Number, ...] | None = Field(
         default=None, min_length=1, description="These values, in the latent's own units, such as [-1, 1]."
     )
     codes: Literal["swap", "frequency"] | None = Field(
         default=None,
-        description="swap puts another code, any alike, in the place of each; frequency draws codes by how often they "
-        "are taken.",
+        description="swap replaces each code with another one, drawn uniformly; frequency draws codes by their "
+        "frequency in the data.",
     )
 
     @model_validator(mode="after")
@@ -90,8 +92,8 @@ class LatentIntervention(InterventionLevel):
     layers: tuple[ComponentRef, ...] | None = Field(
         default=None,
         min_length=1,
-        description="Layers of the decoder at which the changes that latents cause are compared, for modularity; its "
-        "first two where left out.",
+        description="Layers of the decoder at which the changes that latents cause are compared, for modularity; by "
+        "default its first two layers.",
     )
 
     @property

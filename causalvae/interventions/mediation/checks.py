@@ -32,7 +32,7 @@ def check_mediation(draft: Draft, section: MediationIntervention, path: Path) ->
                 "CV071",
                 (*path, "outcomes"),
                 f"in the declared graph '{factor}', which '{section.treatment}' sets, reaches none of the outcomes",
-                f"The effects are expected to be nil; '{factor}' reaches {reached_words(draft, factor)}.",
+                f"The effects are expected to be zero; '{factor}' reaches {reached_words(draft, factor)}.",
                 severity="warning",
                 related=((*path, "treatment"),),
             )
@@ -52,7 +52,7 @@ def _check_ends(section: MediationIntervention, path: Path) -> list[Finding]:
         Finding(
             "CV091",
             (*path, "path", place),
-            f"a path leads from the input to the output by itself; {stage} is no stage of it",
+            f"a path always leads from the input to the output; {stage} cannot be a stage of it",
             "Name components only: those that the change passes, in their order.",
         )
         for place, stage in enumerate(section.path or ())
@@ -78,10 +78,10 @@ def _check_edges(section: MediationIntervention, path: Path) -> list[Finding]:
             )
         elif parent == INPUT and child == OUTPUT:
             fault = "an edge from the input to the output is all that passes no component"
-            advice = "Leave it out: name the components, and `effect around the path` is what passes none of them."
+            advice = "Delete it: name the components, and `effect around the path` is what passes none of them."
             findings.append(Finding("CV091", where, fault, advice))
         elif parent == INPUT and others:
-            fault = f"{show_text(child)} takes its value from the other input as a whole, so nothing is left to come "
+            fault = f"{show_text(child)} takes its value from the other input as a whole, so nothing can come "
             fault += f"from {show_text(others[0])}"
             findings.append(Finding("CV091", where, fault, f"Keep `{parent} -> {child}`, or the others."))
     if findings:
@@ -89,8 +89,8 @@ def _check_edges(section: MediationIntervention, path: Path) -> list[Finding]:
     cycles = find_cycles(route.edges)
     if cycles:
         shown = " -> ".join(cycles[0])
-        advice = "Delete or turn round one of these edges: a change is sent on, never back."
-        return [Finding("CV091", (*path, "edges"), f"the edges lead round in a circle: {shown}", advice)]
+        advice = "Delete or reverse one of these edges: a change is only sent forward."
+        return [Finding("CV091", (*path, "edges"), f"the edges form a cycle: {shown}", advice)]
     return _check_ways(route, path)
 
 
@@ -120,15 +120,15 @@ def _check_order(section: MediationIntervention, route: Route, path: Path) -> li
         before, after = route.nodes[parent], route.nodes[child]
         again = [name for name in after if name in before]
         if again:
-            fault = f"the change has just been at {show_text(again[0])}"
+            fault = f"the change has already passed {show_text(again[0])}"
             findings.append(Finding("CV092", where, fault, "Name it once."))
             continue
         places = [(_place_of(first), _place_of(second), first, second) for first in before for second in after]
         backward = [pair for pair in places if pair[0] is not None and pair[1] is not None and pair[0] > pair[1]]
         if backward:
             _, _, first, second = backward[0]
-            fault = f"{show_text(second)} comes before {show_text(first)} in the network, so no change gets there"
-            findings.append(Finding("CV092", where, fault, "Exchange the two."))
+            fault = f"{show_text(second)} comes before {show_text(first)} in the network, so no change reaches it"
+            findings.append(Finding("CV092", where, fault, "Swap the two."))
     return findings
 
 
@@ -148,8 +148,8 @@ def _check_subspace(draft: Draft, section: MediationIntervention, path: Path) ->
             Finding(
                 "CV094",
                 (*path, "control"),
-                "mediators are held at one value whole, and here they are patched through learned directions",
-                "Delete `control`, or give the controlled direct effect in a mediation of its own without `subspace`.",
+                "mediators are held at one value as a whole, but here they are patched through learned directions",
+                "Delete `control`, or give the controlled direct effect in a separate mediation without `subspace`.",
                 related=(where,),
             )
         )

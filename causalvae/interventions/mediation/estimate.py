@@ -53,7 +53,7 @@ def estimate_mediation(
     estimates: list[Estimate] = []
     descendants = reached_from(context.spec, treated_factor(context.spec, section.treatment))
     uses = sorted(context.plan.uses_of(owner, "sufficiency"), key=lambda use: use.index)
-    # The parts of a mediation through learned directions are no mediators beside each other.
+    # The parts of a mediation through learned directions are not mediators of one set.
     each = [arms_by_id[use.arm] for use in uses if use.index > 0 and section.subspace is None]
     overlapping, as_drawn = overlap(each), context.as_drawn(section.treatment)
     with_image = OUTPUT in context.plan.outputs and IMAGE not in section.outcomes

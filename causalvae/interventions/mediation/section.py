@@ -43,7 +43,7 @@ PositiveNumber = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]
 
 
 class HeldValue(Section):
-    """The one value that mediators are held at: a quantile of their values over observed samples, or a number."""
+    """The value at which mediators are held: a quantile of their values over observed samples, or a number."""
 
     model_config = ConfigDict(json_schema_extra=exactly_one(("quantile", "value")))
 
@@ -69,25 +69,29 @@ class HeldValue(Section):
 class SubspaceSection(Section):
     """Directions among the mediators' units that are learned by interchanges: distributed alignment search."""
 
-    dim: ModestCount = Field(default=1, description="How many directions; fewer than the mediators have units.")
+    dim: ModestCount = Field(
+        default=1, description="Number of directions; fewer than the number of units of the mediators."
+    )
     objective: Name = Field(
         default="image",
         description=(
-            "What interchanges are to bring to its counterfactual, to be differentiated: the image, or an attribute."
+            "The outcome that interchanges should change to its counterfactual value; it must be differentiable: the "
+            "image, or an attribute."
         ),
     )
     learned_on: PairCount = Field(
-        default=256, description="Pairs that the directions are learned on; they serve nothing else. At least 2."
+        default=256, description="Pairs that the directions are learned on; they are used for nothing else. At least 2."
     )
-    steps: ModestCount = Field(default=200, description="Of each search, on 64 pairs at a time.")
+    steps: ModestCount = Field(default=200, description="Steps of each search, on 64 pairs at a time.")
     restarts: Index = Field(
-        default=1, description="Searches from random directions, besides one from the principal directions of change."
+        default=1,
+        description="Searches from random directions, in addition to one from the principal directions of change.",
     )
     tolerance: PositiveNumber = Field(
         default=0.1,
         description=(
-            "An interchange counts as right where the outcome is as near its counterfactual value as this part of the "
-            "outcome's standard deviation."
+            "An interchange counts as right if the outcome differs from its counterfactual value by at most this "
+            "number of standard deviations of the outcome."
         ),
     )
 
@@ -113,16 +117,16 @@ class MediationIntervention(InterventionLevel):
         default=None,
         min_length=1,
         description=(
-            "Components that a change is sent through, one after the other, and through nothing else: each sees only "
-            "what the one before sends. A list within the list is a set that is passed together."
+            "Components through which a change is sent, one after the other, and through nothing else: each receives "
+            "only the change of the one before. A list within the list is a set that is passed together."
         ),
     )
     edges: tuple[RouteEdge, ...] | None = Field(
         default=None,
         min_length=1,
         description=(
-            "The edges along which a change is sent, as A -> B, where A may be input and B output: a path that parts "
-            "and meets again."
+            "The edges along which a change is sent, as A -> B, where A may be input and B output: a path that "
+            "branches and merges."
         ),
     )
     outcomes: tuple[Name, ...] = Field(
@@ -132,16 +136,16 @@ class MediationIntervention(InterventionLevel):
         default=None,
         union_mode="left_to_right",
         description=(
-            "Give the controlled direct effect too, with the mediators held at this value for both inputs: mean, their "
-            "mean over the base inputs; zero; {quantile: Q} of their values over observed samples; {value: V}."
+            "Also estimate the controlled direct effect, with the mediators held at this value for both inputs: mean, "
+            "their mean over the base inputs; zero; {quantile: Q} of their values over observed samples; {value: V}."
         ),
     )
     pairs: PairCount | None = Field(default=None, description="Use only this many pairs; at least 2.")
     subspace: SubspaceSection | None = Field(
         default=None,
         description=(
-            "Patch through directions of the mediators that are learned, beside all of the mediators, the other "
-            "directions, and as many random ones."
+            "Patch through learned directions of the mediators; for comparison also through all of the mediators, the "
+            "other directions, and the same number of random directions."
         ),
     )
 

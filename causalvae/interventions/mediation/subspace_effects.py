@@ -1,11 +1,11 @@
-"""What learned directions are worth: beside the whole part, its other directions and random ones, and on fresh pairs.
+"""What learned directions carry: compared with the whole part, its other directions and random ones; on fresh pairs.
 
 - unexplained share = sum |Y(interchange) - Y(x')|^2 / sum |Y(x') - Y(x)|^2, the loss that directions are learned by:
   ``learning_loss`` over the pairs that they were learned on, ``held_out_loss`` over the cohort's. An interchange gives
   the base run the part of another pair that has the treated factor's counterfactual value.
 - ``interchange_accuracy`` (interchange intervention accuracy; Geiger, Lu, Icard & Potts 2021, arXiv 2106.02997): the
   share of the cohort's pairs in which the outcome under such an interchange is within a tolerance of Y(x').
-- ``null_space_share``: how much of the directions lies where nothing downstream reads (Makelov, Lange & Nanda 2023,
+- ``null_space_share``: how much of them is in directions that nothing downstream reads (Makelov, Lange & Nanda 2023,
   arXiv 2311.17030).
 """
 
@@ -115,9 +115,9 @@ def subspace_warnings(estimates: list[Estimate]) -> list[str]:
         how, *chance = (note.values[0] for note in dormant.notes)
         beside = f"{how}; of random directions {chance[0]:.3g} on average" if chance else how
         found.append(
-            f"{dormant.value:.0%} of {dormant.component} ({dormant.owner}) lies where nothing downstream reads "
-            f"({beside}): the patch may work through what is dormant otherwise, so that an effect "
-            f"does not show that these directions carry {dormant.treatment} on the network's own inputs."
+            f"{dormant.value:.0%} of {dormant.component} ({dormant.owner}) is in directions that nothing downstream "
+            f"reads ({beside}): the patch may act through directions that are otherwise unused, so an effect does not "
+            f"show that these directions carry {dormant.treatment} on the network's own inputs."
         )
     parts = list(dict.fromkeys(e.component for e in mine if e.estimand == "natural_indirect_effect"))
     others = parts[_OTHERS] if len(parts) > _OTHERS else NOTHING
@@ -216,7 +216,7 @@ def _right(
 ) -> tuple[FloatArray, int]:
     """Of each pair 1.0 where every attribute is as near its counterfactual value as may be, and how many are undefined.
 
-    Pairs in which one is undefined are left out.
+    Pairs in which one is undefined are omitted.
     """
     n = context.outcomes.pairs((arm, counterfactual))
     away = np.stack(

@@ -30,7 +30,8 @@ def view_mediations(results: Results) -> AnalysisView:
         total = len(results.refutations)
         blocks.append(
             Heading(
-                "Refuters", f"Each tries to break an estimate; the rule says when it passes. {passed} of {total} do."
+                "Refuters",
+                f"Each tries to refute an estimate; the rule says when the estimate passes. {passed} of {{total}} do.",
             )
         )
         blocks.append(Folded(f"All {total} refuters", tables.refutation_table(results)))

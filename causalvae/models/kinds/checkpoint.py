@@ -33,7 +33,7 @@ _OF_A_FACTORY = ("arguments", "encoder", "decoder", "between")
 
 
 class CheckpointModel(ModelSection):
-    """The user's own weights, of an architecture that this package has, or of a network that a function makes."""
+    """Weights of your own, for an architecture of this package or for a network that a function returns."""
 
     kind: ClassVar[str] = "checkpoint"
     PLACES: ClassVar[dict[str, PlaceKind]] = {"weights": "file or folder"}
@@ -45,38 +45,38 @@ class CheckpointModel(ModelSection):
         "disentangling-vae with specs.json and model.pt.",
     )
     name: Annotated[str, Named(ARCHITECTURES, lambda kind: bool(kind.head))] | None = Field(
-        default=None, description="The architecture; burgess where neither it nor a factory is given."
+        default=None, description="The architecture; burgess if neither an architecture nor a factory is given."
     )
     factory: Factory | None = Field(
-        default=None, description="module:function that gives the network; runs only where code is allowed."
+        default=None, description="module:function that returns the network; it runs only if code is allowed."
     )
     arguments: dict[str, Any] = Field(default={}, description="factory: its keyword arguments.")
     encoder: str | None = Field(default=None, description=f"factory: {ENCODER}")
     decoder: str | None = Field(default=None, description=f"factory: {DECODER}")
     between: tuple[str, ...] | None = Field(default=None, description=f"factory: {BETWEEN}")
     latent_dim: Count | None = Field(
-        default=None, description="Number of latents; read off the weights of a named architecture where left out."
+        default=None, description="Number of latents; by default read from the weights of a named architecture."
     )
     hidden: tuple[ModestCount, ...] | None = Field(
-        default=None, min_length=1, description="mlp: widths of the encoder's hidden layers; read off the weights too."
+        default=None,
+        min_length=1,
+        description="mlp: widths of the encoder's hidden layers; also read from the weights by default.",
     )
     width: ModestCount | None = Field(
-        default=None, description="residual, audio: channels of the first level; read off the weights too."
+        default=None, description="residual, audio: channels of the first level; also read from the weights by default."
     )
-    key: str | None = Field(
-        default=None, description="Which entry of the file holds the weights, where it holds several."
-    )
+    key: str | None = Field(default=None, description="Which entry of the file has the weights, if it has several.")
     prefix: str | None = Field(
         default=None,
-        description="What the names of the weights begin with, to be left out, such as `model.`; found where left out.",
+        description="A common prefix of the weights' names that is removed, such as `model.`; detected by default.",
     )
     ignore: tuple[str, ...] = Field(
-        default=(), description="What names begin with that are not read, such as `critic.`."
+        default=(), description="Weights whose names begin with one of these are not read, such as `critic.`."
     )
     posterior: PosteriorSection | None = Field(
-        default=None, description="chunk and logvar where left out; interleaved for a disentangling-vae folder."
+        default=None, description="By default chunk and logvar; interleaved for a disentangling-vae folder."
     )
-    output: OutputSection | None = Field(default=None, description="The architecture's own where left out.")
+    output: OutputSection | None = Field(default=None, description="By default that of the architecture.")
     input_range: InputRange = (0.0, 1.0)
 
     @model_validator(mode="after")

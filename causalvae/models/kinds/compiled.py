@@ -59,7 +59,7 @@ class LoudSection(Section):
 
 
 class CompiledModel(ModelSection):
-    """A network with hand-set weights whose circuit, or whose code of the factors, is known; for tables."""
+    """A network for tables with hand-set weights, whose circuit or whose code of the factors is known."""
 
     kind: ClassVar[str] = "compiled"
     has_known_shapes: ClassVar[bool] = True
@@ -70,19 +70,20 @@ class CompiledModel(ModelSection):
         default=None, description="How the first column of the table reaches the first column of the output."
     )
     code: CodeName | None = Field(default=None, description="How latents carry all columns of the table.")
-    latents: _Latents = Field(default=8, description="Latents that are moved by the data, or spare ones of a code.")
+    latents: _Latents = Field(default=8, description="Latents that depend on the data, or spare latents of a code.")
     dead: _Extra = Field(default=0, description="Further latents that are constant and that nothing reads.")
     loud: LoudSection | None = Field(
         default=None, description="Further latents that carry the first column and that nothing reads."
     )
     rotate: Seed | None = Field(
-        default=None, description="Seed of an orthogonal matrix that the latents, but not the further ones, are in."
+        default=None,
+        description="Seed of an orthogonal matrix by which the latents, without the further ones, are multiplied.",
     )
     scales: tuple[_Positive, ...] = Field(
-        default=(), description="Units of the latents, in order: what each is multiplied by; 1 where left out."
+        default=(), description="Units of the latents, in order: the factor by which each is multiplied; by default 1."
     )
     untrained: Flag = Field(
-        default=True, description="These networks compute functions of the inputs and need not reconstruct them."
+        default=True, description="These networks compute functions of the inputs and do not have to reconstruct them."
     )
 
     @model_validator(mode="after")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class PythaeModel(ModelSection):
-    """A folder that pythae saved: model_config.json, model.pt and, for networks of the user's own, pickled modules."""
+    """A folder that pythae saved: model_config.json, model.pt and, for networks of your own, pickled modules."""
 
     kind: ClassVar[str] = "pythae"
     PLACES: ClassVar[dict[str, PlaceKind]] = {"path": "folder"}

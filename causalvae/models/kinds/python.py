@@ -26,26 +26,25 @@ if TYPE_CHECKING:
 
 
 class PythonModel(ModelSection):
-    """The user's own network, made by a function of theirs; runs only where code is allowed (--allow-code)."""
+    """A network of your own that a function returns; it runs only if code is allowed (--allow-code)."""
 
     kind: ClassVar[str] = "python"
 
     source: Literal["python"]
     factory: Factory = Field(
-        description="module:function that gives the network; modules beside the spec file are found as well.",
+        description="module:function that returns the network; modules in the folder of the spec file are found too.",
     )
     arguments: dict[str, Any] = Field(default={}, description="Keyword arguments of the function.")
     weights: str | None = Field(
-        default=None, description="A safetensors file, or a .pt or .ckpt to read into what the function gives."
+        default=None,
+        description="A safetensors file, or a .pt or .ckpt file, to load into the network that the function returns.",
     )
-    key: str | None = Field(
-        default=None, description="Which entry of the file holds the weights, where it holds several."
-    )
+    key: str | None = Field(default=None, description="Which entry of the file has the weights, if it has several.")
     prefix: str | None = Field(
-        default=None, description="What the names of the weights begin with, to be left out; found where left out."
+        default=None, description="A common prefix of the weights' names that is removed; detected by default."
     )
     ignore: tuple[str, ...] = Field(
-        default=(), description="What names begin with that are not read, such as `critic.`."
+        default=(), description="Weights whose names begin with one of these are not read, such as `critic.`."
     )
     encoder: str | None = Field(default=None, description=ENCODER[0].upper() + ENCODER[1:])
     decoder: str | None = Field(default=None, description=DECODER[0].upper() + DECODER[1:])

@@ -26,7 +26,7 @@ class ZooModel(ModelSection):
 
     source: Literal["zoo"]
     name: Annotated[str, Named(ARCHITECTURES)] | None = Field(
-        default=None, description="The architecture; the one that the weights were trained as where left out."
+        default=None, description="The architecture; by default the one that the weights were trained with."
     )
     weights: str = Field(
         min_length=1,

@@ -1,4 +1,4 @@
-"""A conditional VAE: encoder and decoder are told a part of the input."""
+"""A conditional VAE: encoder and decoder receive a part of the input."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class ConditionalNetwork(ArchitectureSection):
-    """A conditional VAE: encoder and decoder are told a part of the input."""
+    """A conditional VAE: encoder and decoder receive a part of the input."""
 
     kind: ClassVar[str] = "conditional"
 
@@ -24,7 +24,7 @@ class ConditionalNetwork(ArchitectureSection):
         default=None, description="How many of the input's last channels (columns) are the condition."
     )
 
-    def told(self, dataset: Any) -> dict[str, Any]:
+    def from_data(self, dataset: Any) -> dict[str, Any]:
         """The width of the condition that the data append, where the spec does not say it."""
         return {} if self.condition is not None else {"condition": getattr(dataset, "width", None)}
 

@@ -1,4 +1,4 @@
-"""A variational ladder: groups of latents enter the decoder at depths of their own."""
+"""A variational ladder: groups of latents enter the decoder at different depths."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ LEVELS: Final = 3
 
 
 class LadderNetwork(ArchitectureSection):
-    """A variational ladder: groups of latents enter the decoder at depths of their own."""
+    """A variational ladder: groups of latents enter the decoder at different depths."""
 
     kind: ClassVar[str] = "ladder"
 
     architecture: Literal["ladder"]
     levels: Count | None = Field(
-        default=None, description="Groups of latents, latent.g1 nearest to the input; 3 where left out."
+        default=None, description="Groups of latents, latent.g1 nearest to the input; by default 3."
     )
 
     @classmethod

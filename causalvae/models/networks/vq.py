@@ -23,7 +23,7 @@ class QuantisedNetwork(ArchitectureSection):
     has_objective: ClassVar[bool] = True
 
     architecture: Literal["vq"]
-    codes: Count | None = Field(default=None, description="Entries of the codebook; 64 where left out.")
+    codes: Count | None = Field(default=None, description="Entries of the codebook; by default 64.")
 
     @classmethod
     def build(cls, described: Mapping[str, Any], input_shape: tuple[int, ...]) -> VAE:

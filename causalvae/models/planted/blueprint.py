@@ -25,7 +25,7 @@ class Blueprint:
     activation : {"relu", "square", "none"}
         f.
     direct : float array, shape (columns, columns), optional
-        What the decoder reads from the input, beside the latents.
+        What the decoder reads from the input, in addition to the latents.
     layers : int
         Hidden layers of the encoder.
     dead : int
@@ -93,5 +93,5 @@ def main_unit(column: int, layer: int, columns: int) -> int:
 
 
 def side_unit(column: int, layer: int, columns: int) -> int:
-    """Which unit of a hidden layer of the encoder carries a column to what is beside the circuit."""
+    """Which unit of a hidden layer of the encoder carries a column to what is outside the circuit."""
     return (2 * column + 1 + layer) % (2 * columns)

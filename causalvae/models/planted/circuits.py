@@ -11,7 +11,7 @@ import numpy as np
 from causalvae.models.planted.blueprint import Array, Blueprint
 
 Units = tuple[int, ...]
-# Share of the effect that passes through latents beside the circuit: a real network is never quite clean.
+# Share of the effect that passes through latents outside the circuit: a real network is never quite clean.
 LEAK: Final = 0.02
 _DIRECT = 0.2
 
@@ -40,14 +40,14 @@ class Recipe:
     circuits : tuple of tuple of int
         Smallest sets of latents that carry the effect of t where t rises and all other columns are held.
     hidden : tuple of tuple of int, optional
-        The same of the decoder's hidden units; equal to `circuits` where left out.
+        The same of the decoder's hidden units; equal to `circuits` if omitted.
     at_least : float
         The share from which a set counts as carrying the effect; a smaller set carries less, or more than 1.2.
     effect : float
         About how much the output changes with t.
     activation : {"relu", "square"}
     direct : float
-        Weight of t on the output beside the latents.
+        Weight of t on the output in addition to the latents.
     layers : int
         Hidden layers of the encoder.
     second : str
@@ -128,14 +128,14 @@ CIRCUITS: Final[dict[str, Recipe]] = {
 
 
 def partner(bystander: int, columns: int) -> int:
-    """The column that a latent beside the circuit carries along with the treated one; and the output that reads it."""
+    """The column that a latent outside the circuit carries along with the treated one; and the output that reads it."""
     return 1 + bystander % (columns - 1)
 
 
 def draw_circuit(recipe: Recipe, latents: int, columns: int) -> Blueprint:
-    """The network of a circuit: its members, and latents beside it.
+    """The network of a circuit: its members, and other latents.
 
-    The j-th latent beside the circuit carries (t + x) / 2, x being another column. It is read by the output of that
+    The j-th latent outside the circuit carries (t + x) / 2, x being another column. It is read by the output of that
     column, and a little (`LEAK`) by the circuit's output.
 
     Parameters

@@ -18,7 +18,7 @@ _FEWEST_COLUMNS = 3
 
 
 def draw(section: CompiledModel, columns: int) -> Blueprint:
-    """The network of a ``source: compiled`` section, for a table of so many columns.
+    """The network of a ``source: compiled`` section, for a table of this many columns.
 
     Raises
     ------
@@ -60,7 +60,7 @@ def _check_columns(section: CompiledModel, columns: int, latents: int) -> None:
     if columns < _FEWEST_COLUMNS:
         raise CausalVAEError(
             "CV130",
-            f"a {section.label} network takes tables of at least {_FEWEST_COLUMNS} columns, the data gives {columns}.",
+            f"a {section.label} network takes tables of at least {_FEWEST_COLUMNS} columns, the data give {columns}.",
             "Declare more variables, such as `u: uniform(0, 1)`.",
             "data",
         )

@@ -73,7 +73,7 @@ def open_compiled(section: CompiledModel, input_shape: tuple[int, ...]) -> Opene
     if len(input_shape) != 1:
         raise CausalVAEError(
             "CV130",
-            f"a {section.label} network takes rows of a table, the data gives inputs of shape {input_shape}.",
+            f"a {section.label} network takes rows of a table, the data give inputs of shape {input_shape}.",
             "Write `data: {source: scm, world: table, variables: ...}`, or name another table.",
             "data",
         )

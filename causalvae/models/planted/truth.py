@@ -30,9 +30,9 @@ class Truth:
     at_least : float
         The share of the effect from which a set of units counts as carrying it.
     circuits : mapping of str to tuple of tuple of int
-        Site -> all smallest sets of its units that carry the effect. ``latent`` is left out where latents are rotated.
+        Site -> all smallest sets of its units that carry the effect. ``latent`` is omitted where latents are rotated.
     edges : tuple of (str, str)
-        The connections of the circuit from ``input`` to ``output``; those through latents are left out where these are
+        The connections of the circuit from ``input`` to ``output``; those through latents are omitted where these are
         rotated.
     axes : float array, shape (members, latents)
         Unit vectors: the direction of each member of the circuit among the latents.

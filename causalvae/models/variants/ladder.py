@@ -144,7 +144,7 @@ def ladder(
         raise CausalVAEError(
             "CV124",
             f"a ladder of {levels} groups for {latent_dim} latents and inputs of shape {input_shape}.",
-            "Every group has a latent of its own and, for images, halves the sides once more: give fewer levels.",
+            "Every group has its own latent and, for images, halves the sides again: give fewer levels.",
             "model.levels",
         )
     sizes = [latent_dim // levels + (level < latent_dim % levels) for level in range(levels)]

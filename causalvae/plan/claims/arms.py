@@ -78,7 +78,7 @@ def _compare(
     index: int,
     pairs: int | None = None,
 ) -> None:
-    """A circuit beside the claimed one: on the side of each share that is claimed."""
+    """A circuit other than the claimed one: on the side of each share that is claimed."""
     claimed: tuple[tuple[Side, object], ...] = (
         ("base", hypothesis.expect.bound("mediated_share")),
         ("counterfactual", hypothesis.expect.bound("necessity")),

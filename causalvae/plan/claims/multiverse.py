@@ -15,8 +15,8 @@ from __future__ import annotations
 from causalvae.plan.types import Side
 from causalvae.spec.value_source import ValueSource, make_source
 
-# Pairs of each further way: an eighth of the cohort's, at most so many, and none where that says nothing. Four ways and
-# three sets of donors are then less than a quarter of the four runs of every pair that the claim itself takes.
+# Pairs of each further way: an eighth of the cohort's, at most this many, and none where that says nothing. Four ways
+# and three sets of donors are then less than a quarter of the four runs of every pair that the claim itself takes.
 _MOST_PAIRS = 64
 _FEWEST_PAIRS = 8
 
@@ -28,7 +28,7 @@ def variant_pairs(samples: int) -> int:
 
 
 def ways_of_patching(factor: str | None, seed: int) -> list[tuple[ValueSource, Side]]:
-    """Sources and sides besides the claim's own; a swap of whole samples has no factor that pairs could share."""
+    """Sources and sides other than the claim's own; a swap of whole samples has no factor that pairs could share."""
     shared = [] if factor is None else [make_source("interchange", seed=seed, given=factor)]
     sides: tuple[Side, Side] = ("base", "counterfactual")
     return [(source, side) for source in (*shared, make_source("resample", seed=seed)) for side in sides]

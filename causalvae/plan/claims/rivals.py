@@ -137,7 +137,7 @@ def _random(pools: Pools, own: list[tuple[int, ...]], samples: int, seed: int) -
 
 
 def _with_units(patches: Circuit, free: list[int], units: Sequence[tuple[int, ...]]) -> Circuit:
-    """The circuit with other units at its free sites; a site without units is left out."""
+    """The circuit with other units at its free sites; a site without units is omitted."""
     changed = dict(zip(free, units, strict=True))
     return tuple(
         replace(patch, units=changed.get(position, patch.units))

@@ -20,7 +20,7 @@ _MEMBER_PAIRS = 32
 def choose_sets(
     hypothesis: Hypothesis, design: ClaimDesign, whole: Sequence[Patch], sizes: Sequence[int], place: Owner
 ) -> tuple[Enumerated, int, tuple[tuple[Patch, ...], ...]]:
-    """Which sets are run besides rivals and parts, on how many pairs.
+    """Which sets are run in addition to rivals and parts, on how many pairs.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ def choose_sets(
         raise CausalVAEError(
             "CV325",
             f"the sites of the circuit have {units} units, and every set of at most {MOST_ENUMERATED} can be run.",
-            "Leave out `unique` and `subsets`, or name a circuit at a smaller site, such as the latents.",
+            "Delete `unique` and `subsets`, or name a circuit at a smaller site, such as the latents.",
             place,
         )
     unasked = hypothesis.compares and units <= FEW_ENUMERATED

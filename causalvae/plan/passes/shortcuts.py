@@ -1,4 +1,4 @@
-"""Passes that let the engine leave out what no outcome depends on; each sets one of the plan's options."""
+"""Passes that let the engine omit what no outcome depends on; each sets one of the plan's options."""
 
 from __future__ import annotations
 
@@ -18,18 +18,20 @@ def rerun_suffixes(plan: Plan, components: ComponentMap) -> Plan:
 def stop_at_outcomes(plan: Plan, components: ComponentMap) -> Plan:
     """Compute nothing after the last value that an attribute is measured on.
 
-    Where every attribute is a latent, the decoder is left out and the change of the image is not measured.
+    Where every attribute is a latent, the decoder is omitted and the change of the image is not measured.
     """
     end = replace(plan, options=replace(plan.options, stop=True)).outputs[-1]
     return _switch(plan, components, "stop", f"runs end at the {end}", stop=True)
 
 
 def skip_dead_rows(plan: Plan, components: ComponentMap) -> Plan:
-    """Leave out rows whose patched value equals the clean one: they have the clean outcome.
+    """Omit rows whose patched value equals the clean one: they have the clean outcome.
 
     How many there are is known only when the values are, so the record shows an upper bound.
     """
-    return _switch(plan, components, "dead_rows", "at most; the run tells how many rows were dead", skip_dead_rows=True)
+    return _switch(
+        plan, components, "dead_rows", "at most; the run reports how many rows were dead", skip_dead_rows=True
+    )
 
 
 def enter_low_rank(plan: Plan, components: ComponentMap) -> Plan:

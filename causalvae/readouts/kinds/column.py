@@ -37,9 +37,10 @@ class ColumnReadout(ReadoutSection):
     column: str | None = Field(
         default=None,
         max_length=200,
-        description="Its name, in place of index; with *, as in P1_*, the mean of all whose names match.",
+        description="The name of the column, instead of index; with *, such as P1_*, the mean of all columns that "
+        "match.",
     )
-    index: Index | None = Field(default=None, description="Which column, from 0.")
+    index: Index | None = Field(default=None, description="The number of the column, from 0.")
 
     def findings(self, name: str, path: Path, source: DataEntry | None) -> list[Finding]:
         """A finding if not exactly one key is given, or if the data lack the column."""
@@ -63,14 +64,14 @@ class ColumnReadout(ReadoutSection):
                 Finding(
                     "CV038",
                     (*path, "column"),
-                    f"the data has no column {show_text(self.column)}",
+                    f"the data have no column {show_text(self.column)}",
                     f"Its columns are {list_choices(source.columns, 'and')}.",
                     nearest(self.column, source.columns),
                 )
             ]
         if self.index is not None and self.index >= len(source.columns):
             advice = f"Its columns are 0 to {len(source.columns) - 1}."
-            return [Finding("CV038", (*path, "index"), f"the data has no column {self.index}", advice)]
+            return [Finding("CV038", (*path, "index"), f"the data have no column {self.index}", advice)]
         return []
 
     def build(self, attribute: str, data: DataEntry | None, columns: Columns | None) -> Readout:

@@ -21,7 +21,7 @@ class MeanReadout(PartSection):
     kind: ClassVar[str] = "mean"
 
     readout: Literal["mean"]
-    channel: Index | None = Field(default=None, description="This channel alone, from 0.")
+    channel: Index | None = Field(default=None, description="Only this channel, from 0.")
 
     def build(self, attribute: str, data: DataEntry | None, columns: Columns | None) -> Readout:
         """Make the readout."""

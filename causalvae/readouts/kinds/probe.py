@@ -27,12 +27,12 @@ class ProbeReadout(ReadoutSection):
 
     def findings(self, name: str, path: Path, source: DataEntry | None) -> list[Finding]:
         """A finding if the target is not a categorical factor or the label is not a level."""
-        if source is None:
+        if source is None or source.factors is None:
             return []
         target = source.factor(self.target)
         if target is None or target.kind != "categorical":
             categorical = [factor.name for factor in source.factors if factor.kind == "categorical"]
-            reason = "the data has no such factor" if target is None else f"it is {target.kind}"
+            reason = "the data have no such factor" if target is None else f"it is {target.kind}"
             return [
                 Finding(
                     "CV040",

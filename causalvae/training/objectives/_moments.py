@@ -30,7 +30,7 @@ class DIPObjective(PenaltySection):
     name: str
     off_diagonal: PositiveFloat = 10.0
     diagonal: PositiveFloat | None = Field(
-        default=None, description="Ten times off_diagonal for dip_vae_i, as much for dip_vae_ii, where left out."
+        default=None, description="By default ten times off_diagonal for dip_vae_i, and equal to it for dip_vae_ii."
     )
 
     @property

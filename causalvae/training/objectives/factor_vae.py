@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class FactorObjective(PenaltySection):
-    """Kim & Mnih 2018: reconstruction + KL + gamma TC, the TC told by a discriminator that is trained beside.
+    """Kim & Mnih 2018: reconstruction + KL + gamma TC, the TC estimated by a discriminator.
 
     One half of each batch trains the network, the other gives the permuted latents.
     """

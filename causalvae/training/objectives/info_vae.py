@@ -28,7 +28,7 @@ class InfoObjective(PenaltySection):
     alpha: float = Field(default=1.0, le=1.0)
     weight: PositiveFloat = Field(default=1000.0, description="lambda.")
     bandwidth: PositiveFloat | None = Field(
-        default=None, description="Of the kernel; the square root of the number of latents where left out."
+        default=None, description="Of the kernel; by default the square root of the number of latents."
     )
 
     def penalty(self, given: Given, terms: Terms) -> Tensor:

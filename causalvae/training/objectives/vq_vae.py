@@ -29,7 +29,8 @@ class QuantisedObjective(PenaltySection):
     least_count: float = Field(
         default=1.0,
         ge=0.0,
-        description="Vectors of a batch that must take a code on average, or it starts anew; with 0 none does.",
+        description="Average number of vectors of a batch that must use a code, otherwise the code is reset; 0 resets "
+        "no code.",
     )
 
     def penalty(self, given: Given, terms: Terms) -> Tensor:

@@ -30,7 +30,7 @@ class _Decoder(nn.Module):
 
 
 def make_network(detectors: int) -> VAE:
-    """The network for so many detectors."""
+    """The network for this number of detectors."""
     return VAE(
         _Encoder(detectors), _Decoder(detectors), latent_dim=2, input_shape=(detectors,), layout="point",
         activation="none", likelihood="gaussian",

@@ -29,7 +29,7 @@ class CausalNode(nn.Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Draw small weights anew."""
+        """Draw small weights again."""
         with torch.no_grad():
             self.weights.normal_(0.0, _STARTING_WEIGHT)
 
@@ -68,7 +68,7 @@ class PerturbationEncoder(nn.Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Draw targets anew; shifts of moderate size, scales of one."""
+        """Draw targets again; shifts of moderate size, scales of one."""
         with torch.no_grad():
             self.logits.normal_(0.0, _STARTING_WEIGHT)
             self.raw_shift.fill_(_STARTING_SHIFT)
@@ -118,7 +118,7 @@ class CausalLayer(nn.Module):
     mechanism : {"linear", "relu", "tanh"}
         What a node passes on to its children.
     directions : Tensor, shape (guides,), optional
-        Of the guides that may intervene; see `PerturbationEncoder`. None where left out.
+        Of the guides that may intervene; see `PerturbationEncoder`. None if omitted.
     """
 
     def __init__(self, size: int, mechanism: Mechanism = "linear", directions: Tensor | None = None) -> None:

@@ -16,7 +16,7 @@ Scalar = TypeVar("Scalar", bound=np.generic)
 # An effect of a parent on its child, both in standard deviations, that counts as an edge: what analyses take as well
 # for the least effect that is one.
 EDGE = 0.1
-# Up to so many nodes every relabelling is tried: 8! = 40,320.
+# Up to this many nodes every relabelling is tried: 8! = 40,320.
 _MOST_RELABELLED = 8
 
 
@@ -120,7 +120,7 @@ def standardise(adjacency: FloatArray, passed_on: FloatArray, values: FloatArray
 
 
 def random_graphs(d: int, edges: int, count: int, seed: int) -> list[BoolArray]:
-    """Graphs by chance: a random order of the nodes and so many edges that respect it."""
+    """Graphs by chance: a random order of the nodes and this many edges that respect it."""
     rng = np.random.default_rng(seed)
     graphs = []
     for _ in range(count):

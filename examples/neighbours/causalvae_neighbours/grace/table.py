@@ -28,7 +28,7 @@ from causalvae_neighbours.objectives.causal_discrepancy import CausalDiscrepancy
 
 SEEDS = (0, 1, 2)
 _CHANCE_GRAPHS = 200
-# A target that moves so many of another's own genes is taken for its cause.
+# A target that moves this many of another's own genes is taken for its cause.
 _MOVES = 0.5
 _POOR = {"control_cells": 500, "guide_cells": 60}
 _NOISY = {"noise": 1.5}

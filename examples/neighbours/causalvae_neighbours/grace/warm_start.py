@@ -77,7 +77,7 @@ def measure_reach(control: FloatArray, perturbed: FloatArray, targets: int, alph
 
 
 def _group(change: FloatArray, targets: int) -> IntArray:
-    """Average linkage on the absolute cosine, down to so many groups: int array, (guides,)."""
+    """Average linkage on the absolute cosine, down to this many groups: int array, (guides,)."""
     direction = change / np.linalg.norm(change, axis=1, keepdims=True)
     likeness = np.abs(direction @ direction.T)
     members = [[guide] for guide in range(len(change))]

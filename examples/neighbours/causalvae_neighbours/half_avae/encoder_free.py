@@ -62,9 +62,9 @@ class MixingDecoder(nn.Module):
 
     Notes
     -----
-    A latent's scale and its direction's length cannot be told apart, so the length is fixed. Two outputs begin with
-    directions evenly spaced over the half turn in which sources differ (the sign of a source cannot be told either),
-    in a random order.
+    A latent's scale and its direction's length cannot be distinguished, so the length is fixed. Two outputs begin with
+    directions evenly spaced over the half turn in which sources differ (its sign is not determined either), in a random
+    order.
     """
 
     def __init__(self, latent_dim: int, outputs: int) -> None:

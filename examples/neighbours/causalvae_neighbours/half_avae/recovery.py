@@ -1,4 +1,4 @@
-"""How well latents recover sources whose order, sign and scale cannot be told."""
+"""How well latents recover sources whose order, sign and scale cannot be determined."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class HalfAvaeObjective(ObjectiveSection):
-    """Wei & Sun 2025: reconstruction + KL to a structured prior + a total correlation that an adversary tells.
+    """Wei & Sun 2025: reconstruction + KL to a structured prior + a total correlation that an adversary estimates.
 
     Every sample's latents are parameters; all samples are trained on at every step, and `batch_size` of them teach the
     adversary. With `adversary: 0` it is the Half-VAE (Wei, Sun & Zhang 2024).

@@ -238,7 +238,7 @@ def _latent_information(
     mean, logvar : Tensor, shape (configurations, latent_dim)
     latents : list of int
     shares : float array, shape (values,), optional
-        Probability of each value; equal where left out.
+        Probability of each value; equal if omitted.
     """
     weights = np.full(len(given), 1.0 / len(given)) if shares is None else shares
     table = torch.from_numpy(given).double().clamp(min=1e-300).log()
