@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import time
 import warnings
-from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -13,8 +12,7 @@ from benchmarks.floor import SpeedBook
 from benchmarks.real.cases import CASES
 from benchmarks.real.measure import ENGINE, REFERENCE, NetworkTimes, measure_network
 from benchmarks.real.memory import measure_memory
-from benchmarks.real.report import write_networks
-from benchmarks.report import TOLERANCE
+from benchmarks.real.report import read_networks, write_networks
 from benchmarks.timing import describe_machine, one_thread
 
 # Rows of a batch that the floor looks at, and the bytes that a value of it may have at most.
@@ -34,9 +32,16 @@ def main() -> int:
     if options.small:
         rounds = 1
     book = SpeedBook(_FLOOR_ROWS[:1] if options.small else _FLOOR_ROWS, _FLOOR_BYTES, 0.002 if options.small else 0.005)
+    earlier = read_networks(options.out / "networks.json") if options.add else []
     found: list[NetworkTimes] = []
     settings = {"size": "full" if options.full else "small" if options.small else "default", "rounds": rounds}
-    write = partial(write_networks, found, describe_machine(), settings, options.out)
+
+    def write() -> list[Path]:
+        """Write what exists, in the order of the cases."""
+        known = {network.name: network for network in [*earlier, *found]}
+        listed = [known[case.name] for case in CASES if case.name in known]
+        return write_networks(listed, describe_machine(), settings, options.out)
+
     with one_thread():
         for number, case in enumerate(CASES):
             if options.networks and not any(text.lower() in case.name.lower() for text in options.networks):
@@ -49,7 +54,7 @@ def main() -> int:
             if not options.small:
                 times.memory = measure_memory(number)
             found.append(times)
-            # What exists is written after each network, so that a stopped run keeps it.
+            # A stopped run keeps what was measured.
             write()
             engine = times.arms[ENGINE]
             tell(
@@ -58,12 +63,13 @@ def main() -> int:
             )
     for path in write():
         tell(f"wrote {path}")
-    return 0 if all(network.arms[ENGINE].difference <= TOLERANCE for network in found) else 1
+    return 0 if all(network.agrees for network in found) else 1
 
 
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.real", description=__doc__)
     parser.add_argument("--networks", nargs="+", default=[], help="only networks whose names contain one of these")
+    parser.add_argument("--add", action="store_true", help="keep the networks of networks.json that are not measured")
     size = parser.add_mutually_exclusive_group()
     size.add_argument("--full", action="store_true", help="three rounds, and two units a peer and visit")
     size.add_argument("--small", action="store_true", help="two units, sites and pairs: times mean nothing")

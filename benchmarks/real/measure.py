@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import median
 
 import numpy as np
@@ -13,6 +14,7 @@ from benchmarks.engine import EngineArm, all_passes
 from benchmarks.floor import Floor, SpeedBook, measure_floor
 from benchmarks.peers import installed_peers, make_peer
 from benchmarks.real.memory import Memory
+from benchmarks.report import TOLERANCE
 from benchmarks.timing import time_call
 from benchmarks.workload import SweptSite, Workload
 
@@ -34,6 +36,8 @@ class ArmTimes:
         CPU seconds of clean runs: a peer pays them once a site, the engine once.
     difference : float
         Largest distance from the hook loop; see `benchmarks.arm.compare`.
+    exact : float or None
+        Largest distance from the hook loop in float64, over the units of the first round.
     error : str
         Why it cannot run this network; empty where it can.
     """
@@ -42,6 +46,7 @@ class ArmTimes:
     sites: dict[str, list[float]] = field(default_factory=dict)
     clean: float = 0.0
     difference: float = 0.0
+    exact: float | None = None
     error: str = ""
 
     def seconds(self, site: str) -> float:
@@ -95,6 +100,12 @@ class NetworkTimes:
         """How many times the engine is faster than the hook loop at a site."""
         return self.arms[REFERENCE].seconds(site) / self.arms[ENGINE].seconds(site)
 
+    @property
+    def agrees(self) -> bool:
+        """Whether the engine's outcomes are the hook loop's, in float32 or in float64, within `TOLERANCE`."""
+        engine = self.arms[ENGINE]
+        return engine.difference <= TOLERANCE or (engine.exact is not None and engine.exact <= TOLERANCE)
+
     def above_floor(self, site: str) -> float:
         """The engine's time at a site as a multiple of the floor."""
         return self.arms[ENGINE].seconds(site) / self.floor.sites[site]
@@ -144,6 +155,8 @@ def measure_network(
     clean: dict[str, list[float]] = {name: [] for name in arms}
     live: dict[str, float] = {}
     order = list(arms)
+    double = make_peer(REFERENCE, _in_double(workload))
+    truth: list[Outcomes] = []
     for turn in range(rounds):
         for visit, position in enumerate(rng.permutation(len(workload.sites))):
             site = workload.sites[position]
@@ -156,11 +169,15 @@ def measure_network(
                 found[name].append(outcomes[0])
                 if name == ENGINE:
                     live[site.name] = outcomes[1] / (site.units * workload.pairs)
+            if turn == 0:
+                double.prepare(site)
+                truth.append(double.read(double.run(site, chosen), chosen))
         tell(f"{workload.name}: round {turn + 1} of {rounds}")
     scale = outcome_scale(workload)
     for name, arm in arms.items():
         times[name].clean = median(clean[name]) * (1 if arm is engine else len(workload.sites))
         times[name].difference = max(compare(found[name], found[REFERENCE], scale))
+        times[name].exact = max(compare(found[name][: len(truth)], truth, scale))
     return NetworkTimes(
         name=workload.name,
         structure=structure,
@@ -173,6 +190,15 @@ def measure_network(
         floor=measure_floor(workload, book),
         missing=missing,
         capture=workload.capture_seconds,
+    )
+
+
+def _in_double(workload: Workload) -> Workload:
+    return replace(
+        workload,
+        plain=copy.deepcopy(workload.plain).double(),
+        base=workload.base.double(),
+        counterfactual=workload.counterfactual.double(),
     )
 
 

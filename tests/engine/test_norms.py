@@ -30,7 +30,9 @@ def test_group_norm_is_as_exact_as_of_contiguous_images(shape: tuple[int, ...], 
     assert found.is_contiguous(memory_format=torch.channels_last)
     error = float((found - exact).abs().max())
     assert error <= 3 * float((F.group_norm(x.contiguous(), groups, weight, bias, 1e-6) - exact).abs().max()) + 1e-6
-    assert torch.equal(norm(x.contiguous(), groups, weight, bias, 1e-6), F.group_norm(x.contiguous(), groups, weight, bias, 1e-6))
+    assert torch.equal(
+        norm(x.contiguous(), groups, weight, bias, 1e-6), F.group_norm(x.contiguous(), groups, weight, bias, 1e-6)
+    )
     apart = torch.cat([norm(part, groups, weight, bias, 1e-6) for part in x.split(5)])
     assert torch.equal(apart, found)
 
