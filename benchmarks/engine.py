@@ -15,7 +15,8 @@ from benchmarks.arm import Outcomes
 from benchmarks.workload import SweptSite, Workload
 from causalvae.engine.packing import pack_for
 from causalvae.engine.runner import PlanRunner
-from causalvae.engine.shards import ShardInputs, ShardResult, shard_bounds
+from causalvae.engine.shard_run import ShardResult
+from causalvae.engine.shards import ShardInputs, shard_bounds
 from causalvae.plan.compile import compile_spec
 from causalvae.plan.owner import Owner
 from causalvae.plan.passes import PASSES

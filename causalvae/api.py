@@ -59,6 +59,7 @@ from causalvae.null_claims import exchanged_labels, planted_claims
 from causalvae.outcome import RunOutcome, load_run
 from causalvae.pair_pictures import pair_pictures
 from causalvae.plan.compile import compile_spec
+from causalvae.plan.cost import plan_cost
 from causalvae.plan.owner import Owner
 from causalvae.plan.resolve import Resolver
 from causalvae.plan.restrict import restrict
@@ -83,7 +84,9 @@ from causalvae.training.loop import train as _train
 from causalvae.traversals import traversal_strips
 from causalvae.trust import refuse_code
 
-_CONTROL_PAIRS = 64
+# Pairs of the random copy, fewer where that would take more than a share of the run and than so many operations.
+_CONTROL_PAIRS, _LEAST_CONTROL_PAIRS = 64, 16
+_CONTROL_SHARE, _FREE_FLOPS = 0.25, 5e10
 _READOUT_SAMPLES = 1000
 
 __all__ = [
@@ -302,11 +305,18 @@ def _execute_randomised(session: Session, plan: Plan, runs: Path) -> Measurement
     model = randomise(session.model, spec.execution.seed)
     weights = f"{plan.model_digest}, drawn again with seed {spec.execution.seed}"
     roles: tuple[Role, ...] = ("base", "counterfactual", "sufficiency", "necessity", "perturbation")
-    randomised = replace(restrict(plan, owners, roles, _CONTROL_PAIRS), model_digest=weights)
+    components, pairs = session.model.components, _CONTROL_PAIRS
+    allowed = max(_CONTROL_SHARE * plan_cost(plan, components).flops, _FREE_FLOPS)
+    randomised = restrict(plan, owners, roles, pairs)
+    while pairs > _LEAST_CONTROL_PAIRS and plan_cost(randomised, components).flops > allowed:
+        pairs //= 2
+        randomised = restrict(plan, owners, roles, pairs)
+    randomised = replace(randomised, model_digest=weights)
     make_folder(_tables(runs, randomised), below=runs.parent)
     measurements = execute_plan(
-        randomised, model, session.dataset, session.measure, _tables(runs, randomised), spec.execution.device
-    )
+        randomised, model, session.dataset, session.measure, _tables(runs, randomised), spec.execution.device,
+        with_controls=False,
+    )  # fmt: skip
     return measurements.with_periods(session.periods, session.affines)
 
 

@@ -114,7 +114,7 @@ def _random_copy(hypothesis: Hypothesis, context: EffectContext, copy: EffectCon
     return ControlCheck(
         f"random weights: {hypothesis.name}",
         f"Effect of {hypothesis.treatment} on {context.scale.label(hypothesis.outcome)} in a randomly initialised "
-        f"copy, in the trained network's {long}: what the analysis finds where nothing was learned.",
+        f"copy, in the trained network's {long}: an effect that a copy without training has was not learned.",
         size,
         f"below {_RANDOM_LIMIT} {short}",
         size < _RANDOM_LIMIT,
@@ -156,8 +156,8 @@ def _random_share(hypothesis: Hypothesis, context: EffectContext, copy: EffectCo
     word = "mediated share" if role == "sufficiency" else "necessity"
     return ControlCheck(
         f"random weights, share: {hypothesis.name}",
-        f"The {word} of the circuit in a randomly initialised copy: if such a copy meets the claim, the claim does not "
-        "show what was learned.",
+        f"The {word} of the circuit in a randomly initialised copy: if such a copy meets the claim, the claim is true "
+        "of the architecture and does not show what was learned.",
         shares[role],
         limit if len(met) == 1 else f"{limit}, or another of its bounds broken",
         not all(met),
@@ -209,7 +209,7 @@ def warn(
     """
     found = [] if not unused else [unused_words(unused)]
     found += [
-        f"The control “{control.name}” failed: {control.value:.3g}, expected {control.limit}."
+        f"The control “{control.name}” failed: {control.value:.3g}, expected {control.limit}. {control.description}"
         for control in controls
         if not control.passed
     ]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import textwrap
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -86,6 +88,8 @@ def write_first_spec(weights: str, data: str | None, folder: Path, name: str) ->
     place = weights if weights.startswith(BUILTIN) else _relative(Path(weights), folder)
     if not section and (weights.startswith(BUILTIN) or Path(weights).is_file()):
         section = _trained_data(trained_as(read_weights(place, folder)), folder)
+    elif section and Path(weights).is_file() and Path(weights).suffix == ".safetensors":
+        section = _as_trained(section, trained_as(read_weights(place, folder)))
     if not section:
         raise CausalVAEError(
             "CV443",
@@ -100,7 +104,12 @@ def write_first_spec(weights: str, data: str | None, folder: Path, name: str) ->
         except CausalVAEError as error:
             if error.code not in UNFIT:
                 raise
-            refused.append(f"{_flow(model)}: {error.code} {error.message}")
+            refused.append(
+                (
+                    _flow({key: model[key] for key in ("source", "name") if key in model}),
+                    f"{error.code} {error.message}",
+                )
+            )
             continue
         text = _write(name, found, section, session, misread=found is not model)
         return FirstSpec(text, _opened(text, folder), (), parse_spec(text)[1])
@@ -159,6 +168,17 @@ def _trained_data(trained: Keys, folder: Path) -> Keys:
     section: Keys = {key: value for key, value in trained.get("data", {}).items() if value not in (None, [], {})}
     where = section.get("path")
     return section if where is None or (folder / str(where)).exists() else {}
+
+
+def _as_trained(section: Keys, trained: Keys) -> Keys:
+    """A section of data, read as training read data of the same source: images of the same size, for example."""
+    held: Keys = {key: value for key, value in trained.get("data", {}).items() if value not in (None, [], {})}
+    if held.get("source") != section["source"]:
+        return section
+    left = set(DATA.get(str(section["source"])).PLACES)
+    # The factors of images are in another file, which is not named here.
+    left |= {"factors", "condition"} if "table" in left and "table" not in section else set()
+    return {key: value for key, value in held.items() if key not in left} | section
 
 
 def _candidates(path: Path, place: str) -> list[Keys]:
@@ -293,15 +313,30 @@ def _treatment(factors: tuple[Factor, ...], attributes: dict[str, str]) -> tuple
     return first, next(iter(attributes))
 
 
-def _template(name: str, place: str, data: Keys, refused: list[str]) -> FirstSpec:
+def _reasons(refused: Sequence[tuple[str, str]]) -> list[str]:
+    """Comments that say why architectures were refused, those of one reason together."""
+    found: dict[str, list[str]] = {}
+    for model, reason in refused:
+        found.setdefault(" ".join(reason.split()), []).append(model)
+    return [
+        line
+        for reason, models in found.items()
+        for line in textwrap.wrap(
+            f"{', '.join(models)}: {reason}", 110, initial_indent="#   ", subsequent_indent="#     ",
+            break_long_words=False, break_on_hyphens=False,
+        )
+    ]  # fmt: skip
+
+
+def _template(name: str, place: str, data: Keys, refused: Sequence[tuple[str, str]]) -> FirstSpec:
     """A spec with a place for the network's class, which no file of weights says."""
     model = {"source": "checkpoint", "weights": place, "factory": "my_network:VAE", "latent_dim": 10}
     head = _head(name, model, data, 256)
     at = head.index("# The network, as it was found.")
     head[at : at + 1] = [
         "# TO FILL IN: `factory` is the module:Class (or module:function) of the network, in a file next to this one;",
-        "# `latent_dim` is its number of latents. The spec then runs with --allow-code. These did not fit the weights:",
-        *(f"#   {' '.join(line.split())}"[:118] for line in refused),
+        "# `latent_dim` is its number of latents. The spec then runs with --allow-code.",
+        *(["# These architectures of the package do not fit the weights:", *_reasons(refused)] if refused else []),
     ]
     lines = [
         *head,

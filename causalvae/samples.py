@@ -11,17 +11,24 @@ from causalvae.plan.relays import with_inner
 from causalvae.plan.types import OBSERVED, Arm, Cohort, Plan
 from causalvae.results import GivenEstimate, SampleFacts, SampleUse
 from causalvae.session import Session
+from causalvae.spec.schema import Spec
 
 
 def find_samples(session: Session, plan: Plan) -> SampleFacts:
     """How many distinct samples support each cohort of a plan, and which fitted values its effects take as given."""
     uses = tuple(
-        SampleUse(
-            cohort.name, plan.asked.get(cohort.name, cohort.samples), cohort.samples, cohort.treatment is not None
-        )
+        SampleUse(cohort.name, asked_for(session.spec, plan, cohort), cohort.samples, cohort.treatment is not None)
         for cohort in plan.cohorts
     )
     return SampleFacts(uses, _given(session.dataset, plan))
+
+
+def asked_for(spec: Spec, plan: Plan, cohort: Cohort) -> int:
+    """How many samples of a cohort the spec asks for; what only a default adds is not missed where it is not there."""
+    asked = plan.asked.get(cohort.name, cohort.samples)
+    if cohort.name == OBSERVED and spec.alignment.samples == "auto":
+        return min(asked, max(spec.data.samples, cohort.samples))
+    return asked
 
 
 def _given(dataset: Dataset, plan: Plan) -> tuple[GivenEstimate, ...]:

@@ -30,7 +30,9 @@ from causalvae.spec.schema import FactorSection, Spec
 from causalvae.spec.whole_output import WholeOutput
 from causalvae.text import html_table
 
-_CHECK_IMAGES = 256
+# Inputs on which a network is checked: the first number, and fewer where a pass takes many operations.
+_CHECK_IMAGES, _LEAST_CHECKED = 256, 32
+_CHECK_FLOPS = 1e11
 
 
 @dataclass(frozen=True)
@@ -188,7 +190,9 @@ def open_session(spec: Spec, folder: str | Path, on_progress: OnProgress = ignor
     with one_step(on_progress, "loading the network"):
         model = load_model(spec.model, folder, dataset.input_shape, inputs, condition_width(dataset))
     with one_step(on_progress, "checking the network"):
-        check = check_model(model.vae, inputs, spec.model.must_reconstruct)
+        flops = sum(operation.flops for operation in model.components.operations)
+        checked = max(_LEAST_CHECKED, int(min(_CHECK_IMAGES, _CHECK_FLOPS // max(flops, 1.0))))
+        check = check_model(model.vae, inputs[:checked], spec.model.must_reconstruct, spec.data.is_rescaled)
         check_sites(model.graph, model.components, inputs, model.vae.latent_shape)
     with one_step(on_progress, "finding latents"):
         readouts = build_readouts(spec.graph.attributes, spec.data.input_facts(), dataset.columns)

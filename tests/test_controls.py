@@ -66,6 +66,7 @@ def test_the_share_in_a_random_copy_can_fail() -> None:
     assert missed.value < 0.3 and missed.passed
     assert met.limit == "outside 0.7 to 1.3, or another of its bounds broken"
     (warning,) = [text for text in warn((met, missed), (), ()) if "share" in text]
+    assert "true of the architecture" in warning, "it says what the failure means"
     assert "random weights, share: claim" in warning
     assert "random weights, share: claim" not in checks(whole, measured(0.0, decoder=lambda z: decode(0 * z)))
 

@@ -89,7 +89,7 @@ def test_every_n_is_a_number_of_distinct_images(outcome: RunOutcome) -> None:
     counts = {estimate.owner: estimate.n for estimate in outcome.results.estimates}
     assert counts[Owner.intervention("via")] == 22 and counts[Owner.intervention("sweep")] == 45
     facts = {use.cohort: (use.asked, use.used) for use in outcome.results.samples.cohorts}
-    assert facts["swap"] == (512, 22)
+    assert facts["swap"] == (512, 22) and facts["observed"] == (512, 45)
     assert outcome.results.data["pairs a treatment"] == 22
     assert any("fewer distinct samples" in warning for warning in outcome.results.warnings)
 

@@ -356,7 +356,7 @@ def test_pictures_stay_within_their_budget_and_the_page_says_what_is_left_out(ra
     # The largest effect of every intervention comes before any other pair.
     assert [item.pairs[0].choice for item in few.shown] == ["largest"] * len(found.pictures.shown)
     section = pair_section(replace_pictures(found, few))
-    assert f"not shown, so that the page stays small: {few.left_out}." in section.blocks[-1].text
+    assert f"not shown because the page would become too large: {few.left_out}." in section.blocks[-1].text
     images = [strip.images for strip in found.strips]
 
     def kept(room: int) -> list[tuple[str, ...]]:

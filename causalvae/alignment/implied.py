@@ -79,7 +79,8 @@ def assess_independencies(
     observed = measurements.observations.iloc[: spec.alignment.outputs]
     latents = measurements.plan.latent_attributes
     inputs = {name: column_of("input", name) for name in graph.attributes if name not in latents}
-    claims = graph.implied_independencies()
+    # Attributes alone are measures of one output: a spec that names no factor says nothing of their independence.
+    claims = graph.implied_independencies() if graph.factors else ()
     of_data = [claim for claim in claims if not {claim.left, claim.right, *claim.given} & set(latents)]
 
     def run(of: TestedOn, table: pd.DataFrame, columns: Mapping[str, str], chosen: Sequence[Independence]) -> _Run:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from causalvae.effects.bootstrap import FEW_PAIRS
@@ -70,6 +70,8 @@ def estimate_effects(context: EffectContext, on_progress: OnProgress = ignore_pr
     listing = context.listing
     if listing.record is not None:
         listing.record.estimates([estimate for estimate in estimates if estimate.owner not in listing.found])
+    asked = {item.name: getattr(item.level, "pairs", None) for item in spec.interventions}
+    limited = [name for name, pairs in asked.items() if pairs is not None and pairs < spec.data.samples]
     arms = {arm.id: arm for arm in plan.arms}
     screens = tuple(
         summarise_screen(
@@ -81,19 +83,28 @@ def estimate_effects(context: EffectContext, on_progress: OnProgress = ignore_pr
     )  # fmt: skip
     return EffectsResult(
         tuple(estimates), tuple(checks.refutations), screens, tuple(checks.checks), tuple(checks.arrows),
-        (*checks.warnings, *few_pairs_warning(estimates)),
+        (*checks.warnings, *few_pairs_warning(estimates, limited)),
     )  # fmt: skip
 
 
-def few_pairs_warning(estimates: Sequence[Estimate]) -> tuple[str, ...]:
-    """That intervals over so few pairs may promise too much; empty where none is."""
-    few = [e.n for e in estimates if e.interval and e.n < FEW_PAIRS and e.lower != e.upper]
+def few_pairs_warning(estimates: Sequence[Estimate], limited: Collection[str] = ()) -> tuple[str, ...]:
+    """That intervals over so few pairs may promise too much; empty where none is.
+
+    Parameters
+    ----------
+    estimates : sequence of Estimate
+    limited : collection of str
+        Interventions with `pairs` of their own, which use fewer than `data.samples`.
+    """
+    few = [e for e in estimates if e.interval and e.n < FEW_PAIRS and e.lower != e.upper]
     if not few:
         return ()
+    named = ", ".join(name for name in limited if any(e.owner == Owner.intervention(name) for e in few))
+    raised = f"`pairs` of {named}" if named else "data.samples"
     return (
         f"{len(few)} interval{'s are' if len(few) > 1 else ' is'} over fewer than {FEW_PAIRS} pairs (the fewest: "
-        f"{min(few)}). If effects are skewed, the coverage of such intervals is below their nominal level "
-        "(docs/coverage.md has the rates). Raise data.samples.",
+        f"{min(e.n for e in few)}). If effects are skewed, the coverage of such intervals is below their nominal level "
+        f"(docs/coverage.md has the rates). Raise {raised}.",
     )
 
 

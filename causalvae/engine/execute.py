@@ -25,7 +25,7 @@ from causalvae.engine.plan_files import claim_folder, write_arms
 from causalvae.engine.precision import matrix_precision
 from causalvae.engine.progress import Counter, OnProgress, ignore_progress
 from causalvae.engine.recovery import discard_damaged, record_checksums
-from causalvae.engine.responses import measure_responses
+from causalvae.engine.response_table import join_frames
 from causalvae.engine.runner import PlanRunner, list_shards, write_shard
 from causalvae.engine.screening import leave_out, screen_components
 from causalvae.engine.shards import OVERHEADS, GroupCost
@@ -61,6 +61,7 @@ def execute_plan(
     device: str = "auto",
     on_progress: OnProgress = ignore_progress,
     backend: Backend | None = None,
+    with_controls: bool = True,
 ) -> Measurements:
     """Run a plan, resuming from `folder`.
 
@@ -72,9 +73,9 @@ def execute_plan(
     measure : callable
         From outputs (rows, *output_shape) to attributes (rows, k), float64, in the plan's order.
     folder : Path
-        Takes the tables: ``arms.parquet``, ``outcomes/COHORT.NNNNN.parquet`` and ``observations/NNNNN.parquet`` a
-        shard, then ``pairs.parquet``, ``split.parquet`` (of finite data: which part each sample is in),
-        ``images.parquet`` and ``manifest.json``. A shard whose file is there is not run again. Where
+        Takes the tables: ``arms.parquet``, ``outcomes/COHORT.NNNNN.parquet``, ``observations/NNNNN.parquet`` and
+        ``responses/DIGEST.NNNNN.parquet`` a shard, then ``pairs.parquet``, ``split.parquet`` (of finite data: which
+        part each sample is in) and ``manifest.json``. A shard whose file is there is not run again. Where
         the plan screens sweeps, ``screens.parquet`` comes before all of them, and so does ``subspaces.parquet`` where
         it learns subspaces. Every file carries a checksum; one that is damaged is reported and measured again.
     device : {"auto", "cpu", "cuda"}
@@ -82,6 +83,8 @@ def execute_plan(
         Told of rows as they finish.
     backend : Backend, optional
         Where shards are run; this machine where omitted. It changes no number.
+    with_controls : bool
+        Whether the engine's exact controls are run.
 
     Raises
     ------
@@ -93,7 +96,7 @@ def execute_plan(
     precision = plan.options.precision
     with single_threaded_kernels() as cores, matrix_precision(precision):
         chosen = open_backend("local") if backend is None else backend
-        return _execute(plan, model, dataset, measure, folder, device, on_progress, chosen, cores)
+        return _execute(plan, model, dataset, measure, folder, device, on_progress, chosen, cores, with_controls)
 
 
 def _execute(
@@ -106,10 +109,11 @@ def _execute(
     on_progress: OnProgress,
     backend: Backend,
     cores: int,
+    with_controls: bool,
 ) -> Measurements:
     began = time.perf_counter()
     chosen = choose_device(device)
-    for name in ("outcomes", "observations", "costs"):
+    for name in ("outcomes", "observations", "costs", "responses"):
         make_folder(folder / name, below=folder)
     claim_folder(folder, plan, _environment(dataset, chosen))
     discard_damaged(folder)
@@ -125,7 +129,7 @@ def _execute(
     if not (folder / "arms.parquet").exists():
         write_arms(distinct, folder / "arms.parquet")
 
-    shards = list_shards(remaining, folder)
+    shards = list_shards(remaining, folder, runner.responses)
     missing = [shard for shard in shards if not shard.is_done]
     arms = {cohort.name: [arm for arm in distinct if arm.cohort == cohort.name] for cohort in plan.cohorts}
     unfinished = dict.fromkeys(shard.cohort for shard in missing)
@@ -144,20 +148,21 @@ def _execute(
     seen = [read_table(shard.observations) for shard in shards if shard.observations]
     observations = pd.concat(seen, ignore_index=True) if seen else pd.DataFrame()
 
-    pairs, images = runner.pairs_table(), runner.traversal_images(observations)
+    pairs = runner.pairs_table()
     write_table(pairs, folder / "pairs.parquet")
     split = tabulate_split(dataset, plan.split)
     if split is not None:
         write_table(split, folder / "split.parquet")
-    write_table(images, folder / "images.parquet")
     patched = [arm.id for arm in distinct if arm.patches]
     # Counted from the tables, so that a resumed run tells the same as one that never stopped.
     rows_run = sum(table.live(arm) for arm in table.arms)
     sites = tuple(dict.fromkeys(patch.site for arm in with_inner(distinct) for patch in arm.patches))
     clock = busy_seconds(chosen)
-    responses = measure_responses(plan, runner, folder)
+    read = [(shard, shard.responses) for shard in shards if shard.responses is not None]
+    runner.read_responses([shard for shard, path in read if not path.exists()])
+    responses = join_frames([read_table(path) for _, path in read])
     contrasts = measure_contrasts(runner, folder, on_progress)
-    controls = runner.controls(sites)
+    controls = runner.controls(sites) if with_controls else {}
     if missing:
         _note_overheads(overheads + busy_seconds(chosen) - clock, folder / "costs")
     manifest = {
@@ -181,7 +186,6 @@ def _execute(
         table,
         observations,
         manifest,
-        images,
         screens=scores,
         responses=responses,
         subspaces=learned,

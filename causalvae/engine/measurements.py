@@ -86,8 +86,6 @@ class Measurements:
         See the module's docstring.
     manifest : dict
         Digests, device, numbers of rows run and skipped, seconds, and the engine's exact controls.
-    images : DataFrame
-        Decoded images of the plan's traversals: ``strip`` (int), ``step`` (int), ``png`` (bytes).
     periods : mapping of str to float
         Attribute -> period, for attributes on a circle.
     affines : mapping of str to (float, float)
@@ -107,7 +105,6 @@ class Measurements:
     outcomes: pd.DataFrame
     observations: pd.DataFrame
     manifest: Mapping[str, Any] = field(default_factory=dict)
-    images: pd.DataFrame = field(default_factory=pd.DataFrame)
     periods: Mapping[str, float] = field(default_factory=dict)
     screens: pd.DataFrame = field(default_factory=pd.DataFrame)
     responses: pd.DataFrame = field(default_factory=pd.DataFrame)
@@ -175,7 +172,7 @@ class StoredMeasurements(Measurements):
 
     Parameters
     ----------
-    plan, pairs, observations, manifest, images, periods, screens, responses, subspaces, contrasts, affines
+    plan, pairs, observations, manifest, periods, screens, responses, subspaces, contrasts, affines
         As for `Measurements`.
     table : FileTable
         The stored outcomes.
@@ -190,7 +187,6 @@ class StoredMeasurements(Measurements):
         table: FileTable,
         observations: pd.DataFrame,
         manifest: Mapping[str, Any],
-        images: pd.DataFrame,
         periods: Mapping[str, float] | None = None,
         screens: pd.DataFrame | None = None,
         responses: pd.DataFrame | None = None,
@@ -203,7 +199,6 @@ class StoredMeasurements(Measurements):
             "pairs": pairs,
             "observations": observations,
             "manifest": manifest,
-            "images": images,
             "periods": periods or {},
             "screens": pd.DataFrame() if screens is None else screens,
             "responses": pd.DataFrame() if responses is None else responses,

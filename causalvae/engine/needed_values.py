@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 
 from causalvae.engine.relays import ends_of
@@ -34,6 +34,10 @@ class Keep:
     sides: Mapping[Side, frozenset[str]]
     donors: Mapping[DonorKey, frozenset[str]]
     relayed: tuple[str, ...] = ()
+
+    def with_base(self, nodes: frozenset[str]) -> Keep:
+        """The same, and these nodes on the base side."""
+        return replace(self, sides={**self.sides, "base": self.sides["base"] | nodes})
 
     def numbers(self, graph: Program) -> int:
         """Number of scalars kept per pair, for both sides, all donors and all relayed values."""

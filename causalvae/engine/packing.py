@@ -12,6 +12,7 @@ from causalvae.engine.memory import free_memory
 from causalvae.engine.needed_values import needed_values
 from causalvae.engine.precision import dtype_of
 from causalvae.engine.rerun import Shortcuts
+from causalvae.engine.responses import ResponsePlan
 from causalvae.files import json_text, read_json, write_once
 from causalvae.models.loading import Model
 from causalvae.plan.passes.pack import (
@@ -24,7 +25,7 @@ from causalvae.plan.passes.pack import (
     row_bytes,
     written_bytes,
 )
-from causalvae.plan.types import Plan
+from causalvae.plan.types import OBSERVED, Plan
 
 # Share of the free memory used if the spec gives no budget.
 _SHARE_OF_FREE = 0.25
@@ -70,10 +71,14 @@ def _wanted_rows(plan: Plan, model: Model, device: torch.device) -> int:
 def _kept_numbers(plan: Plan, model: Model) -> int:
     """Number of scalars kept per pair, in the cohort with the most."""
     shortcuts = Shortcuts.of(plan.options)
+    responses = ResponsePlan(plan, model.graph, model.components)
+    compared = responses.nodes if responses.pairs else frozenset()
     arms = [[arm for arm in plan.arms if arm.cohort == cohort.name] for cohort in plan.cohorts]
     return max(
-        needed_values(model.graph, model.components, of_cohort, shortcuts, plan.outputs).numbers(model.graph)
-        for of_cohort in arms
+        needed_values(model.graph, model.components, of_cohort, shortcuts, plan.outputs)
+        .with_base(compared if cohort.name == OBSERVED else frozenset())
+        .numbers(model.graph)
+        for cohort, of_cohort in zip(plan.cohorts, arms, strict=True)
     )
 
 

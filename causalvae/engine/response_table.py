@@ -16,9 +16,17 @@ COLUMNS = ("owner", "quantity", "site", "first", "second", "pair", "value")
 
 
 def make_frame(
-    owner: Owner, quantity: str, site: str, labels: Sequence[tuple[str, str]], values: npt.NDArray[np.float64]
+    owner: Owner,
+    quantity: str,
+    site: str,
+    labels: Sequence[tuple[str, str]],
+    values: npt.NDArray[np.float64],
+    start: int = 0,
 ) -> pd.DataFrame:
-    """Table with one row per label (first, second) and pair; `values`, (labels, pairs, n), are averaged over n."""
+    """Table with one row per label (first, second) and pair, counted from `start`.
+
+    `values`, (labels, pairs, n), are averaged over n.
+    """
     known = np.isfinite(values)
     mean = np.full(values.shape[:2], np.nan)
     np.divide(np.where(known, values, 0.0).sum(axis=2), known.sum(axis=2), out=mean, where=known.any(axis=2))
@@ -30,10 +38,19 @@ def make_frame(
             "site": site,
             "first": np.repeat(np.array([a for a, _ in labels], dtype=object), pairs),
             "second": np.repeat(np.array([b for _, b in labels], dtype=object), pairs),
-            "pair": np.tile(np.arange(pairs), len(labels)),
+            "pair": np.tile(np.arange(start, start + pairs), len(labels)),
             "value": mean.ravel(),
         }
     )
+
+
+def join_frames(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Tables of the shards of a cohort, in their order, as one table: the pairs of a label one after the other."""
+    if not frames:
+        return pd.DataFrame({name: [] for name in COLUMNS})
+    table = pd.concat(frames, ignore_index=True)
+    label = table.groupby(["owner", "quantity", "site", "first", "second"], sort=False).ngroup().to_numpy()
+    return table.iloc[np.argsort(label, kind="stable")].reset_index(drop=True)
 
 
 def read_blocks(

@@ -1,16 +1,15 @@
 """Responses to latent perturbations: spread over the output, and overlap of the changes in a layer.
 
-They need whole outputs and activations, which the outcome table does not contain, so a few samples of each perturbation
-are run again.
+They need whole outputs and activations, which the outcome table does not contain, so they are read from the rows of a
+few samples of each perturbation while these are run.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from itertools import combinations
 from math import prod
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -19,19 +18,15 @@ import torch
 from torch import Tensor
 
 from causalvae.digest import digest
-from causalvae.engine.measurements import write_table
-from causalvae.engine.memory import BatchSize
-from causalvae.engine.needed_values import needed_values
-from causalvae.engine.rerun import Group, Shortcuts, group_arms
-from causalvae.engine.response_table import COLUMNS, OVERLAP, SPREAD, make_frame
-from causalvae.engine.runner import PlanRunner
-from causalvae.engine.shards import run_clean
-from causalvae.engine.tables import read_table
-from causalvae.engine.values import Statistics
+from causalvae.engine.rerun import Batch
+from causalvae.engine.response_table import OVERLAP, SPREAD, make_frame
+from causalvae.models.components import ComponentMap
 from causalvae.models.operators import OperatorGraph
 from causalvae.models.program import Program
 from causalvae.plan.owner import Owner
-from causalvae.plan.types import OBSERVED, OUTPUT, Arm, Plan
+from causalvae.plan.types import OUTPUT, Arm, Plan
+
+FloatArray = npt.NDArray[np.float64]
 
 RESPONSE_PAIRS = 64
 # Maximum number of overlaps per intervention, and of activations in memory.
@@ -83,97 +78,190 @@ def find_perturbed(plan: Plan) -> tuple[Perturbed, ...]:
     return tuple(found)
 
 
-def measure_responses(plan: Plan, runner: PlanRunner, folder: Path) -> pd.DataFrame:
-    """The responses table of a plan, read from `folder` if stored there; see `measurements`.
+@dataclass(frozen=True)
+class ResponsePart:
+    """Rows that are run together: the arms of one value of a perturbation, on a few pairs of a shard.
+
+    Parameters
+    ----------
+    item, value : int
+        Positions of the perturbation, and of the value among its values.
+    arms : tuple of str
+        Ids, one for each component.
+    sites : tuple of str
+        Where activations are compared.
+    first, stop : int
+        Half-open range of pairs, counted from the shard's first.
+    """
+
+    item: int
+    value: int
+    arms: tuple[str, ...]
+    sites: tuple[str, ...]
+    first: int
+    stop: int
+
+
+class ResponsePlan:
+    """The responses that a plan asks for.
 
     Parameters
     ----------
     plan : Plan
-    runner : PlanRunner
-        Runner of that plan.
-    folder : Path
-        Folder of ``responses.DIGEST.parquet``.
+    graph : Program
+        The network.
+    components : ComponentMap
+
+    Attributes
+    ----------
+    perturbed : tuple of Perturbed
+        With the sites that the network computes; none where it has no operator graph.
+    graph : Program
+        The network with the compared sites as outputs.
+    places : mapping
+        Each compared site and the output -> node.
     """
-    perturbed = find_perturbed(plan)
-    if not perturbed:
-        return pd.DataFrame({name: [] for name in COLUMNS})
-    asked = [
-        (str(item.owner), item.components, [[arm.id for arm in arms] for arms in item.arms], item.sites, item.pairs)
-        for item in perturbed
-    ]
-    path = folder / f"responses.{digest(asked)[:16]}.parquet"
-    if path.exists():
-        return read_table(path)
-    table = pd.concat([_measure(item, runner) for item in perturbed], ignore_index=True)
-    write_table(table, path)
-    return table
+
+    def __init__(self, plan: Plan, graph: Program, components: ComponentMap) -> None:
+        found = find_perturbed(plan)
+        nodes: dict[str, str] = {}
+        if isinstance(graph, OperatorGraph):
+            named = {site: components.site(site).node for item in found for site in item.sites}
+            nodes = {site: node for site, node in named.items() if node in graph.by_name}
+            outputs = {**graph.outputs, **nodes}
+            graph = OperatorGraph(graph.operations, graph.inputs, outputs, graph.parameters, graph.origins)
+        self.perturbed = tuple(
+            replace(item, sites=tuple(site for site in item.sites if site in nodes)) for item in found
+        )
+        self.graph: Program = graph
+        self.places = {**nodes, OUTPUT: graph.outputs[OUTPUT]}
+
+    @property
+    def nodes(self) -> frozenset[str]:
+        """Nodes whose clean values are compared with."""
+        return frozenset(self.places.values())
+
+    @property
+    def pairs(self) -> int:
+        """Responses are read from the first so many pairs; 0 where there are none to read."""
+        return max((item.pairs for item in self.perturbed), default=0)
+
+    @property
+    def arms(self) -> list[Arm]:
+        """The arms of all perturbations, each once."""
+        return list({arm.id: arm for item in self.perturbed for arms in item.arms for arm in arms}.values())
+
+    @property
+    def digest(self) -> str:
+        """Of what is asked."""
+        asked = [
+            (str(item.owner), item.components, [[arm.id for arm in arms] for arms in item.arms], item.sites, item.pairs)
+            for item in self.perturbed
+        ]
+        return digest(asked)[:16]
 
 
-def _measure(item: Perturbed, runner: PlanRunner) -> pd.DataFrame:
-    graph, sites = _with_sites(runner.graph, item, runner)
-    all_arms = [arm for arms in item.arms for arm in arms]
-    statistics = runner.statistics(OBSERVED, all_arms)
-    counts = [len(item.components), item.pairs, len(item.arms)]
-    spread = np.full(counts, np.nan)
-    chosen = list(combinations(range(len(item.components)), 2))
-    overlaps = {site: np.full([len(chosen), item.pairs, len(item.arms)], np.nan) for site in sites}
-    size = sum(prod(graph.shape(graph.outputs[site])) for site in sites) * len(item.components)
-    rows = max(1, min(16, _MOST_HELD // max(1, size)))
-    for first in range(0, item.pairs, rows):
-        stop = min(first + rows, item.pairs)
-        for value, arms in enumerate(item.arms):
-            entropies, cosines = _respond(arms, graph, sites, runner, statistics, first, stop)
-            spread[:, first:stop, value] = entropies
-            for site, alike in cosines.items():
-                for number, (i, j) in enumerate(chosen):
-                    overlaps[site][number, first:stop, value] = alike[:, i, j]
-    names = item.components
-    frames = [make_frame(item.owner, SPREAD, OUTPUT, [(name, "") for name in names], spread)]
-    labels = [(names[i], names[j]) for i, j in chosen]
-    frames += [make_frame(item.owner, OVERLAP, site, labels, found) for site, found in overlaps.items()]
-    return pd.concat(frames, ignore_index=True)
+class ShardResponses:
+    """The responses in one shard of the observed cohort, read while its rows are run.
+
+    Parameters
+    ----------
+    asked : ResponsePlan
+    first, stop : int
+        Half-open range of the shard's pairs.
+
+    Attributes
+    ----------
+    graph, nodes
+        As of `asked`.
+    """
+
+    def __init__(self, asked: ResponsePlan, first: int, stop: int) -> None:
+        self.graph, self.nodes = asked.graph, asked.nodes
+        self._places, self._perturbed = asked.places, asked.perturbed
+        self._first = first
+        self._rows = [max(0, min(item.pairs, stop) - first) for item in self._perturbed]
+        self._spread: list[FloatArray] = []
+        self._overlap: list[dict[str, FloatArray]] = []
+        for item, rows in zip(self._perturbed, self._rows, strict=True):
+            count, values = len(item.components), len(item.arms)
+            self._spread.append(np.full((count, rows, values), np.nan))
+            blank = np.full((count * (count - 1) // 2, rows, values), np.nan)
+            self._overlap.append({site: blank.copy() for site in item.sites})
+
+    def parts(self) -> Iterator[ResponsePart]:
+        """The rows to run, as many at once as activations may be held of."""
+        for number, (item, rows) in enumerate(zip(self._perturbed, self._rows, strict=True)):
+            size = sum(prod(self.graph.shape(self._places[site])) for site in item.sites) * len(item.components)
+            step = max(1, min(16, _MOST_HELD // max(1, size)))
+            for first in range(0, rows, step):
+                for value, arms in enumerate(item.arms):
+                    ids = tuple(arm.id for arm in arms)
+                    yield ResponsePart(number, value, ids, item.sites, first, min(first + step, rows))
+
+    def open(self, part: ResponsePart, clean: Mapping[str, Tensor]) -> OpenPart:
+        """Begin a part; `clean` has the values of `nodes` on the shard's pairs."""
+        nodes = {site: self._places[site] for site in (OUTPUT, *part.sites)}
+        return OpenPart(
+            part,
+            {site: clean[node] for site, node in nodes.items()},
+            self._spread[part.item][:, part.first : part.stop, part.value],
+            {site: values[:, part.first : part.stop, part.value] for site, values in self._overlap[part.item].items()},
+        )
+
+    def frame(self) -> pd.DataFrame:
+        """The rows of the responses table; see `causalvae.engine.measurements`."""
+        frames = []
+        for item, spread, overlap in zip(self._perturbed, self._spread, self._overlap, strict=True):
+            names = item.components
+            frames.append(make_frame(item.owner, SPREAD, OUTPUT, [(name, "") for name in names], spread, self._first))
+            labels = list(combinations(names, 2))
+            frames += [
+                make_frame(item.owner, OVERLAP, site, labels, found, self._first) for site, found in overlap.items()
+            ]
+        return pd.concat(frames, ignore_index=True)
 
 
-def _with_sites(graph: Program, item: Perturbed, runner: PlanRunner) -> tuple[Program, tuple[str, ...]]:
-    """The network with the compared sites as outputs; unchanged if it has no operator graph."""
-    if not isinstance(graph, OperatorGraph):
-        return graph, ()
-    nodes = {site: runner.components.site(site).node for site in item.sites}
-    nodes = {site: node for site, node in nodes.items() if node in graph.by_name}
-    outputs = {**graph.outputs, **nodes}
-    return OperatorGraph(
-        graph.operations, graph.inputs, outputs, graph.parameters, graph.origins
-    ), tuple(nodes)  # fmt: skip
+class OpenPart:
+    """A part of a shard while its rows are run.
 
+    Parameters
+    ----------
+    part : ResponsePart
+    clean : mapping
+        The output and each compared site -> clean values of the shard's pairs.
+    spread : float array, shape (arms, rows)
+        Takes entropies.
+    overlap : mapping
+        Site -> float array, shape (pairs of arms, rows), which takes cosines.
+    """
 
-def _respond(
-    arms: Sequence[Arm], graph: Program, sites: tuple[str, ...], runner: PlanRunner,
-    statistics: Mapping[str, Statistics], first: int, stop: int,
-) -> tuple[npt.NDArray[np.float64], dict[str, npt.NDArray[np.float64]]]:  # fmt: skip
-    """Entropies of the changes of the output, (arms, rows), and cosines of changes at each site, (rows, arms, arms)."""
-    shortcuts, requested = Shortcuts.of(runner.plan.options), (OUTPUT, *sites)
-    inputs = runner.shard(OBSERVED, first, stop)
-    batch_rows = BatchSize(runner.plan.batch_rows)
-    keep = needed_values(graph, runner.components, arms, shortcuts, requested)
-    clean = run_clean(graph, inputs, keep, batch_rows)
-    base = clean.sides["base"]
-    rows = stop - first
-    entropies = torch.full((len(arms), rows), torch.nan, dtype=torch.float64)
-    changes = {site: torch.zeros(len(arms), rows, prod(graph.shape(graph.outputs[site]))) for site in sites}
-    for members in group_arms(arms):
-        group = Group(
-            graph, runner.components, [arms[member] for member in members], clean, statistics, [rows] * len(members),
-            shortcuts, requested,
-        )  # fmt: skip
-        positions = torch.tensor(members)
-        for batch in group.batches(group.live(), batch_rows):
-            owners, pairs = positions[batch.arms.cpu()], batch.pairs.cpu()
-            moved = _change(batch.values[OUTPUT], base[graph.outputs[OUTPUT]], batch.pairs)
-            entropies[owners, pairs] = _entropy(moved).cpu()
-            for site in sites:
-                moved = _change(batch.values[site], base[graph.outputs[site]], batch.pairs)
-                changes[site][owners, pairs] = moved.cpu()
-    return entropies.numpy(), {site: _cosines(change).numpy() for site, change in changes.items()}
+    def __init__(
+        self,
+        part: ResponsePart,
+        clean: Mapping[str, Tensor],
+        spread: FloatArray,
+        overlap: Mapping[str, FloatArray],
+    ) -> None:
+        self._part, self._clean, self._spread, self._overlap = part, clean, spread, overlap
+        rows = part.stop - part.first
+        self._changes = {
+            site: torch.zeros(len(part.arms), rows, clean[site][0].numel()) for site in part.sites
+        }  # fmt: skip
+
+    def read(self, arms: Tensor, batch: Batch) -> None:
+        """Take the rows of a batch; `arms` are the positions of their arms in the part."""
+        rows = batch.pairs.cpu() - self._part.first
+        moved = _change(batch.values[OUTPUT], self._clean[OUTPUT], batch.pairs)
+        self._spread[arms.numpy(), rows.numpy()] = _entropy(moved).cpu().numpy()
+        for site, changes in self._changes.items():
+            changes[arms, rows] = _change(batch.values[site], self._clean[site], batch.pairs).cpu()
+
+    def close(self) -> None:
+        """Compare the changes of all arms."""
+        first, second = np.triu_indices(len(self._part.arms), 1)
+        for site, changes in self._changes.items():
+            self._overlap[site][:] = _cosines(changes).numpy()[:, first, second].T
 
 
 def _change(value: Tensor, clean: Tensor, pairs: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""What a plan needs of one network and one data set: inputs, shards, tables, images, controls."""
+"""What a plan needs of one network and one data set: inputs, shards, tables, controls."""
 
 from __future__ import annotations
 
@@ -21,27 +21,19 @@ from causalvae.engine.clock import busy_seconds
 from causalvae.engine.cohorts import CohortInputs, draw_cohort
 from causalvae.engine.controls import check_engine
 from causalvae.engine.donors import Donors, choose_donors
-from causalvae.engine.effort import OnRows
+from causalvae.engine.effort import OnRows, ignore_rows
 from causalvae.engine.fitting import SPLIT_PAIRS, fit_sources, fitted_arms, split_of
 from causalvae.engine.lowering import lower
 from causalvae.engine.measurements import OUTPUT_GAP, write_table
 from causalvae.engine.memory import settle_allocator
 from causalvae.engine.observed_columns import Group, column_of
 from causalvae.engine.outcomes import Measure, OutcomeMeter
-from causalvae.engine.pictures import to_png
 from causalvae.engine.precision import dtype_of
 from causalvae.engine.rerun import Shortcuts
-from causalvae.engine.shards import (
-    OVERHEADS,
-    GroupCost,
-    ShardInputs,
-    ShardResult,
-    run_padded,
-    run_shard,
-    shard_bounds,
-)
+from causalvae.engine.responses import ResponsePlan, ShardResponses
+from causalvae.engine.shard_run import ShardResult, run_shard
+from causalvae.engine.shards import OVERHEADS, GroupCost, ShardInputs, run_padded, shard_bounds
 from causalvae.engine.statistics import CHUNK_PAIRS, gather_needed, merge
-from causalvae.engine.traversals import decode_steps, quantile_values
 from causalvae.engine.values import CleanRuns, Statistics
 from causalvae.files import write_json
 from causalvae.models.components import ComponentMap
@@ -70,7 +62,10 @@ class ShardFiles:
     observations : Path or None
         Only in the observed cohort.
     costs : Path
-        What it took, distinguished from what was found: it differs from run to run.
+        What it took. It is stored apart, since it differs from run to run.
+    responses : Path or None
+        Only where responses are read from some of its pairs. A shard that was run for a plan without them is done
+        all the same.
     """
 
     cohort: str
@@ -79,6 +74,7 @@ class ShardFiles:
     outcomes: Path
     observations: Path | None
     costs: Path
+    responses: Path | None = None
 
     @property
     def is_done(self) -> bool:
@@ -98,16 +94,20 @@ class ShardTables:
     costs : tuple of GroupCost
     batch_rows : int
         How many rows were run at once in the end.
+    responses : DataFrame or None
+        Only where some are read.
     """
 
     outcomes: pd.DataFrame
     observations: pd.DataFrame | None
     costs: tuple[GroupCost, ...]
     batch_rows: int = 0
+    responses: pd.DataFrame | None = None
 
 
-def list_shards(plan: Plan, folder: Path) -> tuple[ShardFiles, ...]:
-    """All shards of a plan, cohort by cohort."""
+def list_shards(plan: Plan, folder: Path, asked: ResponsePlan | None = None) -> tuple[ShardFiles, ...]:
+    """All shards of a plan, cohort by cohort; `asked` are the responses to read from them."""
+    read, label = (0, "") if asked is None else (asked.pairs, asked.digest)
     return tuple(
         ShardFiles(
             cohort.name,
@@ -116,6 +116,9 @@ def list_shards(plan: Plan, folder: Path) -> tuple[ShardFiles, ...]:
             folder / "outcomes" / f"{cohort.name}.{number:05d}.parquet",
             folder / "observations" / f"{number:05d}.parquet" if cohort.name == OBSERVED else None,
             folder / "costs" / f"{cohort.name}.{number:05d}.json",
+            folder / "responses" / f"{label}.{number:05d}.parquet"
+            if cohort.name == OBSERVED and first < read
+            else None,
         )
         for cohort in plan.cohorts
         for number, (first, stop) in enumerate(shard_bounds(cohort.samples, plan.shard_pairs))
@@ -126,6 +129,8 @@ def write_shard(files: ShardFiles, tables: ShardTables) -> None:
     """Put the tables of one shard in place, its outcomes last: with these it is done."""
     if files.observations is not None and tables.observations is not None:
         write_table(tables.observations, files.observations)
+    if files.responses is not None and tables.responses is not None:
+        write_table(tables.responses, files.responses)
     costs = [asdict(cost) for cost in tables.costs]
     write_json({"batch_rows": tables.batch_rows, "costs": costs}, files.costs)
     write_table(tables.outcomes, files.outcomes)
@@ -200,6 +205,11 @@ class PlanRunner:
     def components(self) -> ComponentMap:
         """The network's components."""
         return self._model.components
+
+    @cached_property
+    def responses(self) -> ResponsePlan:
+        """The responses that the plan asks for."""
+        return ResponsePlan(self.plan, self.graph, self.components)
 
     @cached_property
     def cohorts(self) -> dict[str, CohortInputs]:
@@ -323,10 +333,13 @@ class PlanRunner:
         arms: list[Arm],
         statistics: Mapping[str, Statistics],
         on_rows: OnRows,
+        responses: ShardResponses | None = None,
     ) -> ShardResult:
         """Run one shard, in batches that fitted into memory in earlier ones."""
         plan = replace(self.plan, batch_rows=self._fitting)
-        found = run_shard(plan, arms, self.graph, self._model.components, inputs, statistics, self.measure, on_rows)
+        found = run_shard(
+            plan, arms, self.graph, self._model.components, inputs, statistics, self.measure, on_rows, responses
+        )
         self._fitting = min(self._fitting, found.batch_rows)
         return found
 
@@ -353,9 +366,24 @@ class PlanRunner:
         began = busy_seconds(self.device)
         inputs = self.shard(files.cohort, files.first, files.stop)
         made = GroupCost("both", OVERHEADS, 0, 0, 0, busy_seconds(self.device) - began)
-        result = self.run(inputs, arms, statistics, on_rows)
+        responses = None if files.responses is None else ShardResponses(self.responses, files.first, files.stop)
+        result = self.run(inputs, arms, statistics, on_rows, responses)
         observations = None if files.observations is None else self.observations(inputs, result.clean)
-        return ShardTables(result.outcomes, observations, (*result.costs, made), result.batch_rows)
+        read = None if responses is None else responses.frame()
+        return ShardTables(result.outcomes, observations, (*result.costs, made), result.batch_rows, read)
+
+    def read_responses(self, files: Sequence[ShardFiles]) -> None:
+        """Run the rows of responses again in shards that were run for a plan without them, and store what they give."""
+        if not files:
+            return
+        arms = self.responses.arms
+        statistics = self.statistics(OBSERVED, arms)
+        for shard in files:
+            stop = min(shard.stop, self.responses.pairs)
+            responses = ShardResponses(self.responses, shard.first, stop)
+            self.run(self.shard(OBSERVED, shard.first, stop), arms, statistics, ignore_rows, responses)
+            if shard.responses is not None:
+                write_table(responses.frame(), shard.responses)
 
     def observations(self, inputs: ShardInputs, clean: CleanRuns) -> pd.DataFrame:
         """The observation rows of one shard of the observed cohort."""
@@ -405,27 +433,6 @@ class PlanRunner:
                     frame[f"{prefix}:{factor}"] = values[:, position]
             frames.append(pd.DataFrame(frame))
         return pd.concat(frames, ignore_index=True)
-
-    def traversal_images(self, observations: pd.DataFrame) -> pd.DataFrame:
-        """The images of the plan's traversals: strip, step, PNG bytes; none where outputs are not image-shaped.
-
-        The latents that are swept are those of the `observations`.
-        """
-        vae = self._model.vae
-        if not self.plan.traversals or len(vae.output_shape) != 3:
-            return pd.DataFrame({"strip": [], "step": [], "png": []})
-        columns = [column_of("latent", latent) for latent in range(vae.latent_dim)]
-        latents = torch.from_numpy(observations[columns].to_numpy(np.float32, copy=True)).to(self.device)
-        rows: list[dict[str, Any]] = []
-        decoder = vae.to(self.device)
-        for strip, traversal in enumerate(self.plan.traversals):
-            values = quantile_values(latents, traversal.latent, traversal.quantiles)
-            own, x = latents[traversal.sample : traversal.sample + 1], None
-            if vae.decoder_reads_input or len(vae.latent_shape) > 1:
-                own, x = self.whole_latent(traversal.sample)
-            for step, image in enumerate(decode_steps(decoder, own, x, traversal.latent, values)):
-                rows.append({"strip": strip, "step": step, "png": to_png(image)})
-        return pd.DataFrame(rows)
 
     def whole_latent(self, sample: int) -> tuple[Tensor, Tensor]:
         """The latent of one sample of the observed cohort, (1, *latent_shape), and its input, in float32."""

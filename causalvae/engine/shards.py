@@ -1,28 +1,19 @@
-"""Runs one shard of one cohort: the clean runs, then all arms."""
+"""The inputs of one shard, its clean runs, and what its rows cost."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
-import numpy as np
-import pandas as pd
 import torch
 from torch import Tensor
 
-from causalvae.engine.clock import busy_seconds
-from causalvae.engine.effort import Finished, OnRows, effort, ignore_rows, mean_effort
 from causalvae.engine.memory import BatchSize
-from causalvae.engine.needed_values import Keep, needed_values
-from causalvae.engine.outcomes import Measure, OutcomeMeter, outcome_frame
-from causalvae.engine.relays import InnerCost, relay
-from causalvae.engine.rerun import Group, Shortcuts, group_arms
-from causalvae.engine.suffix import Ledger
-from causalvae.engine.values import CleanRuns, Statistics, padding
-from causalvae.models.components import ComponentMap
+from causalvae.engine.needed_values import Keep
+from causalvae.engine.values import CleanRuns, padding
 from causalvae.models.program import Program
-from causalvae.plan.types import Arm, Plan, Side
+from causalvae.plan.types import Side
 from causalvae.spec.value_source import DonorKey
 
 
@@ -90,19 +81,6 @@ class GroupCost:
     seconds: float
     flops: float = 0.0
     bytes: float = 0.0
-
-
-@dataclass(frozen=True)
-class ShardResult:
-    """Outcome rows of one shard, in the order of the plan's arms, its clean values, and the cost of each group.
-
-    `batch_rows` is the final number of rows run together, less than planned if memory ran out.
-    """
-
-    outcomes: pd.DataFrame
-    clean: CleanRuns
-    costs: tuple[GroupCost, ...] = ()
-    batch_rows: int = 0
 
 
 def shard_bounds(samples: int, shard_pairs: int) -> list[tuple[int, int]]:
@@ -177,101 +155,3 @@ def run_padded(graph: Program, x: Tensor, noise: Tensor, keep: Iterable[str] | N
         for name, value in values.items()
         if graph.aligned(name) or not graph.batched(name)
     }
-
-
-def run_shard(
-    plan: Plan,
-    arms: Sequence[Arm],
-    graph: Program,
-    components: ComponentMap,
-    inputs: ShardInputs,
-    statistics: Mapping[str, Statistics],
-    measure: Measure,
-    on_rows: OnRows = ignore_rows,
-) -> ShardResult:
-    """Run `arms` on one shard.
-
-    Parameters
-    ----------
-    plan : Plan
-        For its options, attributes and batch size.
-    arms : sequence of Arm
-        Arms of the cohort; those that end before this shard are ignored.
-    graph, components
-        The network.
-    inputs : ShardInputs
-    statistics : mapping
-        Site name -> statistics over the whole cohort.
-    measure : callable
-        From outputs to attributes.
-    on_rows : callable
-        Called with the number of finished rows and their cost.
-    """
-    device = inputs.noise.device
-    began = busy_seconds(device)
-    size = BatchSize(plan.batch_rows)
-    covered = [min(arm.pairs - inputs.first, inputs.rows) for arm in arms]
-    present = [position for position, count in enumerate(covered) if count > 0]
-    shortcuts = Shortcuts.of(plan.options)
-    keep = needed_values(graph, components, [arms[position] for position in present], shortcuts, plan.outputs)
-    clean = run_clean(graph, inputs, keep, size)
-    outputs = {
-        side: {name: values[graph.outputs[name]] for name in plan.outputs} for side, values in clean.sides.items()
-    }
-    meter = OutcomeMeter(measure, plan, outputs["base"], outputs.get("counterfactual"))
-    everyone = torch.arange(inputs.rows, device=device)
-    clean_outcomes = {side: meter(output, everyone) for side, output in outputs.items()}
-
-    runs = inputs.rows * len(inputs.sides)
-    flops = runs * sum(operation.flops for operation in components.operations)
-    moved = runs * sum(operation.bytes for operation in components.operations)
-    costs = [GroupCost("both", CLEAN_RUNS, 0, runs, runs, busy_seconds(device) - began, flops, moved)]
-    clean, inner = relay(
-        graph, components, [arms[position] for position in present], clean, statistics, shortcuts, size
-    )
-    costs += [_inner_cost(cost) for cost in inner]
-    # Where the rows of each arm begin in the table of the shard.
-    starts = np.cumsum([0, *(max(count, 0) for count in covered)])
-    values = np.empty((len(meter.columns), int(starts[-1])))
-    alive = np.zeros(int(starts[-1]), dtype=bool)
-    for members in group_arms([arms[position] for position in present]):
-        positions = [present[member] for member in members]
-        together = [arms[position] for position in positions]
-        counts = [covered[position] for position in positions]
-        total = sum(counts)
-        for position in positions:
-            rows_of = slice(starts[position], starts[position] + covered[position])
-            values[:, rows_of] = clean_outcomes[arms[position].side][: covered[position]].T
-        first = together[0]
-        if not first.patches:
-            on_rows(total, total * effort(first, plan, components))
-            continue
-        began, ledger = busy_seconds(device), Ledger()
-        group = Group(graph, components, together, clean, statistics, counts, shortcuts, plan.outputs)
-        live = group.live()
-        rows_run = int(live.sum())
-        finish = Finished(total, rows_run, mean_effort(together, counts, plan, components), on_rows)
-        begin = starts[positions]
-        for batch in group.batches(live, size, ledger):
-            measured = meter(batch.values, batch.pairs)
-            owners, rows = batch.arms.cpu().numpy(), batch.pairs.cpu().numpy()
-            places = begin[owners] + rows
-            values[:, places] = measured.T
-            alive[places] = True
-            finish(len(rows))
-        sites = " + ".join(patch.site for patch in first.patches)
-        seconds = busy_seconds(device) - began
-        costs.append(GroupCost(first.side, sites, len(positions), total, rows_run, seconds, ledger.flops, ledger.bytes))
-        finish.rest()
-    ids = [arms[position].id for position in present]
-    counted = [covered[position] for position in present]
-    table = outcome_frame(ids, counted, values, alive, inputs.first, meter.columns)
-    return ShardResult(table, clean, tuple(costs), size.rows)
-
-
-def _inner_cost(cost: InnerCost) -> GroupCost:
-    """The cost of inner runs as a `GroupCost`."""
-    first, ledger = cost.runs[0], cost.ledger
-    return GroupCost(
-        first.arm.side, first.label, len(cost.runs), cost.rows, cost.live, cost.seconds, ledger.flops, ledger.bytes
-    )

@@ -26,7 +26,7 @@ from causalvae.files import DamagedFileError, read_sealed
 IntArray = npt.NDArray[np.int64]
 
 # Patterns of the tables in the folder of a run.
-TABLE_PATTERNS = ("*.parquet", "outcomes/*.parquet", "observations/*.parquet")
+TABLE_PATTERNS = ("*.parquet", "outcomes/*.parquet", "observations/*.parquet", "responses/*.parquet")
 # Rows of a row group, the smallest part of a file that is read.
 GROUP_ROWS = 8192
 # Maximum number of values in the cache: 32 MiB of float64.

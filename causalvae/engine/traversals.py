@@ -25,7 +25,8 @@ def decode_steps(vae: VAE, own: Tensor, x: Tensor | None, latent: int, values: T
     z = own.repeat(len(values), *[1] * (own.ndim - 1))
     if own.ndim > 2:
         # A map keeps its form: the whole channel moves until its mean is the value.
-        values = own[:, latent] + (values - channel_means(own)[:, latent])[:, None, None]
+        shift = values - channel_means(own)[:, latent]
+        values = own[:, latent] + shift.reshape(-1, *[1] * (own.ndim - 2))
     z[:, latent] = values
     return vae.decode(z, None if x is None else x.expand(len(z), *x.shape[1:]))
 

@@ -26,6 +26,9 @@ from causalvae.models.readings import (
 )
 from causalvae.models.vae import VAE
 
+# Rows that are run twice, to see whether passes differ.
+_REPEATED = 16
+
 
 @dataclass(frozen=True)
 class LoadCheck:
@@ -49,7 +52,7 @@ class LoadCheck:
 
 
 @torch.inference_mode()
-def check_model(vae: VAE, x: Tensor, must_reconstruct: bool = True) -> LoadCheck:
+def check_model(vae: VAE, x: Tensor, must_reconstruct: bool = True, rescaled: bool = False) -> LoadCheck:
     """Check a network on inputs of its data.
 
     Parameters
@@ -60,6 +63,8 @@ def check_model(vae: VAE, x: Tensor, must_reconstruct: bool = True) -> LoadCheck
     must_reconstruct : bool
         Whether to raise an error if the network reconstructs worse than the mean image. If False, the controls of the
         run report the reconstruction error.
+    rescaled : bool
+        Whether the numbers of the data were mapped to [0, 1] by a range that was found in them.
 
     Raises
     ------
@@ -70,20 +75,21 @@ def check_model(vae: VAE, x: Tensor, must_reconstruct: bool = True) -> LoadCheck
     vae.eval()
     check_shape(vae, x)
     _check_finite(vae)
-    posterior = vae.encode(x)
-    output = vae.decode(vae.pass_on(posterior.mean), x)
-    again = vae(x)
-    if not equal(output, again):
+    few = x[:_REPEATED]
+    if not equal(vae(few), vae(few)):
         raise CausalVAEError(
             "CV105",
             "two passes over the same inputs differ in evaluation mode.",
             "Draw noise outside the network; switch dropout off in model.eval().",
             "model",
         )
+    posterior = vae.encode(x)
+    raw = vae.decode_raw(vae.pass_on(posterior.mean), x)
+    output = vae.activate(raw)
     kl = None
     if vae.second in ("var", "std") and not posterior.is_point and posterior.logvar.isnan().any():
         word = "variance" if vae.second == "var" else "standard deviation"
-        told = _misread(vae, x, "CV106", f"the {word} of the posterior is negative for some inputs.")
+        told = _misread(vae, x, rescaled, "CV106", f"the posterior's {word} is negative for some inputs.")
         told.place = "model.posterior.second"
         told.remedy += (
             " If the network samples with a softplus or an exponential of it, let the encoder return that instead."
@@ -92,7 +98,7 @@ def check_model(vae: VAE, x: Tensor, must_reconstruct: bool = True) -> LoadCheck
     if not posterior.is_point:
         kl = float(channel_kl(posterior.mean, posterior.logvar).double().sum(1).mean())
     if not (torch.isfinite(output).all() and math.isfinite(kl or 0.0) and torch.isfinite(posterior.mean).all()):
-        raise _misread(vae, x, "CV106", "the posterior or the output is not finite.")
+        raise _misread(vae, x, rescaled, "CV106", "the posterior or the output is not finite.")
     reconstruction = _cost(vae, output, x)
     constant = vae.target(x).mean(0, keepdim=True).expand_as(output)
     mean_image = _cost(vae, constant, x)
@@ -102,11 +108,12 @@ def check_model(vae: VAE, x: Tensor, must_reconstruct: bool = True) -> LoadCheck
         raise _misread(
             vae,
             x,
+            rescaled,
             "CV107",
             f"reconstructions cost {reconstruction:,.1f} nats a sample, more than the mean input's {mean_image:,.1f}: "
             "the network was trained with other settings, or on other data.",
         )
-    _check_activation(vae, x)
+    _check_activation(vae, x, raw)
     return LoadCheck(reconstruction, mean_image, kl, len(x))
 
 
@@ -125,16 +132,20 @@ def _cost(vae: VAE, output: Tensor, x: Tensor) -> float:
     return float(negative_log_likelihood(vae, output, x).mean())
 
 
-def _misread(vae: VAE, x: Tensor, code: str, message: str) -> CausalVAEError:
+def _misread(vae: VAE, x: Tensor, rescaled: bool, code: str, message: str) -> CausalVAEError:
     """The error for a network that does not reconstruct, listing the declarations under which it does."""
     found = find_alternatives(vae, x)
     if not found:
+        scale = (
+            "The data were mapped to [0, 1], since the default of `data.scale` is `found`: write `scale: none` if the "
+            "network was trained on their own numbers. "
+        )
         return CausalVAEError(
             code,
             message,
-            "Check that the network was trained on these data (no other layout, activation, likelihood or range of "
-            "inputs reconstructs it). For data of another kind write `out_of_distribution: true`, for weights that "
-            "are not meant to reconstruct `untrained: true`.",
+            f"{scale if rescaled else ''}Check that the network was trained on these data (no other layout, "
+            "activation, likelihood or range of inputs reconstructs it). For data of another kind write "
+            "`out_of_distribution: true`, for weights that are not meant to reconstruct `untrained: true`.",
             "model",
         )
     declared = declared_reading(vae)
@@ -172,14 +183,13 @@ def _check_finite(vae: VAE) -> None:
         )
 
 
-def _check_activation(vae: VAE, x: Tensor) -> None:
+def _check_activation(vae: VAE, x: Tensor, raw: Tensor) -> None:
     """Raise CV107 if an activation is applied twice or is missing.
 
     Such a network can still reconstruct better than the mean image (a sigmoid of a sigmoid does), but all effects are
     then too small. A declaration is refused if it does not fit the range of the outputs and another one fits better.
     """
     declared = declared_reading(vae)
-    raw = vae.decode_raw(vae.pass_on(vae.encode(x).mean), x)
     others: list[Reading] = []
     if vae.activation != "none":
         ranges = [bounds for bounds in dict.fromkeys((vae.input_range, *RANGES)) if lies_within(raw, bounds)]

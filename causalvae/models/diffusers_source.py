@@ -16,8 +16,8 @@ from torch.nn import functional as F
 from causalvae.digest import digest
 from causalvae.errors import CausalVAEError, first_line
 from causalvae.models.opened import Opened, read_config
-from causalvae.models.pythae_source import make_quantiser
 from causalvae.models.vae import VAE
+from causalvae.models.variants.quantiser import make_quantiser
 from causalvae.models.weights import Weights
 from causalvae.spec.places import locate
 

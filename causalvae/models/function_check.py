@@ -15,7 +15,7 @@ from causalvae.models.quiet import quiet
 from causalvae.models.vae import VAE
 
 # A batch of the engine's usual size, as long as its inputs have at most `_NUMBERS` numbers.
-_MANY, _NUMBERS = 96, 4_000_000
+_MANY, _NUMBERS = 96, 400_000
 
 
 def check_function(network: AnalysedNetwork, inputs: Tensor) -> None:

@@ -92,6 +92,8 @@ class NetworkPart(nn.Module):
         Read from the input and passed to the first call as its second argument.
     splits : bool
         Whether the part's own input holds the condition; else the input is passed separately.
+    passes : bool
+        Whether the first call receives the condition; else it is only cut off the part's own input.
     before : tuple of Link
         Calls applied to the input first.
     """
@@ -105,6 +107,7 @@ class NetworkPart(nn.Module):
         condition: Condition | None = None,
         splits: bool = False,
         before: tuple[Link, ...] = (),
+        passes: bool = True,
     ) -> None:
         super().__init__()
         # In a tuple, so that torch does not register the network a second time.
@@ -115,6 +118,7 @@ class NetworkPart(nn.Module):
         self.condition = condition
         self.splits = splits
         self.before = before
+        self.passes = passes
 
     @property
     def calls_more(self) -> bool:
@@ -138,7 +142,7 @@ class NetworkPart(nn.Module):
         more: tuple[Tensor, ...] = ()
         if self.condition is not None:
             whole = value if x is None else x
-            more = (self.condition.of(whole),)
+            more = (self.condition.of(whole),) if self.passes else ()
             if self.splits:
                 value = value[:, : self.condition.channels]
         (network,) = self._network

@@ -22,6 +22,7 @@ from causalvae.models.returned import Leaf, Steps, describe, leaves_of, take
 from causalvae.models.touched import unused_parameters, watch_reads
 from causalvae.models.unregistered import as_tree, find_unregistered
 from causalvae.models.vae import VAE, PosteriorLayout, PosteriorSecond, deviation_of
+from causalvae.models.variants.quantiser import Quantiser, make_quantiser
 from causalvae.models.weights import Weights
 from causalvae.spec.model_section import OutputSection, PosteriorSection
 
@@ -93,6 +94,9 @@ def _read(network: nn.Module, section: PythonModel | CheckpointModel, inputs: Te
         reader.check_idle_heads(unused)
     network.train(mode)
     found = (None if beside else reader.plain(vae, touched.reads)) or vae
+    if isinstance(found.latent_layer, NetworkPart):
+        # Only now, so that what the network's own layer reads is not listed as unused.
+        found.latent_layer = reader.codebook(found.latent_layer, found) or found.latent_layer
     state = {name: value.detach().cpu() for name, value in network.state_dict().items()}
     if vae.beside is not None:
         state |= {f"beside.{name}": value.detach().cpu() for name, value in vae.beside.state_dict().items()}
@@ -150,7 +154,12 @@ class _Reader:
         encoder = self._encoder()
         encoding = self._encoding(encoder)
         encoder = NetworkPart(
-            self.network, encoder.first, encoding.branches, condition=encoder.condition, splits=encoder.splits
+            self.network,
+            encoder.first,
+            encoding.branches,
+            condition=encoder.condition,
+            splits=encoder.splits,
+            passes=encoder.passes,
         )
         parts = encoder(self.x.clone())
         mean = parts if isinstance(parts, Tensor) else parts[0]
@@ -215,6 +224,27 @@ class _Reader:
         self.facts["between the parts"] = ", ".join(link.path for link in encoding.between)
         return layer, ()
 
+    def codebook(self, layer: NetworkPart, vae: VAE) -> Quantiser | None:
+        """The latent layer as a codebook whose assignment has an address, if it does what one of the network's does.
+
+        It takes the entry at the least squared distance, at every position, and is the same bit for bit. Its codebook
+        is a matrix of the network.
+        """
+        mean = vae.split(vae.encoder(self.x.clone())).mean
+        noise = torch.randn(mean.shape, generator=torch.Generator().manual_seed(0)) * mean.std()
+        given = [mean, mean + noise]
+        returned = [layer(value.clone()) for value in given]
+        for matrix in _tensors(self.network):
+            for codes in (matrix, matrix.mT) if matrix.ndim == 2 and matrix.is_floating_point() else ():
+                if codes.shape[1] != mean.shape[1]:
+                    continue
+                for rounds in (True, False):
+                    made = make_quantiser(codes, rounds)
+                    if all(_equal(made(value), own) for value, own in zip(given, returned, strict=True)):
+                        self.facts["codes"] = str(len(codes))
+                        return made
+        return None
+
     def plain(self, vae: VAE, reads: Callable[[Tensor], bool]) -> VAE | None:
         """The VAE made of the modules themselves, if they use nothing else of the network; None otherwise."""
         parts = [target_of(self.network, path) for path in (self.encode, self.decode)]
@@ -255,8 +285,26 @@ class _Reader:
             for given in (self._conditions() if wants else [None])
             for flat in (False, True)
         ]
-        return _first_that_runs(
-            tried, lambda part: part.call(self.x.clone()), self.encode, f"inputs of {_sizes(self.x)}"
+        if self.condition is not None and not wants:
+            # The decoding part alone takes the condition.
+            tried += [
+                NetworkPart(self.network, Link(self.encode, flat), condition=self.condition, splits=True, passes=False)
+                for flat in (False, True)
+            ]
+        shape = f"inputs of {_sizes(self.x)}"
+        if self.condition is not None:
+            shape += f", nor of {_sizes(self.x[:, : self.condition.channels])} without the condition"
+        return _first_that_runs(tried, lambda part: part.call(self.x.clone()), self.encode, shape, self._reshape())
+
+    def _reshape(self) -> str:
+        """What may be wrong with data whose inputs a network does not take."""
+        if len(self.output_shape) == 1:
+            return "Choose the columns that the network was trained on with data.inputs, in the same order"
+        if len(self.output_shape) == 2:
+            return "Choose sounds of the length and the number of channels that the network was trained on"
+        return (
+            "Choose data of the shape that the network was trained on (images of a folder: data.size, and `colour: "
+            "false` for one channel; arrays: data.layout)"
         )
 
     def _decoder(self, z: Tensor, before: tuple[Link, ...]) -> tuple[NetworkPart, bool]:
@@ -267,7 +315,7 @@ class _Reader:
             for given in (self._conditions() if wants else [None])
         ]
         part = _first_that_runs(
-            tried, lambda part: part.call(z.clone(), self.x), self.decode, f"latents of {_sizes(z)}"
+            tried, lambda part: part.call(z.clone(), self.x), self.decode, f"latents of {_sizes(z)}", self._reshape()
         )
         returned = part.call(z.clone(), self.x)
         leaf = self._output_of(returned)
@@ -616,6 +664,10 @@ def _near(one: Tensor, other: Tensor) -> bool:
     )
 
 
+def _equal(one: Tensor, other: Any) -> bool:
+    return isinstance(other, Tensor) and torch.equal(one, other)
+
+
 def _is_distribution(returned: Any, steps: Steps) -> bool:
     """Whether the tensor at `steps` is the mean of a distribution."""
     for step in steps[:-1]:
@@ -632,7 +684,7 @@ def _sizes(value: Tensor) -> str:
 
 
 def _first_that_runs(
-    tried: Sequence[NetworkPart], run: Callable[[NetworkPart], Any], path: str, given: str
+    tried: Sequence[NetworkPart], run: Callable[[NetworkPart], Any], path: str, given: str, remedy: str
 ) -> NetworkPart:
     failures: list[Exception] = []
     for part in tried:
@@ -646,7 +698,6 @@ def _first_that_runs(
     raise CausalVAEError(
         "CV130",
         f"{path} does not take {given}: {first_line(failures[0])}.",
-        "Choose data of the shape that the network was trained on (images of a folder: data.size, and "
-        "`colour: false` for one channel), and check model.latent_dim.",
+        f"{remedy}, and check model.latent_dim.",
         "model",
     ) from failures[0]

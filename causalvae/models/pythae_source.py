@@ -17,7 +17,7 @@ from causalvae.digest import digest
 from causalvae.errors import CausalVAEError, first_line
 from causalvae.models.opened import Opened, read_config
 from causalvae.models.vae import VAE, Likelihood
-from causalvae.models.variants.quantiser import Quantiser
+from causalvae.models.variants.quantiser import make_quantiser
 from causalvae.models.weights import Weights, load_into, read_weights
 from causalvae.spec.places import locate
 from causalvae.trust import refuse_code
@@ -149,14 +149,6 @@ class ScalarQuantiser(nn.Module):
         """The nearest codes, (batch, latent_dim)."""
         nearest: Tensor = self.quantiser(z[:, None])
         return nearest[:, 0]
-
-
-def make_quantiser(codes: Tensor) -> Quantiser:
-    """A quantiser with a given codebook, (entries, width)."""
-    made = Quantiser(*codes.shape)
-    made.codebook.copy_(codes.detach())
-    made.sums.copy_(codes.detach())
-    return made
 
 
 def _layers(state: Mapping[str, Tensor], follow: Callable[[bool], nn.Module]) -> nn.ModuleList:

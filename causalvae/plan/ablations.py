@@ -43,7 +43,9 @@ def code_components(found: Iterable[Component]) -> list[Component]:
             raise CausalVAEError(
                 "CV316",
                 f"{part.label} does not hold codes of a codebook.",
-                f"Name {CODE_SITE} or some of its positions, such as {CODE_SITE}[:, 0:2, 0:2]; only a VQ-VAE has it.",
+                f"Name {CODE_SITE} or some of its positions, such as {CODE_SITE}[:, 0:2] of a sequence and "
+                f"{CODE_SITE}[:, 0:2, 0:2] of an image. A network has it if each position becomes the nearest entry of "
+                "a codebook; `causalvae components SPEC` lists it then.",
                 part.label,
             )
     return parts

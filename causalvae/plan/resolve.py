@@ -47,7 +47,12 @@ class Resolver:
                     )
                 found += self.find(self.spec.mapping[name].components or (), f"mapping.{name}")
             else:
-                found += self.components.resolve(reference)
+                try:
+                    found += self.components.resolve(reference)
+                except CausalVAEError as error:
+                    raise CausalVAEError(
+                        error.code, error.message, error.remedy, f"{place}: {error.place or reference}"
+                    ) from error
         return tuple(found)
 
     def mapped_latents(self) -> dict[int, str]:

@@ -21,9 +21,9 @@ class InteractionShare(Quantity):
     short: ClassVar[str] = "interaction share"
     formula: ClassVar[str] = "Σᵢ (TIEᵢ − NIEᵢ)·TEᵢ / Σᵢ TEᵢ² = necessity − mediated share, over pairs i"  # noqa: RUF001
     meaning: ClassVar[str] = (
-        "The share of the total effect that neither the components nor the rest carry alone. 0 where their effects "
-        "add; above 0 where it takes both (AND, gates, products), 1 where each alone does nothing; below 0 where each "
-        "can stand in for the other (OR), −1 where each alone does everything."  # noqa: RUF001
+        "The share of the total effect that neither the components nor the rest carry alone. 0 if their effects add "
+        "up; above 0 if both are needed (AND, gates, products), 1 if each alone does nothing; below 0 if each can "
+        "replace the other (OR), −1 if each alone has the whole effect."  # noqa: RUF001
     )
 
     @classmethod

@@ -33,4 +33,4 @@ class Necessity(Share):
     @staticmethod
     def sentence(value: str, interval: str, asked: str, outcome: str) -> str:
         """What a verdict says."""
-        return f"{value} of the effect{interval} is lost if the circuit is held at its base value, {asked}"
+        return f"{value} of the effect is lost if the circuit is held at its base value{interval}, {asked}"

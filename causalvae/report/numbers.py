@@ -9,6 +9,8 @@ from collections.abc import Sequence
 
 ABSENT = "–"
 MINUS = "\u2212"
+# Ends of an interval that are nearer than this share of them differ by rounding.
+_ROUNDING = 1e-12
 
 
 class Written(str):
@@ -113,6 +115,8 @@ def format_interval(value: float | None, lower: float | None = None, upper: floa
         return ABSENT
     if lower is None or upper is None or not all(map(math.isfinite, (value, lower, upper))):
         return format_number(value)
+    if value == 0 and max(abs(lower), abs(upper)) < _ROUNDING:
+        lower = upper = 0.0
     decimals = interval_decimals((value, lower, upper))
     if decimals is None:
         text = f"{format_number(value)} [{format_number(lower)}, {format_number(upper)}]"
@@ -130,6 +134,8 @@ def interval_decimals(numbers: Sequence[float]) -> int | None:
     if largest >= 1e6 or (0 < largest < 1e-4):
         return None
     spread = max(numbers) - min(numbers)
+    if spread <= _ROUNDING * largest:
+        spread = 0.0
     fewest = 0 if largest >= 100 else 1 if largest >= 10 else 2
     if spread <= 0:
         return fewest

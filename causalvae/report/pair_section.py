@@ -117,7 +117,8 @@ def _names(item: PairPictures) -> str:
 
 def _text(item: PairPictures) -> str:
     label = item.component.label
-    effect = f"effect of {item.edge[0]} on" if item.edge else "effect on"
+    cause = item.edge[0] if item.edge else "the patch" if label else ""
+    effect = f"effect of {cause} on" if cause else "effect on"
     chosen = f"chosen among {format_count(item.n)} pairs of {item.treatment} by the {effect} {item.outcome}"
     if not label:
         return f"Pairs {chosen}."
@@ -153,6 +154,9 @@ def _label(frame: Frame) -> str:
 def factor_words(change: FactorChange) -> str:
     """A factor's change from x to x′, with as many digits as tell its values apart."""
     ends = (change.before, change.after)
+    if all(isinstance(end, float) and end.is_integer() and abs(end) < 1e6 for end in ends):
+        # Classes and levels, of which decimals say nothing.
+        return f"{change.factor} {' → '.join(format_number(end, 1) for end in ends if isinstance(end, float))}"
     for digits in (3, 6, 12):
         before, after = (end if isinstance(end, str) else format_number(end, digits) for end in ends)
         if before != after:
@@ -171,4 +175,5 @@ def _effect_words(item: PairPictures, pair: ShownPair) -> str:
 def pair_words(pairs: PairSet) -> Iterable[str]:
     """What formats without drawings say of pairs."""
     for view in pairs.views:
-        yield f"{pairs.title}: {view.title.lower()}, {view.changed}; {view.effect}."
+        changed = f", {view.changed}" if view.changed else ""
+        yield f"{pairs.title}: {view.title.lower()}{changed}; {view.effect}."

@@ -122,7 +122,8 @@ def tell_subsets(subsets: Subsets) -> str:
     found = len(subsets.certified)
     named = ", ".join(f"{{{name_circuit(known.circuit)}}}" for known in subsets.certified[:_MOST_NAMED])
     more = f" and {found - _MOST_NAMED} more" if found > _MOST_NAMED else ""
-    words = f"of {subsets.count} sets of units {found} {'is' if found == 1 else 'are'} certified as minimal circuits"
+    certified = "is certified as a minimal circuit" if found == 1 else "are certified as minimal circuits"
+    words = f"{found} of {subsets.count} sets of units {certified}"
     words += f": {named}{more}" if found else ""
     if not subsets.possible:
         return f"{words} (the list is complete)"

@@ -75,6 +75,11 @@ class DataSection(Kind, Placed, Section):
         """Whether the section declares no factors."""
         return False
 
+    @property
+    def is_rescaled(self) -> bool:
+        """Whether numbers are mapped to [0, 1] by a range that is found in them."""
+        return False
+
     def facts(self) -> DataEntry | None:
         """Properties known before the data are opened, without heavy libraries; None if files must be read."""
         return None

@@ -107,6 +107,44 @@ class TableFormat(Section):
         ]
 
 
+class OwnTable(OwnData):
+    """A table of the user's own in a file: one sample per row, inputs and factors in named columns."""
+
+    PLACES: ClassVar[dict[str, PlaceKind]] = {"path": "file"}
+
+    path: FilePath = Field(description="The file, relative to the spec file.")
+    inputs: tuple[Column, ...] = Field(
+        default=("*",),
+        min_length=1,
+        description="Names of columns, or patterns such as `gene_*`; patterns do not match columns of factors.",
+    )
+    scale: Scale = Field(
+        default="found",
+        description=(
+            "found: the smallest and largest value of each column become 0 and 1; [LOW, HIGH]: these values become 0 "
+            "and 1 in all columns; none: values are not changed."
+        ),
+    )
+
+    def findings(self) -> list[Finding]:
+        """Findings on inputs that are also factors, and on the scale."""
+        columns = {self.column_of(name): name for name in self.factors}
+        return [
+            *(
+                Finding(
+                    "CV088",
+                    ("data", "inputs", index),
+                    f"the column {show_text(column)} is the factor '{columns[column]}' as well",
+                    "A network that receives a factor does not have to infer it: delete the column from one of the "
+                    "two lists.",
+                )
+                for index, column in enumerate(self.inputs)
+                if column in columns
+            ),
+            *scale_findings(self.scale),
+        ]
+
+
 class LabelledFiles(OwnData, TableFormat):
     """A folder of the user's own files, one a sample, and a table of their factors."""
 

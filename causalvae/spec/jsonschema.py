@@ -59,10 +59,12 @@ def json_schema(extensions: bool = True) -> dict[str, Any]:
             properties["factors"] = _either(properties["factors"], names)
 
     address = {"type": "string", "minLength": 1, "description": "A component address, such as latent[3]."}
+    addresses = {"type": "array", "items": address, "minItems": 1, "description": "Component addresses."}
     own = next(arm for arm in parts["VariantSection"]["properties"]["mapping"]["anyOf"] if "patternProperties" in arm)
     for mapping in (schema["properties"]["mapping"], own):
         mapping["patternProperties"] = {
-            pattern: {"anyOf": [address, long_form]} for pattern, long_form in mapping["patternProperties"].items()
+            pattern: {"anyOf": [address, addresses, long_form]}
+            for pattern, long_form in mapping["patternProperties"].items()
         }
 
     for key in ("model", "data"):

@@ -304,7 +304,8 @@ def _long_mapping(value: Any) -> Any:
     """A mapping whose addresses are written out as `{components: [...]}`."""
     if not isinstance(value, dict):
         return value
-    return {node: {"components": [where]} if isinstance(where, str) else where for node, where in value.items()}
+    listed = {node: [where] if isinstance(where, str) else where for node, where in value.items()}
+    return {node: {"components": where} if isinstance(where, list) else where for node, where in listed.items()}
 
 
 class Spec(Section):

@@ -374,3 +374,11 @@ def test_rates_over_seeds() -> None:
     red, missed, seeds = rates(150)
     assert red <= 0.01 * seeds + 1
     assert missed <= 0.05 * seeds
+
+
+def test_attributes_without_factors_say_nothing_of_their_independence() -> None:
+    run = run_world(linear_world(WORLDS["chain"]), identity(NAMES), edges_of("chain"), bootstrap=20)
+    graph = CausalGraph((), run.graph.attributes)
+    found = implied.assess_independencies(run.spec, run.measurements, graph, None, lambda done, total: None)
+    assert found.checks == () and all(family.fisher_c is None for family in found.families)
+    assert independence_words(replace(judge(run), independencies=(), families=found.families)) == ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.__main__ import PARTS
+from benchmarks.workload import PUBLISHED, SHIPPED
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -25,3 +27,9 @@ def test_every_part_runs_and_agrees(tmp_path: Path) -> None:
     assert all(found[parts.get(part, part)] for part in PARTS)
     networks = {network["network"] for network in found["networks"]}
     assert networks == {"residual VAE", "diffusers AutoencoderKL"}
+
+
+def test_the_page_names_networks_that_there_are() -> None:
+    page = (ROOT / "benchmarks" / "README.md").read_text(encoding="utf-8")
+    named = re.findall(r"--networks ([\w-]+)", page)
+    assert named and set(named) <= {*SHIPPED, *PUBLISHED}

@@ -121,7 +121,7 @@ def test_a_claim_on_failures_decides_and_a_share_alone_only_reports_them() -> No
     assert claimed.broken == "failing" and "The circuit alone fails in" in reason(claimed)
     assert "on average" not in reason(reported)
     (found,) = (finding for finding in circuit_findings(reported) if finding.title.startswith("Failing pairs"))
-    assert found.table is not None and len(found.table.rows) == 5 and "no part of the claim" in found.title
+    assert found.table is not None and len(found.table.rows) == 5 and "not part of the claim" in found.title
     assert f"{reported.failing.count} of 400 pairs fail" in found.brief
 
 

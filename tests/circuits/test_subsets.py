@@ -173,7 +173,7 @@ def test_shares_of_all_sets_by_plain_hooks(tmp_path: Path) -> None:
         alone = hooked(vae, base, other, known.circuit[0].units or ()) - y
         assert known.share == pytest.approx(float((alone * (y_cf - y)).sum() / ((y_cf - y) ** 2).sum()), abs=1e-5)
     assert verdict.status == "refuted" and verdict.broken == "unique"
-    assert "claimed to be the only one, and of 31 sets of units 2 are certified" in reason(verdict)
+    assert "claimed to be the only one, and 2 of 31 sets of units are certified" in reason(verdict)
     finding = next(found for found in circuit_findings(verdict) if found.title.startswith("All sets of 5 units"))
     assert finding.table is not None and len(finding.table.rows) == 5
 

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
+from PIL import Image
 
-from causalvae.api import open_session
+from causalvae.api import open_session, train
 from causalvae.errors import CausalVAEError
 from causalvae.first_spec import write_first_spec
 from causalvae.models.architectures import perceptron
@@ -135,3 +137,40 @@ def test_data_that_cannot_be_recognised_is_an_error(tmp_path: Path, trained: Pat
 def test_data_goes_with_from(invoke: Any) -> None:
     done = invoke("init", "--data", "x.csv")
     assert done.exit_code == 2 and "--from" in done.stderr
+
+
+def test_columns_of_text_become_factors(tmp_path: Path, trained: Path, data: Path) -> None:
+    arrays = np.load(data)
+    table = pd.DataFrame(arrays["x"], columns=[f"gene {k}" for k in range(COLUMNS)])
+    table = table.assign(**{"cell type": np.where(arrays["dose"] > 0.5, "T", "B"), "batch": arrays["size"].astype(str)})
+    table["batch"] = "b" + table["batch"]
+    table.to_csv(tmp_path / "cells.csv")
+    first = write_first_spec(str(trained), str(tmp_path / "cells.csv"), tmp_path, "cells")
+    assert first.session is not None and first.session.dataset.space.names == ("cell_type", "batch")
+    assert first.session.dataset.input_shape == (COLUMNS,)
+
+
+def test_images_are_read_as_in_training(tmp_path: Path) -> None:
+    (tmp_path / "pictures").mkdir()
+    source = np.random.default_rng(0)
+    for number in range(80):
+        grey = np.full((40, 40, 3), source.integers(0, 255), np.uint8)
+        Image.fromarray(grey).save(tmp_path / "pictures" / f"{number}.png")
+    (tmp_path / "train.yaml").write_text(
+        "spec: causalvae/train-v1\nname: small\nmodel: {architecture: mlp, latent_dim: 2}\n"
+        "data: {source: images, path: pictures, size: 16, colour: false}\nobjective: {name: vae}\n"
+        "optimiser: {lr: 0.02}\nbatch_size: 16\nsteps: 100\n"
+    )
+    weights = train(tmp_path / "train.yaml", tmp_path / "out").weights
+    first = write_first_spec(str(weights), str(tmp_path / "pictures"), tmp_path, "small")
+    assert first.session is not None and first.session.dataset.input_shape == (1, 16, 16)
+
+
+def test_reasons_are_written_whole_and_once(tmp_path: Path, data: Path) -> None:
+    torch.save({"fc1.weight": torch.zeros(3, COLUMNS)}, tmp_path / "own.pt")
+    first = write_first_spec(str(tmp_path / "own.pt"), str(data), tmp_path, "own")
+    comments = " ".join(line.lstrip("# ") for line in first.text.splitlines() if line.startswith("#"))
+    reasons = [part for part in comments.split("{source: checkpoint") if "CV128" in part]
+    assert len(reasons) == len(set(reasons)) > 0
+    assert all(reason.split(". ")[0].endswith("to read it off") for reason in reasons), comments
+    assert first.session is None and "model.factory" in first.to_fill[0]

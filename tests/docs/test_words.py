@@ -75,7 +75,7 @@ def test_pages_have_no_old_words(page: Path) -> None:
     assert not found, {word: PLAIN[word] for word in found}
 
 
-def test_messages_have_no_old_words() -> None:
+def test_messages_and_specs_have_no_old_words() -> None:
     found = {
         f"{path.relative_to(ROOT)}:{line}": sorted(old_words(text))
         for path in (ROOT / "causalvae").rglob("*.py")
@@ -84,7 +84,8 @@ def test_messages_have_no_old_words() -> None:
     }
     found |= {
         str(path.relative_to(ROOT)): sorted(old_words(text))
-        for path in (ROOT / "causalvae").rglob("*")
+        for folder in ("causalvae", "specs", "examples")
+        for path in (ROOT / folder).rglob("*")
         if path.suffix in (".yaml", ".j2")
         for text in [path.read_text(encoding="utf-8")]
         if old_words(text)

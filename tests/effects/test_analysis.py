@@ -314,3 +314,10 @@ def test_importing_effects_loads_no_heavy_library() -> None:
     )
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert answer.stdout.strip() == "[]"
+
+
+def test_the_warning_of_few_pairs_names_the_key_that_limits_them() -> None:
+    result, _ = run(bootstrap=60)
+    few = [replace(e, owner=Owner.intervention("layers"), n=32) for e in result.estimates if e.interval]
+    assert few_pairs_warning(few)[0].endswith("Raise data.samples.")
+    assert few_pairs_warning(few, ["layers", "other"])[0].endswith("Raise `pairs` of layers.")

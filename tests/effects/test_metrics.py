@@ -178,7 +178,7 @@ def test_attributes_serve_where_the_graph_tells_no_factors() -> None:
     context = run(edges=("scale -> area", "scale -> place"))
     units = measure_metrics(context).units
     assert {unit.over for unit in units} == {"attributes"}
-    assert "attributes, because the declared graph does not tell" in role_words(units)
+    assert "attributes, because the declared graph does not say" in role_words(units)
 
 
 def test_tables_say_what_a_reader_needs(found: Metrics) -> None:

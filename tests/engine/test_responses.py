@@ -169,7 +169,7 @@ def test_a_convolutional_decoder_equals_the_network_itself(model: Model, tmp_pat
 def test_responses_are_kept_beside_the_tables(model: Model, tmp_path: Path) -> None:
     plan = make_plan(4, (make_source("zero"),), 10, ("decoder.lin1",))
     first = execute_plan(plan, model, Blobs(), blob_measure, tmp_path, "cpu").responses
-    (path,) = tmp_path.glob("responses.*.parquet")
+    (path,) = tmp_path.glob("responses/*.parquet")
     written = path.stat().st_mtime_ns
     again = execute_plan(plan, model, Blobs(), blob_measure, tmp_path, "cpu").responses
     assert path.stat().st_mtime_ns == written

@@ -122,7 +122,7 @@ def test_analysis_of_a_stored_run_never_loads_the_whole_table(tmp_path: Path, mo
     table = FileTable(write_shards(tmp_path, pairs, 8))
     plan = Plan("p", "s", "m", (), (), (), ("area",))
     empty = pd.DataFrame()
-    stored = StoredMeasurements(plan, empty, table, empty, {}, empty)
+    stored = StoredMeasurements(plan, empty, table, empty, {})
     memory = Measurements(plan, empty, stored.outcomes, empty)
 
     def refuse(self: FileTable) -> pd.DataFrame:

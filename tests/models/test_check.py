@@ -220,3 +220,15 @@ def test_interleaved_and_chunk_layouts_read_the_same_numbers_differently() -> No
     assert chunk.mean.tolist() == [[0, 1, 2], [6, 7, 8]]
     assert interleaved.mean.tolist() == [[0, 2, 4], [6, 8, 10]]
     assert interleaved.logvar.tolist() == [[1, 3, 5], [7, 9, 11]]
+
+
+@pytest.mark.parametrize("rescaled", [True, False])
+def test_data_that_were_mapped_to_a_found_range_are_named(rescaled: bool) -> None:
+    torch.manual_seed(0)
+    vae = VAE(nn.Linear(4, 4), nn.Linear(2, 4), 2, (4,), activation="none", likelihood="gaussian")
+    with torch.no_grad():
+        vae.decoder.bias.fill_(1000.0)
+    with pytest.raises(CausalVAEError) as caught:
+        check_model(vae.requires_grad_(False), torch.rand(8, 4), rescaled=rescaled)
+    assert caught.value.code == "CV107"
+    assert ("scale: none" in caught.value.remedy) == rescaled

@@ -144,7 +144,7 @@ def test_compiled_functions_are_exported_and_never_run_by_hooks(where: str) -> N
         with torch.no_grad():
             vae(torch.randn(3, WIDTH))
         if has_branch:
-            with pytest.raises(CausalVAEError, match="do not fire") as caught:
+            with pytest.raises(CausalVAEError, match="are not called") as caught:
                 assemble(vae, True, "compiled", {})
             assert caught.value.code == "CV111"
             assert ", ".join(names) in caught.value.message

@@ -447,6 +447,14 @@ def test_faults_have_codes_and_remedies(name: str) -> None:
     assert caught.value.place
 
 
+@pytest.mark.parametrize("name", ["no such site", "out of range", "window of a vector"])
+def test_a_wrong_address_is_placed_in_the_spec(name: str) -> None:
+    with pytest.raises(CausalVAEError) as caught:
+        compiled(make_spec(**FAULTS[name][1]))
+    owner = "hypothesis:" if name == "window of a vector" else "intervention:extra: "
+    assert str(caught.value.place).startswith(owner)
+
+
 def test_units_of_a_value_with_one_further_axis_are_refused() -> None:
     from causalvae.models.components import ComponentMap, Site
 

@@ -23,7 +23,7 @@ from causalvae.report.dose_curves import draw_curve, shared_limits
 from causalvae.report.html_report import render_html
 from causalvae.report.json_report import from_json_dict, render_json, to_json_dict
 from causalvae.report.markdown_report import render_markdown
-from causalvae.report.pair_section import factor_words
+from causalvae.report.pair_section import PairSet, PairView, factor_words, pair_words
 from causalvae.results import (
     DoseResponse,
     FactorChange,
@@ -168,6 +168,20 @@ def test_a_small_change_of_a_factor_has_digits_enough():
     assert factor_words(FactorChange("hue", 0.5, 0.75)) == "hue 0.500 → 0.750"
     assert factor_words(FactorChange("hue", 0.121, 0.12101)) == "hue 0.121000 → 0.121010"
     assert factor_words(FactorChange("shape", "square", "heart")) == "shape square → heart"
+    assert factor_words(FactorChange("digit", 9.0, 0.0)) == "digit 9 → 0"
+    assert factor_words(FactorChange("digit", 12.0, 123456.0)) == "digit 12 → 123,456"
+    assert factor_words(FactorChange("pitch", 277.2, 440.0)) == "pitch 277 → 440"
+
+
+def test_a_pair_whose_factors_are_equal_is_said_without_them() -> None:
+    views = (
+        PairView("Smallest effect", "", "area +1", ()),
+        PairView("Largest effect", "digit 1 → 2", "b", ()),
+    )
+    assert list(pair_words(PairSet("", "layers", "", views))) == [
+        "layers: smallest effect; area +1.",
+        "layers: largest effect, digit 1 → 2; b.",
+    ]
 
 
 def test_what_is_no_picture_is_not_shown_and_names_are_escaped(plain):

@@ -50,6 +50,15 @@ def test_every_unit_has_a_square_and_members_are_filled() -> None:
     assert {"2 of 32", "1 of 10", "0 of 1000"} <= set(texts)
 
 
+@pytest.mark.parametrize("treatment", ["turn", "recolour_alone", "W" * 40])
+def test_the_name_of_a_treatment_begins_inside_the_drawing(treatment: str) -> None:
+    drawn = draw_layers(LAYERS, (ComponentRef("latent"),), treatment, "area")
+    label = next(
+        node for node in ElementTree.fromstring(str(drawn)).iter(f"{SPACE}text") if node.get("text-anchor") == "end"
+    )
+    assert float(label.get("x", "0")) >= 7 * len("".join(label.itertext()).removeprefix(treatment))
+
+
 def test_a_whole_layer_is_all_filled_and_a_circuit_elsewhere_is_not_drawn() -> None:
     drawn = draw_layers(LAYERS, (ComponentRef("latent"),), "resize", "area")
     assert str(drawn).count("is-member") == 10

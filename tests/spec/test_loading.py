@@ -176,3 +176,23 @@ def test_numbers_of_training_specs_are_finite_numbers(key: str, value: str, code
         text = text.replace("steps: 100\n", "") + f"{name}: {value}\n" + ("" if name == "steps" else "steps: 100\n")
     _, diagnostics = parse_train_spec(text)
     assert [(found.code, found.field) for found in diagnostics] == [(code, key)]
+
+
+def test_a_mapping_may_list_its_addresses() -> None:
+    spec, found = parse_spec(GOOD.replace("  scale: latent[3]", '  scale: ["latent[3]", "latent[4]"]'))
+    assert spec is not None, found
+    assert spec.mapping["scale"].components == ("latent[3]", "latent[4]")
+
+
+def test_a_probe_that_is_not_shipped_is_refused_before_the_run() -> None:
+    text = """
+spec: causalvae/v1
+name: digits
+model: {source: zoo, weights: "builtin://morphomnist-vae"}
+data: {source: npz, path: digits.npz, factors: [digit]}
+graph: {factors: [digit], attributes: {zero: {readout: probe, target: digit, label: "0"}}, edges: [digit -> zero]}
+interventions: [{name: another, input: {set: swap}}]
+"""
+    spec, (fault,) = parse_spec(text)
+    assert spec is None and fault.code == "CV040"
+    assert "no probe for 'digit'" in fault.message and "shape" in fault.expected

@@ -42,11 +42,12 @@ def view_posterior(result: AggregatePosterior) -> AnalysisView:
     """A table of latents, one of dimensions, and a sentence of the answer."""
     use, dimensions = _use_table(result), _dimension_table(result)
     what = "channels of the latent map, by their means over positions" if result.is_map else "latents"
+    counted = _counted(result.latents, what)
     lead = (
-        f"The posterior means of {format_count(result.samples)} observed samples. Of the {what}, "
-        f"{_counted(result.latents)} (variance above {format_number(result.threshold)})."
+        f"From the posterior means of {format_count(result.samples)} observed samples. {counted}. A latent is active "
+        f"if the variance of its mean is above {format_number(result.threshold)}."
     )
-    answer = f"Of {format_count(len(result.latents))} latents {_counted(result.latents)}"
+    answer = _counted(result.latents, "latents")
     if result.linear.value is not None:
         answer += f"; they spread over {format_number(result.linear.value)} dimensions"
     return AnalysisView(
@@ -58,12 +59,10 @@ def view_posterior(result: AggregatePosterior) -> AnalysisView:
     )
 
 
-def _counted(latents: Sequence[LatentUse]) -> str:
-    counts = [
-        (state, sum(latent.state == state for latent in latents)) for state in ("active", "inactive", "undecided")
-    ]
-    shown = [f"{format_count(count)} {state}" for state, count in counts if count]
-    return f"{' and '.join(filter(None, [', '.join(shown[:-1]), shown[-1]]))} in the data"
+def _counted(latents: Sequence[LatentUse], what: str) -> str:
+    active, undecided = (sum(latent.state == state for latent in latents) for state in ("active", "undecided"))
+    more = f" ({format_count(undecided)} undecided)" if undecided else ""
+    return f"The encoder uses {format_count(active)} of {format_count(len(latents))} {what}{more}"
 
 
 def _use_table(result: AggregatePosterior) -> Table:

@@ -27,6 +27,8 @@ _WHAT: Final = "an npz"
 _REMEDY: Final = "Give data.path a file that numpy.savez wrote: numbers in the inputs, one sample a row."
 _ROWS: Final = 4096
 _CHANNELS: Final = (1, 3, 4)
+_MOST_WAVES: Final = 2
+_LEAST_LENGTH: Final = 64
 
 
 class ArrayInputs:
@@ -110,7 +112,9 @@ def open_npz(section: NpzData, path: Path) -> Samples:
     span = (high - low) or 1.0
     names = _names(section, array, present, path)
     table = Columns(names, (low,) * len(names), (span,) * len(names)) if array.ndim == 2 else None
-    source = ArrayInputs(array, last, section.layout == "auto" and array.ndim == 3, low, span, table)
+    # One or two long rows are channels of a wave: no image is that flat.
+    drawn = array.ndim == 3 and not (array.shape[1] <= _MOST_WAVES and array.shape[2] >= _LEAST_LENGTH)
+    source = ArrayInputs(array, last, section.layout == "auto" and drawn, low, span, table)
     facts = {"origin": "the user's arrays", "file": path.name, "scale": f"[{low:g}, {high:g}] to [0, 1]"}
     return open_own("npz", columns, section.factors, source, len(array), facts, path)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,12 +11,14 @@ import numpy as np
 import numpy.typing as npt
 
 from causalvae.data.factors import FloatArray, IntArray
+from causalvae.data.files.column_table import ColumnTable
 from causalvae.data.files.labelled import Samples
-from causalvae.data.files.own_factors import open_own, read_text
+from causalvae.data.files.own_factors import Told, open_own, read_text
 from causalvae.data.files.refusals import no_such
-from causalvae.data.files.text_table import TextTable, open_table
+from causalvae.data.files.text_table import open_table
 from causalvae.errors import CausalVAEError
 from causalvae.spec.columns import Columns
+from causalvae.spec.file_section import OwnTable
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -59,6 +61,30 @@ def open_csv(section: CsvData, path: Path) -> Samples:
         missing or not finite numbers, CV236 for factors of another kind than declared.
     """
     table = open_table(path, section.separator, section.decimal)
+
+    def read_factors(columns: Mapping[str, str]) -> dict[str, Told]:
+        texts = table.read_text(list(columns.values())) if columns else {}
+        return {
+            factor: read_text(factor, texts[column], section.factors[factor].kind, section.decimal, path)
+            for factor, column in columns.items()
+        }
+
+    return open_columns(section, table, read_factors)
+
+
+def open_columns(
+    section: OwnTable, table: ColumnTable, read_factors: Callable[[Mapping[str, str]], Mapping[str, Told]]
+) -> Samples:
+    """Read the columns of inputs and factors of a table.
+
+    Parameters
+    ----------
+    section : OwnTable
+    table : ColumnTable
+    read_factors : callable
+        From factor -> column to factor -> content of the column.
+    """
+    path = table.path
     wanted = {factor: table.require(section.column_of(factor), f"data.factors.{factor}") for factor in section.factors}
     chosen = _choose(section.inputs, table, set(wanted.values()))
     inputs = np.empty((table.rows, len(chosen)), dtype=np.float32)
@@ -67,19 +93,14 @@ def open_csv(section: CsvData, path: Path) -> Samples:
         low, span = _scale_of(section, values)
         inputs[:, position] = _single(values, low, span, name, path)
         scaling.append((low, span))
-    texts = table.read_text(list(wanted.values())) if wanted else {}
-    columns = {
-        factor: read_text(factor, texts[column], section.factors[factor].kind, section.decimal, path)
-        for factor, column in wanted.items()
-    }
     source = TableInputs(inputs, Columns(tuple(chosen), *map(tuple, zip(*scaling, strict=True))))
     facts = {"origin": "the user's table", "file": path.name, "columns": len(chosen), "scale": _say(section)}
     if table.index:
         facts["index"] = f"{', '.join(sorted(table.index))}: not an input"
-    return open_own("csv", columns, section.factors, source, table.rows, facts, path)
+    return open_own(section.kind, read_factors(wanted), section.factors, source, table.rows, facts, path)
 
 
-def _choose(patterns: Sequence[str], table: TextTable, factors: set[str]) -> list[str]:
+def _choose(patterns: Sequence[str], table: ColumnTable, factors: set[str]) -> list[str]:
     """Columns of inputs without duplicates, in the order of patterns and of the file; patterns exclude the index."""
     chosen: dict[str, None] = {}
     for pattern in patterns:
@@ -94,7 +115,7 @@ def _choose(patterns: Sequence[str], table: TextTable, factors: set[str]) -> lis
     return list(chosen)
 
 
-def _scale_of(section: CsvData, values: FloatArray) -> tuple[float, float]:
+def _scale_of(section: OwnTable, values: FloatArray) -> tuple[float, float]:
     """Offset and span of a column: inputs are (value - offset) / span."""
     if section.scale == "none":
         return 0.0, 1.0
@@ -121,5 +142,5 @@ def _single(values: FloatArray, low: float, span: float, name: str, path: Path) 
     return single
 
 
-def _say(section: CsvData) -> str:
+def _say(section: OwnTable) -> str:
     return f"{list(section.scale)}" if isinstance(section.scale, tuple) else section.scale

@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from causalvae.data.factors import FloatArray
-from causalvae.data.files.refusals import absent, misshapen, no_such
+from causalvae.data.files.column_table import ColumnTable
+from causalvae.data.files.refusals import absent, misshapen
 from causalvae.errors import CausalVAEError, first_line
 
 _WHAT: Final = "a table"
@@ -31,50 +32,25 @@ _DECIMAL_COMMA: Final = re.compile(r"[+-]?\d+,\d+([eE][+-]?\d+)?")
 
 
 @dataclass(frozen=True)
-class TextTable:
-    """A checked table with a line of names; entries are read on demand.
+class TextTable(ColumnTable):
+    """A checked table with a line of names.
+
+    As in pandas, column k without a name is ``Unnamed: k``; the index are leading unnamed columns, which are row labels
+    written by pandas or R.
 
     Parameters
     ----------
-    path : Path
+    path, names, index, rows
+        As for `ColumnTable`.
     separator, decimal : str
         Separator of entries, and decimal separator.
-    names : tuple of str
-        Names of the columns in the order of the file; as in pandas, column k without a name is ``Unnamed: k``.
-    index : frozenset of str
-        Leading unnamed columns: row labels written by pandas or R.
     width : int
         Number of entries in a line, including trailing columns without name and entries.
-    rows : int
-        Number of lines after the names.
     """
 
-    path: Path
     separator: str
     decimal: str
-    names: tuple[str, ...]
-    index: frozenset[str]
     width: int
-    rows: int
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """Names of all columns except the index."""
-        return tuple(name for name in self.names if name not in self.index)
-
-    def require(self, name: str, field: str) -> str:
-        """Return `name`, given as `field` in the spec; CV234 if no column has it, CV231 if several have it."""
-        if name not in self.names:
-            raise no_such(name, self.names, field, self.path)
-        if self.names.count(name) > 1:
-            raise misshapen(
-                self.path,
-                _WHAT,
-                "columns of different names",
-                f"{name!r} {'twice' if self.names.count(name) == 2 else f'{self.names.count(name)} times'}",
-                f"Rename all but one of them: {field} reads it.",
-            )
-        return name
 
     def read_text(self, columns: Sequence[str]) -> dict[str, npt.NDArray[np.object_]]:
         """Read columns as stripped text: name -> array of str, (rows,)."""
@@ -92,6 +68,12 @@ class TextTable:
         found = self._read(columns, decimal=self.decimal, low_memory=False)
         for name in columns:
             yield name, self._numbers(name, found[name].to_numpy())
+
+    def text_columns(self) -> tuple[str, ...]:
+        """Names of the columns that hold an entry which is no number, without the index and names that occur twice."""
+        once = [name for name in self.columns if self.names.count(name) == 1]
+        found = self._read(once, decimal=self.decimal, low_memory=False)
+        return tuple(name for name in once if found[name].dtype.kind not in "biuf")
 
     def _read(self, columns: Sequence[str], **how: Any) -> Any:
         """Read columns with pandas, by name."""
@@ -186,7 +168,7 @@ def open_table(path: Path, separator: str, decimal: str = ".") -> TextTable:
             raise misshapen(path, _WHAT, "a first line with names", "no name", _REMEDY)
     names = tuple(name or f"Unnamed: {position}" for position, name in enumerate(header))
     leading = next((k for k, name in enumerate(names) if not _UNNAMED.fullmatch(name)), 0)
-    return TextTable(path, separator, decimal, names, frozenset(names[:leading]), width, rows)
+    return TextTable(path, names, frozenset(names[:leading]), rows, separator, decimal, width)
 
 
 class _WidthError(Exception):

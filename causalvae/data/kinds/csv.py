@@ -2,66 +2,50 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from causalvae.spec.diagnostics import Finding, show_text
-from causalvae.spec.file_section import Column, FilePath, OwnData, Scale, TableFormat, scale_findings
-from causalvae.spec.places import PlaceKind, locate
+from causalvae.spec.diagnostics import Finding
+from causalvae.spec.file_section import FilePath, OwnTable, TableFormat
+from causalvae.spec.places import locate
 
 if TYPE_CHECKING:
     from causalvae.data.dataset import Dataset
 
 
-class CsvData(OwnData, TableFormat):
+class CsvData(OwnTable, TableFormat):
     """A table of your own: one sample per row, inputs and factors in named columns."""
 
     kind: ClassVar[str] = "csv"
     recognised: ClassVar[str] = "a csv, tsv or tab file"
-    PLACES: ClassVar[dict[str, PlaceKind]] = {"path": "file"}
 
     source: Literal["csv"]
     path: FilePath = Field(description="The file, relative to the spec file; a first line names the columns.")
-    inputs: tuple[Column, ...] = Field(
-        default=("*",),
-        min_length=1,
-        description="Names of columns, or patterns such as `gene_*`; patterns do not match columns of factors.",
-    )
-    scale: Scale = Field(
-        default="found",
-        description=(
-            "found: the smallest and largest value of each column become 0 and 1; [LOW, HIGH]: these values become 0 "
-            "and 1 in all columns; none: values are not changed."
-        ),
-    )
+
+    @property
+    def is_rescaled(self) -> bool:
+        """Whether numbers are mapped to [0, 1] by a range that is found in them."""
+        return self.scale == "found"
 
     def findings(self) -> list[Finding]:
         """Findings on inputs that are also factors, on the format and on the scale."""
-        columns = {self.column_of(name): name for name in self.factors}
-        return [
-            *self.format_findings(),
-            *(
-                Finding(
-                    "CV088",
-                    ("data", "inputs", index),
-                    f"the column {show_text(column)} is the factor '{columns[column]}' as well",
-                    "A network that receives a factor does not have to infer it: delete the column from one of the "
-                    "two lists.",
-                )
-                for index, column in enumerate(self.inputs)
-                if column in columns
-            ),
-            *scale_findings(self.scale),
-        ]
+        return [*self.format_findings(), *super().findings()]
 
     @classmethod
     def recognise(cls, path: Path) -> dict[str, Any] | None:
-        """A text file whose name ends as those of tables do."""
+        """A text file whose name ends as those of tables do; columns of text are factors, the others inputs."""
         if not path.is_file() or path.suffix not in (".csv", ".tsv", ".tab"):
             return None
-        return {} if path.suffix == ".csv" else {"separator": "\t"}
+        from causalvae.data.files.text_table import open_table
+
+        separator = "," if path.suffix == ".csv" else "\t"
+        texts = open_table(path, separator).text_columns()
+        named = {re.sub(r"^(?![A-Za-z_])|[^A-Za-z0-9_-]", "_", column): {"column": column} for column in texts}
+        factors = list(texts) if set(named) == set(texts) else named
+        return ({} if separator == "," else {"separator": separator}) | ({"factors": factors} if factors else {})
 
     def open(self, folder: Path) -> Dataset:
         """Open the data set."""

@@ -36,8 +36,8 @@ class NpzData(OwnData):
         default="auto",
         description=(
             "as_stored: an input has the shape that it is stored with; channels_last: its last axis becomes its "
-            "first; auto: images of two axes get a channel, if the last axis of images has 1, 3 or 4 entries, it "
-            "becomes the first."
+            "first; auto: images of two axes get a channel, except waves (a first axis of length 1 or 2, a second of "
+            "64 or more); if the last axis of images has 1, 3 or 4 entries, it becomes the first."
         ),
     )
     scale: Scale = Field(
@@ -47,6 +47,11 @@ class NpzData(OwnData):
             "and 1; [LOW, HIGH]: these values become 0 and 1; none: values are not changed."
         ),
     )
+
+    @property
+    def is_rescaled(self) -> bool:
+        """Whether numbers are mapped to [0, 1] by a range that is found in them."""
+        return self.scale == "found"
 
     def findings(self) -> list[Finding]:
         """A finding if the scale has no extent."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class SoundsData(LabelledFiles):
-    """A folder of the user's own sounds in wav files, and a table of their factors."""
+    """A folder of sounds of your own in wav files, and a table of their factors."""
 
     kind: ClassVar[str] = "sounds"
     recognised: ClassVar[str] = "a folder of wav files"

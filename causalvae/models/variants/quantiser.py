@@ -63,6 +63,9 @@ class Quantiser(nn.Module):
         Entries of the codebook.
     width : int
         Length of an entry: channels of the latent.
+    rounds : bool
+        Whether an entry e is computed as v + (e - v), which is how many networks pass the gradient, and differs from e
+        by rounding.
 
     Attributes
     ----------
@@ -79,8 +82,9 @@ class Quantiser(nn.Module):
     counts: Tensor
     sums: Tensor
 
-    def __init__(self, codes: int, width: int) -> None:
+    def __init__(self, codes: int, width: int, rounds: bool = False) -> None:
         super().__init__()
+        self.rounds = rounds
         self.code = Assignment(codes)
         self.register_buffer("codebook", torch.empty(codes, width))
         self.register_buffer("counts", torch.empty(codes))
@@ -100,6 +104,8 @@ class Quantiser(nn.Module):
         Their gradient is passed to `value` unchanged (straight-through).
         """
         quantised = self.look_up(self.code(value, self.codebook))
+        if self.rounds:
+            return value + (quantised - value).detach()
         # The added difference is exactly zero: it adds only the gradient.
         return quantised + (value - value.detach())
 
@@ -156,3 +162,12 @@ class Quantiser(nn.Module):
         share = used / used.sum()
         entropy = -torch.xlogy(share, share).sum()
         return {"perplexity": entropy.exp(), "restarted": torch.tensor(float(len(dead)))}
+
+
+def make_quantiser(codes: Tensor, rounds: bool = False) -> Quantiser:
+    """A quantiser with a given codebook, (entries, width)."""
+    entries, width = codes.shape
+    made = Quantiser(entries, width, rounds)
+    made.codebook.copy_(codes.detach())
+    made.sums.copy_(codes.detach())
+    return made

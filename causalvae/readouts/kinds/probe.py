@@ -1,7 +1,8 @@
-"""The probability that a trained probe gives to one level of a factor."""
+"""The probability that a probe of this package gives to one level of a factor of dSprites."""
 
 from __future__ import annotations
 
+from importlib import resources
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
@@ -17,7 +18,10 @@ if TYPE_CHECKING:
 
 
 class ProbeReadout(ReadoutSection):
-    """The probability that a trained probe gives to one level of a factor."""
+    """The probability that a probe of this package gives to one level of a factor of dSprites.
+
+    It reads images of 64 x 64 with one channel. For labels of other data write a readout of your own.
+    """
 
     kind: ClassVar[str] = "probe"
 
@@ -27,11 +31,10 @@ class ProbeReadout(ReadoutSection):
 
     def findings(self, name: str, path: Path, source: DataEntry | None) -> list[Finding]:
         """A finding if the target is not a categorical factor or the label is not a level."""
-        if source is None or source.factors is None:
-            return []
-        target = source.factor(self.target)
-        if target is None or target.kind != "categorical":
-            categorical = [factor.name for factor in source.factors if factor.kind == "categorical"]
+        known_factors = None if source is None else source.factors
+        target = None if source is None or known_factors is None else source.factor(self.target)
+        if known_factors is not None and (target is None or target.kind != "categorical"):
+            categorical = [factor.name for factor in known_factors if factor.kind == "categorical"]
             reason = "the data have no such factor" if target is None else f"it is {target.kind}"
             return [
                 Finding(
@@ -42,7 +45,19 @@ class ProbeReadout(ReadoutSection):
                     nearest(self.target, categorical),
                 )
             ]
-        if self.label in target.labels:
+        known = _shipped()
+        if self.target not in known:
+            return [
+                Finding(
+                    "CV040",
+                    (*path, "target"),
+                    f"there is no probe for {show_text(self.target)}: this package has probes for factors of dSprites",
+                    f"Probes are there for: {list_choices(known, 'and')}. Measure something else, such as area or "
+                    "mean, or write a readout of your own (docs/extending.md).",
+                    nearest(self.target, known),
+                )
+            ]
+        if target is None or self.label in target.labels:
             return []
         return [
             Finding(
@@ -66,3 +81,10 @@ class ProbeReadout(ReadoutSection):
         from causalvae.readouts.readout import ProbeOutput
 
         return ProbeOutput.shipped(attribute, self.target, self.label)
+
+
+def _shipped() -> tuple[str, ...]:
+    """Factors that there is a probe for, by the names of files."""
+    files = (resources.files("causalvae.readouts") / "weights").iterdir()
+    names = [file.name.removesuffix(".safetensors") for file in files if file.name.endswith(".safetensors")]
+    return tuple(sorted(name.removeprefix("dsprites-") for name in names if name.startswith("dsprites-")))

@@ -160,7 +160,7 @@ def test_a_compiled_network_has_the_variances_that_plain_encoding_gives(tmp_path
     assert 1.9 < found.intrinsic.value < 3.2
     (folder,) = (path for path in (tmp_path / "runs" / "used").iterdir() if (path / "results.json").exists())
     assert causalvae.load_run(folder).results.analyses["aggregate_posterior"] == found
-    assert "2 active and 7 inactive" in (folder / "report.md").read_text()
+    assert "The encoder uses 2 of 9 latents" in (folder / "report.md").read_text()
     kept = json.loads((folder / "results.json").read_text())["analyses"]["aggregate_posterior"]
     assert kept["threshold"] == 0.01
     assert "Participation ratio" in (folder / "report.html").read_text()
@@ -176,6 +176,6 @@ def made(**changed) -> AggregatePosterior:
 
 def test_the_view_counts_latents_and_says_what_is_undefined():
     view = view_posterior(made())
-    assert view.answer == "Of 2 latents 1 active and 1 undecided in the data; they spread over 1.50 dimensions."
+    assert view.answer == "The encoder uses 1 of 2 latents (1 undecided); they spread over 1.50 dimensions."
     assert view.warnings == ()
     assert view.sections[0].blocks[1].rows[1][1] == ABSENT

@@ -92,7 +92,7 @@ def test_the_answer_names_the_worst_factor(factors: tuple[FactorSoundness, ...],
     assert [row[0] for row in table.rows] == [factor.factor for factor in factors]
     assert all(factor.status in row[1] for factor, row in zip(factors, table.rows, strict=True))
     # 0.985 ** 200 is 0.05.
-    unseen = "as many as 1.5 % of the inputs: with probability 0.05 none of these inputs is among 200 samples."
+    unseen = "up to 1.5 % of the inputs: with probability 0.05 none of these inputs is among 200 samples."
     assert any(unseen in note for note in table.notes) == (SOUND in factors)
     assert len([term for term in view.terms if term.title == "Commutativity"]) == (len(factors) > 1)
 

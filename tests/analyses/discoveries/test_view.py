@@ -81,7 +81,9 @@ def test_the_report_has_drawings_tables_and_terms(found: Discovery) -> None:
     (written,) = [block.text for block in section.blocks if isinstance(block, Prose) and "- {" in block.text]
     (entry,) = YAML(typ="safe", pure=True).load(written[written.index("- {") :])
     assert entry["outcome"] == "y"
-    assert {term.short for term in view.terms} >= {"f", "D", "CMD", "CPR", "NDF"}
+    titles = {term.short: term.title for term in view.terms}
+    assert set(titles) >= {"f", "D", "CMD", "CPR", "NDF"}
+    assert titles["NDF"] == "Normalised deviation faithfulness"  # Wu and Barez 2025
 
 
 def test_the_terminal_keeps_to_80_columns_and_its_hypothesis_can_be_pasted(found: Discovery) -> None:

@@ -164,3 +164,14 @@ def test_a_full_disk_is_not_blamed_on_the_file(tmp_path, monkeypatch):
         npz(tmp_path, {"inputs": INPUTS}, np.savez_compressed)
     assert caught.value.code == "CV410"
     assert "No space left" in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("stored", "read"),
+    [((5, 1, 64), (1, 64)), ((5, 2, 1024), (2, 1024)), ((5, 1, 63), (1, 1, 63)), ((5, 3, 64), (1, 3, 64))],
+)
+def test_waves_keep_their_channels(tmp_path: Path, stored: tuple[int, ...], read: tuple[int, ...]) -> None:
+    waves = np.random.default_rng(0).random(stored).astype(np.float32)
+    dataset = npz(tmp_path, {"waves": waves}, inputs="waves", scale="none")
+    assert dataset.input_shape == read
+    np.testing.assert_array_equal(rows_of(dataset), waves.reshape(5, *read))

@@ -44,6 +44,6 @@ def test_where_only_the_file_tells_the_values_any_number_may_be_one():
     assert shape.level_of("torus") is None
 
 
-@pytest.mark.parametrize("source", ["csv", "npz", "images"])
+@pytest.mark.parametrize("source", ["csv", "parquet", "npz", "images"])
 def test_of_the_users_own_data_nothing_is_known(source):
     assert DATA.get(source).model_validate({"source": source, "path": "mine"}).facts() is None

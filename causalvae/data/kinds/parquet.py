@@ -1,0 +1,32 @@
+"""A table of the user's own in a Parquet file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from causalvae.spec.file_section import OwnTable
+from causalvae.spec.places import locate
+
+if TYPE_CHECKING:
+    from causalvae.data.dataset import Dataset
+
+
+class ParquetData(OwnTable):
+    """A table of your own in a Parquet file: one sample per row, inputs and factors in named columns."""
+
+    kind: ClassVar[str] = "parquet"
+    recognised: ClassVar[str] = "a parquet file"
+
+    source: Literal["parquet"]
+
+    @classmethod
+    def recognise(cls, path: Path) -> dict[str, Any] | None:
+        """A file with the suffix of Parquet."""
+        return {} if path.is_file() and path.suffix in (".parquet", ".pq") else None
+
+    def open(self, folder: Path) -> Dataset:
+        """Open the data set."""
+        from causalvae.data.files.own_parquet import open_parquet
+
+        return open_parquet(self, locate(folder, self.path))

@@ -1,0 +1,161 @@
+"""Codebooks and conditions of tutorial networks that only one part takes, on images, sounds and rows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from causalvae.engine.traversals import decode_steps
+from causalvae.errors import CausalVAEError
+from causalvae.models.kinds.python import PythonModel
+from causalvae.models.latent_shape import fit_latent
+from causalvae.models.loading import assemble
+from causalvae.models.opened import Opened
+from causalvae.models.own_network import read_own
+from causalvae.models.variants.quantiser import Quantiser
+
+WIDTH, CODES, LENGTH = 3, 5, 64
+
+
+class Codebook(nn.Module):
+    """Entries as rows or columns of a matrix, with or without a gradient passed straight through."""
+
+    def __init__(self, columns: bool, passes: bool) -> None:
+        super().__init__()
+        self.columns, self.passes = columns, passes
+        codes = torch.randn(CODES, WIDTH, generator=torch.Generator().manual_seed(1))
+        self.codes = nn.Parameter(codes.T.contiguous() if columns else codes)
+
+    def forward(self, z: Tensor) -> Any:
+        codes = self.codes.T if self.columns else self.codes
+        flat = z.movedim(1, -1).reshape(-1, WIDTH)
+        taken = torch.cdist(flat, codes).argmin(1)
+        quantised = codes[taken].view(len(z), *z.shape[2:], WIDTH).movedim(-1, 1)
+        return (z + (quantised - z).detach() if self.passes else quantised), taken.view(len(z), *z.shape[2:])
+
+
+class Rounding(nn.Module):
+    """Not a codebook: each number is rounded."""
+
+    def forward(self, z: Tensor) -> Any:
+        return torch.round(2 * z) / 2, None
+
+
+class SoundVQ(nn.Module):
+    def __init__(self, layer: nn.Module) -> None:
+        super().__init__()
+        torch.manual_seed(2)
+        self.encoder = nn.Conv1d(1, WIDTH, 8, stride=8)
+        with torch.no_grad():
+            # Far enough apart for several codes to be taken.
+            self.encoder.weight.mul_(6.0)
+        self.vq = layer
+        self.decoder = nn.ConvTranspose1d(WIDTH, 1, 8, stride=8)
+
+    def forward(self, x: Tensor) -> Any:
+        quantised, codes = self.vq(self.encoder(x))
+        return self.decoder(quantised), codes
+
+
+def read(network: nn.Module, x: Tensor, condition: int = 0, **keys: Any) -> Opened:
+    plain = {"source": "python", "factory": "a:b", "latent_dim": WIDTH, "output": {"activation": "none"}}
+    opened = read_own(network.eval(), PythonModel.model_validate({**plain, **keys}), x, condition)
+    fit_latent(opened.vae, x)
+    return opened
+
+
+@pytest.fixture
+def waves() -> Tensor:
+    return torch.rand(9, 1, LENGTH, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.mark.parametrize("columns", [False, True])
+@pytest.mark.parametrize("passes", [False, True])
+def test_the_codes_of_a_codebook_have_an_address(waves: Tensor, columns: bool, passes: bool) -> None:
+    network = SoundVQ(Codebook(columns, passes))
+    opened = read(network, waves)
+    layer = opened.vae.latent_layer
+    assert isinstance(layer, Quantiser) and opened.facts["codes"] == str(CODES)
+    assert opened.unused == (), "the codebook is used"
+    with torch.no_grad():
+        quantised, codes = network.vq(network.encoder(waves))
+        mean = opened.vae.encode(waves).mean
+        assert torch.equal(layer(mean), quantised), "bit for bit"
+        assert torch.equal(layer.numbers_of(mean), codes) and len(codes.unique()) > 1
+    model = assemble(opened.vae, False, "codes", {}, waves)
+    (site,) = [site for site in model.components.sites if site.name == "latent_layer.code"]
+    assert site.shape == (CODES, LENGTH // 8)
+
+
+def test_a_layer_that_is_no_codebook_stays_as_it_is(waves: Tensor) -> None:
+    opened = read(SoundVQ(Rounding()), waves)
+    assert not isinstance(opened.vae.latent_layer, Quantiser) and "codes" not in opened.facts
+
+
+def test_a_channel_of_a_sequence_moves_as_a_whole(waves: Tensor) -> None:
+    network = SoundVQ(Codebook(False, True))
+    vae = read(network, waves).vae
+    own, values = torch.randn(1, WIDTH, LENGTH // 8), torch.tensor([-1.0, 0.0, 2.0])
+    with torch.no_grad():
+        found = decode_steps(vae, own, None, 1, values)
+        for value, output in zip(values, found, strict=True):
+            moved = own.clone()
+            moved[0, 1] += value - own[0, 1].mean()
+            torch.testing.assert_close(output, network.decoder(moved)[0])
+
+
+class DecoderConditioned(nn.Module):
+    """As scVI by default: the encoding part does not see the batch."""
+
+    def __init__(self, columns: int = 4, batches: int = 2) -> None:
+        super().__init__()
+        self.heads = nn.Linear(columns, 2 * WIDTH)
+        self.out = nn.Linear(WIDTH + batches, columns)
+
+    def encode(self, x: Tensor) -> Any:
+        mean, logvar = self.heads(x).chunk(2, dim=1)
+        return mean, logvar
+
+    def decode(self, z: Tensor, batch: Tensor) -> Tensor:
+        return torch.sigmoid(self.out(torch.cat([z, batch], 1)))
+
+    def forward(self, x: Tensor, batch: Tensor) -> Any:
+        mean, logvar = self.encode(x)
+        return self.decode(mean + torch.randn_like(mean) * torch.exp(0.5 * logvar), batch), mean, logvar
+
+
+def test_a_condition_may_be_of_the_decoding_part_alone() -> None:
+    network = DecoderConditioned()
+    x, batch = torch.rand(9, 4), F.one_hot(torch.arange(9) % 2, 2).float()
+    given = torch.cat([x, batch], 1)
+    vae = read(network, given, condition=2).vae
+    with torch.no_grad():
+        mean, logvar = network.encode(x)
+        posterior = vae.encode(given)
+        # Columns of the whole input lie apart in memory, so the last bits may differ.
+        torch.testing.assert_close((posterior.mean, posterior.logvar), (mean, logvar))
+        torch.testing.assert_close(vae.decode(mean, given), network.decode(mean, batch))
+        other = torch.cat([x, batch.flip(1)], 1)
+        torch.testing.assert_close(vae.decode(mean, other), network.decode(mean, batch.flip(1)))
+        assert not torch.allclose(network.decode(mean, batch), network.decode(mean, batch.flip(1)))
+
+
+@pytest.mark.parametrize(
+    ("x", "condition", "remedy"),
+    [
+        (torch.rand(9, 7), 0, "data.inputs"),
+        (torch.rand(9, 8), 2, "data.inputs"),
+        (torch.rand(9, 1, 8, 8), 0, "data.size"),
+    ],
+)
+def test_inputs_that_a_network_does_not_take_are_named_with_what_to_change(
+    x: Tensor, condition: int, remedy: str
+) -> None:
+    with pytest.raises(CausalVAEError) as caught:
+        read(DecoderConditioned(), x, condition=condition) if condition else read(SoundVQ(Rounding()), x)
+    assert caught.value.code == "CV130" and remedy in caught.value.remedy
+    assert ("without the condition" in caught.value.message) == bool(condition)
