@@ -53,7 +53,8 @@ class TransformerDecoder(nn.Module):
         tokens: Tensor = self.exit(self.body(self.entry(z)[:, None] + self.place))
         across = _SIDE // _PATCH
         grid = tokens.unflatten(2, (_PATCH, _PATCH)).unflatten(1, (across, across))
-        return grid.permute(0, 1, 3, 2, 4).reshape(-1, 1, _SIDE, _SIDE)
+        images: Tensor = grid.permute(0, 1, 3, 2, 4).reshape(-1, 1, _SIDE, _SIDE)
+        return images
 
 
 def transformer_vae() -> VAE:
