@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from causalvae.alignment.variables import FloatArray, Variable, as_numbers, encode
+from causalvae.statistics.ranks import mean_ranks
 
 DETERMINED = 1e-3
 """Share of a variable's variance below which what a regression leaves is its own error and not the variable's."""
@@ -24,7 +25,9 @@ DETERMINED = 1e-3
 _LANDMARKS = 250
 _ROWS_PER_CELL = 10
 _PENALTIES = np.logspace(-5, 3, 17)
-_LENGTH = 1.0
+# A kernel of one length is too smooth for jumps and waves, and what it leaves of them looks like a dependence.
+_LENGTHS = (1.0, 0.25, 0.06)
+_LEAST_FREED = 1e-9
 _EXACT = 1e-6
 _ROUNDING = 1e-12
 _REPEATED = 1e-6
@@ -32,16 +35,21 @@ _DISAGREEMENTS = 10
 
 
 def _similarity(variable: Variable, rows: npt.NDArray[np.int64]) -> FloatArray:
-    """Kernel between all rows and the landmark `rows`, shape (n, landmarks)."""
+    """Kernel between all rows and the landmark `rows`, shape (n, landmarks).
+
+    Of a number it is the mean of Gaussian kernels of several lengths, of its value and of its rank: ranks resolve where
+    a skewed variable is dense, and values keep the size of what is far out.
+    """
     if variable.kind == "categorical":
         return np.asarray(variable.values[:, None] == variable.values[None, rows], dtype=np.float64)
     if variable.kind == "cyclic":
         angles = variable.angles()
-        squared = 2 - 2 * np.cos(angles[:, None] - angles[None, rows])
+        squares = [2 - 2 * np.cos(angles[:, None] - angles[None, rows])]
     else:
-        scaled = (variable.values - variable.values.mean()) / variable.values.std()
-        squared = (scaled[:, None] - scaled[None, rows]) ** 2
-    return np.asarray(np.exp(-squared / (2 * _LENGTH**2)))
+        scaled = [(values - values.mean()) / values.std() for values in (variable.values, mean_ranks(variable.values))]
+        squares = [(values[:, None] - values[None, rows]) ** 2 for values in scaled]
+    kernels = [np.exp(-square / (2 * length**2)) for square in squares for length in _LENGTHS]
+    return np.asarray(np.mean(kernels, axis=0))
 
 
 class TooFewSamplesError(ValueError):
@@ -86,8 +94,8 @@ class Conditioner:
 
     Where the variables take few enough joint values (ten rows a value on average) the regression is the table of means,
     which fits any function. Otherwise it is kernel ridge regression with the product over variables of (1 + kernel),
-    which holds main effects and interactions of every order, on Nystroem landmarks; the penalty of each function
-    is chosen by its leave-one-out error. Both give leave-one-out residuals in closed form.
+    which holds main effects and interactions of every order, smooth and abrupt, on Nystroem landmarks; the penalty of
+    each function is chosen by its leave-one-out error. Both give leave-one-out residuals in closed form.
 
     Parameters
     ----------
@@ -176,12 +184,15 @@ class Conditioner:
         centred = functions - functions.mean(axis=0)
         squares = values[:, None] ** 2
         shrink = squares / (squares + _PENALTIES)
-        leverage = np.minimum(left**2 @ shrink + 1 / self.n, 0.999)
+        # One less the leverage, without a difference of numbers that are almost equal: short lengths give rows that are
+        # far from all others nearly all of the leverage that there is.
+        beyond = np.maximum(1 - 1 / self.n - (left**2).sum(axis=1, keepdims=True), 0.0)
+        freed = np.maximum(beyond + left**2 @ (_PENALTIES / (squares + _PENALTIES)), _LEAST_FREED)
         fits = left @ (shrink[:, :, None] * (left.T @ centred)[:, None, :]).reshape(
             len(values), len(_PENALTIES) * count
         )
         trials = centred[:, None, :] - fits.reshape(rows, len(_PENALTIES), count)
-        trials /= (1 - leverage)[:, :, None]
+        trials /= freed[:, :, None]
         best = np.einsum("ijk,ijk->jk", trials, trials).argmin(axis=0)
         freedom = float(shrink.sum(axis=0)[best].max(initial=0.0)) + 1
         return Regression(trials[:, best, np.arange(count)], freedom)

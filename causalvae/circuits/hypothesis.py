@@ -18,12 +18,14 @@ from causalvae.circuits.count_bounds import judge_count, pairs_to_settle
 from causalvae.circuits.types import ClaimTest, Place
 from causalvae.effects.bootstrap import FloatArray, PairedBootstrap
 from causalvae.effects.claims import RatioColumns
+from causalvae.effects.mediation import few_misses
 from causalvae.effects.notes import Note
 from causalvae.effects.significance import t_test
 from causalvae.spec.schema import Bound
 
 POWER = 0.8
 _MOST_PAIRS = 10_000_000
+_SHARES = ("mediated_share", "necessity")
 
 
 @dataclass(frozen=True)
@@ -122,10 +124,13 @@ def assess_bound(
     elif (tested.mean > 0).all():
         leans = "support"
         needed = None if None in to_support else max(n for n in to_support if n is not None)
+    notes = columns.notes
+    if columns.quantity in _SHARES:
+        notes += few_misses(columns.numerator, columns.denominator)
     open_question = min(p_support, p_refute) > alpha or not (inside or outside)
     test = ClaimTest(
         columns.quantity, bound.at_least, bound.at_most, value, lower, upper, p_support, p_refute, columns.n,
-        needed=needed if open_question else None, notes=columns.notes, unit=columns.unit,
+        needed=needed if open_question else None, notes=notes, unit=columns.unit,
         confidence=bootstrap.confidence, place=place, is_upper_implied=is_upper_implied,
     )  # fmt: skip
     return BoundTest(test, leans, needed)

@@ -24,6 +24,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from causalvae.statistics.ranks import mean_ranks
+
 FloatArray = npt.NDArray[np.float64]
 
 
@@ -130,7 +132,7 @@ def rank_correlation(first: FloatArray, second: FloatArray, confidence: float) -
     with a value that is not finite are omitted; NaN with fewer than 2, or where one side does not vary.
     """
     known = np.isfinite(first) & np.isfinite(second)
-    ranks = [_mean_ranks(values[known]) for values in (first, second)]
+    ranks = [mean_ranks(values[known]) for values in (first, second)]
     n = int(known.sum())
     if n < 2 or any(float(np.ptp(rank)) == 0.0 for rank in ranks):
         return Bounded(math.nan)
@@ -141,9 +143,3 @@ def rank_correlation(first: FloatArray, second: FloatArray, confidence: float) -
 
     half = NormalDist().inv_cdf((1 + confidence) / 2) * math.sqrt((1 + r * r / 2) / (n - 3))
     return Bounded(r, math.tanh(math.atanh(r) - half), math.tanh(math.atanh(r) + half))
-
-
-def _mean_ranks(values: FloatArray) -> FloatArray:
-    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
-    ends = np.cumsum(counts)
-    return np.asarray((ends - (counts - 1) / 2)[inverse], dtype=np.float64)

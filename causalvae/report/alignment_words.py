@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from causalvae.alignment.interchange import GOOD
+from causalvae.alignment.interchange import GOOD, WITHIN
 from causalvae.alignment.types import Alignment, Link, LinkCount, LinkStatus, PairCheck
 from causalvae.report.numbers import percent
 
@@ -91,7 +91,12 @@ def _network(alignment: Alignment) -> Sentence:
     shown = "" if worst is None else f" (worst reconstruction: {worst.attribute}, {size_words(worst.error)})"
     if not lost.tested and not invented.tested:
         return Sentence("?", f"Network: not tested{shown}.")
-    return Sentence(_mark((lost, invented)), f"Network: {', '.join(parts)}{shown}.")
+    mark = _mark((lost, invented))
+    if mark == "✓" and worst is not None and worst.error > WITHIN:
+        # All effects are right and the values are not, as where a constant is added to them.
+        mark = "?"
+        parts.append(f"but does not reproduce {worst.attribute}")
+    return Sentence(mark, f"Network: {', '.join(parts)}{shown}.")
 
 
 def _mapping(alignment: Alignment) -> Sentence:

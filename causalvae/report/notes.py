@@ -26,6 +26,10 @@ WORDS: Final[dict[str, str | Callable[..., str]]] = {
     "apart": "p is that of a t-test of the pairs' products with TE, and may disagree with the interval",
     "few_pairs": "few pairs carry most of the total effect: the share is as uncertain as with {0:.0f} pairs of equal "
     "effects",
+    "few_misses": (
+        "few pairs differ from the others, as many as {0:.0f} alike would: the interval holds the true value less "
+        "often than it says"
+    ),
     "ratios": (
         "over the {0} pairs with |TE| of at least {1:.3g} ({2:g} of its root mean square); quartiles {3:.3g}, {4:.3g}, "
         "{5:.3g}"

@@ -218,8 +218,16 @@ def _tell_bound(test: ClaimTest, outcome: str) -> str:
             between = f" (at most {_number(test.upper, test.unit)} {at})"
     elif test.lower is not None and test.upper is not None:
         between = f" ({100 * test.confidence:g}% interval {_range(test.lower, test.upper, test.unit)})"
+        low, high = round(100 * test.lower, 1), round(100 * test.upper, 1)
+        if (
+            test.unit == "share"
+            and _wants_tenths(test.lower, test.upper)
+            and not low <= round(100 * test.value) <= high
+        ):
+            # In fewer digits than its interval a number can lie outside it: 100 % in 99.5 to 99.7 %.
+            value = f"{_fixed(100 * test.value, 1)}%"
     if test.name == "pairwise_fit":
-        return f"pair by pair it accounts for {value}of the squared effect{between}, and such a share needs " + (
+        return f"pair by pair it accounts for {value} of the squared effect{between}, and such a share needs " + (
             f"at least {_number(test.at_least or 0.0, test.unit)}"
         )
     asked = _asked(test)
@@ -252,11 +260,16 @@ def _range(lower: float, upper: float, unit: str) -> str:
     if unit == "share":
         if _SMALLEST <= max(abs(lower), abs(upper)) < _SMALL:
             return f"{_small(lower)} to {_small(upper)}%"
-        low, high = _percent(lower), _percent(upper)
-        if low == high:
-            low, high = _fixed(100 * lower, 1), _fixed(100 * upper, 1)
-        return f"{low} to {high}%"
+        if _wants_tenths(lower, upper):
+            return f"{_fixed(100 * lower, 1)} to {_fixed(100 * upper, 1)}%"
+        return f"{_percent(lower)} to {_percent(upper)}%"
     return f"{_plain(lower, unit)} to {_plain(upper, unit)} {unit}"
+
+
+def _wants_tenths(lower: float, upper: float) -> bool:
+    """Whether whole percent would not tell the ends of a range apart."""
+    is_small = _SMALLEST <= max(abs(lower), abs(upper)) < _SMALL
+    return not is_small and _percent(lower) == _percent(upper)
 
 
 def _plain(value: float, unit: str) -> str:

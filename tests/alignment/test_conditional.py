@@ -169,6 +169,45 @@ def test_a_linear_test_rejects_a_non_linear_truth_and_this_one_does_not() -> Non
     assert np.mean(ours) <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 40)
 
 
+RELATIONS = {
+    "a jump": lambda z: (z > 0.5) * 1.0,
+    "two waves": lambda z: np.sin(12 * z),
+    "steps": lambda z: np.floor(5 * z) / 5,
+    "a line": lambda z: z,
+}
+GIVEN = {
+    "uniform": lambda rng, n: rng.random(n),
+    "skewed": lambda rng, n: np.exp(rng.standard_normal(n)),
+    "far out": lambda rng, n: np.clip(rng.standard_cauchy(n), -50, 50),
+}
+
+
+def rejected(relation: str, given: str, n: int, seeds: range) -> int:
+    """In how many draws two noisy copies of a function of z are called dependent given z."""
+    count = 0
+    for seed in seeds:
+        rng = np.random.default_rng(seed)
+        z = GIVEN[given](rng, n)
+        left, right = (RELATIONS[relation](z) + 0.3 * rng.standard_normal(n) for _ in range(2))
+        count += p_value(Variable("x", left), Variable("y", right), Variable("z", z)) <= 0.05
+    return count
+
+
+@pytest.mark.parametrize(("relation", "given"), [("a jump", "uniform"), ("two waves", "uniform"), ("a jump", "skewed")])
+def test_jumps_and_waves_are_no_dependence(relation: str, given: str) -> None:
+    # A kernel of one length rejected each of these in every draw.
+    assert rejected(relation, given, 500, range(100, 104)) <= 2
+
+
+@pytest.mark.simulation
+@pytest.mark.parametrize("n", [500, 2000])
+@pytest.mark.parametrize("relation", RELATIONS)
+@pytest.mark.parametrize("given", GIVEN)
+def test_size_under_abrupt_nulls(given: str, relation: str, n: int) -> None:
+    draws = 100
+    assert rejected(relation, given, n, range(1000, 1000 + draws)) <= draws * 0.05 + 4 * np.sqrt(draws * 0.05 * 0.95)
+
+
 @pytest.mark.parametrize("claim", list(CLAIMS)[:2])
 def test_power_against_what_the_null_excludes(claim: str) -> None:
     left, right, given = CLAIMS[claim]

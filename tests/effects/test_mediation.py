@@ -210,3 +210,20 @@ def test_a_share_that_rests_on_few_pairs_says_so() -> None:
         shares = mediation_estimates(effects, PairedBootstrap(64, 200), Ablation(OWNER), "pixels")
         (share,) = (e for e in shares if e.estimand == "mediated_share")
         assert ("as with 3 pairs of equal effects" in notes_words(share.notes)) == expected
+
+
+def test_an_interval_that_rests_on_few_failing_pairs_says_so() -> None:
+    def said(total: Array, indirect: Array) -> bool:
+        effects = PairEffects("area", total, total - indirect, indirect, indirect)
+        shares = mediation_estimates(effects, PairedBootstrap(len(total), 200), Ablation(OWNER), "pixels")
+        (share,) = (e for e in shares if e.estimand == "mediated_share")
+        return "few pairs differ from the others, as many as" in notes_words(share.notes)
+
+    rng = np.random.default_rng(0)
+    total = 1 + rng.random(96)
+    fails = np.arange(96) < 2
+    assert said(total, np.where(fails, 0.0, total))
+    # What hardly differs, and what differs everywhere, rests on all pairs.
+    assert not said(total, np.where(fails, 0.99 * total, total))
+    assert not said(total, 0.7 * total + 0.1 * rng.standard_normal(96))
+    assert not said(total, total)

@@ -95,6 +95,29 @@ def test_every_count_of_the_alignment_can_turn_red(right: Results, part: str, pl
     assert line_with(replace(right, alignment=replace(right.alignment, headline=head)), words).mark == "✗"
 
 
+def test_a_network_whose_effects_are_right_and_values_wrong_is_not_green(right: Results) -> None:
+    assert right.alignment is not None
+    head = right.alignment.headline
+    assert head.worst_reconstruction is not None
+    for error, mark, words in ((0.24, "✓", "invents 0 of 20 (worst"), (2.0, "?", ", but does not reproduce ")):
+        far = replace(head, worst_reconstruction=replace(head.worst_reconstruction, error=error))
+        line = line_with(replace(right, alignment=replace(right.alignment, headline=far)), "Network: ")
+        assert line.mark == mark
+        assert words in line.text
+
+
+def test_a_share_is_never_shown_outside_its_interval(right: Results) -> None:
+    (verdict,) = right.verdicts
+    for value, lower, upper, words in (
+        (0.996, 0.9951, 0.9968, "carries 99.6% of the effect (95% interval 99.5 to 99.7%)"),
+        (1.0, 0.9992, 1.0003, "carries 100% of the effect (95% interval 99.9 to 100.0%)"),
+        (0.92, 0.9, 0.94, "carries 92% of the effect (95% interval 90 to 94%)"),
+    ):
+        test = replace(verdict.tests[0], value=value, lower=lower, upper=upper)
+        shown = replace(right, verdicts=(replace(verdict, tests=(test, *verdict.tests[1:])),))
+        assert words in next(iter(screen(shown).values())).details[0]
+
+
 def test_a_wrong_edge_a_poor_interchange_and_an_undecided_pair_show(right: Results, plain: Results) -> None:
     assert right.alignment is not None
     assert plain.alignment is not None
