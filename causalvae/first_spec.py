@@ -250,7 +250,7 @@ def _write(name: str, model: Keys, data: Keys, session: Session, misread: bool) 
         )
     lines = [
         *head,
-        "# What causes what, as you believe: factors of the data, attributes measured on the decoded output, and edges",
+        "# Your causal hypothesis: factors of the data, attributes measured on the decoded output, and edges",
         "# from causes to effects. The report says which of them the data and the network agree with.",
         "graph:",
         *([f"  factors: {_flow([factor.name for factor in factors])}"] if factors else []),
@@ -261,7 +261,7 @@ def _write(name: str, model: Keys, data: Keys, session: Session, misread: bool) 
         lines += [
             f"  edges: [{chosen} -> {outcome}]        # add your own",
             "",
-            "# Where a factor lives in the network: one latent is looked for. Or name it: " + f"{chosen}: latent[3]",
+            "# The latent of a factor: one is searched for. Or name it: " + f"{chosen}: latent[3]",
             f"mapping: {{{chosen}: {{find: 1}}}}",
         ]
     treatment = f"{{factor: {chosen}}}" if chosen else "{set: swap}"
