@@ -19,11 +19,7 @@ BIN := $(VENV)/bin
 PACKAGE := $(VENV)/.package
 STAMP := $(VENV)/.installed
 
-<<<<<<< HEAD
-.PHONY: demo test release-check trials test-slow check generated docs gallery fuzz bench gpu-check bench-circuits bench-alignment format clean
-=======
-.PHONY: demo test release-check test-slow check generated docs gallery fuzz bench bench-networks gpu-check bench-circuits bench-alignment format clean
->>>>>>> main
+.PHONY: demo test release-check trials test-slow check generated docs gallery fuzz bench bench-networks gpu-check bench-circuits bench-alignment format clean
 
 # What a user needs; the tools of development are in $(STAMP).
 $(PACKAGE): pyproject.toml constraints.txt
