@@ -13,6 +13,7 @@ from torch import Tensor
 
 from benchmarks.arm import Outcomes
 from benchmarks.workload import SweptSite, Workload
+from causalvae.engine.packing import pack_for
 from causalvae.engine.runner import PlanRunner
 from causalvae.engine.shard_run import ShardResult
 from causalvae.engine.shards import ShardInputs, shard_bounds
@@ -88,19 +89,19 @@ class EngineArm:
         self.name = chosen.name
         self.whole_sites = "dead_rows" in chosen.passes
         began = time.process_time()
-        self.plan = _compile(workload, chosen.passes, spec)
+        self.plan = pack_for(_compile(workload, chosen.passes, spec), workload.model, device, workers=1)
         self.compile_seconds = time.process_time() - began
         began = time.process_time()
         self.runner = PlanRunner(self.plan, workload.model, workload.dataset, workload.measure, device)
         self.runner_seconds = time.process_time() - began
-        latents = workload.model.vae.latent_dim
+        latents = workload.model.vae.latent_shape
         self.shards = []
         for first, stop in shard_bounds(workload.pairs, self.plan.shard_pairs):
             sides: dict[Side, Tensor] = {
                 "base": workload.base[first:stop].to(device),
                 "counterfactual": workload.counterfactual[first:stop].to(device),
             }
-            noise = torch.zeros((stop - first, latents), device=device)
+            noise = torch.zeros((stop - first, *latents), device=device)
             self.shards.append(ShardInputs(COHORT, first, sides, noise))
         self._arms: dict[tuple[str, int], Arm] = {}
         by_id = {arm.id: arm for arm in self.plan.arms}

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from math import prod
 from typing import Any
 
 import torch
@@ -73,6 +74,8 @@ class Floor:
         enters it as a difference of that channel alone.
     live : dict
         Site -> live rows.
+    sites : dict
+        Site -> CPU seconds, with the outcome measure.
     speeds : tuple of BestSpeed
     """
 
@@ -81,26 +84,93 @@ class Floor:
     full_seconds: float
     entry_free: float
     live: dict[str, int]
+    sites: dict[str, float]
     speeds: tuple[BestSpeed, ...]
 
 
-class SpeedBook:
-    """Best speeds by operation and shapes over batches of `rows` rows, each measured once a process."""
+# How many times as many bytes all values may have as one.
+_HELD = 16
 
-    def __init__(self, rows: tuple[int, ...] = FULL.floor_rows) -> None:
-        self._rows = rows
+
+def is_apart(graph: OperatorGraph, operation: Operation) -> bool:
+    """Whether an operation reads a value without an axis of rows, which only a run of so many rows gives."""
+    read = [graph.by_name[name] for name in operation.inputs]
+    return any(value.batched and not value.aligned and value.size is None for value in read)
+
+
+class CleanValues:
+    """The values of all nodes of a graph, in batches of any size.
+
+    Parameters
+    ----------
+    graph : OperatorGraph
+    x, noise : Tensor
+        The network's arguments.
+    """
+
+    def __init__(self, graph: OperatorGraph, x: Tensor, noise: Tensor) -> None:
+        self._graph, self._x, self._noise = graph, x, noise
+        self.all: Environment = graph.run(x, noise)
+        self._sized: tuple[int, Environment] = (len(x), self.all)
+
+    def inputs(self, operation: Operation, rows: int) -> Environment:
+        """What an operation reads, for `rows` rows: the given ones in turn."""
+        read = [self._graph.by_name[name] for name in operation.inputs]
+        apart = is_apart(self._graph, operation)
+        source = self._at(rows) if apart else self.all
+        given: Environment = {}
+        for value in read:
+            given[value.name] = source[value.name]
+            if value.size is not None:
+                given[value.name] = value.size(rows)
+            elif value.aligned and not apart:
+                given[value.name] = self.all[value.name][torch.arange(rows) % len(self._x)]
+        return given
+
+    def _at(self, rows: int) -> Environment:
+        if self._sized[0] != rows:
+            index = torch.arange(rows) % len(self._x)
+            self._sized = rows, self._graph.run(self._x[index], self._noise[index])
+        return self._sized[1]
+
+
+class SpeedBook:
+    """Best speeds by operation and shapes over batches of `rows` rows, each measured once a process.
+
+    Parameters
+    ----------
+    rows : tuple of int
+        Increasing.
+    most : float
+        Largest number of bytes of a value in a batch; the smallest batch is measured whatever it holds.
+    series : float
+        Least CPU seconds of a series of calls.
+    """
+
+    def __init__(
+        self, rows: tuple[int, ...] = FULL.floor_rows, most: float = float("inf"), series: float = 0.02
+    ) -> None:
+        self._rows, self._most, self._series = rows, most, series
         self._known: dict[str, BestSpeed] = {}
 
-    def speed(self, graph: OperatorGraph, operation: Operation, environment: Environment) -> BestSpeed:
-        """The best speed of one operation of `graph` whose inputs' values are in `environment`."""
+    def _sizes(self, graph: OperatorGraph, operation: Operation) -> list[int]:
+        shapes = [operation.shape, *(graph.by_name[name].shape for name in operation.inputs)]
+        widest = 4.0 * max(prod(shape) for shape in shapes)
+        if is_apart(graph, operation):
+            # All values of so many rows are computed and held.
+            widest = sum(4.0 * prod(each.shape) for each in graph.operations) / _HELD
+        return [rows for rows in self._rows if rows == self._rows[0] or rows * widest <= self._most]
+
+    def speed(self, graph: OperatorGraph, operation: Operation, values: CleanValues) -> BestSpeed:
+        """The best speed of one operation of `graph`."""
         key = _describe(graph, operation)
         if key not in self._known:
             found = []
-            for rows in self._rows:
-                for form, call in _calls(graph, operation, environment, rows):
+            for rows in self._sizes(graph, operation):
+                for form, call in _calls(operation, values, rows):
                     if not _works(call):
                         continue
-                    found.append(BestSpeed(key, best_of(call) / rows, operation.flops, rows, form))
+                    found.append(BestSpeed(key, best_of(call, self._series) / rows, operation.flops, rows, form))
             self._known[key] = min(found, key=lambda speed: speed.seconds)
         return self._known[key]
 
@@ -110,6 +180,8 @@ class SpeedBook:
         if key not in self._known:
             found = []
             for rows in self._rows:
+                if rows > self._rows[0] and 4.0 * rows * clean[0].numel() > self._most:
+                    continue
                 index = torch.arange(rows) % len(clean)
                 call = partial(measure_images, other[index], clean[index])
                 found.append(BestSpeed(key, best_of(call) / rows, 0.0, rows, "float32 sums"))
@@ -123,27 +195,34 @@ def measure_floor(workload: Workload, book: SpeedBook) -> Floor:
     graph = workload.model.graph
     if not isinstance(graph, OperatorGraph):
         raise TypeError(f"{workload.name} has no operator graph, and a floor is a sum over operations")
-    noise = torch.zeros((workload.pairs, workload.model.vae.latent_dim))
-    base = graph.run(workload.base, noise)
-    other = graph.run(workload.counterfactual, noise)
-    output = graph.outputs["output"]
+    noise = torch.zeros((workload.pairs, *workload.model.vae.latent_shape))
+    values, output = CleanValues(graph, workload.base, noise), graph.outputs["output"]
+    nodes = [workload.model.components.site(site.name).node for site in workload.sites]
+    base, other = values.all, graph.run(workload.counterfactual, noise, keep=[*nodes, output])
     measuring = book.measuring(base[output], other[output])
     total = full = entry_free = 0.0
     live: dict[str, int] = {}
+    sites: dict[str, float] = {}
     used: dict[str, BestSpeed] = {measuring.operation: measuring}
     for site in workload.sites:
         node = workload.model.components.site(site.name).node
         live[site.name] = count_live(site, base[node], other[node])
-        downstream = [operation for operation in graph.between([node], [output]) if operation.aligned]
-        speeds = [book.speed(graph, operation, base) for operation in downstream]
+        downstream = [
+            operation
+            for operation in graph.between([node], [output])
+            if operation.aligned or (operation.batched and (operation.flops or "batch_norm" in str(operation.function)))
+        ]
+        speeds = [book.speed(graph, operation, values) for operation in downstream]
         used.update({speed.operation: speed for speed in speeds})
         row = sum(speed.seconds for speed in speeds) + measuring.seconds
-        total += live[site.name] * row
+        sites[site.name] = live[site.name] * row
+        total += sites[site.name]
         full += site.units * workload.pairs * row
-        first = next(position for position, operation in enumerate(downstream) if _is_layer(operation))
-        entry_free += live[site.name] * (row - speeds[first].seconds)
+        layers = (speed for speed, operation in zip(speeds, downstream, strict=True) if _is_layer(operation))
+        first = next(layers, None)
+        entry_free += live[site.name] * (row - (0.0 if first is None else first.seconds))
     share = sum(live.values()) * measuring.seconds
-    return Floor(total, share, full, entry_free, live, tuple(used.values()))
+    return Floor(total, share, full, entry_free, live, sites, tuple(used.values()))
 
 
 def count_live(site: SweptSite, base: Tensor, other: Tensor) -> int:
@@ -171,19 +250,9 @@ def _describe(graph: OperatorGraph, operation: Operation) -> str:
     return f"{name} {', '.join(shapes)}"
 
 
-def _calls(
-    graph: OperatorGraph, operation: Operation, environment: Environment, rows: int
-) -> Iterator[tuple[str, Callable[[], Any]]]:
+def _calls(operation: Operation, values: CleanValues, rows: int) -> Iterator[tuple[str, Callable[[], Any]]]:
     """The operation on `rows` rows, in every layout and form that there is."""
-    given: Environment = {}
-    for name in operation.inputs:
-        read = graph.by_name[name]
-        value = environment[name]
-        if read.size is not None:
-            value = read.size(rows)
-        elif read.aligned:
-            value = value[torch.arange(rows) % len(value)]
-        given[name] = value
+    given = values.inputs(operation, rows)
     has_maps = any(isinstance(value, Tensor) and value.ndim == 4 for value in given.values())
     for layout, memory in LAYOUTS.items() if has_maps else [("rows", torch.contiguous_format)]:
         laid = {
@@ -207,17 +276,21 @@ def _works(call: Callable[[], Any]) -> bool:
 
 
 def _in_place(operation: Operation, given: Environment) -> Callable[[], Any] | None:
-    """An activation function that overwrites its input."""
+    """An activation function that overwrites its input.
+
+    Only those whose time does not depend on the values, which change from call to call.
+    """
     twins: dict[Any, Callable[[Tensor], Tensor]] = {
         torch.ops.aten.relu.default: torch.relu_,
         torch.ops.aten.sigmoid.default: torch.sigmoid_,
+        torch.ops.aten.leaky_relu.default: torch.ops.aten.leaky_relu_.default,
     }
     twin = twins.get(operation.function)
     if twin is None:
         return None
     (name,) = operation.inputs
     value = given[name].clone()
-    return lambda: twin(value)
+    return lambda: twin(value, *operation.args[1:], **operation.kwargs)
 
 
 def _sub_pixels(operation: Operation, given: Environment) -> Callable[[], Any] | None:

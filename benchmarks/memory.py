@@ -87,6 +87,7 @@ def reset_high_water() -> float:
 
 
 def high_water() -> float:
+    """The high-water mark of the resident set, MB."""
     if _STATUS.exists():
         return _status("VmHWM")
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -123,7 +123,8 @@ def render_markdown(results: Results) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table in Markdown."""
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)])
 
@@ -166,7 +167,7 @@ def _headline(results: Results) -> str:
         *("network", "live rows", "hook loop, s", "best peer, s", "engine, s", "engine against best peer"),
         *("floor, s", "engine / floor", "best peer / floor", f"all within {TOLERANCE:g}"),
     ]
-    return _table(head, rows)
+    return table(head, rows)
 
 
 def _arms(sweep: SweepResult, floor: Floor | None) -> str:
@@ -190,7 +191,7 @@ def _arms(sweep: SweepResult, floor: Floor | None) -> str:
         *(f"difference, {name}" for name in OUTCOMES),
         "paid once, s",
     ]
-    text = f"### {sweep.workload}: {sweep.units} units x {sweep.pairs} pairs\n\n{_table(head, rows)}\n\n"
+    text = f"### {sweep.workload}: {sweep.units} units x {sweep.pairs} pairs\n\n{table(head, rows)}\n\n"
     text += (
         "Where fewer units were run than the sweep has, times are scaled to whole sites. A difference is the largest "
         "absolute one from the hook loop, divided by the larger of that row's outcome and the outcome's root mean "
@@ -229,15 +230,15 @@ def _floor(results: Results) -> str:
     return (
         "Live rows' downstream operations, each alone at its best batch size, layout and form, and the outcome "
         "measure. *First layer free*: as if the layer that a patched channel enters cost nothing.\n\n"
-        + _table(head, rows)
+        + table(head, rows)
         + "\n\n"
-        + _table(["operation", "best, µs a row", "GFLOP/s", "rows", "form"], best)
+        + table(["operation", "best, µs a row", "GFLOP/s", "rows", "form"], best)
     )
 
 
 def _profile(name: str, profile: Profile) -> str:
-    kernels = _table(["kernels", "share"], ([kind, f"{share:.1%}"] for kind, share in profile.kernels.items()))
-    functions = _table(
+    kernels = table(["kernels", "share"], ([kind, f"{share:.1%}"] for kind, share in profile.kernels.items()))
+    functions = table(
         ["function", "with what it calls, s", "own, s"],
         ([label, f"{total:.2f}", f"{own:.2f}"] for label, total, own in profile.functions),
     )
@@ -248,7 +249,7 @@ def _profile(name: str, profile: Profile) -> str:
 
 
 def _scaling(scaling: Scaling) -> str:
-    curves = _table(
+    curves = table(
         ["against", "arm", "exponent ± standard error", "sizes", "CPU s"],
         (
             [
@@ -261,7 +262,7 @@ def _scaling(scaling: Scaling) -> str:
             for curve in scaling.curves
         ),
     )
-    live = _table(
+    live = table(
         ["random subsets of", "µs a live row ± standard error", "R² of CPU time on live rows", "live rows"],
         (
             [
@@ -277,14 +278,14 @@ def _scaling(scaling: Scaling) -> str:
 
 
 def _peaks(peaks: Sequence[Peak]) -> str:
-    return _table(
+    return table(
         ["arm", "site", "loaded, MB", "peak, MB", "sweep's own, MB"],
         ([peak.arm, peak.site, f"{peak.before:.0f}", f"{peak.after:.0f}", f"{peak.extra:.0f}"] for peak in peaks),
     )
 
 
 def _latency(found: Sequence[Latency]) -> str:
-    return _table(
+    return table(
         ["arm", "site", "intervention alone, CPU ms", "with both clean runs, CPU ms"],
         ([item.arm, item.site, f"{item.intervention:.1f}", f"{item.from_nothing:.1f}"] for item in found),
     )
@@ -307,4 +308,4 @@ def _networks(found: Sequence[NetworkResult]) -> str:
                 + (" (NOT within 1e-05)" if max(network.difference) > TOLERANCE else ""),
             ]
         )
-    return _table(["network", "site", "hook loop, s", "engine, s", "ratio", "difference"], rows)
+    return table(["network", "site", "hook loop, s", "engine, s", "ratio", "difference"], rows)

@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -293,21 +293,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     options.out.mkdir(parents=True, exist_ok=True)
     held = options.out / "scale.json"
-    content = json.loads(held.read_text(encoding="utf-8")) if options.again and held.exists() else {"runs": []}
-    known = {run.case: run for run in map(read_run, content["runs"])}
+    content = json.loads(held.read_text(encoding="utf-8")) if options.again and held.exists() else {}
+    content |= {"machine": describe_machine(), "budget": BUDGET}
+    runs = {run.case: run for run in map(read_run, content.get("runs", ()))}
+
+    def keep() -> None:
+        # A command that was stopped goes on with --again.
+        content["runs"] = [asdict(runs[case]) for case in CASES if case in runs]
+        held.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+    from benchmarks.scale_report import Machine, measure_machine, write_scale
+
+    if "times" not in content:
+        content["times"] = asdict(measure_machine())
+        keep()
     for case in CASES:
-        if case not in known and case.rows <= options.largest:
-            known[case] = measure(case)
-            _keep(held, known.values(), describe_machine())
-    from benchmarks.scale_report import write_scale
-
-    return write_scale(list(known.values()), options.out)
-
-
-def _keep(path: Path, runs: Iterable[Run], machine: dict[str, object]) -> None:
-    """Keep what is measured, so that a command that was stopped goes on."""
-    content = {"machine": machine, "budget": BUDGET, "runs": [asdict(run) for run in runs]}
-    path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        if case not in runs and case.rows <= options.largest:
+            runs[case] = measure(case)
+            keep()
+    keep()
+    times = TypeAdapter(Machine).validate_python(content["times"])
+    return write_scale([runs[case] for case in CASES if case in runs], times, options.out)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from resource import RUSAGE_CHILDREN, getrusage
@@ -28,7 +29,7 @@ _KL_CHANNELS, _KL_PAIRS = 4, 16
 _KL_SWEEP_PAIRS = 512
 
 
-def write_scale(runs: Sequence[Run], out: Path) -> int:
+def write_scale(runs: Sequence[Run], machine: Machine, out: Path) -> int:
     """Write ``scale.md`` and its plots; gives 1 where a run held more than its budget."""
     budget = (ExecutionSection(memory=BUDGET).memory_bytes or 0) / 2**20
     lines = ["# Up to ten million interventions", "", *_words(budget), "", *_runs_table(runs), "", *_stages_table(runs)]
@@ -37,7 +38,7 @@ def write_scale(runs: Sequence[Run], out: Path) -> int:
         for name in ("pairs", "units")
     }
     (out / "scale.svg").write_text(draw_log_log(series, "live rows", "CPU seconds of a run"), encoding="utf-8")
-    sweeps = measure_sweeps(runs)
+    sweeps = find_sweeps(runs, machine)
     lines += ["", "![CPU seconds against live rows](scale.svg)", "", *_simulation(sweeps), ""]
     curves = {
         f"{sweep.name}, {pairs} pairs a shard": [(found.workers, found.makespan) for found in sweep.run(pairs)]
@@ -100,35 +101,61 @@ def _stages_table(runs: Sequence[Run]) -> list[str]:
     return lines
 
 
-def measure_sweeps(runs: Sequence[Run]) -> dict[Sweep, tuple[int, ...]]:
-    """The sweeps to simulate, each with the pairs of a shard: as the engine chooses them, and as few as can be."""
-    largest, widest = max(runs, key=lambda run: run.rows), max(runs, key=lambda run: run.arms)
-    shards = largest.shards
-    per_row = (shards.collecting + shards.writing) * len(shards.rows) / largest.rows
+@dataclass(frozen=True)
+class NetworkSweep:
+    """A sweep of a network: its pairs, its arms, and CPU seconds of a pair, for clean runs and for all arms."""
+
+    name: str
+    pairs: int
+    arms: int
+    clean: float
+    rows: float
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What the simulation needs in addition to the runs: costs of the driver and of a new worker, and two sweeps."""
+
+    costs: DriverCosts
+    opening: float
+    sweeps: tuple[NetworkSweep, ...]
+
+
+def measure_machine() -> Machine:
+    """Measure the driver's costs, a new worker's, and sweeps of two networks."""
     costs, opening = measure_driver(), measure_opening()
-    per_arm = sum(stage.seconds for stage in widest.stages if stage.name == "compiling the plan") / widest.arms
-
-    def sweep(name: str, pairs: int, arms: int, clean: float, rows: float) -> Sweep:
-        own = DriverCosts(per_arm * arms, costs.sending, costs.receiving)
-        return Sweep(name, pairs, arms, clean, rows, own, per_row, opening)
-
-    pairs = largest.case.pairs
-    found: dict[Sweep, tuple[int, ...]] = {
-        sweep(
-            f"{largest.rows:,} interventions", pairs, largest.arms, sum(shards.clean) / pairs, sum(shards.rows) / pairs
-        ): (shards.pairs, 1)
-    }  # fmt: skip
     with one_thread():
         burgess = burgess_workload(SHIPPED[0])
-        clean, rows = _seconds_a_pair(burgess, {site.name: site.units for site in burgess.sites})
-        found[sweep("Burgess, every channel and unit", burgess.pairs, burgess.units, clean, rows)] = (64, 1)
+        small = _seconds_a_pair(burgess, {site.name: site.units for site in burgess.sites})
         large = assembled_workload("AutoencoderKL", autoencoder_kl(), KL_SITES, _KL_CHANNELS, _KL_PAIRS, 1)
         channels = {site.name: large.model.components.site(site.name).units for site in large.sites}
-        clean, rows = _seconds_a_pair(large, channels)
-        found[
-            sweep("AutoencoderKL, every channel of 5 layers", _KL_SWEEP_PAIRS, sum(channels.values()), clean, rows)
-        ] = (64, 1)
-    return found
+        heavy = _seconds_a_pair(large, channels)
+    return Machine(
+        costs,
+        opening,
+        (
+            NetworkSweep("Burgess, every channel and unit", burgess.pairs, burgess.units, *small),
+            NetworkSweep("AutoencoderKL, every channel of 5 layers", _KL_SWEEP_PAIRS, sum(channels.values()), *heavy),
+        ),
+    )
+
+
+def find_sweeps(runs: Sequence[Run], machine: Machine) -> dict[Sweep, tuple[int, ...]]:
+    """The sweeps to simulate, each with the pairs of a shard: as the engine chooses them, and as few as can be."""
+    largest, widest = max(runs, key=lambda run: run.rows), max(runs, key=lambda run: run.arms)
+    shards, pairs = largest.shards, largest.case.pairs
+    per_row = (shards.collecting + shards.writing) * len(shards.rows) / largest.rows
+    per_arm = sum(stage.seconds for stage in widest.stages if stage.name == "compiling the plan") / widest.arms
+    whole = NetworkSweep(
+        f"{largest.rows:,} interventions", pairs, largest.arms, sum(shards.clean) / pairs, sum(shards.rows) / pairs
+    )
+    return {
+        Sweep(
+            one.name, one.pairs, one.arms, one.clean, one.rows,
+            replace(machine.costs, planning=per_arm * one.arms), per_row, machine.opening,
+        ): (min(shards.pairs, one.pairs), 1)
+        for one in (whole, *machine.sweeps)
+    }  # fmt: skip
 
 
 def _seconds_a_pair(workload: Workload, units: dict[str, int]) -> tuple[float, float]:

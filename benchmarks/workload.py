@@ -107,9 +107,11 @@ class Workload:
     def site(self, name: str) -> SweptSite:
         return next(site for site in self.sites if site.name == name)
 
-    def spec(self, batch_rows: int | None = None, precision: str = "float32") -> Spec:
+    def spec(self, batch_rows: int | None = None, precision: str = "float32", memory: str | None = None) -> Spec:
         """The sweep as a user writes it."""
         execution: dict[str, Any] = {"precision": precision}
+        if memory is not None:
+            execution["memory"] = memory
         if batch_rows is not None:
             execution["batch_rows"] = batch_rows
         return Spec.model_validate(
@@ -142,9 +144,9 @@ class Workload:
 
 
 def measure_area(images: Tensor) -> Tensor:
-    """The readout that a spec's ``area`` means, for images of one channel; the light of all channels otherwise."""
-    if images.shape[1] != 1:
-        return images.flatten(1).double().sum(1, keepdim=True)
+    """The readout that a spec's ``area`` means, for images of one channel; otherwise the sum of all numbers."""
+    if images.ndim != 4 or images.shape[1] != 1:
+        return images.flatten(1).sum(1, keepdim=True, dtype=torch.float64)
     return measure(build_readouts({"area": READOUT_TAG.read({"readout": "area"})}), images)
 
 

@@ -175,10 +175,12 @@ def _as_trained(section: Keys, trained: Keys) -> Keys:
     held: Keys = {key: value for key, value in trained.get("data", {}).items() if value not in (None, [], {})}
     if held.get("source") != section["source"]:
         return section
-    left = set(DATA.get(str(section["source"])).PLACES)
+    kind = DATA.get(str(section["source"]))
+    left = set(kind.PLACES)
+    left |= {key for key, field in kind.model_fields.items() if key in held and held[key] == field.default}
     # The factors of images are in another file, which is not named here.
     left |= {"factors", "condition"} if "table" in left and "table" not in section else set()
-    return {key: value for key, value in held.items() if key not in left} | section
+    return section | {key: value for key, value in held.items() if key not in left | set(section)}
 
 
 def _candidates(path: Path, place: str) -> list[Keys]:
@@ -248,7 +250,7 @@ def _write(name: str, model: Keys, data: Keys, session: Session, misread: bool) 
         )
     lines = [
         *head,
-        "# What causes what, as you believe: factors of the data, attributes measured on the decoded output, and edges",
+        "# Your causal hypothesis: factors of the data, attributes measured on the decoded output, and edges",
         "# from causes to effects. The report says which of them the data and the network agree with.",
         "graph:",
         *([f"  factors: {_flow([factor.name for factor in factors])}"] if factors else []),
@@ -259,7 +261,7 @@ def _write(name: str, model: Keys, data: Keys, session: Session, misread: bool) 
         lines += [
             f"  edges: [{chosen} -> {outcome}]        # add your own",
             "",
-            "# Where a factor lives in the network: one latent is looked for. Or name it: " + f"{chosen}: latent[3]",
+            "# The latent of a factor: one is searched for. Or name it: " + f"{chosen}: latent[3]",
             f"mapping: {{{chosen}: {{find: 1}}}}",
         ]
     treatment = f"{{factor: {chosen}}}" if chosen else "{set: swap}"

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from causalvae.engine import rerun
 from causalvae.engine.changes import Box, Change, Few, Whole
-from causalvae.engine.suffix import Entry, Ledger, Suffix
+from causalvae.engine.suffix import Entry, Ledger, Suffix, take
 
 Outputs = dict[str, Tensor]
 
@@ -52,23 +52,31 @@ class GraphedSuffix(Suffix):
         self._graphs: dict[object, tuple[list[Tensor], Callable[[], Outputs]]] = {}
 
     def run(
-        self, entries: Mapping[str, Entry], clean: Mapping[str, Tensor], pairs: Tensor, ledger: Ledger | None = None
+        self,
+        entries: Mapping[str, Entry],
+        clean: Mapping[str, Tensor],
+        pairs: Tensor,
+        ledger: Ledger | None = None,
+        rows: int | None = None,
     ) -> Outputs:
         """See `causalvae.engine.suffix.Suffix.run`; the clean values must be the same tensors in every call."""
         (node, enter), *others = entries.items()
         if others or node in self._names:
-            return super().run(entries, clean, pairs, ledger)
-        change = enter(None)
+            return super().run(entries, clean, pairs, ledger, rows)
+        change = enter(None, slice(0, len(pairs)))
         given = [pairs, *_tensors(change)]
         form = (type(change), getattr(change, "window", None), *(tuple(value.shape) for value in given))
         if form not in self._seen:
             self._seen.add(form)
-            return super().run({node: lambda value: change}, clean, pairs, ledger)
+            return super().run({node: lambda value, some: take(change, some)}, clean, pairs, ledger)
         if form not in self._graphs:
             fixed = [value.clone() for value in given]
             held = _with_tensors(change, fixed[1:])
             compute = super().run
-            self._graphs[form] = fixed, self.capture(lambda: compute({node: lambda value: held}, clean, fixed[0]))
+            self._graphs[form] = (
+                fixed,
+                self.capture(lambda: compute({node: lambda value, some: take(held, some)}, clean, fixed[0])),
+            )
             type(self).captured += 1
         fixed, repeat = self._graphs[form]
         for place, value in zip(fixed, given, strict=True):

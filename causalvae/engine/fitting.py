@@ -197,8 +197,8 @@ def _prepare(
         if not isinstance(graph, OperatorGraph):
             raise TypeError(type(graph))
 
-        def entry(node: str, patch: Patch, constant: Tensor, value: Tensor | None) -> Change:
-            return Whole(put(gather(clean[node], pairs) if value is None else value, patch, constant))
+        def entry(node: str, patch: Patch, constant: Tensor, value: Tensor | None, some: slice) -> Change:
+            return Whole(put(gather(clean[node], pairs[some]) if value is None else value, patch, constant))
 
         suffix = Suffix(graph, tuple(nodes), wanted, from_input=False, windows=False)
         entries = {node: partial(entry, node, patch, constant) for node, patch, constant in placed}

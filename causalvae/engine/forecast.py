@@ -29,8 +29,6 @@ from causalvae.plan.types import OUTPUT, Arm, Plan, Side
 SAMPLE_PAIRS = 16
 # Seconds that timing may take: of the plan as it will be run, and of each pass. What is not timed is estimated.
 _ALLOWANCE, _ALLOWANCE_EACH = 1.0, 1.0
-# The largest value whose release changes how glibc's allocator treats all later ones.
-_SETTLING_BYTES = 31 * 2**20
 # Parts and repetitions of what is timed, about.
 _RUNS = 6.0
 
@@ -165,10 +163,6 @@ def forecast(plan: Plan, runner: PlanRunner, cores: int, sample_pairs: int = SAM
     sample_pairs : int
         Pairs of each cohort on which live rows are counted.
     """
-    if runner.device.type == "cpu":
-        # Until a value of this size was freed once, memory goes back to the system after each operation, which made
-        # batches take up to 1.8 times as long here; a run leaves that state early on by what it keeps and frees.
-        torch.empty(_SETTLING_BYTES, dtype=torch.uint8)
     runners = cores if runner.device.type == "cpu" else max(1, torch.cuda.device_count())
     levels = _levels(plan)
     allowance = Allowance(_ALLOWANCE + _ALLOWANCE_EACH * max(0, len(levels) - 2))

@@ -1,26 +1,35 @@
 """Rewrites a captured graph to use faster kernels.
 
 On a CPU, convolution weights are stored channels-last and transposed convolutions to few channels become matrix
-products, as chosen by measurement (docs/decisions.md). The result agrees with the captured graph up to rounding; clean
-runs and re-runs both use it, so they agree with each other bit for bit.
+products, as chosen by measurement (docs/decisions.md). Convolutions along one axis become those of images, and batch
+normalisation one multiplication and addition. The result agrees with the captured graph up to rounding; clean runs and
+re-runs both use it, so they agree with each other bit for bit.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from operator import getitem
 from typing import Any, overload
 
 import torch
 from torch import Tensor
 
+from causalvae.engine.norms import ChannelAffine, GroupNorm
+from causalvae.models.layout import allow_any_layout
 from causalvae.models.operators import Operation, OperatorGraph, Value
 from causalvae.models.program import Program
 
 CONV = torch.ops.aten.conv2d.default
 CONV_TRANSPOSE = torch.ops.aten.conv_transpose2d.input
+_CONV1D = torch.ops.aten.conv1d.default
+_CONV_TRANSPOSE1D = torch.ops.aten.conv_transpose1d.default
 
-_GROUP_NORMS = frozenset((torch.ops.aten.group_norm.default, torch.ops.aten.native_group_norm.default))
+_GROUP_NORM = torch.ops.aten.group_norm.default
+_BATCH_NORM = torch.ops.aten._native_batch_norm_legit_no_training.default
+# With fewer rows PyTorch computes convolutions with kernels of one position by another library, with other rounding.
+FEW_ROWS = 16
 # With more output channels the strided kernel is faster.
 _FEW_CHANNELS = 4
 
@@ -122,6 +131,33 @@ class OverlapAdd:
                 total.narrow(3, low - first, high - low + 1).add_(part)
             start = first * stride + phase - cut
             yield slice(start, start + (last - first) * stride + 1, stride), total
+
+
+@dataclass(frozen=True)
+class Convolution1d:
+    """A convolution along one axis as one of images of height 1 that lie channels-last, which is twice as fast.
+
+    The weight has the shape that it has for images. Results lie channels-last as well.
+
+    Parameters
+    ----------
+    transposed : bool
+    """
+
+    transposed: bool
+
+    def __call__(
+        self, x: Tensor, weight: Tensor, bias: Tensor | None, stride: int, padding: int, output_padding: int,
+        groups: int, dilation: int,
+    ) -> Tensor:  # fmt: skip
+        """The output, (rows, channels, size)."""
+        image = x.unsqueeze(2).contiguous(memory_format=torch.channels_last)
+        steps, margins, spacing = (1, stride), (0, padding), (1, dilation)
+        if self.transposed:
+            found = torch.conv_transpose2d(image, weight, bias, steps, margins, (0, output_padding), groups, spacing)
+        else:
+            found = convolve(image, weight, bias, steps, margins, spacing, groups)
+        return found.squeeze(2)
 
 
 @dataclass(frozen=True)
@@ -244,11 +280,82 @@ def lower(graph: Program) -> Program:
     added: list[Operation] = []
     operations: list[Operation] = []
     for operation in graph.operations:
-        lowered = _to_products(operation, parameters, added)
-        if operation.function in _GROUP_NORMS:
+        lowered = (
+            _to_products(operation, parameters, added)
+            or _to_affine(operation, graph, parameters, added)
+            or _to_image(operation, parameters, added)
+        )
+        if operation.function is _GROUP_NORM:
+            lowered = replace(operation, function=GroupNorm(operation.call))
+        elif operation.function is torch.ops.aten.native_group_norm.default:
             lowered = replace(operation, function=DefaultLayout(operation.call))
         operations.append(operation if lowered is None else lowered)
-    return graph.rewritten([*added, *operations], parameters)
+    read = {name for operation in operations for name in operation.inputs} | set(graph.outputs.values())
+    operations = [
+        operation for operation in operations if operation.function is not _BATCH_NORM or operation.name in read
+    ]
+    found = graph.rewritten([*added, *operations], parameters)
+    # Views need values that lie in the default way.
+    laid = any(isinstance(operation.function, Convolution1d) for operation in operations)
+    return allow_any_layout(found) if laid else found
+
+
+def _to_image(operation: Operation, parameters: dict[str, Tensor], added: list[Operation]) -> Operation | None:
+    """A convolution along one axis on a CPU as one of images."""
+    transposed = operation.function is _CONV_TRANSPOSE1D
+    if (operation.function is not _CONV1D and not transposed) or not isinstance(operation.args[1], Value):
+        return None
+    weight = parameters.get(operation.args[1].name)
+    if weight is None or weight.device.type != "cpu":
+        return None
+    stride, padding = (
+        pair(argument(operation, position, name, default))[0]
+        for position, name, default in ((3, "stride", 1), (4, "padding", 0))
+    )
+    places = (("output_padding", 5, 0), ("groups", 6, 1), ("dilation", 7, 1))
+    if not transposed:
+        places = (("output_padding", 99, 0), ("groups", 6, 1), ("dilation", 5, 1))
+    rest = [pair(argument(operation, position, name, default))[0] for name, position, default in places]
+    name = f"{operation.name}.image"
+    parameters[name] = weight.unsqueeze(2).contiguous(memory_format=torch.channels_last)
+    added.append(Operation(name, None, (), {}, (), False, False, None, (), (), 0.0))
+    args = (operation.args[0], Value(name), argument(operation, 2, "bias", None), stride, padding, *rest)
+    names = tuple(value.name for value in args if isinstance(value, Value))
+    return replace(operation, function=Convolution1d(transposed), args=args, kwargs={}, inputs=names)
+
+
+def _to_affine(
+    operation: Operation, graph: OperatorGraph, parameters: dict[str, Tensor], added: list[Operation]
+) -> Operation | None:
+    """The first result of a batch normalisation in evaluation mode as factors and summands of its input."""
+    if operation.function is not getitem or operation.args[1] != 0:
+        return None
+    norm = graph.by_name[operation.args[0].name]
+    if norm.function is not _BATCH_NORM:
+        return None
+    x, *given = norm.args[:5]
+    known = [parameters.get(value.name) if isinstance(value, Value) else None for value in given]
+    weight, bias, mean, variance = known
+    if (
+        mean is None
+        or variance is None
+        or any(value is not None and tensor is None for value, tensor in zip(given, known, strict=True))
+    ):
+        return None
+    scale = (variance + norm.args[6]).rsqrt()
+    if weight is not None:
+        scale = scale * weight
+    shift = -mean * scale if bias is None else bias - mean * scale
+    names = f"{operation.name}.scale", f"{operation.name}.shift"
+    for name, value in zip(names, (scale, shift), strict=True):
+        parameters[name] = value
+        added.append(Operation(name, None, (), {}, (), False, False, None, (), (), 0.0))
+    return replace(
+        operation,
+        function=ChannelAffine(),
+        args=(x, *(Value(name) for name in names)),
+        inputs=(x.name, *names),
+    )
 
 
 def _to_products(operation: Operation, parameters: dict[str, Tensor], added: list[Operation]) -> Operation | None:
@@ -267,3 +374,41 @@ def _to_products(operation: Operation, parameters: dict[str, Tensor], added: lis
     args = (operation.args[0], Value(name), bias)
     names = tuple(value.name for value in args if isinstance(value, Value))
     return replace(operation, function=OverlapAdd(geometry), args=args, kwargs={}, inputs=names)
+
+
+def is_pointwise(operation: Operation, parameters: Mapping[str, Tensor]) -> bool:
+    """Whether an operation is a convolution on a CPU with a kernel of one position."""
+    if operation.function is not CONV or not isinstance(operation.args[1], Value):
+        return False
+    weight = parameters.get(operation.args[1].name)
+    return weight is not None and weight.device.type == "cpu" and weight.shape[2:] == (1, 1)
+
+
+def convolve_pointwise(operation: Operation, environment: Mapping[str, Any]) -> Tensor:
+    """The value of a convolution with a kernel of one position, by the kernel that many rows have."""
+    given = [argument(operation, position, name, None) for position, name in enumerate(("input", "weight", "bias"))]
+    x, weight, bias = (environment[item.name] if isinstance(item, Value) else item for item in given)
+    stride, padding, dilation = (
+        pair(argument(operation, position, name, default))
+        for position, name, default in ((3, "stride", 1), (4, "padding", 0), (5, "dilation", 1))
+    )
+    groups = argument(operation, 6, "groups", 1)
+    return convolve(x, weight, bias, stride, padding, dilation, groups)
+
+
+def convolve(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    stride: tuple[int, int],
+    padding: tuple[int, int],
+    dilation: tuple[int, int],
+    groups: int,
+) -> Tensor:
+    """A convolution on a CPU by the same kernel for any number of rows; weights are channels-last."""
+    # One row alone is computed by other kernels.
+    rows = len(x)
+    found: Tensor = torch.ops.aten.mkldnn_convolution(
+        x if rows > 1 else x.expand(2, *x.shape[1:]), weight, bias, padding, stride, dilation, groups
+    )
+    return found[:rows]

@@ -58,6 +58,21 @@ class BatchSize:
         return None
 
 
+def settle_allocator(device: torch.device) -> None:
+    """Make the allocator keep memory that is freed, so that operations need not ask the system for it again.
+
+    glibc returns memory to the system after each operation until a large value was freed once. Batches took up to twice
+    as long in that state.
+    """
+    if device.type == "cpu":
+        # Never written to, so that it takes no memory.
+        bytearray(_SETTLING_BYTES)
+
+
+# The largest value whose release changes how glibc's allocator treats all later ones.
+_SETTLING_BYTES = 31 * 2**20
+
+
 def free_memory(device: torch.device) -> float:
     """Free memory in bytes of a GPU, or of this machine within the limit of a container."""
     if device.type == "cuda":

@@ -15,7 +15,16 @@ from causalvae.engine.rerun import Shortcuts
 from causalvae.engine.responses import ResponsePlan
 from causalvae.files import json_text, read_json, write_once
 from causalvae.models.loading import Model
-from causalvae.plan.passes.pack import CPU_ROWS, GPU_ROWS, fit, plan_bytes, row_bytes, written_bytes
+from causalvae.plan.passes.pack import (
+    CPU_BYTES,
+    CPU_ROWS,
+    GPU_ROWS,
+    MOST_CPU_ROWS,
+    fit,
+    plan_bytes,
+    row_bytes,
+    written_bytes,
+)
 from causalvae.plan.types import OBSERVED, Plan
 
 # Share of the free memory used if the spec gives no budget.
@@ -33,7 +42,7 @@ def pack_for(plan: Plan, model: Model, device: torch.device, workers: int) -> Pl
     budget = max(0.0, (plan.memory or _SHARE_OF_FREE * free_memory(device)) - held) / workers
     bytes_each = dtype_of(plan.options.precision).itemsize
     outputs = prod(model.graph.shape(model.graph.outputs["output"]))
-    wanted = plan.batch_rows if not plan.auto_rows else GPU_ROWS if device.type == "cuda" else CPU_ROWS
+    wanted = _wanted_rows(plan, model, device) if plan.auto_rows else plan.batch_rows
     packing = fit(
         _kept_numbers(plan, model) * bytes_each,
         row_bytes(model.components, outputs) * bytes_each / 4,
@@ -43,6 +52,20 @@ def pack_for(plan: Plan, model: Model, device: torch.device, workers: int) -> Pl
     )
     rows = packing.batch_rows if plan.auto_rows else plan.batch_rows
     return replace(plan, batch_rows=rows, shard_pairs=packing.shard_pairs)
+
+
+def _wanted_rows(plan: Plan, model: Model, device: torch.device) -> int:
+    """Rows of a batch if memory does not matter.
+
+    More than usual on a CPU for many arms of a small network, where starting the operations takes much of the time.
+    """
+    if device.type == "cuda":
+        return GPU_ROWS
+    largest = max((operation.size for operation in model.components.operations), default=0.0)
+    rows = CPU_ROWS
+    while 2 * rows <= min(MOST_CPU_ROWS, len(plan.arms)) and 2 * rows * largest <= CPU_BYTES:
+        rows *= 2
+    return rows
 
 
 def _kept_numbers(plan: Plan, model: Model) -> int:

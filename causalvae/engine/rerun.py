@@ -10,9 +10,9 @@ from itertools import combinations
 import torch
 from torch import Tensor
 
-from causalvae.engine.changes import Change, Few, Whole, gather
+from causalvae.engine.changes import Few, Whole, gather
 from causalvae.engine.memory import BatchSize
-from causalvae.engine.suffix import Ledger, Suffix
+from causalvae.engine.suffix import Entry, Ledger, Suffix
 from causalvae.engine.values import (
     CleanRuns,
     SiteRuns,
@@ -224,7 +224,7 @@ class Group:
             while first < len(arms):
                 rows = min(size.rows, len(arms) - first)
                 padded = torch.arange(first, first + padded_rows(rows), device=arms.device).clamp(max=first + rows - 1)
-                values = size.attempt(partial(self._run, arms[padded], pairs[padded], ledger))
+                values = size.attempt(partial(self._run, arms[padded], pairs[padded], rows, ledger))
                 if values is None:
                     continue
                 kept = {name: value[:rows] for name, value in values.items()}
@@ -248,23 +248,23 @@ class Group:
         place = self.suffix.place(node, few[0]) if self._shortcuts.windows and len(few) == 1 else 0
         return (len(few), patch.window, place)
 
-    def _run(self, arms: Tensor, pairs: Tensor, ledger: Ledger | None) -> dict[str, Tensor]:
+    def _run(self, arms: Tensor, pairs: Tensor, rows: int, ledger: Ledger | None) -> dict[str, Tensor]:
         clean = self._clean.sides[self._side]
         if isinstance(self._graph, HookedNetwork):
             return self._run_whole(self._graph, arms, pairs, ledger)
         form = self._form(self._arms[int(arms[0])])
         if form:
-            entries: dict[str, Callable[[Tensor | None], Change]] = {
-                self._nodes[0]: lambda value: self._few(arms, pairs)
-            }
+            entries: dict[str, Entry] = {self._nodes[0]: lambda value, some: self._few(arms[some], pairs[some])}
         else:
             entries = {
-                node: lambda value, node=node: Whole(  # type: ignore[misc]
-                    self._patched(gather(clean[node], pairs) if value is None else value, node, arms, pairs)
+                node: lambda value, some, node=node: Whole(  # type: ignore[misc]
+                    self._patched(
+                        gather(clean[node], pairs[some]) if value is None else value, node, arms[some], pairs[some]
+                    )
                 )
                 for node in self._entered
             }
-        return self.suffix.run(entries, clean, pairs, ledger)
+        return self.suffix.run(entries, clean, pairs, ledger, rows)
 
     def _run_whole(
         self, network: HookedNetwork, arms: Tensor, pairs: Tensor, ledger: Ledger | None

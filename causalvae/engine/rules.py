@@ -8,10 +8,10 @@ everything is computed in full.
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from itertools import groupby
 from math import prod
 from typing import Any
 
@@ -38,11 +38,13 @@ from causalvae.engine.lowering import (
     OverlapAdd,
     TransposedGeometry,
     argument,
+    convolve,
     interleave,
     pack,
     pair,
     transposed_geometry,
 )
+from causalvae.engine.norms import ChannelAffine
 from causalvae.models.operators import ACTIVATIONS, Operation, Value
 
 _ATEN = torch.ops.aten
@@ -63,6 +65,8 @@ _UNARY = frozenset(
     for name in ("exp", "log", "log1p", "neg", "abs", "sqrt", "square", "sin", "cos", "rsqrt", "reciprocal", "clamp")
 )
 _POINTWISE = ACTIVATIONS | _UNARY | _COPIES
+# With so many rows of equal units a convolution is faster than matrix products.
+_LONG_RUN = 4
 # A multiple of all SIMD widths.
 _LANES = 64
 # Elementwise functions whose result does not depend on the position of the element in memory.
@@ -127,6 +131,8 @@ def rule_of(operation: Operation) -> Rule | None:
     function = operation.function
     if isinstance(function, OverlapAdd):
         return _overlapping
+    if isinstance(function, ChannelAffine):
+        return _affine
     if function in _POINTWISE:
         return _pointwise
     return _RULES.get(function)
@@ -292,11 +298,19 @@ def _single_channels(
 ) -> Tensor:
     """A convolution of differences in a few channels, different for each row: (rows, channels_out, *out sizes).
 
-    The weight has shape (channels_in, *kernel, channels_out). There is one matrix product per row, so that the value of
-    a row does not depend on the other rows.
+    The weight has shape (channels_in, *kernel, channels_out). There is one convolution for the rows of equal units if
+    these are many, else one matrix product per row; the value of a row does not depend on the other rows.
     """
     rows, few = units.shape
     kernel, channels = weight.shape[1:3], weight.shape[3]
+    runs = [(list(key), len(list(members))) for key, members in groupby(units.tolist())]
+    if moved.device.type == "cpu" and len(runs) * _LONG_RUN <= rows:
+        parts, first = [], 0
+        for chosen, count in runs:
+            part = weight[chosen].permute(3, 0, 1, 2).contiguous(memory_format=torch.channels_last)
+            parts.append(convolve(moved[first : first + count], part, None, stride, (0, 0), dilation, 1))
+            first += count
+        return torch.cat(parts)
     reach = [(size - 1) * gap + 1 for size, gap in zip(kernel, dilation, strict=True)]
     gathered = moved.unfold(2, reach[0], stride[0]).unfold(3, reach[1], stride[1])
     gathered = gathered[..., :: dilation[0], :: dilation[1]]
@@ -395,33 +409,17 @@ def _add(operation: Operation, scene: Scene, window: Window, added: Tensor) -> C
     return Box(window, value)
 
 
-def _batch_norm(operation: Operation, scene: Scene) -> Change | None:
-    """Batch normalisation in evaluation mode, an affine map of each channel.
-
-    The operation returns a tuple, so the change contains the difference of the first entry, which `_item` adds to the
-    clean value.
-    """
+def _affine(operation: Operation, scene: Scene) -> Change | None:
+    """A factor and a summand for each channel."""
     found = _source(operation, scene)
-    spread = scene.parameter(operation.args[4])
-    if found is None or spread is None:
+    scale = scene.parameter(operation.args[1])
+    if found is None or scale is None:
         return None
     name, change = found
-    scale = (spread + operation.args[6]).rsqrt()
-    gain = scene.parameter(operation.args[1])
-    if gain is not None:
-        scale = scale * gain
     factors = scale[change.units] if isinstance(change, Few) else scale[None]
     moved = change.value - scene.own(name, change)
-    return _with_value(change, moved * factors.reshape(*factors.shape, *[1] * (moved.ndim - 2)))
-
-
-def _item(operation: Operation, scene: Scene) -> Change | None:
-    """The first result of a batch normalisation."""
-    found = _source(operation, scene)
-    if found is None or operation.args[1] != 0:
-        return None
-    change = found[1]
-    return _with_value(change, scene.own(operation.name, change) + change.value)
+    moved = moved.mul_(factors.reshape(*factors.shape, *[1] * (moved.ndim - 2)))
+    return _with_value(change, moved.add_(scene.own(operation.name, change)))
 
 
 def _upsample(operation: Operation, scene: Scene) -> Change | None:
@@ -444,8 +442,6 @@ _RULES: dict[Any, Rule] = {
     LINEAR: _linear,
     CONV: _convolution,
     CONV_TRANSPOSE: _transposed,
-    _ATEN._native_batch_norm_legit_no_training.default: _batch_norm,
-    operator.getitem: _item,
     **dict.fromkeys(VIEWS, _view),
     **dict.fromkeys(_SCALED, _scaled),
     **dict.fromkeys(_UPSAMPLE, _upsample),

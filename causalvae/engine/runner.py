@@ -25,6 +25,7 @@ from causalvae.engine.effort import OnRows, ignore_rows
 from causalvae.engine.fitting import SPLIT_PAIRS, fit_sources, fitted_arms, split_of
 from causalvae.engine.lowering import lower
 from causalvae.engine.measurements import OUTPUT_GAP, write_table
+from causalvae.engine.memory import settle_allocator
 from causalvae.engine.observed_columns import Group, column_of
 from causalvae.engine.outcomes import Measure, OutcomeMeter
 from causalvae.engine.precision import dtype_of
@@ -169,6 +170,7 @@ class PlanRunner:
         self.graph: Program = lower(model.graph.to(device, self._dtype))
         self._fitting = plan.batch_rows
         self._chosen: dict[tuple[str, DonorKey], Donors] = {}
+        settle_allocator(device)
 
     def on(self, device: torch.device) -> PlanRunner:
         """A runner of the same plan that shares nothing with this one and works on `device`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
@@ -12,24 +12,49 @@ import torch
 from torch import Tensor
 
 from causalvae.engine.changes import Box, Change, Few, Whole, gather, make_whole
-from causalvae.engine.lowering import CONV, CONV_TRANSPOSE, OverlapAdd, argument, pair
+from causalvae.engine.lowering import (
+    CONV,
+    CONV_TRANSPOSE,
+    FEW_ROWS,
+    Convolution1d,
+    OverlapAdd,
+    argument,
+    convolve_pointwise,
+    is_pointwise,
+    pair,
+)
+from causalvae.engine.norms import ChannelAffine, GroupNorm
 from causalvae.engine.rules import FEW_UNITS, LARGE_WINDOW, LINEAR, VIEWS, Scene, apply_rule, rule_of
+from causalvae.engine.stretches import Stretch, stretches
 from causalvae.models.operators import ACTIVATIONS, Environment, Operation, OperatorGraph, Value, evaluate
 from causalvae.plan.types import Patch
 
 _ATEN = torch.ops.aten
 
-# In-place activation functions, used if nothing else reads the input.
+# In-place forms, used if nothing else reads the input.
 _IN_PLACE: dict[Any, Callable[..., Tensor]] = {
     _ATEN.relu.default: _ATEN.relu_.default,
     _ATEN.leaky_relu.default: _ATEN.leaky_relu_.default,
     _ATEN.elu.default: _ATEN.elu_.default,
     _ATEN.silu.default: _ATEN.silu_.default,
+    _ATEN.gelu.default: _ATEN.gelu_.default,
     _ATEN.tanh.default: _ATEN.tanh_.default,
     _ATEN.sigmoid.default: _ATEN.sigmoid_.default,
+    _ATEN.add.Tensor: _ATEN.add_.Tensor,
+    _ATEN.sub.Tensor: _ATEN.sub_.Tensor,
+    _ATEN.mul.Tensor: _ATEN.mul_.Tensor,
+    _ATEN.div.Tensor: _ATEN.div_.Tensor,
+    # A copy of what nothing else reads is that itself.
+    _ATEN.clone.default: lambda value: value,
+    _ATEN.dropout.default: lambda value, *rest: value,
 }
+_SYMMETRIC = frozenset((_ATEN.add.Tensor, _ATEN.mul.Tensor))
+_SCALES = frozenset((_ATEN.mul.Tensor, _ATEN.div.Tensor))
+# Functions whose result is new memory.
+_MAKERS = frozenset((*_IN_PLACE, CONV, CONV_TRANSPOSE, LINEAR, _ATEN.cat.default))
 
-Entry = Callable[[Tensor | None], Change]
+# From the value in this re-run, None if there is none, and the rows of the batch that it belongs to.
+Entry = Callable[[Tensor | None, slice], Change]
 
 
 @dataclass
@@ -77,20 +102,33 @@ class Suffix:
         self._prepared: dict[str, Tensor] = {}
 
     @cached_property
-    def _overwriting(self) -> frozenset[str]:
-        """Activation functions that are the only reader of an input newly allocated in this re-run."""
-        makers = {CONV, CONV_TRANSPOSE, LINEAR}
-        found = set()
+    def _overwriting(self) -> dict[str, str]:
+        """Operation -> its input that it may overwrite: new in this re-run, of the same shape, and read by it alone."""
+        found = {}
         for operation in self.operations:
-            if operation.function not in _IN_PLACE:
+            affine = isinstance(operation.function, ChannelAffine)
+            if not affine and (operation.function not in _IN_PLACE or operation.kwargs):
                 continue
-            source = operation.args[0].name
-            maker = self._graph.by_name[source]
-            readers = [name for name in self._graph.users[source] if name in self._names]
-            fresh = maker.function in makers or isinstance(maker.function, OverlapAdd)
-            if source in self._names and fresh and len(readers) == 1 and source not in {*self._patched, *self._ends}:
-                found.add(operation.name)
-        return frozenset(found)
+            both = operation.function in _SYMMETRIC
+            for item in operation.args[: 2 if both else 1]:
+                if isinstance(item, Value) and self._is_free(item.name, operation):
+                    found[operation.name] = item.name
+                    break
+        return found
+
+    def _is_free(self, name: str, reader: Operation) -> bool:
+        value = self._graph.by_name[name]
+        if name not in self._names or name in self._ends or name in self._patched or value.shape != reader.shape:
+            return False
+        makes = value.function in _MAKERS or isinstance(
+            value.function, (OverlapAdd, Convolution1d, ChannelAffine, GroupNorm)
+        )
+        readers = [user for user in self._graph.users[name] if user in self._names]
+        return makes and value.aligned and readers == [reader.name] and reader.inputs.count(name) == 1
+
+    @cached_property
+    def _stretches(self) -> tuple[Stretch, ...]:
+        return stretches(self._graph, self.operations, self._ends)
 
     @cached_property
     def _last_reader(self) -> dict[str, list[str]]:
@@ -183,36 +221,85 @@ class Suffix:
         clean: Mapping[str, Tensor],
         pairs: Tensor,
         ledger: Ledger | None = None,
+        rows: int | None = None,
     ) -> dict[str, Tensor]:
         """Compute the requested outputs of a batch of rows, by name.
 
         Parameters
         ----------
         entries : mapping
-            Patched node -> function that returns its change, given the value from this re-run, or None if it is not
-            downstream of another patched node.
+            Patched node -> function that returns its change.
         clean : mapping
             Node -> clean value for the rows of the shard.
         pairs : Tensor, int, shape (rows,)
             Index of the pair of each row in the shard.
         ledger : Ledger, optional
             Counts the computations.
+        rows : int, optional
+            Number of rows that are needed, the first ones; all if omitted. There may be more in the result.
         """
-        if ledger is not None:
-            ledger.rows += len(pairs)
+        needed = len(pairs) if rows is None else rows
+        everyone = slice(0, len(pairs))
         changes: dict[str, Change] = {}
-        scene = Scene(changes, clean.__getitem__, pairs, self._graph.parameters, self._prepared)
-        for node, enter in entries.items():
-            if node not in self._names:
-                changes[node] = self._settle(enter(None), node, clean, pairs)
         others: Environment = {}
-        for operation in self.operations:
+        waiting = {node: enter for node, enter in entries.items() if node not in self._names}
+        computed = len(pairs)
+        for stretch in self._stretches:
+            divided = 0 < stretch.rows < len(pairs) and pairs.device.type == "cpu"
+            read = {name for operation in stretch.operations for name in operation.inputs}
+            for node in [node for node in waiting if not divided and node in read]:
+                changes[node] = self._settle(waiting.pop(node)(None, everyone), node, clean, pairs)
+            if not divided:
+                computed = len(pairs)
+                changes = {name: _with_rows(change, computed) for name, change in changes.items()}
+                self._compute(stretch.operations, entries, clean, pairs, everyone, changes, others, ledger)
+                continue
+            parts = []
+            for first in range(0, needed, stretch.rows):
+                some = slice(first, first + stretch.rows)
+                part = {name: take(change, some) for name, change in changes.items() if name in read}
+                for node, enter in waiting.items():
+                    if node in read:
+                        part[node] = self._settle(enter(None, some), node, clean, pairs[some])
+                self._compute(stretch.operations, entries, clean, pairs[some], some, part, dict(others), ledger)
+                parts.append({name: part[name] for name in stretch.kept if name in part})
+            computed = len(parts) * stretch.rows
+            kept = {name: _join([part[name] for part in parts]) for name in parts[0]}
+            changes = {name: take(change, slice(0, computed)) for name, change in changes.items()} | kept
+            for operation in stretch.operations:
+                for name in self._last_reader.get(operation.name, ()):
+                    changes.pop(name, None)
+                    waiting.pop(name, None)
+        for node, enter in waiting.items():
+            changes[node] = enter(None, slice(0, computed))
+        if ledger is not None:
+            ledger.rows += computed
+        found = pairs[:computed]
+        return {
+            name: make_whole(changes[node], clean[node], found) if node in changes else gather(clean[node], found)
+            for name, node in self._requested.items()
+        }
+
+    def _compute(
+        self,
+        operations: Sequence[Operation],
+        entries: Mapping[str, Entry],
+        clean: Mapping[str, Tensor],
+        pairs: Tensor,
+        rows: slice,
+        changes: dict[str, Change],
+        others: Environment,
+        ledger: Ledger | None,
+    ) -> None:
+        """Compute some operations for some rows; `changes` and `others` have the values so far, and receive the new."""
+        scene = Scene(changes, clean.__getitem__, pairs, self._graph.parameters, self._prepared)
+        for operation in operations:
             name = operation.name
             change = apply_rule(operation, scene) if self._is_partial(operation, changes) else None
             if change is None:
                 value = self._evaluate(operation, changes, others, clean, pairs)
                 if name in entries:
-                    changes[name] = entries[name](value.clone())
+                    changes[name] = entries[name](value.clone(), rows)
                 elif isinstance(value, Tensor) and operation.aligned:
                     changes[name] = Whole(value)
                 else:
@@ -224,10 +311,6 @@ class Suffix:
             for read in self._last_reader.get(name, ()):
                 changes.pop(read, None)
                 others.pop(read, None)
-        return {
-            name: make_whole(changes[node], clean[node], pairs) if node in changes else gather(clean[node], pairs)
-            for name, node in self._requested.items()
-        }
 
     def _count(
         self, ledger: Ledger, operation: Operation, change: Change | None, changes: Mapping[str, Change], rows: int
@@ -274,7 +357,10 @@ class Suffix:
     ) -> Any:
         environment: Environment = {}
         for name in operation.inputs:
-            if name in changes:
+            size = self._graph.by_name[name].size
+            if size is not None:
+                environment[name] = size(len(pairs))
+            elif name in changes:
                 change = changes[name]
                 whole = isinstance(change, Whole)
                 environment[name] = change.value if whole else make_whole(change, clean[name], pairs)
@@ -282,15 +368,61 @@ class Suffix:
                 environment[name] = others[name]
             else:
                 environment[name] = self._kept(name, clean, pairs)
-        if operation.name in self._overwriting:
-            arguments = [environment[item.name] if isinstance(item, Value) else item for item in operation.args]
-            return _IN_PLACE[operation.function](*arguments, **operation.kwargs)
-        return evaluate(operation, environment, len(pairs))
+        # What a gradient is taken through may be needed again.
+        target = None if torch.is_grad_enabled() else self._overwriting.get(operation.name)
+        if target is None:
+            if len(pairs) < FEW_ROWS and is_pointwise(operation, self._graph.parameters):
+                return convolve_pointwise(operation, environment)
+            return evaluate(operation, environment, len(pairs))
+        arguments = [environment[item.name] if isinstance(item, Value) else item for item in operation.args]
+        if isinstance(operation.function, ChannelAffine):
+            return operation.function.into(arguments[0], *arguments)
+        if operation.args[0] != Value(target):
+            arguments.reverse()
+        if operation.function in _SCALES and isinstance(arguments[1], (int, float)) and arguments[1] == 1:
+            return environment[target]
+        return _IN_PLACE[operation.function](*arguments)
 
     def _kept(self, name: str, clean: Mapping[str, Tensor], pairs: Tensor) -> Any:
         operation = self._graph.by_name[name]
-        if operation.size is not None:
-            return operation.size(len(pairs))
         if name in self._graph.parameters:
             return self._graph.parameters[name]
         return gather(clean[name], pairs) if operation.aligned else clean[name]
+
+
+def take(change: Change, rows: slice) -> Change:
+    """Some rows of a change, without copying them."""
+    match change:
+        case Whole():
+            return Whole(change.value[rows])
+        case Box():
+            return Box(change.window, change.value[rows])
+        case Few():
+            return Few(change.units[rows], change.window, change.value[rows])
+
+
+def _join(parts: Sequence[Change]) -> Change:
+    """Changes of the same form, of the rows after one another."""
+    values = torch.cat([part.value for part in parts]) if len(parts) > 1 else parts[0].value
+    match parts[0]:
+        case Whole():
+            return Whole(values)
+        case Box(window):
+            return Box(window, values)
+        case Few(_, window):
+            return Few(torch.cat([part.units for part in parts if isinstance(part, Few)]), window, values)
+
+
+def _with_rows(change: Change, rows: int) -> Change:
+    """A change with its last row repeated until there are `rows`."""
+    given = len(change.value)
+    if given == rows:
+        return change
+    places = torch.arange(rows).clamp(max=given - 1)
+    match change:
+        case Whole():
+            return Whole(gather(change.value, places))
+        case Box():
+            return Box(change.window, gather(change.value, places))
+        case Few():
+            return Few(change.units[places], change.window, gather(change.value, places))

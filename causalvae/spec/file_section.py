@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator
@@ -125,6 +127,17 @@ class OwnTable(OwnData):
             "and 1 in all columns; none: values are not changed."
         ),
     )
+
+    @property
+    def is_rescaled(self) -> bool:
+        """Whether numbers are mapped to [0, 1] by a range that is found in them."""
+        return self.scale == "found"
+
+    @staticmethod
+    def factors_of(texts: Sequence[str]) -> dict[str, Any]:
+        """The key `factors` for columns of text, for `recognise`; empty if there are none."""
+        named = {re.sub(r"^(?![A-Za-z_])|[^A-Za-z0-9_-]", "_", column): {"column": column} for column in texts}
+        return {"factors": list(texts) if set(named) == set(texts) else named} if texts else {}
 
     def findings(self) -> list[Finding]:
         """Findings on inputs that are also factors, and on the scale."""

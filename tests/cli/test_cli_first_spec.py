@@ -164,6 +164,7 @@ def test_images_are_read_as_in_training(tmp_path: Path) -> None:
     weights = train(tmp_path / "train.yaml", tmp_path / "out").weights
     first = write_first_spec(str(weights), str(tmp_path / "pictures"), tmp_path, "small")
     assert first.session is not None and first.session.dataset.input_shape == (1, 16, 16)
+    assert "path: pictures, colour: false, size: 16, samples" in first.text, "and nothing that is the default"
 
 
 def test_reasons_are_written_whole_and_once(tmp_path: Path, data: Path) -> None:

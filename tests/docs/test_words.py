@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.pages import PAGES, ROOT, name_of, prose
+from tests.docs.pages import PAGES, ROOT, blocks, name_of, prose
 
 # Words that readers stumbled over, and what to write instead.
 PLAIN = {
@@ -71,7 +71,7 @@ def messages(source: str) -> Iterator[tuple[int, str]]:
 
 @pytest.mark.parametrize("page", [page for page in PAGES if name_of(page) not in _MADE], ids=name_of)
 def test_pages_have_no_old_words(page: Path) -> None:
-    found = old_words(prose(page))
+    found = old_words(prose(page)).union(*(old_words(block.text) for block in blocks(page) if block.language == "yaml"))
     assert not found, {word: PLAIN[word] for word in found}
 
 

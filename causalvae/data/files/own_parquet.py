@@ -92,6 +92,16 @@ def open_parquet(section: ParquetData, path: Path) -> Samples:
     return open_columns(section, table, read_factors)
 
 
+def text_columns(path: Path) -> tuple[str, ...]:
+    """Names of the columns whose type is text or categories, without the index."""
+    import pyarrow.types as kinds
+
+    schema = _read(path, lambda file: file.schema_arrow)
+    index = _index(schema.metadata or {})
+    is_text = (kinds.is_string, kinds.is_large_string, kinds.is_dictionary)
+    return tuple(field.name for field in schema if field.name not in index and any(of(field.type) for of in is_text))
+
+
 def _index(metadata: Mapping[bytes, bytes]) -> frozenset[str]:
     """The columns that pandas wrote as the index; a range, which it writes as numbers alone, is no column."""
     try:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
+from causalvae.errors import CausalVAEError
 from causalvae.spec.diagnostics import Finding
 from causalvae.spec.file_section import FilePath, OwnTable, TableFormat
 from causalvae.spec.places import locate
@@ -25,11 +25,6 @@ class CsvData(OwnTable, TableFormat):
     source: Literal["csv"]
     path: FilePath = Field(description="The file, relative to the spec file; a first line names the columns.")
 
-    @property
-    def is_rescaled(self) -> bool:
-        """Whether numbers are mapped to [0, 1] by a range that is found in them."""
-        return self.scale == "found"
-
     def findings(self) -> list[Finding]:
         """Findings on inputs that are also factors, on the format and on the scale."""
         return [*self.format_findings(), *super().findings()]
@@ -42,10 +37,12 @@ class CsvData(OwnTable, TableFormat):
         from causalvae.data.files.text_table import open_table
 
         separator = "," if path.suffix == ".csv" else "\t"
-        texts = open_table(path, separator).text_columns()
-        named = {re.sub(r"^(?![A-Za-z_])|[^A-Za-z0-9_-]", "_", column): {"column": column} for column in texts}
-        factors = list(texts) if set(named) == set(texts) else named
-        return ({} if separator == "," else {"separator": separator}) | ({"factors": factors} if factors else {})
+        keys = {} if separator == "," else {"separator": separator}
+        try:
+            return keys | cls.factors_of(open_table(path, separator).text_columns())
+        except CausalVAEError:
+            # A damaged file is refused when it is opened.
+            return keys
 
     def open(self, folder: Path) -> Dataset:
         """Open the data set."""

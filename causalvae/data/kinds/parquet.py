@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from causalvae.errors import CausalVAEError
 from causalvae.spec.file_section import OwnTable
 from causalvae.spec.places import locate
 
@@ -22,8 +23,16 @@ class ParquetData(OwnTable):
 
     @classmethod
     def recognise(cls, path: Path) -> dict[str, Any] | None:
-        """A file with the suffix of Parquet."""
-        return {} if path.is_file() and path.suffix in (".parquet", ".pq") else None
+        """A file with the suffix of Parquet; columns of text are factors, the others inputs."""
+        if not path.is_file() or path.suffix not in (".parquet", ".pq"):
+            return None
+        from causalvae.data.files.own_parquet import text_columns
+
+        try:
+            return cls.factors_of(text_columns(path))
+        except CausalVAEError:
+            # A damaged file is refused when it is opened.
+            return {}
 
     def open(self, folder: Path) -> Dataset:
         """Open the data set."""

@@ -165,9 +165,9 @@ class Interchanges:
     def outputs_with(self, part: Tensor, pairs: Tensor, names: tuple[str, ...] = ()) -> dict[str, Tensor]:
         """Outputs of the base runs `pairs` by name, with the patched part replaced by `part`."""
 
-        def put(value: Tensor) -> Tensor:
+        def put(value: Tensor, some: slice = slice(None)) -> Tensor:
             patched = value.clone()
-            patched[self._index] = part
+            patched[self._index] = part[some]
             return patched
 
         wanted = {name: self.graph.outputs[name] for name in names or self._wanted}
@@ -180,8 +180,10 @@ class Interchanges:
         suffix = Suffix(self.graph, (self._node,), wanted, from_input=False, windows=False)
         return suffix.run({self._node: partial(self._enter, put, pairs)}, self.clean, pairs)
 
-    def _enter(self, put: Callable[[Tensor], Tensor], pairs: Tensor, value: Tensor | None) -> Change:
-        return Whole(put(gather(self.clean[self._node], pairs) if value is None else value))
+    def _enter(
+        self, put: Callable[[Tensor, slice], Tensor], pairs: Tensor, value: Tensor | None, some: slice
+    ) -> Change:
+        return Whole(put(gather(self.clean[self._node], pairs[some]) if value is None else value, some))
 
     def _outcome(self, outputs: Mapping[str, Tensor]) -> Tensor:
         """The flattened output, (rows, numbers), or the attribute, (rows, 1)."""

@@ -14,6 +14,8 @@ from causalvae.spec.value_source import ValueSource
 
 # Rows a batch: measured on a CPU, where more fall out of its cache (docs/decisions.md); a GPU must be filled.
 CPU_ROWS, GPU_ROWS = 64, 1024
+# More rows on a CPU if the largest value of them has no more bytes than this.
+MOST_CPU_ROWS, CPU_BYTES = 256, 2.0 * 2**20
 # Batches hold a multiple of this many rows; smaller ones are padded (docs/decisions.md).
 FEWEST_ROWS = 32
 # Pairs a shard; more where so little is kept of a pair that all of it stays in a cache.

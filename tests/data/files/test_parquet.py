@@ -90,3 +90,12 @@ def test_damaged_files_are_refused(tmp_path):
         assert caught.value.code == "CV231"
     assert ParquetData.recognise(tmp_path / "t.parquet") == {}
     assert ParquetData.recognise(tmp_path / "t.csv") is None
+
+
+def test_columns_of_text_are_recognised_as_factors(tmp_path):
+    table = GRID.assign(kind=GRID["cell"].astype("category")).rename(columns={"cell": "cell type"})
+    table.set_index(pd.Index(list("abcdef"), name="barcode")).to_parquet(tmp_path / "t.parquet")
+    assert ParquetData.recognise(tmp_path / "t.parquet") == {
+        "factors": {"cell_type": {"column": "cell type"}, "kind": {"column": "kind"}}
+    }
+    assert ParquetData.recognise(tmp_path / "t.csv") is None
