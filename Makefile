@@ -3,6 +3,7 @@
 # make test-slow   simulations of the statistics, such as the coverage of intervals (minutes)
 # make check  lint, types and the import contract
 # make fuzz   every fuzzer, which writes docs/robustness.md (about a quarter of an hour; FUZZ='--scale small' for less)
+# make trials  the trials that a machine can run again, and docs/quality.md (TRIALS='--scale 1' for the full size)
 # make release-check  build the distributions, and use each in a clean environment (several minutes)
 # make bench  the engine against its peers (about half an hour; BENCH='--rounds 1 --units 4' for less)
 # make bench-networks  the engine on ten networks of real structure (about a quarter of an hour; NETWORKS='--networks ladder' for less)
@@ -18,7 +19,7 @@ BIN := $(VENV)/bin
 PACKAGE := $(VENV)/.package
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test release-check test-slow check generated docs gallery fuzz bench bench-networks gpu-check bench-circuits bench-alignment format clean
+.PHONY: demo test release-check trials test-slow check generated docs gallery fuzz bench bench-networks gpu-check bench-circuits bench-alignment format clean
 
 # What a user needs; the tools of development are in $(STAMP).
 $(PACKAGE): pyproject.toml constraints.txt
@@ -47,6 +48,9 @@ test: check
 
 test-slow: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m simulation
+
+trials: $(STAMP)
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.trials $(TRIALS)
 
 release-check: $(STAMP)
 	$(BIN)/python -m tests.release_check

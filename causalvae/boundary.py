@@ -50,9 +50,10 @@ def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error says that memory ran out: Python's, a GPU's, or that of a library's allocator."""
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return True
-    if isinstance(error, OSError) and error.errno == errno.ENOMEM:
-        return True
-    if isinstance(error, (ValueError, TypeError, LookupError)):
+    if isinstance(error, OSError) and error.errno is not None:
+        # Its text has the name of a file, which may say anything.
+        return error.errno in (errno.ENOMEM, errno.EAGAIN)
+    if isinstance(error, (CausalVAEError, ValueError, TypeError, LookupError)):
         # These quote what a user wrote.
         return False
     said = str(error).lower()
@@ -105,6 +106,23 @@ def explain_system(error: BaseException) -> CausalVAEError | None:
     return None
 
 
+# Errors that say that memory ran out, with a remedy of their own.
+_OF_MEMORY = ("CV408", "CV415")
+
+
+def as_coded(error: Exception) -> CausalVAEError | None:
+    """An error of this package, or of the machine, as what a user is shown; None for any other.
+
+    What a network or a library raises is reported as a fault of the network or of its file, unless memory ran out.
+    """
+    if not isinstance(error, CausalVAEError):
+        return explain_system(error)
+    cause = error.__cause__ if error.code not in _OF_MEMORY else None
+    while cause is not None and not is_out_of_memory(cause):
+        cause = cause.__cause__
+    return error if cause is None else explain_system(cause)
+
+
 def _explained(error: Exception) -> Exception:
     return explain_system(error) or error
 
@@ -147,9 +165,9 @@ def coded(function: Callable[P, R]) -> Callable[P, R]:
             # The run is not at fault where a reader closes a pipe early.
             raise
         except Exception as error:
-            system = None if isinstance(error, CausalVAEError) else explain_system(error)
-            if system is None:
+            told = as_coded(error)
+            if told is None or told is error:
                 raise
-            raise system from error
+            raise told from error
 
     return call

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 import torch
 
-from causalvae.boundary import boundary, coded, explain_system, is_of_system, is_out_of_memory
+from causalvae.boundary import as_coded, boundary, coded, explain_system, is_of_system, is_out_of_memory
 from causalvae.errors import CausalVAEError
 
 FOREIGN = (
@@ -105,3 +105,30 @@ def test_deep_json_is_no_crash() -> None:
 def test_other_errors_are_not_the_machines() -> None:
     assert explain_system(ValueError("out of memory")) is None
     assert not is_out_of_memory(ValueError("out of memory"))
+
+
+def test_memory_that_ran_out_is_no_fault_of_the_network() -> None:
+    @coded
+    def open_network(cause: Exception, code: str = "CV110") -> None:
+        try:
+            raise cause
+        except Exception as error:
+            raise CausalVAEError(code, "the network cannot be run", "Check it.") from error
+
+    for cause in (MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory")):
+        with pytest.raises(CausalVAEError, match="CV415"):
+            open_network(cause)
+    with pytest.raises(CausalVAEError, match="CV110"):
+        open_network(RuntimeError("a shape"))
+    # Errors of memory with a remedy of their own stay.
+    with pytest.raises(CausalVAEError, match="CV408"):
+        open_network(MemoryError(), "CV408")
+
+
+def test_the_name_of_a_file_says_nothing_about_memory() -> None:
+    missing = explain_system(FileNotFoundError(errno.ENOENT, "No such file", "out of memory.csv"))
+    assert missing is not None and missing.code == "CV410"
+    busy = explain_system(BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable"))
+    assert busy is not None and busy.code == "CV415"
+    quoted = CausalVAEError("CV018", "there is no file 'out of memory.csv'", "Name one.")
+    assert not is_out_of_memory(quoted) and as_coded(quoted) is quoted

@@ -298,7 +298,14 @@ def test_notes_of_unusual_networks_and_data() -> None:
         spec=SimpleNamespace(data=SimpleNamespace(condition=("hair",))),
     )
     told = " ".join(scoring._notes(space))  # type: ignore[arg-type]
-    for words in ("gives points", "channels of a map", "(Identity)", "given hair", "samples: age", "observes hair"):
+    for words in (
+        "gives points",
+        "channels of a map",
+        "(Identity)",
+        "receives hair",
+        "samples: age",
+        "only observe hair",
+    ):
         assert words in told, words
 
 

@@ -16,7 +16,7 @@ import typer
 from rich.text import Text
 from typer.core import TyperGroup
 
-from causalvae.boundary import explain_system
+from causalvae.boundary import as_coded
 from causalvae.cli.console import clean, print_json, stderr
 from causalvae.errors import CausalVAEError, first_line
 
@@ -94,7 +94,7 @@ class ForgivingGroup(TyperGroup):
             # Exceptions of typer (wrong option, exit code) are printed by typer.
             if _is_command_lines(error) or ctx.params.get("debug"):
                 raise
-            told = as_coded(error)
+            told = _told(error)
             show_error(told)
             if as_json:
                 _print_failure(told)
@@ -111,7 +111,7 @@ def finish_output(code: Any) -> Any:
         return _SIGNALLED + _PIPE
     except OSError as error:
         _silence()
-        show_error(as_coded(error))
+        show_error(_told(error))
         return RUN_FAILED
     return code
 
@@ -134,11 +134,9 @@ def _stopped(given: list[str], number: signal.Signals) -> CausalVAEError:
     return CausalVAEError("CV418", f"Stopped by {number.name}.", remedy)
 
 
-def as_coded(error: Exception) -> CausalVAEError:
+def _told(error: Exception) -> CausalVAEError:
     """Convert any error to one with a code; CV499 if it is unexpected."""
-    if isinstance(error, CausalVAEError):
-        return error
-    return explain_system(error) or CausalVAEError(
+    return as_coded(error) or CausalVAEError(
         "CV499",
         f"{type(error).__name__}: {first_line(error)}",
         "This is an error in causalvae. `causalvae --debug ...` shows where it happened; please report it with that.",

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
+from causalvae.boundary import is_out_of_memory
 from causalvae.errors import CausalVAEError, first_line
 from causalvae.models.purity import Values, cloned, not_a_function
 
@@ -61,8 +62,8 @@ def check_rows(network: nn.Module, given: Values, names: Sequence[str], many: Va
     for fixed, changed in _replaced(given):
         try:
             found = network(*cloned(changed.values))
-        except Exception:
-            if changed.of_the_data:
+        except Exception as error:
+            if changed.of_the_data or is_out_of_memory(error):
                 raise
             # The network may reject values that never occur in the data.
             continue

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
+from causalvae.boundary import is_out_of_memory
 from causalvae.errors import CausalVAEError, first_line
 from causalvae.models.compiled import original_of
 from causalvae.models.forward_watch import ConstantNoise, Watched, chain_to, same, watch_forward
@@ -462,7 +463,9 @@ class _Reader:
         """Path of a tensor with the shape of `value` in the return value of a call on it."""
         try:
             returned = target_of(self.network, path)(value.clone())
-        except Exception:  # whatever a module raises for a value that it does not take
+        except Exception as error:  # whatever a module raises for a value that it does not take
+            if is_out_of_memory(error):
+                raise
             return None
         return next((leaf.steps for leaf in leaves_of(returned) if leaf.value.shape == value.shape), None)
 
@@ -692,6 +695,8 @@ def _first_that_runs(
             with torch.random.fork_rng(devices=[]):
                 run(part)
         except Exception as error:  # whatever a network raises for a value that it does not take
+            if is_out_of_memory(error):
+                raise
             failures.append(error)
         else:
             return part

@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from causalvae.boundary import is_out_of_memory
 from causalvae.errors import CausalVAEError
 from causalvae.models.likelihood import negative_log_likelihood
 from causalvae.models.network import channel_kl
@@ -176,7 +177,9 @@ def _tried(run: Callable[..., Any], *values: Any) -> Any:
     """The result of a call; None if it raises an exception."""
     try:
         return run(*values)
-    except Exception:  # whatever a network raises for numbers that it was not trained on
+    except Exception as error:  # whatever a network raises for numbers that it was not trained on
+        if is_out_of_memory(error):
+            raise
         return None
 
 

@@ -79,7 +79,7 @@ def verdict_table(verdicts: Iterable[Verdict]) -> Table:
     """One row a hypothesis."""
     return Table(
         "Hypotheses",
-        columns("Hypothesis", "Verdict", "p for#", "p against#", "p special#", "Pairs needed#"),
+        columns("Hypothesis", "Verdict", "p for#", "p against#", "p best#", "Pairs needed#"),
         tuple(
             (
                 verdict.hypothesis,

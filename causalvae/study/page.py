@@ -128,9 +128,7 @@ def too_few_words(study: StudyResults) -> str:
 def _narrow(table: Table) -> Table:
     """The table without p-values if it has too many columns for a terminal."""
     kept = [
-        k
-        for k, column in enumerate(table.columns)
-        if len(table.columns) < 7 or column.name not in ("p for", "p special")
+        k for k, column in enumerate(table.columns) if len(table.columns) < 7 or column.name not in ("p for", "p best")
     ]
     rows = tuple(tuple(row[k] for k in kept) for row in table.rows)
     return Table(table.caption, tuple(table.columns[k] for k in kept), rows, table.notes)
@@ -302,7 +300,7 @@ def _claims(study: StudyResults) -> Section | None:
             )
             for side, verdict in found
         )
-        blocks.append(Table(name, columns("Side", *heads, "p for#", "p special#"), rows).filled)
+        blocks.append(Table(name, columns("Side", *heads, "p for#", "p best#"), rows).filled)
         for test in tests:
             drawing = draw_forest(
                 [

@@ -7,12 +7,13 @@ the exit code is 1 where anything failed.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import platform
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
@@ -20,8 +21,10 @@ from typing import Final
 from tests.fuzz.data_case import DataCounts
 from tests.fuzz.data_files import fuzz_data_files
 from tests.fuzz.images import fuzz_images
+from tests.fuzz.kills import COMMANDS, COSTLY, kill_commands
+from tests.fuzz.many_specs import check_specs
 from tests.fuzz.specs import fuzz_specs
-from tests.fuzz.tables import fuzz_tables, kill_runs, simultaneous
+from tests.fuzz.tables import fuzz_tables, kill_runs, rerun_flipped, simultaneous
 from tests.fuzz.weights import fuzz_weights
 
 
@@ -54,6 +57,32 @@ def _specs(count: int, seed: int) -> Outcome:
     failures = [f"{failure.what}\n{failure.text[:2000]}\n{failure.output[-1000:]}" for failure in found.failures]
     kinds = [f"{len(found.codes)} different codes", f"at most {found.most_steps:,} calls of functions for one spec"]
     return Outcome(found.specs, found.refused, found.valid, failures, kinds)
+
+
+def _many(count: int, seed: int, record: Path | None = None) -> Outcome:
+    found = check_specs(count, seed, record)
+    failures = [f"{failure['number']}: {failure['what']}\n{failure['text']}" for failure in found["failures"]]
+    kinds = [f"{len(found['codes'])} different codes"]
+    kinds += [f"{kind}: {number:,}" for kind, number in sorted(found["kinds"].items())]
+    return Outcome(found["specs"], found["refused"], found["valid"], failures, kinds, found["processor_seconds"])
+
+
+def _reruns(count: int, seed: int) -> Outcome:
+    counts = rerun_flipped(count, seed)
+    failures = [f"{kind}: {found['different']} runs differ" for kind, found in counts.items() if found["different"]]
+    kinds = [_phrase(kind, found["flips"], found["refused"], found["same"]) for kind, found in counts.items()]
+    refused, same = (sum(found[what] for found in counts.values()) for what in ("refused", "same"))
+    return Outcome(count, refused, same, failures, kinds)
+
+
+def _stops(count: int, seed: int) -> Outcome:
+    # The smallest scale is part of the tests, and leaves out what takes a second for each state.
+    names = frozenset(command.name for command in COMMANDS) - (COSTLY if count == 1 else frozenset())
+    counts = kill_commands(count, seed, names)
+    failures = [f"{name}: {fault}" for name, found in counts.items() for fault in found["faults"]]
+    kinds = [f"{name}: {found['tried']} of {found['states']} states" for name, found in counts.items()]
+    tried, same = (sum(found[what] for found in counts.values()) for what in ("tried", "same"))
+    return Outcome(tried, 0, same, failures, kinds)
 
 
 def _data(counts: Mapping[str, DataCounts]) -> Outcome:
@@ -113,6 +142,18 @@ PARTS: Final[Mapping[str, Part]] = {
         5000,
         30_000,
     ),
+    "many": Part(
+        "More specs",
+        _many,
+        "As above, without the command line and without counting calls: trees of keys and values, since reading their "
+        "text takes four fifths of the time; with `include`, `variables`, `grid` and `--set` in some, and with "
+        "sections that are drawn from the JSON Schema, at the least and greatest values that it allows. One in twenty "
+        "of the resolved specs is read again and has the same digest. A spec that takes over 0.7 seconds is checked "
+        "once more with its calls counted. The seconds are those of the processor.",
+        200,
+        30_000,
+        1_000_000,
+    ),
     "images": Part(
         "Images",
         lambda count, seed: _data(fuzz_images(count, seed)),
@@ -156,6 +197,25 @@ PARTS: Final[Mapping[str, Part]] = {
         10_000,
         60_000,
     ),
+    "reruns": Part(
+        "Runs after a flipped bit",
+        _reruns,
+        "One bit is flipped in a file of a finished run with every analysis, and the same spec is run again. It is "
+        "refused with a code, or gives the results of before and leaves every file whole.",
+        1,
+        66,
+        200,
+    ),
+    "stops": Part(
+        "Stopped commands",
+        _stops,
+        "Commands that write, stopped before things that they do to a file (what SIGKILL leaves is what the folder "
+        "holds then), and started again. What a reader finds in between is whole, and the second start ends with the "
+        "files of an undisturbed command and leaves no partial file.",
+        1,
+        12,
+        200,
+    ),
     "kills": Part(
         "Kills",
         _kills,
@@ -184,6 +244,9 @@ def _page(outcomes: Mapping[str, Outcome], command: str) -> str:
         "# Robustness",
         "",
         f"Made by `{command}`; `make fuzz` makes it again. The exit code is 1 if anything fails.",
+        "",
+        "`--record FOLDER` keeps each part as it is done, and a later call goes on with the rest: the parts below were "
+        "run at different times.",
         "",
         f"{_machine()} The seconds are those of a machine that does other work as well.",
         "",
@@ -219,6 +282,9 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--scale", choices=("small", "default", "large"), default="default")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, help="the page; the table is printed where this is left out")
+    parser.add_argument(
+        "--record", type=Path, help="a folder that keeps each part as it is done, for a call that goes on with the rest"
+    )
     for name, part in PARTS.items():
         parser.add_argument(f"--count-{name}", type=int, metavar="N", help=f"{part.title}: {part.default} by default")
     options = parser.parse_args(arguments)
@@ -228,11 +294,20 @@ def main(arguments: Sequence[str]) -> int:
         count = getattr(part, options.scale) if given is None else given
         if count < 1:
             continue
+        kept = None if options.record is None else options.record / f"{name}.json"
+        if kept is not None and kept.exists():
+            outcomes[name] = Outcome(**json.loads(kept.read_text(encoding="utf-8")))
+            continue
         sys.stdout.write(f"{part.title}: {count:,} ...\n")
         sys.stdout.flush()
         began = time.perf_counter()
-        found = outcomes[name] = part.run(count, options.seed)
-        found.seconds = time.perf_counter() - began
+        # A million specs take hours, so they are kept in parts.
+        own = kept.with_suffix(".specs") if kept is not None and name == "many" else None
+        found = part.run(count, options.seed) if own is None else _many(count, options.seed, own)
+        found.seconds = found.seconds or time.perf_counter() - began
+        outcomes[name] = found
+        if kept is not None:
+            kept.write_text(json.dumps(asdict(found)), encoding="utf-8")
         sys.stdout.write(
             f"  {found.refused:,} refused, {found.accepted:,} accepted, {len(found.failures)} failures, "
             f"{found.seconds:.0f} s\n"
@@ -246,10 +321,13 @@ def main(arguments: Sequence[str]) -> int:
     return int(any(found.failures for found in outcomes.values()))
 
 
+_SHOWN: Final = {"--out": "docs", "--record": "build"}
+
+
 def _spelled(arguments: Sequence[str]) -> list[str]:
-    """The arguments, without the folder of the page."""
+    """The arguments, without the folders of the page and of the record."""
     return [
-        argument if before != "--out" else f"docs/{Path(argument).name}"
+        f"{_SHOWN[before]}/{Path(argument).name}" if before in _SHOWN else argument
         for before, argument in zip(("", *arguments), arguments, strict=False)
     ]
 

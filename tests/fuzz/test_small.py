@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from tests.fuzz.kills import COMMANDS, kill_commands
+from tests.fuzz.kills import COMMANDS, COSTLY, kill_commands
 from tests.fuzz.tables import fuzz_tables, kill_runs, rerun_flipped, simultaneous
 from tests.fuzz.weights import fuzz_weights
 
@@ -50,7 +50,7 @@ def test_what_analyses_keep_is_measured_again_where_a_bit_is_flipped() -> None:
 
 @forks
 def test_commands_that_are_stopped_while_they_write_finish_when_they_are_started_again() -> None:
-    quick = frozenset(command.name for command in COMMANDS) - {"run", "train", "study", "compare", "discover"}
-    counts = kill_commands(3, seed=0, names=quick - {"init --from"})
+    quick = frozenset(command.name for command in COMMANDS) - COSTLY
+    counts = kill_commands(3, seed=0, names=quick)
     assert [fault for found in counts.values() for fault in found["faults"]] == []
     assert all(found["states"] >= found["tried"] == found["same"] > 0 for found in counts.values())
