@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
-from causalvae.errors import CausalVAEError, first_line
+from causalvae.errors import CausalVAEError, MemoryRanOutError, first_line
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -82,7 +82,7 @@ def explain_system(error: BaseException) -> CausalVAEError | None:
         refused.
     """
     if is_out_of_memory(error):
-        return CausalVAEError(
+        return MemoryRanOutError(
             "CV415",
             f"Memory ran out ({first_line(error)}).",
             "Close other programs, raise the memory limit (`ulimit -v`), or lower execution.batch_rows; finished parts "
@@ -106,10 +106,6 @@ def explain_system(error: BaseException) -> CausalVAEError | None:
     return None
 
 
-# Errors that say that memory ran out, with a remedy of their own.
-_OF_MEMORY = ("CV408", "CV415")
-
-
 def as_coded(error: Exception) -> CausalVAEError | None:
     """An error of this package, or of the machine, as what a user is shown; None for any other.
 
@@ -117,7 +113,7 @@ def as_coded(error: Exception) -> CausalVAEError | None:
     """
     if not isinstance(error, CausalVAEError):
         return explain_system(error)
-    cause = error.__cause__ if error.code not in _OF_MEMORY else None
+    cause = None if isinstance(error, MemoryRanOutError) else error.__cause__
     while cause is not None and not is_out_of_memory(cause):
         cause = cause.__cause__
     return error if cause is None else explain_system(cause)

@@ -59,6 +59,10 @@ class NoPairsError(CausalVAEError):
     """Data that make no pairs, or too few; who did not ask for these pairs goes on without them."""
 
 
+class MemoryRanOutError(CausalVAEError):
+    """Memory ran out, with a remedy for the case."""
+
+
 def first_line(error: BaseException) -> str:
     """The first line of what an error says; its kind where it says nothing."""
     lines = str(error).strip().splitlines()

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from causalvae.boundary import as_coded, boundary, coded, explain_system, is_of_system, is_out_of_memory
-from causalvae.errors import CausalVAEError
+from causalvae.errors import CausalVAEError, MemoryRanOutError
 
 FOREIGN = (
     ValueError("bad"),
@@ -109,11 +109,11 @@ def test_other_errors_are_not_the_machines() -> None:
 
 def test_memory_that_ran_out_is_no_fault_of_the_network() -> None:
     @coded
-    def open_network(cause: Exception, code: str = "CV110") -> None:
+    def open_network(cause: Exception, kind: type[CausalVAEError] = CausalVAEError, code: str = "CV110") -> None:
         try:
             raise cause
         except Exception as error:
-            raise CausalVAEError(code, "the network cannot be run", "Check it.") from error
+            raise kind(code, "the network cannot be run", "Check it.") from error
 
     for cause in (MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory")):
         with pytest.raises(CausalVAEError, match="CV415"):
@@ -122,7 +122,7 @@ def test_memory_that_ran_out_is_no_fault_of_the_network() -> None:
         open_network(RuntimeError("a shape"))
     # Errors of memory with a remedy of their own stay.
     with pytest.raises(CausalVAEError, match="CV408"):
-        open_network(MemoryError(), "CV408")
+        open_network(MemoryError(), MemoryRanOutError, "CV408")
 
 
 def test_the_name_of_a_file_says_nothing_about_memory() -> None:

@@ -55,6 +55,8 @@ ELSEWHERE = {
     "activation": {"models/own_network.py"},
     # The section that a found circuit of edges is pasted into a spec as.
     "mediation": {"analyses/discoveries/words.py"},
+    # The key that names the column of a factor.
+    "column": {"spec/file_section.py"},
     # A method of gadjid.
     "optimal": {"alignment/identification.py"},
     # A format of weights that holds this one network.

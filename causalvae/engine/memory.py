@@ -12,7 +12,7 @@ import torch
 
 from causalvae.boundary import is_out_of_memory
 from causalvae.engine.values import MIN_ROWS
-from causalvae.errors import CausalVAEError
+from causalvae.errors import MemoryRanOutError
 
 T = TypeVar("T")
 
@@ -45,7 +45,7 @@ class BatchSize:
             if not is_out_of_memory(error):
                 raise
             if self.rows <= MIN_ROWS:
-                raise CausalVAEError(
+                raise MemoryRanOutError(
                     "CV408",
                     f"a batch of {self.rows} rows does not fit into memory.",
                     "Close other programs, or choose a machine or device with more memory.",

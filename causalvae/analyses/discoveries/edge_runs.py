@@ -246,22 +246,23 @@ class EdgeRuns(NetworkRuns):
         circuit = torch.from_numpy(which).to(pairs.device)[group]
         kind = torch.from_numpy(kinds).to(pairs.device)[group]
 
-        def enter(site: str, value: Tensor) -> Tensor:
-            """Put what the edges carry in place of a site's nodes."""
+        def enter(site: str, value: Tensor, part: slice) -> Tensor:
+            """Put what the edges carry in place of a site's nodes, in a part of the batch."""
+            mine_rows, mine_kind = rows[part], kind[part]
             members = [k for k, source in enumerate(reading.sources) if self.parts[source].site == site]
             node = self._node(site)
             units = [(self.parts[reading.sources[k]].units or (0,))[0] for k in members]
-            mine = kind[:, members].reshape(len(rows), len(members), *([1] * (value.ndim - 2)))
-            own, other = (gather(clean[one][node], rows)[:, units] for one in (side, OTHER[side]))
+            mine = mine_kind[:, members].reshape(len(mine_rows), len(members), *([1] * (value.ndim - 2)))
+            own, other = (gather(clean[one][node], mine_rows)[:, units] for one in (side, OTHER[side]))
             carried = torch.where(mine == _OTHER, other, own)
             if site in found:
-                carried = torch.where(mine == _RUN, found[site][circuit, place][:, units], carried)
+                carried = torch.where(mine == _RUN, found[site][circuit[part], place[part]][:, units], carried)
             value[:, units] = carried
             return value
 
         sites = list(dict.fromkeys(self.parts[source].site for source in reading.sources))
         if isinstance(graph, HookedNetwork):
-            edits = {self._node(site): partial(enter, site) for site in sites}
+            edits = {self._node(site): partial(enter, site, part=slice(None)) for site in sites}
             inputs = (gather(clean[given][name], rows) for name in graph.inputs)
             outputs = graph.rerun(edits, *inputs, nodes=self._ends(reading))
         else:
@@ -270,8 +271,8 @@ class EdgeRuns(NetworkRuns):
             entries: dict[str, Entry] = {}
             for site in sites:
                 node = self._node(site)
-                entries[node] = lambda value, node=node, site=site: Whole(  # type: ignore[misc]
-                    enter(site, gather(clean[given][node], rows) if value is None else value)
+                entries[node] = lambda value, part, node=node, site=site: Whole(  # type: ignore[misc]
+                    enter(site, gather(clean[given][node], rows[part]) if value is None else value, part)
                 )
             suffix = Suffix(graph, self._entered(reading), self._ends(reading), from_input=False, windows=False)
             outputs = suffix.run(entries, clean[given], rows)
