@@ -73,7 +73,7 @@ def test_lines_and_exponents_are_recovered() -> None:
 
 def test_what_is_written_can_be_read_again(sweep: SweepResult, tmp_path: Path) -> None:
     speed = BestSpeed("conv2d", 1e-5, 1e6, 64, "channels-last")
-    floor = Floor(2.0, 0.1, 4.0, 1.5, {"a": 3, "b": 4}, (speed,))
+    floor = Floor(2.0, 0.1, 4.0, 1.5, {"a": 3, "b": 4}, {"a": 0.8, "b": 1.2}, (speed,))
     curve = Curve("units", "engine", (1, 2, 4), (1.0, 2.0, 4.1), fit_exponent([1, 2, 4], [1.0, 2.0, 4.1]))
     results = Results({"cores": 2}, {"rounds": 3}, [sweep], {"network": floor}, {}, Scaling((curve,), ()))
     paths = {path.name: path for path in write_results(results, tmp_path)}
