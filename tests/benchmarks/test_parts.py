@@ -31,5 +31,6 @@ def test_every_part_runs_and_agrees(tmp_path: Path) -> None:
 
 def test_the_page_names_networks_that_there_are() -> None:
     page = (ROOT / "benchmarks" / "README.md").read_text(encoding="utf-8")
-    named = re.findall(r"--networks ([\w-]+)", page)
+    # What follows is of other benchmarks, with networks of their own.
+    named = re.findall(r"--networks ([\w-]+)", page.partition("make bench-networks")[0])
     assert named and set(named) <= {*SHIPPED, *PUBLISHED}
