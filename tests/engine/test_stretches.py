@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 
 import pytest
@@ -11,6 +12,7 @@ from torch.nn import functional as F
 
 from causalvae.engine import stretches as stretches_module
 from causalvae.engine import suffix as suffix_module
+from causalvae.engine.changes import Whole
 from causalvae.engine.lowering import lower
 from causalvae.engine.memory import BatchSize
 from causalvae.engine.rerun import Group, Shortcuts
@@ -161,3 +163,36 @@ def test_fewer_rows_than_a_batch_are_computed_of_large_values(monkeypatch: pytes
     (batch,) = group.batches(group.live(), BatchSize(64))
     assert len(batch.output) == 5
     assert set(computed) == {16}
+
+
+class Residual(nn.Module):
+    """A value that is read again after a dropout and an activation."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.drop, self.last = nn.Linear(2, 8), nn.Dropout(0.5), nn.Linear(8, 6)
+
+    def forward(self, z: Tensor) -> Tensor:
+        x = self.first(z)
+        return self.last(x + F.relu(self.drop(x)))
+
+
+@torch.inference_mode()
+def test_what_a_dropout_passes_on_is_not_overwritten() -> None:
+    aten, rows = torch.ops.aten, 32
+    model = assemble(VAE(nn.Linear(6, 4), Residual(), 2, (6,)).eval(), False, "residual", {})
+    captured = lower(model.graph)
+    operations = [
+        replace(operation, function=aten.dropout.default, args=(*operation.args[:1], 0.5, False), kwargs={})
+        if operation.function is aten.clone.default
+        else operation
+        for operation in captured.operations
+    ]
+    graph = captured.rewritten(operations, captured.parameters)
+    assert any(operation.function is aten.dropout.default for operation in graph.operations)
+    site, end = model.components.site("latent").node, graph.outputs["output"]
+    z = torch.randn((rows, 2), generator=torch.Generator().manual_seed(0))
+    suffix = Suffix(graph, (site,), {"output": end}, from_input=False, windows=True)
+    clean = {end: torch.zeros(rows, 6)}
+    found = suffix.run({site: lambda value, some: Whole(z[some])}, clean, torch.arange(rows))["output"]
+    torch.testing.assert_close(found, model.vae.decode(z), rtol=0, atol=1e-6)
