@@ -45,6 +45,13 @@ PLAIN = {
 _OLD = re.compile(rf"\b(?:{'|'.join(sorted(PLAIN, key=len, reverse=True))})\b", re.IGNORECASE)
 # Pages that other scripts write.
 _MADE = {"docs/quality.md", "docs/robustness.md"}
+# Shipped weights hold a copy of the spec that they were trained by, so its words stay as they were.
+_RECORDED = {
+    "specs/train/dsprites_disentangled.yaml",
+    "specs/train/morphomnist_vae.yaml",
+    "specs/train/shapes_hue.yaml",
+    "examples/quantum/train.yaml",
+}
 _MOST_COLUMNS = 9
 # The matrix of networks and data is one table by design.
 _WIDE = {"docs/support.md", "docs/coverage.md", "docs/neighbours-grace.md"}
@@ -86,7 +93,7 @@ def test_messages_and_specs_have_no_old_words() -> None:
         str(path.relative_to(ROOT)): sorted(old_words(text))
         for folder in ("causalvae", "specs", "examples")
         for path in (ROOT / folder).rglob("*")
-        if path.suffix in (".yaml", ".j2")
+        if path.suffix in (".yaml", ".j2") and str(path.relative_to(ROOT)) not in _RECORDED
         for text in [path.read_text(encoding="utf-8")]
         if old_words(text)
     }
