@@ -16,6 +16,7 @@ from causalvae.engine.changes import Whole
 from causalvae.engine.lowering import lower
 from causalvae.engine.memory import BatchSize
 from causalvae.engine.rerun import Group, Shortcuts
+from causalvae.engine.rules import _single_channels
 from causalvae.engine.shards import ShardInputs, run_clean
 from causalvae.engine.stretches import Stretch, stretches
 from causalvae.engine.suffix import Suffix
@@ -196,3 +197,21 @@ def test_what_a_dropout_passes_on_is_not_overwritten() -> None:
     clean = {end: torch.zeros(rows, 6)}
     found = suffix.run({site: lambda value, some: Whole(z[some])}, clean, torch.arange(rows))["output"]
     torch.testing.assert_close(found, model.vae.decode(z), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("size", [5, 40])
+@torch.inference_mode()
+def test_a_few_channels_of_a_row_round_alike_with_any_other_rows(size: int) -> None:
+    generator = torch.Generator().manual_seed(0)
+    # (channels in, kernel, channels out); two channels are changed in each row.
+    weight = torch.randn((6, 3, 3, 4), generator=generator)
+    moved = torch.randn((32, 2, size + 2, size + 2), generator=generator)
+    units, given = torch.tensor([[0, 1]]).expand(32, 2), ((1, 1), (1, 1), ((0, size), (0, size)))
+    found = _single_channels(moved, weight, units, *given)
+    exact = F.conv2d(moved.double(), weight[:2].permute(3, 0, 1, 2).double())
+    torch.testing.assert_close(found.double(), exact, rtol=0, atol=1e-5)
+    # The same row among rows of other units: one at a time, and two at a time.
+    for length in (1, 2):
+        mixed = (torch.arange(32)[:, None] // length % 3 * 2 + torch.arange(2)) % 6
+        again, mine = _single_channels(moved, weight, mixed, *given), mixed[:, 0] == 0
+        assert int(mine.sum()) > 4 and torch.equal(again[mine], found[mine])
