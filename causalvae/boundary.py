@@ -60,12 +60,21 @@ def is_out_of_memory(error: BaseException) -> bool:
     return any(words in said for words in _OUT_OF_MEMORY)
 
 
+def _is_of_a_name(error: BaseException) -> bool:
+    """Whether a library refused the name of a file that is not UTF-8, which Python keeps as escaped bytes."""
+    if not isinstance(error, UnicodeEncodeError):
+        return False
+    return all("\udc80" <= character <= "\udcff" for character in error.object[error.start : error.end])
+
+
 def is_of_system(error: BaseException) -> bool:
     """Whether an error is the machine's (memory, permissions, room on a disk), and no fault of what is read.
 
     Libraries raise OSError without a number for damaged content, and offsets beyond what a file can have give EINVAL.
     """
-    return is_out_of_memory(error) or (isinstance(error, OSError) and error.errno not in (None, errno.EINVAL))
+    if is_out_of_memory(error) or _is_of_a_name(error):
+        return True
+    return isinstance(error, OSError) and error.errno not in (None, errno.EINVAL)
 
 
 def explain_system(error: BaseException) -> CausalVAEError | None:
@@ -91,6 +100,12 @@ def explain_system(error: BaseException) -> CausalVAEError | None:
     if isinstance(error, RecursionError):
         return CausalVAEError(
             "CV416", "Values are nested too deeply to be read.", "Write fewer levels of lists and mappings."
+        )
+    if _is_of_a_name(error):
+        return CausalVAEError(
+            "CV410",
+            "The name of a file or folder is not UTF-8, which a library cannot read.",
+            "Rename it, or name a folder whose path is UTF-8; the same command resumes the run.",
         )
     if isinstance(error, OSError):
         paths = [str(path) for path in (error.filename, error.filename2) if path is not None]

@@ -132,3 +132,13 @@ def test_the_name_of_a_file_says_nothing_about_memory() -> None:
     assert busy is not None and busy.code == "CV415"
     quoted = CausalVAEError("CV018", "there is no file 'out of memory.csv'", "Name one.")
     assert not is_out_of_memory(quoted) and as_coded(quoted) is quoted
+
+
+def test_a_name_that_is_not_utf8_is_no_damage_of_a_file() -> None:
+    with pytest.raises(CausalVAEError) as refused, boundary("CV406", "the table cannot be read", "Delete it."):
+        "out\udcff\udcfe/rise.parquet".encode()
+    assert refused.value.code == "CV410"
+    assert "Rename it" in refused.value.remedy
+    with pytest.raises(CausalVAEError) as damaged, boundary("CV406", "the table cannot be read", "Delete it."):
+        "\ud800".encode()
+    assert damaged.value.code == "CV406"

@@ -19,7 +19,7 @@ from causalvae.cli import (
     running,
     validating,
 )
-from causalvae.cli.failures import ForgivingGroup, finish_output
+from causalvae.cli.failures import ForgivingGroup, finish_output, open_streams
 
 app = typer.Typer(
     name="causalvae",
@@ -74,6 +74,7 @@ app.command()(preparing.doctor)
 
 def main() -> None:
     """Run the command line."""
+    open_streams()
     for stream in (sys.stdout, sys.stderr):
         # The encoding of an old terminal may lack a symbol, which is then replaced.
         if hasattr(stream, "reconfigure"):

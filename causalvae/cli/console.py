@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import sys
 from collections.abc import Iterable
 from dataclasses import replace
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from causalvae.report.tables import Table
 
 WIDEST = 120
+# Where the width of the terminal is unknown.
+_WIDTH = 80
 
 
 def stdout() -> Console:
@@ -124,8 +128,16 @@ def clean(text: str) -> str:
     return visible(text.replace("\t", " "))
 
 
+class _Pipe(Console):
+    """A console that raises `BrokenPipeError` where its reader has gone, as any other stream does."""
+
+    def on_broken_pipe(self) -> None:
+        """Raise; rich exits with 1, which is the code of a refuted hypothesis."""
+        raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+
+
 def _console(stderr: bool) -> Console:
-    console = Console(stderr=stderr, markup=False, highlight=False, emoji=False)
-    if console.width > WIDEST:
-        console = Console(stderr=stderr, markup=False, highlight=False, emoji=False, width=WIDEST)
+    console = _Pipe(stderr=stderr, markup=False, highlight=False, emoji=False)
+    # A width of 0 (COLUMNS=0) would print nothing.
+    console.width = min(console.width or _WIDTH, WIDEST)
     return console

@@ -9,8 +9,9 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, TextIO
 
 import typer
 from rich.text import Text
@@ -83,46 +84,70 @@ class ForgivingGroup(TyperGroup):
         except KeyboardInterrupt as error:
             number = signal.SIGTERM if isinstance(error, TerminatedError) else signal.SIGINT
             stopped = _stopped(given, number)
-            stderr().print(clean(f"{stopped.message} {stopped.remedy}".strip()), soft_wrap=True)
+            with _unless_refused():
+                stderr().print(clean(f"{stopped.message} {stopped.remedy}".strip()), soft_wrap=True)
             if as_json:
                 _print_failure(stopped)
             raise typer.Exit(_SIGNALLED + number) from None
         except BrokenPipeError:
-            _silence()
+            _silence(sys.stdout)
             raise typer.Exit(_SIGNALLED + _PIPE) from None
         except Exception as error:
             # Exceptions of typer (wrong option, exit code) are printed by typer.
             if _is_command_lines(error) or ctx.params.get("debug"):
                 raise
             told = _told(error)
-            show_error(told)
+            with _unless_refused():
+                show_error(told)
             if as_json:
                 _print_failure(told)
             raise typer.Exit(told.exit_code) from None
 
 
 def finish_output(code: Any) -> Any:
-    """Flush standard output; return `code`, or another one if writing failed."""
+    """Flush the standard streams; return `code`, or another one if writing to standard output failed."""
+    with _unless_refused():
+        sys.stderr.flush()
     try:
         sys.stdout.flush()
     except BrokenPipeError:
         # The reader has closed the pipe.
-        _silence()
+        _silence(sys.stdout)
         return _SIGNALLED + _PIPE
     except OSError as error:
-        _silence()
-        show_error(_told(error))
+        _silence(sys.stdout)
+        with _unless_refused():
+            show_error(_told(error))
         return RUN_FAILED
     return code
 
 
-def _silence() -> None:
-    """Discard the buffer of standard output, which Python would otherwise try to write at exit."""
+@contextmanager
+def _unless_refused() -> Iterator[None]:
+    """Write to standard error within the context; where it refuses (a full disk, a closed pipe), the exit code remains."""
     try:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        yield
+    except OSError:
+        _silence(sys.stderr)
+
+
+def _silence(stream: TextIO) -> None:
+    """Discard the buffer of a standard stream, which Python would otherwise try to write at exit."""
+    try:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
     except (OSError, ValueError):
-        # Standard output is not a file.
+        # The stream is not a file.
         return
+
+
+def open_streams() -> None:
+    """Open the standard streams that were closed at the start (`>&-`), on the null device.
+
+    Otherwise Python has None in their place, and the next file that is opened would take their number.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))
 
 
 def _stopped(given: list[str], number: signal.Signals) -> CausalVAEError:
@@ -161,7 +186,7 @@ def _print_failure(error: CausalVAEError) -> None:
         sys.stdout.flush()
     except OSError:
         # The error has been printed to standard error.
-        _silence()
+        _silence(sys.stdout)
 
 
 def failure_of(error: CausalVAEError) -> dict[str, Any]:

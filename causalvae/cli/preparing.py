@@ -193,7 +193,7 @@ def write_new(path: Path, text: str, force: bool) -> None:
             write_file(path, text)
             return
         written = write_once(path, text)
-    except OSError as error:
+    except (FileExistsError, FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError) as error:
         raise CausalVAEError(
             "CV412",
             f"The file cannot be written: {error.strerror or error}.",

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import json
 from pathlib import Path
 
@@ -35,6 +36,17 @@ def test_init_prints_on_demand_and_names_an_impossible_place(invoke, tmp_path: P
     done = invoke("init", "--out", tmp_path / "no" / "folder.yaml")
     assert done.exit_code == 3
     assert "CV412" in done.stderr
+
+
+def test_a_full_disk_is_no_fault_of_the_folder(invoke, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*given: object) -> bool:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("causalvae.cli.preparing.write_once", refuse)
+    done = invoke("init", "--out", tmp_path / "new.yaml")
+    assert done.exit_code == 3
+    assert "CV410" in done.stderr
+    assert "Free some space" in done.stderr
 
 
 def test_the_schema_accepts_the_starter_and_refuses_a_typing_error(invoke, tmp_path: Path, starter: Path) -> None:

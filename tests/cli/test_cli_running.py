@@ -231,6 +231,39 @@ def test_a_full_disk_behind_standard_output_has_a_code(starter: Path) -> None:
     assert "Free some space" in done.stderr
 
 
+@pytest.mark.skipif(os.name == "nt", reason="needs a POSIX shell")
+@pytest.mark.parametrize(
+    ("environment", "redirected", "code"),
+    [
+        ({}, "validate --json starter.yaml >&-", 0),
+        ({}, "validate nosuch.yaml <&- >&- 2>&-", 2),
+        ({}, "report nosuch 2>/dev/full", 3),
+        ({"COLUMNS": "0"}, "validate starter.yaml", 0),
+    ],
+)
+def test_streams_that_are_closed_or_full_and_a_width_of_zero(
+    starter: Path, environment: dict[str, str], redirected: str, code: int
+) -> None:
+    if "/dev/full" in redirected and not Path("/dev/full").exists():
+        pytest.skip("needs a full device")
+    command = f"{sys.executable} -m causalvae {redirected.replace('starter.yaml', starter.name)}"
+    paths = os.pathsep.join([str(Path(causalvae.__file__).parents[1]), *sys.path])
+    given = {**os.environ, "PYTHONPATH": paths, **environment}
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, env=given, cwd=starter.parent)
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr
+    assert bool(done.stdout) == bool(environment)
+
+
+def test_a_closed_pipe_ends_a_command_as_its_signal_would(starter: Path) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run([sys.executable, "-m", "causalvae", "kinds"], stdout=writing, stderr=subprocess.PIPE)
+    os.close(writing)
+    assert done.returncode == 141
+    assert done.stderr == b""
+
+
 def test_a_wrong_option_is_a_usage_error(invoke, starter: Path) -> None:
     done = invoke("run", starter, "--no-such-option")
     assert done.exit_code == 2
