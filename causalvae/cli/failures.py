@@ -124,7 +124,7 @@ def finish_output(code: Any) -> Any:
 
 @contextmanager
 def _unless_refused() -> Iterator[None]:
-    """Write to standard error within the context; where it refuses (a full disk, a closed pipe), the exit code remains."""
+    """Ignore that standard error refuses what is written (a full disk, a closed pipe): the exit code remains."""
     try:
         yield
     except OSError:
@@ -147,7 +147,7 @@ def open_streams() -> None:
     """
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
-            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115
 
 
 def _stopped(given: list[str], number: signal.Signals) -> CausalVAEError:
