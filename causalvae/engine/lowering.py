@@ -405,10 +405,22 @@ def convolve(
     dilation: tuple[int, int],
     groups: int,
 ) -> Tensor:
-    """A convolution on a CPU by the same kernel for any number of rows; weights are channels-last."""
+    """A convolution on a CPU, by the same kernel for any number of rows if oneDNN has one.
+
+    Weights are channels-last.
+    """
+    if not _has_kernel(x.dtype):
+        return torch.conv2d(x, weight, bias, stride, padding, dilation, groups)
     # One row alone is computed by other kernels.
     rows = len(x)
     found: Tensor = torch.ops.aten.mkldnn_convolution(
         x if rows > 1 else x.expand(2, *x.shape[1:]), weight, bias, padding, stride, dilation, groups
     )
     return found[:rows]
+
+
+def _has_kernel(dtype: torch.dtype) -> bool:
+    """Whether oneDNN is there and computes convolutions of such numbers on this machine."""
+    if not torch.backends.mkldnn.is_available():
+        return False
+    return dtype is torch.float32 or (dtype is torch.bfloat16 and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported()))

@@ -65,8 +65,9 @@ _UNARY = frozenset(
     for name in ("exp", "log", "log1p", "neg", "abs", "sqrt", "square", "sin", "cos", "rsqrt", "reciprocal", "clamp")
 )
 _POINTWISE = ACTIVATIONS | _UNARY | _COPIES
-# With so many rows of equal units a convolution is faster than matrix products.
-_LONG_RUN = 4
+# With patches of so many numbers in a row a convolution is faster than matrix products. Both round differently, so what
+# decides must not depend on the other rows.
+_LARGE_PATCHES = 10_000
 # A multiple of all SIMD widths.
 _LANES = 64
 # Elementwise functions whose result does not depend on the position of the element in memory.
@@ -299,14 +300,15 @@ def _single_channels(
     """A convolution of differences in a few channels, different for each row: (rows, channels_out, *out sizes).
 
     The weight has shape (channels_in, *kernel, channels_out). There is one convolution for the rows of equal units if
-    these are many, else one matrix product per row; the value of a row does not depend on the other rows.
+    the windows are large, else one matrix product per row; the value of a row does not depend on the other rows.
     """
     rows, few = units.shape
     kernel, channels = weight.shape[1:3], weight.shape[3]
-    runs = [(list(key), len(list(members))) for key, members in groupby(units.tolist())]
-    if moved.device.type == "cpu" and len(runs) * _LONG_RUN <= rows:
+    sizes = [stop - start for start, stop in out]
+    if moved.device.type == "cpu" and prod(sizes) * few * prod(kernel) >= _LARGE_PATCHES:
         parts, first = [], 0
-        for chosen, count in runs:
+        for chosen, members in groupby(units.tolist()):
+            count = len(list(members))
             part = weight[chosen].permute(3, 0, 1, 2).contiguous(memory_format=torch.channels_last)
             parts.append(convolve(moved[first : first + count], part, None, stride, (0, 0), dilation, 1))
             first += count
@@ -316,7 +318,6 @@ def _single_channels(
     gathered = gathered[..., :: dilation[0], :: dilation[1]]
     patches = gathered.permute(0, 2, 3, 1, 4, 5).reshape(rows, -1, few * prod(kernel))
     columns = weight.index_select(0, units.flatten()).reshape(rows, few * prod(kernel), channels)
-    sizes = [stop - start for start, stop in out]
     return torch.bmm(patches, columns).reshape(rows, *sizes, channels).permute(0, 3, 1, 2)
 
 

@@ -50,8 +50,8 @@ _IN_PLACE: dict[Any, Callable[..., Tensor]] = {
 }
 _SYMMETRIC = frozenset((_ATEN.add.Tensor, _ATEN.mul.Tensor))
 _SCALES = frozenset((_ATEN.mul.Tensor, _ATEN.div.Tensor))
-# Functions whose result is new memory.
-_MAKERS = frozenset((*_IN_PLACE, CONV, CONV_TRANSPOSE, LINEAR, _ATEN.cat.default))
+# Functions whose result is new memory; that of a dropout that is switched off is its input itself.
+_MAKERS = frozenset((*_IN_PLACE, CONV, CONV_TRANSPOSE, LINEAR, _ATEN.cat.default)) - {_ATEN.dropout.default}
 
 # From the value in this re-run, None if there is none, and the rows of the batch that it belongs to.
 Entry = Callable[[Tensor | None, slice], Change]

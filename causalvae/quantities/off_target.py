@@ -25,8 +25,8 @@ class OffTarget(Quantity):
         "Σ over B outside reach of Σᵢ(NIE_B,i / sd(B))², divided by the same sum over all attributes B"
     )
     meaning: ClassVar[str] = (
-        "The share of the components' effects on attributes that the factor does not reach in the declared graph. "
-        "Between 0 and 1; 0 means no off-target effect."
+        "The share of the components' effects that falls on attributes that the factor does not reach in the "
+        "declared graph. Between 0 and 1; 0 means no off-target effect."
     )
     direction: ClassVar[str] = "denoising"
     limits: ClassVar[tuple[float, ...]] = (0.0, 1.0)

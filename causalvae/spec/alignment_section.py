@@ -24,8 +24,8 @@ class AlignmentSection(Section):
     )
     samples: Literal["auto"] | ModestCount = Field(
         default="auto",
-        description="Samples for the tests of implied independencies; auto: 1,000 outputs of the network, and 4,000 "
-        "samples of the data or as many as are needed to show an independence.",
+        description="Samples for the tests of implied independencies; auto: 1,000 outputs of the network, and at "
+        "least 4,000 samples of the data, more if an independence needs more and the data have them.",
     )
     pairs: PairCount = Field(default=512, description="Pairs for each factor that is set; at least 2.")
     relabellings: Literal["auto"] | Index = Field(

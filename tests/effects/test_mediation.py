@@ -171,7 +171,9 @@ def test_pairs_where_the_outcome_is_undefined_are_left_out_and_counted() -> None
     assert effects.dropped > 0
     assert effects.n + effects.dropped == 50
     estimates = named(mediation_estimates(effects, PairedBootstrap(effects.n), Ablation(OWNER), ""))
-    assert f"{effects.dropped} pairs excluded" in notes_words(estimates["total_effect"].notes)
+    assert f"{effects.dropped} pairs excluded because their outcome is undefined" in notes_words(
+        estimates["total_effect"].notes
+    )
 
 
 def test_remainder_is_what_only_the_set_carries() -> None:

@@ -234,6 +234,6 @@ def test_input_estimates() -> None:
     place = pick(estimates, "total_effect", "", "place")
     assert place.n == known.sum() < 30
     assert place.value == pytest.approx((network.z_cf - network.z)[known, 1].mean())
-    assert f"{30 - known.sum()} pairs excluded" in notes_words(place.notes)
+    assert f"{30 - known.sum()} pairs excluded because their outcome is undefined" in notes_words(place.notes)
     length = np.linalg.norm(image(network.z_cf) - image(network.z), axis=1)
     assert pick(estimates, "total_effect", "", IMAGE).value == pytest.approx(length.mean())

@@ -193,6 +193,7 @@ def test_a_dormant_direction_is_warned_of_though_its_effects_are_right(tmp_path:
     assert pick(found, "null_space_share", "learned", "image").value == pytest.approx(0.8, abs=0.02)
     (warning,) = [text for text in found.warnings if "fewer than 50 pairs" not in text]
     assert "80% of latent: 1 learned direction" in warning and "nothing downstream reads" in warning
+    assert "the patch may act through directions that are otherwise unused" in warning
     assert "; of random directions 0.25 on average)" in warning
 
 

@@ -123,7 +123,8 @@ def test_a_naive_loop_gives_the_same() -> None:
     also = named(vector_estimates(effects, PairedBootstrap(effects.n), Ablation(OWNER), "sd"))
     turned = also["indirect_effect_turned_away"]
     assert turned.value == pytest.approx(np.mean(away), abs=1e-12)
-    assert turned.p_value is None and f"{dropped} pairs excluded" in notes_words(turned.notes)
+    assert turned.p_value is None
+    assert f"{dropped} pairs excluded because their outcome is undefined" in notes_words(turned.notes)
 
 
 def _four(z: Array, z_cf: Array, units: tuple[int, ...]) -> dict[str, Array]:
@@ -250,7 +251,7 @@ def test_divisors_are_standard_deviations_unless_raw() -> None:
 def test_components_that_do_not_vary_are_left_out_and_named() -> None:
     some = measure_vector(SECTION, {"first": 2.0}, {}, {})
     assert (some.components, some.fixed) == (("first",), ("second", "turn"))
-    assert "second and turn excluded" in notes_words(some.along)
+    assert "second and turn excluded: no variation over the observed samples" in notes_words(some.along)
     none = measure_vector(SECTION, {}, {}, {})
     assert none.components == SECTION.components and none.sd is None and not none.fixed
 

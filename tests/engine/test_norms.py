@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from causalvae.engine.lowering import Convolution1d
+from causalvae.engine.lowering import Convolution1d, convolve
 from causalvae.engine.norms import ChannelAffine, GroupNorm
 
 SHAPES = [(16, 8, 8), (6, 5, 7), (32, 4, 4), (8, 33, 33)]
@@ -63,3 +63,19 @@ def test_a_convolution_along_one_axis_is_pytorchs(transposed: bool, groups: int)
     else:
         expected = F.conv1d(x, weight, bias, 2, 3, 2, groups)
     torch.testing.assert_close(found, expected)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("rows", [1, 3, 33])
+def test_a_convolution_needs_no_kernel_of_onednn(
+    rows: int, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    generator = torch.Generator().manual_seed(0)
+    x, weight = (torch.randn(shape, generator=generator).to(dtype) for shape in ((rows, 3, 4, 4), (2, 3, 1, 1)))
+    expected = F.conv2d(x.double(), weight.double())
+    tolerance = {torch.float64: 1e-12, torch.float32: 1e-5, torch.bfloat16: 5e-2}[dtype]
+    for available in (True, False):
+        monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda available=available: available)
+        found = convolve(x, weight, None, (1, 1), (0, 0), (1, 1), 1)
+        assert found.dtype is dtype
+        torch.testing.assert_close(found.double(), expected, rtol=tolerance, atol=tolerance)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 
 import pytest
@@ -11,9 +12,11 @@ from torch.nn import functional as F
 
 from causalvae.engine import stretches as stretches_module
 from causalvae.engine import suffix as suffix_module
+from causalvae.engine.changes import Whole
 from causalvae.engine.lowering import lower
 from causalvae.engine.memory import BatchSize
 from causalvae.engine.rerun import Group, Shortcuts
+from causalvae.engine.rules import _single_channels
 from causalvae.engine.shards import ShardInputs, run_clean
 from causalvae.engine.stretches import Stretch, stretches
 from causalvae.engine.suffix import Suffix
@@ -161,3 +164,54 @@ def test_fewer_rows_than_a_batch_are_computed_of_large_values(monkeypatch: pytes
     (batch,) = group.batches(group.live(), BatchSize(64))
     assert len(batch.output) == 5
     assert set(computed) == {16}
+
+
+class Residual(nn.Module):
+    """A value that is read again after a dropout and an activation."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.drop, self.last = nn.Linear(2, 8), nn.Dropout(0.5), nn.Linear(8, 6)
+
+    def forward(self, z: Tensor) -> Tensor:
+        x = self.first(z)
+        return self.last(x + F.relu(self.drop(x)))
+
+
+@torch.inference_mode()
+def test_what_a_dropout_passes_on_is_not_overwritten() -> None:
+    aten, rows = torch.ops.aten, 32
+    model = assemble(VAE(nn.Linear(6, 4), Residual(), 2, (6,)).eval(), False, "residual", {})
+    captured = lower(model.graph)
+    operations = [
+        replace(operation, function=aten.dropout.default, args=(*operation.args[:1], 0.5, False), kwargs={})
+        if operation.function is aten.clone.default
+        else operation
+        for operation in captured.operations
+    ]
+    graph = captured.rewritten(operations, captured.parameters)
+    assert any(operation.function is aten.dropout.default for operation in graph.operations)
+    site, end = model.components.site("latent").node, graph.outputs["output"]
+    z = torch.randn((rows, 2), generator=torch.Generator().manual_seed(0))
+    suffix = Suffix(graph, (site,), {"output": end}, from_input=False, windows=True)
+    clean = {end: torch.zeros(rows, 6)}
+    found = suffix.run({site: lambda value, some: Whole(z[some])}, clean, torch.arange(rows))["output"]
+    torch.testing.assert_close(found, model.vae.decode(z), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("size", [5, 40])
+@torch.inference_mode()
+def test_a_few_channels_of_a_row_round_alike_with_any_other_rows(size: int) -> None:
+    generator = torch.Generator().manual_seed(0)
+    # (channels in, kernel, channels out); two channels are changed in each row.
+    weight = torch.randn((6, 3, 3, 4), generator=generator)
+    moved = torch.randn((32, 2, size + 2, size + 2), generator=generator)
+    units, given = torch.tensor([[0, 1]]).expand(32, 2), ((1, 1), (1, 1), ((0, size), (0, size)))
+    found = _single_channels(moved, weight, units, *given)
+    exact = F.conv2d(moved.double(), weight[:2].permute(3, 0, 1, 2).double())
+    torch.testing.assert_close(found.double(), exact, rtol=0, atol=1e-5)
+    # The same row among rows of other units: one at a time, and two at a time.
+    for length in (1, 2):
+        mixed = (torch.arange(32)[:, None] // length % 3 * 2 + torch.arange(2)) % 6
+        again, mine = _single_channels(moved, weight, mixed, *given), mixed[:, 0] == 0
+        assert int(mine.sum()) > 4 and torch.equal(again[mine], found[mine])

@@ -72,8 +72,8 @@ SCORES: Final[dict[str, Term]] = {
     "modularity": Term(
         "Modularity of codes",
         "modularity of codes",
-        "1 − mean over latents of (squared mutual information with all factors except its best one) / (that with the "
-        "best one)",
+        "1 − mean over latents of (mean squared mutual information with the factors other than its best one) / "
+        "(squared mutual information with the best one)",
         "Whether each latent contains information about one factor only. It does not measure whether all factors are "
         "encoded, and untrained networks score high. Ridgeway and Mozer 2018 (arXiv 1802.05312). It is not the "
         "modularity of circuits, which is a metric of interventions.",
