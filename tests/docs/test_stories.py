@@ -98,7 +98,11 @@ def tell(story: tuple[Block, ...], folder: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", STORIES, ids=name_of)
+@pytest.mark.parametrize(
+    "page",
+    # Ray itself is tested in tests/engine/test_backend_ray.py; a second cluster takes a quarter of a minute.
+    [pytest.param(page, marks=[pytest.mark.simulation] * (page.stem == "ray"), id=name_of(page)) for page in STORIES],
+)
 def test_a_page_is_run_as_it_stands(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if page.stem in NEEDS:
         pytest.importorskip(NEEDS[page.stem], reason=f"needs causalvae[{NEEDS[page.stem]}]")

@@ -47,7 +47,7 @@ def manifest(folder: Path) -> dict[str, object]:
 
 
 # Steps that no pattern of touches repeats with: a shard takes nine of them.
-@pytest.mark.parametrize(("what", "step", "first"), [("kill", 11, KILLED), ("overtake", 17, 1000)])
+@pytest.mark.parametrize(("what", "step", "first"), [("kill", 19, KILLED), ("overtake", 31, 1000)])
 def test_the_same_bytes_are_left(what: str, step: int, first: int, tmp_path: Path) -> None:
     codes = disturb(tmp_path, what, step)
     assert len(codes) > LEAST_MOMENTS

@@ -28,6 +28,8 @@ def test_broken_weights_of_every_format_are_refused_with_a_code() -> None:
     assert all(found["refused"] > found["opened"] for found in counts.values())
 
 
+# Kills of the engine at each touch of its folder are in tests/engine/test_engine_killed.py.
+@pytest.mark.simulation
 @forks
 def test_killed_runs_resume_to_the_same_results() -> None:
     counts = kill_runs(6, seed=2)
