@@ -73,7 +73,7 @@ def find_perturbed(plan: Plan) -> tuple[Perturbed, ...]:
         values = tuple(zip(*groups.values(), strict=True))
         overlaps = max(1, len(groups) * (len(groups) - 1) // 2 * len(sites))
         pairs = min([RESPONSE_PAIRS, *(arm.pairs for group in groups.values() for arm in group)])
-        pairs = max(2, min(pairs, _MOST_OVERLAPS // overlaps))
+        pairs = min(pairs, max(2, _MOST_OVERLAPS // overlaps))
         found.append(Perturbed(owner, tuple(groups), values, sites, pairs))
     return tuple(found)
 

@@ -187,3 +187,15 @@ def test_few_samples_are_run_where_latents_are_many() -> None:
     many = make_plan(400, (make_source("zero"),), 500, ("decoder.lin1",))
     assert find_perturbed(many)[0].pairs == 2_000_000 // (400 * 399 // 2)
     assert find_perturbed(replace(plan, latent_attributes={"first": 0, "second": 1}, options=Options(stop=True))) == ()
+
+
+def test_a_single_sample_has_responses_of_its_own(model: Model, tmp_path: Path) -> None:
+    plan = make_plan(4, (make_source("zero"),), 2, ("decoder.lin1",))
+    few = {arm.id: replace(arm, pairs=1) for arm in plan.arms if arm.patches}
+    arms = tuple(few.get(arm.id, arm) for arm in plan.arms)
+    uses = tuple(replace(use, arm=few[use.arm].id) for use in plan.uses)
+    found = execute_plan(replace(plan, arms=arms, uses=uses), model, Blobs(), blob_measure, tmp_path, "cpu")
+    assert found.responses["pair"].unique().tolist() == [0]
+    whole = execute_plan(plan, model, Blobs(), blob_measure, tmp_path / "whole", "cpu").responses
+    first = whole[whole["pair"] == 0]["value"].to_numpy()
+    assert np.array_equal(found.responses["value"].to_numpy(), first, equal_nan=True)
