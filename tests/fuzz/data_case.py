@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import signal
 import tempfile
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -18,6 +16,7 @@ from pydantic import TypeAdapter
 from causalvae.data.dataset import FiniteDataset, open_dataset
 from causalvae.errors import CausalVAEError
 from causalvae.spec.data_section import AnyData
+from tests.fuzz.time_limit import time_limit
 
 # A file that is not read after so many seconds hangs.
 _HANGS: Final = 120
@@ -89,7 +88,7 @@ def read_cases(cases: Iterator[DataCase]) -> dict[str, DataCounts]:
 
 def _read(case: DataCase, folder: Path, counts: DataCounts) -> None:
     try:
-        with _watched(), warnings.catch_warnings(action="error"):
+        with time_limit(_HANGS, HangsError(f"not done after {_HANGS} s")), warnings.catch_warnings(action="error"):
             data: Any = open_dataset(_SECTION.validate_python(case.section), folder)
             inputs = data.inputs(data.rows_at(np.arange(data.size))).numpy()
     except CausalVAEError as error:
@@ -108,17 +107,3 @@ def _read(case: DataCase, folder: Path, counts: DataCounts) -> None:
     wrong = wrong or case.is_right(inputs, data)
     if case.outcome == "refused" or wrong:
         counts.failures.append(f"{case.what}: accepted{': ' if wrong else ''}{wrong}")
-
-
-@contextmanager
-def _watched() -> Iterator[None]:
-    def hang(*_: Any) -> None:
-        raise HangsError(f"not done after {_HANGS} s")
-
-    before = signal.signal(signal.SIGALRM, hang)
-    signal.alarm(_HANGS)
-    try:
-        yield
-    finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)

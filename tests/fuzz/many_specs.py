@@ -15,7 +15,6 @@ import json
 import os
 import random
 import re
-import signal
 import sys
 import tempfile
 import time
@@ -34,6 +33,7 @@ from causalvae.spec.yaml_tree import MAX_DEPTH, MAX_NODES, Node, Source, _resolv
 from tests.fuzz import specs
 from tests.fuzz.grammar import Grammar
 from tests.fuzz.specs import HOSTILE, TooManyStepsError, _copy, _flow
+from tests.fuzz.time_limit import time_limit
 
 # Processor time after which a spec is checked once more with its calls counted; 10 million calls take longer.
 _SLOW: Final = 0.7
@@ -147,7 +147,7 @@ class _Fuzzer:
         began = time.process_time()
         read: Read[Any] | None = None
         try:
-            with _ends():
+            with time_limit(_HANGS, TooManyStepsError("hangs")):
                 read = self._read(text, laid, settings)
                 said = self._said(read, number)
         except TooManyStepsError as stop:
@@ -422,20 +422,6 @@ def same_tree(tree: Any) -> bool:
     text, root = laid
     read, faults = compose(normalise(text), root.source)
     return read == root and not faults
-
-
-@contextlib.contextmanager
-def _ends() -> Iterator[None]:
-    def hang(*_: Any) -> None:
-        raise TooManyStepsError("hangs")
-
-    before = signal.signal(signal.SIGALRM, hang)
-    signal.alarm(_HANGS)
-    try:
-        yield
-    finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ import json
 import math
 import random
 import re
-import signal
 import string
 import sys
 import tempfile
@@ -24,6 +23,7 @@ from typer.testing import CliRunner
 
 from causalvae.cli.app import app
 from causalvae.spec.yaml_tree import compose, normalise
+from tests.fuzz.time_limit import time_limit
 
 ROOT: Final = Path(__file__).parents[2]
 MOST_STEPS: Final = 10_000_000
@@ -175,18 +175,12 @@ def _counted(steps: list[int]) -> Iterator[None]:
                 sys.setprofile(None)
                 raise TooManyStepsError(f"more than {MOST_STEPS:,} steps")
 
-    def hang(*_: Any) -> None:
-        raise TooManyStepsError("hangs")
-
-    before = signal.signal(signal.SIGALRM, hang)
-    signal.alarm(_HANGS)
-    sys.setprofile(count)
-    try:
-        yield
-    finally:
-        sys.setprofile(None)
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
+    with time_limit(_HANGS, TooManyStepsError("hangs")):
+        sys.setprofile(count)
+        try:
+            yield
+        finally:
+            sys.setprofile(None)
 
 
 def _mutated(rng: random.Random, texts: list[str], trees: list[Any]) -> str:
