@@ -125,7 +125,7 @@ class ResponsePlan:
     def __init__(self, plan: Plan, graph: Program, components: ComponentMap) -> None:
         found = find_perturbed(plan)
         nodes: dict[str, str] = {}
-        if isinstance(graph, OperatorGraph):
+        if found and isinstance(graph, OperatorGraph):
             named = {site: components.site(site).node for item in found for site in item.sites}
             nodes = {site: node for site, node in named.items() if node in graph.by_name}
             outputs = {**graph.outputs, **nodes}
