@@ -9,9 +9,11 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from causalvae.engine.forward import run_forward
 from causalvae.engine.memory import BatchSize
 from causalvae.engine.needed_values import Keep
 from causalvae.engine.values import CleanRuns, padding
+from causalvae.models.operators import OperatorGraph
 from causalvae.models.program import Program
 from causalvae.plan.types import Side
 from causalvae.spec.value_source import DonorKey
@@ -147,9 +149,13 @@ def run_padded(graph: Program, x: Tensor, noise: Tensor, keep: Iterable[str] | N
     """A forward pass, with small batches padded; returns the values of the nodes in `keep`, all if omitted."""
     rows = len(x)
     index = padding(rows).to(noise.device)
-    values = graph.run(x[index], noise[index], keep=keep)
-    if len(index) == rows:
-        return values
+    given = (x, noise) if len(index) == rows else (x[index], noise[index])
+    if isinstance(graph, OperatorGraph) and not torch.is_grad_enabled():
+        values = run_forward(graph, given, rows, keep)
+    else:
+        values = graph.run(*given, keep=keep)
+        if len(index) == rows:
+            return values
     return {
         name: value[:rows] if graph.aligned(name) else value
         for name, value in values.items()

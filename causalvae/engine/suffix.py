@@ -24,6 +24,7 @@ from causalvae.engine.lowering import (
     pair,
 )
 from causalvae.engine.norms import ChannelAffine, GroupNorm
+from causalvae.engine.products import linear
 from causalvae.engine.rules import FEW_UNITS, LARGE_WINDOW, LINEAR, VIEWS, Scene, apply_rule, rule_of
 from causalvae.engine.stretches import Stretch, stretches
 from causalvae.models.operators import ACTIVATIONS, Environment, Operation, OperatorGraph, Value, evaluate
@@ -275,10 +276,13 @@ class Suffix:
         if ledger is not None:
             ledger.rows += computed
         found = pairs[:computed]
-        return {
-            name: make_whole(changes[node], clean[node], found) if node in changes else gather(clean[node], found)
-            for name, node in self._requested.items()
-        }
+        return {name: self._final(changes.get(node), node, clean, found) for name, node in self._requested.items()}
+
+    def _final(self, change: Change | None, node: str, clean: Mapping[str, Tensor], pairs: Tensor) -> Tensor:
+        """The whole value of a requested node."""
+        if isinstance(change, Whole):
+            return change.value
+        return gather(clean[node], pairs) if change is None else make_whole(change, clean[node], pairs)
 
     def _compute(
         self,
@@ -371,6 +375,8 @@ class Suffix:
         # What a gradient is taken through may be needed again.
         target = None if torch.is_grad_enabled() else self._overwriting.get(operation.name)
         if target is None:
+            if operation.function is LINEAR and not torch.is_grad_enabled():
+                return linear(*(environment[item.name] if isinstance(item, Value) else item for item in operation.args))
             if len(pairs) < FEW_ROWS and is_pointwise(operation, self._graph.parameters):
                 return convolve_pointwise(operation, environment)
             return evaluate(operation, environment, len(pairs))
