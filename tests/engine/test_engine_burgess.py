@@ -14,6 +14,7 @@ from causalvae.engine.shards import ShardInputs
 from causalvae.models.burgess import burgess
 from causalvae.models.loading import Model, assemble, randomise
 from causalvae.models.vae import PosteriorLayout
+from causalvae.plan.controls import exact_arms
 
 
 def shard() -> ShardInputs:
@@ -27,9 +28,10 @@ def shard() -> ShardInputs:
 
 def assert_exact(model: Model) -> None:
     sites = tuple(site.name for site in model.components.sites)
+    arms = exact_arms("c", sites, 6)
     with torch.inference_mode():
-        plain = check_engine(model.graph, model.components, model.network, sites, shard(), 64, Shortcuts())
-        found = check_engine(lower(model.graph), model.components, model.network, sites, shard(), 64, Shortcuts())
+        plain = check_engine(model.graph, model.components, model.network, arms, shard(), 64, Shortcuts())
+        found = check_engine(lower(model.graph), model.components, model.network, arms, shard(), 64, Shortcuts())
     assert (plain.self_patch, plain.full_patch, plain.network) == (0.0, 0.0, 0.0)
     assert (found.self_patch, found.full_patch) == (0.0, 0.0)
     assert found.network < 1e-5
