@@ -14,7 +14,7 @@ from causalvae.files import read_json
 from causalvae.results import CostRow
 
 # Interchanges, edges, readouts and pictures, which are run once first results are known.
-FOLLOW_UPS = "follow-up runs, at most"
+FOLLOW_UPS = "follow-up runs"
 
 # What belongs to no cohort comes last, in this order.
 _COMMON = ("", EXACT_CONTROLS, RANDOM_COPY, FOLLOW_UPS, CLEAN_RUNS, OVERHEADS)

@@ -335,11 +335,12 @@ class PlanRunner:
         statistics: Mapping[str, Statistics],
         on_rows: OnRows,
         responses: ShardResponses | None = None,
+        clean: CleanRuns | None = None,
     ) -> ShardResult:
-        """Run one shard, in batches that fitted into memory in earlier ones."""
+        """Run one shard, in batches that fitted into memory in earlier ones; `clean` as for `run_shard`."""
         plan = replace(self.plan, batch_rows=self._fitting)
         found = run_shard(
-            plan, arms, self.graph, self._model.components, inputs, statistics, self.measure, on_rows, responses
+            plan, arms, self.graph, self._model.components, inputs, statistics, self.measure, on_rows, responses, clean
         )
         self._fitting = min(self._fitting, found.batch_rows)
         return found
