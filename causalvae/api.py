@@ -56,9 +56,11 @@ from causalvae.null_claims import exchanged_labels, planted_claims
 from causalvae.outcome import RunOutcome, load_run
 from causalvae.pair_pictures import pair_pictures
 from causalvae.plan.compile import compile_spec
+from causalvae.plan.passes.pack import rows_at_once
 from causalvae.plan.resolve import Resolver
 from causalvae.plan.types import Cohort, Controls, Plan
 from causalvae.readouts import check_readouts
+from causalvae.readouts.checks import BATCH_ROWS
 from causalvae.readouts.types import ReadoutCheck
 from causalvae.report import write_report
 from causalvae.report.analysis_view import left_out_words, views_of
@@ -519,7 +521,8 @@ def _check_readouts(session: Session) -> tuple[ReadoutCheck, ...]:
     within = session.split.within(session.dataset, "test")
     rows = draw_samples(session.dataset, READOUT_SAMPLES, session.spec.data.seed, within)
     vae = session.model.vae
-    return check_readouts(session.dataset, session.readouts, vae, rows, vae.target)
+    at_once = rows_at_once(session.spec.execution.memory_bytes, session.model.components, BATCH_ROWS)
+    return check_readouts(session.dataset, session.readouts, vae, rows, vae.target, at_once)
 
 
 @coded
