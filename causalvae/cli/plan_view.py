@@ -217,7 +217,8 @@ def print_explained(console: Console, plan: Plan, explained: Explained) -> None:
     others = "" if timed == groups else ", the others by their FLOPs at the speed of these"
     console.print(
         f"Basis: live rows counted on the first {forecast.sampled_pairs} pairs of each cohort (± is their standard "
-        f"error); {how} timed on a few rows{others}. Writing tables, analysis and report come on top."
+        f"error); {how} timed on a few rows{others}. Follow-up runs (interchanges, readouts, pictures) depend on first "
+        "results and are at most these. Writing tables, analysis and report come on top."
     )
 
 
