@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from causalvae.engine.norms import ChannelAffine, GroupNorm
-from causalvae.engine.products import has_kernel
+from causalvae.engine.products import LINEAR, Linear, has_kernel
 from causalvae.models.layout import allow_any_layout
 from causalvae.models.operators import Operation, OperatorGraph, Value
 from causalvae.models.program import Program
@@ -295,7 +295,9 @@ def lower(graph: Program) -> Program:
             or _to_affine(operation, graph, parameters, added)
             or _to_image(operation, parameters, added)
         )
-        if operation.function is _GROUP_NORM:
+        if operation.function in LINEAR:
+            lowered = replace(operation, function=Linear())
+        elif operation.function is _GROUP_NORM:
             lowered = replace(operation, function=GroupNorm(operation.call))
         elif operation.function is torch.ops.aten.native_group_norm.default:
             lowered = replace(operation, function=DefaultLayout(operation.call))

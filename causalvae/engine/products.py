@@ -2,11 +2,32 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
 # Products with fewer inputs or weights gain nothing from oneDNN.
 _FEW_INPUTS, _FEW_WEIGHTS = 32, 4096
+
+
+@dataclass(frozen=True)
+class Linear:
+    """`linear` as the function of an operation; it prints as what it computes."""
+
+    def __call__(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+        """The product; by PyTorch's own function where a gradient may be taken through it."""
+        if torch.is_grad_enabled():
+            return torch.nn.functional.linear(x, weight, bias)
+        return linear(x, weight, bias)
+
+    def __str__(self) -> str:
+        return str(_LINEAR)
+
+
+_LINEAR = torch.ops.aten.linear.default
+# Affine functions of a vector.
+LINEAR = frozenset((_LINEAR, Linear()))
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:

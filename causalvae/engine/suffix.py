@@ -24,8 +24,8 @@ from causalvae.engine.lowering import (
     pair,
 )
 from causalvae.engine.norms import ChannelAffine, GroupNorm
-from causalvae.engine.products import linear
-from causalvae.engine.rules import FEW_UNITS, LARGE_WINDOW, LINEAR, VIEWS, Scene, apply_rule, rule_of
+from causalvae.engine.products import LINEAR
+from causalvae.engine.rules import FEW_UNITS, LARGE_WINDOW, VIEWS, Scene, apply_rule, rule_of
 from causalvae.engine.stretches import Stretch, stretches
 from causalvae.models.operators import ACTIVATIONS, Environment, Operation, OperatorGraph, Value, evaluate
 from causalvae.plan.types import Patch
@@ -52,7 +52,7 @@ _IN_PLACE: dict[Any, Callable[..., Tensor]] = {
 _SYMMETRIC = frozenset((_ATEN.add.Tensor, _ATEN.mul.Tensor))
 _SCALES = frozenset((_ATEN.mul.Tensor, _ATEN.div.Tensor))
 # Functions whose result is new memory; that of a dropout that is switched off is its input itself.
-_MAKERS = frozenset((*_IN_PLACE, CONV, CONV_TRANSPOSE, LINEAR, _ATEN.cat.default)) - {_ATEN.dropout.default}
+_MAKERS = frozenset((*_IN_PLACE, CONV, CONV_TRANSPOSE, *LINEAR, _ATEN.cat.default)) - {_ATEN.dropout.default}
 
 # From the value in this re-run, None if there is none, and the rows of the batch that it belongs to.
 Entry = Callable[[Tensor | None, slice], Change]
@@ -169,7 +169,7 @@ class Suffix:
             if partial.isdisjoint(operation.inputs) or rule_of(operation) is None:
                 continue
             found.update(name for name in (*operation.inputs, operation.name) if self._graph.by_name[name].aligned)
-            if operation.function is LINEAR:
+            if operation.function in LINEAR:
                 continue
             mixes = sum(self._graph.by_name[name].aligned for name in operation.inputs) > 1
             boxed = mixes or operation.function in (CONV, CONV_TRANSPOSE)
@@ -375,8 +375,6 @@ class Suffix:
         # What a gradient is taken through may be needed again.
         target = None if torch.is_grad_enabled() else self._overwriting.get(operation.name)
         if target is None:
-            if operation.function is LINEAR and not torch.is_grad_enabled():
-                return linear(*(environment[item.name] if isinstance(item, Value) else item for item in operation.args))
             if len(pairs) < FEW_ROWS and is_pointwise(operation, self._graph.parameters):
                 return convolve_pointwise(operation, environment)
             return evaluate(operation, environment, len(pairs))
