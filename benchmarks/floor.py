@@ -1,11 +1,11 @@
-"""The floor: what clean runs and the live rows' downstream operations take, each alone at the best speed it reaches.
+"""The floor: what the live rows' downstream operations would take, each alone at the best speed that it ever reaches.
 
 For every operation the least CPU time a row is measured over batch sizes, memory layouts and the forms in `FORMS`; its
 inputs are then always warm in the cache, which in a whole network they are not. All images of a network have the same
 layout, the one with the lower floor: converting an image to the other layout takes longer than any operation gains by
-it. The floor of a sweep is the sum of these times over live rows, the outcome measure's, and one clean run of each
-pair: the base's, and the counterfactual's up to the swept sites. It has no copying of kept values, no patching and no
-bookkeeping.
+it. The floor of a sweep is the sum over live rows of these times and of the outcome measure's. One clean run of each
+pair is given in addition: the base's, and the counterfactual's up to the swept sites. There is no copying of kept
+values, no patching and no bookkeeping.
 """
 
 from __future__ import annotations
@@ -69,9 +69,9 @@ class Floor:
     Parameters
     ----------
     seconds : float
-        CPU seconds, with clean runs and the outcome measure.
-    measuring, clean : float
-        The outcome measure's part of it, and that of clean runs.
+        CPU seconds, with the outcome measure.
+    measuring : float
+        The outcome measure's part of it.
     full_seconds : float
         The same without omitting dead rows.
     entry_free : float
@@ -82,6 +82,8 @@ class Floor:
     sites : dict
         Site -> CPU seconds, with the outcome measure.
     speeds : tuple of BestSpeed
+    clean : float
+        CPU seconds of clean runs, in addition.
     layout : str
         Of all images.
     """
@@ -95,6 +97,11 @@ class Floor:
     speeds: tuple[BestSpeed, ...]
     clean: float = 0.0
     layout: str = ""
+
+    @property
+    def total(self) -> float:
+        """CPU seconds with clean runs."""
+        return self.seconds + self.clean
 
 
 # How many times as many bytes all values may have as one.
@@ -207,7 +214,7 @@ def measure_floor(workload: Workload, book: SpeedBook) -> Floor:
     if not isinstance(graph, OperatorGraph):
         raise TypeError(f"{workload.name} has no operator graph, and a floor is a sum over operations")
     found = [_floor_in(workload, graph, book, layout) for layout in LAYOUTS]
-    return min(found, key=lambda floor: floor.seconds)
+    return min(found, key=lambda floor: floor.total)
 
 
 def _floor_in(workload: Workload, graph: OperatorGraph, book: SpeedBook, layout: str) -> Floor:
@@ -227,7 +234,7 @@ def _floor_in(workload: Workload, graph: OperatorGraph, book: SpeedBook, layout:
     needed = graph.ancestors(nodes)
     whole = speeds_of(graph.between(graph.inputs, [output]))
     clean = sum(speed.seconds * (2 if operation.name in needed else 1) for operation, speed in whole) * workload.pairs
-    total = full = entry_free = clean
+    total = full = entry_free = 0.0
     live: dict[str, int] = {}
     sites: dict[str, float] = {}
     for site, node in zip(workload.sites, nodes, strict=True):
