@@ -7,12 +7,11 @@ from collections.abc import Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator
-from pydantic_core import PydanticCustomError
 
 from causalvae.spec.data_section import DataSection
 from causalvae.spec.diagnostics import Finding, show_text
 from causalvae.spec.places import PlaceKind
-from causalvae.spec.section import Name, Number, Section
+from causalvae.spec.section import Name, Number, Section, long_factors
 
 FilePath = Annotated[str, Field(min_length=1, max_length=1000)]
 Side = Annotated[int, Field(strict=True, ge=8, le=512)]
@@ -66,12 +65,7 @@ class OwnData(DataSection):
     @field_validator("factors", mode="before")
     @classmethod
     def _list_of_names(cls, value: Any) -> Any:
-        if isinstance(value, list | tuple):
-            for index, name in enumerate(value):
-                if not isinstance(name, str):
-                    raise PydanticCustomError("factor_name", "a list of factors holds names only", {"at": index})
-            return {name: {} for name in value}
-        return value
+        return long_factors(value)
 
     @property
     def lacks_factors(self) -> bool:

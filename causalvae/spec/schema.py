@@ -35,6 +35,7 @@ from causalvae.spec.section import (
     Section,
     Seed,
     split_edges,
+    long_factors,
 )
 
 # What other packages use of the language is exported here, wherever it is defined.
@@ -108,12 +109,7 @@ class GraphSection(Section):
     @field_validator("factors", mode="before")
     @classmethod
     def _list_of_names(cls, value: Any) -> Any:
-        if isinstance(value, list | tuple):
-            for index, name in enumerate(value):
-                if not isinstance(name, str):
-                    raise PydanticCustomError("factor_name", "a list of factors holds names only", {"at": index})
-            return {name: {} for name in value}
-        return value
+        return long_factors(value)
 
     @field_validator("vectors", mode="before")
     @classmethod
