@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
-import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from importlib import resources
@@ -295,9 +294,11 @@ def _wrapper_of(state: Mapping[str, Tensor], wanted: Collection[str], place: str
     """The prefix of all names of a network that wraps the one whose weights are in a file; "" if there is none."""
     if not wanted or all(name in state for name in wanted):
         return ""
-    parts = os.path.commonprefix([name.split(".")[:-1] for name in wanted])
-    for depth in range(1, len(parts) + 1):
+    parts = next(iter(wanted)).split(".")
+    for depth in range(1, len(parts)):
         prefix = ".".join(parts[:depth]) + "."
+        if not all(name.startswith(prefix) for name in wanted):
+            break
         inside = [name.removeprefix(prefix) for name in wanted]
         if all(name in state for name in inside) or _common_prefix(state, inside, place):
             return prefix

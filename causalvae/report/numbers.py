@@ -11,6 +11,7 @@ ABSENT = "–"
 MINUS = "\u2212"
 # Ends of an interval that are nearer than this share of them differ by rounding.
 _ROUNDING = 1e-12
+_MOST_DECIMALS = 6
 
 
 class Written(str):
@@ -137,9 +138,11 @@ def interval_decimals(numbers: Sequence[float]) -> int | None:
     if spread <= _ROUNDING * largest:
         spread = 0.0
     fewest = 0 if largest >= 100 else 1 if largest >= 10 else 2
-    if spread <= 0:
-        return fewest
-    return max(fewest, min(6, math.ceil(-math.log10(spread / 2))))
+    needed = math.ceil(-math.log10(spread / 2)) if spread > 0 else math.inf
+    if needed > _MOST_DECIMALS:
+        # No number of decimals that is written tells the ends apart.
+        return fewest if largest == 0 or largest >= 0.01 else min(_MOST_DECIMALS, 2 - math.floor(math.log10(largest)))
+    return max(fewest, int(needed))
 
 
 def format_bound(at_least: float | None, at_most: float | None) -> str:

@@ -72,6 +72,12 @@ class OwnData(DataSection):
         """Whether the section declares no factors."""
         return not self.factors
 
+    @staticmethod
+    def factors_of(texts: Sequence[str]) -> dict[str, Any]:
+        """The key `factors` for columns or arrays, for `recognise`; empty if there are none."""
+        named = {re.sub(r"^(?![A-Za-z_])|[^A-Za-z0-9_-]", "_", column): {"column": column} for column in texts}
+        return {"factors": list(texts) if set(named) == set(texts) else named} if texts else {}
+
     def column_of(self, factor: str) -> str:
         """The column or array with the values of a factor."""
         return self.factors[factor].column or factor
@@ -126,12 +132,6 @@ class OwnTable(OwnData):
     def is_rescaled(self) -> bool:
         """Whether numbers are mapped to [0, 1] by a range that is found in them."""
         return self.scale == "found"
-
-    @staticmethod
-    def factors_of(texts: Sequence[str]) -> dict[str, Any]:
-        """The key `factors` for columns of text, for `recognise`; empty if there are none."""
-        named = {re.sub(r"^(?![A-Za-z_])|[^A-Za-z0-9_-]", "_", column): {"column": column} for column in texts}
-        return {"factors": list(texts) if set(named) == set(texts) else named} if texts else {}
 
     def findings(self) -> list[Finding]:
         """Findings on inputs that are also factors, and on the scale."""

@@ -34,8 +34,8 @@ from causalvae.spec.section import (
     Number,
     Section,
     Seed,
-    split_edges,
     long_factors,
+    split_edges,
 )
 
 # What other packages use of the language is exported here, wherever it is defined.
