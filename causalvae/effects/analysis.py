@@ -112,7 +112,7 @@ def few_pairs_warning(
     named = ", ".join(name for name in limited if any(e.owner == Owner.intervention(name) for e in few))
     raised = f"Raise `pairs` of {named}." if named else "Raise data.samples."
     if exhausted:
-        raised = "The data have no more samples for tests: use more data, or smaller parts `fit` and `select` (data.split)."
+        raised = "The data have no more for tests: use more data, or smaller parts `fit` and `select` (data.split)."
     return (
         f"{len(few)} interval{'s are' if len(few) > 1 else ' is'} over fewer than {FEW_PAIRS} pairs (the fewest: "
         f"{min(e.n for e in few)}). If effects are skewed, the coverage of such intervals is below their nominal level "

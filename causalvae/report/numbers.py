@@ -43,8 +43,8 @@ def format_number(value: float | None, digits: int = 3) -> str:
 
     Examples
     --------
-    >>> format_number(0.91834), format_number(1234.5), format_number(None)
-    ('0.918', '1,234', '–')
+    >>> format_number(0.91834), format_number(0.99996), format_number(1234.5), format_number(None)
+    ('0.918', '1.00', '1,234', '–')
     """
     if value is None or math.isnan(value):
         return ABSENT
@@ -57,7 +57,8 @@ def format_number(value: float | None, digits: int = 3) -> str:
         mantissa, _, exponent = f"{size:.{digits - 1}e}".partition("e")
         text = f"{mantissa}e{int(exponent)}"
     else:
-        decimals = max(0, digits - 1 - math.floor(math.log10(size)))
+        # Of the rounded number: 0.9999 is written as 1.00.
+        decimals = max(0, digits - 1 - math.floor(math.log10(float(f"{size:.{digits - 1}e}"))))
         text = f"{size:,.{decimals}f}"
     return Written(f"{MINUS}{text}" if value < 0 else text, (value,))
 

@@ -214,3 +214,19 @@ def test_inputs_that_a_network_does_not_take_are_named_with_what_to_change(
         read(DecoderConditioned(), x, condition=condition) if condition else read(SoundVQ(Rounding()), x)
     assert caught.value.code == "CV130" and remedy in caught.value.remedy
     assert ("without the condition" in caught.value.message) == bool(condition)
+
+
+class Centred(LastState):
+    """Its encoding part subtracts the mean over the batch."""
+
+    def encode(self, x: Tensor) -> Any:
+        mean, logvar = super().encode(x)
+        return mean - mean.mean(0), logvar
+
+
+def test_a_part_that_mixes_rows_has_the_users_name() -> None:
+    x = torch.rand(9, 4, 3)
+    with pytest.raises(CausalVAEError) as caught:
+        assemble(read(Centred(), x).vae, False, "centred", {}, x)
+    assert caught.value.code == "CV110" and "NetworkPart" not in caught.value.message
+    assert "in encode." in caught.value.message

@@ -211,6 +211,7 @@ FAULTS = (
     Fault("CV042", AREA, AREA + "    «image_dot: {readout: area}\n"),
     Fault("CV043", SPEC, SPEC + "include: «shared.yaml\n"),
     Fault("CV044", SAMPLES, "  samples: «${n}\n"),
+    Fault("CV044", SAMPLES, '  samples: "«${n}"\n'),
     Fault(
         "CV044", SPEC, SPEC + 'variables: {a: "${b}", b: "x «${a}"}\n', (("description: Does", "description: ${a}"),)
     ),
