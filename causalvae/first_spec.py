@@ -187,7 +187,9 @@ def _as_trained(section: Keys, trained: Keys) -> Keys:
         factors = _factor_columns(held.get("factors", {})) | _factor_columns(section.get("factors", {}))
         listed = factors if any(factors.values()) else list(factors)
         section = section | ({"factors": listed} if factors else {})
-    return section | {key: value for key, value in held.items() if key not in left | set(section)}
+    found = section | {key: value for key, value in held.items() if key not in left | set(section)}
+    # Sizes: the network takes those of training, whatever the first file has.
+    return found | {key: held[key] for key, value in section.items() if type(value) is int and key in held}
 
 
 def _factor_columns(factors: Any) -> Keys:

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 import torch
 from PIL import Image
+from scipy.io import wavfile
 
 from causalvae.api import open_session, train
 from causalvae.errors import CausalVAEError
@@ -190,6 +191,23 @@ def test_images_are_read_as_in_training(tmp_path: Path) -> None:
     first = write_first_spec(str(weights), str(tmp_path / "pictures"), tmp_path, "small")
     assert first.session is not None and first.session.dataset.input_shape == (1, 16, 16)
     assert "path: pictures, colour: false, size: 16, samples" in first.text, "and nothing that is the default"
+
+
+def test_sounds_have_the_length_and_the_rate_of_training(tmp_path: Path) -> None:
+    (tmp_path / "recordings").mkdir()
+    moments = np.arange(100) / 1000
+    for number in range(60):
+        wave = np.sin(2 * np.pi * (20 + number) * moments)
+        wavfile.write(tmp_path / "recordings" / f"{number}.wav", 1000, (20_000 * wave).astype(np.int16))
+    (tmp_path / "train.yaml").write_text(
+        "spec: causalvae/train-v1\nname: small\nobjective: {name: vae}\nsteps: 150\nbatch_size: 16\n"
+        "model: {architecture: mlp, latent_dim: 2, likelihood: gaussian, sigma: 0.1}\noptimiser: {lr: 0.02}\n"
+        "data: {source: sounds, path: recordings, length: 24, rate: 500}\n"
+    )
+    weights = train(tmp_path / "train.yaml", tmp_path / "out").weights
+    first = write_first_spec(str(weights), str(tmp_path / "recordings"), tmp_path, "small")
+    assert first.session is not None and first.session.dataset.input_shape == (1, 24)
+    assert "length: 24, rate: 500" in first.text
 
 
 def test_reasons_are_written_whole_and_once(tmp_path: Path, data: Path) -> None:
