@@ -120,7 +120,7 @@ def _read_as(vae: VAE, section: CheckpointModel, posterior: PosteriorSection | N
     read = section.posterior or posterior or PosteriorSection()
     vae.layout, vae.second = read.reading
     if section.output is not None:
-        vae.activation, vae.likelihood = section.output.activation, section.output.likelihood
+        vae.activation, vae.likelihood = section.output.activates(), section.output.likelihood
     vae.input_range = section.input_range
     return vae
 
