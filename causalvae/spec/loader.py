@@ -461,7 +461,7 @@ def _check_cells(study: StudySpec, plain: dict[str, Any]) -> list[Finding]:
             owners |= {"name": (plain["data"], ("data", data)), "model": (where, ("data", data, "model"))}
             owners |= {key: (kind, ("models", model, key)) for key in kind}
             owners["data"] = (where, ("data", data, "data"))
-            cell = {key: owner.get(path[-1]) for key, (owner, path) in owners.items()}
+            cell = {key: owner.get(str(path[-1])) for key, (owner, path) in owners.items()}
             cell["name"] = f"{data}-{model}-{max(study.seeds)}"
             for found in explain_shape(error.errors(include_url=False), TrainSpec, cell):
                 path = (*owners[str(found.path[0])][1], *found.path[1:])

@@ -238,6 +238,7 @@ def test_a_full_disk_behind_standard_output_has_a_code(starter: Path) -> None:
         ({}, "validate --json starter.yaml >&-", 0),
         ({}, "validate nosuch.yaml <&- >&- 2>&-", 2),
         ({}, "report nosuch 2>/dev/full", 3),
+        ({}, "report --nosuch 2>/dev/full", 2),
         ({"COLUMNS": "0"}, "validate starter.yaml", 0),
     ],
 )
