@@ -185,7 +185,7 @@ def _around(image: Image) -> tuple[Image, tuple[int, int, int, int]]:
 def _check_values(values: np.ndarray[Any, Any], mode: str, path: Path, form: PictureForm, sample: int) -> None:
     """Raise CV235 for a value of a grey picture with more than 8 bits that is not finite, or out of range."""
     white = _white(mode)
-    odd = np.flatnonzero(~np.isfinite(values)) if values.dtype.kind == "f" else ()
+    odd = np.flatnonzero(~np.isfinite(values))
     if len(odd):
         row, column = (int(at) for at in np.unravel_index(odd[0], values.shape))
         raise _unreadable(
