@@ -299,7 +299,8 @@ class _Reader:
         shape = f"inputs of {_sizes(self.x)}"
         if self.condition is not None:
             shape += f", nor of {_sizes(self.x[:, : self.condition.channels])} without the condition"
-        return _first_that_runs(tried, lambda part: part.call(self.x.clone()), self.encode, shape, self._reshape())
+        part = _first_that_runs(tried, lambda part: part.call(self.x.clone()), self.encode, shape, self._reshape())
+        return self._with_a_class(part)
 
     def _reshape(self) -> str:
         """What may be wrong with data whose inputs a network does not take."""
@@ -322,6 +323,7 @@ class _Reader:
         part = _first_that_runs(
             tried, lambda part: part.call(z.clone(), self.x), self.decode, f"latents of {_sizes(z)}", self._reshape()
         )
+        self._with_a_class(part)
         returned = part.call(z.clone(), self.x)
         leaf = self._output_of(returned)
         given, size = leaf.value[0], self.x[0, : self.output_shape[0]].numel()
@@ -374,6 +376,26 @@ class _Reader:
 
     def _conditions(self) -> list[Condition]:
         return [] if self.condition is None else [self.condition, replace(self.condition, as_class=True)]
+
+    def _with_a_class(self, part: NetworkPart) -> NetworkPart:
+        """The part; CV142 if it takes the number of a class and the condition is not the one-hot vector of one."""
+        if part.condition is None or not part.passes:
+            return part
+        given = replace(part.condition, as_class=False).of(self.x)
+        width = given.shape[1]
+        is_one_hot = width > 1 and bool(((given == 0) | (given == 1)).all() and (given.sum(1) == 1).all())
+        if part.condition.as_class and not is_one_hot:
+            raise CausalVAEError(
+                "CV142",
+                f"{part.first.path} takes the number of a class, and the condition is not one class but "
+                + ("a number between 0 and 1." if width == 1 else f"{width} numbers between 0 and 1."),
+                "Name one factor under data.condition, and declare it as a class under data.factors: "
+                "{NAME: {kind: categorical}}. A column of whole numbers is ordinal without this.",
+                "data.condition",
+            )
+        kind = "the number of the class" if part.condition.as_class else "a one-hot vector" if is_one_hot else None
+        self.facts["condition as"] = kind or f"{width} number{'s'[: width > 1]} between 0 and 1"
+        return part
 
     def _encoding(self, encoder: NetworkPart) -> _Encoding:
         """How the return value of the encoding part is read, using the record of forward() if there is one."""

@@ -22,6 +22,7 @@ _LIGHTNING = "pytorch-lightning_version"
 _TEXT = ("SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8", "UNICODE")
 _MOST_NAMES = 4
 _MOST_STATES = 20
+_WHOLE = "Check that it was copied whole; a file of safetensors must end in .safetensors."
 
 
 def read_torch_file(path: Path, where: str, key: str | None = None) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -43,7 +44,7 @@ def read_torch_file(path: Path, where: str, key: str | None = None) -> tuple[dic
         CV126 if several entries are state dicts and `key` is None, or if the entry `key` is not a state dict.
     """
     with (
-        boundary("CV102", f"{where} cannot be read", "Check that it was copied whole.", "model.weights"),
+        boundary("CV102", f"{where} cannot be read as a file of torch.save", _WHOLE, "model.weights"),
         warnings.catch_warnings(),
     ):
         # torch warns about old formats and future changes, which the user cannot act on.
@@ -129,7 +130,7 @@ def _unsafe(path: Path, where: str, said: str) -> CausalVAEError:
         return CausalVAEError(
             "CV102",
             f"{where} cannot be read: it is damaged, or no file of torch.save.",
-            "Check that it was copied whole; a file of safetensors must end in .safetensors.",
+            _WHOLE,
             "model.weights",
         )
     return CausalVAEError(

@@ -229,7 +229,7 @@ def _near(missing: list[str], unexpected: list[str]) -> str:
 def without_prefix(
     weights: Weights, wanted: Collection[str], prefix: str | None = None, ignore: tuple[str, ...] = ()
 ) -> Weights:
-    """Rename weights to the names of a network by removing a prefix.
+    """Rename weights to the names of a network by removing a prefix, or by adding that of a wrapper.
 
     Parameters
     ----------
@@ -238,8 +238,9 @@ def without_prefix(
         The network's own names.
     prefix : str, optional
         Prefix to remove; weights without it are dropped. If omitted, names are kept if all of `wanted` are present,
-        else the one prefix under which all of `wanted` are found is removed. Prefixes of ``torch.compile`` are always
-        removed.
+        else the one prefix under which all of `wanted` are found is removed. Where all of `wanted` begin with one
+        prefix and are in the file without it, it is added: the network wraps the one that was saved. Prefixes of
+        ``torch.compile`` are always removed.
     ignore : tuple of str
         Weights whose names in the file begin with one of these are dropped.
 
@@ -253,6 +254,11 @@ def without_prefix(
     )
     if prefix is None:
         prefix = _common_prefix(state, wanted, weights.place)
+        wrapper = "" if prefix else _wrapper_of(state, wanted, weights.place)
+        if wrapper:
+            inner = without_prefix(weights, [name.removeprefix(wrapper) for name in wanted], ignore=ignore)
+            added = {wrapper + name: value for name, value in inner.state.items()}
+            return replace(inner, state=added, facts={**inner.facts, "prefix added": wrapper})
     if not prefix:
         return replace(weights, state=state)
     kept = {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
@@ -300,6 +306,21 @@ def _common_prefix(state: Mapping[str, Tensor], wanted: Collection[str], place: 
             "model.prefix",
         )
     return fitting[0] if fitting else ""
+
+
+def _wrapper_of(state: Mapping[str, Tensor], wanted: Collection[str], place: str) -> str:
+    """The prefix of all names of a network that wraps the one whose weights are in a file; "" if there is none."""
+    if not wanted or all(name in state for name in wanted):
+        return ""
+    parts = next(iter(wanted)).split(".")
+    for depth in range(1, len(parts)):
+        prefix = ".".join(parts[:depth]) + "."
+        if not all(name.startswith(prefix) for name in wanted):
+            break
+        inside = [name.removeprefix(prefix) for name in wanted]
+        if all(name in state for name in inside) or _common_prefix(state, inside, place):
+            return prefix
+    return ""
 
 
 def trained_as(weights: Weights) -> dict[str, Any]:

@@ -345,12 +345,19 @@ def _judge(
     """Check an assembled spec and each point of its grid."""
     # A value at a fault of the text was not read, so findings on it are omitted.
     broken = {(fault.file, fault.line, fault.column) for fault in diagnostics}
+    # A variable may be a part of a value.
+    unknown = [fault for fault in diagnostics if fault.code == "CV044"]
+
+    def holds_unknown(found: Diagnostic) -> bool:
+        end = found.column + found.length
+        return any((f.file, f.line) == (found.file, found.line) and found.column <= f.column < end for f in unknown)
 
     def check(root: Node) -> tuple[Any, list[Diagnostic]]:
         with few_comparisons():
             spec, findings = _validate(model, root.to_plain(), folder)
         placed = (place_finding(finding, root) for finding in findings)
-        return spec, [found for found in placed if (found.file, found.line, found.column) not in broken]
+        kept = [found for found in placed if (found.file, found.line, found.column) not in broken]
+        return spec, [found for found in kept if not holds_unknown(found)]
 
     spec, found = check(whole.root)
     points = []
