@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
@@ -12,8 +11,6 @@ from torch import Tensor
 from causalvae.engine.changes import Whole
 from causalvae.engine.suffix import Entry, Suffix
 from causalvae.models.operators import Environment, OperatorGraph, evaluate
-
-_KNOWN: WeakKeyDictionary[OperatorGraph, dict[frozenset[str] | None, Forward]] = WeakKeyDictionary()
 
 
 class Forward:
@@ -62,7 +59,7 @@ def run_forward(
     graph: OperatorGraph, values: tuple[Tensor, ...], rows: int, keep: Iterable[str] | None
 ) -> dict[str, Any]:
     """A forward pass without gradients; see `Forward`."""
-    known = _KNOWN.setdefault(graph, {})
+    known: dict[frozenset[str] | None, Forward] = graph.derived.setdefault(Forward, {})
     key = None if keep is None else frozenset(keep)
     if key not in known:
         known[key] = Forward(graph, key)

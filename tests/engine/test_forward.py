@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -103,3 +106,14 @@ def test_sums_of_rows_are_exact_to_a_rounding_in_any_batch(length: int) -> None:
     error = (found - values.double().sum(1)).abs() / values.double().abs().sum(1)
     assert float(error.max()) < 6e-8
     assert torch.equal(torch.cat([_sum(part) for part in values.split(7)]), found)
+
+
+@torch.inference_mode()
+def test_a_graph_is_freed_with_its_forward_passes(model: Model) -> None:
+    graph = lower(model.graph)
+    assert isinstance(graph, OperatorGraph)
+    run_forward(graph, (torch.zeros(2, 1, 64, 64), torch.zeros(2, 4)), 2, ())
+    kept = weakref.ref(graph)
+    del graph
+    gc.collect()
+    assert kept() is None
