@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-# Products with fewer inputs or weights gain nothing from oneDNN. It adds up all inputs one after the other: of 2,000, its
-# rounding is four times that of PyTorch's own library.
+# Products with fewer inputs or weights gain nothing from oneDNN. Of 2,000 inputs its rounding is four times that of
+# PyTorch's own library.
 _FEW_INPUTS, _MANY_INPUTS, _FEW_WEIGHTS = 32, 1024, 4096
 
 
