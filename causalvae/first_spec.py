@@ -247,7 +247,8 @@ def _head(name: str, model: Keys, data: Keys, samples: int) -> list[str]:
 def _flow(value: Any) -> str:
     """A value as YAML in one line."""
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{key}: {_flow(held)}" for key, held in value.items()) + "}"
+        # Keys may come from the metadata of weights, which anybody may have written.
+        return "{" + ", ".join(f"{_flow(str(key))}: {_flow(held)}" for key, held in value.items()) + "}"
     if isinstance(value, list):
         return "[" + ", ".join(map(_flow, value)) + "]"
     # JSON is YAML; text that needs no quotes gets none.

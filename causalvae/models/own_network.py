@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from causalvae.boundary import is_out_of_memory
+from causalvae.digest import digest
 from causalvae.errors import CausalVAEError, first_line
 from causalvae.models.compiled import original_of
 from causalvae.models.forward_watch import ConstantNoise, Watched, chain_to, same, watch_forward
@@ -111,7 +112,11 @@ def _read(network: nn.Module, section: PythonModel | CheckpointModel, inputs: Te
     state = {name: value.detach().cpu() for name, value in network.state_dict().items()}
     if vae.beside is not None:
         state |= {f"beside.{name}": value.detach().cpu() for name, value in vae.beside.state_dict().items()}
-    return Opened(found.train(mode), Weights(state, {}, "").digest, reader.facts, unused)
+    identity = Weights(state, {}, "").digest
+    if reader.is_activated:
+        # The section is recorded alike with and without its default, and here they differ.
+        identity = digest([identity, "the mean of a distribution is activated"])
+    return Opened(found.train(mode), identity, reader.facts, unused)
 
 
 def _run(vae: VAE, scaled: Tensor) -> object:
@@ -159,6 +164,8 @@ class _Reader:
         self.facts = {"encoder": self.encode, "decoder": self.decode}
         # Whether forward(), a pair of tensors or the spec determines how the posterior is read.
         self.is_sure = True
+        # Whether the spec asks for an activation of the mean of a distribution, which has none by default.
+        self.is_activated = False
 
     def read(self) -> VAE:
         """The network as a VAE."""
@@ -181,17 +188,14 @@ class _Reader:
         layer, before = self._layer(encoding, mean)
         decoder, is_distribution = self._decoder(mean if layer is None else layer(mean.clone()), before)
         output = self.section.output or OutputSection()
-        activation = output.activation
-        if is_distribution and "activation" not in output.model_fields_set:
-            # The mean of a distribution already lies in the space of the data.
-            activation = "none"
+        self.is_activated = is_distribution and output.activates(is_distribution) != "none"
         return VAE(
             encoder,
             decoder,
             latent_dim=self.latents,
             input_shape=tuple(self.x.shape[1:]),
             layout=encoding.layout,
-            activation=activation,
+            activation=output.activates(is_distribution),
             likelihood=output.likelihood,
             second=encoding.second,
             input_range=self.section.input_range,

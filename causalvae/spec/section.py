@@ -48,6 +48,15 @@ class StrictSection(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True, strict=True, allow_inf_nan=False)
 
 
+def differs(section: BaseModel, key: str) -> bool:
+    """Whether a section has another value than the default of a key.
+
+    Which keys were written does not count: a resolved spec writes all of them, and is the same spec.
+    """
+    default = type(section).model_fields[key].get_default(call_default_factory=True)
+    return bool(getattr(section, key) != default)
+
+
 def long_factors(value: Any) -> Any:
     """Factors as a mapping: from a list of names, and with the defaults for a name without a value."""
     if isinstance(value, dict):

@@ -11,11 +11,12 @@ import pandas as pd
 import pytest
 import torch
 from PIL import Image
+from ruamel.yaml import YAML
 from scipy.io import wavfile
 
 from causalvae.api import open_session, train
 from causalvae.errors import CausalVAEError
-from causalvae.first_spec import write_first_spec
+from causalvae.first_spec import _flow, write_first_spec
 from causalvae.models.architectures import perceptron
 from causalvae.models.loading import load_model
 from causalvae.spec import load_spec, open_spec, parse_spec
@@ -218,3 +219,9 @@ def test_reasons_are_written_whole_and_once(tmp_path: Path, data: Path) -> None:
     assert len(reasons) == len(set(reasons)) > 0
     assert all(reason.split(". ")[0].endswith("to read it off") for reason in reasons), comments
     assert first.session is None and "model.factory" in first.to_fill[0]
+
+
+def test_keys_of_metadata_are_quoted() -> None:
+    odd = {"source": "csv", "a: 1}\nexecution: {device": "cuda", "null": None}
+    assert YAML(typ="safe", pure=True).load(_flow(odd)) == odd
+    assert _flow({"source": "csv"}) == "{source: csv}"
