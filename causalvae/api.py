@@ -168,6 +168,7 @@ def open(path: str | Path, on_progress: OnProgress = ignore_progress, settings: 
 
 
 @coded
+@single_threaded_kernels()
 def compile_plan(
     session: Session,
     passes: tuple[str, ...] | None = None,
@@ -321,6 +322,7 @@ def _execute_randomised(session: Session, plan: Plan, runs: Path) -> Measurement
 
 
 @coded
+@single_threaded_kernels()
 def analyse(
     session: Session,
     measurements: Measurements,
@@ -464,6 +466,7 @@ def _analyse(
 
 
 @coded
+@single_threaded_kernels()
 def measure(
     session: Session, measurements: Measurements, runs: str | Path, on_progress: OnProgress = ignore_progress
 ) -> dict[str, Any]:
@@ -483,6 +486,7 @@ def measure(
 
 
 @coded
+@single_threaded_kernels()
 def run_analysis(
     session: Session, name: str, out: str | Path = "runs", on_progress: OnProgress = ignore_progress
 ) -> Any:

@@ -441,12 +441,12 @@ class PlanRunner:
         return run_padded(self.graph, x, inputs.noise, ())[self.graph.outputs["latent"]].float(), x.float()
 
     def controls(self, sites: tuple[str, ...]) -> dict[str, Any]:
-        """The exact controls on the first shard of the first cohort with a treatment."""
+        """The exact controls on the first pairs of the first cohort with a treatment."""
         for name, drawn in self.cohorts.items():
             if drawn.cohort.treatment is not None:
-                first, stop = shard_bounds(drawn.cohort.samples, self.plan.shard_pairs)[0]
+                stop = min(drawn.cohort.samples, self.plan.shard_pairs, CHUNK_PAIRS)
                 network = self._model.network.to(self.device)
-                inputs = self.shard(name, first, stop, with_donors=False)
+                inputs = self.shard(name, 0, stop, with_donors=False)
                 found = check_engine(
                     self.graph,
                     self._model.components,

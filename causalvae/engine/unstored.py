@@ -54,6 +54,7 @@ class UnstoredArms:
             plan, cohorts=(self._cohort,), arms=(needed,), uses=(), screens=(), traversals=(), contrasts=(), claims={}
         )
         self._runner = PlanRunner(self._plan, model, dataset, measure, device)
+        self._has_donors = source.has_donors
         self._shards: dict[tuple[int, int], ShardInputs] = {}
 
     @torch.inference_mode()
@@ -69,6 +70,13 @@ class UnstoredArms:
         with single_threaded_kernels(), matrix_precision(plan.options.precision):
             if (first, stop) not in self._shards:
                 self._shards[first, stop] = self._runner.shard(name, first, stop)
-            found = self._runner.run(self._shards[first, stop], arms, {}, ignore_rows).outcomes
+            found = self._runner.run(self._needed(self._shards[first, stop], arms), arms, {}, ignore_rows).outcomes
         values = [found[found["arm"] == arm.id].sort_values("pair")[list(plan.attributes)] for arm in arms]
         return np.stack([frame.to_numpy(np.float64) for frame in values])
+
+    def _needed(self, inputs: ShardInputs, arms: Sequence[Arm]) -> ShardInputs:
+        """The inputs without the side that no arm runs on and no value comes from."""
+        if not self._has_donors:
+            return inputs
+        sides: set[Side] = {"base", *(arm.side for arm in arms)}
+        return replace(inputs, sides={side: x for side, x in inputs.sides.items() if side in sides})

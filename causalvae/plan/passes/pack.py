@@ -19,7 +19,7 @@ MOST_CPU_ROWS, CPU_BYTES = 256, 2.0 * 2**20
 # Batches hold a multiple of this many rows; smaller ones are padded (docs/decisions.md).
 FEWEST_ROWS = 32
 # Pairs a shard; more where so little is kept of a pair that all of it stays in a cache.
-SHARD_PAIRS, NARROW_PAIRS, NARROW_BYTES = 64, 256, 8e6
+SHARD_PAIRS, NARROW_PAIRS, NARROW_BYTES = 128, 256, 8e6
 # Of the memory, a half is for kept clean values and a half for what a batch holds.
 _SHARE = 0.5
 # What a plan is packed for where its spec names no budget; a run looks at the memory that there is.
