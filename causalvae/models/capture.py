@@ -20,6 +20,7 @@ from causalvae.collector import uncollected
 from causalvae.errors import CausalVAEError, first_line
 from causalvae.models.operators import Operation, OperatorGraph, Value, tensors_of
 from causalvae.models.quiet import quiet, unchecked_distributions, unfused_attention
+from causalvae.models.stored_graphs import find_stored, graph_key
 from causalvae.models.structure import structure_of
 
 # Rows at which a network that branches on their number is compared.
@@ -51,12 +52,25 @@ def capture(
         if key in _captured:
             with suppress(CausalVAEError):
                 return _checked(_captured[key].with_weights_of(network), network, example, others)
-        graph = _checked(_read(_export(network, example), network, outputs), network, example, others)
+        elif (stored := _stored(structure, outputs)) is not None:
+            with suppress(CausalVAEError):
+                return _checked(stored.with_weights_of(network), network, example, others)
+        graph = _checked(trace(network, example, outputs), network, example, others)
     if key is not None:
         while len(_captured) >= _MOST_CAPTURED:
             _captured.pop(next(iter(_captured)), None)
         _captured[key] = graph.without_weights()
     return graph
+
+
+def trace(network: nn.Module, example: tuple[Tensor, ...], outputs: tuple[str, ...]) -> OperatorGraph:
+    """The operators of a network in evaluation mode, not yet compared with it; see `capture`."""
+    return _read(_export(network, example), network, outputs)
+
+
+def _stored(structure: Hashable | None, outputs: tuple[str, ...]) -> OperatorGraph | None:
+    key = None if structure is None else graph_key(structure, outputs)
+    return None if key is None else find_stored(key)
 
 
 def check_example(example: tuple[Tensor, ...]) -> None:
