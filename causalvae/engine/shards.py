@@ -157,7 +157,7 @@ def run_padded(
 ) -> dict[str, Tensor]:
     """A forward pass, with small batches padded.
 
-    Returns the values of the nodes in `keep`, all if omitted, and of the outputs, unless the pass need not run `to_end`.
+    Returns the values of the nodes in `keep`, all if omitted, and of the outputs, unless it need not run `to_end`.
     """
     rows = len(x)
     index = padding(rows).to(noise.device)

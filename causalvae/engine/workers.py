@@ -23,8 +23,8 @@ _allowed: ContextVar[int | None] = ContextVar("allowed", default=None)
 def single_threaded_kernels() -> Iterator[int]:
     """Limit the kernels of torch and of linear algebra to one thread; yields the number of threads before any limit.
 
-    Numbers then do not depend on the number of cores. Several threads share the small arrays of a run badly: where other
-    work is under way, they spend more time in waiting for one another than in computing.
+    Numbers then do not depend on the number of cores. The arrays of a run are small: several threads that share one
+    spend more time in waiting for one another than in computing, most of all where other work is under way.
     """
     before = _allowed.get()
     if before is not None:
