@@ -145,8 +145,11 @@ def _find_function(name: str) -> Any:
     return getattr(getattr(torch.ops.aten, packet), overload)
 
 
-_CONSTANTS = {str(value): value for value in vars(torch).values() if isinstance(value, (torch.dtype, torch.layout))}
-_CONSTANTS |= {str(value): value for value in (torch.contiguous_format, torch.preserve_format, torch.channels_last)}
+_CONSTANTS = {
+    str(value): value
+    for value in vars(torch).values()
+    if isinstance(value, (torch.dtype, torch.layout, torch.memory_format))
+}
 
 
 def _write(value: Any) -> Any:

@@ -109,7 +109,7 @@ def plain_values(value: Any) -> Any:
 
     What a patch is of has its label next to it, a note its words, a verdict its reason; reading passes these over.
     """
-    kind = type(value)
+    kind: Any = type(value)
     if kind is str or kind is int or kind is bool or value is None:
         return value
     if kind is float:
