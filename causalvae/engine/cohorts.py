@@ -109,6 +109,6 @@ def tabulate_split(dataset: Dataset, rule: SplitRule | None) -> pd.DataFrame | N
     numbers = np.concatenate(list(parts.values()))
     order = np.argsort(numbers)
     codes = np.repeat(np.arange(len(PARTS)), [len(part) for part in parts.values()])[order]
-    frame = {"sample": numbers[order], "part": pd.Categorical.from_codes(codes, list(PARTS))}
+    frame = {"sample": numbers[order], "part": pd.Categorical.from_codes(codes, pd.Index(list(PARTS)))}
     files = finite.files_of(numbers[order])
     return pd.DataFrame({**frame, **({"file": files} if files else {})})

@@ -200,6 +200,11 @@ def test_of_two_beginnings_the_first_settles_the_shards(tmp_path: Path) -> None:
     assert [found.name for found in tmp_path.iterdir()] == ["packing.json"]
 
 
+def test_many_workers_have_shards_of_fewer_pairs(sample_model: Model) -> None:
+    plan = replace(PLAN, cohorts=(PLAN.cohorts[0], replace(PLAN.cohorts[1], samples=2048)), memory=2**36)
+    assert [pack_for(plan, sample_model, CPU, workers).shard_pairs for workers in (1, 4, 5)] == [128, 128, 64]
+
+
 def test_a_gpu_is_filled_and_workers_share(sample_model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     free = {"cpu": 40e6, "cuda": 400e6}
     monkeypatch.setattr(packing, "free_memory", lambda device: free[device.type])

@@ -19,7 +19,7 @@ MOST_CPU_ROWS, CPU_BYTES = 256, 2.0 * 2**20
 # Batches hold a multiple of this many rows; smaller ones are padded (docs/decisions.md).
 FEWEST_ROWS = 32
 # Pairs a shard; more where so little is kept of a pair that all of it stays in a cache.
-SHARD_PAIRS, NARROW_PAIRS, NARROW_BYTES = 128, 256, 8e6
+SHARD_PAIRS, NARROW_PAIRS, NARROW_BYTES = 64, 256, 8e6
 # Of the memory, a half is for kept clean values and a half for what a batch holds.
 _SHARE = 0.5
 # What a plan is packed for where its spec names no budget; a run looks at the memory that there is.
@@ -42,7 +42,14 @@ class Packing:
     shard_pairs: int
 
 
-def fit(kept_bytes: float, row_bytes: float, budget: float, rows: int, written_bytes: float = 0.0) -> Packing:
+def fit(
+    kept_bytes: float,
+    row_bytes: float,
+    budget: float,
+    rows: int,
+    written_bytes: float = 0.0,
+    pairs: int = SHARD_PAIRS,
+) -> Packing:
     """The largest batches, up to `rows` rows, and shards that `budget` allows.
 
     Where not even the smallest fits, the smallest is given: whether it runs is then for the machine to say.
@@ -59,11 +66,13 @@ def fit(kept_bytes: float, row_bytes: float, budget: float, rows: int, written_b
         Rows that are wanted.
     written_bytes : float
         Outcomes of a pair, of all arms: a shard holds them until it is written.
+    pairs : int
+        Pairs of a shard that are wanted; more of a narrow network.
     """
     half = _SHARE * budget
     if row_bytes > 0 and rows * row_bytes > half:
         rows = min(rows, max(FEWEST_ROWS, int(half / row_bytes) // FEWEST_ROWS * FEWEST_ROWS))
-    pairs = NARROW_PAIRS if 0 < kept_bytes * NARROW_PAIRS <= NARROW_BYTES else SHARD_PAIRS
+    pairs = NARROW_PAIRS if 0 < kept_bytes * NARROW_PAIRS <= NARROW_BYTES else pairs
     while pairs > 1 and pairs * (kept_bytes + written_bytes) > half:
         pairs //= 2
     return Packing(rows, pairs)
