@@ -60,7 +60,7 @@ def pack_for(plan: Plan, model: Model, device: torch.device, workers: int) -> Pl
 
 
 def _wanted_pairs(plan: Plan, workers: int) -> int:
-    """Pairs of a shard if memory does not matter: twice the usual number while that leaves every worker several shards."""
+    """Pairs of a shard if memory does not matter: twice the usual number if that leaves every worker several shards."""
     shards = sum(ceil(cohort.samples / (2 * SHARD_PAIRS)) for cohort in plan.cohorts)
     return 2 * SHARD_PAIRS if shards >= _EACH * workers else SHARD_PAIRS
 
