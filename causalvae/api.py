@@ -16,11 +16,7 @@ from causalvae.asked_analyses import estimate_analyses, measure_analyses, place_
 from causalvae.boundary import coded
 from causalvae.circuits import judge
 from causalvae.controls import control_checks, summarise_latents, warn
-from causalvae.costs import (
-    Explained,
-    explain_costs,
-    measured_rows,
-)
+from causalvae.costs import FOLLOW_UPS, Explained, explain_costs, follow_up_row, in_order, measured_rows
 from causalvae.data.pairs import draw_samples
 from causalvae.data_draws import draw_table
 from causalvae.digest import digest
@@ -50,21 +46,21 @@ from causalvae.facts import (
     provenance,
 )
 from causalvae.files import UNSEALED, make_folder, remove_stale, seal, write_file, write_json
+from causalvae.follow_ups import READOUT_SAMPLES, Stopwatch, most_forwards
 from causalvae.interchange_runs import compare_interchange
 from causalvae.manifolds import manifold_warnings, place_manifolds
-from causalvae.metrics import find_metrics, perturbed_owners
+from causalvae.metrics import find_metrics
 from causalvae.models.card import Carries
 from causalvae.models.loading import randomise
 from causalvae.null_claims import exchanged_labels, planted_claims
 from causalvae.outcome import RunOutcome, load_run
 from causalvae.pair_pictures import pair_pictures
 from causalvae.plan.compile import compile_spec
-from causalvae.plan.cost import plan_cost
-from causalvae.plan.owner import Owner
+from causalvae.plan.passes.pack import rows_at_once
 from causalvae.plan.resolve import Resolver
-from causalvae.plan.restrict import restrict
-from causalvae.plan.types import Cohort, Plan, Role
+from causalvae.plan.types import Cohort, Controls, Plan
 from causalvae.readouts import check_readouts
+from causalvae.readouts.checks import BATCH_ROWS
 from causalvae.readouts.types import ReadoutCheck
 from causalvae.report import write_report
 from causalvae.report.analysis_view import left_out_words, views_of
@@ -83,11 +79,6 @@ from causalvae.training.loop import TrainProgress, TrainResult
 from causalvae.training.loop import train as _train
 from causalvae.traversals import traversal_strips
 from causalvae.trust import refuse_code
-
-# Pairs of the random copy, fewer where that would take more than a share of the run and than so many operations.
-_CONTROL_PAIRS, _LEAST_CONTROL_PAIRS = 64, 16
-_CONTROL_SHARE, _FREE_FLOPS = 0.25, 5e10
-_READOUT_SAMPLES = 1000
 
 __all__ = [
     "RunOutcome",
@@ -208,7 +199,9 @@ def compile_plan(
     files = session.data_identity
     # Data that changes under the same name is other data: what was measured on it before is no answer.
     measures = digest([plan.measures, files]) if files else plan.measures
-    return replace(plan, spec_digest=session.declared.digest, measures=measures)
+    named = partial(replace, spec_digest=session.declared.digest, measures=measures)
+    copy = plan.controls.copy
+    return named(plan, controls=Controls(plan.controls.exact, None if copy is None else named(copy)))
 
 
 def _supply(session: Session, cohort: Cohort) -> int:
@@ -252,12 +245,20 @@ def explain(
     runs = Path(out) / session.spec.name
     with one_step(on_progress, "forecasting the cost"):
         predicted = forecast(session, plan)
-    return explain_costs(predicted, runs / session.declared.digest, _tables(runs, plan))
+        extras = {**predicted.extras, FOLLOW_UPS: predicted.clean.scaled(most_forwards(session, plan))}
+        predicted = replace(predicted, extras=extras)
+    return explain_costs(predicted, runs / session.declared.digest, *_all_tables(runs, plan))
 
 
 def _tables(runs: Path, plan: Plan) -> Path:
     """Where a plan's tables lie: next to the runs of all specs that are answered by them."""
     return runs / "tables" / plan.tables_digest
+
+
+def _all_tables(runs: Path, plan: Plan) -> tuple[Path, Path | None]:
+    """Where the tables of a plan lie, and those of its copy with random weights."""
+    copy = plan.controls.copy
+    return _tables(runs, plan), None if copy is None else _tables(runs, copy)
 
 
 @coded
@@ -297,28 +298,17 @@ def _check_trust(spec: Spec) -> None:
         refuse_code(f"execution.address: {spec.execution.address}, a cluster that is sent code", "execution.address")
 
 
-def _execute_randomised(session: Session, plan: Plan, runs: Path) -> Measurements | None:
-    """The hypotheses' circuits and the latent perturbations on a randomly initialised copy of the network."""
-    spec = session.spec
-    owners = (*(Owner.hypothesis(hypothesis.name) for hypothesis in spec.hypotheses), *perturbed_owners(plan))
-    if not spec.execution.controls or not owners:
+def _execute_copy(session: Session, plan: Plan, runs: Path) -> Measurements | None:
+    """The plan's control on a copy of the network with random weights; None where it has none."""
+    copy = plan.controls.copy
+    if copy is None:
         return None
-    model = randomise(session.model, spec.execution.seed)
-    weights = f"{plan.model_digest}, drawn again with seed {spec.execution.seed}"
-    roles: tuple[Role, ...] = ("base", "counterfactual", "sufficiency", "necessity", "perturbation")
-    components, pairs = session.model.components, _CONTROL_PAIRS
-    allowed = max(_CONTROL_SHARE * plan_cost(plan, components).flops, _FREE_FLOPS)
-    randomised = restrict(plan, owners, roles, pairs)
-    while pairs > _LEAST_CONTROL_PAIRS and plan_cost(randomised, components).flops > allowed:
-        pairs //= 2
-        randomised = restrict(plan, owners, roles, pairs)
-    randomised = replace(randomised, model_digest=weights)
-    make_folder(_tables(runs, randomised), below=runs.parent)
-    measurements = execute_plan(
-        randomised, model, session.dataset, session.measure, _tables(runs, randomised), spec.execution.device,
-        with_controls=False,
-    )  # fmt: skip
-    return measurements.with_periods(session.periods, session.affines)
+    make_folder(_tables(runs, copy), below=runs.parent)
+    model = randomise(session.model, plan.seed)
+    found = execute_plan(
+        copy, model, session.dataset, session.measure, _tables(runs, copy), session.spec.execution.device
+    )
+    return found.with_periods(session.periods, session.affines)
 
 
 @coded
@@ -373,6 +363,7 @@ def _analyse(
     record: Record | None,
 ) -> Results:
     spec, plan = session.spec, measurements.plan
+    follow_ups = Stopwatch(session)
     listing = Listing() if record is None else Listing(record, MOST_LISTED)
     context = replace(open_context(spec, measurements, session.whole, session.units), listing=listing)
     copy = None if randomised is None else open_context(spec, randomised, session.whole, session.units)
@@ -380,7 +371,9 @@ def _analyse(
     with one_step(on_progress, "metrics of the latents"):
         metrics = find_metrics(session, context, copy)
     with one_step(on_progress, "verdicts"):
-        verdicts = place_manifolds(session, plan, judge(context, session.graph, session.found))
+        verdicts = judge(context, session.graph, session.found)
+        with follow_ups.running():
+            verdicts = place_manifolds(session, plan, verdicts)
     alignment = assess(
         session.completed_spec,
         context.outcomes,
@@ -390,18 +383,19 @@ def _analyse(
         on_progress,
     )
     latents = summarise_latents(measurements, Resolver(spec, session.model.components).mapped_latents())
-    with one_step(on_progress, "comparing interchanges"):
+    with one_step(on_progress, "comparing interchanges"), follow_ups.running():
         alignment = compare_interchange(session, context.outcomes, alignment, latents)
         alignment = diagnose_edges(session, context.outcomes, alignment)
-    with one_step(on_progress, "checking the readouts"):
+    with one_step(on_progress, "checking the readouts"), follow_ups.running():
         readouts = _check_readouts(session)
-    with one_step(on_progress, "pictures"):
+    with one_step(on_progress, "pictures"), follow_ups.running():
         traversals, pictures = traversal_strips(session, context), pair_pictures(session, context)
     analyses = estimate_analyses(session, context, measured or {}, on_progress)
     views = views_of(analyses)
     controls = control_checks(context, copy, session.check)
     if spec.execution.controls:
-        controls = (*controls, *planted_claims(verdicts), *exchanged_labels(session, context))
+        with follow_ups.running():
+            controls = (*controls, *planted_claims(verdicts), *exchanged_labels(session, context))
     samples = find_samples(session, plan)
     estimates, units = (*effects.estimates, *metrics.estimates), metrics.units
     swept, screens = context.listing.found, effects.screens
@@ -460,6 +454,7 @@ def _analyse(
         metrics=metrics.rows,
         cross_checks=effects.checks,
         arrows=effects.arrows,
+        costs=(follow_up_row(follow_ups.seconds),),
         levels=tuple(sorted({intervention.level.kind for intervention in spec.interventions})),
         **place_results(analyses),
     )
@@ -528,9 +523,10 @@ def run_analysis(
 def _check_readouts(session: Session) -> tuple[ReadoutCheck, ...]:
     """Each readout against the factors' true values, on samples to test on."""
     within = session.split.within(session.dataset, "test")
-    rows = draw_samples(session.dataset, _READOUT_SAMPLES, session.spec.data.seed, within)
+    rows = draw_samples(session.dataset, READOUT_SAMPLES, session.spec.data.seed, within)
     vae = session.model.vae
-    return check_readouts(session.dataset, session.readouts, vae, rows, vae.target)
+    at_once = rows_at_once(session.spec.execution.memory_bytes, session.model.components, BATCH_ROWS)
+    return check_readouts(session.dataset, session.readouts, vae, rows, vae.target, at_once)
 
 
 @coded
@@ -617,10 +613,10 @@ def run_spec(
     resolved = _claim_folder(session, Path(out), origins)
     measurements = execute(session, plan, runs, on_progress)
     with one_step(on_progress, "random copy"):
-        randomised = _execute_randomised(session, plan, runs)
+        randomised = _execute_copy(session, plan, runs)
     measured = measure(session, measurements, runs, on_progress)
     results = analyse(session, measurements, randomised, on_progress, measured, resolved.parent)
-    results = _with_costs(results, measured_rows(_tables(runs, plan)), time.perf_counter() - began)
+    results = _with_costs(results, measured_rows(*_all_tables(runs, plan)), time.perf_counter() - began)
     # The JSON is always there, so that any report can be rendered again.
     with one_step(on_progress, "report"):
         reports = write_report(results, resolved.parent, tuple(dict.fromkeys((*spec.report.formats, "json"))))
@@ -648,10 +644,10 @@ def _with_costs(results: Results, measured: tuple[CostRow, ...], seconds: float)
     """The same results with what the run cost."""
     execution = {
         **results.execution,
-        "seconds of one core": round(sum(row.seconds or 0.0 for row in measured), 1),
+        "seconds of one core": round(sum(row.seconds or 0.0 for row in (*measured, *results.costs)), 1),
         "seconds in all": round(seconds, 1),
     }
-    return replace(results, execution=execution, costs=measured)
+    return replace(results, execution=execution, costs=in_order((*measured, *results.costs)))
 
 
 @coded

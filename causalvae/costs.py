@@ -9,12 +9,15 @@ from typing import Any, TypeVar
 
 from causalvae.engine.forecast import Forecast
 from causalvae.engine.screening import screen_label
-from causalvae.engine.shards import CLEAN_RUNS, OVERHEADS
+from causalvae.engine.shards import CLEAN_RUNS, EXACT_CONTROLS, OVERHEADS, RANDOM_COPY
 from causalvae.files import read_json
 from causalvae.results import CostRow
 
+# Interchanges, edges, readouts and pictures, which are run once first results are known.
+FOLLOW_UPS = "follow-up runs"
+
 # What belongs to no cohort comes last, in this order.
-_COMMON = ("", CLEAN_RUNS, OVERHEADS)
+_COMMON = ("", EXACT_CONTROLS, RANDOM_COPY, FOLLOW_UPS, CLEAN_RUNS, OVERHEADS)
 
 _Key = tuple[str, str, str]
 _Row = TypeVar("_Row", bound=CostRow)
@@ -101,9 +104,21 @@ class Explained:
         }
 
 
-def explain_costs(forecast: Forecast, run_folder: Path, tables: Path) -> Explained:
-    """A forecast with the measured cost of the run in `run_folder`, finished or not, whose tables are in `tables`."""
-    measured, finished = measured_rows(tables), (tables / "manifest.json").exists()
+def explain_costs(forecast: Forecast, run_folder: Path, tables: Path, copy_tables: Path | None = None) -> Explained:
+    """A forecast with the measured cost of the run in `run_folder`, finished or not.
+
+    Parameters
+    ----------
+    forecast : Forecast
+    run_folder : Path
+    tables, copy_tables : Path
+        The folders of the tables of the run, and of its copy with random weights.
+    """
+    measured, finished = measured_rows(tables, copy_tables), (tables / "manifest.json").exists()
+    results = run_folder / "results.json"
+    if results.exists():
+        rows = (CostRow(**row) for row in read_json(results)["costs"])
+        measured = (*measured, *(row for row in rows if row.sites == FOLLOW_UPS))
     return Explained(
         forecast,
         side_by_side(predicted_rows(forecast), measured, finished),
@@ -134,10 +149,12 @@ def predicted_rows(forecast: Forecast) -> tuple[ForecastRow, ...]:
         count, seconds = screen.work.rows, screen.work.seconds
         label = screen_label(screen.owner)
         rows.append(_predicted((screen.cohort, screen.side, label), count, seconds))
+    for label, work in forecast.extras.items():
+        rows.append(_predicted(_common(label), work.rows, work.seconds))
     rows.append(_predicted(_common(CLEAN_RUNS), forecast.clean.rows, forecast.clean.seconds))
     if forecast.overheads:
         rows.append(_predicted(_common(OVERHEADS), 0, forecast.overheads))
-    return _ordered(rows)
+    return in_order(rows)
 
 
 def _predicted(key: _Key, rows: float, seconds: float) -> ForecastRow:
@@ -152,13 +169,15 @@ def _common(label: str) -> _Key:
     return "all", "both", label
 
 
-def measured_rows(tables: Path) -> tuple[CostRow, ...]:
+def measured_rows(tables: Path, copy_tables: Path | None = None) -> tuple[CostRow, ...]:
     """What the finished shards of a run cost, summed over shards, the most expensive first.
 
     Parameters
     ----------
     tables : Path
         The folder of the run's tables.
+    copy_tables : Path, optional
+        That of its copy with random weights, which is one row.
     """
     found: dict[_Key, CostRow] = {}
     for path in sorted((tables / "costs").glob("*.json")):
@@ -166,7 +185,17 @@ def measured_rows(tables: Path) -> tuple[CostRow, ...]:
         for cost in read_json(path)["costs"]:
             key = _common(cost["sites"]) if cost["sites"] in _COMMON else (cohort, cost["side"], cost["sites"])
             found[key] = _joined(found.get(key), key, cost)
-    return _ordered(found.values())
+    copied = () if copy_tables is None else measured_rows(copy_tables)
+    if copied:
+        key = _common(RANDOM_COPY)
+        for row in copied:
+            found[key] = _joined(found.get(key), key, {**asdict(row), "arms": 0})
+    return in_order(found.values())
+
+
+def follow_up_row(seconds: float) -> CostRow:
+    """What follow-up runs took, of one core."""
+    return CostRow(*_common(FOLLOW_UPS), 0, 0, seconds=seconds)
 
 
 def _joined(row: CostRow | None, key: _Key, cost: dict[str, Any]) -> CostRow:
@@ -178,8 +207,8 @@ def _joined(row: CostRow | None, key: _Key, cost: dict[str, Any]) -> CostRow:
         row,
         arms=max(row.arms, cost["arms"]),
         rows=row.rows + cost["rows"],
-        live=(row.live or 0) + cost["live"],
-        seconds=(row.seconds or 0.0) + cost["seconds"],
+        live=(row.live or 0) + (cost["live"] or 0),
+        seconds=(row.seconds or 0.0) + (cost["seconds"] or 0.0),
         flops=_sum(row.flops, cost.get("flops")),
         bytes=_sum(row.bytes, cost.get("bytes")),
     )
@@ -215,10 +244,11 @@ def side_by_side(
             flops=row.flops,
             bytes=row.bytes,
         )
-    return _ordered(rows.values())
+    return in_order(rows.values())
 
 
-def _ordered(rows: Iterable[_Row]) -> tuple[_Row, ...]:
+def in_order(rows: Iterable[_Row]) -> tuple[_Row, ...]:
+    """The most expensive groups first, what belongs to no cohort last."""
     return tuple(
         sorted(rows, key=lambda row: (_COMMON.index(row.sites) if row.sites in _COMMON else 0, -_seconds(row)))
     )

@@ -39,16 +39,8 @@ def diagnose_edges(session: Session, outcomes: Outcomes, alignment: Alignment) -
     outcomes : Outcomes
     alignment : Alignment
     """
-    graph, plan = session.graph, outcomes.measurements.plan
-    between = [edge for edge in graph.edges if set(edge) <= set(graph.factors)]
-    # A structural model alone tells what one factor does to another.
-    contrasts = {item.factor: item for item in plan.contrasts if item.released}
-    wanted = [
-        (source, target, (source, target) in between)
-        for edge in between
-        for source, target in (edge, edge[::-1])
-        if source in contrasts and target in session.spec.mapping
-    ]
+    plan = outcomes.measurements.plan
+    wanted = _wanted(session, plan)
     if not wanted:
         return alignment
     spec, measurements = session.completed_spec, outcomes.measurements
@@ -57,10 +49,31 @@ def diagnose_edges(session: Session, outcomes: Outcomes, alignment: Alignment) -
     columns = {item.factor: item for item in read_columns(spec, outcomes, units, ellipse)}
     found = [
         diagnosis
-        for source, target, declared in wanted
-        if (diagnosis := _diagnose(session, plan, units, columns[source], contrasts[source], target, declared))
+        for contrast, target, declared in wanted
+        if (diagnosis := _diagnose(session, plan, units, columns[contrast.factor], contrast, target, declared))
     ]
     return replace(alignment, edges=tuple(found))
+
+
+def most_forwards(session: Session, plan: Plan) -> float:
+    """What `diagnose_edges` runs at most, in whole forward passes: both sides, and one side with patches."""
+    return sum(
+        3.0 * min(_PAIRS, contrast.pairs) * (2 if declared else 1) for contrast, _, declared in _wanted(session, plan)
+    )
+
+
+def _wanted(session: Session, plan: Plan) -> list[tuple[Contrast, str, bool]]:
+    """What one factor does to another that has components, and whether such an edge is declared."""
+    graph = session.graph
+    between = [edge for edge in graph.edges if set(edge) <= set(graph.factors)]
+    # A structural model alone tells what one factor does to another.
+    contrasts = {item.factor: item for item in plan.contrasts if item.released}
+    return [
+        (contrasts[source], target, (source, target) in between)
+        for edge in between
+        for source, target in (edge, edge[::-1])
+        if source in contrasts and target in session.spec.mapping
+    ]
 
 
 def _diagnose(

@@ -14,16 +14,25 @@ import numpy.typing as npt
 from causalvae.alignment.assess import ellipse_of
 from causalvae.alignment.columns import FactorColumns, Units, read_columns
 from causalvae.alignment.interchange import GOOD, share_of
-from causalvae.alignment.repair import Subset, attribute_columns, choose_subset, judged_pairs, right_pairs
+from causalvae.alignment.repair import (
+    SEARCHES,
+    Subset,
+    attribute_columns,
+    choose_subset,
+    judged_pairs,
+    most_subsets,
+    right_pairs,
+)
 from causalvae.alignment.types import Alignment, Repair, Share
 from causalvae.effects.outcomes import Outcomes
 from causalvae.engine.execute import choose_device
 from causalvae.engine.unstored import UnstoredArms
 from causalvae.models.components import Component
 from causalvae.models.loading import Model, randomise
+from causalvae.plan.cost import arm_cost
 from causalvae.plan.owner import Owner
 from causalvae.plan.resolve import Resolver, joint_patches
-from causalvae.plan.types import Contrast, Patch
+from causalvae.plan.types import Arm, Contrast, Patch, Plan
 from causalvae.results import LatentSummary
 from causalvae.session import Session
 
@@ -76,6 +85,26 @@ def compare_interchange(
     by_factor = {item.factor: item for item in interchanges}
     headline = replace(alignment.headline, worst_interchange=None if worst is None else by_factor[worst.factor])
     return replace(alignment, interchanges=tuple(interchanges), repairs=tuple(repairs), headline=headline)
+
+
+def most_forwards(session: Session, plan: Plan) -> float:
+    """What `compare_interchange` runs at most, in whole forward passes."""
+    components, mapping, total = session.model.components, session.spec.mapping, 0.0
+    resolver = Resolver(session.spec, components)
+    for contrast in plan.contrasts:
+        if contrast.donors is None or contrast.factor not in mapping:
+            continue
+        owner = Owner("mapping", contrast.factor)
+        mapped = Arm("", "base", joint_patches(resolver.find(f"${contrast.factor}", owner), contrast.donors, owner), 1)
+        latent = Arm("", "base", (Patch("latent", None, contrast.donors),), 1)
+        one, own = (arm_cost(arm, components, plan.options.rerun) for arm in (latent, mapped))
+        half = contrast.pairs // 2
+        compared, chosen = min(_COMPARED_ON, contrast.pairs), min(_CHOSEN_ON, half)
+        tested = min(_TESTED_ON, contrast.pairs - half)
+        # Both sides and a donor of each pair are run without patches.
+        clean = 2 * compared * session.spec.execution.controls + SEARCHES * chosen + tested
+        total += 3 * clean + compared * (one + own) + (most_subsets(_MOST_LATENTS) * chosen + tested) * one
+    return total
 
 
 def _active(latents: Sequence[LatentSummary]) -> list[int]:

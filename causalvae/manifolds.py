@@ -32,6 +32,14 @@ def place_manifolds(session: Session, plan: Plan, verdicts: Sequence[Verdict]) -
     return tuple(replace(verdict, manifolds=_check(seen, verdict)) for verdict in verdicts)
 
 
+def most_forwards(session: Session, plan: Plan) -> float:
+    """What `place_manifolds` runs at most, in whole forward passes."""
+    seen = _Activations(session, plan)
+    sites = {part.site for claim in plan.claims.values() for part in claim.circuit if isinstance(part, ComponentRef)}
+    treated = sum(cohort.treatment is not None for cohort in plan.cohorts)
+    return float(sum(seen.is_small(site) for site in sites) * (_CLEAN + 2 * _PAIRS * treated))
+
+
 def manifold_warnings(verdicts: Sequence[Verdict]) -> tuple[str, ...]:
     """That patched activations lie where no clean ones do, for each circuit and site."""
     return tuple(

@@ -5,19 +5,8 @@ from __future__ import annotations
 from causalvae.effects.context import EffectContext
 from causalvae.effects.metrics import Metrics, measure_metrics
 from causalvae.oracle import measure_factors
-from causalvae.plan.owner import Owner
-from causalvae.plan.types import OUTPUT, Plan
+from causalvae.plan.types import OUTPUT
 from causalvae.session import Session
-
-# More arms than this are not run on the random copy: baselines must not cost what the run does.
-_MOST_ARMS = 1024
-
-
-def perturbed_owners(plan: Plan) -> tuple[Owner, ...]:
-    """The latent perturbations whose arms a randomly initialised copy runs too."""
-    owners = map(Owner.intervention, plan.compared)
-    counts = {owner: len(plan.uses_of(owner, "perturbation")) for owner in owners}
-    return tuple(owner for owner, count in counts.items() if 0 < count <= _MOST_ARMS)
 
 
 def find_metrics(session: Session, context: EffectContext, copy: EffectContext | None) -> Metrics:

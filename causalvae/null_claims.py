@@ -58,6 +58,11 @@ def exchanged_labels(session: Session, context: EffectContext) -> tuple[ControlC
     return tuple(check for check in checks if check is not None)
 
 
+def most_forwards(session: Session) -> float:
+    """What `exchanged_labels` runs at most, in whole forward passes."""
+    return 2.0 * _PAIRS * len(session.spec.hypotheses)
+
+
 def _exchanged(session: Session, context: EffectContext, hypothesis: Hypothesis) -> ControlCheck | None:
     factor, outcome = treated_factor(session.spec, hypothesis.treatment), hypothesis.outcome
     readout = session.readouts.get(outcome)

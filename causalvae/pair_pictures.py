@@ -181,10 +181,24 @@ def _is_fitted(arm: Arm) -> bool:
     return any(patch.source.is_fitted for inner in with_inner([arm]) for patch in inner.patches)
 
 
+def most_forwards(session: Session, plan: Plan) -> float:
+    """What `pair_pictures` runs at most, in whole forward passes: three pairs of each intervention."""
+    return min(_allowed(plan) / max(_pass_flops(session), 1.0), 3.0 * padded_rows(3) * _MOST)
+
+
+def _pass_flops(session: Session) -> float:
+    return sum(operation.flops for operation in session.model.components.operations)
+
+
+def _allowed(plan: Plan) -> float:
+    """Operations that pictures may take."""
+    return max(_FREE_FLOPS, _SHARE * (plan.passes[-1].flops_after if plan.passes else 0.0))
+
+
 def _affordable(session: Session, plan: Plan, wanted: Sequence[_Wanted]) -> int:
     """How many of `wanted` may be run."""
-    forward = sum(operation.flops for operation in session.model.components.operations)
-    allowed = max(_FREE_FLOPS, _SHARE * (plan.passes[-1].flops_after if plan.passes else 0.0))
+    forward = _pass_flops(session)
+    allowed = _allowed(plan)
     pairs: dict[str, set[int]] = {}
     rows = 0
     for count, item in enumerate(wanted[:_MOST]):

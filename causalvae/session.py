@@ -23,6 +23,7 @@ from causalvae.models.check import LoadCheck, check_model
 from causalvae.models.components import Site
 from causalvae.models.loading import Model, load_model
 from causalvae.models.self_patch import check_sites
+from causalvae.plan.passes.pack import rows_at_once
 from causalvae.readouts import Readout, build_readouts
 from causalvae.readouts import measure as measure_outputs
 from causalvae.selection import FoundLatents
@@ -193,7 +194,8 @@ def open_session(spec: Spec, folder: str | Path, on_progress: OnProgress = ignor
         model = load_model(spec.model, folder, dataset.input_shape, inputs, condition_width(dataset))
     with one_step(on_progress, "checking the network"):
         flops = sum(operation.flops for operation in model.components.operations)
-        checked = max(_LEAST_CHECKED, int(min(_CHECK_IMAGES, _CHECK_FLOPS // max(flops, 1.0))))
+        most = max(_LEAST_CHECKED, int(min(_CHECK_IMAGES, _CHECK_FLOPS // max(flops, 1.0))))
+        checked = rows_at_once(spec.execution.memory_bytes, model.components, most)
         check = check_model(model.vae, inputs[:checked], spec.model.must_reconstruct, spec.data.is_rescaled)
         check_sites(model.graph, model.components, inputs, model.vae.latent_shape)
     with one_step(on_progress, "finding latents"):

@@ -16,11 +16,13 @@ from causalvae.effects.outcomes import difference
 from causalvae.engine.execute import choose_device
 from causalvae.engine.runner import PlanRunner
 from causalvae.engine.traversals import decode_steps, quantile_values
-from causalvae.plan.types import Traversal
+from causalvae.plan.cost import arm_cost
+from causalvae.plan.types import Arm, Patch, Plan, Traversal
 from causalvae.results import DoseResponse, TraversalStrip
 from causalvae.session import Session
 from causalvae.shown_outputs import TRAVERSAL_BYTES, FloatArray, focused, output_facts
 from causalvae.spec.picture import Datum, Picture, picture_of
+from causalvae.spec.value_source import make_source
 
 Numbers = npt.NDArray[np.float64]
 
@@ -82,6 +84,20 @@ def traversal_strips(session: Session, context: EffectContext) -> tuple[Traversa
     return tuple(strips)
 
 
+def most_forwards(session: Session, plan: Plan) -> float:
+    """What `traversal_strips` runs at most, in whole forward passes."""
+    steps = sum(len(item.quantiles) for item in plan.traversals)
+    forward = sum(operation.flops for operation in session.model.components.operations)
+    latent = Arm("", "base", (Patch("latent", None, make_source("zero")),), 1)
+    samples = _affordable_samples(steps * forward)
+    return samples * steps * arm_cost(latent, session.model.components, "suffix")
+
+
+def _affordable_samples(flops: float) -> int:
+    """How many samples' latents are set, where those of one take so many operations."""
+    return int(min(_MOST_SAMPLES, max(1, _MOST_FLOPS // max(flops, 1.0))))
+
+
 def _within_budget(strips: Sequence[Sequence[Datum]], kind: type[Picture]) -> list[tuple[Datum, ...]]:
     """The strips that there is room for, the first ones first; every second or fourth step where all would be too many.
 
@@ -116,7 +132,7 @@ class _Sweeper:
         self._vae.to(self._device)
         steps = sum(len(item.quantiles) for item in plan.traversals)
         flops = steps * sum(operation.flops for operation in model.components.operations)
-        self.samples = int(min(_MOST_SAMPLES, len(observed), max(1, _MOST_FLOPS // max(flops, 1.0))))
+        self.samples = min(_affordable_samples(flops), len(observed))
         first = plan.traversals[0].sample
         # The sample that is shown comes first.
         chosen = [first, *(sample for sample in range(self.samples) if sample != first)][: self.samples]

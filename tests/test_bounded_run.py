@@ -14,9 +14,12 @@ import pytest
 from typer.testing import CliRunner
 
 import causalvae
+from causalvae import pair_pictures
 from causalvae.cli.app import app
+from causalvae.effects import sweeps
 from causalvae.effects.sweeps import MOST_LISTED
 from causalvae.effects.types import Estimate, UnitRole
+from causalvae.engine.tables import FileTable
 from causalvae.files import read_sealed
 from causalvae.outcome import as_frame
 from causalvae.results import Results
@@ -47,14 +50,25 @@ KEYS = ["owner", "direction", "component", "estimand", "outcome", "unit"]
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[causalvae.RunOutcome, Results]:
-    """A run, and the same analysis without a bound."""
+    """A run, and the same analysis with all estimates in memory, which reads few components at a time as well."""
     folder = tmp_path_factory.mktemp("wide")
     path = folder / "spec.yaml"
     path.write_text(SPEC, encoding="utf-8")
     outcome = causalvae.run(path, out=folder)
     session = causalvae.open(path)
     measurements = causalvae.execute(session, causalvae.compile_plan(session), folder / "wide")
-    return outcome, causalvae.analyse(session, measurements)
+    asked: list[int] = []
+    read = FileTable.block
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sweeps, "_COMPONENTS", 256)
+        patch.setattr(pair_pictures, "_HELD", 256 * 12)
+        patch.setattr(
+            FileTable, "block", lambda table, arms, *rest: asked.append(len(arms)) or read(table, arms, *rest)
+        )
+        whole = causalvae.analyse(session, measurements)
+    # Where more were read at once, memory would grow with the sweep.
+    assert sum(asked) > 1024 and max(asked) <= 256
+    return outcome, whole
 
 
 def _plain(frame: pd.DataFrame, keys: list[str]) -> pd.DataFrame:

@@ -22,6 +22,7 @@ FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 Subset = tuple[int, ...]
 _PAIRED: Final = 4
+SEARCHES: Final = 3
 # A larger subset has to be better by this much.
 _WORTH = 0.01
 
@@ -57,6 +58,12 @@ def choose_subset(latents: Sequence[int], accuracies: Callable[[Sequence[Subset]
         if found[larger] > found[chosen] + _WORTH:
             chosen = larger
     return tuple(sorted(chosen))
+
+
+def most_subsets(latents: int) -> int:
+    """How many subsets of so many latents `choose_subset` tries at most, in `SEARCHES` calls."""
+    few = min(latents, _PAIRED)
+    return latents + few * (few - 1) // 2 + max(0, few - 2)
 
 
 def right_pairs(columns: FactorColumns, units: Units, before: FloatArray, after: FloatArray, rows: slice) -> BoolArray:

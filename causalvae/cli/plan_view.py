@@ -44,7 +44,20 @@ def print_plan(console: Console, plan: Plan) -> None:
     if plan.passes:
         print_table(console, pass_table(plan))
     console.print()
+    for line in _control_lines(plan):
+        console.print(line)
     console.print("Options: " + ", ".join(f"{name} = {value}" for name, value in asdict(plan.options).items()))
+
+
+def _control_lines(plan: Plan) -> list[str]:
+    """What the plan's controls run."""
+    lines, exact, copy = [], plan.controls.exact, plan.controls.copy
+    if exact:
+        lines.append(f"Exact controls: {len(exact):,} arms on {exact[0].pairs:,} pairs of {clean(exact[0].cohort)}.")
+    if copy is not None:
+        rows = sum(arm.pairs for arm in copy.arms)
+        lines.append(f"Random copy: {len(copy.arms):,} of these arms, {rows:,} rows.")
+    return lines
 
 
 def _print_capture(console: Console, plan: Plan) -> None:
@@ -217,7 +230,8 @@ def print_explained(console: Console, plan: Plan, explained: Explained) -> None:
     others = "" if timed == groups else ", the others by their FLOPs at the speed of these"
     console.print(
         f"Basis: live rows counted on the first {forecast.sampled_pairs} pairs of each cohort (± is their standard "
-        f"error); {how} timed on a few rows{others}. Writing tables, analysis and report come on top."
+        f"error); {how} timed on a few rows{others}. Follow-up runs (interchanges, readouts, pictures) depend on first "
+        "results and are at most these. Writing tables, analysis and report come on top."
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -10,13 +11,16 @@ from causalvae.engine.memory import BatchSize
 from causalvae.engine.needed_values import needed_values
 from causalvae.engine.rerun import Group, Shortcuts
 from causalvae.engine.shards import ShardInputs, run_clean
-from causalvae.engine.values import CleanRuns, padding
+from causalvae.engine.suffix import Ledger
+from causalvae.engine.values import padding
 from causalvae.models.components import ComponentMap
 from causalvae.models.program import Program
-from causalvae.plan.types import OUTPUT, Arm, Patch
-from causalvae.spec.value_source import make_source
+from causalvae.plan.types import OUTPUT, Arm
 
-_FEW_ROWS = 5
+# A small batch, like the last one of a group.
+FEW_ROWS = 5
+# Rows on which the engine's kernels are compared with the network: rounding does not depend on how many there are.
+COMPARED_ROWS = 32
 
 
 @dataclass(frozen=True)
@@ -48,53 +52,56 @@ def check_engine(
     graph: Program,
     components: ComponentMap,
     network: torch.nn.Module,
-    sites: tuple[str, ...],
+    arms: Sequence[Arm],
     inputs: ShardInputs,
     batch_rows: int,
     shortcuts: Shortcuts,
-    only_latent: bool = True,
+    ledger: Ledger | None = None,
 ) -> EngineControls:
-    """Run the exact controls on one shard that has a counterfactual side, with the plan's `shortcuts`.
+    """Run the exact controls on pairs that have a counterfactual side, with the plan's `shortcuts`.
 
-    All rows are run, in batches of `batch_rows` as in the plan, and again in a small batch, like the last batch of a
-    group.
+    All rows are run, in batches of `batch_rows` as in the plan, and a few of them again in a small batch, like the last
+    batch of a group.
 
     Parameters
     ----------
-    graph, components, network, sites, inputs, batch_rows, shortcuts
-        The network, the sites to patch, and settings of the plan.
-    only_latent : bool
-        Whether all paths from the input to the output contain the latent.
+    graph, components, network, inputs, batch_rows, shortcuts
+        The network, the pairs, and settings of the plan.
+    arms : sequence of Arm
+        Of `causalvae.plan.controls.exact_arms`: those that take the other side's value must give the other side's
+        output, all others their own.
+    ledger : Ledger, optional
+        Takes what is computed for them.
     """
     shortcuts = replace(shortcuts, dead_rows=False)
-    swap = make_source("interchange")
-    sizes = (inputs.rows, min(_FEW_ROWS, inputs.rows))
-    patches = [Patch(site, units, swap) for site in (*sites, "latent") for units in (None, (0,))]
-    every = [Arm(inputs.cohort, "base", (patch,), inputs.rows) for patch in patches]
-    keep = needed_values(graph, components, every, shortcuts, (OUTPUT,))
-    size = BatchSize(batch_rows)
-    clean = run_clean(graph, inputs, keep, size)
-    node = graph.outputs["output"]
-    own = clean.sides["base"][node]
-    other = clean.sides["counterfactual"][node]
-    same = CleanRuns({"base": clean.sides["base"], "counterfactual": clean.sides["base"]}, clean.rows)
+    clean = run_clean(
+        graph, inputs, needed_values(graph, components, arms, shortcuts, (OUTPUT,)), size := BatchSize(batch_rows)
+    )
+    node = graph.outputs[OUTPUT]
+    own, other = clean.sides["base"][node], clean.sides["counterfactual"][node]
 
-    def change(
-        site: str, against: CleanRuns, expected: torch.Tensor, rows: int, units: tuple[int, ...] | None = None
-    ) -> float:
-        arm = Arm(inputs.cohort, "base", (Patch(site, units, swap),), rows)
-        group = Group(graph, components, [arm], against, {}, [rows], shortcuts)
-        batches = group.batches(group.live(), size)
+    def change(arm: Arm, expected: torch.Tensor) -> float:
+        groups = [
+            Group(graph, components, [arm], clean, {}, [rows], shortcuts)
+            for rows in (inputs.rows, min(FEW_ROWS, inputs.rows))
+        ]
+        batches = (batch for group in groups for batch in group.batches(group.live(), size, ledger))
         return max(float((batch.output - expected[batch.pairs]).abs().max()) for batch in batches)
 
-    changes = [change(site, same, own, rows, units) for site in sites for rows in sizes for units in (None, (0,))]
-    index = padding(inputs.rows).to(inputs.noise.device)
+    full = [change(arm, other) for arm in arms if _is_exchanged(arm)]
+    selves = [arm for arm in arms if not _is_exchanged(arm)]
+    few = min(inputs.rows, COMPARED_ROWS)
+    index = padding(few).to(inputs.noise.device)
     # The original network is run in float32, regardless of the precision of the run.
-    direct = network(inputs.sides["base"][index].float(), inputs.noise[index].float())[-1][: inputs.rows]
+    direct = network(inputs.sides["base"][index].float(), inputs.noise[index].float())[-1][:few]
     return EngineControls(
-        self_patch=max(changes, default=0.0),
-        full_patch=max(change("latent", clean, other, rows) for rows in sizes) if only_latent else None,
-        network=float((direct - own.float()).abs().max() / own.float().abs().max()),
-        sites=len(sites),
+        self_patch=max((change(arm, own) for arm in selves), default=0.0),
+        full_patch=max(full, default=None),
+        network=float((direct - own[:few].float()).abs().max() / own.float().abs().max()),
+        sites=len({patch.site for arm in selves for patch in arm.patches}),
         pairs=inputs.rows,
     )
+
+
+def _is_exchanged(arm: Arm) -> bool:
+    return any(patch.source.is_exchanged for patch in arm.patches)

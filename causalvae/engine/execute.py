@@ -28,9 +28,10 @@ from causalvae.engine.recovery import discard_damaged, record_checksums
 from causalvae.engine.response_table import join_frames
 from causalvae.engine.runner import PlanRunner, list_shards, write_shard
 from causalvae.engine.screening import leave_out, screen_components
-from causalvae.engine.shards import OVERHEADS, GroupCost
+from causalvae.engine.shards import EXACT_CONTROLS, OVERHEADS, GroupCost
 from causalvae.engine.statistics import merge
 from causalvae.engine.subspaces.learning import learn_subspaces, learned_statistics
+from causalvae.engine.suffix import Ledger
 from causalvae.engine.tables import FileTable, read_table
 from causalvae.engine.workers import single_threaded_kernels
 from causalvae.errors import CausalVAEError
@@ -61,7 +62,6 @@ def execute_plan(
     device: str = "auto",
     on_progress: OnProgress = ignore_progress,
     backend: Backend | None = None,
-    with_controls: bool = True,
 ) -> Measurements:
     """Run a plan, resuming from `folder`.
 
@@ -83,8 +83,6 @@ def execute_plan(
         Told of rows as they finish.
     backend : Backend, optional
         Where shards are run; this machine where omitted. It changes no number.
-    with_controls : bool
-        Whether the engine's exact controls are run.
 
     Raises
     ------
@@ -96,7 +94,7 @@ def execute_plan(
     precision = plan.options.precision
     with single_threaded_kernels() as cores, matrix_precision(precision):
         chosen = open_backend("local") if backend is None else backend
-        return _execute(plan, model, dataset, measure, folder, device, on_progress, chosen, cores, with_controls)
+        return _execute(plan, model, dataset, measure, folder, device, on_progress, chosen, cores)
 
 
 def _execute(
@@ -109,7 +107,6 @@ def _execute(
     on_progress: OnProgress,
     backend: Backend,
     cores: int,
-    with_controls: bool,
 ) -> Measurements:
     began = time.perf_counter()
     chosen = choose_device(device)
@@ -162,9 +159,16 @@ def _execute(
     runner.read_responses([shard for shard, path in read if not path.exists()])
     responses = join_frames([read_table(path) for _, path in read])
     contrasts = measure_contrasts(runner, folder, on_progress)
-    controls = runner.controls(sites) if with_controls else {}
+    overheads += busy_seconds(chosen) - clock
+    clock = busy_seconds(chosen)
+    ledger = Ledger()
+    controls = runner.controls(sites, ledger)
     if missing:
-        _note_overheads(overheads + busy_seconds(chosen) - clock, folder / "costs")
+        checked = sum(arm.pairs for arm in remaining.controls.exact)
+        exact = GroupCost(
+            "both", EXACT_CONTROLS, 0, checked, checked, busy_seconds(chosen) - clock, ledger.flops, ledger.bytes
+        )
+        _note(folder / "costs", GroupCost("both", OVERHEADS, 0, 0, 0, overheads), *([exact] if controls else []))
     manifest = {
         "plan": plan.tables_digest,
         "device": str(chosen),
@@ -198,10 +202,9 @@ def _batch_rows(costs: Path) -> int:
     return int(read_json(costs)["batch_rows"])
 
 
-def _note_overheads(seconds: float, folder: Path) -> None:
+def _note(folder: Path, *costs: GroupCost) -> None:
     """Note what a session spent in addition to its shards; a run that went on after it was killed has several."""
-    cost = GroupCost("both", OVERHEADS, 0, 0, 0, seconds)
-    write_json({"costs": [asdict(cost)]}, folder / f"session.{time.time_ns()}.json")
+    write_json({"costs": [asdict(cost) for cost in costs]}, folder / f"session.{time.time_ns()}.json")
 
 
 def _environment(dataset: Dataset, device: torch.device) -> dict[str, str]:

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import prod
 
 import numpy as np
 import torch
 
 from causalvae.engine.needed_values import needed_values
-from causalvae.engine.overheads import ScreenForecast, foresee_overheads, foresee_screens
+from causalvae.engine.overheads import (
+    ScreenForecast,
+    foresee_controls,
+    foresee_overheads,
+    foresee_screens,
+)
 from causalvae.engine.packing import pack_for
 from causalvae.engine.precision import dtype_of
 from causalvae.engine.relays import ends_of
 from causalvae.engine.rerun import Shortcuts, group_arms
 from causalvae.engine.runner import PlanRunner
-from causalvae.engine.shards import shard_bounds
+from causalvae.engine.shards import EXACT_CONTROLS, RANDOM_COPY, shard_bounds
 from causalvae.engine.trial import Allowance, LiveRows, Trial, Work
 from causalvae.engine.values import MIN_ROWS
 from causalvae.models.operators import OperatorGraph
@@ -90,9 +95,11 @@ class Forecast:
     screens : tuple of ScreenForecast
         Sweeps that are ranked by gradients first; `groups` holds only the arms that are expected to be run then.
     overheads : float
-        Seconds of one core for what is no row: inputs, statistics of cohorts, controls.
+        Seconds of one core for what is no row: inputs, statistics of cohorts.
     batch_rows, shard_pairs : int
         As this machine will pack them.
+    extras : mapping of str to Work
+        What is run in addition to the plan's own arms: controls, and runs that follow from first results.
     """
 
     passes: Mapping[str, Work]
@@ -105,12 +112,14 @@ class Forecast:
     overheads: float = 0.0
     batch_rows: int = 0
     shard_pairs: int = 0
+    extras: Mapping[str, Work] = field(default_factory=dict)
 
     @property
     def total(self) -> Work:
         """All that will be run."""
         final = (list(self.passes.values()) or [Work()])[-1]
-        rows = self.clean + final + sum((screen.work for screen in self.screens), Work())
+        others = (*(screen.work for screen in self.screens), *self.extras.values())
+        rows = self.clean + final + sum(others, Work())
         return replace(rows, seconds=rows.seconds + self.overheads)
 
     @property
@@ -188,6 +197,9 @@ def forecast(plan: Plan, runner: PlanRunner, cores: int, sample_pairs: int = SAM
                 trial = _open_trial(cohort.name, plan, runner, sample_pairs)
             groups += timing.groups(trial, arms, Allowance(allowance.left * share))
     workers = max(1, min(runners, shards))
+    extras = {EXACT_CONTROLS: foresee_controls(plan, runner, whole)}
+    if plan.controls.copy is not None:
+        extras[RANDOM_COPY] = _of_copy(plan.controls.copy, runner, groups, levels[-1].name, whole, trial.input_seconds)
     return Forecast(
         _passes(plan, groups, levels),
         tuple(groups),
@@ -199,7 +211,28 @@ def forecast(plan: Plan, runner: PlanRunner, cores: int, sample_pairs: int = SAM
         foresee_overheads(plan, runner, whole, trial.input_seconds),
         plan.batch_rows,
         plan.shard_pairs,
+        {label: work for label, work in extras.items() if work.rows},
     )
+
+
+def _of_copy(
+    plan: Plan,
+    runner: PlanRunner,
+    groups: Sequence[GroupForecast],
+    final: str,
+    whole: Work,
+    input_seconds: float,
+) -> Work:
+    """What a copy with random weights takes: its arms are some of the plan's, and none of its rows is dead."""
+    known = {(group.cohort, group.side, group.sites): group.work[final] for group in groups}
+    clean = sum(cohort.samples * (1 if cohort.treatment is None else 2) for cohort in plan.cohorts)
+    total = whole.scaled(clean)
+    for arm in plan.arms:
+        if arm.patches:
+            each = known.get((arm.cohort, arm.side, tuple(patch.site for patch in arm.patches)), whole)
+            total += (each if each.rows else whole).scaled(arm.pairs)
+    seconds = total.seconds + foresee_overheads(plan, runner, whole, input_seconds)
+    return replace(total, seconds=seconds)
 
 
 def _first_patched(plan: Plan) -> str:

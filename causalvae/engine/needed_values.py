@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import prod
 
 from causalvae.engine.relays import ends_of
 from causalvae.engine.rerun import Shortcuts, group_arms
 from causalvae.engine.suffix import Suffix
+from causalvae.engine.values import CleanRuns
 from causalvae.models.components import ComponentMap
 from causalvae.models.operators import OperatorGraph
 from causalvae.models.program import Program
@@ -38,6 +39,11 @@ class Keep:
     def with_base(self, nodes: frozenset[str]) -> Keep:
         """The same, and these nodes on the base side."""
         return replace(self, sides={**self.sides, "base": self.sides["base"] | nodes})
+
+    def is_within(self, clean: CleanRuns, sides: Collection[Side]) -> bool:
+        """Whether clean runs have all these values on `sides` and of donors."""
+        own = all(self.sides[side] <= clean.sides.get(side, {}).keys() for side in sides)
+        return own and all(nodes <= clean.donors.get(key, {}).keys() for key, nodes in self.donors.items())
 
     def numbers(self, graph: Program) -> int:
         """Number of scalars kept per pair, for both sides, all donors and all relayed values."""

@@ -1,19 +1,21 @@
-"""The cost of a run without its arms: first-order screens, learned subspaces, inputs, statistics, controls."""
+"""The cost of a run without its arms: first-order screens, learned subspaces, inputs, statistics, exact controls."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
 from causalvae.engine.attribution import Attribution
 from causalvae.engine.clock import busy_seconds
+from causalvae.engine.controls import COMPARED_ROWS, FEW_ROWS
 from causalvae.engine.fitting import SPLIT_PAIRS, fitted_arms
 from causalvae.engine.runner import PlanRunner
 from causalvae.engine.screening import LEFT_OUT, choose, mean_over_pairs
 from causalvae.engine.statistics import sites_needing
 from causalvae.engine.subspaces.interchanges import ROWS
 from causalvae.engine.trial import Work, facts_of
+from causalvae.engine.values import MIN_ROWS
 from causalvae.plan.cost import arm_cost
 from causalvae.plan.learned import learned_parts
 from causalvae.plan.owner import Owner
@@ -28,8 +30,6 @@ _ALLOWANCE = 2.0
 _PASSES_OF_GRADIENT = 3.0
 # The search for a constant takes about this many gradients.
 _PASSES_OF_SEARCH = 30 * _PASSES_OF_GRADIENT
-# The controls run a full batch and a small one, which is padded, of each site: whole, and its first unit.
-_CONTROL_ROWS = 2 * (64 + 16)
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ def _evenly_spaced(plan: Plan, screen: Screen) -> set[str]:
 
 
 def foresee_overheads(plan: Plan, runner: PlanRunner, whole: Work, input_seconds: float) -> float:
-    """Seconds of one core for what is no row of an arm: inputs, statistics of cohorts, learned subspaces, controls.
+    """Seconds of one core for what is no row of an arm: inputs, statistics of cohorts, learned subspaces.
 
     Parameters
     ----------
@@ -142,10 +142,20 @@ def foresee_overheads(plan: Plan, runner: PlanRunner, whole: Work, input_seconds
             gradients = steps * min(ROWS, learned.pairs) * _PASSES_OF_GRADIENT * _share(part.patch.site, runner)
             # Both sides of each pair, and its donor.
             seconds += gradients * row + 3 * learned.pairs * (row + input_seconds)
-    if any(cohort.treatment is not None for cohort in plan.cohorts):
-        sites = dict.fromkeys(patch.site for arm in with_inner(plan.arms) for patch in arm.patches)
-        seconds += sum(_CONTROL_ROWS * _share(site, runner) * row for site in sites)
     return seconds
+
+
+def foresee_controls(plan: Plan, runner: PlanRunner, whole: Work) -> Work:
+    """What the exact controls take: their arms, with a small batch of each, on clean runs of their own."""
+    exact = plan.controls.exact
+    if not exact:
+        return Work()
+    pairs = exact[0].pairs
+    shares = [arm_cost(arm, runner.components, plan.options.rerun) for arm in exact]
+    # Both sides, and the network itself.
+    clean = 2 * pairs + min(pairs, COMPARED_ROWS)
+    work = whole.scaled(clean + sum(shares) * (pairs + max(FEW_ROWS, MIN_ROWS)))
+    return replace(work, rows=float(sum(arm.pairs for arm in exact)))
 
 
 def _share(site: str, runner: PlanRunner) -> float:

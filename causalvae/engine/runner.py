@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -34,6 +34,7 @@ from causalvae.engine.responses import ResponsePlan, ShardResponses
 from causalvae.engine.shard_run import ShardResult, run_shard
 from causalvae.engine.shards import OVERHEADS, GroupCost, ShardInputs, run_padded, shard_bounds
 from causalvae.engine.statistics import CHUNK_PAIRS, gather_needed, merge
+from causalvae.engine.suffix import Ledger
 from causalvae.engine.values import CleanRuns, Statistics
 from causalvae.files import write_json
 from causalvae.models.components import ComponentMap
@@ -334,11 +335,12 @@ class PlanRunner:
         statistics: Mapping[str, Statistics],
         on_rows: OnRows,
         responses: ShardResponses | None = None,
+        clean: CleanRuns | None = None,
     ) -> ShardResult:
-        """Run one shard, in batches that fitted into memory in earlier ones."""
+        """Run one shard, in batches that fitted into memory in earlier ones; `clean` as for `run_shard`."""
         plan = replace(self.plan, batch_rows=self._fitting)
         found = run_shard(
-            plan, arms, self.graph, self._model.components, inputs, statistics, self.measure, on_rows, responses
+            plan, arms, self.graph, self._model.components, inputs, statistics, self.measure, on_rows, responses, clean
         )
         self._fitting = min(self._fitting, found.batch_rows)
         return found
@@ -440,25 +442,38 @@ class PlanRunner:
         x = inputs.sides["base"]
         return run_padded(self.graph, x, inputs.noise, ())[self.graph.outputs["latent"]].float(), x.float()
 
-    def controls(self, sites: tuple[str, ...]) -> dict[str, Any]:
-        """The exact controls on the first pairs of the first cohort with a treatment."""
-        for name, drawn in self.cohorts.items():
-            if drawn.cohort.treatment is not None:
-                stop = min(drawn.cohort.samples, self.plan.shard_pairs, CHUNK_PAIRS)
-                network = self._model.network.to(self.device)
-                inputs = self.shard(name, 0, stop, with_donors=False)
-                found = check_engine(
-                    self.graph,
-                    self._model.components,
-                    network,
-                    sites,
-                    inputs,
-                    self._fitting,
-                    Shortcuts.of(self.plan.options),
-                    not self._model.vae.decoder_reads_input,
-                )
-                return asdict(found)
-        return {}
+    def controls(self, sites: Collection[str], ledger: Ledger) -> dict[str, Any]:
+        """The plan's exact controls, except those of sites that a screen left out.
+
+        Parameters
+        ----------
+        sites : collection of str
+            That are patched.
+        ledger : Ledger
+            Takes what is computed.
+        """
+        arms = [
+            arm
+            for arm in self.plan.controls.exact
+            for patch in arm.patches
+            if (patch.site in sites if not patch.source.is_exchanged else not self._model.vae.decoder_reads_input)
+        ]
+        if not self.plan.controls.exact:
+            return {}
+        first = self.plan.controls.exact[0]
+        stop = min(first.pairs, self.plan.shard_pairs)
+        inputs = self.shard(first.cohort, 0, stop, with_donors=False)
+        found = check_engine(
+            self.graph,
+            self._model.components,
+            self._model.network.to(self.device),
+            arms,
+            inputs,
+            self._fitting,
+            Shortcuts.of(self.plan.options),
+            ledger,
+        )
+        return asdict(found)
 
 
 def _others(cohort: Cohort) -> Others:

@@ -59,6 +59,7 @@ def run_shard(
     measure: Measure,
     on_rows: OnRows = ignore_rows,
     responses: ShardResponses | None = None,
+    clean: CleanRuns | None = None,
 ) -> ShardResult:
     """Run `arms` on one shard.
 
@@ -79,6 +80,8 @@ def run_shard(
         Called with the number of finished rows and their cost.
     responses : ShardResponses, optional
         Reads whole outputs and activations of some of the rows.
+    clean : CleanRuns, optional
+        Clean values of the same pairs from an earlier call; they are computed again where they lack something.
     """
     device = inputs.noise.device
     began = busy_seconds(device)
@@ -88,7 +91,8 @@ def run_shard(
     keep = needed_values(graph, components, present, shortcuts, plan.outputs)
     if responses is not None:
         keep = keep.with_base(responses.nodes)
-    clean = run_clean(graph, inputs, keep, size)
+    if clean is None or not keep.is_within(clean, inputs.sides.keys()):
+        clean = run_clean(graph, inputs, keep, size)
     outputs = {
         side: {name: values[graph.outputs[name]] for name in plan.outputs} for side, values in clean.sides.items()
     }

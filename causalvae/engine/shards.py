@@ -50,9 +50,11 @@ class ShardInputs:
         return len(self.noise)
 
 
-# Labels of costs: runs without patches, and costs without rows.
+# Labels of costs: runs without patches, controls, and costs without rows.
 CLEAN_RUNS = "clean runs"
-OVERHEADS = "inputs, statistics, controls"
+EXACT_CONTROLS = "exact controls"
+RANDOM_COPY = "random copy"
+OVERHEADS = "inputs, statistics"
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from causalvae.engine.outcomes import Measure
 from causalvae.engine.precision import matrix_precision
 from causalvae.engine.runner import PlanRunner
 from causalvae.engine.shards import ShardInputs
+from causalvae.engine.values import CleanRuns
 from causalvae.engine.workers import single_threaded_kernels
 from causalvae.models.loading import Model
 from causalvae.plan.types import Arm, Patch, Plan, Side
@@ -54,8 +55,9 @@ class UnstoredArms:
             plan, cohorts=(self._cohort,), arms=(needed,), uses=(), screens=(), traversals=(), contrasts=(), claims={}
         )
         self._runner = PlanRunner(self._plan, model, dataset, measure, device)
-        self._has_donors = source.has_donors
         self._shards: dict[tuple[int, int], ShardInputs] = {}
+        # Of the last pairs: the next arms are usually run on the same ones.
+        self._clean: dict[tuple[int, int], CleanRuns] = {}
 
     @torch.inference_mode()
     def run(self, patched: Sequence[tuple[Side, tuple[Patch, ...]]], first: int, stop: int) -> FloatArray:
@@ -68,15 +70,20 @@ class UnstoredArms:
         name, plan = self._cohort.name, self._plan
         arms = [Arm(name, side, patches, stop) for side, patches in patched]
         with single_threaded_kernels(), matrix_precision(plan.options.precision):
-            if (first, stop) not in self._shards:
-                self._shards[first, stop] = self._runner.shard(name, first, stop)
-            found = self._runner.run(self._needed(self._shards[first, stop], arms), arms, {}, ignore_rows).outcomes
+            place = (first, stop)
+            if place not in self._shards:
+                self._shards[place] = self._runner.shard(name, first, stop)
+            inputs = _read_by(arms, self._shards[place])
+            result = self._runner.run(inputs, arms, {}, ignore_rows, clean=self._clean.get(place))
+            self._clean = {place: result.clean}
+            found = result.outcomes
         values = [found[found["arm"] == arm.id].sort_values("pair")[list(plan.attributes)] for arm in arms]
         return np.stack([frame.to_numpy(np.float64) for frame in values])
 
-    def _needed(self, inputs: ShardInputs, arms: Sequence[Arm]) -> ShardInputs:
-        """The inputs without the side that no arm runs on and no value comes from."""
-        if not self._has_donors:
-            return inputs
-        sides: set[Side] = {"base", *(arm.side for arm in arms)}
-        return replace(inputs, sides={side: x for side, x in inputs.sides.items() if side in sides})
+
+def _read_by(arms: Sequence[Arm], inputs: ShardInputs) -> ShardInputs:
+    """The inputs without a counterfactual side that no arm is on or takes values from."""
+    patches = [patch for arm in arms for patch in arm.patches]
+    if any(arm.side == "counterfactual" for arm in arms) or not all(patch.source.has_donors for patch in patches):
+        return inputs
+    return replace(inputs, sides={"base": inputs.sides["base"]})

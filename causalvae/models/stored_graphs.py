@@ -70,16 +70,12 @@ def stored_text(graph: OperatorGraph) -> str | None:
     if graph.parameters.keys() - graph.origins.keys():
         return None
     try:
-        operations = [_written(operation) for operation in graph.operations]
+        operations = [json.dumps(_written(operation)) for operation in graph.operations]
     except LookupError:
         return None
-    content = {
-        "inputs": graph.inputs,
-        "outputs": graph.outputs,
-        "origins": graph.origins,
-        "operations": operations,
-    }
-    return json.dumps(content, indent=1) + "\n"
+    ends = json.dumps({"inputs": graph.inputs, "outputs": graph.outputs, "origins": graph.origins})
+    # An operation a line.
+    return f'{ends[:-1]}, "operations": [\n' + ",\n".join(operations) + "\n]}\n"
 
 
 def _written(operation: Operation) -> dict[str, Any]:

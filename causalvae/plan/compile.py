@@ -10,6 +10,7 @@ from causalvae.models.components import ComponentMap
 from causalvae.plan.active import FindActive
 from causalvae.plan.alignment import plan_alignment
 from causalvae.plan.claims.arms import plan_claim
+from causalvae.plan.controls import add_controls
 from causalvae.plan.draft import Draft, Supply, as_asked
 from causalvae.plan.owner import OBSERVED_CONTROL, Owner
 from causalvae.plan.passes import optimise
@@ -87,7 +88,9 @@ def compile_spec(
         seed=spec.execution.seed,
         options=Options(precision=spec.execution.precision),
     )
-    return optimise(plan, components) if passes is None else optimise(plan, components, passes)
+    plan = optimise(plan, components) if passes is None else optimise(plan, components, passes)
+    claims = [hypothesis.name for hypothesis in spec.hypotheses]
+    return add_controls(plan, components, claims, spec.execution.controls and not only)
 
 
 def _fill_draft(draft: Draft, only: str) -> Draft:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from causalvae.plan.owner import OBSERVED_CONTROL, Owner
-from causalvae.plan.types import OBSERVED, Arm, Plan, Role
+from causalvae.plan.types import OBSERVED, Arm, Controls, Plan, Role
 
 
 def restrict(plan: Plan, owners: tuple[Owner, ...], roles: tuple[Role, ...], pairs: int) -> Plan:
@@ -28,4 +28,7 @@ def restrict(plan: Plan, owners: tuple[Owner, ...], roles: tuple[Role, ...], pai
         replace(cohort, samples=min(cohort.samples, pairs)) for cohort in plan.cohorts if cohort.name in needed
     )
     screens = tuple(screen for screen in plan.screens if screen.owner in owners and "sweep" in roles)
-    return replace(plan, cohorts=cohorts, arms=arms, uses=uses, traversals=(), passes=(), screens=screens, contrasts=())
+    return replace(
+        plan, cohorts=cohorts, arms=arms, uses=uses, traversals=(), passes=(), screens=screens, contrasts=(),
+        controls=Controls(),
+    )  # fmt: skip

@@ -333,6 +333,24 @@ class Screen:
 
 
 @dataclass(frozen=True)
+class Controls:
+    """What a run is checked with, in addition to the arms that answer its spec.
+
+    Parameters
+    ----------
+    exact : tuple of Arm
+        On the first pairs of the first cohort with a treatment: every patched site, and its first unit alone, with its
+        own value; then the latent with the other side's value. Outputs must equal clean ones exactly, so none of
+        their rows is skipped as dead.
+    copy : Plan or None
+        The claims and the latent perturbations on a copy of the network with random weights, on fewer pairs.
+    """
+
+    exact: tuple[Arm, ...] = ()
+    copy: Plan | None = None
+
+
+@dataclass(frozen=True)
 class PassRecord:
     """What an optimiser pass did: rows to run, forward-pass equivalents, FLOPs and bytes, before and after."""
 
@@ -422,6 +440,8 @@ class Plan:
         Name of a hypothesis -> what its circuit is compared with.
     asked : dict
         Name of a cohort -> samples or pairs that are asked for; finite data may have fewer. No part of the digest.
+    controls : Controls
+        They follow from the rest and are no part of the digest.
     """
 
     name: str
@@ -448,6 +468,7 @@ class Plan:
     contrasts: tuple[Contrast, ...] = ()
     claims: dict[str, ClaimDesign] = field(default_factory=dict)
     asked: dict[str, int] = field(default_factory=dict)
+    controls: Controls = Controls()
 
     def __repr__(self) -> str:
         return f"Plan({self.name!r}: {len(self.cohorts)} cohorts, {len(self.arms):,} arms)"
@@ -469,8 +490,8 @@ class Plan:
 
     @cached_property
     def digest(self) -> str:
-        """Content hash of all but the pass records, what captured the network, and samples that are not there."""
-        left_out = {"passes", "captured_by", "asked", *(() if self.compared else ("compared",))}
+        """Content hash of all but pass records, controls, what captured the network, and samples that are not there."""
+        left_out = {"passes", "captured_by", "asked", "controls", *(() if self.compared else ("compared",))}
         return digest_of_many(
             {field.name: getattr(self, field.name) for field in fields(self) if field.name not in left_out}
         )

@@ -34,7 +34,7 @@ PROBE_ACCURACY = 0.99
 CYCLE_RESULTANT = 0.99
 CYCLE_BIAS = 0.01
 
-_ROWS = 256
+BATCH_ROWS = 256
 
 
 class LabelledData(Protocol):
@@ -64,6 +64,7 @@ def check_readouts(
     reconstruct: Callable[[Tensor], Tensor],
     rows: Rows,
     reconstructed: Callable[[Tensor], Tensor] = lambda images: images,
+    batch_rows: int = BATCH_ROWS,
 ) -> tuple[ReadoutCheck, ...]:
     """Compare each readout with the true factor values.
 
@@ -79,6 +80,8 @@ def check_readouts(
         Distinct rows of the data set.
     reconstructed : callable
         Maps inputs to the part that is reconstructed; the identity if omitted.
+    batch_rows : int
+        Rows that are reconstructed at once.
 
     Returns
     -------
@@ -88,7 +91,7 @@ def check_readouts(
     """
     values = dataset.values(rows)
     probes = {readout.probe.target: readout.probe for readout in readouts.values() if isinstance(readout, ProbeOutput)}
-    inputs, outputs = _find_all(dataset, readouts, probes, reconstruct, reconstructed, rows)
+    inputs, outputs = _find_all(dataset, readouts, probes, reconstruct, reconstructed, rows, batch_rows)
     truth = dataset.truth(rows)
     # The truth of dSprites is the centre of rotation; for a heart that is not the centre of mass.
     sprites = "position x" in truth
@@ -124,10 +127,11 @@ def _find_all(
     reconstruct: Callable[[Tensor], Tensor],
     reconstructed: Callable[[Tensor], Tensor],
     rows: Rows,
+    batch_rows: int,
 ) -> tuple[_Found, _Found]:
     batches: tuple[list[_Found], list[_Found]] = ([], [])
-    for start in range(0, len(rows), _ROWS):
-        images = dataset.inputs(rows[start : start + _ROWS])
+    for start in range(0, len(rows), batch_rows):
+        images = dataset.inputs(rows[start : start + batch_rows])
         for kind, batch in zip(batches, (reconstructed(images), reconstruct(images)), strict=True):
             features = Features(batch.cpu())
             guesses = {

@@ -3,15 +3,16 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 import causalvae
+from causalvae.plan.controls import exact_arms
 from causalvae.plan.owner import Owner
-from causalvae.plan.types import Arm, Cohort, PassRecord, Patch, Plan, Treatment, Use
+from causalvae.plan.types import Arm, Cohort, Controls, PassRecord, Patch, Plan, Treatment, Use
 from causalvae.spec.value_source import make_source
 from tests.targets import target
 
@@ -125,7 +126,7 @@ def make_plan() -> Plan:
 
 
 def test_plan_reads_like_explain(invoke, starter: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    plan = make_plan()
+    plan = replace(make_plan(), controls=Controls(exact_arms("resize", ("latent",), 32), make_plan()))
     monkeypatch.setattr(causalvae, "open", lambda path, on_progress: SimpleNamespace(), raising=False)
     monkeypatch.setattr(causalvae, "compile_plan", lambda session, on_progress: plan, raising=False)
     done = invoke("plan", starter)
@@ -135,6 +136,8 @@ def test_plan_reads_like_explain(invoke, starter: Path, monkeypatch: pytest.Monk
         "do(scale = another level), rising; others hold",
         "hypothesis:h",
         "256 → 192",
+        "Exact controls: 3 arms on 32 pairs of resize.",
+        "Random copy: 3 of these arms, 192 rows.",
     ):
         assert words in done.stdout
     assert "\x1b" not in done.stdout

@@ -13,6 +13,7 @@ from torch import Tensor
 from causalvae.engine.execute import execute_plan
 from causalvae.engine.measurements import Measurements
 from causalvae.models.loading import Model
+from causalvae.plan.controls import add_controls
 from causalvae.plan.types import OBSERVED, Arm, Cohort, Options, Patch, Plan, Subspace, Treatment
 from causalvae.spec.value_source import ValueSource, make_source
 from tests.engine.conftest import Blobs
@@ -116,7 +117,7 @@ def make_plan(arms: dict[str, tuple[Arm, ...]], shard_pairs: int = 5, batch_rows
 
 
 def measured(plan: Plan, model: Model, measure: Callable[[Tensor], Tensor], folder: Path) -> Measurements:
-    return execute_plan(plan, model, Blobs(), measure, folder, "cpu")
+    return execute_plan(add_controls(plan, model.components), model, Blobs(), measure, folder, "cpu")
 
 
 def assert_agree(found: Measurements, oracle: HookOracle, arms: dict[str, tuple[Arm, ...]]) -> None:

@@ -16,15 +16,17 @@ from causalvae.engine.execute import execute_plan
 from causalvae.engine.forecast import Forecast, forecast
 from causalvae.engine.runner import PlanRunner
 from causalvae.engine.screening import screen_label
-from causalvae.engine.shards import CLEAN_RUNS
+from causalvae.engine.shards import CLEAN_RUNS, EXACT_CONTROLS, RANDOM_COPY
 from causalvae.models.hook_capture import capture_by_hooks
 from causalvae.models.hooked_sites import find_hooked_sites
 from causalvae.models.loading import Model
 from causalvae.models.operators import OperatorGraph, evaluate
+from causalvae.plan.controls import add_controls
 from causalvae.plan.cost import plan_cost
 from causalvae.plan.owner import Owner
 from causalvae.plan.passes import optimise
-from causalvae.plan.types import Arm, Options, Patch, Plan, Screen
+from causalvae.plan.restrict import restrict
+from causalvae.plan.types import Arm, Controls, Options, Patch, Plan, Screen
 from causalvae.spec.value_source import make_source
 from tests.engine.conftest import LATENTS, SIDE, Blobs
 from tests.engine.test_forecast import PAIRS, sweep
@@ -193,3 +195,22 @@ def test_pass_records_are_what_a_count_by_running_gives(mean_model: Model) -> No
     assert suffix.flops_after == pytest.approx(expected)
     assert suffix.forwards_after == pytest.approx(expected / whole)
     assert suffix.flops_after < 0.7 * suffix.flops_before
+
+
+def test_controls_are_predicted_and_measured(mean_model: Model, measure: Measure, tmp_path: Path) -> None:
+    plan = add_controls(sweep(mean_model), mean_model.components)
+    copy = restrict(plan, (OWNER,), ("sweep",), 6)
+    plan = replace(plan, controls=Controls(plan.controls.exact, copy))
+    found = foretell(plan, mean_model, measure)
+    execute_plan(plan, mean_model, Blobs(), measure, tmp_path / "own", "cpu")
+    execute_plan(copy, mean_model, Blobs(), measure, tmp_path / "copy", "cpu")
+    predicted = {row.sites: row for row in predicted_rows(found)}
+    told = {row.sites: row for row in measured_rows(tmp_path / "own", tmp_path / "copy")}
+    # Four patched sites and the latent, whole and one unit, and the full patch.
+    assert predicted[EXACT_CONTROLS].rows == told[EXACT_CONTROLS].rows == 11 * PAIRS
+    arms = sum(arm.pairs for arm in copy.arms)
+    assert predicted[RANDOM_COPY].rows == told[RANDOM_COPY].rows
+    assert arms < predicted[RANDOM_COPY].rows <= arms + 6 + 2 * 6
+    assert not any(row.is_group for row in (predicted[RANDOM_COPY], told[EXACT_CONTROLS], told[RANDOM_COPY]))
+    assert found.total.seconds > sum(work.seconds for work in found.extras.values()) > 0
+    assert (told[EXACT_CONTROLS].flops or 0) > 0

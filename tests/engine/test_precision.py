@@ -14,6 +14,7 @@ from torch import Tensor
 from causalvae.engine.execute import execute_plan
 from causalvae.engine.precision import matrix_precision
 from causalvae.models.loading import Model
+from causalvae.plan.controls import add_controls
 from tests.engine.conftest import Blobs
 from tests.engine.test_forecast import sweep
 
@@ -43,7 +44,7 @@ def test_switches_go_back_after_an_error() -> None:
 def test_bf16_is_close_and_its_controls_hold(
     mean_model: Model, measure: Callable[[Tensor], Tensor], tmp_path: Path
 ) -> None:
-    plan = sweep(mean_model)
+    plan = add_controls(sweep(mean_model), mean_model.components)
     coarse = replace(plan, options=replace(plan.options, precision="bf16"))
     assert coarse.digest != plan.digest
     fine = execute_plan(plan, mean_model, Blobs(), measure, tmp_path / "fine", "cpu")

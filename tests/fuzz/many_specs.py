@@ -158,7 +158,7 @@ class _Fuzzer:
         if took > _SLOW and not said:
             said = self._count_steps(number, text, laid, settings)
         slowest = self._counts["slowest"]
-        heapq.heappush(slowest, (round(took, 4), number))
+        heapq.heappush(slowest, [round(took, 4), number])
         if len(slowest) > 10:
             heapq.heappop(slowest)
         if read is not None:

@@ -15,6 +15,7 @@ from causalvae.errors import CausalVAEError
 from causalvae.models.architectures import build
 from causalvae.models.kinds.zoo import ZooModel
 from causalvae.models.loading import assemble, load_model
+from causalvae.plan.controls import exact_arms
 from tests.training.test_loop import make_spec
 
 CASES = {
@@ -57,8 +58,9 @@ def test_exact_controls_hold_at_every_site(name: str) -> None:
     inputs = ShardInputs("c", 0, sides, torch.zeros(18, 5))
     sites = tuple(site.name for site in model.components.sites)
     assert len(sites) > 6
+    arms = exact_arms("c", sites, 18)
     with torch.inference_mode():
-        found = check_engine(lower(model.graph), model.components, model.network, sites, inputs, 64, Shortcuts())
+        found = check_engine(lower(model.graph), model.components, model.network, arms, inputs, 64, Shortcuts())
     assert (found.self_patch, found.full_patch) == (0.0, 0.0)
     assert found.network < 1e-5
 

@@ -23,6 +23,7 @@ from causalvae.models.loading import Model, assemble
 from causalvae.models.vae import VAE
 from causalvae.models.variants.conditional import Condition
 from causalvae.models.variants.quantiser import Quantiser
+from causalvae.plan.controls import exact_arms
 from causalvae.plan.types import Arm, Patch
 from causalvae.spec.value_source import make_source
 from causalvae.training.losses import gaussian_kl, reconstruction_nll
@@ -161,9 +162,10 @@ def test_exact_controls_hold_at_every_site(name: str) -> None:
     model = assembled(name)
     sites = tuple(site.name for site in model.components.sites)
     alone = not model.vae.decoder_reads_input
+    arms = exact_arms("c", sites, inputs_of(model).rows)[: None if alone else -1]
     with torch.no_grad():
         found = check_engine(
-            lower(model.graph), model.components, model.network, sites, inputs_of(model), 64, Shortcuts(), alone
+            lower(model.graph), model.components, model.network, arms, inputs_of(model), 64, Shortcuts()
         )
     assert found.self_patch == 0.0 and found.full_patch == (0.0 if alone else None)
     assert found.network < 1e-5

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from causalvae.data.dsprites import SPACE
 from causalvae.models.components import OperationCost
 from causalvae.plan.compile import compile_spec
-from causalvae.plan.passes.pack import CPU_ROWS, FEWEST_ROWS, Packing, fit, kept_bytes, pack_rows
+from causalvae.plan.passes.pack import CPU_ROWS, FEWEST_ROWS, Packing, fit, kept_bytes, pack_rows, rows_at_once
 from causalvae.plan.types import Arm, Cohort, Options, Patch, Plan
 from causalvae.spec.value_source import make_source
 from tests.plan.small_network import COMPONENTS, make_spec
@@ -110,3 +110,12 @@ def test_packing_changes_sizes_alone() -> None:
     assert after.batch_rows == FEWEST_ROWS
     assert (after.arms, after.uses, after.cohorts) == (before.arms, before.uses, before.cohorts)
     assert after.passes[-1].forwards_after == before.passes[-1].forwards_after
+
+
+def test_checks_of_a_network_keep_to_the_budget() -> None:
+    """Half of the memory is for what runs; a row holds twice its live bytes and what is measured of its outputs."""
+    components = replace(COMPONENTS, row_bytes=1e6)
+    assert rows_at_once(None, components, 256) == 256
+    assert rows_at_once(256_000_000, components, 256) == 64
+    assert rows_at_once(1_000_000, components, 256) == FEWEST_ROWS
+    assert rows_at_once(1_000_000, components, 16) == 16

@@ -14,7 +14,7 @@ from causalvae.results import CostRow, Results
 ROWS = (
     *(CostRow("resize", "base", f"encoder.conv{n}", 32, 1000, 500 + n, 2.5, 1e9, 1e8) for n in range(14)),
     CostRow("all", "both", "clean runs", 0, 600, 600, 1.5),
-    CostRow("all", "both", "inputs, statistics, controls", 0, 0, 0, 0.75),
+    CostRow("all", "both", "inputs, statistics", 0, 0, 0, 0.75),
 )
 
 
@@ -24,7 +24,7 @@ def test_costs_add_up_and_nothing_is_hidden() -> None:
     assert len(rows) == 12 + 4
     assert rows["2 more groups"] == ("64", "2,000", "1,025", "2.0", "5.0")
     assert rows["clean runs"] == (ABSENT, "600", "600", ABSENT, "1.5")
-    assert rows["inputs, statistics, controls"] == (ABSENT, ABSENT, ABSENT, ABSENT, "0.8")
+    assert rows["inputs, statistics"] == (ABSENT, ABSENT, ABSENT, ABSENT, "0.8")
     live = sum(row.live or 0 for row in ROWS)
     assert rows["all"] == ("448", "14,600", f"{live:,}", "14.0", "37.2")
 
@@ -36,5 +36,5 @@ def test_every_report_shows_them(plain: Results, tmp_path: Path) -> None:
         text = paths[name].read_text(encoding="utf-8")
         assert "Cost by what is patched" in text
         assert "2 more groups" in text
-        assert "inputs, statistics, controls" in text
+        assert "inputs, statistics" in text
     assert load_results(tmp_path).costs == ROWS

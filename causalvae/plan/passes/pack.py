@@ -70,12 +70,36 @@ def fit(
         Pairs of a shard that are wanted; more of a narrow network.
     """
     half = _SHARE * budget
-    if row_bytes > 0 and rows * row_bytes > half:
-        rows = min(rows, max(FEWEST_ROWS, int(half / row_bytes) // FEWEST_ROWS * FEWEST_ROWS))
+    rows = _within(half, row_bytes, rows)
     pairs = NARROW_PAIRS if 0 < kept_bytes * NARROW_PAIRS <= NARROW_BYTES else pairs
     while pairs > 1 and pairs * (kept_bytes + written_bytes) > half:
         pairs //= 2
     return Packing(rows, pairs)
+
+
+def _within(room: float, row_bytes: float, rows: int) -> int:
+    """Up to `rows` rows, a multiple of the fewest where there is no room for all."""
+    if row_bytes <= 0 or rows * row_bytes <= room:
+        return rows
+    return min(rows, max(FEWEST_ROWS, int(room / row_bytes) // FEWEST_ROWS * FEWEST_ROWS))
+
+
+def rows_at_once(memory: int | None, components: ComponentMap, most: int) -> int:
+    """How many rows, up to `most`, a check of the whole network may run at once.
+
+    Parameters
+    ----------
+    memory : int or None
+        Bytes that a run may hold; None takes the bytes that a plan is packed for.
+    components : ComponentMap
+    most : int
+    """
+    return _within(_SHARE * (memory or NOMINAL_BUDGET), row_bytes(components, output_numbers(components)), most)
+
+
+def output_numbers(components: ComponentMap) -> int:
+    """How many numbers the network's output has; 0 where its operations are not known."""
+    return int(components.operations[-1].size / 4) if components.operations else 0
 
 
 def written_bytes(plan: Plan) -> float:
@@ -121,10 +145,8 @@ def _kept_of(plan: Plan, components: ComponentMap, cohort: str) -> float:
 def pack_rows(plan: Plan, components: ComponentMap) -> Plan:
     """Choose batch and shard sizes; a run chooses again by the memory that it finds where the spec leaves that open."""
     budget = max(0.0, (plan.memory or NOMINAL_BUDGET) - plan_bytes(plan))
-    outputs = int(components.operations[-1].size / 4) if components.operations else 0
-    packing = fit(
-        kept_bytes(plan, components), row_bytes(components, outputs), budget, plan.batch_rows, written_bytes(plan)
-    )
+    each = row_bytes(components, output_numbers(components))
+    packing = fit(kept_bytes(plan, components), each, budget, plan.batch_rows, written_bytes(plan))
     after = replace(
         plan,
         options=replace(plan.options, pack=True),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from tests.fuzz.many_specs import check_specs, same_tree
 from tests.fuzz.specs import _corpus, _plain
 from tests.trials.attacker.trial import try_hostile_text
@@ -13,8 +15,10 @@ def test_hostile_text_is_shown_as_text() -> None:
     assert all(row["tried"] for row in rows if "CSV" not in row["what"])
 
 
-def test_specs_are_valid_or_refused_with_a_reason() -> None:
-    counts = check_specs(250, seed=4)
+def test_specs_are_valid_or_refused_with_a_reason(tmp_path: Path) -> None:
+    record = tmp_path / "record.json"
+    assert check_specs(100, seed=4, record=record)["specs"] == 100
+    counts = check_specs(250, seed=4, record=record)
     assert counts["failures"] == []
     assert counts["valid"] + counts["refused"] == counts["specs"] == 250
     assert len(counts["codes"]) > 25
