@@ -32,6 +32,7 @@ _SYSTEM_REMEDIES = {
     errno.EMFILE: "Close other programs, or raise the limit of open files (`ulimit -n`).",
     errno.EIO: "The disk or the network cannot be read or written: check it, or use another.",
 }
+_LITTLE = 64 << 20
 # What the allocators and the loader say: torch, C++, threads, shared libraries.
 _OUT_OF_MEMORY = (
     "can't allocate memory",
@@ -57,7 +58,22 @@ def is_out_of_memory(error: BaseException) -> bool:
         # These quote what a user wrote.
         return False
     said = str(error).lower()
-    return any(words in said for words in _OUT_OF_MEMORY)
+    if any(words in said for words in _OUT_OF_MEMORY):
+        return True
+    return isinstance(error, (SystemError, ImportError, AttributeError)) and _is_scarce()
+
+
+def _is_scarce() -> bool:
+    """Whether not even a little memory is to be had.
+
+    Code in C that gets none often sets no exception (SystemError), and a module that got none is imported in part.
+    """
+    try:
+        # Its pages are not used, so that they cost nothing.
+        bytearray(_LITTLE)
+    except MemoryError:
+        return True
+    return False
 
 
 def _is_of_a_name(error: BaseException) -> bool:

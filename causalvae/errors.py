@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from causalvae.text import visible
+from causalvae.text import one_line, visible
 
 
 class CausalVAEError(Exception):
@@ -38,12 +38,12 @@ class CausalVAEError(Exception):
 
     def __init__(self, code: str, message: str, remedy: str, place: object = None) -> None:
         # Names in specs, files and data may contain characters that a terminal obeys or that reorder a line.
-        message, remedy = visible(message), visible(remedy)
+        message, remedy = one_line(message), visible(remedy)
         super().__init__(message)
         self.code = code
         self.message = message
         self.remedy = remedy
-        self.place = None if place is None else visible(str(place))
+        self.place = None if place is None else visible(str(place)).replace("\n", "\\n")
 
     def __reduce__(self) -> tuple[Any, ...]:
         # An exception is otherwise pickled as its class and its message, and called with these alone: it could not be

@@ -14,7 +14,7 @@ import os
 import stat
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from glob import escape
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -162,6 +162,7 @@ def make_folder(folder: Path, below: Path) -> Path:
     CausalVAEError
         CV414 where `below`, or a folder between it and `folder`, is a link.
     """
+    _refuse_long(folder)
     inside = len(folder.relative_to(below).parts)
     own = [folder, *folder.parents][: inside + 1 if below.is_absolute() else None]
     own[-1].parent.mkdir(parents=True, exist_ok=True)
@@ -169,6 +170,13 @@ def make_folder(folder: Path, below: Path) -> Path:
         _refuse_link(current)
         current.mkdir(exist_ok=True)
     return folder
+
+
+def _refuse_long(path: Path) -> None:
+    """Raise the system's error for a path that is too long, before folders above it have been made."""
+    for whole in (path, *(Path(path.anchor, part) for part in path.parts)):
+        with suppress(FileNotFoundError, NotADirectoryError, PermissionError):
+            whole.lstat()
 
 
 def _refuse_link(folder: Path) -> None:

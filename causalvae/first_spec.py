@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from causalvae.spec.data_section import DATA
 from causalvae.spec.diagnostics import Diagnostic, list_choices
 from causalvae.spec.model_section import MODELS
 from causalvae.spec.places import BUILTIN
+from causalvae.spec.section import NAME_PATTERN
 
 _MOST_COLUMNS: Final = 6
 # Attributes of pictures, as sections.
@@ -180,7 +182,23 @@ def _as_trained(section: Keys, trained: Keys) -> Keys:
     left |= {key for key, field in kind.model_fields.items() if key in held and held[key] == field.default}
     # The factors of images are in another file, which is not named here.
     left |= {"factors", "condition"} if "table" in left and "table" not in section else set()
-    return section | {key: value for key, value in held.items() if key not in left | set(section)}
+    if Path(str(held.get("path"))).name == Path(str(section.get("path"))).name:
+        # The file of training: its factors may be numbers, which look like inputs.
+        factors = _factor_columns(held.get("factors", {})) | _factor_columns(section.get("factors", {}))
+        listed = factors if any(factors.values()) else list(factors)
+        section = section | ({"factors": listed} if factors else {})
+    found = section | {key: value for key, value in held.items() if key not in left | set(section)}
+    # Sizes: the network takes those of training, whatever the first file has.
+    return found | {key: held[key] for key, value in section.items() if type(value) is int and key in held}
+
+
+def _factor_columns(factors: Any) -> Keys:
+    """Factors as a mapping from names to what is declared of them."""
+    if isinstance(factors, list):
+        return {name: {} for name in factors}
+    return {
+        name: {key: value for key, value in (held or {}).items() if value is not None} for name, held in factors.items()
+    }
 
 
 def _candidates(path: Path, place: str) -> list[Keys]:
@@ -229,7 +247,8 @@ def _head(name: str, model: Keys, data: Keys, samples: int) -> list[str]:
 def _flow(value: Any) -> str:
     """A value as YAML in one line."""
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{key}: {_flow(held)}" for key, held in value.items()) + "}"
+        # Keys may come from the metadata of weights, which anybody may have written.
+        return "{" + ", ".join(f"{_flow(str(key))}: {_flow(held)}" for key, held in value.items()) + "}"
     if isinstance(value, list):
         return "[" + ", ".join(map(_flow, value)) + "]"
     # JSON is YAML; text that needs no quotes gets none.
@@ -239,7 +258,9 @@ def _flow(value: Any) -> str:
 
 
 def _write(name: str, model: Keys, data: Keys, session: Session, misread: bool) -> str:
-    factors = session.dataset.space.factors
+    # Text that differs in every sample names the samples.
+    number = session.dataset.size
+    factors = tuple(factor for factor in session.dataset.space.factors if factor.is_continuous or factor.size != number)
     attributes = _attributes(session)
     chosen, outcome = _treatment(factors, attributes)
     head = _head(name, model, data, 256)
@@ -298,8 +319,15 @@ def _attributes(session: Session) -> dict[str, str]:
     if len(shape) == 3:
         return dict(_OF_PICTURES)
     if len(shape) == 1:
-        columns = range(min(shape[0], _MOST_COLUMNS))
-        return {f"column_{index}": f"{{readout: column, index: {index}}}" for index in columns}
+        names = session.dataset.columns.names if session.dataset.columns else ()
+        found = {}
+        for index in range(min(shape[0], _MOST_COLUMNS)):
+            name = names[index] if index < len(names) else ""
+            if re.fullmatch(NAME_PATTERN, name) and name not in session.dataset.space.names:
+                found[name] = f"{{readout: {{column: {_flow(name)}}}}}"
+            else:
+                found[f"column_{index}"] = f"{{readout: column, index: {index}}}"
+        return found
     return dict(_OF_PICTURES[-1:])
 
 

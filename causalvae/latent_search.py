@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from causalvae.data.dataset import Dataset
-from causalvae.data.factors import Rows
+from causalvae.data.factors import FactorSpace, Rows
 from causalvae.data.pairs import Pairs, draw_pairs, draw_samples
 from causalvae.data.split import SplitRule
 from causalvae.digest import digest
@@ -74,26 +74,12 @@ def find_latents(
     wanted = {node: search for node, section in spec.mapping.items() if (search := section.search) is not None}
     if not wanted:
         return {}
+    check_wanted(spec, dataset.space, model.vae.latent_dim)
     seed = int(digest(["find", spec.data.seed]), 16) % 2**62
     within = SplitRule.of(spec.data.split).within(dataset, "select")
     spread: FloatArray | None = None
-    known = dataset.space
     found = {}
     for node, search in wanted.items():
-        if node not in known.names or not known[node].settable:
-            raise CausalVAEError(
-                "CV315",
-                f"the latents of {node} cannot be found: it is not a factor that the data can set.",
-                "Give its components, such as latent[3].",
-                f"mapping.{node}",
-            )
-        if search.count > model.vae.latent_dim:
-            raise CausalVAEError(
-                "CV315",
-                f"{search.count} latents are to be found for {node}, and the network has {model.vae.latent_dim}.",
-                f"Ask for at most {model.vae.latent_dim}.",
-                f"mapping.{node}",
-            )
         asked = _effect_pairs(model.vae.latent_dim) if search.by == "effect" else FIND_PAIRS
         pairs = _draw(dataset, node, asked, seed, within)
         best = None
@@ -106,6 +92,37 @@ def find_latents(
             best = _by_movement(model, dataset, node, search.count, pairs, spread, seed)
         found[node] = best
     return found
+
+
+def check_wanted(spec: Spec, known: FactorSpace, latents: int | None = None) -> None:
+    """Raise CV315 if latents are to be found for a node that the data cannot set, or more than there are.
+
+    Parameters
+    ----------
+    spec : Spec
+    known : FactorSpace
+        The factors of the data.
+    latents : int, optional
+        Latents of the network, where it is loaded.
+    """
+    for node, section in spec.mapping.items():
+        if section.search is None:
+            continue
+        if node not in known.names or not known[node].settable:
+            raise CausalVAEError(
+                "CV315",
+                f"the latents of {node} cannot be found: it is not a factor that the data can set.",
+                "Give its components, such as latent[3]. A sweep (`latent: {components: latent}`) shows what latents "
+                "move.",
+                f"mapping.{node}",
+            )
+        if latents is not None and section.search.count > latents:
+            raise CausalVAEError(
+                "CV315",
+                f"{section.search.count} latents are to be found for {node}, and the network has {latents}.",
+                f"Ask for at most {latents}.",
+                f"mapping.{node}",
+            )
 
 
 def _effect_pairs(latents: int) -> int:

@@ -18,7 +18,7 @@ from causalvae.engine.outcomes import Measure
 from causalvae.engine.progress import OnProgress, ignore_progress, one_step
 from causalvae.engine.workers import single_threaded_kernels
 from causalvae.graph import CausalGraph
-from causalvae.latent_search import find_latents, place_found
+from causalvae.latent_search import check_wanted, find_latents, place_found
 from causalvae.models.check import LoadCheck, check_model
 from causalvae.models.components import Site
 from causalvae.models.loading import Model, load_model
@@ -188,6 +188,8 @@ def open_session(spec: Spec, folder: str | Path, on_progress: OnProgress = ignor
     folder = Path(folder).resolve()
     with one_step(on_progress, "reading the data"):
         dataset = open_dataset(spec.data, folder)
+        # Now, because loading a network may take minutes.
+        check_wanted(spec, dataset.space)
         with reading(spec.data):
             inputs = dataset.inputs(draw_samples(dataset, _CHECK_IMAGES, spec.data.seed))
     with one_step(on_progress, "loading the network"):

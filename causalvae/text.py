@@ -16,6 +16,11 @@ _HIDDEN = re.compile(
 )
 
 
+_LONGEST = 299
+_HALF = (_LONGEST - 5) // 2
+_LONG = re.compile(f"\\S{{{_LONGEST + 1},}}")
+
+
 def visible(text: str) -> str:
     r"""`text` with each control or invisible character replaced by its escape.
 
@@ -27,6 +32,20 @@ def visible(text: str) -> str:
     'area\\u202e'
     """
     return _HIDDEN.sub(lambda found: _escape(found.group()), text)
+
+
+def one_line(text: str) -> str:
+    r"""`text` with its line ends and tabs escaped too, and the middle of very long words left out.
+
+    Examples
+    --------
+    >>> one_line("first\nsecond")
+    'first\\nsecond'
+    >>> len(one_line("x" * 10_000))
+    299
+    """
+    plain = visible(text).replace("\n", "\\n").replace("\t", "\\t")
+    return _LONG.sub(lambda found: f"{found.group()[:_HALF]} ... {found.group()[-_HALF:]}", plain)
 
 
 def escape_json(text: str) -> str:

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 import torch
 
+import causalvae.boundary as boundary_module
 from causalvae.boundary import as_coded, boundary, coded, explain_system, is_of_system, is_out_of_memory
 from causalvae.errors import CausalVAEError, MemoryRanOutError
 
@@ -142,3 +143,15 @@ def test_a_name_that_is_not_utf8_is_no_damage_of_a_file() -> None:
     with pytest.raises(CausalVAEError) as damaged, boundary("CV406", "the table cannot be read", "Delete it."):
         "\ud800".encode()
     assert damaged.value.code == "CV406"
+
+
+def test_errors_that_name_no_cause_are_of_memory_where_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    odd = (SystemError("error return without exception set"), ImportError("cannot import name 'x'"))
+    assert not any(map(is_out_of_memory, odd))
+
+    def refuse(size: int) -> bytearray:
+        raise MemoryError
+
+    monkeypatch.setattr(boundary_module, "bytearray", refuse, raising=False)
+    assert all(map(is_out_of_memory, odd))
+    assert not is_out_of_memory(ValueError("a shape"))

@@ -213,3 +213,10 @@ def test_pipes_are_not_waited_for(tmp_path: Path) -> None:
     assert read_log(tmp_path) == []
     remove_stale(tmp_path)
     assert (tmp_path / ".a.0.partial").exists()
+
+
+@pytest.mark.parametrize("name", ["/".join(["d" * 40] * 110), "a/b/" + "c" * 300])
+def test_no_folder_is_made_on_the_way_to_a_path_that_is_too_long(name: str, tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="too long"):
+        make_folder(tmp_path / name, below=tmp_path / name)
+    assert list(tmp_path.iterdir()) == []

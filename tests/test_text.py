@@ -49,3 +49,9 @@ def test_an_error_shows_what_it_names() -> None:
     for text in (str(error), error.message, error.args[0]):
         assert "\\u202ename\\x1b[31m" in text
     assert (error.remedy, error.place) == ("try\\u200b", "runs/\\u2066x")
+
+
+def test_a_message_is_one_line_without_endless_words() -> None:
+    error = CausalVAEError("CV404", f"no {'x' * 10_000} \nerror[CV001] \ty", "try", "a\nb")
+    assert error.message == f"no {'x' * 147} ... {'x' * 147} \\nerror[CV001] \\ty"
+    assert error.place == "a\\nb"

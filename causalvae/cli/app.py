@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Annotated
 
 import typer
 
+from causalvae.boundary import is_out_of_memory
 from causalvae.cli import (
     comparing,
     diffing,
@@ -19,7 +21,7 @@ from causalvae.cli import (
     running,
     validating,
 )
-from causalvae.cli.failures import ForgivingGroup, finish_output, open_streams
+from causalvae.cli.failures import RUN_FAILED, ForgivingGroup, finish_output, open_streams
 
 app = typer.Typer(
     name="causalvae",
@@ -83,3 +85,9 @@ def main() -> None:
         app()
     except SystemExit as ended:
         raise SystemExit(finish_output(ended.code)) from None
+    except (MemoryError, SystemError) as error:
+        if not is_out_of_memory(error):
+            raise
+        # There was not even the memory to report an error.
+        os.write(2, b"error[CV415] Memory ran out.\n")
+        raise SystemExit(RUN_FAILED) from None

@@ -59,7 +59,15 @@ class ForgivingGroup(TyperGroup):
         """Parse and run the command line; with ``--json`` errors are printed as one JSON object too."""
         given = list(sys.argv[1:] if args is None else args)
         if not _wants_json(given):
-            return super().main(given, *more, **extra)
+            try:
+                return super().main(given, *more, **extra)
+            except OSError as error:
+                # Standard error may refuse the message of a wrong option.
+                wrong = error.__context__
+                if not isinstance(wrong, Exception) or not _is_command_lines(wrong):
+                    raise
+                _silence(sys.stderr)
+                sys.exit(wrong.exit_code)  # type: ignore[attr-defined]
         try:
             code = super().main(given, *more, **{**extra, "standalone_mode": False})
         except Exception as error:

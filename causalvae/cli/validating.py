@@ -115,10 +115,12 @@ def spec_files(paths: Sequence[Path]) -> list[Path]:
 
 
 def _files_below(folder: Path) -> Iterator[Path]:
-    for path in sorted(folder.iterdir()):
+    waiting = sorted(folder.iterdir(), reverse=True)
+    while waiting:
+        path = waiting.pop()
         if path.is_dir():
             if not (path.name.startswith(".") or path.name in _SKIPPED or path.is_symlink()):
-                yield from _files_below(path)
+                waiting += sorted(path.iterdir(), reverse=True)
         elif path.suffix in (".yaml", ".yml") and path.is_file():
             yield path
 

@@ -16,7 +16,7 @@ from causalvae.effects.significance import t_test
 from causalvae.effects.types import ArrowStrength, CrossCheck, Estimate, Refutation, ScreenSummary
 from causalvae.engine.progress import OnProgress, Progress, ignore_progress
 from causalvae.plan.owner import Owner
-from causalvae.plan.types import OUTPUT
+from causalvae.plan.types import OUTPUT, Plan
 from causalvae.spec.quantity import QUANTITIES
 from causalvae.spec.schema import Hypothesis
 
@@ -83,11 +83,19 @@ def estimate_effects(context: EffectContext, on_progress: OnProgress = ignore_pr
     )  # fmt: skip
     return EffectsResult(
         tuple(estimates), tuple(checks.refutations), screens, tuple(checks.checks), tuple(checks.arrows),
-        (*checks.warnings, *few_pairs_warning(estimates, limited)),
+        (*checks.warnings, *few_pairs_warning(estimates, limited, _is_exhausted(plan))),
     )  # fmt: skip
 
 
-def few_pairs_warning(estimates: Sequence[Estimate], limited: Collection[str] = ()) -> tuple[str, ...]:
+def _is_exhausted(plan: Plan) -> bool:
+    """Whether all cohorts of few samples have as many as the data contain for tests."""
+    few = [cohort for cohort in plan.cohorts if cohort.samples < FEW_PAIRS]
+    return bool(few) and all(plan.asked.get(cohort.name, 0) > cohort.samples for cohort in few)
+
+
+def few_pairs_warning(
+    estimates: Sequence[Estimate], limited: Collection[str] = (), exhausted: bool = False
+) -> tuple[str, ...]:
     """That intervals over so few pairs may promise too much; empty where none is.
 
     Parameters
@@ -95,16 +103,20 @@ def few_pairs_warning(estimates: Sequence[Estimate], limited: Collection[str] = 
     estimates : sequence of Estimate
     limited : collection of str
         Interventions with `pairs` of their own, which use fewer than `data.samples`.
+    exhausted : bool
+        Whether the data have no more samples for tests.
     """
     few = [e for e in estimates if e.interval and e.n < FEW_PAIRS and e.lower != e.upper]
     if not few:
         return ()
     named = ", ".join(name for name in limited if any(e.owner == Owner.intervention(name) for e in few))
-    raised = f"`pairs` of {named}" if named else "data.samples"
+    raised = f"Raise `pairs` of {named}." if named else "Raise data.samples."
+    if exhausted:
+        raised = "The data have no more for tests: use more data, or smaller parts `fit` and `select` (data.split)."
     return (
         f"{len(few)} interval{'s are' if len(few) > 1 else ' is'} over fewer than {FEW_PAIRS} pairs (the fewest: "
         f"{min(e.n for e in few)}). If effects are skewed, the coverage of such intervals is below their nominal level "
-        f"(docs/coverage.md has the rates). Raise {raised}.",
+        f"(docs/coverage.md has the rates). {raised}",
     )
 
 

@@ -19,6 +19,7 @@ from torch.utils._pytree import tree_leaves
 
 from causalvae.boundary import is_out_of_memory
 from causalvae.errors import CausalVAEError, first_line
+from causalvae.models.network_part import NetworkPart
 from causalvae.models.purity import Values, cloned, not_a_function
 
 # Rows that are run as one batch and one by one.
@@ -204,7 +205,10 @@ def _mixed(network: nn.Module, given: Values, changed: Values, fixed: Tensor, wh
         if _differ(clean.returned, other.returned, fixed):
             inside = not _differ(clean.given, other.given, fixed)
             path = clean.path if inside else clean.path.rpartition(".")[0]
-            where = f", in {path} ({type(network.get_submodule(path)).__name__})" if path else ""
+            module = network.get_submodule(path)
+            # A part of a user's network has the name that the user gave it.
+            named = module.first.path if isinstance(module, NetworkPart) else f"{path} ({type(module).__name__})"
+            where = f", in {named}" if path else ""
             remedy = _remedy(path, clean.module) if inside else _REMEDY
             return not_a_function(f"{what} depends on the other inputs of its batch{where}.", remedy)
     return not_a_function(f"{what} depends on the other inputs of its batch.", _REMEDY)

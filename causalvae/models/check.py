@@ -140,14 +140,17 @@ def _misread(vae: VAE, x: Tensor, rescaled: bool, code: str, message: str) -> Ca
             "The data were mapped to [0, 1], since the default of `data.scale` is `found`: write `scale: none` if the "
             "network was trained on their own numbers. "
         )
-        return CausalVAEError(
-            code,
-            message,
+        remedy = (
             f"{scale if rescaled else ''}Check that the network was trained on these data (no other layout, "
-            "activation, likelihood or range of inputs reconstructs it). For data of another kind write "
-            "`out_of_distribution: true`, for weights that are not meant to reconstruct `untrained: true`.",
-            "model",
+            "activation, likelihood or range of inputs reconstructs it)."
         )
+        if code != "CV106":
+            # Numbers that are not finite are refused whatever the network is meant for.
+            remedy += (
+                " For data of another kind write `out_of_distribution: true`, for weights that are not meant to "
+                "reconstruct `untrained: true`."
+            )
+        return CausalVAEError(code, message, remedy, "model")
     declared = declared_reading(vae)
     said = []
     for alternative in found:

@@ -120,7 +120,7 @@ def _read_as(vae: VAE, section: CheckpointModel, posterior: PosteriorSection | N
     read = section.posterior or posterior or PosteriorSection()
     vae.layout, vae.second = read.reading
     if section.output is not None:
-        vae.activation, vae.likelihood = section.output.activation, section.output.likelihood
+        vae.activation, vae.likelihood = section.output.activates(), section.output.likelihood
     vae.input_range = section.input_range
     return vae
 
@@ -133,7 +133,7 @@ def _open_disentangling(section: CheckpointModel, place: Path) -> Opened:
         shape = tuple(int(size) for size in specs["img_size"])
         latents = int(specs["latent_dim"])
         kind = str(specs["model_type"])
-    except (LookupError, TypeError, ValueError):
+    except (LookupError, TypeError, ValueError, OverflowError):
         raise _refuse_folder(section, f"{_SPECS} lacks img_size, latent_dim or model_type", wanted) from None
     if section.factory is not None or section.name not in (None, "burgess"):
         raise _refuse_folder(section, f"it holds a {kind} network, and the spec names {section.label}", "no network")

@@ -228,6 +228,8 @@ class ComponentMap:
         Method of capture, and why `torch.export` failed if hooks are used.
     groups : tuple of (str, int, int)
         (name, start, stop) of each group of latents; the site ``latent.NAME`` holds latents start to stop - 1.
+    without_value : frozenset of str
+        Addresses of modules that return no single tensor with a row for each input, and so are no sites.
     """
 
     sites: tuple[Site, ...]
@@ -238,6 +240,7 @@ class ComponentMap:
     row_bytes: float = 0.0
     captured_by: str = "torch.export"
     groups: tuple[tuple[str, int, int], ...] = ()
+    without_value: frozenset[str] = frozenset()
 
     def first_latent(self, site: str) -> int | None:
         """The latent that is the first unit of a site; None if its units are not latents."""
@@ -258,6 +261,14 @@ class ComponentMap:
         try:
             return self._by_name[name]
         except KeyError:
+            if self.without_value & {name, name.partition(".")[2]}:
+                raise CausalVAEError(
+                    "CV301",
+                    f"{name} is a module of the network, and no component: what is read of it is not one tensor with "
+                    "a row for each input.",
+                    "Name the layer that reads it, or a module inside it. `causalvae components SPEC` lists all.",
+                    name,
+                ) from None
             raise _no_such_site(name, tuple(self._by_name)) from None
 
     @cached_property

@@ -57,7 +57,7 @@ def open_exported(section: ExportedModel, folder: Path, input_shape: tuple[int, 
         input_shape,
         layout=layout,
         second=second,
-        activation=section.output.activation,
+        activation=section.output.activates(),
         likelihood=section.output.likelihood,
         input_range=section.input_range,
     )

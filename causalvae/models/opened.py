@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,14 @@ class Opened:
     digest: str = ""
 
 
+def _finite(text: str) -> float:
+    """A number in JSON, which has none that is infinite or NaN; Python reads these as well."""
+    number = float(text)
+    if not isfinite(number):
+        raise ValueError(text)
+    return number
+
+
 def read_config(path: Path, where: str, code: str, wanted: str) -> dict[str, Any]:
     """Read a JSON file that holds a mapping.
 
@@ -50,7 +59,8 @@ def read_config(path: Path, where: str, code: str, wanted: str) -> dict[str, Any
         What the folder should be, for the remedy of the error.
     """
     try:
-        found = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+        text = path.read_text(encoding="utf-8") if path.is_file() else "null"
+        found = json.loads(text, parse_constant=_finite, parse_float=_finite)
     except (OSError, ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):

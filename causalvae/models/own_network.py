@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from causalvae.boundary import is_out_of_memory
+from causalvae.digest import digest
 from causalvae.errors import CausalVAEError, first_line
 from causalvae.models.compiled import original_of
 from causalvae.models.forward_watch import ConstantNoise, Watched, chain_to, same, watch_forward
@@ -101,7 +102,11 @@ def _read(network: nn.Module, section: PythonModel | CheckpointModel, inputs: Te
     state = {name: value.detach().cpu() for name, value in network.state_dict().items()}
     if vae.beside is not None:
         state |= {f"beside.{name}": value.detach().cpu() for name, value in vae.beside.state_dict().items()}
-    return Opened(found.train(mode), Weights(state, {}, "").digest, reader.facts, unused)
+    identity = Weights(state, {}, "").digest
+    if reader.is_activated:
+        # The section is recorded alike with and without its default, and here they differ.
+        identity = digest([identity, "the mean of a distribution is activated"])
+    return Opened(found.train(mode), identity, reader.facts, unused)
 
 
 def _run(vae: VAE, scaled: Tensor) -> object:
@@ -149,6 +154,8 @@ class _Reader:
         self.facts = {"encoder": self.encode, "decoder": self.decode}
         # Whether forward(), a pair of tensors or the spec determines how the posterior is read.
         self.is_sure = True
+        # Whether the spec asks for an activation of the mean of a distribution, which has none by default.
+        self.is_activated = False
 
     def read(self) -> VAE:
         """The network as a VAE."""
@@ -171,17 +178,14 @@ class _Reader:
         layer, before = self._layer(encoding, mean)
         decoder, is_distribution = self._decoder(mean if layer is None else layer(mean.clone()), before)
         output = self.section.output or OutputSection()
-        activation = output.activation
-        if is_distribution and "activation" not in output.model_fields_set:
-            # The mean of a distribution already lies in the space of the data.
-            activation = "none"
+        self.is_activated = is_distribution and output.activates(is_distribution) != "none"
         return VAE(
             encoder,
             decoder,
             latent_dim=self.latents,
             input_shape=tuple(self.x.shape[1:]),
             layout=encoding.layout,
-            activation=activation,
+            activation=output.activates(is_distribution),
             likelihood=output.likelihood,
             second=encoding.second,
             input_range=self.section.input_range,
@@ -295,7 +299,8 @@ class _Reader:
         shape = f"inputs of {_sizes(self.x)}"
         if self.condition is not None:
             shape += f", nor of {_sizes(self.x[:, : self.condition.channels])} without the condition"
-        return _first_that_runs(tried, lambda part: part.call(self.x.clone()), self.encode, shape, self._reshape())
+        part = _first_that_runs(tried, lambda part: part.call(self.x.clone()), self.encode, shape, self._reshape())
+        return self._with_a_class(part)
 
     def _reshape(self) -> str:
         """What may be wrong with data whose inputs a network does not take."""
@@ -318,6 +323,7 @@ class _Reader:
         part = _first_that_runs(
             tried, lambda part: part.call(z.clone(), self.x), self.decode, f"latents of {_sizes(z)}", self._reshape()
         )
+        self._with_a_class(part)
         returned = part.call(z.clone(), self.x)
         leaf = self._output_of(returned)
         given, size = leaf.value[0], self.x[0, : self.output_shape[0]].numel()
@@ -370,6 +376,26 @@ class _Reader:
 
     def _conditions(self) -> list[Condition]:
         return [] if self.condition is None else [self.condition, replace(self.condition, as_class=True)]
+
+    def _with_a_class(self, part: NetworkPart) -> NetworkPart:
+        """The part; CV142 if it takes the number of a class and the condition is not the one-hot vector of one."""
+        if part.condition is None or not part.passes:
+            return part
+        given = replace(part.condition, as_class=False).of(self.x)
+        width = given.shape[1]
+        is_one_hot = width > 1 and bool(((given == 0) | (given == 1)).all() and (given.sum(1) == 1).all())
+        if part.condition.as_class and not is_one_hot:
+            raise CausalVAEError(
+                "CV142",
+                f"{part.first.path} takes the number of a class, and the condition is not one class but "
+                + ("a number between 0 and 1." if width == 1 else f"{width} numbers between 0 and 1."),
+                "Name one factor under data.condition, and declare it as a class under data.factors: "
+                "{NAME: {kind: categorical}}. A column of whole numbers is ordinal without this.",
+                "data.condition",
+            )
+        kind = "the number of the class" if part.condition.as_class else "a one-hot vector" if is_one_hot else None
+        self.facts["condition as"] = kind or f"{width} number{'s'[: width > 1]} between 0 and 1"
+        return part
 
     def _encoding(self, encoder: NetworkPart) -> _Encoding:
         """How the return value of the encoding part is read, using the record of forward() if there is one."""

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _FOLDER = "a folder that pythae's model.save or trainer wrote"
 _CONFIG = "model_config.json"
+_MOST = 1 << 31
 
 Kind = Literal["gaussian", "point", "quantised"]
 
@@ -186,8 +187,12 @@ def open_pythae(section: PythaeModel, folder: Path, input_shape: tuple[int, ...]
         name = str(config["name"])
         latents = int(config["latent_dim"])
         shape = tuple(int(size) for size in config["input_dim"])
-    except (LookupError, TypeError, ValueError):
-        raise _refuse(section, f"{_CONFIG} lacks name, latent_dim or input_dim", f"Name {_FOLDER}.") from None
+        if not all(0 < size <= _MOST for size in (latents, *shape)):
+            raise ValueError
+    except (LookupError, TypeError, ValueError, OverflowError):
+        raise _refuse(
+            section, f"{_CONFIG} lacks name, latent_dim or input_dim, or they are no sizes", f"Name {_FOLDER}."
+        ) from None
     entry = _MODELS.get(name)
     if entry is None:
         known = ", ".join(model.name for model in _MODELS.values())

@@ -75,7 +75,8 @@ def make_network(where: str, arguments: dict[str, Any], folder: Path) -> tuple[n
     try:
         network: Any = factory(**arguments)
     except Exception as error:  # whatever the user's code raises
-        raise _failed(where, "failed", error) from error
+        remedy = "`arguments` gives the factory its keyword arguments" if isinstance(error, TypeError) else ""
+        raise _failed(where, "failed", error, remedy) from error
     if not isinstance(network, nn.Module):
         raise CausalVAEError(
             "CV118",
@@ -139,14 +140,14 @@ def _is_of(file: Path, folder: str) -> bool:
     return file.is_relative_to(folder) and not _INSTALLED & set(file.relative_to(folder).parts)
 
 
-def _failed(where: str, how: str, error: Exception) -> CausalVAEError:
+def _failed(where: str, how: str, error: Exception, remedy: str = "") -> CausalVAEError:
     kind, reason = type(error).__name__, first_line(error)
     told = kind if reason == kind else f"{kind}: {reason}"
     return CausalVAEError(
         "CV118",
         f"{where} {how}: {told}",
-        "Modules are searched in the folder of the spec file and among the installed packages; --debug shows the "
-        "traceback.",
+        f"{remedy or 'Modules are searched in the folder of the spec file and among the installed packages'}; --debug "
+        "shows the traceback.",
         "model.factory",
     )
 

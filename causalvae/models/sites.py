@@ -54,6 +54,7 @@ def find_sites(graph: OperatorGraph, latent_dim: int, model_digest: str) -> Comp
 
     places: list[tuple[str, Stage, str, str, bool]] = []
     taken = {address_of(path, None) for path in paths if path.startswith(NETWORK)}
+    without_value: set[str] = set()
     for (path, call), kind in kinds.items():
         stage = stage_of((*outer[path, call], path)[0])
         if stage is None or (path in taken and not path.startswith(NETWORK)):
@@ -61,6 +62,7 @@ def find_sites(graph: OperatorGraph, latent_dim: int, model_digest: str) -> Comp
         ends = _ends(graph, inside[path, call])
         # A module that returns several values has no single value to patch; its children may have one.
         if len(ends) != 1 or not graph.by_name[ends[0]].shape:
+            without_value.add(address_of(path, stage))
             continue
         node = ends[0]
         name = address_of(path, stage) if call == 1 else f"{address_of(path, stage)}#{call}"
@@ -87,7 +89,15 @@ def find_sites(graph: OperatorGraph, latent_dim: int, model_digest: str) -> Comp
         upstream = frozenset(order[name] for name in graph.ancestors([node]))
         sites.append(Site(name, stage, kind, shape, node, is_leaf, rerun / graph.flops, downstream, reads, upstream))
     before = frozenset(order[name] for name in graph.ancestors([graph.outputs["latent"]]))
-    return ComponentMap(tuple(sites), latent_dim, model_digest, operation_costs(graph), before, peak_bytes(graph))
+    return ComponentMap(
+        tuple(sites),
+        latent_dim,
+        model_digest,
+        operation_costs(graph),
+        before,
+        peak_bytes(graph),
+        without_value=frozenset(without_value - {name for name, *_ in places}),
+    )
 
 
 def stage_of(outermost: str) -> Stage | None:

@@ -6,7 +6,7 @@ import pickle
 import pickletools
 import warnings
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,14 @@ from torch import Tensor
 
 from causalvae.boundary import boundary
 from causalvae.errors import CausalVAEError
+from causalvae.text import one_line
 
 _LIGHTNING = "pytorch-lightning_version"
 # Opcodes that hold text; pickles that would run code are only listed, never loaded.
 _TEXT = ("SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8", "UNICODE")
 _MOST_NAMES = 4
+_MOST_STATES = 20
+_WHOLE = "Check that it was copied whole; a file of safetensors must end in .safetensors."
 
 
 def read_torch_file(path: Path, where: str, key: str | None = None) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -41,7 +44,7 @@ def read_torch_file(path: Path, where: str, key: str | None = None) -> tuple[dic
         CV126 if several entries are state dicts and `key` is None, or if the entry `key` is not a state dict.
     """
     with (
-        boundary("CV102", f"{where} cannot be read", "Check that it was copied whole.", "model.weights"),
+        boundary("CV102", f"{where} cannot be read as a file of torch.save", _WHOLE, "model.weights"),
         warnings.catch_warnings(),
     ):
         # torch warns about old formats and future changes, which the user cannot act on.
@@ -54,7 +57,8 @@ def read_torch_file(path: Path, where: str, key: str | None = None) -> tuple[dic
         return dict(content), {}
     if not isinstance(content, Mapping):
         raise _no_state(where)
-    found = [str(name) for name, value in content.items() if _is_state(value)]
+    states = {str(name): value for name, value in content.items() if _is_state(value)}
+    found = list(states)
     chosen = key
     if chosen is None and (len(found) == 1 or (_LIGHTNING in content and "state_dict" in found)):
         chosen = found[0] if len(found) == 1 else "state_dict"
@@ -65,10 +69,15 @@ def read_torch_file(path: Path, where: str, key: str | None = None) -> tuple[dic
         raise CausalVAEError(
             "CV126",
             f"{where} {said}.",
-            f"Write model.key; state dicts there: {', '.join(found) or 'none, but the file itself may be one'}.",
+            f"Write model.key; state dicts there: {_listed(found) or 'none, but the file itself may be one'}.",
             "model.key",
         )
-    return dict(content[chosen]), _facts(content)
+    return dict(states[chosen]), _facts(content)
+
+
+def _listed(names: Sequence[str]) -> str:
+    some = ", ".join(map(one_line, names[:_MOST_STATES]))
+    return f"{some} and {len(names) - _MOST_STATES} more" if len(names) > _MOST_STATES else some
 
 
 def _is_state(value: object) -> bool:
@@ -83,7 +92,7 @@ def _facts(content: Mapping[Any, Any]) -> dict[str, str]:
     """Facts about the training in a checkpoint."""
     said = []
     if isinstance(content.get(_LIGHTNING), str):
-        said.append(f"Lightning {content[_LIGHTNING]}")
+        said.append(f"Lightning {one_line(content[_LIGHTNING])}")
     said += [
         f"{name.replace('_', ' ')} {content[name]}"
         for name in ("epoch", "global_step")
@@ -121,7 +130,7 @@ def _unsafe(path: Path, where: str, said: str) -> CausalVAEError:
         return CausalVAEError(
             "CV102",
             f"{where} cannot be read: it is damaged, or no file of torch.save.",
-            "Check that it was copied whole; a file of safetensors must end in .safetensors.",
+            _WHOLE,
             "model.weights",
         )
     return CausalVAEError(

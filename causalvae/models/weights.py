@@ -23,6 +23,7 @@ from causalvae.spec.training import Supervision
 
 # Codes of weights that belong to another network than the one that they are read into.
 UNFIT: Final = ("CV103", "CV127", "CV128")
+_MOST_SECONDS: Final = 1e12
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,8 @@ def _read_safetensors(path: Path, where: str) -> Weights:
         pass
     with (
         boundary("CV102", f"{where} is not a safetensors file", remedy, "model.weights"),
-        safe_open(str(path), framework="pt") as file,
+        # A name that is not UTF-8 is refused here; safetensors would call the file damaged.
+        safe_open(str(path).encode().decode(), framework="pt") as file,
     ):
         state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (safe_open is no mapping)
         metadata = dict(file.metadata() or {})
@@ -227,7 +229,7 @@ def _near(missing: list[str], unexpected: list[str]) -> str:
 def without_prefix(
     weights: Weights, wanted: Collection[str], prefix: str | None = None, ignore: tuple[str, ...] = ()
 ) -> Weights:
-    """Rename weights to the names of a network by removing a prefix.
+    """Rename weights to the names of a network by removing a prefix, or by adding that of a wrapper.
 
     Parameters
     ----------
@@ -236,8 +238,9 @@ def without_prefix(
         The network's own names.
     prefix : str, optional
         Prefix to remove; weights without it are dropped. If omitted, names are kept if all of `wanted` are present,
-        else the one prefix under which all of `wanted` are found is removed. Prefixes of ``torch.compile`` are always
-        removed.
+        else the one prefix under which all of `wanted` are found is removed. Where all of `wanted` begin with one
+        prefix and are in the file without it, it is added: the network wraps the one that was saved. Prefixes of
+        ``torch.compile`` are always removed.
     ignore : tuple of str
         Weights whose names in the file begin with one of these are dropped.
 
@@ -246,11 +249,16 @@ def without_prefix(
     CausalVAEError
         CV103 if no name begins with `prefix`, CV127 if several prefixes are possible.
     """
-    state = {
-        name.replace("_orig_mod.", ""): value for name, value in weights.state.items() if not name.startswith(ignore)
-    }
+    state = _without_wrapper(
+        {name: value for name, value in weights.state.items() if not name.startswith(ignore)}, weights.place
+    )
     if prefix is None:
         prefix = _common_prefix(state, wanted, weights.place)
+        wrapper = "" if prefix else _wrapper_of(state, wanted, weights.place)
+        if wrapper:
+            inner = without_prefix(weights, [name.removeprefix(wrapper) for name in wanted], ignore=ignore)
+            added = {wrapper + name: value for name, value in inner.state.items()}
+            return replace(inner, state=added, facts={**inner.facts, "prefix added": wrapper})
     if not prefix:
         return replace(weights, state=state)
     kept = {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
@@ -265,6 +273,22 @@ def without_prefix(
     left = len(state) - len(kept)
     facts = {"prefix removed": prefix} | ({"other tensors, ignored": str(left)} if left else {})
     return replace(weights, state=kept, facts={**weights.facts, **facts})
+
+
+def _without_wrapper(state: Mapping[str, Tensor], place: str) -> dict[str, Tensor]:
+    """Names without the prefixes of ``torch.compile``."""
+    found: dict[str, Tensor] = {}
+    for name, value in state.items():
+        plain = name.replace("_orig_mod.", "")
+        if plain in found:
+            raise CausalVAEError(
+                "CV127",
+                f"{place} holds {plain} twice: with and without the prefix _orig_mod. of torch.compile.",
+                "Save the state dict of one network, or skip one of the two with model.ignore.",
+                "model.weights",
+            )
+        found[plain] = value
+    return found
 
 
 def _common_prefix(state: Mapping[str, Tensor], wanted: Collection[str], place: str) -> str:
@@ -284,6 +308,21 @@ def _common_prefix(state: Mapping[str, Tensor], wanted: Collection[str], place: 
     return fitting[0] if fitting else ""
 
 
+def _wrapper_of(state: Mapping[str, Tensor], wanted: Collection[str], place: str) -> str:
+    """The prefix of all names of a network that wraps the one whose weights are in a file; "" if there is none."""
+    if not wanted or all(name in state for name in wanted):
+        return ""
+    parts = next(iter(wanted)).split(".")
+    for depth in range(1, len(parts)):
+        prefix = ".".join(parts[:depth]) + "."
+        if not all(name.startswith(prefix) for name in wanted):
+            break
+        inside = [name.removeprefix(prefix) for name in wanted]
+        if all(name in state for name in inside) or _common_prefix(state, inside, place):
+            return prefix
+    return ""
+
+
 def trained_as(weights: Weights) -> dict[str, Any]:
     """The training spec stored by `causalvae train` with weights; empty for other weights.
 
@@ -301,9 +340,10 @@ def trained_as(weights: Weights) -> dict[str, Any]:
             Supervision.model_validate(spec["supervision"])
         complete = not spec or (
             int(spec["model"]["latent_dim"]) > 0
+            and isinstance(spec.get("data", {}), dict)
             and isinstance(spec["objective"], dict)
             and {"steps", "batch_size"} <= spec.keys()
-            and int(weights.metadata["seconds"]) >= 0
+            and 0 <= int(weights.metadata["seconds"]) < _MOST_SECONDS
         )
     except (ValueError, TypeError, AttributeError, LookupError, RecursionError, OverflowError):
         complete = False

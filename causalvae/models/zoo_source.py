@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from causalvae.boundary import boundary
 from causalvae.digest import digest
 from causalvae.errors import CausalVAEError
 from causalvae.models.architectures import build_described
@@ -71,5 +72,7 @@ def _trained_network(section: ZooModel, weights: Weights, trained: dict[str, Any
             "Delete model.name.",
             "model.name",
         )
-    shape = json.loads(weights.metadata.get("input_shape", "[1, 64, 64]"))
-    return build_described({**model, "architecture": architecture}, tuple(shape))
+    remedy = "Write the weights with `causalvae train`, or name them under `source: checkpoint`."
+    with boundary("CV102", f"{weights.place} does not say which network it is of", remedy, "model.weights"):
+        shape = json.loads(weights.metadata.get("input_shape", "[1, 64, 64]"))
+        return build_described({**model, "architecture": architecture}, tuple(shape))

@@ -19,6 +19,8 @@ _LARGEST: Final = 1 << 20
 # Position of the output of x: a line leads from there to the last mark.
 _DECODED: Final = 2
 _ROW, _LEFT, _RIGHT, _WIDTH = 22.0, 128.0, 46.0, 420.0
+# Between the ends of a line and its numbers: a mark at an end is up to 6 wide on each side.
+_GAP = 9.0
 
 
 def draw_profile(shown: Sequence[LabelledDatum], facts: OutputFacts) -> Markup:
@@ -74,8 +76,8 @@ def _line(name: str, values: Sequence[float], ends: Sequence[float], y: float) -
     parts = [
         element("text", element("title", name), shorten(name, 13), x=2.0, y=y + 4, class_="row-label"),
         element("line", x1=_LEFT, x2=stop, y1=y, y2=y, class_="none"),
-        element("text", format_number(low, 2), x=_LEFT - 6, y=y + 3.5, text_anchor="end", class_="tick"),
-        element("text", format_number(high, 2), x=stop + 6, y=y + 3.5, class_="tick"),
+        element("text", format_number(low, 2), x=_LEFT - _GAP, y=y + 3.5, text_anchor="end", class_="tick"),
+        element("text", format_number(high, 2), x=stop + _GAP, y=y + 3.5, class_="tick"),
     ]
     places = [_LEFT + (value - low) / span * (stop - _LEFT) if math.isfinite(value) else None for value in values]
     if len(places) > _DECODED and None not in (places[_DECODED], places[-1]):

@@ -60,7 +60,7 @@ def circuit_findings(verdict: Verdict) -> tuple[Finding, ...]:
         _errors(verdict),
         _failing(verdict.failing, any(test.name == "failing" for test in verdict.tests)),
         _rivals(verdict.rivals),
-        _members(verdict.minimality),
+        _members(verdict.minimality, verdict.status != "refuted" or verdict.broken in ("minimal", "unique")),
         _subsets(verdict.subsets),
         _against(verdict),
         *map(_manifold, verdict.manifolds),
@@ -173,11 +173,11 @@ def _row(score: CircuitScore, own: bool) -> tuple[str, ...]:
     return (f"{name_circuit(score.circuit)}{note}", *cells, format_p(score.p_value))
 
 
-def _members(minimality: Minimality | None) -> Finding | None:
+def _members(minimality: Minimality | None, carries: bool) -> Finding | None:
     if minimality is None:
         return None
     judged = "" if minimality.judged else f" ({_NOT_JUDGED})"
-    words = tell_minimality(minimality)
+    words = tell_minimality(minimality, carries)
     if not minimality.of("undecided") or minimality.of("useless"):
         words = f"the circuit is {'not ' if minimality.of('useless') else ''}minimal: {words}"
     brief = _sentence(words)

@@ -252,8 +252,8 @@ TERMS: dict[str, Term] = {
     "special": Term(
         "Special",
         "special",
-        "D(R) − D(C) > 0.05 for every other circuit R of C's size",
-        "No other circuit of the same size at the same sites does as well. p (column p best) is the largest of the "
+        "D(R) − D(C) > 0.05 for every other circuit R of at most C's size",
+        "No other circuit of at most its size at the same sites does as well. p (column p best) is the largest of the "
         "one-sided p-values of a percentile bootstrap over pairs. If there are too many other circuits, random ones "
         "are drawn among the units that the treatment moves, and p = (1 + number that do as well) / (number drawn + "
         "1).",

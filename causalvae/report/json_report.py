@@ -57,12 +57,14 @@ def load_results(folder: str | Path) -> Results:
     try:
         content = read_json(path)
     except DamagedFileError as error:
+        if path.suffix != ".json":
+            raise CausalVAEError("CV450", f"{path.name} holds no results of a run.", _NAME, str(path)) from error
         raise _unreadable(path, error.reason) from error
     except (FileNotFoundError, NotADirectoryError) as error:
         raise CausalVAEError(
             "CV450",
             f"There are no results to read: {error.strerror or error}.",
-            "Name the folder that `causalvae run` printed; its spec's report.formats must hold json.",
+            _NAME,
             str(path),
         ) from error
     if content.get("schema") != SCHEMA:
@@ -98,9 +100,10 @@ def _analysis(name: str, content: Any) -> Any:
 
 
 def _unreadable(path: Path, why: str) -> CausalVAEError:
-    return CausalVAEError("CV451", f"The results cannot be read: {why}.", _REMEDY, str(path))
+    return CausalVAEError("CV451", f"{path.name} cannot be read: {why}.", _REMEDY, str(path))
 
 
+_NAME = "Name the folder that `causalvae run` printed; its spec's report.formats must hold json."
 _REMEDY = "Run the spec again with this version of causalvae."
 
 

@@ -100,7 +100,7 @@ def role_table(roles: Sequence[UnitRole]) -> Table:
         columns(
             "Component",
             "Kind",
-            "Factors moved [interval]#",
+            f"{roles[0].over.capitalize() if roles else 'Factors'} moved [interval]#",
             "From the threshold#",
             "Most on",
             "Effect there (sd)#",

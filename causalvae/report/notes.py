@@ -106,9 +106,9 @@ WORDS: Final[dict[str, str | Callable[..., str]]] = {
     "outside_unproven": lambda run, p, alpha, needed=None: (
         f"an estimate lies clearly outside its bound, but on {run} pairs the evidence against the claim is too weak (p "
         f"= {p:.2g}, alpha = {alpha:g})"
-        + ("" if needed is None else f"; about {needed} pairs would probably decide, {run} were run")
+        + ("" if needed is None else f"; about {needed:,} pairs would probably decide, {run:,} were run")
     ),
-    "more_pairs": "about {0} pairs would probably decide, {1} were run",
+    "more_pairs": "about {0:,} pairs would probably decide, {1:,} were run",
     "just_short": "the evidence is only slightly too weak: a few more than the {0} pairs that were run would "
     "probably decide",
     "near_bound": "the estimate is too close to the bound: no reasonable number of pairs would decide",

@@ -11,6 +11,7 @@ ABSENT = "–"
 MINUS = "\u2212"
 # Ends of an interval that are nearer than this share of them differ by rounding.
 _ROUNDING = 1e-12
+_MOST_DECIMALS = 6
 
 
 class Written(str):
@@ -42,8 +43,8 @@ def format_number(value: float | None, digits: int = 3) -> str:
 
     Examples
     --------
-    >>> format_number(0.91834), format_number(1234.5), format_number(None)
-    ('0.918', '1,234', '–')
+    >>> format_number(0.91834), format_number(0.99996), format_number(1234.5), format_number(None)
+    ('0.918', '1.00', '1,234', '–')
     """
     if value is None or math.isnan(value):
         return ABSENT
@@ -56,7 +57,8 @@ def format_number(value: float | None, digits: int = 3) -> str:
         mantissa, _, exponent = f"{size:.{digits - 1}e}".partition("e")
         text = f"{mantissa}e{int(exponent)}"
     else:
-        decimals = max(0, digits - 1 - math.floor(math.log10(size)))
+        # Of the rounded number: 0.9999 is written as 1.00.
+        decimals = max(0, digits - 1 - math.floor(math.log10(float(f"{size:.{digits - 1}e}"))))
         text = f"{size:,.{decimals}f}"
     return Written(f"{MINUS}{text}" if value < 0 else text, (value,))
 
@@ -137,9 +139,11 @@ def interval_decimals(numbers: Sequence[float]) -> int | None:
     if spread <= _ROUNDING * largest:
         spread = 0.0
     fewest = 0 if largest >= 100 else 1 if largest >= 10 else 2
-    if spread <= 0:
-        return fewest
-    return max(fewest, min(6, math.ceil(-math.log10(spread / 2))))
+    needed = math.ceil(-math.log10(spread / 2)) if spread > 0 else math.inf
+    if needed > _MOST_DECIMALS:
+        # No number of decimals that is written tells the ends apart.
+        return fewest if largest == 0 or largest >= 0.01 else min(_MOST_DECIMALS, 2 - math.floor(math.log10(largest)))
+    return max(fewest, int(needed))
 
 
 def format_bound(at_least: float | None, at_most: float | None) -> str:

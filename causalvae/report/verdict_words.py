@@ -96,8 +96,15 @@ def tell_rivals(rivals: Rivals, brief: bool = False) -> str:
     return f"{words}, such as {nearest}"
 
 
-def tell_minimality(minimality: Minimality) -> str:
-    """Whether every member is needed, and which are not."""
+def tell_minimality(minimality: Minimality, carries: bool = True) -> str:
+    """Whether every member is needed, and which are not.
+
+    Parameters
+    ----------
+    minimality : Minimality
+    carries : bool
+        Whether the circuit may meet its bounds: a part of one that does not is not called a circuit.
+    """
     total = len(minimality.members)
     useless, undecided = minimality.of("useless"), minimality.of("undecided")
     if not useless and not undecided:
@@ -113,7 +120,8 @@ def tell_minimality(minimality: Minimality) -> str:
     if minimality.smallest and useless:
         inside = ", ".join(f"{{{name_circuit(circuit)}}}" for circuit in minimality.smallest[:_MOST_NAMED])
         more = len(minimality.smallest) - _MOST_NAMED
-        parts.append(f"minimal circuits inside it: {inside}{f' and {more} more' if more > 0 else ''}")
+        what = "minimal circuits inside it" if carries else "smallest parts that do as well"
+        parts.append(f"{what}: {inside}{f' and {more} more' if more > 0 else ''}")
     return "; ".join(parts)
 
 

@@ -42,15 +42,8 @@ def _check_mapping(draft: Draft) -> list[Finding]:
                     on_key=True,
                 )
             )
-        elif section is not None and section.find is not None and node not in (draft.factors or (node,)):
-            findings.append(
-                Finding(
-                    "CV090",
-                    (*path, "find"),
-                    f"latents are found by setting a factor, and {show_text(node)} is none",
-                    "Give its components, such as latent[3].",
-                )
-            )
+        elif section is not None and section.search is not None:
+            findings += _check_find(draft, node, section.search.count, (*path, "find"))
         for index, text in enumerate((section.components or ()) if section is not None else ()):
             where: Path = (*path, "components", index)
             if text.startswith("$"):
@@ -65,6 +58,25 @@ def _check_mapping(draft: Draft) -> list[Finding]:
             else:
                 findings += _check_address(draft, where, text)
     return findings
+
+
+def _check_find(draft: Draft, node: str, count: int, path: Path) -> list[Finding]:
+    """Findings on the search for the latents of a node: it sets the node, which is a factor, in the data."""
+    advice = "Give its components, such as latent[3]. A sweep (`latent: {components: latent}`) shows what latents move."
+    known = draft.source.factor(node) if draft.source is not None else None
+    if draft.factors is not None and node not in draft.factors:
+        return [Finding("CV090", path, f"latents are found by setting a factor, and {show_text(node)} is none", advice)]
+    if known is not None and not known.settable:
+        said = (
+            f"latents are found by setting a factor, and the data have no counterfactual samples under another '{node}'"
+        )
+        return [Finding("CV087", path, said, advice)]
+    if draft.latent_dim is not None and count > draft.latent_dim:
+        said = f"{count} latents are to be found, and the model has {draft.latent_dim}"
+        return [
+            Finding("CV052", path, said, f"Ask for at most {draft.latent_dim}.", related=(("model", "latent_dim"),))
+        ]
+    return []
 
 
 def _references(draft: Draft) -> Iterator[tuple[Path, str]]:

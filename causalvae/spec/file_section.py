@@ -7,12 +7,11 @@ from collections.abc import Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator
-from pydantic_core import PydanticCustomError
 
 from causalvae.spec.data_section import DataSection
 from causalvae.spec.diagnostics import Finding, show_text
 from causalvae.spec.places import PlaceKind
-from causalvae.spec.section import Name, Number, Section
+from causalvae.spec.section import Name, Number, Section, long_factors
 
 FilePath = Annotated[str, Field(min_length=1, max_length=1000)]
 Side = Annotated[int, Field(strict=True, ge=8, le=512)]
@@ -66,17 +65,18 @@ class OwnData(DataSection):
     @field_validator("factors", mode="before")
     @classmethod
     def _list_of_names(cls, value: Any) -> Any:
-        if isinstance(value, list | tuple):
-            for index, name in enumerate(value):
-                if not isinstance(name, str):
-                    raise PydanticCustomError("factor_name", "a list of factors holds names only", {"at": index})
-            return {name: {} for name in value}
-        return value
+        return long_factors(value)
 
     @property
     def lacks_factors(self) -> bool:
         """Whether the section declares no factors."""
         return not self.factors
+
+    @staticmethod
+    def factors_of(texts: Sequence[str]) -> dict[str, Any]:
+        """The key `factors` for columns or arrays, for `recognise`; empty if there are none."""
+        named = {re.sub(r"^(?![A-Za-z_])|[^A-Za-z0-9_-]", "_", column): {"column": column} for column in texts}
+        return {"factors": list(texts) if set(named) == set(texts) else named} if texts else {}
 
     def column_of(self, factor: str) -> str:
         """The column or array with the values of a factor."""
@@ -132,12 +132,6 @@ class OwnTable(OwnData):
     def is_rescaled(self) -> bool:
         """Whether numbers are mapped to [0, 1] by a range that is found in them."""
         return self.scale == "found"
-
-    @staticmethod
-    def factors_of(texts: Sequence[str]) -> dict[str, Any]:
-        """The key `factors` for columns of text, for `recognise`; empty if there are none."""
-        named = {re.sub(r"^(?![A-Za-z_])|[^A-Za-z0-9_-]", "_", column): {"column": column} for column in texts}
-        return {"factors": list(texts) if set(named) == set(texts) else named} if texts else {}
 
     def findings(self) -> list[Finding]:
         """Findings on inputs that are also factors, and on the scale."""

@@ -56,6 +56,8 @@ def json_schema(extensions: bool = True) -> dict[str, Any]:
     names = {"type": "array", "items": name, "uniqueItems": True}
     for properties in [part.get("properties", {}) for part in parts.values()]:
         if "patternProperties" in properties.get("factors", {}):
+            sections = properties["factors"]["patternProperties"]
+            sections |= {pattern: {"anyOf": [section, {"type": "null"}]} for pattern, section in sections.items()}
             properties["factors"] = _either(properties["factors"], names)
 
     address = {"type": "string", "minLength": 1, "description": "A component address, such as latent[3]."}

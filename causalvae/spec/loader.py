@@ -7,17 +7,18 @@ import hashlib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from causalvae.errors import CausalVAEError
 from causalvae.files import is_special, read_json
 from causalvae.spec.assembly import Assembled, assemble
 from causalvae.spec.checks import check_draft
 from causalvae.spec.data_checks import check_data
-from causalvae.spec.diagnostics import Diagnostic, Finding, SpecError, few_comparisons
+from causalvae.spec.diagnostics import Diagnostic, Finding, Path, SpecError, few_comparisons
 from causalvae.spec.draft import draft_plain, draft_spec
 from causalvae.spec.file_checks import check_reads
 from causalvae.spec.origins import Origins
@@ -25,7 +26,7 @@ from causalvae.spec.places import base_folder, check_place
 from causalvae.spec.placing import fault_at, place_finding, place_text
 from causalvae.spec.repair import Reading, read_repaired
 from causalvae.spec.schema import Spec
-from causalvae.spec.shape_faults import explain_levels, wrong_kind
+from causalvae.spec.shape_faults import explain_levels, explain_shape, wrong_kind
 from causalvae.spec.yaml_tree import (
     MAX_BYTES,
     Node,
@@ -344,12 +345,19 @@ def _judge(
     """Check an assembled spec and each point of its grid."""
     # A value at a fault of the text was not read, so findings on it are omitted.
     broken = {(fault.file, fault.line, fault.column) for fault in diagnostics}
+    # A variable may be a part of a value.
+    unknown = [fault for fault in diagnostics if fault.code == "CV044"]
+
+    def holds_unknown(found: Diagnostic) -> bool:
+        end = found.column + found.length
+        return any((f.file, f.line) == (found.file, found.line) and found.column <= f.column < end for f in unknown)
 
     def check(root: Node) -> tuple[Any, list[Diagnostic]]:
         with few_comparisons():
             spec, findings = _validate(model, root.to_plain(), folder)
         placed = (place_finding(finding, root) for finding in findings)
-        return spec, [found for found in placed if (found.file, found.line, found.column) not in broken]
+        kept = [found for found in placed if (found.file, found.line, found.column) not in broken]
+        return spec, [found for found in kept if not holds_unknown(found)]
 
     spec, found = check(whole.root)
     points = []
@@ -407,7 +415,7 @@ def _check_whole(reading: Reading, folder: FilePath | None) -> list[Finding]:
     """Findings on a spec with corrected keys: validation errors and those of checks across fields."""
     spec, plain, findings = reading.spec, reading.plain, reading.findings
     if not reading.is_analysis:
-        return [*findings, *([] if spec is None else _check_other(spec, folder))]
+        return [*findings, *([] if spec is None else _check_other(spec, plain, folder))]
     findings += explain_levels(plain, findings)
     faulty = frozenset(finding.path for finding in findings)
     draft = draft_spec(spec, plain) if isinstance(spec, Spec) else draft_plain(plain, faulty)
@@ -423,7 +431,7 @@ def _check_whole(reading: Reading, folder: FilePath | None) -> list[Finding]:
     return findings
 
 
-def _check_other(spec: BaseModel, folder: FilePath | None) -> list[Finding]:
+def _check_other(spec: BaseModel, plain: dict[str, Any], folder: FilePath | None) -> list[Finding]:
     """Findings on the data and files of a training or study spec."""
     from causalvae.spec.training import TrainSpec
 
@@ -432,14 +440,44 @@ def _check_other(spec: BaseModel, folder: FilePath | None) -> list[Finding]:
         return found if folder is None else [*found, *check_reads(folder, None, spec.data)]
     from causalvae.spec.study import StudySpec
 
-    findings = []
-    for name, section in spec.data.items() if isinstance(spec, StudySpec) else ():
+    if not isinstance(spec, StudySpec):
+        return []
+    # Each analysis of the study has this section.
+    findings = [*spec.scores.findings(draft_plain({}, frozenset()), ("scores",)), *_check_cells(spec, plain)]
+    for name, section in spec.data.items():
         inside = check_data(section.data)
         if folder is not None:
             inside += check_reads(folder, None, section.data)
             findings += check_place(folder, section.analysis, "file", ("data", name, "analysis"))
         findings += [replace(finding, path=("data", name, *finding.path)) for finding in inside]
     return findings
+
+
+def _check_cells(study: StudySpec, plain: dict[str, Any]) -> list[Finding]:
+    """Findings on the training specs that a study makes, at the values of the study that they are made of."""
+    from causalvae.spec.training import TrainSpec
+
+    findings: dict[tuple[str, Path, str], Finding] = {}
+    for data, model in product(study.data, study.models):
+        try:
+            study.train_spec(data, model, max(study.seeds))
+        except ValidationError as error:
+            where, kind = plain["data"][data], plain["models"][model]
+            # Key of the training spec -> the mapping of the study that has its value, and its path.
+            owners: dict[str, tuple[dict[str, Any], Path]] = {key: (plain, (key,)) for key in plain}
+            owners |= {"name": (plain["data"], ("data", data)), "model": (where, ("data", data, "model"))}
+            owners |= {key: (kind, ("models", model, key)) for key in kind}
+            owners["data"] = (where, ("data", data, "data"))
+            cell = {key: owner.get(str(path[-1])) for key, (owner, path) in owners.items()}
+            cell["name"] = f"{data}-{model}-{max(study.seeds)}"
+            for found in explain_shape(error.errors(include_url=False), TrainSpec, cell):
+                path = (*owners[str(found.path[0])][1], *found.path[1:])
+                message = f"the network of '{model}' on '{data}' cannot be trained: {found.message}"
+                findings.setdefault(
+                    (found.code, path, found.message),
+                    replace(found, path=path, message=message, on_key=found.on_key or found.path == ("name",)),
+                )
+    return list(findings.values())
 
 
 def _check_variants(spec: Spec, plain: dict[str, Any], known: list[Finding], folder: FilePath | None) -> list[Finding]:

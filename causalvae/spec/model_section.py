@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal
 
-from pydantic import Field
+from pydantic import Field, field_serializer
 
 from causalvae.spec.markers import Tagged
 from causalvae.spec.places import Placed, PlaceKind
@@ -28,6 +28,7 @@ InputRange = Annotated[
 ]
 
 _Second = Literal["logvar", "var", "std", "log_std"]
+_Activation = Literal["none", "sigmoid", "tanh"]
 
 
 class PosteriorSection(Section):
@@ -57,12 +58,21 @@ class PosteriorSection(Section):
 class OutputSection(Section):
     """What the decoder's output is."""
 
-    activation: Literal["none", "sigmoid", "tanh"] = Field(
-        default="sigmoid",
+    activation: _Activation | None = Field(
+        default=None,
         description="The activation that maps the decoder's output to the space of the inputs; none if the decoder "
-        "applies it.",
+        "applies it. By default sigmoid, or none if the decoder returns a distribution.",
     )
     likelihood: Literal["bernoulli", "gaussian"] = "bernoulli"
+
+    def activates(self, is_distribution: bool = False) -> _Activation:
+        """The activation of a decoder; the mean of a distribution already lies in the space of the data."""
+        return self.activation or ("none" if is_distribution else "sigmoid")
+
+    @field_serializer("activation")
+    def _recorded(self, value: _Activation | None) -> _Activation:
+        # What is stored is found by digests in which the default is called by its name.
+        return value or "sigmoid"
 
 
 class ModelSection(Kind, Placed, Section):

@@ -34,6 +34,7 @@ from causalvae.spec.section import (
     Number,
     Section,
     Seed,
+    long_factors,
     split_edges,
 )
 
@@ -108,12 +109,7 @@ class GraphSection(Section):
     @field_validator("factors", mode="before")
     @classmethod
     def _list_of_names(cls, value: Any) -> Any:
-        if isinstance(value, list | tuple):
-            for index, name in enumerate(value):
-                if not isinstance(name, str):
-                    raise PydanticCustomError("factor_name", "a list of factors holds names only", {"at": index})
-            return {name: {} for name in value}
-        return value
+        return long_factors(value)
 
     @field_validator("vectors", mode="before")
     @classmethod

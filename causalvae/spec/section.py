@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic_core import PydanticCustomError
 
 NAME_PATTERN = r"^[A-Za-z_][A-Za-z0-9_-]*$"
 EDGE_PATTERN = r"^\s*[A-Za-z_][A-Za-z0-9_-]*\s*->\s*[A-Za-z_][A-Za-z0-9_-]*\s*$"
@@ -45,6 +46,27 @@ class StrictSection(BaseModel):
     """A part of a training spec: as in the specs of analyses the text "512" is no number, and numbers are finite."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True, strict=True, allow_inf_nan=False)
+
+
+def differs(section: BaseModel, key: str) -> bool:
+    """Whether a section has another value than the default of a key.
+
+    Which keys were written does not count: a resolved spec writes all of them, and is the same spec.
+    """
+    default = type(section).model_fields[key].get_default(call_default_factory=True)
+    return bool(getattr(section, key) != default)
+
+
+def long_factors(value: Any) -> Any:
+    """Factors as a mapping: from a list of names, and with the defaults for a name without a value."""
+    if isinstance(value, dict):
+        return {name: {} if section is None else section for name, section in value.items()}
+    if not isinstance(value, list | tuple):
+        return value
+    for index, name in enumerate(value):
+        if not isinstance(name, str):
+            raise PydanticCustomError("factor_name", "a list of factors holds names only", {"at": index})
+    return {name: {} for name in value}
 
 
 def given(key: str) -> dict[str, Any]:

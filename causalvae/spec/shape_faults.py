@@ -38,7 +38,7 @@ _EXAMPLES: Final[dict[str, str]] = {
     "graph": "graph: {attributes: {brightness: {readout: mean}}}",
     "graph.attributes": "attributes: {brightness: {readout: mean}}",
     "*.weights": "weights: FILE",
-    "*.latent_dim": "latent_dim: 10",
+    "*.latent_dim": "latent_dim: NUMBER of latents (channels, if they are maps) that the decoder takes",
     "*.readout": "readout: mean",
     "*.components": "components: [latent[3]]",
     "*.values": "values: {quantiles: [0.05, 0.95]}",

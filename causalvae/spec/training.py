@@ -10,7 +10,7 @@ from pydantic_core import PydanticCustomError, PydanticKnownError
 from causalvae.spec.architecture_section import ARCHITECTURE_TAG, AnyArchitecture
 from causalvae.spec.data_section import DATA_TAG, AnyData, DataSection
 from causalvae.spec.objective_section import OBJECTIVES, AnyObjective, ObjectiveSection
-from causalvae.spec.section import Count, Flag, Fraction, Seed, StrictSection
+from causalvae.spec.section import Count, Flag, Fraction, Seed, StrictSection, differs
 
 # Keys of a data section that concern analyses only.
 _OF_ANALYSES = ("samples", "seed", "split")
@@ -74,7 +74,7 @@ class TrainSpec(StrictSection):
     """A whole training spec, as a YAML file of `causalvae train` holds it."""
 
     spec: Literal["causalvae/train-v1"]
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)
     description: str = ""
     model: AnyArchitecture = Field(default_factory=lambda: ARCHITECTURE_TAG.read({}))
     data: AnyData = Field(default_factory=lambda: DATA_TAG.read({"source": "dsprites"}))
@@ -121,7 +121,7 @@ class TrainSpec(StrictSection):
     @classmethod
     def _drawn_by_training(cls, value: DataSection) -> DataSection:
         for key in _OF_ANALYSES:
-            if key in value.model_fields_set:
+            if differs(value, key):
                 raise PydanticCustomError(
                     "unused_key",
                     "Training draws new samples at every step, from the spec's own `seed`: delete the key.",

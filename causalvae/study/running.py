@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from causalvae.api import TrainOutcome, run_spec, train_network
+from causalvae.api import run_spec, train_network
 from causalvae.boundary import coded
 from causalvae.data.identity import digest_files
 from causalvae.digest import digest
@@ -210,16 +210,15 @@ def train_cells(
         spec = study.train_spec(data, model, seed)
         place = _place(folder, spec.name)
         on_cell(f"training {spec.name}", number, len(study.cells))
-        if (place / f"{spec.name}.safetensors").exists():
-            continue
 
         def tell(progress: object, name: str = spec.name) -> None:
             on_progress(Progress(f"training {name}", progress.step, progress.steps, "steps"))  # type: ignore[attr-defined]
 
-        make_folder(place, below=folder)
-        outcome: TrainOutcome = train_network(spec, place, base, tell)
-        # A checkpoint is several times as large as the weights and no longer needed.
-        outcome.weights.with_name("checkpoint.pt").unlink(missing_ok=True)
+        if not (place / f"{spec.name}.safetensors").exists():
+            make_folder(place, below=folder)
+            train_network(spec, place, base, tell)
+        # It is several times as large as the weights and no longer needed. A study that was killed may have left it.
+        (place / "checkpoint.pt").unlink(missing_ok=True)
 
 
 def _place(folder: Path, name: str) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import combinations, permutations
 from pathlib import Path
 
@@ -199,6 +200,9 @@ def test_redundant_members_of_nine_are_enumerated(tmp_path: Path) -> None:
     (told,) = (found.text for found in circuit_findings(verdict) if found.title.startswith("Members"))
     assert "minimal circuits inside it: {latent[0]}, {latent[1]}" in told
     assert "removable one at a time: latent[0], latent[1]" in told and "not together" in told
+    nothing = circuit_findings(replace(verdict, status="refuted", broken="mediated_share"))
+    (told,) = (found.text for found in nothing if found.title.startswith("Members"))
+    assert "smallest parts that do as well: {latent[0]}" in told and "minimal circuits" not in told
 
 
 def wrong(decode: Decoder, right: set[tuple[int, ...]], n: int, runs: int, seed: int, alike: float) -> float:

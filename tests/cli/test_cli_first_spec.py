@@ -11,10 +11,12 @@ import pandas as pd
 import pytest
 import torch
 from PIL import Image
+from ruamel.yaml import YAML
+from scipy.io import wavfile
 
 from causalvae.api import open_session, train
 from causalvae.errors import CausalVAEError
-from causalvae.first_spec import write_first_spec
+from causalvae.first_spec import _flow, write_first_spec
 from causalvae.models.architectures import perceptron
 from causalvae.models.loading import load_model
 from causalvae.spec import load_spec, open_spec, parse_spec
@@ -150,6 +152,31 @@ def test_columns_of_text_become_factors(tmp_path: Path, trained: Path, data: Pat
     assert first.session.dataset.input_shape == (COLUMNS,)
 
 
+def test_arrays_of_text_become_factors_and_names_of_samples_do_not(tmp_path: Path, trained: Path, data: Path) -> None:
+    arrays = dict(np.load(data))
+    arrays |= {"kind": np.where(arrays["dose"] > 0.5, "T", "B"), "id": np.array([f"s{k}" for k in range(81)])}
+    np.savez(tmp_path / "more.npz", **arrays)
+    first = write_first_spec(str(trained), str(tmp_path / "more.npz"), tmp_path, "more")
+    assert first.session is not None and list(first.session.spec.graph.factors) == ["dose", "size", "kind"]
+
+
+def test_the_file_of_training_has_the_factors_of_training(tmp_path: Path, data: Path) -> None:
+    arrays = np.load(data)
+    table = pd.DataFrame(arrays["x"], columns=["gene a", *(f"gene_{k}" for k in range(1, COLUMNS))])
+    table.assign(dose=arrays["dose"], gene=arrays["size"]).to_csv(tmp_path / "cells.csv", index=False)
+    (tmp_path / "train.yaml").write_text(
+        "spec: causalvae/train-v1\nname: small\nobjective: {name: vae}\n"
+        "model: {architecture: mlp, latent_dim: 2, likelihood: gaussian, sigma: 0.05}\n"
+        "data: {source: csv, path: cells.csv, inputs: ['gene_*', gene a], factors: [dose]}\n"
+        "optimiser: {lr: 0.02}\nbatch_size: 16\nsteps: 100\n"
+    )
+    weights = train(tmp_path / "train.yaml", tmp_path / "out").weights
+    first = write_first_spec(str(weights), str(tmp_path / "cells.csv"), tmp_path, "cells")
+    assert "factors: [dose], inputs" in first.text
+    columns = [getattr(readout, "column", None) for readout in first.session.spec.graph.attributes.values()]  # type: ignore[union-attr]
+    assert columns == ["gene_1", "gene_2", "gene_3", "gene_4", "gene_5", None]
+
+
 def test_images_are_read_as_in_training(tmp_path: Path) -> None:
     (tmp_path / "pictures").mkdir()
     source = np.random.default_rng(0)
@@ -167,6 +194,23 @@ def test_images_are_read_as_in_training(tmp_path: Path) -> None:
     assert "path: pictures, colour: false, size: 16, samples" in first.text, "and nothing that is the default"
 
 
+def test_sounds_have_the_length_and_the_rate_of_training(tmp_path: Path) -> None:
+    (tmp_path / "recordings").mkdir()
+    moments = np.arange(100) / 1000
+    for number in range(60):
+        wave = np.sin(2 * np.pi * (20 + number) * moments)
+        wavfile.write(tmp_path / "recordings" / f"{number}.wav", 1000, (20_000 * wave).astype(np.int16))
+    (tmp_path / "train.yaml").write_text(
+        "spec: causalvae/train-v1\nname: small\nobjective: {name: vae}\nsteps: 150\nbatch_size: 16\n"
+        "model: {architecture: mlp, latent_dim: 2, likelihood: gaussian, sigma: 0.1}\noptimiser: {lr: 0.02}\n"
+        "data: {source: sounds, path: recordings, length: 24, rate: 500}\n"
+    )
+    weights = train(tmp_path / "train.yaml", tmp_path / "out").weights
+    first = write_first_spec(str(weights), str(tmp_path / "recordings"), tmp_path, "small")
+    assert first.session is not None and first.session.dataset.input_shape == (1, 24)
+    assert "length: 24, rate: 500" in first.text
+
+
 def test_reasons_are_written_whole_and_once(tmp_path: Path, data: Path) -> None:
     torch.save({"fc1.weight": torch.zeros(3, COLUMNS)}, tmp_path / "own.pt")
     first = write_first_spec(str(tmp_path / "own.pt"), str(data), tmp_path, "own")
@@ -175,3 +219,9 @@ def test_reasons_are_written_whole_and_once(tmp_path: Path, data: Path) -> None:
     assert len(reasons) == len(set(reasons)) > 0
     assert all(reason.split(". ")[0].endswith("to read it off") for reason in reasons), comments
     assert first.session is None and "model.factory" in first.to_fill[0]
+
+
+def test_keys_of_metadata_are_quoted() -> None:
+    odd = {"source": "csv", "a: 1}\nexecution: {device": "cuda", "null": None}
+    assert YAML(typ="safe", pure=True).load(_flow(odd)) == odd
+    assert _flow({"source": "csv"}) == "{source: csv}"

@@ -17,6 +17,7 @@ import pytest
 from rich.console import Console
 
 import causalvae
+from causalvae.cli import app as app_module
 from causalvae.cli.progress import ProgressView, TrainingView, format_seconds
 from causalvae.engine.progress import Progress
 from causalvae.errors import CausalVAEError
@@ -238,6 +239,7 @@ def test_a_full_disk_behind_standard_output_has_a_code(starter: Path) -> None:
         ({}, "validate --json starter.yaml >&-", 0),
         ({}, "validate nosuch.yaml <&- >&- 2>&-", 2),
         ({}, "report nosuch 2>/dev/full", 3),
+        ({}, "report --nosuch 2>/dev/full", 2),
         ({"COLUMNS": "0"}, "validate starter.yaml", 0),
     ],
 )
@@ -407,3 +409,20 @@ def test_a_file_where_the_training_folder_should_be(invoke, tmp_path: Path) -> N
     assert "error[CV4" in done.stderr
     assert "not foreseen" not in done.stderr
     assert taken.read_text() == "a file"
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("a bug")])
+def test_memory_that_runs_out_while_an_error_is_reported_has_its_exit_code(
+    error: Exception, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def fail() -> None:
+        raise error
+
+    monkeypatch.setattr(app_module, "app", fail)
+    if isinstance(error, MemoryError):
+        with pytest.raises(SystemExit) as ended:
+            app_module.main()
+        assert ended.value.code == 3 and "error[CV415]" in capfd.readouterr().err
+    else:
+        with pytest.raises(RuntimeError):
+            app_module.main()

@@ -116,6 +116,24 @@ def test_a_folder_is_all_specs_below_it(invoke, project: Path) -> None:
     assert invoke("validate", project, project / "good.yaml").stdout.count("✓") == 1
 
 
+@pytest.mark.skipif(os.name == "nt", reason="needs paths relative to an open folder")
+def test_folders_that_are_too_deep_are_named(invoke, tmp_path: Path) -> None:
+    start = place = os.open(tmp_path, os.O_RDONLY)
+    for _ in range(2100):
+        os.mkdir("d", dir_fd=place)
+        inner = os.open("d", os.O_RDONLY, dir_fd=place)
+        if place != start:
+            os.close(place)
+        place = inner
+    os.close(place)
+    os.close(start)
+    done = invoke("validate", tmp_path)
+    assert done.exit_code == 3
+    assert "CV410" in done.stderr and "d/d/d/d" in done.stderr
+    # Deeper than pytest removes.
+    subprocess.run(["rm", "-rf", str(tmp_path / "d")], check=True)
+
+
 def test_a_file_that_is_named_as_a_spec_is_one(invoke, tmp_path: Path) -> None:
     (tmp_path / "x.causal.yaml").write_text("name: x\n")
     assert "CV021" in invoke("validate", tmp_path).stderr

@@ -321,3 +321,4 @@ def test_the_warning_of_few_pairs_names_the_key_that_limits_them() -> None:
     few = [replace(e, owner=Owner.intervention("layers"), n=32) for e in result.estimates if e.interval]
     assert few_pairs_warning(few)[0].endswith("Raise data.samples.")
     assert few_pairs_warning(few, ["layers", "other"])[0].endswith("Raise `pairs` of layers.")
+    assert "Raise" not in few_pairs_warning(few, exhausted=True)[0]

@@ -179,6 +179,7 @@ def test_attributes_serve_where_the_graph_tells_no_factors() -> None:
     units = measure_metrics(context).units
     assert {unit.over for unit in units} == {"attributes"}
     assert "attributes, because the declared graph does not say" in role_words(units)
+    assert "Attributes moved [interval]" in [column.name for column in role_table(units).columns]
 
 
 def test_tables_say_what_a_reader_needs(found: Metrics) -> None:
@@ -188,5 +189,6 @@ def test_tables_say_what_a_reader_needs(found: Metrics) -> None:
     assert any("no oracle" in note for note in table.notes)
     kinds = role_table(found.units)
     assert [cells[1] for cells in kinds.rows] == ["monosemantic", "monosemantic", "inert"]
+    assert "Factors moved [interval]" in [column.name for column in kinds.columns]
     many = [replace(found.units[2], component=target(f"u[{k}]")) for k in range(40)]
     assert role_table([*found.units, *many]).notes[-1] == "41 inert units are not listed."

@@ -117,24 +117,24 @@ def kill_commands(count: int, seed: int, names: frozenset[str] | None = None) ->
     found: dict[str, dict[str, Any]] = {}
     with tempfile.TemporaryDirectory() as place:
         specs = Path(place, "specs")
-        _write(specs)
+        write_all(specs)
         for command in COMMANDS:
             if names is None or command.name in names:
                 found[command.name] = _kill(command, specs, Path(place), count, seed)
     return found
 
 
-def _write(specs: Path) -> None:
+def write_all(specs: Path) -> None:
     run, train, _ = write_specs(specs)
     run.write_text(run.read_text() + _QUICK)
     train.write_text(train.read_text().replace("steps: 40", "steps: 16"))
     (specs / "sides.yaml").write_text(run.read_text() + "variants: {a: {}, b: {data: {seed: 3}}}\n")
     sought = "discoveries: {circuits: [{name: d, treatment: change, outcome: seen, halves: 2}], pairs: 24}\n"
     (specs / "sought.yaml").write_text(run.read_text() + sought)
-    _finish(["run", str(run), "--out", str(specs / "done"), "--quiet"])
+    finish(["run", str(run), "--out", str(specs / "done"), "--quiet"])
 
 
-def _finish(arguments: list[str]) -> None:
+def finish(arguments: list[str]) -> None:
     code = wait(fork(lambda: _call(arguments)))
     if code:
         raise RuntimeError(f"{arguments} ended with {code}")
@@ -159,7 +159,7 @@ def _kill(command: Command, specs: Path, place: Path, count: int, seed: int) -> 
     code = wait(fork(lambda: _keep_states(arguments, out, states)))
     if code:
         raise RuntimeError(f"{command.name} ended with {code}")
-    expected, kept = _found(out), sorted(states.iterdir())
+    expected, kept = found_in(out), sorted(states.iterdir())
     if count < len(kept):
         # Evenly spread, at a different place in each part.
         draw = random.Random(f"{command.name}/{seed}")
@@ -170,7 +170,7 @@ def _kill(command: Command, specs: Path, place: Path, count: int, seed: int) -> 
         shutil.copytree(state, out, symlinks=True)
         faults = _broken(out, expected, before)
         code = wait(fork(lambda: _call(arguments)))
-        after = _found(out)
+        after = found_in(out)
         faults += [f"the second start ended with {code}"] if code else []
         names = sorted(expected.keys() | after.keys())
         faults += [f"{name} differs" for name in names if expected.get(name) != after.get(name)]
@@ -214,7 +214,7 @@ def _digests(folder: Path) -> dict[str, str]:
     }
 
 
-def _found(folder: Path) -> dict[str, object]:
+def found_in(folder: Path) -> dict[str, object]:
     """The files of a command without what differs from run to run: times, and what was already there."""
     found: dict[str, object] = {}
     for path in sorted(folder.rglob("*")):

@@ -83,7 +83,7 @@ data:
 models: {vae: {objective: {name: vae}}}
 steps: 12
 batch_size: 8
-scores: {samples: 100, votes: 20, predictor: lasso, scores: [mig]}
+scores: {samples: 100, scores: [mig]}
 """
 # What differs from run to run: times, and what was already there.
 _TIMES = {"execution", "costs", "seconds"}

@@ -110,6 +110,17 @@ def test_values_that_are_not_finite_are_caught(value: float) -> None:
     assert "weights" in caught.value.remedy
 
 
+class Divides(nn.Linear):
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x) * torch.nan
+
+
+def test_what_is_not_finite_has_no_remedy_of_another_kind() -> None:
+    with pytest.raises(CausalVAEError) as caught:
+        check_model(VAE(nn.Linear(4, 4), Divides(2, 4), 2, (4,)), torch.rand(8, 4))
+    assert caught.value.code == "CV106" and "untrained" not in caught.value.remedy
+
+
 def test_a_negative_standard_deviation_is_told_as_such() -> None:
     vae = VAE(nn.Linear(4, 4), nn.Linear(2, 4), 2, (4,), second="std").requires_grad_(False)
     vae.encoder.bias[2:] = -9.0

@@ -124,6 +124,12 @@ def test_prefixes_are_found_or_taken_as_declared(names: Any, given: dict[str, An
     }
 
 
+@pytest.mark.parametrize("names", [("a.w", "b.w"), ("module.a.w", "module.b.w"), ("net.a.w", "net.b.w")])
+def test_a_wrapper_takes_the_weights_of_what_it_wraps(names: tuple[str, str]) -> None:
+    found = without_prefix(Weights(state_of(*names), {}, "w"), ("vae.net.a.w", "vae.net.b.w"))
+    assert {key: float(value) for key, value in found.state.items()} == {"vae.net.a.w": 0.0, "vae.net.b.w": 1.0}
+
+
 def test_weights_that_are_there_twice_are_not_guessed() -> None:
     weights = Weights(state_of("ema.a.w", "ema.b.w", "net.a.w", "net.b.w"), {}, "w")
     with pytest.raises(CausalVAEError) as caught:

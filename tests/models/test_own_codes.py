@@ -144,6 +144,61 @@ def test_a_condition_may_be_of_the_decoding_part_alone() -> None:
         assert not torch.allclose(network.decode(mean, batch), network.decode(mean, batch.flip(1)))
 
 
+class ByClass(DecoderConditioned):
+    """Its decoding part takes the number of a class, of any number of axes, as an embedding does."""
+
+    def decode(self, z: Tensor, batch: Tensor) -> Tensor:
+        known = F.one_hot(batch.long(), 2).float()
+        return torch.sigmoid(self.out(torch.cat([z, known], 1)))
+
+
+def test_each_class_is_given_by_its_number() -> None:
+    network, classes = ByClass(), torch.arange(9) % 2
+    given = torch.cat([torch.rand(9, 4), F.one_hot(classes, 2).float()], 1)
+    opened, z = read(network, given, condition=2), torch.randn(9, WIDTH)
+    assert opened.facts["condition as"] == "the number of the class"
+    with torch.no_grad():
+        torch.testing.assert_close(opened.vae.decode(z, given), network.decode(z, classes))
+        assert not torch.allclose(network.decode(z, classes), network.decode(z, 0 * classes))
+
+
+@pytest.mark.parametrize("condition", [1, 2, 4])
+def test_what_is_not_one_class_is_never_given_as_a_class(condition: int) -> None:
+    """A column of whole numbers is ordinal, so its condition is one number: every sample would be of class 0."""
+    parts = [F.one_hot(torch.arange(9) % 2, 2).float(), F.one_hot(torch.arange(9) % 3 % 2, 2).float()]
+    given = torch.cat(parts, 1) if condition == 4 else torch.rand(9, condition)
+    with pytest.raises(CausalVAEError) as caught:
+        read(ByClass(), torch.cat([torch.rand(9, 4), given], 1), condition=condition)
+    assert caught.value.code == "CV142" and "{kind: categorical}" in caught.value.remedy
+
+
+class LastState(nn.Module):
+    """Its encoding part reads the last state of a recurrent layer, whose axes are (layers, rows, units)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rnn = nn.GRU(3, 6, batch_first=True)
+        self.heads = nn.Linear(6, 2 * WIDTH)
+        self.out = nn.Linear(WIDTH, 12)
+
+    def encode(self, x: Tensor) -> Any:
+        _, state = self.rnn(x)
+        return self.heads(state[-1]).chunk(2, dim=1)
+
+    def decode(self, z: Tensor) -> Tensor:
+        return self.out(z)
+
+
+def test_a_module_without_an_address_is_named_as_such() -> None:
+    x = torch.rand(9, 4, 3)
+    model = assemble(read(LastState(), x).vae, False, "states", {}, x)
+    assert "heads" in {site.name for site in model.components.sites}
+    for address in ("rnn", "encoder.rnn"):
+        with pytest.raises(CausalVAEError) as caught:
+            model.components.resolve(address)
+        assert caught.value.code == "CV301" and "is a module of the network" in caught.value.message
+
+
 @pytest.mark.parametrize(
     ("x", "condition", "remedy"),
     [
@@ -159,3 +214,19 @@ def test_inputs_that_a_network_does_not_take_are_named_with_what_to_change(
         read(DecoderConditioned(), x, condition=condition) if condition else read(SoundVQ(Rounding()), x)
     assert caught.value.code == "CV130" and remedy in caught.value.remedy
     assert ("without the condition" in caught.value.message) == bool(condition)
+
+
+class Centred(LastState):
+    """Its encoding part subtracts the mean over the batch."""
+
+    def encode(self, x: Tensor) -> Any:
+        mean, logvar = super().encode(x)
+        return mean - mean.mean(0), logvar
+
+
+def test_a_part_that_mixes_rows_has_the_users_name() -> None:
+    x = torch.rand(9, 4, 3)
+    with pytest.raises(CausalVAEError) as caught:
+        assemble(read(Centred(), x).vae, False, "centred", {}, x)
+    assert caught.value.code == "CV110" and "NetworkPart" not in caught.value.message
+    assert "in encode." in caught.value.message

@@ -30,6 +30,7 @@ from causalvae.models.own_network import read_own
 from causalvae.models.python_source import make_network
 from causalvae.models.vae import deviation_of
 from causalvae.plan.types import Patch
+from causalvae.spec.model_section import OutputSection
 from causalvae.spec.value_source import make_source
 from causalvae.trust import allow_code
 from tests.models.test_variants import by_engine, put
@@ -365,6 +366,19 @@ def test_nothing_of_torch_reaches_the_terminal(capfd: pytest.CaptureFixture[str]
         assert [str(warning.message) for warning in caught] == []
     printed = capfd.readouterr()
     assert (printed.out, printed.err) == ("", "")
+
+
+def test_the_mean_of_a_distribution_is_activated_on_demand_alone() -> None:
+    network, tutorial = network_of("distributions"), TUTORIALS["distributions"]
+    found = [
+        read(network, tutorial, output=output) for output in ({}, {"activation": "sigmoid"}, {"likelihood": "gaussian"})
+    ]
+    assert [one.vae.activation for one in found] == ["none", "sigmoid", "none"]
+    # The sections are recorded alike, so what is measured is told apart by the network.
+    assert found[0].identity == found[2].identity != found[1].identity
+    default = OutputSection()
+    assert default.model_dump() == OutputSection(activation="sigmoid").model_dump()
+    assert OutputSection.model_validate(default.model_dump(exclude_none=True)) == default, "a resolved spec is the same"
 
 
 def test_distributions_are_checked_again_afterwards() -> None:

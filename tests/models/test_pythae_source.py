@@ -125,6 +125,8 @@ def test_data_of_another_shape_but_as_many_numbers_fits(tmp_path: Path) -> None:
         (None, "no model_config.json"),
         ("[1]", "no JSON mapping"),
         ('{"name": "VAEConfig"}', "lacks name, latent_dim or input_dim"),
+        ('{"name": "VAEConfig", "latent_dim": 1e400, "input_dim": [1, 4, 4]}', "no JSON mapping"),
+        ('{"name": "VAEConfig", "latent_dim": 3, "input_dim": [1, 1%s]}' % ("0" * 400), "no sizes"),
         ('{"name": "HVAEConfig", "latent_dim": 3, "input_dim": [1, 4, 4]}', "holds a HVAE"),
     ],
 )

@@ -172,6 +172,7 @@ def test_what_is_wrong_is_told_with_its_place(folder: Path, changes: dict[str, A
         opened(folder, **changes)
     assert caught.value.code == code
     assert caught.value.place.startswith("model.")
+    assert ("`arguments`" in caught.value.remedy) == (told in ("depth", "not callable"))
 
 
 def test_changed_code_is_another_network(folder: Path) -> None:

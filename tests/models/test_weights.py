@@ -7,6 +7,7 @@ import json
 import os
 import pickle
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -18,7 +19,8 @@ from causalvae.models.burgess import burgess
 from causalvae.models.kinds.checkpoint import CheckpointModel
 from causalvae.models.kinds.zoo import ZooModel
 from causalvae.models.loading import load_model
-from causalvae.models.weights import Weights, load_into, read_weights, trained_as
+from causalvae.models.weights import Weights, load_into, read_weights, trained_as, without_prefix
+from causalvae.models.zoo_source import open_zoo
 from causalvae.spec.schema import PosteriorSection
 
 
@@ -294,3 +296,59 @@ def test_infinity_is_refused_in_parameters_and_allowed_in_buffers(tmp_path: Path
     assert caught.value.code == "CV102"
     write(Masked().state_dict() | {"mask": torch.full((2, 2), torch.nan)}, tmp_path / "w.pt")
     assert "mask has values that are not finite (NaN)" in refused("w.pt", tmp_path).message
+
+
+def test_names_with_and_without_the_wrapper_of_compile_are_not_guessed(small: Small) -> None:
+    state = small.state_dict()
+    twice = Weights({**state, "_orig_mod.lin.bias": state["lin.bias"] + 1}, {}, "w.pt")
+    with pytest.raises(CausalVAEError, match=r"CV127.*holds lin\.bias twice"):
+        without_prefix(twice, state)
+    assert without_prefix(twice, state, ignore=("_orig_mod.",)).state.keys() == state.keys()
+
+
+def test_hostile_names_of_tensors_stay_on_one_short_line(small: Small, tmp_path: Path) -> None:
+    for name in ("x\nerror[CV999] y", "x" * 10_000, "\x1b[31m", "..", "", "a\0b", "\udc80"):
+        torch.save({**small.state_dict(), name: torch.zeros(2)}, tmp_path / "w.pt")
+        with pytest.raises(CausalVAEError, match="CV103") as caught:
+            load_into(Small(), read_weights("w.pt", tmp_path))
+        assert "\n" not in str(caught.value) and "\x1b" not in str(caught.value)
+        assert len(str(caught.value)) < 1000
+        torch.save({name: small.state_dict(), "other": small.state_dict()}, tmp_path / "w.pt")
+        error = refused("w.pt", tmp_path)
+        assert error.code == "CV126" and "\n" not in str(error) and len(str(error)) < 1000
+
+
+@pytest.mark.parametrize("key", [1, None, (1, 2)])
+def test_a_state_dict_is_found_under_a_key_that_is_no_text(key: object, small: Small, tmp_path: Path) -> None:
+    torch.save({key: small.state_dict()}, tmp_path / "w.pt")
+    assert read_weights("w.pt", tmp_path).state.keys() == small.state_dict().keys()
+
+
+def test_a_name_of_a_file_that_is_not_utf8_is_told(small: Small, tmp_path: Path) -> None:
+    odd = "w\udcff.safetensors"
+    write(small.state_dict(), tmp_path / "w.safetensors")
+    (tmp_path / "w.safetensors").rename(tmp_path / odd)
+    error = refused(odd, tmp_path)
+    assert error.code == "CV410" and "not UTF-8" in error.message
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {"input_shape": "[["},
+        {"input_shape": "3"},
+        {"seconds": "9" * 400},
+        {"training_spec": {"data": 3}},
+        {"training_spec": {"model": {"latent_dim": 10**30}}},
+        {"training_spec": {"model": {"latent_dim": 2, "architecture": []}}},
+        {"training_spec": {"model": {"latent_dim": 2, "likelihood": "gaussian", "sigma": "1"}}},
+    ],
+)
+def test_metadata_that_no_training_wrote_is_refused(metadata: dict[str, Any], tmp_path: Path) -> None:
+    spec = {"model": {"latent_dim": 2}, "data": {}, "objective": {"name": "vae"}, "steps": 1, "batch_size": 1}
+    spec |= metadata.pop("training_spec", {})
+    entries = {"training_spec": json.dumps(spec), "seconds": "1", **metadata}
+    save_file({"w": torch.zeros(2)}, tmp_path / "w.safetensors", metadata=entries)
+    section = ZooModel(source="zoo", weights="w.safetensors")
+    with pytest.raises(CausalVAEError, match="CV102"):
+        open_zoo(section, tmp_path)

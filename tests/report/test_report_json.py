@@ -109,6 +109,13 @@ def test_unreadable_results_name_code_and_reason(tmp_path: Path, text: str | Non
     assert caught.value.remedy
 
 
+def test_another_file_is_not_taken_for_damaged_results(tmp_path: Path) -> None:
+    (tmp_path / "spec.yaml").write_text("spec: causalvae/v1\n")
+    with pytest.raises(CausalVAEError, match=r"spec\.yaml holds no results") as caught:
+        load_results(tmp_path / "spec.yaml")
+    assert caught.value.code == "CV450" and "folder" in caught.value.remedy
+
+
 def test_a_status_that_does_not_exist_is_refused(plain: Results) -> None:
     content = json.loads(json.dumps(to_json_dict(plain)))
     content["verdicts"][0]["status"] = "perhaps"

@@ -64,6 +64,8 @@ def test_p_values_in_a_sentence() -> None:
         ((0.5, None, None), "0.500"),
         ((0.5, math.nan, 0.6), "0.500"),
         ((math.nan, 0.1, 0.2), "–"),
+        ((0.9298264, 0.9298262, 0.9298266), "0.93 [0.93, 0.93]"),
+        ((0.0005, 0.0005, 0.0005), "0.000500 [0.000500, 0.000500]"),
     ],
 )
 def test_intervals(numbers: tuple[float, float | None, float | None], written: str) -> None:

@@ -211,6 +211,7 @@ FAULTS = (
     Fault("CV042", AREA, AREA + "    «image_dot: {readout: area}\n"),
     Fault("CV043", SPEC, SPEC + "include: «shared.yaml\n"),
     Fault("CV044", SAMPLES, "  samples: «${n}\n"),
+    Fault("CV044", SAMPLES, '  samples: "«${n}"\n'),
     Fault(
         "CV044", SPEC, SPEC + 'variables: {a: "${b}", b: "x «${a}"}\n', (("description: Does", "description: ${a}"),)
     ),
@@ -230,6 +231,7 @@ FAULTS = (
     Fault("CV052", CIRCUIT, '    circuit: [«"latent.logvar[8:11]"]\n'),
     Fault("CV052", CIRCUIT, '    circuit: [«"latent[:, 2:4]"]\n'),
     Fault("CV090", "  scale: latent[3]\n", "  scale: latent[3]\n  area: {find: «1}\n"),
+    Fault("CV052", "  scale: latent[3]\n", "  scale: {find: «11}\n"),
     Fault("CV023", "  scale: latent[3]\n", "  scale: {find: {count: 2, by: «size}}\n"),
     Fault("CV024", "  scale: latent[3]\n", "  scale: {find: {count: «0}}\n"),
     Fault("CV053", "  scale: latent[3]\n", "  scale: latent[3]\n  «sacle: latent[4]\n"),
@@ -406,6 +408,19 @@ FAULTS = (
         "graph: {factors: [a], attributes: {first: {readout: latent, index: 0}}}\n"
         "interventions:\n  - {name: move, input: {factor: «a}}\n",
         ((DATA, "  source: scm\n  world: table\n  variables: {a: 3, b: 'uniform(0, 1)'}\n"),),
+    ),
+    Fault(
+        "CV087",
+        GOOD[GOOD.index("graph:") :],
+        "graph: {factors: [Smiling], attributes: {first: {readout: latent, index: 0}}}\n"
+        "mapping: {Smiling: {find: «1}}\ninterventions:\n  - {name: other, input: {set: swap}}\n",
+        ((DATA, "  source: celeba\n  path: celeba\n"),),
+    ),
+    Fault(
+        "CV090",
+        GOOD[GOOD.index("graph:") :],
+        "graph: {attributes: {first: {readout: latent, index: 0}}}\n"
+        "mapping: {first: {find: «1}}\ninterventions:\n  - {name: other, input: {set: swap}}\n",
     ),
     Fault("CV088", DATA, "  source: csv\n  path: a.csv\n  inputs: [y1, «x1]\n  factors: {x: {column: x1}}\n"),
     Fault("CV088", DATA, "  source: csv\n  path: a.csv\n  decimal: «','\n"),

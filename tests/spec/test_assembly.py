@@ -315,3 +315,14 @@ def test_labels_of_points_are_one_line(write) -> None:
         "description=a\ufffd::error::x\ufffd",
         "description=b",
     ]
+
+
+def test_a_factor_without_a_value_has_the_defaults() -> None:
+    data = "data: {source: npz, path: a.npz, factors: {x: , shape: {kind: categorical}}}\n"
+    text = "spec: causalvae/v1\nname: a\nmodel: {source: zoo, weights: 'builtin://dsprites-vae'}\n" + data
+    text += "graph: {factors: {x: , shape: {}}, attributes: {area: {readout: area}}}\n"
+    text += "interventions: [{name: a, input: {set: swap}}]\n"
+    spec, faults = parse_spec(text)
+    assert spec is not None and faults == ()
+    listed, _ = parse_spec(text.replace("{x: , shape: {}}", "[x, shape]").replace("{x: , ", "{x: {}, "))
+    assert listed is not None and listed.digest == spec.digest

@@ -23,11 +23,20 @@ from causalvae.spec import (
 )
 from causalvae.spec.data_section import DATA_TAG
 from causalvae.spec.entries import FactorEntry
+from causalvae.spec.loader import _parse
 from causalvae.training.objectives.beta_tcvae import BetaTCObjective
 from tests.spec.faults import GOOD
 
 DSPRITES = DATA_TAG.read({"source": "dsprites"}).facts()
 ROOT = Path(__file__).parents[2]
+STUDY = """\
+spec: causalvae/study-v1
+name: s
+data:
+  d: {data: {source: dsprites}, analysis: run.yaml}
+models: {m: {MODEL objective: {name: OBJECTIVE}}}
+steps: 8
+"""
 TRAIN = "spec: causalvae/train-v1\nname: t\nobjective: {name: beta_tcvae, beta: 6}\nsteps: 100\n"
 
 
@@ -66,6 +75,38 @@ def test_a_resolved_spec_reads_back_equal_and_holds_the_defaults() -> None:
     assert again.digest == spec.digest
     for default in ("simulations: 50", "batch_rows: auto", "tolerance: 0.1", "direction: denoising"):
         assert default in text
+
+
+def test_resolved_specs_of_every_kind_read_back_equal_where_defaults_would_be_refused_as_written() -> None:
+    scored = GOOD + "disentanglement: {scores: [mig]}\n"
+    for text in (scored, TRAIN, STUDY.replace("MODEL", "").replace("OBJECTIVE", "vae")):
+        spec = _parse(None, text, "spec").spec
+        assert spec is not None
+        again = _parse(None, write_resolved(spec), "resolved")
+        assert (again.spec, again.diagnostics) == (spec, ())
+
+
+@pytest.mark.parametrize(
+    ("model", "objective", "more", "code", "field"),
+    [
+        ("", "vq_vae", "", "CV022", "models.m.objective.name"),
+        ("model: {architecture: vq},", "vae", "", "CV022", "models.m.objective.name"),
+        ("steps: 9,", "vae", "optimiser: {over: 8}", "CV024", "models.m.steps"),
+        ("", "factor_vae", "batch_size: 1", "CV024", "batch_size"),
+    ],
+)
+def test_networks_of_a_study_that_cannot_be_trained(
+    model: str, objective: str, more: str, code: str, field: str
+) -> None:
+    study = STUDY.replace("MODEL", model).replace("OBJECTIVE", objective) + more
+    (fault,) = _parse(None, study, "study").diagnostics
+    assert (fault.code, fault.field) == (code, field)
+    assert "the network of 'm' on 'd'" in fault.message
+
+
+def test_names_of_a_study_that_make_no_name_of_a_network() -> None:
+    study = STUDY.replace("MODEL", "").replace("OBJECTIVE", "vae").replace(" d:", f" {'d' * 98}:")
+    assert [(fault.code, fault.line) for fault in _parse(None, study, "study").diagnostics] == [("CV025", 4)]
 
 
 @settings(max_examples=25, deadline=None)

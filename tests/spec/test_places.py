@@ -144,6 +144,12 @@ def test_training_and_study_specs_are_looked_through(folder: Path) -> None:
         ("CV018", "data.d.data.path"),
         ("CV018", "data.d.analysis"),
     }
+    study.write_text(study.read_text() + "scores: {scores: [mig, mig], predictor: lasso}\n")
+    faults = read_any_spec(study)[1]
+    assert {(fault.code, fault.field) for fault in faults if fault.code != "CV018"} == {
+        ("CV098", "scores.scores[1]"),
+        ("CV098", "scores.predictor"),
+    }
     # Where another kind is wanted, that alone is said.
     assert [fault.code for fault in read_spec(study)[1]] == ["CV016"]
 

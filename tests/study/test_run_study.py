@@ -117,3 +117,16 @@ def test_changed_data_files_are_analysed_anew(tmp_path: Path, monkeypatch: pytes
     assert (analyse(), analyse()) == (2, 0)
     table.write_text("a,b,x0,x1\n0,0,0.1,0.2\n1,1,0.3,0.5\n", encoding="utf-8")
     assert (analyse(), analyse()) == (2, 0)
+
+
+def test_checkpoints_that_a_killed_study_left_beside_finished_weights_are_removed(tmp_path: Path) -> None:
+    (tmp_path / "study.yaml").write_text(STUDY, encoding="utf-8")
+    study = load_study_spec(tmp_path / "study.yaml")
+    for name in ("table-VAE-0", "table-VQ-0"):
+        place = tmp_path / "weights" / name
+        place.mkdir(parents=True)
+        (place / f"{name}.safetensors").touch()
+        (place / "checkpoint.pt").touch()
+    running.train_cells(study, tmp_path, tmp_path)
+    kept = sorted(path.name for path in (tmp_path / "weights").rglob("*.*"))
+    assert kept == ["table-VAE-0.safetensors", "table-VQ-0.safetensors"]

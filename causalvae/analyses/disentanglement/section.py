@@ -9,7 +9,7 @@ from pydantic import Field
 
 from causalvae.spec.analysis import Analysis
 from causalvae.spec.diagnostics import Finding, Path, list_choices
-from causalvae.spec.section import Flag, Level, ModestCount, Number, Seed
+from causalvae.spec.section import Flag, Level, ModestCount, Number, Seed, differs
 
 if TYPE_CHECKING:
     from causalvae.disentanglement.report import ScoreReport
@@ -98,7 +98,7 @@ class DisentanglementSection(Analysis):
                 related=((*path, "scores"),),
             )
             for key, names in CONCERNS.items()
-            if key in self.model_fields_set and not set(names) & set(self.scores)
+            if differs(self, key) and not set(names) & set(self.scores)
         ]
         source = draft.source
         if (source is not None and not source.names) or (draft.data is not None and draft.data.lacks_factors):

@@ -21,6 +21,7 @@ from causalvae.data.files.labelled import (
     rank_levels,
     rows_of_grid,
 )
+from causalvae.data.files.refusals import in_samples
 from causalvae.errors import CausalVAEError
 from causalvae.spec.file_section import FactorColumn
 
@@ -126,7 +127,7 @@ def read_text(factor: str, texts: npt.NDArray[np.object_], kind: FactorKind | No
     labels, levels = np.unique(texts, return_inverse=True)
     levels = levels.reshape(-1).astype(np.int64)
     if labels[0] == "":
-        raise _unusable(factor, int(np.flatnonzero(levels == 0)[0]), "empty", path)
+        raise _unusable(factor, np.flatnonzero(levels == 0), "empty", path)
     found = [_number(label, decimal) for label in labels]
     is_text = None in found or not any(number is not None and math.isfinite(number) for number in found)
     if is_text or kind == "categorical":
@@ -136,10 +137,10 @@ def read_text(factor: str, texts: npt.NDArray[np.object_], kind: FactorKind | No
         return _as_text(labels, levels, found)
     odd = np.flatnonzero(~np.isfinite(numbers))
     if len(odd):
-        row = int(np.flatnonzero(levels == odd[0])[0])
+        rows = np.flatnonzero(levels == odd[0])
         raise CausalVAEError(
             "CV235",
-            f"Factor {factor} is {labels[odd[0]]} in sample {row} (counted from 0), and a number elsewhere.",
+            f"Factor {factor} is {labels[odd[0]]} {in_samples(rows)}, and a number elsewhere.",
             f"Fill in the entry or remove the sample; `{factor}: {{kind: categorical}}` in data.factors keeps text.",
             str(path),
         )
@@ -186,14 +187,14 @@ def read_array(factor: str, column: npt.NDArray[Any], path: Path) -> Told:
         labels, levels = np.unique(_decoded(column), return_inverse=True)
         levels = levels.reshape(-1).astype(np.int64)
         if labels[0] == "":
-            raise _unusable(factor, int(np.flatnonzero(levels == 0)[0]), "empty", path)
+            raise _unusable(factor, np.flatnonzero(levels == 0), "empty", path)
         return _as_text(labels, levels, None)
     if column.dtype.kind not in "biuf":
         raise _wrong_kind(factor, f"numbers or text, and not {column.dtype}", path)
     values = column.astype(np.float64)
     odd = np.flatnonzero(~np.isfinite(values))
     if len(odd):
-        raise _unusable(factor, int(odd[0]), "not finite", path)
+        raise _unusable(factor, odd, "not finite", path)
     known, levels = rank_levels(values)
     return Told(values, known, levels, ())
 
@@ -233,10 +234,10 @@ def _factor(name: str, kind: FactorKind, column: Told, section: FactorColumn, ro
     return Factor(name, kind, tuple(column.known.tolist()), labels, period, settable, coded=bool(column.labels))
 
 
-def _unusable(factor: str, row: int, what: str, path: Path) -> CausalVAEError:
+def _unusable(factor: str, rows: IntArray, what: str, path: Path) -> CausalVAEError:
     return CausalVAEError(
         "CV235",
-        f"Factor {factor} is {what} in sample {row} (counted from 0).",
+        f"Factor {factor} is {what} {in_samples(rows)}.",
         "Fill in the entry, or remove the sample.",
         str(path),
     )

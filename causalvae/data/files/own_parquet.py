@@ -16,7 +16,7 @@ from causalvae.data.files.column_table import ColumnTable
 from causalvae.data.files.labelled import Samples
 from causalvae.data.files.own_factors import Told, read_array
 from causalvae.data.files.own_table import open_columns
-from causalvae.data.files.refusals import absent, misshapen
+from causalvae.data.files.refusals import absent, in_samples, misshapen
 from causalvae.errors import CausalVAEError, first_line
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class ParquetTable(ColumnTable):
             if len(odd):
                 raise CausalVAEError(
                     "CV235",
-                    f"Column {name} is an input and holds no finite number in sample {odd[0]} (counted from 0).",
+                    f"Column {name} is an input and holds no finite number {in_samples(odd)}.",
                     "Fill in the entry, remove the sample, or choose the columns of inputs with data.inputs.",
                     str(self.path),
                 )

@@ -14,7 +14,7 @@ from causalvae.data.factors import FloatArray, IntArray
 from causalvae.data.files.column_table import ColumnTable
 from causalvae.data.files.labelled import Samples
 from causalvae.data.files.own_factors import Told, open_own, read_text
-from causalvae.data.files.refusals import no_such
+from causalvae.data.files.refusals import in_samples, no_such
 from causalvae.data.files.text_table import open_table
 from causalvae.errors import CausalVAEError
 from causalvae.spec.columns import Columns
@@ -135,7 +135,7 @@ def _single(values: FloatArray, low: float, span: float, name: str, path: Path) 
     if len(odd):
         raise CausalVAEError(
             "CV235",
-            f"Column {name} is too large for single precision in sample {odd[0]} (counted from 0).",
+            f"Column {name} is too large for single precision {in_samples(odd)}.",
             "Divide the column by a power of ten, or remove the sample.",
             str(path),
         )

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -134,10 +134,17 @@ def read_picture(path: Path, form: PictureForm, sample: int) -> Pixels:
     with open_picture(path) as image:
         image.load()
         upright = ImageOps.exif_transpose(image)
-        bands = _deep(upright, path, form, sample) if upright.mode in _DEEP else _flat(upright, form)
-        return np.stack([_cut(band, form.size) for band in bands], axis=-1)
+        around, square = _around(upright)
+        if upright.mode in _DEEP:
+            _check_values(np.asarray(upright), upright.mode, path, form, sample)
+            bands = _deep(around, form)
+        else:
+            bands = _flat(around, form)
+        return np.stack([_cut(band, form.size, square) for band in bands], axis=-1)
 
 
+# A picture of more than so many squares is a strip.
+_STRIP: Final = 64
 _DEEP: Final = ("I", "F", "I;16", "I;16L", "I;16B", "I;16N")
 
 
@@ -158,13 +165,26 @@ def _flat(image: Image, form: PictureForm) -> list[Image]:
     ]
 
 
-def _deep(image: Image, path: Path, form: PictureForm, sample: int) -> list[Image]:
-    """Channels of a grey picture with more than 8 bits."""
-    from PIL import Image as Images
+def _around(image: Image) -> tuple[Image, tuple[int, int, int, int]]:
+    """A picture and its central square; of a strip, the part around the square.
 
-    values = np.asarray(image).astype(np.float64)
-    white = 1.0 if image.mode == "F" else _WHITE_16
-    low, high = form.scale or (0.0, white)
+    A damaged header may claim millions of pixels outside of the square, which would all be converted. Other pictures
+    stay whole: how Pillow rounds depends on the shape of the whole.
+    """
+    width, height = image.size
+    side = min(width, height)
+    left, top = (width - side) // 2, (height - side) // 2
+    if max(width, height) <= _STRIP * side:
+        return image, (left, top, left + side, top + side)
+    # Enlarging the square reads pixels next to it.
+    x, y = max(left - side, 0), max(top - side, 0)
+    part = image.crop((x, y, min(left + 2 * side, width), min(top + 2 * side, height)))
+    return part, (left - x, top - y, left - x + side, top - y + side)
+
+
+def _check_values(values: np.ndarray[Any, Any], mode: str, path: Path, form: PictureForm, sample: int) -> None:
+    """Raise CV235 for a value of a grey picture with more than 8 bits that is not finite, or out of range."""
+    white = _white(mode)
     odd = np.flatnonzero(~np.isfinite(values))
     if len(odd):
         row, column = (int(at) for at in np.unravel_index(odd[0], values.shape))
@@ -179,6 +199,14 @@ def _deep(image: Image, path: Path, form: PictureForm, sample: int) -> list[Imag
             f"its values go from {values.min():g} to {values.max():g}, beyond 0 (black) and {white:g} (white)",
             "Write `scale: [LOW, HIGH]` in data: the values that become 0 and 1 in all files.",
         )
+
+
+def _deep(image: Image, form: PictureForm) -> list[Image]:
+    """Channels of a grey picture with more than 8 bits."""
+    from PIL import Image as Images
+
+    values = np.asarray(image).astype(np.float64)
+    low, high = form.scale or (0.0, _white(image.mode))
     shades = (values - low) / (high - low)
     clear = image.info.get("transparency")
     if isinstance(clear, int):
@@ -186,14 +214,17 @@ def _deep(image: Image, path: Path, form: PictureForm, sample: int) -> list[Imag
     return [Images.fromarray(shades.astype(np.float32))] * (3 if form.colour else 1)
 
 
-def _cut(band: Image, size: int) -> Pixels:
-    """The central square of one channel, bytes or floats, scaled to `size`: float32, (size, size)."""
+def _white(mode: str) -> float:
+    return 1.0 if mode == "F" else _WHITE_16
+
+
+def _cut(band: Image, size: int, square: tuple[int, int, int, int]) -> Pixels:
+    """The square of one channel, bytes or floats, scaled to `size`: float32, (size, size)."""
     from PIL import Image as Images
 
-    side = min(band.size)
-    left, top = (band.size[0] - side) // 2, (band.size[1] - side) // 2
+    side = square[2] - square[0]
     kind = Images.Resampling.BOX if size <= side else Images.Resampling.BILINEAR
-    cut = np.asarray(band.resize((size, size), kind, (left, top, left + side, top + side)))
+    cut = np.asarray(band.resize((size, size), kind, square))
     return cut.astype(np.float32) / np.float32(255 if cut.dtype == np.uint8 else 1)
 
 

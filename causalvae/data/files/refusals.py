@@ -10,12 +10,19 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from causalvae.data.factors import IntArray
 from causalvae.errors import CausalVAEError
 
 
 def absent(path: Path, what: str, remedy: str) -> CausalVAEError:
     """The error CV230: `path`, expected to be `what`, does not exist."""
     return CausalVAEError("CV230", f"There is no {path.name} ({what}).", remedy, str(path))
+
+
+def in_samples(rows: Sequence[int] | IntArray) -> str:
+    """Where entries cannot be used: the first sample, and how many others there are."""
+    more = f", and in {len(rows) - 1:,} more" if len(rows) > 1 else ""
+    return f"in sample {rows[0]} (counted from 0){more}"
 
 
 def misshapen(path: Path, what: str, expected: str, found: str, remedy: str) -> CausalVAEError:

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from causalvae.data.factors import FloatArray
 from causalvae.data.files.column_table import ColumnTable
-from causalvae.data.files.refusals import absent, misshapen
+from causalvae.data.files.refusals import absent, in_samples, misshapen
 from causalvae.errors import CausalVAEError, first_line
 
 _WHAT: Final = "a table"
@@ -122,7 +122,7 @@ class TextTable(ColumnTable):
                 remedy = "Write `decimal: ','` in data if the comma separates a number's decimals."
             raise CausalVAEError(
                 "CV235",
-                f"Column {name} is an input and holds no finite number in sample {row} (counted from 0): {found}.",
+                f"Column {name} is an input and holds no finite number {in_samples(odd)}: {found}.",
                 remedy,
                 str(self.path),
             )

@@ -59,20 +59,22 @@ class NpzData(OwnData):
 
     @classmethod
     def recognise(cls, path: Path) -> dict[str, Any] | None:
-        """An npz file: the inputs are the array of a usual name, or of the most axes; single columns are factors."""
+        """An npz file: the inputs are the array of a usual name, or of the most axes; columns are factors."""
         if not path.is_file() or path.suffix != ".npz":
             return None
         import numpy as np
 
         with np.load(path, allow_pickle=False) as arrays:
             headers = {key: arrays[key] for key in arrays.files}
-        shapes = {key: array.shape for key, array in headers.items() if array.dtype.kind in "biuf"}
-        if not shapes:
+        numbers = [key for key, array in headers.items() if array.dtype.kind in "biuf"]
+        texts = [key for key, array in headers.items() if array.dtype.kind == "U" and len(np.unique(array)) > 1]
+        shapes = {key: headers[key].shape for key in headers if key in (*numbers, *texts)}
+        if not numbers:
             return None
-        usual = [key for key in _USUAL_INPUTS if key in shapes]
-        inputs = usual[0] if usual else max(shapes, key=lambda key: len(shapes[key]))
+        usual = [key for key in _USUAL_INPUTS if key in numbers]
+        inputs = usual[0] if usual else max(numbers, key=lambda key: len(shapes[key]))
         factors = [key for key, shape in shapes.items() if key != inputs and shape == shapes[inputs][:1]]
-        return {"inputs": inputs} | ({"factors": factors} if factors else {})
+        return {"inputs": inputs} | cls.factors_of(factors)
 
     def open(self, folder: Path) -> Dataset:
         """Open the data set."""

@@ -182,6 +182,31 @@ def test_a_palette_of_a_gif_with_a_transparent_colour_is_laid_on_the_background(
     assert read_picture(tmp_path / "a.gif", GREY, 0).mean() == pytest.approx(0.6, abs=1e-3)
 
 
+@pytest.mark.parametrize("shape", [(12, 41), (41, 12), (13, 13), (3, 200), (200, 3), (1, 70)])
+@pytest.mark.parametrize("size", [5, 12, 30])
+def test_the_square_is_that_of_the_whole_picture(tmp_path, shape: tuple[int, int], size: int):
+    draw = np.random.default_rng(0)
+    for kind, suffix, white in (("uint16", "tif", 65535), ("uint8", "png", 255), ("float32", "tif", 1)):
+        values = (draw.random(shape) * white).astype(kind)
+        Image.fromarray(values).save(tmp_path / f"x.{suffix}")
+        whole = Image.fromarray(values if kind == "uint8" else values.astype(np.float32) / white)
+        side, (height, width) = min(shape), shape
+        left, top = (width - side) // 2, (height - side) // 2
+        how = Image.Resampling.BOX if size <= side else Image.Resampling.BILINEAR
+        expected = np.asarray(whole.resize((size, size), how, (left, top, left + side, top + side)), np.float32)
+        # Pillow rounds between two passes over bytes, whose order depends on the shape.
+        atol = 1.01 / 255 if max(shape) > 64 * side and kind == "uint8" else 1e-6
+        found = read_picture(tmp_path / f"x.{suffix}", PictureForm(size, colour=False), 0)[..., 0]
+        np.testing.assert_allclose(found, expected / (255 if kind == "uint8" else 1), atol=atol)
+
+
+def test_values_outside_of_the_square_are_checked_too(tmp_path):
+    values = np.full((4, 40), 0.5, np.float32)
+    values[0, 0] = 7
+    Image.fromarray(values).save(tmp_path / "x.tif")
+    assert "beyond 0 (black) and 1 (white)" in refusal(tmp_path / "x.tif").message
+
+
 def test_a_declared_scale_is_followed(tmp_path):
     Image.fromarray(np.full((SIDE, SIDE), 2867, np.uint16)).save(tmp_path / "a.png")
     Image.fromarray(np.full((SIDE, SIDE), 819.0, np.float32)).save(tmp_path / "b.tif")

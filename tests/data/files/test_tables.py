@@ -154,6 +154,13 @@ def test_gaps_among_numbers_are_refused_with_their_place(tmp_path, gap, scale):
     assert "sample 1" in error.message
 
 
+def test_the_number_of_gaps_is_given(tmp_path):
+    error = refusal(tmp_path, "dose,x\n1,1\n2,\n3,\n4,\n", factors=["dose"])
+    assert "in sample 1 (counted from 0), and in 2 more: it is empty" in error.message
+    error = refusal(tmp_path, "dose,x\n1,1\n,2\n,3\n", factors=["dose"])
+    assert "Factor dose is empty in sample 1 (counted from 0), and in 1 more." in error.message
+
+
 def test_an_input_that_single_precision_cannot_hold_is_refused(tmp_path):
     assert "sample 1" in refusal(tmp_path, "x\n1\n1e300\n").message
     assert rows_of(table(tmp_path, "x\n1\n1e300\n", scale="found")).tolist() == [[0], [1]]

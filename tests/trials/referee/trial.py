@@ -10,6 +10,7 @@ import numpy as np
 from causalvae.alignment.change_tests import weigh_absence, weigh_presence, weigh_share
 from causalvae.alignment.independencies import IndependenceTester
 from causalvae.alignment.variables import Variable
+from tests.trials.referee import conditional
 from tests.trials.referee.discoveries import findings
 from tests.trials.referee.screens import PLANTS, RIGHT, misses
 from tests.trials.referee.verdicts import Case, cases, judged
@@ -25,6 +26,7 @@ def run(scale: float) -> list[Row]:
     return [
         *_verdicts(chosen if scale >= 0.1 else [], 96),
         *_discoveries(chosen if scale >= 0.1 else []),
+        *_conditional(round(20 * scale)),
         *_screens(round(scale)),
         *_nulls(max(2, round(60 * scale))),
         *_bounds(max(50, round(2000 * scale))),
@@ -61,6 +63,17 @@ def _discoveries(chosen: list[Case]) -> Iterator[Row]:
     yield _row("circuits found and supported that do not carry 80 %", len(supported), short)
     larger = sum(bool(each.smaller) for each in found)
     yield _row("circuits found although a smaller one carries 90 %", len(found), larger)
+
+
+def _conditional(seeds: int) -> Iterator[Row]:
+    found = [each for seed in range(FIRST, FIRST + seeds) for each in conditional.judged(seed, 96, 2)]
+    if not found:
+        return
+    false = [said for is_true, said in found if not is_true]
+    true = [said for is_true, said in found if is_true]
+    near = f"bounds within {max(conditional.NEAR)} of what is true"
+    yield _row("claims on conditional networks that are false: supported", len(false), false.count("supported"), near)
+    yield _row("claims on conditional networks that are true: refuted", len(true), true.count("refuted"), near)
 
 
 def _screens(seeds: int) -> Iterator[Row]:
