@@ -81,6 +81,10 @@ COMMANDS: Final[tuple[Command, ...]] = (
     Command("figures", lambda specs, out: ["report", str(_of_run(specs / "done")), "--figures", str(out)]),
     Command("fmt", lambda specs, out: ["fmt", str(out / "spec.yaml")], _untidy),
     Command("init", lambda specs, out: ["init", "--force", "--out", str(out / "new.yaml")]),
+    Command(
+        "init --from",
+        lambda specs, out: ["init", "--from", str(specs / "trained" / "small.safetensors"), "--out", str(out / "new.yaml")],
+    ),
     Command("graph", lambda specs, out: ["graph", str(specs / "run.yaml"), "--out", str(out / "graph.dot")]),
     Command("schema", lambda specs, out: ["schema", "--out", str(out / "schema.json")]),
 )  # fmt: skip
@@ -132,6 +136,7 @@ def write_all(specs: Path) -> None:
     sought = "discoveries: {circuits: [{name: d, treatment: change, outcome: seen, halves: 2}], pairs: 24}\n"
     (specs / "sought.yaml").write_text(run.read_text() + sought)
     finish(["run", str(run), "--out", str(specs / "done"), "--quiet"])
+    finish(["train", str(train), "--out", str(specs / "trained"), "--quiet"])
 
 
 def finish(arguments: list[str]) -> None:
