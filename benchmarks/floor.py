@@ -1,17 +1,20 @@
 """The floor: what the live rows' downstream operations would take, each alone at the best speed that it ever reaches.
 
-For every operation downstream of a swept site the least CPU time a row is measured over batch sizes, memory layouts and
-the forms in `FORMS`; its inputs are then always warm in the cache, which in a whole network they are not. The floor of
-a sweep is the sum over live rows of these times and of the outcome measure's. It has no copying of kept values, no
-patching, no clean runs and no bookkeeping.
+For every operation the least CPU time a row is measured over batch sizes, memory layouts and the forms in `FORMS`; its
+inputs are then always warm in the cache, which in a whole network they are not. All images of a network have the same
+layout, the one with the lower floor: converting an image to the other layout takes longer than any operation gains by
+it. The floor of a sweep is the sum over live rows of these times and of the outcome measure's. One clean run of each
+pair is given in addition: the base's, and the counterfactual's up to the swept sites. There is no copying of kept
+values, no patching and no bookkeeping.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from math import prod
+from operator import getitem
 from typing import Any
 
 import torch
@@ -21,6 +24,8 @@ from benchmarks.arm import measure_images
 from benchmarks.sizes import FULL
 from benchmarks.timing import best_of
 from benchmarks.workload import SweptSite, Workload
+from causalvae.engine.lowering import lower
+from causalvae.engine.products import linear
 from causalvae.models.operators import Environment, Operation, OperatorGraph, Value, evaluate
 from causalvae.models.subpixel import SubpixelConvTranspose2d
 
@@ -77,6 +82,10 @@ class Floor:
     sites : dict
         Site -> CPU seconds, with the outcome measure.
     speeds : tuple of BestSpeed
+    clean : float
+        CPU seconds of clean runs, in addition.
+    layout : str
+        Of all images.
     """
 
     seconds: float
@@ -86,6 +95,13 @@ class Floor:
     live: dict[str, int]
     sites: dict[str, float]
     speeds: tuple[BestSpeed, ...]
+    clean: float = 0.0
+    layout: str = ""
+
+    @property
+    def total(self) -> float:
+        """CPU seconds with clean runs."""
+        return self.seconds + self.clean
 
 
 # How many times as many bytes all values may have as one.
@@ -151,7 +167,7 @@ class SpeedBook:
         self, rows: tuple[int, ...] = FULL.floor_rows, most: float = float("inf"), series: float = 0.02
     ) -> None:
         self._rows, self._most, self._series = rows, most, series
-        self._known: dict[str, BestSpeed] = {}
+        self._known: dict[str, dict[str, BestSpeed]] = {}
 
     def _sizes(self, graph: OperatorGraph, operation: Operation) -> list[int]:
         shapes = [operation.shape, *(graph.by_name[name].shape for name in operation.inputs)]
@@ -161,18 +177,20 @@ class SpeedBook:
             widest = sum(4.0 * prod(each.shape) for each in graph.operations) / _HELD
         return [rows for rows in self._rows if rows == self._rows[0] or rows * widest <= self._most]
 
-    def speed(self, graph: OperatorGraph, operation: Operation, values: CleanValues) -> BestSpeed:
-        """The best speed of one operation of `graph`."""
+    def speed(self, graph: OperatorGraph, operation: Operation, values: CleanValues, layout: str) -> BestSpeed:
+        """The best speed of one operation of `graph` with images in `layout`, or in another if it has no such form."""
         key = _describe(graph, operation)
         if key not in self._known:
-            found = []
+            found: dict[str, BestSpeed] = {}
             for rows in self._sizes(graph, operation):
-                for form, call in _calls(operation, values, rows):
+                for given, form, call in _calls(graph, operation, values, rows):
                     if not _works(call):
                         continue
-                    found.append(BestSpeed(key, best_of(call, self._series) / rows, operation.flops, rows, form))
-            self._known[key] = min(found, key=lambda speed: speed.seconds)
-        return self._known[key]
+                    speed = BestSpeed(key, best_of(call, self._series) / rows, operation.flops, rows, form)
+                    found[given] = min(found.get(given, speed), speed, key=lambda each: each.seconds)
+            self._known[key] = found
+        known = self._known[key]
+        return known.get(layout) or min(known.values(), key=lambda speed: speed.seconds)
 
     def measuring(self, clean: Tensor, other: Tensor) -> BestSpeed:
         """The best speed of the outcome measure: pixel error and area, summed in float32."""
@@ -185,8 +203,8 @@ class SpeedBook:
                 index = torch.arange(rows) % len(clean)
                 call = partial(measure_images, other[index], clean[index])
                 found.append(BestSpeed(key, best_of(call) / rows, 0.0, rows, "float32 sums"))
-            self._known[key] = min(found, key=lambda speed: speed.seconds)
-        return self._known[key]
+            self._known[key] = {"rows": min(found, key=lambda speed: speed.seconds)}
+        return self._known[key]["rows"]
 
 
 @torch.inference_mode()
@@ -195,34 +213,48 @@ def measure_floor(workload: Workload, book: SpeedBook) -> Floor:
     graph = workload.model.graph
     if not isinstance(graph, OperatorGraph):
         raise TypeError(f"{workload.name} has no operator graph, and a floor is a sum over operations")
+    found = [_floor_in(workload, graph, book, layout) for layout in LAYOUTS]
+    return min(found, key=lambda floor: floor.total)
+
+
+def _floor_in(workload: Workload, graph: OperatorGraph, book: SpeedBook, layout: str) -> Floor:
+    """The floor with all images in one layout."""
     noise = torch.zeros((workload.pairs, *workload.model.vae.latent_shape))
     values, output = CleanValues(graph, workload.base, noise), graph.outputs["output"]
     nodes = [workload.model.components.site(site.name).node for site in workload.sites]
     base, other = values.all, graph.run(workload.counterfactual, noise, keep=[*nodes, output])
     measuring = book.measuring(base[output], other[output])
+    used: dict[str, BestSpeed] = {measuring.operation: measuring}
+
+    def speeds_of(operations: Iterable[Operation]) -> list[tuple[Operation, BestSpeed]]:
+        found = [(each, book.speed(graph, each, values, layout)) for each in operations if _counts(each)]
+        used.update({speed.operation: speed for _, speed in found})
+        return found
+
+    needed = graph.ancestors(nodes)
+    whole = speeds_of(graph.between(graph.inputs, [output]))
+    clean = sum(speed.seconds * (2 if operation.name in needed else 1) for operation, speed in whole) * workload.pairs
     total = full = entry_free = 0.0
     live: dict[str, int] = {}
     sites: dict[str, float] = {}
-    used: dict[str, BestSpeed] = {measuring.operation: measuring}
-    for site in workload.sites:
-        node = workload.model.components.site(site.name).node
+    for site, node in zip(workload.sites, nodes, strict=True):
         live[site.name] = count_live(site, base[node], other[node])
-        downstream = [
-            operation
-            for operation in graph.between([node], [output])
-            if operation.aligned or (operation.batched and (operation.flops or "batch_norm" in str(operation.function)))
-        ]
-        speeds = [book.speed(graph, operation, values) for operation in downstream]
-        used.update({speed.operation: speed for speed in speeds})
-        row = sum(speed.seconds for speed in speeds) + measuring.seconds
+        speeds = speeds_of(graph.between([node], [output]))
+        row = sum(speed.seconds for _, speed in speeds) + measuring.seconds
         sites[site.name] = live[site.name] * row
         total += sites[site.name]
         full += site.units * workload.pairs * row
-        layers = (speed for speed, operation in zip(speeds, downstream, strict=True) if _is_layer(operation))
-        first = next(layers, None)
-        entry_free += live[site.name] * (row - (0.0 if first is None else first.seconds))
+        first = next((speed.seconds for operation, speed in speeds if _is_layer(operation)), 0.0)
+        entry_free += live[site.name] * (row - first)
     share = sum(live.values()) * measuring.seconds
-    return Floor(total, share, full, entry_free, live, sites, tuple(used.values()))
+    return Floor(total, share, full, entry_free, live, sites, tuple(used.values()), clean, layout)
+
+
+def _counts(operation: Operation) -> bool:
+    """Whether an operation takes time for each row; choosing one of several results does not."""
+    if operation.function is getitem:
+        return False
+    return operation.aligned or (operation.batched and bool(operation.flops or "batch_norm" in str(operation.function)))
 
 
 def count_live(site: SweptSite, base: Tensor, other: Tensor) -> int:
@@ -247,11 +279,18 @@ def _describe(graph: OperatorGraph, operation: Operation) -> str:
             shapes.append("x".join(map(str, graph.parameters[argument].shape)))
         elif graph.by_name[argument].aligned:
             shapes.append("x".join(map(str, graph.by_name[argument].shape)))
-    return f"{name} {', '.join(shapes)}"
+    # The time of an exponential linear unit depends on the values: vectors without negative numbers take less.
+    own = f" ({operation.name})" if name == "elu" else ""
+    if "conv" in name and any(operation.args[3:]):
+        # Stride, padding, dilation.
+        own = f" {operation.args[3:]}"
+    return f"{name} {', '.join(shapes)}{own}"
 
 
-def _calls(operation: Operation, values: CleanValues, rows: int) -> Iterator[tuple[str, Callable[[], Any]]]:
-    """The operation on `rows` rows, in every layout and form that there is."""
+def _calls(
+    graph: OperatorGraph, operation: Operation, values: CleanValues, rows: int
+) -> Iterator[tuple[str, str, Callable[[], Any]]]:
+    """The operation on `rows` rows, in every layout and form that there is: layout, description, call."""
     given = values.inputs(operation, rows)
     has_maps = any(isinstance(value, Tensor) and value.ndim == 4 for value in given.values())
     for layout, memory in LAYOUTS.items() if has_maps else [("rows", torch.contiguous_format)]:
@@ -259,11 +298,14 @@ def _calls(operation: Operation, values: CleanValues, rows: int) -> Iterator[tup
             name: value.contiguous(memory_format=memory) if isinstance(value, Tensor) and value.ndim == 4 else value
             for name, value in given.items()
         }
-        yield layout, partial(evaluate, operation, laid, rows)
+        yield layout, layout, partial(evaluate, operation, laid, rows)
         for form, make in FORMS.items():
             call = make(operation, laid)
             if call is not None:
-                yield f"{layout}, {form}", call
+                yield layout, f"{layout}, {form}", call
+    image = _as_image(graph, operation, given)
+    if image is not None:
+        yield "rows", "as an image, channels-last", image
 
 
 def _works(call: Callable[[], Any]) -> bool:
@@ -280,7 +322,7 @@ def _in_place(operation: Operation, given: Environment) -> Callable[[], Any] | N
 
     Only those whose time does not depend on the values, which change from call to call.
     """
-    twins: dict[Any, Callable[[Tensor], Tensor]] = {
+    twins: dict[Any, Callable[..., Tensor]] = {
         torch.ops.aten.relu.default: torch.relu_,
         torch.ops.aten.sigmoid.default: torch.sigmoid_,
         torch.ops.aten.leaky_relu.default: torch.ops.aten.leaky_relu_.default,
@@ -291,6 +333,27 @@ def _in_place(operation: Operation, given: Environment) -> Callable[[], Any] | N
     (name,) = operation.inputs
     value = given[name].clone()
     return lambda: twin(value, *operation.args[1:], **operation.kwargs)
+
+
+def _by_onednn(operation: Operation, given: Environment) -> Callable[[], Any] | None:
+    """A matrix product by oneDNN."""
+    if operation.function is not torch.ops.aten.linear.default:
+        return None
+    values = [given[item.name] for item in operation.args if isinstance(item, Value)]
+    return lambda: linear(*values)
+
+
+def _as_image(graph: OperatorGraph, operation: Operation, given: Environment) -> Callable[[], Any] | None:
+    """A convolution along one axis as one of channels-last images of height 1."""
+    if "conv1d" not in str(operation.function) and "conv_transpose1d" not in str(operation.function):
+        return None
+    lowered = lower(graph)
+    if not isinstance(lowered, OperatorGraph):
+        return None
+    image = lowered.by_name[operation.name]
+    (x,) = (given[name] for name in operation.inputs if name not in graph.parameters)
+    values = {**lowered.parameters, image.inputs[0]: x.transpose(1, 2).contiguous().transpose(1, 2)}
+    return partial(evaluate, image, values, len(x))
 
 
 def _sub_pixels(operation: Operation, given: Environment) -> Callable[[], Any] | None:
@@ -321,5 +384,6 @@ def _sub_pixels(operation: Operation, given: Environment) -> Callable[[], Any] |
 
 FORMS: dict[str, Callable[[Operation, Environment], Callable[[], Any] | None]] = {
     "in place": _in_place,
+    "oneDNN": _by_onednn,
     "sub-pixels": _sub_pixels,
 }

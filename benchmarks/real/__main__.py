@@ -59,7 +59,7 @@ def main() -> int:
             engine = times.arms[ENGINE]
             tell(
                 f"{case.name}: {times.arms[REFERENCE].total / engine.total:.2f} times as fast as the hook loop, "
-                f"{engine.total / times.floor.seconds:.2f} times the floor"
+                f"{engine.total / times.floor.total:.2f} times the floor"
             )
     for path in write():
         tell(f"wrote {path}")

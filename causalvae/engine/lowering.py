@@ -8,8 +8,9 @@ re-runs both use it, so they agree with each other bit for bit.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from math import prod
 from operator import getitem
 from typing import Any, overload
 
@@ -17,6 +18,7 @@ import torch
 from torch import Tensor
 
 from causalvae.engine.norms import ChannelAffine, GroupNorm
+from causalvae.engine.products import LINEAR, Linear, has_kernel
 from causalvae.models.layout import allow_any_layout
 from causalvae.models.operators import Operation, OperatorGraph, Value
 from causalvae.models.program import Program
@@ -30,6 +32,14 @@ _GROUP_NORM = torch.ops.aten.group_norm.default
 _BATCH_NORM = torch.ops.aten._native_batch_norm_legit_no_training.default
 # With fewer rows PyTorch computes convolutions with kernels of one position by another library, with other rounding.
 FEW_ROWS = 16
+_IMAGE_MAKERS = frozenset(
+    (
+        torch.ops.aten.view.default,
+        torch.ops.aten._unsafe_view.default,
+        torch.ops.aten.reshape.default,
+        torch.ops.aten.unflatten.int,
+    )
+)
 # With more output channels the strided kernel is faster.
 _FEW_CHANNELS = 4
 
@@ -285,7 +295,9 @@ def lower(graph: Program) -> Program:
             or _to_affine(operation, graph, parameters, added)
             or _to_image(operation, parameters, added)
         )
-        if operation.function is _GROUP_NORM:
+        if operation.function in LINEAR:
+            lowered = replace(operation, function=Linear())
+        elif operation.function is _GROUP_NORM:
             lowered = replace(operation, function=GroupNorm(operation.call))
         elif operation.function is torch.ops.aten.native_group_norm.default:
             lowered = replace(operation, function=DefaultLayout(operation.call))
@@ -295,9 +307,77 @@ def lower(graph: Program) -> Program:
         operation for operation in operations if operation.function is not _BATCH_NORM or operation.name in read
     ]
     found = graph.rewritten([*added, *operations], parameters)
+    images = _made_images(found)
+    if images:
+        found = found.rewritten(_lay_channels_last(found.operations, images), parameters)
     # Views need values that lie in the default way.
-    laid = any(isinstance(operation.function, Convolution1d) for operation in operations)
+    laid = images or any(isinstance(operation.function, Convolution1d) for operation in operations)
     return allow_any_layout(found) if laid else found
+
+
+def _made_images(graph: OperatorGraph) -> frozenset[str]:
+    """Views of vectors as images on a CPU that convolutions read, directly or after operations that keep the layout."""
+    found = set()
+    for operation in graph.operations:
+        made = operation.function in _IMAGE_MAKERS and operation.aligned and len(operation.shape) == 3
+        if not made or 1 in (operation.shape[0], prod(operation.shape[1:])) or _is_image(graph, operation.inputs[0]):
+            continue
+        stack, seen = [operation.name], set()
+        while stack:
+            for name in graph.users[stack.pop()]:
+                reader = graph.by_name[name]
+                if is_convolution(reader) and _is_on_cpu(reader, graph.parameters):
+                    found.add(operation.name)
+                elif _is_image(graph, name) and name not in seen and reader.function not in _IMAGE_MAKERS:
+                    seen.add(name)
+                    stack.append(name)
+    return frozenset(found)
+
+
+def _is_image(graph: OperatorGraph, name: str) -> bool:
+    value = graph.by_name[name]
+    return value.aligned and len(value.shape) == 3
+
+
+def is_convolution(operation: Operation) -> bool:
+    """Whether an operation is a convolution of images, transposed or not."""
+    return operation.function in (CONV, CONV_TRANSPOSE) or isinstance(operation.function, OverlapAdd)
+
+
+def _is_on_cpu(operation: Operation, parameters: Mapping[str, Tensor]) -> bool:
+    weight = parameters.get(operation.args[1].name) if isinstance(operation.args[1], Value) else None
+    return weight is not None and weight.device.type == "cpu"
+
+
+def _lay_channels_last(operations: Iterable[Operation], images: frozenset[str]) -> Iterator[Operation]:
+    """The operations, of which those that read one of `images` as an image read a channels-last copy."""
+    for operation in operations:
+        if len(operation.shape) == 3 and not images.isdisjoint(operation.inputs):
+            names = {name: f"{name}.last" if name in images else name for name in operation.inputs}
+            operation = replace(
+                operation,
+                args=_renamed(operation.args, names),
+                kwargs=dict(zip(operation.kwargs, _renamed(tuple(operation.kwargs.values()), names), strict=True)),
+                inputs=tuple(names.values()),
+            )
+        yield operation
+        if operation.name in images:
+            yield replace(
+                operation,
+                name=f"{operation.name}.last",
+                function=torch.ops.aten.contiguous.default,
+                args=(Value(operation.name),),
+                kwargs={"memory_format": torch.channels_last},
+                inputs=(operation.name,),
+                flops=0.0,
+            )
+
+
+def _renamed(items: Any, names: Mapping[str, str]) -> Any:
+    """Arguments with references to other nodes."""
+    if isinstance(items, Value):
+        return Value(names[items.name])
+    return type(items)(_renamed(item, names) for item in items) if isinstance(items, (list, tuple)) else items
 
 
 def _to_image(operation: Operation, parameters: dict[str, Tensor], added: list[Operation]) -> Operation | None:
@@ -409,7 +489,7 @@ def convolve(
 
     Weights are channels-last.
     """
-    if not _has_kernel(x.dtype):
+    if not has_kernel(x.dtype):
         return torch.conv2d(x, weight, bias, stride, padding, dilation, groups)
     # One row alone is computed by other kernels.
     rows = len(x)
@@ -417,10 +497,3 @@ def convolve(
         x if rows > 1 else x.expand(2, *x.shape[1:]), weight, bias, padding, stride, dilation, groups
     )
     return found[:rows]
-
-
-def _has_kernel(dtype: torch.dtype) -> bool:
-    """Whether oneDNN is there and computes convolutions of such numbers on this machine."""
-    if not torch.backends.mkldnn.is_available():
-        return False
-    return dtype is torch.float32 or (dtype is torch.bfloat16 and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported()))

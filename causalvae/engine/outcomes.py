@@ -15,6 +15,9 @@ from causalvae.plan.types import OUTPUT, Plan
 
 Measure = Callable[[Tensor], Tensor]
 IMAGE_COLUMNS = ("image_sq", "image_dot")
+# Sums of float32 numbers in float64 take four times as long as in float32. PyTorch adds in a cascade, so the sum of a
+# lane is within the rounding of one number.
+_LANES, _LONG = 16, 1024
 
 
 class OutcomeMeter:
@@ -69,13 +72,20 @@ class OutcomeMeter:
         """Squared change of the output, and its product with the clean change, float64, (rows, 2)."""
         if self._base is None:
             return torch.full((len(pairs), 2), torch.nan, dtype=torch.float64, device=pairs.device)
-        moved = values["output"].float().flatten(1) - self._base.index_select(0, pairs)
-        # Squares in float32 (so that the output stays in cache), sums in float64.
-        squared = moved.square().sum(1, dtype=torch.float64)
-        if self._effect is None:
-            return torch.stack([squared, torch.zeros_like(squared)], dim=1)
-        along = moved.mul_(self._effect.index_select(0, pairs)).sum(1, dtype=torch.float64)
-        return torch.stack([squared, along], dim=1)
+        # Gathered copies are overwritten, so that a batch of outputs stays in cache.
+        moved = self._base.index_select(0, pairs)
+        torch.sub(values["output"].float().flatten(1), moved, out=moved)
+        along = None if self._effect is None else _sum(self._effect.index_select(0, pairs).mul_(moved))
+        squared = _sum(moved.square_())
+        return torch.stack([squared, torch.zeros_like(squared) if along is None else along], dim=1)
+
+
+def _sum(values: Tensor) -> Tensor:
+    """Sum of each row, (rows,), in float64; of long rows from sums in float32 of each lane."""
+    length = values.shape[1]
+    if length % _LANES or length < _LONG:
+        return values.sum(1, dtype=torch.float64)
+    return values.view(len(values), -1, _LANES).sum(1).sum(1, dtype=torch.float64)
 
 
 def outcome_frame(

@@ -45,6 +45,7 @@ from causalvae.engine.lowering import (
     transposed_geometry,
 )
 from causalvae.engine.norms import ChannelAffine
+from causalvae.engine.products import LINEAR
 from causalvae.models.operators import ACTIVATIONS, Operation, Value
 
 _ATEN = torch.ops.aten
@@ -54,7 +55,6 @@ FEW_UNITS = 4
 # Maximum share of a window; with more, computing the whole value is as cheap.
 LARGE_WINDOW = 0.7
 
-LINEAR = _ATEN.linear.default
 VIEWS = frozenset((_ATEN.view.default, _ATEN._unsafe_view.default, _ATEN.reshape.default, _ATEN.unflatten.int))
 _COPIES = frozenset((_ATEN.clone.default, _ATEN.contiguous.default, _ATEN.alias.default, _ATEN.dropout.default))
 _SCALED = frozenset(
@@ -440,7 +440,7 @@ def _upsample(operation: Operation, scene: Scene) -> Change | None:
 
 
 _RULES: dict[Any, Rule] = {
-    LINEAR: _linear,
+    **dict.fromkeys(LINEAR, _linear),
     CONV: _convolution,
     CONV_TRANSPOSE: _transposed,
     **dict.fromkeys(VIEWS, _view),

@@ -9,9 +9,11 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from causalvae.engine.forward import run_forward
 from causalvae.engine.memory import BatchSize
 from causalvae.engine.needed_values import Keep
-from causalvae.engine.values import CleanRuns, padding
+from causalvae.engine.values import MIN_ROWS, CleanRuns, padding
+from causalvae.models.operators import OperatorGraph
 from causalvae.models.program import Program
 from causalvae.plan.types import Side
 from causalvae.spec.value_source import DonorKey
@@ -105,15 +107,37 @@ def run_clean(
         Number of rows run together; all if omitted.
     """
     size = BatchSize(max(1, inputs.rows)) if size is None else size
-    sides = {
-        side: run_rows(graph, x, inputs.noise, size, None if keep is None else keep.sides[side])
-        for side, x in inputs.sides.items()
-    }
+    # Together the sides need less padding.
+    if len(inputs.sides) > 1 and inputs.rows % MIN_ROWS and keep is not None and inputs.rows < size.rows:
+        sides = _run_together(graph, inputs, keep, size)
+    else:
+        sides = {
+            side: run_rows(graph, x, inputs.noise, size, None if keep is None else keep.sides[side])
+            for side, x in inputs.sides.items()
+        }
     donors = {
         key: _filled(graph, run_rows(graph, x, noise, size, None if keep is None else keep.donors.get(key, ())), inputs)
         for key, (x, noise) in inputs.donors.items()
     }
     return CleanRuns(sides, inputs.rows, donors, inputs.first, numbers=inputs.numbers)
+
+
+def _run_together(graph: Program, inputs: ShardInputs, keep: Keep, size: BatchSize) -> dict[Side, dict[str, Tensor]]:
+    """The clean values of all sides from batches with rows of several sides."""
+    wanted = {side: {*keep.sides[side], *graph.outputs.values()} for side in inputs.sides}
+    x, noise = (
+        torch.cat(list(inputs.sides.values())),
+        inputs.noise.repeat(len(inputs.sides), *[1] * (inputs.noise.ndim - 1)),
+    )
+    found = run_rows(graph, x, noise, size, frozenset().union(*wanted.values()))
+    values: dict[Side, dict[str, Tensor]] = {}
+    for number, (side, names) in enumerate(wanted.items()):
+        rows = slice(number * inputs.rows, (number + 1) * inputs.rows)
+        # A copy, so that what one side alone needs is not kept for all.
+        values[side] = {
+            name: found[name][rows].clone() if graph.aligned(name) else found[name] for name in names & found.keys()
+        }
+    return values
 
 
 def _filled(graph: Program, values: dict[str, Tensor], inputs: ShardInputs) -> dict[str, Tensor]:
@@ -149,9 +173,13 @@ def run_padded(graph: Program, x: Tensor, noise: Tensor, keep: Iterable[str] | N
     """A forward pass, with small batches padded; returns the values of the nodes in `keep`, all if omitted."""
     rows = len(x)
     index = padding(rows).to(noise.device)
-    values = graph.run(x[index], noise[index], keep=keep)
-    if len(index) == rows:
-        return values
+    given = (x, noise) if len(index) == rows else (x[index], noise[index])
+    if isinstance(graph, OperatorGraph) and not torch.is_grad_enabled():
+        values = run_forward(graph, given, rows, keep)
+    else:
+        values = graph.run(*given, keep=keep)
+        if len(index) == rows:
+            return values
     return {
         name: value[:rows] if graph.aligned(name) else value
         for name, value in values.items()

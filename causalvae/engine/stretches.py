@@ -13,6 +13,7 @@ from math import prod
 import torch
 
 from causalvae.engine.lowering import OverlapAdd
+from causalvae.engine.products import LINEAR
 from causalvae.engine.values import MIN_ROWS
 from causalvae.models.operators import Operation, OperatorGraph
 
@@ -28,7 +29,7 @@ _SMALL_OPERATIONS = 8
 # Numbers that elementwise kernels compute at once, at most.
 _LANES = 64
 # Products whose rounding depends on the number of rows.
-_PRODUCTS = frozenset((_ATEN.linear.default, _ATEN.addmm.default, _ATEN.mm.default, _ATEN.matmul.default))
+_PRODUCTS = LINEAR | {_ATEN.addmm.default, _ATEN.mm.default, _ATEN.matmul.default}
 
 
 @dataclass(frozen=True)

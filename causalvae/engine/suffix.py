@@ -24,7 +24,8 @@ from causalvae.engine.lowering import (
     pair,
 )
 from causalvae.engine.norms import ChannelAffine, GroupNorm
-from causalvae.engine.rules import FEW_UNITS, LARGE_WINDOW, LINEAR, VIEWS, Scene, apply_rule, rule_of
+from causalvae.engine.products import LINEAR
+from causalvae.engine.rules import FEW_UNITS, LARGE_WINDOW, VIEWS, Scene, apply_rule, rule_of
 from causalvae.engine.stretches import Stretch, stretches
 from causalvae.models.operators import ACTIVATIONS, Environment, Operation, OperatorGraph, Value, evaluate
 from causalvae.plan.types import Patch
@@ -51,7 +52,7 @@ _IN_PLACE: dict[Any, Callable[..., Tensor]] = {
 _SYMMETRIC = frozenset((_ATEN.add.Tensor, _ATEN.mul.Tensor))
 _SCALES = frozenset((_ATEN.mul.Tensor, _ATEN.div.Tensor))
 # Functions whose result is new memory; that of a dropout that is switched off is its input itself.
-_MAKERS = frozenset((*_IN_PLACE, CONV, CONV_TRANSPOSE, LINEAR, _ATEN.cat.default)) - {_ATEN.dropout.default}
+_MAKERS = frozenset((*_IN_PLACE, CONV, CONV_TRANSPOSE, *LINEAR, _ATEN.cat.default)) - {_ATEN.dropout.default}
 
 # From the value in this re-run, None if there is none, and the rows of the batch that it belongs to.
 Entry = Callable[[Tensor | None, slice], Change]
@@ -168,7 +169,7 @@ class Suffix:
             if partial.isdisjoint(operation.inputs) or rule_of(operation) is None:
                 continue
             found.update(name for name in (*operation.inputs, operation.name) if self._graph.by_name[name].aligned)
-            if operation.function is LINEAR:
+            if operation.function in LINEAR:
                 continue
             mixes = sum(self._graph.by_name[name].aligned for name in operation.inputs) > 1
             boxed = mixes or operation.function in (CONV, CONV_TRANSPOSE)
@@ -275,10 +276,13 @@ class Suffix:
         if ledger is not None:
             ledger.rows += computed
         found = pairs[:computed]
-        return {
-            name: make_whole(changes[node], clean[node], found) if node in changes else gather(clean[node], found)
-            for name, node in self._requested.items()
-        }
+        return {name: self._final(changes.get(node), node, clean, found) for name, node in self._requested.items()}
+
+    def _final(self, change: Change | None, node: str, clean: Mapping[str, Tensor], pairs: Tensor) -> Tensor:
+        """The whole value of a requested node."""
+        if isinstance(change, Whole):
+            return change.value
+        return gather(clean[node], pairs) if change is None else make_whole(change, clean[node], pairs)
 
     def _compute(
         self,

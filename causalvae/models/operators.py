@@ -89,6 +89,11 @@ class OperatorGraph:
         Node name -> tensor.
     origins : dict
         Node name of a parameter or buffer -> its dotted name in the network; constants have none.
+
+    Attributes
+    ----------
+    derived : dict
+        What others made of the graph and use again: it is freed with the graph.
     """
 
     how: How = "export"
@@ -106,6 +111,7 @@ class OperatorGraph:
         self.outputs = dict(outputs)
         self.parameters = dict(parameters)
         self.origins = dict(origins)
+        self.derived: dict[Any, Any] = {}
         self.by_name = {operation.name: operation for operation in self.operations}
         self.users: dict[str, list[str]] = {operation.name: [] for operation in self.operations}
         for operation in self.operations:

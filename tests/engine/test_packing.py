@@ -176,6 +176,7 @@ def test_memory_that_never_suffices_is_told(
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
 
     monkeypatch.setattr("causalvae.models.operators.evaluate", evaluate)
+    monkeypatch.setattr("causalvae.engine.suffix.evaluate", evaluate)
     with pytest.raises(CausalVAEError) as caught:
         run(sample_model, tmp_path, memory=10**10)
     assert caught.value.code == "CV408"

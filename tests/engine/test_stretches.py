@@ -155,12 +155,13 @@ def test_fewer_rows_than_a_batch_are_computed_of_large_values(monkeypatch: pytes
         computed.append(len(pairs))
         return evaluate(self, operation, changes, others, clean, pairs)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(Suffix, "_evaluate", watch)
-    monkeypatch.setattr(stretches_module, "_WANTED", 2**20)
     swap = make_source("interchange")
     graph = lower(model().graph)
     arms = [Arm("c", "base", (Patch("decoder.norm2", None, swap),), 5)]
-    group = Group(graph, model().components, arms, run_clean(graph, shard()), {}, [5], Shortcuts())
+    clean = run_clean(graph, shard())
+    monkeypatch.setattr(Suffix, "_evaluate", watch)
+    monkeypatch.setattr(stretches_module, "_WANTED", 2**20)
+    group = Group(graph, model().components, arms, clean, {}, [5], Shortcuts())
     (batch,) = group.batches(group.live(), BatchSize(64))
     assert len(batch.output) == 5
     assert set(computed) == {16}

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from causalvae.engine.gradients import gradients_through
-from causalvae.engine.rules import LINEAR
+from causalvae.engine.products import LINEAR
 from causalvae.engine.subspaces.interchanges import Interchanges
 from causalvae.models.operators import Operation, OperatorGraph, Value
 from causalvae.plan.types import OUTPUT, Patch
@@ -111,7 +111,7 @@ def _weight(graph: OperatorGraph, reader: Operation, node: str) -> Tensor | None
     if weight is None:
         return None
     axes = len(graph.by_name[node].shape)
-    if reader.function is LINEAR:
+    if reader.function in LINEAR:
         return weight if axes == 1 else None
     is_conv = reader.function in (_ATEN.conv1d.default, _ATEN.conv2d.default)
     is_transposed = reader.function in (_ATEN.conv_transpose1d.default, _ATEN.conv_transpose2d.input)
