@@ -15,9 +15,9 @@ from causalvae.disentanglement.irs import IRS
 from causalvae.disentanglement.mig import MIG
 from causalvae.disentanglement.modularity import Explicitness, Modularity
 from causalvae.disentanglement.sap import SAP
+from causalvae.spec.measures import ClassicalName
 
-Measured = Literal["dci", "mig", "sap", "factor_vae", "beta_vae", "irs", "modularity", "explicitness"]
-EVERY: tuple[Measured, ...] = get_args(Measured)
+EVERY: tuple[ClassicalName, ...] = get_args(ClassicalName)
 
 
 # Codes of what makes scores impossible on some data or networks, and is no fault of whoever asks for them.
@@ -81,7 +81,7 @@ class ScoreSettings:
     draw: int = 0
     draws: int = 1
     seed: int = 0
-    measures: tuple[Measured, ...] = EVERY
+    measures: tuple[ClassicalName, ...] = EVERY
 
 
 @dataclass(frozen=True)

@@ -31,8 +31,9 @@ from causalvae.disentanglement.sampled_mig import sampled_mig
 from causalvae.disentanglement.samplers import FixedFactorSampler, PoolSampler, draw_distinct
 from causalvae.disentanglement.sap import resample_sap_continuous, sap_continuous, sap_discrete
 from causalvae.disentanglement.score_names import ScoreName
-from causalvae.disentanglement.scores import UNSCORABLE, DisentanglementScores, Measured, Score, ScoreSettings
+from causalvae.disentanglement.scores import UNSCORABLE, DisentanglementScores, Score, ScoreSettings
 from causalvae.errors import CausalVAEError
+from causalvae.spec.measures import ClassicalName
 
 _UNTRAINED = "Untrained networks reach high values: compare it with one of them."
 _DEPENDENT = 0.05
@@ -358,7 +359,7 @@ class _Voting:
         """The beta-VAE score."""
         return self._tell(*self._both, self._seed, False)
 
-    def redraw(self, name: Measured, on_redraw: Callable[[], None]) -> FloatArray:
+    def redraw(self, name: ClassicalName, on_redraw: Callable[[], None]) -> FloatArray:
         """A score computed again, from the variances to new votes, on random halves of the samples: shape (redraws,).
 
         A half on which it is not defined is omitted.
@@ -423,7 +424,7 @@ class _Steps:
 
     def __init__(self, settings: ScoreSettings, levels: IntArray, redraws: bool, on_step: OnStep) -> None:
         self._measures = settings.measures
-        self.refused: dict[Measured, str] = {}
+        self.refused: dict[ClassicalName, str] = {}
         varied = int((np.ptp(levels, axis=0) > 0).sum())
         voted = sum(name in settings.measures for name in ("factor_vae", "beta_vae"))
         self._total = len(settings.measures) + (varied if "dci" in settings.measures else 0)
@@ -432,7 +433,7 @@ class _Steps:
         self._on_step = on_step
         on_step(0, self._total)
 
-    def __call__(self, name: Measured, measure: Callable[[], _T]) -> _T | None:
+    def __call__(self, name: ClassicalName, measure: Callable[[], _T]) -> _T | None:
         if name not in self._measures:
             return None
         try:
@@ -469,7 +470,7 @@ def _tabulate(
         inside = ends.lower <= value <= ends.upper
         return Score(name, value, ends.lower, ends.upper, note, None if inside else float(replicates.mean()) - value)
 
-    def voted(key: Measured, name: str, value: float) -> Score:
+    def voted(key: ClassicalName, name: str, value: float) -> Score:
         if not settings.redraws:
             return Score(name, value, note=drawn)
         if settings.sampling == "fresh":
@@ -482,7 +483,7 @@ def _tabulate(
             ends = spread_interval(value, replicates, settings.confidence)
         return Score(name, value, ends.lower, ends.upper, drawn)
 
-    def refused(key: Measured, *names: str) -> list[Score]:
+    def refused(key: ClassicalName, *names: str) -> list[Score]:
         return [Score(name, None, note=steps.refused[key]) for name in names] if key in steps.refused else []
 
     scores: list[Score] = []

@@ -297,6 +297,7 @@ class Suffix:
     ) -> None:
         """Compute some operations for some rows; `changes` and `others` have the values so far, and receive the new."""
         scene = Scene(changes, clean.__getitem__, pairs, self._graph.parameters, self._prepared)
+        count = len(pairs)
         for operation in operations:
             name = operation.name
             change = apply_rule(operation, scene) if self._is_partial(operation, changes) else None
@@ -311,7 +312,7 @@ class Suffix:
             else:
                 changes[name] = self._settle(change, name, clean, pairs)
             if ledger is not None:
-                self._count(ledger, operation, change, changes, len(pairs))
+                self._count(ledger, operation, change, changes, count)
             for read in self._last_reader.get(name, ()):
                 changes.pop(read, None)
                 others.pop(read, None)
@@ -360,10 +361,11 @@ class Suffix:
         pairs: Tensor,
     ) -> Any:
         environment: Environment = {}
+        rows = len(pairs)
         for name in operation.inputs:
             size = self._graph.by_name[name].size
             if size is not None:
-                environment[name] = size(len(pairs))
+                environment[name] = size(rows)
             elif name in changes:
                 change = changes[name]
                 whole = isinstance(change, Whole)
@@ -375,9 +377,9 @@ class Suffix:
         # What a gradient is taken through may be needed again.
         target = None if torch.is_grad_enabled() else self._overwriting.get(operation.name)
         if target is None:
-            if len(pairs) < FEW_ROWS and is_pointwise(operation, self._graph.parameters):
+            if rows < FEW_ROWS and is_pointwise(operation, self._graph.parameters):
                 return convolve_pointwise(operation, environment)
-            return evaluate(operation, environment, len(pairs))
+            return evaluate(operation, environment, rows)
         arguments = [environment[item.name] if isinstance(item, Value) else item for item in operation.args]
         if isinstance(operation.function, ChannelAffine):
             return operation.function.into(arguments[0], *arguments)

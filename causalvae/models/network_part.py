@@ -68,12 +68,31 @@ class Condition:
 
     def of(self, x: Tensor) -> Tensor:
         """The condition of inputs (batch, channels, ...): (batch, width), or (batch,) class indices."""
+        return self.given(self.labels(x))
+
+    def labels(self, x: Tensor) -> Tensor:
+        """The numbers in the last channels of inputs, (batch, width)."""
         low, high = self.input_range
         labels = x[:, self.channels :]
         labels = labels.flatten(2).mean(2) if self.is_map else labels
-        if (low, high) != (0.0, 1.0):
-            labels = (labels - low) / (high - low)
+        return labels if (low, high) == (0.0, 1.0) else (labels - low) / (high - low)
+
+    def given(self, labels: Tensor) -> Tensor:
+        """What the network is given of the numbers."""
         return labels.argmax(1) if self.as_class else labels
+
+
+class ReadCondition(nn.Module):
+    """A component of a part: the condition of the inputs, before the number of a class is made of it."""
+
+    def __init__(self, condition: Condition) -> None:
+        super().__init__()
+        self._condition = condition
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Numbers, (batch, width)."""
+        # A value of its own: a view of the input would be the input's site.
+        return self._condition.labels(x).clone()
 
 
 class NetworkPart(nn.Module):
@@ -115,7 +134,9 @@ class NetworkPart(nn.Module):
         self.first = first
         self.branches = tuple(branches)
         self.shape = shape
-        self.condition = condition
+        self.reads = condition
+        # Its address is decoder.condition or encoder.condition.
+        self.condition = None if condition is None or not passes else ReadCondition(condition)
         self.splits = splits
         self.before = before
         self.passes = passes
@@ -140,11 +161,11 @@ class NetworkPart(nn.Module):
     def call(self, value: Tensor, x: Tensor | None = None) -> Any:
         """What the first call returns."""
         more: tuple[Tensor, ...] = ()
-        if self.condition is not None:
+        if self.reads is not None:
             whole = value if x is None else x
-            more = (self.condition.of(whole),) if self.passes else ()
+            more = () if self.condition is None else (self.reads.given(self.condition(whole)),)
             if self.splits:
-                value = value[:, : self.condition.channels]
+                value = value[:, : self.reads.channels]
         (network,) = self._network
         value = _follow(network, value, self.before)
         given = value.flatten(1) if self.first.flat else value

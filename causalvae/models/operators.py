@@ -246,10 +246,10 @@ def evaluate(operation: Operation, environment: Mapping[str, Any], rows: int) ->
     """The value of one operation, with inputs from `environment`."""
     if operation.size is not None:
         return operation.size(rows)
-    return operation.call(
-        *_fill(operation.args, environment),
-        **{key: _fill(value, environment) for key, value in operation.kwargs.items()},
-    )
+    arguments = [environment[item.name] if type(item) is Value else _fill(item, environment) for item in operation.args]
+    if not operation.kwargs:
+        return operation.call(*arguments)
+    return operation.call(*arguments, **{key: _fill(value, environment) for key, value in operation.kwargs.items()})
 
 
 def _fill(argument: Any, environment: Mapping[str, Any]) -> Any:

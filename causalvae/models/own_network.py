@@ -16,7 +16,17 @@ from causalvae.digest import digest
 from causalvae.errors import CausalVAEError, first_line
 from causalvae.models.compiled import original_of
 from causalvae.models.forward_watch import ConstantNoise, Watched, chain_to, same, watch_forward
-from causalvae.models.network_part import DECODES, ENCODES, Branch, Condition, Link, NetworkPart, find_path, target_of
+from causalvae.models.network_part import (
+    DECODES,
+    ENCODES,
+    Branch,
+    Condition,
+    Link,
+    NetworkPart,
+    ReadCondition,
+    find_path,
+    target_of,
+)
 from causalvae.models.opened import Opened
 from causalvae.models.purity import leaving_no_trace
 from causalvae.models.quiet import quiet
@@ -87,7 +97,7 @@ def _read(network: nn.Module, section: PythonModel | CheckpointModel, inputs: Te
     vae = reader.read()
     touched = watch_reads(lambda: _run(vae, x))
     unused = unused_parameters(network, touched)
-    called = [module for module in touched.modules if not isinstance(module, NetworkPart)]
+    called = [module for module in touched.modules if not isinstance(module, NetworkPart | ReadCondition)]
     beside = find_unregistered(network, called)
     if beside:
         reader.facts["not registered"] = ", ".join(beside)
@@ -165,7 +175,7 @@ class _Reader:
             self.network,
             encoder.first,
             encoding.branches,
-            condition=encoder.condition,
+            condition=encoder.reads,
             splits=encoder.splits,
             passes=encoder.passes,
         )
@@ -191,7 +201,7 @@ class _Reader:
             input_range=self.section.input_range,
             output_shape=self.output_shape,
             latent_layer=layer,
-            decoder_reads_input=decoder.condition is not None,
+            decoder_reads_input=decoder.reads is not None,
             network=self.network,
         )
 
@@ -259,7 +269,7 @@ class _Reader:
         encoder, decoder = vae.encoder, vae.decoder
         if not isinstance(encoder, NetworkPart) or not isinstance(decoder, NetworkPart):
             raise TypeError("the parts are the network's own modules already")
-        if any(part.first.flat or part.condition or part.calls_more for part in (encoder, decoder)):
+        if any(part.first.flat or part.reads or part.calls_more for part in (encoder, decoder)):
             return None
         if [branch.steps for branch in encoder.branches] not in ([()], [(0,), (1,)]):
             return None
@@ -329,7 +339,7 @@ class _Reader:
         given, size = leaf.value[0], self.x[0, : self.output_shape[0]].numel()
         shape = self.output_shape if given.numel() == size and tuple(given.shape) != self.output_shape else None
         return (
-            NetworkPart(self.network, part.first, (Branch(leaf.steps),), shape, part.condition, before=before),
+            NetworkPart(self.network, part.first, (Branch(leaf.steps),), shape, part.reads, before=before),
             _is_distribution(returned, leaf.steps),
         )
 
@@ -379,12 +389,12 @@ class _Reader:
 
     def _with_a_class(self, part: NetworkPart) -> NetworkPart:
         """The part; CV142 if it takes the number of a class and the condition is not the one-hot vector of one."""
-        if part.condition is None or not part.passes:
+        if part.reads is None or not part.passes:
             return part
-        given = replace(part.condition, as_class=False).of(self.x)
+        given = replace(part.reads, as_class=False).of(self.x)
         width = given.shape[1]
         is_one_hot = width > 1 and bool(((given == 0) | (given == 1)).all() and (given.sum(1) == 1).all())
-        if part.condition.as_class and not is_one_hot:
+        if part.reads.as_class and not is_one_hot:
             raise CausalVAEError(
                 "CV142",
                 f"{part.first.path} takes the number of a class, and the condition is not one class but "
@@ -393,7 +403,7 @@ class _Reader:
                 "{NAME: {kind: categorical}}. A column of whole numbers is ordinal without this.",
                 "data.condition",
             )
-        kind = "the number of the class" if part.condition.as_class else "a one-hot vector" if is_one_hot else None
+        kind = "the number of the class" if part.reads.as_class else "a one-hot vector" if is_one_hot else None
         self.facts["condition as"] = kind or f"{width} number{'s'[: width > 1]} between 0 and 1"
         return part
 

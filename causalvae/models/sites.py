@@ -6,7 +6,7 @@ from collections.abc import Collection
 from math import prod
 
 from causalvae.models.components import ComponentMap, OperationCost, Site, Stage
-from causalvae.models.network_part import NetworkPart
+from causalvae.models.network_part import NetworkPart, ReadCondition
 from causalvae.models.operators import ACTIVATIONS, OperatorGraph
 
 _PARTS = {"mean": "posterior mean", "logvar": "posterior log-variance", "exogenous": "before the latent layer"}
@@ -106,8 +106,8 @@ def stage_of(outermost: str) -> Stage | None:
 
 
 def kind_of(kind: str) -> str:
-    """The displayed class of a call; `PART` for a `NetworkPart`, which is a class of this package."""
-    return PART if kind == NetworkPart.__name__ else kind
+    """The displayed class of a call, in words for a class of this package."""
+    return {NetworkPart.__name__: PART, ReadCondition.__name__: "condition"}.get(kind, kind)
 
 
 def address_of(path: str, stage: Stage | None) -> str:

@@ -1,8 +1,12 @@
-"""Names of the measures that a study compares, as in specs and results."""
+"""Names of the measures that a study compares and of the classical scores, as in specs and results."""
 
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Literal
+
+# Classical scores that a spec may ask for.
+ClassicalName = Literal["dci", "mig", "sap", "factor_vae", "beta_vae", "irs", "modularity", "explicitness"]
 
 
 class MeasureName(StrEnum):

@@ -16,8 +16,8 @@ from causalvae.data.files.labelled import ObservedSamples
 from causalvae.data.split import SplitRule
 from causalvae.disentanglement import Codes, ScoreSettings, score, score_factors
 from causalvae.disentanglement.intervals import draw_halves
-from causalvae.disentanglement.scores import Measured
 from causalvae.errors import CausalVAEError
+from causalvae.spec.measures import ClassicalName
 
 Array = npt.NDArray[Any]
 
@@ -89,7 +89,7 @@ def test_no_sample_is_read_twice_and_none_to_fit_and_to_test(split: SplitRule | 
 
 
 @pytest.mark.parametrize("measures", [("factor_vae", "beta_vae"), ("mig", "sap")])
-def test_no_score_of_noise_exceeds_chance_beyond_its_interval(measures: tuple[Measured, ...]) -> None:
+def test_no_score_of_noise_exceeds_chance_beyond_its_interval(measures: tuple[ClassicalName, ...]) -> None:
     settings = dataclasses.replace(SETTINGS, measures=measures, redraws=8, resamples=60)
     chance = {"FactorVAE score": 0.5, "beta-VAE score": 0.5, "MIG": 0.0, "SAP by correlation": 0.0}
     misses = dict.fromkeys(chance, 0)

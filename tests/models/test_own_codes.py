@@ -9,14 +9,20 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from causalvae.engine.shards import ShardInputs
 from causalvae.engine.traversals import decode_steps
 from causalvae.errors import CausalVAEError
+from causalvae.models.hook_capture import capture_by_hooks
+from causalvae.models.hooked_sites import find_hooked_sites
 from causalvae.models.kinds.python import PythonModel
 from causalvae.models.latent_shape import fit_latent
 from causalvae.models.loading import assemble
 from causalvae.models.opened import Opened
 from causalvae.models.own_network import read_own
 from causalvae.models.variants.quantiser import Quantiser
+from causalvae.plan.types import Patch
+from causalvae.spec.value_source import make_source
+from tests.models.test_variants import ROWS, by_engine
 
 WIDTH, CODES, LENGTH = 3, 5, 64
 
@@ -160,6 +166,23 @@ def test_each_class_is_given_by_its_number() -> None:
     with torch.no_grad():
         torch.testing.assert_close(opened.vae.decode(z, given), network.decode(z, classes))
         assert not torch.allclose(network.decode(z, classes), network.decode(z, 0 * classes))
+
+
+@pytest.mark.parametrize("make", [DecoderConditioned, ByClass])
+def test_the_condition_has_an_address(make: type[DecoderConditioned]) -> None:
+    network, classes = make(), F.one_hot(torch.arange(ROWS) % 2, 2).float()
+    x, other = (torch.cat([torch.rand(ROWS, 4), rows], 1) for rows in (classes, classes.flip(1)))
+    model = assemble(read(network, x, condition=2).vae, False, "conditioned", {}, x)
+    noise = torch.zeros(ROWS, WIDTH)
+    hooked = capture_by_hooks(model.network, (x[:3], noise[:3]), model.network.outputs)
+    sites = {site.name for site in model.components.sites}
+    assert {site.name for site in find_hooked_sites(hooked, WIDTH, "m").sites} == sites > {"decoder.condition", "out"}
+    inputs = ShardInputs("c", 0, {"base": x, "counterfactual": other}, noise)
+    with torch.no_grad():
+        moved = by_engine(model, Patch("decoder.condition", None, make_source("interchange")), inputs)
+        label = classes.flip(1)
+        expected = network.decode(network.encode(x[:, :4])[0], label.argmax(1) if make is ByClass else label)
+    torch.testing.assert_close(moved, expected)
 
 
 @pytest.mark.parametrize("condition", [1, 2, 4])

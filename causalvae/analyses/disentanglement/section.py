@@ -9,6 +9,7 @@ from pydantic import Field
 
 from causalvae.spec.analysis import Analysis
 from causalvae.spec.diagnostics import Finding, Path, list_choices
+from causalvae.spec.measures import ClassicalName
 from causalvae.spec.section import Flag, Level, ModestCount, Number, Seed, differs
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from causalvae.session import Session
     from causalvae.spec.draft import Draft
 
-ClassicalName = Literal["dci", "mig", "sap", "factor_vae", "beta_vae", "irs", "modularity", "explicitness"]
 Draws = Annotated[int, Field(strict=True, ge=1, le=100)]
 CLASSICAL: tuple[ClassicalName, ...] = get_args(ClassicalName)
 # Settings that concern some of the scores alone.
