@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
-from causalvae.boundary import is_out_of_memory
+from causalvae.boundary import is_out_of_memory, refuse_lack_of_memory
 from causalvae.errors import CausalVAEError, first_line
 from causalvae.models.network_part import NetworkPart
 from causalvae.models.purity import Values, cloned, not_a_function
@@ -117,7 +117,8 @@ def _is_no_rounding(network: nn.Module, given: Values, changed: Values, fixed: T
         exact = copy.deepcopy(network).double()
         clean, other = (exact(*(value.double() for value in values)) for values in (given, changed))
         tolerance = _DOUBLE
-    except Exception:  # whatever a network raises that is written for single precision, or cannot be copied
+    except Exception as error:  # whatever a network raises that is written for single precision, or cannot be copied
+        refuse_lack_of_memory(error)
         clean, other = network(*cloned(given)), network(*cloned(changed))
         tolerance = _SINGLE
     return _differing(clean, other, fixed, tolerance) is not None
