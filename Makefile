@@ -10,7 +10,7 @@
 # make bench-circuits  verdicts and discoveries on networks whose circuits are known (hours; goes on where it was stopped;
 #             CIRCUITS='--seeds 2' for less)
 # make bench-alignment  the alignment report on worlds and networks in which everything is known (hours; goes on likewise)
-# make generated  the schemas and the parts of pages that are made from the registries of kinds
+# make generated  the schemas, the graphs of the shipped networks, and the parts of pages that are made from the registries of kinds
 # make docs   the site of the documentation in build/site, with reports of `make gallery`
 # make gpu-check  the tests that need a GPU, and the engine against hooks and nnsight on it (six minutes at most)
 PYTHON ?= python3.11

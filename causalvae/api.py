@@ -159,6 +159,7 @@ def open(path: str | Path, on_progress: OnProgress = ignore_progress, settings: 
 
 
 @coded
+@single_threaded_kernels()
 def compile_plan(
     session: Session,
     passes: tuple[str, ...] | None = None,
@@ -311,6 +312,7 @@ def _execute_copy(session: Session, plan: Plan, runs: Path) -> Measurements | No
 
 
 @coded
+@single_threaded_kernels()
 def analyse(
     session: Session,
     measurements: Measurements,
@@ -459,6 +461,7 @@ def _analyse(
 
 
 @coded
+@single_threaded_kernels()
 def measure(
     session: Session, measurements: Measurements, runs: str | Path, on_progress: OnProgress = ignore_progress
 ) -> dict[str, Any]:
@@ -478,6 +481,7 @@ def measure(
 
 
 @coded
+@single_threaded_kernels()
 def run_analysis(
     session: Session, name: str, out: str | Path = "runs", on_progress: OnProgress = ignore_progress
 ) -> Any:

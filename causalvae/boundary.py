@@ -63,6 +63,20 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, (SystemError, ImportError, AttributeError)) and _is_scarce()
 
 
+def refuse_lack_of_memory(error: BaseException) -> None:
+    """Raise CV415 where memory ran out, before something else is tried in place of what failed.
+
+    Otherwise a network would be run in another way than with more memory. Libraries wrap errors, so what led to `error`
+    counts too, and so does that there is hardly any memory now.
+    """
+    cause: BaseException | None = error
+    while cause is not None and not is_out_of_memory(cause):
+        cause = cause.__cause__ or cause.__context__
+    cause = MemoryError() if cause is None and _is_scarce() else cause
+    if cause is not None and (found := explain_system(cause)) is not None:
+        raise found from error
+
+
 def _is_scarce() -> bool:
     """Whether not even a little memory is to be had.
 

@@ -292,9 +292,7 @@ def _seal_file(file: BinaryIO) -> None:
 
 def _open_partial(path: Path) -> tuple[int, Path]:
     """A file of a new name, locked for as long as it is open."""
-    for leftover in path.parent.glob(f".{escape(path.name)}.*{_PARTIAL}"):
-        # Of a process that was killed while it wrote this file.
-        _remove_if_stale(leftover)
+    remove_leftovers(path)
     flags = os.O_CREAT | os.O_EXCL | os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
     while True:
         partial = path.with_name(f".{path.name}.{os.urandom(6).hex()}{_PARTIAL}")
@@ -323,6 +321,12 @@ def _is_still(handle: int, path: Path) -> bool:
         return os.path.samestat(os.fstat(handle), os.lstat(path))
     except FileNotFoundError:
         return False
+
+
+def remove_leftovers(path: Path) -> None:
+    """Remove the partial files of processes that were killed while they wrote this file."""
+    for leftover in path.parent.glob(f".{escape(path.name)}.*{_PARTIAL}"):
+        _remove_if_stale(leftover)
 
 
 def remove_stale(folder: Path) -> None:

@@ -128,7 +128,7 @@ class _Activations:
                     value = model.vae.encode(inputs).mean
                 else:
                     drawn = torch.randn((len(inputs), *model.vae.latent_shape), generator=noise)
-                    value = model.graph.run(inputs, drawn, keep=(node,))[node]
+                    value = model.graph.run(inputs, drawn, keep=(node,), to_end=False)[node]
                 parts.append(value.double().cpu().numpy())
             self._found[name, site] = np.concatenate(parts)
         return self._found[name, site]

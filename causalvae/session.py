@@ -16,6 +16,7 @@ from causalvae.data.pairs import draw_samples
 from causalvae.data.split import SplitRule
 from causalvae.engine.outcomes import Measure
 from causalvae.engine.progress import OnProgress, ignore_progress, one_step
+from causalvae.engine.workers import single_threaded_kernels
 from causalvae.graph import CausalGraph
 from causalvae.latent_search import check_wanted, find_latents, place_found
 from causalvae.models.check import LoadCheck, check_model
@@ -167,6 +168,7 @@ def _completed(section: FactorSection, factor: Factor) -> FactorSection:
 
 
 @coded
+@single_threaded_kernels()
 def open_session(spec: Spec, folder: str | Path, on_progress: OnProgress = ignore_progress) -> Session:
     """Load and check what a spec names.
 

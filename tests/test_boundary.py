@@ -10,8 +10,17 @@ import pytest
 import torch
 
 import causalvae.boundary as boundary_module
-from causalvae.boundary import as_coded, boundary, coded, explain_system, is_of_system, is_out_of_memory
+from causalvae.boundary import (
+    as_coded,
+    boundary,
+    coded,
+    explain_system,
+    is_of_system,
+    is_out_of_memory,
+    refuse_lack_of_memory,
+)
 from causalvae.errors import CausalVAEError, MemoryRanOutError
+from causalvae.models import capturing
 
 FOREIGN = (
     ValueError("bad"),
@@ -155,3 +164,22 @@ def test_errors_that_name_no_cause_are_of_memory_where_there_is_none(monkeypatch
     monkeypatch.setattr(boundary_module, "bytearray", refuse, raising=False)
     assert all(map(is_out_of_memory, odd))
     assert not is_out_of_memory(ValueError("a shape"))
+
+
+def test_nothing_else_is_tried_where_memory_ran_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    network, example = torch.nn.Linear(3, 2), (torch.zeros(4, 3),)
+
+    def export(*given: object) -> None:
+        try:
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+        except RuntimeError:
+            raise failed  # noqa: B904 (as libraries do)
+
+    failed: Exception = CausalVAEError("CV110", "While executing a node", "Check it.")
+    monkeypatch.setattr(capturing, "capture", export)
+    with pytest.raises(CausalVAEError, match="CV415"):
+        capturing.capture_network(network, example, ("y",), ())
+    refuse_lack_of_memory(ValueError("a shape"))
+    monkeypatch.setattr(boundary_module, "_is_scarce", lambda: True)
+    with pytest.raises(CausalVAEError, match="CV415"):
+        refuse_lack_of_memory(ValueError("a shape"))

@@ -43,15 +43,18 @@ def _similarity(variable: Variable, rows: npt.NDArray[np.int64], lengths: tuple[
     """
     if variable.kind == "categorical":
         return np.asarray(variable.values[:, None] == variable.values[None, rows], dtype=np.float64)
+    # Rows of one value have one kernel: factors take few values.
+    _, sample, value = np.unique(variable.values, return_index=True, return_inverse=True)
+    columns, column = np.unique(sample[value[rows]], return_inverse=True)
     if variable.kind == "cyclic":
         angles = variable.angles()
-        squares = [2 - 2 * np.cos(angles[:, None] - angles[None, rows])]
+        squares = [2 - 2 * np.cos(angles[sample, None] - angles[None, columns])]
     else:
         views = [variable.values] if lengths == _SMOOTH else [variable.values, mean_ranks(variable.values)]
         scaled = [(values - values.mean()) / values.std() for values in views]
-        squares = [(values[:, None] - values[None, rows]) ** 2 for values in scaled]
+        squares = [(values[sample, None] - values[None, columns]) ** 2 for values in scaled]
     kernels = [np.exp(-square / (2 * length**2)) for square in squares for length in lengths]
-    return np.asarray(np.mean(kernels, axis=0))
+    return np.asarray(np.mean(kernels, axis=0)[value[:, None], column[None, :]])
 
 
 class TooFewSamplesError(ValueError):

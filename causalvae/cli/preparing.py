@@ -14,7 +14,7 @@ from rich.text import Text
 from causalvae.cli.console import clean, print_json, print_table, stdout
 from causalvae.cli.inspecting import JsonOption
 from causalvae.errors import CausalVAEError
-from causalvae.files import write_file, write_once
+from causalvae.files import remove_leftovers, write_file, write_once
 
 STANDARD_OUTPUT = Path("-")
 
@@ -205,6 +205,7 @@ def write_new(path: Path, text: str, force: bool) -> None:
 
 
 def _refuse_existing(path: Path) -> NoReturn:
+    remove_leftovers(path)
     raise CausalVAEError(
         "CV411", "The file exists already.", "Name another with --out, or overwrite it with --force.", str(path)
     )

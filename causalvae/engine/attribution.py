@@ -146,7 +146,7 @@ class Attribution:
         key = self._arms[0].patches[0].source.donor_key(self._screen.side)
         if key is not None:
             x, drawn = inputs.donors[key]
-            donors[key] = run_padded(graph, x[rows], drawn[rows], nodes)
+            donors[key] = run_padded(graph, x[rows], drawn[rows], nodes, to_end=False)
         return CleanRuns(sides, len(noise), donors, inputs.first + rows.start)
 
     def _change(self, node: _Node, clean: CleanRuns) -> Tensor:

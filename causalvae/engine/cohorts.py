@@ -108,7 +108,7 @@ def tabulate_split(dataset: Dataset, rule: SplitRule | None) -> pd.DataFrame | N
     parts = {part: rule.part(finite.size or 0, part) for part in PARTS}
     numbers = np.concatenate(list(parts.values()))
     order = np.argsort(numbers)
-    names = np.repeat(list(parts), [len(part) for part in parts.values()])[order]
-    frame = {"sample": numbers[order], "part": pd.Categorical(names, PARTS)}
+    codes = np.repeat(np.arange(len(PARTS)), [len(part) for part in parts.values()])[order]
+    frame = {"sample": numbers[order], "part": pd.Categorical.from_codes(codes, pd.Index(list(PARTS)))}
     files = finite.files_of(numbers[order])
     return pd.DataFrame({**frame, **({"file": files} if files else {})})

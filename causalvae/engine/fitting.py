@@ -95,7 +95,9 @@ class FitPairs:
         """The mean of a site over one side, (1, *site_shape), accumulated in float64."""
         node = self.components.site(site).node
         with torch.no_grad():
-            found = run_rows(self.graph, self.inputs.sides[side], self.inputs.noise, BatchSize(self.rows), [node])
+            found = run_rows(
+                self.graph, self.inputs.sides[side], self.inputs.noise, BatchSize(self.rows), [node], to_end=False
+            )
         values = found[node]
         return values.double().mean(0, keepdim=True).to(values.dtype)
 

@@ -22,11 +22,14 @@ class Forward:
     keep : frozenset of str or None
         Nodes whose values are returned in addition to the outputs'; all if None. Values that are valid only for the
         rows that they were computed with, batched but not aligned, are not returned.
+    to_end : bool
+        Whether the outputs are computed as well.
     """
 
-    def __init__(self, graph: OperatorGraph, keep: frozenset[str] | None) -> None:
+    def __init__(self, graph: OperatorGraph, keep: frozenset[str] | None, to_end: bool = True) -> None:
         self._graph_inputs, self._parameters = graph.inputs, graph.parameters
-        names = set(graph.by_name) if keep is None else {*keep, *graph.outputs.values()} & graph.by_name.keys()
+        ends = graph.outputs.values() if to_end else ()
+        names = set(graph.by_name) if keep is None else {*keep, *ends} & graph.by_name.keys()
         computed = graph.descendants(graph.inputs)
         self._given = names - computed
         self._ends = {name: name for name in names & computed if graph.aligned(name)}
@@ -56,11 +59,11 @@ class Forward:
 
 
 def run_forward(
-    graph: OperatorGraph, values: tuple[Tensor, ...], rows: int, keep: Iterable[str] | None
+    graph: OperatorGraph, values: tuple[Tensor, ...], rows: int, keep: Iterable[str] | None, to_end: bool = True
 ) -> dict[str, Any]:
     """A forward pass without gradients; see `Forward`."""
-    known: dict[frozenset[str] | None, Forward] = graph.derived.setdefault(Forward, {})
-    key = None if keep is None else frozenset(keep)
+    known: dict[tuple[frozenset[str] | None, bool], Forward] = graph.derived.setdefault(Forward, {})
+    key = None if keep is None else frozenset(keep), to_end
     if key not in known:
-        known[key] = Forward(graph, key)
+        known[key] = Forward(graph, *key)
     return known[key](values, rows)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from math import prod
+from math import ceil, prod
 from pathlib import Path
 
 import torch
@@ -20,6 +20,7 @@ from causalvae.plan.passes.pack import (
     CPU_ROWS,
     GPU_ROWS,
     MOST_CPU_ROWS,
+    SHARD_PAIRS,
     fit,
     plan_bytes,
     row_bytes,
@@ -29,6 +30,8 @@ from causalvae.plan.types import OBSERVED, Plan
 
 # Share of the free memory used if the spec gives no budget.
 _SHARE_OF_FREE = 0.25
+# Shards that a worker has at least where they are of twice the usual size.
+_EACH = 4
 
 
 def pack_for(plan: Plan, model: Model, device: torch.device, workers: int) -> Plan:
@@ -43,15 +46,23 @@ def pack_for(plan: Plan, model: Model, device: torch.device, workers: int) -> Pl
     bytes_each = dtype_of(plan.options.precision).itemsize
     outputs = prod(model.graph.shape(model.graph.outputs["output"]))
     wanted = _wanted_rows(plan, model, device) if plan.auto_rows else plan.batch_rows
+    kept = _kept_numbers(plan, model) * bytes_each
     packing = fit(
-        _kept_numbers(plan, model) * bytes_each,
+        kept,
         row_bytes(model.components, outputs) * bytes_each / 4,
         budget,
         wanted,
         written_bytes(plan),
+        _wanted_pairs(plan, workers) if kept else SHARD_PAIRS,
     )
     rows = packing.batch_rows if plan.auto_rows else plan.batch_rows
     return replace(plan, batch_rows=rows, shard_pairs=packing.shard_pairs)
+
+
+def _wanted_pairs(plan: Plan, workers: int) -> int:
+    """Pairs of a shard if memory does not matter: twice the usual number if that leaves every worker several shards."""
+    shards = sum(ceil(cohort.samples / (2 * SHARD_PAIRS)) for cohort in plan.cohorts)
+    return 2 * SHARD_PAIRS if shards >= _EACH * workers else SHARD_PAIRS
 
 
 def _wanted_rows(plan: Plan, model: Model, device: torch.device) -> int:

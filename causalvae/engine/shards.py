@@ -116,7 +116,11 @@ def run_clean(
             for side, x in inputs.sides.items()
         }
     donors = {
-        key: _filled(graph, run_rows(graph, x, noise, size, None if keep is None else keep.donors.get(key, ())), inputs)
+        key: _filled(
+            graph,
+            run_rows(graph, x, noise, size, None if keep is None else keep.donors.get(key, ()), to_end=keep is None),
+            inputs,
+        )
         for key, (x, noise) in inputs.donors.items()
     }
     return CleanRuns(sides, inputs.rows, donors, inputs.first, numbers=inputs.numbers)
@@ -150,14 +154,19 @@ def _filled(graph: Program, values: dict[str, Tensor], inputs: ShardInputs) -> d
 
 
 def run_rows(
-    graph: Program, x: Tensor, noise: Tensor, size: BatchSize, keep: Iterable[str] | None = None
+    graph: Program,
+    x: Tensor,
+    noise: Tensor,
+    size: BatchSize,
+    keep: Iterable[str] | None = None,
+    to_end: bool = True,
 ) -> dict[str, Tensor]:
-    """Forward passes in batches; returns the values of the nodes in `keep`, all if omitted."""
+    """Forward passes in batches; parameters as for `run_padded`."""
     parts: list[dict[str, Tensor]] = []
     first = 0
     while first < len(x):
         rows = slice(first, first + size.rows)
-        found = size.attempt(partial(run_padded, graph, x[rows], noise[rows], keep))
+        found = size.attempt(partial(run_padded, graph, x[rows], noise[rows], keep, to_end))
         if found is not None:
             parts.append(found)
             first = rows.stop
@@ -169,15 +178,20 @@ def run_rows(
     return shared | {name: torch.cat([part.pop(name) for part in parts]) for name in aligned}
 
 
-def run_padded(graph: Program, x: Tensor, noise: Tensor, keep: Iterable[str] | None = None) -> dict[str, Tensor]:
-    """A forward pass, with small batches padded; returns the values of the nodes in `keep`, all if omitted."""
+def run_padded(
+    graph: Program, x: Tensor, noise: Tensor, keep: Iterable[str] | None = None, to_end: bool = True
+) -> dict[str, Tensor]:
+    """A forward pass, with small batches padded.
+
+    Returns the values of the nodes in `keep`, all if omitted, and of the outputs, unless it need not run `to_end`.
+    """
     rows = len(x)
     index = padding(rows).to(noise.device)
     given = (x, noise) if len(index) == rows else (x[index], noise[index])
     if isinstance(graph, OperatorGraph) and not torch.is_grad_enabled():
-        values = run_forward(graph, given, rows, keep)
+        values = run_forward(graph, given, rows, keep, to_end)
     else:
-        values = graph.run(*given, keep=keep)
+        values = graph.run(*given, keep=keep, to_end=to_end)
         if len(index) == rows:
             return values
     return {

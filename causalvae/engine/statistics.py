@@ -154,7 +154,7 @@ def _values(
     size = BatchSize(batch_rows)
     nodes = [components.site(name).node for name in sites]
     for shard in shards:
-        values = run_rows(graph, shard.sides["base"], shard.noise, size, nodes)
+        values = run_rows(graph, shard.sides["base"], shard.noise, size, nodes, to_end=False)
         yield from ((name, values[node]) for name, node in zip(sites, nodes, strict=True))
 
 

@@ -9,21 +9,38 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import contextmanager
+from contextvars import ContextVar
 
 import torch
 
 Task = Callable[[], None]
 
+# Threads that kernels had before they were limited.
+_allowed: ContextVar[int | None] = ContextVar("allowed", default=None)
+
 
 @contextmanager
 def single_threaded_kernels() -> Iterator[int]:
-    """Limit kernels to one thread; yields the previous number of threads."""
+    """Limit the kernels of torch and of linear algebra to one thread; yields the number of threads before any limit.
+
+    Numbers then do not depend on the number of cores. The arrays of a run are small: several threads that share one
+    spend more time in waiting for one another than in computing, most of all where other work is under way.
+    """
+    before = _allowed.get()
+    if before is not None:
+        yield before
+        return
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
     allowed = torch.get_num_threads()
+    token = _allowed.set(allowed)
     torch.set_num_threads(1)
     try:
-        yield allowed
+        with threadpool_limits(1, user_api="blas"):
+            yield allowed
     finally:
         torch.set_num_threads(allowed)
+        _allowed.reset(token)
 
 
 def run_tasks(tasks: Sequence[Task], workers: int) -> None:

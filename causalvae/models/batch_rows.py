@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
-from causalvae.boundary import is_out_of_memory
+from causalvae.boundary import is_out_of_memory, refuse_lack_of_memory
 from causalvae.errors import CausalVAEError, first_line
 from causalvae.models.network_part import NetworkPart
 from causalvae.models.purity import Values, cloned, not_a_function
@@ -34,7 +34,9 @@ _REMEDY = (
 
 
 @torch.no_grad()
-def check_rows(network: nn.Module, given: Values, names: Sequence[str], many: Values | None = None) -> None:
+def check_rows(
+    network: nn.Module, given: Values, names: Sequence[str], many: Values | None = None, sizes: bool = True
+) -> None:
     """Raise CV110 if a row's values depend on other rows of its batch, on its position, or on the batch size.
 
     Some rows of a batch are replaced (by other rows, by the largest and smallest values of each input, by standard
@@ -51,6 +53,9 @@ def check_rows(network: nn.Module, given: Values, names: Sequence[str], many: Va
         Of what the network returns.
     many : tuple of Tensor, optional
         A larger batch that begins with the rows of `given`.
+    sizes : bool
+        Whether the rows are run in another order and in batches of other sizes; False for a part of a network of which
+        the whole was run so on these rows.
 
     Raises
     ------
@@ -71,6 +76,8 @@ def check_rows(network: nn.Module, given: Values, names: Sequence[str], many: Va
         differs = _differing(clean, found, fixed, 0.0)
         if differs is not None and _is_no_rounding(network, given, changed.values, fixed):
             raise _mixed(network, given, changed.values, fixed, f"an input's {names[differs]}")
+    if not sizes:
+        return
     order = torch.arange(rows).roll(1)
     moved = tuple(value[order] for value in given)
     found = [value[order.argsort()] for value in network(*cloned(moved))]
@@ -110,7 +117,8 @@ def _is_no_rounding(network: nn.Module, given: Values, changed: Values, fixed: T
         exact = copy.deepcopy(network).double()
         clean, other = (exact(*(value.double() for value in values)) for values in (given, changed))
         tolerance = _DOUBLE
-    except Exception:  # whatever a network raises that is written for single precision, or cannot be copied
+    except Exception as error:  # whatever a network raises that is written for single precision, or cannot be copied
+        refuse_lack_of_memory(error)
         clean, other = network(*cloned(given)), network(*cloned(changed))
         tolerance = _SINGLE
     return _differing(clean, other, fixed, tolerance) is not None

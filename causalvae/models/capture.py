@@ -21,6 +21,7 @@ from causalvae.collector import uncollected
 from causalvae.errors import CausalVAEError, first_line
 from causalvae.models.operators import Operation, OperatorGraph, Value, tensors_of
 from causalvae.models.quiet import quiet, unchecked_distributions, unfused_attention
+from causalvae.models.stored_graphs import find_stored, graph_key
 from causalvae.models.structure import structure_of
 
 # Rows at which a network that branches on their number is compared.
@@ -52,12 +53,25 @@ def capture(
         if key in _captured:
             with suppress(CausalVAEError):
                 return _checked(_captured[key].with_weights_of(network), network, example, others)
-        graph = _checked(_read(_export(network, example), network, outputs), network, example, others)
+        elif (stored := _stored(structure, outputs)) is not None:
+            with suppress(CausalVAEError):
+                return _checked(stored.with_weights_of(network), network, example, others)
+        graph = _checked(trace(network, example, outputs), network, example, others)
     if key is not None:
         while len(_captured) >= _MOST_CAPTURED:
             _captured.pop(next(iter(_captured)), None)
         _captured[key] = graph.without_weights()
     return graph
+
+
+def trace(network: nn.Module, example: tuple[Tensor, ...], outputs: tuple[str, ...]) -> OperatorGraph:
+    """The operators of a network in evaluation mode, not yet compared with it; see `capture`."""
+    return _read(_export(network, example), network, outputs)
+
+
+def _stored(structure: Hashable | None, outputs: tuple[str, ...]) -> OperatorGraph | None:
+    key = None if structure is None else graph_key(structure, outputs)
+    return None if key is None else find_stored(key)
 
 
 def check_example(example: tuple[Tensor, ...]) -> None:
@@ -279,12 +293,14 @@ def _row_shape(node: Any) -> list[int]:
 def _checked(
     graph: OperatorGraph, network: nn.Module, example: tuple[Tensor, ...], others: tuple[Tensor, ...]
 ) -> OperatorGraph:
-    for given in filter(None, (example, others)):
-        _check_agreement(graph, network, given)
+    _check_agreement(graph, network, example, one_by_one=True)
+    if others:
+        # That a row is its own is known of the network itself, and of the graph from the example.
+        _check_agreement(graph, network, others, one_by_one=False)
     return graph
 
 
-def _check_agreement(graph: OperatorGraph, network: nn.Module, example: tuple[Tensor, ...]) -> None:
+def _check_agreement(graph: OperatorGraph, network: nn.Module, example: tuple[Tensor, ...], one_by_one: bool) -> None:
     """Raise CV110 if a graph does not reproduce the network's values bit for bit, or mixes rows of a batch.
 
     Raises
@@ -292,7 +308,7 @@ def _check_agreement(graph: OperatorGraph, network: nn.Module, example: tuple[Te
     CausalVAEError
         CV110.
     """
-    rows = len(example[0])
+    rows = len(example[0]) if one_by_one else 0
     with torch.inference_mode():
         expected = network(*(value.clone() for value in example))
         environment = graph.run(*example)
@@ -303,13 +319,14 @@ def _check_agreement(graph: OperatorGraph, network: nn.Module, example: tuple[Te
         # NaN is reported by the check at load time; here it must not count as a difference.
         value, found = value.nan_to_num(), environment[node].nan_to_num()
         slack = 1e-4 * float(value.abs().max()) + 1e-6
-        single = torch.cat([values[node] for values in alone]).nan_to_num()
-        if single.shape != value.shape or not torch.allclose(single, value, rtol=1e-3, atol=slack):
-            raise CausalVAEError(
-                "CV110",
-                f"an input's {name} depends on the other inputs of its batch.",
-                "Normalise within an input, not over the batch, in evaluation mode.",
-            )
+        if alone:
+            single = torch.cat([values[node] for values in alone]).nan_to_num()
+            if single.shape != value.shape or not torch.allclose(single, value, rtol=1e-3, atol=slack):
+                raise CausalVAEError(
+                    "CV110",
+                    f"an input's {name} depends on the other inputs of its batch.",
+                    "Normalise within an input, not over the batch, in evaluation mode.",
+                )
         if not torch.equal(found, value):
             raise CausalVAEError(
                 "CV110",

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
+from causalvae.boundary import refuse_lack_of_memory
 from causalvae.errors import CausalVAEError
 from causalvae.models.capture import capture
 from causalvae.models.components import ComponentMap
@@ -58,6 +59,7 @@ def capture_network(
     try:
         return Captured(capture(network, example, outputs, others), EXPORT)
     except CausalVAEError as refused:
+        refuse_lack_of_memory(refused)
         reason = refused.message.rstrip(".")
     return Captured(capture_by_hooks(network, example, outputs, others), f"{HOOKS} ({reason})")
 

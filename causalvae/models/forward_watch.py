@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 
+from causalvae.boundary import refuse_lack_of_memory
 from causalvae.models.network_part import Link, methods_of, target_of
 from causalvae.models.operators import tensors_of
 from causalvae.models.returned import Leaf, Steps, leaves_of
@@ -114,7 +115,8 @@ def watch_forward(
     """
     try:
         watched = copy.deepcopy(network)
-    except Exception:  # whatever a foreign __deepcopy__ raises, the network itself is watched
+    except Exception as error:  # whatever a foreign __deepcopy__ raises, the network itself is watched
+        refuse_lack_of_memory(error)
         watched = network
     events: list[Event] = []
     state = {name: tensor.clone() for name, tensor in tensors_of(network).items()}
@@ -124,7 +126,8 @@ def watch_forward(
             torch.manual_seed(0)
             watched.train(training)
             watched(*(value.clone() for value in arguments))
-    except Exception:  # forward() may want anything: labels, a loss, a device
+    except Exception as error:  # forward() may want anything: labels, a loss, a device
+        refuse_lack_of_memory(error)
         return None
     finally:
         watched.train(mode)

@@ -137,8 +137,8 @@ class HookedNetwork:
         """Always True: parameters are not nodes."""
         return True
 
-    def run(self, *values: Tensor, keep: Iterable[str] | None = None) -> dict[str, Any]:
-        """Run a full forward pass.
+    def run(self, *values: Tensor, keep: Iterable[str] | None = None, to_end: bool = True) -> dict[str, Any]:
+        """Run a full forward pass, also without `to_end`.
 
         Parameters
         ----------

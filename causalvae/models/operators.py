@@ -174,8 +174,8 @@ class OperatorGraph:
                     stack.append(name)
         return tuple(operation for operation in self.operations if operation.name in wanted)
 
-    def run(self, *values: Tensor, keep: Iterable[str] | None = None) -> Environment:
-        """Run a full forward pass.
+    def run(self, *values: Tensor, keep: Iterable[str] | None = None, to_end: bool = True) -> Environment:
+        """Run a forward pass.
 
         Parameters
         ----------
@@ -183,16 +183,22 @@ class OperatorGraph:
             The network's arguments; all have the same batch size.
         keep : iterable of str, optional
             Nodes whose values are returned in addition to the outputs'; all if omitted. Others are freed after use.
+        to_end : bool
+            Whether the outputs are computed; otherwise only what the nodes of `keep` are computed from.
         """
         rows = len(values[0])
         environment: Environment = {**self.parameters, **dict(zip(self.inputs, values, strict=True))}
-        kept = None if keep is None else set(keep) | set(self.outputs.values())
+        kept = None if keep is None else set(keep) | (set(self.outputs.values()) if to_end else set())
+        operations = self.operations
+        if kept is not None and not to_end:
+            needed = self.ancestors(kept)
+            operations = tuple(operation for operation in operations if operation.name in needed)
         last_read: dict[str, str] = {}
         if kept is not None:
-            for operation in self.operations:
+            for operation in operations:
                 for name in operation.inputs:
                     last_read[name] = operation.name
-        for operation in self.operations:
+        for operation in operations:
             if operation.name not in environment:
                 environment[operation.name] = evaluate(operation, environment, rows)
             if kept is not None:

@@ -26,8 +26,11 @@ class Program(Protocol):
     def outputs(self) -> Mapping[str, str]:
         """Name of each output of the network -> name of the node that holds it."""
 
-    def run(self, *values: Tensor, keep: Iterable[str] | None = None) -> dict[str, Any]:
-        """Run a full forward pass; returns the values of the nodes `keep` (all if omitted) and of the outputs."""
+    def run(self, *values: Tensor, keep: Iterable[str] | None = None, to_end: bool = True) -> dict[str, Any]:
+        """Run a forward pass; returns the values of the nodes `keep` (all if omitted) and of the outputs.
+
+        Without `to_end` it may stop before the outputs, which then have no values.
+        """
 
     def shape(self, name: str) -> tuple[int, ...]:
         """Shape of a node's value without the batch axis; empty if it is not aligned."""

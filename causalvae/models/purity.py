@@ -14,6 +14,7 @@ from typing import TypeVar, cast
 import torch
 from torch import Tensor, nn
 
+from causalvae.boundary import refuse_lack_of_memory
 from causalvae.errors import CausalVAEError
 from causalvae.models.hooked import copy_modules
 from causalvae.models.operators import tensors_of
@@ -48,7 +49,8 @@ def copy_or_none(network: Network) -> Network | None:
             # Copying an exported program warns of tensors without data that lie in it.
             warnings.simplefilter("ignore")
             copied = copy_modules(network)
-    except Exception:  # whatever a foreign __deepcopy__ raises, the answer is that there is no copy
+    except Exception as error:  # whatever a foreign __deepcopy__ raises, the answer is that there is no copy
+        refuse_lack_of_memory(error)
         return None
     return cast(Network, copied)
 

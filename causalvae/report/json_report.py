@@ -112,10 +112,15 @@ def plain_values(value: Any) -> Any:
 
     What a patch is of has its label next to it, a note its words, a verdict its reason; reading passes these over.
     """
+    kind: Any = type(value)
+    if kind is str or kind is int or kind is bool or value is None:
+        return value
+    if kind is float:
+        return value if math.isfinite(value) else None
     if isinstance(value, UnreadResult):
         return value.content
     if is_dataclass(value) and not isinstance(value, type):
-        content = {field.name: plain_values(getattr(value, field.name)) for field in fields(value)}
+        content = {name: plain_values(getattr(value, name)) for name in _field_names(kind)}
         return content | _words(value)
     if isinstance(value, Mapping):
         return {str(key): plain_values(item) for key, item in value.items()}
@@ -130,6 +135,11 @@ def plain_values(value: Any) -> Any:
     if hasattr(value, "tolist"):
         return plain_values(value.tolist())
     return str(value)
+
+
+@cache
+def _field_names(kind: Any) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(kind))
 
 
 def _words(value: Any) -> dict[str, str]:

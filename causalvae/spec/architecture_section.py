@@ -10,7 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from causalvae.spec.markers import Tagged
 from causalvae.spec.registry import Kind, Registry
-from causalvae.spec.section import Count, StrictSection
+from causalvae.spec.section import ModestCount, StrictSection
 
 if TYPE_CHECKING:
     from causalvae.models.vae import VAE
@@ -48,7 +48,7 @@ class ArchitectureSection(Kind, StrictSection):
     usual_likelihood: ClassVar[Literal["bernoulli", "gaussian"]] = "bernoulli"
 
     architecture: str
-    latent_dim: Count = 10
+    latent_dim: ModestCount = 10
     init: Literal["pytorch", "kaiming"] = Field(
         default="pytorch",
         description="Initial weights: pytorch, each layer's own; kaiming, normal with variance 2 / fan_in (He et al. "

@@ -185,10 +185,15 @@ def _chosen_units(draft: Draft, section: Hypothesis) -> int:
 
 
 def _every_set(taken: dict[str, set[int]], latents: int) -> int:
-    """How many sets there are of at most as many latents at each site."""
+    """How many sets there are of at most as many latents at each site; where there are too many, a lower bound."""
     total = 1
     for units in taken.values():
-        total *= sum(comb(latents, size) for size in range(len(units) + 1))
+        sets = 0
+        for size in range(len(units) + 1):
+            sets += comb(latents, size)
+            if sets > MOST_SETS:
+                break
+        total *= sets
     return total
 
 

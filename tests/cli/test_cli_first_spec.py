@@ -225,3 +225,13 @@ def test_keys_of_metadata_are_quoted() -> None:
     odd = {"source": "csv", "a: 1}\nexecution: {device": "cuda", "null": None}
     assert YAML(typ="safe", pure=True).load(_flow(odd)) == odd
     assert _flow({"source": "csv"}) == "{source: csv}"
+
+
+def test_what_a_killed_init_left_is_removed_although_its_spec_is_there(invoke: Any, tmp_path: Path) -> None:
+    out = tmp_path / "new.yaml"
+    out.touch()
+    left = tmp_path / ".new.yaml.0123456789ab.partial"
+    left.touch()
+    done = invoke("init", "--from", "builtin://none", "--out", out)
+    assert done.exit_code == 3 and "CV411" in done.stderr
+    assert not left.exists()

@@ -23,6 +23,7 @@ from causalvae.engine.packing import pack_for, settle_shards
 from causalvae.errors import CausalVAEError
 from causalvae.models import operators
 from causalvae.models.loading import Model
+from causalvae.plan.passes import pack
 from causalvae.plan.types import OBSERVED, Arm, Cohort, Options, Patch, Plan, Treatment
 from causalvae.spec.value_source import make_source
 from tests.engine.conftest import SIDE, Blobs
@@ -199,6 +200,12 @@ def test_of_two_beginnings_the_first_settles_the_shards(tmp_path: Path) -> None:
     assert settle_shards(replace(PLAN, shard_pairs=32), path).shard_pairs == 32
     assert settle_shards(replace(PLAN, shard_pairs=8), path).shard_pairs == 32
     assert [found.name for found in tmp_path.iterdir()] == ["packing.json"]
+
+
+def test_many_workers_have_shards_of_fewer_pairs(sample_model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pack, "NARROW_BYTES", 0.0)
+    plan = replace(PLAN, cohorts=(PLAN.cohorts[0], replace(PLAN.cohorts[1], samples=2048)), memory=2**36)
+    assert [pack_for(plan, sample_model, CPU, workers).shard_pairs for workers in (1, 4, 5)] == [128, 128, 64]
 
 
 def test_a_gpu_is_filled_and_workers_share(sample_model: Model, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -81,6 +81,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
     Command("figures", lambda specs, out: ["report", str(_of_run(specs / "done")), "--figures", str(out)]),
     Command("fmt", lambda specs, out: ["fmt", str(out / "spec.yaml")], _untidy),
     Command("init", lambda specs, out: ["init", "--force", "--out", str(out / "new.yaml")]),
+    Command("init --from", lambda specs, out: [*_own(specs), "--force", "--out", str(out / "new.yaml")]),
     Command("graph", lambda specs, out: ["graph", str(specs / "run.yaml"), "--out", str(out / "graph.dot")]),
     Command("schema", lambda specs, out: ["schema", "--out", str(out / "schema.json")]),
 )  # fmt: skip
@@ -88,6 +89,10 @@ COMMANDS: Final[tuple[Command, ...]] = (
 
 # Commands that take a second for each state.
 COSTLY: Final = frozenset({"run", "train", "study", "compare", "discover"})
+
+
+def _own(specs: Path) -> list[str]:
+    return ["init", "--from", str(specs / "own.pt"), "--data", str(specs / "own.csv")]
 
 
 def _of_run(folder: Path) -> Path:
@@ -129,6 +134,8 @@ def write_all(specs: Path) -> None:
     run.write_text(run.read_text() + _QUICK)
     train.write_text(train.read_text().replace("steps: 40", "steps: 16"))
     (specs / "sides.yaml").write_text(run.read_text() + "variants: {a: {}, b: {data: {seed: 3}}}\n")
+    torch.save({"own": torch.zeros(2)}, specs / "own.pt")
+    (specs / "own.csv").write_text("a,b\n" + "0.5,1\n1,0.25\n" * 20)
     sought = "discoveries: {circuits: [{name: d, treatment: change, outcome: seen, halves: 2}], pairs: 24}\n"
     (specs / "sought.yaml").write_text(run.read_text() + sought)
     finish(["run", str(run), "--out", str(specs / "done"), "--quiet"])

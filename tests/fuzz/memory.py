@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import faulthandler
 import io
 import json
 import os
@@ -29,7 +30,8 @@ from tests.processes import fork, wait
 
 _MIB: Final = 1 << 20
 _LEAST, _MOST = _MIB // 4, 512 * _MIB
-_SECONDS: Final = 120
+# Of the clock on the wall: a process that waits for ever uses no processor time.
+_SECONDS: Final = 600
 _READING: Final = (
     Command("validate", lambda specs, out: ["validate", str(specs / "run.yaml")]),
     Command("plan", lambda specs, out: ["plan", str(specs / "run.yaml")]),
@@ -103,6 +105,8 @@ def _limited(arguments: Sequence[str], room: int | None, said: Path) -> None:
     """Call a command with so many more bytes of address space, and end with its exit code."""
     signal.alarm(_SECONDS)
     with said.open("w", encoding="utf-8", errors="replace") as file:
+        # Says where a process is that never ends.
+        faulthandler.dump_traceback_later(_SECONDS - 10, file=file)
         os.dup2(file.fileno(), 2)
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(file):
             if room is not None:

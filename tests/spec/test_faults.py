@@ -13,7 +13,8 @@ from causalvae.spec.codes import CODES
 from causalvae.spec.data_section import DATA
 from causalvae.spec.places import builtin_names
 from causalvae.spec.yaml_tree import compose
-from tests.spec.faults import EDGES, EXPECT, FAULTS, GOOD, MARK, NULL, OUTCOME, RESIZE, Fault
+from tests.fuzz.time_limit import time_limit
+from tests.spec.faults import ALPHA, CIRCUIT, EDGES, EXPECT, FAULTS, GOOD, MARK, NULL, OUTCOME, RESIZE, Fault
 
 WARNINGS = {"CV037", "CV074", "CV076", "CV077", "CV097"}
 # Those of the file as a whole are met in test_text.py.
@@ -382,3 +383,12 @@ def test_remedies_use_the_names_of_the_spec() -> None:
     text = text.replace("$hue", "latent") + "estimation: {refute: [placebo]}\n"
     _, (found,) = parse_spec(text)
     assert found.code == "CV077" and "outcomes: [glow]}}`" in found.expected
+
+
+def test_sets_of_many_latents_are_not_counted_one_by_one() -> None:
+    """Half a million of a million latents have more sets than can be counted, and few of them are run."""
+    model = "  source: zoo\n  name: burgess\n  weights: builtin://dsprites-disentangled\n"
+    text = GOOD.replace(model, "  source: checkpoint\n  weights: w.pt\n  latent_dim: 1000000\n")
+    text = text.replace(CIRCUIT, "    circuit: ['latent[0:500000]']\n").replace(ALPHA, "    alpha: 1.0e-5\n")
+    with time_limit(60, TimeoutError("sets are counted")):
+        assert "CV073" in [found.code for found in parse_spec(text)[1]]

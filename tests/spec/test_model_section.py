@@ -74,6 +74,7 @@ def test_what_lies_where_is_told_by_the_section() -> None:
         ("source: checkpoint, weights: w, name: resnet", "CV023", "resnet"),
         ("source: checkpoint, weights: w, factory: 'a b'", "CV025", "a b"),
         ("source: python, factory: 'a:b', latent_dim: 0", "CV024", "latent_dim"),
+        ("source: python, factory: 'a:b', latent_dim: 1000000000", "CV024", "latent_dim"),
         ("source: pythae", "CV021", "lacks the key 'path'"),
         ("source: diffusers, path: p, weights: w", "CV020", "weights"),
         ("source: exported, encoder: e, latent_dim: 3", "CV021", "lacks the key 'decoder'"),

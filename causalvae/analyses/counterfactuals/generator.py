@@ -59,7 +59,7 @@ class Generator:
     def donate(self, donors: Tensor, noise: Tensor, patches: tuple[Patch, ...]) -> Mapping[str, Tensor]:
         """The values of the patched components in the donors' own runs; see `intervene`."""
         nodes = tuple(self._components.site(patch.site).node for patch in patches)
-        found = run_rows(self._graph, donors, noise, self._size, nodes)
+        found = run_rows(self._graph, donors, noise, self._size, nodes, to_end=False)
         return {node: found[node] for node in nodes}
 
     def intervene(self, x: Tensor, noise: Tensor, patches: tuple[Patch, ...], donated: Mapping[str, Tensor]) -> Tensor:

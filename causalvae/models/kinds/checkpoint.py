@@ -21,7 +21,7 @@ from causalvae.spec.model_section import (
     PosteriorSection,
 )
 from causalvae.spec.places import PlaceKind
-from causalvae.spec.section import Count, ModestCount
+from causalvae.spec.section import ModestCount
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -54,7 +54,7 @@ class CheckpointModel(ModelSection):
     encoder: str | None = Field(default=None, description=f"factory: {ENCODER}")
     decoder: str | None = Field(default=None, description=f"factory: {DECODER}")
     between: tuple[str, ...] | None = Field(default=None, description=f"factory: {BETWEEN}")
-    latent_dim: Count | None = Field(
+    latent_dim: ModestCount | None = Field(
         default=None, description="Number of latents; by default read from the weights of a named architecture."
     )
     hidden: tuple[ModestCount, ...] | None = Field(

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from causalvae.spec.model_section import InputRange, ModelSection, OutputSection, PosteriorSection
 from causalvae.spec.places import PlaceKind
-from causalvae.spec.section import Count
+from causalvae.spec.section import ModestCount
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -26,7 +26,7 @@ class ExportedModel(ModelSection):
     source: Literal["exported"]
     encoder: str = Field(min_length=1, description="A .pt2 file, from inputs to posterior parameters.")
     decoder: str = Field(min_length=1, description="A .pt2 file, from latents to outputs.")
-    latent_dim: Count = Field(description="Number of latents; of a latent map, its channels.")
+    latent_dim: ModestCount = Field(description="Number of latents; of a latent map, its channels.")
     posterior: PosteriorSection = PosteriorSection()
     output: OutputSection = OutputSection()
     input_range: InputRange = (0.0, 1.0)

@@ -17,7 +17,7 @@ from causalvae.spec.model_section import (
     OutputSection,
     PosteriorSection,
 )
-from causalvae.spec.section import Count
+from causalvae.spec.section import ModestCount
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -49,7 +49,7 @@ class PythonModel(ModelSection):
     encoder: str | None = Field(default=None, description=ENCODER[0].upper() + ENCODER[1:])
     decoder: str | None = Field(default=None, description=DECODER[0].upper() + DECODER[1:])
     between: tuple[str, ...] | None = Field(default=None, description=BETWEEN[0].upper() + BETWEEN[1:])
-    latent_dim: Count = Field(description="Number of latents; of a latent map, its channels.")
+    latent_dim: ModestCount = Field(description="Number of latents; of a latent map, its channels.")
     posterior: PosteriorSection = PosteriorSection()
     output: OutputSection = OutputSection()
     input_range: InputRange = (0.0, 1.0)

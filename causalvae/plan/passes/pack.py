@@ -42,7 +42,14 @@ class Packing:
     shard_pairs: int
 
 
-def fit(kept_bytes: float, row_bytes: float, budget: float, rows: int, written_bytes: float = 0.0) -> Packing:
+def fit(
+    kept_bytes: float,
+    row_bytes: float,
+    budget: float,
+    rows: int,
+    written_bytes: float = 0.0,
+    pairs: int = SHARD_PAIRS,
+) -> Packing:
     """The largest batches, up to `rows` rows, and shards that `budget` allows.
 
     Where not even the smallest fits, the smallest is given: whether it runs is then for the machine to say.
@@ -59,10 +66,12 @@ def fit(kept_bytes: float, row_bytes: float, budget: float, rows: int, written_b
         Rows that are wanted.
     written_bytes : float
         Outcomes of a pair, of all arms: a shard holds them until it is written.
+    pairs : int
+        Pairs of a shard that are wanted; more of a narrow network.
     """
     half = _SHARE * budget
     rows = _within(half, row_bytes, rows)
-    pairs = NARROW_PAIRS if 0 < kept_bytes * NARROW_PAIRS <= NARROW_BYTES else SHARD_PAIRS
+    pairs = NARROW_PAIRS if 0 < kept_bytes * NARROW_PAIRS <= NARROW_BYTES else pairs
     while pairs > 1 and pairs * (kept_bytes + written_bytes) > half:
         pairs //= 2
     return Packing(rows, pairs)

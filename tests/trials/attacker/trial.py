@@ -17,6 +17,7 @@ from tests.fuzz.data_files import fuzz_data_files
 from tests.fuzz.images import fuzz_images
 from tests.fuzz.kills import kill_commands
 from tests.fuzz.many_specs import check_specs
+from tests.fuzz.memory import starve
 from tests.fuzz.tables import fuzz_tables, kill_runs, rerun_flipped, simultaneous
 from tests.fuzz.weights import fuzz_weights
 from tests.trials.attacker.hostile import write_hostile
@@ -25,8 +26,8 @@ from tests.trials.attacker.outputs import browser_faults, csv_faults, markdown_f
 Row = dict[str, Any]
 
 # A full trial is hours on two cores: half of them for the specs.
-_SPECS, _IMAGES, _FILES, _WEIGHTS, _FLIPS, _RERUNS, _STATES, _KILLS, _PROCESSES = (
-    1_000_000, 100_000, 60_000, 30_000, 60_000, 200, 200, 200, 10,
+_SPECS, _IMAGES, _FILES, _WEIGHTS, _FLIPS, _RERUNS, _STATES, _KILLS, _PROCESSES, _LIMITS = (
+    1_000_000, 100_000, 60_000, 30_000, 60_000, 200, 200, 200, 10, 12,
 )  # fmt: skip
 
 
@@ -61,6 +62,9 @@ def run(scale: float) -> list[Row]:
     for name, found in kill_commands(share(_STATES), 1).items():
         states = f"of {found['states']} states that its folder passes through"
         rows.append(_row(f"stopped and started again: {name}", found["tried"], found["tried"] - found["same"], states))
+    for name, found in starve(share(_LIMITS)).items():
+        note = f"{found['refused']} ended with CV415"
+        rows.append(_row(f"little memory: {name}", found["tried"], len(found["faults"]), note))
     killed = kill_runs(share(_KILLS), 1)
     rows.append(
         _row("SIGKILL at random moments", killed["runs"], killed["different"], f"{killed['killed']} were killed")
