@@ -34,8 +34,8 @@ ELSEWHERE = {
     "thickness": {"data/files/morphomnist.py"},
     "pendulum": {"data/pendulum.py"},
     # Scores of disentanglement that are named after objectives.
-    "beta_vae": {"disentanglement/scores.py", "analyses/disentanglement/section.py"},
-    "factor_vae": {"disentanglement/scores.py", "disentanglement/scoring.py", "analyses/disentanglement/section.py"},
+    "beta_vae": {"spec/measures.py"},
+    "factor_vae": {"disentanglement/scoring.py", "spec/measures.py"},
     # What a factor of the input is set to, or a discovery holds candidates at; a unit.
     "resample": {
         "analyses/discoveries/section.py",

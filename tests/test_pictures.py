@@ -22,6 +22,7 @@ import causalvae.traversals
 from causalvae.api import compile_plan, execute
 from causalvae.data.pairs import draw_pairs
 from causalvae.effects import open_context
+from causalvae.engine.outcomes import sum_rows
 from causalvae.engine.picked import run_picked
 from causalvae.engine.runner import PlanRunner
 from causalvae.pair_pictures import pair_pictures
@@ -200,7 +201,7 @@ def test_picked_outputs_are_those_that_the_tables_were_measured_on(ran):
         found_here = session.measure(patched)[:, 0].numpy()
         np.testing.assert_array_equal(found_here, outcomes.values(arm.id, "seen")[chosen], err_msg=str(arm.patches))
         clean = outputs.clean["base"]
-        squares = (patched - clean).flatten(1).square().sum(1, dtype=torch.float64).numpy()
+        squares = sum_rows((patched - clean).flatten(1).square()).numpy()
         np.testing.assert_array_equal(squares, outcomes.values(arm.id, "image_sq")[chosen])
 
 

@@ -75,12 +75,12 @@ class OutcomeMeter:
         # Gathered copies are overwritten, so that a batch of outputs stays in cache.
         moved = self._base.index_select(0, pairs)
         torch.sub(values["output"].float().flatten(1), moved, out=moved)
-        along = None if self._effect is None else _sum(self._effect.index_select(0, pairs).mul_(moved))
-        squared = _sum(moved.square_())
+        along = None if self._effect is None else sum_rows(self._effect.index_select(0, pairs).mul_(moved))
+        squared = sum_rows(moved.square_())
         return torch.stack([squared, torch.zeros_like(squared) if along is None else along], dim=1)
 
 
-def _sum(values: Tensor) -> Tensor:
+def sum_rows(values: Tensor) -> Tensor:
     """Sum of each row, (rows,), in float64; of long rows from sums in float32 of each lane."""
     length = values.shape[1]
     if length % _LANES or length < _LONG:

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from causalvae.engine.forward import run_forward
 from causalvae.engine.lowering import lower
-from causalvae.engine.outcomes import _sum
+from causalvae.engine.outcomes import sum_rows
 from causalvae.engine.products import linear
 from causalvae.models.loading import Model, assemble
 from causalvae.models.operators import OperatorGraph
@@ -99,13 +99,23 @@ def test_a_product_does_not_depend_on_the_number_of_rows(shape: tuple[int, int])
     torch.testing.assert_close(one, found[:1], rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("inputs", [32, 128, 256, 1024, 2000])
+@torch.inference_mode()
+def test_a_product_rounds_as_pytorch_does(inputs: int) -> None:
+    generator = torch.Generator().manual_seed(0)
+    x, weight = (torch.randn((256, inputs), generator=generator) for _ in range(2))
+    exact = x.double() @ weight.double().T
+    own, theirs = ((found - exact).square().mean().sqrt() for found in (linear(x, weight), F.linear(x, weight)))
+    assert own <= 1.05 * theirs
+
+
 @pytest.mark.parametrize("length", [7, 1024, 2000, 12_288])
 def test_sums_of_rows_are_exact_to_a_rounding_in_any_batch(length: int) -> None:
     values = torch.randn((40, length), generator=torch.Generator().manual_seed(0))
-    found = _sum(values)
+    found = sum_rows(values)
     error = (found - values.double().sum(1)).abs() / values.double().abs().sum(1)
     assert float(error.max()) < 6e-8
-    assert torch.equal(torch.cat([_sum(part) for part in values.split(7)]), found)
+    assert torch.equal(torch.cat([sum_rows(part) for part in values.split(7)]), found)
 
 
 @torch.inference_mode()
