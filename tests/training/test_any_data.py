@@ -166,7 +166,7 @@ def test_a_gpu_takes_the_same_steps_within_rounding(tmp_path: Path) -> None:
     ("lines", "code", "words"),
     [
         ("data: {source: dsprites, seed: 3}", "CV020", "Training draws new samples"),
-        ("data: {source: dsprites, samples: 512}", "CV020", "Training draws new samples"),
+        ("data: {source: dsprites, samples: 500}", "CV020", "Training draws new samples"),
         ("model: {sigma: 0.5}", "CV020", "likelihood: gaussian"),
         ("model: {likelihood: gaussian, sigma: 0}", "CV024", ""),
         ("held_out: 1.0", "CV024", ""),
