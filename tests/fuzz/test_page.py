@@ -21,6 +21,8 @@ def rows_of(page: str) -> dict[str, tuple[int, int, int, int]]:
     return {title: (cases, refused, accepted, failures) for title, (cases, refused, accepted, failures) in rows.items()}
 
 
+# Half a minute; each part is run by test_small.py as well.
+@pytest.mark.simulation
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="runs are forked, which this system cannot do")
 def test_every_part_is_run_and_counted(tmp_path: Path) -> None:
     out = tmp_path / "robustness.md"
