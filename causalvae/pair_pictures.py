@@ -183,11 +183,7 @@ def _is_fitted(arm: Arm) -> bool:
 
 def most_forwards(session: Session, plan: Plan) -> float:
     """What `pair_pictures` runs at most, in whole forward passes: three pairs of each intervention."""
-    return min(_allowed(plan) / max(_pass_flops(session), 1.0), 3.0 * padded_rows(3) * _MOST)
-
-
-def _pass_flops(session: Session) -> float:
-    return sum(operation.flops for operation in session.model.components.operations)
+    return min(_allowed(plan) / max(session.model.components.flops, 1.0), 3.0 * padded_rows(3) * _MOST)
 
 
 def _allowed(plan: Plan) -> float:
@@ -197,7 +193,7 @@ def _allowed(plan: Plan) -> float:
 
 def _affordable(session: Session, plan: Plan, wanted: Sequence[_Wanted]) -> int:
     """How many of `wanted` may be run."""
-    forward = _pass_flops(session)
+    forward = session.model.components.flops
     allowed = _allowed(plan)
     pairs: dict[str, set[int]] = {}
     rows = 0

@@ -195,8 +195,7 @@ def open_session(spec: Spec, folder: str | Path, on_progress: OnProgress = ignor
     with one_step(on_progress, "loading the network"):
         model = load_model(spec.model, folder, dataset.input_shape, inputs, condition_width(dataset))
     with one_step(on_progress, "checking the network"):
-        flops = sum(operation.flops for operation in model.components.operations)
-        most = max(_LEAST_CHECKED, int(min(_CHECK_IMAGES, _CHECK_FLOPS // max(flops, 1.0))))
+        most = max(_LEAST_CHECKED, int(min(_CHECK_IMAGES, _CHECK_FLOPS // max(model.components.flops, 1.0))))
         checked = rows_at_once(spec.execution.memory_bytes, model.components, most)
         check = check_model(model.vae, inputs[:checked], spec.model.must_reconstruct, spec.data.is_rescaled)
         check_sites(model.graph, model.components, inputs, model.vae.latent_shape)

@@ -87,10 +87,10 @@ def traversal_strips(session: Session, context: EffectContext) -> tuple[Traversa
 def most_forwards(session: Session, plan: Plan) -> float:
     """What `traversal_strips` runs at most, in whole forward passes."""
     steps = sum(len(item.quantiles) for item in plan.traversals)
-    forward = sum(operation.flops for operation in session.model.components.operations)
+    components = session.model.components
     latent = Arm("", "base", (Patch("latent", None, make_source("zero")),), 1)
-    samples = _affordable_samples(steps * forward)
-    return samples * steps * arm_cost(latent, session.model.components, "suffix")
+    samples = _affordable_samples(steps * components.flops)
+    return samples * steps * arm_cost(latent, components, "suffix")
 
 
 def _affordable_samples(flops: float) -> int:
@@ -131,8 +131,7 @@ class _Sweeper:
         self._latents = torch.from_numpy(observed[columns].to_numpy(np.float32, copy=True)).to(self._device)
         self._vae.to(self._device)
         steps = sum(len(item.quantiles) for item in plan.traversals)
-        flops = steps * sum(operation.flops for operation in model.components.operations)
-        self.samples = min(_affordable_samples(flops), len(observed))
+        self.samples = min(_affordable_samples(steps * model.components.flops), len(observed))
         first = plan.traversals[0].sample
         # The sample that is shown comes first.
         chosen = [first, *(sample for sample in range(self.samples) if sample != first)][: self.samples]

@@ -101,7 +101,7 @@ def run_shard(
     clean_outcomes = {side: meter(output, everyone) for side, output in outputs.items()}
 
     runs = inputs.rows * len(inputs.sides)
-    flops = runs * sum(operation.flops for operation in components.operations)
+    flops = runs * components.flops
     moved = runs * sum(operation.bytes for operation in components.operations)
     costs = [GroupCost("both", CLEAN_RUNS, 0, runs, runs, busy_seconds(device) - began, flops, moved)]
     clean, inner = relay(graph, components, present, clean, statistics, shortcuts, size)

@@ -143,7 +143,7 @@ class Trial:
             self._meter({name: found[self._graph.outputs[name]] for name in self._runner.plan.outputs}, index)
 
         operations = self._components.operations
-        flops = rows * sum(operation.flops for operation in operations)
+        flops = rows * self._components.flops
         moved = rows * sum(operation.bytes for operation in operations)
         return Work(rows, rows, flops, moved, allowance.time(run, self._device))
 
@@ -214,7 +214,7 @@ class Trial:
                     self._meter(batch.values, batch.pairs)
 
         seconds = allowance.time(run, self._device)
-        whole = sum(operation.flops for operation in self._components.operations)
+        whole = self._components.flops
         count, ledger = float(chosen.sum()), ledgers[-1]
         # Rows that only fill a batch are run as well, and there are few of them in batches as full as a run's.
         real = count / ledger.rows

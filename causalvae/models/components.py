@@ -242,6 +242,11 @@ class ComponentMap:
     groups: tuple[tuple[str, int, int], ...] = ()
     without_value: frozenset[str] = frozenset()
 
+    @cached_property
+    def flops(self) -> float:
+        """FLOPs of a full forward pass, per row; 0 without an operator graph."""
+        return sum(operation.flops for operation in self.operations)
+
     def first_latent(self, site: str) -> int | None:
         """The latent that is the first unit of a site; None if its units are not latents."""
         starts = {f"latent.{name}": start for name, start, _ in self.groups}

@@ -57,11 +57,10 @@ def arm_cost(arm: Arm, components: ComponentMap, rerun: str, to_output: bool = T
         return 1.0
     if not components.operations:
         return max(components.site(patch.site).rerun_cost for patch in arm.patches)
-    whole = sum(operation.flops for operation in components.operations)
     rerun_flops = sum(
         components.operations[place].flops for place in rerun_operations(arm, components, rerun, to_output)
     )
-    return rerun_flops / whole
+    return rerun_flops / components.flops
 
 
 def inner_operations(run: InnerRun, components: ComponentMap, rerun: str) -> frozenset[int]:
@@ -79,8 +78,8 @@ def inner_cost(run: InnerRun, components: ComponentMap, rerun: str) -> float:
         first = max(components.site(patch.site).rerun_cost for patch in run.arm.patches)
         last = min(components.site(name).rerun_cost for name in run.sites)
         return max(0.0, (first if rerun == "suffix" else 1.0) - last)
-    whole = sum(operation.flops for operation in components.operations)
-    return sum(components.operations[place].flops for place in inner_operations(run, components, rerun)) / whole
+    inner = sum(components.operations[place].flops for place in inner_operations(run, components, rerun))
+    return inner / components.flops
 
 
 def asked_inner_runs(plan: Plan) -> list[InnerRun]:
