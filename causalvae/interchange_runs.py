@@ -15,7 +15,6 @@ from causalvae.alignment.assess import ellipse_of
 from causalvae.alignment.columns import FactorColumns, Units, read_columns
 from causalvae.alignment.interchange import GOOD, share_of
 from causalvae.alignment.repair import (
-    SEARCHES,
     Subset,
     attribute_columns,
     choose_subset,
@@ -101,9 +100,10 @@ def most_forwards(session: Session, plan: Plan) -> float:
         half = contrast.pairs // 2
         compared, chosen = min(_COMPARED_ON, contrast.pairs), min(_CHOSEN_ON, half)
         tested = min(_TESTED_ON, contrast.pairs - half)
-        # Both sides and a donor of each pair are run without patches.
-        clean = 2 * compared * session.spec.execution.controls + SEARCHES * chosen + tested
-        total += 3 * clean + compared * (one + own) + (most_subsets(_MOST_LATENTS) * chosen + tested) * one
+        # Base inputs and donors are run without patches; in the untrained network counterfactual inputs as well.
+        if session.spec.execution.controls:
+            total += (2 + 3) * compared + compared * (one + own)
+        total += 2 * (chosen + tested) + (most_subsets(_MOST_LATENTS) * chosen + tested) * one
     return total
 
 

@@ -22,7 +22,6 @@ FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 Subset = tuple[int, ...]
 _PAIRED: Final = 4
-SEARCHES: Final = 3
 # A larger subset has to be better by this much.
 _WORTH = 0.01
 
@@ -61,7 +60,7 @@ def choose_subset(latents: Sequence[int], accuracies: Callable[[Sequence[Subset]
 
 
 def most_subsets(latents: int) -> int:
-    """How many subsets of so many latents `choose_subset` tries at most, in `SEARCHES` calls."""
+    """How many subsets of so many latents `choose_subset` tries at most."""
     few = min(latents, _PAIRED)
     return latents + few * (few - 1) // 2 + max(0, few - 2)
 

@@ -8,7 +8,7 @@ import pytest
 
 from causalvae.alignment.assess import ellipse_of
 from causalvae.alignment.columns import Units, read_columns
-from causalvae.alignment.repair import choose_subset, judged_pairs, right_pairs
+from causalvae.alignment.repair import choose_subset, judged_pairs, most_subsets, right_pairs
 from causalvae.alignment.types import Repair, Share
 from causalvae.effects.outcomes import Outcomes
 from causalvae.plan.owner import Owner
@@ -75,3 +75,10 @@ def test_a_hint_says_whether_the_mapping_works(share: Share, expected: str) -> N
     run = run_world(linear_world(WORLDS["fork"]), identity("abcd"), edges_of("fork"), pairs=20, bootstrap=2)
     found = replace(judge(run), repairs=(Repair("a", ("latent[2]", "latent[5]"), share, False),))
     assert finding_sentences(found)[0].startswith(expected)
+
+
+@pytest.mark.parametrize("latents", [1, 2, 3, 4, 9])
+def test_a_search_tries_as_many_subsets_as_are_foretold(latents: int) -> None:
+    tried: list[tuple[int, ...]] = []
+    choose_subset(range(latents), lambda subsets: [0.5 for subset in subsets if not tried.append(subset)])
+    assert len(tried) == most_subsets(latents)
