@@ -16,7 +16,15 @@ from causalvae.asked_analyses import estimate_analyses, measure_analyses, place_
 from causalvae.boundary import coded
 from causalvae.circuits import judge
 from causalvae.controls import control_checks, summarise_latents, warn
-from causalvae.costs import FOLLOW_UPS, Explained, explain_costs, follow_up_row, in_order, measured_rows
+from causalvae.costs import (
+    FOLLOW_UP_SECONDS,
+    FOLLOW_UPS,
+    Explained,
+    explain_costs,
+    follow_up_row,
+    in_order,
+    measured_rows,
+)
 from causalvae.data.pairs import draw_samples
 from causalvae.data_draws import draw_table
 from causalvae.digest import digest
@@ -644,6 +652,7 @@ def _with_costs(results: Results, measured: tuple[CostRow, ...], seconds: float)
     """The same results with what the run cost."""
     execution = {
         **results.execution,
+        FOLLOW_UP_SECONDS: round(sum(row.seconds or 0.0 for row in results.costs), 1),
         "seconds of one core": round(sum(row.seconds or 0.0 for row in (*measured, *results.costs)), 1),
         "seconds in all": round(seconds, 1),
     }

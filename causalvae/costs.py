@@ -15,6 +15,8 @@ from causalvae.results import CostRow
 
 # Interchanges, edges, readouts and pictures, which are run once first results are known.
 FOLLOW_UPS = "follow-up runs"
+# A run's manifest has their seconds under this name.
+FOLLOW_UP_SECONDS = "seconds of follow-up runs"
 
 # What belongs to no cohort comes last, in this order.
 _COMMON = ("", EXACT_CONTROLS, RANDOM_COPY, FOLLOW_UPS, CLEAN_RUNS, OVERHEADS)
@@ -115,10 +117,10 @@ def explain_costs(forecast: Forecast, run_folder: Path, tables: Path, copy_table
         The folders of the tables of the run, and of its copy with random weights.
     """
     measured, finished = measured_rows(tables, copy_tables), (tables / "manifest.json").exists()
-    results = run_folder / "results.json"
-    if results.exists():
-        rows = (CostRow(**row) for row in read_json(results)["costs"])
-        measured = (*measured, *(row for row in rows if row.sites == FOLLOW_UPS))
+    manifest = run_folder / "manifest.json"
+    followed = read_json(manifest).get(FOLLOW_UP_SECONDS) if measured and manifest.exists() else None
+    if followed is not None:
+        measured = (*measured, follow_up_row(followed))
     return Explained(
         forecast,
         side_by_side(predicted_rows(forecast), measured, finished),
