@@ -38,7 +38,8 @@ class EngineControls:
     network : float
         Maximum absolute difference between the output of the engine's kernels and that of the network, divided by the
         maximum of the output: rounding errors, since the captured network equals the original bit for bit.
-    sites, pairs : int
+    sites, pairs, rows : int
+        What was patched, and on how many pairs; the rows are those of all arms.
     """
 
     self_patch: float
@@ -46,6 +47,7 @@ class EngineControls:
     network: float
     sites: int
     pairs: int
+    rows: int
 
 
 def check_engine(
@@ -74,9 +76,8 @@ def check_engine(
         Takes what is computed for them.
     """
     shortcuts = replace(shortcuts, dead_rows=False)
-    clean = run_clean(
-        graph, inputs, needed_values(graph, components, arms, shortcuts, (OUTPUT,)), size := BatchSize(batch_rows)
-    )
+    size = BatchSize(batch_rows)
+    clean = run_clean(graph, inputs, needed_values(graph, components, arms, shortcuts, (OUTPUT,)), size)
     node = graph.outputs[OUTPUT]
     own, other = clean.sides["base"][node], clean.sides["counterfactual"][node]
 
@@ -100,6 +101,7 @@ def check_engine(
         network=float((direct - own[:few].float()).abs().max() / own.float().abs().max()),
         sites=len({patch.site for arm in selves for patch in arm.patches}),
         pairs=inputs.rows,
+        rows=len(arms) * inputs.rows,
     )
 
 

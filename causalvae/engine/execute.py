@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -164,11 +165,11 @@ def _execute(
     ledger = Ledger()
     controls = runner.controls(sites, ledger)
     if missing:
-        checked = sum(arm.pairs for arm in remaining.controls.exact)
-        exact = GroupCost(
-            "both", EXACT_CONTROLS, 0, checked, checked, busy_seconds(chosen) - clock, ledger.flops, ledger.bytes
-        )
-        _note(folder / "costs", GroupCost("both", OVERHEADS, 0, 0, 0, overheads), *([exact] if controls else []))
+        costs = [GroupCost("both", OVERHEADS, 0, 0, 0, overheads)]
+        if controls:
+            rows, seconds = controls["rows"], busy_seconds(chosen) - clock
+            costs.append(GroupCost("both", EXACT_CONTROLS, 0, rows, rows, seconds, ledger.flops, ledger.bytes))
+        _note(folder / "costs", costs)
     manifest = {
         "plan": plan.tables_digest,
         "device": str(chosen),
@@ -202,7 +203,7 @@ def _batch_rows(costs: Path) -> int:
     return int(read_json(costs)["batch_rows"])
 
 
-def _note(folder: Path, *costs: GroupCost) -> None:
+def _note(folder: Path, costs: Sequence[GroupCost]) -> None:
     """Note what a session spent in addition to its shards; a run that went on after it was killed has several."""
     write_json({"costs": [asdict(cost) for cost in costs]}, folder / f"session.{time.time_ns()}.json")
 

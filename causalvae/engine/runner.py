@@ -452,14 +452,16 @@ class PlanRunner:
         ledger : Ledger
             Takes what is computed.
         """
+        if not self.plan.controls.exact:
+            return {}
+        # All of the effect passes through the latent unless the decoder reads the input.
+        through_latent = not self._model.vae.decoder_reads_input
         arms = [
             arm
             for arm in self.plan.controls.exact
             for patch in arm.patches
-            if (patch.site in sites if not patch.source.is_exchanged else not self._model.vae.decoder_reads_input)
+            if (through_latent if patch.source.is_exchanged else patch.site in sites)
         ]
-        if not self.plan.controls.exact:
-            return {}
         first = self.plan.controls.exact[0]
         stop = min(first.pairs, self.plan.shard_pairs)
         inputs = self.shard(first.cohort, 0, stop, with_donors=False)

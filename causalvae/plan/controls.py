@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 from causalvae.models.components import ComponentMap
 from causalvae.plan.cost import plan_cost
@@ -54,26 +55,31 @@ def _exact(plan: Plan, components: ComponentMap) -> tuple[Arm, ...]:
     if cohort is None:
         return ()
     sites = tuple(dict.fromkeys(patch.site for arm in with_inner(plan.arms) for patch in arm.patches))
-    pairs = min(_PAIRS, cohort.samples)
+
+    def checked(pairs: int) -> Plan:
+        return replace(plan, arms=exact_arms(cohort.name, sites, min(pairs, cohort.samples)))
+
     allowed = max(_EXACT_SHARE * plan_cost(plan, components).flops, _FREE_EXACT_FLOPS)
-    arms = exact_arms(cohort.name, sites, pairs)
-    while pairs > _LEAST_PAIRS and plan_cost(replace(plan, arms=arms), components).flops > allowed:
-        pairs //= 2
-        arms = exact_arms(cohort.name, sites, pairs)
-    return arms
+    return _affordable(checked, components, allowed).arms
 
 
 def _copy(plan: Plan, components: ComponentMap, hypotheses: Sequence[str]) -> Plan | None:
     owners = (*map(Owner.hypothesis, hypotheses), *_perturbed_owners(plan))
     if not owners:
         return None
-    pairs = _PAIRS
     allowed = max(_COPY_SHARE * plan_cost(plan, components).flops, _FREE_COPY_FLOPS)
-    found = restrict(plan, owners, _COPIED, pairs)
-    while pairs > _LEAST_PAIRS and plan_cost(found, components).flops > allowed:
-        pairs //= 2
-        found = restrict(plan, owners, _COPIED, pairs)
+    found = _affordable(partial(restrict, plan, owners, _COPIED), components, allowed)
     return replace(found, model_digest=f"{plan.model_digest}, drawn again with seed {plan.seed}")
+
+
+def _affordable(make: Callable[[int], Plan], components: ComponentMap, flops: float) -> Plan:
+    """A plan for as many pairs as so many operations suffice for, half as many as long as they do not."""
+    pairs = _PAIRS
+    found = make(pairs)
+    while pairs > _LEAST_PAIRS and plan_cost(found, components).flops > flops:
+        pairs //= 2
+        found = make(pairs)
+    return found
 
 
 def _perturbed_owners(plan: Plan) -> tuple[Owner, ...]:
